@@ -1,0 +1,45 @@
+# Everything starts here: `make quickstart` and `make test` need Python >= 3.11 and make, no more.
+# Both install into .venv first, once; `make clean` takes it away again.
+
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALLED := .venv/installed
+
+.PHONY: help install quickstart test check format bench clean
+
+help:
+	@echo "make quickstart   the whole road on the embedded example (SEED=0), about 5 minutes"
+	@echo "make test         all tests"
+	@echo "make check        lint, formatting, types, import layers"
+	@echo "make bench        what the README's figures come from"
+
+install: $(INSTALLED)
+
+$(INSTALLED): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "Python 3.11 or newer is needed; name one: make PYTHON=python3.12 ..."; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+quickstart: $(INSTALLED)
+	PATH="$(CURDIR)/$(BIN):$$PATH" bash examples/quickstart.sh
+
+test: $(INSTALLED)
+	$(BIN)/python -m pytest -n 2
+
+check: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(INSTALLED)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(INSTALLED)
+	$(BIN)/python -m benchmarks
+
+clean:
+	rm -rf .venv quickstart dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

@@ -1,0 +1,57 @@
+#!/usr/bin/env bash
+# The whole road on the embedded science world: no key, no hub, no GPU, about five minutes.
+#
+#   bash examples/quickstart.sh            with scicot installed; or: make quickstart
+#   SEED=1 OUT=my/folder bash ...          another world, other students, another place
+#
+# Stopped half-way, the same command goes on: each step below knows what it has done.
+set -euo pipefail
+
+SEED=${SEED:-0}
+OUT=${OUT:-quickstart/seed-$SEED}
+STEPS=${STEPS:-1000}     # optimizer steps of each of the three students
+TRAIN=${TRAIN:-4000}     # training questions
+TEST=${TEST:-320}        # test questions, about facts that no training question asks
+PYTHON=${PYTHON:-python3}
+HERE=$(cd "$(dirname "$0")" && pwd)
+WORLD=$OUT/world
+
+student=(--student scratch:tiny --max-steps "$STEPS" --learning-rate 3e-3 --seed "$SEED")
+
+step() { printf '\n\033[1m%s\033[0m\n' "$*" >&2; }
+
+step "1/6  A world of objects and animals, and a tutor's recorded replies (seed $SEED)"
+if [ ! -e "$WORLD/test_replies.jsonl" ]; then
+  "$PYTHON" "$HERE/make_world.py" --out "$WORLD" --train "$TRAIN" --test "$TEST" --seed "$SEED" >&2
+fi
+
+step "2/6  The tutor explains the training questions; what cannot be learnt from is put aside"
+scicot generate-rationales "$WORLD/train.jsonl" -o "$OUT/rationales.jsonl" \
+  --teacher "recorded:$WORLD/train_replies.jsonl"
+scicot generate-rationales "$WORLD/test.jsonl" -o "$OUT/tutor.jsonl" \
+  --teacher "recorded:$WORLD/test_replies.jsonl"
+
+step "3/6  Stage 1: a student learns to write rationales"
+scicot train-rationale "$OUT/rationales.jsonl" -o "$OUT/runs/rationale" "${student[@]}"
+
+step "4/6  Stage 2: a student learns to answer with a rationale at hand"
+scicot train-answer "$OUT/rationales.jsonl" -o "$OUT/runs/answer" "${student[@]}"
+
+step "5/6  The direct baseline: the same student, the same steps, no rationale"
+scicot train-answer "$OUT/rationales.jsonl" -o "$OUT/runs/direct" "${student[@]}" --no-rationale
+
+step "6/6  Predict and evaluate"
+scicot predict "$WORLD/test.jsonl" -o "$OUT/two-stage.jsonl" \
+  --rationale-model "$OUT/runs/rationale" --answer-model "$OUT/runs/answer"
+scicot predict "$WORLD/test.jsonl" -o "$OUT/direct.jsonl" --answer-model "$OUT/runs/direct"
+scicot predict "$OUT/tutor.jsonl" -o "$OUT/given.jsonl" \
+  --answer-model "$OUT/runs/answer" --rationale-from input
+
+scicot evaluate two-stage="$OUT/two-stage.jsonl" direct="$OUT/direct.jsonl" \
+  "with the tutor's rationales"="$OUT/given.jsonl" --cluster-by meta.fact
+
+cat <<'NOTES'
+
+The tutor is a script that knows this little world, not a large language model.
+Two-stage has twice the weights of direct, and learns from rationales that direct never sees.
+NOTES

@@ -1,0 +1,1 @@
+"""The command line of scicot: parse, call the library, print."""

@@ -1,0 +1,137 @@
+"""What people see on stderr: a bar on a terminal, a plain line now and then elsewhere."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.markup import escape
+
+from scicot.reporting import Reporter, Task
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+PLAIN_SECONDS = 10.0  # between two lines of progress off a terminal
+
+
+def error(message: str) -> None:
+    _print(f"[bold red]error:[/] {escape(message)}")
+
+
+def reporter(*, quiet: bool = False, verbose: bool = False) -> Reporter:
+    """A command's reporter: `quiet` is warnings only, `verbose` lets the libraries speak too."""
+    if not verbose:
+        # Read by transformers and datasets when they are imported: their bars and advice are not
+        # ours, and what matters of it we say ourselves.
+        os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+        os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")
+        os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+        warnings.simplefilter("ignore")
+    return _ConsoleReporter(quiet)
+
+
+class _ConsoleReporter:
+    def __init__(self, quiet: bool) -> None:
+        self._quiet = quiet
+
+    def note(self, message: str) -> None:
+        if not self._quiet:
+            _print(escape(message))
+
+    def warn(self, message: str) -> None:
+        _print(f"[yellow]warning:[/] {escape(message)}")
+
+    @contextmanager
+    def task(self, description: str, total: int | None = None) -> Iterator[Task]:
+        if self._quiet:
+            yield _Silent()
+        elif sys.stderr.isatty():
+            with _bar() as progress:
+                yield _BarTask(progress, escape(description), total)
+        else:
+            yield _PlainTask(description, total)
+
+
+class _Silent:
+    def advance(self, steps: int = 1, **figures: float | int | str) -> None:
+        pass
+
+
+class _BarTask:
+    def __init__(self, progress: Progress, description: str, total: int | None) -> None:
+        self._progress = progress
+        self._task = progress.add_task(description, total=total, figures="")
+
+    def advance(self, steps: int = 1, **figures: float | int | str) -> None:
+        self._progress.update(self._task, advance=steps, figures=_figures(figures))
+
+
+class _PlainTask:
+    """A line at most every PLAIN_SECONDS: done, of how many, how fast, how long still."""
+
+    def __init__(self, description: str, total: int | None) -> None:
+        self._description = description
+        self._total = total
+        self._done = 0
+        self._started = self._told = time.monotonic()
+
+    def advance(self, steps: int = 1, **figures: float | int | str) -> None:
+        self._done += steps
+        now = time.monotonic()
+        if now - self._told < PLAIN_SECONDS:
+            return
+        self._told = now
+        rate = self._done / (now - self._started)
+        of = f"/{self._total}" if self._total else ""
+        left = f", {_duration((self._total - self._done) / rate)} left" if self._total else ""
+        shown = f", {_figures(figures)}" if figures else ""
+        _print(escape(f"{self._description}: {self._done}{of}, {rate:.1f}/s{left}{shown}"))
+
+
+def _bar() -> Progress:
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[figures]}"),
+        console=Console(stderr=True),
+        transient=True,
+    )
+
+
+def _figures(figures: dict[str, float | int | str]) -> str:
+    def shown(value: float | int | str) -> str:
+        return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+    return " ".join(f"{name} {shown(value)}" for name, value in figures.items())
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def _print(markup: str) -> None:
+    # Made anew each time, since tests and redirections exchange sys.stderr; soft_wrap, since a line
+    # that a program may read is not to be broken at the width of a terminal that is not there.
+    Console(stderr=True, highlight=False).print(markup, soft_wrap=True)

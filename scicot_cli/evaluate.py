@@ -1,0 +1,126 @@
+"""`scicot evaluate`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from scicot.config import EvaluateSettings
+from scicot.errors import ScicotError
+from scicot_cli import console
+from scicot_cli import options as opt
+
+if TYPE_CHECKING:
+    from scicot.evaluation import Comparison, Evaluation, System
+
+
+def evaluate(
+    predictions: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="[NAME=]PREDICTIONS...",
+            help="Files of prediction rows (or of rationale rows, judged by their conclusions); "
+            "the first is compared with each of the others.",
+        ),
+    ],
+    cluster_by: Annotated[
+        str | None,
+        typer.Option(
+            "--cluster-by",
+            metavar="FIELD",
+            help="Resample by this field (as meta.fact) where rows are not independent.",
+        ),
+    ] = EvaluateSettings.cluster_by,
+    level: Annotated[
+        float, typer.Option("--level", help="Of the intervals.")
+    ] = EvaluateSettings.level,
+    resamples: Annotated[
+        int, typer.Option("--resamples", help="Of the bootstrap.")
+    ] = EvaluateSettings.resamples,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+    seed: opt.Seed = EvaluateSettings.seed,
+    limit: opt.Limit = None,
+    skip_invalid: opt.SkipInvalid = False,
+    config: opt.Config = None,
+    quiet: opt.Quiet = False,
+    verbose: opt.Verbose = False,
+) -> None:
+    """Judge predictions: accuracy with its interval, and whether systems really differ."""
+    reporter = console.reporter(quiet=quiet, verbose=verbose)
+    settings = EvaluateSettings(cluster_by, level, resamples, seed)
+    from scicot.evaluation import evaluate as judge
+
+    verdict = judge(
+        _named(predictions),
+        settings=settings,
+        limit=limit,
+        skip_invalid=skip_invalid,
+        reporter=reporter,
+    )
+    if as_json:
+        typer.echo(json.dumps(verdict.to_row(), indent=1, ensure_ascii=False))
+    else:
+        _show(verdict)
+
+
+def _named(arguments: list[str]) -> dict[str, str]:
+    """NAME=FILE as given; plain files named by the library. A file whose name holds "=" wins."""
+    from scicot.evaluation import name_files
+
+    plain = [a for a in arguments if "=" not in a or Path(a).exists()]
+    names = {str(file): name for name, file in name_files(plain).items()}
+    named: dict[str, str] = {}
+    for argument in arguments:
+        name, _, file = argument.partition("=")
+        if argument in names:
+            name, file = names[argument], argument
+        if name in named:
+            raise ScicotError(f"two files are named {name!r}; give NAME=FILE with other names")
+        named[name] = file
+    return named
+
+
+def _show(verdict: Evaluation) -> None:
+    percent = f"{100 * verdict.level:g} %"
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for heading in ("system", "questions", "answered", "accuracy", f"{percent} interval"):
+        table.add_column(heading, justify="left" if heading == "system" else "right")
+    for system in verdict.systems:
+        table.add_row(*_cells(system))
+    table.add_row("chance", "", "", f"{100 * verdict.systems[0].chance:.1f} %", "", style="dim")
+    out = Console(highlight=False)
+    out.print(table)
+    if any(system.oracle for system in verdict.systems):
+        out.print("* an upper bound: it read given rationales, or saw the answer", soft_wrap=True)
+    for comparison in verdict.comparisons:
+        out.print(escape(_sentence(comparison, percent)), soft_wrap=True)
+    if verdict.cluster_by:
+        out.print(escape(f"Intervals resample {verdict.cluster_by}, not questions."))
+
+
+def _cells(system: System) -> tuple[str, ...]:
+    low, high = system.interval
+    return (
+        escape(system.name) + (" *" if system.oracle else ""),
+        f"{system.questions:,}",
+        f"{system.answered:,}",
+        f"{100 * system.accuracy:.1f} %",
+        f"{100 * low:.1f} - {100 * high:.1f}",
+    )
+
+
+def _sentence(comparison: Comparison, percent: str) -> str:
+    low, high = (100 * bound for bound in comparison.interval)
+    test = "" if comparison.p_value is None else f", McNemar p = {comparison.p_value:.2g}"
+    return (
+        f"{comparison.first} minus {comparison.second}: {100 * comparison.difference:+.1f} points"
+        f" ({percent} interval {low:+.1f} to {high:+.1f}{test}),"
+        f" paired on {comparison.questions:,} questions."
+    )

@@ -1,0 +1,97 @@
+"""The app: five commands, and the one place where an error becomes a line and an exit code."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from types import FrameType
+from typing import Annotated, Any, NoReturn
+
+import typer
+from typer.core import TyperGroup
+
+from scicot.errors import ScicotError, StoppedEarly
+from scicot.version import __version__
+from scicot_cli import console
+from scicot_cli.evaluate import evaluate
+from scicot_cli.generate_rationales import generate_rationales
+from scicot_cli.predict import predict
+from scicot_cli.train_answer import train_answer
+from scicot_cli.train_rationale import train_rationale
+
+BROKEN_PIPE = 128 + signal.SIGPIPE  # what a shell reports of a filter whose reader has gone
+
+
+class _Commands(TyperGroup):
+    """Commands in the order of the road, and errors told as the user's or left as ours."""
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002
+        return list(self.commands)
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except ScicotError as error:
+            console.error(str(error))
+            raise typer.Exit(error.exit_code) from None
+        except KeyboardInterrupt:
+            console.error("interrupted; the same command goes on from here")
+            raise typer.Exit(128 + signal.SIGINT) from None
+        except BrokenPipeError:
+            # Nobody reads any more: that is the reader's right, and no error. Python would complain
+            # once more when it flushes stdout at exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(BROKEN_PIPE) from None
+
+
+app = typer.Typer(
+    name="scicot",
+    cls=_Commands,
+    help="Distil the chain-of-thought of a large language model into small students "
+    "for multiple-choice questions.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,  # a bug's traceback as Python prints it: no local variables
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(value: bool) -> None:
+    if value:
+        typer.echo(f"scicot {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def scicot(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
+    """Distil the chain-of-thought of a large language model into small students.
+
+    The road: generate-rationales -> train-rationale -> train-answer -> predict -> evaluate, over
+    JSONL files. "-" is standard input or output. The same command again goes on where it stopped.
+
+    Exit codes: 0 done; 1 an error you can mend; 2 usage; 3 done, but some rows met an error that
+    asking again may mend; 75 stopped early, resumable; 130 interrupted, resumable.
+    """
+
+
+app.command("generate-rationales")(generate_rationales)
+app.command("train-rationale")(train_rationale)
+app.command("train-answer")(train_answer)
+app.command("predict")(predict)
+app.command("evaluate")(evaluate)
+
+
+def _terminated(signum: int, frame: FrameType | None) -> NoReturn:
+    raise StoppedEarly("terminated; the same command goes on from here")
+
+
+def main() -> None:
+    """The `scicot` script."""
+    signal.signal(signal.SIGTERM, _terminated)
+    app()

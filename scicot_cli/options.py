@@ -1,0 +1,136 @@
+"""The options that several commands share: name, help and type; defaults are the settings'."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from scicot.config import TrainSettings
+from scicot.errors import ScicotError
+
+if TYPE_CHECKING:
+    from scicot.students.runs import Manifest
+
+
+def _read_config(ctx: typer.Context, path: Path | None) -> Path | None:
+    """Take a YAML file's values as the defaults of this command's options."""
+    if path is None:
+        return None
+    import yaml
+
+    try:
+        values = yaml.safe_load(path.read_text())
+    except OSError as error:
+        raise ScicotError(f"--config {path}: {error.strerror}") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ScicotError(f"--config {path}: not YAML ({' '.join(str(error).split())})") from None
+    if values is None:
+        return path
+    if not isinstance(values, dict):
+        raise ScicotError(f"--config {path}: must map option names to values")
+    names = {
+        _spelled(name): parameter.name
+        for parameter in ctx.command.params
+        for name in [*parameter.opts, parameter.name or ""]
+    }
+    defaults: dict[str, Any] = {}
+    for key, value in values.items():
+        name = names.get(_spelled(str(key)))
+        if name is None or name == "config":
+            raise ScicotError(f"--config {path}: {key!r} is no option of scicot {ctx.info_name}")
+        if value is not None:
+            defaults[name] = value
+    ctx.default_map = defaults
+    return path
+
+
+def _spelled(name: str) -> str:
+    return name.lstrip("-").replace("_", "-")
+
+
+Config = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        metavar="FILE.yaml",
+        is_eager=True,
+        callback=_read_config,
+        help="Options by name from a YAML file; flags win.",
+    ),
+]
+Limit = Annotated[
+    int | None, typer.Option("--limit", min=1, help="Read only the first N rows of each file.")
+]
+SkipInvalid = Annotated[
+    bool,
+    typer.Option("--skip-invalid", help="Count rows that cannot be read and go on without them."),
+]
+Force = Annotated[
+    bool, typer.Option("--force", help="Start over, replacing what an earlier command left.")
+]
+Quiet = Annotated[
+    bool, typer.Option("--quiet", "-q", help="No progress, no notes; warnings and errors only.")
+]
+Verbose = Annotated[
+    bool, typer.Option("--verbose", "-v", help="Also what the underlying libraries have to say.")
+]
+Seed = Annotated[int, typer.Option("--seed", help="Of everything random.")]
+Device = Annotated[
+    str, typer.Option("--device", help="auto (CUDA when available, else the CPU), cpu, cuda.")
+]
+Precision = Annotated[
+    str, typer.Option("--precision", help="auto (bf16 on CUDA, else fp32), fp32 or bf16.")
+]
+
+# Training, both stages
+RationaleFiles = Annotated[
+    list[str],
+    typer.Argument(metavar="RATIONALES...", help="Files of rationale rows; - is standard input."),
+]
+RunOutput = Annotated[
+    Path, typer.Option("--output", "-o", metavar="RUN", help="The run directory to make.")
+]
+StudentModel = Annotated[
+    str,
+    typer.Option(
+        "--student",
+        metavar="ID|DIR|scratch:SIZE",
+        help="What to train: a Hub id, a directory, or scratch:tiny (fresh weights, no download).",
+    ),
+]
+Epochs = Annotated[float, typer.Option("--epochs", help="Passes over the rows.")]
+MaxSteps = Annotated[
+    int | None, typer.Option("--max-steps", help="Optimizer steps, instead of --epochs.")
+]
+BatchSize = Annotated[int, typer.Option("--batch-size", help="Rows an optimizer step.")]
+LearningRate = Annotated[
+    float, typer.Option("--learning-rate", help="Peak of the linear schedule.")
+]
+WarmupSteps = Annotated[
+    int, typer.Option("--warmup-steps", help="Steps until the peak learning rate.")
+]
+WeightDecay = Annotated[float, typer.Option("--weight-decay", help="Of AdamW.")]
+MaxSourceTokens = Annotated[
+    int, typer.Option("--max-source-tokens", help="Longer inputs are cut, and counted.")
+]
+MaxTargetTokens = Annotated[
+    int, typer.Option("--max-target-tokens", help="Longer targets are cut, and counted.")
+]
+
+
+def train_settings(values: dict[str, Any]) -> TrainSettings:
+    """The settings among a training command's arguments."""
+    names = TrainSettings.__dataclass_fields__
+    return TrainSettings(**{name: value for name, value in values.items() if name in names})
+
+
+def trained(manifest: Manifest, run: Path) -> str:
+    """What a training command says at its end."""
+    metrics = manifest.metrics
+    return (
+        f"{run}: {manifest.stage} student trained on {metrics['rows']} rows,"
+        f" {metrics['steps']} steps, loss {metrics['train_loss']:.3g},"
+        f" {metrics['train_seconds']:.0f} s"
+    )

@@ -1,0 +1,84 @@
+"""scicot distils the chain-of-thought of a large language model into small students.
+
+The five verbs of the command line are functions here, as pleasant to call from Python:
+
+    import scicot
+
+    scicot.generate_rationales("train.jsonl", "rationales.jsonl",
+                               teacher="anthropic:claude-haiku-4-5")
+    scicot.train_rationale(["rationales.jsonl"], "runs/rationale", student="google/flan-t5-small")
+    scicot.train_answer(["rationales.jsonl"], "runs/answer", student="google/flan-t5-small")
+    scicot.predict("test.jsonl", "predictions.jsonl",
+                   rationale_model="runs/rationale", answer_model="runs/answer")
+    print(scicot.evaluate(["predictions.jsonl"]).systems[0].accuracy)
+
+Names are looked up when first used, so that `import scicot` loads neither torch nor transformers.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from scicot.version import __version__
+
+if TYPE_CHECKING:
+    from scicot.annotation import GenerateSummary, generate_rationales
+    from scicot.config import (
+        EvaluateSettings,
+        GenerateSettings,
+        PredictSettings,
+        TrainSettings,
+    )
+    from scicot.errors import InvalidRow, ScicotError, StoppedEarly
+    from scicot.evaluation import Comparison, Evaluation, System, evaluate
+    from scicot.prediction import PredictSummary, predict
+    from scicot.records import Choice, Prediction, Question, Rationale
+    from scicot.training.jobs import train_answer, train_rationale
+
+# Where each public name lives.
+_HOMES = {
+    "scicot.annotation": ("GenerateSummary", "generate_rationales"),
+    "scicot.config": ("EvaluateSettings", "GenerateSettings", "PredictSettings", "TrainSettings"),
+    "scicot.errors": ("InvalidRow", "ScicotError", "StoppedEarly"),
+    "scicot.evaluation": ("Comparison", "Evaluation", "System", "evaluate"),
+    "scicot.prediction": ("PredictSummary", "predict"),
+    "scicot.records": ("Choice", "Prediction", "Question", "Rationale"),
+    "scicot.training.jobs": ("train_answer", "train_rationale"),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "Choice",
+    "Comparison",
+    "EvaluateSettings",
+    "Evaluation",
+    "GenerateSettings",
+    "GenerateSummary",
+    "InvalidRow",
+    "PredictSettings",
+    "PredictSummary",
+    "Prediction",
+    "Question",
+    "Rationale",
+    "ScicotError",
+    "StoppedEarly",
+    "System",
+    "TrainSettings",
+    "__version__",
+    "evaluate",
+    "generate_rationales",
+    "predict",
+    "train_answer",
+    "train_rationale",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOME_OF[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

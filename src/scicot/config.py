@@ -1,0 +1,111 @@
+"""The settings of every command and their defaults, in one place. Nothing here imports torch.
+
+Each class checks its own values when it is made, and says what would be right: the command line
+passes its options straight in and reads its defaults from here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from scicot.errors import ScicotError
+
+Keep = Literal["correct", "all"]
+RationaleFrom = Literal["student", "input", "none"]
+Precision = Literal["auto", "fp32", "bf16"]
+
+
+@dataclass(frozen=True)
+class GenerateSettings:
+    """How a teacher is asked, and which of its replies are kept."""
+
+    samples: int = 1  # rationales asked for each question
+    reveal_answer: bool = False  # show the teacher the gold answer (STaR's rationalisation)
+    keep: Keep = "correct"  # "correct" drops rationales that conclude another answer than gold
+    max_tokens: int = 1024  # of a reply
+    max_wait: float = 600.0  # seconds spent on one request's retries before stopping, resumable
+    timeout: float = 120.0  # seconds for one request
+    retry_rejected: bool = False  # ask again where no usable reply came
+
+    def __post_init__(self) -> None:
+        _require(self.samples >= 1, "samples", self.samples, "at least 1")
+        _require(self.keep in ("correct", "all"), "keep", self.keep, "correct or all")
+        _require(self.max_tokens >= 1, "max-tokens", self.max_tokens, "at least 1")
+        _require(self.max_wait >= 0, "max-wait", self.max_wait, "0 or more seconds")
+        _require(self.timeout > 0, "timeout", self.timeout, "more than 0 seconds")
+
+
+@dataclass(frozen=True)
+class TrainSettings:
+    """How a student is trained. Defaults suit fine-tuning a T5 or Flan-T5."""
+
+    epochs: float = 10.0  # passes over the rows, unless max_steps is given
+    max_steps: int | None = None  # optimizer steps, instead of epochs
+    batch_size: int = 32  # rows an optimizer step
+    learning_rate: float = 3e-4  # the peak; after the warm-up it falls linearly to 0
+    warmup_steps: int = 100
+    weight_decay: float = 0.0
+    max_source_tokens: int = 512  # longer inputs are cut on the right and counted
+    max_target_tokens: int = 256  # longer targets are cut and counted
+    seed: int = 0
+    device: str = "auto"
+    precision: Precision = "auto"
+
+    def __post_init__(self) -> None:
+        _require(self.epochs > 0, "epochs", self.epochs, "more than 0")
+        if self.max_steps is not None:
+            _require(self.max_steps >= 1, "max-steps", self.max_steps, "at least 1")
+        _require(self.batch_size >= 1, "batch-size", self.batch_size, "at least 1")
+        _require(self.learning_rate > 0, "learning-rate", self.learning_rate, "more than 0")
+        _require(self.warmup_steps >= 0, "warmup-steps", self.warmup_steps, "0 or more")
+        _require(self.weight_decay >= 0, "weight-decay", self.weight_decay, "0 or more")
+        _require(self.max_source_tokens >= 8, "max-source-tokens", self.max_source_tokens, "8+")
+        _require(self.max_target_tokens >= 2, "max-target-tokens", self.max_target_tokens, "2+")
+        _require(0 <= self.seed < 2**32, "seed", self.seed, "from 0 to 4294967295")
+        check_precision(self.precision)
+
+
+@dataclass(frozen=True)
+class PredictSettings:
+    """How two students answer questions."""
+
+    rationale_from: RationaleFrom = "student"  # "input": given rationales; "none": no rationale
+    max_new_tokens: int = 256  # of a rationale
+    batch_size: int = 64  # sequences decoded together
+    window: int = 256  # questions read ahead, sorted by length and answered together
+    device: str = "auto"
+    precision: Precision = "auto"
+
+    def __post_init__(self) -> None:
+        known = ("student", "input", "none")
+        _require(self.rationale_from in known, "rationale-from", self.rationale_from, str(known))
+        _require(self.max_new_tokens >= 1, "max-new-tokens", self.max_new_tokens, "at least 1")
+        _require(self.batch_size >= 1, "batch-size", self.batch_size, "at least 1")
+        _require(self.window >= 1, "window", self.window, "at least 1")
+        check_precision(self.precision)
+
+
+@dataclass(frozen=True)
+class EvaluateSettings:
+    """How predictions are judged."""
+
+    cluster_by: str | None = None  # a field whose rows are not independent, as "meta.fact"
+    level: float = 0.95  # of the intervals
+    resamples: int = 10_000  # of the bootstraps
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        _require(0 < self.level < 1, "level", self.level, "between 0 and 1")
+        _require(self.resamples >= 100, "resamples", self.resamples, "at least 100")
+
+
+def check_precision(precision: str) -> None:
+    if precision == "fp16":
+        raise ScicotError("--precision fp16: T5 overflows in fp16; take bf16 or fp32")
+    _require(precision in ("auto", "fp32", "bf16"), "precision", precision, "auto, fp32 or bf16")
+
+
+def _require(holds: bool, option: str, value: object, wanted: str) -> None:
+    if not holds:
+        raise ScicotError(f"--{option} is {value}; it must be {wanted}")

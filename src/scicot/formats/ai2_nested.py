@@ -1,0 +1,30 @@
+"""The official files of ARC, OpenBookQA, QASC and CommonsenseQA: the question is an object.
+
+{"id": "7-980", "question": {"stem": "The sun is responsible for", "choices":
+ [{"text": "puppies learning", "label": "A"}, {"text": "plants sprouting", "label": "B"}]},
+ "answerKey": "B"}
+
+QASC adds fields beside the question (fact1, ...), CommonsenseQA one inside it (question_concept).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from scicot.formats import own
+from scicot.records import QUESTION_FIELDS, Row
+
+
+def matches(row: Row) -> bool:
+    question = row.get("question")
+    return isinstance(question, Mapping) and "stem" in question and "choices" in question
+
+
+def convert(row: Row) -> Row:
+    nested = dict(row["question"])
+    flat = {**row, "question": nested.pop("stem"), "choices": nested.pop("choices")}
+    for name, value in nested.items():
+        # A field of the row itself wins its name, so that neither overwrites the other.
+        taken = name in row or name in QUESTION_FIELDS
+        flat[f"question.{name}" if taken else name] = value
+    return own.convert(flat) if own.matches(flat) else flat

@@ -1,0 +1,128 @@
+"""JSON files: one object a line, an array of objects, or one object that holds them by id.
+
+{"id": "q1", "question": ...}                  JSON lines
+[{"id": "q1", "question": ...}, ...]           an array, on one line or on many
+{"12195": {"question": ...}, ...}              by id (ScienceQA's problems.json), likewise
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
+from typing import Any
+
+from scicot.errors import InvalidRow
+from scicot.formats.fields import Entry
+from scicot.jsonl import decode, decode_lines
+
+
+def objects(first: bytes, head: list[bytes], lines: Iterator[bytes], name: str) -> Iterator[Entry]:
+    """What begins with an object: JSON lines, or one document on one line or on many."""
+    try:
+        value = decode(first.decode())
+    except json.JSONDecodeError as error:
+        if error.pos < len(first.decode()) - 1:  # broken, and not merely unfinished
+            return json_lines(chain(head, lines), name)
+        return _document_or_lines(head, lines, name)
+    except ValueError:
+        return json_lines(chain(head, lines), name)
+    if _is_keyed(value):
+        return chain(_by_key(value, name), _surplus(lines, name, after=len(head)))
+    return json_lines(chain(head, lines), name)
+
+
+def _document_or_lines(head: list[bytes], lines: Iterator[bytes], name: str) -> Iterator[Entry]:
+    """A first line that ends inside its object: a document on many lines, or a broken line."""
+    first = head[-1].strip()
+    for line in lines:
+        head.append(line)
+        if line.strip():
+            break
+    if _begins_anew(head[-1].strip(), first):
+        return json_lines(chain(head, lines), name)
+    return _document(b"".join([*head, *lines]), name)
+
+
+def _begins_anew(line: bytes, before: bytes) -> bool:
+    """Whether a line is a row by itself, and not what follows inside an unfinished object."""
+    if not line.startswith(b"{"):
+        return False
+    if not before.endswith((b":", b"[")):
+        return True  # nothing else can have an object after it
+    try:
+        return isinstance(decode(line.decode()), dict)
+    except ValueError:
+        return False
+
+
+def _document(data: bytes, name: str) -> Iterator[Entry]:
+    value = _decoded(data, name)
+    if isinstance(value, InvalidRow):
+        yield value
+    elif _is_keyed(value):
+        yield from _by_key(value, name)
+    else:  # a single row on many lines
+        yield f"{name}:1", value
+
+
+def array(data: bytes, name: str) -> Iterator[Entry]:
+    """An array of objects; one of strings alone is named for what it is, once."""
+    value = _decoded(data, name)
+    if isinstance(value, InvalidRow):
+        yield value
+    elif value and all(isinstance(entry, str) for entry in value):
+        yield InvalidRow(
+            name,
+            f"an array of {len(value)} strings: replies without their questions; "
+            "give rows that hold question, choices and rationale",
+        )
+    else:
+        for index, row in enumerate(value):
+            where = f"{name}[{index}]"
+            yield (where, row) if isinstance(row, dict) else InvalidRow(where, "not a JSON object")
+
+
+def _decoded(data: bytes, name: str) -> Any:
+    """The document; an InvalidRow, never raised, where it is none."""
+    try:
+        return decode(data.decode("utf-8-sig").rstrip())
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        return InvalidRow(f"{name}:{line}", "not UTF-8 text")
+    except json.JSONDecodeError as error:
+        problem = f"not JSON ({error.msg} at column {error.colno})"
+        return InvalidRow(f"{name}:{error.lineno}", problem)
+    except ValueError as error:
+        return InvalidRow(name, f"not JSON ({error})")
+
+
+def _is_keyed(value: Any) -> bool:
+    return (
+        isinstance(value, Mapping)
+        and bool(value)
+        and all(isinstance(row, Mapping) and "question" in row for row in value.values())
+    )
+
+
+def _by_key(value: Mapping[str, Any], name: str) -> Iterator[Entry]:
+    for key, row in value.items():
+        yield f"{name}[{json.dumps(key)}]", {"id": key, **row}
+
+
+def _surplus(lines: Iterable[bytes], name: str, after: int) -> Iterator[Entry]:
+    for number, line in enumerate(lines, start=after + 1):
+        if line.strip():
+            yield InvalidRow(f"{name}:{number}", "text after the end of the JSON object")
+
+
+def json_lines(lines: Iterable[bytes], name: str) -> Iterator[Entry]:
+    """The reader of jsonl.py, what it raises handed on instead."""
+    decoded = decode_lines(lines, name)
+    while True:
+        try:
+            yield next(decoded)
+        except StopIteration:
+            return
+        except InvalidRow as error:
+            yield error

@@ -1,0 +1,103 @@
+"""Rows of a data set on the Hugging Face Hub, through `datasets`, which keeps what it has loaded.
+
+hf://allenai/openbookqa/test                  hf://OWNER/NAME/SPLIT
+hf://allenai/ai2_arc/ARC-Easy/validation      hf://OWNER/NAME/CONFIG/SPLIT
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from scicot.errors import InvalidRow, ScicotError
+from scicot.formats.fields import Entry
+from scicot.jsonl import decode
+
+PREFIX = "hf://"
+
+_PATIENCE = 10.0  # seconds for the Hub's first answer; `datasets` would ask five times over
+
+
+class Address(NamedTuple):
+    repository: str
+    config: str | None
+    split: str
+
+
+def parse(source: str) -> Address:
+    parts = source.removeprefix(PREFIX).split("/")
+    if len(parts) not in (3, 4) or not all(parts):
+        raise ScicotError(f"{source}: write hf://OWNER/NAME/SPLIT or hf://OWNER/NAME/CONFIG/SPLIT")
+    config = parts[2] if len(parts) == 4 else None
+    return Address("/".join(parts[:2]), config, parts[-1])
+
+
+def entries(source: str) -> Iterator[Entry]:
+    """All rows of a split; raises ScicotError where it cannot be had."""
+    address = parse(source)
+    if Path(address.repository).exists():
+        # `datasets` would read the local folder instead and say nothing.
+        raise ScicotError(
+            f"{source}: the local folder {address.repository} has the same name; "
+            "run from another folder, or give the file inside it"
+        )
+    for number, row in enumerate(_load(source, address), start=1):
+        where = f"{source}:{number}"
+        try:
+            # Through JSON and back: times become strings, as they would in a file.
+            yield where, decode(json.dumps(row, default=str))
+        except ValueError as error:
+            yield InvalidRow(where, f"not JSON ({error})")
+
+
+def _load(source: str, address: Address) -> Any:
+    try:
+        import datasets  # type: ignore[import-untyped, unused-ignore]
+    except ImportError:
+        raise ScicotError(f"{source}: needs a package: pip install datasets") from None
+    if not sys.stderr.isatty():
+        datasets.disable_progress_bars()
+    offline = datasets.config.HF_HUB_OFFLINE
+    # With no network `datasets` retries for half a minute; told so, it takes what it has at once.
+    datasets.config.HF_HUB_OFFLINE = offline or not _hub_answers(address.repository)
+    try:
+        table = datasets.load_dataset(address.repository, address.config, split=address.split)
+    except ConnectionError:
+        raise ScicotError(
+            f"{source}: the Hub cannot be reached and the data set has not been loaded here before;"
+            " load it where there is a network (it is kept in HF_HOME), or give a local file"
+        ) from None
+    except Exception as error:  # noqa: BLE001 (of any kind: missing, gated, no such config or split)
+        raise ScicotError(f"{source}: {_one_line(error)} (hf://OWNER/NAME/CONFIG/SPLIT)") from None
+    finally:
+        datasets.config.HF_HUB_OFFLINE = offline
+    return _without_pictures(datasets, table)
+
+
+def _hub_answers(repository: str) -> bool:
+    """Whether the Hub answers at all, be it with an error, which `datasets` then puts in words."""
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import HfHubHTTPError
+
+    try:
+        HfApi().dataset_info(repository, timeout=_PATIENCE)
+    except HfHubHTTPError:
+        return True
+    except Exception:  # noqa: BLE001 (of httpx or requests, whichever the Hub's client is built on)
+        return False
+    return True
+
+
+def _without_pictures(datasets: Any, table: Any) -> Any:
+    """Pictures left as they are stored: decoding them takes time and another package."""
+    for name, feature in table.features.items():
+        if isinstance(feature, datasets.Image):
+            table = table.cast_column(name, datasets.Image(decode=False))
+    return table
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__

@@ -1,0 +1,36 @@
+"""ScienceQA: a plain list of choices, the answer's position, and a hint that is the context.
+
+{"question": "Is cutting hair a good or a service?", "choices": ["a service", "a good"],
+ "answer": 0, "hint": "", "image": null, "task": "closed choice", "grade": "grade2",
+ "subject": "social science", "topic": "economics", "category": "Basic economic principles",
+ "skill": "Goods and services", "lecture": "...", "solution": "...", "split": "train"}
+
+problems.json is one object of such rows by id; the file's reader adds the "id".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from scicot.formats import fields, plain_list
+from scicot.records import Row, RowProblem
+
+_META = ("subject", "topic", "category", "skill", "grade", "split", "task")
+
+
+def matches(row: Row) -> bool:
+    """A hint alone is not enough: other data sets have hints that give the answer away."""
+    return "hint" in row and ("image" in row or "lecture" in row) and plain_list.matches(row)
+
+
+def convert(row: Row) -> Row:
+    if row.get("image"):
+        raise fields.NotText("the question is about an image")
+    row = dict(row)
+    if fields.is_blank(row.get("context")):
+        row["context"] = row.pop("hint") or ""
+    given = row.pop("meta", None) or {}
+    if not isinstance(given, Mapping):
+        raise RowProblem('"meta" must be an object')
+    meta = {name: row.pop(name) for name in _META if name in row}
+    return plain_list.convert({**row, "meta": {**meta, **given}})

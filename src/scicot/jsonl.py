@@ -1,0 +1,133 @@
+"""JSON lines: decode strictly, read with line numbers, append whole lines, replace whole files."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO, Any, NoReturn
+
+import jsonlines
+
+from scicot.errors import InvalidRow
+from scicot.records import Row
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is not JSON")
+
+
+# One decoder, built once: jsonlines would take orjson where it is installed, and the two disagree
+# on NaN. Without NaN there is nothing that one JSON reader takes and another refuses.
+_decoder = json.JSONDecoder(parse_constant=_refuse)
+
+
+def decode(text: str | bytes) -> Any:
+    """One JSON value; ValueError for anything that is not JSON, NaN and Infinity among it."""
+    try:
+        return _decoder.decode(text if isinstance(text, str) else text.decode())
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+def encode(row: Mapping[str, Any]) -> bytes:
+    """One row as one whole line; ValueError for NaN and Infinity."""
+    try:
+        return json.dumps(row, ensure_ascii=False, allow_nan=False).encode() + b"\n"
+    except UnicodeEncodeError:  # half of a surrogate pair, which JSON can spell and UTF-8 cannot
+        return json.dumps(row, allow_nan=False).encode() + b"\n"
+
+
+def decode_lines(lines: Iterable[bytes], name: str) -> Iterator[tuple[str, Row]]:
+    """(NAME:LINE, row) for each line that is not blank; InvalidRow for one that is no object.
+
+    An iterator that raised goes on with the next line when asked again, so callers may skip.
+    """
+    return _LineDecoder(lines, name)
+
+
+class _LineDecoder(Iterator[tuple[str, Row]]):
+    def __init__(self, lines: Iterable[bytes], name: str) -> None:
+        self._name = name
+        self._number = 0
+        self._reader = jsonlines.Reader(self._counted(lines), loads=decode)
+
+    def _counted(self, lines: Iterable[bytes]) -> Iterator[bytes]:
+        for self._number, line in enumerate(lines, start=1):
+            yield line.removeprefix(b"\xef\xbb\xbf") if self._number == 1 else line
+
+    def __next__(self) -> tuple[str, Row]:
+        try:
+            row = self._reader.read(type=dict, skip_empty=True)
+        except EOFError:
+            raise StopIteration from None
+        except jsonlines.InvalidLineError as error:
+            raise InvalidRow(f"{self._name}:{self._number}", _reason(error)) from None
+        return f"{self._name}:{self._number}", row
+
+
+def _reason(error: jsonlines.InvalidLineError) -> str:
+    cause = error.__cause__
+    if isinstance(cause, json.JSONDecodeError):
+        return f"not JSON ({cause.msg} at column {cause.colno})"
+    if isinstance(cause, UnicodeDecodeError):
+        return "not UTF-8 text"
+    if cause is not None:
+        return f"not JSON ({cause})"
+    return "not a JSON object"
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[IO[bytes]]:
+    """A file that takes the place of `path` when the block ends well, and never half of it.
+
+    Written beside it, synced, renamed: after a crash there is either the old file or the new one.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.chmod(temporary, 0o666 & ~_umask())
+        os.replace(temporary, path)
+    except BaseException:
+        with suppress(FileNotFoundError):
+            os.unlink(temporary)
+        raise
+
+
+def write_text(path: Path, text: str) -> None:
+    """Replace a file by this text, whole or not at all."""
+    with replacing(path) as stream:
+        stream.write(text.encode())
+
+
+def mend_last_line(path: Path) -> bool:
+    """Cut off a last line that a stopped process left without its end. True where there was one."""
+    with path.open("rb+") as stream:
+        size = stream.seek(0, os.SEEK_END)
+        keep = size
+        while keep > 0:
+            start = max(0, keep - 65536)
+            stream.seek(start)
+            block = stream.read(keep - start)
+            cut = block.rfind(b"\n")
+            if cut >= 0:
+                keep = start + cut + 1
+                break
+            keep = start
+        if keep == size:
+            return False
+        stream.truncate(keep)
+        return True
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,42 @@
+"""How labels are written: "(B)", "B)", "**B**", "option B", as patterns for one set of labels."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+
+# What a label may be called: "option B", "the answer is ...".
+NOUN = r"(?:answer|option|choice|solution|selection|letter)"
+
+
+@dataclass(frozen=True, slots=True)
+class LabelPatterns:
+    """Each with a group "label"."""
+
+    at: re.Pattern[str]  # a label right here, with what closes it
+    marked: re.Pattern[str]  # a label that is written as one: "(B)", "option B", "**B**"
+    opening: re.Pattern[str]  # a label that opens a line: "B) ", "B.", "**B**"
+    last: re.Pattern[str]  # a label that ends a stretch of text
+
+
+@lru_cache(maxsize=256)
+def label_patterns(labels: tuple[str, ...]) -> LabelPatterns:
+    """The patterns of a question's labels; few sets of labels occur, so they are kept."""
+    one_of = "|".join(re.escape(label) for label in sorted(labels, key=len, reverse=True))
+    label = rf"(?P<label>{one_of})(?!\w)"
+    flags = re.I | re.M
+    return LabelPatterns(
+        re.compile(rf"{label}(?P<close>[\s*_\"'”’.]{{0,3}}[)\]}}:]|[*_`$\"”])?", flags),
+        re.compile(
+            rf"(?:(?P<open>[(\[][\s*_]{{0,3}})|(?P<bold>\*\*)|\b{NOUN}[\s*_(\[\"'“]{{1,5}}(?!(?-i:a)\s))"
+            rf"{label}(?(open)[\s*_]{{0,3}}[)\]:])(?(bold)\*\*)",
+            flags,
+        ),
+        re.compile(
+            rf"[ \t>*#_\-(\[\"]{{0,8}}(?:{NOUN}\s)?[*(]{{0,3}}{label}"
+            rf"(?:[*_\"]{{0,2}}[)\]:.]|[*_\"]{{0,3}}$)",
+            flags,
+        ),
+        re.compile(rf"(?<!\w){label}[\s*_)\]\"'”’]{{0,6}}$", flags),
+    )

@@ -1,0 +1,179 @@
+"""Output files that grow by whole lines, know how they were made, and can be continued.
+
+Beside out.jsonl lies out.state.json, which says what made it and whether it is finished:
+
+    {"scicot": "0.1.0", "command": "predict", "settings": {...}, "inputs": {"q.jsonl": "<sha256>"},
+     "counts": {"rows": 570}, "finished": true}
+
+and, while a process writes, out.lock. The same command again finds the rows that are done; a
+command with other settings is refused, with what differs, before anything is touched.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO, Any
+
+from scicot import jsonl
+from scicot.errors import ScicotError
+from scicot.records import Row
+from scicot.version import __version__
+
+STDOUT = "-"
+
+
+class Output:
+    """Where a command's rows go. Made by `open_output`."""
+
+    def __init__(self, name: str, stream: IO[bytes], path: Path | None, state: Row) -> None:
+        self.name = name
+        self.path = path  # None where the output is a stream
+        self._stream = stream
+        self._state = state
+
+    def write(self, row: Mapping[str, Any]) -> None:
+        """Append one row; it has left this process when this returns."""
+        self._stream.write(jsonl.encode(row))
+        self._stream.flush()
+
+    def existing(self) -> Iterator[tuple[str, Row]]:
+        """(FILE:LINE, row) for the rows an earlier run of the same command wrote."""
+        if self.path is not None:
+            with self.path.open("rb") as lines:
+                yield from jsonl.decode_lines(lines, self.name)
+
+    def finish(self, counts: Mapping[str, int]) -> None:
+        """Say, last of all, that everything is there."""
+        if self.path is not None:
+            os.fsync(self._stream.fileno())
+            _write_state(self.path, {**self._state, "counts": dict(counts), "finished": True})
+
+
+@contextmanager
+def open_output(
+    target: str | os.PathLike[str],
+    *,
+    command: str,
+    settings: Mapping[str, Any],
+    inputs: Mapping[str, str | None],
+    force: bool = False,
+) -> Iterator[Output]:
+    """Open OUT for a command: anew, or where an earlier run of the same command left it.
+
+    "-" is standard output, which keeps no state. Raises ScicotError where the file is not ours to
+    continue (another command, other settings, no state) or another process is writing it.
+    """
+    state = {
+        "scicot": __version__,
+        "command": command,
+        "settings": json.loads(json.dumps(settings)),
+        "inputs": dict(inputs),
+    }
+    if os.fspath(target) == STDOUT:
+        yield Output("<stdout>", sys.stdout.buffer, None, state)
+        return
+    path = Path(target)
+    make_parent(path)
+    if path.exists() and not path.is_file():  # a pipe or a device keeps no rows to continue
+        with path.open("wb") as stream:
+            yield Output(str(path), stream, None, state)
+        return
+    with locked(path):
+        empty = not path.exists() or path.stat().st_size == 0
+        if force or (empty and not state_path(path).exists()):
+            path.write_bytes(b"")
+        elif not path.exists():  # deleted by hand, its state left behind
+            path.touch()
+        else:
+            _check_same(path, state)
+            jsonl.mend_last_line(path)
+        _write_state(path, {**state, "finished": False})
+        with path.open("ab") as stream:
+            yield Output(str(path), stream, path, state)
+
+
+def beside(path: Path, kind: str) -> Path:
+    """The file of this kind that belongs to an output: rationales.jsonl -> rationales.KIND."""
+    return path.with_name(f"{path.name.removesuffix('.jsonl')}.{kind}")
+
+
+def state_path(path: Path) -> Path:
+    return beside(path, "state.json")
+
+
+def make_parent(path: Path) -> None:
+    """Make the folder an output goes to; ScicotError where that cannot be."""
+    if path.is_dir():
+        raise ScicotError(f"{path}: is a directory; give the name of a file")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ScicotError(f"{path.parent}: cannot be made ({error.strerror})") from None
+    if not os.access(path.parent, os.W_OK):
+        raise ScicotError(f"{path.parent}: no permission to write there")
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold PATH.lock while a process writes; ScicotError where another one does."""
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(beside(path, "lock"), timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise ScicotError(
+            f"{path}: another process is writing it; wait for it, or name another output"
+        ) from None
+    try:
+        yield
+    finally:
+        # Gone while still held: filelock sees that a file it opened has lost its name, and retries.
+        with suppress(OSError):
+            os.unlink(lock.lock_file)
+        lock.release()
+
+
+def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """What two settings disagree on, as "name: was OLD, is NEW"."""
+    names = sorted({*old, *new})
+    return [
+        f"{name}: was {old.get(name)!r}, is {new.get(name)!r}"
+        for name in names
+        if old.get(name) != new.get(name)
+    ]
+
+
+def _check_same(path: Path, state: Row) -> None:
+    try:
+        old = json.loads(state_path(path).read_text())
+    except FileNotFoundError:
+        raise ScicotError(
+            f"{path}: exists and has no {state_path(path).name} beside it, so it cannot be"
+            " continued; --force overwrites it"
+        ) from None
+    except ValueError:
+        raise ScicotError(
+            f"{state_path(path)}: not readable, so {path.name} cannot be continued;"
+            " --force overwrites both"
+        ) from None
+    if old.get("command") != state["command"]:
+        raise ScicotError(
+            f"{path}: was made by scicot {old.get('command')}; name another output,"
+            " or overwrite it with --force"
+        )
+    changed = differences(old.get("settings", {}), state["settings"])
+    if changed:
+        raise ScicotError(
+            f"{path}: was made with other settings ({'; '.join(changed)});"
+            " name another output, or start it over with --force"
+        )
+
+
+def _write_state(path: Path, state: Row) -> None:
+    jsonl.write_text(state_path(path), json.dumps(state, indent=1, ensure_ascii=False) + "\n")

@@ -1,0 +1,252 @@
+"""Both stages chained: questions in, predictions out, in the same order.
+
+    stage 1   rationale = rationale student's greedy text
+    stage 2   p(label) = softmax over the choices of the answer student's log p(label | ...)
+
+Nothing is parsed and nothing is guessed: every choice's label is scored, and the most likely is the
+answer. Where the scores are not numbers there is no answer (null).
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from scicot import sources, stages
+from scicot.config import PredictSettings
+from scicot.errors import ScicotError
+from scicot.outputs import Output, open_output
+from scicot.records import PREDICTION_FIELDS, Prediction, Question, RowProblem
+from scicot.reporting import LogReporter, Reporter, Task
+from scicot.stages import Stage
+from scicot.students.base import Student
+from scicot.students.runs import Manifest, check_run
+
+
+@dataclass
+class PredictSummary:
+    """How many questions were answered now, left without an answer, and found done already."""
+
+    predicted: int = 0
+    unanswered: int = 0
+    already_done: int = 0
+
+
+def predict(
+    questions: str | os.PathLike[str],
+    output: str | os.PathLike[str],
+    *,
+    answer_model: str | os.PathLike[str],
+    rationale_model: str | os.PathLike[str] | None = None,
+    settings: PredictSettings | None = None,
+    limit: int | None = None,
+    skip_invalid: bool = False,
+    force: bool = False,
+    reporter: Reporter | None = None,
+) -> PredictSummary:
+    """Answer every question of a file, one prediction row each, in the order of the file.
+
+    Without `rationale_model` the answer model must be a direct one. Called again it goes on after
+    the rows that `output` holds. Raises ScicotError for what the user can mend, among it a run that
+    was trained for another stage.
+    """
+    settings = settings or PredictSettings()
+    reporter = reporter or LogReporter()
+    students = Students.check(answer_model, rationale_model, settings)
+    rows = sources.questions(
+        questions,
+        limit=limit,
+        skip_invalid=skip_invalid,
+        reporter=reporter,
+        check=_has_rationale if settings.rationale_from == "input" else None,
+    )
+    total = rows.check() if rows.rereadable else None
+    summary = PredictSummary()
+    with (
+        open_output(
+            output,
+            command="predict",
+            settings=students.description,
+            inputs={os.fspath(questions): sources.sha256_of(questions)},
+            force=force,
+        ) as out,
+        reporter.task("answering", total) as task,
+    ):
+        stream = iter(sources.unique(rows, reporter))
+        summary.already_done = _skip_done(out, stream, os.fspath(questions), task)
+        for prediction in students.predict(stream):
+            out.write(prediction.to_row())
+            summary.predicted += 1
+            summary.unanswered += prediction.prediction is None
+            task.advance()
+        out.finish({"rows": summary.already_done + summary.predicted})
+    if summary.unanswered:
+        reporter.warn(f"{summary.unanswered} questions got no answer: their scores are not numbers")
+    return summary
+
+
+class Students:
+    """The students that answer together, loaded when the first question needs them."""
+
+    def __init__(
+        self,
+        answer: tuple[str, Manifest],
+        rationale: tuple[str, Manifest] | None,
+        settings: PredictSettings,
+    ) -> None:
+        self._answer = answer
+        self._rationale = rationale
+        self._settings = settings
+        self._loaded: tuple[Student, Student | None] | None = None
+        self.models = {
+            "answer": answer[1].identity(answer[0]),
+            "rationale": rationale[1].identity(rationale[0]) if rationale else None,
+            "rationale_from": self._rationale_source(),
+            "scoring": "label",
+        }
+        self.description: dict[str, Any] = {
+            **self.models,
+            "max_new_tokens": settings.max_new_tokens,
+            "precision": settings.precision,
+        }
+
+    @classmethod
+    def check(
+        cls,
+        answer_model: str | os.PathLike[str],
+        rationale_model: str | os.PathLike[str] | None,
+        settings: PredictSettings,
+    ) -> Students:
+        """Look at the runs without loading them; ScicotError where they do not fit together."""
+        answer = check_run(answer_model, "--answer-model", Stage.ANSWER, Stage.DIRECT)
+        rationale = None
+        if rationale_model is not None:
+            manifest = check_run(rationale_model, "--rationale-model", Stage.RATIONALE)
+            rationale = (os.fspath(rationale_model), manifest)
+        place = f"--answer-model {os.fspath(answer_model)}"
+        wants = answer.stage is Stage.ANSWER and settings.rationale_from == "student"
+        if wants and rationale is None:
+            raise ScicotError(
+                f"{place}: reads rationales; give --rationale-model RUN, or say --rationale-from"
+                " input or none"
+            )
+        if rationale is not None and not wants:
+            why = "was trained without rationales" if answer.stage is Stage.DIRECT else ""
+            why = why or f"--rationale-from is {settings.rationale_from}"
+            raise ScicotError(f"{place}: {why}; leave --rationale-model out")
+        if answer.stage is Stage.DIRECT and settings.rationale_from == "input":
+            raise ScicotError(
+                f"{place}: was trained without rationales; leave --rationale-from out"
+            )
+        return cls((os.fspath(answer_model), answer), rationale, settings)
+
+    def predict(self, questions: Iterable[Question]) -> Iterator[Prediction]:
+        """Predictions in the order of the questions, a window of them at a time."""
+        for window in _windows(questions, self._settings.window):
+            rationales = self._rationales(window)
+            scores = self._scores(window, rationales)
+            for question, rationale, own in zip(window, rationales, scores, strict=True):
+                yield self._prediction(question, rationale, own)
+
+    def _rationales(self, questions: Sequence[Question]) -> list[str | None]:
+        source = self._rationale_source()
+        if source == "input":
+            return [question.extra["rationale"] for question in questions]
+        if source == "none":
+            return [None] * len(questions)
+        _, student = self._load()
+        assert student is not None
+        inputs = [stages.rationale_input(question) for question in questions]
+        return list(student.generate(inputs, max_new_tokens=self._settings.max_new_tokens))
+
+    def _scores(
+        self, questions: Sequence[Question], rationales: Sequence[str | None]
+    ) -> list[dict[str, float]]:
+        student, _ = self._load()
+        log_p = student.score(
+            [stages.answer_input(q, r) for q, r in zip(questions, rationales, strict=True)],
+            [[stages.answer_target(label) for label in q.labels] for q in questions],
+        )
+        return [
+            dict(zip(q.labels, softmax(own), strict=False))  # no scores at all where they are NaN
+            for q, own in zip(questions, log_p, strict=True)
+        ]
+
+    def _prediction(
+        self, question: Question, rationale: str | None, scores: dict[str, float]
+    ) -> Prediction:
+        best = max(scores, key=scores.__getitem__) if scores else None
+        confidence = scores.get(best) if best is not None else None
+        return Prediction(
+            question.without(PREDICTION_FIELDS),
+            () if rationale is None else (rationale,),
+            best,
+            scores,
+            confidence,
+            self.models,
+        )
+
+    def _rationale_source(self) -> str:
+        if self._answer[1].stage is Stage.DIRECT:
+            return "none"
+        return self._settings.rationale_from
+
+    def _load(self) -> tuple[Student, Student | None]:
+        from scicot.students.encoder_decoder import load_student
+
+        def load(run: tuple[str, Manifest]) -> Student:
+            return load_student(
+                run[0],
+                max_source_tokens=run[1].max_source_tokens,
+                batch_size=self._settings.batch_size,
+                device=self._settings.device,
+                precision=self._settings.precision,
+            )
+
+        if self._loaded is None:
+            self._loaded = (load(self._answer), load(self._rationale) if self._rationale else None)
+        return self._loaded
+
+
+def softmax(log_p: Sequence[float]) -> list[float]:
+    """Probabilities that add up to 1; an empty list where a score is not a number."""
+    if not all(math.isfinite(value) for value in log_p):
+        return []
+    top = max(log_p)
+    weights = [math.exp(value - top) for value in log_p]
+    return [weight / sum(weights) for weight in weights]
+
+
+def _has_rationale(question: Question) -> None:
+    if not isinstance(question.extra.get("rationale"), str):
+        raise RowProblem('has no "rationale", which --rationale-from input reads')
+
+
+def _windows(questions: Iterable[Question], size: int) -> Iterator[list[Question]]:
+    stream = iter(questions)
+    while window := list(itertools.islice(stream, size)):
+        yield window
+
+
+def _skip_done(out: Output, stream: Iterator[Question], name: str, task: Task) -> int:
+    """Pass over the questions that the output answers already; they must be its first rows."""
+    done = 0
+    for where, row in out.existing():
+        question = next(stream, None)
+        if question is None or _asked(question) != _asked(Question.from_row(row)):
+            expected = f"{name} has {question.id!r}" if question else f"{name} has ended"
+            raise ScicotError(
+                f"{where}: answers {row.get('id')!r} where {expected}: the input has changed;"
+                " name another output, or start this one over with --force"
+            )
+        done += 1
+        task.advance()
+    return done
+
+
+def _asked(question: Question) -> tuple[Any, ...]:
+    return question.id, question.question, question.choices, question.context

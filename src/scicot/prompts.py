@@ -1,0 +1,140 @@
+"""What a teacher is asked.
+
+For a question with the choices A wood, B spoon:
+
+    system  You are a teacher who explains the answers to multiple-choice questions ...
+    user    Question: Which of these conducts electricity?
+            A. wood
+            B. spoon
+
+            In two to five sentences, explain ... Then give the answer in a last line of the form
+            "Answer: X", where X is one of A, B.
+
+The words are "an explanation for a student": a model asked for its chain of thought may refuse.
+scicot.replies reads what comes back.
+"""
+
+from __future__ import annotations
+
+import string
+from dataclasses import dataclass
+
+from scicot.errors import ScicotError
+from scicot.records import Question
+
+SYSTEM = (
+    "You are a teacher who explains the answers to multiple-choice questions to a student. "
+    "You write plain sentences, without headings, lists or formulas that need typesetting."
+)
+
+TASK = (
+    "In two to five sentences, explain to a student the facts and the reasoning that lead to the "
+    "answer. Let the explanation stand on its own: do not mention the choices by their labels, and "
+    "do not say in it which choice is correct. Then give the answer in a last line of the form "
+    '"Answer: X", where X is one of {labels}.'
+)
+
+# STaR's rationalisation (Zelikman et al. 2022, section 3.3): the hint raises coverage, and an
+# explanation that leans on it teaches nothing.
+HINT = (
+    "Hint: the correct answer is {label}. {text}\n"
+    "Reason as if you had not been told: do not mention the hint, argue from the question alone."
+)
+
+PLACEHOLDERS = ("question", "choices", "context", "answer")
+REQUIRED_PLACEHOLDERS = ("question", "choices")
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """One request to a teacher."""
+
+    system: str
+    user: str
+
+
+def build_prompt(
+    question: Question, *, reveal_answer: bool = False, template: str | None = None
+) -> Prompt:
+    """The request for one rationale.
+
+    reveal_answer: the gold answer goes along as a hint. template: the user's own text in place of
+    the built-in one, system text included, with the placeholders {question}, {choices}, {context}
+    and, with reveal_answer, {answer}; "{{" and "}}" stand for braces. Raises ScicotError where the
+    answer is to be revealed and there is none, or where the template cannot be filled.
+    """
+    if reveal_answer and question.answer is None:
+        raise ScicotError(
+            f"question {question.id!r} has no answer to reveal: ask without --reveal-answer"
+        )
+    if template is not None:
+        return Prompt(system="", user=_fill(template, question, reveal_answer))
+    parts = [_stated(question), _task(question)]
+    if reveal_answer:
+        parts.insert(1, HINT.format(label=question.answer, text=_answer_text(question)))
+    return Prompt(SYSTEM, "\n\n".join(parts))
+
+
+def _stated(question: Question) -> str:
+    context = f"Context: {question.context.strip()}\n\n" if question.context.strip() else ""
+    return f"{context}Question: {question.question.strip()}\n{_choices(question)}"
+
+
+def _choices(question: Question) -> str:
+    return "\n".join(f"{choice.label}. {choice.text.strip()}" for choice in question.choices)
+
+
+def _task(question: Question) -> str:
+    return TASK.format(labels=", ".join(question.labels))
+
+
+def _answer_text(question: Question) -> str:
+    return question.text_of(question.answer).strip() if question.answer is not None else ""
+
+
+def _fill(template: str, question: Question, reveal_answer: bool) -> str:
+    """The template with each placeholder filled once, so braces in a question's text stay text."""
+    values = {
+        "question": question.question.strip(),
+        "choices": _choices(question),
+        "context": question.context.strip(),
+    }
+    if reveal_answer:
+        values["answer"] = f"{question.answer}. {_answer_text(question)}"
+    pieces = _pieces(template)
+    names = [name for _, name in pieces if name is not None]
+    for name in names:
+        if name not in values:
+            raise ScicotError(_unknown(name, tuple(values)))
+    for name in REQUIRED_PLACEHOLDERS:
+        if name not in names:
+            raise ScicotError(f"the prompt template lacks {{{name}}}: a teacher would not see it")
+    return "".join(text + (values[name] if name is not None else "") for text, name in pieces)
+
+
+def _pieces(template: str) -> list[tuple[str, str | None]]:
+    """(text, the placeholder after it) pairs; ScicotError for a brace that stands alone."""
+    try:
+        parsed = list(string.Formatter().parse(template))
+    except ValueError as error:
+        raise ScicotError(
+            f"the prompt template cannot be read ({error}): write {{{{ and }}}} for braces"
+        ) from None
+    pieces: list[tuple[str, str | None]] = []
+    for text, name, spec, conversion in parsed:
+        if spec or conversion:
+            raise ScicotError(
+                f"the prompt template's {{{name}}} takes no format: write {{{{ and }}}} for braces"
+            )
+        pieces.append((text, name))
+    return pieces
+
+
+def _unknown(name: str, known: tuple[str, ...]) -> str:
+    if name == "answer":
+        return "the prompt template's {answer} is filled with --reveal-answer only"
+    listed = ", ".join(f"{{{placeholder}}}" for placeholder in known)
+    return (
+        f"the prompt template has an unknown placeholder {{{' '.join(name.split())}}}; "
+        f"known are {listed}, and {{{{ and }}}} stand for braces"
+    )

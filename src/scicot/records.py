@@ -1,0 +1,281 @@
+"""The rows that travel the road: questions, rationales and predictions.
+
+A question row, as it stands in a JSONL file:
+
+    {"id": "q1", "question": "Which conducts electricity?",
+     "choices": [{"label": "A", "text": "wood"}, {"label": "B", "text": "copper"}],
+     "answer": "B", "context": "", "meta": {"subject": "physics"}}
+
+Rationale and prediction rows are a question's fields and their own beside them, so every file
+stands alone. Required fields are checked strictly, the rest have defaults, and fields that scicot
+does not know stay in the question's `extra` and come out again as they went in.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+Row = dict[str, Any]
+
+MIN_CHOICES = 2
+MAX_CHOICES = 26
+
+QUESTION_FIELDS = ("id", "question", "choices", "answer", "context", "meta")
+RATIONALE_FIELDS = (
+    "rationale",
+    "sample",
+    "teacher",
+    "conclusion",
+    "saw_answer",
+    "request",
+    "usage",
+)
+PREDICTION_FIELDS = ("rationales", "prediction", "scores", "confidence", "models")
+
+
+class RowProblem(ValueError):
+    """What is wrong with a row; whoever knows its place makes an InvalidRow of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    label: str
+    text: str
+    extra: Mapping[str, Any] = field(default_factory=dict, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A multiple-choice question. `answer` is a label, or None where the gold answer is unknown."""
+
+    id: str
+    question: str
+    choices: tuple[Choice, ...]
+    answer: str | None = None
+    context: str = ""
+    meta: Mapping[str, Any] = field(default_factory=dict)
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        return tuple(choice.label for choice in self.choices)
+
+    def text_of(self, label: str) -> str:
+        """The text of the choice with this label; KeyError where there is none."""
+        for choice in self.choices:
+            if choice.label == label:
+                return choice.text
+        raise KeyError(label)
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any]) -> Question:
+        """Read a row in scicot's own schema; raises RowProblem naming the field at fault."""
+        text = _string(row, "question")
+        choices = _choices(row.get("choices"))
+        labels = [choice.label for choice in choices]
+        answer = row.get("answer")
+        if answer is not None and answer not in labels:
+            raise RowProblem(f'"answer" is {answer!r:.80}, none of the labels {labels}')
+        context = _string(row, "context", default="")
+        meta = row.get("meta") or {}
+        if not isinstance(meta, Mapping):
+            raise RowProblem('"meta" must be an object')
+        identity = row.get("id")
+        if identity is None:
+            identity = content_id(text, context, choices)
+        elif isinstance(identity, int) and not isinstance(identity, bool):
+            identity = str(identity)
+        elif not isinstance(identity, str) or not identity:
+            raise RowProblem('"id" must be a non-empty string')
+        extra = {key: value for key, value in row.items() if key not in QUESTION_FIELDS}
+        return cls(identity, text, choices, answer, context, dict(meta), extra)
+
+    def to_row(self) -> Row:
+        """The row again: known fields first, then whatever else the user's file held."""
+        row: Row = {
+            "id": self.id,
+            "question": self.question,
+            "choices": [{"label": c.label, "text": c.text, **c.extra} for c in self.choices],
+            "answer": self.answer,
+        }
+        if self.context:
+            row["context"] = self.context
+        if self.meta:
+            row["meta"] = dict(self.meta)
+        return {**row, **self.extra}
+
+    def without(self, fields: Sequence[str]) -> Question:
+        """The same question without these extra fields, for a step that writes its own."""
+        kept = {key: value for key, value in self.extra.items() if key not in fields}
+        return Question(
+            self.id, self.question, self.choices, self.answer, self.context, self.meta, kept
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Rationale:
+    """One teacher's explanation of one question. `sample` counts several of the same teacher."""
+
+    question: Question
+    rationale: str
+    sample: int = 0
+    teacher: str | None = None
+    conclusion: str | None = None
+    saw_answer: bool = False
+    request: str | None = None
+    usage: Mapping[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any]) -> Rationale:
+        """Read a rationale row; raises RowProblem naming the field at fault."""
+        question = Question.from_row(row).without(RATIONALE_FIELDS)
+        text = _string(row, "rationale")
+        sample = row.get("sample", 0)
+        if not isinstance(sample, int) or isinstance(sample, bool) or sample < 0:
+            raise RowProblem('"sample" must be a whole number from 0')
+        saw_answer = row.get("saw_answer", False)
+        if not isinstance(saw_answer, bool):
+            raise RowProblem('"saw_answer" must be true or false')
+        conclusion = row.get("conclusion")
+        if conclusion is not None and not isinstance(conclusion, str):
+            raise RowProblem('"conclusion" must be a label or null')
+        return cls(
+            question,
+            text,
+            sample,
+            row.get("teacher"),
+            conclusion,
+            saw_answer,
+            row.get("request"),
+            row.get("usage") or {},
+        )
+
+    def to_row(self) -> Row:
+        row = self.question.to_row()
+        row["rationale"] = self.rationale
+        row["sample"] = self.sample
+        row["teacher"] = self.teacher
+        row["conclusion"] = self.conclusion
+        row["saw_answer"] = self.saw_answer
+        if self.request is not None:
+            row["request"] = self.request
+        if self.usage:
+            row["usage"] = dict(self.usage)
+        return row
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """A student's answer: `prediction` is a label, or None where it gave none (never a guess).
+
+    `scores` are the probabilities of the labels (they add up to 1), `confidence` that of the
+    predicted one. `models` says what made it: runs, source of the rationales, way of scoring.
+    """
+
+    question: Question
+    rationales: tuple[str, ...]
+    prediction: str | None
+    scores: Mapping[str, float]
+    confidence: float | None
+    models: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any]) -> Prediction:
+        """Read a prediction row; raises RowProblem naming the field at fault."""
+        question = Question.from_row(row).without(PREDICTION_FIELDS)
+        if "prediction" not in row:
+            raise RowProblem('"prediction" is missing')
+        prediction = row["prediction"]
+        if prediction is not None and prediction not in question.labels:
+            labels = list(question.labels)
+            raise RowProblem(
+                f'"prediction" is {prediction!r}, which is none of the labels {labels}'
+            )
+        rationales = row.get("rationales") or []
+        if not isinstance(rationales, list) or not all(isinstance(r, str) for r in rationales):
+            raise RowProblem('"rationales" must be a list of strings')
+        scores = row.get("scores") or {}
+        if not isinstance(scores, Mapping) or not all(
+            isinstance(v, int | float) for v in scores.values()
+        ):
+            raise RowProblem('"scores" must map labels to numbers')
+        confidence = row.get("confidence")
+        if confidence is not None and not isinstance(confidence, int | float):
+            raise RowProblem('"confidence" must be a number or null')
+        return cls(
+            question, tuple(rationales), prediction, scores, confidence, row.get("models") or {}
+        )
+
+    def to_row(self) -> Row:
+        return {
+            **self.question.to_row(),
+            "rationales": list(self.rationales),
+            "prediction": self.prediction,
+            "scores": dict(self.scores),
+            "confidence": self.confidence,
+            "models": dict(self.models),
+        }
+
+
+def content_id(question: str, context: str, choices: Sequence[Choice]) -> str:
+    """A stable id for a question that came without one: a digest of what is asked."""
+    content = [question, context, [[choice.label, choice.text] for choice in choices]]
+    canonical = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+def normalized(text: str) -> str:
+    """Text as compared when asking "is this the same question?": case, marks and spaces folded."""
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    return " ".join(re.sub(r"[^\w\s]", " ", folded).split())
+
+
+def field_value(row: Mapping[str, Any], path: str) -> Any:
+    """The value at a dotted path ("meta.subject"); KeyError with the path where it is absent."""
+    value: Any = row
+    for name in path.split("."):
+        if not isinstance(value, Mapping) or name not in value:
+            raise KeyError(path)
+        value = value[name]
+    return value
+
+
+def _string(row: Mapping[str, Any], name: str, default: str | None = None) -> str:
+    value = row.get(name, default)
+    if value is None and default is not None:
+        return default
+    if not isinstance(value, str):
+        raise RowProblem(
+            f'"{name}" is missing' if name not in row else f'"{name}" must be a string'
+        )
+    if default is None and not value.strip():
+        raise RowProblem(f'"{name}" is empty')
+    return value
+
+
+def _choices(value: Any) -> tuple[Choice, ...]:
+    if value is None:
+        raise RowProblem('"choices" is missing')
+    if not isinstance(value, Sequence) or isinstance(value, str):
+        raise RowProblem('"choices" must be a list of {"label": ..., "text": ...}')
+    if not MIN_CHOICES <= len(value) <= MAX_CHOICES:
+        raise RowProblem(f'"choices" has {len(value)}; {MIN_CHOICES} to {MAX_CHOICES} are read')
+    choices = []
+    for number, choice in enumerate(value, start=1):
+        if not isinstance(choice, Mapping):
+            raise RowProblem(f'choice {number} must be {{"label": ..., "text": ...}}')
+        for name in ("label", "text"):
+            if not isinstance(choice.get(name), str) or not choice[name].strip():
+                raise RowProblem(f'choice {number} has no "{name}"')
+        extra = {key: own for key, own in choice.items() if key not in ("label", "text")}
+        choices.append(Choice(choice["label"], choice["text"], extra))
+    labels = [choice.label for choice in choices]
+    if len(set(labels)) < len(labels):
+        raise RowProblem(f"two choices have the same label: {labels}")
+    return tuple(choices)

@@ -1,0 +1,52 @@
+"""How library functions tell what they are doing, without knowing who listens.
+
+The command line draws bars and coloured lines; from Python, notes and warnings go to the logger
+"scicot" (warnings are shown by Python's own default, notes where logging is set up for them).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Protocol
+
+logger = logging.getLogger("scicot")
+
+
+class Task(Protocol):
+    """One piece of work with a known or unknown number of steps."""
+
+    def advance(self, steps: int = 1, **figures: float | int | str) -> None:
+        """Say that `steps` more are done, with figures worth showing beside the count."""
+
+
+class Reporter(Protocol):
+    def note(self, message: str) -> None:
+        """Something good to know."""
+
+    def warn(self, message: str) -> None:
+        """Something the user should look at."""
+
+    def task(self, description: str, total: int | None = None) -> AbstractContextManager[Task]:
+        """Announce work; the task it gives counts the steps done."""
+
+
+class _SilentTask:
+    def advance(self, steps: int = 1, **figures: float | int | str) -> None:
+        pass
+
+
+class LogReporter:
+    """The reporter used from Python: no bars, messages through `logging`."""
+
+    def note(self, message: str) -> None:
+        logger.info(message)
+
+    def warn(self, message: str) -> None:
+        logger.warning(message)
+
+    @contextmanager
+    def task(self, description: str, total: int | None = None) -> Iterator[Task]:
+        logger.info(description if total is None else f"{description} ({total})")
+        yield _SilentTask()

@@ -1,0 +1,268 @@
+"""Where rows come from: files, standard input and the Hugging Face Hub, checked one by one.
+
+    for question in questions("arc.csv", reporter=reporter): ...
+    predictions("-", reporter=reporter)                         standard input
+    rationales("hf://OWNER/NAME/SPLIT", reporter=reporter)
+
+A source may be JSON lines, another JSON file or a table, in any format of scicot.formats.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Generic, Literal, Required, TypedDict, TypeVar, Unpack
+
+from scicot.errors import InvalidRow, ScicotError
+from scicot.formats import NotText, to_question_row
+from scicot.formats.places import Source, display_name, is_rereadable, located_rows, sha256_of
+from scicot.records import (
+    PREDICTION_FIELDS,
+    RATIONALE_FIELDS,
+    Prediction,
+    Question,
+    Rationale,
+    Row,
+    RowProblem,
+    content_id,
+)
+from scicot.reporting import Reporter
+
+__all__ = ["Source", "is_rereadable", "located_rows", "sha256_of"]
+__all__ += ["Counts", "Kind", "Rows", "kind_of", "predictions", "questions", "rationales", "unique"]
+
+T = TypeVar("T")
+
+_INVALID_SHOWN = 5
+
+
+@dataclass(slots=True)
+class Counts:
+    """What one reading of a source came to, so far."""
+
+    rows: int = 0
+    invalid: int = 0
+    not_text: int = 0
+    twins: int = 0  # rows in which two choices have the same text
+    first_invalid: str = ""
+    first_twins: str = ""
+
+
+class Rows(Generic[T]):
+    """The rows of one source, parsed; each iteration reads it anew and starts `counts` again.
+
+    `parse` makes records of a row that is in scicot's schema: one, or several where the row holds
+    several. `limit` counts these records. The first invalid row raises InvalidRow unless
+    `skip_invalid`; a source that gives no record at all raises ScicotError at its end.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        parse: Callable[[Row], Sequence[T]],
+        *,
+        limit: int | None = None,
+        skip_invalid: bool = False,
+        reporter: Reporter,
+    ) -> None:
+        self.source = os.fspath(source)
+        self.counts = Counts()
+        self._parse = parse
+        self._limit = limit
+        self._skip_invalid = skip_invalid
+        self._reporter = reporter
+        self._told = False  # a second reading repeats no warning
+
+    @property
+    def rereadable(self) -> bool:
+        return is_rereadable(self.source)
+
+    def check(self) -> int:
+        """Read and validate everything; how many records there are. Only where rereadable."""
+        if not self.rereadable:
+            raise ValueError(f"{display_name(self.source)} can be read only once")
+        return sum(1 for _ in self)
+
+    def __iter__(self) -> Iterator[T]:
+        self.counts = counts = Counts()
+        # islice asks for nothing beyond the limit: the next line of a pipe may never come.
+        for record in islice(self._records(counts), self._limit):
+            counts.rows += 1
+            yield record
+        if not self._told:
+            self._tell(counts)
+            self._told = True
+        if counts.rows == 0:
+            raise ScicotError(_why_empty(display_name(self.source), counts))
+
+    def _records(self, counts: Counts) -> Iterator[T]:
+        located = located_rows(self.source)
+        while True:
+            try:
+                where, row = next(located)
+                records = self._read(where, row, counts)
+            except StopIteration:
+                return
+            except InvalidRow as error:
+                self._refuse(error, counts)
+            else:
+                yield from records
+
+    def _read(self, where: str, row: Row, counts: Counts) -> Sequence[T]:
+        try:
+            question_row = to_question_row(row)
+            records = self._parse(question_row)
+        except NotText:
+            counts.not_text += 1
+            return ()
+        except RowProblem as problem:
+            raise InvalidRow(where, str(problem)) from None
+        texts = [choice["text"].strip() for choice in question_row["choices"]]
+        if len(set(texts)) < len(texts):
+            counts.twins += 1
+            counts.first_twins = counts.first_twins or where
+        return records
+
+    def _refuse(self, error: InvalidRow, counts: Counts) -> None:
+        if not self._skip_invalid:
+            raise error
+        counts.invalid += 1
+        counts.first_invalid = counts.first_invalid or str(error)
+        if counts.invalid <= _INVALID_SHOWN and not self._told:
+            self._reporter.warn(f"{error}; skipped")
+
+    def _tell(self, counts: Counts) -> None:
+        name = display_name(self.source)
+        if counts.invalid:
+            self._reporter.warn(f"{name}: {_counted(counts.invalid, 'invalid row')} skipped")
+        if counts.twins:
+            self._reporter.warn(
+                f"{name}: {_counted(counts.twins, 'row')} with two choices of the same text, first "
+                f"at {counts.first_twins}; kept, their labels tell them apart"
+            )
+        if counts.not_text:
+            self._reporter.note(f"{name}: {_counted(counts.not_text, 'image question')} skipped")
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
+def _why_empty(name: str, counts: Counts) -> str:
+    reasons = []
+    if counts.invalid:
+        invalid = _counted(counts.invalid, "invalid row")
+        reasons.append(f"{invalid} skipped (first: {counts.first_invalid})")
+    if counts.not_text:
+        reasons.append(f"{_counted(counts.not_text, 'image question')} skipped")
+    return (
+        f"{name}: holds no rows" + (" that can be used: " if reasons else "") + ", ".join(reasons)
+    )
+
+
+Kind = Literal["question", "rationale", "prediction"]
+
+
+def kind_of(row: Row) -> Kind:
+    """What a row in scicot's schema is; a prediction may hold the rationale it was made from."""
+    if "prediction" in row:
+        return "prediction"
+    return "rationale" if "rationale" in row else "question"
+
+
+class Options(TypedDict, total=False):
+    """The options of Rows, which those below hand on."""
+
+    limit: int | None
+    skip_invalid: bool
+    reporter: Required[Reporter]
+
+
+def questions(
+    source: Source,
+    *,
+    check: Callable[[Question], None] | None = None,
+    **options: Unpack[Options],
+) -> Rows[Question]:
+    """The questions of rows of any kind; what else a row holds stays in the question's `extra`.
+
+    `check` raises RowProblem for a question that the caller cannot use.
+    """
+
+    def parse(row: Row) -> Sequence[Question]:
+        question = Question.from_row(row)
+        if check is not None:
+            check(question)
+        return (question,)
+
+    return Rows(source, parse, **options)
+
+
+def rationales(source: Source, **options: Unpack[Options]) -> Rows[Rationale]:
+    """What the students learn from: rationale rows, or prediction rows with a student's own.
+
+    A prediction row gives one record for each of its rationales.
+    """
+    return Rows(source, _rationales_of, **options)
+
+
+def predictions(source: Source, **options: Unpack[Options]) -> Rows[Prediction]:
+    """What is evaluated: prediction rows, or rationale rows with the teacher's own conclusion."""
+    return Rows(source, _predictions_of, **options)
+
+
+def unique(questions: Iterable[Question], reporter: Reporter) -> Iterator[Question]:
+    """Each question once, the first with its id; how many were repeated is noted at the end.
+
+    Raises ScicotError where two different questions share an id, by which rows are joined.
+    """
+    seen: dict[str, str] = {}
+    repeated = 0
+    for question in questions:
+        content = content_id(question.question, question.context, question.choices)
+        if question.id not in seen:
+            seen[question.id] = content
+            yield question
+        elif seen[question.id] == content:
+            repeated += 1
+        else:
+            raise ScicotError(f"two different questions have the id {question.id!r}; rename one")
+    if repeated:
+        reporter.note(
+            f"{_counted(repeated, 'repeated question')} left out, the same by id and text"
+        )
+
+
+def _rationales_of(row: Row) -> Sequence[Rationale]:
+    kind = kind_of(row)
+    if kind == "rationale":
+        return (Rationale.from_row(row),)
+    if kind == "question":
+        raise RowProblem('has no "rationale"; scicot generate-rationales makes them')
+    prediction = Prediction.from_row(row)
+    if not prediction.rationales:
+        raise RowProblem("was predicted without a rationale, so there is none to learn from")
+    question = prediction.question.without(RATIONALE_FIELDS)
+    return [
+        Rationale(question, text, sample=index, teacher="predicted")
+        for index, text in enumerate(prediction.rationales)
+    ]
+
+
+def _predictions_of(row: Row) -> Sequence[Prediction]:
+    kind = kind_of(row)
+    if kind == "prediction":
+        return (Prediction.from_row(row),)
+    if kind == "rationale" and "conclusion" in row:
+        return (_concluded(Rationale.from_row(row)),)
+    raise RowProblem('has no "prediction"; scicot predict makes them')
+
+
+def _concluded(given: Rationale) -> Prediction:
+    """The teacher's answer as a prediction; a conclusion that names no choice is no answer."""
+    question = given.question.without(PREDICTION_FIELDS)
+    answer = given.conclusion if given.conclusion in question.labels else None
+    models = {"teacher": given.teacher, "saw_answer": given.saw_answer}
+    return Prediction(question, (given.rationale,), answer, {}, None, models)

@@ -1,0 +1,37 @@
+"""Where a student runs, and in which precision."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from scicot.errors import ScicotError
+
+if TYPE_CHECKING:
+    import torch
+
+
+def resolve_device(name: str) -> torch.device:
+    """ "auto" is CUDA when available, else the CPU; ScicotError for a device that is not there."""
+    import torch
+
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError):  # torch says "not compiled with CUDA" by assertion
+        raise ScicotError(f"--device {name}: not available here; try auto or cpu") from None
+    return device
+
+
+def resolve_precision(precision: str, device: torch.device) -> torch.dtype:
+    """The type of the weights: "auto" is bf16 where CUDA has it, else fp32.
+
+    fp16 is no choice: T5's activations overflow in it.
+    """
+    import torch
+
+    if precision == "auto":
+        has_bf16 = device.type == "cuda" and torch.cuda.is_bf16_supported()
+        return torch.bfloat16 if has_bf16 else torch.float32
+    return {"fp32": torch.float32, "bf16": torch.bfloat16}[precision]

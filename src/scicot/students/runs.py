@@ -1,0 +1,95 @@
+"""Run directories: ordinary Hugging Face model directories with a scicot.json that tells the rest.
+
+{"scicot": "0.1.0", "format": 1, "stage": "answer", "template": 1, "finished": true,
+ "student": "scratch:tiny", "settings": {...}, "data": [{"file": ..., "sha256": ...}],
+ "packages": {...}, "metrics": {...}, "weights_sha256": "..."}
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from scicot import jsonl
+from scicot.errors import ScicotError
+from scicot.stages import TEMPLATE_VERSION, Stage
+from scicot.version import __version__
+
+MANIFEST = "scicot.json"
+FORMAT = 1
+
+
+@dataclass
+class Manifest:
+    """What a run directory holds and how it came to be."""
+
+    stage: Stage
+    student: str
+    settings: Mapping[str, Any]
+    data: Sequence[Mapping[str, Any]]
+    scicot: str = __version__
+    format: int = FORMAT
+    template: int = TEMPLATE_VERSION
+    finished: bool = False
+    packages: Mapping[str, str] = field(default_factory=dict)
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+    weights_sha256: str | None = None
+
+    @property
+    def max_source_tokens(self) -> int:
+        return int(self.settings["max_source_tokens"])
+
+    def identity(self, directory: str | os.PathLike[str]) -> str:
+        """A short name for the weights, as prediction rows record it: FOLDER@HASH."""
+        return f"{Path(directory).name}@{(self.weights_sha256 or '')[:12]}"
+
+    def write(self, directory: Path) -> None:
+        text = json.dumps(asdict(self), indent=1, ensure_ascii=False, sort_keys=False)
+        jsonl.write_text(directory / MANIFEST, text + "\n")
+
+
+def read_manifest(directory: str | os.PathLike[str]) -> Manifest | None:
+    """The manifest of a run directory, or None where there is none; ScicotError if unreadable."""
+    path = Path(directory) / MANIFEST
+    try:
+        row = json.loads(path.read_text())
+        if row["format"] > FORMAT:
+            raise ScicotError(f"{path}: made by scicot {row['scicot']}, newer than {__version__}")
+        return Manifest(**{**row, "stage": Stage(row["stage"])})
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ScicotError(f"{path}: not readable as a run's manifest ({error})") from None
+
+
+def check_run(directory: str | os.PathLike[str], option: str, *stages: Stage) -> Manifest:
+    """The manifest of a finished run of one of these stages; else a ScicotError that says so.
+
+    `option` is the command line's name for it, for the message.
+    """
+    place = f"{option} {os.fspath(directory)}"
+    if not Path(directory).is_dir():
+        raise ScicotError(f"{place}: no such directory; give a run that scicot trained")
+    manifest = read_manifest(directory)
+    if manifest is None:
+        raise ScicotError(f"{place}: holds no {MANIFEST}; give a run that scicot trained")
+    if manifest.stage not in stages:
+        made_by = "train-rationale" if manifest.stage is Stage.RATIONALE else "train-answer"
+        wanted = "train-rationale" if Stage.RATIONALE in stages else "train-answer"
+        raise ScicotError(
+            f"{place}: is a {manifest.stage} run (made by {made_by}); give one made by {wanted}"
+        )
+    if not manifest.finished:
+        raise ScicotError(
+            f"{place}: its training is not finished; run the same training command again first"
+        )
+    if manifest.template != TEMPLATE_VERSION:
+        raise ScicotError(
+            f"{place}: was trained on input template {manifest.template}, this scicot writes"
+            f" {TEMPLATE_VERSION}; train it again, or predict with scicot {manifest.scicot}"
+        )
+    return manifest

@@ -1,0 +1,1 @@
+"""What only training needs: building students, their examples, the Trainer, the model card."""

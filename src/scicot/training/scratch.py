@@ -1,0 +1,83 @@
+"""`scratch:SIZE`: a T5 with fresh weights and a vocabulary learnt from the rows it is to read.
+
+No download, no Hub: what the examples and tests run on, and a baseline that owes nothing to
+pretraining.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from scicot.errors import ScicotError
+
+PREFIX = "scratch:"
+
+# Sizes by name: what T5Config calls them, and the largest vocabulary.
+SIZES: dict[str, dict[str, Any]] = {
+    "tiny": {
+        "d_model": 64,
+        "d_kv": 16,
+        "d_ff": 256,
+        "num_layers": 2,
+        "num_decoder_layers": 2,
+        "num_heads": 4,
+        "vocabulary": 4096,
+    },
+}
+
+_PAD, _END, _UNKNOWN = "<pad>", "</s>", "<unk>"
+
+
+def build_scratch(spec: str, texts: Iterable[str]) -> tuple[Any, Any]:
+    """(model, tokenizer) for "scratch:SIZE", the tokenizer trained on `texts`.
+
+    Weights come from torch's global generator: seed it first. ScicotError for an unknown size.
+    """
+    from transformers import T5Config, T5ForConditionalGeneration
+
+    size = spec.removeprefix(PREFIX)
+    if size not in SIZES:
+        raise ScicotError(f"--student {spec}: no such size; there is {', '.join(SIZES)}")
+    shape = dict(SIZES[size])
+    tokenizer = train_tokenizer(texts, shape.pop("vocabulary"))
+    # decoder_start_token_id is a setting of every model, which the stubs of T5Config leave out.
+    config = T5Config(  # type: ignore[call-arg]
+        **shape,
+        vocab_size=len(tokenizer),
+        dropout_rate=0.0,  # the small worlds these sizes are for are underfitted, not overfitted
+        decoder_start_token_id=tokenizer.pad_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+    )
+    model = T5ForConditionalGeneration(config)
+    for name, weight in model.named_parameters():
+        if "relative_attention_bias" in name:
+            weight.data.mul_(_POSITION_GAIN)
+    return model, tokenizer
+
+
+def train_tokenizer(texts: Iterable[str], vocabulary: int) -> Any:
+    """A byte-level BPE tokenizer that ends every text with </s>; no text is out of vocabulary."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    bpe = Tokenizer(models.BPE(unk_token=_UNKNOWN))
+    bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
+    bpe.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocabulary,
+        min_frequency=2,
+        special_tokens=[_PAD, _END, _UNKNOWN],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    bpe.train_from_iterator(texts, trainer)
+    bpe.post_processor = processors.TemplateProcessing(
+        single=f"$A {_END}",
+        pair=f"$A {_END} $B {_END}",
+        special_tokens=[(_END, bpe.token_to_id(_END))],
+    )
+    return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
+        tokenizer_object=bpe, pad_token=_PAD, eos_token=_END, unk_token=_UNKNOWN
+    )

@@ -1,0 +1,111 @@
+"""One student through transformers' Seq2SeqTrainer, with checkpoints to go on from."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from transformers import (
+    DataCollatorForSeq2Seq,
+    Seq2SeqTrainer,
+    Seq2SeqTrainingArguments,
+    TrainerCallback,
+)
+from transformers.trainer_callback import PrinterCallback
+from transformers.trainer_utils import get_last_checkpoint
+
+from scicot.config import TrainSettings
+from scicot.reporting import Reporter, Task
+from scicot.students.devices import resolve_device, resolve_precision
+from scicot.training.examples import Encoded
+
+CHECKPOINTS = "checkpoints"
+CHECKPOINT_SECONDS = 300.0  # how much work a stop may cost
+
+
+def fit(
+    model: Any,
+    tokenizer: Any,
+    encoded: Encoded,
+    run: Path,
+    settings: TrainSettings,
+    reporter: Reporter,
+) -> Mapping[str, Any]:
+    """Train `model` in place and give the metrics; goes on from the last checkpoint in `run`.
+
+    AdamW with beta2 = 0.98 (Vaswani et al. 2017, section 5.3) and gradients clipped to norm 1; the
+    learning rate rises linearly for `warmup_steps` and then falls linearly to 0.
+    """
+    checkpoints = run / CHECKPOINTS
+    arguments = _arguments(settings, checkpoints)
+    trainer = Seq2SeqTrainer(
+        model=model,
+        args=arguments,
+        train_dataset=encoded.rows,
+        data_collator=DataCollatorForSeq2Seq(tokenizer, model=model),
+        processing_class=tokenizer,
+    )
+    steps_an_epoch = -(-len(encoded.rows) // settings.batch_size)
+    total = settings.max_steps or max(1, round(settings.epochs * steps_an_epoch))
+    last = get_last_checkpoint(str(checkpoints)) if checkpoints.is_dir() else None  # type: ignore[no-untyped-call]
+    trainer.remove_callback(PrinterCallback)  # it prints to stdout, which is for data
+    with reporter.task("training", total) as task:
+        trainer.add_callback(_Progress(task))
+        result = trainer.train(resume_from_checkpoint=last)
+    return {
+        "steps": trainer.state.global_step,
+        "train_loss": result.training_loss,
+        "train_seconds": round(result.metrics["train_runtime"], 1),
+        "rows_per_second": result.metrics["train_samples_per_second"],
+        "cut_sources": encoded.cut_sources,
+        "cut_targets": encoded.cut_targets,
+    }
+
+
+def _arguments(settings: TrainSettings, checkpoints: Path) -> Seq2SeqTrainingArguments:
+    device = resolve_device(settings.device)
+    precision = resolve_precision(settings.precision, device)
+    arguments = Seq2SeqTrainingArguments(
+        output_dir=str(checkpoints),
+        num_train_epochs=settings.epochs,
+        max_steps=settings.max_steps or -1,
+        per_device_train_batch_size=settings.batch_size,
+        learning_rate=settings.learning_rate,
+        warmup_steps=settings.warmup_steps,
+        weight_decay=settings.weight_decay,
+        adam_beta2=0.98,
+        bf16=str(precision) == "torch.bfloat16",
+        use_cpu=device.type == "cpu",
+        seed=settings.seed,
+        save_strategy="no",  # _Progress asks for checkpoints by the clock
+        save_total_limit=1,
+        logging_steps=50,
+        logging_nan_inf_filter=False,
+        report_to="none",
+        disable_tqdm=True,
+    )
+    if arguments.n_gpu > 1:
+        arguments._n_gpu = 1  # several GPUs are asked for through accelerate, never by DataParallel
+    return arguments
+
+
+class _Progress(TrainerCallback):
+    """Tells the reporter of each step, and the Trainer when a checkpoint is due."""
+
+    def __init__(self, task: Task) -> None:
+        self._task = task
+        self._step = 0
+        self._saved = time.monotonic()
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002
+        logged = next((log["loss"] for log in reversed(state.log_history) if "loss" in log), None)
+        figures = {} if logged is None else {"loss": logged}
+        self._task.advance(state.global_step - self._step, **figures)
+        self._step = state.global_step
+        if time.monotonic() - self._saved > CHECKPOINT_SECONDS:
+            control.should_save = True
+
+    def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002
+        self._saved = time.monotonic()

@@ -1,0 +1,142 @@
+"""What tests stand on: no key, no hub, a little world, and students trained once a session."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+for _name in [name for name in os.environ if name.startswith(("ANTHROPIC_", "HF_", "SLURM_"))]:
+    del os.environ[_name]
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["TRANSFORMERS_VERBOSITY"] = "error"
+os.environ["CUDA_VISIBLE_DEVICES"] = ""
+
+from scicot import jsonl
+
+REPOSITORY = Path(__file__).parents[1]
+SHARED = REPOSITORY.parent / "shared" / "data"
+
+needs_shared_data = pytest.mark.skipif(
+    not SHARED.exists(), reason="the public data sets are not beside the checkout"
+)
+
+METALS = ("copper", "iron", "silver", "gold", "zinc", "tin")
+OTHERS = ("wood", "glass", "wool", "wax", "stone", "clay")
+
+
+def world_rows() -> list[dict[str, Any]]:
+    """36 questions with rationales: which of two materials conducts electricity?"""
+    rows = []
+    for n, (metal, other) in enumerate((m, o) for m in METALS for o in OTHERS):
+        texts = (metal, other) if n % 2 else (other, metal)
+        rows.append(
+            {
+                "id": f"q{n}",
+                "question": "Which conducts electricity?",
+                "choices": [
+                    {"label": label, "text": t} for label, t in zip("AB", texts, strict=True)
+                ],
+                "answer": "AB"[texts.index(metal)],
+                "meta": {"metal": metal},
+                "note": {"kept": n},
+                "rationale": f"{metal} is a metal.",
+            }
+        )
+    return rows
+
+
+def write_rows(path: Path, rows: list[dict[str, Any]]) -> Path:
+    path.write_bytes(b"".join(jsonl.encode(row) for row in rows))
+    return path
+
+
+def read_rows(path: Path) -> list[dict[str, Any]]:
+    with path.open("rb") as lines:
+        return [row for _, row in jsonl.decode_lines(lines, str(path))]
+
+
+@dataclass
+class Recorder:
+    """A reporter that keeps what it was told."""
+
+    notes: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    steps: int = 0
+
+    def note(self, message: str) -> None:
+        self.notes.append(message)
+
+    def warn(self, message: str) -> None:
+        self.warnings.append(message)
+
+    def task(self, description: str, total: int | None = None) -> "Recorder":
+        return self
+
+    def advance(self, steps: int = 1, **figures: Any) -> None:
+        self.steps += steps
+
+    def __enter__(self) -> "Recorder":
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        pass
+
+
+@dataclass(frozen=True)
+class Trained:
+    """Run directories of three students, and the rows they were trained on."""
+
+    rows: Path
+    rationale: Path
+    answer: Path
+    direct: Path
+
+
+@pytest.fixture
+def recorder() -> Recorder:
+    return Recorder()
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    """Three students that have seen a few steps: wrong often, but all there."""
+    from scicot import TrainSettings, train_answer, train_rationale
+
+    place = tmp_path_factory.mktemp("trained")
+    rows = write_rows(place / "rows.jsonl", world_rows())
+    common: dict[str, Any] = {
+        "student": "scratch:tiny",
+        "settings": TrainSettings(
+            max_steps=8, learning_rate=3e-3, warmup_steps=2, batch_size=18, device="cpu"
+        ),
+    }
+    train_rationale([rows], place / "rationale", **common)
+    train_answer([rows], place / "answer", **common)
+    train_answer([rows], place / "direct", use_rationale=False, **common)
+    return Trained(rows, place / "rationale", place / "answer", place / "direct")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    code: int
+    stdout: str
+    stderr: str
+
+
+@pytest.fixture
+def scicot() -> Callable[..., Outcome]:
+    """Run a command in this process, as a shell would see it."""
+    from typer.testing import CliRunner
+
+    from scicot_cli.main import app
+
+    def run(*arguments: object, stdin: str | bytes | None = None) -> Outcome:
+        result = CliRunner().invoke(app, [str(a) for a in arguments], input=stdin)
+        if result.exception and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        return Outcome(result.exit_code, result.stdout, result.stderr)
+
+    return run

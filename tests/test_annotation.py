@@ -1,0 +1,247 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import Recorder, read_rows, world_rows, write_rows
+from fakes.messages_server import MessagesServer, failed, said
+
+from scicot import GenerateSettings, ScicotError, StoppedEarly, generate_rationales
+from scicot.teachers import Reply, Request, TeacherBusy, TeacherError
+
+QUESTIONS = [{k: v for k, v in row.items() if k != "rationale"} for row in world_rows()[:6]]
+GOLD = {row["id"]: row["answer"] for row in QUESTIONS}
+WRONG = {"A": "B", "B": "A"}
+
+
+class ScriptedTeacher:
+    """Answers rightly, but for the ids whose script says otherwise; counts what it was asked."""
+
+    name = "scripted:teacher"
+
+    def __init__(self, script: dict[str, Any] | None = None) -> None:
+        self.script = script or {}
+        self.asked: list[tuple[str, int]] = []
+
+    async def ask(self, request: Request) -> Reply:
+        self.asked.append((request.question_id, request.sample))
+        answer = self.script.get(
+            request.question_id, f"Because.\nAnswer: {GOLD[request.question_id]}"
+        )
+        if isinstance(answer, list):
+            answer = answer.pop(0)
+        if isinstance(answer, BaseException):
+            raise answer
+        return answer if isinstance(answer, Reply) else Reply(answer, usage={"output_tokens": 3})
+
+    async def close(self) -> None:
+        pass
+
+
+@pytest.fixture
+def questions(tmp_path: Path) -> Path:
+    return write_rows(tmp_path / "questions.jsonl", QUESTIONS)
+
+
+def rejected(out: Path) -> dict[str, str]:
+    return {row["id"]: row["reason"] for row in read_rows(out.with_suffix(".rejected.jsonl"))}
+
+
+def test_every_reply_is_kept_or_rejected_with_its_reason(questions: Path, tmp_path: Path) -> None:
+    teacher = ScriptedTeacher(
+        {
+            "q0": f"Because it is so.\nAnswer: {WRONG[GOLD['q0']]}",
+            "q1": Reply("I cannot help with that.", "refusal"),
+            "q2": Reply("It is made of iron, which", "max_tokens"),
+            "q3": f"Answer: {GOLD['q3']}",
+            "q4": TeacherError("too long"),
+        }
+    )
+    out = tmp_path / "out.jsonl"
+    summary = generate_rationales(questions, out, teacher=teacher)
+    assert rejected(out) == {
+        "q0": "wrong-conclusion",
+        "q1": "refusal",
+        "q2": "truncated",
+        "q3": "empty",
+        "q4": "error",
+    }
+    assert (summary.kept, summary.rejected.total(), summary.errors) == (1, 5, 1)
+    (row,) = read_rows(out)
+    assert {k: row[k] for k in ("id", "rationale", "conclusion", "teacher", "usage", "note")} == {
+        "id": "q5",
+        "rationale": "Because.",
+        "conclusion": GOLD["q5"],
+        "teacher": "scripted:teacher",
+        "usage": {"output_tokens": 3},
+        "note": {"kept": 5},
+    }
+    raw = {
+        row["id"]: row.get("reply", row.get("error"))
+        for row in read_rows(out.with_suffix(".rejected.jsonl"))
+    }
+    assert raw["q2"] == "It is made of iron, which"
+    assert raw["q4"] == "too long"
+
+
+def test_keep_all_keeps_wrong_conclusions_only(questions: Path, tmp_path: Path) -> None:
+    script = {"q0": f"So.\nAnswer: {WRONG[GOLD['q0']]}", "q1": Reply("I cannot help with that.")}
+    out = tmp_path / "out.jsonl"
+    generate_rationales(
+        questions, out, teacher=ScriptedTeacher(script), settings=GenerateSettings(keep="all")
+    )
+    assert len(read_rows(out)) == 5
+    assert rejected(out) == {"q1": "refusal"}
+
+
+def test_nothing_is_asked_twice(questions: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.jsonl"
+    first = ScriptedTeacher({"q3": KeyboardInterrupt()})
+    with pytest.raises(KeyboardInterrupt):
+        generate_rationales(questions, out, teacher=first)
+    with out.open("a") as stream:
+        stream.write('{"id": "q3", "torn')
+    second = ScriptedTeacher()
+    summary = generate_rationales(questions, out, teacher=second)
+    assert [q for q, _ in second.asked] == ["q3", "q4", "q5"]
+    assert summary.already_done == 3
+    assert [row["id"] for row in read_rows(out)] == [f"q{n}" for n in range(6)]
+    third = ScriptedTeacher()
+    generate_rationales(questions, out, teacher=third)
+    assert third.asked == []
+    assert json.loads(out.with_suffix(".state.json").read_text())["counts"] == {"kept": 6}
+
+
+def test_more_questions_and_more_samples_ask_only_what_is_new(tmp_path: Path) -> None:
+    out, file = tmp_path / "out.jsonl", tmp_path / "questions.jsonl"
+    write_rows(file, QUESTIONS[:2])
+    generate_rationales(file, out, teacher=ScriptedTeacher())
+    write_rows(file, QUESTIONS[:3])
+    teacher = ScriptedTeacher({q: [f"More.\nAnswer: {GOLD[q]}"] * 2 for q in ("q0", "q1", "q2")})
+    generate_rationales(file, out, teacher=teacher, settings=GenerateSettings(samples=2))
+    assert teacher.asked == [("q0", 1), ("q1", 1), ("q2", 0), ("q2", 1)]
+    assert rejected(out) == {"q2": "duplicate"}
+
+
+def test_a_changed_question_is_asked_anew(tmp_path: Path) -> None:
+    out, file = tmp_path / "out.jsonl", tmp_path / "questions.jsonl"
+    write_rows(file, QUESTIONS[:2])
+    generate_rationales(file, out, teacher=ScriptedTeacher())
+    write_rows(file, [QUESTIONS[0], {**QUESTIONS[1], "question": "Which is a metal?"}])
+    teacher = ScriptedTeacher()
+    generate_rationales(file, out, teacher=teacher)
+    assert teacher.asked == [("q1", 0)]
+
+
+def test_retry_rejected_asks_again_where_no_reply_came(questions: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.jsonl"
+    script = {"q0": TeacherError("x"), "q1": f"So.\nAnswer: {WRONG[GOLD['q1']]}"}
+    generate_rationales(questions, out, teacher=ScriptedTeacher(script))
+    teacher = ScriptedTeacher()
+    summary = generate_rationales(
+        questions, out, teacher=teacher, settings=GenerateSettings(retry_rejected=True)
+    )
+    assert teacher.asked == [("q0", 0)]
+    assert summary.kept == 1
+    assert rejected(out) == {"q1": "wrong-conclusion"}
+
+
+def test_trouble_that_passes_is_waited_out_and_told(
+    questions: Path, tmp_path: Path, recorder: Recorder
+) -> None:
+    script: dict[str, Any] = {
+        "q0": [TeacherBusy("429", 0.01), TeacherBusy("529", 0), "So.\nAnswer: A"]
+    }
+    out = tmp_path / "out.jsonl"
+    generate_rationales(questions, out, teacher=ScriptedTeacher(script), reporter=recorder)
+    assert len(read_rows(out)) + len(rejected(out)) == 6
+    assert recorder.warnings == ["scripted:teacher: 429; asking again"]
+
+
+def test_waiting_too_long_stops_resumable(questions: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.jsonl"
+    settings = GenerateSettings(max_wait=5)
+    with pytest.raises(StoppedEarly, match="would have to wait 60 s more") as caught:
+        generate_rationales(
+            questions,
+            out,
+            teacher=ScriptedTeacher({"q2": TeacherBusy("429", 60)}),
+            settings=settings,
+        )
+    assert caught.value.exit_code == 75
+    assert len(read_rows(out)) == 2
+    generate_rationales(questions, out, teacher=ScriptedTeacher(), settings=settings)
+    assert len(read_rows(out)) == 6
+
+
+def test_another_teacher_or_prompt_does_not_mix_into_the_file(
+    questions: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out.jsonl"
+    generate_rationales(questions, out, teacher=ScriptedTeacher())
+    with pytest.raises(ScicotError, match="prompt: was None"):
+        generate_rationales(
+            questions, out, teacher=ScriptedTeacher(), prompt="Explain {question} {choices}"
+        )
+    generate_rationales(
+        questions,
+        out,
+        teacher=ScriptedTeacher(),
+        prompt="Explain {question} {choices}",
+        force=True,
+    )
+    assert len(read_rows(out)) == 6
+
+
+def test_a_row_is_bad_before_anything_is_asked_or_written(tmp_path: Path) -> None:
+    file = write_rows(tmp_path / "questions.jsonl", [*QUESTIONS, {"question": "x"}])
+    teacher = ScriptedTeacher()
+    with pytest.raises(ScicotError, match=r"questions.jsonl:7: "):
+        generate_rationales(file, tmp_path / "out.jsonl", teacher=teacher)
+    assert teacher.asked == []
+    assert [p.name for p in tmp_path.iterdir()] == ["questions.jsonl"]
+    unlabelled = write_rows(tmp_path / "u.jsonl", [{**QUESTIONS[0], "answer": None}])
+    with pytest.raises(ScicotError, match=r"u.jsonl:1: has no gold answer, which --reveal-answer"):
+        generate_rationales(
+            unlabelled,
+            tmp_path / "out.jsonl",
+            teacher=teacher,
+            settings=GenerateSettings(reveal_answer=True),
+        )
+
+
+def test_the_command_asks_a_real_server_and_tells_what_became_of_it(
+    scicot: Any, questions: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out.jsonl"
+    script = [
+        failed(429, retry_after=0),
+        said("Metals conduct.\nAnswer: A"),
+        failed(400, "too long"),
+    ]
+    with MessagesServer(script) as server:
+        outcome = scicot(
+            "generate-rationales", questions, "-o", out, "--limit", 3, "--keep", "all",
+            "--teacher", "anthropic:m", "--base-url", server.url,
+        )  # fmt: skip
+    assert outcome.code == 3
+    assert outcome.stdout == ""
+    assert "1 kept, 2 rejected (2 error)" in outcome.stderr
+    assert "11 input_tokens, 7 output_tokens" in outcome.stderr
+    assert "--retry-rejected asks them again" in outcome.stderr
+    assert len(server.requests) == 4
+
+
+def test_rows_to_standard_output_carry_no_notes(
+    scicot: Any, questions: Path, tmp_path: Path
+) -> None:
+    replies = write_rows(
+        tmp_path / "replies.jsonl",
+        [{"id": q, "reply": f"So.\nAnswer: {answer}"} for q, answer in GOLD.items()],
+    )
+    outcome = scicot(
+        "generate-rationales", "-", "-o", "-", "--teacher", f"recorded:{replies}",
+        stdin=questions.read_bytes(),
+    )  # fmt: skip
+    assert outcome.code == 0
+    assert [json.loads(line)["id"] for line in outcome.stdout.splitlines()] == list(GOLD)

@@ -1,0 +1,96 @@
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from scicot import jsonl
+from scicot.errors import InvalidRow
+
+json_values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=10,
+)
+
+
+@given(st.dictionaries(st.text(), json_values))
+def test_a_row_is_one_line_that_reads_back(row: dict[str, object]) -> None:
+    line = jsonl.encode(row)
+    assert line.count(b"\n") == 1
+    assert jsonl.decode(line.decode()) == row
+
+
+def test_half_a_surrogate_pair_survives() -> None:
+    assert jsonl.decode(jsonl.encode({"text": "\ud83d"}).decode()) == {"text": "\ud83d"}
+
+
+@pytest.mark.parametrize("text", ["NaN", '{"a": Infinity}', "[" * 100_000, "{", ""])
+def test_what_is_not_json_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        jsonl.decode(text)
+
+
+def test_lines_are_numbered_and_blank_ones_passed_over() -> None:
+    lines = [b'\xef\xbb\xbf{"a": 1}\n', b"\n", b"  \r\n", b'{"a": 2}\r\n', b'{"a": 3}']
+    assert list(jsonl.decode_lines(lines, "f")) == [
+        ("f:1", {"a": 1}),
+        ("f:4", {"a": 2}),
+        ("f:5", {"a": 3}),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        (b'{"a": \n', "not JSON (Expecting value at column"),
+        (b"[1]\n", "not a JSON object"),
+        (b"null\n", "not a JSON object"),
+        (b'{"a": NaN}\n', "NaN is not JSON"),
+        (b'{"a": "\xff"}\n', "not UTF-8"),
+    ],
+)
+def test_a_bad_line_is_named_and_reading_can_go_on(line: bytes, problem: str) -> None:
+    rows = jsonl.decode_lines([b'{"a": 1}\n', line, b'{"a": 3}\n'], "f")
+    assert next(rows) == ("f:1", {"a": 1})
+    with pytest.raises(InvalidRow) as caught:
+        next(rows)
+    assert caught.value.where == "f:2"
+    assert problem in caught.value.problem
+    assert next(rows) == ("f:3", {"a": 3})
+
+
+def test_replacing_leaves_the_old_file_when_the_block_fails(tmp_path: Path) -> None:
+    path = tmp_path / "out"
+    jsonl.write_text(path, "old")
+
+    def fail() -> None:
+        with jsonl.replacing(path) as stream:
+            stream.write(b"half")
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail()
+    assert path.read_text() == "old"
+    assert [p.name for p in tmp_path.iterdir()] == ["out"]
+
+
+@pytest.mark.parametrize(
+    ("content", "kept"),
+    [
+        (b"", b""),
+        (b"a\nb\n", b"a\nb\n"),
+        (b"a\nb", b"a\n"),
+        (b"a", b""),
+        (b"a\n" + b"x" * 200_000, b"a\n"),
+    ],
+)
+def test_a_torn_last_line_is_cut_off(tmp_path: Path, content: bytes, kept: bytes) -> None:
+    path = tmp_path / "out"
+    path.write_bytes(content)
+    assert jsonl.mend_last_line(path) == (content != kept)
+    assert path.read_bytes() == kept

@@ -1,0 +1,350 @@
+"""Replies as teachers write them, and what is read from each."""
+
+import json
+import random
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from scicot.records import Choice, Question
+from scicot.replies import announces_answer, is_refusal, read_reply
+
+DATA = Path(__file__).parents[2] / "shared" / "data"
+READINGS = Path(__file__).parent / "data" / "scienceqa_replies_read.json"
+
+
+def question(*texts: str, labels: str | list[str] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ") -> Question:
+    choices = tuple(Choice(label, text) for label, text in zip(labels, texts, strict=False))
+    return Question("q", "Which is it?", choices)
+
+
+METAL = question("wood", "a spoon", "rubber", "glass")
+SERVICE = question("a service", "a good")
+
+CONCLUSIONS = [
+    # The format asked for, and what models make of it.
+    ("Metal conducts.\n\nAnswer: B", "B"),
+    ("Metal conducts.\n\n**Answer: B**", "B"),
+    ("Metal conducts.\n\n**Answer:** (B)", "B"),
+    ("Metal conducts.\n\n**Answer:** B) a spoon", "B"),
+    ("Metal conducts.\n\n### Answer\n\n**B**", "B"),
+    ("Metal conducts.\nAnswer - B", "B"),
+    ("Metal conducts.\n#### B", "B"),
+    ("Metal conducts.\n\nFinal answer: b", "B"),
+    ("Metal conducts.\n\nAnswer: $B$", "B"),
+    ("Metal conducts.\n\nAnswer: `B`", "B"),
+    ("Metal conducts.\n\nAnswer\uff1aB", "B"),
+    ("Metal conducts.\n\nThe final answer is: $\\boxed{B}$", "B"),
+    ("Thus \\[ \\boxed{\\text{B}} \\]", "B"),
+    ("Metal conducts. The final answer is \\(\\boxed{\\textbf{(B)}}\\).", "B"),
+    # In a sentence.
+    ("Metal conducts. So the answer is (b) spoon.", "B"),
+    ("The correct answer is B) a spoon", "B"),
+    ("Therefore, the correct answer is (B): a spoon.", "B"),
+    ("The correct answer is **B. a spoon**.", "B"),
+    ("The correct answer is B.", "B"),
+    ("The correct answer is:\n\n**B) a spoon**", "B"),
+    ("The best choice among these is option B.", "B"),
+    ("The correct option here is letter (B).", "B"),
+    ("I would go with B because metal conducts.", "B"),
+    ("I'd choose (B).", "B"),
+    ("Since metal conducts, B is the correct answer.", "B"),
+    ("Metal conducts, making option B the best choice.", "B"),
+    ("Therefore (B) is correct.", "B"),
+    ("Metals conduct, so the answer must be B.", "B"),
+    ("Among these, only metals conduct electricity, which is (B).", "B"),
+    ("The material that conducts is: (B).", "B"),
+    # The text instead of the label.
+    ("Metal conducts. So the answer is spoon.", "B"),
+    ("Metal conducts. The answer is a spoon, because it is metal.", "B"),
+    ('The answer is "A Spoon"!', "B"),
+    ("Answer: spoon", "B"),
+    ("**Answer:** *the spoon*", "B"),
+    ("A spoon is the correct answer.", "B"),
+    ("Spoon", "B"),
+    # The answer first.
+    ("B", "B"),
+    ("B.", "B"),
+    ("(B)", "B"),
+    ("B) a spoon", "B"),
+    ("B. Because metal conducts.", "B"),
+    ("B) Because metal conducts.", "B"),
+    ("**B**\n\nMetal conducts, and wood does not.", "B"),
+    (
+        "(B) a spoon\n\n(A) is wrong since wood insulates.\n(C) is wrong since rubber insulates.",
+        "B",
+    ),
+    # Several named, then one settled on.
+    ("At first the answer seems to be (A). But metal conducts. The answer is (B).", "B"),
+    ("The answer is C. Wait, rubber insulates. So the answer is B.", "B"),
+    ("B. Let me check: glass insulates.\n\nAnswer: B", "B"),
+    ("(A) Wood insulates.\n(B) Metal conducts.\n(C) Rubber insulates.\n\nThe answer is (B).", "B"),
+    ("Option A is wrong, C and D are too. The answer is B, not A.", "B"),
+    ("The answer is not A. The answer is B.", "B"),
+    ("The answer is B rather than C.", "B"),
+    ("You might think the answer is A, but it is B.", None),
+    ("The answer cannot be A or C, so the answer is B.", "B"),
+    ("The wrong answer is A. The right answer is B.", "B"),
+    # Nothing to settle on.
+    ("", None),
+    ("   \n\n ", None),
+    ("The answer is A and B.", None),
+    ("The answer is either (A) or (B).", None),
+    ("The answer is (A) wood or (B) spoon.", None),
+    ("Both A and B are correct, so the answer is A, B.", None),
+    ("The answer is not A.", None),
+    ("The answer isn't (A).", None),
+    ("The answer is none of the above.", None),
+    ("The answer is (F).", None),
+    ("The answer is (B) wood.", None),
+    ("A good conductor lets a current pass.", None),
+    ("The answer is a matter of taste.", None),
+    ("The answer is a good conductor of heat.", None),
+    ("Here are the options:\n(A) wood\n(B) a spoon\n(C) rubber\n(D) glass", None),
+    ("I can't help with that.", None),
+    # Thinking tags.
+    ("<think>The answer is A.</think>\n\nThe answer is B.", "B"),
+    ("Perhaps the answer is A.\n</think>\n\nAnswer: B", "B"),
+    ("<think>So the answer is A", None),
+    ("<thinking>A?</thinking>Answer: B<think>The answer is C", "B"),
+    # Runs on into questions of its own.
+    (
+        "So the answer is (b) spoon.\n\nQ: Who?\nAnswer Choices:\n(a) I\nA: The answer is (a) I.",
+        "B",
+    ),
+    ("Answer: B\n\nQuestion: Who?\nOptions:\n(A) I\n\nAnswer: A", "B"),
+    ("Answer: B\n\n### Question 2:\nWho?\nAnswer: A", "B"),
+    ("Answer: B<|im_end|>\n<|im_start|>user\nAnswer: A", "B"),
+    ("The answer is B.\nHuman: Are you sure?\nAssistant: The answer is A.", "B"),
+    ("The answer is B. \u2014 \u201cmetal\u201d \u2714\ufe0f", "B"),
+]
+
+
+@pytest.mark.parametrize(("reply", "conclusion"), CONCLUSIONS)
+def test_conclusion(reply: str, conclusion: str | None) -> None:
+    assert read_reply(reply, METAL).conclusion == conclusion
+
+
+@pytest.mark.parametrize(
+    ("reply", "asked", "conclusion"),
+    [
+        ("The answer is a service.", SERVICE, "A"),
+        ("The answer is (A): a service.", SERVICE, "A"),
+        ("A haircut is a service, so the answer is A.", SERVICE, "A"),
+        ("The answer is option 2", question("x", "y", labels="1234"), "2"),
+        ("Answer: 2", question("x", "y", labels="1234"), "2"),
+        ("1. Find x.\n2. Find y.\n\nAnswer: 2", question("x", "y", labels="1234"), "2"),
+        ("The answer is 2.", question("2", "3", labels="12"), None),  # label 2, or the text 2?
+        ("The answer is (2).", question("2", "3", labels="12"), "2"),
+        ("The answer is 2) 3", question("2", "3", labels="12"), "2"),
+        ("The answer is 2 apples.", question("3 pears", "4 figs", "2 apples", labels="123"), "3"),
+        ("The answer is no.", question("It is.", "It is not.", labels=["yes", "no"]), "no"),
+        ("Answer: beta", question("x", "y", labels=["alpha", "beta"]), "beta"),
+        ("Yes, it rains.", question("yes", "no"), "A"),
+        ("The answer is vitamin C.", question("vitamin A", "vitamin C"), "B"),
+        ("The answer is A.", question("B", "A"), None),
+        ("The answer is (A).", question("B", "A"), "A"),
+        ("The answer is red.", question("red", "red"), None),
+        ("The answer is (B) red.", question("red", "red"), "B"),
+        ("The answer is dear Ann.", question("Dear Ann", "dear Ann"), "B"),
+        ("Answer: \u00c9COLE", question("\u00e9cole", "mus\u00e9e"), "A"),
+        ("Answer: (B) \u2192", question("\u2190", "\u2192"), "B"),
+        ("Answer: Z", question(*(f"thing {n}" for n in range(26))), "Z"),
+        ("The answer is I because it fits.", question(*"rstuvwxyz"), "I"),
+        ("The answer is None of the above.", question("x", "none of the above"), "B"),
+        ("It is (a): see.\n\nAnswer: a", question("x", "y", labels="aA"), "a"),
+        ("Answer: A", question("x", "y", labels="aA"), "A"),
+    ],
+)
+def test_conclusion_with_other_labels(reply: str, asked: Question, conclusion: str | None) -> None:
+    assert read_reply(reply, asked).conclusion == conclusion
+
+
+RATIONALES = [
+    ("Metal conducts.\n\nAnswer: B", "Metal conducts."),
+    ("Since metal conducts, the answer is (B) spoon.", "Metal conducts."),
+    ("Spoons are metal, so the answer is (B).", "Spoons are metal."),
+    ("The answer is (B) because metal conducts.", "Metal conducts."),
+    ("B. Because metal conducts.", "Because metal conducts."),
+    ("(B) a spoon\n\nMetal conducts.", "Metal conducts."),
+    ("Based on the facts, the correct answer is (B).", ""),
+    ("Sure! Metal  conducts.\n\n\nWood\tis not.\n**Answer:** B", "Metal conducts.\nWood is not."),
+    ("**Explanation:** Metal conducts.\n\n**Answer:** B", "Metal conducts."),
+    ("The answer must be a thing that conducts. Only metal does. So the answer is (b) spoon.",
+     "The answer must be a thing that conducts. Only metal does."),
+    ("(A) Wood burns.\n(B) Metal conducts.\n\nAnswer: B", "(A) Wood burns.\n(B) Metal conducts."),
+    ("Metal conducts. Answer: B\n\nQ: Who?\nA: I.", "Metal conducts."),
+    ("<think>B it is.</think>Metal conducts.\nAnswer: B", "Metal conducts."),
+    ("Dr. J. J. Thomson found electrons. The answer is B.", "Dr. J. J. Thomson found electrons."),
+    ("The metal is:\n\n(B) a spoon\n\nIt is 3.5 mm thick.", "It is 3.5 mm thick."),
+    ("", ""),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("reply", "rationale"), RATIONALES)
+def test_rationale_explains_and_does_not_announce(reply: str, rationale: str) -> None:
+    assert read_reply(reply, METAL).rationale == rationale
+    assert not announces_answer(rationale, METAL)
+
+
+@pytest.mark.parametrize(
+    ("rationale", "leaks"),
+    [
+        ("The answer is (B).", True),
+        ("Metal conducts, so B is correct.", True),
+        ("The correct option is the one that conducts.", True),
+        ("Metal conducts.\nAnswer: B", True),
+        ("The conductor is (B) a spoon.", True),
+        ("A spoon conducts, since it is metal.", False),
+        ("Only a spoon conducts. (A) is an insulator.", False),
+        ("The answer must be a thing that conducts.", False),
+        ("A current needs free electrons.", False),
+        ("", False),
+    ],
+)
+def test_announces_answer(rationale: str, leaks: bool) -> None:
+    assert announces_answer(rationale, METAL) is leaks
+
+
+@pytest.mark.parametrize(
+    ("text", "refusal"),
+    [
+        ("I can't help with that.", True),
+        ("I\u2019m sorry, but I can\u2019t assist with this request.", True),
+        ("I'm sorry, but I am unable to answer.", True),
+        ("Sorry, I cannot provide an answer to this question.", True),
+        ("As an AI language model, I cannot answer.", True),
+        ("Unfortunately, I'm not able to help with that.", True),
+        ("I must decline.", True),
+        ("<think>Hm.</think>I won't do that.", True),
+        ("I apologize for the confusion. Metal conducts. Answer: B", False),
+        ("Metal conducts, so I can't pick wood. Answer: B", False),
+        ("I cannot see through wood. " + "Light is absorbed by it. " * 20, False),
+        ("I'm sorry to say that wood burns.", False),
+        ("", False),
+    ],
+)
+def test_is_refusal(text: str, refusal: bool) -> None:
+    assert is_refusal(text) is refusal
+
+
+PIECES = st.sampled_from(
+    [
+        *(
+            "A",
+            "B",
+            "(B)",
+            "b.",
+            "a",
+            "spoon",
+            "the answer is",
+            "answer",
+            "is",
+            "Answer: ",
+            "option",
+        ),
+        *(
+            "correct",
+            "best",
+            "not",
+            "or",
+            "and",
+            "so",
+            "because",
+            "Since",
+            "Q:",
+            "<think>",
+            "</think>",
+        ),
+        *(":", "\n", "\n\n", "**", "\\boxed{", "}", ",", ".", " ", "\ufb01", "\u0130", "\u017f"),
+    ]
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.one_of(st.text(), st.lists(PIECES).map(" ".join), st.lists(PIECES).map("".join)))
+def test_any_text_is_read_and_never_leaks(text: str) -> None:
+    reply = read_reply(text, METAL)
+    assert reply.conclusion is None or reply.conclusion in METAL.labels
+    assert not announces_answer(reply.rationale, METAL)
+    assert isinstance(is_refusal(text), bool)
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.text(), st.lists(st.text(min_size=1).filter(str.strip), min_size=2, max_size=5, unique=True)
+)
+def test_any_labels_are_read(text: str, labels: list[str]) -> None:
+    asked = question(*labels, labels=labels)
+    for reply in (text, f"{text}\nAnswer: {labels[0]}"):
+        assert read_reply(reply, asked).conclusion in (None, *labels)
+
+
+def calls_made(text: str) -> int:
+    """Python calls during one reading: work that does not depend on the machine's mood."""
+    count = 0
+
+    def tick(*_: Any) -> None:
+        nonlocal count
+        count += 1
+
+    sys.setprofile(tick)
+    try:
+        read_reply(text, METAL)
+    finally:
+        sys.setprofile(None)
+    return count
+
+
+@pytest.mark.parametrize(
+    "unit",
+    ["(", " ", "\n", "A ", "a:", "(B) ", "the answer is ", "<think>", "so,", "...", "is not ", "*"],
+)
+def test_work_grows_linearly(unit: str) -> None:
+    short, long = calls_made(unit * 500), calls_made(unit * 4000)
+    assert long < 12 * short + 1000
+
+
+@pytest.mark.parametrize("unit", [" ", "\n", "\t\n", "<think>", "Q:\n", "\\"])
+def test_a_megabyte_of_rubbish_is_read(unit: str) -> None:
+    assert read_reply(unit * (1_000_000 // len(unit)), METAL).conclusion is None  # or hangs
+
+
+def rows(name: str) -> list[dict[str, Any]]:
+    path = DATA / name
+    if not path.exists():
+        pytest.skip(f"{path} is not there")
+    with path.open(encoding="utf-8") as lines:
+        return [json.loads(line) for line in lines]
+
+
+def asked_in(row: dict[str, Any]) -> Question:
+    return Question.from_row({key: row[key] for key in ("id", "question", "choices", "answer")})
+
+
+def test_palm_replies_read_as_recorded() -> None:
+    """The 29 of 4,000 that differ name two choices, or a label and another choice's text."""
+    right = same = 0
+    recorded = rows("csqa_palm.train.jsonl")
+    for row in recorded:
+        reply = read_reply(row["reply"], asked_in(row))
+        right += reply.conclusion == row["conclusion"]
+        same += reply.rationale.split() == row["rationale"].split()
+        assert "Q:" not in reply.rationale
+    assert right >= 0.99 * len(recorded)
+    assert same >= 0.98 * len(recorded)
+
+
+def test_llama_replies_read_as_a_person_reads_them() -> None:
+    read_by_eye = json.loads(READINGS.read_text())
+    drawn = random.Random(read_by_eye["seed"]).sample(rows(read_by_eye["source"]), 100)
+    readings = read_by_eye["readings"]
+    assert {row["id"] for row in drawn} == set(readings)
+    right = [
+        read_reply(row["reply"], asked_in(row)).conclusion == readings[row["id"]] for row in drawn
+    ]
+    assert sum(right) >= 98
