@@ -12,6 +12,7 @@ for _name in [name for name in os.environ if name.startswith(("ANTHROPIC_", "HF_
     del os.environ[_name]
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TRANSFORMERS_VERBOSITY"] = "error"
+os.environ["OMP_NUM_THREADS"] = "1"  # two workers with two threads each get in each other's way
 os.environ["CUDA_VISIBLE_DEVICES"] = ""
 
 from scicot import jsonl

@@ -55,13 +55,21 @@ class EncoderDecoderStudent:
     batch_size: int
 
     def generate(self, inputs: Sequence[str], *, max_new_tokens: int) -> list[str]:
+        from transformers import GenerationConfig
+
+        # Made anew, so that sampling or beams in a model's generation_config.json do not meddle.
+        greedy = GenerationConfig(
+            max_new_tokens=max_new_tokens,
+            do_sample=False,
+            num_beams=1,
+            pad_token_id=self.tokenizer.pad_token_id,
+            eos_token_id=self.tokenizer.eos_token_id,
+            decoder_start_token_id=self.model.config.decoder_start_token_id,
+        )
+        self.model.generation_config = greedy
+
         def run(rows: list[list[int]]) -> list[str]:
-            tokens = self.model.generate(
-                **self._padded(rows),
-                max_new_tokens=max_new_tokens,
-                do_sample=False,
-                num_beams=1,
-            )
+            tokens = self.model.generate(**self._padded(rows), generation_config=greedy)
             texts = self.tokenizer.batch_decode(tokens, skip_special_tokens=True)
             return [text.strip() for text in texts]
 
@@ -114,6 +122,8 @@ class EncoderDecoderStudent:
             return total.cpu()
 
     def _encode(self, texts: Sequence[str]) -> list[list[int]]:
+        if not texts:
+            return []  # a tokenizer takes no empty batch
         encoded = self.tokenizer(list(texts), truncation=True, max_length=self.max_source_tokens)
         ids: list[list[int]] = encoded["input_ids"]
         return ids

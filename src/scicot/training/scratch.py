@@ -26,6 +26,12 @@ SIZES: dict[str, dict[str, Any]] = {
     },
 }
 
+# T5's only sense of order are its position biases, which transformers draws near 0 (standard
+# deviation d_model ** -0.5). Adam moves a weight by about the learning rate a step, so a fresh
+# model sees a bag of words for long: an answer student stayed at chance for 900 steps. With biases
+# of about 2 it tells places apart from the first step on, and got 99 % right after as many.
+_POSITION_GAIN = 16.0
+
 _PAD, _END, _UNKNOWN = "<pad>", "</s>", "<unk>"
 
 

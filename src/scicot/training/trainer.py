@@ -50,6 +50,8 @@ def fit(
     steps_an_epoch = -(-len(encoded.rows) // settings.batch_size)
     total = settings.max_steps or max(1, round(settings.epochs * steps_an_epoch))
     last = get_last_checkpoint(str(checkpoints)) if checkpoints.is_dir() else None  # type: ignore[no-untyped-call]
+    if last is not None:
+        reporter.note(f"{run}: goes on from step {last.rpartition('-')[2]}")
     trainer.remove_callback(PrinterCallback)  # it prints to stdout, which is for data
     with reporter.task("training", total) as task:
         trainer.add_callback(_Progress(task))

@@ -1,0 +1,153 @@
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import SHARED, Trained, needs_shared_data
+
+from scicot import ScicotError
+from scicot.stages import Stage
+from scicot.students.devices import resolve_device, resolve_precision
+from scicot.students.encoder_decoder import EncoderDecoderStudent, load_student
+from scicot.students.runs import check_run
+
+INPUTS = [
+    "question: Which conducts electricity? choices: (A) wood (B) copper",
+    "question: Which? choices: (A) iron (B) wax",
+    "question: Which conducts electricity? choices: (A) iron (B) wax rationale: iron is a metal.",
+]
+
+
+def student_of(run: Path, batch_size: int = 8) -> EncoderDecoderStudent:
+    return load_student(run, max_source_tokens=64, batch_size=batch_size, device="cpu")
+
+
+def reference_score(student: EncoderDecoderStudent, text: str, target: str) -> float:
+    """Teacher-forced log-probability of one target, token by token, nothing batched or shared."""
+    import torch
+
+    source = student.tokenizer(text, return_tensors="pt")
+    labels = student.tokenizer(text_target=target)["input_ids"]
+    fed = [student.model.config.decoder_start_token_id, *labels[:-1]]
+    with torch.no_grad():
+        logits = student.model(
+            input_ids=source["input_ids"], decoder_input_ids=torch.tensor([fed])
+        ).logits[0]
+    return float(sum(logits[i].log_softmax(-1)[label] for i, label in enumerate(labels)))
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 8])
+def test_scores_are_the_teacher_forced_likelihoods(trained: Trained, batch_size: int) -> None:
+    student = student_of(trained.answer, batch_size)
+    candidates = [["A", "B"], ["1", "10", "copper wire"], [chr(65 + n) for n in range(26)]]
+    scores = student.score(INPUTS, candidates)
+    for text, targets, own in zip(INPUTS, candidates, scores, strict=True):
+        expected = [reference_score(student, text, target) for target in targets]
+        assert own == pytest.approx(expected, abs=1e-5)
+
+
+def test_results_do_not_depend_on_the_batch(trained: Trained) -> None:
+    alone, together = student_of(trained.rationale, 1), student_of(trained.rationale, 8)
+    assert alone.generate(INPUTS, max_new_tokens=12) == together.generate(INPUTS, max_new_tokens=12)
+    assert together.generate([], max_new_tokens=12) == []
+    assert together.score([], []) == []
+
+
+@needs_shared_data
+def test_a_t5_on_the_real_vocabulary_scores_alike(tmp_path: Path) -> None:
+    """flan-t5's layout: an untied head, outputs not scaled, a SentencePiece vocabulary."""
+    student = real_t5(tmp_path)
+    scores = student.score(INPUTS, [["A", "B"]] * 3)
+    expected = [[reference_score(student, text, label) for label in "AB"] for text in INPUTS]
+    for own, wanted in zip(scores, expected, strict=True):
+        assert own == pytest.approx(wanted, rel=1e-6, abs=1e-5)
+
+
+def real_t5(place: Path) -> EncoderDecoderStudent:
+    import torch
+    from transformers import T5Config, T5ForConditionalGeneration, T5Tokenizer
+
+    shutil.copy(SHARED / "t5_tokenizer" / "spiece.model", place)
+    tokenizer = T5Tokenizer.from_pretrained(place)
+    config = T5Config.from_json_file(SHARED / "t5_tokenizer" / "flan-t5-base.config.json")
+    config.update(
+        {
+            "d_model": 32,
+            "d_ff": 64,
+            "num_layers": 2,
+            "num_decoder_layers": 2,
+            "num_heads": 2,
+            "d_kv": 8,
+        }
+    )
+    torch.manual_seed(0)
+    T5ForConditionalGeneration(config).save_pretrained(place)
+    tokenizer.save_pretrained(place)
+    return student_of(place)
+
+
+@pytest.mark.parametrize("name", ["cuda:7", "cuda", "tpu"])
+def test_a_device_that_is_not_there(name: str) -> None:
+    with pytest.raises(ScicotError, match=f"--device {name}: not available here; try auto or cpu"):
+        resolve_device(name)
+
+
+def test_the_cpu_takes_fp32_unless_asked() -> None:
+    import torch
+
+    cpu = resolve_device("auto")
+    assert cpu.type == "cpu"
+    assert resolve_precision("auto", cpu) is torch.float32
+    assert resolve_precision("bf16", cpu) is torch.bfloat16
+
+
+def test_a_run_is_taken_only_for_its_stage(trained: Trained, tmp_path: Path) -> None:
+    assert check_run(trained.answer, "--answer-model", Stage.ANSWER).stage is Stage.ANSWER
+    with pytest.raises(ScicotError, match=r"is a rationale run .* give one made by train-answer"):
+        check_run(trained.rationale, "--answer-model", Stage.ANSWER, Stage.DIRECT)
+    with pytest.raises(ScicotError, match=r"is a direct run .* give one made by train-rationale"):
+        check_run(trained.direct, "--rationale-model", Stage.RATIONALE)
+    with pytest.raises(ScicotError, match=r"holds no scicot\.json"):
+        check_run(tmp_path, "--answer-model", Stage.ANSWER)
+    with pytest.raises(ScicotError, match="no such directory"):
+        check_run(tmp_path / "none", "--answer-model", Stage.ANSWER)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ('"finished": true', "not finished"),
+        ('"template": 1', "input template 0"),
+        ('"format": 1', "newer than"),
+        ('"stage": "answer"', "not readable as a run's manifest"),
+    ],
+)
+def test_a_run_that_cannot_be_used_says_why(
+    trained: Trained, tmp_path: Path, change: str, said: str
+) -> None:
+    instead = {"finished": "false", "template": "0", "format": "2", "stage": '"no stage"'}
+    name = change.split('"')[1]
+    text = (trained.answer / "scicot.json").read_text()
+    assert change in text
+    (tmp_path / "scicot.json").write_text(text.replace(change, f'"{name}": {instead[name]}'))
+    with pytest.raises(ScicotError, match=said):
+        check_run(tmp_path, "--answer-model", Stage.ANSWER)
+
+
+def test_a_run_without_its_weights_says_so(trained: Trained, tmp_path: Path) -> None:
+    (tmp_path / "scicot.json").write_text((trained.answer / "scicot.json").read_text())
+    with pytest.raises(ScicotError, match="cannot be loaded") as caught:
+        student_of(tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+def test_generation_settings_of_the_model_do_not_meddle(trained: Trained, tmp_path: Path) -> None:
+    """A Hub model may bring sampling or beams in generation_config.json; greedy is greedy."""
+    run = tmp_path / "run"
+    shutil.copytree(trained.rationale, run)
+    plain = student_of(run).generate(INPUTS, max_new_tokens=12)
+    meddling: dict[str, Any] = {"do_sample": True, "num_beams": 4, "max_length": 3, "min_length": 9}
+    settings = json.loads((run / "generation_config.json").read_text())
+    (run / "generation_config.json").write_text(json.dumps({**settings, **meddling}))
+    assert student_of(run).generate(INPUTS, max_new_tokens=12) == plain
