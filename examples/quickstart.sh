@@ -48,7 +48,7 @@ scicot predict "$OUT/tutor.jsonl" -o "$OUT/given.jsonl" \
   --answer-model "$OUT/runs/answer" --rationale-from input
 
 scicot evaluate two-stage="$OUT/two-stage.jsonl" direct="$OUT/direct.jsonl" \
-  "with the tutor's rationales"="$OUT/given.jsonl" --cluster-by meta.fact
+  "tutor's rationales"="$OUT/given.jsonl" --cluster-by meta.fact
 
 cat <<'NOTES'
 

@@ -25,9 +25,9 @@ def evaluate(
     predictions: Annotated[
         list[str],
         typer.Argument(
-            metavar="[NAME=]PREDICTIONS...",
-            help="Files of prediction rows (or of rationale rows, judged by their conclusions); "
-            "the first is compared with each of the others.",
+            metavar="PREDICTIONS",
+            help="Files of prediction rows, or of rationale rows (judged by their conclusions); "
+            "NAME=FILE names a system. The first is compared with each of the others.",
         ),
     ],
     cluster_by: Annotated[
@@ -91,7 +91,8 @@ def _show(verdict: Evaluation) -> None:
     percent = f"{100 * verdict.level:g} %"
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for heading in ("system", "questions", "answered", "accuracy", f"{percent} interval"):
-        table.add_column(heading, justify="left" if heading == "system" else "right")
+        left = heading == "system"
+        table.add_column(heading, justify="left" if left else "right", no_wrap=not left)
     for system in verdict.systems:
         table.add_row(*_cells(system))
     table.add_row("chance", "", "", f"{100 * verdict.systems[0].chance:.1f} %", "", style="dim")

@@ -87,7 +87,7 @@ Precision = Annotated[
 # Training, both stages
 RationaleFiles = Annotated[
     list[str],
-    typer.Argument(metavar="RATIONALES...", help="Files of rationale rows; - is standard input."),
+    typer.Argument(metavar="RATIONALES", help="Files of rationale rows; - is standard input."),
 ]
 RunOutput = Annotated[
     Path, typer.Option("--output", "-o", metavar="RUN", help="The run directory to make.")

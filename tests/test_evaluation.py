@@ -62,6 +62,9 @@ def test_clusters_widen_the_interval_and_forbid_the_test(tmp_path: Path) -> None
     assert width(clustered.comparisons[0].interval) > 1.2 * width(plain.comparisons[0].interval)
     assert clustered.comparisons[0].p_value is None
     assert evaluate([file, other], settings=EvaluateSettings(cluster_by="meta.fact")) == clustered
+    right = write_rows(tmp_path / "right.jsonl", rows_of("A" * 8))
+    (system,) = evaluate([right], settings=EvaluateSettings(cluster_by="meta.fact")).systems
+    assert system.interval == wilson_interval(4, 4), "four clusters all right are no certainty"
     with pytest.raises(ScicotError, match=r"question 'q0' has no 'meta\.topic'"):
         evaluate([file], settings=EvaluateSettings(cluster_by="meta.topic"))
 

@@ -153,11 +153,15 @@ class _Judged:
 
     def system(self, settings: EvaluateSettings) -> System:
         count, correct = len(self.right), sum(self.right.values())
-        interval = (
-            wilson_interval(correct, count, settings.level)
-            if settings.cluster_by is None
-            else _bootstrap(list(self.right), self.right, self.clusters, settings)
-        )
+        if settings.cluster_by is None:
+            interval = wilson_interval(correct, count, settings.level)
+        elif correct in (0, count):
+            # All right or all wrong: every resample is the same and would claim certainty. Each
+            # cluster then counts as the one observation that it is at least.
+            clusters = len(set(self.clusters.values()))
+            interval = wilson_interval(clusters if correct else 0, clusters, settings.level)
+        else:
+            interval = _bootstrap(list(self.right), self.right, self.clusters, settings)
         accuracy = correct / count
         return System(
             self.name,

@@ -1,0 +1,27 @@
+"""`make bench`: run every benchmark, or those named as arguments, and print their ratios."""
+
+from __future__ import annotations
+
+import sys
+
+from benchmarks import reading, startup
+
+BENCHMARKS = {"startup": startup, "reading": reading}
+
+
+def main(names: list[str]) -> None:
+    unknown = sorted({*names} - {*BENCHMARKS})
+    if unknown:
+        sys.exit(f"no benchmark {', '.join(unknown)}; there is {', '.join(BENCHMARKS)}")
+    for name in names or BENCHMARKS:
+        module = BENCHMARKS[name]
+        ratio = module.measure()
+        print(f"{name}: {(module.__doc__ or '').strip()}")
+        print(
+            f"  {1000 * ratio.ours:.0f} ms against {1000 * ratio.theirs:.0f} ms:"
+            f" ratio {ratio.ratio:.2f} (median of {ratio.pairs} pairs; goal: {module.GOAL})"
+        )
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,22 @@
+"""How long `scicot --help` takes, beside the least that a Typer and rich program can take."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from benchmarks.timing import Ratio, in_pairs
+
+GOAL = "at most 2"
+
+
+def measure() -> Ratio:
+    return in_pairs(
+        lambda: _run("-m", "scicot_cli", "--help"),
+        lambda: _run("-c", "import typer, rich.console"),
+        pairs=15,
+    )
+
+
+def _run(*arguments: str) -> None:
+    subprocess.run([sys.executable, *arguments], stdout=subprocess.DEVNULL, check=True)

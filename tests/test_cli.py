@@ -1,0 +1,220 @@
+"""What holds for every command: start-up, help, errors, signals, pipes and --config."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import Trained, read_rows, world_rows, write_rows
+
+import scicot as library
+from scicot_cli.main import app
+
+COMMANDS = ("generate-rationales", "train-rationale", "train-answer", "predict", "evaluate")
+HEAVY = ("torch", "transformers", "datasets", "anthropic", "numpy", "yaml")
+CLI = [sys.executable, "-m", "scicot_cli"]
+
+
+def test_the_commands_come_in_the_order_of_the_road(scicot: Any) -> None:
+    outcome = scicot("--help")
+    assert outcome.code == 0
+    places = [outcome.stdout.index(f"\n  {name}") for name in COMMANDS]
+    assert places == sorted(places)
+    assert tuple(c.name for c in app.registered_commands) == COMMANDS
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_option_has_a_help_text(scicot: Any, name: str) -> None:
+    from typer.main import get_command
+
+    command = get_command(app).commands[name]  # type: ignore[attr-defined]
+    silent = [p.name for p in command.params if not getattr(p, "help", None)]
+    assert silent == []
+    assert scicot(name, "--help").code == 0
+
+
+def test_start_up_imports_nothing_heavy() -> None:
+    program = (
+        f"import sys, scicot, scicot_cli.main\nprint([m for m in {HEAVY!r} if m in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"
+
+
+def test_the_version(scicot: Any) -> None:
+    assert scicot("--version").stdout == f"scicot {library.__version__}\n"
+
+
+def test_public_names_are_there_and_no_others() -> None:
+    assert sorted(library.__all__) == sorted({*library._HOME_OF, "__version__"})
+    for name in library.__all__:
+        assert getattr(library, name) is not None
+    with pytest.raises(AttributeError, match="nonsense"):
+        _ = library.nonsense
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["predict"], 2, "Missing argument 'QUESTIONS'"),
+        (["nonsense"], 2, "No such command 'nonsense'"),
+        (["evaluate", "--nonsense"], 2, "No such option: --nonsense"),
+        (["train-answer", "x", "-o", "r", "--student", "s", "--epochs", "many"], 2, "valid number"),
+        (["train-answer", "x", "-o", "r", "--student", "s", "--epochs", "0"], 1, "--epochs is 0"),
+        (["evaluate", "nowhere.jsonl"], 1, "nowhere.jsonl"),
+        (["predict", "nowhere.jsonl", "--answer-model", "nowhere"], 1, "no such directory"),
+    ],
+)
+def test_mistakes_end_in_one_line_and_a_code(
+    scicot: Any, tmp_path: Path, arguments: list[str], code: int, said: str
+) -> None:
+    outcome = scicot(*arguments)
+    assert outcome.code == code
+    assert outcome.stdout == ""
+    assert said in outcome.stderr
+    if code == 1:
+        assert outcome.stderr.startswith("error: ")
+        assert outcome.stderr.count("\n") == 1
+
+
+def test_a_bad_row_stops_before_anything_is_written(
+    scicot: Any, trained: Trained, tmp_path: Path
+) -> None:
+    file = tmp_path / "q.jsonl"
+    write_rows(file, world_rows()[:3])
+    with file.open("a") as stream:
+        stream.write('{"question": "What?"}\nnot json\n')
+    arguments = ["predict", file, "--answer-model", trained.direct, "--device", "cpu"]
+    out = tmp_path / "out.jsonl"
+    outcome = scicot(*arguments, "-o", out)
+    assert (outcome.code, out.exists()) == (1, False)
+    assert f"error: {file}:4: " in outcome.stderr
+    outcome = scicot(*arguments, "-o", out, "--skip-invalid")
+    assert outcome.code == 0, outcome.stderr
+    assert len(read_rows(out)) == 3
+    assert f"{file}:5: not JSON" in outcome.stderr
+    assert "2 invalid rows skipped" in outcome.stderr
+
+
+def test_text_that_looks_like_markup_is_shown_as_text(scicot: Any) -> None:
+    outcome = scicot("evaluate", "[bold]x[/bold].jsonl")
+    assert "[bold]x[/bold].jsonl" in outcome.stderr
+
+
+def test_config_supplies_options_and_flags_win(scicot: Any, tmp_path: Path) -> None:
+    import json
+
+    rows = [
+        {**{k: v for k, v in row.items() if k != "rationale"}, "prediction": "A"}
+        for row in world_rows()
+    ]
+    file = write_rows(tmp_path / "p.jsonl", rows)
+    config = tmp_path / "evaluate.yaml"
+    config.write_text("level: 0.5\nresamples: 200\ncluster_by: meta.metal\njson: true\n")
+    verdict = json.loads(scicot("evaluate", file, "--config", config).stdout)
+    assert (verdict["level"], verdict["cluster_by"]) == (0.5, "meta.metal")
+    outcome = scicot("evaluate", file, "--config", config, "--level", 0.9)
+    assert json.loads(outcome.stdout)["level"] == 0.9
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("levle: 0.5", "'levle' is no option of scicot evaluate"),
+        ("- level", "must map option names to values"),
+        ("level: [", "not YAML"),
+        ("config: x.yaml", "'config' is no option"),
+    ],
+)
+def test_a_config_that_cannot_be(scicot: Any, tmp_path: Path, text: str, said: str) -> None:
+    config = tmp_path / "c.yaml"
+    config.write_text(text)
+    outcome = scicot("evaluate", "x.jsonl", "--config", config)
+    assert outcome.code == 1
+    assert said in outcome.stderr
+    assert outcome.stderr.count("\n") == 1
+
+
+def test_quiet_says_nothing_but_warnings(scicot: Any, trained: Trained, tmp_path: Path) -> None:
+    arguments = ["predict", trained.rows, "--answer-model", trained.direct, "--device", "cpu"]
+    assert scicot(*arguments, "-o", tmp_path / "a", "--quiet").stderr == ""
+    assert "36 questions answered" in scicot(*arguments, "-o", tmp_path / "b").stderr
+
+
+def waiting_command(tmp_path: Path) -> subprocess.Popen[bytes]:
+    """A command that waits for its standard input, having written what it read so far."""
+    replies = tmp_path / "replies.jsonl"
+    write_rows(
+        replies, [{"id": r["id"], "reply": f"So.\nAnswer: {r['answer']}"} for r in world_rows()]
+    )
+    process = subprocess.Popen(
+        [*CLI, "generate-rationales", "-", "-o", tmp_path / "out.jsonl",
+         "--teacher", f"recorded:{replies}"],
+        stdin=subprocess.PIPE, stderr=subprocess.PIPE, env=os.environ,
+    )  # fmt: skip
+    assert process.stdin is not None
+    process.stdin.write(write_rows(tmp_path / "q.jsonl", world_rows()[:3]).read_bytes())
+    process.stdin.flush()
+    until = time.monotonic() + 30
+    while time.monotonic() < until:
+        out = tmp_path / "out.jsonl"
+        if out.exists() and out.read_bytes().count(b"\n") >= 2:
+            break
+        time.sleep(0.05)
+    return process
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 75), (signal.SIGINT, 130)])
+def test_a_signal_stops_resumable(tmp_path: Path, number: int, code: int) -> None:
+    process = waiting_command(tmp_path)
+    process.send_signal(number)
+    _, stderr = process.communicate(timeout=30)
+    assert process.returncode == code, stderr
+    assert stderr.decode().count("\n") == 1
+    assert b"the same command goes on from here" in stderr
+    assert len(read_rows(tmp_path / "out.jsonl")) >= 2
+    assert not (tmp_path / "out.lock").exists()
+
+
+def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
+    rows = write_rows(
+        tmp_path / "q.jsonl",
+        [{**r, "id": f"{r['id']}-{n}"} for n in range(99) for r in world_rows()],
+    )
+    replies = write_rows(
+        tmp_path / "r.jsonl",
+        [{"id": r["id"], "reply": f"So.\nAnswer: {r['answer']}"} for r in read_rows(rows)],
+    )
+    done = subprocess.run(
+        ["bash", "-c", 'set -o pipefail; "$@" | head -1 >/dev/null; echo ${PIPESTATUS[0]}', "-",
+         *CLI, "generate-rationales", rows, "-o", "-", "--teacher", f"recorded:{replies}"],
+        capture_output=True, text=True, env=os.environ, check=False,
+    )  # fmt: skip
+    assert done.stdout == "141\n"
+    assert done.stderr == ""
+
+
+def test_a_bug_keeps_its_traceback_without_local_variables(tmp_path: Path) -> None:
+    program = (
+        "import scicot.evaluation, scicot_cli.main\n"
+        "def broken(*a, **k):\n"
+        "    secret = 'sk-' + 'ant-123'\n"
+        "    raise RuntimeError('a bug')\n"
+        "scicot.evaluation.evaluate = broken\n"
+        "scicot_cli.main.main()"
+    )
+    file = write_rows(tmp_path / "p.jsonl", world_rows())
+    done = subprocess.run(
+        [sys.executable, "-c", program, "evaluate", file],
+        capture_output=True, text=True, env=os.environ, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "Traceback" in done.stderr
+    assert "RuntimeError: a bug" in done.stderr
+    assert "sk-ant-123" not in done.stderr
