@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: help install quickstart test check format bench clean
+.PHONY: help install quickstart test check format docs bench clean
 
 help:
 	@echo "make quickstart   the whole road on the embedded example (SEED=0), about 5 minutes"
@@ -26,7 +26,7 @@ quickstart: $(INSTALLED)
 	PATH="$(CURDIR)/$(BIN):$$PATH" bash examples/quickstart.sh
 
 test: $(INSTALLED)
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: $(INSTALLED)
 	$(BIN)/ruff check .
@@ -37,6 +37,9 @@ check: $(INSTALLED)
 format: $(INSTALLED)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+docs: $(INSTALLED)
+	$(BIN)/python docs/render_commands.py
 
 bench: $(INSTALLED)
 	$(BIN)/python -m benchmarks

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 import time
 import warnings
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
 PLAIN_SECONDS = 10.0  # between two lines of progress off a terminal
+BAR_AFTER_SECONDS = 1.0
 
 
 def error(message: str) -> None:
@@ -53,8 +55,16 @@ class _ConsoleReporter:
         if self._quiet:
             yield _Silent()
         elif sys.stderr.isatty():
-            with _bar() as progress:
+            progress = _bar()
+            # What is over within a second needs no bar.
+            timer = threading.Timer(BAR_AFTER_SECONDS, progress.start)
+            timer.start()
+            try:
                 yield _BarTask(progress, escape(description), total)
+            finally:
+                timer.cancel()
+                timer.join()  # not in the middle of its start any more
+                progress.stop()
         else:
             yield _PlainTask(description, total)
 

@@ -52,7 +52,11 @@ def evaluate(
     quiet: opt.Quiet = False,
     verbose: opt.Verbose = False,
 ) -> None:
-    """Judge predictions: accuracy with its interval, and whether systems really differ."""
+    """Judge predictions and compare systems.
+
+    Accuracy with its interval, chance, and the paired difference between the first file and each
+    other one. No answer counts as wrong. Files are joined by id.
+    """
     reporter = console.reporter(quiet=quiet, verbose=verbose)
     settings = EvaluateSettings(cluster_by, level, resamples, seed)
     from scicot.evaluation import evaluate as judge

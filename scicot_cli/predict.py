@@ -58,10 +58,11 @@ def predict(
     quiet: opt.Quiet = False,
     verbose: opt.Verbose = False,
 ) -> None:
-    """Answer questions: rationale student first, then the answer student.
+    """Answer questions with trained students.
 
-    Every choice is scored by its likelihood; nothing is parsed, nothing is guessed. Rows come in
-    the order of the questions. The same command again goes on where it stopped.
+    The rationale student writes, then the answer student scores every choice by its likelihood:
+    nothing is parsed, nothing is guessed. Rows come in the order of the questions. The same
+    command again goes on where it stopped.
     """
     reporter = console.reporter(quiet=quiet, verbose=verbose)
     settings = PredictSettings(

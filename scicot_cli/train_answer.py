@@ -40,9 +40,10 @@ def train_answer(
     quiet: opt.Quiet = False,
     verbose: opt.Verbose = False,
 ) -> None:
-    """Stage 2: train a student to answer (question + choices + rationale -> label).
+    """Stage 2: train a student to answer with a rationale.
 
-    A run made with --no-rationale answers without stage 1: the baseline to compare with.
+    Question + choices + rationale -> label. A run made with --no-rationale answers without stage
+    1: the baseline to compare with.
     """
     reporter = console.reporter(quiet=quiet, verbose=verbose)
     settings = opt.train_settings(locals())

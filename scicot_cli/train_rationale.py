@@ -29,10 +29,11 @@ def train_rationale(
     quiet: opt.Quiet = False,
     verbose: opt.Verbose = False,
 ) -> None:
-    """Stage 1: train a student to write rationales (question + choices -> rationale).
+    """Stage 1: train a student to write rationales.
 
-    The student learns from the rationales of a teacher (or of anyone: a row needs a question, its
-    choices and a rationale).
+    Question + choices -> rationale. The student learns from the rationales of a teacher, or of
+    anyone: a row needs a question, its choices and a rationale. The same command again goes on
+    from the last checkpoint, and does not train a finished run twice.
     """
     reporter = console.reporter(quiet=quiet, verbose=verbose)
     settings = opt.train_settings(locals())

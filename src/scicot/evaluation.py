@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from scicot import sources
 from scicot.config import EvaluateSettings
 from scicot.errors import ScicotError
 from scicot.records import Prediction, Row, field_value
-from scicot.reporting import LogReporter, Reporter
+from scicot.reporting import LogReporter, Reporter, counted
 from scicot.statistics import Interval, cluster_bootstrap, mcnemar_exact, wilson_interval
 
 _NAMED = 5  # ids spelled out in a message
@@ -84,7 +84,10 @@ def evaluate(
     judged = []
     for name, file in files.items():
         rows = sources.predictions(file, limit=limit, skip_invalid=skip_invalid, reporter=reporter)
-        judged.append(_Judged.of(name, os.fspath(file), rows, settings, reporter))
+        with reporter.task(f"reading {os.fspath(file)}") as task:
+            judged.append(
+                _Judged.of(name, os.fspath(file), counted(rows, task), settings, reporter)
+            )
     first, *others = judged
     return Evaluation(
         [one.system(settings) for one in judged],
@@ -123,7 +126,7 @@ class _Judged:
         cls,
         name: str,
         file: str,
-        rows: sources.Rows[Prediction],
+        rows: Iterable[Prediction],
         settings: EvaluateSettings,
         reporter: Reporter,
     ) -> _Judged:

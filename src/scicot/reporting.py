@@ -7,11 +7,13 @@ The command line draws bars and coloured lines; from Python, notes and warnings 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 logger = logging.getLogger("scicot")
+
+Item = TypeVar("Item")
 
 
 class Task(Protocol):
@@ -50,3 +52,10 @@ class LogReporter:
     def task(self, description: str, total: int | None = None) -> Iterator[Task]:
         logger.info(description if total is None else f"{description} ({total})")
         yield _SilentTask()
+
+
+def counted(items: Iterable[Item], task: Task) -> Iterator[Item]:
+    """The same items, the task told of each."""
+    for item in items:
+        yield item
+        task.advance()

@@ -58,7 +58,7 @@ class EncoderDecoderStudent:
         from transformers import GenerationConfig
 
         # Made anew, so that sampling or beams in a model's generation_config.json do not meddle.
-        greedy = GenerationConfig(
+        greedy = GenerationConfig(  # type: ignore[no-untyped-call]
             max_new_tokens=max_new_tokens,
             do_sample=False,
             num_beams=1,

@@ -6,16 +6,16 @@ import hashlib
 import importlib.metadata
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from scicot import sources
 from scicot.config import TrainSettings
 from scicot.errors import ScicotError
 from scicot.outputs import differences, locked
-from scicot.reporting import LogReporter, Reporter
+from scicot.reporting import LogReporter, Reporter, counted
 from scicot.stages import Stage
 from scicot.students.devices import resolve_device
 from scicot.students.runs import Manifest, read_manifest
@@ -23,6 +23,8 @@ from scicot.training import examples as making
 from scicot.training.card import write_card
 from scicot.training.examples import Example
 from scicot.training.scratch import PREFIX, build_scratch
+
+Item = TypeVar("Item")
 
 Sources = Sequence[str | os.PathLike[str]]
 
@@ -45,13 +47,8 @@ def train_rationale(
     unfinished one goes on; another one in its place raises ScicotError.
     """
     job = _Job(Stage.RATIONALE, student, Path(run), settings, force, reporter)
-    rows = [
-        row
-        for source in rationales
-        for row in sources.rationales(
-            source, limit=limit, skip_invalid=skip_invalid, reporter=job.reporter
-        )
-    ]
+    options: Any = {"limit": limit, "skip_invalid": skip_invalid, "reporter": job.reporter}
+    rows = job.read(row for source in rationales for row in sources.rationales(source, **options))
     examples = making.rationale_examples(rows)
     job.left_out(len(rows) - len(examples), "an empty rationale")
     return job.train(examples, rationales)
@@ -78,11 +75,11 @@ def train_answer(
     job = _Job(stage, student, Path(run), settings, force, reporter)
     options: Any = {"limit": limit, "skip_invalid": skip_invalid, "reporter": job.reporter}
     if use_rationale:
-        rows = [r for source in rationales for r in sources.rationales(source, **options)]
+        rows = job.read(r for source in rationales for r in sources.rationales(source, **options))
         count, examples = len(rows), making.answer_examples(rows)
     else:
         read = (q for source in rationales for q in sources.questions(source, **options))
-        questions = list(sources.unique(read, job.reporter))
+        questions = job.read(sources.unique(read, job.reporter))
         count, examples = len(questions), making.direct_examples(questions)
     job.left_out(count - len(examples), "no gold answer")
     return job.train(examples, rationales)
@@ -107,6 +104,10 @@ class _Job:
         self._settings = settings or TrainSettings()
         self._force = force
         resolve_device(self._settings.device)  # a device that is not there is said at once
+
+    def read(self, rows: Iterable[Item]) -> list[Item]:
+        with self.reporter.task("reading") as task:
+            return list(counted(rows, task))
 
     def left_out(self, count: int, why: str) -> None:
         if count:
@@ -141,9 +142,10 @@ class _Job:
         settings = self._settings
         set_seed(settings.seed)
         model, tokenizer = self._build(examples)
-        encoded = making.encode(
-            examples, tokenizer, settings.max_source_tokens, settings.max_target_tokens
-        )
+        with self.reporter.task("tokenising"):
+            encoded = making.encode(
+                examples, tokenizer, settings.max_source_tokens, settings.max_target_tokens
+            )
         for cut, what in ((encoded.cut_sources, "source"), (encoded.cut_targets, "target")):
             if cut:
                 self.reporter.warn(

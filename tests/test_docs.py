@@ -1,0 +1,58 @@
+"""The documentation says what is so."""
+
+import importlib.util
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+from conftest import REPOSITORY, Trained, read_rows, world_rows
+
+from scicot import PredictSettings, predict
+from scicot.records import Question, Rationale
+
+DOCS = REPOSITORY / "docs"
+
+
+def schema(name: str) -> dict[str, Any]:
+    text = (DOCS / "schema" / f"{name}.schema.json").read_text()
+    found: dict[str, Any] = json.loads(text)
+    return found
+
+
+def test_commands_md_is_the_help_of_today() -> None:
+    spec = importlib.util.spec_from_file_location("render", DOCS / "render_commands.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    assert module.PAGE.read_text() == module.render(), "run `make docs`"
+
+
+def test_rows_fit_their_schemas(trained: Trained, tmp_path: Path) -> None:
+    given = world_rows()[0]
+    jsonschema.validate(Question.from_row(given).to_row(), schema("question"))
+    jsonschema.validate(Rationale.from_row(given).to_row(), schema("rationale"))
+    out = tmp_path / "out.jsonl"
+    settings = PredictSettings(device="cpu", max_new_tokens=4)
+    predict(trained.rows, out, answer_model=trained.direct, settings=settings, limit=2)
+    for row in read_rows(out):
+        jsonschema.validate(row, schema("prediction"))
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({**given, "choices": []}, schema("question"))
+
+
+@pytest.mark.parametrize("kind", ["question", "rationale", "prediction"])
+def test_the_examples_in_rows_md_are_rows(kind: str) -> None:
+    blocks = re.findall(r"## (\w+)\n.*?```json\n(.*?)```", (DOCS / "rows.md").read_text(), re.S)
+    examples = {name: json.loads(text) for name, text in blocks}
+    jsonschema.validate({**examples["question"], **examples[kind]}, schema(kind))
+
+
+def test_links_lead_somewhere() -> None:
+    for page in [*REPOSITORY.glob("*.md"), *DOCS.glob("*.md")]:
+        for target in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text()):
+            if "://" not in target:
+                assert (page.parent / target).exists(), f"{page.name}: {target}"
