@@ -12,6 +12,7 @@ for _name in [name for name in os.environ if name.startswith(("ANTHROPIC_", "HF_
     del os.environ[_name]
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TRANSFORMERS_VERBOSITY"] = "error"
+os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
 os.environ["OMP_NUM_THREADS"] = "1"  # two workers with two threads each get in each other's way
 os.environ["CUDA_VISIBLE_DEVICES"] = ""
 
@@ -65,7 +66,8 @@ class Recorder:
 
     notes: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
-    steps: int = 0
+    doing: str = ""  # the task begun last
+    steps: int = 0  # of it
 
     def note(self, message: str) -> None:
         self.notes.append(message)
@@ -74,6 +76,7 @@ class Recorder:
         self.warnings.append(message)
 
     def task(self, description: str, total: int | None = None) -> "Recorder":
+        self.doing, self.steps = description, 0
         return self
 
     def advance(self, steps: int = 1, **figures: Any) -> None:
