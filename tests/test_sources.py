@@ -22,11 +22,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scicot.errors import InvalidRow, ScicotError
-from scicot.formats import hub
 from scicot.records import Question, Row
 from scicot.reporting import LogReporter, Task
 from scicot.sources import (
     Counts,
+    hub,
     located_rows,
     predictions,
     questions,

@@ -8,8 +8,7 @@ may be missing everywhere, and fields that a format does not know pass through u
      "answer": "B", "mine": "x"}
 
 A new format is one module with these two functions and one line in the table below; the first
-that matches is taken. The other modules read rows, whatever these hold: places.py opens a source,
-files.py tells its kind, documents.py reads JSON, tables.py CSV and hub.py the Hugging Face Hub.
+that matches is taken.
 """
 
 from __future__ import annotations

@@ -12,7 +12,6 @@ from collections.abc import Collection, Mapping, Sequence
 from string import ascii_uppercase
 from typing import Any, Protocol
 
-from scicot.errors import InvalidRow
 from scicot.records import Row, RowProblem
 
 # The first of these names that holds something is read; the others are fields of the user's own.
@@ -20,12 +19,6 @@ QUESTION_NAMES = ("question", "question_stem", "stem", "prompt", "Question")
 ANSWER_NAMES = ("answer", "answerKey", "AnswerKey")
 
 ChoiceRow = dict[str, Any]
-
-# What the readers of files give: a row and its place, or what is wrong at a place. That is handed
-# on and not raised, because a generator that has raised cannot go on to the next row.
-Entry = tuple[str, Row] | InvalidRow
-
-BOM = b"\xef\xbb\xbf"  # which some editors put before UTF-8
 
 
 class Format(Protocol):

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 
 from scicot.errors import InvalidRow, ScicotError
 from scicot.formats import columns
-from scicot.formats.fields import BOM, Entry
+from scicot.sources.entries import BOM, Entry
 
 
 def delimiter_of(header: bytes) -> str | None:

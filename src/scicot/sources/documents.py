@@ -13,8 +13,8 @@ from itertools import chain
 from typing import Any
 
 from scicot.errors import InvalidRow
-from scicot.formats.fields import Entry
 from scicot.jsonl import decode, decode_lines
+from scicot.sources.entries import Entry
 
 
 def objects(first: bytes, head: list[bytes], lines: Iterator[bytes], name: str) -> Iterator[Entry]:

@@ -12,9 +12,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from scicot.errors import InvalidRow, ScicotError
-from scicot.formats import files, hub
-from scicot.formats.fields import Entry
 from scicot.records import Row
+from scicot.sources import files, hub
+from scicot.sources.entries import Entry
 
 Source = str | os.PathLike[str]
 

@@ -20,9 +20,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from scicot.announcements import Sentence, sentences
-from scicot.mentions import Mentions
 from scicot.records import Question
+from scicot.replies.announcements import Sentence, sentences
+from scicot.replies.mentions import Mentions
 
 _THINK_TAG = re.compile(r"<(/?)think(?:ing)?>", re.I)
 # Base models go on with a question of their own; chat templates leak the next turn.

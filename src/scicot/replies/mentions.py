@@ -14,8 +14,8 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from scicot.labels import NOUN, label_patterns
 from scicot.records import Choice
+from scicot.replies.labels import NOUN, label_patterns
 
 _WORD = re.compile(r"[^\W_]+")
 _ARTICLES = ("a", "an", "the")

@@ -14,9 +14,9 @@ from itertools import chain
 from typing import IO, Any, cast
 
 from scicot.errors import InvalidRow, ScicotError
-from scicot.formats import documents, tables
-from scicot.formats.fields import BOM, Entry
 from scicot.jsonl import decode
+from scicot.sources import documents, tables
+from scicot.sources.entries import BOM, Entry
 
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _GZIP = b"\x1f\x8b"

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from scicot.errors import InvalidRow, ScicotError
-from scicot.formats.fields import Entry
 from scicot.jsonl import decode
+from scicot.sources.entries import Entry
 
 PREFIX = "hf://"
 

@@ -1,11 +1,4 @@
-"""Where rows come from: files, standard input and the Hugging Face Hub, checked one by one.
-
-    for question in questions("arc.csv", reporter=reporter): ...
-    predictions("-", reporter=reporter)                         standard input
-    rationales("hf://OWNER/NAME/SPLIT", reporter=reporter)
-
-A source may be JSON lines, another JSON file or a table, in any format of scicot.formats.
-"""
+"""The rows of a source as records, each one checked and what is wrong told by its place."""
 
 from __future__ import annotations
 
@@ -17,7 +10,6 @@ from typing import Generic, Literal, Required, TypedDict, TypeVar, Unpack
 
 from scicot.errors import InvalidRow, ScicotError
 from scicot.formats import NotText, to_question_row
-from scicot.formats.places import Source, display_name, is_rereadable, located_rows, sha256_of
 from scicot.records import (
     PREDICTION_FIELDS,
     RATIONALE_FIELDS,
@@ -29,9 +21,7 @@ from scicot.records import (
     content_id,
 )
 from scicot.reporting import Reporter
-
-__all__ = ["Source", "is_rereadable", "located_rows", "sha256_of"]
-__all__ += ["Counts", "Kind", "Rows", "kind_of", "predictions", "questions", "rationales", "unique"]
+from scicot.sources.places import Source, display_name, is_rereadable, located_rows
 
 T = TypeVar("T")
 

@@ -14,8 +14,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from scicot.labels import NOUN
-from scicot.mentions import BOUNDARY, Mention, Mentions
+from scicot.replies.labels import NOUN
+from scicot.replies.mentions import BOUNDARY, Mention, Mentions
 
 _LOOK_BACK = 160  # characters from the copula back to the word "answer"
 

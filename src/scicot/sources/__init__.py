@@ -1,0 +1,37 @@
+"""Where rows come from: files, standard input and the Hugging Face Hub, checked one by one.
+
+    for question in questions("arc.csv", reporter=reporter): ...
+    predictions("-", reporter=reporter)                         standard input
+    rationales("hf://OWNER/NAME/SPLIT", reporter=reporter)
+
+A source may be JSON lines, another JSON file or a table, in any format of scicot.formats. places.py
+opens it, files.py tells its kind, documents.py reads JSON, tables.py CSV and hub.py the Hub;
+rows.py makes records of what these find.
+"""
+
+from scicot.sources.places import Source, is_rereadable, located_rows, sha256_of
+from scicot.sources.rows import (
+    Counts,
+    Kind,
+    Rows,
+    kind_of,
+    predictions,
+    questions,
+    rationales,
+    unique,
+)
+
+__all__ = [
+    "Counts",
+    "Kind",
+    "Rows",
+    "Source",
+    "is_rereadable",
+    "kind_of",
+    "located_rows",
+    "predictions",
+    "questions",
+    "rationales",
+    "sha256_of",
+    "unique",
+]

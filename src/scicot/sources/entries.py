@@ -1,0 +1,12 @@
+"""What the readers of files hand on: a row and its place, or what is wrong at a place."""
+
+from __future__ import annotations
+
+from scicot.errors import InvalidRow
+from scicot.records import Row
+
+# What is wrong is handed on and not raised, because a generator that has raised cannot go on to
+# the next row.
+Entry = tuple[str, Row] | InvalidRow
+
+BOM = b"\xef\xbb\xbf"  # which some editors put before UTF-8
