@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The whole road on the embedded science world: no key, no hub, no GPU, about five minutes.
+# The whole road on the embedded science world: no key, no hub, no GPU, about three minutes.
 #
 #   bash examples/quickstart.sh            with scicot installed; or: make quickstart
 #   SEED=1 OUT=my/folder bash ...          another world, other students, another place

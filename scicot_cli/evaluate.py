@@ -39,10 +39,10 @@ def evaluate(
         ),
     ] = EvaluateSettings.cluster_by,
     level: Annotated[
-        float, typer.Option("--level", help="Of the intervals.")
+        float, typer.Option("--level", help="Confidence level of the intervals.")
     ] = EvaluateSettings.level,
     resamples: Annotated[
-        int, typer.Option("--resamples", help="Of the bootstrap.")
+        int, typer.Option("--resamples", help="Resamples of the bootstrap.")
     ] = EvaluateSettings.resamples,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
     seed: opt.Seed = EvaluateSettings.seed,

@@ -69,14 +69,16 @@ def generate_rationales(
         ),
     ] = None,
     max_tokens: Annotated[
-        int, typer.Option("--max-tokens", help="Of a reply.")
+        int, typer.Option("--max-tokens", help="Tokens a reply may have.")
     ] = GenerateSettings.max_tokens,
     max_wait: Annotated[
         float,
-        typer.Option("--max-wait", help="Seconds to wait in all before one request is given up."),
+        typer.Option(
+            "--max-wait", help="Seconds to wait on one request in all before stopping, resumable."
+        ),
     ] = GenerateSettings.max_wait,
     timeout: Annotated[
-        float, typer.Option("--timeout", help="Seconds for one request.")
+        float, typer.Option("--timeout", help="Seconds one request may take.")
     ] = GenerateSettings.timeout,
     retry_rejected: Annotated[
         bool,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
@@ -23,6 +24,10 @@ from scicot_cli.train_rationale import train_rationale
 BROKEN_PIPE = 128 + signal.SIGPIPE  # what a shell reports of a filter whose reader has gone
 
 
+class _Terminated(KeyboardInterrupt):
+    """SIGTERM. Not an Exception, or some library would take it for a trouble of its own."""
+
+
 class _Commands(TyperGroup):
     """Commands in the order of the road, and errors told as the user's or left as ours."""
 
@@ -35,6 +40,9 @@ class _Commands(TyperGroup):
         except ScicotError as error:
             console.error(str(error))
             raise typer.Exit(error.exit_code) from None
+        except _Terminated:
+            console.error("terminated; the same command goes on from here")
+            raise typer.Exit(StoppedEarly.exit_code) from None
         except KeyboardInterrupt:
             console.error("interrupted; the same command goes on from here")
             raise typer.Exit(128 + signal.SIGINT) from None
@@ -43,13 +51,16 @@ class _Commands(TyperGroup):
             # once more when it flushes stdout at exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise typer.Exit(BROKEN_PIPE) from None
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            console.error(f"{error.strerror}; make room, and the same command goes on from here")
+            raise typer.Exit(StoppedEarly.exit_code) from None
 
 
 app = typer.Typer(
     name="scicot",
     cls=_Commands,
-    help="Distil the chain-of-thought of a large language model into small students "
-    "for multiple-choice questions.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,  # a bug's traceback as Python prints it: no local variables
     rich_markup_mode=None,
@@ -70,10 +81,11 @@ def scicot(
         typer.Option("--version", callback=_version, is_eager=True, help="Show the version."),
     ] = False,
 ) -> None:
-    """Distil the chain-of-thought of a large language model into small students.
+    """Distil a large language model's chain-of-thought into small students.
 
-    The road: generate-rationales -> train-rationale -> train-answer -> predict -> evaluate, over
-    JSONL files. "-" is standard input or output. The same command again goes on where it stopped.
+    The commands below, one after another, over JSONL files: a teacher explains questions, one
+    student learns to write such rationales, another to answer with them. "-" is standard input or
+    output. The same command again goes on where it stopped.
 
     Exit codes: 0 done; 1 an error you can mend; 2 usage; 3 done, but some rows met an error that
     asking again may mend; 75 stopped early, resumable; 130 interrupted, resumable.
@@ -88,7 +100,7 @@ app.command("evaluate")(evaluate)
 
 
 def _terminated(signum: int, frame: FrameType | None) -> NoReturn:
-    raise StoppedEarly("terminated; the same command goes on from here")
+    raise _Terminated
 
 
 def main() -> None:

@@ -76,7 +76,7 @@ Quiet = Annotated[
 Verbose = Annotated[
     bool, typer.Option("--verbose", "-v", help="Also what the underlying libraries have to say.")
 ]
-Seed = Annotated[int, typer.Option("--seed", help="Of everything random.")]
+Seed = Annotated[int, typer.Option("--seed", help="Seed of everything random.")]
 Device = Annotated[
     str, typer.Option("--device", help="auto (CUDA when available, else the CPU), cpu, cuda.")
 ]
@@ -106,17 +106,23 @@ MaxSteps = Annotated[
 ]
 BatchSize = Annotated[int, typer.Option("--batch-size", help="Rows an optimizer step.")]
 LearningRate = Annotated[
-    float, typer.Option("--learning-rate", help="Peak of the linear schedule.")
+    float, typer.Option("--learning-rate", help="Peak learning rate; it then falls linearly to 0.")
 ]
 WarmupSteps = Annotated[
     int, typer.Option("--warmup-steps", help="Steps until the peak learning rate.")
 ]
-WeightDecay = Annotated[float, typer.Option("--weight-decay", help="Of AdamW.")]
+WeightDecay = Annotated[float, typer.Option("--weight-decay", help="Weight decay of AdamW.")]
 MaxSourceTokens = Annotated[
-    int, typer.Option("--max-source-tokens", help="Longer inputs are cut, and counted.")
+    int,
+    typer.Option(
+        "--max-source-tokens", help="Tokens of an input; longer ones are cut and counted."
+    ),
 ]
 MaxTargetTokens = Annotated[
-    int, typer.Option("--max-target-tokens", help="Longer targets are cut, and counted.")
+    int,
+    typer.Option(
+        "--max-target-tokens", help="Tokens of a target; longer ones are cut and counted."
+    ),
 ]
 
 
@@ -131,6 +137,6 @@ def trained(manifest: Manifest, run: Path) -> str:
     metrics = manifest.metrics
     return (
         f"{run}: {manifest.stage} student trained on {metrics['rows']} rows,"
-        f" {metrics['steps']} steps, loss {metrics['train_loss']:.3g},"
+        f" {metrics['steps']} steps, last loss {metrics['last_loss']:.3g},"
         f" {metrics['train_seconds']:.0f} s"
     )

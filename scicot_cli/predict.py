@@ -44,7 +44,7 @@ def predict(
         ),
     ] = PredictSettings.rationale_from,
     max_new_tokens: Annotated[
-        int, typer.Option("--max-new-tokens", help="Of a rationale.")
+        int, typer.Option("--max-new-tokens", help="Tokens a rationale may have.")
     ] = PredictSettings.max_new_tokens,
     batch_size: Annotated[
         int, typer.Option("--batch-size", help="Questions the model works on together.")

@@ -123,14 +123,38 @@ def test_more_questions_and_more_samples_ask_only_what_is_new(tmp_path: Path) ->
     assert rejected(out) == {"q2": "duplicate"}
 
 
-def test_a_changed_question_is_asked_anew(tmp_path: Path) -> None:
+def test_a_changed_question_under_an_old_id_is_refused(tmp_path: Path) -> None:
     out, file = tmp_path / "out.jsonl", tmp_path / "questions.jsonl"
     write_rows(file, QUESTIONS[:2])
     generate_rationales(file, out, teacher=ScriptedTeacher())
     write_rows(file, [QUESTIONS[0], {**QUESTIONS[1], "question": "Which is a metal?"}])
     teacher = ScriptedTeacher()
-    generate_rationales(file, out, teacher=teacher)
-    assert teacher.asked == [("q1", 0)]
+    with pytest.raises(ScicotError, match="question 'q1' is not the one that"):
+        generate_rationales(file, out, teacher=teacher)
+    assert teacher.asked == []
+
+
+def test_a_rationale_that_still_announces_the_answer_leaks(
+    questions: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from scicot import annotation
+    from scicot.replies import ParsedReply
+
+    leaking = ParsedReply("The answer is (A). It is.", "A")
+    monkeypatch.setattr(annotation, "read_reply", lambda *_: leaking)
+    out = tmp_path / "out.jsonl"
+    settings = GenerateSettings(keep="all")
+    generate_rationales(questions, out, teacher=ScriptedTeacher(), settings=settings)
+    assert set(rejected(out).values()) == {"leaks-answer"}
+
+
+def test_a_notebook_has_a_loop_of_its_own(questions: Path, tmp_path: Path) -> None:
+    import asyncio
+
+    async def cell() -> int:
+        return generate_rationales(questions, tmp_path / "o", teacher=ScriptedTeacher()).kept
+
+    assert asyncio.run(cell()) == 6
 
 
 def test_retry_rejected_asks_again_where_no_reply_came(questions: Path, tmp_path: Path) -> None:
@@ -179,7 +203,7 @@ def test_another_teacher_or_prompt_does_not_mix_into_the_file(
 ) -> None:
     out = tmp_path / "out.jsonl"
     generate_rationales(questions, out, teacher=ScriptedTeacher())
-    with pytest.raises(ScicotError, match="prompt: was None"):
+    with pytest.raises(ScicotError, match="prompt: was '"):
         generate_rationales(
             questions, out, teacher=ScriptedTeacher(), prompt="Explain {question} {choices}"
         )

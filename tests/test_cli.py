@@ -22,7 +22,8 @@ CLI = [sys.executable, "-m", "scicot_cli"]
 def test_the_commands_come_in_the_order_of_the_road(scicot: Any) -> None:
     outcome = scicot("--help")
     assert outcome.code == 0
-    places = [outcome.stdout.index(f"\n  {name}") for name in COMMANDS]
+    listed = outcome.stdout.partition("Commands:")[2]
+    places = [listed.index(f"\n  {name}") for name in COMMANDS]
     assert places == sorted(places)
     assert tuple(c.name for c in app.registered_commands) == COMMANDS
 
@@ -100,6 +101,24 @@ def test_a_bad_row_stops_before_anything_is_written(
     assert len(read_rows(out)) == 3
     assert f"{file}:5: not JSON" in outcome.stderr
     assert "2 invalid rows skipped" in outcome.stderr
+
+
+def test_an_output_that_is_the_input_is_refused(scicot: Any, trained: Trained) -> None:
+    before = trained.rows.read_bytes()
+    for extra in ([], ["--force"]):
+        outcome = scicot(
+            "predict", trained.rows, "-o", trained.rows, "--answer-model", trained.direct, *extra
+        )
+        assert outcome.code == 1
+        assert "is the input as well" in outcome.stderr
+    assert trained.rows.read_bytes() == before
+
+
+def test_a_full_disk_is_one_line_and_resumable(scicot: Any, trained: Trained) -> None:
+    arguments = ["predict", trained.rows, "--answer-model", trained.direct, "--device", "cpu"]
+    outcome = scicot(*arguments, "-o", "/dev/full")
+    assert outcome.code == 75
+    assert outcome.stderr.splitlines()[-1].startswith("error: No space left on device; make room")
 
 
 def test_text_that_looks_like_markup_is_shown_as_text(scicot: Any) -> None:

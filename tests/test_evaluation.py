@@ -45,7 +45,8 @@ def test_the_first_is_compared_with_each_other_by_id(tmp_path: Path) -> None:
     assert comparison.difference == pytest.approx(0.25)
     assert comparison.p_value == mcnemar_exact(4, 2)
     assert comparison.interval[0] < 0.25 < comparison.interval[1]
-    assert (same.difference, same.interval, same.p_value) == (0.0, (0.0, 0.0), 1.0)
+    unseen = wilson_interval(0, 8)[1]
+    assert (same.difference, same.interval, same.p_value) == (0.0, (-unseen, unseen), 1.0)
 
 
 def test_clusters_widen_the_interval_and_forbid_the_test(tmp_path: Path) -> None:
@@ -64,7 +65,9 @@ def test_clusters_widen_the_interval_and_forbid_the_test(tmp_path: Path) -> None
     assert evaluate([file, other], settings=EvaluateSettings(cluster_by="meta.fact")) == clustered
     right = write_rows(tmp_path / "right.jsonl", rows_of("A" * 8))
     (system,) = evaluate([right], settings=EvaluateSettings(cluster_by="meta.fact")).systems
-    assert system.interval == wilson_interval(4, 4), "four clusters all right are no certainty"
+    assert system.interval == pytest.approx(wilson_interval(4, 4)), (
+        "four clusters all right are no certainty"
+    )
     with pytest.raises(ScicotError, match=r"question 'q0' has no 'meta\.topic'"):
         evaluate([file], settings=EvaluateSettings(cluster_by="meta.topic"))
 
@@ -108,6 +111,20 @@ def test_a_teacher_is_judged_by_its_conclusions(tmp_path: Path) -> None:
         [write_rows(tmp_path / "s.jsonl", [{**row, "saw_answer": True} for row in rows])]
     ).systems
     assert system.oracle
+
+
+def test_a_teacher_with_samples_and_rejected_rows_is_told_apart(
+    tmp_path: Path, recorder: Recorder
+) -> None:
+    rows = [{**row, "rationale": "So.", "conclusion": "A"} for row in rows_of("AA")]
+    for row in rows:
+        del row["prediction"]
+    file = write_rows(tmp_path / "t.jsonl", [*rows, {**rows[0], "sample": 1}])
+    write_rows(tmp_path / "t.rejected.jsonl", [])
+    (system,) = evaluate(file, reporter=recorder).systems
+    assert (system.questions, system.correct) == (2, 2)
+    assert "1 further samples are left out" in recorder.notes[0]
+    assert "only the replies that were kept" in recorder.warnings[0]
 
 
 def test_the_table_names_marks_and_explains(scicot: Any, tmp_path: Path) -> None:

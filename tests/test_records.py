@@ -112,6 +112,7 @@ def test_a_prediction_may_be_null_and_is_never_another_label() -> None:
         ({"rationales": "x"}, '"rationales" must be'),
         ({"scores": {"A": "high"}}, '"scores" must map'),
         ({"confidence": "high"}, '"confidence" must be'),
+        ({"models": "mine"}, '"models" must be an object'),
     ],
 )
 def test_what_is_wrong_with_a_prediction_is_said(change: dict[str, Any], said: str) -> None:

@@ -27,6 +27,9 @@ def test_mcnemar_agrees_with_the_binomial_test(first: int, second: int) -> None:
 
 def test_mcnemar_of_many_questions_is_a_number() -> None:
     assert 0 <= mcnemar_exact(40_000, 50_000) < 1e-100
+    assert mcnemar_exact(500_000, 500_000) == 1.0
+    expected = binomtest(499_000, 1_000_000).pvalue
+    assert mcnemar_exact(499_000, 501_000) == pytest.approx(expected, rel=1e-6)
 
 
 def test_the_bootstrap_covers_the_truth_as_often_as_it_says() -> None:

@@ -54,6 +54,23 @@ def test_results_do_not_depend_on_the_batch(trained: Trained) -> None:
     assert together.score([], []) == []
 
 
+def test_bf16_scores_do_not_tie_for_want_of_digits(trained: Trained) -> None:
+    exact = student_of(trained.answer)
+    rounded = load_student(
+        trained.answer, max_source_tokens=64, batch_size=8, device="cpu", precision="bf16"
+    )
+    labels = [[chr(65 + n) for n in range(26)]] * 3
+    for own, wanted in zip(rounded.score(INPUTS, labels), exact.score(INPUTS, labels), strict=True):
+        assert own == pytest.approx(wanted, abs=0.3)
+        assert len(set(own)) == 26
+
+
+def test_what_is_cut_is_counted(trained: Trained) -> None:
+    student = load_student(trained.rationale, max_source_tokens=9, batch_size=2, device="cpu")
+    student.generate(INPUTS, max_new_tokens=1)
+    assert (student.cut_inputs, student.cut_outputs) == (3, 3)
+
+
 @needs_shared_data
 def test_a_t5_on_the_real_vocabulary_scores_alike(tmp_path: Path) -> None:
     """flan-t5's layout: an untied head, outputs not scaled, a SentencePiece vocabulary."""

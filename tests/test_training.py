@@ -62,7 +62,7 @@ def test_a_finished_run_is_not_trained_again_and_another_is_refused(
     with pytest.raises(ScicotError, match=r"stage: was 'rationale', is 'answer'"):
         train_answer([trained.rows], run, **options)
     rows = write_rows(tmp_path / "rows.jsonl", world_rows()[:9])
-    with pytest.raises(ScicotError, match="examples_sha256"):
+    with pytest.raises(ScicotError, match="training rows: was"):
         train_rationale([rows], run, **options)
     forced = train_rationale([rows], run, force=True, **options)
     assert forced.metrics["rows"] == 9
@@ -99,9 +99,68 @@ def test_a_stopped_training_goes_on_from_its_checkpoint(
     assert not manifest.finished
     recorder = Recorder()
     train_rationale([trained.rows], run, reporter=recorder, **options)
-    assert any("goes on from step 3" in note for note in recorder.notes)
+    assert any("going on from step 3" in note for note in recorder.notes)
     train_rationale([trained.rows], tmp_path / "straight", **options)
     assert weights(run) == weights(tmp_path / "straight")
+
+
+def test_half_a_checkpoint_is_passed_over(
+    trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from scicot.training import trainer
+
+    half, whole = tmp_path / "checkpoint-9", tmp_path / "checkpoint-5"
+    for folder in (half, whole):
+        folder.mkdir()
+    (whole / "trainer_state.json").write_text("{}")
+    assert trainer._last_checkpoint(tmp_path) == whole
+    assert trainer._last_checkpoint(tmp_path / "none") is None
+
+
+def test_force_keeps_the_old_run_until_the_new_one_is_done(
+    trained: Trained, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    options: dict[str, Any] = {"settings": TINY, "force": True}
+    train_rationale(trained.rows, run, student="scratch:tiny", **options)
+    before = weights(run)
+    with pytest.raises(ScicotError, match="cannot be loaded"):
+        train_rationale(trained.rows, run, student="./nowhere", **options)
+    assert weights(run) == before
+
+    class Stopping(Recorder):
+        def advance(self, steps: int = 1, **figures: Any) -> None:
+            if self.doing == "training":
+                raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train_rationale(trained.rows, run, student="scratch:tiny", reporter=Stopping(), **options)
+    assert weights(tmp_path / ".run.replaced") == before
+    train_rationale(trained.rows, run, student="scratch:tiny", **options)
+    assert [p.name for p in tmp_path.iterdir()] == ["run"]
+
+
+def test_a_loss_that_is_no_number_is_no_run(trained: Trained, tmp_path: Path) -> None:
+    settings = TrainSettings(
+        max_steps=3, warmup_steps=0, batch_size=8, device="cpu", learning_rate=1e30
+    )
+    with pytest.raises(ScicotError, match="the loss is no number any more"):
+        train_rationale(trained.rows, tmp_path / "r", student="scratch:tiny", settings=settings)
+    manifest = read_manifest(tmp_path / "r")
+    assert manifest is not None
+    assert not manifest.finished
+
+
+def test_students_train_in_fp32_whatever_their_file_holds(trained: Trained, tmp_path: Path) -> None:
+    import torch
+    from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
+
+    from scicot.students.encoder_decoder import load_pretrained
+
+    model = AutoModelForSeq2SeqLM.from_pretrained(trained.direct).to(torch.bfloat16)
+    model.save_pretrained(tmp_path)
+    AutoTokenizer.from_pretrained(trained.direct).save_pretrained(tmp_path)
+    assert load_pretrained(str(tmp_path))[0].dtype is torch.float32
 
 
 def test_a_place_that_holds_something_else_is_left_alone(trained: Trained, tmp_path: Path) -> None:

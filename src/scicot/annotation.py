@@ -12,15 +12,17 @@ import json
 import os
 import random
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Coroutine, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from scicot import sources
 from scicot.config import GenerateSettings
 from scicot.errors import StoppedEarly
 from scicot.ledger import Ledger, open_ledger
 from scicot.outputs import open_output
-from scicot.prompts import build_prompt
+from scicot.prompts import BUILT_IN_PROMPT, build_prompt
 from scicot.records import (
     PREDICTION_FIELDS,
     RATIONALE_FIELDS,
@@ -88,7 +90,8 @@ def generate_rationales(
         "reveal_answer": settings.reveal_answer,
         "keep": settings.keep,
         "max_tokens": settings.max_tokens,
-        "prompt": prompt and hashlib.sha256(prompt.encode()).hexdigest(),
+        # Of the built-in prompt too: asked in other words is asked anew, and must not mix.
+        "prompt": hashlib.sha256((prompt or BUILT_IN_PROMPT).encode()).hexdigest()[:16],
     }
     inputs = {os.fspath(questions): sources.sha256_of(questions)}
     with (
@@ -99,9 +102,20 @@ def generate_rationales(
         reporter.task(f"asking {teacher.name}", total) as task,
     ):
         job = _Job(teacher, settings, prompt, ledger, reporter)
-        asyncio.run(job.run(sources.unique(rows, reporter), task))
+        _complete(job.run(sources.unique(rows, reporter), task))
         out.finish({"kept": ledger.kept, **ledger.rejected})
     return job.summary
+
+
+def _complete(work: Coroutine[Any, Any, None]) -> None:
+    """Run a coroutine to its end, also from within a running loop (a notebook's)."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        asyncio.run(work)
+        return
+    with ThreadPoolExecutor(1) as aside:
+        aside.submit(asyncio.run, work).result()
 
 
 class _Job:

@@ -13,6 +13,7 @@ import numpy as np
 from scicot import sources
 from scicot.config import EvaluateSettings
 from scicot.errors import ScicotError
+from scicot.outputs import beside
 from scicot.records import Prediction, Row, field_value
 from scicot.reporting import LogReporter, Reporter, counted
 from scicot.statistics import Interval, cluster_bootstrap, mcnemar_exact, wilson_interval
@@ -63,7 +64,7 @@ class Evaluation:
 
 
 def evaluate(
-    predictions: Mapping[str, str | os.PathLike[str]] | Sequence[str | os.PathLike[str]],
+    predictions: Mapping[str, sources.Source] | Sequence[sources.Source] | sources.Source,
     *,
     settings: EvaluateSettings | None = None,
     limit: int | None = None,
@@ -78,6 +79,8 @@ def evaluate(
     """
     settings = settings or EvaluateSettings()
     reporter = reporter or LogReporter()
+    if isinstance(predictions, str | os.PathLike):
+        predictions = [predictions]
     files = predictions if isinstance(predictions, Mapping) else name_files(predictions)
     if not files:
         raise ScicotError("no predictions to evaluate")
@@ -88,6 +91,7 @@ def evaluate(
             judged.append(
                 _Judged.of(name, os.fspath(file), counted(rows, task), settings, reporter)
             )
+        _tell_rejected(file, reporter)
     first, *others = judged
     return Evaluation(
         [one.system(settings) for one in judged],
@@ -132,10 +136,13 @@ class _Judged:
     ) -> _Judged:
         right: dict[str, bool] = {}
         clusters: dict[str, str] = {}
-        answered, chance, unlabelled, oracle = 0, 0.0, 0, False
+        answered, chance, unlabelled, further, oracle = 0, 0.0, 0, 0, False
         seen: set[str] = set()
         for row in rows:
             question = row.question
+            if question.id in seen and "teacher" in row.models:
+                further += 1
+                continue
             if question.id in seen:
                 raise ScicotError(f"{file}: id {question.id!r} comes twice; one row a question")
             seen.add(question.id)
@@ -150,6 +157,8 @@ class _Judged:
             oracle = oracle or given or bool(row.models.get("saw_answer"))
         if unlabelled:
             reporter.warn(f"{file}: {unlabelled} rows without a gold answer are left out")
+        if further:
+            reporter.note(f"{file}: {further} further samples are left out; the first is judged")
         if not right:
             raise ScicotError(f"{file}: no row has a gold answer to judge by")
         return cls(name, file, right, clusters, answered, chance / len(right), oracle)
@@ -158,11 +167,6 @@ class _Judged:
         count, correct = len(self.right), sum(self.right.values())
         if settings.cluster_by is None:
             interval = wilson_interval(correct, count, settings.level)
-        elif correct in (0, count):
-            # All right or all wrong: every resample is the same and would claim certainty. Each
-            # cluster then counts as the one observation that it is at least.
-            clusters = len(set(self.clusters.values()))
-            interval = wilson_interval(clusters if correct else 0, clusters, settings.level)
         else:
             interval = _bootstrap(list(self.right), self.right, self.clusters, settings)
         accuracy = correct / count
@@ -208,9 +212,19 @@ def _compare(
         only_first,
         only_second,
         (only_first - only_second) / len(shared),
-        _bootstrap(shared, difference, first.clusters, settings),
+        _bootstrap(shared, difference, first.clusters, settings, bounds=(-1.0, 1.0)),
         mcnemar_exact(only_first, only_second) if independent else None,
     )
+
+
+def _tell_rejected(file: sources.Source, reporter: Reporter) -> None:
+    """A teacher's kept rows are the ones it got right: say where the others are."""
+    rejected = beside(Path(file), "rejected.jsonl")
+    if rejected.exists():
+        reporter.warn(
+            f"{os.fspath(file)}: only the replies that were kept; judged with {rejected.name}"
+            " (cat both into evaluate -) the teacher shows what it can do"
+        )
 
 
 def _tell_unshared(first: _Judged, second: _Judged, reporter: Reporter) -> None:
@@ -229,11 +243,20 @@ def _bootstrap(
     values: Mapping[str, Any],
     clusters: Mapping[str, str],
     settings: EvaluateSettings,
+    bounds: Interval = (0.0, 1.0),
 ) -> Interval:
     numbers: dict[str, int] = {}
     members = [numbers.setdefault(clusters[i], len(numbers)) for i in ids]
+    figures = [float(values[i]) for i in ids]
+    same = figures[0]
+    if all(figure == same for figure in figures):
+        # Every resample is the same and would claim certainty. Each cluster then counts as the one
+        # observation that it is at least; what was not seen may still be as likely as Wilson says.
+        unseen = wilson_interval(0, len(numbers), settings.level)[1]
+        lowest, highest = bounds
+        return max(lowest, same - unseen), min(highest, same + unseen)
     return cluster_bootstrap(
-        np.array([float(values[i]) for i in ids]),
+        np.array(figures),
         np.array(members),
         level=settings.level,
         resamples=settings.resamples,

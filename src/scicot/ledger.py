@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import IO
 
 from scicot import jsonl
+from scicot.errors import ScicotError
 from scicot.outputs import Output, beside
-from scicot.records import Rationale, Row, normalized
+from scicot.records import Question, Rationale, Row, content_id, normalized
 
 # Reasons that speak of a missing reply, not of a bad one: worth asking again.
 FAILED = ("error", "empty", "truncated", "refusal")
@@ -30,28 +31,46 @@ class Ledger:
         self._rejects = rejects
         self._done: set[bytes] = set()
         self._texts: set[bytes] = set()
+        self._questions: dict[str, bytes] = {}  # what was asked under each id
         self.kept = 0  # rows in OUT, of this run and earlier ones
         self.rejected: Counter[str] = Counter()  # rows beside it, by reason, likewise
 
     def is_done(self, row: Rationale) -> bool:
-        return _request_key(row.question.id, row.sample, row.request) in self._done
+        """Whether this request has a row already.
+
+        Raises ScicotError where the file explains another question under the same id: rows are
+        joined by id, so the two must not stand in one file.
+        """
+        question = row.question
+        if self._questions.get(question.id, _content(question)) != _content(question):
+            raise ScicotError(
+                f"question {question.id!r} is not the one that {self._output.name} explains under"
+                " this id; give it another id, name another output, or start over with --force"
+            )
+        return _request_key(question.id, row.sample, row.request) in self._done
 
     def is_repeated(self, row: Rationale) -> bool:
         """Whether another sample of the same question was kept with the same words."""
         return _text_key(row.question.id, row.rationale) in self._texts
 
     def keep(self, row: Rationale) -> None:
-        self._output.write(row.to_row())
-        self._remember(row.to_row())
+        kept = row.to_row()
+        self._output.write(kept)
+        self._remember(kept, row.question)
 
     def reject(self, row: Rationale, reason: str, why: Row) -> None:
         rejected = {**row.to_row(), "reason": reason, **why}
         if self._rejects is not None:
             self._rejects.write(jsonl.encode(rejected))
             self._rejects.flush()
-        self._remember(rejected)
+        self._remember(rejected, row.question)
 
-    def _remember(self, row: Row) -> None:
+    def recall(self, row: Row) -> None:
+        """Take up a row that an earlier run wrote."""
+        self._remember(row, Question.from_row(row))
+
+    def _remember(self, row: Row, question: Question) -> None:
+        self._questions[question.id] = _content(question)
         self._done.add(_request_key(row["id"], row["sample"], row.get("request")))
         if "reason" in row:
             self.rejected[row["reason"]] += 1
@@ -75,9 +94,9 @@ def open_ledger(output: Output, *, retry_rejected: bool, force: bool) -> Iterato
             rejects = stack.enter_context(path.open("wb" if force else "ab"))
         ledger = Ledger(output, rejects)
         for _, row in output.existing():
-            ledger._remember(row)
+            ledger.recall(row)
         for row in before:
-            ledger._remember(row)
+            ledger.recall(row)
         yield ledger
 
 
@@ -92,6 +111,10 @@ def _rejected_before(path: Path, retry: bool) -> list[Row]:
         with jsonl.replacing(path) as stream:
             stream.writelines(jsonl.encode(row) for row in lasting)
     return lasting
+
+
+def _content(question: Question) -> bytes:
+    return _digest(content_id(question.question, question.context, question.choices))
 
 
 def _request_key(identity: str, sample: int, request: str | None) -> bytes:

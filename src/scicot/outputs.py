@@ -78,7 +78,12 @@ def open_output(
         yield Output("<stdout>", sys.stdout.buffer, None, state)
         return
     path = Path(target)
+    if path.is_dir():
+        raise ScicotError(f"{path}: is a directory; give the name of a file")
     make_parent(path)
+    for source in inputs:
+        if path.is_file() and Path(source).exists() and path.samefile(source):
+            raise ScicotError(f"{path}: is the input as well; name another output")
     if path.exists() and not path.is_file():  # a pipe or a device keeps no rows to continue
         with path.open("wb") as stream:
             yield Output(str(path), stream, None, state)
@@ -108,8 +113,6 @@ def state_path(path: Path) -> Path:
 
 def make_parent(path: Path) -> None:
     """Make the folder an output goes to; ScicotError where that cannot be."""
-    if path.is_dir():
-        raise ScicotError(f"{path}: is a directory; give the name of a file")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -130,6 +133,8 @@ def locked(path: Path) -> Iterator[None]:
         raise ScicotError(
             f"{path}: another process is writing it; wait for it, or name another output"
         ) from None
+    except OSError as error:
+        raise ScicotError(f"{path}: cannot be locked ({error.strerror})") from None
     try:
         yield
     finally:
@@ -139,12 +144,18 @@ def locked(path: Path) -> Iterator[None]:
         lock.release()
 
 
-def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    """What two settings disagree on, as "name: was OLD, is NEW"."""
-    names = sorted({*old, *new})
+def differences(
+    old: Mapping[str, Any], new: Mapping[str, Any], defaults: Mapping[str, Any] | None = None
+) -> list[str]:
+    """What two settings disagree on, as "name: was OLD, is NEW".
+
+    A name that one of them lacks stands at its default there: what an older scicot made, before
+    there was such a setting, is not another thing for that.
+    """
+    old, new = {**(defaults or {}), **old}, {**(defaults or {}), **new}
     return [
         f"{name}: was {old.get(name)!r}, is {new.get(name)!r}"
-        for name in names
+        for name in sorted({*old, *new})
         if old.get(name) != new.get(name)
     ]
 

@@ -24,7 +24,8 @@ from scicot.records import PREDICTION_FIELDS, Prediction, Question, RowProblem
 from scicot.reporting import LogReporter, Reporter, Task
 from scicot.stages import Stage
 from scicot.students.base import Student
-from scicot.students.runs import Manifest, check_run
+from scicot.students.devices import resolve_device, resolve_precision
+from scicot.students.runs import Run, check_run
 
 
 @dataclass
@@ -56,7 +57,7 @@ def predict(
     """
     settings = settings or PredictSettings()
     reporter = reporter or LogReporter()
-    students = Students.check(answer_model, rationale_model, settings)
+    pair = Pair.check(answer_model, rationale_model, settings)
     rows = sources.questions(
         questions,
         limit=limit,
@@ -70,7 +71,7 @@ def predict(
         open_output(
             output,
             command="predict",
-            settings=students.description,
+            settings=pair.description(),
             inputs={os.fspath(questions): sources.sha256_of(questions)},
             force=force,
         ) as out,
@@ -78,24 +79,26 @@ def predict(
     ):
         stream = iter(sources.unique(rows, reporter))
         summary.already_done = _skip_done(out, stream, os.fspath(questions), task)
-        for prediction in students.predict(stream):
+        for prediction in pair.predict(stream):
             out.write(prediction.to_row())
             summary.predicted += 1
             summary.unanswered += prediction.prediction is None
             task.advance()
         out.finish({"rows": summary.already_done + summary.predicted})
+    for cut in pair.cuts():
+        reporter.warn(cut)
     if summary.unanswered:
         reporter.warn(f"{summary.unanswered} questions got no answer: their scores are not numbers")
     return summary
 
 
-class Students:
+class Pair:
     """The students that answer together, loaded when the first question needs them."""
 
     def __init__(
         self,
-        answer: tuple[str, Manifest],
-        rationale: tuple[str, Manifest] | None,
+        answer: Run,
+        rationale: Run | None,
         settings: PredictSettings,
     ) -> None:
         self._answer = answer
@@ -103,16 +106,29 @@ class Students:
         self._settings = settings
         self._loaded: tuple[Student, Student | None] | None = None
         self.models = {
-            "answer": answer[1].identity(answer[0]),
-            "rationale": rationale[1].identity(rationale[0]) if rationale else None,
+            "answer": answer.identity,
+            "rationale": rationale.identity if rationale else None,
             "rationale_from": self._rationale_source(),
             "scoring": "label",
         }
-        self.description: dict[str, Any] = {
+
+    def description(self) -> dict[str, Any]:
+        """What decides the answers, for the output's state; ScicotError for a missing device."""
+        device = resolve_device(self._settings.device)
+        precision = resolve_precision(self._settings.precision, device)
+        return {
             **self.models,
-            "max_new_tokens": settings.max_new_tokens,
-            "precision": settings.precision,
+            "max_new_tokens": self._settings.max_new_tokens,
+            "precision": str(precision).removeprefix("torch."),
         }
+
+    def cuts(self) -> Iterator[str]:
+        """What was longer than allowed, one sentence each."""
+        for student in self._loaded or ():
+            if student is not None and student.cut_inputs:
+                yield f"{student.cut_inputs} inputs were longer than the student reads, and cut"
+            if student is not None and student.cut_outputs:
+                yield f"{student.cut_outputs} rationales ran into --max-new-tokens"
 
     @classmethod
     def check(
@@ -120,13 +136,12 @@ class Students:
         answer_model: str | os.PathLike[str],
         rationale_model: str | os.PathLike[str] | None,
         settings: PredictSettings,
-    ) -> Students:
+    ) -> Pair:
         """Look at the runs without loading them; ScicotError where they do not fit together."""
         answer = check_run(answer_model, "--answer-model", Stage.ANSWER, Stage.DIRECT)
         rationale = None
         if rationale_model is not None:
-            manifest = check_run(rationale_model, "--rationale-model", Stage.RATIONALE)
-            rationale = (os.fspath(rationale_model), manifest)
+            rationale = check_run(rationale_model, "--rationale-model", Stage.RATIONALE)
         place = f"--answer-model {os.fspath(answer_model)}"
         wants = answer.stage is Stage.ANSWER and settings.rationale_from == "student"
         if wants and rationale is None:
@@ -142,7 +157,7 @@ class Students:
             raise ScicotError(
                 f"{place}: was trained without rationales; leave --rationale-from out"
             )
-        return cls((os.fspath(answer_model), answer), rationale, settings)
+        return cls(answer, rationale, settings)
 
     def predict(self, questions: Iterable[Question]) -> Iterator[Prediction]:
         """Predictions in the order of the questions, a window of them at a time."""
@@ -172,8 +187,8 @@ class Students:
             [[stages.answer_target(label) for label in q.labels] for q in questions],
         )
         return [
-            dict(zip(q.labels, softmax(own), strict=False))  # no scores at all where they are NaN
-            for q, own in zip(questions, log_p, strict=True)
+            dict(zip(question.labels, probabilities, strict=True)) if probabilities else {}
+            for question, probabilities in zip(questions, map(softmax, log_p), strict=True)
         ]
 
     def _prediction(
@@ -191,17 +206,17 @@ class Students:
         )
 
     def _rationale_source(self) -> str:
-        if self._answer[1].stage is Stage.DIRECT:
+        if self._answer.stage is Stage.DIRECT:
             return "none"
         return self._settings.rationale_from
 
     def _load(self) -> tuple[Student, Student | None]:
         from scicot.students.encoder_decoder import load_student
 
-        def load(run: tuple[str, Manifest]) -> Student:
+        def load(run: Run) -> Student:
             return load_student(
-                run[0],
-                max_source_tokens=run[1].max_source_tokens,
+                run.directory,
+                max_source_tokens=run.manifest.max_source_tokens,
                 batch_size=self._settings.batch_size,
                 device=self._settings.device,
                 precision=self._settings.precision,
@@ -212,13 +227,14 @@ class Students:
         return self._loaded
 
 
-def softmax(log_p: Sequence[float]) -> list[float]:
-    """Probabilities that add up to 1; an empty list where a score is not a number."""
+def softmax(log_p: Sequence[float]) -> list[float] | None:
+    """Probabilities that add up to 1; None where a score is not a number."""
     if not all(math.isfinite(value) for value in log_p):
-        return []
+        return None
     top = max(log_p)
     weights = [math.exp(value - top) for value in log_p]
-    return [weight / sum(weights) for weight in weights]
+    total = sum(weights)
+    return [weight / total for weight in weights]
 
 
 def _has_rationale(question: Question) -> None:

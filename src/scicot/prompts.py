@@ -41,6 +41,8 @@ HINT = (
     "Reason as if you had not been told: do not mention the hint, argue from the question alone."
 )
 
+BUILT_IN_PROMPT = "\n\n".join((SYSTEM, TASK, HINT))  # whatever of it a question takes
+
 PLACEHOLDERS = ("question", "choices", "context", "answer")
 REQUIRED_PLACEHOLDERS = ("question", "choices")
 

@@ -83,9 +83,7 @@ class Question:
         if answer is not None and answer not in labels:
             raise RowProblem(f'"answer" is {answer!r:.80}, none of the labels {labels}')
         context = _string(row, "context", default="")
-        meta = row.get("meta") or {}
-        if not isinstance(meta, Mapping):
-            raise RowProblem('"meta" must be an object')
+        meta = _mapping(row, "meta")
         identity = row.get("id")
         if identity is None:
             identity = content_id(text, context, choices)
@@ -153,7 +151,7 @@ class Rationale:
             conclusion,
             saw_answer,
             row.get("request"),
-            row.get("usage") or {},
+            _mapping(row, "usage"),
         )
 
     def to_row(self) -> Row:
@@ -209,7 +207,7 @@ class Prediction:
         if confidence is not None and not isinstance(confidence, int | float):
             raise RowProblem('"confidence" must be a number or null')
         return cls(
-            question, tuple(rationales), prediction, scores, confidence, row.get("models") or {}
+            question, tuple(rationales), prediction, scores, confidence, _mapping(row, "models")
         )
 
     def to_row(self) -> Row:
@@ -243,6 +241,13 @@ def field_value(row: Mapping[str, Any], path: str) -> Any:
         if not isinstance(value, Mapping) or name not in value:
             raise KeyError(path)
         value = value[name]
+    return value
+
+
+def _mapping(row: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    value = row.get(name) or {}
+    if not isinstance(value, Mapping):
+        raise RowProblem(f'"{name}" must be an object')
     return value
 
 

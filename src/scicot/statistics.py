@@ -33,13 +33,24 @@ def mcnemar_exact(only_first: int, only_second: int) -> float:
     test for two classifiers on one test set).
     """
     discordant = only_first + only_second
-    if discordant == 0:
+    fewer = min(only_first, only_second)
+    if 2 * fewer == discordant:
         return 1.0
-    tail = ways = 1  # ways to lose k of them, from k = 0 on; whole numbers, so exact at any size
-    for k in range(min(only_first, only_second)):
-        ways = ways * (discordant - k) // (k + 1)
-        tail += ways
-    return float(min(1.0, 2 * tail / 2**discordant))
+    # Terms relative to the largest, the last: they fall at least geometrically from there, so
+    # this ends after as many as matter, and no number is ever too large for a float.
+    term = tail = 1.0
+    for k in range(fewer, 0, -1):
+        term *= k / (discordant - k + 1)
+        tail += term
+        if term < tail * 1e-17:
+            break
+    log_last = (
+        math.lgamma(discordant + 1)
+        - math.lgamma(fewer + 1)
+        - math.lgamma(discordant - fewer + 1)
+        - discordant * math.log(2)
+    )
+    return min(1.0, 2 * tail * math.exp(log_last))
 
 
 def cluster_bootstrap(
@@ -56,14 +67,17 @@ def cluster_bootstrap(
     clusters: shape (n,), the number of each value's cluster, from 0. Every value its own cluster
     gives the ordinary bootstrap. Davison and Hinkley 1997, section 3.8.
     """
-    count = int(clusters.max()) + 1
-    sums = np.bincount(clusters, weights=values, minlength=count)
-    sizes = np.bincount(clusters, minlength=count).astype(np.float64)
+    sums = np.bincount(clusters, weights=values)
+    sizes = np.bincount(clusters).astype(np.float64)
+    # Clusters alike in sum and size are drawn as one kind, as often as a multinomial says: the same
+    # distribution, and no matter whether there are a hundred clusters or a million.
+    kinds, counts = np.unique(np.stack([sums, sizes], axis=1), axis=0, return_counts=True)
+    shares = counts / counts.sum()
     random = np.random.default_rng(seed)
     means = np.empty(resamples)
-    block = max(1, _BLOCK // count)
+    block = max(1, _BLOCK // len(kinds))
     for start in range(0, resamples, block):
-        drawn = random.integers(0, count, size=(min(block, resamples - start), count))
-        means[start : start + len(drawn)] = sums[drawn].sum(1) / sizes[drawn].sum(1)
+        drawn = random.multinomial(counts.sum(), shares, size=min(block, resamples - start))
+        means[start : start + len(drawn)] = (drawn @ kinds[:, 0]) / (drawn @ kinds[:, 1])
     low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)

@@ -66,6 +66,9 @@ _REFUSAL_LENGTH = 400  # characters; what is longer says something besides
 class ParsedReply:
     """What a reply says: the explanation without the announcement, and the label, or None.
 
+    Where the announcement does not come off cleanly the explanation still holds it: ask
+    `announces_answer`.
+
     `announced` is False where no sentence claims the conclusion and it was read off the opening or
     closing one. Of a reply that was cut short, only an announced conclusion means anything.
     """
@@ -87,8 +90,7 @@ def read_reply(text: str, question: Question) -> ParsedReply:
         if rationale and announces_answer(rationale, question):
             mentions = Mentions(rationale, question.choices)
             rationale = _rationale(mentions, sentences(mentions))
-    leaks = announces_answer(rationale, question)
-    return ParsedReply("" if leaks else rationale, conclusion, announced)
+    return ParsedReply(rationale, conclusion, announced)
 
 
 def announces_answer(rationale: str, question: Question) -> bool:

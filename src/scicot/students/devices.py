@@ -20,7 +20,9 @@ def resolve_device(name: str) -> torch.device:
         device = torch.device(name)
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError):  # torch says "not compiled with CUDA" by assertion
-        raise ScicotError(f"--device {name}: not available here; try auto or cpu") from None
+        device = None
+    if device is None or device.type not in ("cpu", "cuda", "mps"):
+        raise ScicotError(f"--device {name}: not available here; try auto or cpu")
     return device
 
 
@@ -32,6 +34,7 @@ def resolve_precision(precision: str, device: torch.device) -> torch.dtype:
     import torch
 
     if precision == "auto":
-        has_bf16 = device.type == "cuda" and torch.cuda.is_bf16_supported()
+        # Older GPUs emulate bf16, slower than they do fp32.
+        has_bf16 = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
         return torch.bfloat16 if has_bf16 else torch.float32
     return {"fp32": torch.float32, "bf16": torch.bfloat16}[precision]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from scicot.errors import ScicotError
@@ -34,15 +36,53 @@ def load_student(
 
 def load_pretrained(name: str) -> tuple[Any, Any]:
     """(model, tokenizer) of a local directory or a Hub id; ScicotError saying what is wrong."""
+    import torch
+    from safetensors import SafetensorError
     from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 
     try:
         tokenizer = AutoTokenizer.from_pretrained(name)
-        model = AutoModelForSeq2SeqLM.from_pretrained(name)
-    except (OSError, ValueError, KeyError, ImportError) as error:
-        reason = " ".join(str(error).split())
-        raise ScicotError(f"student {name}: cannot be loaded ({reason[:300]})") from None
+        # fp32 whatever the file holds: AdamW's steps vanish in bf16 weights, and fp16 overflows.
+        model = AutoModelForSeq2SeqLM.from_pretrained(name, dtype=torch.float32)
+    except (OSError, ValueError, KeyError, ImportError, SafetensorError) as error:
+        raise ScicotError(f"student {name}: cannot be loaded ({_reason(name, error)})") from None
     return model, tokenizer
+
+
+def _reason(name: str, error: Exception) -> str:
+    said = " ".join(str(error).split())
+    if not Path(name).is_dir() and "connect" in said:
+        return "there is no such directory, and the Hub cannot be reached"
+    return said[:200]
+
+
+def cut_before_end(ids: list[int], limit: int, end: int | None) -> list[int]:
+    """Token ids cut on the right to `limit`, the end token kept."""
+    if len(ids) <= limit:
+        return ids
+    return ids[:limit] if end is None else [*ids[: limit - 1], end]
+
+
+@contextmanager
+def _head_in_fp32(model: Any) -> Iterator[None]:
+    """Let the output layer answer in fp32 for as long as this lasts.
+
+    A bf16 logit between 16 and 32 moves in steps of 1/8: labels that differ by less would tie, and
+    a tie would go to the first choice.
+    """
+    import torch
+
+    def in_fp32(head: Any, hidden: tuple[torch.Tensor], _: torch.Tensor) -> torch.Tensor:
+        return torch.nn.functional.linear(hidden[0].float(), head.weight.float())
+
+    if model.dtype == torch.float32:
+        yield
+        return
+    hook = model.get_output_embeddings().register_forward_hook(in_fp32)
+    try:
+        yield
+    finally:
+        hook.remove()
 
 
 @dataclass
@@ -53,6 +93,8 @@ class EncoderDecoderStudent:
     tokenizer: Any
     max_source_tokens: int
     batch_size: int
+    cut_inputs: int = 0
+    cut_outputs: int = 0
 
     def generate(self, inputs: Sequence[str], *, max_new_tokens: int) -> list[str]:
         from transformers import GenerationConfig
@@ -70,6 +112,8 @@ class EncoderDecoderStudent:
 
         def run(rows: list[list[int]]) -> list[str]:
             tokens = self.model.generate(**self._padded(rows), generation_config=greedy)
+            ended = (tokens[:, 1:] == self.tokenizer.eos_token_id).any(-1)
+            self.cut_outputs += int((~ended).sum())
             texts = self.tokenizer.batch_decode(tokens, skip_special_tokens=True)
             return [text.strip() for text in texts]
 
@@ -84,49 +128,41 @@ class EncoderDecoderStudent:
             for texts in candidates
         ]
 
-        def run(pairs: list[tuple[list[int], list[list[int]]]]) -> list[list[float]]:
-            flat = self._log_likelihoods(
-                [source for source, _ in pairs], [labels for _, labels in pairs]
-            )
-            scores = iter(flat.tolist())
-            return [[next(scores) for _ in labels] for _, labels in pairs]
+        pairs = [
+            (source, target) for source, own in zip(sources, targets, strict=True) for target in own
+        ]
+        scores = iter(self._batched(pairs, lambda pair: len(pair[0]), self._log_likelihoods))
+        return [[next(scores) for _ in own] for own in targets]
 
-        return self._batched(
-            list(zip(sources, targets, strict=True)), lambda pair: len(pair[0]), run
-        )
-
-    def _log_likelihoods(
-        self, sources: list[list[int]], targets: list[list[list[int]]]
-    ) -> torch.Tensor:
-        """log p of every target given its source, flat, shape (number of targets,), fp32.
-
-        Each source is encoded once, whatever the number of its targets.
-        """
+    def _log_likelihoods(self, pairs: list[tuple[list[int], list[int]]]) -> list[float]:
+        """log p(target | source) of each pair, fp32; a source that recurs is encoded once."""
         import torch
         from transformers.modeling_outputs import BaseModelOutput
 
-        batch = self._padded(sources)
-        owner = [i for i, labels in enumerate(targets) for _ in labels]
-        rows = torch.tensor(owner, device=self.model.device)
-        labels = self._padded([label for group in targets for label in group])
-        with torch.inference_mode():
+        distinct = list(dict.fromkeys(tuple(source) for source, _ in pairs))
+        place = {source: row for row, source in enumerate(distinct)}
+        batch = self._padded([list(source) for source in distinct])
+        rows = torch.tensor([place[tuple(s)] for s, _ in pairs], device=self.model.device)
+        targets = self._padded([target for _, target in pairs])
+        labels = targets["input_ids"]
+        with torch.inference_mode(), _head_in_fp32(self.model):
             encoded = self.model.get_encoder()(**batch).last_hidden_state
             logits = self.model(
                 encoder_outputs=BaseModelOutput(last_hidden_state=encoded[rows]),
                 attention_mask=batch["attention_mask"][rows],
-                labels=labels["input_ids"],
-            ).logits
-            log_p = logits.float().log_softmax(-1)
-            token_log_p = log_p.gather(-1, labels["input_ids"].unsqueeze(-1)).squeeze(-1)
-            total: torch.Tensor = (token_log_p * labels["attention_mask"]).sum(-1)
-            return total.cpu()
+                decoder_input_ids=self.model.prepare_decoder_input_ids_from_labels(labels),
+            ).logits.float()
+            log_p = logits.gather(-1, labels.unsqueeze(-1)).squeeze(-1) - logits.logsumexp(-1)
+            scores: list[float] = (log_p * targets["attention_mask"]).sum(-1).tolist()
+            return scores
 
     def _encode(self, texts: Sequence[str]) -> list[list[int]]:
         if not texts:
             return []  # a tokenizer takes no empty batch
-        encoded = self.tokenizer(list(texts), truncation=True, max_length=self.max_source_tokens)
-        ids: list[list[int]] = encoded["input_ids"]
-        return ids
+        rows = self.tokenizer(list(texts))["input_ids"]
+        self.cut_inputs += sum(len(ids) > self.max_source_tokens for ids in rows)
+        end = self.tokenizer.eos_token_id
+        return [cut_before_end(ids, self.max_source_tokens, end) for ids in rows]
 
     def _padded(self, rows: list[list[int]]) -> Any:
         batch = self.tokenizer.pad({"input_ids": rows}, return_tensors="pt")

@@ -37,19 +37,33 @@ class Manifest:
     finished: bool = False
     packages: Mapping[str, str] = field(default_factory=dict)
     metrics: Mapping[str, Any] = field(default_factory=dict)
+    examples_sha256: str | None = None  # of the texts it learnt from
     weights_sha256: str | None = None
 
     @property
     def max_source_tokens(self) -> int:
         return int(self.settings["max_source_tokens"])
 
-    def identity(self, directory: str | os.PathLike[str]) -> str:
-        """A short name for the weights, as prediction rows record it: FOLDER@HASH."""
-        return f"{Path(directory).name}@{(self.weights_sha256 or '')[:12]}"
-
     def write(self, directory: Path) -> None:
         text = json.dumps(asdict(self), indent=1, ensure_ascii=False, sort_keys=False)
         jsonl.write_text(directory / MANIFEST, text + "\n")
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run directory and its manifest."""
+
+    directory: Path
+    manifest: Manifest
+
+    @property
+    def stage(self) -> Stage:
+        return self.manifest.stage
+
+    @property
+    def identity(self) -> str:
+        """A short name for the weights, as prediction rows record it: FOLDER@HASH."""
+        return f"{self.directory.resolve().name}@{(self.manifest.weights_sha256 or '')[:12]}"
 
 
 def read_manifest(directory: str | os.PathLike[str]) -> Manifest | None:
@@ -59,15 +73,17 @@ def read_manifest(directory: str | os.PathLike[str]) -> Manifest | None:
         row = json.loads(path.read_text())
         if row["format"] > FORMAT:
             raise ScicotError(f"{path}: made by scicot {row['scicot']}, newer than {__version__}")
-        return Manifest(**{**row, "stage": Stage(row["stage"])})
+        # A newer scicot of the same format may have added what this one does not need.
+        known = {name: row[name] for name in Manifest.__dataclass_fields__ if name in row}
+        return Manifest(**{**known, "stage": Stage(row["stage"])})
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ScicotError(f"{path}: not readable as a run's manifest ({error})") from None
 
 
-def check_run(directory: str | os.PathLike[str], option: str, *stages: Stage) -> Manifest:
-    """The manifest of a finished run of one of these stages; else a ScicotError that says so.
+def check_run(directory: str | os.PathLike[str], option: str, *stages: Stage) -> Run:
+    """The finished run of one of these stages that is there; else a ScicotError that says so.
 
     `option` is the command line's name for it, for the message.
     """
@@ -92,4 +108,4 @@ def check_run(directory: str | os.PathLike[str], option: str, *stages: Stage) ->
             f"{place}: was trained on input template {manifest.template}, this scicot writes"
             f" {TEMPLATE_VERSION}; train it again, or predict with scicot {manifest.scicot}"
         )
-    return manifest
+    return Run(Path(directory), manifest)

@@ -56,8 +56,7 @@ class MessagesTeacher:
         if not isinstance(message, Message) or not isinstance(message.content, list):
             raise TeacherBusy("the server's answer is no message of the Messages API")
         text = "".join(block.text for block in message.content if block.type == "text")
-        usage = message.usage.model_dump(include={"input_tokens", "output_tokens"})
-        return Reply(text, message.stop_reason or "end_turn", usage)
+        return Reply(text, message.stop_reason or "end_turn", _usage(message))
 
     async def close(self) -> None:
         await self._client.close()
@@ -75,6 +74,12 @@ def _outcome(error: anthropic.APIStatusError) -> Exception:
     if status in _RETRYABLE or status >= 500:
         return TeacherBusy(said, _seconds(error.response.headers.get("retry-after")))
     return TeacherError(said)
+
+
+def _usage(message: Message) -> dict[str, int]:
+    """Every count of tokens there is; local servers may leave some or all of them out."""
+    usage = message.usage.model_dump() if message.usage is not None else {}
+    return {name: count for name, count in usage.items() if isinstance(count, int) and count}
 
 
 def _message(error: anthropic.APIStatusError) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 from scicot import stages
 from scicot.records import Question, Rationale
+from scicot.students.encoder_decoder import cut_before_end
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +74,8 @@ def encode(
     targets = tokenizer(text_target=[e.target for e in examples])["input_ids"]
     rows = [
         {
-            "input_ids": _cut(source, max_source_tokens, end),
-            "labels": _cut(target, max_target_tokens, end),
+            "input_ids": cut_before_end(source, max_source_tokens, end),
+            "labels": cut_before_end(target, max_target_tokens, end),
         }
         for source, target in zip(sources, targets, strict=True)
     ]
@@ -83,9 +84,3 @@ def encode(
         sum(len(source) > max_source_tokens for source in sources),
         sum(len(target) > max_target_tokens for target in targets),
     )
-
-
-def _cut(ids: list[int], limit: int, end: int | None) -> list[int]:
-    if len(ids) <= limit:
-        return ids
-    return ids[:limit] if end is None else [*ids[: limit - 1], end]

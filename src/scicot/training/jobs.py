@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from scicot import sources
 from scicot.config import TrainSettings
 from scicot.errors import ScicotError
-from scicot.outputs import differences, locked
+from scicot.outputs import differences, locked, make_parent
 from scicot.reporting import LogReporter, Reporter, counted
 from scicot.stages import Stage
 from scicot.students.devices import resolve_device
@@ -26,7 +26,9 @@ from scicot.training.scratch import PREFIX, build_scratch
 
 Item = TypeVar("Item")
 
-Sources = Sequence[str | os.PathLike[str]]
+Sources = sources.Source | Sequence[sources.Source]
+
+CHECKPOINTS = "checkpoints"
 
 
 def train_rationale(
@@ -40,7 +42,7 @@ def train_rationale(
     force: bool = False,
     reporter: Reporter | None = None,
 ) -> Manifest:
-    """Stage 1: train `student` to write rationales, from files of rationale rows.
+    """Stage 1: train `student` to write rationales, from a file of rationale rows or several.
 
     `student` is a Hub id or directory that AutoModelForSeq2SeqLM loads, or "scratch:SIZE". `run`
     becomes its directory. A finished run of the same settings and data is returned as it is, an
@@ -48,10 +50,11 @@ def train_rationale(
     """
     job = _Job(Stage.RATIONALE, student, Path(run), settings, force, reporter)
     options: Any = {"limit": limit, "skip_invalid": skip_invalid, "reporter": job.reporter}
-    rows = job.read(row for source in rationales for row in sources.rationales(source, **options))
+    files = _listed(rationales)
+    rows = job.read(row for file in files for row in sources.rationales(file, **options))
     examples = making.rationale_examples(rows)
     job.left_out(len(rows) - len(examples), "an empty rationale")
-    return job.train(examples, rationales)
+    return job.train(examples, files)
 
 
 def train_answer(
@@ -74,15 +77,16 @@ def train_answer(
     stage = Stage.ANSWER if use_rationale else Stage.DIRECT
     job = _Job(stage, student, Path(run), settings, force, reporter)
     options: Any = {"limit": limit, "skip_invalid": skip_invalid, "reporter": job.reporter}
+    files = _listed(rationales)
     if use_rationale:
-        rows = job.read(r for source in rationales for r in sources.rationales(source, **options))
+        rows = job.read(row for file in files for row in sources.rationales(file, **options))
         count, examples = len(rows), making.answer_examples(rows)
     else:
-        read = (q for source in rationales for q in sources.questions(source, **options))
+        read = (row for file in files for row in sources.questions(file, **options))
         questions = job.read(sources.unique(read, job.reporter))
         count, examples = len(questions), making.direct_examples(questions)
     job.left_out(count - len(examples), "no gold answer")
-    return job.train(examples, rationales)
+    return job.train(examples, files)
 
 
 class _Job:
@@ -103,7 +107,13 @@ class _Job:
         self._run = run
         self._settings = settings or TrainSettings()
         self._force = force
-        resolve_device(self._settings.device)  # a device that is not there is said at once
+        self._replaced = run.with_name(f".{run.name}.replaced")
+        device = resolve_device(self._settings.device)  # one that is not there is said at once
+        if device.index:  # the Trainer takes the first GPU it sees, whatever it is told
+            raise ScicotError(
+                f"--device {self._settings.device}: to train there, say --device cuda and set"
+                f" CUDA_VISIBLE_DEVICES={device.index}"
+            )
 
     def read(self, rows: Iterable[Item]) -> list[Item]:
         with self.reporter.task("reading") as task:
@@ -113,31 +123,25 @@ class _Job:
         if count:
             self.reporter.warn(f"{count} rows left out: {why}")
 
-    def train(self, examples: list[Example], files: Sources) -> Manifest:
+    def train(self, examples: list[Example], files: Sequence[sources.Source]) -> Manifest:
         if not examples:
             raise ScicotError("no row is left to train on")
         data = [{"file": os.fspath(file), "sha256": sources.sha256_of(file)} for file in files]
-        settings = {**asdict(self._settings), "examples_sha256": making.digest(examples)}
-        manifest = Manifest(self._stage, self._student, settings, data)
-        self._run.parent.mkdir(parents=True, exist_ok=True)
+        manifest = Manifest(self._stage, self._student, asdict(self._settings), data)
+        manifest.examples_sha256 = making.digest(examples)
+        make_parent(self._run)
         with locked(self._run):
             finished = self._existing(manifest)
-            if finished is not None:
-                return finished
-            self._run.mkdir(exist_ok=True)
-            manifest.packages = _versions()
-            manifest.write(self._run)
-            manifest.metrics = {"rows": len(examples), **self._fit(examples)}
-            manifest.weights_sha256 = _weights_sha256(self._run)
-            write_card(manifest, self._run)
-            manifest.finished = True
-            manifest.write(self._run)
-        return manifest
+            if finished is None:
+                self._train(manifest, examples)
+            shutil.rmtree(self._run / CHECKPOINTS, ignore_errors=True)
+            shutil.rmtree(self._replaced, ignore_errors=True)
+        return finished or manifest
 
-    def _fit(self, examples: list[Example]) -> dict[str, Any]:
+    def _train(self, manifest: Manifest, examples: list[Example]) -> None:
         from transformers import set_seed
 
-        from scicot.training.trainer import CHECKPOINTS, fit
+        from scicot.training.trainer import fit
 
         settings = self._settings
         set_seed(settings.seed)
@@ -152,11 +156,27 @@ class _Job:
                     f"{cut} of {len(examples)} {what}s are longer than --max-{what}-tokens"
                     " and were cut"
                 )
-        metrics = fit(model, tokenizer, encoded, self._run, settings, self.reporter)
+        if self._force:
+            self._set_aside()
+        self._run.mkdir(exist_ok=True)
+        manifest.packages = _versions()
+        manifest.write(self._run)
+        metrics = fit(model, tokenizer, encoded, self._run / CHECKPOINTS, settings, self.reporter)
         model.save_pretrained(self._run)
         tokenizer.save_pretrained(self._run)
-        shutil.rmtree(self._run / CHECKPOINTS, ignore_errors=True)
-        return dict(metrics)
+        manifest.metrics = {"rows": len(examples), **metrics}
+        manifest.weights_sha256 = _weights_sha256(self._run)
+        write_card(manifest, self._run)
+        manifest.finished = True
+        manifest.write(self._run)
+
+    def _set_aside(self) -> None:
+        """With --force: the run that was there waits beside its place until the new one is done."""
+        if self._replaced.exists():  # of an earlier --force that was stopped
+            shutil.rmtree(self._run, ignore_errors=True)
+        elif self._run.exists():
+            self._run.rename(self._replaced)
+            self.reporter.note(f"the former {self._run} is kept as {self._replaced} until the end")
 
     def _build(self, examples: list[Example]) -> tuple[Any, Any]:
         if self._student.startswith(PREFIX):
@@ -179,9 +199,8 @@ class _Job:
                 f"-o {self._run}: exists and is no run of scicot; name another directory"
             )
         if self._force:
-            shutil.rmtree(self._run)
             return None
-        changed = differences(_making(old), _making(new))
+        changed = differences(_making(old), _making(new), defaults=asdict(TrainSettings()))
         if changed:
             raise ScicotError(
                 f"-o {self._run}: holds another run ({'; '.join(changed)});"
@@ -190,10 +209,18 @@ class _Job:
         return old if old.finished else None
 
 
+def _listed(files: Sources) -> Sequence[sources.Source]:
+    return [files] if isinstance(files, str | os.PathLike) else files
+
+
 def _making(manifest: Manifest) -> dict[str, Any]:
     """What decides the weights; where it ran does not."""
-    settings = {k: v for k, v in manifest.settings.items() if k != "device"}
-    return {"stage": str(manifest.stage), "student": manifest.student, **settings}
+    return {
+        "stage": str(manifest.stage),
+        "student": manifest.student,
+        "training rows": manifest.examples_sha256,
+        **{name: value for name, value in manifest.settings.items() if name != "device"},
+    }
 
 
 def _versions() -> dict[str, str]:

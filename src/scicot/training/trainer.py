@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,14 +15,13 @@ from transformers import (
     TrainerCallback,
 )
 from transformers.trainer_callback import PrinterCallback
-from transformers.trainer_utils import get_last_checkpoint
 
 from scicot.config import TrainSettings
+from scicot.errors import ScicotError
 from scicot.reporting import Reporter, Task
 from scicot.students.devices import resolve_device, resolve_precision
 from scicot.training.examples import Encoded
 
-CHECKPOINTS = "checkpoints"
 CHECKPOINT_SECONDS = 300.0  # how much work a stop may cost
 
 
@@ -29,16 +29,15 @@ def fit(
     model: Any,
     tokenizer: Any,
     encoded: Encoded,
-    run: Path,
+    checkpoints: Path,
     settings: TrainSettings,
     reporter: Reporter,
 ) -> Mapping[str, Any]:
-    """Train `model` in place and give the metrics; goes on from the last checkpoint in `run`.
+    """Train `model` in place, from the last whole checkpoint on, and give the metrics.
 
     AdamW with beta2 = 0.98 (Vaswani et al. 2017, section 5.3) and gradients clipped to norm 1; the
     learning rate rises linearly for `warmup_steps` and then falls linearly to 0.
     """
-    checkpoints = run / CHECKPOINTS
     arguments = _arguments(settings, checkpoints)
     trainer = Seq2SeqTrainer(
         model=model,
@@ -49,21 +48,36 @@ def fit(
     )
     steps_an_epoch = -(-len(encoded.rows) // settings.batch_size)
     total = settings.max_steps or max(1, round(settings.epochs * steps_an_epoch))
-    last = get_last_checkpoint(str(checkpoints)) if checkpoints.is_dir() else None  # type: ignore[no-untyped-call]
+    last = _last_checkpoint(checkpoints)
     if last is not None:
-        reporter.note(f"{run}: goes on from step {last.rpartition('-')[2]}")
+        reporter.note(f"going on from step {_step(last)}")
     trainer.remove_callback(PrinterCallback)  # it prints to stdout, which is for data
     with reporter.task("training", total) as task:
         trainer.add_callback(_Progress(task))
-        result = trainer.train(resume_from_checkpoint=last)
+        result = trainer.train(resume_from_checkpoint=None if last is None else str(last))
+    losses = [log["loss"] for log in trainer.state.log_history if "loss" in log]
+    if not all(math.isfinite(loss) for loss in [*losses, result.training_loss]):
+        raise ScicotError(
+            "the loss is no number any more; start over with --force and a lower --learning-rate"
+        )
     return {
         "steps": trainer.state.global_step,
-        "train_loss": result.training_loss,
+        "last_loss": losses[-1] if losses else result.training_loss,
         "train_seconds": round(result.metrics["train_runtime"], 1),
         "rows_per_second": result.metrics["train_samples_per_second"],
         "cut_sources": encoded.cut_sources,
         "cut_targets": encoded.cut_targets,
     }
+
+
+def _last_checkpoint(folder: Path) -> Path | None:
+    """The last whole checkpoint: trainer_state.json is what the Trainer writes last."""
+    whole = [path for path in folder.glob("checkpoint-*") if (path / "trainer_state.json").exists()]
+    return max(whole, key=_step, default=None)
+
+
+def _step(checkpoint: Path) -> int:
+    return int(checkpoint.name.rpartition("-")[2])
 
 
 def _arguments(settings: TrainSettings, checkpoints: Path) -> Seq2SeqTrainingArguments:
