@@ -23,6 +23,27 @@ PLAIN_SECONDS = 10.0  # between two lines of progress off a terminal
 BAR_AFTER_SECONDS = 1.0
 
 
+class _Stop:
+    """A signal's wish to stop. It is kept as well as raised: raised in a destructor, Python throws
+    an exception away, and then the next step of a task raises it again."""
+
+    wish: KeyboardInterrupt | None = None
+    deferred = False
+
+    def ask(self, wish: KeyboardInterrupt) -> None:
+        impatient = self.wish is not None
+        self.wish = wish
+        if not self.deferred or impatient:
+            raise wish
+
+    def check(self) -> None:
+        if self.wish is not None:
+            raise self.wish
+
+
+stop = _Stop()
+
+
 def error(message: str) -> None:
     _print(f"[bold red]error:[/] {escape(message)}")
 
@@ -51,6 +72,14 @@ class _ConsoleReporter:
         _print(f"[yellow]warning:[/] {escape(message)}")
 
     @contextmanager
+    def stops_deferred(self) -> Iterator[None]:
+        stop.deferred = True
+        try:
+            yield
+        finally:
+            stop.deferred = False
+
+    @contextmanager
     def task(self, description: str, total: int | None = None) -> Iterator[Task]:
         if self._quiet:
             yield _Silent()
@@ -70,8 +99,8 @@ class _ConsoleReporter:
 
 
 class _Silent:
-    def advance(self, steps: int = 1, **figures: float | int | str) -> None:
-        pass
+    def advance(self, steps: int = 1, **figures: float | int | str) -> None:  # noqa: ARG002
+        stop.check()
 
 
 class _BarTask:
@@ -81,6 +110,7 @@ class _BarTask:
 
     def advance(self, steps: int = 1, **figures: float | int | str) -> None:
         self._progress.update(self._task, advance=steps, figures=_figures(figures))
+        stop.check()
 
 
 class _PlainTask:
@@ -93,6 +123,7 @@ class _PlainTask:
         self._started = self._told = time.monotonic()
 
     def advance(self, steps: int = 1, **figures: float | int | str) -> None:
+        stop.check()
         self._done += steps
         now = time.monotonic()
         if now - self._told < PLAIN_SECONDS:
@@ -123,7 +154,7 @@ def _bar() -> Progress:
         TextColumn("left"),
         TimeRemainingColumn(),
         TextColumn("{task.fields[figures]}"),
-        console=Console(stderr=True),
+        console=Console(stderr=True, emoji=False),
         transient=True,
     )
 
@@ -144,4 +175,4 @@ def _duration(seconds: float) -> str:
 def _print(markup: str) -> None:
     # Made anew each time, since tests and redirections exchange sys.stderr; soft_wrap, since a line
     # that a program may read is not to be broken at the width of a terminal that is not there.
-    Console(stderr=True, highlight=False).print(markup, soft_wrap=True)
+    Console(stderr=True, highlight=False, emoji=False).print(markup, soft_wrap=True)

@@ -100,7 +100,7 @@ def _show(verdict: Evaluation) -> None:
     for system in verdict.systems:
         table.add_row(*_cells(system))
     table.add_row("chance", "", "", f"{100 * verdict.systems[0].chance:.1f} %", "", style="dim")
-    out = Console(highlight=False)
+    out = Console(highlight=False, emoji=False)
     out.print(table)
     if any(system.oracle for system in verdict.systems):
         out.print("* an upper bound: it read given rationales, or saw the answer", soft_wrap=True)

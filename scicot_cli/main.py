@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 from types import FrameType
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
@@ -51,8 +51,11 @@ class _Commands(TyperGroup):
             # once more when it flushes stdout at exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise typer.Exit(BROKEN_PIPE) from None
+        except PermissionError as error:
+            console.error(f"{error.filename}: {error.strerror}")
+            raise typer.Exit(ScicotError.exit_code) from None
         except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
                 raise
             console.error(f"{error.strerror}; make room, and the same command goes on from here")
             raise typer.Exit(StoppedEarly.exit_code) from None
@@ -99,11 +102,12 @@ app.command("predict")(predict)
 app.command("evaluate")(evaluate)
 
 
-def _terminated(signum: int, frame: FrameType | None) -> NoReturn:
-    raise _Terminated
+def _on_signal(number: int, frame: FrameType | None) -> None:
+    console.stop.ask(_Terminated() if number == signal.SIGTERM else KeyboardInterrupt())
 
 
 def main() -> None:
     """The `scicot` script."""
-    signal.signal(signal.SIGTERM, _terminated)
+    signal.signal(signal.SIGTERM, _on_signal)
+    signal.signal(signal.SIGINT, _on_signal)
     app()

@@ -35,13 +35,15 @@ def _read_config(ctx: typer.Context, path: Path | None) -> Path | None:
         for parameter in ctx.command.params
         for name in [*parameter.opts, parameter.name or ""]
     }
+    lists = {p.name for p in ctx.command.params if p.nargs == -1 or getattr(p, "multiple", False)}
     defaults: dict[str, Any] = {}
     for key, value in values.items():
         name = names.get(_spelled(str(key)))
         if name is None or name == "config":
             raise ScicotError(f"--config {path}: {key!r} is no option of scicot {ctx.info_name}")
         if value is not None:
-            defaults[name] = value
+            several = name in lists and not isinstance(value, list)
+            defaults[name] = [value] if several else value
     ctx.default_map = defaults
     return path
 

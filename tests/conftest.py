@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -78,6 +79,9 @@ class Recorder:
     def task(self, description: str, total: int | None = None) -> "Recorder":
         self.doing, self.steps = description, 0
         return self
+
+    def stops_deferred(self) -> AbstractContextManager[None]:
+        return nullcontext()
 
     def advance(self, steps: int = 1, **figures: Any) -> None:
         self.steps += steps

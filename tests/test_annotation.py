@@ -129,7 +129,7 @@ def test_a_changed_question_under_an_old_id_is_refused(tmp_path: Path) -> None:
     generate_rationales(file, out, teacher=ScriptedTeacher())
     write_rows(file, [QUESTIONS[0], {**QUESTIONS[1], "question": "Which is a metal?"}])
     teacher = ScriptedTeacher()
-    with pytest.raises(ScicotError, match="question 'q1' is not the one that"):
+    with pytest.raises(ScicotError, match=r"question 'q1' \(or its answer\) is not what"):
         generate_rationales(file, out, teacher=teacher)
     assert teacher.asked == []
 
@@ -168,6 +168,68 @@ def test_retry_rejected_asks_again_where_no_reply_came(questions: Path, tmp_path
     assert teacher.asked == [("q0", 0)]
     assert summary.kept == 1
     assert rejected(out) == {"q1": "wrong-conclusion"}
+
+
+def test_a_retry_that_is_cut_short_loses_no_rejected_row(questions: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.jsonl"
+    script = {q: TeacherError("x") for q in ("q0", "q3", "q5")}
+    generate_rationales(questions, out, teacher=ScriptedTeacher(script))
+    again = ScriptedTeacher({"q3": KeyboardInterrupt()})
+    with pytest.raises(KeyboardInterrupt):
+        generate_rationales(
+            questions, out, teacher=again, settings=GenerateSettings(retry_rejected=True)
+        )
+    assert [q for q, _ in again.asked] == ["q0", "q3"]
+    assert rejected(out) == {"q3": "error", "q5": "error"}
+    summary = generate_rationales(questions, out, teacher=ScriptedTeacher())
+    assert summary.errors == 2, "rows that wait for a reply are told each time"
+    last = generate_rationales(
+        questions, out, teacher=ScriptedTeacher(), settings=GenerateSettings(retry_rejected=True)
+    )
+    assert (last.kept, last.errors, rejected(out)) == (2, 0, {})
+    assert sorted(row["id"] for row in read_rows(out)) == [f"q{n}" for n in range(6)]
+
+
+def test_a_server_that_says_at_once_is_not_stormed(questions: Path, tmp_path: Path) -> None:
+    teacher = ScriptedTeacher({"q0": TeacherBusy("429", 0)})
+    with pytest.raises(StoppedEarly):
+        generate_rationales(
+            questions, tmp_path / "o", teacher=teacher, settings=GenerateSettings(max_wait=1)
+        )
+    assert len(teacher.asked) <= 4
+
+
+def test_a_start_that_failed_does_not_bind_the_next_one(questions: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.jsonl"
+    with pytest.raises(ScicotError, match="lacks"):
+        generate_rationales(questions, out, teacher=ScriptedTeacher(), prompt="Explain.")
+    assert not out.exists()
+    refusing = ScriptedTeacher({"q0": ScicotError("401")})
+    refusing.name = "scripted:mistyped"
+    with pytest.raises(ScicotError, match="401"):
+        generate_rationales(questions, out, teacher=refusing)
+    assert generate_rationales(questions, out, teacher=ScriptedTeacher()).kept == 6
+
+
+def test_rejected_rows_of_somebody_else_are_left_alone(questions: Path, tmp_path: Path) -> None:
+    theirs = tmp_path / "out.rejected.jsonl"
+    theirs.write_text("years of work\n")
+    with pytest.raises(ScicotError, match=r"out\.rejected\.jsonl: exists and has no"):
+        generate_rationales(questions, tmp_path / "out.jsonl", teacher=ScriptedTeacher())
+    assert theirs.read_text() == "years of work\n"
+
+
+def test_rejected_rows_cannot_be_the_input_of_their_own_output(
+    questions: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out.jsonl"
+    generate_rationales(questions, out, teacher=ScriptedTeacher({"q0": TeacherError("x")}))
+    before = out.with_suffix(".rejected.jsonl").read_bytes()
+    with pytest.raises(ScicotError, match="is the input as well"):
+        generate_rationales(
+            out.with_suffix(".rejected.jsonl"), out, teacher=ScriptedTeacher(), force=True
+        )
+    assert out.with_suffix(".rejected.jsonl").read_bytes() == before
 
 
 def test_trouble_that_passes_is_waited_out_and_told(

@@ -1,5 +1,6 @@
 """What holds for every command: start-up, help, errors, signals, pipes and --config."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -122,8 +123,8 @@ def test_a_full_disk_is_one_line_and_resumable(scicot: Any, trained: Trained) ->
 
 
 def test_text_that_looks_like_markup_is_shown_as_text(scicot: Any) -> None:
-    outcome = scicot("evaluate", "[bold]x[/bold].jsonl")
-    assert "[bold]x[/bold].jsonl" in outcome.stderr
+    outcome = scicot("evaluate", "[bold]x[/bold]:100:.jsonl")
+    assert "[bold]x[/bold]:100:.jsonl" in outcome.stderr
 
 
 def test_config_supplies_options_and_flags_win(scicot: Any, tmp_path: Path) -> None:
@@ -158,6 +159,41 @@ def test_a_config_that_cannot_be(scicot: Any, tmp_path: Path, text: str, said: s
     assert outcome.code == 1
     assert said in outcome.stderr
     assert outcome.stderr.count("\n") == 1
+
+
+def test_config_takes_one_file_where_several_may_stand(scicot: Any, tmp_path: Path) -> None:
+    config = tmp_path / "c.yaml"
+    config.write_text("predictions: nowhere.jsonl\n")
+    assert "nowhere.jsonl: no such file" in scicot("evaluate", "--config", config).stderr
+
+
+def test_a_signal_that_python_swallows_is_raised_by_the_next_step() -> None:
+    from scicot_cli import console
+
+    with console.reporter(quiet=True).task("x") as task:
+        task.advance()
+        with contextlib.suppress(KeyboardInterrupt):  # as Python does in a destructor
+            console.stop.ask(KeyboardInterrupt())
+        try:
+            with pytest.raises(KeyboardInterrupt):
+                task.advance()
+        finally:
+            console.stop.wish = None
+
+
+def test_training_puts_off_a_signal_to_the_end_of_a_step() -> None:
+    from scicot_cli import console
+
+    reporter = console.reporter(quiet=True)
+    try:
+        with reporter.task("x") as task, reporter.stops_deferred():
+            console.stop.ask(KeyboardInterrupt())
+            with pytest.raises(KeyboardInterrupt):
+                task.advance()
+            with pytest.raises(KeyboardInterrupt):
+                console.stop.ask(KeyboardInterrupt())
+    finally:
+        console.stop.wish = None
 
 
 def test_quiet_says_nothing_but_warnings(scicot: Any, trained: Trained, tmp_path: Path) -> None:

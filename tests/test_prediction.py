@@ -84,6 +84,51 @@ def test_a_changed_input_is_not_continued(trained: Trained, tmp_path: Path) -> N
     assert (summary.already_done, summary.predicted) == (3, 2)
 
 
+def test_a_corrected_gold_answer_is_not_passed_over(trained: Trained, tmp_path: Path) -> None:
+    rows = world_rows()[:3]
+    file, out = tmp_path / "q.jsonl", tmp_path / "out.jsonl"
+    predict(write_rows(file, rows), out, **two_stage(trained))
+    rows[1]["answer"] = {"A": "B", "B": "A"}[rows[1]["answer"]]
+    with pytest.raises(ScicotError, match="its gold answer or another field has changed"):
+        predict(write_rows(file, rows), out, **two_stage(trained))
+
+
+def test_labels_that_the_student_cannot_tell_apart_are_no_answer(
+    trained: Trained, tmp_path: Path, recorder: Recorder
+) -> None:
+    choices = [{"label": "A", "text": "wood"}, {"label": " A", "text": "iron"}]
+    file = write_rows(tmp_path / "q.jsonl", [{"question": "Which?", "choices": choices}])
+    out = tmp_path / "out.jsonl"
+    predict(file, out, answer_model=trained.direct, settings=CPU, reporter=recorder)
+    (row,) = read_rows(out)
+    assert (row["prediction"], row["confidence"]) == (None, None)
+    assert "two choices score exactly alike" in recorder.warnings[0]
+
+
+def test_force_keeps_the_old_file_until_the_students_are_there(
+    trained: Trained, tmp_path: Path
+) -> None:
+    import shutil
+
+    out, run = tmp_path / "out.jsonl", tmp_path / "run"
+    predict(trained.rows, out, answer_model=trained.direct, settings=CPU, limit=2)
+    before = out.read_bytes()
+    shutil.copytree(trained.direct, run)
+    (run / "model.safetensors").write_bytes(b"torn")
+    with pytest.raises(ScicotError, match="cannot be loaded"):
+        predict(trained.rows, out, answer_model=run, settings=CPU, force=True)
+    assert out.read_bytes() == before
+
+
+def test_a_damaged_row_of_an_output_is_named(trained: Trained, tmp_path: Path) -> None:
+    out = tmp_path / "out.jsonl"
+    predict(trained.rows, out, answer_model=trained.direct, settings=CPU, limit=2)
+    lines = out.read_bytes().splitlines(keepends=True)
+    out.write_bytes(lines[0] + b'{"id": "q1"}\n')
+    with pytest.raises(ScicotError, match=r"out\.jsonl:2: "):
+        predict(trained.rows, out, answer_model=trained.direct, settings=CPU, limit=2)
+
+
 def test_other_students_do_not_mix_into_the_file(trained: Trained, tmp_path: Path) -> None:
     out = tmp_path / "out.jsonl"
     predict(trained.rows, out, limit=2, **two_stage(trained))

@@ -30,6 +30,7 @@ def test_a_question_comes_out_as_it_went_in() -> None:
     [
         ({"question": None}, '"question" must be a string'),
         ({"question": " "}, '"question" is empty'),
+        ({"question": "\ud800?"}, "lone surrogate"),
         ({"choices": None}, '"choices" is missing'),
         ({"choices": "wood"}, '"choices" must be a list'),
         ({"choices": [{"label": "A", "text": "wood"}]}, "has 1; 2 to 26"),

@@ -63,6 +63,32 @@ def test_trouble_is_sorted_by_who_can_mend_it(
     assert len(server.requests) == 1, "the SDK is not to retry behind our back"
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"usage": None},
+        {"usage": {"input_tokens": None}},
+        {"content": [{"type": "text", "text": None}, {"type": "text", "text": "B"}]},
+        {"content": ["odd", {"type": "text", "text": "B"}], "usage": {}},
+        {"stop_reason": None},
+    ],
+)
+def test_what_servers_of_another_make_leave_out(change: dict[str, object]) -> None:
+    import json
+
+    message = {**json.loads(said("B").body), **change}
+    answer = Answer(200, json.dumps(message).encode(), {"content-type": "application/json"})
+    with MessagesServer([answer]) as server:
+        reply = ask("anthropic:m", base_url=server.url)
+    assert (reply.text, reply.stop_reason) == ("B", "end_turn")
+
+
+@pytest.mark.parametrize("url", ["", "localhost:8000", "ftp://x", "http://[", "http://"])
+def test_an_address_that_is_none_is_refused(url: str) -> None:
+    with pytest.raises(ScicotError, match="give the server as http://HOST:PORT"):
+        load_teacher("anthropic:m", base_url=url)
+
+
 def test_a_wait_the_server_asks_for_is_passed_on() -> None:
     answer = failed(429, retry_after=7)
     with MessagesServer([answer]) as server, pytest.raises(TeacherBusy) as caught:
@@ -103,7 +129,7 @@ def test_recorded_replies_are_replayed_by_id_and_sample(tmp_path: Path) -> None:
 
 
 def test_a_recorded_file_that_is_none(tmp_path: Path) -> None:
-    with pytest.raises(ScicotError, match="No such file"):
+    with pytest.raises(ScicotError, match="nowhere: no such file"):
         load_teacher(f"recorded:{tmp_path / 'nowhere'}")
     file = tmp_path / "replies.jsonl"
     file.write_text('{"id": "q1"}\n')

@@ -79,9 +79,7 @@ def test_the_same_seed_gives_the_same_weights(trained: Trained, tmp_path: Path) 
 def test_a_stopped_training_goes_on_from_its_checkpoint(
     trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from scicot.training import trainer
 
-    monkeypatch.setattr(trainer, "CHECKPOINT_SECONDS", 0.0)
     settings = TrainSettings(max_steps=6, warmup_steps=1, batch_size=8, device="cpu")
 
     class Stopping(Recorder):
@@ -99,7 +97,7 @@ def test_a_stopped_training_goes_on_from_its_checkpoint(
     assert not manifest.finished
     recorder = Recorder()
     train_rationale([trained.rows], run, reporter=recorder, **options)
-    assert any("going on from step 3" in note for note in recorder.notes)
+    assert any("going on from step 4" in note for note in recorder.notes)
     train_rationale([trained.rows], tmp_path / "straight", **options)
     assert weights(run) == weights(tmp_path / "straight")
 
@@ -112,9 +110,9 @@ def test_half_a_checkpoint_is_passed_over(
     half, whole = tmp_path / "checkpoint-9", tmp_path / "checkpoint-5"
     for folder in (half, whole):
         folder.mkdir()
-    (whole / "trainer_state.json").write_text("{}")
-    assert trainer._last_checkpoint(tmp_path) == whole
-    assert trainer._last_checkpoint(tmp_path / "none") is None
+    (whole / trainer.WHOLE).touch()
+    assert trainer.last_checkpoint(tmp_path) == whole
+    assert trainer.last_checkpoint(tmp_path / "none") is None
 
 
 def test_force_keeps_the_old_run_until_the_new_one_is_done(
@@ -124,7 +122,7 @@ def test_force_keeps_the_old_run_until_the_new_one_is_done(
     options: dict[str, Any] = {"settings": TINY, "force": True}
     train_rationale(trained.rows, run, student="scratch:tiny", **options)
     before = weights(run)
-    with pytest.raises(ScicotError, match="cannot be loaded"):
+    with pytest.raises(ScicotError, match="no such directory"):
         train_rationale(trained.rows, run, student="./nowhere", **options)
     assert weights(run) == before
 
@@ -141,14 +139,39 @@ def test_force_keeps_the_old_run_until_the_new_one_is_done(
 
 
 def test_a_loss_that_is_no_number_is_no_run(trained: Trained, tmp_path: Path) -> None:
-    settings = TrainSettings(
-        max_steps=3, warmup_steps=0, batch_size=8, device="cpu", learning_rate=1e30
-    )
+    import torch
+    from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
+
+    model = AutoModelForSeq2SeqLM.from_pretrained(trained.direct)
+    torch.nn.init.constant_(model.shared.weight, float("nan"))
+    model.save_pretrained(tmp_path / "student")
+    AutoTokenizer.from_pretrained(trained.direct).save_pretrained(tmp_path / "student")
+    run = tmp_path / "run"
     with pytest.raises(ScicotError, match="the loss is no number any more"):
-        train_rationale(trained.rows, tmp_path / "r", student="scratch:tiny", settings=settings)
-    manifest = read_manifest(tmp_path / "r")
+        train_rationale(trained.rows, run, student=str(tmp_path / "student"), settings=TINY)
+    manifest = read_manifest(run)
     assert manifest is not None
     assert not manifest.finished
+
+
+def test_a_start_that_failed_does_not_bind_the_next_one(trained: Trained, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    with pytest.raises(ScicotError):
+        train_rationale(trained.rows, run, student="no/such", settings=TINY)
+    assert train_rationale(trained.rows, run, student="scratch:tiny", settings=TINY).finished
+
+
+def test_rejected_rows_are_not_learnt_from(trained: Trained, tmp_path: Path) -> None:
+    row = {**world_rows()[0], "request": "1f", "reason": "wrong-conclusion"}
+    file = write_rows(tmp_path / "r.rejected.jsonl", [row])
+    with pytest.raises(ScicotError, match=r"jsonl:1: was rejected \(wrong-conclusion\)"):
+        train_rationale(file, tmp_path / "run", student="scratch:tiny", settings=TINY)
+
+
+def test_others_may_read_the_weights(trained: Trained) -> None:
+    assert (trained.answer / "model.safetensors").stat().st_mode == (
+        trained.answer / "config.json"
+    ).stat().st_mode
 
 
 def test_students_train_in_fp32_whatever_their_file_holds(trained: Trained, tmp_path: Path) -> None:
@@ -178,7 +201,7 @@ def test_a_place_that_holds_something_else_is_left_alone(trained: Trained, tmp_p
     [
         ("scratch:gigantic", "no such size; there is tiny"),
         ("no/such-model", "student no/such-model: cannot be loaded"),
-        ("./nowhere", "cannot be loaded"),
+        ("./nowhere", "there is no such directory"),
     ],
 )
 def test_a_student_that_cannot_be_had(

@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import random
+import time
 from collections import Counter
 from collections.abc import Coroutine, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -22,7 +23,7 @@ from scicot.config import GenerateSettings
 from scicot.errors import StoppedEarly
 from scicot.ledger import Ledger, open_ledger
 from scicot.outputs import open_output
-from scicot.prompts import BUILT_IN_PROMPT, build_prompt
+from scicot.prompts import BUILT_IN_PROMPT, build_prompt, check_template
 from scicot.records import (
     PREDICTION_FIELDS,
     RATIONALE_FIELDS,
@@ -46,11 +47,8 @@ class GenerateSummary:
     kept: int = 0
     rejected: Counter[str] = field(default_factory=Counter)
     already_done: int = 0
+    errors: int = 0  # rows of this run and earlier ones that still wait for a reply
     tokens: Counter[str] = field(default_factory=Counter)
-
-    @property
-    def errors(self) -> int:
-        return self.rejected["error"]
 
 
 def generate_rationales(
@@ -82,7 +80,10 @@ def generate_rationales(
         reporter=reporter,
         check=_has_answer if settings.reveal_answer else None,
     )
-    total = rows.check() * settings.samples if rows.rereadable else None
+    if prompt is not None:
+        check_template(prompt, reveal_answer=settings.reveal_answer)
+    unique = sources.count_unique(rows)
+    total = None if unique is None else unique * settings.samples
     if isinstance(teacher, str):
         teacher = load_teacher(teacher, base_url=base_url, timeout=settings.timeout)
     same = {
@@ -96,14 +97,20 @@ def generate_rationales(
     inputs = {os.fspath(questions): sources.sha256_of(questions)}
     with (
         open_output(
-            output, command="generate-rationales", settings=same, inputs=inputs, force=force
+            output,
+            command="generate-rationales",
+            settings=same,
+            inputs=inputs,
+            companions=["rejected.jsonl"],
+            force=force,
         ) as out,
         open_ledger(out, retry_rejected=settings.retry_rejected, force=force) as ledger,
         reporter.task(f"asking {teacher.name}", total) as task,
     ):
         job = _Job(teacher, settings, prompt, ledger, reporter)
         _complete(job.run(sources.unique(rows, reporter), task))
-        out.finish({"kept": ledger.kept, **ledger.rejected})
+        out.finish({"kept": ledger.kept, **+ledger.rejected})
+        job.summary.errors = ledger.rejected["error"]
     return job.summary
 
 
@@ -181,24 +188,23 @@ class _Job:
 
     async def _ask(self, request: Request) -> Reply:
         """Ask until an answer comes, waiting longer each time, `max_wait` seconds in all."""
-        waited, backoff = 0.0, 0.5
+        began, backoff, told = time.monotonic(), 0.5, False
         while True:
             try:
                 return await self._teacher.ask(request)
             except TeacherBusy as busy:
-                delay = busy.retry_after
-                if delay is None:
-                    delay = backoff * random.uniform(0.5, 1.0)
-                    backoff = min(2 * backoff, 60.0)
-                if waited + delay > self._settings.max_wait:
+                # Never at once again, even where the server says so: that would be a storm.
+                delay = max(busy.retry_after or 0.0, backoff * random.uniform(0.5, 1.0))
+                backoff = min(2 * backoff, 60.0)
+                if time.monotonic() - began + delay > self._settings.max_wait:
                     raise StoppedEarly(
                         f"{self._teacher.name}: {busy}; would have to wait {delay:.0f} s more,"
                         f" --max-wait is {self._settings.max_wait:.0f} s in all;"
                         " the same command goes on from here"
                     ) from None
-                if waited == 0.0:
+                if not told:
                     self._reporter.warn(f"{self._teacher.name}: {busy}; asking again")
-                waited += delay
+                    told = True
                 await asyncio.sleep(delay)
 
 

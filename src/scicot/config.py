@@ -53,11 +53,11 @@ class TrainSettings:
     precision: Precision = "auto"
 
     def __post_init__(self) -> None:
-        _require(self.epochs > 0, "epochs", self.epochs, "more than 0")
+        _require(0 < self.epochs < 1e6, "epochs", self.epochs, "more than 0, and finite")
         if self.max_steps is not None:
             _require(self.max_steps >= 1, "max-steps", self.max_steps, "at least 1")
         _require(self.batch_size >= 1, "batch-size", self.batch_size, "at least 1")
-        _require(self.learning_rate > 0, "learning-rate", self.learning_rate, "more than 0")
+        _require(0 < self.learning_rate < 1e3, "learning-rate", self.learning_rate, "more than 0")
         _require(self.warmup_steps >= 0, "warmup-steps", self.warmup_steps, "0 or more")
         _require(self.weight_decay >= 0, "weight-decay", self.weight_decay, "0 or more")
         _require(self.max_source_tokens >= 8, "max-source-tokens", self.max_source_tokens, "8+")
@@ -98,6 +98,7 @@ class EvaluateSettings:
     def __post_init__(self) -> None:
         _require(0 < self.level < 1, "level", self.level, "between 0 and 1")
         _require(self.resamples >= 100, "resamples", self.resamples, "at least 100")
+        _require(self.seed >= 0, "seed", self.seed, "0 or more")
 
 
 def check_precision(precision: str) -> None:

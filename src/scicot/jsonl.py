@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
@@ -20,9 +21,17 @@ def _refuse(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is not JSON")
 
 
+def _finite(number: str) -> float:
+    value = float(number)
+    if math.isinf(value):
+        raise ValueError(f"{number} is too large a number")
+    return value
+
+
 # One decoder, built once: jsonlines would take orjson where it is installed, and the two disagree
-# on NaN. Without NaN there is nothing that one JSON reader takes and another refuses.
-_decoder = json.JSONDecoder(parse_constant=_refuse)
+# on NaN. Without NaN there is nothing that one JSON reader takes and another refuses; and what is
+# read must be writable again, which an infinity is not.
+_decoder = json.JSONDecoder(parse_constant=_refuse, parse_float=_finite)
 
 
 def decode(text: str | bytes) -> Any:
@@ -93,7 +102,7 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
             yield stream
             stream.flush()
             os.fsync(stream.fileno())
-        os.chmod(temporary, 0o666 & ~_umask())
+        os.chmod(temporary, 0o666 & ~umask())
         os.replace(temporary, path)
     except BaseException:
         with suppress(FileNotFoundError):
@@ -104,7 +113,8 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
 def write_text(path: Path, text: str) -> None:
     """Replace a file by this text, whole or not at all."""
     with replacing(path) as stream:
-        stream.write(text.encode())
+        # A file name that is no UTF-8 becomes an escape, which JSON reads back.
+        stream.write(text.encode("utf-8", "backslashreplace"))
 
 
 def mend_last_line(path: Path) -> bool:
@@ -127,7 +137,8 @@ def mend_last_line(path: Path) -> bool:
         return True
 
 
-def _umask() -> int:
+def umask() -> int:
+    """The permissions that new files of this process do not get."""
     mask = os.umask(0)
     os.umask(mask)
     return mask

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
@@ -32,20 +32,21 @@ class Ledger:
         self._done: set[bytes] = set()
         self._texts: set[bytes] = set()
         self._questions: dict[str, bytes] = {}  # what was asked under each id
+        self._retried: dict[bytes, str] = {}  # reasons of the rows that are to be asked again
         self.kept = 0  # rows in OUT, of this run and earlier ones
         self.rejected: Counter[str] = Counter()  # rows beside it, by reason, likewise
 
     def is_done(self, row: Rationale) -> bool:
         """Whether this request has a row already.
 
-        Raises ScicotError where the file explains another question under the same id: rows are
-        joined by id, so the two must not stand in one file.
+        Raises ScicotError where the file explains another question, or one with another gold
+        answer, under the same id: rows are joined by id and judged by that answer.
         """
         question = row.question
         if self._questions.get(question.id, _content(question)) != _content(question):
             raise ScicotError(
-                f"question {question.id!r} is not the one that {self._output.name} explains under"
-                " this id; give it another id, name another output, or start over with --force"
+                f"question {question.id!r} (or its answer) is not what {self._output.name} holds"
+                " under this id; give it another id, name another output, or use --force"
             )
         return _request_key(question.id, row.sample, row.request) in self._done
 
@@ -56,22 +57,26 @@ class Ledger:
     def keep(self, row: Rationale) -> None:
         kept = row.to_row()
         self._output.write(kept)
-        self._remember(kept, row.question)
+        self.recall(kept)
 
     def reject(self, row: Rationale, reason: str, why: Row) -> None:
         rejected = {**row.to_row(), "reason": reason, **why}
         if self._rejects is not None:
             self._rejects.write(jsonl.encode(rejected))
             self._rejects.flush()
-        self._remember(rejected, row.question)
+        self.recall(rejected)
 
-    def recall(self, row: Row) -> None:
-        """Take up a row that an earlier run wrote."""
-        self._remember(row, Question.from_row(row))
-
-    def _remember(self, row: Row, question: Question) -> None:
+    def recall(self, row: Row, *, retry: bool = False) -> None:
+        """Take up a row of this run or an earlier one; with `retry`, to be asked once more."""
+        question = Question.from_row(row)
         self._questions[question.id] = _content(question)
-        self._done.add(_request_key(row["id"], row["sample"], row.get("request")))
+        key = _key_of(row)
+        if key in self._retried:
+            self.rejected[self._retried.pop(key)] -= 1
+        if retry:
+            self._retried[key] = row["reason"]
+        else:
+            self._done.add(key)
         if "reason" in row:
             self.rejected[row["reason"]] += 1
         else:
@@ -83,38 +88,50 @@ class Ledger:
 def open_ledger(output: Output, *, retry_rejected: bool, force: bool) -> Iterator[Ledger]:
     """Learn what earlier runs left, and go on from there.
 
-    `retry_rejected` forgets the rejected rows that hold no usable reply, so that they are asked
-    again; `force` forgets them all. An output that is a stream has no file of rejected rows.
+    `retry_rejected` asks the rejected rows that hold no usable reply again; they stay in the file
+    until another row has taken their place. `force` begins the file of rejected rows anew. An
+    output that is a stream has none.
     """
-    with ExitStack() as stack:
-        rejects, before = None, []
-        if output.path is not None:
-            path = beside(output.path, "rejected.jsonl")
-            before = [] if force else _rejected_before(path, retry_rejected)
-            rejects = stack.enter_context(path.open("wb" if force else "ab"))
+    if output.path is None:
+        yield Ledger(output, None)
+        return
+    path = beside(output.path, "rejected.jsonl")
+    path.open("wb" if force else "ab").close()
+    jsonl.mend_last_line(path)
+    kept = {_key_of(row) for _, row in output.existing()}
+    rejected = _compacted(path, kept)
+    with path.open("ab") as rejects:
         ledger = Ledger(output, rejects)
         for _, row in output.existing():
             ledger.recall(row)
-        for row in before:
-            ledger.recall(row)
-        yield ledger
+        for row in rejected:
+            ledger.recall(row, retry=retry_rejected and row["reason"] in FAILED)
+        try:
+            yield ledger
+        finally:
+            if retry_rejected:
+                _compacted(path, {_key_of(row) for _, row in output.existing()})
 
 
-def _rejected_before(path: Path, retry: bool) -> list[Row]:
-    if not path.exists():
-        return []
-    jsonl.mend_last_line(path)
+def _compacted(path: Path, kept: set[bytes]) -> list[Row]:
+    """The rejected rows, without those that a later row of the same request has replaced."""
     with path.open("rb") as lines:
         rows = [row for _, row in jsonl.decode_lines(lines, str(path))]
-    lasting = [row for row in rows if not (retry and row.get("reason") in FAILED)]
+    last = {_key_of(row): row for row in rows}
+    lasting = [row for key, row in last.items() if key not in kept]
     if len(lasting) < len(rows):
         with jsonl.replacing(path) as stream:
             stream.writelines(jsonl.encode(row) for row in lasting)
     return lasting
 
 
+def _key_of(row: Row) -> bytes:
+    return _request_key(row["id"], row.get("sample", 0), row.get("request"))
+
+
 def _content(question: Question) -> bytes:
-    return _digest(content_id(question.question, question.context, question.choices))
+    asked = content_id(question.question, question.context, question.choices)
+    return _digest(f"{asked}\0{question.answer}")
 
 
 def _request_key(identity: str, sample: int, request: str | None) -> bytes:

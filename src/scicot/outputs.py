@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
@@ -61,12 +61,14 @@ def open_output(
     command: str,
     settings: Mapping[str, Any],
     inputs: Mapping[str, str | None],
+    companions: Sequence[str] = (),
     force: bool = False,
 ) -> Iterator[Output]:
     """Open OUT for a command: anew, or where an earlier run of the same command left it.
 
-    "-" is standard output, which keeps no state. Raises ScicotError where the file is not ours to
-    continue (another command, other settings, no state) or another process is writing it.
+    "-" is standard output, which keeps no state. `companions` are the kinds of files that the
+    command writes beside OUT. Raises ScicotError where a file is not ours to continue (another
+    command, other settings, no state), is an input as well, or is being written by another process.
     """
     state = {
         "scicot": __version__,
@@ -74,32 +76,48 @@ def open_output(
         "settings": json.loads(json.dumps(settings)),
         "inputs": dict(inputs),
     }
-    if os.fspath(target) == STDOUT:
-        yield Output("<stdout>", sys.stdout.buffer, None, state)
-        return
     path = Path(target)
+    if os.fspath(target) in (STDOUT, "/dev/stdout"):
+        yield Output("<stdout>", _stdout(), None, state)
+        return
     if path.is_dir():
         raise ScicotError(f"{path}: is a directory; give the name of a file")
-    make_parent(path)
-    for source in inputs:
-        if path.is_file() and Path(source).exists() and path.samefile(source):
-            raise ScicotError(f"{path}: is the input as well; name another output")
     if path.exists() and not path.is_file():  # a pipe or a device keeps no rows to continue
         with path.open("wb") as stream:
             yield Output(str(path), stream, None, state)
         return
+    make_parent(path)
+    owned = [path, state_path(path), *(beside(path, kind) for kind in companions)]
+    _check_not_read(owned, inputs)
     with locked(path):
-        empty = not path.exists() or path.stat().st_size == 0
-        if force or (empty and not state_path(path).exists()):
+        rows = [file for file in owned if file != state_path(path) and _holds_something(file)]
+        if force:
             path.write_bytes(b"")
-        elif not path.exists():  # deleted by hand, its state left behind
+        elif rows:  # where nothing was written yet, nothing can be mixed up
+            _check_same(rows[0], state_path(path), state)
             path.touch()
-        else:
-            _check_same(path, state)
             jsonl.mend_last_line(path)
         _write_state(path, {**state, "finished": False})
         with path.open("ab") as stream:
             yield Output(str(path), stream, path, state)
+
+
+def _stdout() -> IO[bytes]:
+    stream: IO[bytes] | None = getattr(sys.stdout, "buffer", None)
+    if stream is None:
+        raise ScicotError("standard output is closed, or takes no bytes; name a file")
+    return stream
+
+
+def _check_not_read(owned: Sequence[Path], inputs: Mapping[str, str | None]) -> None:
+    for source in inputs:
+        for file in owned:
+            if file.exists() and Path(source).exists() and file.samefile(source):
+                raise ScicotError(f"{file}: is the input as well; name another output")
+
+
+def _holds_something(file: Path) -> bool:
+    return file.exists() and file.stat().st_size > 0
 
 
 def beside(path: Path, kind: str) -> Path:
@@ -160,18 +178,17 @@ def differences(
     ]
 
 
-def _check_same(path: Path, state: Row) -> None:
+def _check_same(path: Path, recorded: Path, state: Row) -> None:
     try:
-        old = json.loads(state_path(path).read_text())
+        old = json.loads(recorded.read_text())
     except FileNotFoundError:
         raise ScicotError(
-            f"{path}: exists and has no {state_path(path).name} beside it, so it cannot be"
-            " continued; --force overwrites it"
+            f"{path}: exists and has no {recorded.name} beside it, so it cannot be continued;"
+            " --force overwrites it"
         ) from None
     except ValueError:
         raise ScicotError(
-            f"{state_path(path)}: not readable, so {path.name} cannot be continued;"
-            " --force overwrites both"
+            f"{recorded}: not readable, so {path.name} cannot be continued; --force overwrites both"
         ) from None
     if old.get("command") != state["command"]:
         raise ScicotError(

@@ -4,7 +4,7 @@
     stage 2   p(label) = softmax over the choices of the answer student's log p(label | ...)
 
 Nothing is parsed and nothing is guessed: every choice's label is scored, and the most likely is the
-answer. Where the scores are not numbers there is no answer (null).
+answer. Where two score exactly alike, or a score is not a number, there is no answer (null).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 
 from scicot import sources, stages
 from scicot.config import PredictSettings
-from scicot.errors import ScicotError
+from scicot.errors import InvalidRow, ScicotError
 from scicot.outputs import Output, open_output
 from scicot.records import PREDICTION_FIELDS, Prediction, Question, RowProblem
 from scicot.reporting import LogReporter, Reporter, Task
@@ -65,8 +65,10 @@ def predict(
         reporter=reporter,
         check=_has_rationale if settings.rationale_from == "input" else None,
     )
-    total = rows.check() if rows.rereadable else None
+    total = sources.count_unique(rows)
     summary = PredictSummary()
+    if force:
+        pair.load()  # before the old predictions are gone
     with (
         open_output(
             output,
@@ -88,7 +90,10 @@ def predict(
     for cut in pair.cuts():
         reporter.warn(cut)
     if summary.unanswered:
-        reporter.warn(f"{summary.unanswered} questions got no answer: their scores are not numbers")
+        reporter.warn(
+            f"{summary.unanswered} questions got no answer: two choices score exactly alike"
+            " (labels that the student cannot tell apart?), or a score is not a number"
+        )
     return summary
 
 
@@ -173,7 +178,7 @@ class Pair:
             return [question.extra["rationale"] for question in questions]
         if source == "none":
             return [None] * len(questions)
-        _, student = self._load()
+        _, student = self.load()
         assert student is not None
         inputs = [stages.rationale_input(question) for question in questions]
         return list(student.generate(inputs, max_new_tokens=self._settings.max_new_tokens))
@@ -181,7 +186,7 @@ class Pair:
     def _scores(
         self, questions: Sequence[Question], rationales: Sequence[str | None]
     ) -> list[dict[str, float]]:
-        student, _ = self._load()
+        student, _ = self.load()
         log_p = student.score(
             [stages.answer_input(q, r) for q, r in zip(questions, rationales, strict=True)],
             [[stages.answer_target(label) for label in q.labels] for q in questions],
@@ -194,14 +199,16 @@ class Pair:
     def _prediction(
         self, question: Question, rationale: str | None, scores: dict[str, float]
     ) -> Prediction:
-        best = max(scores, key=scores.__getitem__) if scores else None
-        confidence = scores.get(best) if best is not None else None
+        top = max(scores.values(), default=0.0)
+        best = [label for label, score in scores.items() if score == top]
+        # Two labels that score exactly alike, as do two that tokenise alike, are no answer.
+        answer = best[0] if len(best) == 1 else None
         return Prediction(
             question.without(PREDICTION_FIELDS),
             () if rationale is None else (rationale,),
-            best,
+            answer,
             scores,
-            confidence,
+            None if answer is None else top,
             self.models,
         )
 
@@ -210,7 +217,7 @@ class Pair:
             return "none"
         return self._settings.rationale_from
 
-    def _load(self) -> tuple[Student, Student | None]:
+    def load(self) -> tuple[Student, Student | None]:
         from scicot.students.encoder_decoder import load_student
 
         def load(run: Run) -> Student:
@@ -253,11 +260,20 @@ def _skip_done(out: Output, stream: Iterator[Question], name: str, task: Task) -
     done = 0
     for where, row in out.existing():
         question = next(stream, None)
-        if question is None or _asked(question) != _asked(Question.from_row(row)):
+        try:
+            answered = Prediction.from_row(row).question
+        except RowProblem as problem:
+            raise InvalidRow(where, f"{problem}; start this file over with --force") from None
+        if question is None or _asked(question) != _asked(answered):
             expected = f"{name} has {question.id!r}" if question else f"{name} has ended"
             raise ScicotError(
-                f"{where}: answers {row.get('id')!r} where {expected}: the input has changed;"
+                f"{where}: answers {answered.id!r} where {expected}: the input has changed;"
                 " name another output, or start this one over with --force"
+            )
+        if question.without(PREDICTION_FIELDS) != answered:
+            raise ScicotError(
+                f"{where}: {answered.id!r} is asked alike in {name}, but its gold answer or another"
+                " field has changed; name another output, or start this one over with --force"
             )
         done += 1
         task.advance()

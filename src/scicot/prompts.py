@@ -20,7 +20,7 @@ import string
 from dataclasses import dataclass
 
 from scicot.errors import ScicotError
-from scicot.records import Question
+from scicot.records import Choice, Question
 
 SYSTEM = (
     "You are a teacher who explains the answers to multiple-choice questions to a student. "
@@ -92,6 +92,12 @@ def _task(question: Question) -> str:
 
 def _answer_text(question: Question) -> str:
     return question.text_of(question.answer).strip() if question.answer is not None else ""
+
+
+def check_template(template: str, *, reveal_answer: bool) -> None:
+    """ScicotError where a user's own prompt cannot be filled, whatever the question."""
+    some = Question("any", "?", (Choice("A", "a"), Choice("B", "b")), answer="A")
+    _fill(template, some, reveal_answer)
 
 
 def _fill(template: str, question: Question, reveal_answer: bool) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Protocol, TypeVar
 
 logger = logging.getLogger("scicot")
@@ -33,6 +33,10 @@ class Reporter(Protocol):
     def task(self, description: str, total: int | None = None) -> AbstractContextManager[Task]:
         """Announce work; the task it gives counts the steps done."""
 
+    def stops_deferred(self) -> AbstractContextManager[None]:
+        """Where work must not be stopped in the middle of a step: as long as this lasts, a wish to
+        stop is raised (as KeyboardInterrupt) by the next `advance` of a task, not at once."""
+
 
 class _SilentTask:
     def advance(self, steps: int = 1, **figures: float | int | str) -> None:
@@ -52,6 +56,9 @@ class LogReporter:
     def task(self, description: str, total: int | None = None) -> Iterator[Task]:
         logger.info(description if total is None else f"{description} ({total})")
         yield _SilentTask()
+
+    def stops_deferred(self) -> AbstractContextManager[None]:
+        return nullcontext()  # signals are the caller's own here
 
 
 def counted(items: Iterable[Item], task: Task) -> Iterator[Item]:

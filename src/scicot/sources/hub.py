@@ -62,7 +62,7 @@ def _load(source: str, address: Address) -> Any:
         datasets.disable_progress_bars()
     offline = datasets.config.HF_HUB_OFFLINE
     # With no network `datasets` retries for half a minute; told so, it takes what it has at once.
-    datasets.config.HF_HUB_OFFLINE = offline or not _hub_answers(address.repository)
+    datasets.config.HF_HUB_OFFLINE = offline or not hub_answers(address.repository)
     try:
         table = datasets.load_dataset(address.repository, address.config, split=address.split)
     except ConnectionError:
@@ -77,7 +77,7 @@ def _load(source: str, address: Address) -> Any:
     return _without_pictures(datasets, table)
 
 
-def _hub_answers(repository: str) -> bool:
+def hub_answers(repository: str) -> bool:
     """Whether the Hub answers at all, be it with an error, which `datasets` then puts in words."""
     from huggingface_hub import HfApi
     from huggingface_hub.errors import HfHubHTTPError

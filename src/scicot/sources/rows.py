@@ -13,6 +13,7 @@ from scicot.formats import NotText, to_question_row
 from scicot.records import (
     PREDICTION_FIELDS,
     RATIONALE_FIELDS,
+    REASONS,
     Prediction,
     Question,
     Rationale,
@@ -57,6 +58,8 @@ class Rows(Generic[T]):
         skip_invalid: bool = False,
         reporter: Reporter,
     ) -> None:
+        if limit is not None and limit < 1:
+            raise ScicotError(f"--limit is {limit}; it must be at least 1")
         self.source = os.fspath(source)
         self.counts = Counts()
         self._parse = parse
@@ -203,15 +206,15 @@ def predictions(source: Source, **options: Unpack[Options]) -> Rows[Prediction]:
     return Rows(source, _predictions_of, **options)
 
 
-def unique(questions: Iterable[Question], reporter: Reporter) -> Iterator[Question]:
+def unique(questions: Iterable[Question], reporter: Reporter | None) -> Iterator[Question]:
     """Each question once, the first with its id; how many were repeated is noted at the end.
 
     Raises ScicotError where two different questions share an id, by which rows are joined.
     """
-    seen: dict[str, str] = {}
+    seen: dict[str, bytes] = {}
     repeated = 0
     for question in questions:
-        content = content_id(question.question, question.context, question.choices)
+        content = content_id(question.question, question.context, question.choices).encode()
         if question.id not in seen:
             seen[question.id] = content
             yield question
@@ -219,15 +222,22 @@ def unique(questions: Iterable[Question], reporter: Reporter) -> Iterator[Questi
             repeated += 1
         else:
             raise ScicotError(f"two different questions have the id {question.id!r}; rename one")
-    if repeated:
+    if repeated and reporter is not None:
         reporter.note(
             f"{_counted(repeated, 'repeated question')} left out, the same by id and text"
         )
 
 
+def count_unique(rows: Rows[Question]) -> int | None:
+    """Read and validate everything before any work is done; None where rows come only once."""
+    return sum(1 for _ in unique(rows, None)) if rows.rereadable else None
+
+
 def _rationales_of(row: Row) -> Sequence[Rationale]:
     kind = kind_of(row)
     if kind == "rationale":
+        if row.get("reason") in REASONS and "request" in row:
+            raise RowProblem(f"was rejected ({row['reason']}): not fit to learn from")
         return (Rationale.from_row(row),)
     if kind == "question":
         raise RowProblem('has no "rationale"; scicot generate-rationales makes them')

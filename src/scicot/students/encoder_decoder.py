@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from scicot.errors import ScicotError
+from scicot.sources.hub import hub_answers
 from scicot.students.devices import resolve_device, resolve_precision
 
 if TYPE_CHECKING:
@@ -40,20 +41,23 @@ def load_pretrained(name: str) -> tuple[Any, Any]:
     from safetensors import SafetensorError
     from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 
+    if not Path(name).is_dir() and (name.startswith((".", "/", "~")) or name.count("/") > 1):
+        raise ScicotError(f"student {name}: there is no such directory")
+    here = Path(name).is_dir() or not hub_answers(
+        name
+    )  # else the Hub's client retries for a minute
     try:
-        tokenizer = AutoTokenizer.from_pretrained(name)
+        tokenizer = AutoTokenizer.from_pretrained(name, local_files_only=here)
         # fp32 whatever the file holds: AdamW's steps vanish in bf16 weights, and fp16 overflows.
-        model = AutoModelForSeq2SeqLM.from_pretrained(name, dtype=torch.float32)
-    except (OSError, ValueError, KeyError, ImportError, SafetensorError) as error:
-        raise ScicotError(f"student {name}: cannot be loaded ({_reason(name, error)})") from None
+        model = AutoModelForSeq2SeqLM.from_pretrained(
+            name, dtype=torch.float32, local_files_only=here
+        )
+    except (OSError, ValueError, KeyError, ImportError, RuntimeError, SafetensorError) as error:
+        reason = " ".join(str(error).split())[:200]
+        if here and not Path(name).is_dir():
+            reason = "there is no such directory, and the Hub cannot be reached"
+        raise ScicotError(f"student {name}: cannot be loaded ({reason})") from None
     return model, tokenizer
-
-
-def _reason(name: str, error: Exception) -> str:
-    said = " ".join(str(error).split())
-    if not Path(name).is_dir() and "connect" in said:
-        return "there is no such directory, and the Hub cannot be reached"
-    return said[:200]
 
 
 def cut_before_end(ids: list[int], limit: int, end: int | None) -> list[int]:

@@ -9,9 +9,10 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
+from urllib.parse import urlsplit
 
 import anthropic
-from anthropic.types import Message
+from anthropic.types import Message, Usage
 
 from scicot.errors import ScicotError
 from scicot.teachers.base import Reply, Request, TeacherBusy, TeacherError
@@ -24,7 +25,9 @@ class MessagesTeacher:
     def __init__(self, model: str, *, base_url: str | None, timeout: float) -> None:
         self.name = f"anthropic:{model}"
         self._model = model
-        base_url = base_url or os.environ.get("ANTHROPIC_BASE_URL") or None
+        base_url = os.environ.get("ANTHROPIC_BASE_URL") if base_url is None else base_url
+        if base_url is not None:
+            _check_url(base_url)
         has_key = any(os.environ.get(f"ANTHROPIC_{x}") for x in ("API_KEY", "AUTH_TOKEN"))
         if base_url is None and not has_key:
             raise ScicotError(
@@ -55,11 +58,22 @@ class MessagesTeacher:
             raise TeacherBusy("the server's answer is not JSON") from None
         if not isinstance(message, Message) or not isinstance(message.content, list):
             raise TeacherBusy("the server's answer is no message of the Messages API")
-        text = "".join(block.text for block in message.content if block.type == "text")
+        # The SDK does not check what a server of another make sends: every field may be anything.
+        texts = [getattr(block, "text", None) for block in message.content]
+        text = "".join(text for text in texts if isinstance(text, str))
         return Reply(text, message.stop_reason or "end_turn", _usage(message))
 
     async def close(self) -> None:
         await self._client.close()
+
+
+def _check_url(url: str) -> None:
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        parts = urlsplit("")
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ScicotError(f"--base-url {url!r}: give the server as http://HOST:PORT")
 
 
 def _outcome(error: anthropic.APIStatusError) -> Exception:
@@ -78,7 +92,7 @@ def _outcome(error: anthropic.APIStatusError) -> Exception:
 
 def _usage(message: Message) -> dict[str, int]:
     """Every count of tokens there is; local servers may leave some or all of them out."""
-    usage = message.usage.model_dump() if message.usage is not None else {}
+    usage = message.usage.model_dump() if isinstance(message.usage, Usage) else {}
     return {name: count for name, count in usage.items() if isinstance(count, int) and count}
 
 

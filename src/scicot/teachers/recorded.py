@@ -12,8 +12,8 @@ from __future__ import annotations
 from collections import defaultdict
 from pathlib import Path
 
-from scicot import jsonl
-from scicot.errors import InvalidRow, ScicotError
+from scicot.errors import InvalidRow
+from scicot.sources import located_rows
 from scicot.teachers.base import Reply, Request, TeacherError
 
 
@@ -22,16 +22,14 @@ class RecordedTeacher:
         self.name = f"recorded:{Path(file).name}"
         self._file = file
         self._replies: defaultdict[str, list[Reply]] = defaultdict(list)
-        try:
-            with Path(file).open("rb") as lines:
-                for where, row in jsonl.decode_lines(lines, file):
-                    identity, text = row.get("id"), row.get("reply")
-                    if not isinstance(identity, str) or not isinstance(text, str):
-                        raise InvalidRow(where, 'a recorded reply needs "id" and "reply" (strings)')
-                    reply = Reply(text, row.get("stop_reason", "end_turn"), row.get("usage", {}))
-                    self._replies[identity].append(reply)
-        except OSError as error:
-            raise ScicotError(f"--teacher recorded:{file}: {error.strerror}") from None
+        for where, row in located_rows(file):
+            identity, text = row.get("id"), row.get("reply")
+            if not isinstance(identity, str | int) or not isinstance(text, str):
+                raise InvalidRow(where, 'a recorded reply needs "id" and "reply"')
+            usage = row.get("usage") or {}
+            counts = {k: v for k, v in usage.items() if isinstance(v, int)}
+            reply = Reply(text, row.get("stop_reason") or "end_turn", counts)
+            self._replies[str(identity)].append(reply)
 
     async def ask(self, request: Request) -> Reply:
         replies = self._replies.get(request.question_id, [])

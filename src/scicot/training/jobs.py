@@ -11,7 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
 
-from scicot import sources
+from scicot import jsonl, sources
 from scicot.config import TrainSettings
 from scicot.errors import ScicotError
 from scicot.outputs import differences, locked, make_parent
@@ -104,10 +104,12 @@ class _Job:
         self.reporter: Reporter = reporter or LogReporter()
         self._stage = stage
         self._student = student
-        self._run = run
+        self._run = Path(os.path.abspath(run))  # noqa: PTH100  (links stay as the user named them)
+        if not self._run.name:
+            raise ScicotError(f"-o {run}: name a directory for the run")
         self._settings = settings or TrainSettings()
         self._force = force
-        self._replaced = run.with_name(f".{run.name}.replaced")
+        self._replaced = self._run.with_name(f".{self._run.name}.replaced")
         device = resolve_device(self._settings.device)  # one that is not there is said at once
         if device.index:  # the Trainer takes the first GPU it sees, whatever it is told
             raise ScicotError(
@@ -164,6 +166,8 @@ class _Job:
         metrics = fit(model, tokenizer, encoded, self._run / CHECKPOINTS, settings, self.reporter)
         model.save_pretrained(self._run)
         tokenizer.save_pretrained(self._run)
+        for file in self._run.glob("*.safetensors"):
+            file.chmod(0o666 & ~jsonl.umask())  # safetensors lets nobody else read
         manifest.metrics = {"rows": len(examples), **metrics}
         manifest.weights_sha256 = _weights_sha256(self._run)
         write_card(manifest, self._run)
@@ -200,6 +204,8 @@ class _Job:
             )
         if self._force:
             return None
+        if not old.finished and not any((self._run / CHECKPOINTS).glob("checkpoint-*")):
+            return None  # nothing was learnt yet, so nothing can be mixed up
         changed = differences(_making(old), _making(new), defaults=asdict(TrainSettings()))
         if changed:
             raise ScicotError(

@@ -22,6 +22,7 @@ from scicot.reporting import Reporter, Task
 from scicot.students.devices import resolve_device, resolve_precision
 from scicot.training.examples import Encoded
 
+WHOLE = "whole"  # an empty file that is put into a checkpoint when everything else is there
 CHECKPOINT_SECONDS = 300.0  # how much work a stop may cost
 
 
@@ -48,13 +49,16 @@ def fit(
     )
     steps_an_epoch = -(-len(encoded.rows) // settings.batch_size)
     total = settings.max_steps or max(1, round(settings.epochs * steps_an_epoch))
-    last = _last_checkpoint(checkpoints)
+    last = last_checkpoint(checkpoints)
     if last is not None:
         reporter.note(f"going on from step {_step(last)}")
     trainer.remove_callback(PrinterCallback)  # it prints to stdout, which is for data
-    with reporter.task("training", total) as task:
-        trainer.add_callback(_Progress(task))
+    with reporter.task("training", total) as task, reporter.stops_deferred():
+        progress = _Progress(task)
+        trainer.add_callback(progress)
         result = trainer.train(resume_from_checkpoint=None if last is None else str(last))
+    if progress.stopped is not None:
+        raise progress.stopped
     losses = [log["loss"] for log in trainer.state.log_history if "loss" in log]
     if not all(math.isfinite(loss) for loss in [*losses, result.training_loss]):
         raise ScicotError(
@@ -70,9 +74,9 @@ def fit(
     }
 
 
-def _last_checkpoint(folder: Path) -> Path | None:
-    """The last whole checkpoint: trainer_state.json is what the Trainer writes last."""
-    whole = [path for path in folder.glob("checkpoint-*") if (path / "trainer_state.json").exists()]
+def last_checkpoint(folder: Path) -> Path | None:
+    """The last whole checkpoint; one that a crash or a full disk cut short has no marker."""
+    whole = [path for path in folder.glob("checkpoint-*") if (path / WHOLE).exists()]
     return max(whole, key=_step, default=None)
 
 
@@ -96,7 +100,7 @@ def _arguments(settings: TrainSettings, checkpoints: Path) -> Seq2SeqTrainingArg
         use_cpu=device.type == "cpu",
         seed=settings.seed,
         save_strategy="no",  # _Progress asks for checkpoints by the clock
-        save_total_limit=1,
+        save_total_limit=2,  # the one before goes only when the next is whole
         logging_steps=50,
         logging_nan_inf_filter=False,
         report_to="none",
@@ -108,20 +112,26 @@ def _arguments(settings: TrainSettings, checkpoints: Path) -> Seq2SeqTrainingArg
 
 
 class _Progress(TrainerCallback):
-    """Tells the reporter of each step, and the Trainer when a checkpoint is due."""
+    """Tells the reporter of each step, and the Trainer when to save and when to stop."""
 
     def __init__(self, task: Task) -> None:
         self._task = task
         self._step = 0
         self._saved = time.monotonic()
+        self.stopped: KeyboardInterrupt | None = None
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002
         logged = next((log["loss"] for log in reversed(state.log_history) if "loss" in log), None)
         figures = {} if logged is None else {"loss": logged}
-        self._task.advance(state.global_step - self._step, **figures)
+        try:
+            self._task.advance(state.global_step - self._step, **figures)
+        except KeyboardInterrupt as stopped:
+            self.stopped = stopped
+            control.should_save = control.should_training_stop = True
         self._step = state.global_step
         if time.monotonic() - self._saved > CHECKPOINT_SECONDS:
             control.should_save = True
 
     def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002
+        (Path(args.output_dir) / f"checkpoint-{state.global_step}" / WHOLE).touch()
         self._saved = time.monotonic()
