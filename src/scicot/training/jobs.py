@@ -136,6 +136,8 @@ class _Job:
             finished = self._existing(manifest)
             if finished is None:
                 self._train(manifest, examples)
+            else:
+                self.reporter.note(f"{self._run} is finished already and not trained again")
             shutil.rmtree(self._run / CHECKPOINTS, ignore_errors=True)
             shutil.rmtree(self._replaced, ignore_errors=True)
         return finished or manifest

@@ -120,6 +120,10 @@ class _Progress(TrainerCallback):
         self._saved = time.monotonic()
         self.stopped: KeyboardInterrupt | None = None
 
+    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002
+        self._task.advance(state.global_step)  # of a checkpoint, where there is one
+        self._step = state.global_step
+
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002
         logged = next((log["loss"] for log in reversed(state.log_history) if "loss" in log), None)
         figures = {} if logged is None else {"loss": logged}
