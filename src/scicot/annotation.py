@@ -82,7 +82,7 @@ def generate_rationales(
     )
     if prompt is not None:
         check_template(prompt, reveal_answer=settings.reveal_answer)
-    unique = sources.count_unique(rows)
+    unique = sources.count_unique(rows, reporter)
     total = None if unique is None else unique * settings.samples
     if isinstance(teacher, str):
         teacher = load_teacher(teacher, base_url=base_url, timeout=settings.timeout)

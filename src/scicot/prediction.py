@@ -65,7 +65,7 @@ def predict(
         reporter=reporter,
         check=_has_rationale if settings.rationale_from == "input" else None,
     )
-    total = sources.count_unique(rows)
+    total = sources.count_unique(rows, reporter)
     summary = PredictSummary()
     if force:
         pair.load()  # before the old predictions are gone

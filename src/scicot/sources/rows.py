@@ -21,7 +21,7 @@ from scicot.records import (
     RowProblem,
     content_id,
 )
-from scicot.reporting import Reporter
+from scicot.reporting import Reporter, counted
 from scicot.sources.places import Source, display_name, is_rereadable, located_rows
 
 T = TypeVar("T")
@@ -228,9 +228,12 @@ def unique(questions: Iterable[Question], reporter: Reporter | None) -> Iterator
         )
 
 
-def count_unique(rows: Rows[Question]) -> int | None:
+def count_unique(rows: Rows[Question], reporter: Reporter) -> int | None:
     """Read and validate everything before any work is done; None where rows come only once."""
-    return sum(1 for _ in unique(rows, None)) if rows.rereadable else None
+    if not rows.rereadable:
+        return None
+    with reporter.task(f"checking {rows.source}") as task:
+        return sum(1 for _ in counted(unique(rows, None), task))
 
 
 def _rationales_of(row: Row) -> Sequence[Rationale]:
