@@ -6,7 +6,7 @@ import pytest
 from conftest import Recorder, read_rows, world_rows, write_rows
 from fakes.messages_server import MessagesServer, failed, said
 
-from scicot import GenerateSettings, ScicotError, StoppedEarly, generate_rationales
+from scicot import GenerateSettings, ScicotError, StoppedEarly, evaluate, generate_rationales
 from scicot.teachers import Reply, Request, TeacherBusy, TeacherError
 
 QUESTIONS = [{k: v for k, v in row.items() if k != "rationale"} for row in world_rows()[:6]]
@@ -82,6 +82,18 @@ def test_every_reply_is_kept_or_rejected_with_its_reason(questions: Path, tmp_pa
     }
     assert raw["q2"] == "It is made of iron, which"
     assert raw["q4"] == "too long"
+
+
+def test_a_teacher_is_judged_by_kept_and_rejected_rows_together(
+    questions: Path, tmp_path: Path
+) -> None:
+    script = {"q0": f"So.\nAnswer: {WRONG[GOLD['q0']]}", "q1": Reply("I cannot help with that.")}
+    out = tmp_path / "out.jsonl"
+    generate_rationales(questions, out, teacher=ScriptedTeacher(script))
+    both = tmp_path / "both.jsonl"
+    both.write_bytes(out.read_bytes() + out.with_suffix(".rejected.jsonl").read_bytes())
+    (system,) = evaluate(both).systems
+    assert (system.questions, system.answered, system.correct) == (6, 5, 4)
 
 
 def test_keep_all_keeps_wrong_conclusions_only(questions: Path, tmp_path: Path) -> None:

@@ -259,13 +259,18 @@ def _predictions_of(row: Row) -> Sequence[Prediction]:
     if kind == "prediction":
         return (Prediction.from_row(row),)
     if kind == "rationale" and "conclusion" in row:
-        return (_concluded(Rationale.from_row(row)),)
+        return (_concluded(row),)
     raise RowProblem('has no "prediction"; scicot predict makes them')
 
 
-def _concluded(given: Rationale) -> Prediction:
-    """The teacher's answer as a prediction; a conclusion that names no choice is no answer."""
+def _concluded(row: Row) -> Prediction:
+    """The teacher's answer as a prediction; a conclusion that names no choice is no answer.
+
+    Rejected rows count too, and of a refusal there is no explanation.
+    """
+    given = Rationale.from_row({**row, "rationale": row["rationale"] or "(none)"})
     question = given.question.without(PREDICTION_FIELDS)
     answer = given.conclusion if given.conclusion in question.labels else None
     models = {"teacher": given.teacher, "saw_answer": given.saw_answer}
-    return Prediction(question, (given.rationale,), answer, {}, None, models)
+    rationales = (row["rationale"],) if row["rationale"] else ()
+    return Prediction(question, rationales, answer, {}, None, models)

@@ -43,9 +43,8 @@ def load_pretrained(name: str) -> tuple[Any, Any]:
 
     if not Path(name).is_dir() and (name.startswith((".", "/", "~")) or name.count("/") > 1):
         raise ScicotError(f"student {name}: there is no such directory")
-    here = Path(name).is_dir() or not hub_answers(
-        name
-    )  # else the Hub's client retries for a minute
+    # The Hub's client would retry for a minute where there is no network.
+    here = Path(name).is_dir() or not hub_answers(name)
     try:
         tokenizer = AutoTokenizer.from_pretrained(name, local_files_only=here)
         # fp32 whatever the file holds: AdamW's steps vanish in bf16 weights, and fp16 overflows.
