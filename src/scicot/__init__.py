@@ -5,7 +5,7 @@ The five verbs of the command line are functions here, as pleasant to call from 
     import scicot
 
     scicot.generate_rationales("train.jsonl", "rationales.jsonl",
-                               teacher="anthropic:claude-haiku-4-5")
+                               teacher="anthropic:claude-haiku-5-5")
     scicot.train_rationale(["rationales.jsonl"], "runs/rationale", student="google/flan-t5-small")
     scicot.train_answer(["rationales.jsonl"], "runs/answer", student="google/flan-t5-small")
     scicot.predict("test.jsonl", "predictions.jsonl",
