@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,7 +12,6 @@ from rich.markup import escape
 from rich.table import Table
 
 from scicot.config import EvaluateSettings
-from scicot.errors import ScicotError
 from scicot_cli import console
 from scicot_cli import options as opt
 
@@ -62,7 +60,7 @@ def evaluate(
     from scicot.evaluation import evaluate as judge
 
     verdict = judge(
-        _named(predictions),
+        predictions,
         settings=settings,
         limit=limit,
         skip_invalid=skip_invalid,
@@ -72,23 +70,6 @@ def evaluate(
         typer.echo(json.dumps(verdict.to_row(), indent=1, ensure_ascii=False))
     else:
         _show(verdict)
-
-
-def _named(arguments: list[str]) -> dict[str, str]:
-    """NAME=FILE as given; plain files named by the library. A file whose name holds "=" wins."""
-    from scicot.evaluation import name_files
-
-    plain = [a for a in arguments if "=" not in a or Path(a).exists()]
-    names = {str(file): name for name, file in name_files(plain).items()}
-    named: dict[str, str] = {}
-    for argument in arguments:
-        name, _, file = argument.partition("=")
-        if argument in names:
-            name, file = names[argument], argument
-        if name in named:
-            raise ScicotError(f"two files are named {name!r}; give NAME=FILE with other names")
-        named[name] = file
-    return named
 
 
 def _show(verdict: Evaluation) -> None:

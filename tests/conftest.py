@@ -1,5 +1,6 @@
 """What tests stand on: no key, no hub, a little world, and students trained once a session."""
 
+import json
 import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -49,6 +50,20 @@ def world_rows() -> list[dict[str, Any]]:
             }
         )
     return rows
+
+
+# A question in another format than ours, as the readers' tests use it.
+QUESTION: dict[str, Any] = {
+    "id": "q1",
+    "question": "Q?",
+    "choices": ["wood", "copper"],
+    "answer": 1,
+}
+
+
+def lines(*rows: Any) -> str:
+    """Rows as JSON lines; a string is a line as it stands."""
+    return "".join((row if isinstance(row, str) else json.dumps(row)) + "\n" for row in rows)
 
 
 def write_rows(path: Path, rows: list[dict[str, Any]]) -> Path:
@@ -101,6 +116,18 @@ class Trained:
     rationale: Path
     answer: Path
     direct: Path
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Callable[..., Path]:
+    """Make a file of this content."""
+
+    def write(content: str | bytes, name: str = "rows") -> Path:
+        path = tmp_path / name
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return path
+
+    return write
 
 
 @pytest.fixture

@@ -73,7 +73,8 @@ def evaluate(
 ) -> Evaluation:
     """Judge files of prediction rows (or rationale rows, by their conclusions).
 
-    `predictions` maps the names of systems to their files; a plain list is named after its files.
+    `predictions` maps the names of systems to their files; in a plain list a file is named by
+    NAME=FILE or after itself.
     The interval is Wilson's, or with `cluster_by` a bootstrap over clusters. Raises ScicotError
     where a file holds nothing to judge, or one id twice.
     """
@@ -101,16 +102,26 @@ def evaluate(
     )
 
 
-def name_files(files: Sequence[str | os.PathLike[str]]) -> dict[str, str | os.PathLike[str]]:
-    """Names for files: the stem, or the whole path where two stems are the same."""
-    stems = [Path(os.fspath(file)).stem if os.fspath(file) != "-" else "stdin" for file in files]
-    named = {
-        stem if stems.count(stem) == 1 else os.fspath(file): file
-        for stem, file in zip(stems, files, strict=True)
-    }
-    if len(named) < len(files):
-        raise ScicotError("the same file of predictions is given twice")
+def name_files(files: Sequence[sources.Source]) -> dict[str, sources.Source]:
+    """Names for files: as given by NAME=FILE, else the stem, or the path where stems are alike.
+
+    A file whose own name holds "=" is no NAME=FILE. ScicotError where two names are the same.
+    """
+    pairs = [_given_name(file) for file in files]
+    stems = ["stdin" if file == "-" else Path(file).stem for _, file in pairs]
+    named: dict[str, sources.Source] = {}
+    for (name, file), stem in zip(pairs, stems, strict=True):
+        name = name or (stem if stems.count(stem) == 1 else file)
+        if name in named:
+            raise ScicotError(f"two files are named {name!r}; give NAME=FILE with other names")
+        named[name] = file
     return named
+
+
+def _given_name(file: sources.Source) -> tuple[str, str]:
+    text = os.fspath(file)
+    name, equals, rest = text.partition("=")
+    return (name, rest) if equals and not Path(text).exists() else ("", text)
 
 
 @dataclass(frozen=True)

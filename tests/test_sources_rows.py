@@ -1,0 +1,160 @@
+"""Rows of a source as records: parsed, counted, skipped, told apart."""
+
+from __future__ import annotations
+
+import gzip
+from typing import Any
+
+import pytest
+from conftest import QUESTION, Recorder, lines
+
+from scicot.errors import InvalidRow, ScicotError
+from scicot.records import Question
+from scicot.sources import (
+    Counts,
+    predictions,
+    questions,
+    rationales,
+    unique,
+)
+
+# Rows: parsed, counted, skipped
+
+
+def test_the_first_invalid_row_raises(write: Any) -> None:
+    path = write(lines(QUESTION, {**QUESTION, "answer": 9}, QUESTION))
+    rows = iter(questions(path, reporter=Recorder()))
+    assert isinstance(next(rows), Question)
+    with pytest.raises(InvalidRow, match=r'rows:2: "answer" is 9'):
+        next(rows)
+
+
+def test_skip_invalid_counts_and_shows_the_first_five(write: Any) -> None:
+    listener = Recorder()
+    path = write(lines(QUESTION, *["oops"] * 4, *[{"x": 1}] * 3, QUESTION))
+    rows = questions(path, skip_invalid=True, reporter=listener)
+    assert [q.id for q in rows] == ["q1", "q1"]
+    assert (rows.counts.rows, rows.counts.invalid, rows.counts.not_text) == (2, 7, 0)
+    assert [w.split(": ")[0].rpartition(":")[2] for w in listener.warnings[:5]] == list("23456")
+    assert listener.warnings[5:] == [f"{path}: 7 invalid rows skipped"]
+    assert rows.check() == 2, "read anew"
+    assert len(listener.warnings) == 6, "and warned of once"
+
+
+def test_image_questions_are_skipped_counted_and_noted(write: Any) -> None:
+    image = {**QUESTION, "hint": "", "image": "image.png"}
+    listener = Recorder()
+    rows = questions(write(lines(image, QUESTION, image)), reporter=listener)
+    assert rows.check() == 1
+    assert rows.counts.not_text == 2
+    assert listener.warnings == []
+    assert listener.notes == [f"{rows.source}: 2 image questions skipped"]
+
+
+def test_choices_of_the_same_text_are_kept_and_warned_of_once(write: Any) -> None:
+    twins = {**QUESTION, "choices": ["x", "y", "x "], "answer": "y"}
+    listener = Recorder()
+    rows = questions(write(lines(QUESTION, twins, twins)), reporter=listener)
+    assert (rows.check(), rows.check()) == (3, 3)
+    [warning] = listener.warnings
+    assert f"2 rows with two choices of the same text, first at {rows.source}:2" in warning
+
+
+def test_a_source_without_rows_says_why(write: Any) -> None:
+    image = {**QUESTION, "hint": "", "image": "image.png"}
+    for content, message in [
+        ("", "holds no rows$"),
+        ("\n \n", "holds no rows$"),
+        ("[]", "holds no rows$"),
+        ("question,A,B\n", "holds no rows$"),
+        (gzip.compress(b"", mtime=0), "holds no rows$"),
+        (lines(image, image), "no rows that can be used: 2 image questions skipped"),
+        (lines(image, "oops"), r"1 invalid row skipped \(first: .*:2: not JSON.*\), 1 image quest"),
+    ]:
+        with pytest.raises(ScicotError, match=message):
+            list(questions(write(content), skip_invalid=True, reporter=Recorder()))
+
+
+def test_counts_begin_at_zero_and_limit_counts_records(write: Any) -> None:
+    rows = questions(write(lines(*[QUESTION] * 5)), limit=2, reporter=Recorder())
+    assert rows.counts == Counts()
+    assert rows.check() == 2
+    assert len(list(rows)) == 2
+    assert rows.counts.rows == 2
+
+
+def test_a_repeated_question_is_given_once_and_noted(write: Any) -> None:
+    other = {**QUESTION, "id": "q2"}
+    listener = Recorder()
+    rows = questions(write(lines(QUESTION, other, QUESTION, QUESTION)), reporter=listener)
+    assert [q.id for q in unique(rows, listener)] == ["q1", "q2"]
+    assert listener.notes == ["2 repeated questions left out, the same by id and text"]
+
+
+def test_two_questions_with_one_id_are_refused(write: Any) -> None:
+    other = {**QUESTION, "choices": ["x", "y"]}
+    rows = questions(write(lines(QUESTION, other)), reporter=Recorder())
+    with pytest.raises(ScicotError, match="two different questions have the id 'q1'"):
+        list(unique(rows, Recorder()))
+
+
+# Kinds of rows
+
+RATIONALE = {**QUESTION, "rationale": "It is a metal.", "conclusion": "B", "teacher": "t"}
+OWN = [{"label": "A", "text": "wood"}, {"label": "B", "text": "copper"}]
+PREDICTION = {
+    **{**QUESTION, "choices": OWN, "answer": "B", "mine": 1},
+    **{"rationales": ["r0", "r1"], "prediction": "A", "scores": {"A": 0.6, "B": 0.4}},
+    **{"rationale": "as given", "usage": {"in": 1}, "models": {}},
+}
+
+
+def test_questions_takes_rows_of_any_kind(write: Any) -> None:
+    path = write(lines(QUESTION, RATIONALE, PREDICTION))
+    plain, rationale, prediction = questions(path, reporter=Recorder())
+    assert plain.extra == {}
+    assert rationale.extra["rationale"] == "It is a metal."
+    assert prediction.extra["prediction"] == "A"
+
+
+def test_rationales_come_from_rationale_and_prediction_rows(write: Any) -> None:
+    path = write(lines(RATIONALE, PREDICTION))
+    taught, *own = rationales(path, reporter=Recorder())
+    assert (taught.rationale, taught.teacher, taught.question.answer) == (
+        "It is a metal.",
+        "t",
+        "B",
+    )
+    assert [(r.rationale, r.sample, r.teacher) for r in own] == [
+        ("r0", 0, "predicted"),
+        ("r1", 1, "predicted"),
+    ]
+    assert own[0].question.extra == {"mine": 1}
+    assert own[0].to_row()["rationale"] == "r0"
+    assert len(list(rationales(path, limit=2, reporter=Recorder()))) == 2
+
+
+def test_rows_that_hold_no_rationale_are_told_where_to_get_one(write: Any) -> None:
+    with pytest.raises(InvalidRow, match='no "rationale"; scicot generate-rationales makes them'):
+        list(rationales(write(lines(QUESTION)), reporter=Recorder()))
+    direct = {**PREDICTION, "rationales": []}
+    with pytest.raises(InvalidRow, match="predicted without a rationale"):
+        list(rationales(write(lines(direct)), reporter=Recorder()))
+
+
+def test_foreign_formats_with_a_rationale_column_train_as_well(write: Any) -> None:
+    table = "question,A,B,answer,rationale,sample\nQ?,wood,copper,B,It is a metal.,3\n"
+    [read] = rationales(write(table), reporter=Recorder())
+    assert (read.rationale, read.sample, read.question.answer) == ("It is a metal.", 3, "B")
+
+
+def test_predictions_come_from_prediction_rows_and_conclusions(write: Any) -> None:
+    elsewhere = {**RATIONALE, "conclusion": "E"}
+    path = write(lines(PREDICTION, RATIONALE, elsewhere))
+    own, taught, lost = predictions(path, reporter=Recorder())
+    assert (own.prediction, own.rationales) == ("A", ("r0", "r1"))
+    assert (taught.prediction, taught.models["teacher"]) == ("B", "t")
+    assert lost.prediction is None, "a conclusion that is no choice is no answer"
+    for row in (QUESTION, {**QUESTION, "rationale": "x"}):
+        with pytest.raises(InvalidRow, match='has no "prediction"'):
+            list(predictions(write(lines(row)), reporter=Recorder()))
