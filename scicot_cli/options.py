@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -99,7 +100,8 @@ StudentModel = Annotated[
     typer.Option(
         "--student",
         metavar="ID|DIR|scratch:SIZE",
-        help="What to train: a Hub id, a directory, or scratch:tiny (fresh weights, no download).",
+        help="What to train: a Hub id, a directory, or fresh weights: scratch:tiny (0.5 million),"
+        " small (2.4), base (31).",
     ),
 ]
 Epochs = Annotated[float, typer.Option("--epochs", help="Passes over the rows.")]
@@ -128,17 +130,119 @@ MaxTargetTokens = Annotated[
 ]
 
 
+# What checkpoints are chosen by
+DevFile = Annotated[
+    list[str],
+    typer.Option(
+        "--dev",
+        metavar="FILE",
+        help="Rows to choose the best checkpoint by, never to learn from. May be repeated.",
+    ),
+]
+DevFraction = Annotated[
+    float,
+    typer.Option(
+        "--dev-fraction",
+        help="Instead of --dev: this share of the rows. Rows of the same question text, or of the"
+        " same --fold-by field, stay on one side.",
+    ),
+]
+FoldBy = Annotated[
+    str | None,
+    typer.Option(
+        "--fold-by",
+        metavar="FIELD",
+        help="A field (as meta.topic) whose equal rows would give each other away, and are not"
+        " parted; instead of the question's text.",
+    ),
+]
+EvalSteps = Annotated[
+    int | None,
+    typer.Option("--eval-steps", help="Steps between two looks at dev. [default: a tenth of all]"),
+]
+Patience = Annotated[
+    int | None,
+    typer.Option("--patience", help="Stop after so many looks at dev without a better one."),
+]
+SelectBy = Annotated[
+    str,
+    typer.Option(
+        "--select-by",
+        help="What is best on dev: accuracy, loss or rouge-l. auto: accuracy for answers, loss for"
+        " rationales.",
+    ),
+]
+Seeds = Annotated[
+    int,
+    typer.Option(
+        "--seeds",
+        help="Train so many students, in RUN/seed-S each, and tell mean and spread.",
+    ),
+]
+Weights = Annotated[
+    str,
+    typer.Option(
+        "--weights",
+        metavar="W,W,...",
+        help="How much of an epoch comes from each file, in their order (1,1: half and half)."
+        " [default: all rows of all files]",
+    ),
+]
+ReportTo = Annotated[
+    list[str],
+    typer.Option(
+        "--report-to", help="Follow it in tensorboard, wandb or trackio. May be repeated."
+    ),
+]
+PushToHub = Annotated[
+    str | None,
+    typer.Option(
+        "--push-to-hub", metavar="OWNER/NAME", help="Upload the finished run, as private."
+    ),
+]
+
+
 def train_settings(values: dict[str, Any]) -> TrainSettings:
     """The settings among a training command's arguments."""
     names = TrainSettings.__dataclass_fields__
-    return TrainSettings(**{name: value for name, value in values.items() if name in names})
+    chosen = {name: value for name, value in values.items() if name in names}
+    chosen["weights"] = _numbers(values.get("weights", ""))
+    return TrainSettings(**chosen)
+
+
+def _numbers(text: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(number) for number in text.strip("[]() ").split(",") if number.strip())
+    except ValueError:
+        raise ScicotError(f"--weights {text}: give a number for each file, as 1,1,2") from None
 
 
 def trained(manifest: Manifest, run: Path) -> str:
     """What a training command says at its end."""
     metrics = manifest.metrics
+    if manifest.seeds:
+        return f"{run}: {len(manifest.seeds)} {manifest.stage} students trained{_dev(metrics)}"
     return (
         f"{run}: {manifest.stage} student trained on {metrics['rows']} rows,"
         f" {metrics['steps']} steps, last loss {metrics['last_loss']:.3g},"
-        f" {metrics['train_seconds']:.0f} s"
+        f" {metrics['train_seconds']:.0f} s{_dev(metrics)}"
     )
+
+
+def _dev(metrics: Mapping[str, float]) -> str:
+    """The dev figures among the metrics, with their spread where there are several seeds."""
+    told = []
+    for name, words in _DEV_FIGURES.items():
+        if name in metrics:
+            spread = metrics.get(f"{name}_sd")
+            more = "" if spread is None else f" (sd {spread:.3g})"
+            told.append(f"{words} {metrics[name]:.3g}{more}")
+    return f"; {', '.join(told)}" if told else ""
+
+
+_DEV_FIGURES = {
+    "dev_accuracy": "dev accuracy",
+    "dev_loss": "dev loss",
+    "dev_rouge_l": "dev ROUGE-L",
+    "out_of_fold_rouge_l": "out-of-fold ROUGE-L",
+}

@@ -19,8 +19,13 @@ def predict(
         ),
     ],
     answer_model: Annotated[
-        str, typer.Option("--answer-model", metavar="RUN", help="A run of train-answer.")
-    ],
+        str | None,
+        typer.Option(
+            "--answer-model",
+            metavar="RUN",
+            help="A run of train-answer. Without it, only rationales are written.",
+        ),
+    ] = None,
     output: Annotated[
         str,
         typer.Option(
@@ -32,7 +37,7 @@ def predict(
         typer.Option(
             "--rationale-model",
             metavar="RUN",
-            help="A run of train-rationale. Leave it out for a run made with --no-rationale.",
+            help="A run of train-rationale, whose rationales the answer model reads.",
         ),
     ] = None,
     rationale_from: Annotated[
@@ -61,8 +66,9 @@ def predict(
     """Answer questions with trained students.
 
     The rationale student writes, then the answer student scores every choice by its likelihood:
-    nothing is parsed, nothing is guessed. Rows come in the order of the questions. The same
-    command again goes on where it stopped.
+    nothing is parsed, nothing is guessed. Runs of rivals (train-answer --method) answer alone. With
+    --rationale-model alone the rationales come out as rationale rows, to train or judge on. Rows
+    come in the order of the questions. The same command again goes on where it stopped.
     """
     reporter = console.reporter(quiet=quiet, verbose=verbose)
     settings = PredictSettings(
@@ -87,4 +93,5 @@ def predict(
     )
     before = f", {summary.already_done} answered before" if summary.already_done else ""
     if output != "-":
-        reporter.note(f"{output}: {summary.predicted} questions answered{before}")
+        done = "questions answered" if answer_model else "rationales written"
+        reporter.note(f"{output}: {summary.predicted} {done}{before}")

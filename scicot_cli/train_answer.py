@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from scicot.config import TrainSettings
+from scicot.errors import ScicotError
 from scicot_cli import console
 from scicot_cli import options as opt
 
@@ -15,13 +16,49 @@ def train_answer(
     rationales: opt.RationaleFiles,
     output: opt.RunOutput,
     student: opt.StudentModel,
+    method: Annotated[
+        str,
+        typer.Option(
+            "--method",
+            help="two-stage; or a rival: direct (no rationale), one-sequence (the student writes"
+            " rationale and answer), multi-task (it learns to answer and to explain).",
+        ),
+    ] = "two-stage",
     no_rationale: Annotated[
         bool,
-        typer.Option(
-            "--no-rationale",
-            help="The direct baseline: train without rationales (plain questions will do).",
-        ),
+        typer.Option("--no-rationale", help="Short for --method direct; plain questions will do."),
     ] = False,
+    equal_to: Annotated[
+        list[str],
+        typer.Option(
+            "--equal-to",
+            metavar="RUN",
+            help="Train on as many tokens as these runs together, a scratch student with as many"
+            " weights. May be repeated.",
+        ),
+    ] = [],  # noqa: B006  (Typer reads it, nobody changes it)
+    weights: opt.Weights = "",
+    rationale_dropout: Annotated[
+        float,
+        typer.Option(
+            "--rationale-dropout",
+            help="Share of rows that are met without their rationale: the student learns to answer"
+            " without it too, and to trust it less.",
+        ),
+    ] = TrainSettings.rationale_dropout,
+    shuffle_choices: Annotated[
+        bool,
+        typer.Option(
+            "--shuffle-choices",
+            help="Put the choices in a new order each time, against position bias.",
+        ),
+    ] = TrainSettings.shuffle_choices,
+    rationale_loss_weight: Annotated[
+        float,
+        typer.Option(
+            "--rationale-loss-weight", help="Weight of a multi-task student's rationale loss."
+        ),
+    ] = TrainSettings.rationale_loss_weight,
     epochs: opt.Epochs = TrainSettings.epochs,
     max_steps: opt.MaxSteps = TrainSettings.max_steps,
     batch_size: opt.BatchSize = TrainSettings.batch_size,
@@ -30,9 +67,18 @@ def train_answer(
     weight_decay: opt.WeightDecay = TrainSettings.weight_decay,
     max_source_tokens: opt.MaxSourceTokens = TrainSettings.max_source_tokens,
     max_target_tokens: opt.MaxTargetTokens = TrainSettings.max_target_tokens,
+    dev: opt.DevFile = [],  # noqa: B006  (Typer reads it, nobody changes it)
+    dev_fraction: opt.DevFraction = TrainSettings.dev_fraction,
+    fold_by: opt.FoldBy = TrainSettings.fold_by,
+    eval_steps: opt.EvalSteps = TrainSettings.eval_steps,
+    patience: opt.Patience = TrainSettings.patience,
+    select_by: opt.SelectBy = TrainSettings.select_by,
+    seeds: opt.Seeds = TrainSettings.seeds,
     seed: opt.Seed = TrainSettings.seed,
     device: opt.Device = TrainSettings.device,
     precision: opt.Precision = TrainSettings.precision,
+    report_to: opt.ReportTo = [],  # noqa: B006
+    push_to_hub: opt.PushToHub = None,
     limit: opt.Limit = None,
     skip_invalid: opt.SkipInvalid = False,
     force: opt.Force = False,
@@ -42,22 +88,29 @@ def train_answer(
 ) -> None:
     """Stage 2: train a student to answer with a rationale.
 
-    Question + choices + rationale -> label. A run made with --no-rationale answers without stage
-    1: the baseline to compare with.
+    Question + choices + rationale -> label. Files of a teacher's rationales, of a student's (as
+    train-rationale --folds and predict write them) and of predictions may be given together.
+    --method trains what two stages are to be compared with; those runs answer without stage 1.
     """
     reporter = console.reporter(quiet=quiet, verbose=verbose)
     settings = opt.train_settings(locals())
+    if no_rationale and method not in ("two-stage", "direct"):
+        raise ScicotError(f"--no-rationale and --method {method}: give one of the two")
     from scicot.training.jobs import train_answer as train
 
     manifest = train(
         rationales,
         output,
         student=student,
-        use_rationale=not no_rationale,
+        method="direct" if no_rationale else method,
+        equal_to=equal_to,
         settings=settings,
+        dev=dev,
         limit=limit,
         skip_invalid=skip_invalid,
         force=force,
+        report_to=report_to,
+        push_to_hub=push_to_hub,
         reporter=reporter,
     )
     reporter.note(opt.trained(manifest, output))

@@ -150,7 +150,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     }
     train_rationale([rows], place / "rationale", **common)
     train_answer([rows], place / "answer", **common)
-    train_answer([rows], place / "direct", use_rationale=False, **common)
+    train_answer([rows], place / "direct", method="direct", **common)
     return Trained(rows, place / "rationale", place / "answer", place / "direct")
 
 

@@ -197,7 +197,9 @@ def test_training_puts_off_a_signal_to_the_end_of_a_step() -> None:
 
 
 def test_quiet_says_nothing_but_warnings(scicot: Any, trained: Trained, tmp_path: Path) -> None:
-    arguments = ["predict", trained.rows, "--answer-model", trained.direct, "--device", "cpu"]
+    rows = [{**row, "question": "Which is new?"} for row in world_rows()]
+    file = write_rows(tmp_path / "new.jsonl", rows)
+    arguments = ["predict", file, "--answer-model", trained.direct, "--device", "cpu"]
     assert scicot(*arguments, "-o", tmp_path / "a", "--quiet").stderr == ""
     assert "36 questions answered" in scicot(*arguments, "-o", tmp_path / "b").stderr
 

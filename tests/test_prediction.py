@@ -10,7 +10,7 @@ import pytest
 from conftest import Recorder, Trained, read_rows, world_rows, write_rows
 
 from scicot import PredictSettings, ScicotError, predict
-from scicot.prediction import softmax
+from scicot.students.answering import softmax
 
 CPU = PredictSettings(device="cpu", max_new_tokens=8)
 
@@ -178,7 +178,7 @@ def test_no_number_no_answer(
     assert [(r["prediction"], r["scores"], r["confidence"]) for r in read_rows(out)] == [
         (None, {}, None)
     ] * 2
-    assert "2 questions got no answer" in recorder.warnings[0]
+    assert "2 questions got no answer" in recorder.warnings[1]
 
 
 def test_softmax() -> None:
@@ -194,7 +194,12 @@ def test_softmax() -> None:
         ("rationale", None, {}, "is a rationale run"),
         ("answer", "direct", {}, "give one made by train-rationale"),
         ("answer", None, {}, "reads rationales; give --rationale-model RUN"),
-        ("direct", "rationale", {}, "was trained without rationales; leave --rationale-model out"),
+        (
+            "direct",
+            "rationale",
+            {},
+            "is a direct run, which reads no rationales; leave --rationale-model out",
+        ),
         ("answer", "rationale", {"rationale_from": "none"}, "--rationale-from is none; leave"),
         ("direct", None, {"rationale_from": "input"}, "leave --rationale-from out"),
     ],

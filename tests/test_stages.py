@@ -1,22 +1,69 @@
+import pytest
+
 from scicot import stages
 from scicot.records import Choice, Question
+from scicot.stages import FORMS, Input, Stage
 
 QUESTION = Question(
     "q", "Which\nconducts  electricity?", (Choice("A", "wood"), Choice("2", "copper wire"))
 )
+ASKED = "question: Which conducts electricity? choices: (A) wood (2) copper wire"
 
 
 def test_the_inputs_of_both_stages() -> None:
-    asked = "question: Which conducts electricity? choices: (A) wood (2) copper wire"
-    assert stages.rationale_input(QUESTION) == asked
-    assert stages.answer_input(QUESTION, None) == asked
-    assert stages.answer_input(QUESTION, "Copper\nis a metal.") == (
-        f"{asked} rationale: Copper is a metal."
+    assert str(stages.rationale_input(QUESTION)) == ASKED
+    assert str(stages.answer_input(QUESTION, None)) == ASKED
+    assert str(stages.answer_input(QUESTION, "Copper\nis a metal.")) == (
+        f"{ASKED} rationale: Copper is a metal."
     )
     assert stages.answer_target("2") == "2"
 
 
-def test_what_may_be_cut_stands_last() -> None:
-    question = Question("q", "Which?", QUESTION.choices, context="In a lab.")
-    text = stages.answer_input(question, "Metals conduct.")
-    assert text.index("choices:") < text.index("rationale:") < text.index("context:")
+def test_rivals_read_no_rationale() -> None:
+    for stage in (Stage.DIRECT, Stage.ONE_SEQUENCE):
+        assert str(stages.answer_input(QUESTION, "Copper conducts.", stage)) == ASKED
+    assert str(stages.answer_input(QUESTION, "Copper.", Stage.MULTI_TASK)) == f"predict: {ASKED}"
+    assert str(stages.rationale_input(QUESTION, Stage.MULTI_TASK)) == f"explain: {ASKED}"
+
+
+def test_a_one_sequence_student_writes_the_label_behind_its_rationale() -> None:
+    one = Stage.ONE_SEQUENCE
+    whole = stages.answer_target("2", "The answer: metals conduct.", one)
+    assert whole == "The answer: metals conduct. answer: 2"
+    assert stages.written_rationale(whole, one) == "The answer: metals conduct."
+    assert stages.written_rationale("answer: 2", one) == ""
+    assert stages.written_rationale("It never came to", one) == "It never came to"
+    assert stages.written_rationale("An answer: 2", Stage.RATIONALE) == "An answer: 2"
+
+
+def test_every_stage_has_a_form() -> None:
+    assert set(FORMS) == set(Stage)
+
+
+def words(text: str) -> int:
+    return len(text.split())
+
+
+LONG = Input("one two three four five", "(A) x (B) y", "r1 r2 r3", "c1 c2 c3")
+
+
+@pytest.mark.parametrize(
+    ("limit", "text", "lost"),
+    [
+        (19, str(LONG), {}),
+        (18, "question: one two three four five choices: (A) x (B) y rationale: r1 r2 r3"
+             " context: c1 c2", {"context": 1}),
+        (15, "question: one two three four five choices: (A) x (B) y rationale: r1 r2 r3",
+         {"context": 3}),
+        (13, "question: one two three four five choices: (A) x (B) y rationale: r1",
+         {"context": 3, "rationale": 2}),
+        (8, "question: four five choices: (A) x (B) y",
+         {"context": 3, "rationale": 3, "question": 3}),
+        (3, "question: choices: (A) x (B) y", {"context": 3, "rationale": 3, "question": 5}),
+    ],
+)  # fmt: skip
+def test_what_is_too_long_loses_context_then_rationale_then_the_beginning_of_the_question(
+    limit: int, text: str, lost: dict[str, int]
+) -> None:
+    short, cut = stages.shortened(LONG, limit, words)
+    assert (str(short), cut) == (text, lost)

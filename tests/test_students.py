@@ -7,15 +7,15 @@ import pytest
 from conftest import SHARED, Trained, needs_shared_data
 
 from scicot import ScicotError
-from scicot.stages import Stage
+from scicot.stages import Input, Stage
 from scicot.students.devices import resolve_device, resolve_precision
 from scicot.students.encoder_decoder import EncoderDecoderStudent, load_student
 from scicot.students.runs import check_run
 
 INPUTS = [
-    "question: Which conducts electricity? choices: (A) wood (B) copper",
-    "question: Which? choices: (A) iron (B) wax",
-    "question: Which conducts electricity? choices: (A) iron (B) wax rationale: iron is a metal.",
+    Input("Which conducts electricity?", "(A) wood (B) copper"),
+    Input("Which?", "(A) iron (B) wax"),
+    Input("Which conducts electricity?", "(A) iron (B) wax", "iron is a metal."),
 ]
 
 
@@ -23,11 +23,11 @@ def student_of(run: Path, batch_size: int = 8) -> EncoderDecoderStudent:
     return load_student(run, max_source_tokens=64, batch_size=batch_size, device="cpu")
 
 
-def reference_score(student: EncoderDecoderStudent, text: str, target: str) -> float:
+def reference_score(student: EncoderDecoderStudent, text: Input, target: str) -> float:
     """Teacher-forced log-probability of one target, token by token, nothing batched or shared."""
     import torch
 
-    source = student.tokenizer(text, return_tensors="pt")
+    source = student.tokenizer(str(text), return_tensors="pt")
     labels = student.tokenizer(text_target=target)["input_ids"]
     fed = [student.model.config.decoder_start_token_id, *labels[:-1]]
     with torch.no_grad():
@@ -68,7 +68,8 @@ def test_bf16_scores_do_not_tie_for_want_of_digits(trained: Trained) -> None:
 def test_what_is_cut_is_counted(trained: Trained) -> None:
     student = load_student(trained.rationale, max_source_tokens=9, batch_size=2, device="cpu")
     student.generate(INPUTS, max_new_tokens=1)
-    assert (student.cut_inputs, student.cut_outputs) == (3, 3)
+    assert student.cuts == {"rationale": 1, "question": 3, "choices": 3}
+    assert student.cut_outputs == 3
 
 
 @needs_shared_data

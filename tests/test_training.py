@@ -11,7 +11,6 @@ from conftest import Recorder, Trained, world_rows, write_rows
 from scicot import ScicotError, TrainSettings, train_answer, train_rationale
 from scicot.stages import Stage
 from scicot.students.runs import read_manifest
-from scicot.training.examples import Example, encode
 
 TINY = TrainSettings(max_steps=2, warmup_steps=1, batch_size=8, device="cpu")
 
@@ -238,25 +237,9 @@ def test_the_direct_baseline_reads_each_question_once(tmp_path: Path) -> None:
     twice = [*rows, *({**row, "sample": 1} for row in rows)]
     file = write_rows(tmp_path / "rows.jsonl", twice)
     manifest = train_answer(
-        [file], tmp_path / "run", student="scratch:tiny", use_rationale=False, settings=TINY
+        [file], tmp_path / "run", student="scratch:tiny", method="direct", settings=TINY
     )
     assert (manifest.stage, manifest.metrics["rows"]) == (Stage.DIRECT, 4)
-
-
-class _Words:
-    """One token a letter, end token 1."""
-
-    eos_token_id = 1
-
-    def __call__(self, texts: Any = None, text_target: Any = None) -> dict[str, Any]:
-        return {"input_ids": [[*(ord(c) for c in t), 1] for t in texts or text_target]}
-
-
-def test_what_is_too_long_is_cut_before_its_end_token_and_counted() -> None:
-    encoded = encode([Example("abcdef", "xyz"), Example("ab", "x")], _Words(), 4, 3)
-    assert encoded.rows[0] == {"input_ids": [97, 98, 99, 1], "labels": [120, 121, 1]}
-    assert encoded.rows[1] == {"input_ids": [97, 98, 1], "labels": [120, 1]}
-    assert (encoded.cut_sources, encoded.cut_targets) == (1, 1)
 
 
 def test_the_trainer_prints_nothing_to_stdout(

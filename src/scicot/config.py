@@ -14,6 +14,7 @@ from scicot.errors import ScicotError
 Keep = Literal["correct", "all"]
 RationaleFrom = Literal["student", "input", "none"]
 Precision = Literal["auto", "fp32", "bf16"]
+SelectBy = Literal["auto", "accuracy", "loss", "rouge-l"]
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,17 @@ class TrainSettings:
     weight_decay: float = 0.0
     max_source_tokens: int = 512  # longer inputs are cut on the right and counted
     max_target_tokens: int = 256  # longer targets are cut and counted
+    weights: tuple[float, ...] = ()  # how much of an epoch comes from each file; all of all if ()
+    rationale_dropout: float = 0.0  # share of rows that stage 2 meets without their rationale
+    shuffle_choices: bool = False  # the choices' texts in a new order each time
+    rationale_loss_weight: float = 1.0  # of a multi-task student
+    dev_fraction: float = 0.0  # of the rows: kept apart to choose the best checkpoint by
+    eval_steps: int | None = None  # steps between two looks at dev; a tenth of all unless given
+    patience: int | None = None  # stop after so many looks at dev without a better one
+    select_by: SelectBy = "auto"  # accuracy for answers, loss for rationales
+    folds: int = 0  # students that each write the rationales of the fold they never saw
+    fold_by: str | None = None  # a field whose equal rows are never parted, as "meta.topic"
+    seeds: int = 1  # students that differ by their seed: seed, seed + 1, ...
     seed: int = 0
     device: str = "auto"
     precision: Precision = "auto"
@@ -62,8 +74,30 @@ class TrainSettings:
         _require(self.weight_decay >= 0, "weight-decay", self.weight_decay, "0 or more")
         _require(self.max_source_tokens >= 8, "max-source-tokens", self.max_source_tokens, "8+")
         _require(self.max_target_tokens >= 2, "max-target-tokens", self.max_target_tokens, "2+")
-        _require(0 <= self.seed < 2**32, "seed", self.seed, "from 0 to 4294967295")
+        self._check_rows()
+        self._check_selection()
+        _require(self.seeds >= 1, "seeds", self.seeds, "at least 1")
+        last = 2**32 - self.seeds
+        _require(0 <= self.seed <= last, "seed", self.seed, f"from 0 to {last}")
         check_precision(self.precision)
+
+    def _check_rows(self) -> None:
+        good = all(0 < weight < float("inf") for weight in self.weights)
+        _require(good, "weights", self.weights, "numbers above 0, one for each file")
+        dropout, loss_weight = self.rationale_dropout, self.rationale_loss_weight
+        _require(0 <= dropout < 1, "rationale-dropout", dropout, "0 or more, and less than 1")
+        _require(0 <= loss_weight < 1e6, "rationale-loss-weight", loss_weight, "0 or more")
+        _require(self.folds == 0 or self.folds >= 2, "folds", self.folds, "at least 2 (or 0: none)")
+
+    def _check_selection(self) -> None:
+        fraction = self.dev_fraction
+        _require(0 <= fraction < 1, "dev-fraction", fraction, "0 or more, and less than 1")
+        if self.eval_steps is not None:
+            _require(self.eval_steps >= 1, "eval-steps", self.eval_steps, "at least 1")
+        if self.patience is not None:
+            _require(self.patience >= 1, "patience", self.patience, "at least 1")
+        known = ("auto", "accuracy", "loss", "rouge-l")
+        _require(self.select_by in known, "select-by", self.select_by, " or ".join(known))
 
 
 @dataclass(frozen=True)

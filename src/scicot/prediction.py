@@ -3,6 +3,7 @@
     stage 1   rationale = rationale student's greedy text
     stage 2   p(label) = softmax over the choices of the answer student's log p(label | ...)
 
+Students that answer alone do without the first; a rationale student alone writes rationale rows.
 Nothing is parsed and nothing is guessed: every choice's label is scored, and the most likely is the
 answer. Where two score exactly alike, or a score is not a number, there is no answer (null).
 """
@@ -10,22 +11,36 @@ answer. Where two score exactly alike, or a score is not a number, there is no a
 from __future__ import annotations
 
 import itertools
-import math
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from scicot import sources, stages
+from scicot import sources
 from scicot.config import PredictSettings
 from scicot.errors import InvalidRow, ScicotError
 from scicot.outputs import Output, open_output
-from scicot.records import PREDICTION_FIELDS, Prediction, Question, RowProblem
+from scicot.overlap import Met
+from scicot.records import (
+    PREDICTION_FIELDS,
+    RATIONALE_FIELDS,
+    STUDENT,
+    Prediction,
+    Question,
+    Rationale,
+    RowProblem,
+)
 from scicot.reporting import LogReporter, Reporter, Task
-from scicot.stages import Stage
+from scicot.stages import FORMS
+from scicot.students.answering import answer_of, label_scores, write_rationales
 from scicot.students.base import Student
 from scicot.students.devices import resolve_device, resolve_precision
 from scicot.students.runs import Run, check_run
+from scicot.students.texts import told
+
+_ANSWERING = tuple(stage for stage, form in FORMS.items() if form.answers)
+_WRITING = tuple(stage for stage, form in FORMS.items() if not form.answers)
 
 
 @dataclass
@@ -41,7 +56,7 @@ def predict(
     questions: str | os.PathLike[str],
     output: str | os.PathLike[str],
     *,
-    answer_model: str | os.PathLike[str],
+    answer_model: str | os.PathLike[str] | None = None,
     rationale_model: str | os.PathLike[str] | None = None,
     settings: PredictSettings | None = None,
     limit: int | None = None,
@@ -51,9 +66,10 @@ def predict(
 ) -> PredictSummary:
     """Answer every question of a file, one prediction row each, in the order of the file.
 
-    Without `rationale_model` the answer model must be a direct one. Called again it goes on after
-    the rows that `output` holds. Raises ScicotError for what the user can mend, among it a run that
-    was trained for another stage.
+    An answer model that reads rationales wants a `rationale_model`; without an `answer_model` that
+    one's rationales are written, as rationale rows. Called again it goes on after the rows that
+    `output` holds. Raises ScicotError for what the user can mend, among it a run that was trained
+    for another stage.
     """
     settings = settings or PredictSettings()
     reporter = reporter or LogReporter()
@@ -67,6 +83,7 @@ def predict(
     )
     total = sources.count_unique(rows, reporter)
     summary = PredictSummary()
+    met = pair.met()
     if force:
         pair.load()  # before the old predictions are gone
     with (
@@ -79,16 +96,18 @@ def predict(
         ) as out,
         reporter.task("answering", total) as task,
     ):
-        stream = iter(sources.unique(rows, reporter))
-        summary.already_done = _skip_done(out, stream, os.fspath(questions), task)
-        for prediction in pair.predict(stream):
-            out.write(prediction.to_row())
+        stream = met.watch(sources.unique(rows, reporter))
+        summary.already_done = _skip_done(out, stream, os.fspath(questions), task, pair.fields)
+        for answer in pair.predict(stream):
+            out.write(answer.to_row())
             summary.predicted += 1
-            summary.unanswered += prediction.prediction is None
+            summary.unanswered += isinstance(answer, Prediction) and answer.prediction is None
             task.advance()
         out.finish({"rows": summary.already_done + summary.predicted})
     for cut in pair.cuts():
         reporter.warn(cut)
+    if met.overlap:
+        reporter.warn(met.overlap.told("questions that the students were trained or selected on"))
     if summary.unanswered:
         reporter.warn(
             f"{summary.unanswered} questions got no answer: two choices score exactly alike"
@@ -98,24 +117,63 @@ def predict(
 
 
 class Pair:
-    """The students that answer together, loaded when the first question needs them."""
+    """The students that answer together, loaded when the first question needs them.
+
+    `answer` answers, `rationale` writes what it reads; either may do without the other.
+    """
 
     def __init__(
-        self,
-        answer: Run,
-        rationale: Run | None,
-        settings: PredictSettings,
+        self, answer: Run | None, rationale: Run | None, settings: PredictSettings
     ) -> None:
         self._answer = answer
         self._rationale = rationale
         self._settings = settings
-        self._loaded: tuple[Student, Student | None] | None = None
+        self._loaded: dict[Path, tuple[Run, Student]] = {}
+        # What the rows that come out replace in the rows that went in.
+        self.fields = PREDICTION_FIELDS if answer else RATIONALE_FIELDS
         self.models = {
-            "answer": answer.identity,
+            "answer": answer.identity if answer else None,
             "rationale": rationale.identity if rationale else None,
             "rationale_from": self._rationale_source(),
             "scoring": "label",
         }
+
+    @classmethod
+    def check(
+        cls,
+        answer_model: str | os.PathLike[str] | None,
+        rationale_model: str | os.PathLike[str] | None,
+        settings: PredictSettings,
+    ) -> Pair:
+        """Look at the runs without loading them; ScicotError where they do not fit together."""
+        if answer_model is None and rationale_model is None:
+            raise ScicotError("nothing to predict with; give --answer-model RUN")
+        answer = rationale = None
+        if rationale_model is not None:
+            rationale = check_run(rationale_model, "--rationale-model", *_WRITING)
+        if answer_model is None:
+            if settings.rationale_from != "student":
+                raise ScicotError("--rationale-from: means nothing without --answer-model")
+            return cls(None, rationale, settings)
+        answer = check_run(answer_model, "--answer-model", *_ANSWERING)
+        place = f"--answer-model {os.fspath(answer_model)}"
+        reads = FORMS[answer.stage].reads_rationale
+        wants = reads and settings.rationale_from == "student"
+        if wants and rationale is None:
+            raise ScicotError(
+                f"{place}: reads rationales; give --rationale-model RUN, or say --rationale-from"
+                " input or none"
+            )
+        if rationale is not None and not wants:
+            why = f"is a {answer.stage} run, which reads no rationales"
+            why = f"--rationale-from is {settings.rationale_from}" if reads else why
+            raise ScicotError(f"{place}: {why}; leave --rationale-model out")
+        if not reads and settings.rationale_from == "input":
+            raise ScicotError(
+                f"{place}: is a {answer.stage} run, which reads no rationales;"
+                " leave --rationale-from out"
+            )
+        return cls(answer, rationale, settings)
 
     def description(self) -> dict[str, Any]:
         """What decides the answers, for the output's state; ScicotError for a missing device."""
@@ -129,119 +187,82 @@ class Pair:
 
     def cuts(self) -> Iterator[str]:
         """What was longer than allowed, one sentence each."""
-        for student in self._loaded or ():
-            if student is not None and student.cut_inputs:
-                yield f"{student.cut_inputs} inputs were longer than the student reads, and cut"
-            if student is not None and student.cut_outputs:
+        for run, student in self._loaded.values():
+            yield from told(student.cuts, run.manifest.max_source_tokens)
+            if student.cut_outputs:
                 yield f"{student.cut_outputs} rationales ran into --max-new-tokens"
 
-    @classmethod
-    def check(
-        cls,
-        answer_model: str | os.PathLike[str],
-        rationale_model: str | os.PathLike[str] | None,
-        settings: PredictSettings,
-    ) -> Pair:
-        """Look at the runs without loading them; ScicotError where they do not fit together."""
-        answer = check_run(answer_model, "--answer-model", Stage.ANSWER, Stage.DIRECT)
-        rationale = None
-        if rationale_model is not None:
-            rationale = check_run(rationale_model, "--rationale-model", Stage.RATIONALE)
-        place = f"--answer-model {os.fspath(answer_model)}"
-        wants = answer.stage is Stage.ANSWER and settings.rationale_from == "student"
-        if wants and rationale is None:
-            raise ScicotError(
-                f"{place}: reads rationales; give --rationale-model RUN, or say --rationale-from"
-                " input or none"
-            )
-        if rationale is not None and not wants:
-            why = "was trained without rationales" if answer.stage is Stage.DIRECT else ""
-            why = why or f"--rationale-from is {settings.rationale_from}"
-            raise ScicotError(f"{place}: {why}; leave --rationale-model out")
-        if answer.stage is Stage.DIRECT and settings.rationale_from == "input":
-            raise ScicotError(
-                f"{place}: was trained without rationales; leave --rationale-from out"
-            )
-        return cls(answer, rationale, settings)
+    def met(self) -> Met:
+        """The questions that these students know already."""
+        met = Met()
+        for run in (self._answer, self._rationale):
+            if run is not None:
+                met.read(run.directory)
+        return met
 
-    def predict(self, questions: Iterable[Question]) -> Iterator[Prediction]:
+    def load(self) -> None:
+        """Load what is not loaded yet; ScicotError where it cannot be."""
+        for run in (self._answer, self._rationale):
+            if run is not None:
+                self._student(run)
+
+    def predict(self, questions: Iterable[Question]) -> Iterator[Prediction | Rationale]:
         """Predictions in the order of the questions, a window of them at a time."""
         for window in _windows(questions, self._settings.window):
             rationales = self._rationales(window)
-            scores = self._scores(window, rationales)
-            for question, rationale, own in zip(window, rationales, scores, strict=True):
-                yield self._prediction(question, rationale, own)
+            if self._answer is None:
+                yield from self._as_teacher(window, rationales)
+                continue
+            student = self._student(self._answer)
+            log_p = label_scores(student, self._answer.stage, window, rationales)
+            for question, rationale, own in zip(window, rationales, log_p, strict=True):
+                answer = answer_of(question, own)
+                yield Prediction(
+                    question.without(PREDICTION_FIELDS),
+                    () if rationale is None else (rationale,),
+                    answer.label,
+                    answer.scores,
+                    None if answer.label is None else answer.scores[answer.label],
+                    self.models,
+                )
 
-    def _rationales(self, questions: Sequence[Question]) -> list[str | None]:
+    def _as_teacher(
+        self, questions: Sequence[Question], rationales: Sequence[str | None]
+    ) -> Iterator[Rationale]:
+        teacher = f"{STUDENT}{self.models['rationale']}"
+        for question, rationale in zip(questions, rationales, strict=True):
+            yield Rationale(question.without(RATIONALE_FIELDS), rationale or "", teacher=teacher)
+
+    def _rationales(self, questions: Sequence[Question]) -> Sequence[str | None]:
         source = self._rationale_source()
         if source == "input":
             return [question.extra["rationale"] for question in questions]
-        if source == "none":
+        writer = self._rationale or self._answer
+        if source == "none" or writer is None:
             return [None] * len(questions)
-        _, student = self.load()
-        assert student is not None
-        inputs = [stages.rationale_input(question) for question in questions]
-        return list(student.generate(inputs, max_new_tokens=self._settings.max_new_tokens))
-
-    def _scores(
-        self, questions: Sequence[Question], rationales: Sequence[str | None]
-    ) -> list[dict[str, float]]:
-        student, _ = self.load()
-        log_p = student.score(
-            [stages.answer_input(q, r) for q, r in zip(questions, rationales, strict=True)],
-            [[stages.answer_target(label) for label in q.labels] for q in questions],
-        )
-        return [
-            dict(zip(question.labels, probabilities, strict=True)) if probabilities else {}
-            for question, probabilities in zip(questions, map(softmax, log_p), strict=True)
-        ]
-
-    def _prediction(
-        self, question: Question, rationale: str | None, scores: dict[str, float]
-    ) -> Prediction:
-        top = max(scores.values(), default=0.0)
-        best = [label for label, score in scores.items() if score == top]
-        # Two labels that score exactly alike, as do two that tokenise alike, are no answer.
-        answer = best[0] if len(best) == 1 else None
-        return Prediction(
-            question.without(PREDICTION_FIELDS),
-            () if rationale is None else (rationale,),
-            answer,
-            scores,
-            None if answer is None else top,
-            self.models,
+        return write_rationales(
+            self._student(writer),
+            writer.stage,
+            questions,
+            max_new_tokens=self._settings.max_new_tokens,
         )
 
     def _rationale_source(self) -> str:
-        if self._answer.stage is Stage.DIRECT:
-            return "none"
-        return self._settings.rationale_from
+        if self._answer is None or FORMS[self._answer.stage].writes_rationale:
+            return "student"
+        return (
+            self._settings.rationale_from if FORMS[self._answer.stage].reads_rationale else "none"
+        )
 
-    def load(self) -> tuple[Student, Student | None]:
-        from scicot.students.encoder_decoder import load_student
-
-        def load(run: Run) -> Student:
-            return load_student(
-                run.directory,
-                max_source_tokens=run.manifest.max_source_tokens,
+    def _student(self, run: Run) -> Student:
+        if run.directory not in self._loaded:
+            student = run.load(
                 batch_size=self._settings.batch_size,
                 device=self._settings.device,
                 precision=self._settings.precision,
             )
-
-        if self._loaded is None:
-            self._loaded = (load(self._answer), load(self._rationale) if self._rationale else None)
-        return self._loaded
-
-
-def softmax(log_p: Sequence[float]) -> list[float] | None:
-    """Probabilities that add up to 1; None where a score is not a number."""
-    if not all(math.isfinite(value) for value in log_p):
-        return None
-    top = max(log_p)
-    weights = [math.exp(value - top) for value in log_p]
-    total = sum(weights)
-    return [weight / total for weight in weights]
+            self._loaded[run.directory] = run, student
+        return self._loaded[run.directory][1]
 
 
 def _has_rationale(question: Question) -> None:
@@ -255,13 +276,15 @@ def _windows(questions: Iterable[Question], size: int) -> Iterator[list[Question
         yield window
 
 
-def _skip_done(out: Output, stream: Iterator[Question], name: str, task: Task) -> int:
+def _skip_done(
+    out: Output, stream: Iterator[Question], name: str, task: Task, fields: Sequence[str]
+) -> int:
     """Pass over the questions that the output answers already; they must be its first rows."""
     done = 0
     for where, row in out.existing():
         question = next(stream, None)
         try:
-            answered = Prediction.from_row(row).question
+            answered = Question.from_row(row).without(fields)
         except RowProblem as problem:
             raise InvalidRow(where, f"{problem}; start this file over with --force") from None
         if question is None or _asked(question) != _asked(answered):
@@ -270,7 +293,7 @@ def _skip_done(out: Output, stream: Iterator[Question], name: str, task: Task) -
                 f"{where}: answers {answered.id!r} where {expected}: the input has changed;"
                 " name another output, or start this one over with --force"
             )
-        if question.without(PREDICTION_FIELDS) != answered:
+        if question.without(fields) != answered:
             raise ScicotError(
                 f"{where}: {answered.id!r} is asked alike in {name}, but its gold answer or another"
                 " field has changed; name another output, or start this one over with --force"

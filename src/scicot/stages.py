@@ -1,19 +1,27 @@
-"""The two text-to-text functions of Sci-CoT (Ma, Jiang, Fan 2023, section 3), and nothing else.
+"""What each kind of student reads and writes: the paper's idea and its rivals, as text to text.
 
-    stage 1   question + choices              -> rationale
-    stage 2   question + choices + rationale  -> the label of the answer
+    rationale      question + choices              -> rationale                     (stage 1)
+    answer         question + choices + rationale  -> label                         (stage 2)
+    direct         question + choices              -> label
+    one-sequence   question + choices              -> rationale, then label
+    multi-task     predict: question + choices     -> label
+                   explain: question + choices     -> rationale
+
+The first two are Sci-CoT (Ma, Jiang, Fan 2023, section 3). The others are what it is compared with:
+answering at once, chain-of-thought in one output (Ho, Schmid, Yun 2023), and distilling step by
+step (Hsieh et al. 2023), whose task prefixes these are.
 
 A question becomes one line of text:
 
     question: Which conducts electricity? choices: (A) wood (B) copper rationale: Copper is a metal.
 
-One line, because T5's SentencePiece folds line breaks into blanks and lacks braces. The context
-comes last and the rationale before it, so that cutting an input that is too long on its right takes
-the context first, then the rationale, and the choices only when nothing else is left.
+One line, because T5's SentencePiece folds line breaks into blanks and lacks braces.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from scicot.records import Question
@@ -25,31 +33,165 @@ TEMPLATE_VERSION = 1
 class Stage(StrEnum):
     """What a run was trained to do."""
 
-    RATIONALE = "rationale"  # stage 1
-    ANSWER = "answer"  # stage 2
-    DIRECT = "direct"  # the baseline: stage 2 without a rationale
+    RATIONALE = "rationale"
+    ANSWER = "answer"
+    DIRECT = "direct"
+    ONE_SEQUENCE = "one-sequence"
+    MULTI_TASK = "multi-task"
 
 
-def rationale_input(question: Question) -> str:
-    """What the rationale student reads; its target is the rationale itself."""
-    return _text(question, rationale="")
+@dataclass(frozen=True)
+class Form:
+    """What is known of a stage without looking at a run."""
+
+    command: str  # the command that trains it
+    does: str  # for people
+    reads: str
+    writes: str
+    answers: bool = True
+    reads_rationale: bool = False
+    writes_rationale: bool = False
 
 
-def answer_input(question: Question, rationale: str | None) -> str:
-    """What the answer student reads; without a rationale, what the direct student reads."""
-    return _text(question, rationale or "")
+_QUESTION = "question: ... choices: (A) ... (B) ..."
+
+FORMS = {
+    Stage.RATIONALE: Form(
+        "train-rationale",
+        "writes a rationale for a multiple-choice question (stage 1 of Sci-CoT)",
+        _QUESTION,
+        "the rationale",
+        answers=False,
+        writes_rationale=True,
+    ),
+    Stage.ANSWER: Form(
+        "train-answer",
+        "answers a multiple-choice question with the help of a rationale (stage 2 of Sci-CoT)",
+        f"{_QUESTION} rationale: ...",
+        "the label",
+        reads_rationale=True,
+    ),
+    Stage.DIRECT: Form(
+        "train-answer",
+        "answers a multiple-choice question directly (the baseline without a rationale)",
+        _QUESTION,
+        "the label",
+    ),
+    Stage.ONE_SEQUENCE: Form(
+        "train-answer",
+        "writes a rationale and then the answer, in one output (one-sequence chain-of-thought)",
+        _QUESTION,
+        "the rationale, answer: and the label",
+        writes_rationale=True,
+    ),
+    Stage.MULTI_TASK: Form(
+        "train-answer",
+        "answers a multiple-choice question, and learnt to explain it beside (multi-task,"
+        " distilling step by step)",
+        f"predict: {_QUESTION}",
+        "the label",
+    ),
+}
+
+_MARK = " answer: "  # between the rationale and the label of a one-sequence output
 
 
-def answer_target(label: str) -> str:
-    """What the answer student writes for a choice: its label, as it stands in the input."""
+@dataclass(frozen=True, slots=True)
+class Input:
+    """What a student reads, in its parts; str() is the text."""
+
+    question: str
+    choices: str
+    rationale: str = ""
+    context: str = ""
+    task: str = ""  # the prefix of a multi-task student
+
+    def __str__(self) -> str:
+        parts = [
+            f"{self.task}question: {self.question} choices: {self.choices}",
+            f"rationale: {self.rationale}" if self.rationale else "",
+            f"context: {self.context}" if self.context else "",
+        ]
+        return _one_line(" ".join(parts))
+
+
+def rationale_input(question: Question, stage: Stage = Stage.RATIONALE) -> Input:
+    """What a student reads that is to write a rationale."""
+    return _input(question, "", "explain: " if stage is Stage.MULTI_TASK else "")
+
+
+def answer_input(
+    question: Question, rationale: str | None = None, stage: Stage = Stage.ANSWER
+) -> Input:
+    """What a student reads that is to answer; only stage 2 reads the rationale."""
+    given = rationale or "" if FORMS[stage].reads_rationale else ""
+    return _input(question, given, "predict: " if stage is Stage.MULTI_TASK else "")
+
+
+def rationale_target(rationale: str) -> str:
+    """What a student writes for a rationale."""
+    return _one_line(rationale)
+
+
+def answer_target(label: str, rationale: str | None = None, stage: Stage = Stage.ANSWER) -> str:
+    """What a student writes for a choice: its label, after the rationale where both are one."""
+    if stage is Stage.ONE_SEQUENCE:
+        return _one_line(f"{rationale or ''}{_MARK}{label}")
     return label
 
 
-def _text(question: Question, rationale: str) -> str:
+def written_rationale(text: str, stage: Stage) -> str:
+    """The rationale in what a student wrote; what a one-sequence student says after it is scored
+    anew for every label, never read."""
+    if stage is not Stage.ONE_SEQUENCE:
+        return text
+    before, mark, _ = f" {text} ".rpartition(_MARK)
+    return (before if mark else text).strip()
+
+
+def shortened(text: Input, limit: int, count: Callable[[str], int]) -> tuple[Input, dict[str, int]]:
+    """The input without as many words as it takes for `count` (its tokens) to be within `limit`.
+
+    Words of the context go first, from its end; then of the rationale, from its end; then of the
+    question, from its beginning, since what is asked stands last. The choices are never cut: where
+    they alone are too long, the result is longer than `limit`. Also tells how many words each part
+    lost.
+    """
+    lost: dict[str, int] = {}
+    for part in ("context", "rationale", "question"):
+        whole, words = text, len(getattr(text, part).split())
+        kept = most_that_fit(words, lambda n: count(str(_keeping(whole, part, n))) <= limit)  # noqa: B023
+        text = _keeping(whole, part, kept)
+        if kept < words:
+            lost[part] = words - kept
+        if count(str(text)) <= limit:
+            break
+    return text, lost
+
+
+def most_that_fit(most: int, fits: Callable[[int], bool]) -> int:
+    """The largest number up to `most` that fits, where what fits is what is small; else 0."""
+    low, high = 0, most
+    while low < high:
+        middle = (low + high + 1) // 2
+        if fits(middle):
+            low = middle
+        else:
+            high = middle - 1
+    return low
+
+
+def _keeping(text: Input, part: str, number: int) -> Input:
+    """The input with so many words of one part: the first ones, but the last of the question."""
+    words = getattr(text, part).split()
+    kept = words[len(words) - number :] if part == "question" else words[:number]
+    return replace(text, **{part: " ".join(kept)})
+
+
+def _input(question: Question, rationale: str, task: str) -> Input:
     choices = " ".join(f"({choice.label}) {choice.text}" for choice in question.choices)
-    parts = [f"question: {question.question}", f"choices: {choices}"]
-    if rationale:
-        parts.append(f"rationale: {rationale}")
-    if question.context:
-        parts.append(f"context: {question.context}")
-    return " ".join(" ".join(parts).split())
+    return Input(question.question, choices, rationale, question.context, task)
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())

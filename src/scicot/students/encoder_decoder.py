@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from scicot.errors import ScicotError
 from scicot.sources.hub import hub_answers
+from scicot.stages import Input
+from scicot.students.base import DRAW_TEMPERATURE
 from scicot.students.devices import resolve_device, resolve_precision
+from scicot.students.texts import encode_inputs
 
 if TYPE_CHECKING:
     import torch
@@ -59,13 +63,6 @@ def load_pretrained(name: str) -> tuple[Any, Any]:
     return model, tokenizer
 
 
-def cut_before_end(ids: list[int], limit: int, end: int | None) -> list[int]:
-    """Token ids cut on the right to `limit`, the end token kept."""
-    if len(ids) <= limit:
-        return ids
-    return ids[:limit] if end is None else [*ids[: limit - 1], end]
-
-
 @contextmanager
 def _head_in_fp32(model: Any) -> Iterator[None]:
     """Let the output layer answer in fp32 for as long as this lasts.
@@ -88,6 +85,30 @@ def _head_in_fp32(model: Any) -> Iterator[None]:
         hook.remove()
 
 
+class _Drawn:
+    """Turns greedy choice into a draw at DRAW_TEMPERATURE, for the rows that have a seed.
+
+    The largest of logits plus Gumbel noise is distributed as a sample of their softmax (Gumbel
+    1954). The noise of a row comes from its own seed, so the batch around it does not matter.
+    """
+
+    def __init__(self, seeds: Sequence[int | None]) -> None:
+        import torch
+
+        self._generators = [
+            None if seed is None else torch.Generator().manual_seed(seed) for seed in seeds
+        ]
+
+    def __call__(self, _: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        import torch
+
+        for row, generator in enumerate(self._generators):
+            if generator is not None:
+                noise = torch.empty(scores.shape[-1]).exponential_(generator=generator)
+                scores[row] = scores[row] / DRAW_TEMPERATURE - noise.log().to(scores.device)
+        return scores
+
+
 @dataclass
 class EncoderDecoderStudent:
     """A `Student` (see base.py) on an encoder-decoder model and its tokenizer."""
@@ -96,11 +117,13 @@ class EncoderDecoderStudent:
     tokenizer: Any
     max_source_tokens: int
     batch_size: int
-    cut_inputs: int = 0
+    cuts: Counter[str] = field(default_factory=Counter)
     cut_outputs: int = 0
 
-    def generate(self, inputs: Sequence[str], *, max_new_tokens: int) -> list[str]:
-        from transformers import GenerationConfig
+    def generate(
+        self, inputs: Sequence[Input], *, max_new_tokens: int, draws: Sequence[int | None] = ()
+    ) -> list[str]:
+        from transformers import GenerationConfig, LogitsProcessorList
 
         # Made anew, so that sampling or beams in a model's generation_config.json do not meddle.
         greedy = GenerationConfig(  # type: ignore[no-untyped-call]
@@ -111,19 +134,29 @@ class EncoderDecoderStudent:
             eos_token_id=self.tokenizer.eos_token_id,
             decoder_start_token_id=self.model.config.decoder_start_token_id,
         )
-        self.model.generation_config = greedy
 
-        def run(rows: list[list[int]]) -> list[str]:
-            tokens = self.model.generate(**self._padded(rows), generation_config=greedy)
+        def run(items: list[tuple[list[int], int | None]]) -> list[str]:
+            rows, seeds = zip(*items, strict=True)
+            drawn = any(seed is not None for seed in seeds)
+            tokens = self.model.generate(
+                **self._padded(list(rows)),
+                generation_config=greedy,
+                logits_processor=LogitsProcessorList([_Drawn(seeds)] if drawn else []),
+            )
             ended = (tokens[:, 1:] == self.tokenizer.eos_token_id).any(-1)
             self.cut_outputs += int((~ended).sum())
             texts = self.tokenizer.batch_decode(tokens, skip_special_tokens=True)
             return [text.strip() for text in texts]
 
-        return self._batched(self._encode(inputs), len, run)
+        pairs = list(zip(self._encode(inputs), draws or [None] * len(inputs), strict=True))
+        own, self.model.generation_config = self.model.generation_config, greedy
+        try:
+            return self._batched(pairs, lambda pair: len(pair[0]), run)
+        finally:
+            self.model.generation_config = own
 
     def score(
-        self, inputs: Sequence[str], candidates: Sequence[Sequence[str]]
+        self, inputs: Sequence[Input], candidates: Sequence[Sequence[str]]
     ) -> list[list[float]]:
         sources = self._encode(inputs)
         targets = [
@@ -159,13 +192,8 @@ class EncoderDecoderStudent:
             scores: list[float] = (log_p * targets["attention_mask"]).sum(-1).tolist()
             return scores
 
-    def _encode(self, texts: Sequence[str]) -> list[list[int]]:
-        if not texts:
-            return []  # a tokenizer takes no empty batch
-        rows = self.tokenizer(list(texts))["input_ids"]
-        self.cut_inputs += sum(len(ids) > self.max_source_tokens for ids in rows)
-        end = self.tokenizer.eos_token_id
-        return [cut_before_end(ids, self.max_source_tokens, end) for ids in rows]
+    def _encode(self, inputs: Sequence[Input]) -> list[list[int]]:
+        return encode_inputs(inputs, self.tokenizer, self.max_source_tokens, self.cuts)
 
     def _padded(self, rows: list[list[int]]) -> Any:
         batch = self.tokenizer.pad({"input_ids": rows}, return_tensors="pt")

@@ -3,6 +3,10 @@
 {"scicot": "0.1.0", "format": 1, "stage": "answer", "template": 1, "finished": true,
  "student": "scratch:tiny", "settings": {...}, "data": [{"file": ..., "sha256": ...}],
  "packages": {...}, "metrics": {...}, "weights_sha256": "..."}
+
+A run's trained_on.jsonl names the questions it learnt from (overlap.py). RUN/folds/0, 1, ... are
+the runs of its fold students. Of several seeds, RUN/seed-0, seed-1, ... are the runs, and the
+scicot.json of RUN has no weights beside it but lists them in "seeds".
 """
 
 from __future__ import annotations
@@ -16,10 +20,12 @@ from typing import Any
 
 from scicot import jsonl
 from scicot.errors import ScicotError
-from scicot.stages import TEMPLATE_VERSION, Stage
+from scicot.stages import FORMS, TEMPLATE_VERSION, Stage
+from scicot.students.base import Student
 from scicot.version import __version__
 
 MANIFEST = "scicot.json"
+CHECKPOINTS = "checkpoints"  # a folder that is there while a run is trained
 FORMAT = 1
 
 
@@ -38,7 +44,12 @@ class Manifest:
     packages: Mapping[str, str] = field(default_factory=dict)
     metrics: Mapping[str, Any] = field(default_factory=dict)
     examples_sha256: str | None = None  # of the texts it learnt from
+    dev_sha256: str | None = None  # of the texts it was selected by
     weights_sha256: str | None = None
+    fold: Mapping[str, Any] | None = None  # {"fold": 0, "folds": 4, "fold_by": "meta.block"}
+    seeds: Sequence[str] = field(
+        default_factory=list
+    )  # folders of runs that differ by their seed alone
 
     @property
     def max_source_tokens(self) -> int:
@@ -56,14 +67,37 @@ class Run:
     directory: Path
     manifest: Manifest
 
+    @classmethod
+    def at(cls, directory: Path) -> Run:
+        """The run in a directory that holds one."""
+        manifest = read_manifest(directory)
+        if manifest is None:
+            raise ScicotError(f"{directory}: holds no {MANIFEST}")
+        return cls(directory, manifest)
+
     @property
     def stage(self) -> Stage:
         return self.manifest.stage
 
+    def load(self, *, batch_size: int, device: str, precision: str) -> Student:
+        """Its student, on a device."""
+        from scicot.students.encoder_decoder import load_student
+
+        return load_student(
+            self.directory,
+            max_source_tokens=self.manifest.max_source_tokens,
+            batch_size=batch_size,
+            device=device,
+            precision=precision,
+        )
+
     @property
     def identity(self) -> str:
-        """A short name for the weights, as prediction rows record it: FOLDER@HASH."""
-        return f"{self.directory.resolve().name}@{(self.manifest.weights_sha256 or '')[:12]}"
+        """A short name for the weights, as rows record it: FOLDER@HASH, of a fold student
+        RUN/folds/K@HASH."""
+        place = self.directory.resolve()
+        name = "/".join(place.parts[-3:]) if self.manifest.fold else place.name
+        return f"{name}@{(self.manifest.weights_sha256 or '')[:12]}"
 
 
 def read_manifest(directory: str | os.PathLike[str]) -> Manifest | None:
@@ -94,11 +128,13 @@ def check_run(directory: str | os.PathLike[str], option: str, *stages: Stage) ->
     if manifest is None:
         raise ScicotError(f"{place}: holds no {MANIFEST}; give a run that scicot trained")
     if manifest.stage not in stages:
-        made_by = "train-rationale" if manifest.stage is Stage.RATIONALE else "train-answer"
-        wanted = "train-rationale" if Stage.RATIONALE in stages else "train-answer"
+        made_by, wanted = FORMS[manifest.stage].command, FORMS[stages[0]].command
         raise ScicotError(
             f"{place}: is a {manifest.stage} run (made by {made_by}); give one made by {wanted}"
         )
+    if manifest.seeds:
+        one = Path(directory) / manifest.seeds[0]
+        raise ScicotError(f"{place}: holds {len(manifest.seeds)} seeds; name one of them, as {one}")
     if not manifest.finished:
         raise ScicotError(
             f"{place}: its training is not finished; run the same training command again first"

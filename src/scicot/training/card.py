@@ -2,64 +2,62 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from scicot import jsonl
-from scicot.stages import Stage
+from scicot.stages import FORMS
 from scicot.students.runs import Manifest
 
-_PURPOSE = {
-    Stage.RATIONALE: "writes a rationale for a multiple-choice question (stage 1 of Sci-CoT)",
-    Stage.ANSWER: "answers a multiple-choice question with the help of a rationale"
-    " (stage 2 of Sci-CoT)",
-    Stage.DIRECT: "answers a multiple-choice question directly (the baseline without a rationale)",
-}
-
-_INPUT = "question: ... choices: (A) ... (B) ..."
-
-_FORM = {
-    Stage.RATIONALE: f"`{_INPUT}` -> the rationale",
-    Stage.ANSWER: f"`{_INPUT} rationale: ...` -> the label",
-    Stage.DIRECT: f"`{_INPUT}` -> the label",
-}
+_LIMITS = """\
+It knows what its training rows taught it. A rationale it writes can be fluent and wrong, and says
+nothing of how the answer was truly reached. Not for decisions about people."""
 
 
 def write_card(manifest: Manifest, run: Path) -> None:
-    """Write the model card of a trained run."""
+    """Write the model card of a trained run, or of several that differ by their seed."""
+    form = FORMS[manifest.stage]
+    seeds = f"{len(manifest.seeds)} students, one for each seed: {', '.join(manifest.seeds)}. "
+    reading = (
+        "Answers are read off the likelihood of the labels, never parsed from generated text; use\n"
+        "`scicot predict`, which does that."
+    )
+    fold = manifest.fold or {}
+    lack = f"It never saw fold {fold['fold']} of {fold['folds']} of the data. " if fold else ""
+    dev = manifest.metrics.get("dev_rows")
+    chosen = f" Chosen as its best on {dev:.0f} dev rows, by which it did not learn." if dev else ""
     data = [f"- `{row['file']}` (sha256 `{row['sha256'] or 'not kept'}`)" for row in manifest.data]
-    settings = [f"| {name} | {value} |" for name, value in manifest.settings.items()]
-    metrics = [f"| {name} | {value} |" for name, value in manifest.metrics.items()]
-    table = ["| setting | value |", "| --- | --- |"]
-    text = f"""\
----
-library_name: transformers
-pipeline_tag: text-generation
-tags: [scicot, chain-of-thought, distillation]
----
+    parts = [
+        f"# {run.name}",
+        f"{seeds if manifest.seeds else ''}A student of scicot {manifest.scicot} that"
+        f" {form.does}.\n"
+        f"{lack}It was trained from `{manifest.student}`.",
+        f"Input and output: `{form.reads}` -> {form.writes}.",
+        reading if form.answers else "",
+        "## Data",
+        "\n".join(data),
+        "## Settings",
+        _table("setting", manifest.settings),
+        "## Metrics",
+        _table("metric", manifest.metrics),
+        "" if manifest.seeds else f"![loss](loss.svg){chosen}",
+        "## Limits",
+        _LIMITS,
+    ]
+    head = (
+        "---\nlibrary_name: transformers\npipeline_tag: text-generation\n"
+        "tags: [scicot, chain-of-thought, distillation]\n---\n\n"
+    )
+    jsonl.write_text(run / "README.md", head + "\n\n".join(filter(None, parts)) + "\n")
 
-# {run.name}
 
-A student of scicot {manifest.scicot} that {_PURPOSE[manifest.stage]}.
-It was trained from `{manifest.student}`. Input and output: {_FORM[manifest.stage]}.
+def _table(kind: str, values: Mapping[str, Any]) -> str:
+    rows = [f"| {name} | {_shown(value)} |" for name, value in values.items()]
+    return "\n".join([f"| {kind} | value |", "| --- | --- |", *rows])
 
-Answers are read off the likelihood of the labels, never parsed from generated text; use
-`scicot predict`, which does that.
 
-## Data
-
-{chr(10).join(data)}
-
-## Settings
-
-{chr(10).join([*table, *settings])}
-
-## Metrics
-
-{chr(10).join([*table, *metrics])}
-
-## Limits
-
-It knows what its training rows taught it. A rationale it writes can be fluent and wrong, and says
-nothing of how the answer was truly reached. Not for decisions about people.
-"""
-    jsonl.write_text(run / "README.md", text)
+def _shown(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)

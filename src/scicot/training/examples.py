@@ -1,86 +1,163 @@
-"""Rows -> (source text, target text) pairs -> token ids, with what had to be cut counted."""
+"""Lessons -> (input, target) pairs -> token ids, with what had to be cut counted."""
 
 from __future__ import annotations
 
 import hashlib
+import random
+import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from scicot import stages
-from scicot.records import Question, Rationale
-from scicot.students.encoder_decoder import cut_before_end
+from scicot.records import STUDENT, Question, Rationale
+from scicot.replies.labels import label_patterns
+from scicot.stages import Input, Stage
+from scicot.students.texts import encode_inputs
+
+# A choice that points at others by their place or label: "All of the above", "Both A and C".
+_POINTS_AT_OTHERS = re.compile(
+    r"\b(?:above|below)\b|\b[A-Z1-9]\b.{0,3}\b(?:and|or)\b.{0,3}\b[A-Z1-9]\b"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """A question to learn from, the rationale that goes with it ("" for none), and the number of
+    the file it came from."""
+
+    question: Question
+    rationale: str = ""
+    file: int = 0
+    out_of_fold: bool = False
+
+    @classmethod
+    def of(cls, row: Rationale, file: int) -> Lesson:
+        by_student = (row.teacher or "").startswith(STUDENT)
+        out_of_fold = by_student and "fold" in row.question.extra
+        return cls(row.question, stages.rationale_target(row.rationale), file, out_of_fold)
+
+    def teaches(self, stage: Stage) -> bool:
+        """Whether it holds what a student of this stage learns."""
+        if stage is Stage.RATIONALE:
+            return bool(self.rationale)
+        return self.question.answer is not None
+
+    def shuffled(self, random: random.Random) -> Lesson:
+        """The same, the texts of its choices in another order under the same labels; itself where
+        the order must stay (see `in_fixed_order`)."""
+        if self.in_fixed_order:
+            return self
+        choices = self.question.choices
+        order = random.sample(range(len(choices)), len(choices))
+        mixed = tuple(
+            replace(choices[place], label=choice.label)
+            for choice, place in zip(choices, order, strict=True)
+        )
+        gold = self.question.labels.index(self.question.answer or "")
+        answer = choices[order.index(gold)].label
+        return replace(self, question=replace(self.question, choices=mixed, answer=answer))
+
+    @property
+    def in_fixed_order(self) -> bool:
+        """Whether another order would make it wrong: its rationale names labels, or a choice
+        points at others."""
+        named = label_patterns(self.question.labels)
+        return bool(
+            named.marked.search(self.rationale)
+            or named.opening.match(self.rationale)
+            or any(_POINTS_AT_OTHERS.search(choice.text) for choice in self.question.choices)
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    source: str
+    """What a student reads and what it is to write: `target`, which may be cut, and `tail`, which
+    may not. `task` is 1 for the rationale of a multi-task student, whose loss is weighed."""
+
+    source: Input
     target: str
+    tail: str = ""
+    task: int = 0
+
+    @property
+    def written(self) -> str:
+        return f"{self.target} {self.tail}".strip()
 
 
-def rationale_examples(rationales: Iterable[Rationale]) -> list[Example]:
-    """Stage 1: question + choices -> rationale. Rows without a rationale's words are left out."""
-    return [
-        Example(stages.rationale_input(row.question), " ".join(row.rationale.split()))
-        for row in rationales
-        if row.rationale.strip()
-    ]
+def examples_of(
+    lesson: Lesson, stage: Stage, *, drop_rationale: bool = False
+) -> tuple[Example, ...]:
+    """The examples of a lesson for a stage: one, or two for multi-task. `lesson.teaches(stage)`."""
+    question, rationale = lesson.question, lesson.rationale
+    label = question.answer or ""
+    answer = Example(
+        stages.answer_input(question, "" if drop_rationale else rationale, stage),
+        stages.answer_target(label),
+    )
+    explanation = Example(
+        stages.rationale_input(question, stage), stages.rationale_target(rationale), task=1
+    )
+    if stage is Stage.RATIONALE:
+        return (replace(explanation, task=0),)
+    if stage is Stage.ONE_SEQUENCE:
+        label_alone = stages.answer_target(label, None, stage)
+        return (replace(explanation, tail=label_alone, task=0),)
+    if stage is Stage.MULTI_TASK:
+        return answer, explanation
+    return (answer,)
 
 
-def answer_examples(rationales: Iterable[Rationale]) -> list[Example]:
-    """Stage 2: question + choices + rationale -> label. Unlabelled questions are left out."""
-    return [
-        Example(
-            stages.answer_input(row.question, row.rationale),
-            stages.answer_target(row.question.answer),
-        )
-        for row in rationales
-        if row.question.answer is not None
-    ]
-
-
-def direct_examples(questions: Iterable[Question]) -> list[Example]:
-    """The direct baseline: question + choices -> label. Unlabelled questions are left out."""
-    return [
-        Example(stages.answer_input(question, None), stages.answer_target(question.answer))
-        for question in questions
-        if question.answer is not None
-    ]
-
-
-def digest(examples: Sequence[Example]) -> str:
+def digest(lessons: Iterable[Lesson], stage: Stage) -> str:
     """What tells two training sets apart, wherever they were read from."""
     seen = hashlib.sha256()
-    for example in examples:
-        seen.update(f"{example.source}\0{example.target}\0".encode("utf-8", "surrogatepass"))
+    for lesson in lessons:
+        for example in examples_of(lesson, stage):
+            text = f"{lesson.file}\0{example.source}\0{example.written}\0"
+            seen.update(text.encode("utf-8", "surrogatepass"))
     return seen.hexdigest()
 
 
 @dataclass(frozen=True)
 class Encoded:
-    """Token ids of all examples, and how many texts were longer than allowed."""
+    """Token ids of examples, and how many of them had to be cut, and where."""
 
-    rows: list[dict[str, list[int]]]
-    cut_sources: int
+    rows: list[dict[str, Any]]
+    cuts: Counter[str]  # of the inputs, as encode_inputs counts them
     cut_targets: int
 
 
 def encode(
     examples: Sequence[Example], tokenizer: Any, max_source_tokens: int, max_target_tokens: int
 ) -> Encoded:
-    """Tokenise; ids that are too long are cut before their end token, and counted."""
-    end = tokenizer.eos_token_id
-    sources = tokenizer([e.source for e in examples])["input_ids"]
-    targets = tokenizer(text_target=[e.target for e in examples])["input_ids"]
+    """Token ids; what is too long loses words of its context, rationale or question, or of the end
+    of its target, never choices or label."""
+    cuts: Counter[str] = Counter()
+    sources = encode_inputs([e.source for e in examples], tokenizer, max_source_tokens, cuts)
+    targets = tokenizer(text_target=[e.written for e in examples])["input_ids"]
+    cut_targets = 0
+    for place, ids in enumerate(targets):
+        if len(ids) > max_target_tokens:
+            cut_targets += 1
+            short = target_within(examples[place], tokenizer, max_target_tokens)
+            targets[place] = tokenizer(text_target=short)["input_ids"]
     rows = [
-        {
-            "input_ids": cut_before_end(source, max_source_tokens, end),
-            "labels": cut_before_end(target, max_target_tokens, end),
-        }
-        for source, target in zip(sources, targets, strict=True)
+        {"input_ids": source, "labels": target, "task": example.task}
+        for source, target, example in zip(sources, targets, examples, strict=True)
     ]
-    return Encoded(
-        rows,
-        sum(len(source) > max_source_tokens for source in sources),
-        sum(len(target) > max_target_tokens for target in targets),
-    )
+    return Encoded(rows, cuts, cut_targets)
+
+
+def target_within(example: Example, tokenizer: Any, limit: int) -> str:
+    """What the example writes, without as many words at the end of its target as it takes for the
+    whole to be of `limit` tokens at most."""
+    words = example.target.split()
+
+    def keeping(number: int) -> str:
+        return replace(example, target=" ".join(words[:number])).written
+
+    def fits(number: int) -> bool:
+        return len(tokenizer(text_target=keeping(number))["input_ids"]) <= limit
+
+    return keeping(stages.most_that_fit(len(words), fits))

@@ -1,0 +1,98 @@
+"""Rows that would give each other away are kept together: in one fold, or all in dev, or not.
+
+What is chosen depends on the questions alone, not on a seed or on the order of files: both stages
+carve the same dev questions out of the same questions.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+
+from scicot.errors import ScicotError
+from scicot.overlap import text_key, whole_key
+from scicot.records import Question, field_value
+
+Groups = list[list[int]]  # the places of the rows of each group
+
+
+def group(questions: Sequence[Question], by: str | None = None) -> Groups:
+    """Groups of rows that must not be parted, in an order that depends on their content alone.
+
+    Rows of one id are one group, and so are rows of the same question text. With `by`, a field as
+    "meta.topic", its value takes the place of the text: rows of one value are one group, and so
+    are rows of the same text and choices. ScicotError where a row lacks the field.
+    """
+    parents = list(range(len(questions)))
+
+    def root(place: int) -> int:
+        while parents[place] != place:
+            parents[place] = parents[parents[place]]
+            place = parents[place]
+        return place
+
+    first: dict[str, int] = {}
+    for place, question in enumerate(questions):
+        for key in _keys(question, by):
+            parents[root(place)] = root(first.setdefault(key, place))
+    members: dict[int, list[int]] = defaultdict(list)
+    for place in range(len(questions)):
+        members[root(place)].append(place)
+    return sorted(
+        members.values(), key=lambda own: min(_shuffled(questions[place].id) for place in own)
+    )
+
+
+def deal(groups: Groups, folds: int) -> list[int]:
+    """The fold (from 0) of each row: whole groups, the folds as even in rows as they can be.
+
+    Large groups are dealt first, each to the fold that has least. ScicotError where there are
+    fewer groups than folds.
+    """
+    if len(groups) < folds:
+        raise ScicotError(
+            f"--folds {folds}: the rows make only {len(groups)} groups that may be parted"
+            " (--fold-by FIELD groups by another field; --fold-by id parts all but the same)"
+        )
+    fold_of = [0] * sum(map(len, groups))
+    sizes = [0] * folds
+    for own in sorted(groups, key=len, reverse=True):
+        fold = sizes.index(min(sizes))
+        sizes[fold] += len(own)
+        for place in own:
+            fold_of[place] = fold
+    return fold_of
+
+
+def carve(groups: Groups, fraction: float) -> set[int]:
+    """The places of about this fraction of the rows, whole groups, at least one and never all."""
+    if len(groups) < 2:
+        raise ScicotError(
+            "--dev-fraction: all rows are one group that may not be parted"
+            " (--fold-by FIELD groups by another field; --fold-by id parts all but the same)"
+        )
+    wanted = fraction * sum(map(len, groups))
+    carved: set[int] = set()
+    for own in groups:
+        if len(carved) + len(own) <= wanted:
+            carved.update(own)
+    return carved or set(sorted(groups, key=len)[0])
+
+
+def _keys(question: Question, by: str | None) -> Iterable[str]:
+    yield f"id {question.id}"
+    if by is None:
+        yield f"text {text_key(question)}"
+        return
+    yield f"question {whole_key(question)}"
+    try:
+        value = field_value(question.to_row(), by)
+    except KeyError:
+        raise ScicotError(f"--fold-by {by}: question {question.id!r} has no such field") from None
+    yield f"value {json.dumps(value, sort_keys=True)}"
+
+
+def _shuffled(identity: str) -> bytes:
+    return hashlib.sha256(identity.encode("utf-8", "surrogatepass")).digest()

@@ -1,0 +1,113 @@
+"""Which questions a student has met: told apart by id, by text, and by text and choices.
+
+Two questions have the same text when they differ in case, marks and blanks at most; they are the
+same question when their context and their choices (in any order) are alike too. A template ("Which
+of these floats on water?") is asked with ever other choices, and tells little; the same question
+tells everything.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from scicot import jsonl
+from scicot.errors import ScicotError
+from scicot.records import Question, normalized
+
+FILE = "trained_on.jsonl"
+
+
+def text_key(question: Question) -> str:
+    """The same for questions of the same text."""
+    return _digest(normalized(question.question))
+
+
+def whole_key(question: Question) -> str:
+    """The same for questions of the same text, context and choices."""
+    choices = sorted(normalized(choice.text) for choice in question.choices)
+    return _digest(
+        "\n".join([normalized(question.question), normalized(question.context), *choices])
+    )
+
+
+@dataclass
+class Overlap:
+    """How many questions were met before, by text and as a whole."""
+
+    questions: int = 0
+    same_text: int = 0
+    same_question: int = 0
+
+    def __bool__(self) -> bool:
+        return self.same_text > 0
+
+    def told(self, those: str) -> str:
+        """One sentence; `those` names what the questions were compared with."""
+        same = f"{self.same_question} of them" if self.same_question else "none of them"
+        return (
+            f"{self.same_text:,} of {self.questions:,} questions have the text of {those},"
+            f" {same} with the same choices too"
+        )
+
+
+@dataclass
+class Met:
+    """The questions that one or several students have met, as keys."""
+
+    texts: set[str] = field(default_factory=set)
+    wholes: set[str] = field(default_factory=set)
+    overlap: Overlap = field(default_factory=Overlap)
+
+    def add(self, questions: Iterable[Question]) -> None:
+        for question in questions:
+            self.texts.add(text_key(question))
+            self.wholes.add(whole_key(question))
+
+    def watch(self, questions: Iterable[Question]) -> Iterator[Question]:
+        """The same questions; those met before are counted in `overlap`."""
+        for question in questions:
+            self.overlap.questions += 1
+            if text_key(question) in self.texts:
+                self.overlap.same_text += 1
+                self.overlap.same_question += whole_key(question) in self.wholes
+            yield question
+
+    def overlap_with(self, questions: Iterable[Question]) -> Overlap:
+        """How many of these were met before."""
+        for _ in self.watch(questions):
+            pass
+        return self.overlap
+
+    def read(self, run: Path) -> None:
+        """Add what a run has met; a run from elsewhere may not tell."""
+        file = run / FILE
+        if not file.exists():
+            return
+        with file.open("rb") as lines:
+            for where, row in jsonl.decode_lines(lines, str(file)):
+                try:
+                    self.texts.add(row["text"])
+                    self.wholes.add(row["question"])
+                except KeyError as missing:
+                    raise ScicotError(f"{where}: has no {missing}") from None
+
+
+def write_met(run: Path, train: Iterable[Question], dev: Iterable[Question]) -> None:
+    """Write trained_on.jsonl: a row for each question that a student learns from, or is selected
+    by: {"id": ..., "split": "train" or "dev", "text": KEY, "question": KEY}."""
+    with jsonl.replacing(run / FILE) as stream:
+        for split, questions in (("train", train), ("dev", dev)):
+            seen = set()
+            for question in questions:
+                key = (question.id, whole_key(question))
+                if key not in seen:
+                    seen.add(key)
+                    row = {"id": question.id, "split": split, "text": text_key(question)}
+                    stream.write(jsonl.encode({**row, "question": key[1]}))
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]

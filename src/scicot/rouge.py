@@ -1,0 +1,37 @@
+"""ROUGE-L: how much of two texts is the same words in the same order."""
+
+from __future__ import annotations
+
+import re
+
+_WORD = re.compile("[a-z0-9]+")
+
+
+def rouge_l(candidate: str, reference: str) -> float:
+    """ROUGE-L F1 of two texts, from 0 to 1 (Lin 2004): twice the length of the longest common
+    subsequence of words over the number of words in both; so the order of the two does not matter.
+
+    Words are those of Google's rouge_score without stemming: runs of a-z and 0-9 in lower case.
+    0.0 where either text has none.
+    """
+    first, second = _WORD.findall(candidate.lower()), _WORD.findall(reference.lower())
+    if not first or not second:
+        return 0.0
+    return 2 * _common(first, second) / (len(first) + len(second))
+
+
+def _common(first: list[str], second: list[str]) -> int:
+    """Length of the longest common subsequence, a row of the table at a time as bits of an int.
+
+    Hyyrö 2004, "Bit-parallel LCS-length computation revisited": a 0 at bit i says that the length
+    grows from column i to i + 1. With Python's long ints no text is too long for a word.
+    """
+    places: dict[str, int] = {}
+    for column, word in enumerate(first):
+        places[word] = places.get(word, 0) | 1 << column
+    columns = (1 << len(first)) - 1
+    row = columns
+    for word in second:
+        matches = row & places.get(word, 0)
+        row = (row + matches | row - matches) & columns  # without what the sum carries out of it
+    return len(first) - row.bit_count()

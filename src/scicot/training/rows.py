@@ -1,0 +1,123 @@
+"""Files -> lessons, and which of them are learnt from, which judge, and which fold each lies in."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, TypedDict
+
+from scicot import sources
+from scicot.config import TrainSettings
+from scicot.errors import ScicotError
+from scicot.groups import carve, deal, group
+from scicot.overlap import Met
+from scicot.reporting import Reporter, counted
+from scicot.stages import Stage
+from scicot.training.examples import Lesson
+from scicot.training.folds import Folds
+
+
+class Options(TypedDict, total=False):
+    """What both verbs take about rows."""
+
+    dev: Sequence[sources.Source]  # files to choose the best checkpoint by
+    limit: int | None  # rows of each file
+    skip_invalid: bool
+
+
+@dataclass(frozen=True)
+class Parts:
+    train: Sequence[Lesson]
+    dev: Sequence[Lesson]
+    folds: Folds | None
+
+
+class Reader:
+    """Reads and parts the rows for one stage."""
+
+    def __init__(
+        self, stage: Stage, settings: TrainSettings, options: Options, reporter: Reporter
+    ) -> None:
+        self._stage = stage
+        self._settings = settings
+        self._options = options
+        self._reporter = reporter
+        dev = options.get("dev") or ()
+        self._dev_files = [dev] if isinstance(dev, str | os.PathLike) else dev
+        if self._dev_files and settings.dev_fraction:
+            raise ScicotError("--dev and --dev-fraction: give one of the two")
+        if settings.patience and not (self._dev_files or settings.dev_fraction):
+            raise ScicotError("--patience: nothing to judge by; give --dev or --dev-fraction")
+
+    def read(self, files: Sequence[sources.Source]) -> list[Lesson]:
+        """The rows of all files that teach this stage; ScicotError where there is none."""
+        weights = self._settings.weights
+        if weights and len(weights) != len(files):
+            raise ScicotError(f"--weights: {len(weights)} numbers for {len(files)} files")
+        lessons = self._lessons(files)
+        for number, file in enumerate(files):
+            if weights and not any(lesson.file == number for lesson in lessons):
+                raise ScicotError(f"{os.fspath(file)}: no row is left to train on")
+        if not lessons:
+            raise ScicotError("no row is left to train on")
+        return lessons
+
+    def part(self, lessons: Sequence[Lesson]) -> Parts:
+        """Rows that would give each other away stay on one side (groups.py)."""
+        settings = self._settings
+        groups, carved = [], set()
+        if settings.dev_fraction or settings.folds:
+            groups = group([lesson.question for lesson in lessons], settings.fold_by)
+        if settings.dev_fraction:
+            carved = carve(groups, settings.dev_fraction)
+        train = [lesson for place, lesson in enumerate(lessons) if place not in carved]
+        folds = Folds(lessons, deal(groups, settings.folds), carved) if settings.folds else None
+        if self._dev_files:
+            dev = self._dev_from_files(train)
+        else:
+            dev = [lessons[place] for place in sorted(carved)]
+        return Parts(train, self._as_predicted(dev), folds)
+
+    def _lessons(self, files: Sequence[sources.Source]) -> list[Lesson]:
+        options: Any = {
+            "limit": self._options.get("limit"),
+            "skip_invalid": self._options.get("skip_invalid", False),
+            "reporter": self._reporter,
+        }
+        with self._reporter.task("reading") as task:
+            if self._stage is Stage.DIRECT:
+                read = (row for file in files for row in sources.questions(file, **options))
+                unique = sources.unique(counted(read, task), self._reporter)
+                rows = [Lesson(question) for question in unique]
+            else:
+                rows = [
+                    Lesson.of(row, number)
+                    for number, file in enumerate(files)
+                    for row in counted(sources.rationales(file, **options), task)
+                ]
+        lessons = [lesson for lesson in rows if lesson.teaches(self._stage)]
+        if len(lessons) < len(rows):
+            why = "an empty rationale" if self._stage is Stage.RATIONALE else "no gold answer"
+            self._reporter.warn(f"{len(rows) - len(lessons)} rows left out: {why}")
+        return lessons
+
+    def _dev_from_files(self, train: Sequence[Lesson]) -> list[Lesson]:
+        dev = self._lessons(self._dev_files)
+        if not dev:
+            raise ScicotError("--dev: no row is left to judge by")
+        met = Met()
+        met.add(lesson.question for lesson in train)
+        overlap = met.overlap_with(lesson.question for lesson in dev)
+        if overlap:
+            self._reporter.warn(f"--dev: {overlap.told('training questions')}")
+        return dev
+
+    def _as_predicted(self, dev: list[Lesson]) -> list[Lesson]:
+        """Of rows with several kinds of rationales the out-of-fold ones alone: nothing comes nearer
+        to what `predict` will show stage 2."""
+        honest = [lesson for lesson in dev if lesson.out_of_fold]
+        if self._stage is not Stage.ANSWER or not 0 < len(honest) < len(dev):
+            return dev
+        self._reporter.note(f"dev: judged by its {len(honest)} out-of-fold rationales alone")
+        return honest

@@ -1,0 +1,202 @@
+"""One run directory: what is to be made there, whether it is there already, and making it."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from scicot import jsonl
+from scicot.config import TrainSettings
+from scicot.errors import ScicotError
+from scicot.outputs import differences
+from scicot.overlap import write_met
+from scicot.reporting import Reporter
+from scicot.stages import Stage
+from scicot.students.runs import CHECKPOINTS, Manifest, read_manifest
+from scicot.students.texts import told
+from scicot.training import examples
+from scicot.training.card import write_card
+from scicot.training.curve import loss_curve
+from scicot.training.dev import Dev
+from scicot.training.examples import Lesson
+from scicot.training.schedule import Schedule
+from scicot.training.scratch import PREFIX, build_scratch
+
+# Settings that do not decide the weights of a run, or do so through its rows alone.
+_NO_MATTER = ("device", "folds", "fold_by", "dev_fraction", "seeds")
+
+
+@dataclass(frozen=True)
+class Work:
+    """A student to train, and where."""
+
+    run: Path
+    stage: Stage
+    student: str
+    settings: TrainSettings
+    lessons: Sequence[Lesson]
+    dev: Sequence[Lesson]
+    data: Sequence[Mapping[str, Any]]
+    fold: Mapping[str, Any] | None = None
+    weights: int | None = None  # how many a scratch student is to have
+
+    def judge(self) -> Dev | None:
+        """Its dev set, where it has one."""
+        return Dev(self.dev, self.stage, self.settings) if self.dev else None
+
+    def manifest(self) -> Manifest:
+        """What the run directory will tell."""
+        return Manifest(
+            self.stage,
+            self.student,
+            json.loads(json.dumps(asdict(self.settings))),  # as it is read again
+            self.data,
+            examples_sha256=examples.digest(self.lessons, self.stage),
+            dev_sha256=examples.digest(self.dev, self.stage) if self.dev else None,
+            fold=self.fold,
+        )
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A student with fresh or pretrained weights, and all that it will read."""
+
+    model: Any
+    tokenizer: Any
+    schedule: Schedule
+
+
+def existing(work: Work) -> Manifest | None:
+    """A finished run of the same making; None where there is work to do; else ScicotError."""
+    if not work.run.exists():
+        return None
+    old = read_manifest(work.run) if work.run.is_dir() else None
+    if old is None:
+        if work.run.is_dir() and not any(work.run.iterdir()):
+            return None
+        raise ScicotError(f"-o {work.run}: exists and is no run of scicot; name another directory")
+    if not old.finished and not any((work.run / CHECKPOINTS).glob("checkpoint-*")):
+        return None  # nothing was learnt yet, so nothing can be mixed up
+    changed = differences(_making(old), _making(work.manifest()), defaults=asdict(TrainSettings()))
+    if changed:
+        raise ScicotError(
+            f"-o {work.run}: holds another run ({'; '.join(changed)});"
+            " name another directory, or train it over with --force"
+        )
+    return old if old.finished else None
+
+
+def prepare(work: Work, reporter: Reporter) -> Prepared:
+    """Build or load the student and tokenise its rows; ScicotError where it cannot be had."""
+    from transformers import set_seed
+
+    set_seed(work.settings.seed)
+    if work.student.startswith(PREFIX):
+        texts = (
+            text
+            for lesson in work.lessons
+            for example in examples.examples_of(lesson, work.stage)
+            for text in (str(example.source), example.written)
+        )
+        model, tokenizer = build_scratch(work.student, texts, weights=work.weights)
+    else:
+        from scicot.students.encoder_decoder import load_pretrained
+
+        model, tokenizer = load_pretrained(work.student)
+    with reporter.task("tokenising"):
+        schedule = Schedule(work.lessons, work.stage, tokenizer, work.settings)
+    return Prepared(model, tokenizer, schedule)
+
+
+def train(
+    work: Work, prepared: Prepared, reporter: Reporter, report_to: Sequence[str] = ()
+) -> Manifest:
+    """Train the student and leave a finished run directory behind."""
+    from scicot.training.trainer import fit
+
+    settings, schedule, manifest = work.settings, prepared.schedule, work.manifest()
+    _tell_cuts(work, schedule, reporter)
+    work.run.mkdir(parents=True, exist_ok=True)
+    manifest.packages = _versions()
+    manifest.write(work.run)
+    write_met(
+        work.run,
+        (lesson.question for lesson in work.lessons),
+        (lesson.question for lesson in work.dev),
+    )
+    metrics, log = fit(
+        prepared.model,
+        prepared.tokenizer,
+        schedule,
+        work.judge(),
+        work.run,
+        settings,
+        report_to=report_to,
+        reporter=reporter,
+    )
+    prepared.model.save_pretrained(work.run)
+    prepared.tokenizer.save_pretrained(work.run)
+    for file in work.run.glob("*.safetensors"):
+        file.chmod(0o666 & ~jsonl.umask())  # safetensors lets nobody else read
+    cuts = {f"cut_{part}s": count for part, count in schedule.cuts.items() if count}
+    manifest.metrics = {
+        "rows": len(work.lessons),
+        "dev_rows": len(work.dev),
+        **metrics,
+        **cuts,
+        "cut_targets": schedule.cut_targets,
+    }
+    manifest.weights_sha256 = _weights_sha256(work.run)
+    jsonl.write_text(
+        work.run / "loss.svg", loss_curve(log, f"{work.run.name}: {work.stage} student")
+    )
+    write_card(manifest, work.run)
+    manifest.finished = True
+    manifest.write(work.run)
+    shutil.rmtree(work.run / CHECKPOINTS, ignore_errors=True)
+    return manifest
+
+
+def _tell_cuts(work: Work, schedule: Schedule, reporter: Reporter) -> None:
+    for sentence in told(schedule.cuts, work.settings.max_source_tokens):
+        reporter.warn(f"{sentence} (--max-source-tokens)")
+    if schedule.cut_targets:
+        reporter.warn(
+            f"{schedule.cut_targets} of {len(work.lessons)} targets are longer than"
+            f" {work.settings.max_target_tokens} tokens and were cut (--max-target-tokens)"
+        )
+    if work.settings.shuffle_choices and schedule.in_fixed_order:
+        reporter.note(
+            f"{schedule.in_fixed_order} of {len(work.lessons)} rows keep the order of their"
+            " choices: the rationale names labels, or a choice points at others"
+        )
+
+
+def _making(manifest: Manifest) -> dict[str, Any]:
+    """What decides the weights; where it ran does not."""
+    return {
+        "stage": str(manifest.stage),
+        "student": manifest.student,
+        "training rows": manifest.examples_sha256,
+        "dev rows": manifest.dev_sha256,
+        **{name: value for name, value in manifest.settings.items() if name not in _NO_MATTER},
+    }
+
+
+def _versions() -> dict[str, str]:
+    names = ("torch", "transformers", "tokenizers", "accelerate")
+    return {name: importlib.metadata.version(name) for name in names}
+
+
+def _weights_sha256(run: Path) -> str:
+    digest = hashlib.sha256()
+    for file in sorted(run.glob("*.safetensors")):
+        with file.open("rb") as stream:
+            digest.update(hashlib.file_digest(stream, "sha256").digest())
+    return digest.hexdigest()

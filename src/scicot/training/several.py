@@ -1,0 +1,154 @@
+"""All students of one command: the main one, its fold students, and the same for every seed."""
+
+from __future__ import annotations
+
+import shutil
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from scicot.errors import ScicotError
+from scicot.reporting import Reporter
+from scicot.students.runs import Manifest, read_manifest
+from scicot.training import runs
+from scicot.training.card import write_card
+from scicot.training.folds import Folds
+from scicot.training.runs import Prepared, Work
+
+Done = dict[Path, Manifest]
+
+
+def train_all(
+    main: Work, folds: Folds | None, force: bool, report_to: Sequence[str], reporter: Reporter
+) -> Manifest:
+    """Train what is not trained yet, write the out-of-fold rationales, and sum up the seeds.
+
+    What is there already is looked at before anything is trained. With `force` the former run waits
+    beside its place until the new one is done.
+    """
+    mains = _of_seeds(main)
+    works = [work for one in mains for work in [one, *(folds.works(one) if folds else [])]]
+    done = {} if force else _found(main, mains, works)
+    todo = [work for work in works if work.run not in done]
+    if not todo:
+        reporter.note(f"{main.run} is finished already and not trained again")
+    elif done:
+        reporter.note(f"{len(done)} of {len(works)} students are finished and not trained again")
+    first = runs.prepare(todo[0], reporter) if todo else None
+    if first and len(todo) > 1:
+        _announce(todo, first, reporter)
+    if force:
+        _set_aside(main.run, reporter)
+    if len(mains) > 1:
+        _sum_up(main, mains, done)
+    for number, work in enumerate(todo, start=1):
+        if len(todo) > 1:
+            reporter.note(f"student {number} of {len(todo)}: {work.run}")
+        prepared, first = first or runs.prepare(work, reporter), None
+        done[work.run] = runs.train(work, prepared, reporter, report_to)
+    if folds:
+        for one in mains:
+            _add_metrics(done[one.run], folds.write(one, folds.works(one), reporter), one.run)
+    result = _sum_up(main, mains, done) if len(mains) > 1 else done[main.run]
+    shutil.rmtree(_replaced(main.run), ignore_errors=True)
+    return result
+
+
+def _of_seeds(main: Work) -> list[Work]:
+    """The main students: RUN itself, or RUN/seed-S for each of several seeds."""
+    first, count = main.settings.seed, main.settings.seeds
+    if count == 1:
+        return [main]
+    return [
+        replace(main, run=main.run / f"seed-{seed}", settings=replace(main.settings, seed=seed))
+        for seed in range(first, first + count)
+    ]
+
+
+def _found(main: Work, mains: Sequence[Work], works: Sequence[Work]) -> Done:
+    """The runs that are finished; ScicotError where something else is in a run's place."""
+    top = read_manifest(main.run)
+    if top is not None and bool(top.seeds) != (len(mains) > 1):
+        kind = f"{len(top.seeds)} seeds" if top.seeds else "a single run"
+        raise ScicotError(
+            f"-o {main.run}: holds {kind}; name another directory, or train it over with --force"
+        )
+    if top is None and len(mains) > 1:
+        runs.existing(main)  # nothing, or something that is not ours
+    found = {work.run: runs.existing(work) for work in works}
+    return {run: manifest for run, manifest in found.items() if manifest}
+
+
+def _announce(todo: Sequence[Work], first: Prepared, reporter: Reporter) -> None:
+    from scicot.training.trainer import expected_seconds
+
+    one = expected_seconds(
+        first.model, first.tokenizer, first.schedule, todo[0].judge(), todo[0].settings
+    )
+    rows = len(todo[0].lessons)
+    # By epochs, fold students have less to read; by steps, as much.
+    shares = [1.0 if work.settings.max_steps else len(work.lessons) / rows for work in todo]
+    folds = sum(work.fold is not None for work in todo)
+    of_folds = f", {folds} of them fold students" if folds else ""
+    reporter.note(
+        f"{len(todo)} students to train{of_folds}: about {_duration(one)} each,"
+        f" {_duration(one * sum(shares))} in all"
+    )
+
+
+def _sum_up(main: Work, mains: Sequence[Work], done: Mapping[Path, Manifest]) -> Manifest:
+    """Write what several seeds come to: mean and spread of every metric they share."""
+    trained = [done[work.run] for work in mains if work.run in done]
+    summary = main.manifest()
+    summary.seeds = [work.run.name for work in mains]
+    summary.finished = len(trained) == len(mains)
+    if summary.finished:
+        summary.metrics = _mean_and_spread([manifest.metrics for manifest in trained])
+    main.run.mkdir(parents=True, exist_ok=True)
+    summary.write(main.run)
+    if summary.finished:
+        write_card(summary, main.run)
+    return summary
+
+
+def _mean_and_spread(metrics: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """NAME and NAME_sd (the standard deviation over seeds, n - 1) for each metric of all runs."""
+    shared = [name for name in metrics[0] if all(name in own for own in metrics)]
+    result: dict[str, float] = {}
+    for name in shared:
+        values = [own[name] for own in metrics]
+        result[name] = statistics.mean(values)
+        if len(set(values)) > 1:
+            result[f"{name}_sd"] = statistics.stdev(values)
+    return result
+
+
+def _add_metrics(manifest: Manifest, metrics: Mapping[str, float], run: Path) -> None:
+    if not metrics.items() <= manifest.metrics.items():
+        manifest.metrics = {**manifest.metrics, **metrics}
+        manifest.write(run)
+        write_card(manifest, run)
+
+
+def _replaced(run: Path) -> Path:
+    return run.with_name(f".{run.name}.replaced")
+
+
+def _set_aside(run: Path, reporter: Reporter) -> None:
+    """With --force: the run that was there waits beside its place until the new one is done."""
+    replaced = _replaced(run)
+    if replaced.exists():  # of an earlier --force that was stopped
+        shutil.rmtree(run, ignore_errors=True)
+    elif run.exists():
+        if read_manifest(run) is None and any(run.iterdir()):
+            raise ScicotError(f"-o {run}: exists and is no run of scicot; name another directory")
+        run.rename(replaced)
+        reporter.note(f"the former {run} is kept as {replaced} until the end")
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = seconds / 60
+    return f"{minutes:.0f} min" if minutes < 90 else f"{minutes / 60:.1f} h"

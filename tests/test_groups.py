@@ -1,0 +1,97 @@
+from collections import Counter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from scicot import ScicotError
+from scicot.groups import carve, deal, group
+from scicot.overlap import Met, text_key, whole_key
+from scicot.records import Choice, Question
+
+
+def question(
+    identity: str, text: str, choices: str = "wood copper", topic: str | None = None
+) -> Question:
+    own = tuple(Choice(label, word) for label, word in zip("ABCD", choices.split(), strict=False))
+    return Question(identity, text, own, meta={"topic": topic} if topic else {})
+
+
+def sets(questions: list[Question], by: str | None = None) -> set[frozenset[int]]:
+    return {frozenset(own) for own in group(questions, by)}
+
+
+def test_rows_of_one_id_or_one_text_are_not_parted() -> None:
+    rows = [
+        question("1", "Which conducts?"),
+        question("2", "which  CONDUCTS", "iron wax"),
+        question("3", "Which floats?"),
+        question("3", "Which sinks?"),
+        question("4", "Which sinks!"),
+    ]
+    assert sets(rows) == {frozenset({0, 1}), frozenset({2, 3, 4})}
+
+
+def test_a_field_takes_the_place_of_the_text_but_not_of_the_question() -> None:
+    rows = [
+        question("1", "Which conducts?", "wood copper", "a"),
+        question("2", "Which conducts?", "iron wax", "b"),
+        question("3", "Which floats?", "iron wax", "b"),
+        question("4", "Which conducts", "copper wood", "c"),
+    ]
+    assert sets(rows, "meta.topic") == {frozenset({0, 3}), frozenset({1, 2})}
+    assert sets(rows, "id") == {frozenset({0, 3}), frozenset({1}), frozenset({2})}
+    with pytest.raises(ScicotError, match=r"--fold-by meta\.block: question '1' has no such field"):
+        group(rows, "meta.block")
+
+
+@given(st.lists(st.integers(1, 9), min_size=6, max_size=40), st.integers(2, 6))
+def test_folds_are_whole_groups_and_even(sizes: list[int], folds: int) -> None:
+    rows = [
+        question(f"{number}-{n}", f"text {number}")
+        for number, size in enumerate(sizes)
+        for n in range(size)
+    ]
+    groups = group(rows)
+    fold_of = deal(groups, folds)
+    assert all(len({fold_of[place] for place in own}) == 1 for own in groups)
+    counts = [Counter(fold_of)[fold] for fold in range(folds)]
+    assert min(counts) > 0
+    assert max(counts) - min(counts) <= max(sizes)
+    carved = carve(groups, 0.3)
+    assert 0 < len(carved) < len(rows)
+    assert all(carved >= set(own) or not carved & set(own) for own in groups)
+
+
+def test_parting_depends_on_the_questions_not_on_their_order() -> None:
+    rows = [question(str(n), f"text {n // 2}") for n in range(40)]
+    back = rows[::-1]
+    forward = {rows[place].id for place in carve(group(rows), 0.2)}
+    assert forward == {back[place].id for place in carve(group(back), 0.2)}
+    assert len(forward) == 8
+    twice = rows + rows
+    assert forward == {twice[place].id for place in carve(group(twice), 0.2)}
+
+
+def test_too_few_groups() -> None:
+    rows = [question(str(n), "Which?", f"a{n} b{n}") for n in range(9)]
+    with pytest.raises(ScicotError, match="--folds 3: the rows make only 1 groups"):
+        deal(group(rows), 3)
+    with pytest.raises(ScicotError, match="--dev-fraction: all rows are one group"):
+        carve(group(rows), 0.1)
+    assert len(set(deal(group(rows, "id"), 3))) == 3
+
+
+def test_the_same_question_and_the_same_text() -> None:
+    one = question("1", "Which conducts?")
+    assert text_key(one) == text_key(question("2", "which conducts", "iron wax"))
+    assert whole_key(one) == whole_key(question("2", "WHICH conducts", "copper wood"))
+    assert whole_key(one) != whole_key(question("1", "Which conducts?", "iron wax"))
+    met = Met()
+    met.add([one])
+    overlap = met.overlap_with(
+        [one, question("2", "Which conducts?", "iron wax"), question("3", "Which floats?")]
+    )
+    assert overlap.told("known ones") == (
+        "2 of 3 questions have the text of known ones, 1 of them with the same choices too"
+    )
