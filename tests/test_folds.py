@@ -106,7 +106,7 @@ def test_folds_that_are_done_are_not_done_again(rows: Path, tmp_path: Path) -> N
     assert train_rationale(rows, run, reporter=recorder, **options).finished
     assert recorder.notes == [f"{run} is finished already and not trained again"]
     assert (run / "out_of_fold.jsonl").read_bytes() == written
-    with pytest.raises(ScicotError, match="folds/0: holds another run .*training rows: was"):
+    with pytest.raises(ScicotError, match=r"folds/0: holds another run .*training rows: was"):
         train_rationale(rows, run, student="scratch:tiny", settings=replace(FOLDS, folds=2))
 
 
