@@ -15,7 +15,14 @@ if TYPE_CHECKING:
 
 # What does not leave this machine: work in progress, and the training questions and rationales.
 # A run of several seeds has them a folder deeper; a star here matches "/" as well.
-IGNORED = ("*checkpoints/*", "*folds/*", "*out_of_fold*", "*trained_on*", "*.lock")
+IGNORED = (
+    "*checkpoints/*",
+    "*folds/*",
+    "*tensorboard/*",
+    "*out_of_fold*",
+    "*trained_on*",
+    "*.lock",
+)
 
 
 def check_push(repo: str) -> None:

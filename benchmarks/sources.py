@@ -1,0 +1,292 @@
+"""Which rationales stage 2 should learn from, beside every rival, on three example worlds.
+
+    python -m benchmarks.sources run OUT [--jobs 2]     train and predict; goes on where it stopped
+    python -m benchmarks.sources table OUT              the tables of docs/rationale_sources.md
+
+For each world and seed: stage 1 trained fully, too little, hardly at all, each with fold students;
+stage 2 on the teacher's rationales, on stage 1's own on its training questions (in-sample), on
+out-of-fold ones, and on the teacher's and out-of-fold ones mixed, with and without rationale
+dropout; and the rivals. OUT/WORLD-SEED.json tells which test questions each system got right.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+REPOSITORY = Path(__file__).parents[1]
+WORLDS: dict[str, list[str]] = {
+    "easy": ["--entities", "118"],
+    "shipped": [],
+    "harder": ["--train", "700"],
+}
+SEEDS = (0, 1, 2)
+TEST = 600
+STAGE_1 = {"full": 600, "under": 400, "hopeless": 150}  # optimizer steps
+STAGE_2 = 600
+BATCH = 16
+FOLDS = 3
+DROPOUT = 0.2
+RESAMPLES = 4000
+LONGEST = 96  # tokens of a rationale; the tutor's have about 60
+
+
+@dataclass(frozen=True)
+class Bench:
+    """One world and seed: its files, and what is known of it so far."""
+
+    place: Path
+    seed: int
+    results: dict[str, Any]
+
+    def settings(self, steps: int, **more: Any) -> Any:
+        from scicot import TrainSettings
+
+        return TrainSettings(
+            max_steps=steps,
+            batch_size=BATCH,
+            learning_rate=3e-3,
+            max_target_tokens=LONGEST,
+            seed=self.seed,
+            device="cpu",
+            **more,
+        )
+
+    def train_answer(self, name: str, files: list[Path], steps: int = STAGE_2, **more: Any) -> Path:
+        from scicot import train_answer
+
+        run = self.place / "runs" / name
+        options = {key: more.pop(key) for key in ("method", "equal_to") if key in more}
+        student = str(more.pop("student", "scratch:tiny"))
+        settings = replace(self.settings(steps), **more)
+        train_answer(files, run, student=student, settings=settings, **options)
+        return run
+
+    def predict(self, questions: Path, name: str, **models: Any) -> Path:
+        from scicot import PredictSettings, predict
+
+        out = self.place / f"{name}.jsonl"
+        given = models.pop("rationale_from", "student")
+        settings = PredictSettings(
+            rationale_from=given, max_new_tokens=LONGEST, batch_size=256, device="cpu"
+        )
+        predict(questions, out, settings=settings, **models)
+        return out
+
+    def write(self, stage_1: Path, questions: Path, name: str) -> Path:
+        """Stage 1's rationales for a file of questions."""
+        return self.predict(questions, name, rationale_model=stage_1)
+
+    def judge(self, name: str, questions: Path, **models: Any) -> None:
+        """Predict the test questions, and keep which were answered right, in their order."""
+        if name not in self.results["right"]:
+            folder = re.sub(r"\W+", "-", name)
+            answers = rows(self.predict(questions, f"predictions/{folder}", **models))
+            self.results["right"][name] = [int(r["prediction"] == r["answer"]) for r in answers]
+            self.results["facts"] = [row["meta"]["fact"] for row in answers]
+            self.save()
+
+    def save(self) -> None:
+        file = self.place.with_suffix(".json")
+        file.with_suffix(".new").write_text(json.dumps(self.results))
+        file.with_suffix(".new").replace(file)
+
+
+def run_world(world: str, seed: int, out: Path) -> None:
+    """Everything of one world and seed; what is done already is not done again."""
+    from scicot import generate_rationales
+
+    place = out / f"{world}-{seed}"
+    file = place.with_suffix(".json")
+    known = json.loads(file.read_text()) if file.exists() else {}
+    bench = Bench(place, seed, {"world": world, "seed": seed, "right": {}, "exact": {}, **known})
+    files = place / "world"
+    if not (files / "test_replies.jsonl").exists():
+        script = str(REPOSITORY / "examples" / "make_world.py")
+        size = ["--out", str(files), "--test", str(TEST), "--seed", str(seed), *WORLDS[world]]
+        subprocess.run([sys.executable, script, *size], check=True, stdout=subprocess.DEVNULL)
+    teacher, tutor = place / "teacher.jsonl", place / "tutor.jsonl"
+    for split, made in (("train", teacher), ("test", tutor)):
+        replies = f"recorded:{files / f'{split}_replies.jsonl'}"
+        generate_rationales(files / f"{split}.jsonl", made, teacher=replies)
+
+    readers = {
+        "teacher": bench.train_answer("teacher", [teacher]),
+        "teacher, dropout": bench.train_answer(
+            "teacher-dropout", [teacher], rationale_dropout=DROPOUT
+        ),
+    }
+    reader = readers["teacher"]
+    bench.judge("given", tutor, answer_model=reader, rationale_from="input")
+    for level, steps in STAGE_1.items():
+        run_level(bench, level, steps, teacher, tutor, readers)
+    equal = {"method": "direct", "equal_to": [place / "runs" / "rationale-full", reader]}
+    rivals: dict[str, dict[str, Any]] = {
+        "direct": {"method": "direct"},
+        "direct, equal": equal,
+        "one-sequence": {"method": "one-sequence"},
+        "multi-task": {"method": "multi-task"},
+    }
+    for name, more in rivals.items():
+        run = bench.train_answer(name.replace(", ", "-"), [teacher], STAGE_1["full"], **more)
+        bench.judge(name, files / "test.jsonl", answer_model=run)
+    bench.results["done"] = True
+    bench.save()
+
+
+def run_level(
+    bench: Bench, level: str, steps: int, teacher: Path, tutor: Path, readers: dict[str, Path]
+) -> None:
+    """A stage 1 of so many steps with its fold students, and every stage 2 behind it."""
+    from scicot import train_rationale
+
+    stage_1 = bench.place / "runs" / f"rationale-{level}"
+    settings = bench.settings(steps, folds=FOLDS, fold_by="meta.block")
+    train_rationale(teacher, stage_1, student="scratch:tiny", settings=settings)
+    written = bench.write(stage_1, tutor, f"test-{level}")
+    in_sample = bench.write(stage_1, teacher, f"in-sample-{level}")
+    out_of_fold = stage_1 / "out_of_fold.jsonl"
+    bench.results["exact"][level] = {
+        "in-sample": exact(in_sample, teacher),
+        "out-of-fold": exact(out_of_fold, teacher),
+        "test": exact(written, tutor),
+    }
+    made = dict(readers)
+    for name, (sources, more) in _stage_2(level, teacher, in_sample, out_of_fold).items():
+        folder = re.sub(r"\W+", "-", f"{name}-{level}")
+        made[name] = bench.train_answer(folder, sources, **more)
+    for name, run in made.items():
+        bench.judge(f"{level}/{name}", written, answer_model=run, rationale_from="input")
+
+
+def exact(written: Path, reference: Path) -> float:
+    """The share of rationales that are their teacher's to the letter."""
+    texts = [[row["rationale"] for row in rows(file)] for file in (written, reference)]
+    same = [own == wanted for own, wanted in zip(*texts, strict=True)]
+    return float(np.mean(same))
+
+
+def _stage_2(
+    level: str, teacher: Path, in_sample: Path, out_of_fold: Path
+) -> dict[str, tuple[list[Path], dict[str, Any]]]:
+    """What stage 2 learns from, by name: files and settings."""
+    both, mostly_teacher = [teacher, out_of_fold], {"weights": (4.0, 1.0)}
+    robust = {"mixed 4:1, dropout": (both, {**mostly_teacher, "rationale_dropout": DROPOUT})}
+    if level == "hopeless":
+        return robust
+    return {
+        "in-sample": ([in_sample], {}),
+        "out-of-fold": ([out_of_fold], {}),
+        "mixed 1:1": (both, {"weights": (1.0, 1.0)}),
+        "mixed 4:1": (both, mostly_teacher),
+        **robust,
+    }
+
+
+def rows(file: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in file.open()]
+
+
+def table(out: Path) -> str:
+    """Markdown: for each world and level of stage 1 its systems, beside the rivals."""
+    found = [json.loads(file.read_text()) for file in sorted(out.glob("*-*.json"))]
+    parts = []
+    for world in WORLDS:
+        seeds = [one for one in found if one["world"] == world and one.get("done")]
+        if not seeds:
+            continue
+        parts.append(f"### {world}: {len(seeds)} seeds, {len(seeds[0]['facts'])} questions each\n")
+        for level, steps in STAGE_1.items():
+            shares = {
+                kind: sum(one["exact"][level][kind] for one in seeds) / len(seeds)
+                for kind in seeds[0]["exact"][level]
+            }
+            told = ", ".join(f"{kind} {100 * share:.0f} %" for kind, share in shares.items())
+            parts.append(f"Stage 1 {level} ({steps} steps); rationales that are exact: {told}.\n")
+            names = [name for name in seeds[0]["right"] if name.startswith(f"{level}/")]
+            parts.append(_rows(seeds, names, against=f"{level}/teacher"))
+        rivals = [name for name in seeds[0]["right"] if "/" not in name]
+        parts.append("Without stage 1 (given: the tutor's rationales, an upper bound).\n")
+        parts.append(_rows(seeds, rivals, against="direct"))
+    return "\n".join(parts)
+
+
+def _rows(seeds: list[dict[str, Any]], names: list[str], against: str) -> str:
+    reference = against.rpartition("/")[2]
+    lines = [f"| system | accuracy | by seed | minus {reference} |", "| --- | --- | --- | --- |"]
+    for name in names:
+        own = [np.array(one["right"][name], float) for one in seeds]
+        other = [np.array(one["right"][against], float) for one in seeds]
+        groups = [one["facts"] for one in seeds]
+        mean, low, high = _interval(own, groups)
+        by_seed = " ".join(f"{100 * values.mean():.1f}" for values in own)
+        difference = ""
+        if name != against:
+            gaps = [a - b for a, b in zip(own, other, strict=True)]
+            difference = "{:+.1f} ({:+.1f} to {:+.1f})".format(*_interval(gaps, groups))
+        lines.append(
+            f"| {name.rpartition('/')[2]} | {mean:.1f} ({low:.1f} to {high:.1f}) | {by_seed} |"
+            f" {difference} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def _interval(values: list[Floats], facts: list[list[str]]) -> tuple[float, float, float]:
+    """Mean and 95 % interval in percent: seeds are drawn again, and in each of them its facts."""
+    tables = []
+    for own, names in zip(values, facts, strict=True):
+        _, members = np.unique(names, return_inverse=True)
+        tables.append(np.stack([np.bincount(members, own), np.bincount(members)]))
+    dice = np.random.default_rng(0)
+    means = []
+    for _ in range(RESAMPLES):
+        drawn = []
+        for seed in dice.integers(len(tables), size=len(tables)):
+            sums, sizes = tables[seed]
+            times = dice.multinomial(len(sums), np.full(len(sums), 1 / len(sums)))
+            drawn.append((sums @ times) / (sizes @ times))
+        means.append(np.mean(drawn))
+    low, high = np.quantile(means, [0.025, 0.975])
+    return tuple(100 * float(x) for x in (np.mean([v.mean() for v in values]), low, high))  # type: ignore[return-value]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else "")
+    parser.add_argument("what", choices=["run", "world", "table"])
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--jobs", type=int, default=2, help="worlds at a time, a thread each")
+    parser.add_argument("--only", help="WORLD-SEED of `world`")
+    arguments = parser.parse_args()
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    if arguments.what == "table":
+        print(table(arguments.out))
+    elif arguments.what == "world":
+        world, _, seed = arguments.only.rpartition("-")
+        run_world(world, int(seed), arguments.out)
+    else:
+        # One thread each: two processes of two threads wait for one another on two cores.
+        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+
+        def one(name: str) -> None:
+            command = [sys.executable, "-m", "benchmarks.sources", "world", str(arguments.out)]
+            subprocess.run([*command, "--only", name], env=environment, check=True)
+            print(f"{name} is done", flush=True)
+
+        with ThreadPoolExecutor(arguments.jobs) as pool:
+            list(pool.map(one, [f"{world}-{seed}" for seed in SEEDS for world in WORLDS]))
+
+
+if __name__ == "__main__":
+    main()

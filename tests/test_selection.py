@@ -1,0 +1,160 @@
+"""The best checkpoint is chosen on dev, and what dev says is what predict would say."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import Recorder, Trained, read_rows, world_rows, write_rows
+
+from scicot import PredictSettings, ScicotError, TrainSettings, predict, train_answer
+from scicot.students.runs import Manifest, read_manifest
+from scicot.training.dev import Dev
+from scicot.training.jobs import train_rationale
+
+SETTINGS = TrainSettings(
+    max_steps=12, warmup_steps=1, batch_size=8, learning_rate=0.02, eval_steps=3, device="cpu",
+    max_target_tokens=24,
+)  # fmt: skip
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> tuple[Path, Path]:
+    rows = world_rows()
+    return write_rows(tmp_path / "train.jsonl", rows[:24]), write_rows(
+        tmp_path / "dev.jsonl", rows[24:]
+    )
+
+
+def log(run: Path, figure: str) -> dict[int, float]:
+    rows = read_rows(run / "training_log.jsonl")
+    return {row["step"]: row[figure] for row in rows if figure in row}
+
+
+def test_the_best_on_dev_is_kept_and_predict_agrees(
+    files: tuple[Path, Path], tmp_path: Path
+) -> None:
+    run, out = tmp_path / "run", tmp_path / "out.jsonl"
+    train, dev = files
+    manifest = train_answer(train, run, student="scratch:tiny", settings=SETTINGS, dev=[dev])
+    accuracy, loss = log(run, "dev_accuracy"), log(run, "dev_loss")
+    assert sorted(accuracy) == [3, 6, 9, 12]
+    best = max(accuracy, key=lambda step: (accuracy[step], -loss[step]))
+    assert manifest.metrics["best_step"] == best
+    assert manifest.metrics["dev_accuracy"] == accuracy[best]
+    cpu = PredictSettings(rationale_from="input", device="cpu")
+    predict(dev, out, answer_model=run, settings=cpu)
+    rows = read_rows(out)
+    right = sum(row["prediction"] == row["answer"] for row in rows)
+    assert right / len(rows) == accuracy[best]
+    assert "Chosen as its best on 12 dev rows" in (run / "README.md").read_text()
+    assert (run / "loss.svg").read_text().startswith("<svg")
+    assert not (run / "checkpoints").exists()
+
+
+def test_a_rationale_student_is_chosen_by_loss_or_by_rouge_l(
+    files: tuple[Path, Path], tmp_path: Path
+) -> None:
+    train, dev = files
+    for by in ("loss", "rouge-l"):
+        run = tmp_path / by
+        settings = replace(SETTINGS, select_by=by)
+        manifest = train_rationale(train, run, student="scratch:tiny", settings=settings, dev=dev)
+        loss, rouge = log(run, "dev_loss"), log(run, "dev_rouge_l")
+        merit = (lambda s: -loss[s]) if by == "loss" else (lambda s: (rouge[s], -loss[s]))  # noqa: B023
+        assert manifest.metrics["best_step"] == max(loss, key=merit)
+        assert 0 <= manifest.metrics["dev_rouge_l"] <= 1
+
+
+def test_the_dev_loss_is_that_of_the_model_itself(trained: Trained) -> None:
+    import torch
+
+    from scicot.records import Question
+    from scicot.stages import Stage, rationale_input
+    from scicot.students.encoder_decoder import load_pretrained
+    from scicot.training.examples import Lesson
+
+    model, tokenizer = load_pretrained(str(trained.rationale))
+    rows = world_rows()[:5]
+    lessons = [Lesson(Question.from_row(row), row["rationale"]) for row in rows]
+    measured = Dev(lessons, Stage.RATIONALE, SETTINGS).measure(model, tokenizer)
+    total, tokens = 0.0, 0
+    for lesson in lessons:
+        source = tokenizer(str(rationale_input(lesson.question)), return_tensors="pt")
+        labels = tokenizer(text_target=lesson.rationale, return_tensors="pt")["input_ids"]
+        with torch.no_grad():
+            total += float(model.eval()(**source, labels=labels).loss) * labels.shape[1]
+        tokens += labels.shape[1]
+    assert measured["dev_loss"] == pytest.approx(total / tokens, rel=1e-5)
+
+
+def test_patience_ends_a_training_that_gets_no_better(
+    files: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    losses = iter([1.0, 0.5, 0.7, 0.6, 0.8, 0.1])
+    monkeypatch.setattr(Dev, "measure", lambda *_: {"dev_accuracy": 0.5, "dev_loss": next(losses)})
+    train, dev = files
+    settings = replace(SETTINGS, max_steps=18, patience=2)
+    manifest = train_answer(
+        train, tmp_path / "run", student="scratch:tiny", settings=settings, dev=dev
+    )
+    assert (manifest.metrics["steps"], manifest.metrics["best_step"]) == (12, 6)
+    assert manifest.metrics["dev_loss"] == 0.5
+
+
+def test_a_stopped_training_with_dev_goes_on_as_if_it_had_not_been(
+    files: tuple[Path, Path], tmp_path: Path
+) -> None:
+    class Stopping(Recorder):
+        def advance(self, steps: int = 1, **figures: Any) -> None:
+            super().advance(steps)
+            if self.doing == "training" and self.steps == 7:
+                raise KeyboardInterrupt
+
+    train, dev = files
+    settings = replace(SETTINGS, rationale_dropout=0.3, shuffle_choices=True)
+    options: dict[str, Any] = {"student": "scratch:tiny", "settings": settings, "dev": dev}
+
+    def made(run: Path) -> tuple[bytes, dict[int, float], Manifest]:
+        manifest = read_manifest(run)
+        assert manifest is not None
+        return (run / "model.safetensors").read_bytes(), log(run, "dev_loss"), manifest
+
+    with pytest.raises(KeyboardInterrupt):
+        train_answer(train, tmp_path / "stopped", reporter=Stopping(), **options)
+    train_answer(train, tmp_path / "stopped", **options)
+    train_answer(train, tmp_path / "straight", **options)
+    one, other = made(tmp_path / "stopped"), made(tmp_path / "straight")
+    assert one[:2] == other[:2]
+    assert one[2].metrics["best_step"] == other[2].metrics["best_step"]
+    assert log(tmp_path / "stopped", "loss") == log(tmp_path / "straight", "loss")
+
+
+def test_dev_questions_that_are_learnt_from_are_warned_of(
+    files: tuple[Path, Path], tmp_path: Path, recorder: Recorder
+) -> None:
+    train, _ = files
+    leak = [{**row, "id": f"dev-{row['id']}"} for row in world_rows()[20:30]]
+    dev = write_rows(tmp_path / "leak.jsonl", leak)
+    train_answer(
+        train, tmp_path / "run", student="scratch:tiny", settings=replace(SETTINGS, max_steps=1),
+        dev=dev, reporter=recorder,
+    )  # fmt: skip
+    assert recorder.warnings == [
+        "--dev: 10 of 10 questions have the text of training questions,"
+        " 4 of them with the same choices too"
+    ]
+
+
+def test_dev_and_dev_fraction_are_one_too_many(files: tuple[Path, Path], tmp_path: Path) -> None:
+    train, dev = files
+    settings = replace(SETTINGS, dev_fraction=0.2)
+    with pytest.raises(ScicotError, match="give one of the two"):
+        train_answer(train, tmp_path / "r", student="scratch:tiny", settings=settings, dev=dev)
+
+
+def test_the_log_is_json_without_a_made_up_epoch(trained: Trained) -> None:
+    rows = [json.loads(line) for line in (trained.answer / "training_log.jsonl").open()]
+    assert [row["step"] for row in rows if "loss" in row] == list(range(1, 9))
+    assert all("epoch" not in row for row in rows)
