@@ -169,3 +169,46 @@ def test_generation_settings_of_the_model_do_not_meddle(trained: Trained, tmp_pa
     settings = json.loads((run / "generation_config.json").read_text())
     (run / "generation_config.json").write_text(json.dumps({**settings, **meddling}))
     assert student_of(run).generate(INPUTS, max_new_tokens=12) == plain
+
+
+@needs_shared_data
+def test_flan_t5s_layout_survives_training_and_saving(trained: Trained, tmp_path: Path) -> None:
+    """An untied head and unscaled outputs, which T5Config does not tell apart from T5's own."""
+    import torch
+    from safetensors.torch import load_file, save_file
+
+    from scicot import TrainSettings, train_answer
+    from scicot.students.encoder_decoder import load_pretrained
+
+    place = tmp_path / "flan"
+    place.mkdir()
+    real_t5(place)
+    weights = load_file(place / "model.safetensors")
+    head = torch.randn(weights["shared.weight"].shape, generator=torch.Generator().manual_seed(1))
+    save_file({**weights, "lm_head.weight": head}, place / "model.safetensors", {"format": "pt"})
+
+    def logits(model: Any) -> torch.Tensor:
+        ids = torch.arange(3, 60)[None]
+        with torch.no_grad():
+            result: torch.Tensor = model.eval()(input_ids=ids, decoder_input_ids=ids[:, :9]).logits
+        return result
+
+    model, tokenizer = load_pretrained(str(place))
+    assert model.config.scale_decoder_outputs is False
+    assert torch.equal(model.lm_head.weight, head)
+    assert not torch.equal(model.shared.weight, head)
+    model.save_pretrained(tmp_path / "again")
+    tokenizer.save_pretrained(tmp_path / "again")
+    again, _ = load_pretrained(str(tmp_path / "again"))
+    assert torch.allclose(logits(model), logits(again), atol=1e-6, rtol=0)
+
+    # As a run: trained at a rate of next to nothing, kept as its best on dev, loaded again.
+    settings = TrainSettings(
+        max_steps=2, learning_rate=1e-12, warmup_steps=0, eval_steps=1, batch_size=4, device="cpu"
+    )
+    train_answer(
+        trained.rows, tmp_path / "run", student=str(place), settings=settings, dev=[trained.rows],
+        limit=8,
+    )  # fmt: skip
+    run, _ = load_pretrained(str(tmp_path / "run"))
+    assert torch.allclose(logits(model), logits(run), atol=1e-6, rtol=0)
