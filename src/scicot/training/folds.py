@@ -25,7 +25,7 @@ from scicot.training.examples import Lesson
 from scicot.training.runs import Work
 
 FILE = "out_of_fold.jsonl"
-_WINDOW = 1024  # rationales written before any is put on disk
+_WINDOW = 256  # rationales written before any is put on disk
 _BATCH = 128  # sequences that are decoded together
 
 
