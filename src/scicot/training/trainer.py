@@ -232,6 +232,8 @@ class _Progress(TrainerCallback):
         self._step = self._since = state.global_step
         with jsonl.replacing(self._run / LOG) as stream:  # what came after the checkpoint is redone
             stream.writelines(map(jsonl.encode, map(_finite, state.log_history)))
+        if self._dev and state.global_step == 0:  # a student that came trained may be best as it is
+            self._measure(self._dev, 0, control)
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002
         step = state.global_step
