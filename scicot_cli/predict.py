@@ -49,7 +49,11 @@ def predict(
         ),
     ] = PredictSettings.rationale_from,
     max_new_tokens: Annotated[
-        int, typer.Option("--max-new-tokens", help="Tokens a rationale may have.")
+        int | None,
+        typer.Option(
+            "--max-new-tokens",
+            help="Tokens a rationale may have. [default: as many as its student was trained on]",
+        ),
     ] = PredictSettings.max_new_tokens,
     batch_size: Annotated[
         int, typer.Option("--batch-size", help="Questions the model works on together.")

@@ -43,6 +43,9 @@ def test_a_field_takes_the_place_of_the_text_but_not_of_the_question() -> None:
     assert sets(rows, "id") == {frozenset({0, 3}), frozenset({1}), frozenset({2})}
     with pytest.raises(ScicotError, match=r"--fold-by meta\.block: question '1' has no such field"):
         group(rows, "meta.block")
+    null = Question("1", "Which?", rows[0].choices, meta={"topic": None})
+    with pytest.raises(ScicotError, match="question '1' has no such field"):
+        group([null], "meta.topic")
 
 
 @given(st.lists(st.integers(1, 9), min_size=6, max_size=40), st.integers(2, 6))
@@ -58,19 +61,39 @@ def test_folds_are_whole_groups_and_even(sizes: list[int], folds: int) -> None:
     counts = [Counter(fold_of)[fold] for fold in range(folds)]
     assert min(counts) > 0
     assert max(counts) - min(counts) <= max(sizes)
-    carved = carve(groups, 0.3)
+    carved = carve(rows, groups, 0.3)
     assert 0 < len(carved) < len(rows)
+    learnt = [own for own in groups if own[0] not in carved]
+    if len(learnt) >= folds:
+        of_rest = deal(groups, folds, carved)
+        assert len({of_rest[own[0]] for own in learnt}) == folds
     assert all(carved >= set(own) or not carved & set(own) for own in groups)
 
 
 def test_parting_depends_on_the_questions_not_on_their_order() -> None:
-    rows = [question(str(n), f"text {n // 2}") for n in range(40)]
-    back = rows[::-1]
-    forward = {rows[place].id for place in carve(group(rows), 0.2)}
-    assert forward == {back[place].id for place in carve(group(back), 0.2)}
-    assert len(forward) == 8
-    twice = rows + rows
-    assert forward == {twice[place].id for place in carve(group(twice), 0.2)}
+    rows = [question(str(n), f"text {n // 2}") for n in range(200)]
+
+    def dev(own: list[Question]) -> set[str]:
+        return {own[place].id for place in carve(own, group(own), 0.2)}
+
+    assert dev(rows) == dev(rows[::-1]) == dev([*rows, *rows[:30], *rows[10:50]])
+    assert dev(rows) >= dev(rows[:100])
+    assert 0.1 < len(dev(rows)) / len(rows) < 0.3
+
+
+def test_dev_is_like_the_rest_in_how_often_its_questions_recur() -> None:
+    sizes = [1] * 600 + [20] * 20
+    rows = [
+        question(f"{number}-{n}", f"text {number}")
+        for number, size in enumerate(sizes)
+        for n in range(size)
+    ]
+    carved = carve(rows, group(rows), 0.3)
+    alone = sum(
+        rows[place].id.endswith("-0") and int(rows[place].id[:-2]) < 600 for place in carved
+    )
+    assert alone / 600 == pytest.approx(0.3, abs=0.07)
+    assert (len(carved) - alone) / 400 == pytest.approx(0.3, abs=0.25)
 
 
 def test_too_few_groups() -> None:
@@ -78,7 +101,7 @@ def test_too_few_groups() -> None:
     with pytest.raises(ScicotError, match="--folds 3: the rows make only 1 groups"):
         deal(group(rows), 3)
     with pytest.raises(ScicotError, match="--dev-fraction: all rows are one group"):
-        carve(group(rows), 0.1)
+        carve(rows, group(rows), 0.1)
     assert len(set(deal(group(rows, "id"), 3))) == 3
 
 

@@ -58,7 +58,7 @@ def test_equal_weights_and_tokens(trained: Trained, tmp_path: Path, recorder: Re
     both = [trained.rationale, trained.answer]
     manifest = train_answer(
         trained.rows, tmp_path / "run", student="scratch:tiny", method="direct",
-        equal_to=both, settings=TINY, reporter=recorder,
+        equal_to=both, settings=replace(TINY, max_steps=None), reporter=recorder,
     )  # fmt: skip
     metrics = [read_manifest(run).metrics for run in both]  # type: ignore[union-attr]
     assert manifest.metrics["weights"] == pytest.approx(sum(m["weights"] for m in metrics), rel=0.1)
@@ -68,7 +68,7 @@ def test_equal_weights_and_tokens(trained: Trained, tmp_path: Path, recorder: Re
     assert "equal to 2 runs" in recorder.notes[0]
     again = train_answer(
         trained.rows, tmp_path / "run", student="scratch:tiny", method="direct",
-        equal_to=both, settings=TINY, reporter=recorder,
+        equal_to=both, settings=replace(TINY, max_steps=None), reporter=recorder,
     )  # fmt: skip
     assert again == manifest
 

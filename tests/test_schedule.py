@@ -80,19 +80,25 @@ def test_shuffled_choices_keep_their_answer() -> None:
 
 def test_choices_that_others_point_at_stay_where_they_are() -> None:
     dice = random.Random(0)
-    for rationale in ("Option B is a metal.", "(B) is a metal."):
+    named = ("Option B is it.", "(B) is a metal.", "So B is right.", "Let us see: A) no B) yes",
+             "A. Wood does not.", "The answer is A.", "It is option A", "see (a)")  # fmt: skip
+    for rationale in named:
         assert lesson(1, rationale=rationale).in_fixed_order
         assert lesson(1, rationale=rationale).shuffled(dice) == lesson(1, rationale=rationale)
     choices = (Choice("A", "iron"), Choice("B", "tin"), Choice("C", "all of the above"))
     assert Lesson(Question("1", "Q?", choices, "C")).in_fixed_order
     choices = (Choice("A", "iron"), Choice("B", "tin"), Choice("C", "Both A and B"))
     assert Lesson(Question("1", "Q?", choices, "C")).in_fixed_order
-    assert not lesson(1).in_fixed_order
+    for text in ("All of the Above", "neither A nor B", "both a and b", "none of the above"):
+        choices = (Choice("A", "iron"), Choice("B", "tin"), Choice("C", text))
+        assert Lesson(Question("1", "Q?", choices, "C")).in_fixed_order, text
+    for rationale in ("A metal conducts.", "It is a metal.", "Because Bob said so, I think."):
+        assert not lesson(1, rationale=rationale).in_fixed_order, rationale
 
 
 def test_a_multi_task_student_meets_both_tasks_of_a_question_together() -> None:
     made = schedule([lesson(n) for n in range(4)], Stage.MULTI_TASK, epochs=1)
-    assert made.steps == 2
+    assert (made.steps, made.batch_items) == (1, 8)
     rows = [made[item] for item in range(8)]
     assert [row["task"] for row in rows] == [0, 1] * 4
     for answer, explanation in zip(rows[::2], rows[1::2], strict=True):
@@ -127,7 +133,9 @@ def test_what_is_too_long_is_cut_where_it_does_least_harm_and_counted() -> None:
 def test_the_digest_knows_texts_and_files() -> None:
     one, other = [lesson(1), lesson(2)], [lesson(1), lesson(2, file=1)]
     assert digest(one, Stage.ANSWER) == digest(list(one), Stage.ANSWER)
-    assert digest(one, Stage.ANSWER) != digest(other, Stage.ANSWER)
+    assert digest(one, Stage.ANSWER) == digest(other, Stage.ANSWER)
+    weighted = {"weighted": True}
+    assert digest(one, Stage.ANSWER, **weighted) != digest(other, Stage.ANSWER, **weighted)
     assert digest(one, Stage.ANSWER) != digest(one, Stage.DIRECT)
 
 

@@ -47,7 +47,7 @@ class TrainSettings:
     learning_rate: float = 3e-4  # the peak; after the warm-up it falls linearly to 0
     warmup_steps: int = 100
     weight_decay: float = 0.0
-    max_source_tokens: int = 512  # longer inputs are cut on the right and counted
+    max_source_tokens: int = 512  # longer inputs lose words, never choices, and are counted
     max_target_tokens: int = 256  # longer targets are cut and counted
     weights: tuple[float, ...] = ()  # how much of an epoch comes from each file; all of all if ()
     rationale_dropout: float = 0.0  # share of rows that stage 2 meets without their rationale
@@ -105,7 +105,7 @@ class PredictSettings:
     """How two students answer questions."""
 
     rationale_from: RationaleFrom = "student"  # "input": given rationales; "none": no rationale
-    max_new_tokens: int = 256  # of a rationale
+    max_new_tokens: int | None = None  # of a rationale; as many as its student was trained on
     batch_size: int = 64  # sequences decoded together
     window: int = 256  # questions read ahead, sorted by length and answered together
     device: str = "auto"
@@ -114,7 +114,8 @@ class PredictSettings:
     def __post_init__(self) -> None:
         known = ("student", "input", "none")
         _require(self.rationale_from in known, "rationale-from", self.rationale_from, str(known))
-        _require(self.max_new_tokens >= 1, "max-new-tokens", self.max_new_tokens, "at least 1")
+        if self.max_new_tokens is not None:
+            _require(self.max_new_tokens >= 1, "max-new-tokens", self.max_new_tokens, "at least 1")
         _require(self.batch_size >= 1, "batch-size", self.batch_size, "at least 1")
         _require(self.window >= 1, "window", self.window, "at least 1")
         check_precision(self.precision)

@@ -17,6 +17,8 @@ from scicot.records import Question, field_value
 
 Groups = list[list[int]]  # the places of the rows of each group
 
+_HINT = "(--fold-by FIELD groups by another field; --fold-by id parts all but the same)"
+
 
 def group(questions: Sequence[Question], by: str | None = None) -> Groups:
     """Groups of rows that must not be parted, in an order that depends on their content alone.
@@ -40,43 +42,52 @@ def group(questions: Sequence[Question], by: str | None = None) -> Groups:
     members: dict[int, list[int]] = defaultdict(list)
     for place in range(len(questions)):
         members[root(place)].append(place)
+    # By what binds a group, not by its members: of many members one would nearly always come first.
     return sorted(
-        members.values(), key=lambda own: min(_shuffled(questions[place].id) for place in own)
+        members.values(), key=lambda own: min(_binding(questions[place], by) for place in own)
     )
 
 
-def deal(groups: Groups, folds: int) -> list[int]:
+def deal(groups: Groups, folds: int, dev: set[int] | None = None) -> list[int]:
     """The fold (from 0) of each row: whole groups, the folds as even in rows as they can be.
 
-    Large groups are dealt first, each to the fold that has least. ScicotError where there are
-    fewer groups than folds.
+    Large groups are dealt first, each to the fold that has least; those of `dev`, which nobody
+    learns from, for themselves. ScicotError where there are fewer groups to learn from than folds.
     """
-    if len(groups) < folds:
+    dev = dev or set()
+    learnt = [own for own in groups if own[0] not in dev]
+    if len(learnt) < folds:
         raise ScicotError(
-            f"--folds {folds}: the rows make only {len(groups)} groups that may be parted"
-            " (--fold-by FIELD groups by another field; --fold-by id parts all but the same)"
+            f"--folds {folds}: the rows make only {len(learnt)} groups that may be parted {_HINT}"
         )
     fold_of = [0] * sum(map(len, groups))
-    sizes = [0] * folds
-    for own in sorted(groups, key=len, reverse=True):
-        fold = sizes.index(min(sizes))
-        sizes[fold] += len(own)
-        for place in own:
-            fold_of[place] = fold
+    for part in (learnt, [own for own in groups if own[0] in dev]):
+        sizes = [0] * folds
+        for own in sorted(part, key=len, reverse=True):
+            fold = sizes.index(min(sizes))
+            sizes[fold] += len(own)
+            for place in own:
+                fold_of[place] = fold
     return fold_of
 
 
-def carve(groups: Groups, fraction: float) -> set[int]:
-    """The places of about this fraction of the rows, whole groups, at least one and never all."""
+def carve(
+    questions: Sequence[Question], groups: Groups, fraction: float, by: str | None = None
+) -> set[int]:
+    """The places of about this fraction of the rows, whole groups, at least one and never all.
+
+    Each group is taken or left by itself, as a throw of dice that its content decides: what other
+    rows there are does not matter, so another file of the same questions is parted alike. Only a
+    group that is larger than the fraction asked for is left whatever the dice say.
+    """
     if len(groups) < 2:
-        raise ScicotError(
-            "--dev-fraction: all rows are one group that may not be parted"
-            " (--fold-by FIELD groups by another field; --fold-by id parts all but the same)"
-        )
-    wanted = fraction * sum(map(len, groups))
+        raise ScicotError(f"--dev-fraction: all rows are one group that may not be parted {_HINT}")
+    most = fraction * len({question.id for question in questions})
     carved: set[int] = set()
     for own in groups:
-        if len(carved) + len(own) <= wanted:
+        dice = min(_binding(questions[place], by) for place in own)
+        small = len({questions[place].id for place in own}) <= most
+        if small and int.from_bytes(dice[:8]) < fraction * 2**64:
             carved.update(own)
     return carved or set(sorted(groups, key=len)[0])
 
@@ -87,12 +98,20 @@ def _keys(question: Question, by: str | None) -> Iterable[str]:
         yield f"text {text_key(question)}"
         return
     yield f"question {whole_key(question)}"
+    yield _value_key(question, by)
+
+
+def _value_key(question: Question, by: str) -> str:
     try:
         value = field_value(question.to_row(), by)
     except KeyError:
-        raise ScicotError(f"--fold-by {by}: question {question.id!r} has no such field") from None
-    yield f"value {json.dumps(value, sort_keys=True)}"
+        value = None
+    if value is None:
+        raise ScicotError(f"--fold-by {by}: question {question.id!r} has no such field")
+    return f"value {json.dumps(value, sort_keys=True)}"
 
 
-def _shuffled(identity: str) -> bytes:
-    return hashlib.sha256(identity.encode("utf-8", "surrogatepass")).digest()
+def _binding(question: Question, by: str | None) -> bytes:
+    """Dice thrown by what keeps a question's group together."""
+    key = text_key(question) if by is None else _value_key(question, by)
+    return hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()

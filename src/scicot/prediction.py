@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,6 @@ from scicot.outputs import Output, open_output
 from scicot.overlap import Met
 from scicot.records import (
     PREDICTION_FIELDS,
-    RATIONALE_FIELDS,
     STUDENT,
     Prediction,
     Question,
@@ -97,7 +96,7 @@ def predict(
         reporter.task("answering", total) as task,
     ):
         stream = met.watch(sources.unique(rows, reporter))
-        summary.already_done = _skip_done(out, stream, os.fspath(questions), task, pair.fields)
+        summary.already_done = _skip_done(out, stream, os.fspath(questions), task, pair.carried)
         for answer in pair.predict(stream):
             out.write(answer.to_row())
             summary.predicted += 1
@@ -129,8 +128,6 @@ class Pair:
         self._rationale = rationale
         self._settings = settings
         self._loaded: dict[Path, tuple[Run, Student]] = {}
-        # What the rows that come out replace in the rows that went in.
-        self.fields = PREDICTION_FIELDS if answer else RATIONALE_FIELDS
         self.models = {
             "answer": answer.identity if answer else None,
             "rationale": rationale.identity if rationale else None,
@@ -179,9 +176,10 @@ class Pair:
         """What decides the answers, for the output's state; ScicotError for a missing device."""
         device = resolve_device(self._settings.device)
         precision = resolve_precision(self._settings.precision, device)
+        writer = self._writer()
         return {
             **self.models,
-            "max_new_tokens": self._settings.max_new_tokens,
+            "max_new_tokens": self._max_new_tokens(writer) if writer else None,
             "precision": str(precision).removeprefix("torch."),
         }
 
@@ -231,21 +229,35 @@ class Pair:
     ) -> Iterator[Rationale]:
         teacher = f"{STUDENT}{self.models['rationale']}"
         for question, rationale in zip(questions, rationales, strict=True):
-            yield Rationale(question.without(RATIONALE_FIELDS), rationale or "", teacher=teacher)
+            yield Rationale(question.without_rationale(), rationale or "", teacher=teacher)
+
+    def carried(self, question: Question) -> Question:
+        """The question as its row of the output carries it: without what that row says anew."""
+        answers = self._answer is not None
+        return question.without(PREDICTION_FIELDS) if answers else question.without_rationale()
 
     def _rationales(self, questions: Sequence[Question]) -> Sequence[str | None]:
         source = self._rationale_source()
         if source == "input":
             return [question.extra["rationale"] for question in questions]
-        writer = self._rationale or self._answer
+        writer = self._writer()
         if source == "none" or writer is None:
             return [None] * len(questions)
         return write_rationales(
             self._student(writer),
             writer.stage,
             questions,
-            max_new_tokens=self._settings.max_new_tokens,
+            max_new_tokens=self._max_new_tokens(writer),
         )
+
+    def _writer(self) -> Run | None:
+        """The run that writes rationales, where there is one."""
+        writer = self._rationale or self._answer
+        return writer if writer and FORMS[writer.stage].writes_rationale else None
+
+    def _max_new_tokens(self, writer: Run) -> int:
+        """As many as the student was trained on, unless the user says otherwise."""
+        return self._settings.max_new_tokens or writer.manifest.max_target_tokens
 
     def _rationale_source(self) -> str:
         if self._answer is None or FORMS[self._answer.stage].writes_rationale:
@@ -277,14 +289,18 @@ def _windows(questions: Iterable[Question], size: int) -> Iterator[list[Question
 
 
 def _skip_done(
-    out: Output, stream: Iterator[Question], name: str, task: Task, fields: Sequence[str]
+    out: Output,
+    stream: Iterator[Question],
+    name: str,
+    task: Task,
+    carried: Callable[[Question], Question],
 ) -> int:
     """Pass over the questions that the output answers already; they must be its first rows."""
     done = 0
     for where, row in out.existing():
         question = next(stream, None)
         try:
-            answered = Question.from_row(row).without(fields)
+            answered = carried(Question.from_row(row))
         except RowProblem as problem:
             raise InvalidRow(where, f"{problem}; start this file over with --force") from None
         if question is None or _asked(question) != _asked(answered):
@@ -293,7 +309,7 @@ def _skip_done(
                 f"{where}: answers {answered.id!r} where {expected}: the input has changed;"
                 " name another output, or start this one over with --force"
             )
-        if question.without(fields) != answered:
+        if carried(question) != answered:
             raise ScicotError(
                 f"{where}: {answered.id!r} is asked alike in {name}, but its gold answer or another"
                 " field has changed; name another output, or start this one over with --force"

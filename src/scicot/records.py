@@ -120,6 +120,12 @@ class Question:
             row["meta"] = dict(self.meta)
         return {**row, **self.extra}
 
+    def without_rationale(self) -> Question:
+        """The question without what a rationale row holds beside it. A "fold" goes where a student
+        wrote the row; elsewhere it is a column of the user's own."""
+        by_student = str(self.extra.get("teacher")).startswith(STUDENT)
+        return self.without((*RATIONALE_FIELDS, "fold") if by_student else RATIONALE_FIELDS)
+
     def without(self, fields: Sequence[str]) -> Question:
         """The same question without these extra fields, for a step that writes its own."""
         kept = {key: value for key, value in self.extra.items() if key not in fields}
@@ -140,11 +146,12 @@ class Rationale:
     saw_answer: bool = False
     request: str | None = None
     usage: Mapping[str, int] = field(default_factory=dict)
+    fold: int | None = None  # of out-of-fold rationales: the fold that its student never saw
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> Rationale:
         """Read a rationale row; raises RowProblem naming the field at fault."""
-        question = Question.from_row(row).without(RATIONALE_FIELDS)
+        question = Question.from_row(row).without_rationale()
         by_student = str(row.get("teacher")).startswith(STUDENT)
         # A poor student may have nothing to say, and whoever reads it has to live with that.
         silent = by_student and row.get("rationale") == ""
@@ -167,6 +174,7 @@ class Rationale:
             saw_answer,
             row.get("request"),
             _mapping(row, "usage"),
+            row["fold"] if by_student and isinstance(row.get("fold"), int) else None,
         )
 
     def to_row(self) -> Row:
@@ -180,6 +188,8 @@ class Rationale:
             row["request"] = self.request
         if self.usage:
             row["usage"] = dict(self.usage)
+        if self.fold is not None:
+            row["fold"] = self.fold
         return row
 
 

@@ -12,7 +12,6 @@ from scicot.errors import InvalidRow, ScicotError
 from scicot.formats import NotText, to_question_row
 from scicot.records import (
     PREDICTION_FIELDS,
-    RATIONALE_FIELDS,
     REASONS,
     Prediction,
     Question,
@@ -247,7 +246,7 @@ def _rationales_of(row: Row) -> Sequence[Rationale]:
     prediction = Prediction.from_row(row)
     if not prediction.rationales:
         raise RowProblem("was predicted without a rationale, so there is none to learn from")
-    question = prediction.question.without(RATIONALE_FIELDS)
+    question = prediction.question.without_rationale()
     return [
         Rationale(question, text, sample=index, teacher="predicted")
         for index, text in enumerate(prediction.rationales)

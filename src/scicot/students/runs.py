@@ -47,6 +47,7 @@ class Manifest:
     dev_sha256: str | None = None  # of the texts it was selected by
     weights_sha256: str | None = None
     fold: Mapping[str, Any] | None = None  # {"fold": 0, "folds": 4, "fold_by": "meta.block"}
+    equal_to: Mapping[str, Any] | None = None  # {"runs": [...], "weights": 560000, "tokens": ...}
     seeds: Sequence[str] = field(
         default_factory=list
     )  # folders of runs that differ by their seed alone
@@ -54,6 +55,10 @@ class Manifest:
     @property
     def max_source_tokens(self) -> int:
         return int(self.settings["max_source_tokens"])
+
+    @property
+    def max_target_tokens(self) -> int:
+        return int(self.settings["max_target_tokens"])
 
     def write(self, directory: Path) -> None:
         text = json.dumps(asdict(self), indent=1, ensure_ascii=False, sort_keys=False)
@@ -93,11 +98,8 @@ class Run:
 
     @property
     def identity(self) -> str:
-        """A short name for the weights, as rows record it: FOLDER@HASH, of a fold student
-        RUN/folds/K@HASH."""
-        place = self.directory.resolve()
-        name = "/".join(place.parts[-3:]) if self.manifest.fold else place.name
-        return f"{name}@{(self.manifest.weights_sha256 or '')[:12]}"
+        """A short name for the weights, as rows record it: FOLDER@HASH."""
+        return f"{self.directory.resolve().name}@{(self.manifest.weights_sha256 or '')[:12]}"
 
 
 def read_manifest(directory: str | os.PathLike[str]) -> Manifest | None:

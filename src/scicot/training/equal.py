@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import replace
 
+from scicot.errors import ScicotError
 from scicot.reporting import Reporter
 from scicot.stages import Stage
 from scicot.students.runs import check_run
@@ -19,23 +20,26 @@ def as_much_as(equals: Sequence[str | os.PathLike[str]], work: Work, reporter: R
     padding) as `equals` did together, and a scratch student with about as many weights.
 
     A pretrained student keeps its own weights; how many is told. Raises ScicotError for a run that
-    is not finished.
+    is not finished, and where the settings say how many steps.
     """
-    metrics = [check_run(run, "--equal-to", *Stage).manifest.metrics for run in equals]
-    weights = sum(own["weights"] for own in metrics)
-    tokens = sum(own["training_tokens"] for own in metrics)
-    scratch = work.student.startswith(PREFIX)
-    one_step = replace(work, settings=replace(work.settings, max_steps=1))
-    prepared = runs.prepare(replace(one_step, weights=weights if scratch else None), reporter)
+    if work.settings.max_steps is not None:
+        raise ScicotError("--equal-to and --max-steps: both say how long; leave one out")
+    found = [check_run(run, "--equal-to", *Stage) for run in equals]
+    for run in found:
+        if not {"weights", "training_tokens"} <= run.manifest.metrics.keys():
+            raise ScicotError(f"--equal-to {run.directory}: made by an older scicot; train it anew")
+    weights = sum(run.manifest.metrics["weights"] for run in found)
+    tokens = sum(run.manifest.metrics["training_tokens"] for run in found)
+    equal = {"runs": [run.identity for run in found], "weights": None, "tokens": tokens}
+    if work.student.startswith(PREFIX):
+        equal["weights"] = weights
     an_epoch = -(-len(work.lessons) // work.settings.batch_size)
+    one_step = replace(work, settings=replace(work.settings, max_steps=1), equal_to=equal)
+    prepared = runs.prepare(one_step, reporter)
     steps = max(1, round(tokens / prepared.schedule.tokens(an_epoch) * an_epoch))
     own = sum(weight.numel() for weight in prepared.model.parameters())
     reporter.note(
-        f"equal to {len(equals)} runs: {own:,} weights (theirs {weights:,}),"
+        f"equal to {len(found)} runs: {own:,} weights (theirs {weights:,}),"
         f" {steps:,} steps for {tokens:,} tokens"
     )
-    return replace(
-        work,
-        settings=replace(work.settings, max_steps=steps),
-        weights=weights if scratch else None,
-    )
+    return replace(one_step, settings=replace(work.settings, max_steps=steps))

@@ -8,18 +8,17 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 from scicot import stages
-from scicot.records import STUDENT, Question, Rationale
-from scicot.replies.labels import label_patterns
+from scicot.records import Question, Rationale
+from scicot.replies.labels import NOUN
 from scicot.stages import Input, Stage
 from scicot.students.texts import encode_inputs
 
-# A choice that points at others by their place or label: "All of the above", "Both A and C".
-_POINTS_AT_OTHERS = re.compile(
-    r"\b(?:above|below)\b|\b[A-Z1-9]\b.{0,3}\b(?:and|or)\b.{0,3}\b[A-Z1-9]\b"
-)
+# A choice that points at others by their place: "All of the above".
+_POINTS_AT_OTHERS = re.compile(r"\b(?:above|below)\b", re.I)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +33,8 @@ class Lesson:
 
     @classmethod
     def of(cls, row: Rationale, file: int) -> Lesson:
-        by_student = (row.teacher or "").startswith(STUDENT)
-        out_of_fold = by_student and "fold" in row.question.extra
-        return cls(row.question, stages.rationale_target(row.rationale), file, out_of_fold)
+        text = stages.rationale_target(row.rationale)
+        return cls(row.question, text, file, row.fold is not None)
 
     def teaches(self, stage: Stage) -> bool:
         """Whether it holds what a student of this stage learns."""
@@ -44,13 +42,13 @@ class Lesson:
             return bool(self.rationale)
         return self.question.answer is not None
 
-    def shuffled(self, random: random.Random) -> Lesson:
+    def shuffled(self, dice: random.Random) -> Lesson:
         """The same, the texts of its choices in another order under the same labels; itself where
         the order must stay (see `in_fixed_order`)."""
         if self.in_fixed_order:
             return self
         choices = self.question.choices
-        order = random.sample(range(len(choices)), len(choices))
+        order = dice.sample(range(len(choices)), len(choices))
         mixed = tuple(
             replace(choices[place], label=choice.label)
             for choice, place in zip(choices, order, strict=True)
@@ -63,12 +61,28 @@ class Lesson:
     def in_fixed_order(self) -> bool:
         """Whether another order would make it wrong: its rationale names labels, or a choice
         points at others."""
-        named = label_patterns(self.question.labels)
+        named, joined = _naming(self.question.labels)
         return bool(
-            named.marked.search(self.rationale)
-            or named.opening.match(self.rationale)
-            or any(_POINTS_AT_OTHERS.search(choice.text) for choice in self.question.choices)
+            named.search(self.rationale)
+            or any(
+                _POINTS_AT_OTHERS.search(choice.text) or joined.search(choice.text)
+                for choice in self.question.choices
+            )
         )
+
+
+@lru_cache(maxsize=256)
+def _naming(labels: tuple[str, ...]) -> tuple[re.Pattern[str], re.Pattern[str]]:
+    """Patterns for what may be one of these labels in a rationale ("B is right", "(a)", "A. Wood",
+    "option A"; the article in "A metal" is none) and for two of them joined in a choice ("neither
+    A nor B"). Both would rather see a label too many than one too few."""
+    one_of = "|".join(map(re.escape, labels))
+    words = "|".join(re.escape(label) for label in labels if label not in ("A", "I"))
+    plain = rf"|(?<!\w)(?:{words})(?!\w)" if words else ""
+    marked = rf"(?<!\w)(?:{one_of})(?=\s*[).:,;\]*\"']|\s*$)|\({NOUN}?\s*(?i:{one_of})\)"
+    noun = rf"\b(?i:{NOUN})\s+(?:is\s+)?(?:{one_of})(?!\w)"
+    joined = rf"(?<!\w)(?:{one_of})\W{{1,3}}(?:and|or|nor)\W{{1,3}}(?:{one_of})(?!\w)"
+    return re.compile(f"{marked}|{noun}{plain}"), re.compile(joined, re.I)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,12 +123,13 @@ def examples_of(
     return (answer,)
 
 
-def digest(lessons: Iterable[Lesson], stage: Stage) -> str:
-    """What tells two training sets apart, wherever they were read from."""
+def digest(lessons: Iterable[Lesson], stage: Stage, *, weighted: bool = False) -> str:
+    """What tells two training sets apart, wherever they were read from; `weighted` says that it
+    matters which file a row came from."""
     seen = hashlib.sha256()
     for lesson in lessons:
         for example in examples_of(lesson, stage):
-            text = f"{lesson.file}\0{example.source}\0{example.written}\0"
+            text = f"{lesson.file if weighted else ''}\0{example.source}\0{example.written}\0"
             seen.update(text.encode("utf-8", "surrogatepass"))
     return seen.hexdigest()
 

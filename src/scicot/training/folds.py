@@ -14,9 +14,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from scicot import jsonl
+from scicot.errors import ScicotError
 from scicot.outputs import open_output
 from scicot.records import STUDENT, Rationale, Row
-from scicot.reporting import Reporter
+from scicot.reporting import Reporter, Task
 from scicot.rouge import rouge_l
 from scicot.stages import Stage
 from scicot.students.answering import write_rationales
@@ -38,87 +39,105 @@ class Folds:
     dev: set[int]  # places of the rows that no student learns from
 
     def works(self, main: Work) -> list[Work]:
-        """The fold students: each as the main student, without its fold."""
+        """The fold students: each as the main student, without its fold, in dev too."""
         settings = main.settings
+
+        def without(fold: int, *, dev: bool) -> list[Lesson]:
+            return [
+                lesson
+                for place, lesson in enumerate(self.lessons)
+                if self.fold_of[place] != fold and (place in self.dev) == dev
+            ]
+
         return [
             replace(
                 main,
                 run=main.run / "folds" / str(fold),
-                lessons=[
-                    lesson
-                    for place, lesson in enumerate(self.lessons)
-                    if self.fold_of[place] != fold and place not in self.dev
-                ],
+                lessons=without(fold, dev=False),
+                dev=without(fold, dev=True) if self.dev else main.dev,
                 fold={"fold": fold, "folds": settings.folds, "fold_by": settings.fold_by},
             )
             for fold in range(settings.folds)
         ]
 
-    def rows(self, fold: int) -> Iterator[tuple[int, Lesson]]:
-        """(sample, lesson) of a fold, in the order of the files: the n-th row of a question is
-        its sample n, whatever number it had."""
-        seen: Counter[str] = Counter()
-        for place, lesson in enumerate(self.lessons):
-            sample = seen[lesson.question.id]
-            seen[lesson.question.id] += 1
-            if self.fold_of[place] == fold:
-                yield sample, lesson
-
     def write(self, main: Work, works: Sequence[Work], reporter: Reporter) -> dict[str, float]:
         """Write RUN/out_of_fold.jsonl by the trained fold students; rationales that were written
-        before are kept. Gives what is known of them as metrics."""
-        overlaps: list[float] = []
+        before are kept. Gives what is known of them: their number and mean ROUGE-L."""
+        overlap = 0.0
         with reporter.task("writing out-of-fold rationales", len(self.lessons)) as task:
-            for fold, work in enumerate(works):
-                for lesson, row in zip(self.rows(fold), self._fold_rows(work, fold), strict=True):
-                    overlaps.append(rouge_l(row["rationale"], lesson[1].rationale))
-                    task.advance()
-        files = [(work.run / "rationales.jsonl").open("rb") for work in works]
-        try:
-            with jsonl.replacing(main.run / FILE) as stream:
-                stream.writelines(next(files[fold]) for fold in self.fold_of)
-        finally:
-            for file in files:
-                file.close()
-        return {
-            "out_of_fold_rows": len(overlaps),
-            "out_of_fold_rouge_l": sum(overlaps) / len(overlaps),
-        }
+            written = [self._written(work, fold, task) for fold, work in enumerate(works)]
+        names = [f"{STUDENT}{main.run.name}/folds/{Run.at(work.run).identity}" for work in works]
+        with jsonl.replacing(main.run / FILE) as stream:
+            for (sample, lesson), fold in zip(_samples(self.lessons), self.fold_of, strict=True):
+                text = next(written[fold])
+                overlap += rouge_l(text, lesson.rationale)
+                row = Rationale(
+                    lesson.question, text, sample=sample, teacher=names[fold], fold=fold
+                )
+                stream.write(jsonl.encode(row.to_row()))
+        count = len(self.lessons)
+        return {"out_of_fold_rows": count, "out_of_fold_rouge_l": overlap / count}
 
-    def _fold_rows(self, work: Work, fold: int) -> Iterator[Row]:
-        """The rows of one fold, those on disk first, each written when it is asked for."""
+    def _written(self, work: Work, fold: int, task: Task) -> Iterator[str]:
+        """The rationales for the rows of one fold, in their order, all of them on disk.
+
+        RUN/folds/K/rationales.jsonl holds them bare, by id and sample: what else is known of a
+        question comes from the training rows as they are today.
+        """
+        wanted = [
+            row
+            for row, own in zip(_samples(self.lessons), self.fold_of, strict=True)
+            if own == fold
+        ]
         run = Run.at(work.run)
-        teacher = f"{STUDENT}{run.identity}"
-        wanted = list(self.rows(fold))
+        limit = work.settings.max_target_tokens
         with open_output(
             work.run / "rationales.jsonl",
             command="train-rationale",
-            settings={"teacher": teacher, "max_new_tokens": work.settings.max_target_tokens},
+            settings={"weights": run.manifest.weights_sha256, "max_new_tokens": limit},
             inputs={},
         ) as out:
-            done = [row for _, row in out.existing()]
-            yield from done
+            texts = [_checked(where, row, wanted) for where, row in out.existing()]
+            task.advance(len(texts))
             student = None
-            for start in range(len(done), len(wanted), _WINDOW):
+            for start in range(len(texts), len(wanted), _WINDOW):
+                window = wanted[start : start + _WINDOW]
                 student = student or run.load(
                     batch_size=_BATCH,
                     device=work.settings.device,
                     precision=work.settings.precision,
                 )
-                window = wanted[start : start + _WINDOW]
-                texts = write_rationales(
+                made = write_rationales(
                     student,
                     Stage.RATIONALE,
                     [lesson.question for _, lesson in window],
-                    max_new_tokens=work.settings.max_target_tokens,
+                    max_new_tokens=limit,
                     draws=[_draw(work.settings.seed, lesson, sample) for sample, lesson in window],
                 )
-                for (sample, lesson), text in zip(window, texts, strict=True):
-                    made = Rationale(lesson.question, text, sample=sample, teacher=teacher)
-                    row = {**made.to_row(), "fold": fold}
-                    out.write(row)
-                    yield row
-            out.finish({"rows": len(wanted)})
+                for (sample, lesson), text in zip(window, made, strict=True):
+                    out.write({"id": lesson.question.id, "sample": sample, "rationale": text})
+                texts += made
+                task.advance(len(made))
+            out.finish({"rows": len(texts)})
+        return iter(texts)
+
+
+def _samples(lessons: Sequence[Lesson]) -> Iterator[tuple[int, Lesson]]:
+    """(sample, lesson): the n-th row of a question is its sample n, whatever number it had."""
+    seen: Counter[str] = Counter()
+    for lesson in lessons:
+        yield seen[lesson.question.id], lesson
+        seen[lesson.question.id] += 1
+
+
+def _checked(where: str, row: Row, wanted: Sequence[tuple[int, Lesson]]) -> str:
+    """The rationale of a row on disk, where it is the one that is wanted in its place."""
+    number = int(where.rpartition(":")[2]) - 1
+    if number < len(wanted):
+        sample, lesson = wanted[number]
+        if (row.get("id"), row.get("sample")) == (lesson.question.id, sample):
+            return str(row["rationale"])
+    raise ScicotError(f"{where}: belongs to other training rows; delete this file to write it anew")
 
 
 def _draw(seed: int, lesson: Lesson, sample: int) -> int | None:

@@ -10,7 +10,7 @@ from typing import Any, TypedDict
 from scicot import sources
 from scicot.config import TrainSettings
 from scicot.errors import ScicotError
-from scicot.groups import carve, deal, group
+from scicot.groups import Groups, carve, deal, group
 from scicot.overlap import Met
 from scicot.reporting import Reporter, counted
 from scicot.stages import Stage
@@ -70,14 +70,27 @@ class Reader:
         if settings.dev_fraction or settings.folds:
             groups = group([lesson.question for lesson in lessons], settings.fold_by)
         if settings.dev_fraction:
-            carved = carve(groups, settings.dev_fraction)
+            carved = self._carve(lessons, groups)
         train = [lesson for place, lesson in enumerate(lessons) if place not in carved]
-        folds = Folds(lessons, deal(groups, settings.folds), carved) if settings.folds else None
+        folds = (
+            Folds(lessons, deal(groups, settings.folds, carved), carved) if settings.folds else None
+        )
         if self._dev_files:
             dev = self._dev_from_files(train)
         else:
             dev = [lessons[place] for place in sorted(carved)]
         return Parts(train, self._as_predicted(dev), folds)
+
+    def _carve(self, lessons: Sequence[Lesson], groups: Groups) -> set[int]:
+        settings = self._settings
+        questions = [lesson.question for lesson in lessons]
+        carved = carve(questions, groups, settings.dev_fraction, settings.fold_by)
+        taken = [own for own in groups if own[0] in carved]
+        self._reporter.note(
+            f"dev: {len(carved):,} of {len(lessons):,} rows, in {len(taken):,} groups that are not"
+            f" parted, the largest of {max(map(len, taken)):,}"
+        )
+        return carved
 
     def _lessons(self, files: Sequence[sources.Source]) -> list[Lesson]:
         options: Any = {

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import importlib.metadata
 import json
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +46,7 @@ class Work:
     dev: Sequence[Lesson]
     data: Sequence[Mapping[str, Any]]
     fold: Mapping[str, Any] | None = None
-    weights: int | None = None  # how many a scratch student is to have
+    equal_to: Mapping[str, Any] | None = None  # what it is to be equal to (equal.py)
 
     def judge(self) -> Dev | None:
         """Its dev set, where it has one."""
@@ -57,9 +59,18 @@ class Work:
             self.student,
             json.loads(json.dumps(asdict(self.settings))),  # as it is read again
             self.data,
-            examples_sha256=examples.digest(self.lessons, self.stage),
-            dev_sha256=examples.digest(self.dev, self.stage) if self.dev else None,
+            examples_sha256=self._digests[0],
+            dev_sha256=self._digests[1] if self.dev else None,
             fold=self.fold,
+            equal_to=self.equal_to,
+        )
+
+    @cached_property
+    def _digests(self) -> tuple[str, str]:
+        weighted = bool(self.settings.weights)
+        return (
+            examples.digest(self.lessons, self.stage, weighted=weighted),
+            examples.digest(self.dev, self.stage),
         )
 
 
@@ -87,9 +98,19 @@ def existing(work: Work) -> Manifest | None:
     if changed:
         raise ScicotError(
             f"-o {work.run}: holds another run ({'; '.join(changed)});"
-            " name another directory, or train it over with --force"
+            f" name another directory, {_instead(work)}"
         )
     return old if old.finished else None
+
+
+def check_rows(work: Work) -> None:
+    """ScicotError where parting the rows has left a student, or a weighted file, without any."""
+    if not work.lessons:
+        raise ScicotError(f"{work.run}: no row is left to train on; part the rows less finely")
+    for number in range(len(work.settings.weights)):
+        if not any(lesson.file == number for lesson in work.lessons):
+            file = work.data[number]["file"]
+            raise ScicotError(f"{file}: no row is left to train on, which --weights wants")
 
 
 def prepare(work: Work, reporter: Reporter) -> Prepared:
@@ -104,7 +125,9 @@ def prepare(work: Work, reporter: Reporter) -> Prepared:
             for example in examples.examples_of(lesson, work.stage)
             for text in (str(example.source), example.written)
         )
-        model, tokenizer = build_scratch(work.student, texts, weights=work.weights)
+        model, tokenizer = build_scratch(
+            work.student, texts, weights=(work.equal_to or {}).get("weights")
+        )
     else:
         from scicot.students.encoder_decoder import load_pretrained
 
@@ -160,7 +183,14 @@ def train(
     manifest.finished = True
     manifest.write(work.run)
     shutil.rmtree(work.run / CHECKPOINTS, ignore_errors=True)
+    gc.collect()  # a Trainer and its optimizer hold one another
     return manifest
+
+
+def _instead(work: Work) -> str:
+    if work.fold is not None:
+        return f"or delete {work.run.parent} to train its fold students over"
+    return "or train it over with --force"
 
 
 def _tell_cuts(work: Work, schedule: Schedule, reporter: Reporter) -> None:
@@ -185,6 +215,7 @@ def _making(manifest: Manifest) -> dict[str, Any]:
         "student": manifest.student,
         "training rows": manifest.examples_sha256,
         "dev rows": manifest.dev_sha256,
+        "equal to": manifest.equal_to,
         **{name: value for name, value in manifest.settings.items() if name not in _NO_MATTER},
     }
 

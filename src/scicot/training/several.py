@@ -28,16 +28,15 @@ def train_all(
     beside its place until the new one is done.
     """
     mains = _of_seeds(main)
-    works = [work for one in mains for work in [one, *(folds.works(one) if folds else [])]]
+    of_folds = {one.run: folds.works(one) if folds else [] for one in mains}
+    works = [work for one in mains for work in [one, *of_folds[one.run]]]
+    for work in works:
+        runs.check_rows(work)
+    if force:
+        _check_ours(main.run)
     done = {} if force else _found(main, mains, works)
     todo = [work for work in works if work.run not in done]
-    if not todo:
-        reporter.note(f"{main.run} is finished already and not trained again")
-    elif done:
-        reporter.note(f"{len(done)} of {len(works)} students are finished and not trained again")
-    first = runs.prepare(todo[0], reporter) if todo else None
-    if first and len(todo) > 1:
-        _announce(todo, first, reporter)
+    first = _prepare_first(todo, done, main, reporter)
     if force:
         _set_aside(main.run, reporter)
     if len(mains) > 1:
@@ -45,14 +44,33 @@ def train_all(
     for number, work in enumerate(todo, start=1):
         if len(todo) > 1:
             reporter.note(f"student {number} of {len(todo)}: {work.run}")
+        # Handed over, so that no two students are in memory together.
         prepared, first = first or runs.prepare(work, reporter), None
         done[work.run] = runs.train(work, prepared, reporter, report_to)
+        del prepared
     if folds:
         for one in mains:
-            _add_metrics(done[one.run], folds.write(one, folds.works(one), reporter), one.run)
+            metrics = folds.write(one, of_folds[one.run], reporter)
+            _add_folds(done[one.run], metrics, one)
     result = _sum_up(main, mains, done) if len(mains) > 1 else done[main.run]
     shutil.rmtree(_replaced(main.run), ignore_errors=True)
     return result
+
+
+def _prepare_first(
+    todo: Sequence[Work], done: Done, main: Work, reporter: Reporter
+) -> Prepared | None:
+    """Say what there is to do, and see that the first student can be had before anything goes."""
+    if not todo:
+        reporter.note(f"{main.run} is finished already and not trained again")
+        return None
+    if done:
+        count = len(done) + len(todo)
+        reporter.note(f"{len(done)} of {count} students are finished and not trained again")
+    first = runs.prepare(todo[0], reporter)
+    if len(todo) > 1:
+        _announce(todo, first, reporter)
+    return first
 
 
 def _of_seeds(main: Work) -> list[Work]:
@@ -124,25 +142,36 @@ def _mean_and_spread(metrics: Sequence[Mapping[str, float]]) -> dict[str, float]
     return result
 
 
-def _add_metrics(manifest: Manifest, metrics: Mapping[str, float], run: Path) -> None:
-    if not metrics.items() <= manifest.metrics.items():
-        manifest.metrics = {**manifest.metrics, **metrics}
-        manifest.write(run)
-        write_card(manifest, run)
+def _add_folds(manifest: Manifest, metrics: Mapping[str, float], main: Work) -> None:
+    """Tell of the fold students in the main student's manifest and card."""
+    asked = {"folds": main.settings.folds, "fold_by": main.settings.fold_by}
+    added = {**manifest.metrics, **metrics}, {**manifest.settings, **asked}
+    if added != (manifest.metrics, manifest.settings):
+        manifest.metrics, manifest.settings = added
+        manifest.write(main.run)
+        write_card(manifest, main.run)
 
 
 def _replaced(run: Path) -> Path:
     return run.with_name(f".{run.name}.replaced")
 
 
+def _check_ours(run: Path) -> None:
+    """With --force what is there goes, so it must be a run, or nothing."""
+    for place in (run, _replaced(run)):
+        if place.exists() and not place.is_dir():
+            raise ScicotError(f"-o {place}: is a file; name another directory")
+        if place.exists() and read_manifest(place) is None and any(place.iterdir()):
+            raise ScicotError(f"-o {place}: is no run of scicot; name another directory")
+
+
 def _set_aside(run: Path, reporter: Reporter) -> None:
     """With --force: the run that was there waits beside its place until the new one is done."""
-    replaced = _replaced(run)
-    if replaced.exists():  # of an earlier --force that was stopped
-        shutil.rmtree(run, ignore_errors=True)
+    replaced, there = _replaced(run), read_manifest(run)
+    if replaced.exists() and (there is None or not there.finished):
+        shutil.rmtree(run, ignore_errors=True)  # begun by an earlier --force that was stopped
     elif run.exists():
-        if read_manifest(run) is None and any(run.iterdir()):
-            raise ScicotError(f"-o {run}: exists and is no run of scicot; name another directory")
+        shutil.rmtree(replaced, ignore_errors=True)
         run.rename(replaced)
         reporter.note(f"the former {run} is kept as {replaced} until the end")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import statistics
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -31,7 +32,7 @@ from scicot.training.schedule import Schedule
 
 WHOLE = "whole"  # an empty file that is put into a checkpoint when everything else is there
 CHECKPOINT_SECONDS = 300.0  # how much work a stop may cost
-BEST, LOG = "best.pt", "training_log.jsonl"
+LOG = "training_log.jsonl"
 
 Log = list[dict[str, Any]]
 
@@ -56,7 +57,7 @@ def fit(
     set_seed(settings.seed)
     trainer = _Trainer(
         model=model,
-        args=_arguments(schedule.steps, settings, run, report_to),
+        args=_arguments(schedule, settings, run, report_to),
         train_dataset=schedule,
         data_collator=DataCollatorForSeq2Seq(tokenizer, model=model),
         processing_class=tokenizer,
@@ -75,6 +76,10 @@ def fit(
         progress = _Progress(task, run, settings, dev, trainer)
         trainer.add_callback(progress)
         result = trainer.train(resume_from_checkpoint=None if last is None else str(last))
+    if "wandb" in report_to:  # transformers leaves its run open, and the next student would go on
+        import wandb
+
+        wandb.finish()
     if progress.stopped is not None:
         raise progress.stopped
     log = trainer.state.log_history
@@ -95,7 +100,7 @@ def fit(
     best = progress.best()
     if best is not None:
         if best["step"] != steps:
-            file = run / CHECKPOINTS / BEST
+            file = best_file(run, best["step"])
             model.load_state_dict(torch.load(file, map_location="cpu", weights_only=True))
         metrics |= {name: value for name, value in best.items() if name.startswith("dev_")}
         metrics["best_step"] = best["step"]
@@ -111,7 +116,7 @@ def expected_seconds(
     bf16 = resolve_precision(settings.precision, device) is torch.bfloat16
     model.to(device).train()
     collate = DataCollatorForSeq2Seq(tokenizer, model=model)
-    size = settings.batch_size
+    size = schedule.batch_items
     seconds = []
     for step in range(min(4, schedule.steps)):
         batch = collate([schedule[item] for item in range(step * size, (step + 1) * size)])
@@ -125,12 +130,17 @@ def expected_seconds(
         model.zero_grad()
     look = dev.expected_seconds(model, tokenizer) if dev else 0.0
     looks = -(-schedule.steps // (settings.eval_steps or _tenth(schedule.steps)))
-    return schedule.steps * min(seconds) + looks * look
+    return schedule.steps * statistics.mean(seconds[1:] or seconds) + looks * look
 
 
 def _tenth(steps: int) -> int:
     """Steps between two looks at dev where nobody says otherwise."""
     return -(-steps // 10)
+
+
+def best_file(run: Path, step: int) -> Path:
+    """Where the weights of a step are kept that was the best on dev when it was measured."""
+    return run / CHECKPOINTS / f"best-{step}.pt"
 
 
 def last_checkpoint(folder: Path) -> Path | None:
@@ -144,14 +154,14 @@ def _step(checkpoint: Path) -> int:
 
 
 def _arguments(
-    steps: int, settings: TrainSettings, run: Path, report_to: Sequence[str]
+    schedule: Schedule, settings: TrainSettings, run: Path, report_to: Sequence[str]
 ) -> Seq2SeqTrainingArguments:
     device = resolve_device(settings.device)
     precision = resolve_precision(settings.precision, device)
     arguments = Seq2SeqTrainingArguments(
         output_dir=str(run / CHECKPOINTS),
-        max_steps=steps,
-        per_device_train_batch_size=settings.batch_size,
+        max_steps=schedule.steps,
+        per_device_train_batch_size=schedule.batch_items,
         train_sampling_strategy="sequential",  # the schedule is in order already
         remove_unused_columns=False,
         learning_rate=settings.learning_rate,
@@ -163,10 +173,10 @@ def _arguments(
         seed=settings.seed,
         save_strategy="no",  # _Progress asks for checkpoints by the clock
         save_total_limit=2,  # the one before goes only when the next is whole
-        logging_steps=max(1, min(50, steps // 20)),
+        logging_steps=max(1, min(50, schedule.steps // 20)),
         logging_nan_inf_filter=False,
         report_to=[name for name in report_to if name != "tensorboard"] or "none",
-        run_name=run.name,
+        run_name="/".join(run.parts[-3:]),
         disable_tqdm=True,
     )
     if arguments.n_gpu > 1:
@@ -256,6 +266,11 @@ class _Progress(TrainerCallback):
     def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002
         (Path(args.output_dir) / f"checkpoint-{state.global_step}" / WHOLE).touch()
         self._saved = time.monotonic()
+        # Only now may the best before the last one go: nobody will start from before it any more.
+        best = self.best()
+        for file in self._run.glob(f"{CHECKPOINTS}/best-*.pt"):
+            if best is None or file != best_file(self._run, best["step"]):
+                file.unlink()
 
     def _measure(self, dev: Dev, step: int, control: Any) -> None:
         model: Any = self._trainer.model
@@ -264,10 +279,10 @@ class _Progress(TrainerCallback):
         before = self.best(before=step)
         self._trainer.log(metrics)
         if before is None or dev.better(metrics, before):
-            folder = self._run / CHECKPOINTS
-            folder.mkdir(exist_ok=True)
-            torch.save(model.state_dict(), folder / f"{BEST}.new")
-            os.replace(folder / f"{BEST}.new", folder / BEST)
+            file = best_file(self._run, step)
+            file.parent.mkdir(exist_ok=True)
+            torch.save(model.state_dict(), file.with_suffix(".new"))
+            os.replace(file.with_suffix(".new"), file)
         elif (
             self._settings.patience
             and self._measured_since(before["step"]) >= self._settings.patience
