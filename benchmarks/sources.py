@@ -133,7 +133,8 @@ def run_world(world: str, seed: int, out: Path) -> None:
     bench.judge("given", tutor, answer_model=reader, rationale_from="input")
     for level, steps in STAGE_1.items():
         run_level(bench, level, steps, teacher, tutor, readers)
-    equal = {"method": "direct", "equal_to": [place / "runs" / "rationale-full", reader]}
+    both = [place / "runs" / "rationale-full", reader]
+    equal = {"method": "direct", "equal_to": both, "max_steps": None}
     rivals: dict[str, dict[str, Any]] = {
         "direct": {"method": "direct"},
         "direct, equal": equal,

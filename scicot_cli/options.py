@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from scicot import config
 from scicot.config import TrainSettings
 from scicot.errors import ScicotError
 
@@ -165,7 +166,7 @@ Patience = Annotated[
     typer.Option("--patience", help="Stop after so many looks at dev without a better one."),
 ]
 SelectBy = Annotated[
-    str,
+    config.SelectBy,
     typer.Option(
         "--select-by",
         help="What is best on dev: accuracy, loss or rouge-l. auto: accuracy for answers, loss for"

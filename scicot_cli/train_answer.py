@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from scicot.config import TrainSettings
+from scicot.config import Method, TrainSettings
 from scicot.errors import ScicotError
 from scicot_cli import console
 from scicot_cli import options as opt
@@ -17,7 +17,7 @@ def train_answer(
     output: opt.RunOutput,
     student: opt.StudentModel,
     method: Annotated[
-        str,
+        Method,
         typer.Option(
             "--method",
             help="two-stage; or a rival: direct (no rationale), one-sequence (the student writes"

@@ -116,7 +116,7 @@ def test_folds_that_are_done_are_not_done_again(rows: Path, tmp_path: Path) -> N
 
 def test_folds_may_be_asked_for_later(trained: Trained, rows: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
-    plain = replace(FOLDS, folds=0)
+    plain = replace(FOLDS, folds=0, fold_by=None)
     train_rationale(rows, run, student="scratch:tiny", settings=plain)
     weights = (run / "model.safetensors").read_bytes()
     manifest = train_rationale(rows, run, student="scratch:tiny", settings=FOLDS)

@@ -95,9 +95,9 @@ def test_the_rationale_loss_is_weighed(trained: Trained, tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("method", "settings", "said"),
     [
-        ("direct", {"weights": (1.0,)}, "--weights: means nothing for a direct student"),
-        ("direct", {"rationale_dropout": 0.5}, "--rationale-dropout: means nothing for a direct"),
-        ("two-stage", {"folds": 3}, "--folds: means nothing for a answer"),
+        ("direct", {"weights": (1.0,)}, "--weights: means nothing where the student is direct"),
+        ("direct", {"rationale_dropout": 0.5}, "--rationale-dropout: means nothing where"),
+        ("two-stage", {"folds": 3}, "--folds: means nothing where the student is answer"),
         ("two-stage", {"select_by": "rouge-l"}, "--select-by rouge-l: means nothing"),
         ("two-stage", {"weights": (1.0, 2.0)}, "--weights: 2 numbers for 1 files"),
         ("two-stage", {"patience": 2}, "--patience: nothing to judge by"),

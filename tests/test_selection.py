@@ -141,10 +141,11 @@ def test_dev_questions_that_are_learnt_from_are_warned_of(
         train, tmp_path / "run", student="scratch:tiny", settings=replace(SETTINGS, max_steps=1),
         dev=dev, reporter=recorder,
     )  # fmt: skip
-    assert recorder.warnings == [
+    assert recorder.warnings[0] == (
         "--dev: 10 of 10 questions have the text of training questions,"
         " 4 of them with the same choices too"
-    ]
+    )
+    assert recorder.warnings[1].startswith("dev: judged by a teacher's rationales, where predict")
 
 
 def test_dev_and_dev_fraction_are_one_too_many(files: tuple[Path, Path], tmp_path: Path) -> None:

@@ -15,6 +15,8 @@ Keep = Literal["correct", "all"]
 RationaleFrom = Literal["student", "input", "none"]
 Precision = Literal["auto", "fp32", "bf16"]
 SelectBy = Literal["auto", "accuracy", "loss", "rouge-l"]
+Method = Literal["two-stage", "direct", "one-sequence", "multi-task"]
+Tracker = Literal["tensorboard", "wandb", "trackio"]
 
 
 @dataclass(frozen=True)

@@ -48,6 +48,7 @@ REASONS = (
 )
 # The rationales that a student wrote name as their teacher "student:RUN@HASH".
 STUDENT = "student:"
+PREDICTED = "predicted"  # the teacher of rationales that are taken from prediction rows
 PREDICTION_FIELDS = ("rationales", "prediction", "scores", "confidence", "models")
 
 

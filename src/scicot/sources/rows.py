@@ -11,6 +11,7 @@ from typing import Generic, Literal, Required, TypedDict, TypeVar, Unpack
 from scicot.errors import InvalidRow, ScicotError
 from scicot.formats import NotText, to_question_row
 from scicot.records import (
+    PREDICTED,
     PREDICTION_FIELDS,
     REASONS,
     Prediction,
@@ -248,7 +249,7 @@ def _rationales_of(row: Row) -> Sequence[Rationale]:
         raise RowProblem("was predicted without a rationale, so there is none to learn from")
     question = prediction.question.without_rationale()
     return [
-        Rationale(question, text, sample=index, teacher="predicted")
+        Rationale(question, text, sample=index, teacher=PREDICTED)
         for index, text in enumerate(prediction.rationales)
     ]
 

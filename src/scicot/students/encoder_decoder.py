@@ -20,6 +20,8 @@ from scicot.students.texts import encode_inputs
 if TYPE_CHECKING:
     import torch
 
+_SHORT = 8  # tokens of a candidate that a whole batch may have
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -167,7 +169,10 @@ class EncoderDecoderStudent:
         pairs = [
             (source, target) for source, own in zip(sources, targets, strict=True) for target in own
         ]
-        scores = iter(self._batched(pairs, lambda pair: len(pair[0]), self._log_likelihoods))
+        # The logits of long candidates are large: fewer of them at a time.
+        longest = max((len(target) for _, target in pairs), default=1)
+        size = max(1, self.batch_size * _SHORT // max(longest, _SHORT))
+        scores = iter(self._batched(pairs, lambda p: len(p[0]), self._log_likelihoods, size))
         return [[next(scores) for _ in own] for own in targets]
 
     def _log_likelihoods(self, pairs: list[tuple[list[int], list[int]]]) -> list[float]:
@@ -204,11 +209,13 @@ class EncoderDecoderStudent:
         items: Sequence[Item],
         length: Callable[[Item], int],
         run: Callable[[list[Item]], list[Result]],
+        size: int | None = None,
     ) -> list[Result]:
         """run() over batches of items of like length, results in the order of the items."""
+        size = size or self.batch_size
         order = sorted(range(len(items)), key=lambda i: length(items[i]))
         results: dict[int, Result] = {}
-        for start in range(0, len(order), self.batch_size):
-            chosen = order[start : start + self.batch_size]
+        for start in range(0, len(order), size):
+            chosen = order[start : start + size]
             results.update(zip(chosen, run([items[i] for i in chosen]), strict=True))
         return [results[i] for i in range(len(items))]

@@ -27,7 +27,10 @@ def write_card(manifest: Manifest, run: Path) -> None:
     lack = f"It never saw fold {fold['fold']} of {fold['folds']} of the data. " if fold else ""
     dev = manifest.metrics.get("dev_rows")
     chosen = f" Chosen as its best on {dev:.0f} dev rows, by which it did not learn." if dev else ""
-    data = [f"- `{row['file']}` (sha256 `{row['sha256'] or 'not kept'}`)" for row in manifest.data]
+    data = [
+        f"- {row.get('split', 'train')}: `{row['file']}` (sha256 `{row['sha256'] or 'not kept'}`)"
+        for row in manifest.data
+    ]
     parts = [
         f"# {run.name}",
         f"{seeds if manifest.seeds else ''}A student of scicot {manifest.scicot} that"

@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Any
 
 from scicot import stages
-from scicot.records import Question, Rationale
+from scicot.records import PREDICTED, STUDENT, Question, Rationale
 from scicot.replies.labels import NOUN
 from scicot.stages import Input, Stage
 from scicot.students.texts import encode_inputs
@@ -29,12 +29,14 @@ class Lesson:
     question: Question
     rationale: str = ""
     file: int = 0
-    out_of_fold: bool = False
+    by_student: bool = False  # who wrote the rationale
+    out_of_fold: bool = False  # and had never seen the question
 
     @classmethod
     def of(cls, row: Rationale, file: int) -> Lesson:
         text = stages.rationale_target(row.rationale)
-        return cls(row.question, text, file, row.fold is not None)
+        by_student = (row.teacher or "").startswith((STUDENT, PREDICTED))
+        return cls(row.question, text, file, by_student, row.fold is not None)
 
     def teaches(self, stage: Stage) -> bool:
         """Whether it holds what a student of this stage learns."""
@@ -168,6 +170,8 @@ def target_within(example: Example, tokenizer: Any, limit: int) -> str:
     """What the example writes, without as many words at the end of its target as it takes for the
     whole to be of `limit` tokens at most."""
     words = example.target.split()
+    if len(tokenizer(text_target=example.written)["input_ids"]) <= limit:
+        return example.written
 
     def keeping(number: int) -> str:
         return replace(example, target=" ".join(words[:number])).written

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Unpack
 
@@ -56,8 +55,19 @@ def train_rationale(
     RUN/out_of_fold.jsonl: each row's question with the rationale of a student that never saw it.
     With `settings.seeds` above 1 the runs are RUN/seed-0, ... and what is returned sums them up.
     """
-    job = _Job(Stage.RATIONALE, run, student, settings, reporter)
-    return job.carry_out(rationales, options, (), force, report_to, push_to_hub)
+    return _train(
+        Stage.RATIONALE,
+        rationales,
+        run,
+        student,
+        (),
+        options,
+        settings=settings,
+        force=force,
+        report_to=report_to,
+        push_to_hub=push_to_hub,
+        reporter=reporter,
+    )
 
 
 def train_answer(
@@ -84,52 +94,62 @@ def train_answer(
     """
     if method not in METHODS:
         raise ScicotError(f"--method {method}: no such method; there is {', '.join(METHODS)}")
-    job = _Job(METHODS[method], run, student, settings, reporter)
-    return job.carry_out(rationales, options, equal_to, force, report_to, push_to_hub)
+    return _train(
+        METHODS[method],
+        rationales,
+        run,
+        student,
+        equal_to,
+        options,
+        settings=settings,
+        force=force,
+        report_to=report_to,
+        push_to_hub=push_to_hub,
+        reporter=reporter,
+    )
 
 
-@dataclass
-class _Job:
-    stage: Stage
-    place: str | os.PathLike[str]
-    student: str
-    given: TrainSettings | None
-    teller: Reporter | None
+def _train(
+    stage: Stage,
+    files: Sources,
+    run: str | os.PathLike[str],
+    student: str,
+    equal_to: Sequence[str | os.PathLike[str]],
+    options: Options,
+    *,
+    settings: TrainSettings | None,
+    force: bool,
+    report_to: Sequence[str],
+    push_to_hub: str | None,
+    reporter: Reporter | None,
+) -> Manifest:
+    settings, reporter = settings or TrainSettings(), reporter or LogReporter()
+    place = Path(os.path.abspath(run))  # noqa: PTH100  (links stay as the user named them)
+    if not place.name:
+        raise ScicotError(f"-o {run}: name a directory for the run")
+    _check(settings, stage)
+    trackers.check(report_to)
+    if push_to_hub:
+        hub.check_push(push_to_hub)
+    reader = Reader(stage, settings, options, reporter)
+    files = [files] if isinstance(files, str | os.PathLike) else files
+    lessons = reader.read(files)
+    parts = reader.part(lessons)
+    data = [_described(file) for file in files]
+    data += [{**_described(file), "split": "dev"} for file in reader.dev_files]
+    work = Work(place, stage, student, settings, parts.train, parts.dev, data)
+    if equal_to:
+        work = as_much_as(equal_to, work, reporter)
+    make_parent(place)
+    with locked(place):
+        manifest = train_all(work, parts.folds, force, report_to, reporter)
+    if push_to_hub:
+        reporter.note(f"{place} is at {hub.push(place, push_to_hub, reporter)}")
+    return manifest
 
-    def __post_init__(self) -> None:
-        self.settings = self.given or TrainSettings()
-        self.reporter: Reporter = self.teller or LogReporter()
-        self.run = Path(os.path.abspath(self.place))  # noqa: PTH100  (links stay as they were named)
-        if not self.run.name:
-            raise ScicotError(f"-o {self.place}: name a directory for the run")
 
-    def carry_out(
-        self,
-        files: Sources,
-        options: Options,
-        equal_to: Sequence[str | os.PathLike[str]],
-        force: bool,
-        report_to: Sequence[str],
-        push_to_hub: str | None,
-    ) -> Manifest:
-        _check(self.settings, self.stage)
-        trackers.check(report_to)
-        if push_to_hub:
-            hub.check_push(push_to_hub)
-        reader = Reader(self.stage, self.settings, options, self.reporter)
-        files = [files] if isinstance(files, str | os.PathLike) else files
-        lessons = reader.read(files)
-        parts = reader.part(lessons)
-        data = [{"file": os.fspath(file), "sha256": sources.sha256_of(file)} for file in files]
-        work = Work(self.run, self.stage, self.student, self.settings, parts.train, parts.dev, data)
-        if equal_to:
-            work = as_much_as(equal_to, work, self.reporter)
-        make_parent(self.run)
-        with locked(self.run):
-            manifest = train_all(work, parts.folds, force, report_to, self.reporter)
-        if push_to_hub:
-            self.reporter.note(f"{self.run} is at {hub.push(self.run, push_to_hub, self.reporter)}")
-        return manifest
+def _described(file: sources.Source) -> dict[str, str | None]:
+    return {"file": os.fspath(file), "sha256": sources.sha256_of(file)}
 
 
 def _check(settings: TrainSettings, stage: Stage) -> None:
@@ -153,4 +173,4 @@ def _check(settings: TrainSettings, stage: Stage) -> None:
     }
     for option, wrong in refused.items():
         if wrong:
-            raise ScicotError(f"{option}: means nothing for a {stage} student; leave it out")
+            raise ScicotError(f"{option}: means nothing where the student is {stage}; leave it out")

@@ -13,7 +13,7 @@ from scicot.errors import ScicotError
 from scicot.groups import Groups, carve, deal, group
 from scicot.overlap import Met
 from scicot.reporting import Reporter, counted
-from scicot.stages import Stage
+from scicot.stages import FORMS, Stage
 from scicot.training.examples import Lesson
 from scicot.training.folds import Folds
 
@@ -44,18 +44,25 @@ class Reader:
         self._options = options
         self._reporter = reporter
         dev = options.get("dev") or ()
-        self._dev_files = [dev] if isinstance(dev, str | os.PathLike) else dev
-        if self._dev_files and settings.dev_fraction:
+        self.dev_files = [dev] if isinstance(dev, str | os.PathLike) else dev
+        if self.dev_files and settings.dev_fraction:
             raise ScicotError("--dev and --dev-fraction: give one of the two")
-        if settings.patience and not (self._dev_files or settings.dev_fraction):
-            raise ScicotError("--patience: nothing to judge by; give --dev or --dev-fraction")
+        for option, given in {
+            "patience": settings.patience,
+            "eval-steps": settings.eval_steps,
+            "select-by": None if settings.select_by == "auto" else settings.select_by,
+        }.items():
+            if given is not None and not (self.dev_files or settings.dev_fraction):
+                raise ScicotError(f"--{option}: nothing to judge by; give --dev or --dev-fraction")
+        if settings.fold_by and not (settings.folds or settings.dev_fraction):
+            raise ScicotError("--fold-by: nothing is parted; give --dev-fraction or --folds")
 
     def read(self, files: Sequence[sources.Source]) -> list[Lesson]:
         """The rows of all files that teach this stage; ScicotError where there is none."""
         weights = self._settings.weights
         if weights and len(weights) != len(files):
             raise ScicotError(f"--weights: {len(weights)} numbers for {len(files)} files")
-        lessons = self._lessons(files)
+        lessons = self._lessons(files, plain=self._stage is Stage.DIRECT)
         for number, file in enumerate(files):
             if weights and not any(lesson.file == number for lesson in lessons):
                 raise ScicotError(f"{os.fspath(file)}: no row is left to train on")
@@ -75,7 +82,7 @@ class Reader:
         folds = (
             Folds(lessons, deal(groups, settings.folds, carved), carved) if settings.folds else None
         )
-        if self._dev_files:
+        if self.dev_files:
             dev = self._dev_from_files(train)
         else:
             dev = [lessons[place] for place in sorted(carved)]
@@ -92,14 +99,15 @@ class Reader:
         )
         return carved
 
-    def _lessons(self, files: Sequence[sources.Source]) -> list[Lesson]:
+    def _lessons(self, files: Sequence[sources.Source], *, plain: bool) -> list[Lesson]:
+        """The rows of files that teach this stage; `plain`: their questions, each once."""
         options: Any = {
             "limit": self._options.get("limit"),
             "skip_invalid": self._options.get("skip_invalid", False),
             "reporter": self._reporter,
         }
         with self._reporter.task("reading") as task:
-            if self._stage is Stage.DIRECT:
+            if plain:
                 read = (row for file in files for row in sources.questions(file, **options))
                 unique = sources.unique(counted(read, task), self._reporter)
                 rows = [Lesson(question) for question in unique]
@@ -109,6 +117,8 @@ class Reader:
                     for number, file in enumerate(files)
                     for row in counted(sources.rationales(file, **options), task)
                 ]
+                for _ in sources.unique((lesson.question for lesson in rows), None):
+                    pass  # two different questions of one id are told
         lessons = [lesson for lesson in rows if lesson.teaches(self._stage)]
         if len(lessons) < len(rows):
             why = "an empty rationale" if self._stage is Stage.RATIONALE else "no gold answer"
@@ -116,7 +126,8 @@ class Reader:
         return lessons
 
     def _dev_from_files(self, train: Sequence[Lesson]) -> list[Lesson]:
-        dev = self._lessons(self._dev_files)
+        judged_with = FORMS[self._stage].reads_rationale or self._stage is Stage.RATIONALE
+        dev = self._lessons(self.dev_files, plain=not judged_with)
         if not dev:
             raise ScicotError("--dev: no row is left to judge by")
         met = Met()
@@ -127,10 +138,16 @@ class Reader:
         return dev
 
     def _as_predicted(self, dev: list[Lesson]) -> list[Lesson]:
-        """Of rows with several kinds of rationales the out-of-fold ones alone: nothing comes nearer
-        to what `predict` will show stage 2."""
-        honest = [lesson for lesson in dev if lesson.out_of_fold]
-        if self._stage is not Stage.ANSWER or not 0 < len(honest) < len(dev):
+        """Where stage 2 is judged, the out-of-fold rationales alone if there are any: nothing comes
+        nearer to what `predict` will show it."""
+        if self._stage is not Stage.ANSWER or not dev:
             return dev
-        self._reporter.note(f"dev: judged by its {len(honest)} out-of-fold rationales alone")
-        return honest
+        honest = [lesson for lesson in dev if lesson.out_of_fold]
+        if 0 < len(honest) < len(dev):
+            self._reporter.note(f"dev: judged by its {len(honest)} out-of-fold rationales alone")
+        elif not any(lesson.by_student for lesson in dev):
+            self._reporter.warn(
+                "dev: judged by a teacher's rationales, where predict will show a student's; its"
+                " accuracy is an upper bound (train-rationale --folds makes better ones)"
+            )
+        return honest or dev

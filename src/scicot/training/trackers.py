@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Sequence
+from typing import get_args
 
+from scicot.config import Tracker
 from scicot.errors import ScicotError
 
-# What each tracker needs to be installed; it is also the name of our extra.
-TRACKERS = ("tensorboard", "wandb", "trackio")
+# Each is the name of its package, and of our extra that installs it.
+TRACKERS = get_args(Tracker)
 
 
 def check(names: Sequence[str]) -> None:
