@@ -35,7 +35,7 @@ WORLDS: dict[str, list[str]] = {
 SEEDS = (0, 1, 2)
 TEST = 600
 STAGE_1 = {"full": 600, "under": 400, "hopeless": 150}  # optimizer steps
-STAGE_2 = 500
+STAGE_2 = 700
 # With 16, some answer students had not learnt to read even the tutor after as many steps.
 BATCH = {"rationale": 16, "answer": 32}
 FOLDS = 3

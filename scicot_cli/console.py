@@ -73,11 +73,11 @@ class _ConsoleReporter:
 
     @contextmanager
     def stops_deferred(self) -> Iterator[None]:
-        stop.deferred = True
+        before, stop.deferred = stop.deferred, True
         try:
             yield
         finally:
-            stop.deferred = False
+            stop.deferred = before
 
     @contextmanager
     def task(self, description: str, total: int | None = None) -> Iterator[Task]:

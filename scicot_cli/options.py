@@ -213,7 +213,8 @@ def train_settings(values: dict[str, Any]) -> TrainSettings:
 
 def _numbers(text: str) -> tuple[float, ...]:
     try:
-        return tuple(float(number) for number in text.strip("[]() ").split(",") if number.strip())
+        inner = text.strip("[]() ")  # as a list of a --config file comes
+        return tuple(float(number) for number in inner.split(",")) if inner else ()
     except ValueError:
         raise ScicotError(f"--weights {text}: give a number for each file, as 1,1,2") from None
 

@@ -65,7 +65,7 @@ def test_equal_weights_and_tokens(trained: Trained, tmp_path: Path, recorder: Re
     assert manifest.metrics["training_tokens"] == pytest.approx(
         sum(m["training_tokens"] for m in metrics), rel=0.02
     )
-    assert "equal to 2 runs" in recorder.notes[0]
+    assert recorder.notes[0].startswith("equal to rationale@")
     again = train_answer(
         trained.rows, tmp_path / "run", student="scratch:tiny", method="direct",
         equal_to=both, settings=replace(TINY, max_steps=None), reporter=recorder,

@@ -50,20 +50,32 @@ LONG = Input("one two three four five", "(A) x (B) y", "r1 r2 r3", "c1 c2 c3")
 @pytest.mark.parametrize(
     ("limit", "text", "lost"),
     [
-        (19, str(LONG), {}),
+        (19, str(LONG), ()),
         (18, "question: one two three four five choices: (A) x (B) y rationale: r1 r2 r3"
-             " context: c1 c2", {"context": 1}),
+             " context: c1 c2", ("context",)),
         (15, "question: one two three four five choices: (A) x (B) y rationale: r1 r2 r3",
-         {"context": 3}),
+         ("context",)),
         (13, "question: one two three four five choices: (A) x (B) y rationale: r1",
-         {"context": 3, "rationale": 2}),
+         ("context", "rationale")),
         (8, "question: four five choices: (A) x (B) y",
-         {"context": 3, "rationale": 3, "question": 3}),
-        (3, "question: choices: (A) x (B) y", {"context": 3, "rationale": 3, "question": 5}),
+         ("context", "rationale", "question")),
+        (3, "question: choices: (A) x (B) y", ("context", "rationale", "question")),
     ],
 )  # fmt: skip
 def test_what_is_too_long_loses_context_then_rationale_then_the_beginning_of_the_question(
-    limit: int, text: str, lost: dict[str, int]
+    limit: int, text: str, lost: tuple[str, ...]
 ) -> None:
     short, cut = stages.shortened(LONG, limit, words)
     assert (str(short), cut) == (text, lost)
+
+
+def test_a_text_without_blanks_is_cut_within() -> None:
+    """As in Chinese, where a sentence is one word to whoever looks for blanks."""
+    question = Input("哪一个能导电" * 9, "(A) 铜 (B) 木", "铜是金属。" * 9)
+    short, lost = stages.shortened(question, 70, len)
+    assert len(str(short)) == 70
+    assert lost == ("rationale", "question")
+    assert question.question.endswith(short.question)
+    short, lost = stages.shortened(question, 110, len)
+    assert (len(str(short)), lost) == (110, ("rationale",))
+    assert question.rationale.startswith(short.rationale)

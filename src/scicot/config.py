@@ -84,7 +84,7 @@ class TrainSettings:
         check_precision(self.precision)
 
     def _check_rows(self) -> None:
-        good = all(0 < weight < float("inf") for weight in self.weights)
+        good = all(weight > 0 for weight in self.weights) and sum(self.weights) < 1e300
         _require(good, "weights", self.weights, "numbers above 0, one for each file")
         dropout, loss_weight = self.rationale_dropout, self.rationale_loss_weight
         _require(0 <= dropout < 1, "rationale-dropout", dropout, "0 or more, and less than 1")

@@ -216,7 +216,7 @@ class Pair:
             for question, rationale, own in zip(window, rationales, log_p, strict=True):
                 answer = answer_of(question, own)
                 yield Prediction(
-                    question.without(PREDICTION_FIELDS),
+                    self.carried(question),
                     () if rationale is None else (rationale,),
                     answer.label,
                     answer.scores,
@@ -229,12 +229,12 @@ class Pair:
     ) -> Iterator[Rationale]:
         teacher = f"{STUDENT}{self.models['rationale']}"
         for question, rationale in zip(questions, rationales, strict=True):
-            yield Rationale(question.without_rationale(), rationale or "", teacher=teacher)
+            yield Rationale(self.carried(question), rationale or "", teacher=teacher)
 
     def carried(self, question: Question) -> Question:
         """The question as its row of the output carries it: without what that row says anew."""
-        answers = self._answer is not None
-        return question.without(PREDICTION_FIELDS) if answers else question.without_rationale()
+        question = question.without(PREDICTION_FIELDS)
+        return question if self._answer else question.without_rationale()
 
     def _rationales(self, questions: Sequence[Question]) -> Sequence[str | None]:
         source = self._rationale_source()

@@ -93,6 +93,8 @@ FORMS = {
     ),
 }
 
+Cut = Callable[[str, int], str]
+
 _MARK = " answer: "  # between the rationale and the label of a one-sequence output
 
 
@@ -149,24 +151,43 @@ def written_rationale(text: str, stage: Stage) -> str:
     return (before if mark else text).strip()
 
 
-def shortened(text: Input, limit: int, count: Callable[[str], int]) -> tuple[Input, dict[str, int]]:
-    """The input without as many words as it takes for `count` (its tokens) to be within `limit`.
+def shortened(
+    text: Input, limit: int, count: Callable[[str], int]
+) -> tuple[Input, tuple[str, ...]]:
+    """The input without as much as it takes for `count` (its tokens) to be within `limit`, and the
+    parts that lost something.
 
-    Words of the context go first, from its end; then of the rationale, from its end; then of the
-    question, from its beginning, since what is asked stands last. The choices are never cut: where
-    they alone are too long, the result is longer than `limit`. Also tells how many words each part
-    lost.
+    The end of the context goes first, then the end of the rationale, then the beginning of the
+    question, since what is asked stands last; whole words where there are any. The choices are
+    never cut: where they alone are too long, the result is longer than `limit`.
     """
-    lost: dict[str, int] = {}
+    lost: list[str] = []
     for part in ("context", "rationale", "question"):
-        whole, words = text, len(getattr(text, part).split())
-        kept = most_that_fit(words, lambda n: count(str(_keeping(whole, part, n))) <= limit)  # noqa: B023
-        text = _keeping(whole, part, kept)
-        if kept < words:
-            lost[part] = words - kept
+        whole = getattr(text, part)
+        cut = end if part == "question" else beginning
+
+        def keeping(number: int, cut: Cut = cut, whole: str = whole, part: str = part) -> Input:
+            return replace(text, **{part: cut(whole, number)})  # noqa: B023  (not kept)
+
+        kept = most_that_fit(len(whole), lambda n: count(str(keeping(n))) <= limit)
+        if kept < len(whole):
+            text = keeping(kept)
+            lost.append(part)
         if count(str(text)) <= limit:
             break
-    return text, lost
+    return text, tuple(lost)
+
+
+def beginning(text: str, length: int) -> str:
+    """The first characters of a text, so many at most, without the word they would break."""
+    kept = text[:length]
+    broken = length < len(text) and not text[length].isspace()
+    return kept.rpartition(" ")[0] if broken and " " in kept.strip() else kept.strip()
+
+
+def end(text: str, length: int) -> str:
+    """The last characters of a text, so many at most, without the word they would break."""
+    return beginning(text[::-1], length)[::-1]
 
 
 def most_that_fit(most: int, fits: Callable[[int], bool]) -> int:
@@ -179,13 +200,6 @@ def most_that_fit(most: int, fits: Callable[[int], bool]) -> int:
         else:
             high = middle - 1
     return low
-
-
-def _keeping(text: Input, part: str, number: int) -> Input:
-    """The input with so many words of one part: the first ones, but the last of the question."""
-    words = getattr(text, part).split()
-    kept = words[len(words) - number :] if part == "question" else words[:number]
-    return replace(text, **{part: " ".join(kept)})
 
 
 def _input(question: Question, rationale: str, task: str) -> Input:

@@ -17,7 +17,7 @@ def encode_inputs(
 ) -> list[list[int]]:
     """Token ids of each input, its end token included, as stages.shortened fits it into `limit`.
 
-    `cuts` gets 1 more for each part ("context", "rationale", "question") that an input lost words
+    `cuts` gets 1 more for each part ("context", "rationale", "question") that an input lost some
     of, and for "choices" where an input stays longer than the limit for the sake of its choices.
     """
     if not inputs:
@@ -29,7 +29,7 @@ def encode_inputs(
                 inputs[place], limit, lambda words: len(tokenizer(words)["input_ids"])
             )
             rows[place] = tokenizer(str(text))["input_ids"]
-            cuts.update(lost.keys())
+            cuts.update(lost)
             cuts[CHOICES] += len(rows[place]) > limit
     return rows
 
@@ -37,7 +37,7 @@ def encode_inputs(
 def told(cuts: Counter[str], limit: int) -> list[str]:
     """What was cut, a sentence for each part."""
     return [
-        f"{count} inputs are longer than {limit} tokens by question and choices alone; kept whole"
+        f"{count} inputs are longer than {limit} tokens by their choices alone, which are kept"
         if part == CHOICES
         else f"{count} inputs lost the end of their {part}: they were longer than {limit} tokens"
         if part != "question"

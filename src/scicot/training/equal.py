@@ -39,7 +39,7 @@ def as_much_as(equals: Sequence[str | os.PathLike[str]], work: Work, reporter: R
     steps = max(1, round(tokens / prepared.schedule.tokens(an_epoch) * an_epoch))
     own = sum(weight.numel() for weight in prepared.model.parameters())
     reporter.note(
-        f"equal to {len(found)} runs: {own:,} weights (theirs {weights:,}),"
+        f"equal to {', '.join(equal['runs'])}: {own:,} weights (theirs {weights:,}),"
         f" {steps:,} steps for {tokens:,} tokens"
     )
     return replace(one_step, settings=replace(work.settings, max_steps=steps))

@@ -167,16 +167,15 @@ def encode(
 
 
 def target_within(example: Example, tokenizer: Any, limit: int) -> str:
-    """What the example writes, without as many words at the end of its target as it takes for the
-    whole to be of `limit` tokens at most."""
-    words = example.target.split()
+    """What the example writes, without as much of the end of its target as it takes for the whole
+    to be of `limit` tokens at most."""
     if len(tokenizer(text_target=example.written)["input_ids"]) <= limit:
         return example.written
 
-    def keeping(number: int) -> str:
-        return replace(example, target=" ".join(words[:number])).written
+    def keeping(length: int) -> str:
+        return replace(example, target=stages.beginning(example.target, length)).written
 
-    def fits(number: int) -> bool:
-        return len(tokenizer(text_target=keeping(number))["input_ids"]) <= limit
+    def fits(length: int) -> bool:
+        return len(tokenizer(text_target=keeping(length))["input_ids"]) <= limit
 
-    return keeping(stages.most_that_fit(len(words), fits))
+    return keeping(stages.most_that_fit(len(example.target), fits))

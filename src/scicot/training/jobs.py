@@ -131,8 +131,11 @@ def _train(
     trackers.check(report_to)
     if push_to_hub:
         hub.check_push(push_to_hub)
-    reader = Reader(stage, settings, options, reporter)
     files = [files] if isinstance(files, str | os.PathLike) else files
+    reader = Reader(stage, settings, options, reporter)
+    for source in [*files, *reader.dev_files, *equal_to, student]:
+        if Path(source).exists() and Path(source).resolve().is_relative_to(place.resolve()):
+            raise ScicotError(f"{os.fspath(source)}: lies in -o {place}; name another directory")
     lessons = reader.read(files)
     parts = reader.part(lessons)
     data = [_described(file) for file in files]

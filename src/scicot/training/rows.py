@@ -138,16 +138,17 @@ class Reader:
         return dev
 
     def _as_predicted(self, dev: list[Lesson]) -> list[Lesson]:
-        """Where stage 2 is judged, the out-of-fold rationales alone if there are any: nothing comes
-        nearer to what `predict` will show it."""
+        """Where stage 2 is judged, of each question the out-of-fold rationales alone if it has any:
+        nothing comes nearer to what `predict` will show it."""
         if self._stage is not Stage.ANSWER or not dev:
             return dev
-        honest = [lesson for lesson in dev if lesson.out_of_fold]
-        if 0 < len(honest) < len(dev):
-            self._reporter.note(f"dev: judged by its {len(honest)} out-of-fold rationales alone")
+        told = {lesson.question.id for lesson in dev if lesson.out_of_fold}
+        honest = [lesson for lesson in dev if lesson.out_of_fold or lesson.question.id not in told]
+        if told and len(honest) < len(dev):
+            self._reporter.note(f"dev: judged by {len(honest)} rows, out-of-fold where there are")
         elif not any(lesson.by_student for lesson in dev):
             self._reporter.warn(
                 "dev: judged by a teacher's rationales, where predict will show a student's; its"
                 " accuracy is an upper bound (train-rationale --folds makes better ones)"
             )
-        return honest or dev
+        return honest

@@ -20,7 +20,7 @@ from scicot.outputs import differences
 from scicot.overlap import write_met
 from scicot.reporting import Reporter
 from scicot.stages import Stage
-from scicot.students.runs import CHECKPOINTS, Manifest, read_manifest
+from scicot.students.runs import CHECKPOINTS, MANIFEST, Manifest, read_manifest
 from scicot.students.texts import told
 from scicot.training import examples
 from scicot.training.card import write_card
@@ -29,6 +29,8 @@ from scicot.training.dev import Dev
 from scicot.training.examples import Lesson
 from scicot.training.schedule import Schedule
 from scicot.training.scratch import PREFIX, build_scratch
+
+Log = list[dict[str, Any]]
 
 # Settings that do not decide the weights of a run, or do so through its rows alone.
 _NO_MATTER = ("device", "folds", "fold_by", "dev_fraction", "seeds")
@@ -89,7 +91,7 @@ def existing(work: Work) -> Manifest | None:
         return None
     old = read_manifest(work.run) if work.run.is_dir() else None
     if old is None:
-        if work.run.is_dir() and not any(work.run.iterdir()):
+        if work.run.is_dir() and is_empty(work.run):
             return None
         raise ScicotError(f"-o {work.run}: exists and is no run of scicot; name another directory")
     if not old.finished and not any((work.run / CHECKPOINTS).glob("checkpoint-*")):
@@ -101,6 +103,27 @@ def existing(work: Work) -> Manifest | None:
             f" name another directory, {_instead(work)}"
         )
     return old if old.finished else None
+
+
+def is_empty(run: Path) -> bool:
+    """Whether a directory holds nothing but the temporary files of a start that was killed."""
+    return all(path.name.startswith(f".{MANIFEST}.") for path in run.iterdir())
+
+
+def check_seeds(main: Work, top: Manifest | None, names: Sequence[str]) -> None:
+    """ScicotError where a directory holds anything but some of these seeds of the same making."""
+    if top is None:
+        existing(main)
+        return
+    old, new = (_making(one) for one in (top, main.manifest()))
+    changed = differences({**old, "seed": None}, {**new, "seed": None})
+    if not set(top.seeds) <= set(names):
+        changed.append(f"seeds: were {', '.join(top.seeds)}, are {', '.join(names)}")
+    if changed:
+        raise ScicotError(
+            f"-o {main.run}: holds other runs ({'; '.join(changed)});"
+            " name another directory, or train them over with --force"
+        )
 
 
 def check_rows(work: Work) -> None:
@@ -153,21 +176,33 @@ def train(
         (lesson.question for lesson in work.lessons),
         (lesson.question for lesson in work.dev),
     )
-    metrics, log = fit(
-        prepared.model,
-        prepared.tokenizer,
-        schedule,
-        work.judge(),
-        work.run,
-        settings,
-        report_to=report_to,
-        reporter=reporter,
-    )
+    # To the end: a student that is trained but not saved would be trained again.
+    with reporter.stops_deferred():
+        metrics, log = fit(
+            prepared.model,
+            prepared.tokenizer,
+            schedule,
+            work.judge(),
+            work.run,
+            settings,
+            report_to=report_to,
+            reporter=reporter,
+        )
+        _save(work, prepared, manifest, metrics, log)
+    gc.collect()  # a Trainer and its optimizer hold one another
+    return manifest
+
+
+def _save(
+    work: Work, prepared: Prepared, manifest: Manifest, metrics: dict[str, Any], log: Log
+) -> None:
+    """What a finished run directory holds, the manifest that says so last of all."""
+    schedule = prepared.schedule
     prepared.model.save_pretrained(work.run)
     prepared.tokenizer.save_pretrained(work.run)
     for file in work.run.glob("*.safetensors"):
         file.chmod(0o666 & ~jsonl.umask())  # safetensors lets nobody else read
-    cuts = {f"cut_{part}s": count for part, count in schedule.cuts.items() if count}
+    cuts = {f"cut_{part}": count for part, count in schedule.cuts.items() if count}
     manifest.metrics = {
         "rows": len(work.lessons),
         "dev_rows": len(work.dev),
@@ -183,8 +218,9 @@ def train(
     manifest.finished = True
     manifest.write(work.run)
     shutil.rmtree(work.run / CHECKPOINTS, ignore_errors=True)
-    gc.collect()  # a Trainer and its optimizer hold one another
-    return manifest
+    for name in (MANIFEST, "README.md", "loss.svg", "trained_on.jsonl", "training_log.jsonl"):
+        for left in work.run.glob(f".{name}.*"):  # by starts that were killed
+            left.unlink()
 
 
 def _instead(work: Work) -> str:

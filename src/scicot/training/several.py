@@ -10,7 +10,7 @@ from pathlib import Path
 
 from scicot.errors import ScicotError
 from scicot.reporting import Reporter
-from scicot.students.runs import Manifest, read_manifest
+from scicot.students.runs import CHECKPOINTS, Manifest, read_manifest
 from scicot.training import runs
 from scicot.training.card import write_card
 from scicot.training.folds import Folds
@@ -46,7 +46,11 @@ def train_all(
             reporter.note(f"student {number} of {len(todo)}: {work.run}")
         # Handed over, so that no two students are in memory together.
         prepared, first = first or runs.prepare(work, reporter), None
-        done[work.run] = runs.train(work, prepared, reporter, report_to)
+        try:
+            done[work.run] = runs.train(work, prepared, reporter, report_to)
+        except ScicotError as error:
+            former = f"; the former run is {_replaced(main.run)}" if force else ""
+            raise ScicotError(f"{error}{former}") from None
         del prepared
     if folds:
         for one in mains:
@@ -92,10 +96,13 @@ def _found(main: Work, mains: Sequence[Work], works: Sequence[Work]) -> Done:
         raise ScicotError(
             f"-o {main.run}: holds {kind}; name another directory, or train it over with --force"
         )
-    if top is None and len(mains) > 1:
-        runs.existing(main)  # nothing, or something that is not ours
+    if len(mains) > 1:
+        runs.check_seeds(main, top, [work.run.name for work in mains])
     found = {work.run: runs.existing(work) for work in works}
-    return {run: manifest for run, manifest in found.items() if manifest}
+    done = {run: manifest for run, manifest in found.items() if manifest}
+    for run in done:  # where a stop came between the last line and the broom
+        shutil.rmtree(run / CHECKPOINTS, ignore_errors=True)
+    return done
 
 
 def _announce(todo: Sequence[Work], first: Prepared, reporter: Reporter) -> None:
@@ -153,7 +160,8 @@ def _add_folds(manifest: Manifest, metrics: Mapping[str, float], main: Work) -> 
 
 
 def _replaced(run: Path) -> Path:
-    return run.with_name(f".{run.name}.replaced")
+    real = run.resolve()  # of a link, beside what it leads to
+    return real.with_name(f".{real.name}.replaced")
 
 
 def _check_ours(run: Path) -> None:
@@ -161,7 +169,7 @@ def _check_ours(run: Path) -> None:
     for place in (run, _replaced(run)):
         if place.exists() and not place.is_dir():
             raise ScicotError(f"-o {place}: is a file; name another directory")
-        if place.exists() and read_manifest(place) is None and any(place.iterdir()):
+        if place.exists() and read_manifest(place) is None and not runs.is_empty(place):
             raise ScicotError(f"-o {place}: is no run of scicot; name another directory")
 
 
@@ -169,10 +177,13 @@ def _set_aside(run: Path, reporter: Reporter) -> None:
     """With --force: the run that was there waits beside its place until the new one is done."""
     replaced, there = _replaced(run), read_manifest(run)
     if replaced.exists() and (there is None or not there.finished):
-        shutil.rmtree(run, ignore_errors=True)  # begun by an earlier --force that was stopped
+        shutil.rmtree(run.resolve(), ignore_errors=True)  # of an earlier --force that was stopped
+        run.resolve().mkdir()
     elif run.exists():
         shutil.rmtree(replaced, ignore_errors=True)
-        run.rename(replaced)
+        real = run.resolve()
+        real.rename(replaced)
+        real.mkdir()
         reporter.note(f"the former {run} is kept as {replaced} until the end")
 
 

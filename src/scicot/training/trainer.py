@@ -277,7 +277,9 @@ class _Progress(TrainerCallback):
         tokenizer = self._trainer.processing_class
         metrics = dev.measure(model, tokenizer)
         before = self.best(before=step)
+        due = control.should_log
         self._trainer.log(metrics)
+        control.should_log = due  # the training loss of this step may be due as well
         if before is None or dev.better(metrics, before):
             file = best_file(self._run, step)
             file.parent.mkdir(exist_ok=True)
