@@ -73,23 +73,31 @@ def test_equal_weights_and_tokens(trained: Trained, tmp_path: Path, recorder: Re
     assert again == manifest
 
 
-def test_the_rationale_loss_is_weighed(trained: Trained, tmp_path: Path) -> None:
-    """With weight 0 the explanations teach nothing: the same weights whatever they say."""
-    from conftest import world_rows, write_rows
+def test_the_losses_of_both_tasks_are_weighed() -> None:
+    """mean over label tokens + weight x mean over rationale tokens, padding apart."""
+    import torch
 
-    weights = []
-    for name, weight in (("a", 0.0), ("b", 0.0), ("c", 1.0), ("d", 1.0)):
-        rows = world_rows()
-        if name in "bd":
-            rows = [{**row, "rationale": rows[n - 1]["rationale"]} for n, row in enumerate(rows)]
-        file = write_rows(tmp_path / f"{name}.jsonl", rows)
-        run = tmp_path / name
-        train_answer(
-            file, run, student=str(trained.direct), method="multi-task",
-            settings=replace(TINY, rationale_loss_weight=weight),
-        )  # fmt: skip
-        weights.append((run / "model.safetensors").read_bytes())
-    assert weights[0] == weights[1] != weights[2] != weights[3]
+    from scicot.training.trainer import _Trainer
+
+    class Fixed:
+        """A model whose logits are what they are."""
+
+        def __init__(self, logits: torch.Tensor) -> None:
+            self.logits = logits
+
+        def __call__(self, **_: Any) -> Any:
+            return self
+
+    logits = torch.randn(3, 4, 5, generator=torch.Generator().manual_seed(0))
+    labels = torch.tensor([[1, 2, -100, -100], [3, 0, 4, -100], [2, -100, -100, -100]])
+    nll = -logits.log_softmax(-1)
+    of_labels = (nll[0, 0, 1] + nll[0, 1, 2] + nll[2, 0, 2]) / 3
+    of_rationale = (nll[1, 0, 3] + nll[1, 1, 0] + nll[1, 2, 4]) / 3
+    trainer = object.__new__(_Trainer)
+    trainer.rationale_loss_weight = 0.5
+    inputs = {"labels": labels, "task": torch.tensor([0, 1, 0])}
+    loss = trainer.compute_loss(Fixed(logits), inputs)
+    assert float(loss) == pytest.approx(float(of_labels + 0.5 * of_rationale), rel=1e-5)
 
 
 @pytest.mark.parametrize(

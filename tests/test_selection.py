@@ -159,3 +159,37 @@ def test_the_log_is_json_without_a_made_up_epoch(trained: Trained) -> None:
     rows = [json.loads(line) for line in (trained.answer / "training_log.jsonl").open()]
     assert [row["step"] for row in rows if "loss" in row] == list(range(1, 9))
     assert all("epoch" not in row for row in rows)
+
+
+def test_the_weights_of_the_best_step_are_what_is_saved(
+    files: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+    from safetensors.torch import load_file
+
+    train, dev = files
+    seen: list[torch.Tensor] = []
+    losses = iter([1.0, 0.9, 0.2, 0.7, 0.6])
+
+    def measure(self: Dev, model: Any, tokenizer: Any) -> dict[str, float]:
+        seen.append(model.shared.weight.detach().clone())
+        return {"dev_accuracy": 0.5, "dev_loss": next(losses)}
+
+    monkeypatch.setattr(Dev, "measure", measure)
+    manifest = train_answer(
+        train, tmp_path / "run", student="scratch:tiny", settings=SETTINGS, dev=dev
+    )
+    saved = load_file(tmp_path / "run" / "model.safetensors")["shared.weight"]
+    assert manifest.metrics["best_step"] == 6
+    assert torch.equal(saved, seen[2])
+    assert not torch.equal(saved, seen[4])
+
+
+def test_looking_at_dev_leaves_the_training_loss_in_the_log(
+    files: tuple[Path, Path], tmp_path: Path
+) -> None:
+    train, dev = files
+    for name, more in (("with", {"dev": dev}), ("without", {})):
+        settings = SETTINGS if more else replace(SETTINGS, eval_steps=None)
+        train_answer(train, tmp_path / name, student="scratch:tiny", settings=settings, **more)
+    assert log(tmp_path / "with", "loss") == log(tmp_path / "without", "loss")

@@ -212,3 +212,29 @@ def test_flan_t5s_layout_survives_training_and_saving(trained: Trained, tmp_path
     )  # fmt: skip
     run, _ = load_pretrained(str(tmp_path / "run"))
     assert torch.allclose(logits(model), logits(run), atol=1e-6, rtol=0)
+
+
+def test_draws_follow_the_student_and_not_the_batch(trained: Trained) -> None:
+    import torch
+
+    from scicot.students.base import DRAW_TEMPERATURE
+    from scicot.students.encoder_decoder import _Drawn
+
+    logits = torch.tensor([2.0, 1.0, 0.0, -1.0])
+    count = 4000
+    chosen = _Drawn(list(range(count)))(torch.empty(0), logits.repeat(count, 1)).argmax(-1)
+    shares = torch.bincount(chosen, minlength=4) / count
+    assert shares.tolist() == pytest.approx(
+        (logits / DRAW_TEMPERATURE).softmax(-1).tolist(), abs=0.03
+    )
+
+    student, seeds = student_of(trained.rationale), [None, 5, 6]
+    together = student.generate(INPUTS, max_new_tokens=12, draws=seeds)
+    alone = [
+        student.generate([text], max_new_tokens=12, draws=[seed])[0]
+        for text, seed in zip(INPUTS, seeds, strict=True)
+    ]
+    assert together == alone
+    assert together[0] == student.generate(INPUTS[:1], max_new_tokens=12)[0]
+    many = student.generate(INPUTS[:1] * 40, max_new_tokens=12, draws=list(range(40)))
+    assert len(set(many)) > 1
