@@ -12,15 +12,15 @@ OUT=$2
 STEPS=${STEPS:-60}
 FOLDS=${FOLDS:-2}
 STUDENT=${STUDENT:-scratch:small}
-common=(--student "$STUDENT" --max-steps "$STEPS" --batch-size 8 --learning-rate 1e-3
-  --warmup-steps 10 --max-source-tokens 256 --max-target-tokens 64
-  --dev-fraction 0.1 --eval-steps "$((STEPS / 2))")
+common=(--student "$STUDENT" --batch-size 8 --learning-rate 1e-3 --warmup-steps 10
+  --max-source-tokens 256 --max-target-tokens 64 --dev-fraction 0.1 --eval-steps "$((STEPS / 2))")
+steps=(--max-steps "$STEPS")
 
-scicot train-rationale "$DATA" -o "$OUT/rationale" "${common[@]}" --folds "$FOLDS"
-scicot train-answer "$DATA" "$OUT/rationale/out_of_fold.jsonl" -o "$OUT/answer" "${common[@]}" \
-  --weights 4,1 --rationale-dropout 0.2 --shuffle-choices
-scicot train-answer "$DATA" -o "$OUT/direct" "${common[@]}" --method direct
-scicot train-answer "$DATA" -o "$OUT/one-sequence" "${common[@]}" --method one-sequence
-scicot train-answer "$DATA" -o "$OUT/multi-task" "${common[@]}" --method multi-task
+scicot train-rationale "$DATA" -o "$OUT/rationale" "${common[@]}" "${steps[@]}" --folds "$FOLDS"
+scicot train-answer "$DATA" "$OUT/rationale/out_of_fold.jsonl" -o "$OUT/answer" \
+  "${common[@]}" "${steps[@]}" --weights 4,1 --rationale-dropout 0.2 --shuffle-choices
+for rival in direct one-sequence multi-task; do
+  scicot train-answer "$DATA" -o "$OUT/$rival" "${common[@]}" "${steps[@]}" --method "$rival"
+done
 scicot train-answer "$DATA" -o "$OUT/direct-equal" "${common[@]}" --method direct \
   --equal-to "$OUT/rationale" --equal-to "$OUT/answer"

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 PLAIN_SECONDS = 10.0  # between two lines of progress off a terminal
 BAR_AFTER_SECONDS = 1.0
+AT_ONCE_SECONDS = 1.0  # what is done within was done before, and tells nothing of the speed
 
 
 class _Stop:
@@ -119,17 +120,19 @@ class _PlainTask:
     def __init__(self, description: str, total: int | None) -> None:
         self._description = description
         self._total = total
-        self._done = 0
+        self._done = self._at_once = 0
         self._started = self._told = time.monotonic()
 
     def advance(self, steps: int = 1, **figures: float | int | str) -> None:
         stop.check()
         self._done += steps
         now = time.monotonic()
+        if now - self._started < AT_ONCE_SECONDS:
+            self._at_once = self._done
         if now - self._told < PLAIN_SECONDS:
             return
         self._told = now
-        rate = self._done / (now - self._started)
+        rate = max(self._done - self._at_once, 1) / (now - self._started)
         of = f"/{self._total}" if self._total else ""
         left = f", {_duration((self._total - self._done) / rate)} left" if self._total else ""
         shown = f", {_figures(figures)}" if figures else ""

@@ -116,9 +116,10 @@ def _announce(todo: Sequence[Work], first: Prepared, reporter: Reporter) -> None
     shares = [1.0 if work.settings.max_steps else len(work.lessons) / rows for work in todo]
     folds = sum(work.fold is not None for work in todo)
     of_folds = f", {folds} of them fold students" if folds else ""
+    writing = ", and then their rationales to write" if folds else ""
     reporter.note(
         f"{len(todo)} students to train{of_folds}: about {_duration(one)} each,"
-        f" {_duration(one * sum(shares))} in all"
+        f" {_duration(one * sum(shares))} in all{writing}"
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import statistics
 import time
 from collections.abc import Mapping, Sequence
@@ -29,6 +28,7 @@ from scicot.students.devices import resolve_device, resolve_precision
 from scicot.students.runs import CHECKPOINTS
 from scicot.training.dev import Dev
 from scicot.training.schedule import Schedule
+from scicot.training.selection import Selection
 
 WHOLE = "whole"  # an empty file that is put into a checkpoint when everything else is there
 CHECKPOINT_SECONDS = 300.0  # how much work a stop may cost
@@ -63,6 +63,7 @@ def fit(
         processing_class=tokenizer,
     )
     trainer.rationale_loss_weight = settings.rationale_loss_weight
+    selection = Selection(dev, run, settings.patience) if dev else None
     last = last_checkpoint(run / CHECKPOINTS)
     if last is not None:
         reporter.note(f"going on from step {_step(last)}")
@@ -73,7 +74,7 @@ def fit(
         writer = SummaryWriter(str(run / "tensorboard"))
         trainer.add_callback(TensorBoardCallback(writer))  # type: ignore[no-untyped-call]
     with reporter.task("training", schedule.steps) as task, reporter.stops_deferred():
-        progress = _Progress(task, run, settings, dev, trainer)
+        progress = _Progress(task, run, settings, selection, trainer)
         trainer.add_callback(progress)
         result = trainer.train(resume_from_checkpoint=None if last is None else str(last))
     if "wandb" in report_to:  # transformers leaves its run open, and the next student would go on
@@ -93,17 +94,12 @@ def fit(
         "steps": steps,
         "last_loss": losses[-1] if losses else result.training_loss,
         "train_seconds": round(result.metrics["train_runtime"], 1),
-        "rows_per_second": result.metrics["train_samples_per_second"],
+        "rows_per_second": progress.rows_per_second(steps),
         "training_tokens": schedule.tokens(steps),
         "weights": sum(weight.numel() for weight in model.parameters()),
     }
-    best = progress.best()
-    if best is not None:
-        if best["step"] != steps:
-            file = best_file(run, best["step"])
-            model.load_state_dict(torch.load(file, map_location="cpu", weights_only=True))
-        metrics |= {name: value for name, value in best.items() if name.startswith("dev_")}
-        metrics["best_step"] = best["step"]
+    if selection:
+        metrics |= selection.restore(model, log, steps)
     return metrics, log
 
 
@@ -136,11 +132,6 @@ def expected_seconds(
 def _tenth(steps: int) -> int:
     """Steps between two looks at dev where nobody says otherwise."""
     return -(-steps // 10)
-
-
-def best_file(run: Path, step: int) -> Path:
-    """Where the weights of a step are kept that was the best on dev when it was measured."""
-    return run / CHECKPOINTS / f"best-{step}.pt"
 
 
 def last_checkpoint(folder: Path) -> Path | None:
@@ -212,46 +203,49 @@ class _Trainer(Seq2SeqTrainer):
 
 
 class _Progress(TrainerCallback):
-    """Tells the reporter of each step, and the Trainer when to save and when to stop; measures the
-    student on dev, keeps the best weights, and writes the log."""
+    """Tells the reporter of each step, and the Trainer when to save and when to stop; has the
+    student measured on dev, and writes the log."""
 
     def __init__(
-        self, task: Task, run: Path, settings: TrainSettings, dev: Dev | None, trainer: _Trainer
+        self,
+        task: Task,
+        run: Path,
+        settings: TrainSettings,
+        selection: Selection | None,
+        trainer: _Trainer,
     ) -> None:
         self._task = task
         self._run = run
         self._settings = settings
-        self._dev = dev
+        self._selection = selection
         self._trainer = trainer
         self._step = 0
         self._saved = self._started = time.monotonic()
         self._since = 0  # the step at which this process began
+        self._told: dict[str, float] = {}  # the figures beside the bar
         self.stopped: KeyboardInterrupt | None = None
 
-    def best(self, *, before: int | None = None) -> Mapping[str, Any] | None:
-        """The best measurement on dev, or the best made before a step; None where there is none."""
-        best: Mapping[str, Any] | None = None
-        for row in self._trainer.state.log_history:
-            earlier = before is None or row["step"] < before
-            if self._dev and "dev_loss" in row and earlier:
-                best = row if best is None or self._dev.better(row, best) else best
-        return best
+    def rows_per_second(self, step: int) -> float:
+        """How fast this process has been, its looks at dev included."""
+        rows = (step - self._since) * self._settings.batch_size
+        return round(rows / (time.monotonic() - self._started), 1)
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002
         self._task.advance(state.global_step)  # of a checkpoint, where there is one
         self._step = self._since = state.global_step
         with jsonl.replacing(self._run / LOG) as stream:  # what came after the checkpoint is redone
             stream.writelines(map(jsonl.encode, map(_finite, state.log_history)))
-        if self._dev and state.global_step == 0:  # a student that came trained may be best as it is
-            self._measure(self._dev, 0, control)
+        if state.global_step == 0:  # a student that came trained may be best as it is
+            self._measure(0, control)
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002
         step = state.global_step
         every = self._settings.eval_steps or _tenth(state.max_steps)
-        if self._dev and (step % every == 0 or step == state.max_steps):
-            self._measure(self._dev, step, control)
+        if step % every == 0 or step == state.max_steps:
+            self._measure(step, control)
+        speed = {"samples/s": self.rows_per_second(step)}
         try:
-            self._task.advance(step - self._step, **self._figures(state))
+            self._task.advance(step - self._step, **self._told, **speed)
         except KeyboardInterrupt as stopped:
             self.stopped = stopped
             control.should_save = control.should_training_stop = True
@@ -260,51 +254,27 @@ class _Progress(TrainerCallback):
             control.should_save = True
 
     def on_log(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002
+        row = state.log_history[-1]
+        shown = ("loss", "dev_accuracy", "dev_loss")
+        self._told.update({name: row[name] for name in shown if name in row})
         with (self._run / LOG).open("ab") as stream:
-            stream.write(jsonl.encode(_finite(state.log_history[-1])))
+            stream.write(jsonl.encode(_finite(row)))
 
     def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002
         (Path(args.output_dir) / f"checkpoint-{state.global_step}" / WHOLE).touch()
         self._saved = time.monotonic()
-        # Only now may the best before the last one go: nobody will start from before it any more.
-        best = self.best()
-        for file in self._run.glob(f"{CHECKPOINTS}/best-*.pt"):
-            if best is None or file != best_file(self._run, best["step"]):
-                file.unlink()
+        if self._selection:
+            self._selection.sweep(state.log_history)
 
-    def _measure(self, dev: Dev, step: int, control: Any) -> None:
-        model: Any = self._trainer.model
-        tokenizer = self._trainer.processing_class
-        metrics = dev.measure(model, tokenizer)
-        before = self.best(before=step)
-        due = control.should_log
-        self._trainer.log(metrics)
+    def _measure(self, step: int, control: Any) -> None:
+        if self._selection is None:
+            return
+        trainer, due = self._trainer, control.should_log
+        log = trainer.state.log_history
+        trainer.log(self._selection.measure(trainer.model, trainer.processing_class, log, step))
         control.should_log = due  # the training loss of this step may be due as well
-        if before is None or dev.better(metrics, before):
-            file = best_file(self._run, step)
-            file.parent.mkdir(exist_ok=True)
-            torch.save(model.state_dict(), file.with_suffix(".new"))
-            os.replace(file.with_suffix(".new"), file)
-        elif (
-            self._settings.patience
-            and self._measured_since(before["step"]) >= self._settings.patience
-        ):
+        if self._selection.exhausted(trainer.state.log_history):
             control.should_training_stop = True
-
-    def _measured_since(self, step: int) -> int:
-        """How many measurements came after the one at `step`."""
-        log = self._trainer.state.log_history
-        return sum("dev_loss" in row and row["step"] > step for row in log)
-
-    def _figures(self, state: Any) -> dict[str, float]:
-        figures: dict[str, float] = {}
-        for name in ("loss", "dev_accuracy", "dev_loss"):
-            value = next((row[name] for row in reversed(state.log_history) if name in row), None)
-            if value is not None:
-                figures[name] = value
-        seconds = time.monotonic() - self._started
-        done = (state.global_step - self._since) * self._settings.batch_size
-        return {**figures, "samples/s": round(done / seconds, 1)}
 
 
 def _finite(row: Mapping[str, Any]) -> dict[str, Any]:
