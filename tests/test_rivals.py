@@ -120,3 +120,16 @@ def test_what_makes_no_sense_is_said(
             trained.rows, tmp_path / "run", student="scratch:tiny", method=method,
             settings=replace(TINY, **settings),
         )  # fmt: skip
+
+
+def test_a_tracker_that_is_not_there_is_said_before_anything_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    nowhere = tmp_path / "nowhere.jsonl"
+    for name, said in (
+        ("wandb", r"--report-to wandb: not installed; pip install 'scicot\[wandb\]'"),
+        ("paper", "--report-to paper: no such tracker; there is tensorboard, wandb, trackio"),
+    ):
+        with pytest.raises(ScicotError, match=said):
+            train_answer(nowhere, tmp_path / "run", student="scratch:tiny", report_to=[name])
