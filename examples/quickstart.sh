@@ -16,7 +16,7 @@ PYTHON=${PYTHON:-python3}
 HERE=$(cd "$(dirname "$0")" && pwd)
 WORLD=$OUT/world
 
-student=(--student scratch:tiny --max-steps "$STEPS" --learning-rate 3e-3 --seed "$SEED")
+student=(--student scratch:tiny --max-steps "$STEPS" --learning-rate 2e-3 --seed "$SEED")
 
 step() { printf '\n\033[1m%s\033[0m\n' "$*" >&2; }
 
