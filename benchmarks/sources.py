@@ -36,7 +36,7 @@ SEEDS = (0, 1, 2)
 TEST = 600
 STAGE_1 = {"full": 600, "under": 400, "hopeless": 150}  # optimizer steps
 STAGE_2 = 600
-LEARNING_RATE = 2e-3  # at 3e-3 one answer student in three never read its tutor perfectly
+LEARNING_RATE = 2e-3  # at 3e-3 some answer students did not read even their tutor perfectly
 # With 16, some answer students had not learnt to read even the tutor after as many steps.
 BATCH = {"rationale": 16, "answer": 32}
 FOLDS = 3

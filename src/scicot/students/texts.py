@@ -36,13 +36,10 @@ def encode_inputs(
 
 def told(cuts: Counter[str], limit: int) -> list[str]:
     """What was cut, a sentence for each part."""
-    return [
-        f"{count} inputs are longer than {limit} tokens by their choices alone, which are kept"
-        if part == CHOICES
-        else f"{count} inputs lost the end of their {part}: they were longer than {limit} tokens"
-        if part != "question"
-        else f"{count} inputs lost the beginning of their question: they were longer than"
-        f" {limit} tokens"
-        for part, count in sorted(cuts.items())
-        if count
-    ]
+    sentences = {
+        "context": f"lost the end of their context: they were longer than {limit} tokens",
+        "rationale": f"lost the end of their rationale: they were longer than {limit} tokens",
+        "question": f"lost the beginning of their question: they were longer than {limit} tokens",
+        CHOICES: f"are longer than {limit} tokens by their choices alone, which are kept",
+    }
+    return [f"{cuts[part]} inputs {said}" for part, said in sentences.items() if cuts[part]]

@@ -7,7 +7,7 @@ one knows what was measured before it, and nothing of what came after.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +38,7 @@ class Selection:
             os.replace(file.with_suffix(".new"), file)
         return metrics
 
-    def best(self, log: Any) -> Row | None:
+    def best(self, log: Iterable[Row]) -> Row | None:
         """The best measurement in a log, the first of equals; None where there is none."""
         best: Row | None = None
         for row in log:
