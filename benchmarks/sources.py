@@ -34,7 +34,7 @@ WORLDS: dict[str, list[str]] = {
 }
 SEEDS = (0, 1, 2)
 TEST = 600
-STAGE_1 = {"full": 600, "under": 400, "hopeless": 150}  # optimizer steps
+STAGE_1 = {"full": 1000, "under": 500, "hopeless": 150}  # optimizer steps
 STAGE_2 = 600
 LEARNING_RATE = 2e-3  # at 3e-3 some answer students did not read even their tutor perfectly
 # With 16, some answer students had not learnt to read even the tutor after as many steps.
@@ -188,7 +188,7 @@ def _stage_2(
     both, mostly_teacher = [teacher, out_of_fold], {"weights": (4.0, 1.0)}
     robust = {"mixed 4:1, dropout": (both, {**mostly_teacher, "rationale_dropout": DROPOUT})}
     if level == "hopeless":
-        return robust
+        return {**robust, "out-of-fold, dropout": ([out_of_fold], {"rationale_dropout": DROPOUT})}
     return {
         "in-sample": ([in_sample], {}),
         "out-of-fold": ([out_of_fold], {}),

@@ -1,4 +1,4 @@
-"""The app: five commands, and the one place where an error becomes a line and an exit code."""
+"""The app: its commands, and the one place where an error becomes a line and an exit code."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from scicot.version import __version__
 from scicot_cli import console
 from scicot_cli.evaluate import evaluate
 from scicot_cli.generate_rationales import generate_rationales
+from scicot_cli.merge import merge
 from scicot_cli.predict import predict
 from scicot_cli.train_answer import train_answer
 from scicot_cli.train_rationale import train_rationale
@@ -99,6 +100,7 @@ app.command("generate-rationales")(generate_rationales)
 app.command("train-rationale")(train_rationale)
 app.command("train-answer")(train_answer)
 app.command("predict")(predict)
+app.command("merge")(merge)
 app.command("evaluate")(evaluate)
 
 

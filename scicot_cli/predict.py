@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
 from typing import Annotated
 
 import typer
 
-from scicot.config import PredictSettings, RationaleFrom
+from scicot.config import PredictSettings, RationaleFrom, Scoring, Shard
+from scicot.errors import ScicotError
 from scicot_cli import console
 from scicot_cli import options as opt
 
@@ -44,10 +47,76 @@ def predict(
         RationaleFrom,
         typer.Option(
             "--rationale-from",
-            help="student: written by the rationale model; input: given in the rows (an upper "
-            "bound); none: answer without one.",
+            help="student: written by the rationale model; input: given in the rows (an upper"
+            " bound); none: answer without one; shuffled: those of other questions, to see how much"
+            " the answer relies on them.",
         ),
     ] = PredictSettings.rationale_from,
+    samples: Annotated[
+        int,
+        typer.Option(
+            "--samples", help="Rationales of each question, whose answers are averaged or voted on."
+        ),
+    ] = PredictSettings.samples,
+    temperature: Annotated[
+        float | None,
+        typer.Option(
+            "--temperature",
+            help="Draw rationales at this temperature. [default: the likeliest one, or 0.7 where"
+            " there are several samples]",
+        ),
+    ] = PredictSettings.temperature,
+    top_p: Annotated[
+        float,
+        typer.Option(
+            "--top-p", help="Draw from the likeliest tokens that have this probability together."
+        ),
+    ] = PredictSettings.top_p,
+    beams: Annotated[
+        int, typer.Option("--beams", help="Beams of the search for the likeliest rationale.")
+    ] = PredictSettings.beams,
+    vote: Annotated[
+        bool, typer.Option("--vote", help="Let the samples vote, instead of averaging.")
+    ] = PredictSettings.vote,
+    mix_direct: Annotated[
+        float,
+        typer.Option(
+            "--mix-direct",
+            metavar="W",
+            help="Mix in the answer given without a rationale, with this weight (0 to 1). For"
+            " students of --rationale-dropout.",
+        ),
+    ] = PredictSettings.mix_direct,
+    scoring: Annotated[
+        Scoring,
+        typer.Option(
+            "--scoring",
+            help="Score each choice by its label or by its text (per token); auto: by what the"
+            " answer model was trained to write.",
+        ),
+    ] = PredictSettings.scoring,
+    calibration: Annotated[
+        bool,
+        typer.Option(
+            "--calibration/--no-calibration",
+            help="Apply the temperature that train-answer fitted on dev.",
+        ),
+    ] = PredictSettings.calibrate,
+    abstain_below: Annotated[
+        float,
+        typer.Option(
+            "--abstain-below", metavar="P", help="Give no answer that is less likely than this."
+        ),
+    ] = PredictSettings.abstain_below,
+    shard: Annotated[
+        str | None,
+        typer.Option(
+            "--shard",
+            metavar="I/N",
+            help="Answer only part I of N (1/8 ... 8/8); scicot merge joins them. [default: in a"
+            " SLURM job array its own part, else all]",
+        ),
+    ] = None,
     max_new_tokens: Annotated[
         int | None,
         typer.Option(
@@ -56,8 +125,25 @@ def predict(
         ),
     ] = PredictSettings.max_new_tokens,
     batch_size: Annotated[
-        int, typer.Option("--batch-size", help="Questions the model works on together.")
+        int, typer.Option("--batch-size", help="Sequences the model works on together, at most.")
     ] = PredictSettings.batch_size,
+    batch_tokens: Annotated[
+        int | None,
+        typer.Option(
+            "--batch-tokens",
+            help="Tokens, padded, that it works on together, at most. [default: 16,384 on a CPU,"
+            " 65,536 on CUDA]",
+        ),
+    ] = PredictSettings.batch_tokens,
+    window: Annotated[
+        int,
+        typer.Option(
+            "--window",
+            help="Sequences read ahead, sorted by length and written together; shards take turns"
+            " of as many.",
+        ),
+    ] = PredictSettings.window,
+    seed: opt.Seed = PredictSettings.seed,
     device: opt.Device = PredictSettings.device,
     precision: opt.Precision = PredictSettings.precision,
     limit: opt.Limit = None,
@@ -75,10 +161,26 @@ def predict(
     come in the order of the questions. The same command again goes on where it stopped.
     """
     reporter = console.reporter(quiet=quiet, verbose=verbose)
+    part = Shard.parse(shard) if shard is not None else slurm_shard(os.environ)
+    if part is not None and shard is None:
+        reporter.note(f"shard {part}, by SLURM's job array (--shard 1/1: all of the questions)")
     settings = PredictSettings(
         rationale_from=rationale_from,
+        samples=samples,
+        temperature=temperature,
+        top_p=top_p,
+        beams=beams,
+        vote=vote,
+        mix_direct=mix_direct,
+        scoring=scoring,
+        calibrate=calibration,
+        abstain_below=abstain_below,
         max_new_tokens=max_new_tokens,
         batch_size=batch_size,
+        batch_tokens=batch_tokens,
+        window=window,
+        shard=None if part is None or part.count == 1 else part,
+        seed=seed,
         device=device,
         precision=precision,  # type: ignore[arg-type]  # checked by the settings themselves
     )
@@ -99,3 +201,27 @@ def predict(
     if output != "-":
         done = "questions answered" if answer_model else "rationales written"
         reporter.note(f"{output}: {summary.predicted} {done}{before}")
+
+
+def slurm_shard(environment: Mapping[str, str]) -> Shard | None:
+    """The part that falls to this task of a SLURM job array, None outside of one.
+
+    ScicotError for an array with gaps (1,3,7), whose tasks do not tell their place in it.
+    """
+    if "SLURM_ARRAY_TASK_ID" not in environment or "SLURM_ARRAY_TASK_COUNT" not in environment:
+        return None
+    defaults = {"ID": 0, "COUNT": 1, "MIN": 0, "STEP": 1}
+    try:
+        task, count, first, step = (
+            int(environment.get(f"SLURM_ARRAY_TASK_{name}", default))
+            for name, default in defaults.items()
+        )
+    except ValueError:
+        raise ScicotError("SLURM_ARRAY_TASK_*: not numbers; give --shard I/N") from None
+    place, rest = divmod(task - first, max(1, step))
+    if rest or not 0 <= place < count:
+        raise ScicotError(
+            f"task {task} of a SLURM array with gaps: its place among {count} is not known;"
+            " give --shard I/N"
+        )
+    return Shard(place + 1, count)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from scicot.config import Method, TrainSettings
+from scicot.config import AnswerAs, Method, TrainSettings
 from scicot.errors import ScicotError
 from scicot_cli import console
 from scicot_cli import options as opt
@@ -46,6 +46,12 @@ def train_answer(
             " without it too, and to trust it less.",
         ),
     ] = TrainSettings.rationale_dropout,
+    answer_as: Annotated[
+        AnswerAs,
+        typer.Option(
+            "--answer-as", help="What the student writes for a choice: its label, or its text."
+        ),
+    ] = TrainSettings.answer_as,
     shuffle_choices: Annotated[
         bool,
         typer.Option(

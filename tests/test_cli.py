@@ -15,7 +15,14 @@ from conftest import Trained, read_rows, world_rows, write_rows
 import scicot as library
 from scicot_cli.main import app
 
-COMMANDS = ("generate-rationales", "train-rationale", "train-answer", "predict", "evaluate")
+COMMANDS = (
+    "generate-rationales",
+    "train-rationale",
+    "train-answer",
+    "predict",
+    "merge",
+    "evaluate",
+)
 HEAVY = ("torch", "transformers", "datasets", "anthropic", "numpy", "yaml")
 CLI = [sys.executable, "-m", "scicot_cli"]
 

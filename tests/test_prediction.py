@@ -10,7 +10,6 @@ import pytest
 from conftest import Recorder, Trained, read_rows, world_rows, write_rows
 
 from scicot import PredictSettings, ScicotError, predict
-from scicot.students.answering import softmax
 
 CPU = PredictSettings(device="cpu", max_new_tokens=8)
 
@@ -56,7 +55,7 @@ def test_a_stopped_prediction_goes_on_and_does_nothing_twice(
     class Stopping(Recorder):
         def advance(self, steps: int = 1, **figures: Any) -> None:
             super().advance(steps)
-            if self.doing == "answering" and self.steps == 10:
+            if self.doing == "answering" and self.steps == 12:
                 raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -64,7 +63,7 @@ def test_a_stopped_prediction_goes_on_and_does_nothing_twice(
     with out.open("a") as stream:
         stream.write('{"id": "q10", "ques')
     summary = predict(trained.rows, out, **options)
-    assert (summary.already_done, summary.predicted) == (10, 26)
+    assert (summary.already_done, summary.predicted) == (12, 24)
     assert read_rows(out) == read_rows(straight)
     summary = predict(trained.rows, out, **options)
     assert (summary.already_done, summary.predicted) == (36, 0)
@@ -164,12 +163,12 @@ def test_unlabelled_questions_and_other_labels_are_answered(
 def test_no_number_no_answer(
     trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, recorder: Recorder
 ) -> None:
-    from scicot.students.encoder_decoder import EncoderDecoderStudent
+    from scicot.students.student import Student
 
-    def broken(self: Any, inputs: Any, candidates: Any) -> list[list[float]]:
+    def broken(self: Any, inputs: Any, candidates: Any, **_: Any) -> list[list[float]]:
         return [[math.nan] * len(own) for own in candidates]
 
-    monkeypatch.setattr(EncoderDecoderStudent, "score", broken)
+    monkeypatch.setattr(Student, "score", broken)
     out = tmp_path / "out.jsonl"
     summary = predict(
         trained.rows, out, limit=2, answer_model=trained.direct, settings=CPU, reporter=recorder
@@ -179,13 +178,6 @@ def test_no_number_no_answer(
         (None, {}, None)
     ] * 2
     assert "2 questions got no answer" in recorder.warnings[1]
-
-
-def test_softmax() -> None:
-    assert softmax([0.0, 0.0]) == [0.5, 0.5]
-    assert softmax([-1000.0, -1001.0]) == pytest.approx([0.7310586, 0.2689414])
-    assert softmax([1.0, math.inf]) is None
-    assert softmax([math.nan, 0.0]) is None
 
 
 @pytest.mark.parametrize(

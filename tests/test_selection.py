@@ -72,7 +72,7 @@ def test_the_dev_loss_is_that_of_the_model_itself(trained: Trained) -> None:
 
     from scicot.records import Question
     from scicot.stages import Stage, rationale_input
-    from scicot.students.encoder_decoder import load_pretrained
+    from scicot.students.pretrained import load_pretrained
     from scicot.training.examples import Lesson
 
     model, tokenizer = load_pretrained(str(trained.rationale))

@@ -16,7 +16,8 @@ def test_the_inputs_of_both_stages() -> None:
     assert str(stages.answer_input(QUESTION, "Copper\nis a metal.")) == (
         f"{ASKED} rationale: Copper is a metal."
     )
-    assert stages.answer_target("2") == "2"
+    assert stages.answer_target(QUESTION, "2") == "2"
+    assert stages.answer_target(QUESTION, "2", answer_as="text") == "copper wire"
 
 
 def test_rivals_read_no_rationale() -> None:
@@ -28,7 +29,8 @@ def test_rivals_read_no_rationale() -> None:
 
 def test_a_one_sequence_student_writes_the_label_behind_its_rationale() -> None:
     one = Stage.ONE_SEQUENCE
-    whole = stages.answer_target("2", "The answer: metals conduct.", one)
+    before = stages.before_answer("The answer: metals conduct.", one)
+    whole = stages.answer_target(QUESTION, "2", before=before)
     assert whole == "The answer: metals conduct. answer: 2"
     assert stages.written_rationale(whole, one) == "The answer: metals conduct."
     assert stages.written_rationale("answer: 2", one) == ""

@@ -8,9 +8,11 @@ from conftest import SHARED, Trained, needs_shared_data
 
 from scicot import ScicotError
 from scicot.stages import Input, Stage
+from scicot.students.base import Decoding
 from scicot.students.devices import resolve_device, resolve_precision
-from scicot.students.encoder_decoder import EncoderDecoderStudent, load_student
+from scicot.students.pretrained import load_student
 from scicot.students.runs import check_run
+from scicot.students.student import Student
 
 INPUTS = [
     Input("Which conducts electricity?", "(A) wood (B) copper"),
@@ -19,21 +21,23 @@ INPUTS = [
 ]
 
 
-def student_of(run: Path, batch_size: int = 8) -> EncoderDecoderStudent:
+def student_of(run: Path, batch_size: int = 8) -> Student:
     return load_student(run, max_source_tokens=64, batch_size=batch_size, device="cpu")
 
 
-def reference_score(student: EncoderDecoderStudent, text: Input, target: str) -> float:
+def reference_score(student: Student, text: Input, target: str) -> float:
     """Teacher-forced log-probability of one target, token by token, nothing batched or shared."""
     import torch
 
+    model: Any = student._engine
+    model = model._model
     source = student.tokenizer(str(text), return_tensors="pt")
     labels = student.tokenizer(text_target=target)["input_ids"]
-    fed = [student.model.config.decoder_start_token_id, *labels[:-1]]
+    fed = [model.config.decoder_start_token_id, *labels[:-1]]
     with torch.no_grad():
-        logits = student.model(
-            input_ids=source["input_ids"], decoder_input_ids=torch.tensor([fed])
-        ).logits[0]
+        logits = model(input_ids=source["input_ids"], decoder_input_ids=torch.tensor([fed])).logits[
+            0
+        ]
     return float(sum(logits[i].log_softmax(-1)[label] for i, label in enumerate(labels)))
 
 
@@ -49,8 +53,8 @@ def test_scores_are_the_teacher_forced_likelihoods(trained: Trained, batch_size:
 
 def test_results_do_not_depend_on_the_batch(trained: Trained) -> None:
     alone, together = student_of(trained.rationale, 1), student_of(trained.rationale, 8)
-    assert alone.generate(INPUTS, max_new_tokens=12) == together.generate(INPUTS, max_new_tokens=12)
-    assert together.generate([], max_new_tokens=12) == []
+    assert alone.generate(INPUTS, Decoding(12)) == together.generate(INPUTS, Decoding(12))
+    assert together.generate([], Decoding(12)) == []
     assert together.score([], []) == []
 
 
@@ -67,7 +71,7 @@ def test_bf16_scores_do_not_tie_for_want_of_digits(trained: Trained) -> None:
 
 def test_what_is_cut_is_counted(trained: Trained) -> None:
     student = load_student(trained.rationale, max_source_tokens=9, batch_size=2, device="cpu")
-    student.generate(INPUTS, max_new_tokens=1)
+    student.generate(INPUTS, Decoding(1))
     assert student.cuts == {"rationale": 1, "question": 3, "choices": 3}
     assert student.cut_outputs == 3
 
@@ -82,7 +86,7 @@ def test_a_t5_on_the_real_vocabulary_scores_alike(tmp_path: Path) -> None:
         assert own == pytest.approx(wanted, rel=1e-6, abs=1e-5)
 
 
-def real_t5(place: Path) -> EncoderDecoderStudent:
+def real_t5(place: Path) -> Student:
     import torch
     from transformers import T5Config, T5ForConditionalGeneration, T5Tokenizer
 
@@ -164,11 +168,11 @@ def test_generation_settings_of_the_model_do_not_meddle(trained: Trained, tmp_pa
     """A Hub model may bring sampling or beams in generation_config.json; greedy is greedy."""
     run = tmp_path / "run"
     shutil.copytree(trained.rationale, run)
-    plain = student_of(run).generate(INPUTS, max_new_tokens=12)
+    plain = student_of(run).generate(INPUTS, Decoding(12))
     meddling: dict[str, Any] = {"do_sample": True, "num_beams": 4, "max_length": 3, "min_length": 9}
     settings = json.loads((run / "generation_config.json").read_text())
     (run / "generation_config.json").write_text(json.dumps({**settings, **meddling}))
-    assert student_of(run).generate(INPUTS, max_new_tokens=12) == plain
+    assert student_of(run).generate(INPUTS, Decoding(12)) == plain
 
 
 @needs_shared_data
@@ -178,7 +182,7 @@ def test_flan_t5s_layout_survives_training_and_saving(trained: Trained, tmp_path
     from safetensors.torch import load_file, save_file
 
     from scicot import TrainSettings, train_answer
-    from scicot.students.encoder_decoder import load_pretrained
+    from scicot.students.pretrained import load_pretrained
 
     place = tmp_path / "flan"
     place.mkdir()
@@ -217,24 +221,30 @@ def test_flan_t5s_layout_survives_training_and_saving(trained: Trained, tmp_path
 def test_draws_follow_the_student_and_not_the_batch(trained: Trained) -> None:
     import torch
 
-    from scicot.students.base import DRAW_TEMPERATURE
-    from scicot.students.encoder_decoder import _Drawn
+    from scicot.students.drawing import Drawn
 
     logits = torch.tensor([2.0, 1.0, 0.0, -1.0])
     count = 4000
-    chosen = _Drawn(list(range(count)))(torch.empty(0), logits.repeat(count, 1)).argmax(-1)
-    shares = torch.bincount(chosen, minlength=4) / count
-    assert shares.tolist() == pytest.approx(
-        (logits / DRAW_TEMPERATURE).softmax(-1).tolist(), abs=0.03
-    )
+    start = torch.zeros(count, 1)
 
-    student, seeds = student_of(trained.rationale), [None, 5, 6]
-    together = student.generate(INPUTS, max_new_tokens=12, draws=seeds)
+    def shares(decoding: Decoding) -> list[float]:
+        chosen = Drawn(list(range(count)), decoding)(start, logits.repeat(count, 1)).argmax(-1)
+        counts: list[float] = (torch.bincount(chosen, minlength=4) / count).tolist()
+        return counts
+
+    assert shares(Decoding(1)) == pytest.approx((logits / 0.7).softmax(-1).tolist(), abs=0.03)
+    p = logits.softmax(-1)
+    nucleus = [float(p[0] / p[:2].sum()), float(p[1] / p[:2].sum()), 0, 0]
+    within = Decoding(1, temperature=1, top_p=float(p[:2].sum()) - 1e-3)
+    assert shares(within) == pytest.approx(nucleus, abs=0.03)
+
+    student, seeds = student_of(trained.rationale), [[None], [5, 7], [6]]
+    together = student.generate(INPUTS, Decoding(12), seeds)
     alone = [
-        student.generate([text], max_new_tokens=12, draws=[seed])[0]
-        for text, seed in zip(INPUTS, seeds, strict=True)
+        [student.generate([text], Decoding(12), [[seed]])[0][0] for seed in own]
+        for text, own in zip(INPUTS, seeds, strict=True)
     ]
     assert together == alone
-    assert together[0] == student.generate(INPUTS[:1], max_new_tokens=12)[0]
-    many = student.generate(INPUTS[:1] * 40, max_new_tokens=12, draws=list(range(40)))
+    assert together[0] == student.generate(INPUTS[:1], Decoding(12))[0]
+    (many,) = student.generate(INPUTS[:1], Decoding(12), [list(range(40))])
     assert len(set(many)) > 1

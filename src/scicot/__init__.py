@@ -28,21 +28,28 @@ if TYPE_CHECKING:
         EvaluateSettings,
         GenerateSettings,
         PredictSettings,
+        Shard,
         TrainSettings,
     )
     from scicot.errors import InvalidRow, ScicotError, StoppedEarly
     from scicot.evaluation import Comparison, Evaluation, System, evaluate
-    from scicot.prediction import PredictSummary, predict
+    from scicot.prediction import PredictSummary, merge, predict
     from scicot.records import Choice, Prediction, Question, Rationale
     from scicot.training.jobs import train_answer, train_rationale
 
 # Where each public name lives.
 _HOMES = {
     "scicot.annotation": ("GenerateSummary", "generate_rationales"),
-    "scicot.config": ("EvaluateSettings", "GenerateSettings", "PredictSettings", "TrainSettings"),
+    "scicot.config": (
+        "EvaluateSettings",
+        "GenerateSettings",
+        "PredictSettings",
+        "Shard",
+        "TrainSettings",
+    ),
     "scicot.errors": ("InvalidRow", "ScicotError", "StoppedEarly"),
     "scicot.evaluation": ("Comparison", "Evaluation", "System", "evaluate"),
-    "scicot.prediction": ("PredictSummary", "predict"),
+    "scicot.prediction": ("PredictSummary", "merge", "predict"),
     "scicot.records": ("Choice", "Prediction", "Question", "Rationale"),
     "scicot.training.jobs": ("train_answer", "train_rationale"),
 }
@@ -62,12 +69,14 @@ __all__ = [
     "Question",
     "Rationale",
     "ScicotError",
+    "Shard",
     "StoppedEarly",
     "System",
     "TrainSettings",
     "__version__",
     "evaluate",
     "generate_rationales",
+    "merge",
     "predict",
     "train_answer",
     "train_rationale",

@@ -77,6 +77,7 @@ def generate_rationales(
         questions,
         limit=limit,
         skip_invalid=skip_invalid,
+        empty_pipe=True,
         reporter=reporter,
         check=_has_answer if settings.reveal_answer else None,
     )

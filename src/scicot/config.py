@@ -7,16 +7,21 @@ passes its options straight in and reads its defaults from here.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from scicot.errors import ScicotError
 
 Keep = Literal["correct", "all"]
-RationaleFrom = Literal["student", "input", "none"]
+RationaleFrom = Literal["student", "input", "none", "shuffled"]
+AnswerAs = Literal["label", "text"]
+Scoring = Literal["auto", "label", "text"]
 Precision = Literal["auto", "fp32", "bf16"]
 SelectBy = Literal["auto", "accuracy", "loss", "rouge-l"]
 Method = Literal["two-stage", "direct", "one-sequence", "multi-task"]
 Tracker = Literal["tensorboard", "wandb", "trackio"]
+
+# The temperature of sampled rationales, as self-consistency has it (Wang et al. 2023, section 3.1).
+SAMPLING = 0.7
 
 
 @dataclass(frozen=True)
@@ -33,7 +38,7 @@ class GenerateSettings:
 
     def __post_init__(self) -> None:
         _require(self.samples >= 1, "samples", self.samples, "at least 1")
-        _require(self.keep in ("correct", "all"), "keep", self.keep, "correct or all")
+        _one_of("keep", self.keep, Keep)
         _require(self.max_tokens >= 1, "max-tokens", self.max_tokens, "at least 1")
         _require(self.max_wait >= 0, "max-wait", self.max_wait, "0 or more seconds")
         _require(self.timeout > 0, "timeout", self.timeout, "more than 0 seconds")
@@ -59,6 +64,7 @@ class TrainSettings:
     eval_steps: int | None = None  # steps between two looks at dev; a tenth of all unless given
     patience: int | None = None  # stop after so many looks at dev without a better one
     select_by: SelectBy = "auto"  # accuracy for answers, loss for rationales
+    answer_as: AnswerAs = "label"  # what an answer student writes: a choice's label, or its text
     folds: int = 0  # students that each write the rationales of the fold they never saw
     fold_by: str | None = None  # a field whose equal rows are never parted, as "meta.topic"
     seeds: int = 1  # students that differ by their seed: seed, seed + 1, ...
@@ -98,29 +104,90 @@ class TrainSettings:
             _require(self.eval_steps >= 1, "eval-steps", self.eval_steps, "at least 1")
         if self.patience is not None:
             _require(self.patience >= 1, "patience", self.patience, "at least 1")
-        known = ("auto", "accuracy", "loss", "rouge-l")
-        _require(self.select_by in known, "select-by", self.select_by, " or ".join(known))
+        _one_of("select-by", self.select_by, SelectBy)
+        _one_of("answer-as", self.answer_as, AnswerAs)
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One of `count` parts of the questions, numbered from 1."""
+
+    number: int
+    count: int
+
+    def __post_init__(self) -> None:
+        good = 1 <= self.number <= self.count
+        _require(good, "shard", str(self), "I/N, with I from 1 to N, as 1/8")
+
+    def __str__(self) -> str:
+        return f"{self.number}/{self.count}"
+
+    @classmethod
+    def parse(cls, text: str) -> Shard:
+        """The shard that "3/8" names; ScicotError where it names none."""
+        number, _, count = text.partition("/")
+        if not (number.isdecimal() and count.isdecimal()):
+            raise ScicotError(f"--shard is {text}; it must be I/N, with I from 1 to N, as 1/8")
+        return cls(int(number), int(count))
 
 
 @dataclass(frozen=True)
 class PredictSettings:
     """How two students answer questions."""
 
-    rationale_from: RationaleFrom = "student"  # "input": given rationales; "none": no rationale
+    # "input": given rationales; "none": no rationale; "shuffled": those of other questions
+    rationale_from: RationaleFrom = "student"
+    samples: int = 1  # rationales of each question
+    temperature: float | None = None  # they are drawn at; greedy for 1 sample, SAMPLING for more
+    top_p: float = 1.0  # drawn from the likeliest tokens that have this probability together
+    beams: int = 1  # of beam search, instead of sampling
+    vote: bool = False  # each rationale has one vote; else the probabilities are averaged
+    mix_direct: float = 0.0  # the weight of the answer that is given without a rationale
+    scoring: Scoring = "auto"  # "auto": what the answer student was trained to write
+    calibrate: bool = True  # divide scores by the temperature that was fitted on dev
+    abstain_below: float = 0.0  # an answer less likely than this is not given
     max_new_tokens: int | None = None  # of a rationale; as many as its student was trained on
-    batch_size: int = 64  # sequences decoded together
-    window: int = 256  # questions read ahead, sorted by length and answered together
+    batch_size: int = 256  # sequences worked on together, at most
+    batch_tokens: int | None = None  # tokens, padded, likewise; more on CUDA than on a CPU
+    window: int = 256  # sequences read ahead, sorted by length and answered together
+    shard: Shard | None = None  # None: all of the questions
+    seed: int = 0
     device: str = "auto"
     precision: Precision = "auto"
 
     def __post_init__(self) -> None:
-        known = ("student", "input", "none")
-        _require(self.rationale_from in known, "rationale-from", self.rationale_from, str(known))
+        _one_of("rationale-from", self.rationale_from, RationaleFrom)
+        _require(self.samples >= 1, "samples", self.samples, "at least 1")
+        if self.temperature is not None:
+            _require(0 < self.temperature < 100, "temperature", self.temperature, "more than 0")
+        _require(0 < self.top_p <= 1, "top-p", self.top_p, "more than 0, and 1 at most")
+        _require(self.beams >= 1, "beams", self.beams, "at least 1")
+        self._check_together()
+        mix, least = self.mix_direct, self.abstain_below
+        _require(0 <= mix <= 1, "mix-direct", mix, "between 0 and 1")
+        _one_of("scoring", self.scoring, Scoring)
+        _require(0 <= least <= 1, "abstain-below", least, "between 0 and 1")
         if self.max_new_tokens is not None:
             _require(self.max_new_tokens >= 1, "max-new-tokens", self.max_new_tokens, "at least 1")
         _require(self.batch_size >= 1, "batch-size", self.batch_size, "at least 1")
+        if self.batch_tokens is not None:
+            _require(self.batch_tokens >= 1, "batch-tokens", self.batch_tokens, "at least 1")
         _require(self.window >= 1, "window", self.window, "at least 1")
+        _require(0 <= self.seed < 2**63, "seed", self.seed, "0 or more, and less than 2**63")
         check_precision(self.precision)
+
+    def _check_together(self) -> None:
+        if self.beams > 1 and self.sampling is not None:
+            raise ScicotError("--beams: finds one rationale, it draws none; leave out --samples")
+        if self.sampling is None and self.top_p < 1:
+            raise ScicotError("--top-p: means nothing where nothing is drawn; give --temperature")
+        if self.vote and self.samples == 1:
+            raise ScicotError("--vote: one rationale alone cannot vote; give --samples as well")
+
+    @property
+    def sampling(self) -> float | None:
+        """The temperature rationales are drawn at; None where each is the likeliest one."""
+        return SAMPLING if self.temperature is None and self.samples > 1 else self.temperature
 
 
 @dataclass(frozen=True)
@@ -141,7 +208,12 @@ class EvaluateSettings:
 def check_precision(precision: str) -> None:
     if precision == "fp16":
         raise ScicotError("--precision fp16: T5 overflows in fp16; take bf16 or fp32")
-    _require(precision in ("auto", "fp32", "bf16"), "precision", precision, "auto, fp32 or bf16")
+    _one_of("precision", precision, Precision)
+
+
+def _one_of(option: str, value: str, known: object) -> None:
+    """`known` is a Literal, of the values that the option may have."""
+    _require(value in get_args(known), option, value, " or ".join(get_args(known)))
 
 
 def _require(holds: bool, option: str, value: object, wanted: str) -> None:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
@@ -39,6 +39,11 @@ class Output:
     def write(self, row: Mapping[str, Any]) -> None:
         """Append one row; it has left this process when this returns."""
         self._stream.write(jsonl.encode(row))
+        self._stream.flush()
+
+    def write_all(self, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Append rows at one stroke: a kill leaves all of them or, nearly always, none."""
+        self._stream.write(b"".join(map(jsonl.encode, rows)))
         self._stream.flush()
 
     def existing(self) -> Iterator[tuple[str, Row]]:
@@ -129,6 +134,21 @@ def state_path(path: Path) -> Path:
     return beside(path, "state.json")
 
 
+def read_state(recorded: Path) -> Row | None:
+    """What an OUT.state.json says, or None where there is none; ScicotError if unreadable."""
+    try:
+        state = json.loads(recorded.read_text())
+        if isinstance(state, dict):
+            return state
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError):
+        pass
+    raise ScicotError(
+        f"{recorded}: not readable, so its file cannot be continued; --force overwrites both"
+    )
+
+
 def make_parent(path: Path) -> None:
     """Make the folder an output goes to; ScicotError where that cannot be."""
     try:
@@ -179,17 +199,12 @@ def differences(
 
 
 def _check_same(path: Path, recorded: Path, state: Row) -> None:
-    try:
-        old = json.loads(recorded.read_text())
-    except FileNotFoundError:
+    old = read_state(recorded)
+    if old is None:
         raise ScicotError(
             f"{path}: exists and has no {recorded.name} beside it, so it cannot be continued;"
             " --force overwrites it"
-        ) from None
-    except ValueError:
-        raise ScicotError(
-            f"{recorded}: not readable, so {path.name} cannot be continued; --force overwrites both"
-        ) from None
+        )
     if old.get("command") != state["command"]:
         raise ScicotError(
             f"{path}: was made by scicot {old.get('command')}; name another output,"

@@ -49,7 +49,7 @@ REASONS = (
 # The rationales that a student wrote name as their teacher "student:RUN@HASH".
 STUDENT = "student:"
 PREDICTED = "predicted"  # the teacher of rationales that are taken from prediction rows
-PREDICTION_FIELDS = ("rationales", "prediction", "scores", "confidence", "models")
+PREDICTION_FIELDS = ("rationales", "prediction", "scores", "confidence", "abstained", "models")
 
 
 class RowProblem(ValueError):
@@ -199,7 +199,8 @@ class Prediction:
     """A student's answer: `prediction` is a label, or None where it gave none (never a guess).
 
     `scores` are the probabilities of the labels (they add up to 1), `confidence` that of the
-    predicted one. `models` says what made it: runs, source of the rationales, way of scoring.
+    most likely one. `abstained`: it was too low for an answer. `models` says what made it: runs,
+    source of the rationales, way of scoring.
     """
 
     question: Question
@@ -208,6 +209,7 @@ class Prediction:
     scores: Mapping[str, float]
     confidence: float | None
     models: Mapping[str, Any] = field(default_factory=dict)
+    abstained: bool = False
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> Prediction:
@@ -232,9 +234,8 @@ class Prediction:
         confidence = row.get("confidence")
         if confidence is not None and not isinstance(confidence, int | float):
             raise RowProblem('"confidence" must be a number or null')
-        return cls(
-            question, tuple(rationales), prediction, scores, confidence, _mapping(row, "models")
-        )
+        models, abstained = _mapping(row, "models"), row.get("abstained") is True
+        return cls(question, tuple(rationales), prediction, scores, confidence, models, abstained)
 
     def to_row(self) -> Row:
         return {
@@ -243,6 +244,7 @@ class Prediction:
             "prediction": self.prediction,
             "scores": dict(self.scores),
             "confidence": self.confidence,
+            **({"abstained": True} if self.abstained else {}),
             "models": dict(self.models),
         }
 

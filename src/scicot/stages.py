@@ -24,6 +24,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from scicot.config import AnswerAs
 from scicot.records import Question
 
 # Changes whenever the same question would become another text: a run remembers what it was fed.
@@ -135,11 +136,18 @@ def rationale_target(rationale: str) -> str:
     return _one_line(rationale)
 
 
-def answer_target(label: str, rationale: str | None = None, stage: Stage = Stage.ANSWER) -> str:
-    """What a student writes for a choice: its label, after the rationale where both are one."""
-    if stage is Stage.ONE_SEQUENCE:
-        return _one_line(f"{rationale or ''}{_MARK}{label}")
-    return label
+def answer_target(
+    question: Question, label: str, *, answer_as: AnswerAs = "label", before: str = ""
+) -> str:
+    """What a student writes for a choice: its label or its text, behind the rationale where both
+    are one output (see `before_answer`)."""
+    answer = question.text_of(label) if answer_as == "text" else label
+    return _one_line(f"{before} {answer}")
+
+
+def before_answer(rationale: str | None, stage: Stage) -> str:
+    """What a student writes before its answer: nothing, but for a one-sequence student."""
+    return _one_line(f"{rationale or ''}{_MARK}") if stage is Stage.ONE_SEQUENCE else ""
 
 
 def written_rationale(text: str, stage: Stage) -> str:

@@ -14,18 +14,20 @@ from pathlib import Path
 from scicot.errors import InvalidRow, ScicotError
 from scicot.records import Row
 from scicot.sources import files, hub
+from scicot.sources.arrival import Arrival
 from scicot.sources.entries import Entry
 
 Source = str | os.PathLike[str]
 
 
-def located_rows(source: Source) -> Iterator[tuple[str, Row]]:
+def located_rows(source: Source, arrival: Arrival | None = None) -> Iterator[tuple[str, Row]]:
     """("FILE:LINE", row as it stands there) for each row of a source; an array gives "FILE[17]".
 
     Raises InvalidRow for what is no row, and goes on with the next one when asked again; raises
-    ScicotError where the source as a whole cannot be read.
+    ScicotError where the source as a whole cannot be read. `arrival` can tell of a pipe whether its
+    next row is there.
     """
-    return _Located(_entries(os.fspath(source)))
+    return _Located(_entries(os.fspath(source), arrival or Arrival()))
 
 
 class _Located(Iterator[tuple[str, Row]]):
@@ -39,16 +41,16 @@ class _Located(Iterator[tuple[str, Row]]):
         return entry
 
 
-def _entries(source: str) -> Iterator[Entry]:
+def _entries(source: str, arrival: Arrival) -> Iterator[Entry]:
     if source.startswith(hub.PREFIX):
         yield from hub.entries(source)
     elif source == "-":
         if sys.stdin is None:
             raise ScicotError("<stdin>: closed; nothing can be read from it")
-        yield from files.entries(sys.stdin.buffer, display_name(source))
+        yield from files.entries(arrival.watch(sys.stdin.buffer), display_name(source))
     else:
         with _opened(source) as stream:
-            yield from files.entries(stream, source)
+            yield from files.entries(arrival.watch(stream), source)
 
 
 @contextmanager

@@ -22,7 +22,9 @@ from scicot.records import (
     content_id,
 )
 from scicot.reporting import Reporter, counted
+from scicot.sources.arrival import Arrival
 from scicot.sources.places import Source, display_name, is_rereadable, located_rows
+from scicot.sources.seen import Seen
 
 T = TypeVar("T")
 
@@ -46,7 +48,8 @@ class Rows(Generic[T]):
 
     `parse` makes records of a row that is in scicot's schema: one, or several where the row holds
     several. `limit` counts these records. The first invalid row raises InvalidRow unless
-    `skip_invalid`; a source that gives no record at all raises ScicotError at its end.
+    `skip_invalid`; a source that gives no record at all raises ScicotError at its end, unless it is
+    a pipe through which nothing came and `empty_pipe` says that there was nothing to do, then.
     """
 
     def __init__(
@@ -56,6 +59,7 @@ class Rows(Generic[T]):
         *,
         limit: int | None = None,
         skip_invalid: bool = False,
+        empty_pipe: bool = False,
         reporter: Reporter,
     ) -> None:
         if limit is not None and limit < 1:
@@ -65,12 +69,18 @@ class Rows(Generic[T]):
         self._parse = parse
         self._limit = limit
         self._skip_invalid = skip_invalid
+        self._empty_pipe = empty_pipe
         self._reporter = reporter
         self._told = False  # a second reading repeats no warning
+        self._arrival = Arrival()
 
     @property
     def rereadable(self) -> bool:
         return is_rereadable(self.source)
+
+    def idle(self) -> bool:
+        """Whether whoever asks for the next row would have to wait for a pipe to bring it."""
+        return self._arrival.idle()
 
     def check(self) -> int:
         """Read and validate everything; how many records there are. Only where rereadable."""
@@ -88,10 +98,14 @@ class Rows(Generic[T]):
             self._tell(counts)
             self._told = True
         if counts.rows == 0:
-            raise ScicotError(_why_empty(display_name(self.source), counts))
+            why = _why_empty(display_name(self.source), counts)
+            nothing_came = not (counts.invalid or counts.not_text or self.rereadable)
+            if not (nothing_came and self._empty_pipe):
+                raise ScicotError(why)
+            self._reporter.warn(why)
 
     def _records(self, counts: Counts) -> Iterator[T]:
-        located = located_rows(self.source)
+        located = located_rows(self.source, self._arrival)
         while True:
             try:
                 where, row = next(located)
@@ -170,6 +184,7 @@ class Options(TypedDict, total=False):
 
     limit: int | None
     skip_invalid: bool
+    empty_pipe: bool
     reporter: Required[Reporter]
 
 
@@ -211,17 +226,20 @@ def unique(questions: Iterable[Question], reporter: Reporter | None) -> Iterator
 
     Raises ScicotError where two different questions share an id, by which rows are joined.
     """
-    seen: dict[str, bytes] = {}
+    seen = Seen()
     repeated = 0
     for question in questions:
-        content = content_id(question.question, question.context, question.choices).encode()
-        if question.id not in seen:
-            seen[question.id] = content
+        asked = content_id(question.question, question.context, question.choices)
+        try:
+            new = seen.is_new(question.id, asked)
+        except ValueError:
+            raise ScicotError(
+                f"two different questions have the id {question.id!r}; rename one"
+            ) from None
+        if new:
             yield question
-        elif seen[question.id] == content:
-            repeated += 1
         else:
-            raise ScicotError(f"two different questions have the id {question.id!r}; rename one")
+            repeated += 1
     if repeated and reporter is not None:
         reporter.note(
             f"{_counted(repeated, 'repeated question')} left out, the same by id and text"

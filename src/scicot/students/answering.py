@@ -7,13 +7,16 @@ the accuracy that `predict` would have.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from scicot import stages
+from scicot.config import AnswerAs
 from scicot.records import Question
 from scicot.stages import Stage
-from scicot.students.base import Student
+from scicot.students.base import Decoding
+from scicot.students.student import Student
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,40 +32,58 @@ def write_rationales(
     student: Student,
     stage: Stage,
     questions: Sequence[Question],
-    *,
-    max_new_tokens: int,
-    draws: Sequence[int | None] = (),
-) -> list[str]:
-    """A rationale for each question, from a student of a stage that writes them."""
+    decoding: Decoding,
+    draws: Sequence[Sequence[int | None]] = (),
+) -> list[list[str]]:
+    """Rationales for each question, one for each of its draws (see `Student.generate`), from a
+    student of a stage that writes them."""
     inputs = [stages.rationale_input(question, stage) for question in questions]
-    texts = student.generate(inputs, max_new_tokens=max_new_tokens, draws=draws)
-    return [stages.written_rationale(text, stage) for text in texts]
+    return [
+        [stages.written_rationale(text, stage) for text in texts]
+        for texts in student.generate(inputs, decoding, draws)
+    ]
 
 
-def label_scores(
+def write_rationale(
+    student: Student, stage: Stage, questions: Sequence[Question], max_new_tokens: int
+) -> list[str]:
+    """The likeliest rationale for each question, as greedy decoding finds it."""
+    written = write_rationales(student, stage, questions, Decoding(max_new_tokens))
+    return [text for (text,) in written]
+
+
+def choice_scores(
     student: Student,
     stage: Stage,
     questions: Sequence[Question],
     rationales: Sequence[str | None],
+    scoring: AnswerAs,
 ) -> list[list[float]]:
-    """log p(label | question, rationale) in nats for each label of each question.
+    """How likely each choice of each question is to this student, with its rationale.
 
-    For a one-sequence student log p(rationale, label | question), which differs from it by the same
-    number for every label.
+    By label, log p(label | question, rationale) in nats. By text, log p(text | ...) divided by the
+    number of its tokens, end token included, or long choices would always lose.
     """
-    pairs = list(zip(questions, rationales, strict=True))
+    before = [stages.before_answer(rationale, stage) for rationale in rationales]
     return student.score(
-        [stages.answer_input(question, rationale, stage) for question, rationale in pairs],
         [
-            [stages.answer_target(label, rationale, stage) for label in question.labels]
-            for question, rationale in pairs
+            stages.answer_input(question, rationale, stage)
+            for question, rationale in zip(questions, rationales, strict=True)
         ],
+        [
+            [
+                stages.answer_target(question, label, answer_as=scoring, before=own)
+                for label in question.labels
+            ]
+            for question, own in zip(questions, before, strict=True)
+        ],
+        after=before if any(before) else (),
+        per_token=scoring == "text",
     )
 
 
-def answer_of(question: Question, log_p: Sequence[float]) -> Answer:
-    """The most likely label, and the probabilities of all."""
-    probabilities = softmax(log_p)
+def answer_of(question: Question, probabilities: Sequence[float] | None) -> Answer:
+    """The most likely label, and the probabilities of all; without numbers, no answer."""
     if probabilities is None:
         return Answer(None, {})
     scores = dict(zip(question.labels, probabilities, strict=True))
@@ -71,11 +92,35 @@ def answer_of(question: Question, log_p: Sequence[float]) -> Answer:
     return Answer(best[0] if len(best) == 1 else None, scores)
 
 
-def softmax(log_p: Sequence[float]) -> list[float] | None:
+def vote_of(question: Question, opinions: Sequence[Sequence[float]]) -> Answer:
+    """The label that most opinions find most likely; of labels with equally many votes the one
+    whose mean probability is highest. The scores are shares of the votes."""
+    mean = averaged(opinions)
+    votes: Counter[int] = Counter()
+    for opinion in opinions:
+        top = max(opinion)
+        votes.update([place for place, value in enumerate(opinion) if value == top])
+    most = max(votes.values())
+    tied = [mean[place] if votes[place] == most else -1.0 for place in range(len(mean))]
+    shares = [votes[place] / votes.total() for place in range(len(mean))]
+    return Answer(answer_of(question, tied).label, dict(zip(question.labels, shares, strict=True)))
+
+
+def averaged(opinions: Sequence[Sequence[float]], weights: Sequence[float] = ()) -> list[float]:
+    """The weighted mean of probabilities."""
+    weights = weights or [1.0] * len(opinions)
+    total = math.fsum(weights)
+    return [
+        math.fsum(weight * value for weight, value in zip(weights, values, strict=True)) / total
+        for values in zip(*opinions, strict=True)
+    ]
+
+
+def softmax(log_p: Sequence[float], temperature: float = 1.0) -> list[float] | None:
     """Probabilities that add up to 1; None where a score is not a number."""
     if not all(math.isfinite(value) for value in log_p):
         return None
     top = max(log_p)
-    weights = [math.exp(value - top) for value in log_p]
+    weights = [math.exp((value - top) / temperature) for value in log_p]
     total = sum(weights)
     return [weight / total for weight in weights]

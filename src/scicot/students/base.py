@@ -1,39 +1,47 @@
-"""What a student is: text in, text out, and scores.
+"""What answers behind a student: an engine, token ids in, token ids and scores out.
 
-Nothing outside `students` and `training` knows that today's students are encoder-decoders.
+The seam between what a student is asked (student.py, answering.py) and what runs its model fast on
+this or that machine. An engine takes as many sources as its caller has, batches them as suits it,
+and gives results in the order of the sources. Nothing outside `students` and `training` knows that
+today's students are encoder-decoders.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
-from scicot.stages import Input
+from scicot.config import SAMPLING
+
+Ids = list[int]
 
 
-class Student(Protocol):
-    """A trained model behind text. Results come in the order of the inputs, whatever happens
-    inside, and do not depend on how many inputs are passed at once (in fp32)."""
+@dataclass(frozen=True, slots=True)
+class Decoding:
+    """How a text is written. `temperature` and `top_p` are for what is drawn, `beams` for the rest:
+    1 is greedy."""
 
-    cuts: Counter[str]  # how many inputs so far lost words of "context", "rationale", "question"
-    cut_outputs: int  # how many texts so far ended at max_new_tokens, not by themselves
+    max_new_tokens: int
+    temperature: float = SAMPLING
+    top_p: float = 1.0
+    beams: int = 1
+
+
+class Engine(Protocol):
+    """A loaded model. What it gives for a source does not depend on the other sources (in fp32, but
+    for the last digits of scores)."""
 
     def generate(
-        self, inputs: Sequence[Input], *, max_new_tokens: int, draws: Sequence[int | None] = ()
-    ) -> list[str]:
-        """A continuation of each input, of max_new_tokens tokens at most.
+        self, sources: Sequence[Ids], draws: Sequence[Sequence[int | None]], decoding: Decoding
+    ) -> list[list[Ids]]:
+        """For each source one text for each of its draws: token ids, the end token last, unless
+        `max_new_tokens` cut it off.
 
-        Greedy, or where `draws` holds a number (a seed below 2**63) for an input, drawn from the
-        student at temperature `DRAW_TEMPERATURE` by that seed alone.
+        A draw is a seed below 2**63 that alone decides the text, or None for the likeliest text.
         """
 
     def score(
-        self, inputs: Sequence[Input], candidates: Sequence[Sequence[str]]
-    ) -> list[list[float]]:
-        """log p(candidate | input) in nats for every candidate of every input, end token included,
-        so that a candidate that begins another ("1", "10") competes with it fairly."""
-
-
-# As self-consistency has it (Wang et al. 2023, section 3.1).
-DRAW_TEMPERATURE = 0.7
+        self, sources: Sequence[Ids], targets: Sequence[Sequence[Ids]]
+    ) -> list[list[list[float]]]:
+        """log p in nats of each token of each target of each source, behind those before it."""

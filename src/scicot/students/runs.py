@@ -19,9 +19,10 @@ from pathlib import Path
 from typing import Any
 
 from scicot import jsonl
+from scicot.config import AnswerAs
 from scicot.errors import ScicotError
 from scicot.stages import FORMS, TEMPLATE_VERSION, Stage
-from scicot.students.base import Student
+from scicot.students.student import Student
 from scicot.version import __version__
 
 MANIFEST = "scicot.json"
@@ -60,6 +61,16 @@ class Manifest:
     def max_target_tokens(self) -> int:
         return int(self.settings["max_target_tokens"])
 
+    @property
+    def answer_as(self) -> AnswerAs:
+        """What an answer student writes."""
+        return "text" if self.settings.get("answer_as") == "text" else "label"
+
+    @property
+    def temperature(self) -> float:
+        """What scores are divided by to make them calibrated, as far as dev could tell."""
+        return float(self.metrics.get("dev_temperature", 1.0))
+
     def write(self, directory: Path) -> None:
         text = json.dumps(asdict(self), indent=1, ensure_ascii=False, sort_keys=False)
         jsonl.write_text(directory / MANIFEST, text + "\n")
@@ -84,14 +95,17 @@ class Run:
     def stage(self) -> Stage:
         return self.manifest.stage
 
-    def load(self, *, batch_size: int, device: str, precision: str) -> Student:
+    def load(
+        self, *, batch_size: int, batch_tokens: int | None = None, device: str, precision: str
+    ) -> Student:
         """Its student, on a device."""
-        from scicot.students.encoder_decoder import load_student
+        from scicot.students.pretrained import load_student
 
         return load_student(
             self.directory,
             max_source_tokens=self.manifest.max_source_tokens,
             batch_size=batch_size,
+            batch_tokens=batch_tokens,
             device=device,
             precision=precision,
         )

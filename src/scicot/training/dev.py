@@ -7,11 +7,13 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from scicot.calibration import fit_temperature
 from scicot.config import TrainSettings
 from scicot.rouge import rouge_l
 from scicot.stages import FORMS, Stage
-from scicot.students.answering import answer_of, label_scores, write_rationales
-from scicot.students.encoder_decoder import EncoderDecoderStudent
+from scicot.students.answering import answer_of, choice_scores, softmax, write_rationale
+from scicot.students.engines.transformers_engine import TransformersEngine
+from scicot.students.student import Student
 from scicot.training.examples import Lesson, examples_of, target_within
 
 Metrics = Mapping[str, float]
@@ -31,11 +33,11 @@ class Dev:
 
     def measure(self, model: Any, tokenizer: Any) -> dict[str, float]:
         """Stage 1: dev_loss in nats a token, dev_rouge_l (F1, from 0 to 1). The others:
-        dev_accuracy, and dev_loss in nats a question, of the gold label among the labels."""
+        dev_accuracy, dev_loss in nats a question, of the gold choice among the choices, and
+        dev_temperature for calibration, fitted where it reads what it will read in `predict`."""
         training = model.training
-        student = EncoderDecoderStudent(
-            model.eval(), tokenizer, self._settings.max_source_tokens, self._settings.batch_size
-        )
+        engine = TransformersEngine(model.eval(), batch_size=self._settings.batch_size)
+        student = Student(engine, tokenizer, self._settings.max_source_tokens)
         try:
             answers = FORMS[self._stage].answers
             return self._answers(student) if answers else self._rationales(student)
@@ -61,16 +63,14 @@ class Dev:
             return metrics["dev_accuracy"], -metrics["dev_loss"]
         return (-metrics["dev_loss"],)
 
-    def _rationales(self, student: EncoderDecoderStudent) -> dict[str, float]:
+    def _rationales(self, student: Student) -> dict[str, float]:
         limit = self._settings.max_target_tokens
         examples = [examples_of(lesson, self._stage)[0] for lesson in self._lessons]
         targets = [target_within(example, student.tokenizer, limit) for example in examples]
         scores = student.score([e.source for e in examples], [[target] for target in targets])
         tokens = sum(map(len, student.tokenizer(text_target=targets)["input_ids"]))
         some = self._lessons[:ROUGE_ROWS]
-        written = write_rationales(
-            student, self._stage, [lesson.question for lesson in some], max_new_tokens=limit
-        )
+        written = write_rationale(student, self._stage, [lesson.question for lesson in some], limit)
         overlaps = [
             rouge_l(text, lesson.rationale) for text, lesson in zip(written, some, strict=True)
         ]
@@ -79,17 +79,30 @@ class Dev:
             "dev_rouge_l": sum(overlaps) / len(overlaps),
         }
 
-    def _answers(self, student: EncoderDecoderStudent) -> dict[str, float]:
+    def _answers(self, student: Student) -> dict[str, float]:
         questions = [lesson.question for lesson in self._lessons]
         rationales: Sequence[str | None] = [lesson.rationale or None for lesson in self._lessons]
         if FORMS[self._stage].writes_rationale:
             limit = self._settings.max_target_tokens
-            rationales = write_rationales(student, self._stage, questions, max_new_tokens=limit)
-        log_p = label_scores(student, self._stage, questions, rationales)
+            rationales = write_rationale(student, self._stage, questions, limit)
+        scoring = self._settings.answer_as
+        scores = choice_scores(student, self._stage, questions, rationales, scoring)
         right, loss = 0, 0.0
-        for question, own in zip(questions, log_p, strict=True):
-            answer = answer_of(question, own)
+        for question, own in zip(questions, scores, strict=True):
+            answer = answer_of(question, softmax(own))
             gold = question.answer or ""
             right += answer.label == gold
             loss -= math.log(max(answer.scores.get(gold, 0.0), 1e-300))
-        return {"dev_accuracy": right / len(questions), "dev_loss": loss / len(questions)}
+        metrics = {"dev_accuracy": right / len(questions), "dev_loss": loss / len(questions)}
+        gold_places = [question.labels.index(question.answer or "") for question in questions]
+        told = [row for row, lesson in enumerate(self._lessons) if self._as_predicted(lesson)]
+        if told:
+            metrics["dev_temperature"] = fit_temperature(
+                [scores[row] for row in told], [gold_places[row] for row in told]
+            )
+        return metrics
+
+    def _as_predicted(self, lesson: Lesson) -> bool:
+        """Whether the student reads here what it will read when it predicts: with its teacher's
+        rationales it is surer, and more often right."""
+        return lesson.by_student or not FORMS[self._stage].reads_rationale

@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import Any
 
 from scicot import stages
+from scicot.config import AnswerAs
 from scicot.records import PREDICTED, STUDENT, Question, Rationale
 from scicot.replies.labels import NOUN
 from scicot.stages import Input, Stage
@@ -103,23 +104,23 @@ class Example:
 
 
 def examples_of(
-    lesson: Lesson, stage: Stage, *, drop_rationale: bool = False
+    lesson: Lesson, stage: Stage, *, answer_as: AnswerAs = "label", drop_rationale: bool = False
 ) -> tuple[Example, ...]:
     """The examples of a lesson for a stage: one, or two for multi-task. `lesson.teaches(stage)`."""
     question, rationale = lesson.question, lesson.rationale
-    label = question.answer or ""
-    answer = Example(
-        stages.answer_input(question, "" if drop_rationale else rationale, stage),
-        stages.answer_target(label),
-    )
     explanation = Example(
         stages.rationale_input(question, stage), stages.rationale_target(rationale), task=1
     )
     if stage is Stage.RATIONALE:
         return (replace(explanation, task=0),)
+    before = stages.before_answer(None, stage)
+    target = stages.answer_target(
+        question, question.answer or "", answer_as=answer_as, before=before
+    )
     if stage is Stage.ONE_SEQUENCE:
-        label_alone = stages.answer_target(label, None, stage)
-        return (replace(explanation, tail=label_alone, task=0),)
+        return (replace(explanation, tail=target, task=0),)
+    read = "" if drop_rationale else rationale
+    answer = Example(stages.answer_input(question, read, stage), target)
     if stage is Stage.MULTI_TASK:
         return answer, explanation
     return (answer,)

@@ -8,7 +8,6 @@ its second-level data (Wolpert 1992).
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -21,6 +20,8 @@ from scicot.reporting import Reporter, Task
 from scicot.rouge import rouge_l
 from scicot.stages import Stage
 from scicot.students.answering import write_rationales
+from scicot.students.base import Decoding
+from scicot.students.drawing import seed_of
 from scicot.students.runs import Run
 from scicot.training.examples import Lesson
 from scicot.training.runs import Work
@@ -111,12 +112,12 @@ class Folds:
                     student,
                     Stage.RATIONALE,
                     [lesson.question for _, lesson in window],
-                    max_new_tokens=limit,
-                    draws=[_draw(work.settings.seed, lesson, sample) for sample, lesson in window],
+                    Decoding(limit),
+                    [[_draw(work.settings.seed, lesson, sample)] for sample, lesson in window],
                 )
-                for (sample, lesson), text in zip(window, made, strict=True):
+                for (sample, lesson), (text,) in zip(window, made, strict=True):
                     out.write({"id": lesson.question.id, "sample": sample, "rationale": text})
-                texts += made
+                    texts.append(text)
                 task.advance(len(made))
             out.finish({"rows": len(texts)})
         return iter(texts)
@@ -142,7 +143,4 @@ def _checked(where: str, row: Row, wanted: Sequence[tuple[int, Lesson]]) -> str:
 
 def _draw(seed: int, lesson: Lesson, sample: int) -> int | None:
     """The seed of a further sample of a question; the first is greedy."""
-    if sample == 0:
-        return None
-    key = f"{seed}/{sample}/{lesson.question.id}".encode("utf-8", "surrogatepass")
-    return int.from_bytes(hashlib.sha256(key).digest()[:8]) >> 1
+    return seed_of(seed, lesson.question.id, sample) if sample else None

@@ -170,6 +170,7 @@ def _check(settings: TrainSettings, stage: Stage) -> None:
         and stage is not Stage.MULTI_TASK,
         "--weights": bool(settings.weights) and stage is Stage.DIRECT,
         "--shuffle-choices": settings.shuffle_choices and rationale,
+        "--answer-as": settings.answer_as != "label" and rationale,
         "--folds": settings.folds > 0 and not rationale,
         "--select-by accuracy": settings.select_by == "accuracy" and rationale,
         "--select-by rouge-l": settings.select_by == "rouge-l" and not rationale,

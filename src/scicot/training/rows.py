@@ -149,6 +149,7 @@ class Reader:
         elif not any(lesson.by_student for lesson in dev):
             self._reporter.warn(
                 "dev: judged by a teacher's rationales, where predict will show a student's; its"
-                " accuracy is an upper bound (train-rationale --folds makes better ones)"
+                " accuracy is an upper bound, and its confidence stays as it is, not calibrated"
+                " (train-rationale --folds makes rationales to judge by)"
             )
         return honest

@@ -145,14 +145,16 @@ def prepare(work: Work, reporter: Reporter) -> Prepared:
         texts = (
             text
             for lesson in work.lessons
-            for example in examples.examples_of(lesson, work.stage)
+            for example in examples.examples_of(
+                lesson, work.stage, answer_as=work.settings.answer_as
+            )
             for text in (str(example.source), example.written)
         )
         model, tokenizer = build_scratch(
             work.student, texts, weights=(work.equal_to or {}).get("weights")
         )
     else:
-        from scicot.students.encoder_decoder import load_pretrained
+        from scicot.students.pretrained import load_pretrained
 
         model, tokenizer = load_pretrained(work.student)
     with reporter.task("tokenising"):

@@ -75,7 +75,7 @@ class Schedule:
         if bare or self._settings.shuffle_choices:
             lesson = self._lessons[place]
             lesson = lesson.shuffled(dice) if self._settings.shuffle_choices else lesson
-            example = examples_of(lesson, self._stage, drop_rationale=bare)[part]
+            example = self._examples(lesson, drop_rationale=bare)[part]
             return self._encode([example]).rows[0]
         source, target = self._rows[place * self._per_lesson + part]
         return {"input_ids": source.tolist(), "labels": target.tolist(), "task": part}
@@ -143,9 +143,13 @@ class Schedule:
                 [
                     example
                     for lesson in self._lessons[start : start + _CHUNK]
-                    for example in examples_of(lesson, self._stage, drop_rationale=drop_rationale)
+                    for example in self._examples(lesson, drop_rationale=drop_rationale)
                 ]
             )
+
+    def _examples(self, lesson: Lesson, *, drop_rationale: bool) -> tuple[Example, ...]:
+        answer_as = self._settings.answer_as
+        return examples_of(lesson, self._stage, answer_as=answer_as, drop_rationale=drop_rationale)
 
     def _encode(self, examples: Sequence[Example]) -> Encoded:
         limits = self._settings.max_source_tokens, self._settings.max_target_tokens

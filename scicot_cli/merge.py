@@ -1,0 +1,47 @@
+"""`scicot merge`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from scicot_cli import console
+from scicot_cli import options as opt
+
+
+def merge(
+    questions: Annotated[
+        str, typer.Argument(metavar="QUESTIONS", help="The questions that were predicted.")
+    ],
+    parts: Annotated[
+        list[str], typer.Argument(metavar="PARTS", help="What each shard of predict wrote.")
+    ],
+    output: Annotated[
+        str, typer.Option("--output", "-o", metavar="OUT", help="The file to make of them.")
+    ],
+    limit: opt.Limit = None,
+    skip_invalid: opt.SkipInvalid = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace OUT where it exists.")] = False,
+    config: opt.Config = None,
+    quiet: opt.Quiet = False,
+    verbose: opt.Verbose = False,
+) -> None:
+    """Join the parts of predict --shard, in the order of the questions.
+
+    Every question must have come exactly once, from the same students with the same settings; else
+    nothing is written, and what is missing or too much is named.
+    """
+    reporter = console.reporter(quiet=quiet, verbose=verbose)
+    from scicot.prediction import merge as run
+
+    rows = run(
+        questions,
+        parts,
+        output,
+        limit=limit,
+        skip_invalid=skip_invalid,
+        force=force,
+        reporter=reporter,
+    )
+    reporter.note(f"{output}: {rows} rows of {len(parts)} parts, each question once")

@@ -1,0 +1,61 @@
+"""Temperature scaling: one number that makes a student as sure as it is right.
+
+    p(choice) = softmax(score / T),   T from questions that the student did not learn from
+
+(Guo et al. 2017). The order of the choices stays, so no answer changes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+
+MOST = 20.0  # T lies between this and 1 over this
+_HALVINGS = 60
+
+
+def fit_temperature(scores: Sequence[Sequence[float]], gold: Sequence[int]) -> float:
+    """The T of the least cross-entropy, for questions with a score for each choice (nats) and the
+    place of the gold choice.
+
+    The gold choice counts as right with probability (n + 1) / (n + 2) only, and the others share
+    the rest (as Platt 1999 has it for two classes): where all n questions were answered right, T
+    would be 0 otherwise. Questions with a score that is no number are left out; 1.0 without any.
+    """
+    kept = [
+        (own, place)
+        for own, place in zip(scores, gold, strict=True)
+        if all(math.isfinite(score) for score in own)
+    ]
+    if not kept:
+        return 1.0
+    longest = max(len(own) for own, _ in kept)
+    table = np.full((len(kept), longest), -np.inf)
+    wanted = np.zeros_like(table)
+    sure = (len(kept) + 1) / (len(kept) + 2)
+    for row, (own, place) in enumerate(kept):
+        table[row, : len(own)] = np.array(own) - max(own)
+        wanted[row, : len(own)] = (1 - sure) / (len(own) - 1)
+        wanted[row, place] = sure
+    finite = np.isfinite(table)
+    table = np.where(finite, table, 0.0)
+
+    def slope(beta: float) -> float:
+        """Of the cross-entropy in beta = 1 / T, in which it is convex."""
+        weights = np.exp(beta * table) * finite
+        p: Floats = weights / weights.sum(axis=1, keepdims=True)
+        return float(((p - wanted) * table).sum())
+
+    low, high = -math.log(MOST), math.log(MOST)  # of log beta
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        if slope(math.exp(middle)) < 0:
+            low = middle
+        else:
+            high = middle
+    return math.exp(-(low + high) / 2)

@@ -1,0 +1,211 @@
+"""`predict`: a file of questions through the students, a window at a time, resumable."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain, islice
+from typing import Any
+
+from scicot import sources
+from scicot.config import PredictSettings
+from scicot.errors import InvalidRow, ScicotError
+from scicot.outputs import Output, open_output
+from scicot.overlap import Met
+from scicot.prediction.pair import Asked, Pair
+from scicot.prediction.windows import of_shard, size_of_shard, windows
+from scicot.records import Prediction, Question, Row, RowProblem
+from scicot.reporting import LogReporter, Reporter, Task
+
+
+@dataclass
+class PredictSummary:
+    """How many questions were answered now (`abstained` and `unanswered` among them), and found
+    done already."""
+
+    predicted: int = 0
+    unanswered: int = 0
+    abstained: int = 0
+    already_done: int = 0
+
+
+def predict(
+    questions: str | os.PathLike[str],
+    output: str | os.PathLike[str],
+    *,
+    answer_model: str | os.PathLike[str] | None = None,
+    rationale_model: str | os.PathLike[str] | None = None,
+    settings: PredictSettings | None = None,
+    limit: int | None = None,
+    skip_invalid: bool = False,
+    force: bool = False,
+    reporter: Reporter | None = None,
+) -> PredictSummary:
+    """Answer every question of a file, one prediction row each, in the order of the file.
+
+    An answer model that reads rationales wants a `rationale_model`; without an `answer_model` that
+    one's rationales are written, as rationale rows. Called again it goes on after the rows that
+    `output` holds. Raises ScicotError for what the user can mend, among it a run that was trained
+    for another stage.
+    """
+    settings = settings or PredictSettings()
+    reporter = reporter or LogReporter()
+    pair = Pair.check(answer_model, rationale_model, settings)
+    for doubt in pair.doubts():
+        reporter.warn(doubt)
+    rows = sources.questions(
+        questions,
+        limit=limit,
+        skip_invalid=skip_invalid,
+        empty_pipe=True,
+        reporter=reporter,
+        check=_has_rationale if pair.reads_given else None,
+    )
+    total = sources.count_unique(rows, reporter)
+    asked = _asked(rows, total, pair, settings, reporter)
+    size = max(1, settings.window // settings.samples)
+    # A shard's windows are counted, so they are never cut short for a pipe that is slow.
+    idle = None if total is not None or settings.shard else rows.idle
+    parts = of_shard(windows(asked, size, idle), settings.shard)
+    met, job = pair.met(), _Job(pair, os.fspath(questions))
+    if force:
+        pair.load()  # before the old predictions are gone
+    with (
+        open_output(
+            output,
+            command="predict",
+            settings=pair.description(),
+            inputs={os.fspath(questions): sources.sha256_of(questions)},
+            force=force,
+        ) as out,
+        reporter.task("answering", total and size_of_shard(total, size, settings.shard)) as task,
+    ):
+        job.run(_watched(parts, met), out, task)
+        if not job.rows and settings.shard:
+            reporter.warn(f"shard {settings.shard} has no questions: they come {size} at a time")
+        out.finish({"rows": job.rows})
+    for cut in pair.cuts():
+        reporter.warn(cut)
+    if met.overlap:
+        reporter.warn(met.overlap.told("questions that the students were trained or selected on"))
+    _tell(job.summary, settings, reporter)
+    return job.summary
+
+
+class _Job:
+    """One run over windows of questions."""
+
+    def __init__(self, pair: Pair, name: str) -> None:
+        self.summary = PredictSummary()
+        self.rows = 0  # of the output, those of earlier runs among them
+        self._pair = pair
+        self._name = name
+
+    def run(self, parts: Iterable[list[Asked]], out: Output, task: Task) -> None:
+        each = self._pair.rows_each
+        before = out.existing()
+        for asked in parts:
+            there = self._check_done(asked, before)
+            done = there // each  # questions; the last one may have but some of its rows
+            self.summary.already_done += done
+            if done:
+                task.advance(done)
+            if todo := asked[done:]:
+                made = self._pair.rows(todo)[there % each :]
+                out.write_all(row.to_row() for row in made)
+                self._count(made, len(todo))
+                task.advance(len(todo))
+            self.rows += len(asked) * each
+        for where, row in before:
+            raise _other(where, f"{row.get('id')!r}", f"{self._name} has ended")
+
+    def _check_done(self, asked: Sequence[Asked], before: Iterator[tuple[str, Row]]) -> int:
+        """How many rows of the output answer these questions already; they must be the first."""
+        wanted = [question for question, _ in asked for _ in range(self._pair.rows_each)]
+        there = 0
+        for question, (where, row) in zip(wanted, before, strict=False):
+            self._check_same(question, where, row)
+            there += 1
+        return there
+
+    def _check_same(self, question: Question, where: str, row: Row) -> None:
+        try:
+            answered = self._pair.carried(Question.from_row(row))
+        except RowProblem as problem:
+            raise InvalidRow(where, f"{problem}; start this file over with --force") from None
+        if _content(question) != _content(answered):
+            raise _other(where, repr(answered.id), f"{self._name} has {question.id!r}")
+        if self._pair.carried(question) != answered:
+            raise ScicotError(
+                f"{where}: {answered.id!r} is asked alike in {self._name}, but its gold answer or"
+                " another field has changed; name another output, or start this one over with"
+                " --force"
+            )
+
+    def _count(self, made: Sequence[Any], questions: int) -> None:
+        self.summary.predicted += questions
+        for row in made:
+            if isinstance(row, Prediction):
+                self.summary.abstained += row.abstained
+                self.summary.unanswered += row.prediction is None and not row.abstained
+
+
+def _asked(
+    rows: sources.Rows[Question],
+    total: int | None,
+    pair: Pair,
+    settings: PredictSettings,
+    reporter: Reporter,
+) -> Iterator[Asked]:
+    """Each question with the one whose rationales it is to read: itself, or one far from it."""
+    questions = sources.unique(rows, reporter)
+    if not pair.shuffles:
+        return ((question, question) for question in questions)
+    if total is None:
+        raise ScicotError("--rationale-from shuffled: reads the questions twice; give a file")
+    if total < 2:
+        raise ScicotError("--rationale-from shuffled: takes two questions at least")
+    # A rotation: every rationale is read once, never by its own question, whatever the windows are;
+    # by half of the file (and by a little more for each seed), since neighbours are often alike.
+    by = 1 + (total // 2 - 1 + settings.seed) % (total - 1)
+    others = chain(
+        islice(sources.unique(rows, None), by, None), islice(sources.unique(rows, None), by)
+    )
+    return zip(questions, others, strict=True)
+
+
+def _watched(parts: Iterable[list[Asked]], met: Met) -> Iterator[list[Asked]]:
+    """The same windows; questions that the students met before are counted in `met`."""
+    for asked in parts:
+        met.overlap_with(question for question, _ in asked)
+        yield asked
+
+
+def _tell(summary: PredictSummary, settings: PredictSettings, reporter: Reporter) -> None:
+    if summary.abstained:
+        reporter.note(
+            f"{summary.abstained} questions got no answer: less than"
+            f" {settings.abstain_below:g} likely (--abstain-below)"
+        )
+    if summary.unanswered:
+        reporter.warn(
+            f"{summary.unanswered} questions got no answer: two choices score exactly alike"
+            " (labels that the student cannot tell apart?), or a score is not a number"
+        )
+
+
+def _has_rationale(question: Question) -> None:
+    if not isinstance(question.extra.get("rationale"), str):
+        raise RowProblem('has no "rationale", which --rationale-from input reads')
+
+
+def _other(where: str, answered: str, expected: str) -> ScicotError:
+    return ScicotError(
+        f"{where}: answers {answered} where {expected}: the input has changed;"
+        " name another output, or start this one over with --force"
+    )
+
+
+def _content(question: Question) -> tuple[Any, ...]:
+    return question.id, question.question, question.choices, question.context

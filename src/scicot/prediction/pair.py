@@ -1,0 +1,271 @@
+"""The students that answer together: which runs go with one another, and what they make of it."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from scicot.config import AnswerAs, PredictSettings
+from scicot.overlap import Met
+from scicot.prediction import checks
+from scicot.records import PREDICTION_FIELDS, STUDENT, Prediction, Question, Rationale
+from scicot.stages import FORMS
+from scicot.students import answering
+from scicot.students.answering import Answer
+from scicot.students.base import Decoding
+from scicot.students.devices import resolve_device, resolve_precision
+from scicot.students.drawing import seed_of
+from scicot.students.runs import Run
+from scicot.students.student import Student
+from scicot.students.texts import told
+
+# A question, and the one whose rationales it is answered with: itself, unless they are shuffled.
+Asked = tuple[Question, Question]
+Opinion = list[float] | None  # probabilities of the choices; None where they are no numbers
+
+
+class Pair:
+    """Loaded when the first question needs it. `answer` answers, `rationale` writes what it reads;
+    either may do without the other.
+    """
+
+    def __init__(
+        self, answer: Run | None, rationale: Run | None, settings: PredictSettings
+    ) -> None:
+        self._answer = answer
+        self._rationale = rationale
+        self._settings = settings
+        self._loaded: dict[Path, tuple[Run, Student]] = {}
+        writer = rationale or answer
+        self._writer = writer if writer and FORMS[writer.stage].writes_rationale else None
+        self._source = self._rationale_source()
+        self.models = self._models()
+
+    @classmethod
+    def check(
+        cls,
+        answer_model: str | os.PathLike[str] | None,
+        rationale_model: str | os.PathLike[str] | None,
+        settings: PredictSettings,
+    ) -> Pair:
+        """Look at the runs without loading them; ScicotError where they do not fit together."""
+        answer, rationale = checks.check_runs(answer_model, rationale_model, settings)
+        pair = cls(answer, rationale, settings)
+        checks.check_settings(answer, pair._writer, pair._source, settings)
+        return pair
+
+    @property
+    def rows_each(self) -> int:
+        """How many rows a question comes to: one prediction, or each of its rationales."""
+        return 1 if self._answer else self._settings.samples
+
+    @property
+    def shuffles(self) -> bool:
+        return self._source == "shuffled"
+
+    @property
+    def reads_given(self) -> bool:
+        """Whether the rows of the input have to bring rationales."""
+        return self._source == "input" or (self._source == "shuffled" and self._writer is None)
+
+    def description(self) -> dict[str, Any]:
+        """What decides the answers, for the output's state; ScicotError for a missing device."""
+        device = resolve_device(self._settings.device)
+        precision = resolve_precision(self._settings.precision, device)
+        return {
+            **self.models,
+            "max_new_tokens": self._decoding().max_new_tokens if self._writer else None,
+            "precision": str(precision).removeprefix("torch."),
+            "abstain_below": self._settings.abstain_below,
+            "shard": None if self._settings.shard is None else str(self._settings.shard),
+        }
+
+    def doubts(self) -> Iterator[str]:
+        """What the user may not have meant, one sentence each."""
+        return checks.doubts(self._answer, self._settings)
+
+    def cuts(self) -> Iterator[str]:
+        """What was longer than allowed, one sentence each."""
+        for run, student in self._loaded.values():
+            yield from told(student.cuts, run.manifest.max_source_tokens)
+            if student.cut_outputs:
+                yield f"{student.cut_outputs} rationales ran into --max-new-tokens"
+
+    def met(self) -> Met:
+        """The questions that these students know already."""
+        met = Met()
+        for run in (self._answer, self._rationale):
+            if run is not None:
+                met.read(run.directory)
+        return met
+
+    def load(self) -> None:
+        """Load what is not loaded yet; ScicotError where it cannot be."""
+        for run in (self._answer, self._rationale):
+            if run is not None:
+                self._student(run)
+
+    def carried(self, question: Question) -> Question:
+        """The question as its row of the output carries it: without what that row says anew."""
+        question = question.without(PREDICTION_FIELDS)
+        return question if self._answer else question.without_rationale()
+
+    def rows(self, asked: Sequence[Asked]) -> list[Prediction | Rationale]:
+        """The rows of the output, `rows_each` for each question, in order."""
+        questions = [question for question, _ in asked]
+        rationales = self._rationales([source for _, source in asked])
+        if self._answer is None:
+            return self._as_teacher(questions, rationales)
+        opinions = self._opinions(self._answer, questions, rationales)
+        direct: Sequence[Sequence[Opinion]] = [()] * len(questions)
+        if self._settings.mix_direct:
+            direct = self._opinions(self._answer, questions, [()] * len(questions))
+        return [
+            self._prediction(question, texts, self._together(question, own, alone))
+            for question, texts, own, alone in zip(
+                questions, rationales, opinions, direct, strict=True
+            )
+        ]
+
+    def _together(
+        self, question: Question, opinions: Sequence[Opinion], direct: Sequence[Opinion]
+    ) -> Answer:
+        """One answer of the opinions that the rationales led to, and of the one without."""
+        known = [opinion for opinion in opinions if opinion is not None]
+        alone = [opinion for opinion in direct if opinion is not None]
+        if len(known) < len(opinions) or len(alone) < len(direct):
+            return Answer(None, {})
+        if self._settings.vote:
+            answer = answering.vote_of(question, known)
+        else:
+            answer = answering.answer_of(question, answering.averaged(known))
+        if not alone:
+            return answer
+        weight = self._settings.mix_direct
+        both = [list(answer.scores.values()), alone[0]]
+        return answering.answer_of(question, answering.averaged(both, [1 - weight, weight]))
+
+    def _prediction(
+        self, question: Question, rationales: Sequence[str], answer: Answer
+    ) -> Prediction:
+        confidence = max(answer.scores.values(), default=None)
+        if answer.label is None:
+            confidence = None
+        abstained = confidence is not None and confidence < self._settings.abstain_below
+        return Prediction(
+            self.carried(question),
+            tuple(rationales),
+            None if abstained else answer.label,
+            answer.scores,
+            confidence,
+            self.models,
+            abstained,
+        )
+
+    def _as_teacher(
+        self, questions: Sequence[Question], rationales: Sequence[Sequence[str]]
+    ) -> list[Prediction | Rationale]:
+        teacher = f"{STUDENT}{self.models['rationale']}"
+        return [
+            Rationale(self.carried(question), text, sample, teacher)
+            for question, texts in zip(questions, rationales, strict=True)
+            for sample, text in enumerate(texts)
+        ]
+
+    def _rationales(self, questions: Sequence[Question]) -> Sequence[Sequence[str]]:
+        """The rationales of each question: none, the given one, or as many as samples."""
+        if self.reads_given:
+            return [[question.extra["rationale"]] for question in questions]
+        if self._source == "none" or self._writer is None:
+            return [[]] * len(questions)
+        draws: list[list[int | None]] = [[None] for _ in questions]
+        if self._settings.sampling is not None:
+            draws = [
+                [
+                    seed_of(self._settings.seed, question.id, sample)
+                    for sample in range(self._settings.samples)
+                ]
+                for question in questions
+            ]
+        student = self._student(self._writer)
+        return answering.write_rationales(
+            student, self._writer.stage, questions, self._decoding(), draws
+        )
+
+    def _opinions(
+        self, run: Run, questions: Sequence[Question], rationales: Sequence[Sequence[str]]
+    ) -> list[list[Opinion]]:
+        """What the answer student makes of each rationale, or of none; of equal ones once."""
+        distinct = [Counter[str | None](texts) or Counter([None]) for texts in rationales]
+        asked = [
+            (question, text)
+            for question, texts in zip(questions, distinct, strict=True)
+            for text in texts
+        ]
+        scores = answering.choice_scores(
+            self._student(run),
+            run.stage,
+            [question for question, _ in asked],
+            [text for _, text in asked],
+            self._scoring(run),
+        )
+        each = iter([answering.softmax(own, self._temperature(run)) for own in scores])
+        return [
+            [opinion for times in texts.values() for opinion in [next(each)] * times]
+            for texts in distinct
+        ]
+
+    def _scoring(self, run: Run) -> AnswerAs:
+        scoring = self._settings.scoring
+        return run.manifest.answer_as if scoring == "auto" else scoring
+
+    def _temperature(self, run: Run) -> float:
+        """Of calibration; it was fitted to scores of the kind that the run was trained for."""
+        fits = self._settings.calibrate and self._scoring(run) == run.manifest.answer_as
+        return run.manifest.temperature if fits else 1.0
+
+    def _decoding(self) -> Decoding:
+        settings, writer = self._settings, self._writer
+        most = settings.max_new_tokens or (writer.manifest.max_target_tokens if writer else 1)
+        return Decoding(most, settings.sampling or 1.0, settings.top_p, settings.beams)
+
+    def _rationale_source(self) -> str:
+        if self._answer is None or FORMS[self._answer.stage].writes_rationale:
+            return "student"
+        reads = FORMS[self._answer.stage].reads_rationale
+        return self._settings.rationale_from if reads else "none"
+
+    def _models(self) -> dict[str, Any]:
+        """What the rows say of how they were made: runs, and every setting off its default."""
+        answer, settings = self._answer, self._settings
+        models: dict[str, Any] = {
+            "answer": answer.identity if answer else None,
+            "rationale": self._rationale.identity if self._rationale else None,
+            "rationale_from": self._source,
+        }
+        if answer:
+            models["scoring"] = self._scoring(answer)
+            if self._temperature(answer) != 1:
+                models["calibration"] = self._temperature(answer)
+        if settings.sampling is not None:
+            models |= {"samples": settings.samples, "temperature": settings.sampling}
+            models |= {"top_p": settings.top_p, "seed": settings.seed, "vote": settings.vote}
+        if settings.beams > 1:
+            models["beams"] = settings.beams
+        if settings.mix_direct:
+            models["mix_direct"] = settings.mix_direct
+        return models
+
+    def _student(self, run: Run) -> Student:
+        if run.directory not in self._loaded:
+            student = run.load(
+                batch_size=self._settings.batch_size,
+                batch_tokens=self._settings.batch_tokens,
+                device=self._settings.device,
+                precision=self._settings.precision,
+            )
+            self._loaded[run.directory] = run, student
+        return self._loaded[run.directory][1]

@@ -1,0 +1,57 @@
+"""The questions a window at a time: what is answered together, and which of it is this shard's.
+
+Windows are counted from the beginning of the input, whatever was answered before and by whom. So a
+run that goes on, and every shard, forms the windows that one run without a stop would form, and
+their scores are alike to the last digit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from typing import TypeVar
+
+from scicot.config import Shard
+from scicot.errors import ScicotError
+
+Item = TypeVar("Item")
+
+
+def windows(
+    items: Iterable[Item], size: int, idle: Callable[[], bool] | None = None
+) -> Iterator[list[Item]]:
+    """`size` items at a time; fewer where `idle` says that the next one is not there yet, and
+    before a ScicotError of the items, which comes behind those that stood before it."""
+    stream = iter(items)
+    problem: ScicotError | None = None
+    more = True
+    while more:
+        window: list[Item] = []
+        try:
+            for item in stream:
+                window.append(item)
+                if len(window) == size or (idle is not None and idle()):
+                    break
+            else:
+                more = False
+        except ScicotError as error:
+            problem, more = error, False
+        if window:
+            yield window
+    if problem is not None:
+        raise problem
+
+
+def of_shard(parts: Iterable[Item], shard: Shard | None) -> Iterator[Item]:
+    """Every count-th part, beginning with the shard's own; all of them without a shard."""
+    return iter(parts) if shard is None else islice(parts, shard.number - 1, None, shard.count)
+
+
+def size_of_shard(total: int, size: int, shard: Shard | None) -> int:
+    """How many of `total` items lie in the shard's windows."""
+    if shard is None:
+        return total
+    return sum(
+        min(size, total - start)
+        for start in range((shard.number - 1) * size, total, shard.count * size)
+    )

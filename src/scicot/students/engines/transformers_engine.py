@@ -1,0 +1,182 @@
+"""Any encoder-decoder of transformers, through its own `generate`: what the others are held to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from scicot.errors import ScicotError
+from scicot.students.base import Decoding, Ids
+from scicot.students.batches import batches
+from scicot.students.drawing import Drawn
+
+if TYPE_CHECKING:
+    import torch
+
+BATCH_TOKENS = {"cpu": 16_384, "cuda": 65_536}
+_LOGITS = 2**24  # numbers that are scored together at most: 64 MiB in fp32
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+class TransformersEngine:
+    """An `Engine` (see base.py) on a model that is loaded, on its device, in its precision."""
+
+    def __init__(self, model: Any, *, batch_size: int, batch_tokens: int | None = None) -> None:
+        self._model = model
+        self._size = batch_size
+        self._tokens = batch_tokens or BATCH_TOKENS.get(model.device.type, BATCH_TOKENS["cpu"])
+
+    def generate(
+        self, sources: Sequence[Ids], draws: Sequence[Sequence[int | None]], decoding: Decoding
+    ) -> list[list[Ids]]:
+        def run(items: list[tuple[int, int | None]]) -> list[Ids]:
+            places, seeds = zip(*items, strict=True)
+            return self._written([sources[place] for place in places], seeds, decoding)
+
+        pairs = [(place, seed) for place, own in enumerate(draws) for seed in own]
+        lengths = [len(sources[place]) + decoding.max_new_tokens for place, _ in pairs]
+        written = iter(self._batched(pairs, lengths, self._size, run))
+        return [[next(written) for _ in own] for own in draws]
+
+    def score(
+        self, sources: Sequence[Ids], targets: Sequence[Sequence[Ids]]
+    ) -> list[list[list[float]]]:
+        def run(items: list[tuple[int, Ids]]) -> list[list[float]]:
+            places, ends = zip(*items, strict=True)
+            return self._log_likelihoods([sources[place] for place in places], ends)
+
+        pairs = [(place, target) for place, own in enumerate(targets) for target in own]
+        lengths = [len(sources[place]) + len(target) for place, target in pairs]
+        longest = max((len(target) for _, target in pairs), default=1)
+        size = max(1, min(self._size, _LOGITS // (longest * self._model.config.vocab_size)))
+        scores = iter(self._batched(pairs, lengths, size, run))
+        return [[next(scores) for _ in own] for own in targets]
+
+    def _written(
+        self, sources: Sequence[Ids], draws: Sequence[int | None], decoding: Decoding
+    ) -> list[Ids]:
+        import torch
+        from transformers import GenerationConfig, LogitsProcessorList
+
+        config = self._model.config
+        # Made anew, so that sampling or beams in a model's generation_config.json do not meddle.
+        plain = GenerationConfig(  # type: ignore[no-untyped-call]
+            max_new_tokens=decoding.max_new_tokens,
+            do_sample=False,
+            num_beams=decoding.beams,
+            pad_token_id=config.pad_token_id,
+            eos_token_id=config.eos_token_id,
+            decoder_start_token_id=config.decoder_start_token_id,
+        )
+        own, self._model.generation_config = self._model.generation_config, plain
+        try:
+            with torch.inference_mode():
+                tokens = self._model.generate(
+                    **self._encoded(sources),
+                    generation_config=plain,
+                    logits_processor=LogitsProcessorList([Drawn(draws, decoding)]),
+                )
+        finally:
+            self._model.generation_config = own
+        return [_until(config.eos_token_id, row) for row in tokens[:, 1:].tolist()]
+
+    def _log_likelihoods(self, sources: Sequence[Ids], targets: Sequence[Ids]) -> list[list[float]]:
+        import torch
+
+        labels, _ = self._padded(targets)
+        with torch.inference_mode(), _head_in_fp32(self._model):
+            logits = self._model(
+                **self._encoded(sources),
+                decoder_input_ids=self._model.prepare_decoder_input_ids_from_labels(labels),
+            ).logits.float()
+            log_p = logits.gather(-1, labels.unsqueeze(-1)).squeeze(-1) - logits.logsumexp(-1)
+        rows: list[list[float]] = log_p.tolist()
+        return [row[: len(target)] for row, target in zip(rows, targets, strict=True)]
+
+    def _encoded(self, sources: Sequence[Ids]) -> dict[str, Any]:
+        """What the decoder reads of each source; a source that recurs is encoded once."""
+        import torch
+        from transformers.modeling_outputs import BaseModelOutput
+
+        place = {key: row for row, key in enumerate(dict.fromkeys(map(tuple, sources)))}
+        tokens, mask = self._padded([list(source) for source in place])
+        states = self._model.get_encoder()(input_ids=tokens, attention_mask=mask).last_hidden_state
+        if len(place) < len(sources):
+            rows = torch.tensor([place[tuple(source)] for source in sources], device=mask.device)
+            states, mask = states[rows], mask[rows]
+        return {
+            "encoder_outputs": BaseModelOutput(last_hidden_state=states),
+            "attention_mask": mask,
+        }
+
+    def _padded(self, rows: Sequence[Ids]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Token ids and their mask, padded to the longest."""
+        import torch
+
+        lengths = torch.tensor([len(row) for row in rows])
+        tokens = torch.full((len(rows), int(lengths.max())), self._model.config.pad_token_id)
+        for place, row in enumerate(rows):
+            tokens[place, : len(row)] = torch.tensor(row)
+        mask = (torch.arange(tokens.shape[1]) < lengths.unsqueeze(-1)).long()
+        return tokens.to(self._model.device), mask.to(self._model.device)
+
+    def _batched(
+        self,
+        items: Sequence[Item],
+        lengths: Sequence[int],
+        size: int,
+        run: Callable[[list[Item]], list[Result]],
+    ) -> list[Result]:
+        """run() over batches of items of like length, results in the order of the items."""
+        results: dict[int, Result] = {}
+        for places in batches(lengths, tokens=self._tokens, size=size):
+            done = _halving([items[place] for place in places], run)
+            results.update(zip(places, done, strict=True))
+        return [results[place] for place in range(len(items))]
+
+
+def _halving(items: list[Item], run: Callable[[list[Item]], list[Result]]) -> list[Result]:
+    """run(items); where the device's memory does not hold them, by halves."""
+    import torch
+
+    try:
+        return run(items)
+    except torch.OutOfMemoryError:
+        if len(items) == 1:
+            raise ScicotError(
+                "the device has not enough memory for a single sequence; set a smaller"
+                " --max-new-tokens, or predict with --device cpu"
+            ) from None
+    torch.cuda.empty_cache()
+    middle = len(items) // 2
+    return _halving(items[:middle], run) + _halving(items[middle:], run)
+
+
+def _until(end: int, row: Ids) -> Ids:
+    """The row up to its first end token, or all of it."""
+    return row[: row.index(end) + 1] if end in row else row
+
+
+@contextmanager
+def _head_in_fp32(model: Any) -> Iterator[None]:
+    """Let the output layer answer in fp32 for as long as this lasts.
+
+    A bf16 logit between 16 and 32 moves in steps of 1/8: labels that differ by less would tie, and
+    a tie would go to the first choice.
+    """
+    import torch
+
+    def in_fp32(head: Any, hidden: tuple[torch.Tensor], _: torch.Tensor) -> torch.Tensor:
+        return torch.nn.functional.linear(hidden[0].float(), head.weight.float())
+
+    if model.dtype == torch.float32:
+        yield
+        return
+    hook = model.get_output_embeddings().register_forward_hook(in_fp32)
+    try:
+        yield
+    finally:
+        hook.remove()

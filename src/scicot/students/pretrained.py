@@ -1,0 +1,54 @@
+"""Models and tokenizers from disk or the Hub, loaded for training or as a student that answers."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from scicot.errors import ScicotError
+from scicot.sources.hub import hub_answers
+from scicot.students.devices import resolve_device, resolve_precision
+from scicot.students.engines.transformers_engine import TransformersEngine
+from scicot.students.student import Student
+
+
+def load_student(
+    directory: str | os.PathLike[str],
+    *,
+    max_source_tokens: int,
+    batch_size: int,
+    batch_tokens: int | None = None,
+    device: str = "auto",
+    precision: str = "auto",
+) -> Student:
+    """Load a run directory for prediction; ScicotError where its files cannot be read."""
+    where = resolve_device(device)
+    model, tokenizer = load_pretrained(os.fspath(directory))
+    model = model.to(device=where, dtype=resolve_precision(precision, where)).eval()
+    engine = TransformersEngine(model, batch_size=batch_size, batch_tokens=batch_tokens)
+    return Student(engine, tokenizer, max_source_tokens)
+
+
+def load_pretrained(name: str) -> tuple[Any, Any]:
+    """(model, tokenizer) of a local directory or a Hub id; ScicotError saying what is wrong."""
+    import torch
+    from safetensors import SafetensorError
+    from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
+
+    if not Path(name).is_dir() and (name.startswith((".", "/", "~")) or name.count("/") > 1):
+        raise ScicotError(f"student {name}: there is no such directory")
+    # The Hub's client would retry for a minute where there is no network.
+    here = Path(name).is_dir() or not hub_answers(name)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(name, local_files_only=here)
+        # fp32 whatever the file holds: AdamW's steps vanish in bf16 weights, and fp16 overflows.
+        model = AutoModelForSeq2SeqLM.from_pretrained(
+            name, dtype=torch.float32, local_files_only=here
+        )
+    except (OSError, ValueError, KeyError, ImportError, RuntimeError, SafetensorError) as error:
+        reason = " ".join(str(error).split())[:200]
+        if here and not Path(name).is_dir():
+            reason = "there is no such directory, and the Hub cannot be reached"
+        raise ScicotError(f"student {name}: cannot be loaded ({reason})") from None
+    return model, tokenizer

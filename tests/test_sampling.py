@@ -1,0 +1,230 @@
+"""Many rationales, mixed answers, other sources of rationales, abstaining."""
+
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import Recorder, Trained, read_rows, world_rows, write_rows
+
+from scicot import PredictSettings, ScicotError, TrainSettings, predict, train_answer
+from scicot.records import Rationale
+
+CPU = PredictSettings(device="cpu", max_new_tokens=8)
+FIVE = replace(CPU, samples=5, temperature=1.5)
+
+
+def both(trained: Trained, settings: PredictSettings, **more: Any) -> dict[str, Any]:
+    models = {"answer_model": trained.answer, "rationale_model": trained.rationale}
+    return {**models, "settings": settings, **more}
+
+
+def rows_of(trained: Trained, out: Path, settings: PredictSettings, **more: Any) -> Any:
+    predict(trained.rows, out, **both(trained, settings, **more))
+    return read_rows(out)
+
+
+def test_a_sample_is_decided_by_seed_question_and_number_alone(
+    trained: Trained, tmp_path: Path
+) -> None:
+    rows = rows_of(trained, tmp_path / "a", FIVE)
+    assert all(len(row["rationales"]) == 5 for row in rows)
+    assert any(len(set(row["rationales"])) > 1 for row in rows)
+    other = rows_of(trained, tmp_path / "b", replace(FIVE, window=7, batch_size=3, samples=3))
+    assert [row["rationales"] for row in other] == [row["rationales"][:3] for row in rows]
+    backwards = write_rows(tmp_path / "backwards.jsonl", world_rows()[::-1])
+    predict(backwards, tmp_path / "c", **both(trained, FIVE))
+    for row, again in zip(rows, read_rows(tmp_path / "c")[::-1], strict=True):
+        assert again["rationales"] == row["rationales"]
+        assert again["scores"] == pytest.approx(row["scores"], abs=1e-6)
+    reseeded = rows_of(trained, tmp_path / "d", replace(FIVE, seed=1))
+    assert [row["rationales"] for row in reseeded] != [row["rationales"] for row in rows]
+
+
+def test_samples_are_averaged_or_vote(trained: Trained, tmp_path: Path) -> None:
+    rows = rows_of(trained, tmp_path / "mean", FIVE)
+    votes = rows_of(trained, tmp_path / "vote", replace(FIVE, vote=True))
+    alone = []
+    for sample in range(5):
+        given = [{**w, "rationale": r["rationales"][sample]} for w, r in zip(world_rows(), rows)]  # noqa: B905
+        file, out = write_rows(tmp_path / f"{sample}.jsonl", given), tmp_path / f"out{sample}"
+        settings = replace(CPU, rationale_from="input")
+        predict(file, out, answer_model=trained.answer, settings=settings)
+        alone.append(read_rows(out))
+    for place, (row, voted) in enumerate(zip(rows, votes, strict=True)):
+        each = [own[place] for own in alone]
+        mean = {label: sum(one["scores"][label] for one in each) / 5 for label in row["scores"]}
+        assert row["scores"] == pytest.approx(mean, abs=1e-6)
+        assert row["prediction"] == max(mean, key=mean.get)  # type: ignore[arg-type]
+        shares = Counter(one["prediction"] for one in each)
+        assert voted["scores"] == pytest.approx({label: shares[label] / 5 for label in mean})
+        assert voted["prediction"] == shares.most_common()[0][0]
+    assert votes[0]["models"]["vote"] is True
+    assert votes[0]["models"]["temperature"] == 1.5
+
+
+def test_top_p_and_beams(trained: Trained, tmp_path: Path) -> None:
+    greedy = rows_of(trained, tmp_path / "greedy", CPU)
+    narrow = rows_of(trained, tmp_path / "narrow", replace(CPU, temperature=1.0, top_p=1e-6))
+    assert [row["rationales"] for row in narrow] == [row["rationales"] for row in greedy]
+    beams = rows_of(trained, tmp_path / "beams", replace(CPU, beams=3))
+    assert beams[0]["models"]["beams"] == 3
+    assert all(len(row["rationales"]) == 1 for row in beams)
+
+
+def test_the_direct_answer_is_mixed_in(trained: Trained, tmp_path: Path) -> None:
+    recorder = Recorder()
+    behind = rows_of(trained, tmp_path / "behind", CPU)
+    predict(
+        trained.rows, tmp_path / "bare", answer_model=trained.answer, reporter=recorder,
+        settings=replace(CPU, rationale_from="none"),
+    )  # fmt: skip
+    assert "never learnt to answer without a rationale" in recorder.warnings[0]
+    mixed = rows_of(trained, tmp_path / "mixed", replace(CPU, mix_direct=0.25))
+    for row, own, bare in zip(mixed, behind, read_rows(tmp_path / "bare"), strict=True):
+        expected = {
+            label: 0.75 * own["scores"][label] + 0.25 * bare["scores"][label]
+            for label in own["scores"]
+        }
+        assert row["scores"] == pytest.approx(expected, abs=1e-6)
+        assert row["rationales"] == own["rationales"]
+        assert row["models"]["mix_direct"] == 0.25
+
+
+@pytest.mark.parametrize("given", [True, False])
+def test_shuffled_rationales_are_those_of_other_questions(
+    trained: Trained, tmp_path: Path, given: bool
+) -> None:
+    rows = world_rows()
+    for number, row in enumerate(rows):
+        row["rationale"] = f"this is about {number}."
+    file = write_rows(tmp_path / "q.jsonl", rows)
+    models: dict[str, Any] = {"answer_model": trained.answer}
+    own = [row["rationale"] for row in rows]
+    if not given:
+        models["rationale_model"] = trained.rationale
+        predict(file, tmp_path / "own", settings=CPU, **models)
+        own = [row["rationales"][0] for row in read_rows(tmp_path / "own")]
+    outs = []
+    for window in (5, 36):
+        settings = replace(CPU, rationale_from="shuffled", window=window)
+        predict(file, tmp_path / f"out{window}", settings=settings, **models)
+        outs.append([row["rationales"][0] for row in read_rows(tmp_path / f"out{window}")])
+    assert outs[0] == outs[1] == own[18:] + own[:18]
+    assert read_rows(tmp_path / "out5")[0]["models"]["rationale_from"] == "shuffled"
+
+
+def test_rationale_rows_of_several_samples(trained: Trained, tmp_path: Path) -> None:
+    out = tmp_path / "out.jsonl"
+    options: dict[str, Any] = {"rationale_model": trained.rationale, "settings": FIVE}
+    predict(trained.rows, out, **options)
+    rows = read_rows(out)
+    assert [(row["id"], row["sample"]) for row in rows[:6]] == [
+        *((rows[0]["id"], sample) for sample in range(5)),
+        (rows[5]["id"], 0),
+    ]
+    assert Rationale.from_row(rows[0]).teacher.startswith("student:rationale@")  # type: ignore[union-attr]
+    whole = out.read_bytes()
+    out.write_bytes(b"".join(whole.splitlines(keepends=True)[:8]))
+    summary = predict(trained.rows, out, **options)
+    assert (summary.already_done, summary.predicted) == (1, 35)
+    assert out.read_bytes() == whole
+
+
+def test_what_is_not_sure_is_left_open(trained: Trained, tmp_path: Path) -> None:
+    plain = rows_of(trained, tmp_path / "plain", CPU)
+    threshold = sorted(row["confidence"] for row in plain)[18]
+    recorder = Recorder()
+    careful = rows_of(
+        trained, tmp_path / "careful", replace(CPU, abstain_below=threshold), reporter=recorder
+    )
+    for row, own in zip(careful, plain, strict=True):
+        unsure = own["confidence"] < threshold
+        assert row["prediction"] == (None if unsure else own["prediction"])
+        assert row.get("abstained", False) == unsure
+        assert (row["scores"], row["confidence"]) == (own["scores"], own["confidence"])
+    assert sum("abstained" in row for row in careful) == 18
+    assert any("18 questions got no answer: less than" in note for note in recorder.notes)
+
+
+def test_the_temperature_of_dev_is_applied(trained: Trained, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    settings = TrainSettings(
+        max_steps=6, batch_size=9, warmup_steps=1, learning_rate=3e-3, device="cpu", eval_steps=6
+    )
+    manifest = train_answer(
+        trained.rows, run, student="scratch:tiny", method="direct", settings=settings,
+        dev=[trained.rows],
+    )  # fmt: skip
+    temperature = manifest.metrics["dev_temperature"]
+    assert temperature == manifest.temperature != 1
+    outs = []
+    for name, on in (("on", True), ("off", False)):
+        off = PredictSettings(device="cpu", calibrate=on)
+        predict(trained.rows, tmp_path / name, answer_model=run, settings=off)
+        outs.append(read_rows(tmp_path / name))
+    for row, raw in zip(*outs, strict=True):
+        powers = {label: p ** (1 / temperature) for label, p in raw["scores"].items()}
+        total = sum(powers.values())
+        expected = {label: p / total for label, p in powers.items()}
+        assert row["scores"] == pytest.approx(expected)
+        assert row["prediction"] == raw["prediction"]
+        assert row["models"]["calibration"] == temperature
+        assert "calibration" not in raw["models"]
+
+
+def test_a_teachers_dev_rationales_fit_no_temperature(trained: Trained, tmp_path: Path) -> None:
+    settings = TrainSettings(max_steps=2, batch_size=9, warmup_steps=0, device="cpu")
+    options: dict[str, Any] = {"student": "scratch:tiny", "settings": settings}
+    by_teacher = train_answer(trained.rows, tmp_path / "a", dev=[trained.rows], **options)
+    assert "dev_temperature" not in by_teacher.metrics
+    predicted = tmp_path / "predicted.jsonl"
+    predict(trained.rows, predicted, rationale_model=trained.rationale, settings=CPU)
+    by_student = train_answer(trained.rows, tmp_path / "b", dev=[predicted], **options)
+    assert by_student.metrics["dev_temperature"] > 0
+
+
+@pytest.mark.parametrize(
+    ("model", "settings", "said"),
+    [
+        ("direct", {"samples": 3}, "--samples, --temperature or --beams: means nothing where"),
+        ("direct", {"beams": 2}, "no rationale is written; leave it out"),
+        ("direct", {"mix_direct": 0.5}, "--mix-direct: means nothing where"),
+        ("direct", {"rationale_from": "shuffled"}, "reads no rationales"),
+        ("answer", {"rationale_from": "none", "mix_direct": 0.5}, "--mix-direct: means nothing"),
+        (None, {"vote": True, "samples": 2}, "--vote: means nothing without --answer-model"),
+        (None, {"abstain_below": 0.5}, "--abstain-below: means nothing without --answer-model"),
+        (None, {"scoring": "text"}, "--scoring: means nothing without --answer-model"),
+    ],
+)
+def test_options_that_would_do_nothing_are_refused(
+    trained: Trained, tmp_path: Path, model: str | None, settings: dict[str, Any], said: str
+) -> None:
+    models = {"answer_model": getattr(trained, model)} if model else {}
+    if model is None:
+        models = {"rationale_model": trained.rationale}
+    with pytest.raises(ScicotError, match=said):
+        predict(
+            trained.rows, tmp_path / "out", **models,
+            settings=PredictSettings(device="cpu", **settings),
+        )  # fmt: skip
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"samples": 0}, "--samples is 0"),
+        ({"temperature": 0.0}, "--temperature is 0.0; it must be more than 0"),
+        ({"top_p": 0.5}, "--top-p: means nothing where nothing is drawn"),
+        ({"vote": True}, "--vote: one rationale alone cannot vote"),
+        ({"beams": 2, "samples": 2}, "--beams: finds one rationale"),
+        ({"mix_direct": 1.5}, "--mix-direct is 1.5; it must be between 0 and 1"),
+        ({"abstain_below": -1.0}, "--abstain-below is -1.0"),
+        ({"scoring": "best"}, "--scoring is best; it must be auto or label or text"),
+    ],
+)
+def test_settings_that_contradict_themselves(settings: dict[str, Any], said: str) -> None:
+    with pytest.raises(ScicotError, match=said):
+        PredictSettings(**settings)

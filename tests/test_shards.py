@@ -1,0 +1,184 @@
+"""Windows, shards and their merge: the same file, whoever wrote its parts."""
+
+import random
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import Recorder, Trained, read_rows, world_rows, write_rows
+
+from scicot import PredictSettings, ScicotError, Shard, merge, predict
+from scicot.prediction.windows import of_shard, size_of_shard, windows
+from scicot_cli.predict import slurm_shard
+
+CPU = PredictSettings(device="cpu", max_new_tokens=6, window=5)
+
+
+def test_windows_and_their_shards() -> None:
+    parts = list(windows(range(12), 5))
+    assert parts == [[0, 1, 2, 3, 4], [5, 6, 7, 8, 9], [10, 11]]
+    assert list(of_shard(parts, None)) == parts
+    assert list(of_shard(parts, Shard(1, 2))) == [parts[0], parts[2]]
+    assert list(of_shard(parts, Shard(4, 4))) == []
+    for total in (0, 1, 11, 12, 40):
+        for count in (1, 2, 3, 7):
+            sizes = []
+            for number in range(1, count + 1):
+                shard = Shard(number, count)
+                own = sum(map(len, of_shard(windows(range(total), 5), shard)))
+                assert own == size_of_shard(total, 5, shard)
+                sizes.append(own)
+            assert sum(sizes) == total
+
+
+def test_a_window_ends_where_the_next_row_is_not_there_yet() -> None:
+    waits = iter([False, True, False, False, True])
+    assert list(windows("abcde", 4, lambda: next(waits))) == [["a", "b"], ["c", "d", "e"]]
+
+
+@pytest.mark.parametrize("text", ["0/4", "5/4", "1", "a/b", "1/0", "-1/4", "1/4/2", ""])
+def test_what_is_no_shard(text: str) -> None:
+    with pytest.raises(ScicotError, match=r"--shard is .*; it must be I/N"):
+        Shard.parse(text)
+
+
+@pytest.mark.parametrize(
+    ("task", "count", "first", "step", "shard"),
+    [("0", "8", "0", "1", "1/8"), ("8", "8", "1", "1", "8/8"), ("7", "3", "3", "2", "3/3")],
+)
+def test_slurms_variables(task: str, count: str, first: str, step: str, shard: str) -> None:
+    names = ("ID", "COUNT", "MIN", "STEP")
+    values = zip(names, (task, count, first, step), strict=True)
+    found = slurm_shard({f"SLURM_ARRAY_TASK_{name}": value for name, value in values})
+    assert str(found) == shard
+
+
+def test_slurms_variables_that_do_not_tell() -> None:
+    assert slurm_shard({}) is None
+    gaps = {"SLURM_ARRAY_TASK_ID": "7", "SLURM_ARRAY_TASK_COUNT": "3", "SLURM_ARRAY_TASK_MIN": "1"}
+    with pytest.raises(ScicotError, match="array with gaps"):
+        slurm_shard(gaps)
+    with pytest.raises(ScicotError, match="not numbers"):
+        slurm_shard({"SLURM_ARRAY_TASK_ID": "x", "SLURM_ARRAY_TASK_COUNT": "3"})
+
+
+def models(trained: Trained) -> dict[str, Any]:
+    return {"answer_model": trained.answer, "rationale_model": trained.rationale}
+
+
+def predicted(trained: Trained, place: Path, count: int, settings: PredictSettings) -> list[Path]:
+    parts = []
+    for number in range(1, count + 1):
+        parts.append(place / f"part-{number}.jsonl")
+        own = replace(settings, shard=Shard(number, count))
+        predict(trained.rows, parts[-1], settings=own, **models(trained))
+    return parts
+
+
+@pytest.mark.parametrize("count", [1, 3, 11])
+@pytest.mark.parametrize("samples", [1, 3])
+def test_shards_merged_are_one_run(
+    trained: Trained, tmp_path: Path, count: int, samples: int
+) -> None:
+    settings = replace(CPU, samples=samples)
+    whole = tmp_path / "whole.jsonl"
+    predict(trained.rows, whole, settings=settings, **models(trained))
+    parts = predicted(trained, tmp_path, count, settings)
+    random.Random(0).shuffle(parts)
+    merged = tmp_path / "merged.jsonl"
+    assert merge(trained.rows, parts, merged) == 36
+    assert merged.read_bytes() == whole.read_bytes()
+
+
+def test_shards_of_sampled_rationales(trained: Trained, tmp_path: Path) -> None:
+    settings = replace(CPU, samples=4)
+    for shard, name in ((None, "whole"), (Shard(1, 2), "a"), (Shard(2, 2), "b")):
+        predict(
+            trained.rows, tmp_path / name, rationale_model=trained.rationale,
+            settings=replace(settings, shard=shard),
+        )  # fmt: skip
+    merge(trained.rows, [tmp_path / "b", tmp_path / "a"], tmp_path / "merged")
+    assert (tmp_path / "merged").read_bytes() == (tmp_path / "whole").read_bytes()
+    lines = (tmp_path / "a").read_bytes().splitlines(keepends=True)
+    (tmp_path / "a").write_bytes(b"".join(lines[:-1]))
+    with pytest.raises(ScicotError, match="1 questions are not in the parts, or not whole"):
+        merge(trained.rows, [tmp_path / "b", tmp_path / "a"], tmp_path / "again")
+
+
+def test_a_shard_without_questions_says_so(trained: Trained, tmp_path: Path) -> None:
+    recorder = Recorder()
+    settings = replace(CPU, window=100, shard=Shard(2, 2))
+    out = tmp_path / "out.jsonl"
+    predict(trained.rows, out, settings=settings, reporter=recorder, **models(trained))
+    assert out.read_bytes() == b""
+    assert recorder.warnings == ["shard 2/2 has no questions: they come 100 at a time"]
+
+
+def test_what_merge_refuses(trained: Trained, tmp_path: Path) -> None:
+    first, second, third = predicted(trained, tmp_path, 3, CPU)
+    out = tmp_path / "merged.jsonl"
+
+    def refused(said: str, *parts: Path, questions: Path = trained.rows) -> None:
+        with pytest.raises(ScicotError, match=said) as caught:
+            merge(questions, parts, out)
+        assert "\n" not in str(caught.value)
+        assert not out.exists()
+
+    refused(r"11 questions are not in the parts, or not whole \(q5, .*\.\.\.\)", first, third)
+    refused(r"part-1\.jsonl:1: 'q0' has come before", first, second, third, first)
+    fewer = write_rows(tmp_path / "fewer.jsonl", world_rows()[:-2])
+    refused("2 rows of the parts answer no question", first, second, third, questions=fewer)
+    refused("no such file", tmp_path / "nowhere.jsonl")
+    bare = shutil.copy(second, tmp_path / "bare.jsonl")
+    bare.write_bytes(bare.read_bytes()[:-10])
+    refused("its last line has no end", first, bare, third)
+
+    other = tmp_path / "other.jsonl"
+    settings = replace(CPU, mix_direct=0.5, shard=Shard(2, 3))
+    predict(trained.rows, other, settings=settings, **models(trained))
+    refused(r"other\.jsonl: was made with other settings .*mix_direct", first, other, third)
+    for file in tmp_path.glob("*.state.json"):
+        file.unlink()
+    refused(r"other\.jsonl:1: was made otherwise than .*part-1\.jsonl:1", first, other, third)
+
+    assert merge(trained.rows, [first, second, third], out) == 36
+    with pytest.raises(ScicotError, match="exists; name another output"):
+        merge(trained.rows, [first, second, third], out)
+    with pytest.raises(ScicotError, match="is a part as well"):
+        merge(trained.rows, [first, second, third], first, force=True)
+
+
+def test_an_unfinished_part_is_not_merged(trained: Trained, tmp_path: Path) -> None:
+    class Stopping(Recorder):
+        def advance(self, steps: int = 1, **figures: Any) -> None:
+            super().advance(steps)
+            if self.doing == "answering":
+                raise KeyboardInterrupt
+
+    first, second = tmp_path / "a.jsonl", tmp_path / "b.jsonl"
+    settings = replace(CPU, shard=Shard(1, 2))
+    options = models(trained)
+    with pytest.raises(KeyboardInterrupt):
+        predict(trained.rows, first, settings=settings, reporter=Stopping(), **options)
+    assert len(read_rows(first)) == 5
+    predict(trained.rows, second, settings=replace(CPU, shard=Shard(2, 2)), **options)
+    with pytest.raises(ScicotError, match=r"a\.jsonl: is not finished; the same predict command"):
+        merge(trained.rows, [first, second], tmp_path / "merged.jsonl")
+    summary = predict(trained.rows, first, settings=settings, **options)
+    assert (summary.already_done, summary.predicted) == (5, 15)
+    merge(trained.rows, [first, second], tmp_path / "merged.jsonl")
+
+
+def test_a_torn_window_is_completed_not_repeated(trained: Trained, tmp_path: Path) -> None:
+    out = tmp_path / "out.jsonl"
+    predict(trained.rows, out, settings=CPU, **models(trained))
+    whole = read_rows(out)
+    lines = out.read_bytes().splitlines(keepends=True)
+    out.write_bytes(b"".join(lines[:7]) + lines[7][:20])
+    summary = predict(trained.rows, out, settings=CPU, **models(trained))
+    assert (summary.already_done, summary.predicted) == (7, 29)
+    for row, wanted in zip(read_rows(out), whole, strict=True):
+        assert row["scores"] == pytest.approx(wanted["scores"], abs=1e-6)
+        assert row["rationales"] == wanted["rationales"]

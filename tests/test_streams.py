@@ -1,0 +1,151 @@
+"""predict as a filter among filters, as processes."""
+
+import json
+import os
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import Trained, read_rows, world_rows, write_rows
+
+from scicot import PredictSettings, predict
+
+SCICOT = [sys.executable, "-m", "scicot_cli"]
+
+
+def students(trained: Trained) -> list[str]:
+    return ["--rationale-model", str(trained.rationale), "--answer-model", str(trained.answer),
+            "--max-new-tokens", "4"]  # fmt: skip
+
+
+def test_an_answer_comes_as_soon_as_its_question(trained: Trained) -> None:
+    """Whoever writes one question and waits is answered, with more to come."""
+    process = subprocess.Popen(
+        [*SCICOT, "predict", "-", *students(trained)],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    assert process.stdin is not None
+    assert process.stdout is not None
+    for row in world_rows()[:3]:
+        process.stdin.write(json.dumps(row).encode() + b"\n")
+        process.stdin.flush()
+        assert select.select([process.stdout], [], [], 120)[0], "no answer within two minutes"
+        assert json.loads(process.stdout.readline())["id"] == row["id"]
+    process.stdin.close()
+    assert process.stdout.read() == b""
+    assert process.wait(60) == 0
+    process.stdout.close()
+    assert process.stderr is not None
+    process.stderr.close()
+
+
+@pytest.mark.parametrize("reader", ["head -1", "true"])
+def test_a_reader_that_leaves_is_no_error(trained: Trained, tmp_path: Path, reader: str) -> None:
+    rows = [{**row, "id": f"{n}-{row['id']}"} for n in range(20) for row in world_rows()]
+    many = write_rows(tmp_path / "q.jsonl", rows)
+    command = " ".join([*SCICOT, "predict", str(many), *students(trained), "--window", "8"])
+    done = subprocess.run(
+        ["bash", "-c", f"{command} | {reader}; echo ${{PIPESTATUS[0]}}"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout.splitlines()[-1] == str(128 + signal.SIGPIPE)
+    assert "Traceback" not in done.stderr
+    assert "error" not in done.stderr.lower()
+
+
+def test_a_bad_row_in_a_pipe_comes_after_what_stood_before_it(trained: Trained) -> None:
+    rows = [json.dumps(row) for row in world_rows()[:3]]
+    lines = "\n".join([*rows[:2], '{"question": "no choices"}', rows[2]])
+    command = [*SCICOT, "predict", "-", *students(trained)]
+    stopped = subprocess.run(command, input=lines, capture_output=True, text=True, check=False)
+    assert stopped.returncode == 1
+    assert "<stdin>:3: not a question row" in stopped.stderr
+    assert "Traceback" not in stopped.stderr
+    assert len(stopped.stdout.splitlines()) == 2, "what stood before it is answered"
+    skipping = [*command, "--skip-invalid"]
+    done = subprocess.run(skipping, input=lines, capture_output=True, text=True, check=True)
+    assert len(done.stdout.splitlines()) == 3
+    assert "1 invalid row skipped" in done.stderr
+
+
+def test_a_pipe_through_which_nothing_comes_is_nothing_to_do(trained: Trained) -> None:
+    command = [*SCICOT, "predict", "-", *students(trained)]
+    done = subprocess.run(command, input="", capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("", "warning: <stdin>: holds no rows\n")
+    invalid = [*command, "--skip-invalid"]
+    done = subprocess.run(invalid, input="{}", capture_output=True, text=True, check=False)
+    assert (done.returncode, "1 invalid row skipped" in done.stderr) == (1, True)
+
+
+def test_killed_at_any_moment_it_goes_on_to_the_same_file(trained: Trained, tmp_path: Path) -> None:
+    rows = [{**row, "id": f"{n}-{row['id']}"} for n in range(30) for row in world_rows()]
+    file = write_rows(tmp_path / "q.jsonl", rows)
+    whole, out = tmp_path / "whole.jsonl", tmp_path / "out.jsonl"
+    command = [*SCICOT, "predict", str(file), *students(trained), "--window", "24", "-o"]
+    subprocess.run([*command, str(whole)], check=True, capture_output=True)
+    done, kills = 0, 0
+    while True:
+        process = subprocess.Popen([*command, str(out)], stderr=subprocess.PIPE, text=True)
+        deadline = time.monotonic() + 120
+        while process.poll() is None and time.monotonic() < deadline and kills < 3:
+            size = out.stat().st_size if out.exists() else 0
+            if size > done:
+                process.kill()
+                done, kills = out.stat().st_size, kills + 1
+                break
+            time.sleep(0.005)
+        _, errors = process.communicate()
+        if process.returncode != -signal.SIGKILL:
+            break
+    assert kills > 0
+    assert process.returncode == 0, errors
+    assert out.read_bytes() == whole.read_bytes()
+
+
+def test_the_cascade_from_small_to_large_and_back(trained: Trained, tmp_path: Path) -> None:
+    """The line of docs/predicting.md: what the student is not sure of is explained by a teacher,
+    and answered by the same student behind the teacher's rationale."""
+    questions = write_rows(
+        tmp_path / "q.jsonl",
+        [{k: v for k, v in row.items() if k != "rationale"} for row in world_rows()],
+    )
+    replies = write_rows(
+        tmp_path / "replies.jsonl",
+        [
+            {"id": row["id"], "reply": f"{row['rationale']}\n\nAnswer: {row['answer']}"}
+            for row in world_rows()
+        ],
+    )
+    options = " ".join(students(trained)[:4])
+    plain = tmp_path / "plain.jsonl"
+    predict(
+        questions, plain, answer_model=trained.answer, rationale_model=trained.rationale,
+        settings=PredictSettings(device="cpu"),
+    )  # fmt: skip
+    least = sorted(row["confidence"] for row in read_rows(plain))[12]
+    unsure = "jq -c 'select(.abstained)'" if shutil.which("jq") else "grep '\"abstained\": true'"
+    line = (
+        f"scicot predict {questions} {options} --abstain-below {least} | tee small.jsonl | {unsure}"
+        f" | scicot generate-rationales - -o - --teacher recorded:{replies}"
+        f" | scicot predict - --answer-model {trained.answer} --rationale-from input -o large.jsonl"
+        " && grep -v '\"abstained\": true' small.jsonl | cat - large.jsonl"
+        " | scicot evaluate - --json"
+    )
+    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    done = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", line],
+        cwd=tmp_path, env=environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    verdict: Any = json.loads(done.stdout)["systems"][0]
+    small, large = read_rows(tmp_path / "small.jsonl"), read_rows(tmp_path / "large.jsonl")
+    assert verdict["questions"] == verdict["answered"] == 36
+    assert 0 < len(large) == sum("abstained" in row for row in small) == 12
+    assert all(row["rationales"][0].endswith("is a metal.") for row in large)
+    assert not any("abstained" in row for row in large)
