@@ -5,8 +5,10 @@
 
 For each world and seed: stage 1 trained fully, too little, hardly at all, each with fold students;
 stage 2 on the teacher's rationales, on stage 1's own on its training questions (in-sample), on
-out-of-fold ones, and on the teacher's and out-of-fold ones mixed, with and without rationale
-dropout; and the rivals. OUT/WORLD-SEED.json tells which test questions each system got right.
+out-of-fold ones, on the teacher's and out-of-fold ones mixed, with and without rationale dropout,
+and on the teacher's first and then on out-of-fold ones; some of them with the fold students' test
+rationales besides ("+ folds"); and the rivals. OUT/WORLD-SEED.json tells which test questions each
+system got right, and how well each answer student reads its tutor.
 """
 
 from __future__ import annotations
@@ -23,9 +25,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
+from benchmarks.intervals import Floats, interval
+
 REPOSITORY = Path(__file__).parents[1]
 WORLDS: dict[str, list[str]] = {
     "easy": ["--entities", "118"],
@@ -41,7 +43,8 @@ LEARNING_RATE = 2e-3  # at 3e-3 some answer students did not read even their tut
 BATCH = {"rationale": 16, "answer": 32}
 FOLDS = 3
 DROPOUT = 0.2
-RESAMPLES = 4000
+THEN = {"max_steps": 200, "learning_rate": 5e-4}  # out-of-fold, for a student of the teacher's
+WITH_FOLDS = ("teacher", "mixed 4:1", "then out-of-fold")
 LONGEST = 96  # tokens of a rationale; the tutor's have about 60
 
 
@@ -72,7 +75,7 @@ class Bench:
         run = self.place / "runs" / name
         options = {key: more.pop(key) for key in ("method", "equal_to") if key in more}
         student = str(more.pop("student", "scratch:tiny"))
-        settings = replace(self.settings(steps), batch_size=BATCH["answer"], **more)
+        settings = replace(self.settings(steps), **{"batch_size": BATCH["answer"], **more})
         train_answer(files, run, student=student, settings=settings, **options)
         return run
 
@@ -80,10 +83,10 @@ class Bench:
         from scicot import PredictSettings, predict
 
         out = self.place / f"{name}.jsonl"
-        given = models.pop("rationale_from", "student")
-        settings = PredictSettings(
-            rationale_from=given, max_new_tokens=LONGEST, batch_size=256, device="cpu"
-        )
+        options = {
+            name: models.pop(name) for name in ("rationale_from", "with_folds") if name in models
+        }
+        settings = PredictSettings(max_new_tokens=LONGEST, device="cpu", **options)
         predict(questions, out, settings=settings, **models)
         return out
 
@@ -91,12 +94,12 @@ class Bench:
         """Stage 1's rationales for a file of questions."""
         return self.predict(questions, name, rationale_model=stage_1)
 
-    def judge(self, name: str, questions: Path, **models: Any) -> None:
+    def judge(self, name: str, questions: Path, *, into: str = "right", **models: Any) -> None:
         """Predict the test questions, and keep which were answered right, in their order."""
-        if name not in self.results["right"]:
-            folder = re.sub(r"\W+", "-", name)
+        if name not in self.results[into]:
+            folder = re.sub(r"\W+", "-", name) + ("" if into == "right" else f"-{into}")
             answers = rows(self.predict(questions, f"predictions/{folder}", **models))
-            self.results["right"][name] = [int(r["prediction"] == r["answer"]) for r in answers]
+            self.results[into][name] = [int(r["prediction"] == r["answer"]) for r in answers]
             self.results["facts"] = [row["meta"]["fact"] for row in answers]
             self.save()
 
@@ -113,7 +116,8 @@ def run_world(world: str, seed: int, out: Path) -> None:
     place = out / f"{world}-{seed}"
     file = place.with_suffix(".json")
     known = json.loads(file.read_text()) if file.exists() else {}
-    bench = Bench(place, seed, {"world": world, "seed": seed, "right": {}, "exact": {}, **known})
+    empty: dict[str, Any] = {"right": {}, "exact": {}, "reads": {}}
+    bench = Bench(place, seed, {"world": world, "seed": seed, **empty, **known})
     files = place / "world"
     if not (files / "test_replies.jsonl").exists():
         script = str(REPOSITORY / "examples" / "make_world.py")
@@ -167,11 +171,16 @@ def run_level(
         "test": exact(written, tutor),
     }
     made = dict(readers)
-    for name, (sources, more) in _stage_2(level, teacher, in_sample, out_of_fold).items():
+    for name, (sources, more) in _stage_2(level, teacher, in_sample, out_of_fold, readers).items():
         folder = re.sub(r"\W+", "-", f"{name}-{level}")
         made[name] = bench.train_answer(folder, sources, **more)
     for name, run in made.items():
-        bench.judge(f"{level}/{name}", written, answer_model=run, rationale_from="input")
+        given: dict[str, Any] = {"answer_model": run, "rationale_from": "input"}
+        bench.judge(f"{level}/{name}", written, **given)
+        bench.judge(f"{level}/{name}", tutor, into="reads", **given)
+        if name in WITH_FOLDS:
+            folds: dict[str, Any] = {"rationale_model": stage_1, "with_folds": True}
+            bench.judge(f"{level}/{name} + folds", tutor, answer_model=run, **folds)
 
 
 def exact(written: Path, reference: Path) -> float:
@@ -182,7 +191,7 @@ def exact(written: Path, reference: Path) -> float:
 
 
 def _stage_2(
-    level: str, teacher: Path, in_sample: Path, out_of_fold: Path
+    level: str, teacher: Path, in_sample: Path, out_of_fold: Path, readers: dict[str, Path]
 ) -> dict[str, tuple[list[Path], dict[str, Any]]]:
     """What stage 2 learns from, by name: files and settings."""
     both, mostly_teacher = [teacher, out_of_fold], {"weights": (4.0, 1.0)}
@@ -195,6 +204,7 @@ def _stage_2(
         "mixed 1:1": (both, {"weights": (1.0, 1.0)}),
         "mixed 4:1": (both, mostly_teacher),
         **robust,
+        "then out-of-fold": ([out_of_fold], {"student": readers["teacher"], **THEN}),
     }
 
 
@@ -230,7 +240,10 @@ def table(out: Path) -> str:
 
 def _rows(seeds: list[dict[str, Any]], names: list[str], against: str) -> str:
     reference = against.rpartition("/")[2]
-    lines = [f"| system | accuracy | by seed | minus {reference} |", "| --- | --- | --- | --- |"]
+    lines = [
+        f"| system | accuracy | by seed | minus {reference} | reads its tutor |",
+        "| --- | --- | --- | --- | --- |",
+    ]
     for name in names:
         own = [np.array(one["right"][name], float) for one in seeds]
         other = [np.array(one["right"][against], float) for one in seeds]
@@ -243,28 +256,20 @@ def _rows(seeds: list[dict[str, Any]], names: list[str], against: str) -> str:
             difference = "{:+.1f} ({:+.1f} to {:+.1f})".format(*_interval(gaps, groups))
         lines.append(
             f"| {name.rpartition('/')[2]} | {mean:.1f} ({low:.1f} to {high:.1f}) | {by_seed} |"
-            f" {difference} |"
+            f" {difference} | {_share(seeds, name)} |"
         )
     return "\n".join(lines) + "\n"
 
 
+def _share(seeds: list[dict[str, Any]], name: str) -> str:
+    """How many of its tutor's rationales an answer student answers rightly behind, in percent."""
+    values = [np.mean(one["reads"][name]) for one in seeds if name in one["reads"]]
+    return f"{100 * float(np.mean(values)):.1f}" if values else ""
+
+
 def _interval(values: list[Floats], facts: list[list[str]]) -> tuple[float, float, float]:
-    """Mean and 95 % interval in percent: seeds are drawn again, and in each of them its facts."""
-    tables = []
-    for own, names in zip(values, facts, strict=True):
-        _, members = np.unique(names, return_inverse=True)
-        tables.append(np.stack([np.bincount(members, own), np.bincount(members)]))
-    dice = np.random.default_rng(0)
-    means = []
-    for _ in range(RESAMPLES):
-        drawn = []
-        for seed in dice.integers(len(tables), size=len(tables)):
-            sums, sizes = tables[seed]
-            times = dice.multinomial(len(sums), np.full(len(sums), 1 / len(sums)))
-            drawn.append((sums @ times) / (sizes @ times))
-        means.append(np.mean(drawn))
-    low, high = np.quantile(means, [0.025, 0.975])
-    return tuple(100 * float(x) for x in (np.mean([v.mean() for v in values]), low, high))  # type: ignore[return-value]
+    mean, low, high = interval(values, facts)
+    return 100 * mean, 100 * low, 100 * high
 
 
 def main() -> None:

@@ -36,13 +36,21 @@ def predict(
         ),
     ] = "-",
     rationale_model: Annotated[
-        str | None,
+        list[str],
         typer.Option(
             "--rationale-model",
             metavar="RUN",
-            help="A run of train-rationale, whose rationales the answer model reads.",
+            help="A run of train-rationale, whose rationales the answer model reads. May be"
+            " repeated: the answers behind each are averaged.",
         ),
-    ] = None,
+    ] = [],  # noqa: B006  (Typer reads it, nobody changes it)
+    with_folds: Annotated[
+        bool,
+        typer.Option(
+            "--with-folds",
+            help="Let its fold students (train-rationale --folds) write rationales as well.",
+        ),
+    ] = PredictSettings.with_folds,
     rationale_from: Annotated[
         RationaleFrom,
         typer.Option(
@@ -170,6 +178,7 @@ def predict(
         temperature=temperature,
         top_p=top_p,
         beams=beams,
+        with_folds=with_folds,
         vote=vote,
         mix_direct=mix_direct,
         scoring=scoring,

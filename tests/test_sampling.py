@@ -8,7 +8,14 @@ from typing import Any
 import pytest
 from conftest import Recorder, Trained, read_rows, world_rows, write_rows
 
-from scicot import PredictSettings, ScicotError, TrainSettings, predict, train_answer
+from scicot import (
+    PredictSettings,
+    ScicotError,
+    TrainSettings,
+    predict,
+    train_answer,
+    train_rationale,
+)
 from scicot.records import Rationale
 
 CPU = PredictSettings(device="cpu", max_new_tokens=8)
@@ -190,6 +197,8 @@ def test_a_teachers_dev_rationales_fit_no_temperature(trained: Trained, tmp_path
     [
         ("direct", {"samples": 3}, "--samples, --temperature or --beams: means nothing where"),
         ("direct", {"beams": 2}, "no rationale is written; leave it out"),
+        ("direct", {"vote": True}, "--vote: one rationale alone cannot vote"),
+        ("direct", {"with_folds": True}, "--with-folds: means nothing where no rationale is"),
         ("direct", {"mix_direct": 0.5}, "--mix-direct: means nothing where"),
         ("direct", {"rationale_from": "shuffled"}, "reads no rationales"),
         ("answer", {"rationale_from": "none", "mix_direct": 0.5}, "--mix-direct: means nothing"),
@@ -218,7 +227,6 @@ def test_options_that_would_do_nothing_are_refused(
         ({"samples": 0}, "--samples is 0"),
         ({"temperature": 0.0}, "--temperature is 0.0; it must be more than 0"),
         ({"top_p": 0.5}, "--top-p: means nothing where nothing is drawn"),
-        ({"vote": True}, "--vote: one rationale alone cannot vote"),
         ({"beams": 2, "samples": 2}, "--beams: finds one rationale"),
         ({"mix_direct": 1.5}, "--mix-direct is 1.5; it must be between 0 and 1"),
         ({"abstain_below": -1.0}, "--abstain-below is -1.0"),
@@ -228,3 +236,41 @@ def test_options_that_would_do_nothing_are_refused(
 def test_settings_that_contradict_themselves(settings: dict[str, Any], said: str) -> None:
     with pytest.raises(ScicotError, match=said):
         PredictSettings(**settings)
+
+
+def test_several_students_write_and_their_answers_are_averaged(
+    trained: Trained, tmp_path: Path
+) -> None:
+    run = tmp_path / "rationale"
+    settings = TrainSettings(
+        max_steps=4, batch_size=9, warmup_steps=1, device="cpu", folds=2, fold_by="meta.metal"
+    )
+    train_rationale(trained.rows, run, student="scratch:tiny", settings=settings)
+    writers = [run, run / "folds" / "0", run / "folds" / "1"]
+    alone = []
+    for number, writer in enumerate(writers):
+        out = tmp_path / f"{number}.jsonl"
+        predict(
+            trained.rows, out, answer_model=trained.answer, rationale_model=writer, settings=FIVE
+        )
+        alone.append(read_rows(out))
+    together, named = tmp_path / "together.jsonl", tmp_path / "named.jsonl"
+    options: dict[str, Any] = {"answer_model": trained.answer}
+    predict(
+        trained.rows, together, rationale_model=run, settings=replace(FIVE, with_folds=True),
+        **options,
+    )  # fmt: skip
+    predict(trained.rows, named, rationale_model=writers, settings=FIVE, **options)
+    assert together.read_bytes() == named.read_bytes()
+    for row, *each in zip(read_rows(together), *alone, strict=True):
+        assert row["rationales"] == [text for one in each for text in one["rationales"]]
+        mean = {label: sum(one["scores"][label] for one in each) / 3 for label in row["scores"]}
+        assert row["scores"] == pytest.approx(mean, abs=1e-6)
+        assert len(row["models"]["rationale"]) == 3
+    with pytest.raises(ScicotError, match="one at a time, where there is no --answer-model"):
+        predict(trained.rows, tmp_path / "x", rationale_model=writers, settings=CPU)
+    with pytest.raises(ScicotError, match=r"--with-folds: .* has no fold students"):
+        predict(
+            trained.rows, tmp_path / "x", rationale_model=trained.rationale,
+            settings=replace(CPU, with_folds=True), **options,
+        )  # fmt: skip

@@ -141,6 +141,7 @@ class PredictSettings:
     temperature: float | None = None  # they are drawn at; greedy for 1 sample, SAMPLING for more
     top_p: float = 1.0  # drawn from the likeliest tokens that have this probability together
     beams: int = 1  # of beam search, instead of sampling
+    with_folds: bool = False  # the fold students of the rationale models write rationales too
     vote: bool = False  # each rationale has one vote; else the probabilities are averaged
     mix_direct: float = 0.0  # the weight of the answer that is given without a rationale
     scoring: Scoring = "auto"  # "auto": what the answer student was trained to write
@@ -181,8 +182,6 @@ class PredictSettings:
             raise ScicotError("--beams: finds one rationale, it draws none; leave out --samples")
         if self.sampling is None and self.top_p < 1:
             raise ScicotError("--top-p: means nothing where nothing is drawn; give --temperature")
-        if self.vote and self.samples == 1:
-            raise ScicotError("--vote: one rationale alone cannot vote; give --samples as well")
 
     @property
     def sampling(self) -> float | None:

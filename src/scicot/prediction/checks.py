@@ -3,40 +3,40 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from scicot.config import PredictSettings
 from scicot.errors import ScicotError
 from scicot.stages import FORMS
 from scicot.students.runs import Run, check_run
 
+Name = str | os.PathLike[str]
+
 _ANSWERING = tuple(stage for stage, form in FORMS.items() if form.answers)
 _WRITING = tuple(stage for stage, form in FORMS.items() if not form.answers)
 
 
 def check_runs(
-    answer_model: str | os.PathLike[str] | None,
-    rationale_model: str | os.PathLike[str] | None,
-    settings: PredictSettings,
-) -> tuple[Run | None, Run | None]:
-    """The run that answers and the one that writes rationales for it; ScicotError where one is
+    answer_model: Name | None, rationale_models: Sequence[Name], settings: PredictSettings
+) -> tuple[Run | None, list[Run]]:
+    """The run that answers and those that write rationales for it; ScicotError where one is
     missing or too many."""
-    if answer_model is None and rationale_model is None:
+    if answer_model is None and not rationale_models:
         raise ScicotError("nothing to predict with; give --answer-model RUN")
-    rationale = None
-    if rationale_model is not None:
-        rationale = check_run(rationale_model, "--rationale-model", *_WRITING)
+    rationales = [check_run(name, "--rationale-model", *_WRITING) for name in rationale_models]
+    if settings.with_folds:
+        rationales += [fold for run in rationales for fold in fold_students(run)]
     if answer_model is None:
-        return None, rationale
+        return None, rationales
     answer = check_run(answer_model, "--answer-model", *_ANSWERING)
     place = f"--answer-model {os.fspath(answer_model)}"
     reads, source = FORMS[answer.stage].reads_rationale, settings.rationale_from
-    if reads and source == "student" and rationale is None:
+    if reads and source == "student" and not rationales:
         raise ScicotError(
             f"{place}: reads rationales; give --rationale-model RUN, or say --rationale-from"
             " input or none"
         )
-    if rationale is not None and not (reads and source in ("student", "shuffled")):
+    if rationales and not (reads and source in ("student", "shuffled")):
         why = f"is a {answer.stage} run, which reads no rationales"
         why = f"--rationale-from is {source}" if reads else why
         raise ScicotError(f"{place}: {why}; leave --rationale-model out")
@@ -45,24 +45,40 @@ def check_runs(
             f"{place}: is a {answer.stage} run, which reads no rationales;"
             " leave --rationale-from out"
         )
-    return answer, rationale
+    return answer, rationales
+
+
+def fold_students(run: Run) -> list[Run]:
+    """The fold students of a run, in order; ScicotError where it has none."""
+    folds = int(run.manifest.settings.get("folds") or 0)
+    if not folds:
+        raise ScicotError(
+            f"--with-folds: {run.directory} has no fold students (train-rationale --folds)"
+        )
+    places = [run.directory / "folds" / str(fold) for fold in range(folds)]
+    return [check_run(place, "--with-folds", *_WRITING) for place in places]
 
 
 def check_settings(
-    answer: Run | None, writer: Run | None, source: str, settings: PredictSettings
+    answer: Run | None, writers: Sequence[Run], source: str, settings: PredictSettings
 ) -> None:
     """ScicotError for an option that would do nothing with these runs."""
     draws = settings.sampling is not None or settings.beams > 1
     mixes = answer is not None and FORMS[answer.stage].reads_rationale and source != "none"
     idle = {
-        "--samples, --temperature or --beams": draws and writer is None,
+        "--samples, --temperature or --beams": draws and not writers,
+        "--with-folds": settings.with_folds and not writers,
         "--mix-direct": settings.mix_direct > 0 and not mixes,
     }
     for option, wrong in idle.items():
         if wrong:
-            why = "no rationale is written" if writer is None else "no rationale is read"
-            raise ScicotError(f"{option}: means nothing where {why}; leave it out")
+            why = "is written" if not writers else "is read"
+            raise ScicotError(f"{option}: means nothing where no rationale {why}; leave it out")
+    if settings.vote and settings.samples * len(writers) < 2:
+        raise ScicotError("--vote: one rationale alone cannot vote; give --samples as well")
     if answer is None:
+        if len(writers) > 1:
+            raise ScicotError("--rationale-model: one at a time, where there is no --answer-model")
         alone = {
             "--rationale-from": settings.rationale_from != "student",
             "--vote": settings.vote,

@@ -13,7 +13,7 @@ from scicot.config import PredictSettings
 from scicot.errors import InvalidRow, ScicotError
 from scicot.outputs import Output, open_output
 from scicot.overlap import Met
-from scicot.prediction.pair import Asked, Pair
+from scicot.prediction.students import Asked, Students
 from scicot.prediction.windows import of_shard, size_of_shard, windows
 from scicot.records import Prediction, Question, Row, RowProblem
 from scicot.reporting import LogReporter, Reporter, Task
@@ -34,8 +34,8 @@ def predict(
     questions: str | os.PathLike[str],
     output: str | os.PathLike[str],
     *,
-    answer_model: str | os.PathLike[str] | None = None,
-    rationale_model: str | os.PathLike[str] | None = None,
+    answer_model: sources.Source | None = None,
+    rationale_model: sources.Source | Sequence[sources.Source] = (),
     settings: PredictSettings | None = None,
     limit: int | None = None,
     skip_invalid: bool = False,
@@ -44,15 +44,17 @@ def predict(
 ) -> PredictSummary:
     """Answer every question of a file, one prediction row each, in the order of the file.
 
-    An answer model that reads rationales wants a `rationale_model`; without an `answer_model` that
-    one's rationales are written, as rationale rows. Called again it goes on after the rows that
-    `output` holds. Raises ScicotError for what the user can mend, among it a run that was trained
-    for another stage.
+    An answer model that reads rationales wants a `rationale_model`, or several, behind whose
+    rationales it answers in turn; without an `answer_model` the rationales are written, as
+    rationale rows. Called again it goes on after the rows that `output` holds. Raises ScicotError
+    for what the user can mend, among it a run that was trained for another stage.
     """
     settings = settings or PredictSettings()
     reporter = reporter or LogReporter()
-    pair = Pair.check(answer_model, rationale_model, settings)
-    for doubt in pair.doubts():
+    if isinstance(rationale_model, str | os.PathLike):
+        rationale_model = [rationale_model]
+    students = Students.check(answer_model, rationale_model, settings)
+    for doubt in students.doubts():
         reporter.warn(doubt)
     rows = sources.questions(
         questions,
@@ -60,22 +62,22 @@ def predict(
         skip_invalid=skip_invalid,
         empty_pipe=True,
         reporter=reporter,
-        check=_has_rationale if pair.reads_given else None,
+        check=_has_rationale if students.reads_given else None,
     )
     total = sources.count_unique(rows, reporter)
-    asked = _asked(rows, total, pair, settings, reporter)
-    size = max(1, settings.window // settings.samples)
+    asked = _asked(rows, total, students, settings, reporter)
+    size = max(1, settings.window // max(1, students.rationales_each))
     # A shard's windows are counted, so they are never cut short for a pipe that is slow.
     idle = None if total is not None or settings.shard else rows.idle
     parts = of_shard(windows(asked, size, idle), settings.shard)
-    met, job = pair.met(), _Job(pair, os.fspath(questions))
+    met, job = students.met(), _Job(students, os.fspath(questions))
     if force:
-        pair.load()  # before the old predictions are gone
+        students.load()  # before the old predictions are gone
     with (
         open_output(
             output,
             command="predict",
-            settings=pair.description(),
+            settings=students.description(),
             inputs={os.fspath(questions): sources.sha256_of(questions)},
             force=force,
         ) as out,
@@ -85,7 +87,7 @@ def predict(
         if not job.rows and settings.shard:
             reporter.warn(f"shard {settings.shard} has no questions: they come {size} at a time")
         out.finish({"rows": job.rows})
-    for cut in pair.cuts():
+    for cut in students.cuts():
         reporter.warn(cut)
     if met.overlap:
         reporter.warn(met.overlap.told("questions that the students were trained or selected on"))
@@ -96,14 +98,14 @@ def predict(
 class _Job:
     """One run over windows of questions."""
 
-    def __init__(self, pair: Pair, name: str) -> None:
+    def __init__(self, students: Students, name: str) -> None:
         self.summary = PredictSummary()
         self.rows = 0  # of the output, those of earlier runs among them
-        self._pair = pair
+        self._students = students
         self._name = name
 
     def run(self, parts: Iterable[list[Asked]], out: Output, task: Task) -> None:
-        each = self._pair.rows_each
+        each = self._students.rows_each
         before = out.existing()
         for asked in parts:
             there = self._check_done(asked, before)
@@ -112,7 +114,7 @@ class _Job:
             if done:
                 task.advance(done)
             if todo := asked[done:]:
-                made = self._pair.rows(todo)[there % each :]
+                made = self._students.rows(todo)[there % each :]
                 out.write_all(row.to_row() for row in made)
                 self._count(made, len(todo))
                 task.advance(len(todo))
@@ -122,7 +124,7 @@ class _Job:
 
     def _check_done(self, asked: Sequence[Asked], before: Iterator[tuple[str, Row]]) -> int:
         """How many rows of the output answer these questions already; they must be the first."""
-        wanted = [question for question, _ in asked for _ in range(self._pair.rows_each)]
+        wanted = [question for question, _ in asked for _ in range(self._students.rows_each)]
         there = 0
         for question, (where, row) in zip(wanted, before, strict=False):
             self._check_same(question, where, row)
@@ -131,12 +133,12 @@ class _Job:
 
     def _check_same(self, question: Question, where: str, row: Row) -> None:
         try:
-            answered = self._pair.carried(Question.from_row(row))
+            answered = self._students.carried(Question.from_row(row))
         except RowProblem as problem:
             raise InvalidRow(where, f"{problem}; start this file over with --force") from None
         if _content(question) != _content(answered):
             raise _other(where, repr(answered.id), f"{self._name} has {question.id!r}")
-        if self._pair.carried(question) != answered:
+        if self._students.carried(question) != answered:
             raise ScicotError(
                 f"{where}: {answered.id!r} is asked alike in {self._name}, but its gold answer or"
                 " another field has changed; name another output, or start this one over with"
@@ -154,13 +156,13 @@ class _Job:
 def _asked(
     rows: sources.Rows[Question],
     total: int | None,
-    pair: Pair,
+    students: Students,
     settings: PredictSettings,
     reporter: Reporter,
 ) -> Iterator[Asked]:
     """Each question with the one whose rationales it is to read: itself, or one far from it."""
     questions = sources.unique(rows, reporter)
-    if not pair.shuffles:
+    if not students.shuffles:
         return ((question, question) for question in questions)
     if total is None:
         raise ScicotError("--rationale-from shuffled: reads the questions twice; give a file")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -27,40 +26,44 @@ Asked = tuple[Question, Question]
 Opinion = list[float] | None  # probabilities of the choices; None where they are no numbers
 
 
-class Pair:
-    """Loaded when the first question needs it. `answer` answers, `rationale` writes what it reads;
-    either may do without the other.
+class Students:
+    """Loaded when the first question needs them. `answer` answers, each of `rationales` writes what
+    it reads; either may do without the other.
     """
 
     def __init__(
-        self, answer: Run | None, rationale: Run | None, settings: PredictSettings
+        self, answer: Run | None, rationales: Sequence[Run], settings: PredictSettings
     ) -> None:
         self._answer = answer
-        self._rationale = rationale
         self._settings = settings
         self._loaded: dict[Path, tuple[Run, Student]] = {}
-        writer = rationale or answer
-        self._writer = writer if writer and FORMS[writer.stage].writes_rationale else None
+        self._runs = [*([answer] if answer else []), *rationales]
+        self._writers = [run for run in self._runs if FORMS[run.stage].writes_rationale]
         self._source = self._rationale_source()
         self.models = self._models()
 
     @classmethod
     def check(
         cls,
-        answer_model: str | os.PathLike[str] | None,
-        rationale_model: str | os.PathLike[str] | None,
+        answer_model: checks.Name | None,
+        rationale_models: Sequence[checks.Name],
         settings: PredictSettings,
-    ) -> Pair:
+    ) -> Students:
         """Look at the runs without loading them; ScicotError where they do not fit together."""
-        answer, rationale = checks.check_runs(answer_model, rationale_model, settings)
-        pair = cls(answer, rationale, settings)
-        checks.check_settings(answer, pair._writer, pair._source, settings)
-        return pair
+        answer, rationales = checks.check_runs(answer_model, rationale_models, settings)
+        students = cls(answer, rationales, settings)
+        checks.check_settings(answer, students._writers, students._source, settings)
+        return students
+
+    @property
+    def rationales_each(self) -> int:
+        """How many rationales are written for a question."""
+        return self._settings.samples * len(self._writers)
 
     @property
     def rows_each(self) -> int:
         """How many rows a question comes to: one prediction, or each of its rationales."""
-        return 1 if self._answer else self._settings.samples
+        return 1 if self._answer else self.rationales_each
 
     @property
     def shuffles(self) -> bool:
@@ -69,18 +72,20 @@ class Pair:
     @property
     def reads_given(self) -> bool:
         """Whether the rows of the input have to bring rationales."""
-        return self._source == "input" or (self._source == "shuffled" and self._writer is None)
+        return self._source == "input" or (self._source == "shuffled" and not self._writers)
 
     def description(self) -> dict[str, Any]:
         """What decides the answers, for the output's state; ScicotError for a missing device."""
         device = resolve_device(self._settings.device)
         precision = resolve_precision(self._settings.precision, device)
+        settings = self._settings
+        limits = [self._decoding(run).max_new_tokens for run in self._writers]
         return {
             **self.models,
-            "max_new_tokens": self._decoding().max_new_tokens if self._writer else None,
+            "max_new_tokens": limits[0] if len(set(limits)) == 1 else limits or None,
             "precision": str(precision).removeprefix("torch."),
-            "abstain_below": self._settings.abstain_below,
-            "shard": None if self._settings.shard is None else str(self._settings.shard),
+            **({"abstain_below": settings.abstain_below} if settings.abstain_below else {}),
+            **({"shard": str(settings.shard)} if settings.shard else {}),
         }
 
     def doubts(self) -> Iterator[str]:
@@ -97,16 +102,14 @@ class Pair:
     def met(self) -> Met:
         """The questions that these students know already."""
         met = Met()
-        for run in (self._answer, self._rationale):
-            if run is not None:
-                met.read(run.directory)
+        for run in self._runs:
+            met.read(run.directory)
         return met
 
     def load(self) -> None:
         """Load what is not loaded yet; ScicotError where it cannot be."""
-        for run in (self._answer, self._rationale):
-            if run is not None:
-                self._student(run)
+        for run in self._runs:
+            self._student(run)
 
     def carried(self, question: Question) -> Question:
         """The question as its row of the output carries it: without what that row says anew."""
@@ -176,24 +179,27 @@ class Pair:
         ]
 
     def _rationales(self, questions: Sequence[Question]) -> Sequence[Sequence[str]]:
-        """The rationales of each question: none, the given one, or as many as samples."""
+        """The rationales of each question: none, the given one, or as many as samples, of every
+        writer."""
         if self.reads_given:
             return [[question.extra["rationale"]] for question in questions]
-        if self._source == "none" or self._writer is None:
+        if self._source == "none":
             return [[]] * len(questions)
         draws: list[list[int | None]] = [[None] for _ in questions]
         if self._settings.sampling is not None:
+            samples = range(self._settings.samples)
             draws = [
-                [
-                    seed_of(self._settings.seed, question.id, sample)
-                    for sample in range(self._settings.samples)
-                ]
+                [seed_of(self._settings.seed, question.id, sample) for sample in samples]
                 for question in questions
             ]
-        student = self._student(self._writer)
-        return answering.write_rationales(
-            student, self._writer.stage, questions, self._decoding(), draws
-        )
+        written: list[list[str]] = [[] for _ in questions]
+        for run in self._writers:
+            made = answering.write_rationales(
+                self._student(run), run.stage, questions, self._decoding(run), draws
+            )
+            for own, texts in zip(written, made, strict=True):
+                own += texts
+        return written
 
     def _opinions(
         self, run: Run, questions: Sequence[Question], rationales: Sequence[Sequence[str]]
@@ -227,9 +233,9 @@ class Pair:
         fits = self._settings.calibrate and self._scoring(run) == run.manifest.answer_as
         return run.manifest.temperature if fits else 1.0
 
-    def _decoding(self) -> Decoding:
-        settings, writer = self._settings, self._writer
-        most = settings.max_new_tokens or (writer.manifest.max_target_tokens if writer else 1)
+    def _decoding(self, writer: Run) -> Decoding:
+        settings = self._settings
+        most = settings.max_new_tokens or writer.manifest.max_target_tokens
         return Decoding(most, settings.sampling or 1.0, settings.top_p, settings.beams)
 
     def _rationale_source(self) -> str:
@@ -241,9 +247,10 @@ class Pair:
     def _models(self) -> dict[str, Any]:
         """What the rows say of how they were made: runs, and every setting off its default."""
         answer, settings = self._answer, self._settings
+        names = [run.identity for run in self._runs if run is not answer]
         models: dict[str, Any] = {
             "answer": answer.identity if answer else None,
-            "rationale": self._rationale.identity if self._rationale else None,
+            "rationale": names if len(names) > 1 else next(iter(names), None),
             "rationale_from": self._source,
         }
         if answer:
@@ -252,7 +259,9 @@ class Pair:
                 models["calibration"] = self._temperature(answer)
         if settings.sampling is not None:
             models |= {"samples": settings.samples, "temperature": settings.sampling}
-            models |= {"top_p": settings.top_p, "seed": settings.seed, "vote": settings.vote}
+            models |= {"top_p": settings.top_p, "seed": settings.seed}
+        if settings.vote:
+            models["vote"] = True
         if settings.beams > 1:
             models["beams"] = settings.beams
         if settings.mix_direct:

@@ -1,0 +1,203 @@
+"""What predict's options gain on the example world: samples, folds, sources, calibration.
+
+    python -m benchmarks.answering run OUT      behind the students of `benchmarks.sources run OUT`
+    python -m benchmarks.answering table OUT    the tables of docs/predicting.md
+
+The answer student learns from the teacher's and out-of-fold rationales at 9 to 1, and a tenth of
+its rows without a rationale; a tenth of the questions is dev. OUT/answering-SEED.json tells of each
+system and test question whether it was right, how sure it was, and how likely it found the gold
+answer.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.intervals import Floats, interval
+from benchmarks.sources import LEARNING_RATE, LONGEST, SEEDS, rows
+
+WORLD, LEVEL = "shipped", "under"
+STEPS = 1000
+COVERAGES = (1.0, 0.8, 0.6, 0.4)
+BINS = 10
+SYSTEMS: dict[str, dict[str, Any]] = {
+    "greedy": {},
+    "1 sample": {"temperature": 0.7},
+    "5 samples, averaged": {"samples": 5},
+    "5 samples, voted": {"samples": 5, "vote": True},
+    "20 samples, averaged": {"samples": 20},
+    "20 samples, voted": {"samples": 20, "vote": True},
+    "4 beams": {"beams": 4},
+    "with its fold students": {"with_folds": True},
+    "with its fold students, 5 samples each": {"with_folds": True, "samples": 5},
+    "direct answer mixed in, 0.2": {"mix_direct": 0.2},
+    "no rationale": {"rationale_from": "none"},
+    "shuffled rationales": {"rationale_from": "shuffled"},
+    "given rationales (an upper bound)": {"rationale_from": "input"},
+    "greedy in bf16": {"precision": "bf16"},
+}
+CALIBRATED = ("greedy", "20 samples, averaged", "with its fold students")
+
+
+def run_seed(seed: int, out: Path) -> None:
+    """Train the answer student of one seed, and answer the test questions in every way."""
+    from scicot import PredictSettings, TrainSettings, predict, train_answer
+
+    place = out / f"{WORLD}-{seed}"
+    stage_1 = place / "runs" / f"rationale-{LEVEL}"
+    reader = place / "runs" / "answering"
+    settings = TrainSettings(
+        max_steps=STEPS,
+        learning_rate=LEARNING_RATE,
+        weights=(9.0, 1.0),
+        rationale_dropout=0.1,
+        dev_fraction=0.1,
+        fold_by="meta.block",
+        seed=seed,
+        device="cpu",
+    )
+    sources = [place / "teacher.jsonl", stage_1 / "out_of_fold.jsonl"]
+    manifest = train_answer(sources, reader, student="scratch:tiny", settings=settings)
+    results: dict[str, Any] = {"seed": seed, "temperature": manifest.temperature, "systems": {}}
+    base = PredictSettings(max_new_tokens=LONGEST, seed=seed, device="cpu")
+    ways = {
+        **SYSTEMS,
+        **{f"{name}, raw": {**SYSTEMS[name], "calibrate": False} for name in CALIBRATED},
+    }
+    for name, more in ways.items():
+        own = replace(base, **more)
+        writes = own.rationale_from in ("student", "shuffled")
+        file = place / "answering" / f"{name.replace(' ', '-')}.jsonl"
+        predict(
+            place / "tutor.jsonl",
+            file,
+            answer_model=reader,
+            rationale_model=stage_1 if writes else (),
+            settings=own,
+        )
+        answers = rows(file)
+        results["facts"] = [row["meta"]["fact"] for row in answers]
+        results["systems"][name] = {
+            "right": [int(row["prediction"] == row["answer"]) for row in answers],
+            "confidence": [round(row["confidence"] or 0.0, 6) for row in answers],
+            "gold": [round(row["scores"][row["answer"]], 9) for row in answers],
+            "prediction": [row["prediction"] for row in answers],
+        }
+    (out / f"answering-{seed}.json").write_text(json.dumps(results))
+
+
+def table(out: Path) -> str:
+    """Markdown: accuracy of every way, calibration, coverage."""
+    seeds = [json.loads(file.read_text()) for file in sorted(out.glob("answering-*.json"))]
+    facts = [one["facts"] for one in seeds]
+    lines = [
+        f"{len(seeds)} seeds, {len(facts[0])} questions each.\n",
+        "| rationales | accuracy, % | by seed | minus greedy |",
+        "| --- | --- | --- | --- |",
+    ]
+    greedy = _of(seeds, "greedy", "right")
+    for name in SYSTEMS:
+        own = _of(seeds, name, "right")
+        gaps = [a - b for a, b in zip(own, greedy, strict=True)]
+        less = "" if name == "greedy" else _percent(interval(gaps, facts), signed=True)
+        by_seed = " ".join(f"{100 * values.mean():.1f}" for values in own)
+        lines.append(f"| {name} | {_percent(interval(own, facts))} | {by_seed} | {less} |")
+    changed = [
+        np.mean(
+            np.array(one["systems"]["greedy in bf16"]["prediction"])
+            != one["systems"]["greedy"]["prediction"]
+        )
+        for one in seeds
+    ]
+    lines.append(f"\nbf16 changes {100 * float(np.mean(changed)):.2f} % of the greedy answers.\n")
+    temperatures = ", ".join(f"{one['temperature']:.2f}" for one in seeds)
+    lines += [
+        f"Temperatures fitted on dev: {temperatures}.\n",
+        "| calibration | NLL, nats | Brier score | ECE, points |",
+        "| --- | --- | --- | --- |",
+    ]
+    for name in CALIBRATED:
+        for label, system in ((f"{name}, before", f"{name}, raw"), (f"{name}, after", name)):
+            right, sure, gold = (
+                _of(seeds, system, kind) for kind in ("right", "confidence", "gold")
+            )
+            nll = interval([-np.log(np.maximum(values, 1e-9)) for values in gold], facts)
+            brier = interval([(s - r) ** 2 for s, r in zip(sure, right, strict=True)], facts)
+            ece = interval([_bins(s, r) for s, r in zip(sure, right, strict=True)], facts, _ece)
+            lines.append(
+                f"| {label} | {nll[0]:.3f} ({nll[1]:.3f} to {nll[2]:.3f}) |"
+                f" {brier[0]:.3f} ({brier[1]:.3f} to {brier[2]:.3f}) | {_percent(ece)} |"
+            )
+    lines += [
+        "",
+        "| answered | " + " | ".join(CALIBRATED) + " |",
+        "| --- |" + " --- |" * len(CALIBRATED),
+    ]
+    for coverage in COVERAGES:
+        cells = []
+        for name in CALIBRATED:
+            pairs = [
+                _answered(right, sure, coverage)
+                for right, sure in zip(
+                    _of(seeds, name, "right"), _of(seeds, name, "confidence"), strict=True
+                )
+            ]
+            cells.append(_percent(interval(pairs, facts, lambda m: m[..., 0] / m[..., 1])))
+        lines.append(f"| the surest {coverage:.0%} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def _of(seeds: Sequence[Any], system: str, kind: str) -> list[Floats]:
+    return [np.array(one["systems"][system][kind], float) for one in seeds]
+
+
+def _bins(sure: Floats, right: Floats) -> Floats:
+    """(questions, bins): confidence minus right, each question's in its bin of equal mass."""
+    order = np.argsort(sure, kind="stable")
+    table = np.zeros((len(sure), BINS))
+    for number, members in enumerate(np.array_split(order, BINS)):
+        table[members, number] = sure[members] - right[members]
+    return table
+
+
+def _ece(means: Floats) -> Floats:
+    total: Floats = np.abs(means).sum(axis=-1)
+    return total
+
+
+def _answered(right: Floats, sure: Floats, coverage: float) -> Floats:
+    """(questions, 2): right and answered; answered, where only the surest are."""
+    kept = np.argsort(-sure, kind="stable")[: round(coverage * len(sure))]
+    answered = np.zeros(len(sure))
+    answered[kept] = 1.0
+    return np.stack([right * answered, answered], axis=1)
+
+
+def _percent(figures: tuple[float, float, float], *, signed: bool = False) -> str:
+    form = "+.1f" if signed else ".1f"
+    mean, low, high = (format(100 * figure, form) for figure in figures)
+    return f"{mean} ({low} to {high})"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else "")
+    parser.add_argument("what", choices=["run", "table"])
+    parser.add_argument("out", type=Path)
+    arguments = parser.parse_args()
+    if arguments.what == "table":
+        print(table(arguments.out))
+        return
+    for seed in SEEDS:
+        if not (arguments.out / f"answering-{seed}.json").exists():
+            run_seed(seed, arguments.out)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,46 @@
+"""Intervals over what might have been otherwise: the seeds, and in each of them the facts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+RESAMPLES = 4000
+
+
+def interval(
+    values: Sequence[Floats],
+    facts: Sequence[Sequence[str]],
+    figure: Callable[[Floats], Floats] | None = None,
+) -> tuple[float, float, float]:
+    """A figure of questions and its 95 % interval: seeds are drawn again, and in each its facts.
+
+    `values` are of each seed's questions, one number (questions,) or several (questions, numbers);
+    `figure` makes one number (..., ) of the mean of these numbers (..., numbers), as a ratio of two
+    of them; else it is the mean itself. The figure of several seeds is the mean of theirs.
+    """
+    tables = []
+    for own, names in zip(values, facts, strict=True):
+        columns = own.reshape(len(own), -1)
+        _, members = np.unique(np.array(names), return_inverse=True)
+        sums = np.stack([np.bincount(members, column) for column in columns.T])
+        tables.append(np.vstack([sums, np.bincount(members)]))  # (numbers + 1, facts)
+
+    def told(means: Floats) -> Floats:
+        return means[..., 0] if figure is None else figure(means)
+
+    dice = np.random.default_rng(0)
+    drawn = np.empty((len(tables), RESAMPLES))
+    for seed, table in enumerate(tables):
+        count = table.shape[1]
+        times = dice.multinomial(count, np.full(count, 1 / count), size=RESAMPLES)
+        totals = times @ table.T
+        drawn[seed] = told(totals[:, :-1] / totals[:, -1:])
+    chosen = dice.integers(len(tables), size=(RESAMPLES, len(tables)))
+    means = drawn[chosen, np.arange(RESAMPLES)[:, None]].mean(axis=1)
+    low, high = np.quantile(means, [0.025, 0.975])
+    whole = [told(table[:-1].sum(axis=1) / table[-1].sum()) for table in tables]
+    return float(np.mean(whole)), float(low), float(high)
