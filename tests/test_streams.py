@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import select
 import shutil
 import signal
@@ -9,7 +10,6 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 from conftest import Trained, read_rows, world_rows, write_rows
@@ -17,6 +17,7 @@ from conftest import Trained, read_rows, world_rows, write_rows
 from scicot import PredictSettings, predict
 
 SCICOT = [sys.executable, "-m", "scicot_cli"]
+PAGE = Path(__file__).parents[1] / "docs" / "predicting.md"
 
 
 def students(trained: Trained) -> list[str]:
@@ -109,43 +110,48 @@ def test_killed_at_any_moment_it_goes_on_to_the_same_file(trained: Trained, tmp_
 
 
 def test_the_cascade_from_small_to_large_and_back(trained: Trained, tmp_path: Path) -> None:
-    """The line of docs/predicting.md: what the student is not sure of is explained by a teacher,
-    and answered by the same student behind the teacher's rationale."""
+    """What docs/predicting.md tells to type: what the student is not sure of is explained by a
+    teacher, and answered by the same student behind the teacher's rationale."""
     questions = write_rows(
-        tmp_path / "q.jsonl",
+        tmp_path / "questions.jsonl",
         [{k: v for k, v in row.items() if k != "rationale"} for row in world_rows()],
     )
-    replies = write_rows(
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / "answer").symlink_to(trained.answer)
+    (tmp_path / "runs" / "rationale").symlink_to(trained.rationale)
+    write_rows(
         tmp_path / "replies.jsonl",
         [
             {"id": row["id"], "reply": f"{row['rationale']}\n\nAnswer: {row['answer']}"}
             for row in world_rows()
         ],
     )
-    options = " ".join(students(trained)[:4])
-    plain = tmp_path / "plain.jsonl"
     predict(
-        questions, plain, answer_model=trained.answer, rationale_model=trained.rationale,
-        settings=PredictSettings(device="cpu"),
+        questions, tmp_path / "plain.jsonl", answer_model=trained.answer,
+        rationale_model=trained.rationale, settings=PredictSettings(device="cpu"),
     )  # fmt: skip
-    least = sorted(row["confidence"] for row in read_rows(plain))[12]
-    unsure = "jq -c 'select(.abstained)'" if shutil.which("jq") else "grep '\"abstained\": true'"
-    line = (
-        f"scicot predict {questions} {options} --abstain-below {least} | tee small.jsonl | {unsure}"
-        f" | scicot generate-rationales - -o - --teacher recorded:{replies}"
-        f" | scicot predict - --answer-model {trained.answer} --rationale-from input -o large.jsonl"
-        " && grep -v '\"abstained\": true' small.jsonl | cat - large.jsonl"
-        " | scicot evaluate - --json"
-    )
+    least = sorted(row["confidence"] for row in read_rows(tmp_path / "plain.jsonl"))[12]
+    (cascade,) = re.findall(r"```bash\n(.*?--abstain-below.*?)```", PAGE.read_text(), re.S)
+    for said, done in {
+        "anthropic:claude-haiku-5-5": "recorded:replies.jsonl",
+        "--abstain-below 0.8": f"--abstain-below {least}",
+        **({} if shutil.which("jq") else {"jq -c 'select(.abstained)'": "grep abstained"}),
+    }.items():
+        assert said in cascade
+        cascade = cascade.replace(said, done)
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     done = subprocess.run(
-        ["bash", "-o", "pipefail", "-c", line],
+        ["bash", "-o", "pipefail", "-c", cascade],
         cwd=tmp_path, env=environment, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    verdict: Any = json.loads(done.stdout)["systems"][0]
     small, large = read_rows(tmp_path / "small.jsonl"), read_rows(tmp_path / "large.jsonl")
-    assert verdict["questions"] == verdict["answered"] == 36
-    assert 0 < len(large) == sum("abstained" in row for row in small) == 12
+    assert len(large) == sum("abstained" in row for row in small) == 12
     assert all(row["rationales"][0].endswith("is a metal.") for row in large)
     assert not any("abstained" in row for row in large)
+    verdict = subprocess.run(
+        ["bash", "-c", "grep -v abstained small.jsonl | cat - large.jsonl | scicot evaluate - "
+         "--json"],
+        cwd=tmp_path, env=environment, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert json.loads(verdict.stdout)["systems"][0]["answered"] == 36
