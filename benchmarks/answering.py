@@ -3,10 +3,10 @@
     python -m benchmarks.answering run OUT      behind the students of `benchmarks.sources run OUT`
     python -m benchmarks.answering table OUT    the tables of docs/predicting.md
 
-The answer student learns from the teacher's and out-of-fold rationales at 9 to 1, and a tenth of
-its rows without a rationale; a tenth of the questions is dev. OUT/answering-SEED.json tells of each
-system and test question whether it was right, how sure it was, and how likely it found the gold
-answer.
+Behind stage 1 trained fully and too little. The answer student learns from the teacher's rationales
+first, then from out-of-fold ones, a tenth of the rows without any; a tenth of the questions is dev
+in both. OUT/answering/LEVEL-SEED.json tells of each system and test question whether it was right,
+how sure it was, and how likely it found the gold answer.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from typing import Any
 import numpy as np
 
 from benchmarks.intervals import Floats, interval
-from benchmarks.sources import LEARNING_RATE, LONGEST, SEEDS, rows
+from benchmarks.sources import LEARNING_RATE, LONGEST, SEEDS, STAGE_1, STAGE_2, THEN, rows
 
-WORLD, LEVEL = "shipped", "under"
-STEPS = 1000
+FOLDER, WORLD = "answering", "shipped"
+LEVELS = ("full", "under")
 COVERAGES = (1.0, 0.8, 0.6, 0.4)
 BINS = 10
 SYSTEMS: dict[str, dict[str, Any]] = {
@@ -46,26 +46,33 @@ SYSTEMS: dict[str, dict[str, Any]] = {
 CALIBRATED = ("greedy", "20 samples, averaged", "with its fold students")
 
 
-def run_seed(seed: int, out: Path) -> None:
+def run_seed(level: str, seed: int, out: Path) -> None:
     """Train the answer student of one seed, and answer the test questions in every way."""
     from scicot import PredictSettings, TrainSettings, predict, train_answer
 
     place = out / f"{WORLD}-{seed}"
-    stage_1 = place / "runs" / f"rationale-{LEVEL}"
-    reader = place / "runs" / "answering"
-    settings = TrainSettings(
-        max_steps=STEPS,
+    stage_1 = place / "runs" / f"rationale-{level}"
+    first = TrainSettings(
+        max_steps=STAGE_2,
         learning_rate=LEARNING_RATE,
-        weights=(9.0, 1.0),
         rationale_dropout=0.1,
         dev_fraction=0.1,
         fold_by="meta.block",
         seed=seed,
         device="cpu",
     )
-    sources = [place / "teacher.jsonl", stage_1 / "out_of_fold.jsonl"]
-    manifest = train_answer(sources, reader, student="scratch:tiny", settings=settings)
-    results: dict[str, Any] = {"seed": seed, "temperature": manifest.temperature, "systems": {}}
+    reader, begun = place / "runs" / f"answering-{level}", place / "runs" / "answering"
+    train_answer(place / "teacher.jsonl", begun, student="scratch:tiny", settings=first)
+    then = replace(first, **THEN)
+    manifest = train_answer(
+        stage_1 / "out_of_fold.jsonl", reader, student=str(begun), settings=then
+    )
+    results: dict[str, Any] = {
+        "level": level,
+        "seed": seed,
+        "temperature": manifest.temperature,
+        "systems": {},
+    }
     base = PredictSettings(max_new_tokens=LONGEST, seed=seed, device="cpu")
     ways = {
         **SYSTEMS,
@@ -74,7 +81,7 @@ def run_seed(seed: int, out: Path) -> None:
     for name, more in ways.items():
         own = replace(base, **more)
         writes = own.rationale_from in ("student", "shuffled")
-        file = place / "answering" / f"{name.replace(' ', '-')}.jsonl"
+        file = place / f"answering-{level}" / f"{name.replace(' ', '-')}.jsonl"
         predict(
             place / "tutor.jsonl",
             file,
@@ -86,18 +93,26 @@ def run_seed(seed: int, out: Path) -> None:
         results["facts"] = [row["meta"]["fact"] for row in answers]
         results["systems"][name] = {
             "right": [int(row["prediction"] == row["answer"]) for row in answers],
-            "confidence": [round(row["confidence"] or 0.0, 6) for row in answers],
-            "gold": [round(row["scores"][row["answer"]], 9) for row in answers],
+            "confidence": [round(row["confidence"] or 0.0, 12) for row in answers],
+            "gold": [round(row["scores"].get(row["answer"], 0.0), 12) for row in answers],
             "prediction": [row["prediction"] for row in answers],
         }
-    (out / f"answering-{seed}.json").write_text(json.dumps(results))
+    (out / FOLDER).mkdir(exist_ok=True)
+    (out / FOLDER / f"{level}-{seed}.json").write_text(json.dumps(results))
 
 
 def table(out: Path) -> str:
-    """Markdown: accuracy of every way, calibration, coverage."""
-    seeds = [json.loads(file.read_text()) for file in sorted(out.glob("answering-*.json"))]
+    """Markdown: of each level of stage 1, accuracy of every way, calibration, coverage."""
+    found = [json.loads(file.read_text()) for file in sorted(out.glob(f"{FOLDER}/*.json"))]
+    levels = [[one for one in found if one["level"] == level] for level in LEVELS]
+    return "\n\n".join(_of_level(seeds) for seeds in levels if seeds)
+
+
+def _of_level(seeds: Sequence[Any]) -> str:
     facts = [one["facts"] for one in seeds]
+    steps = STAGE_1[seeds[0]["level"]]
     lines = [
+        f"### Stage 1 trained for {steps} steps ({seeds[0]['level']})\n",
         f"{len(seeds)} seeds, {len(facts[0])} questions each.\n",
         "| rationales | accuracy, % | by seed | minus greedy |",
         "| --- | --- | --- | --- |",
@@ -194,9 +209,10 @@ def main() -> None:
     if arguments.what == "table":
         print(table(arguments.out))
         return
-    for seed in SEEDS:
-        if not (arguments.out / f"answering-{seed}.json").exists():
-            run_seed(seed, arguments.out)
+    for level in LEVELS:
+        for seed in SEEDS:
+            if not (arguments.out / FOLDER / f"{level}-{seed}.json").exists():
+                run_seed(level, seed, arguments.out)
 
 
 if __name__ == "__main__":

@@ -43,7 +43,11 @@ LEARNING_RATE = 2e-3  # at 3e-3 some answer students did not read even their tut
 BATCH = {"rationale": 16, "answer": 32}
 FOLDS = 3
 DROPOUT = 0.2
-THEN = {"max_steps": 200, "learning_rate": 5e-4}  # out-of-fold, for a student of the teacher's
+THEN: dict[str, Any] = {
+    "max_steps": 200,
+    "learning_rate": 5e-4,
+}  # out-of-fold, for a student of the teacher's
+BY_HEART = ("teacher", "out-of-fold")
 WITH_FOLDS = ("teacher", "mixed 4:1", "then out-of-fold")
 LONGEST = 96  # tokens of a rationale; the tutor's have about 60
 
@@ -116,7 +120,7 @@ def run_world(world: str, seed: int, out: Path) -> None:
     place = out / f"{world}-{seed}"
     file = place.with_suffix(".json")
     known = json.loads(file.read_text()) if file.exists() else {}
-    empty: dict[str, Any] = {"right": {}, "exact": {}, "reads": {}}
+    empty: dict[str, Any] = {"right": {}, "exact": {}, "reads": {}, "by heart": {}}
     bench = Bench(place, seed, {"world": world, "seed": seed, **empty, **known})
     files = place / "world"
     if not (files / "test_replies.jsonl").exists():
@@ -178,9 +182,18 @@ def run_level(
         given: dict[str, Any] = {"answer_model": run, "rationale_from": "input"}
         bench.judge(f"{level}/{name}", written, **given)
         bench.judge(f"{level}/{name}", tutor, into="reads", **given)
+        if name in BY_HEART and f"{level}/{name}" not in bench.results["by heart"]:
+            answers = rows(bench.predict(teacher, f"by-heart-{level}-{name}", **bare(run)))
+            right = [row["prediction"] == row["answer"] for row in answers]
+            bench.results["by heart"][f"{level}/{name}"] = float(np.mean(right))
         if name in WITH_FOLDS:
             folds: dict[str, Any] = {"rationale_model": stage_1, "with_folds": True}
             bench.judge(f"{level}/{name} + folds", tutor, answer_model=run, **folds)
+
+
+def bare(run: Path) -> dict[str, Any]:
+    """How an answer student is asked without a rationale."""
+    return {"answer_model": run, "rationale_from": "none"}
 
 
 def exact(written: Path, reference: Path) -> float:
@@ -230,12 +243,41 @@ def table(out: Path) -> str:
             }
             told = ", ".join(f"{kind} {100 * share:.0f} %" for kind, share in shares.items())
             parts.append(f"Stage 1 {level} ({steps} steps); rationales that are exact: {told}.\n")
+            by_heart = {
+                name: np.mean([one["by heart"][f"{level}/{name}"] for one in seeds])
+                for name in BY_HEART
+                if f"{level}/{name}" in seeds[0].get("by heart", {})
+            }
+            told = ", ".join(f"{name} {100 * share:.0f} %" for name, share in by_heart.items())
+            if told:
+                parts.append(f"Training questions answered right without a rationale: {told}.\n")
             names = [name for name in seeds[0]["right"] if name.startswith(f"{level}/")]
             parts.append(_rows(seeds, names, against=f"{level}/teacher"))
         rivals = [name for name in seeds[0]["right"] if "/" not in name]
         parts.append("Without stage 1 (given: the tutor's rationales, an upper bound).\n")
         parts.append(_rows(seeds, rivals, against="direct"))
+    parts += _pooled([one for one in found if one.get("done")])
     return "\n".join(parts)
+
+
+def _pooled(seeds: list[dict[str, Any]]) -> list[str]:
+    """Behind each stage 1, systems minus the teacher's, and minus direct, over all worlds."""
+    lines = [
+        f"### All {len(seeds)} worlds and seeds\n",
+        "| stage 1 | system | minus teacher | minus direct |",
+        "| --- | --- | --- | --- |",
+    ]
+    facts = [one["facts"] for one in seeds]
+    for level in STAGE_1:
+        for name in [name for name in seeds[0]["right"] if name.startswith(f"{level}/")]:
+            own = [np.array(one["right"][name], float) for one in seeds]
+            cells = []
+            for against in (f"{level}/teacher", "direct"):
+                others = [np.array(one["right"][against], float) for one in seeds]
+                gaps = [a - b for a, b in zip(own, others, strict=True)]
+                cells.append("{:+.1f} ({:+.1f} to {:+.1f})".format(*_interval(gaps, facts)))
+            lines.append(f"| {level} | {name.partition('/')[2]} | {' | '.join(cells)} |")
+    return lines
 
 
 def _rows(seeds: list[dict[str, Any]], names: list[str], against: str) -> str:

@@ -29,6 +29,14 @@ class _Terminated(KeyboardInterrupt):
     """SIGTERM. Not an Exception, or some library would take it for a trouble of its own."""
 
 
+def _stopped(wish: KeyboardInterrupt) -> int:
+    """Say what happened; the exit code that says it too."""
+    terminated = isinstance(wish, _Terminated)
+    how = "terminated" if terminated else "interrupted"
+    console.error(f"{how}; the same command goes on from here")
+    return StoppedEarly.exit_code if terminated else 128 + signal.SIGINT
+
+
 class _Commands(TyperGroup):
     """Commands in the order of the road, and errors told as the user's or left as ours."""
 
@@ -41,21 +49,17 @@ class _Commands(TyperGroup):
         except ScicotError as error:
             console.error(str(error))
             raise typer.Exit(error.exit_code) from None
-        except _Terminated:
-            console.error("terminated; the same command goes on from here")
-            raise typer.Exit(StoppedEarly.exit_code) from None
-        except KeyboardInterrupt:
-            console.error("interrupted; the same command goes on from here")
-            raise typer.Exit(128 + signal.SIGINT) from None
+        except KeyboardInterrupt as wish:
+            raise typer.Exit(_stopped(wish)) from None
         except BrokenPipeError:
             # Nobody reads any more: that is the reader's right, and no error. Python would complain
             # once more when it flushes stdout at exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise typer.Exit(BROKEN_PIPE) from None
-        except PermissionError as error:
-            console.error(f"{error.filename}: {error.strerror}")
-            raise typer.Exit(ScicotError.exit_code) from None
         except OSError as error:
+            if error.errno in (errno.EACCES, errno.EPERM, errno.ENAMETOOLONG):
+                console.error(f"{error.filename}: {error.strerror}")
+                raise typer.Exit(ScicotError.exit_code) from None
             if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
                 raise
             console.error(f"{error.strerror}; make room, and the same command goes on from here")
@@ -112,4 +116,7 @@ def main() -> None:
     """The `scicot` script."""
     signal.signal(signal.SIGTERM, _on_signal)
     signal.signal(signal.SIGINT, _on_signal)
-    app()
+    try:
+        app()
+    except KeyboardInterrupt as wish:  # before a command has begun, or after its end
+        sys.exit(_stopped(wish))

@@ -44,4 +44,4 @@ def merge(
         force=force,
         reporter=reporter,
     )
-    reporter.note(f"{output}: {rows} rows of {len(parts)} parts, each question once")
+    reporter.note(f"{output}: {rows:,} rows of {len(parts)} parts")

@@ -171,7 +171,7 @@ def predict(
     reporter = console.reporter(quiet=quiet, verbose=verbose)
     part = Shard.parse(shard) if shard is not None else slurm_shard(os.environ)
     if part is not None and shard is None:
-        reporter.note(f"shard {part}, by SLURM's job array (--shard 1/1: all of the questions)")
+        reporter.warn(f"only shard {part}, as SLURM's job array says (--shard 1/1: all questions)")
     settings = PredictSettings(
         rationale_from=rationale_from,
         samples=samples,
@@ -206,16 +206,17 @@ def predict(
         force=force,
         reporter=reporter,
     )
-    before = f", {summary.already_done} answered before" if summary.already_done else ""
+    before = f", {summary.already_done:,} before" if summary.already_done else ""
     if output != "-":
-        done = "questions answered" if answer_model else "rationales written"
-        reporter.note(f"{output}: {summary.predicted} {done}{before}")
+        done = "answered" if answer_model else "explained"
+        reporter.note(f"{output}: {summary.predicted:,} questions {done}{before}")
 
 
 def slurm_shard(environment: Mapping[str, str]) -> Shard | None:
     """The part that falls to this task of a SLURM job array, None outside of one.
 
-    ScicotError for an array with gaps (1,3,7), whose tasks do not tell their place in it.
+    ScicotError for an array with gaps, or that begins elsewhere than at 0 or 1: its tasks do not
+    tell their place among all, as where some of them are run again.
     """
     if "SLURM_ARRAY_TASK_ID" not in environment or "SLURM_ARRAY_TASK_COUNT" not in environment:
         return None
@@ -228,9 +229,9 @@ def slurm_shard(environment: Mapping[str, str]) -> Shard | None:
     except ValueError:
         raise ScicotError("SLURM_ARRAY_TASK_*: not numbers; give --shard I/N") from None
     place, rest = divmod(task - first, max(1, step))
-    if rest or not 0 <= place < count:
+    if rest or first not in (0, 1) or not 0 <= place < count:
         raise ScicotError(
-            f"task {task} of a SLURM array with gaps: its place among {count} is not known;"
-            " give --shard I/N"
+            f"task {task} of a SLURM array with gaps, or of some tasks run again: which part of how"
+            " many it is is not known; give --shard I/N"
         )
     return Shard(place + 1, count)

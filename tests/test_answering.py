@@ -13,6 +13,7 @@ from scicot.records import Question
 from scicot.stages import Stage, answer_input
 from scicot.students.answering import answer_of, averaged, choice_scores, softmax, vote_of
 from scicot.students.base import Decoding
+from scicot.students.engines.transformers_engine import TransformersEngine
 from scicot.students.pretrained import load_student
 
 LABELS = {
@@ -160,13 +161,40 @@ def test_softmax() -> None:
     assert softmax([math.nan, 0.0]) is None
 
 
+def test_beams_find_likelier_texts_than_greedy() -> None:
+    import torch
+    from transformers import T5Config, T5ForConditionalGeneration
+
+    torch.manual_seed(1)
+    config = T5Config(
+        vocab_size=30, d_model=16, d_ff=32, d_kv=8, num_layers=1, num_heads=2,
+        decoder_start_token_id=0, pad_token_id=0, eos_token_id=1,
+    )  # fmt: skip
+    model = T5ForConditionalGeneration(config).eval()
+    model.lm_head = torch.nn.Linear(16, 30, bias=False)  # tied, it would repeat what it reads
+    engine = TransformersEngine(model, batch_size=8)
+    sources = [[5 + n, 7, 9 + n, 1] for n in range(10)]
+    draws: list[list[int | None]] = [[None]] * len(sources)
+
+    def found(beams: int) -> list[list[int]]:
+        return [text for (text,) in engine.generate(sources, draws, Decoding(5, beams=beams))]
+
+    greedy, searched = found(1), found(8)
+    assert searched != greedy
+    for source, one, other in zip(sources, greedy, searched, strict=True):
+        (scores,) = engine.score([source], [[one, other]])
+        means = [sum(own) / len(own) for own in scores]  # as beams are compared
+        assert means[1] >= means[0] - 1e-6
+    with pytest.raises(ValueError, match="drawn or searched for"):
+        engine.generate(sources[:1], [[3]], Decoding(5, beams=2))
+
+
 def test_where_memory_does_not_suffice_a_batch_is_halved(
     trained: Trained, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import torch
 
     from scicot import ScicotError
-    from scicot.students.engines.transformers_engine import TransformersEngine
 
     student = load_student(trained.rationale, max_source_tokens=64, batch_size=8, device="cpu")
     inputs = [answer_input(question) for question, _ in questions()[::2]]

@@ -1,12 +1,14 @@
 import json
+import math
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from conftest import Recorder, write_rows
 
 from scicot import EvaluateSettings, ScicotError, evaluate
-from scicot.statistics import mcnemar_exact, wilson_interval
+from scicot.statistics import holm, mcnemar_exact, questions_needed, wilson_interval
 
 
 def prediction(n: int, predicted: str | None, **more: Any) -> dict[str, Any]:
@@ -150,4 +152,126 @@ def test_json_for_programs(scicot: Any, tmp_path: Path) -> None:
     assert verdict["level"] == 0.9
     outcome = scicot("evaluate", f"a={mine}", f"a={mine}")
     assert outcome.code == 1
-    assert "two files are named 'a'" in outcome.stderr
+    assert "is named twice; several files are several seeds" in outcome.stderr
+
+
+def sure(n: int, predicted: str | None, p: float, **more: Any) -> dict[str, Any]:
+    """A prediction with probabilities: p for the predicted label, the rest shared."""
+    scores = dict.fromkeys("ABCD", (1 - p) / 3) | ({predicted: p} if predicted else {})
+    return prediction(n, predicted, scores=scores, confidence=p, **more)
+
+
+def test_calibration_and_abstention_are_told(tmp_path: Path) -> None:
+    rows = [sure(n, "A" if n % 4 else "B", 0.9 if n % 4 else 0.6) for n in range(40)]
+    (system,) = evaluate([write_rows(tmp_path / "p.jsonl", rows)]).systems
+    own = system.calibration
+    assert own is not None
+    assert own.questions == 40
+    assert own.ece == pytest.approx(0.25 * 0.6 + 0.75 * 0.1)
+    right, wrong = 0.9, 0.4 / 3  # probabilities of the gold label
+    assert own.nll == pytest.approx(-(0.75 * math.log(right) + 0.25 * math.log(wrong)))
+    squares = 0.75 * (0.81 + 0.01 / 3) + 0.25 * (0.36 + 0.16 / 3)
+    assert own.brier == pytest.approx(squares - 2 * (0.75 * right + 0.25 * wrong) + 1)
+    assert own.risk_at["40%"] == 0
+    assert own.risk_at["100%"] == pytest.approx(0.25)
+    bare = write_rows(tmp_path / "bare.jsonl", rows_of("AAB"))
+    assert evaluate([bare]).systems[0].calibration is None
+
+
+def test_groups_lengths_and_places(tmp_path: Path) -> None:
+    rows = rows_of("AAAABB--")
+    for number, row in enumerate(rows):
+        row["question"] = "word " * (2 + 4 * (number // 4))
+        row["meta"]["subject"] = "physics" if number < 6 else "[red]biology"
+    rows[7]["choices"] = rows[7]["choices"][:2]
+    file = write_rows(tmp_path / "p.jsonl", rows)
+    settings = EvaluateSettings(by=("meta.subject", "choices", "length"))
+    (system,) = evaluate([file], settings=settings).systems
+    told = {
+        path: [(group.value, group.questions, group.accuracy) for group in own]
+        for path, own in system.groups.items()
+    }
+    assert told == {
+        "meta.subject": [("[red]biology", 2, 0.0), ("physics", 6, pytest.approx(4 / 6))],
+        "choices": [("2", 1, 0.0), ("4", 7, pytest.approx(4 / 7))],
+        "length": [("2-2 words", 4, 1.0), ("6-6 words", 4, 0.0)],
+    }
+    assert system.groups["meta.subject"][1].interval == wilson_interval(4, 6)
+    assert system.macro["meta.subject"] == pytest.approx(1 / 3)
+    assert system.accuracy_answered == pytest.approx(4 / 6)
+    assert system.gold_at == [1, 0, 0, 0]
+    assert system.said_at == pytest.approx([4 / 6, 2 / 6, 0, 0])
+    with pytest.raises(ScicotError, match=r"has no 'meta\.topic', by which rows are grouped"):
+        evaluate([file], settings=EvaluateSettings(by=("meta.topic",)))
+
+
+def test_several_seeds_are_one_system(tmp_path: Path, recorder: Recorder) -> None:
+    answers = ["AAAABBBB", "AAAAAABB", "AAAAAAAB"]
+    seeds = [write_rows(tmp_path / f"{n}.jsonl", rows_of(own)) for n, own in enumerate(answers)]
+    other = write_rows(tmp_path / "other.jsonl", rows_of("BBBBBBBB")[::-1])
+    verdict = evaluate({"mine": seeds, "other": other}, reporter=recorder)
+    mine, alone = verdict.systems
+    assert mine.by_seed == [0.5, 0.75, 0.875]
+    assert mine.accuracy == pytest.approx(17 / 24)
+    assert mine.spread == pytest.approx(np.std([0.5, 0.75, 0.875], ddof=1))
+    assert alone.spread is None
+    (comparison,) = verdict.comparisons
+    assert comparison.difference == pytest.approx(17 / 24)
+    assert (comparison.only_first, comparison.only_second) == (pytest.approx(17 / 3), 0)
+    assert comparison.p_value is None
+    assert comparison.interval[0] < 17 / 24 < comparison.interval[1]
+    write_rows(seeds[1], rows_of("AAAAAABB")[1:])
+    shorter = evaluate({"mine": seeds}, reporter=recorder).systems[0]
+    assert (shorter.questions, shorter.by_seed[0]) == (7, pytest.approx(3 / 7))
+    assert "1 questions of" in recorder.warnings[-1]
+    write_rows(seeds[2], [{**row, "answer": "C"} for row in rows_of("AAAAAAAB")])
+    with pytest.raises(ScicotError, match="the files of 'mine' disagree on the gold answers"):
+        evaluate({"mine": seeds})
+
+
+def test_what_the_data_support_is_said(tmp_path: Path) -> None:
+    mine = write_rows(tmp_path / "mine.jsonl", rows_of("A" * 70 + "B" * 30))
+    near = write_rows(tmp_path / "near.jsonl", rows_of("A" * 63 + "B" * 30 + "A" * 5 + "BB"))
+    far = write_rows(tmp_path / "far.jsonl", rows_of("A" * 20 + "B" * 80))
+    verdict = evaluate([mine, near, far])
+    close, clear = verdict.comparisons
+    assert not close.differs
+    assert close.needed == questions_needed(0.02, 0.12)
+    assert "not distinguishable; if the difference is what it seems, you would need about" in (
+        close.verdict
+    )
+    assert clear.verdict == "mine is better than far"
+    assert [close.p_adjusted, clear.p_adjusted] == pytest.approx(
+        holm([close.p_value or 0, clear.p_value or 0])
+    )
+    planned = evaluate([mine, near, far], settings=EvaluateSettings(primary="far"))
+    assert [one.primary for one in planned.comparisons] == [False, True]
+    assert planned.comparisons[1].p_decisive == clear.p_value
+    assert planned.comparisons[0].p_adjusted == close.p_value
+    with pytest.raises(ScicotError, match="--primary mine: no such system behind the first"):
+        evaluate([mine, near], settings=EvaluateSettings(primary="mine"))
+
+
+def test_systems_that_disagree_on_gold_are_not_compared(tmp_path: Path) -> None:
+    mine = write_rows(tmp_path / "mine.jsonl", rows_of("AAB"))
+    theirs = rows_of("AAB")
+    theirs[1]["answer"] = "B"
+    other = write_rows(tmp_path / "other.jsonl", theirs)
+    with pytest.raises(ScicotError, match="disagree on the gold answer of 'q1'"):
+        evaluate([mine, other])
+
+
+def test_exit_codes_for_checks(scicot: Any, tmp_path: Path) -> None:
+    good = write_rows(tmp_path / "good.jsonl", rows_of("A" * 40))
+    bad = write_rows(tmp_path / "bad.jsonl", rows_of("A" * 10 + "B" * 30))
+    assert scicot("evaluate", good, "--min-accuracy", 0.9).code == 0
+    outcome = scicot("evaluate", bad, "--min-accuracy", 0.5)
+    assert outcome.code == 1
+    assert "bad: accuracy 0.250 is below --min-accuracy 0.5" in outcome.stderr
+    assert "25.0 %" in outcome.stdout, "the table is printed all the same"
+    worse = scicot("evaluate", bad, "--fail-if-worse-than", good)
+    assert worse.code == 1
+    assert "good is better than bad (--fail-if-worse-than)" in worse.stderr
+    assert scicot("evaluate", good, "--fail-if-worse-than", bad).code == 0
+    rows = json.loads(scicot("evaluate", bad, good, "--json").stdout)
+    assert rows["comparisons"][0]["verdict"] == "good is better than bad"

@@ -183,7 +183,7 @@ def test_no_number_no_answer(
 @pytest.mark.parametrize(
     ("answer", "rationale", "options", "said"),
     [
-        ("rationale", None, {}, "is a rationale run"),
+        ("rationale", None, {}, "is a run of train-rationale"),
         ("answer", "direct", {}, "give one made by train-rationale"),
         ("answer", None, {}, "reads rationales; give --rationale-model RUN"),
         (

@@ -45,6 +45,11 @@ def test_a_sample_is_decided_by_seed_question_and_number_alone(
     for row, again in zip(rows, read_rows(tmp_path / "c")[::-1], strict=True):
         assert again["rationales"] == row["rationales"]
         assert again["scores"] == pytest.approx(row["scores"], abs=1e-6)
+    twins = [{**world_rows()[0], "id": name} for name in ("one", "two")]
+    file = write_rows(tmp_path / "twins.jsonl", twins)
+    predict(file, tmp_path / "twins", **both(trained, FIVE))
+    one, two = read_rows(tmp_path / "twins")
+    assert one["rationales"] != two["rationales"], "the id is part of what decides"
     reseeded = rows_of(trained, tmp_path / "d", replace(FIVE, seed=1))
     assert [row["rationales"] for row in reseeded] != [row["rationales"] for row in rows]
 
@@ -66,7 +71,7 @@ def test_samples_are_averaged_or_vote(trained: Trained, tmp_path: Path) -> None:
         assert row["prediction"] == max(mean, key=mean.get)  # type: ignore[arg-type]
         shares = Counter(one["prediction"] for one in each)
         assert voted["scores"] == pytest.approx({label: shares[label] / 5 for label in mean})
-        assert voted["prediction"] == shares.most_common()[0][0]
+        assert voted["prediction"] == max(mean, key=lambda label: (shares[label], mean[label]))
     assert votes[0]["models"]["vote"] is True
     assert votes[0]["models"]["temperature"] == 1.5
 
@@ -120,6 +125,36 @@ def test_shuffled_rationales_are_those_of_other_questions(
         outs.append([row["rationales"][0] for row in read_rows(tmp_path / f"out{window}")])
     assert outs[0] == outs[1] == own[18:] + own[:18]
     assert read_rows(tmp_path / "out5")[0]["models"]["rationale_from"] == "shuffled"
+
+
+def test_a_rotation_is_not_continued_as_another(trained: Trained, tmp_path: Path) -> None:
+    out = tmp_path / "out.jsonl"
+    settings = replace(CPU, rationale_from="shuffled")
+    predict(trained.rows, out, answer_model=trained.answer, settings=settings, limit=10)
+    for changed in ({"limit": 20}, {"limit": 10, "settings": replace(settings, seed=1)}):
+        options: dict[str, Any] = {"settings": settings, **changed}
+        with pytest.raises(ScicotError, match=r"other settings .rotation: was '5 of 10', is"):
+            predict(trained.rows, out, answer_model=trained.answer, **options)
+
+
+def test_what_was_predicted_behind_others_rationales_is_not_learnt_from(
+    trained: Trained, tmp_path: Path
+) -> None:
+    out = tmp_path / "out.jsonl"
+    settings = replace(CPU, rationale_from="shuffled")
+    predict(trained.rows, out, answer_model=trained.answer, settings=settings)
+    with pytest.raises(ScicotError, match="behind another question's rationale"):
+        train_answer(out, tmp_path / "run", student="scratch:tiny")
+
+
+def test_a_column_fold_of_the_users_own_does_not_stop_rationales(
+    trained: Trained, tmp_path: Path
+) -> None:
+    file = write_rows(tmp_path / "q.jsonl", [{**row, "fold": 1} for row in world_rows()])
+    out = tmp_path / "out.jsonl"
+    for limit in (5, 9):
+        predict(file, out, rationale_model=trained.rationale, settings=CPU, limit=limit)
+    assert not any("fold" in row for row in read_rows(out))
 
 
 def test_rationale_rows_of_several_samples(trained: Trained, tmp_path: Path) -> None:
@@ -225,7 +260,9 @@ def test_options_that_would_do_nothing_are_refused(
     ("settings", "said"),
     [
         ({"samples": 0}, "--samples is 0"),
-        ({"temperature": 0.0}, "--temperature is 0.0; it must be more than 0"),
+        ({"temperature": 0.0}, "--temperature is 0.0; it must be between 0.001 and 100"),
+        ({"vote": True, "samples": 2, "mix_direct": 0.5}, "--vote and --mix-direct"),
+        ({"max_new_tokens": 10**9}, "--max-new-tokens is 1000000000; it must be from 1 to 65,536"),
         ({"top_p": 0.5}, "--top-p: means nothing where nothing is drawn"),
         ({"beams": 2, "samples": 2}, "--beams: finds one rationale"),
         ({"mix_direct": 1.5}, "--mix-direct is 1.5; it must be between 0 and 1"),
@@ -251,23 +288,27 @@ def test_several_students_write_and_their_answers_are_averaged(
     for number, writer in enumerate(writers):
         out = tmp_path / f"{number}.jsonl"
         predict(
-            trained.rows, out, answer_model=trained.answer, rationale_model=writer, settings=FIVE
+            trained.rows, out, answer_model=trained.answer, rationale_model=writer, settings=CPU
         )
         alone.append(read_rows(out))
     together, named = tmp_path / "together.jsonl", tmp_path / "named.jsonl"
     options: dict[str, Any] = {"answer_model": trained.answer}
     predict(
-        trained.rows, together, rationale_model=run, settings=replace(FIVE, with_folds=True),
+        trained.rows, together, rationale_model=run, settings=replace(CPU, with_folds=True),
         **options,
     )  # fmt: skip
-    predict(trained.rows, named, rationale_model=writers, settings=FIVE, **options)
+    predict(trained.rows, named, rationale_model=writers, settings=CPU, **options)
     assert together.read_bytes() == named.read_bytes()
     for row, *each in zip(read_rows(together), *alone, strict=True):
         assert row["rationales"] == [text for one in each for text in one["rationales"]]
         mean = {label: sum(one["scores"][label] for one in each) / 3 for label in row["scores"]}
         assert row["scores"] == pytest.approx(mean, abs=1e-6)
         assert len(row["models"]["rationale"]) == 3
-    with pytest.raises(ScicotError, match="one at a time, where there is no --answer-model"):
+    twice = tmp_path / "twice.jsonl"
+    predict(trained.rows, twice, rationale_model=[run, run], settings=FIVE, **options)
+    texts = [row["rationales"] for row in read_rows(twice)]
+    assert any(own[:5] != own[5:] for own in texts), "each draws apart from the others"
+    with pytest.raises(ScicotError, match="only one student writes at a time"):
         predict(trained.rows, tmp_path / "x", rationale_model=writers, settings=CPU)
     with pytest.raises(ScicotError, match=r"--with-folds: .* has no fold students"):
         predict(

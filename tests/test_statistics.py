@@ -5,8 +5,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest
+from sklearn.metrics import brier_score_loss, log_loss
+from statsmodels.stats.multitest import multipletests
 
-from scicot.statistics import cluster_bootstrap, mcnemar_exact, wilson_interval
+from scicot.statistics import (
+    brier_score,
+    cluster_bootstrap,
+    expected_calibration_error,
+    holm,
+    mcnemar_exact,
+    negative_log_likelihood,
+    questions_needed,
+    reliability,
+    risk_coverage,
+    seeds_bootstrap,
+    wilson_interval,
+)
 
 
 @given(st.integers(1, 5000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
@@ -57,3 +71,118 @@ def test_the_bootstrap_is_the_same_for_the_same_seed() -> None:
         values, clusters, seed=3
     )
     assert cluster_bootstrap(np.ones(4), clusters) == (1.0, 1.0)
+
+
+def test_a_bootstrap_of_seeds_is_wider_where_seeds_differ() -> None:
+    random = np.random.default_rng(1)
+    clusters = np.arange(400)
+    alike = (random.random((5, 400)) < 0.7).astype(float)
+    apart = (random.random((5, 400)) < np.array([0.5, 0.6, 0.7, 0.8, 0.9])[:, None]).astype(float)
+    low, high = seeds_bootstrap([alike], [1.0], clusters)
+    lower, higher = seeds_bootstrap([apart], [1.0], clusters)
+    assert higher - lower > 2 * (high - low)
+    one = seeds_bootstrap([alike[:1]], [1.0], clusters)
+    assert one == cluster_bootstrap(alike[0], clusters)
+
+
+def test_a_bootstrap_of_seeds_covers_the_truth_as_often_as_it_says() -> None:
+    """Two systems whose seeds and questions both vary, on the same questions."""
+    random = np.random.default_rng(2)
+    clusters, covered = np.arange(300), 0
+    for trial in range(150):
+        ease = random.normal(0, 0.25, 300)
+        systems = [
+            np.array([
+                random.random(300) < np.clip(mean + random.normal(0, 0.02) + ease, 0, 1)
+                for _ in range(8)
+            ], float)
+            for mean in (0.6, 0.5)
+        ]  # fmt: skip
+        truth = np.mean([np.clip(0.6 + e, 0, 1) - np.clip(0.5 + e, 0, 1) for e in GRID])
+        low, high = seeds_bootstrap(systems, [1.0, -1.0], clusters, resamples=500, seed=trial)
+        covered += low <= truth <= high
+    assert 0.88 <= covered / 150 <= 1.0
+
+
+GRID = np.random.default_rng(3).normal(0, 0.25, 100_000)
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=8))
+def test_holm_agrees_with_statsmodels(p_values: list[float]) -> None:
+    expected = multipletests(p_values, method="holm")[1]
+    assert holm(p_values) == pytest.approx(expected.tolist(), abs=1e-9)
+
+
+def test_as_many_questions_as_needed_find_the_difference() -> None:
+    needed = questions_needed(0.05, 0.3)
+    assert needed is not None
+    random = np.random.default_rng(0)
+    found = 0
+    for _ in range(400):
+        first, second, _ = random.multinomial(needed, [0.175, 0.125, 0.7])
+        found += mcnemar_exact(int(first), int(second)) < 0.05
+    assert 0.74 <= found / 400 <= 0.87
+    assert questions_needed(0.0, 0.3) is None
+    assert questions_needed(-0.05, 0.3) == needed
+    with pytest.raises(ValueError, match="disagree"):
+        questions_needed(0.4, 0.3)
+
+
+@st.composite
+def answered(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray]:
+    """Probabilities (n, choices) and gold choices (n,)."""
+    count, choices = draw(st.integers(1, 60)), draw(st.integers(2, 6))
+    random = np.random.default_rng(draw(st.integers(0, 1000)))
+    weights = random.random((count, choices)) ** draw(st.sampled_from([0.1, 1, 8]))
+    return weights / weights.sum(1, keepdims=True), random.integers(choices, size=count)
+
+
+@given(answered())
+def test_brier_and_nll_agree_with_scikit_learn(table: tuple[np.ndarray, np.ndarray]) -> None:
+    p, gold = table
+    labels = list(range(p.shape[1]))
+    expected = brier_score_loss(gold, p, labels=labels, scale_by_half=False)
+    assert brier_score(p, gold) == pytest.approx(expected, abs=1e-9)
+    of_gold = p[np.arange(len(gold)), gold]
+    assert negative_log_likelihood(of_gold) == pytest.approx(
+        log_loss(gold, p, labels=labels), abs=1e-9
+    )
+
+
+def test_calibration_error_by_hand() -> None:
+    sure = np.array([0.6, 0.9, 0.6, 0.9])
+    right = np.array([1.0, 1.0, 0.0, 0.0])
+    table = reliability(sure, right, bins=2)
+    assert (table.confidence, table.accuracy, table.questions) == ([0.6, 0.9], [0.5, 0.5], [2, 2])
+    assert expected_calibration_error(table) == pytest.approx((0.1 + 0.4) / 2)
+    assert reliability(np.full(7, 0.5), np.ones(7)).questions == [7], "ties are not parted"
+    assert reliability(np.empty(0), np.empty(0)).questions == []
+    assert math.isnan(expected_calibration_error(reliability(np.empty(0), np.empty(0))))
+
+
+@given(answered())
+def test_calibration_of_a_bin_a_question_is_the_mean_distance(
+    table: tuple[np.ndarray, np.ndarray],
+) -> None:
+    sure = np.sort(np.unique(table[0].max(1)))
+    right = np.arange(len(sure)) % 2.0
+    bins = reliability(sure, right, bins=len(sure))
+    assert expected_calibration_error(bins) == pytest.approx(np.abs(sure - right).mean())
+
+
+def test_a_calibrated_student_has_little_calibration_error() -> None:
+    random = np.random.default_rng(0)
+    sure = random.random(20_000)
+    right = (random.random(20_000) < sure).astype(float)
+    assert expected_calibration_error(reliability(sure, right)) < 0.02
+    assert expected_calibration_error(reliability(sure, 1 - right)) > 0.4
+
+
+def test_risk_and_coverage_by_hand() -> None:
+    curve = risk_coverage(np.array([0.9, 0.5, 0.7]), np.array([1.0, 0.0, 0.0]))
+    assert curve.coverage.tolist() == pytest.approx([1 / 3, 2 / 3, 1])
+    assert curve.risk.tolist() == pytest.approx([0, 1 / 2, 2 / 3])
+    assert curve.area == pytest.approx((0 + 1 / 2 + 2 / 3) / 3)
+    tied = risk_coverage(np.full(4, 0.5), np.array([1.0, 0.0, 0.0, 1.0]))
+    assert tied.risk.tolist() == [0.5] * 4
+    assert risk_coverage(np.ones(3), np.ones(3)).area == 0.0

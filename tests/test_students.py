@@ -126,9 +126,13 @@ def test_the_cpu_takes_fp32_unless_asked() -> None:
 
 def test_a_run_is_taken_only_for_its_stage(trained: Trained, tmp_path: Path) -> None:
     assert check_run(trained.answer, "--answer-model", Stage.ANSWER).stage is Stage.ANSWER
-    with pytest.raises(ScicotError, match=r"is a rationale run .* give one made by train-answer"):
+    with pytest.raises(
+        ScicotError, match=r"is a run of train-rationale .* give one made by train-answer"
+    ):
         check_run(trained.rationale, "--answer-model", Stage.ANSWER, Stage.DIRECT)
-    with pytest.raises(ScicotError, match=r"is a direct run .* give one made by train-rationale"):
+    with pytest.raises(
+        ScicotError, match=r"is a run of train-answer .direct.; give one made by train-rationale"
+    ):
         check_run(trained.direct, "--rationale-model", Stage.RATIONALE)
     with pytest.raises(ScicotError, match=r"holds no scicot\.json"):
         check_run(tmp_path, "--answer-model", Stage.ANSWER)
@@ -221,22 +225,24 @@ def test_flan_t5s_layout_survives_training_and_saving(trained: Trained, tmp_path
 def test_draws_follow_the_student_and_not_the_batch(trained: Trained) -> None:
     import torch
 
-    from scicot.students.drawing import Drawn
+    from scicot.students.drawing import chosen, uniforms
 
-    logits = torch.tensor([2.0, 1.0, 0.0, -1.0])
-    count = 4000
-    start = torch.zeros(count, 1)
+    logits = torch.tensor([2.0, 1.0, 0.0, -1.0, float("-inf")])
+    count = 20_000
+    uniform = torch.from_numpy(uniforms(3, count))
 
-    def shares(decoding: Decoding) -> list[float]:
-        chosen = Drawn(list(range(count)), decoding)(start, logits.repeat(count, 1)).argmax(-1)
-        counts: list[float] = (torch.bincount(chosen, minlength=4) / count).tolist()
+    def shares(temperature: float, top_p: float) -> list[float]:
+        drawn = chosen(logits.repeat(count, 1), uniform, temperature, top_p)
+        counts: list[float] = (torch.bincount(drawn, minlength=5) / count).tolist()
         return counts
 
-    assert shares(Decoding(1)) == pytest.approx((logits / 0.7).softmax(-1).tolist(), abs=0.03)
-    p = logits.softmax(-1)
-    nucleus = [float(p[0] / p[:2].sum()), float(p[1] / p[:2].sum()), 0, 0]
-    within = Decoding(1, temperature=1, top_p=float(p[:2].sum()) - 1e-3)
-    assert shares(within) == pytest.approx(nucleus, abs=0.03)
+    assert shares(0.7, 1.0) == pytest.approx((logits / 0.7).softmax(-1).tolist(), abs=0.01)
+    p = logits.softmax(-1)  # 0.64, 0.24, 0.09, 0.03
+    nucleus = [float(p[0] / p[:2].sum()), float(p[1] / p[:2].sum()), 0, 0, 0]
+    assert shares(1.0, 0.8) == pytest.approx(nucleus, abs=0.01), "the second crosses 0.8"
+    assert shares(1.0, 0.6) == [1, 0, 0, 0, 0], "the first alone has 0.6"
+    nothing = chosen(torch.full((2, 5), float("nan")), uniform[:2], 1.0, 1.0)
+    assert nothing.tolist() == [0, 0], "a broken student draws something, and does not crash"
 
     student, seeds = student_of(trained.rationale), [[None], [5, 7], [6]]
     together = student.generate(INPUTS, Decoding(12), seeds)

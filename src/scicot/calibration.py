@@ -2,7 +2,8 @@
 
     p(choice) = softmax(score / T),   T from questions that the student did not learn from
 
-(Guo et al. 2017). The order of the choices stays, so no answer changes.
+(Guo et al. 2017). The order of the choices stays; where probabilities behind several rationales are
+averaged, an answer may change all the same.
 """
 
 from __future__ import annotations

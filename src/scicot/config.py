@@ -116,7 +116,7 @@ class Shard:
     count: int
 
     def __post_init__(self) -> None:
-        good = 1 <= self.number <= self.count
+        good = 1 <= self.number <= self.count <= 1_000_000
         _require(good, "shard", str(self), "I/N, with I from 1 to N, as 1/8")
 
     def __str__(self) -> str:
@@ -160,7 +160,8 @@ class PredictSettings:
         _one_of("rationale-from", self.rationale_from, RationaleFrom)
         _require(self.samples >= 1, "samples", self.samples, "at least 1")
         if self.temperature is not None:
-            _require(0 < self.temperature < 100, "temperature", self.temperature, "more than 0")
+            known = 0.001 <= self.temperature <= 100
+            _require(known, "temperature", self.temperature, "between 0.001 and 100")
         _require(0 < self.top_p <= 1, "top-p", self.top_p, "more than 0, and 1 at most")
         _require(self.beams >= 1, "beams", self.beams, "at least 1")
         self._check_together()
@@ -169,7 +170,8 @@ class PredictSettings:
         _one_of("scoring", self.scoring, Scoring)
         _require(0 <= least <= 1, "abstain-below", least, "between 0 and 1")
         if self.max_new_tokens is not None:
-            _require(self.max_new_tokens >= 1, "max-new-tokens", self.max_new_tokens, "at least 1")
+            known = 1 <= self.max_new_tokens <= 65_536
+            _require(known, "max-new-tokens", self.max_new_tokens, "from 1 to 65,536")
         _require(self.batch_size >= 1, "batch-size", self.batch_size, "at least 1")
         if self.batch_tokens is not None:
             _require(self.batch_tokens >= 1, "batch-tokens", self.batch_tokens, "at least 1")
@@ -180,6 +182,10 @@ class PredictSettings:
     def _check_together(self) -> None:
         if self.beams > 1 and self.sampling is not None:
             raise ScicotError("--beams: finds one rationale, it draws none; leave out --samples")
+        if self.vote and self.mix_direct:
+            raise ScicotError(
+                "--vote and --mix-direct: votes are no probabilities; give one of both"
+            )
         if self.sampling is None and self.top_p < 1:
             raise ScicotError("--top-p: means nothing where nothing is drawn; give --temperature")
 
@@ -194,14 +200,23 @@ class EvaluateSettings:
     """How predictions are judged."""
 
     cluster_by: str | None = None  # a field whose rows are not independent, as "meta.fact"
+    by: tuple[str, ...] = ()  # fields to break down by; "choices": their number, "length": words
+    primary: str | None = None  # the one comparison (first minus this) that was planned
     level: float = 0.95  # of the intervals
+    bins: int = 10  # of the reliability curve, of as many questions each
     resamples: int = 10_000  # of the bootstraps
     seed: int = 0
 
     def __post_init__(self) -> None:
         _require(0 < self.level < 1, "level", self.level, "between 0 and 1")
+        _require(self.bins >= 1, "bins", self.bins, "at least 1")
         _require(self.resamples >= 100, "resamples", self.resamples, "at least 100")
         _require(self.seed >= 0, "seed", self.seed, "0 or more")
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """All fields that are looked at."""
+        return tuple(dict.fromkeys([*([self.cluster_by] if self.cluster_by else []), *self.by]))
 
 
 def check_precision(precision: str) -> None:

@@ -93,7 +93,7 @@ def open_output(
         return
     make_parent(path)
     owned = [path, state_path(path), *(beside(path, kind) for kind in companions)]
-    _check_not_read(owned, inputs)
+    check_not_read(owned, inputs)
     with locked(path):
         rows = [file for file in owned if file != state_path(path) and _holds_something(file)]
         if force:
@@ -114,10 +114,15 @@ def _stdout() -> IO[bytes]:
     return stream
 
 
-def _check_not_read(owned: Sequence[Path], inputs: Mapping[str, str | None]) -> None:
+def check_not_read(owned: Sequence[Path], inputs: Iterable[str]) -> None:
+    """ScicotError where a file that is to be written is an input as well, or standard input."""
     for source in inputs:
+        try:
+            read = os.fstat(sys.stdin.fileno()) if source == STDOUT else os.stat(source)  # noqa: PTH116
+        except (OSError, ValueError, AttributeError):
+            continue
         for file in owned:
-            if file.exists() and Path(source).exists() and file.samefile(source):
+            if file.exists() and os.path.samestat(file.stat(), read):
                 raise ScicotError(f"{file}: is the input as well; name another output")
 
 
@@ -216,6 +221,12 @@ def _check_same(path: Path, recorded: Path, state: Row) -> None:
             f"{path}: was made with other settings ({'; '.join(changed)});"
             " name another output, or start it over with --force"
         )
+
+
+def write_finished(path: Path, command: str, settings: Row, counts: Mapping[str, int]) -> None:
+    """The state of an output that appeared whole."""
+    state = {"scicot": __version__, "command": command, "settings": settings, "inputs": {}}
+    _write_state(path, {**state, "counts": dict(counts), "finished": True})
 
 
 def _write_state(path: Path, state: Row) -> None:

@@ -289,10 +289,10 @@ def _string(row: Mapping[str, Any], name: str, default: str | None = None) -> st
         )
     if default is None and not value.strip():
         raise RowProblem(f'"{name}" is empty')
-    return _whole(value, f'"{name}"')
+    return whole(value, f'"{name}"')
 
 
-def _whole(text: str, what: str) -> str:
+def whole(text: str, what: str) -> str:
     """The text, where it can be written as UTF-8: neither tokenizers nor servers take the rest."""
     try:
         text.encode()
@@ -315,7 +315,7 @@ def _choices(value: Any) -> tuple[Choice, ...]:
         for name in ("label", "text"):
             if not isinstance(choice.get(name), str) or not choice[name].strip():
                 raise RowProblem(f'choice {number} has no "{name}"')
-            _whole(choice[name], f"choice {number}")
+            whole(choice[name], f"choice {number}")
         extra = {key: own for key, own in choice.items() if key not in ("label", "text")}
         choices.append(Choice(choice["label"], choice["text"], extra))
     labels = [choice.label for choice in choices]

@@ -40,10 +40,11 @@ def check_runs(
         why = f"is a {answer.stage} run, which reads no rationales"
         why = f"--rationale-from is {source}" if reads else why
         raise ScicotError(f"{place}: {why}; leave --rationale-model out")
-    if not reads and source in ("input", "shuffled"):
+    writes = FORMS[answer.stage].writes_rationale
+    if not reads and (source in ("input", "shuffled") or (source == "none" and writes)):
+        why = "writes its own rationale" if writes else "reads no rationales"
         raise ScicotError(
-            f"{place}: is a {answer.stage} run, which reads no rationales;"
-            " leave --rationale-from out"
+            f"{place}: is a {answer.stage} run, which {why}; leave --rationale-from out"
         )
     return answer, rationales
 
@@ -78,7 +79,7 @@ def check_settings(
         raise ScicotError("--vote: one rationale alone cannot vote; give --samples as well")
     if answer is None:
         if len(writers) > 1:
-            raise ScicotError("--rationale-model: one at a time, where there is no --answer-model")
+            raise ScicotError("only one student writes at a time where there is no --answer-model")
         alone = {
             "--rationale-from": settings.rationale_from != "student",
             "--vote": settings.vote,

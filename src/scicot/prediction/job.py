@@ -15,14 +15,14 @@ from scicot.outputs import Output, open_output
 from scicot.overlap import Met
 from scicot.prediction.students import Asked, Students
 from scicot.prediction.windows import of_shard, size_of_shard, windows
-from scicot.records import Prediction, Question, Row, RowProblem
+from scicot.records import Prediction, Question, Row, RowProblem, whole
 from scicot.reporting import LogReporter, Reporter, Task
 
 
 @dataclass
 class PredictSummary:
-    """How many questions were answered now (`abstained` and `unanswered` among them), and found
-    done already."""
+    """How many questions were done now, those that got no answer (`abstained`: for want of
+    confidence) among them, and found done already."""
 
     predicted: int = 0
     unanswered: int = 0
@@ -35,7 +35,7 @@ def predict(
     output: str | os.PathLike[str],
     *,
     answer_model: sources.Source | None = None,
-    rationale_model: sources.Source | Sequence[sources.Source] = (),
+    rationale_model: sources.Source | Sequence[sources.Source] | None = None,
     settings: PredictSettings | None = None,
     limit: int | None = None,
     skip_invalid: bool = False,
@@ -53,7 +53,7 @@ def predict(
     reporter = reporter or LogReporter()
     if isinstance(rationale_model, str | os.PathLike):
         rationale_model = [rationale_model]
-    students = Students.check(answer_model, rationale_model, settings)
+    students = Students.check(answer_model, rationale_model or (), settings)
     for doubt in students.doubts():
         reporter.warn(doubt)
     rows = sources.questions(
@@ -62,10 +62,12 @@ def predict(
         skip_invalid=skip_invalid,
         empty_pipe=True,
         reporter=reporter,
-        check=_has_rationale if students.reads_given else None,
+        check=_check_rationale if students.reads_given else None,
     )
     total = sources.count_unique(rows, reporter)
-    asked = _asked(rows, total, students, settings, reporter)
+    by = _rotation(total, settings) if students.shuffles else 0
+    further = "further rationale" if students.reads_given else None
+    asked = _asked(rows, by, sources.unique(rows, reporter, further))
     size = max(1, settings.window // max(1, students.rationales_each))
     # A shard's windows are counted, so they are never cut short for a pipe that is slow.
     idle = None if total is not None or settings.shard else rows.idle
@@ -77,7 +79,12 @@ def predict(
         open_output(
             output,
             command="predict",
-            settings=students.description(),
+            settings={
+                **students.description(),
+                # What a part of a shuffled or a sharded run must have in common with the others.
+                **({"rotation": f"{by} of {total}"} if by else {}),
+                **({"shard": str(settings.shard), "window": size} if settings.shard else {}),
+            },
             inputs={os.fspath(questions): sources.sha256_of(questions)},
             force=force,
         ) as out,
@@ -109,15 +116,14 @@ class _Job:
         before = out.existing()
         for asked in parts:
             there = self._check_done(asked, before)
-            done = there // each  # questions; the last one may have but some of its rows
+            done = there // each
             self.summary.already_done += done
-            if done:
-                task.advance(done)
-            if todo := asked[done:]:
-                made = self._students.rows(todo)[there % each :]
+            if there < len(asked) * each:
+                # All of a window that a crash has torn: another batch would have other last digits.
+                made = self._students.rows(asked)[there:]
                 out.write_all(row.to_row() for row in made)
-                self._count(made, len(todo))
-                task.advance(len(todo))
+                self._count(made, len(asked) - done)
+            task.advance(len(asked))
             self.rows += len(asked) * each
         for where, row in before:
             raise _other(where, f"{row.get('id')!r}", f"{self._name} has ended")
@@ -153,28 +159,26 @@ class _Job:
                 self.summary.unanswered += row.prediction is None and not row.abstained
 
 
-def _asked(
-    rows: sources.Rows[Question],
-    total: int | None,
-    students: Students,
-    settings: PredictSettings,
-    reporter: Reporter,
-) -> Iterator[Asked]:
-    """Each question with the one whose rationales it is to read: itself, or one far from it."""
-    questions = sources.unique(rows, reporter)
-    if not students.shuffles:
+def _asked(rows: sources.Rows[Question], by: int, questions: Iterator[Question]) -> Iterator[Asked]:
+    """Each question with the one whose rationales it is to read: itself, or the one that stands
+    `by` places behind it, the file being taken for a ring."""
+    if not by:
         return ((question, question) for question in questions)
-    if total is None:
-        raise ScicotError("--rationale-from shuffled: reads the questions twice; give a file")
-    if total < 2:
-        raise ScicotError("--rationale-from shuffled: takes two questions at least")
-    # A rotation: every rationale is read once, never by its own question, whatever the windows are;
-    # by half of the file (and by a little more for each seed), since neighbours are often alike.
-    by = 1 + (total // 2 - 1 + settings.seed) % (total - 1)
     others = chain(
         islice(sources.unique(rows, None), by, None), islice(sources.unique(rows, None), by)
     )
     return zip(questions, others, strict=True)
+
+
+def _rotation(total: int | None, settings: PredictSettings) -> int:
+    """How far from its question a shuffled rationale stands: about half of the file, since
+    neighbours are often alike, and one place more for each seed. So every rationale is read once,
+    never behind its own question, whatever the windows are."""
+    if total is None:
+        raise ScicotError("--rationale-from shuffled: reads the questions twice; give a file")
+    if total < 2:
+        raise ScicotError("--rationale-from shuffled: takes two questions at least")
+    return 1 + (total // 2 - 1 + settings.seed) % (total - 1)
 
 
 def _watched(parts: Iterable[list[Asked]], met: Met) -> Iterator[list[Asked]]:
@@ -197,9 +201,11 @@ def _tell(summary: PredictSummary, settings: PredictSettings, reporter: Reporter
         )
 
 
-def _has_rationale(question: Question) -> None:
-    if not isinstance(question.extra.get("rationale"), str):
-        raise RowProblem('has no "rationale", which --rationale-from input reads')
+def _check_rationale(question: Question) -> None:
+    rationale = question.extra.get("rationale")
+    if not isinstance(rationale, str):
+        raise RowProblem('has no "rationale" to read, as --rationale-from wants it')
+    whole(rationale, '"rationale"')
 
 
 def _other(where: str, answered: str, expected: str) -> ScicotError:

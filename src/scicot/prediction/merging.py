@@ -5,15 +5,27 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from scicot import jsonl, sources
 from scicot.errors import InvalidRow, ScicotError
-from scicot.outputs import differences, make_parent, read_state, state_path
+from scicot.outputs import (
+    STDOUT,
+    check_not_read,
+    differences,
+    locked,
+    make_parent,
+    read_state,
+    state_path,
+    write_finished,
+)
+from scicot.records import Prediction, Question, Rationale, Row, RowProblem
 from scicot.reporting import LogReporter, Reporter, Task, counted
 
 _NAMED = 5  # ids spelled out in a message
+_OF_A_PART = ("shard",)  # settings that the whole does not have
 
 
 def merge(
@@ -28,80 +40,91 @@ def merge(
 ) -> int:
     """Put the rows of `parts` in the order of the questions, every line as it stands; their number.
 
-    Raises ScicotError, and writes nothing, unless every question came exactly once (of sampled
-    rationales, each sample once), from runs that are finished and alike.
+    Raises ScicotError, and writes nothing, unless every question came exactly once (of rationales,
+    every sample once), as it stands in `questions`, and from runs that are finished and alike.
     """
     reporter = reporter or LogReporter()
-    target = Path(output)
-    files = [Path(part) for part in parts]
-    if target.exists() and not force:
-        raise ScicotError(f"{target}: exists; name another output, or replace it with --force")
+    if os.fspath(output) == STDOUT:
+        raise ScicotError("-o -: a merged file appears whole or not at all; name one")
+    target, files = Path(output).resolve(), [Path(part) for part in parts]
     for file in files:
         if not file.is_file():
-            raise ScicotError(f"{file}: no such file")
-        if target.exists() and target.samefile(file):
-            raise ScicotError(f"{target}: is a part as well; name another output")
+            raise ScicotError(f"{file}: is no file; a part is what predict --shard wrote")
+    if target.exists() and not target.is_file():
+        raise ScicotError(f"{output}: is no file, and cannot be replaced by one; name another")
+    check_not_read([target], [os.fspath(questions), *map(os.fspath, files)])
     make_parent(target)
-    _check_states(files)
-    rows = sources.questions(questions, limit=limit, skip_invalid=skip_invalid, reporter=reporter)
-    with reporter.task("reading the parts") as task:
-        index = _Index(files, task)
-    asked = (question.id for question in sources.unique(rows, reporter))
-    with reporter.task("merging") as task, jsonl.replacing(target) as stream:
-        for line in index.in_order(counted(asked, task)):
-            stream.write(line)
-    return index.rows
+    with locked(target):
+        if target.exists() and not force:
+            raise ScicotError(f"{output}: exists; name another output, or replace it with --force")
+        settings = _settings_of(files)
+        rows = sources.questions(
+            questions, limit=limit, skip_invalid=skip_invalid, reporter=reporter
+        )
+        with reporter.task("reading the parts") as task, closing(_Parts(files, task)) as parted:
+            asked = counted(sources.unique(rows, reporter), task)
+            with jsonl.replacing(target) as stream:
+                for line in parted.in_order(asked):
+                    stream.write(line)
+        state_path(target).unlink(missing_ok=True)
+        if settings is not None:
+            write_finished(target, "predict", settings, {"rows": parted.rows})
+    return parted.rows
 
 
-class _Index:
+class _Parts:
     """Where the rows of each question stand: in a table on disk, as they may be millions."""
 
     def __init__(self, files: Sequence[Path], task: Task) -> None:
-        self._files = files
         self.rows = 0
+        self._files = files
+        self._open: tuple[int, IO[bytes]] | None = None
         self._table = sqlite3.connect("", isolation_level=None)
         self._table.execute("pragma journal_mode = off")
         self._table.execute(
-            "create table rows (id text, sample integer, file integer, start integer,"
+            "create table rows (id blob, sample integer, file integer, start integer,"
             " primary key (id, sample)) without rowid"
         )
         self._table.execute("begin")
-        made: Any = None
+        first: tuple[str, Any] | None = None
         for number, file in enumerate(files):
             for where, start, row in _located(file):
-                made = made or (where, _maker(row))
-                if _maker(row) != made[1]:
-                    raise ScicotError(f"{where}: was made otherwise than {made[0]}")
-                self._add(where, str(row.get("id")), row.get("sample", 0), number, start)
+                maker, sample = _maker_and_sample(where, row)
+                first = first or (where, maker)
+                if maker != first[1]:
+                    raise ScicotError(f"{where}: was made otherwise than {first[0]}")
+                self._add(where, row, sample, number, start)
                 task.advance()
-        counts = "select count(*) from rows group by id order by count(*) desc limit 1"
-        self._each = (self._table.execute(counts).fetchone() or (1,))[0]
+        most = self._table.execute("select max(sample) from rows").fetchone()[0]
+        self._each = 1 + (most or 0)
 
-    def _add(self, where: str, identity: str, sample: int, number: int, start: int) -> None:
+    def close(self) -> None:
+        self._table.close()
+        if self._open is not None:
+            self._open[1].close()
+
+    def _add(self, where: str, row: Row, sample: int, number: int, start: int) -> None:
         add = "insert or ignore into rows values (?, ?, ?, ?)"
-        if not self._table.execute(add, (identity, sample, number, start)).rowcount:
-            raise ScicotError(f"{where}: {identity!r} has come before; no row may come twice")
+        if not self._table.execute(add, (_key(row["id"]), sample, number, start)).rowcount:
+            raise ScicotError(f"{where}: {row['id']!r} has come before; no row may come twice")
         self.rows += 1
 
-    def in_order(self, asked: Iterable[str]) -> Iterator[bytes]:
-        """The lines of these ids; ScicotError at the end where some were missing or not asked."""
+    def in_order(self, questions: Iterable[Question]) -> Iterator[bytes]:
+        """The lines that answer these; ScicotError at the end where some were missing or not
+        asked."""
         query = "select file, start from rows where id = ? order by sample"
         missing: list[str] = []
         lacking = written = 0
-        streams = [file.open("rb") for file in self._files]
-        try:
-            for identity in asked:
-                found = self._table.execute(query, (identity,)).fetchall()
-                if len(found) < self._each:
-                    lacking += 1
-                    missing += [identity][: _NAMED - len(missing)]
-                for number, start in found:
-                    streams[number].seek(start)
-                    yield streams[number].readline()
-                    written += 1
-        finally:
-            for stream in streams:
-                stream.close()
+        for question in questions:
+            found = self._table.execute(query, (_key(question.id),)).fetchall()
+            if len(found) != self._each:
+                lacking += 1
+                missing += [question.id][: _NAMED - len(missing)]
+            for number, start in found:
+                line = self._line(number, start)
+                self._check_same(question, number, line)
+                yield line
+                written += 1
         if lacking:
             named = ", ".join(missing) + (", ..." if lacking > len(missing) else "")
             raise ScicotError(f"{lacking} questions are not in the parts, or not whole ({named})")
@@ -110,9 +133,32 @@ class _Index:
                 f"{self.rows - written} rows of the parts answer no question of this file"
             )
 
+    def _line(self, number: int, start: int) -> bytes:
+        # One file at a time: parts come in windows, and there may be more of them than may be open.
+        if self._open is None or self._open[0] != number:
+            if self._open is not None:
+                self._open[1].close()
+            self._open = number, self._files[number].open("rb")
+        self._open[1].seek(start)
+        return self._open[1].readline()
 
-def _located(file: Path) -> Iterator[tuple[str, int, dict[str, Any]]]:
-    """(FILE:LINE, where it starts, row) for each row."""
+    def _check_same(self, question: Question, number: int, line: bytes) -> None:
+        answered = Question.from_row(jsonl.decode(line))
+        same = ("question", "choices", "context", "answer")
+        for name in same:
+            if getattr(question, name) != getattr(answered, name):
+                raise ScicotError(
+                    f"{self._files[number]}: {question.id!r} has another {name!r} than the"
+                    " questions; they have changed, or are others"
+                )
+
+
+def _key(identity: str) -> bytes:
+    return identity.encode("utf-8", "surrogatepass")
+
+
+def _located(file: Path) -> Iterator[tuple[str, int, Row]]:
+    """(FILE:LINE, where the line starts, row) for each row."""
     starts: list[int] = []  # of the line read last
 
     def lines() -> Iterator[bytes]:
@@ -129,23 +175,34 @@ def _located(file: Path) -> Iterator[tuple[str, int, dict[str, Any]]]:
         yield where, starts[0], row
 
 
-def _maker(row: dict[str, Any]) -> Any:
-    """What wrote a row: the same for all rows of one prediction."""
-    return row["models"] if "models" in row else row.get("teacher")
+def _maker_and_sample(where: str, row: Row) -> tuple[Any, int]:
+    """What wrote a row, and the number of its sample; InvalidRow for what predict did not write."""
+    try:
+        written = Prediction.from_row(row) if "prediction" in row else Rationale.from_row(row)
+    except RowProblem as problem:
+        raise InvalidRow(where, f"is no row of predict: {problem}") from None
+    if isinstance(written, Prediction):
+        return written.models, 0
+    return written.teacher, written.sample
 
 
-def _check_states(files: Sequence[Path]) -> None:
-    """ScicotError where a part is not finished, or was made with other settings than the first."""
-    first: dict[str, Any] | None = None
+def _settings_of(files: Sequence[Path]) -> Row | None:
+    """The settings that all parts have in common, None where they are not told.
+
+    ScicotError where a part is not finished, or was made with other settings than the first.
+    """
+    common: Row | None = None
     for file in files:
         state = read_state(state_path(file))
         if state is None:
             continue
         if not state.get("finished"):
             raise ScicotError(f"{file}: is not finished; the same predict command goes on with it")
-        settings = {**state.get("settings", {}), "shard": None}
-        first = first or settings
-        if changed := differences(first, settings):
+        told = state.get("settings")
+        settings = {k: v for k, v in dict(told or {}).items() if k not in _OF_A_PART}
+        common = settings if common is None else common
+        if changed := differences(common, settings):
             raise ScicotError(
                 f"{file}: was made with other settings than {files[0]} ({'; '.join(changed)})"
             )
+    return common and {name: value for name, value in common.items() if name != "window"}

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from scicot.config import AnswerAs, PredictSettings
+from scicot.config import SAMPLING, AnswerAs, PredictSettings
 from scicot.overlap import Met
 from scicot.prediction import checks
-from scicot.records import PREDICTION_FIELDS, STUDENT, Prediction, Question, Rationale
+from scicot.records import (
+    PREDICTION_FIELDS,
+    RATIONALE_FIELDS,
+    STUDENT,
+    Prediction,
+    Question,
+    Rationale,
+)
 from scicot.stages import FORMS
 from scicot.students import answering
 from scicot.students.answering import Answer
@@ -85,7 +91,6 @@ class Students:
             "max_new_tokens": limits[0] if len(set(limits)) == 1 else limits or None,
             "precision": str(precision).removeprefix("torch."),
             **({"abstain_below": settings.abstain_below} if settings.abstain_below else {}),
-            **({"shard": str(settings.shard)} if settings.shard else {}),
         }
 
     def doubts(self) -> Iterator[str]:
@@ -114,7 +119,9 @@ class Students:
     def carried(self, question: Question) -> Question:
         """The question as its row of the output carries it: without what that row says anew."""
         question = question.without(PREDICTION_FIELDS)
-        return question if self._answer else question.without_rationale()
+        if self._answer:
+            return question
+        return question.without((*RATIONALE_FIELDS, "fold"))  # fields of a student's rationales
 
     def rows(self, asked: Sequence[Asked]) -> list[Prediction | Rationale]:
         """The rows of the output, `rows_each` for each question, in order."""
@@ -185,27 +192,33 @@ class Students:
             return [[question.extra["rationale"]] for question in questions]
         if self._source == "none":
             return [[]] * len(questions)
-        draws: list[list[int | None]] = [[None] for _ in questions]
-        if self._settings.sampling is not None:
-            samples = range(self._settings.samples)
-            draws = [
-                [seed_of(self._settings.seed, question.id, sample) for sample in samples]
-                for question in questions
-            ]
         written: list[list[str]] = [[] for _ in questions]
-        for run in self._writers:
+        for number, run in enumerate(self._writers):
             made = answering.write_rationales(
-                self._student(run), run.stage, questions, self._decoding(run), draws
+                self._student(run),
+                run.stage,
+                questions,
+                self._decoding(run),
+                [self._draws(question, number) for question in questions],
             )
             for own, texts in zip(written, made, strict=True):
                 own += texts
         return written
 
+    def _draws(self, question: Question, writer: int) -> list[int | None]:
+        """The seeds of a question's samples; one None where nothing is drawn."""
+        settings = self._settings
+        if settings.sampling is None:
+            return [None]
+        samples = range(settings.samples)
+        return [seed_of(settings.seed, question.id, sample, writer) for sample in samples]
+
     def _opinions(
         self, run: Run, questions: Sequence[Question], rationales: Sequence[Sequence[str]]
     ) -> list[list[Opinion]]:
-        """What the answer student makes of each rationale, or of none; of equal ones once."""
-        distinct = [Counter[str | None](texts) or Counter([None]) for texts in rationales]
+        """What the answer student makes of each rationale, or of none; equal ones are read once."""
+        read: list[Sequence[str | None]] = [texts or [None] for texts in rationales]
+        distinct = [dict.fromkeys(texts) for texts in read]
         asked = [
             (question, text)
             for question, texts in zip(questions, distinct, strict=True)
@@ -219,10 +232,8 @@ class Students:
             self._scoring(run),
         )
         each = iter([answering.softmax(own, self._temperature(run)) for own in scores])
-        return [
-            [opinion for times in texts.values() for opinion in [next(each)] * times]
-            for texts in distinct
-        ]
+        known = [{text: next(each) for text in texts} for texts in distinct]
+        return [[own[text] for text in texts] for own, texts in zip(known, read, strict=True)]
 
     def _scoring(self, run: Run) -> AnswerAs:
         scoring = self._settings.scoring
@@ -236,7 +247,7 @@ class Students:
     def _decoding(self, writer: Run) -> Decoding:
         settings = self._settings
         most = settings.max_new_tokens or writer.manifest.max_target_tokens
-        return Decoding(most, settings.sampling or 1.0, settings.top_p, settings.beams)
+        return Decoding(most, settings.sampling or SAMPLING, settings.top_p, settings.beams)
 
     def _rationale_source(self) -> str:
         if self._answer is None or FORMS[self._answer.stage].writes_rationale:
@@ -245,7 +256,7 @@ class Students:
         return self._settings.rationale_from if reads else "none"
 
     def _models(self) -> dict[str, Any]:
-        """What the rows say of how they were made: runs, and every setting off its default."""
+        """What the rows say of how they were made: runs, scoring, and how rationales came about."""
         answer, settings = self._answer, self._settings
         names = [run.identity for run in self._runs if run is not answer]
         models: dict[str, Any] = {

@@ -7,6 +7,7 @@ their scores are alike to the last digit.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import TypeVar
@@ -14,23 +15,31 @@ from typing import TypeVar
 from scicot.config import Shard
 from scicot.errors import ScicotError
 
+# The rows of a pipe that come within this time are answered together.
+PATIENCE_SECONDS = 0.05
+
 Item = TypeVar("Item")
 
 
 def windows(
-    items: Iterable[Item], size: int, idle: Callable[[], bool] | None = None
+    items: Iterable[Item], size: int, idle: Callable[[float], bool] | None = None
 ) -> Iterator[list[Item]]:
-    """`size` items at a time; fewer where `idle` says that the next one is not there yet, and
-    before a ScicotError of the items, which comes behind those that stood before it."""
+    """`size` items at a time; fewer where PATIENCE_SECONDS after the first one `idle(seconds)` says
+    that no item comes within so many more, and before a ScicotError of the items, which comes
+    behind those that stood before it."""
     stream = iter(items)
     problem: ScicotError | None = None
     more = True
     while more:
         window: list[Item] = []
+        began = 0.0
         try:
             for item in stream:
                 window.append(item)
-                if len(window) == size or (idle is not None and idle()):
+                began = began or time.monotonic()
+                if len(window) == size:
+                    break
+                if idle and idle(max(0.0, began + PATIENCE_SECONDS - time.monotonic())):
                     break
             else:
                 more = False

@@ -8,9 +8,6 @@ import select
 import stat
 from typing import IO
 
-# A writer that is faster than this is not waited for in vain: its rows are answered together.
-PATIENCE_SECONDS = 0.05
-
 
 class Arrival:
     """The stream that a source is read from, watched."""
@@ -31,23 +28,24 @@ class Arrival:
         self._stream = io.BufferedReader(self._raw, 65536)
         return self._stream
 
-    def idle(self) -> bool:
-        """Whether nothing more has come for a moment, though more may come."""
+    def idle(self, seconds: float) -> bool:
+        """Whether nothing more comes within so many seconds, though more may come later."""
         if self._raw is None or self._stream is None or self._raw.ended:
             return False
-        self._raw.waits = False
+        self._raw.patience = seconds
         try:
             return not self._stream.peek(1) and not self._raw.ended
         finally:
-            self._raw.waits = True
+            self._raw.patience = None
 
 
 class _Pipe(io.RawIOBase):
-    """A descriptor that is somebody else's to close. With `waits` unset, reading gives up soon."""
+    """A descriptor that is somebody else's to close. With `patience`, reading waits for so many
+    seconds only, and gives up then."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
-        self.waits = True
+        self.patience: float | None = None
         self.ended = False
 
     def readable(self) -> bool:
@@ -57,8 +55,12 @@ class _Pipe(io.RawIOBase):
         return self._descriptor
 
     def readinto(self, buffer: memoryview) -> int | None:  # type: ignore[override]
-        if not self.waits and not select.select([self._descriptor], [], [], PATIENCE_SECONDS)[0]:
-            return None
+        if self.ended:  # of a terminal, too, where one could go on reading
+            return 0
+        if self.patience is not None:
+            there, _, _ = select.select([self._descriptor], [], [], self.patience)
+            if not there:
+                return None
         data = os.read(self._descriptor, len(buffer))
         buffer[: len(data)] = data
         self.ended = not data

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -62,8 +63,8 @@ class Rows(Generic[T]):
         empty_pipe: bool = False,
         reporter: Reporter,
     ) -> None:
-        if limit is not None and limit < 1:
-            raise ScicotError(f"--limit is {limit}; it must be at least 1")
+        if limit is not None and not 1 <= limit <= sys.maxsize:
+            raise ScicotError(f"--limit is {limit}; it must be at least 1, and a number of rows")
         self.source = os.fspath(source)
         self.counts = Counts()
         self._parse = parse
@@ -78,9 +79,9 @@ class Rows(Generic[T]):
     def rereadable(self) -> bool:
         return is_rereadable(self.source)
 
-    def idle(self) -> bool:
-        """Whether whoever asks for the next row would have to wait for a pipe to bring it."""
-        return self._arrival.idle()
+    def idle(self, seconds: float) -> bool:
+        """Whether whoever asks a pipe for its next row would have to wait longer than this."""
+        return self._arrival.idle(seconds)
 
     def check(self) -> int:
         """Read and validate everything; how many records there are. Only where rereadable."""
@@ -221,8 +222,11 @@ def predictions(source: Source, **options: Unpack[Options]) -> Rows[Prediction]:
     return Rows(source, _predictions_of, **options)
 
 
-def unique(questions: Iterable[Question], reporter: Reporter | None) -> Iterator[Question]:
-    """Each question once, the first with its id; how many were repeated is noted at the end.
+def unique(
+    questions: Iterable[Question], reporter: Reporter | None, further: str | None = None
+) -> Iterator[Question]:
+    """Each question once, the first with its id; how many were repeated is noted at the end, or
+    warned of where what is left out with them has a name, `further`.
 
     Raises ScicotError where two different questions share an id, by which rows are joined.
     """
@@ -240,7 +244,9 @@ def unique(questions: Iterable[Question], reporter: Reporter | None) -> Iterator
             yield question
         else:
             repeated += 1
-    if repeated and reporter is not None:
+    if repeated and reporter is not None and further:
+        reporter.warn(f"{_counted(repeated, further)} left out: of each question the first is read")
+    elif repeated and reporter is not None:
         reporter.note(
             f"{_counted(repeated, 'repeated question')} left out, the same by id and text"
         )
@@ -265,9 +271,13 @@ def _rationales_of(row: Row) -> Sequence[Rationale]:
     prediction = Prediction.from_row(row)
     if not prediction.rationales:
         raise RowProblem("was predicted without a rationale, so there is none to learn from")
+    source = prediction.models.get("rationale_from", "student")
+    if source == "shuffled":
+        raise RowProblem("was predicted behind another question's rationale: not fit to learn from")
     question = prediction.question.without_rationale()
+    teacher = PREDICTED if source == "student" else None
     return [
-        Rationale(question, text, sample=index, teacher=PREDICTED)
+        Rationale(question, text, sample=index, teacher=teacher)
         for index, text in enumerate(prediction.rationales)
     ]
 

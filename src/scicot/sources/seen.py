@@ -14,6 +14,7 @@ class Seen:
     """
 
     def __init__(self) -> None:
+        # The garbage collector may close it in another thread than that which used it.
         self._table = sqlite3.connect("", isolation_level=None, check_same_thread=False)
         self._table.execute("pragma journal_mode = off")
         self._table.execute(f"pragma cache_size = -{_CACHE_KIB}")

@@ -19,8 +19,8 @@ Ids = list[int]
 
 @dataclass(frozen=True, slots=True)
 class Decoding:
-    """How a text is written. `temperature` and `top_p` are for what is drawn, `beams` for the rest:
-    1 is greedy."""
+    """How a text is written. `temperature` and `top_p` are for what is drawn, `beams` (1 is greedy)
+    for what is not: a text is drawn or searched for."""
 
     max_new_tokens: int
     temperature: float = SAMPLING

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+
+# Tokens that a sequence reads, and tokens that it writes or is scored on.
+Lengths = tuple[int, int]
 
 
-def batches(lengths: Sequence[int], *, tokens: int, size: int) -> Iterator[list[int]]:
-    """Places of sequences of these lengths, the longest first, `size` at most at a time, and of no
-    more than `tokens` tokens when all are padded to the longest (but one sequence is never too
-    much). Sequences of one length stay in their order.
+def batches(
+    lengths: Sequence[Lengths], fits: Callable[[int, int, int], bool]
+) -> Iterator[list[int]]:
+    """Places of sequences of these lengths, the longest first, as many at a time as `fits(rows,
+    read, written)` allows when all are padded to the longest; one sequence is never too much.
+    Sequences of the same lengths stay in their order.
     """
-    order = sorted(range(len(lengths)), key=lambda place: -lengths[place])
-    start = 0
-    while start < len(order):
-        rows = max(1, min(size, tokens // max(1, lengths[order[start]])))
-        yield order[start : start + rows]
-        start += rows
+    order = sorted(range(len(lengths)), key=lambda place: (-lengths[place][0], -lengths[place][1]))
+    batch: list[int] = []
+    read = written = 0
+    for place in order:
+        wider = max(read, lengths[place][0]), max(written, lengths[place][1])
+        if batch and not fits(len(batch) + 1, *wider):
+            yield batch
+            batch, wider = [], lengths[place]
+        batch.append(place)
+        read, written = wider
+    if batch:
+        yield batch

@@ -1,65 +1,49 @@
-"""Texts drawn from a student, each by a seed of its own, whatever is drawn beside it."""
+"""Tokens drawn from a student, each text by a seed of its own, whatever is drawn beside it."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-
-from scicot.students.base import Decoding
+import numpy.typing as npt
 
 if TYPE_CHECKING:
     import torch
 
 
-def seed_of(seed: int, identity: str, sample: int) -> int:
-    """The seed, below 2**63, of a sample of the question with this id."""
-    key = f"{seed}/{sample}/{identity}".encode("utf-8", "surrogatepass")
-    return int.from_bytes(hashlib.sha256(key).digest()[:8]) >> 1
+def seed_of(seed: int, identity: str, sample: int, writer: int = 0) -> int:
+    """The seed, below 2**63, of a sample of the question with this id. Several `writer`s of the
+    same command draw apart from one another."""
+    key = f"{seed}/{sample}/{identity}" + (f"/{writer}" if writer else "")
+    return int.from_bytes(hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()[:8]) >> 1
 
 
-class Drawn:
-    """A logits processor that leaves one token to choose, in the rows that have a seed: one drawn
-    at the temperature from the nucleus of `top_p` (Holtzman et al. 2020).
+def uniforms(seed: int, count: int) -> npt.NDArray[np.float64]:
+    """The numbers in [0, 1) that decide the tokens of a text, one each: shape (count,)."""
+    return np.random.Generator(np.random.Philox(key=seed)).random(count)
 
-    A row has one uniform number a step, and takes the token that it falls on where the tokens'
-    probabilities lie end to end in the order of the vocabulary. So a difference in the seventh
-    digit, which another batch may make, almost never makes another token.
+
+def chosen(
+    logits: torch.Tensor, uniform: torch.Tensor, temperature: float, top_p: float
+) -> torch.Tensor:
+    """The token that each row draws at the temperature from the nucleus of `top_p` (Holtzman et al.
+    2020). logits: shape (rows, vocabulary); uniform and the result: shape (rows,).
+
+    It is the one on which the row's number falls where the tokens' probabilities lie end to end in
+    the order of the vocabulary: a difference in the seventh digit of a logit, which another batch
+    may make, almost never makes another token.
     """
+    import torch
 
-    def __init__(self, draws: Sequence[int | None], decoding: Decoding) -> None:
-        self._rows = [row for row, seed in enumerate(draws) if seed is not None]
-        self._decoding = decoding
-        self._uniform = np.array(
-            [
-                np.random.Generator(np.random.Philox(key=seed)).random(decoding.max_new_tokens)
-                for seed in draws
-                if seed is not None
-            ]
-        )
-
-    def __call__(self, tokens: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
-        import torch
-
-        if not self._rows:
-            return scores
-        step = tokens.shape[1] - 1  # behind the start token
-        rows = torch.tensor(self._rows, device=scores.device)
-        p = torch.softmax(scores[rows].double() / self._decoding.temperature, dim=-1)
-        if self._decoding.top_p < 1:
-            p = p * _nucleus(p, self._decoding.top_p)
-        ends = p.cumsum(-1)
-        total = ends[:, -1:].contiguous()
-        point = torch.from_numpy(self._uniform[:, step]).to(ends.device).unsqueeze(-1) * total
-        drawn = torch.searchsorted(ends, point, right=True)
-        last = torch.searchsorted(ends, total)  # the last one with a probability
-        drawn = torch.minimum(drawn, last)
-        scores = scores.clone()
-        scores[rows] = -torch.inf
-        scores[rows, drawn.squeeze(-1)] = 0.0
-        return scores
+    p = torch.softmax(logits.double() / temperature, dim=-1).nan_to_num()
+    if top_p < 1:
+        p = p * _nucleus(p, top_p)
+    ends = p.cumsum(-1)
+    total = ends[:, -1:].contiguous()
+    drawn = torch.searchsorted(ends, uniform.unsqueeze(-1) * total, right=True)
+    last = torch.searchsorted(ends, total)  # the last one with a probability
+    return torch.minimum(drawn, last).squeeze(-1)
 
 
 def _nucleus(p: torch.Tensor, top_p: float) -> torch.Tensor:

@@ -146,7 +146,7 @@ def check_run(directory: str | os.PathLike[str], option: str, *stages: Stage) ->
     if manifest.stage not in stages:
         made_by, wanted = FORMS[manifest.stage].command, FORMS[stages[0]].command
         raise ScicotError(
-            f"{place}: is a {manifest.stage} run (made by {made_by}); give one made by {wanted}"
+            f"{place}: is a run of {made_by} ({manifest.stage}); give one made by {wanted}"
         )
     if manifest.seeds:
         one = Path(directory) / manifest.seeds[0]

@@ -6,16 +6,18 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import numpy as np
+
 from scicot.errors import ScicotError
 from scicot.students.base import Decoding, Ids
 from scicot.students.batches import batches
-from scicot.students.drawing import Drawn
+from scicot.students.drawing import chosen, uniforms
 
 if TYPE_CHECKING:
     import torch
 
 BATCH_TOKENS = {"cpu": 16_384, "cuda": 65_536}
-_LOGITS = 2**24  # numbers that are scored together at most: 64 MiB in fp32
+_LOGITS = {"cpu": 2**24, "cuda": 2**28}  # numbers that are scored together: 64 MiB in fp32, 1 GiB
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -25,9 +27,12 @@ class TransformersEngine:
     """An `Engine` (see base.py) on a model that is loaded, on its device, in its precision."""
 
     def __init__(self, model: Any, *, batch_size: int, batch_tokens: int | None = None) -> None:
+        kind = "cuda" if model.device.type == "cuda" else "cpu"
         self._model = model
         self._size = batch_size
-        self._tokens = batch_tokens or BATCH_TOKENS.get(model.device.type, BATCH_TOKENS["cpu"])
+        self._tokens = batch_tokens or BATCH_TOKENS[kind]
+        self._logits = _LOGITS[kind]
+        self._head: Any = None  # the output layer in fp32, where the rest is not
 
     def generate(
         self, sources: Sequence[Ids], draws: Sequence[Sequence[int | None]], decoding: Decoding
@@ -36,9 +41,15 @@ class TransformersEngine:
             places, seeds = zip(*items, strict=True)
             return self._written([sources[place] for place in places], seeds, decoding)
 
+        def fits(rows: int, read: int, written: int) -> bool:
+            rows *= decoding.beams
+            return rows <= self._size and rows * (read + written) <= self._tokens
+
         pairs = [(place, seed) for place, own in enumerate(draws) for seed in own]
-        lengths = [len(sources[place]) + decoding.max_new_tokens for place, _ in pairs]
-        written = iter(self._batched(pairs, lengths, self._size, run))
+        if decoding.beams > 1 and any(seed is not None for _, seed in pairs):
+            raise ValueError("a text is drawn or searched for, not both")
+        lengths = [(len(sources[place]), decoding.max_new_tokens) for place, _ in pairs]
+        written = iter(_batched(pairs, batches(lengths, fits), run))
         return [[next(written) for _ in own] for own in draws]
 
     def score(
@@ -48,11 +59,13 @@ class TransformersEngine:
             places, ends = zip(*items, strict=True)
             return self._log_likelihoods([sources[place] for place in places], ends)
 
+        def fits(rows: int, read: int, scored: int) -> bool:
+            within = rows <= self._size and rows * (read + scored) <= self._tokens
+            return within and rows * scored * self._model.config.vocab_size <= self._logits
+
         pairs = [(place, target) for place, own in enumerate(targets) for target in own]
-        lengths = [len(sources[place]) + len(target) for place, target in pairs]
-        longest = max((len(target) for _, target in pairs), default=1)
-        size = max(1, min(self._size, _LOGITS // (longest * self._model.config.vocab_size)))
-        scores = iter(self._batched(pairs, lengths, size, run))
+        lengths = [(len(sources[place]), len(target)) for place, target in pairs]
+        scores = iter(_batched(pairs, batches(lengths, fits), run))
         return [[next(scores) for _ in own] for own in targets]
 
     def _written(
@@ -73,11 +86,11 @@ class TransformersEngine:
         )
         own, self._model.generation_config = self._model.generation_config, plain
         try:
-            with torch.inference_mode():
+            with torch.inference_mode(), self._head_in_fp32():
                 tokens = self._model.generate(
                     **self._encoded(sources),
                     generation_config=plain,
-                    logits_processor=LogitsProcessorList([Drawn(draws, decoding)]),
+                    logits_processor=LogitsProcessorList([_Drawn(draws, decoding)]),
                 )
         finally:
             self._model.generation_config = own
@@ -87,7 +100,7 @@ class TransformersEngine:
         import torch
 
         labels, _ = self._padded(targets)
-        with torch.inference_mode(), _head_in_fp32(self._model):
+        with torch.inference_mode(), self._head_in_fp32():
             logits = self._model(
                 **self._encoded(sources),
                 decoder_input_ids=self._model.prepare_decoder_input_ids_from_labels(labels),
@@ -123,19 +136,70 @@ class TransformersEngine:
         mask = (torch.arange(tokens.shape[1]) < lengths.unsqueeze(-1)).long()
         return tokens.to(self._model.device), mask.to(self._model.device)
 
-    def _batched(
-        self,
-        items: Sequence[Item],
-        lengths: Sequence[int],
-        size: int,
-        run: Callable[[list[Item]], list[Result]],
-    ) -> list[Result]:
-        """run() over batches of items of like length, results in the order of the items."""
-        results: dict[int, Result] = {}
-        for places in batches(lengths, tokens=self._tokens, size=size):
-            done = _halving([items[place] for place in places], run)
-            results.update(zip(places, done, strict=True))
-        return [results[place] for place in range(len(items))]
+    @contextmanager
+    def _head_in_fp32(self) -> Iterator[None]:
+        """Let the output layer answer in fp32 for as long as this lasts.
+
+        A bf16 logit between 16 and 32 moves in steps of 1/8: labels that differ by less would tie,
+        and so would the tokens of a rationale, of which the first one would be taken.
+        """
+        import torch
+
+        if self._model.dtype == torch.float32:
+            yield
+            return
+        layer = self._model.get_output_embeddings()
+        if self._head is None:
+            bias = getattr(layer, "bias", None)
+            self._head = layer.weight.float(), None if bias is None else bias.float()
+
+        def in_fp32(_: Any, hidden: tuple[torch.Tensor], __: torch.Tensor) -> torch.Tensor:
+            return torch.nn.functional.linear(hidden[0].float(), *self._head)
+
+        hook = layer.register_forward_hook(in_fp32)
+        try:
+            yield
+        finally:
+            hook.remove()
+
+
+class _Drawn:
+    """A logits processor that leaves one token to choose, in the rows that have a seed."""
+
+    def __init__(self, draws: Sequence[int | None], decoding: Decoding) -> None:
+        self._rows = [row for row, seed in enumerate(draws) if seed is not None]
+        self._decoding = decoding
+        numbers = [uniforms(seed, decoding.max_new_tokens) for seed in draws if seed is not None]
+        self._uniforms = np.array(numbers)
+
+    def __call__(self, tokens: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        import torch
+
+        if not self._rows:
+            return scores
+        place = torch.device("cpu") if scores.device.type == "mps" else scores.device  # no fp64
+        step = tokens.shape[1] - 1  # behind the start token
+        uniform = torch.from_numpy(self._uniforms[:, step]).to(place)
+        rows = torch.tensor(self._rows, device=scores.device)
+        temperature, top_p = self._decoding.temperature, self._decoding.top_p
+        drawn = chosen(scores[rows].to(place), uniform, temperature, top_p).to(scores.device)
+        scores = scores.clone()
+        scores[rows] = -torch.inf
+        scores[rows, drawn] = 0.0
+        return scores
+
+
+def _batched(
+    items: Sequence[Item],
+    parts: Iterator[list[int]],
+    run: Callable[[list[Item]], list[Result]],
+) -> list[Result]:
+    """run() over batches of items, named by their places; results in the order of the items."""
+    results: dict[int, Result] = {}
+    for places in parts:
+        done = _halving([items[place] for place in places], run)
+        results.update(zip(places, done, strict=True))
+    return [results[place] for place in range(len(items))]
 
 
 def _halving(items: list[Item], run: Callable[[list[Item]], list[Result]]) -> list[Result]:
@@ -147,8 +211,8 @@ def _halving(items: list[Item], run: Callable[[list[Item]], list[Result]]) -> li
     except torch.OutOfMemoryError:
         if len(items) == 1:
             raise ScicotError(
-                "the device has not enough memory for a single sequence; set a smaller"
-                " --max-new-tokens, or predict with --device cpu"
+                "the device has not enough memory for a single sequence; shorten what is read or"
+                " written (--max-new-tokens), or take --device cpu"
             ) from None
     torch.cuda.empty_cache()
     middle = len(items) // 2
@@ -158,25 +222,3 @@ def _halving(items: list[Item], run: Callable[[list[Item]], list[Result]]) -> li
 def _until(end: int, row: Ids) -> Ids:
     """The row up to its first end token, or all of it."""
     return row[: row.index(end) + 1] if end in row else row
-
-
-@contextmanager
-def _head_in_fp32(model: Any) -> Iterator[None]:
-    """Let the output layer answer in fp32 for as long as this lasts.
-
-    A bf16 logit between 16 and 32 moves in steps of 1/8: labels that differ by less would tie, and
-    a tie would go to the first choice.
-    """
-    import torch
-
-    def in_fp32(head: Any, hidden: tuple[torch.Tensor], _: torch.Tensor) -> torch.Tensor:
-        return torch.nn.functional.linear(hidden[0].float(), head.weight.float())
-
-    if model.dtype == torch.float32:
-        yield
-        return
-    hook = model.get_output_embeddings().register_forward_hook(in_fp32)
-    try:
-        yield
-    finally:
-        hook.remove()

@@ -1,0 +1,17 @@
+"""Predictions -> a verdict: how good each system is, how sure of that one can be, and whether two
+systems really differ."""
+
+from scicot.evaluation.comparing import Comparison
+from scicot.evaluation.figures import Calibration, Group, System
+from scicot.evaluation.job import Evaluation, evaluate
+from scicot.evaluation.names import name_files
+
+__all__ = [
+    "Calibration",
+    "Comparison",
+    "Evaluation",
+    "Group",
+    "System",
+    "evaluate",
+    "name_files",
+]

@@ -1,0 +1,215 @@
+"""What is known of one system: accuracy, calibration, abstention, groups, labels."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from scicot.config import EvaluateSettings
+from scicot.evaluation.judged import LENGTH, Judged
+from scicot.statistics import (
+    Floats,
+    Interval,
+    Ints,
+    Reliability,
+    brier_of_squares,
+    cluster_bootstrap,
+    expected_calibration_error,
+    negative_log_likelihood,
+    reliability,
+    risk_coverage,
+    seeds_bootstrap,
+    wilson_interval,
+)
+
+COVERAGES = (0.2, 0.4, 0.6, 0.8, 1.0)
+
+
+@dataclass(frozen=True)
+class Group:
+    """The questions with one value of a field."""
+
+    value: str
+    questions: int
+    accuracy: float
+    interval: Interval
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Whether confidence can be trusted, over the questions (of all seeds) that tell it."""
+
+    questions: int
+    ece: float  # expected calibration error, in bins of equal mass
+    brier: float  # from 0 to 2
+    nll: float  # nats
+    bins: Reliability
+    aurc: float  # area under the risk-coverage curve
+    risk_at: dict[str, float]  # share of wrong answers where only the surest share is answered
+
+
+@dataclass(frozen=True)
+class System:
+    """How one system did, of one or several seeds. No answer counts as wrong."""
+
+    name: str
+    files: list[str]
+    questions: int
+    answered: float  # a mean over seeds, as what follows
+    abstained: float
+    correct: float
+    accuracy: float
+    interval: Interval
+    accuracy_answered: float | None  # among the answered
+    spread: float | None  # standard deviation of the accuracies of seeds
+    by_seed: list[float]
+    chance: float  # of guessing at random among each question's choices
+    oracle: bool  # it read given rationales or saw the answer: an upper bound, not a result
+    calibration: Calibration | None
+    groups: dict[str, list[Group]]
+    macro: dict[str, float]  # mean accuracy of the groups of a field
+    gold_at: list[float]  # share of gold answers at each place among the choices
+    said_at: list[float]  # share of given answers at each place
+
+
+def system_of(judged: Judged, settings: EvaluateSettings) -> System:
+    """The figures of a system."""
+    answered = judged.said >= 0
+    by_seed = judged.right.mean(axis=1)
+    right = float(judged.right.sum())
+    clusters = clusters_of(judged, settings)
+    groups = {path: _groups(judged, path, clusters, settings) for path in settings.by}
+    most = int(judged.choices.max())
+    return System(
+        judged.name,
+        judged.files,
+        len(judged.ids),
+        _whole(answered.sum(axis=1).mean()),
+        _whole(judged.abstained / len(judged.files)),
+        _whole(right / len(judged.files)),
+        float(by_seed.mean()),
+        interval_of(judged.right, clusters, settings),
+        right / float(answered.sum()) if answered.any() else None,
+        float(by_seed.std(ddof=1)) if len(by_seed) > 1 else None,
+        by_seed.tolist(),
+        float((1 / judged.choices).mean()),
+        judged.oracle,
+        _calibration(judged, settings),
+        groups,
+        {path: float(np.mean([g.accuracy for g in own])) for path, own in groups.items()},
+        _shares(judged.gold[None], most),
+        _shares(judged.said, most),
+    )
+
+
+def clusters_of(judged: Judged, settings: EvaluateSettings) -> Ints | None:
+    """The number of each question's cluster; None where questions are independent."""
+    if settings.cluster_by is None:
+        return None
+    _, numbers = np.unique(judged.fields[settings.cluster_by], return_inverse=True)
+    return numbers.astype(np.int64)
+
+
+def interval_of(
+    right: Floats, clusters: Ints | None, settings: EvaluateSettings, bounds: Interval = (0.0, 1.0)
+) -> Interval:
+    """Wilson's for one seed of independent questions, else a bootstrap over clusters and seeds.
+
+    right: shape (seeds, n).
+    """
+    if clusters is None and len(right) == 1 and bounds == (0.0, 1.0):
+        return wilson_interval(round(right.sum()), right.size, settings.level)
+    numbers = np.arange(right.shape[1]) if clusters is None else clusters
+    if (right == right.flat[0]).all():
+        return certain(float(right.flat[0]), len(np.unique(numbers)), settings, bounds)
+    options = {"level": settings.level, "resamples": settings.resamples, "seed": settings.seed}
+    if len(right) == 1:
+        return cluster_bootstrap(right[0], numbers, **options)  # type: ignore[arg-type]
+    return seeds_bootstrap([right], [1.0], numbers, **options)  # type: ignore[arg-type]
+
+
+def certain(same: float, clusters: int, settings: EvaluateSettings, bounds: Interval) -> Interval:
+    """Where all values are the same, every resample would be, and would claim certainty. Each
+    cluster then counts as the one observation that it is at least; what was not seen may still be
+    as likely as Wilson says."""
+    unseen = wilson_interval(0, clusters, settings.level)[1]
+    return max(bounds[0], same - unseen), min(bounds[1], same + unseen)
+
+
+def _groups(
+    judged: Judged, path: str, clusters: Ints | None, settings: EvaluateSettings
+) -> list[Group]:
+    values = judged.fields[path]
+    names = _quartiles(values) if path == LENGTH else values
+    order = sorted(set(names), key=_by_number)
+    places: dict[str, list[int]] = {name: [] for name in order}
+    for place, name in enumerate(names):
+        places[name].append(place)
+    return [
+        Group(
+            name,
+            len(own),
+            float(judged.right[:, own].mean()),
+            interval_of(judged.right[:, own], _renumbered(clusters, own), settings),
+        )
+        for name, own in places.items()
+    ]
+
+
+def _by_number(name: str) -> tuple[float, str]:
+    """Names in the order of the numbers they begin with, others behind them by their letters."""
+    digits = re.match(r"\d+", name)
+    return (int(digits[0]) if digits else math.inf), name
+
+
+def _renumbered(clusters: Ints | None, places: Sequence[int]) -> Ints | None:
+    if clusters is None:
+        return None
+    return np.unique(clusters[places], return_inverse=True)[1].astype(np.int64)
+
+
+def _quartiles(lengths: Sequence[str]) -> list[str]:
+    """Lengths in words as the range of the quarter that they lie in."""
+    numbers = np.array(lengths, int)
+    edges = np.unique(np.quantile(numbers, [0.25, 0.5, 0.75], method="lower"))
+    quarter = np.searchsorted(edges, numbers, side="left")
+    ranges = {
+        part: f"{numbers[quarter == part].min()}-{numbers[quarter == part].max()} words"
+        for part in np.unique(quarter).tolist()
+    }
+    return [ranges[part] for part in quarter.tolist()]
+
+
+def _calibration(judged: Judged, settings: EvaluateSettings) -> Calibration | None:
+    told = ~np.isnan(judged.confidence) & (judged.said >= 0)
+    if not told.any():
+        return None
+    sure, right = judged.confidence[told], judged.right[told]
+    bins = reliability(sure, right, settings.bins)
+    curve = risk_coverage(sure, right)
+    at = [max(0, round(share * len(sure)) - 1) for share in COVERAGES]
+    return Calibration(
+        int(told.sum()),
+        expected_calibration_error(bins),
+        brier_of_squares(judged.squares[told], judged.of_gold[told]),
+        negative_log_likelihood(judged.of_gold[told]),
+        bins,
+        curve.area,
+        {f"{share:.0%}": float(curve.risk[p]) for share, p in zip(COVERAGES, at, strict=True)},
+    )
+
+
+def _shares(places: np.ndarray[tuple[int, int], np.dtype[np.int8]], most: int) -> list[float]:
+    told = places[places >= 0]
+    counts = np.bincount(told, minlength=most)
+    shares: list[float] = (counts / max(1, len(told))).tolist()
+    return shares
+
+
+def _whole(value: float) -> float:
+    """A count, as an integer where it is one (as of a single seed)."""
+    return int(value) if float(value).is_integer() else float(value)

@@ -1,0 +1,108 @@
+"""`evaluate`: files of predictions in, figures and comparisons out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from scicot import sources
+from scicot.config import EvaluateSettings
+from scicot.errors import ScicotError
+from scicot.evaluation.comparing import Comparison, compare, corrected
+from scicot.evaluation.figures import System, system_of
+from scicot.evaluation.judged import Column, Judged
+from scicot.evaluation.names import name_files
+from scicot.outputs import beside
+from scicot.records import Row
+from scicot.reporting import LogReporter, Reporter, counted
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The verdict: every system, and the first one compared with each of the others."""
+
+    systems: list[System]
+    comparisons: list[Comparison]
+    level: float
+    cluster_by: str | None
+
+    def to_row(self) -> Row:
+        """The verdict as JSON (docs/schema/evaluation.schema.json)."""
+        row = asdict(self)
+        for told, comparison in zip(row["comparisons"], self.comparisons, strict=True):
+            told |= {
+                "differs": comparison.differs,
+                "questions_needed": comparison.needed,
+                "verdict": comparison.verdict,
+            }
+        return row
+
+
+def evaluate(
+    predictions: Mapping[str, sources.Source | Sequence[sources.Source]]
+    | Sequence[sources.Source]
+    | sources.Source,
+    *,
+    settings: EvaluateSettings | None = None,
+    limit: int | None = None,
+    skip_invalid: bool = False,
+    reporter: Reporter | None = None,
+) -> Evaluation:
+    """Judge files of prediction rows (or rationale rows, by their conclusions).
+
+    `predictions` maps the names of systems to their files, several of them where a system has
+    several seeds; in a plain list a file is named by NAME=FILE or after itself. The first system is
+    compared with each of the others. Raises ScicotError where a file holds nothing to judge, or one
+    id twice, and where systems disagree on a gold answer.
+    """
+    settings = settings or EvaluateSettings()
+    reporter = reporter or LogReporter()
+    judged = []
+    for name, files in _named(predictions).items():
+        columns = []
+        for file in files:
+            rows = sources.predictions(
+                file, limit=limit, skip_invalid=skip_invalid, reporter=reporter
+            )
+            with reporter.task(f"reading {os.fspath(file)}") as task:
+                columns.append(Column.read(file, counted(rows, task), settings.paths, reporter))
+            _tell_rejected(file, reporter)
+        judged.append(Judged.of(name, columns, reporter))
+    first, *others = judged
+    if settings.primary and settings.primary not in {one.name for one in others}:
+        raise ScicotError(f"--primary {settings.primary}: no such system behind the first")
+    return Evaluation(
+        [system_of(one, settings) for one in judged],
+        corrected([compare(first, other, settings, reporter) for other in others]),
+        settings.level,
+        settings.cluster_by,
+    )
+
+
+def _named(
+    predictions: Mapping[str, sources.Source | Sequence[sources.Source]]
+    | Sequence[sources.Source]
+    | sources.Source,
+) -> dict[str, list[sources.Source]]:
+    if isinstance(predictions, str | os.PathLike):
+        predictions = [predictions]
+    if not predictions:
+        raise ScicotError("no predictions to evaluate")
+    if not isinstance(predictions, Mapping):
+        return name_files(predictions)
+    return {
+        name: [files] if isinstance(files, str | os.PathLike) else list(files)
+        for name, files in predictions.items()
+    }
+
+
+def _tell_rejected(file: sources.Source, reporter: Reporter) -> None:
+    """A teacher's kept rows are the ones it got right: say where the others are."""
+    rejected = beside(Path(file), "rejected.jsonl")
+    if rejected.exists():
+        reporter.warn(
+            f"{os.fspath(file)}: only the replies that were kept; judged with {rejected.name}"
+            " (cat both into evaluate -) the teacher shows what it can do"
+        )

@@ -1,0 +1,176 @@
+"""One system's rows as columns: a million of them take little memory, and are counted at once."""
+
+from __future__ import annotations
+
+import math
+import os
+from array import array
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from scicot.errors import ScicotError
+from scicot.records import Prediction, Question, field_value
+from scicot.reporting import Reporter
+from scicot.sources import Source
+from scicot.statistics import Floats, Ints
+
+_NAMED = 5  # ids spelled out in a message
+CHOICES, LENGTH = "choices", "length"  # groups that need no field of the row
+
+
+@dataclass
+class Column:
+    """One file: a value for each question that has a gold answer, in the order of the file."""
+
+    file: str
+    ids: list[str] = field(default_factory=list)
+    said: array[int] = field(default_factory=lambda: array("b"))  # place of the label; -1: none
+    gold: array[int] = field(default_factory=lambda: array("b"))
+    choices: array[int] = field(default_factory=lambda: array("b"))
+    confidence: array[float] = field(default_factory=lambda: array("d"))  # nan: not told
+    of_gold: array[float] = field(default_factory=lambda: array("d"))
+    squares: array[float] = field(default_factory=lambda: array("d"))  # sum of p^2
+    fields: dict[str, list[str]] = field(default_factory=dict)
+    abstained: int = 0
+    oracle: bool = False
+
+    @classmethod
+    def read(
+        cls, file: Source, rows: Iterable[Prediction], paths: Sequence[str], reporter: Reporter
+    ) -> Column:
+        """Take up the rows of a file, with the values of these fields; ScicotError where an id
+        comes twice, a field is missing, or nothing can be judged."""
+        column = cls(os.fspath(file), fields={path: [] for path in paths})
+        seen: set[str] = set()
+        unlabelled = further = 0
+        for row in rows:
+            question = row.question
+            if question.id in seen and "teacher" in row.models:
+                further += 1
+                continue
+            if question.id in seen:
+                raise ScicotError(
+                    f"{column.file}: id {question.id!r} comes twice; one row a question"
+                )
+            seen.add(question.id)
+            if question.answer is None:
+                unlabelled += 1
+            else:
+                column._add(row, question, question.answer)
+        if unlabelled:
+            reporter.warn(f"{column.file}: {unlabelled} rows without a gold answer are left out")
+        if further:
+            reporter.note(
+                f"{column.file}: {further} further samples are left out; the first is judged"
+            )
+        if not column.ids:
+            raise ScicotError(f"{column.file}: no row has a gold answer to judge by")
+        return column
+
+    def _add(self, row: Prediction, question: Question, gold: str) -> None:
+        labels = question.labels
+        self.ids.append(question.id)
+        self.said.append(-1 if row.prediction is None else labels.index(row.prediction))
+        self.gold.append(labels.index(gold))
+        self.choices.append(len(labels))
+        known = row.confidence is not None and set(row.scores) == set(labels)
+        self.confidence.append(float(row.confidence or 0.0) if known else math.nan)
+        self.of_gold.append(row.scores[gold] if known else math.nan)
+        self.squares.append(sum(p * p for p in row.scores.values()) if known else math.nan)
+        self.abstained += row.abstained
+        given = row.models.get("rationale_from") == "input"
+        self.oracle = self.oracle or given or bool(row.models.get("saw_answer"))
+        for path, values in self.fields.items():
+            values.append(self._value(question, path))
+
+    def _value(self, question: Question, path: str) -> str:
+        if path == CHOICES:
+            return str(len(question.choices))
+        if path == LENGTH:
+            return str(len(question.question.split()))
+        try:
+            return str(field_value(question.to_row(), path))
+        except KeyError:
+            raise ScicotError(
+                f"{self.file}: question {question.id!r} has no {path!r}, by which rows are grouped"
+            ) from None
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A system: its files (seeds) on the same n questions. Arrays are (seeds, n), or (n,)."""
+
+    name: str
+    files: list[str]
+    ids: list[str]
+    right: Floats
+    said: npt.NDArray[np.int8]
+    gold: npt.NDArray[np.int8]
+    choices: npt.NDArray[np.int8]
+    confidence: Floats
+    of_gold: Floats
+    squares: Floats
+    fields: dict[str, list[str]]
+    abstained: int  # in all files
+    oracle: bool
+
+    @classmethod
+    def of(cls, name: str, columns: Sequence[Column], reporter: Reporter) -> Judged:
+        """Files of one system on the questions that all of them answer to."""
+        first = columns[0]
+        places = [np.arange(len(first.ids))]
+        for other in columns[1:]:
+            _, own, theirs = shared(first.ids, other.ids, first.file, other.file, reporter)
+            kept = np.isin(places[0], own)
+            lookup = dict(zip(own.tolist(), theirs.tolist(), strict=True))
+            places = [own_places[kept] for own_places in places]
+            places.append(np.array([lookup[place] for place in places[0].tolist()], int))
+        if not len(places[0]):
+            raise ScicotError(f"the files of {name!r} have no question in common (by id)")
+
+        def stacked(what: str) -> npt.NDArray[np.float64]:
+            pairs = zip(columns, places, strict=True)
+            return np.stack([np.asarray(getattr(c, what))[own] for c, own in pairs])
+
+        said = stacked("said").astype(np.int8)
+        gold = np.asarray(first.gold, np.int8)[places[0]]
+        if len({tuple(own) for own in stacked("gold").tolist()}) > 1:
+            raise ScicotError(f"the files of {name!r} disagree on the gold answers")
+        return cls(
+            name,
+            [column.file for column in columns],
+            [first.ids[place] for place in places[0].tolist()],
+            (said == gold).astype(float),
+            said,
+            gold,
+            np.asarray(first.choices, np.int8)[places[0]],
+            stacked("confidence"),
+            stacked("of_gold"),
+            stacked("squares"),
+            {path: [own[p] for p in places[0].tolist()] for path, own in first.fields.items()},
+            sum(column.abstained for column in columns),
+            any(column.oracle for column in columns),
+        )
+
+
+def shared(
+    ids: Sequence[str], others: Sequence[str], file: str, other: str, reporter: Reporter
+) -> tuple[int, Ints, Ints]:
+    """How many ids two files have in common, and their places in both, in the order of the first;
+    ids that only one of them has are named in a warning."""
+    place = {identity: number for number, identity in enumerate(others)}
+    own = [number for number, identity in enumerate(ids) if identity in place]
+    theirs = [place[ids[number]] for number in own]
+    missing = {file: (ids, set(own), other), other: (others, set(theirs), file)}
+    for name, (all_ids, kept, lacking) in missing.items():
+        if len(kept) < len(all_ids):
+            lost = [identity for number, identity in enumerate(all_ids) if number not in kept]
+            named = ", ".join(lost[:_NAMED]) + (", ..." if len(lost) > _NAMED else "")
+            reporter.warn(
+                f"{len(lost)} questions of {name} are not in {lacking} ({named});"
+                " the comparison leaves them out"
+            )
+    return len(own), np.array(own, int), np.array(theirs, int)

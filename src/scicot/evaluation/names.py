@@ -1,0 +1,41 @@
+"""What files are called in a verdict."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from scicot.errors import ScicotError
+from scicot.sources import Source
+
+
+def name_files(files: Sequence[Source]) -> dict[str, list[Source]]:
+    """The files of each system: NAME=FILE, else a system of its own, called by the file's stem, or
+    by its path where stems are alike. Files of one NAME are seeds of one system.
+
+    A file whose own name holds "=" is no NAME=FILE. ScicotError where a file without a name would
+    be called as a named one.
+    """
+    pairs = [_given_name(file) for file in files]
+    stems = ["stdin" if file == "-" else Path(file).stem for _, file in pairs]
+    named: dict[str, list[Source]] = {}
+    for name, file in pairs:
+        if name and file in named.get(name, ()):
+            raise ScicotError(f"{name}={file}: is named twice; several files are several seeds")
+        if name:
+            named.setdefault(name, []).append(file)
+    for (name, file), stem in zip(pairs, stems, strict=True):
+        if name:
+            continue
+        called = stem if stems.count(stem) == 1 else file
+        if called in named:
+            raise ScicotError(f"two files are named {called!r}; give NAME=FILE with other names")
+        named[called] = [file]
+    return named
+
+
+def _given_name(file: Source) -> tuple[str, str]:
+    text = os.fspath(file)
+    name, equals, rest = text.partition("=")
+    return (name, rest) if equals and not Path(text).exists() else ("", text)

@@ -1,0 +1,63 @@
+"""Tests of a difference between systems, and how many questions would show it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from statistics import NormalDist
+
+
+def mcnemar_exact(only_first: int, only_second: int) -> float:
+    """Two-sided exact p-value of McNemar's test, from the questions only one of two systems got.
+
+    Under the null hypothesis each such question is a fair coin (Dietterich 1998 recommends the
+    test for two classifiers on one test set).
+    """
+    discordant = only_first + only_second
+    fewer = min(only_first, only_second)
+    if 2 * fewer == discordant:
+        return 1.0
+    # Terms relative to the largest, the last: they fall at least geometrically from there, so
+    # this ends after as many as matter, and no number is ever too large for a float.
+    term = tail = 1.0
+    for k in range(fewer, 0, -1):
+        term *= k / (discordant - k + 1)
+        tail += term
+        if term < tail * 1e-17:
+            break
+    log_last = (
+        math.lgamma(discordant + 1)
+        - math.lgamma(fewer + 1)
+        - math.lgamma(discordant - fewer + 1)
+        - discordant * math.log(2)
+    )
+    return min(1.0, 2 * tail * math.exp(log_last))
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Holm's adjusted p-values, in the order given: compared with the level as they are, they hold
+    the chance of any false alarm among all tests to it (Holm 1979)."""
+    order = sorted(range(len(p_values)), key=lambda place: p_values[place])
+    adjusted, least = [0.0] * len(p_values), 0.0
+    for rank, place in enumerate(order):
+        least = max(least, min(1.0, (len(p_values) - rank) * p_values[place]))
+        adjusted[place] = least
+    return adjusted
+
+
+def questions_needed(
+    difference: float, discordant: float, *, level: float = 0.95, power: float = 0.8
+) -> int | None:
+    """How many questions McNemar's test needs to find a difference of accuracies as often as
+    `power` says, where systems disagree on a share `discordant` of them (Connor 1987, equation 2).
+
+    None where there is no difference to find. ValueError where |difference| > discordant.
+    """
+    if abs(difference) > discordant:
+        raise ValueError("systems cannot differ by more than they disagree on")
+    if difference == 0:
+        return None
+    normal = NormalDist()
+    alpha, beta = normal.inv_cdf((1 + level) / 2), normal.inv_cdf(power)
+    spread = alpha * math.sqrt(discordant) + beta * math.sqrt(discordant - difference**2)
+    return math.ceil((spread / difference) ** 2)
