@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -79,10 +80,21 @@ def evaluate(
             help="Compare with this file too, and exit with 1 where the first is really worse.",
         ),
     ] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            "--report",
+            metavar="FILE.html",
+            help="Also write a page with plots and every question, in one file.",
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
     seed: opt.Seed = EvaluateSettings.seed,
     limit: opt.Limit = None,
     skip_invalid: opt.SkipInvalid = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace the report where it exists.")
+    ] = False,
     config: opt.Config = None,
     quiet: opt.Quiet = False,
     verbose: opt.Verbose = False,
@@ -96,13 +108,29 @@ def evaluate(
     reporter = console.reporter(quiet=quiet, verbose=verbose)
     settings = EvaluateSettings(cluster_by, tuple(by), primary, level, bins, resamples, seed)
     from scicot.evaluation import evaluate as judge
+    from scicot.evaluation import name_files
+    from scicot.report import check_report, first_files, write_report
 
     files = predictions
     if fail_if_worse_than is not None and fail_if_worse_than not in predictions:
         files = [*predictions, fail_if_worse_than]
+    if report is not None:
+        check_report(first_files(name_files(files)), report, force=force)
     verdict = judge(
         files, settings=settings, limit=limit, skip_invalid=skip_invalid, reporter=reporter
     )
+    if report is not None:
+        write_report(
+            verdict,
+            files,
+            report,
+            by=by,
+            limit=limit,
+            skip_invalid=skip_invalid,
+            force=force,
+            reporter=reporter,
+        )
+        reporter.note(f"{report}: the page to look at")
     if as_json:
         typer.echo(json.dumps(verdict.to_row(), indent=1, ensure_ascii=False))
     else:

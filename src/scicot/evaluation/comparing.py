@@ -70,7 +70,10 @@ class Comparison:
         said = f"{self.first} and {self.second} are not distinguishable"
         if self.needed is None or self.needed <= self.questions:
             return said
-        return f"{said}; if the difference is what it seems, you would need about {self.needed:,}"
+        return (
+            f"{said}; if the difference is what it seems, you would need about"
+            f" {self.needed:,} questions"
+        )
 
 
 def compare(

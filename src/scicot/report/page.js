@@ -1,0 +1,212 @@
+"use strict";
+const {verdict, by, questions} = JSON.parse(document.getElementById("data").textContent);
+const {systems, comparisons} = verdict;
+const $ = id => document.getElementById(id);
+const SVG = "http://www.w3.org/2000/svg";
+const PAGE = 20, COLOURS = 6;
+const colour = number => `var(--c${number % COLOURS})`;
+const percent = (value, digits = 1) => value === null || value === undefined ? "" : `${(100 * value).toFixed(digits)} %`;
+const points = value => `${value >= 0 ? "+" : "\u2212"}${Math.abs(100 * value).toFixed(1)}`;
+// Control characters, and those that turn the direction of what follows, are shown by their names.
+const visible = text => text.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g,
+  c => c < " " ? String.fromCharCode(0x2400 + c.charCodeAt(0)) : `\u27e8U+${c.charCodeAt(0).toString(16).toUpperCase().padStart(4, "0")}\u27e9`);
+
+function element(name, attributes = {}, ...children) {
+  const made = document.createElement(name);
+  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+  made.append(...children);
+  return made;
+}
+function drawn(parent, name, attributes, text) {
+  const made = document.createElementNS(SVG, name);
+  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+  if (text !== undefined) made.textContent = text;
+  parent.append(made);
+  return made;
+}
+function picture(width, height, label) {
+  const svg = document.createElementNS(SVG, "svg");
+  svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
+  svg.setAttribute("role", "img");
+  svg.setAttribute("aria-label", label);
+  return svg;
+}
+function table(target, headings, rows) {
+  target.append(element("thead", {}, element("tr", {}, ...headings.map(h => element("th", {scope: "col"}, h)))),
+    element("tbody", {}, ...rows.map(cells => element("tr", {}, ...cells.map(c => element("td", {}, c))))));
+}
+function key(names) {
+  return element("div", {class: "key"}, ...names.map((name, n) =>
+    element("span", {}, element("i", {style: `background:${colour(n)}`}), visible(name))));
+}
+
+// A dot and its interval for each name, on one scale.
+function dots(rows, scale, label) {
+  const left = 170, width = 560, step = 26, height = rows.length * step + 34;
+  const svg = picture(width, height, label);
+  svg.setAttribute("class", "dots");
+  const x = v => left + (width - left - 20) * (v - scale.low) / (scale.high - scale.low);
+  for (const tick of scale.ticks) {
+    drawn(svg, "line", {class: "grid", x1: x(tick), x2: x(tick), y1: 4, y2: height - 24});
+    drawn(svg, "text", {x: x(tick), y: height - 8, "text-anchor": "middle"}, scale.told(tick));
+  }
+  rows.forEach((row, n) => {
+    const y = 18 + n * step, name = visible(row.name);
+    const text = drawn(svg, "text", {class: "name", x: left - 10, y: y + 4, "text-anchor": "end"}, name.length > 26 ? name.slice(0, 25) + "\u2026" : name);
+    drawn(text, "title", {}, name);
+    drawn(svg, "line", {x1: x(row.interval[0]), x2: x(row.interval[1]), y1: y, y2: y, stroke: colour(row.colour), "stroke-width": 2});
+    const dot = drawn(svg, "circle", {cx: x(row.value), cy: y, r: 4.5, fill: colour(row.colour)});
+    drawn(dot, "title", {}, row.title);
+  });
+  return svg;
+}
+function square(label, xs, ys) {
+  const svg = picture(460, 330, label), x = v => 44 + 400 * v, y = v => 290 - 280 * v / ys.high;
+  for (const tick of xs) {
+    drawn(svg, "line", {class: "grid", x1: x(tick), x2: x(tick), y1: 10, y2: 290});
+    drawn(svg, "text", {x: x(tick), y: 308, "text-anchor": "middle"}, percent(tick, 0));
+  }
+  for (const tick of ys.ticks) {
+    drawn(svg, "line", {class: "grid", x1: 44, x2: 444, y1: y(tick), y2: y(tick)});
+    drawn(svg, "text", {x: 38, y: y(tick) + 4, "text-anchor": "end"}, percent(tick, 0));
+  }
+  return {svg, x, y};
+}
+const quarters = [0, .25, .5, .75, 1];
+const shares = {low: 0, high: 1, ticks: quarters, told: v => percent(v, 0)};
+
+function showSystems() {
+  const level = `${+(100 * verdict.level).toFixed(4)} % interval`;
+  table($("systems"), ["system", "questions", "answered", "accuracy", level, "among answered"], [
+    ...systems.map(s => [visible(s.name) + (s.oracle ? " *" : ""), s.questions.toLocaleString("en"), s.answered.toLocaleString("en"),
+      percent(s.accuracy), `${percent(s.interval[0])} \u2013 ${percent(s.interval[1])}`, percent(s.accuracy_answered)]),
+    ["chance", "", "", percent(systems[0].chance), "", ""]]);
+  const notes = [];
+  if (systems.some(s => s.oracle)) notes.push("* an upper bound: it read given rationales, or saw the answer.");
+  for (const s of systems) if (s.spread !== null)
+    notes.push(`${visible(s.name)}: ${s.by_seed.length} seeds, ${s.by_seed.map(v => percent(v)).join(", ")}.`);
+  if (verdict.cluster_by) notes.push(`Intervals resample ${visible(verdict.cluster_by)}, not questions.`);
+  $("systems-note").textContent = notes.join(" ");
+  $("verdict").textContent = comparisons.length ? visible(comparisons[0].verdict) + "."
+    : `${visible(systems[0].name)}: ${percent(systems[0].accuracy)} of ${systems[0].questions.toLocaleString("en")} questions.`;
+}
+function showDifferences() {
+  if (!comparisons.length) return $("differences-section").remove();
+  const widest = Math.max(.02, ...comparisons.flatMap(c => c.interval.map(Math.abs)));
+  const most = [.02, .04, .1, .2, .4, .6, .8, 1].find(limit => widest <= limit) || 1;
+  const told = v => v === 0 ? "0" : `${v > 0 ? "+" : "\u2212"}${+Math.abs(100 * v).toFixed(1)}`;
+  const scale = {low: -most, high: most, ticks: [-most, -most / 2, 0, most / 2, most], told};
+  $("differences").append(dots(comparisons.map((c, n) => ({name: c.second, value: c.difference, interval: c.interval, colour: n + 1,
+    title: `${points(c.difference)} points`})), scale, "differences of accuracy in points"),
+    element("figcaption", {}, `${visible(comparisons[0].first)} minus each of the others, in points`));
+  for (const c of comparisons) {
+    const tests = c.p_value === null ? "" : `; McNemar p = ${c.p_value.toPrecision(2)}`
+      + (c.p_adjusted !== null && c.p_adjusted !== c.p_value ? `, ${c.p_adjusted.toPrecision(2)} after Holm` : "");
+    $("sentences").append(element("li", {}, visible(`${c.verdict}: ${points(c.difference)} points (${points(c.interval[0])} to `
+      + `${points(c.interval[1])}${tests}), on ${c.questions.toLocaleString("en")} questions.`)));
+  }
+}
+function showConfidence() {
+  const told = systems.map((s, n) => ({...s, n})).filter(s => s.calibration);
+  if (!told.length) return $("confidence-section").remove();
+  table($("confidence"), ["system", "ECE", "Brier score", "NLL", "AURC"], told.map(s =>
+    [visible(s.name), ...["ece", "brier", "nll", "aurc"].map(name => s.calibration[name].toFixed(3))]));
+  const reliable = square("reliability", quarters, {high: 1, ticks: quarters});
+  drawn(reliable.svg, "line", {class: "grid", x1: 44, y1: 290, x2: 444, y2: 10, "stroke-dasharray": "4 4"});
+  const worst = Math.max(...told.flatMap(s => Object.values(s.calibration.risk_at)));
+  const most = [.1, .2, .4, .6, .8].find(limit => worst <= limit) || 1;
+  const risky = square("risk and coverage", quarters, {high: most, ticks: [0, most / 4, most / 2, .75 * most, most]});
+  for (const s of told) {
+    const {bins, risk_at: risks} = s.calibration, stroke = colour(s.n);
+    const path = (at, pairs) => pairs.map(([a, b], n) => `${n ? "L" : "M"}${at.x(a)},${at.y(b)}`).join("");
+    const pairs = bins.confidence.map((c, n) => [c, bins.accuracy[n]]);
+    drawn(reliable.svg, "path", {d: path(reliable, pairs), fill: "none", stroke, "stroke-width": 2});
+    pairs.forEach(([a, b], n) => drawn(drawn(reliable.svg, "circle", {cx: reliable.x(a), cy: reliable.y(b), r: 4, fill: stroke}),
+      "title", {}, `${bins.questions[n]} questions: ${percent(a)} sure, ${percent(b)} right`));
+    const curve = Object.entries(risks).map(([share, risk]) => [parseFloat(share) / 100, risk]);
+    drawn(risky.svg, "path", {d: path(risky, curve), fill: "none", stroke, "stroke-width": 2});
+    for (const [a, b] of curve) drawn(drawn(risky.svg, "circle", {cx: risky.x(a), cy: risky.y(b), r: 4, fill: stroke}),
+      "title", {}, `the surest ${percent(a, 0)}: ${percent(b)} wrong`);
+  }
+  $("reliability").append(reliable.svg, key(systems.map(s => s.name)));
+  $("risk").append(risky.svg, key(systems.map(s => s.name)));
+}
+function showGroups() {
+  if (!by.length) return $("groups-section").remove();
+  for (const path of by) {
+    const rows = systems[0].groups[path].flatMap(group => systems.map((s, n) => ({n, own: s.groups[path].find(g => g.value === group.value)}))
+      .filter(({own}) => own).map(({n, own}, place) => ({name: place ? "" : `${own.value} (${own.questions})`, value: own.accuracy,
+        interval: own.interval, colour: n, title: `${systems[n].name}, ${own.value}: ${percent(own.accuracy)} of ${own.questions}`})));
+    $("groups").append(element("figure", {}, element("figcaption", {}, visible(path)), dots(rows.slice(0, 120), shares, `accuracy by ${path}`),
+      key(systems.map(s => s.name))));
+  }
+}
+
+// The browser of questions.
+const found = {list: questions, page: 0};
+const words = questions.map(q => [q.id, q.text, q.context, ...q.choices.map(c => c[1]), ...q.said.flatMap(s => s ? s.rationales : [])].join("\n").toLowerCase());
+const right = (q, n) => q.said[n] !== null && q.said[n].place === q.gold;
+
+function matching() {
+  const query = $("search").value.toLowerCase().split(/\s+/).filter(Boolean), n = +$("system").value;
+  const answer = $("answer").value, agreement = $("agreement").value, group = $("group").value;
+  const low = +$("low").value / 100, high = +$("high").value / 100, any = low <= 0 && high >= 1;
+  return questions.filter((q, place) => {
+    const own = q.said[n];
+    if (query.some(word => !words[place].includes(word))) return false;
+    if (answer && (own === null || (answer === "none" ? own.place !== null : own.place === null && answer === "right" || right(q, n) !== (answer === "right")))) return false;
+    if (!any && (own === null || own.sure === null || own.sure < low || own.sure > high)) return false;
+    if (group && q.groups.join("\u0000") !== group) return false;
+    if (agreement) {
+      const count = q.said.filter((_, other) => right(q, other)).length;
+      if (agreement === "differ" ? count === 0 || count === q.said.length : count !== (agreement === "all" ? q.said.length : 0)) return false;
+    }
+    return true;
+  });
+}
+function marked(text) {
+  const query = $("search").value.split(/\s+/).filter(Boolean), shown = visible(text);
+  if (!query.length) return [shown];
+  const pattern = new RegExp(`(${query.map(w => w.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")).join("|")})`, "gi");
+  return shown.split(pattern).map((part, n) => n % 2 ? element("mark", {}, part) : part);
+}
+function card(q) {
+  const rows = q.choices.map(([label, text], place) => element("tr", {class: place === q.gold ? "gold" : ""},
+    element("td", {}, visible(label) + (place === q.gold ? " \u2713" : "")), element("td", {class: "text", dir: "auto"}, ...marked(text)),
+    ...q.said.map((own, n) => {
+      const score = own && own.scores ? own.scores[place] : null, chosen = own && own.place === place;
+      const bar = element("b", {style: `width:${100 * (score || 0)}%;background:${colour(n)}`});
+      return element("td", {class: "figure"}, bar, element("span", {class: chosen ? (right(q, n) ? "right" : "wrong") : ""},
+        (chosen ? "\u25cf " : "") + (score === null ? "" : percent(score, 0))));
+    })));
+  const head = element("tr", {}, element("td", {}), element("td", {}), ...systems.map(s => element("td", {class: "figure note"}, visible(s.name))));
+  const told = q.said.flatMap((own, n) => own && own.rationales.length ? [element("details", n ? {} : {open: ""},
+    element("summary", {}, `${visible(systems[n].name)}: ${own.rationales.length === 1 ? "rationale" : own.rationales.length + " rationales"}`),
+    ...own.rationales.map(text => element("p", {class: "text", dir: "auto"}, ...marked(text))))] : []);
+  return element("li", {}, element("div", {class: "id"}, visible(q.id)), element("div", {class: "question", dir: "auto"}, ...marked(q.text)),
+    ...(q.context ? [element("details", {}, element("summary", {}, "context"), element("p", {class: "text", dir: "auto"}, ...marked(q.context)))] : []),
+    element("div", {class: "scroll"}, element("table", {class: "choices"}, element("tbody", {}, head, ...rows))), ...told);
+}
+function show() {
+  const pages = Math.max(1, Math.ceil(found.list.length / PAGE));
+  found.page = Math.min(Math.max(0, found.page), pages - 1);
+  $("list").replaceChildren(...found.list.slice(found.page * PAGE, (found.page + 1) * PAGE).map(card));
+  $("found").textContent = `${found.list.length.toLocaleString("en")} of ${questions.length.toLocaleString("en")} questions`;
+  $("page").textContent = `page ${found.page + 1} of ${pages.toLocaleString("en")}`;
+  $("previous").disabled = found.page === 0;
+  $("next").disabled = found.page === pages - 1;
+}
+function filter() { found.list = matching(); found.page = 0; show(); }
+function turn(by) { found.page += by; show(); $("found").scrollIntoView(); }
+
+systems.forEach((s, n) => $("system").append(new Option(visible(s.name), n)));
+if (by.length) {
+  const groups = [...new Set(questions.map(q => q.groups.join("\u0000")))].sort();
+  $("group").append(new Option("any", ""), ...groups.map(g => new Option(visible(g.split("\u0000").join(" / ")), g)));
+} else $("group-label").remove();
+if (systems.length < 2) $("agreement").parentElement.remove();
+$("filters").addEventListener("input", filter);
+$("filters").addEventListener("submit", event => event.preventDefault());
+$("previous").addEventListener("click", () => turn(-1));
+$("next").addEventListener("click", () => turn(1));
+showSystems(); showDifferences(); showConfidence(); showGroups(); show();

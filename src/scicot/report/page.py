@@ -1,0 +1,138 @@
+"""Verdict and predictions -> report.html.
+
+What page.js draws is one JSON document inside the page; every text of it is set as text by the
+script, never as markup, and "<" is escaped, so that no question can close the script element.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from scicot import jsonl, sources
+from scicot.errors import ScicotError
+from scicot.evaluation import Evaluation, name_files
+from scicot.outputs import check_not_read, make_parent
+from scicot.records import Prediction, field_value
+from scicot.reporting import LogReporter, Reporter, counted
+
+LONGEST = 4000  # characters of a rationale that are shown
+
+
+def write_report(
+    verdict: Evaluation,
+    predictions: Mapping[str, sources.Source | Sequence[sources.Source]] | Sequence[sources.Source],
+    output: str | os.PathLike[str],
+    *,
+    by: Sequence[str] = (),
+    limit: int | None = None,
+    skip_invalid: bool = False,
+    force: bool = False,
+    reporter: Reporter | None = None,
+) -> None:
+    """Write the verdict on these predictions as a page, with every question to look at.
+
+    The predictions are read once more (of a system with several seeds, the first file), and must be
+    files. Raises ScicotError where they are not, or where `output` exists and not `force`.
+    """
+    reporter = reporter or LogReporter()
+    target = Path(output)
+    named = predictions if isinstance(predictions, Mapping) else name_files(predictions)
+    first = first_files(named)
+    check_report(first, target, force=force)
+    questions: dict[str, dict[str, Any]] = {}
+    for number, file in enumerate(first.values()):
+        rows = sources.predictions(file, limit=limit, skip_invalid=skip_invalid, reporter=reporter)
+        with reporter.task(f"reading {os.fspath(file)} again") as task:
+            for row in counted(rows, task):
+                _add(questions, row, number, len(first), by)
+    page = _page({"verdict": verdict.to_row(), "by": list(by), "questions": [*questions.values()]})
+    with jsonl.replacing(target) as stream:
+        for part in page:
+            stream.write(part.encode("utf-8", "replace"))
+
+
+def first_files(
+    named: Mapping[str, sources.Source | Sequence[sources.Source]],
+) -> dict[str, sources.Source]:
+    """The file of each system, of several seeds the first."""
+    return {
+        name: own if isinstance(own, str | os.PathLike) else own[0] for name, own in named.items()
+    }
+
+
+def check_report(
+    predictions: Mapping[str, sources.Source], target: Path, *, force: bool = False
+) -> None:
+    """ScicotError where a report of these could not be written, before they are judged."""
+    for file in predictions.values():
+        if not sources.is_rereadable(file):
+            raise ScicotError(f"--report: reads {os.fspath(file)} twice; give a file")
+    if target.is_dir():
+        raise ScicotError(f"--report {target}: is a directory; name a file in it")
+    if target.exists():
+        check_not_read([target], [os.fspath(file) for file in predictions.values()])
+        if not force:
+            raise ScicotError(f"--report {target}: exists; name another, or replace it by --force")
+    make_parent(target)
+
+
+def _add(
+    questions: dict[str, dict[str, Any]],
+    row: Prediction,
+    number: int,
+    systems: int,
+    by: Sequence[str],
+) -> None:
+    question = row.question
+    if question.answer is None:
+        return
+    known = questions.setdefault(
+        question.id,
+        {
+            "id": question.id,
+            "text": question.question,
+            "context": question.context,
+            "choices": [[choice.label, choice.text] for choice in question.choices],
+            "gold": question.labels.index(question.answer),
+            "groups": [_group(row, path) for path in by],
+            "said": [None] * systems,
+        },
+    )
+    if known["said"][number] is None:
+        place = None if row.prediction is None else question.labels.index(row.prediction)
+        known["said"][number] = {
+            "place": place,
+            "sure": row.confidence,
+            "scores": [row.scores.get(label) for label in question.labels] if row.scores else None,
+            "rationales": [text[:LONGEST] for text in row.rationales],
+        }
+
+
+def _group(row: Prediction, path: str) -> str:
+    if path == "choices":
+        return str(len(row.question.choices))
+    try:
+        return str(field_value(row.question.to_row(), path))
+    except KeyError:
+        return ""
+
+
+def _page(data: Mapping[str, Any]) -> Iterator[str]:
+    here = files("scicot.report")
+    document = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    parts = {
+        "/*CSS*/": (here / "page.css").read_text("utf-8"),
+        "/*DATA*/": document.replace("<", "\\u003c"),
+        "/*SCRIPT*/": (here / "page.js").read_text("utf-8"),
+    }
+    rest = (here / "page.html").read_text("utf-8")
+    for mark, text in parts.items():
+        before, _, rest = rest.partition(mark)
+        yield before
+        yield text
+    yield rest

@@ -1,0 +1,142 @@
+"""The page: what is in it, and in a real browser that its filters work and no text is markup."""
+
+import html
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import Recorder, write_rows
+
+from scicot import EvaluateSettings, ScicotError, evaluate
+from scicot.report import write_report
+
+BROWSER = shutil.which("chromium") or shutil.which("chromium-browser")
+ODD = "</script><script>document.title='broken'</script> [red] \u202e\u0007 \u05d0 <img src=x>"
+
+
+def rows_of(answers: str, **more: Any) -> list[dict[str, Any]]:
+    return [
+        {
+            "id": f"q{n}",
+            "question": ODD if n == 0 else f"Which is number {n}?",
+            "choices": [{"label": label, "text": f"{label} of {n}"} for label in "AB"],
+            "answer": "A",
+            "meta": {"subject": "even" if n % 2 == 0 else "odd"},
+            "rationales": [f"because of {n}"],
+            "prediction": None if said == "-" else said,
+            "scores": {"A": 0.9, "B": 0.1} if said == "A" else {"A": 0.3, "B": 0.7},
+            "confidence": {"A": 0.9, "B": 0.7}.get(said),
+            **more,
+        }
+        for n, said in enumerate(answers)
+    ]
+
+
+@pytest.fixture
+def page(tmp_path: Path) -> Path:
+    files = {
+        "two-stage": write_rows(tmp_path / "a.jsonl", rows_of("AAAB" * 15)),
+        "direct": write_rows(tmp_path / "b.jsonl", rows_of("ABB-" * 15)),
+    }
+    by = ("meta.subject",)
+    verdict = evaluate(files, settings=EvaluateSettings(by=by))
+    write_report(verdict, files, tmp_path / "report.html", by=by)
+    return tmp_path / "report.html"
+
+
+def document(page: Path) -> Any:
+    (data,) = re.findall(r'<script type="application/json" id="data">(.*?)</script>',
+                         page.read_text(), re.S)  # fmt: skip
+    return json.loads(data)
+
+
+def test_the_page_holds_all_and_needs_nothing(page: Path) -> None:
+    text = page.read_text()
+    assert not re.search(r'(?:src|href)\s*=\s*"|url\(|@import|fetch\(', text)
+    assert text.count("</script>") == 2
+    data = document(page)
+    assert len(data["questions"]) == 60
+    assert data["questions"][0]["text"] == ODD
+    assert data["questions"][3] == {
+        "id": "q3", "text": "Which is number 3?", "context": "", "gold": 0, "groups": ["odd"],
+        "choices": [["A", "A of 3"], ["B", "B of 3"]],
+        "said": [
+            {"place": 1, "sure": 0.7, "scores": [0.3, 0.7], "rationales": ["because of 3"]},
+            {"place": None, "sure": None, "scores": [0.3, 0.7], "rationales": ["because of 3"]},
+        ],
+    }  # fmt: skip
+    assert data["verdict"]["comparisons"][0]["verdict"] == "two-stage is better than direct"
+
+
+CHECKS = """
+const log = [], count = () => +document.getElementById("found").textContent.split(" ")[0];
+function set(id, value) {
+  const field = document.getElementById(id);
+  field.value = value;
+  field.dispatchEvent(new Event("input", {bubbles: true}));
+}
+const state = {title: document.title, all: count(),
+  cards: document.querySelectorAll("#list > li").length,
+  first: document.querySelector(".question").textContent, images: document.images.length,
+  plots: document.querySelectorAll("svg").length};
+set("answer", "wrong"); state.wrong = count();
+set("system", "1"); state.wrongOfSecond = count();
+set("answer", "none"); state.none = count();
+set("answer", "right"); state.rightOfSecond = count();
+set("answer", ""); set("agreement", "differ"); state.differ = count();
+set("agreement", "none"); state.allWrong = count();
+set("agreement", ""); set("group", "odd"); state.odd = count();
+set("group", ""); set("system", "0"); set("low", "80"); state.sure = count();
+set("low", "0"); set("search", "number 17"); state.found = count();
+state.marked = document.querySelectorAll("mark").length;
+set("search", ""); document.getElementById("next").click();
+state.page = document.getElementById("page").textContent;
+state.second = document.querySelector(".id").textContent;
+const pre = document.createElement("pre");
+pre.id = "state";
+pre.textContent = JSON.stringify(state);
+document.body.append(pre);
+"""
+
+
+@pytest.mark.skipif(BROWSER is None, reason="no chromium here")
+def test_the_page_works_in_a_browser(page: Path) -> None:
+    tested = page.with_name("tested.html")
+    tested.write_text(page.read_text().replace("</body>", f"<script>{CHECKS}</script></body>"))
+    done = subprocess.run(
+        [str(BROWSER), "--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr",
+         f"--user-data-dir={page.parent / 'profile'}", "--virtual-time-budget=5000", "--dump-dom",
+         tested.as_uri()],
+        capture_output=True, text=True, timeout=120, check=True,
+    )  # fmt: skip
+    assert "CONSOLE" not in done.stderr, "an error in the page"
+    (found,) = re.findall(r'<pre id="state">(.*?)</pre>', done.stdout, re.S)
+    state = json.loads(html.unescape(found))
+    shown = "</script><script>document.title='broken'</script> [red] ⟨U+202E⟩␇ \u05d0 <img src=x>"
+    assert state == {
+        "title": "scicot: evaluation", "all": 60, "cards": 20, "first": shown, "images": 0,
+        "plots": 4, "wrong": 15, "wrongOfSecond": 45, "none": 15, "rightOfSecond": 15, "differ": 30,
+        "allWrong": 15, "odd": 30, "sure": 45, "found": 1, "marked": 6, "page": "page 2 of 3",
+        "second": "q20",
+    }  # fmt: skip
+
+
+def test_what_no_report_can_be_made_of(scicot: Any, tmp_path: Path) -> None:
+    mine = write_rows(tmp_path / "mine.jsonl", rows_of("AAB"))
+    report = tmp_path / "r.html"
+    assert scicot("evaluate", mine, "--report", report).code == 0
+    first = report.read_bytes()
+    outcome = scicot("evaluate", mine, "--report", report)
+    assert (outcome.code, report.read_bytes()) == (1, first)
+    assert "exists; name another, or replace it by --force" in outcome.stderr
+    assert scicot("evaluate", mine, "--report", report, "--force").code == 0
+    outcome = scicot("evaluate", mine, "--report", mine, "--force")
+    assert "is the input as well" in outcome.stderr
+    outcome = scicot("evaluate", "-", "--report", tmp_path / "x.html", stdin=mine.read_text())
+    assert "--report: reads - twice; give a file" in outcome.stderr
+    with pytest.raises(ScicotError, match="is a directory"):
+        write_report(evaluate(mine), [mine], tmp_path, reporter=Recorder())
