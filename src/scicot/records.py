@@ -295,7 +295,8 @@ def _string(row: Mapping[str, Any], name: str, default: str | None = None) -> st
 def whole(text: str, what: str) -> str:
     """The text, where it can be written as UTF-8: neither tokenizers nor servers take the rest."""
     try:
-        text.encode()
+        if not text.isascii():
+            text.encode()
     except UnicodeEncodeError:
         raise RowProblem(f"{what} holds half a character (a lone surrogate)") from None
     return text
@@ -313,10 +314,13 @@ def _choices(value: Any) -> tuple[Choice, ...]:
         if not isinstance(choice, Mapping):
             raise RowProblem(f'choice {number} must be {{"label": ..., "text": ...}}')
         for name in ("label", "text"):
-            if not isinstance(choice.get(name), str) or not choice[name].strip():
+            own = choice.get(name)
+            if not isinstance(own, str) or not own.strip():
                 raise RowProblem(f'choice {number} has no "{name}"')
-            whole(choice[name], f"choice {number}")
-        extra = {key: own for key, own in choice.items() if key not in ("label", "text")}
+            whole(own, f"choice {number}")
+        extra = {}
+        if len(choice) > 2:
+            extra = {key: own for key, own in choice.items() if key not in ("label", "text")}
         choices.append(Choice(choice["label"], choice["text"], extra))
     labels = [choice.label for choice in choices]
     if len(set(labels)) < len(labels):

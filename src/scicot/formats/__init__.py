@@ -23,11 +23,11 @@ __all__ = ["NotText", "to_question_row"]
 
 
 _FORMATS: tuple[Format, ...] = (
+    own,  # first, since most rows are scicot's
     ai2_nested,
     ai2_flat,
     scienceqa,  # before plain_list, whose choices it shares
     plain_list,
-    own,
     columns,
 )
 

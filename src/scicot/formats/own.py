@@ -20,9 +20,13 @@ def matches(row: Row) -> bool:
 
 
 def convert(row: Row) -> Row:
-    if not all(_is_choice(choice) for choice in row["choices"]):
+    choices, answer = row["choices"], row.get("answer")
+    if not all(_is_choice(choice) for choice in choices):
         return row
-    return fields.labelled(row, row["choices"])
+    plain = isinstance(row.get("question"), str) and isinstance(answer, str)
+    if plain and any(choice["label"] == answer for choice in choices):
+        return row  # nothing is to be done, as for nearly all rows of the longest files
+    return fields.labelled(row, choices)
 
 
 def _is_choice(value: Any) -> bool:
