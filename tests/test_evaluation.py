@@ -275,3 +275,46 @@ def test_exit_codes_for_checks(scicot: Any, tmp_path: Path) -> None:
     assert scicot("evaluate", good, "--fail-if-worse-than", bad).code == 0
     rows = json.loads(scicot("evaluate", bad, good, "--json").stdout)
     assert rows["comparisons"][0]["verdict"] == "good is better than bad"
+
+
+def test_rationales_are_looked_at(tmp_path: Path) -> None:
+    texts = [
+        "A0 is a metal.",
+        "B1 floats. So the answer is (B).",
+        "A2 and B2 are alike, are alike, are alike.",
+        "Nothing is said.",
+    ]
+    rows = [
+        {**row, "rationales": [text], "rationale": "A0 is a metal."}
+        for row, text in zip(rows_of("AABA"), texts, strict=True)
+    ]
+    own = evaluate([write_rows(tmp_path / "p.jsonl", rows)]).systems[0].rationales
+    assert own is not None
+    assert own.rationales == 4
+    assert own.words == pytest.approx((4 + 7 + 9 + 3) / 4)
+    assert own.leaks == 0.25
+    assert own.names_one == 0.5, "the first names A, the second B"
+    assert own.agree == 0.5, "where A was predicted both times"
+    assert own.repeated == pytest.approx((2 / 7) / 4)
+    assert own.rouge_l is not None
+    assert own.rouge_l > 0.25
+    bare = evaluate([write_rows(tmp_path / "bare.jsonl", rows_of("A"))]).systems[0]
+    assert bare.rationales is None
+
+
+def test_reliance_and_a_hint_where_rationales_do_not_help(tmp_path: Path, scicot: Any) -> None:
+    def file(name: str, answers: str, source: str, answer: str = "answer@1") -> Path:
+        models = {"answer": answer, "rationale_from": source}
+        return write_rows(tmp_path / f"{name}.jsonl", rows_of(answers, models=models))
+
+    two = file("two", "AAAB" * 10, "student")
+    shuffled = file("shuffled", "AABB" * 10, "shuffled")
+    direct = file("direct", "AAAB" * 10, "none", "direct@2")
+    weak = file("weak", "ABBB" * 10, "none", "direct@3")
+    verdict = evaluate([two, shuffled, direct])
+    assert verdict.reliance == {"answer@1": {"student": 0.75, "shuffled": 0.5}}
+    assert verdict.hints[0].startswith("two reads rationales and does not beat direct")
+    assert evaluate([two, weak]).hints == []
+    shown = scicot("evaluate", two, shuffled, direct).stdout
+    assert "answer@1 by whose rationales it read: student 75.0 %, shuffled 50.0 %." in shown
+    assert "hint: two reads rationales" in shown

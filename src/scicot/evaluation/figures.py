@@ -11,6 +11,7 @@ import numpy as np
 
 from scicot.config import EvaluateSettings
 from scicot.evaluation.judged import LENGTH, Judged
+from scicot.evaluation.rationales import RationaleFigures
 from scicot.statistics import (
     Floats,
     Interval,
@@ -70,6 +71,9 @@ class System:
     chance: float  # of guessing at random among each question's choices
     oracle: bool  # it read given rationales or saw the answer: an upper bound, not a result
     calibration: Calibration | None
+    rationales: RationaleFigures | None
+    rationale_from: str | None  # whose rationales it read: student, input, none, shuffled
+    answer_model: str | None
     groups: dict[str, list[Group]]
     macro: dict[str, float]  # mean accuracy of the groups of a field
     gold_at: list[float]  # share of gold answers at each place among the choices
@@ -99,6 +103,9 @@ def system_of(judged: Judged, settings: EvaluateSettings) -> System:
         float((1 / judged.choices).mean()),
         judged.oracle,
         _calibration(judged, settings),
+        judged.rationales,
+        judged.models.get("rationale_from"),
+        judged.models.get("answer"),
         groups,
         {path: float(np.mean([g.accuracy for g in own])) for path, own in groups.items()},
         _shares(judged.gold[None], most),

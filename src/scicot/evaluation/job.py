@@ -28,9 +28,38 @@ class Evaluation:
     level: float
     cluster_by: str | None
 
+    @property
+    def reliance(self) -> dict[str, dict[str, float]]:
+        """How an answer student did by whose rationales it read, where there are files of several:
+        {"answer@1f0c": {"student": 0.9, "shuffled": 0.4, "none": 0.3}}."""
+        found: dict[str, dict[str, float]] = {}
+        for system in self.systems:
+            if system.answer_model and system.rationale_from:
+                own = found.setdefault(system.answer_model, {})
+                own.setdefault(system.rationale_from, system.accuracy)
+        return {answer: own for answer, own in found.items() if len(own) > 1}
+
+    @property
+    def hints(self) -> list[str]:
+        """What a practitioner should look at, a sentence each."""
+        systems = {system.name: system for system in self.systems}
+        hints = []
+        for comparison in self.comparisons:
+            pair = [systems[comparison.first], systems[comparison.second]]
+            sources = [system.rationale_from for system in pair]
+            if sources == ["student", "none"] and not (
+                comparison.differs and comparison.difference > 0
+            ):
+                hints.append(
+                    f"{comparison.first} reads rationales and does not beat {comparison.second},"
+                    " which reads none: they may be too poor to help (compare with given ones,"
+                    " --rationale-from input), or the answer student never learnt to read"
+                )
+        return hints
+
     def to_row(self) -> Row:
         """The verdict as JSON (docs/schema/evaluation.schema.json)."""
-        row = asdict(self)
+        row = {**asdict(self), "reliance": self.reliance, "hints": self.hints}
         for told, comparison in zip(row["comparisons"], self.comparisons, strict=True):
             told |= {
                 "differs": comparison.differs,

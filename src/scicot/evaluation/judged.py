@@ -5,13 +5,15 @@ from __future__ import annotations
 import math
 import os
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from scicot.errors import ScicotError
+from scicot.evaluation.rationales import RationaleCounts, RationaleFigures
 from scicot.records import Prediction, Question, field_value
 from scicot.reporting import Reporter
 from scicot.sources import Source
@@ -34,6 +36,8 @@ class Column:
     of_gold: array[float] = field(default_factory=lambda: array("d"))
     squares: array[float] = field(default_factory=lambda: array("d"))  # sum of p^2
     fields: dict[str, list[str]] = field(default_factory=dict)
+    rationales: RationaleCounts = field(default_factory=RationaleCounts)
+    models: Mapping[str, Any] = field(default_factory=dict)  # of the first row
     abstained: int = 0
     oracle: bool = False
 
@@ -72,6 +76,8 @@ class Column:
 
     def _add(self, row: Prediction, question: Question, gold: str) -> None:
         labels = question.labels
+        self.models = self.models or row.models
+        self.rationales.add(row)
         self.ids.append(question.id)
         self.said.append(-1 if row.prediction is None else labels.index(row.prediction))
         self.gold.append(labels.index(gold))
@@ -116,6 +122,8 @@ class Judged:
     fields: dict[str, list[str]]
     abstained: int  # in all files
     oracle: bool
+    rationales: RationaleFigures | None  # of the first file
+    models: Mapping[str, Any]  # likewise
 
     @classmethod
     def of(cls, name: str, columns: Sequence[Column], reporter: Reporter) -> Judged:
@@ -153,6 +161,8 @@ class Judged:
             {path: [own[p] for p in places[0].tolist()] for path, own in first.fields.items()},
             sum(column.abstained for column in columns),
             any(column.oracle for column in columns),
+            first.rationales.figures(),
+            first.models,
         )
 
 

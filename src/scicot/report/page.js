@@ -131,6 +131,17 @@ function showConfidence() {
   $("reliability").append(reliable.svg, key(systems.map(s => s.name)));
   $("risk").append(risky.svg, key(systems.map(s => s.name)));
 }
+function showRationales() {
+  const told = systems.filter(s => s.rationales);
+  if (!told.length) return $("rationales-section").remove();
+  table($("rationales"), ["system", "words", "repeated", "announce an answer", "name one choice", "and predict it", "ROUGE-L"], told.map(s => {
+    const own = s.rationales;
+    return [visible(s.name), own.words.toFixed(1), percent(own.repeated), percent(own.leaks), percent(own.names_one), percent(own.agree),
+      own.rouge_l === null ? "" : own.rouge_l.toFixed(3)];
+  }));
+  $("rationales-note").textContent = [...Object.entries(verdict.reliance).map(([answer, own]) => `${visible(answer)} by whose rationales it read: `
+    + Object.entries(own).map(([source, value]) => `${source} ${percent(value)}`).join(", ") + "."), ...verdict.hints.map(h => visible(h) + ".")].join(" ");
+}
 function showGroups() {
   if (!by.length) return $("groups-section").remove();
   for (const path of by) {
@@ -209,4 +220,4 @@ $("filters").addEventListener("input", filter);
 $("filters").addEventListener("submit", event => event.preventDefault());
 $("previous").addEventListener("click", () => turn(-1));
 $("next").addEventListener("click", () => turn(1));
-showSystems(); showDifferences(); showConfidence(); showGroups(); show();
+showSystems(); showDifferences(); showConfidence(); showRationales(); showGroups(); show();

@@ -1,0 +1,137 @@
+"""A verdict as tables and sentences on a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from scicot.evaluation import Comparison, Evaluation, System
+
+
+def show(verdict: Evaluation) -> None:
+    """Print tables of the systems, and sentences on how they differ."""
+    percent = f"{100 * verdict.level:g} %"
+    out = Console(highlight=False, emoji=False)
+    for table in _tables(verdict, percent):
+        out.print(table)
+    for sentence in _sentences(verdict, percent):
+        out.print(sentence, soft_wrap=True)
+
+
+def _tables(verdict: Evaluation, percent: str) -> Iterator[Table]:
+    systems = verdict.systems
+    table = _table("system", "questions", "answered", "accuracy", f"{percent} interval")
+    for system in systems:
+        table.add_row(*_cells(system))
+    table.add_row("chance", "", "", f"{100 * systems[0].chance:.1f} %", "", style="dim")
+    yield table
+    if any(system.calibration for system in systems):
+        yield _confidence(systems)
+    if any(system.rationales for system in systems):
+        yield _rationales(systems)
+    for path in systems[0].groups:
+        yield _breakdown(systems, path)
+
+
+def _sentences(verdict: Evaluation, percent: str) -> Iterator[str]:
+    """Rich markup, a line each."""
+    if any(system.oracle for system in verdict.systems):
+        yield "* an upper bound: it read given rationales, or saw the answer"
+    for system in verdict.systems:
+        if system.spread is not None:
+            seeds = ", ".join(f"{100 * own:.1f}" for own in system.by_seed)
+            told = f"{system.name}: {len(system.files)} seeds, {seeds} %"
+            yield escape(f"{told} (sd {100 * system.spread:.1f})")
+    for comparison in verdict.comparisons:
+        yield escape(_sentence(comparison, percent))
+    for answer, own in verdict.reliance.items():
+        told = ", ".join(f"{source} {100 * accuracy:.1f} %" for source, accuracy in own.items())
+        yield escape(f"{answer} by whose rationales it read: {told}.")
+    for hint in verdict.hints:
+        yield f"[yellow]hint:[/] {escape(hint)}."
+    if verdict.cluster_by:
+        yield escape(f"Intervals resample {verdict.cluster_by}, not questions.")
+
+
+def _table(*headings: str) -> Table:
+    """A table whose first column is text, and the others figures."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for number, heading in enumerate(headings):
+        justify: Any = "right" if number else "left"
+        width = 0 if number else min(24, len(heading))
+        table.add_column(heading, justify=justify, no_wrap=number > 0, min_width=width)
+    return table
+
+
+def _confidence(systems: Sequence[System]) -> Table:
+    headings = ("confidence", "ECE", "Brier", "NLL", "AURC", "surest 80 %", "60 %", "40 %")
+    table = _table(*headings)
+    for system in systems:
+        own = system.calibration
+        if own is not None:
+            right = [f"{100 * (1 - own.risk_at[f'{share}%']):.1f} %" for share in (80, 60, 40)]
+            figures = (own.ece, own.brier, own.nll, own.aurc)
+            table.add_row(escape(system.name), *(f"{figure:.3f}" for figure in figures), *right)
+    return table
+
+
+def _rationales(systems: Sequence[System]) -> Table:
+    headings = ("rationales", "words", "repeated", "leak", "name one", "and agree", "ROUGE-L")
+    table = _table(*headings)
+    for system in systems:
+        own = system.rationales
+        if own is not None:
+            shares = (own.repeated, own.leaks, own.names_one, own.agree)
+            told = ["" if share is None else f"{100 * share:.1f} %" for share in shares]
+            overlap = "" if own.rouge_l is None else f"{own.rouge_l:.3f}"
+            table.add_row(escape(system.name), f"{own.words:.1f}", *told, overlap)
+    return table
+
+
+def _breakdown(systems: Sequence[System], path: str) -> Table:
+    table = _table(escape(path), "questions", *(escape(system.name) for system in systems))
+    found = {group.value: group.questions for one in systems for group in one.groups[path]}
+    for value, questions in found.items():
+        cells = []
+        for system in systems:
+            own = next((group for group in system.groups[path] if group.value == value), None)
+            cells.append("" if own is None else _with_interval(own.accuracy, own.interval))
+        table.add_row(escape(value), f"{questions:,}", *cells)
+    table.add_row("mean of groups", "", *(f"{100 * s.macro[path]:.1f} %" for s in systems))
+    return table
+
+
+def _with_interval(accuracy: float, interval: tuple[float, float]) -> str:
+    low, high = interval
+    return f"{100 * accuracy:.1f} % ({100 * low:.0f} - {100 * high:.0f})"
+
+
+def _cells(system: System) -> tuple[str, ...]:
+    low, high = system.interval
+    return (
+        escape(system.name) + (" *" if system.oracle else ""),
+        f"{system.questions:,}",
+        f"{system.answered:,g}" if system.answered < 1e6 else f"{system.answered:,.0f}",
+        f"{100 * system.accuracy:.1f} %",
+        f"{100 * low:.1f} - {100 * high:.1f}",
+    )
+
+
+def _sentence(comparison: Comparison, percent: str) -> str:
+    low, high = (100 * bound for bound in comparison.interval)
+    test = ""
+    if comparison.p_value is not None:
+        test = f", McNemar p = {comparison.p_value:.2g}"
+        if comparison.p_adjusted not in (None, comparison.p_value):
+            test += f", {comparison.p_adjusted:.2g} after Holm"
+    return (
+        f"{comparison.first} minus {comparison.second}: {100 * comparison.difference:+.1f} points"
+        f" ({percent} interval {low:+.1f} to {high:+.1f}{test}),"
+        f" paired on {comparison.questions:,} questions: {comparison.verdict}."
+    )

@@ -1,0 +1,88 @@
+"""What can be said of the rationales themselves: do they leak, repeat, agree, resemble?"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from scicot.records import Prediction, Question
+from scicot.replies import announces_answer
+from scicot.rouge import rouge_l
+
+LOOKED_AT = 5_000  # rationales of a file: reading one costs far more than counting a right answer
+_WORD = re.compile(r"\w+")
+_GRAM = 3
+
+
+@dataclass(frozen=True)
+class RationaleFigures:
+    """Means over the rationales of a file, the first LOOKED_AT of them. Shares are from 0 to 1."""
+
+    rationales: int
+    words: float
+    repeated: float  # share of their runs of three words that came before in the same one
+    leaks: float  # share that announce an answer ("so the answer is B")
+    names_one: float  # share in whose words the text of exactly one choice occurs
+    agree: float | None  # of those, where it is the choice that was predicted
+    rouge_l: float | None  # with the reference rationale in the row, where there is one
+
+
+class RationaleCounts:
+    """The same, row by row."""
+
+    def __init__(self) -> None:
+        self._rationales = self._words = self._leaks = self._names = self._agree = 0
+        self._repeated = self._overlap = 0.0
+        self._references = 0
+
+    def add(self, row: Prediction) -> None:
+        """Take up the rationales of a row that it answered behind."""
+        given = row.models.get("rationale_from") in ("input", "shuffled")
+        reference = None if given else row.question.extra.get("rationale")
+        for text in row.rationales:
+            if self._rationales == LOOKED_AT:
+                return
+            self._rationales += 1
+            self._words += len(_WORD.findall(text))
+            self._repeated += repetition(text)
+            self._leaks += announces_answer(text, row.question)
+            named = choices_named(text, row.question)
+            if len(named) == 1:
+                self._names += 1
+                self._agree += named[0] == row.prediction
+            if isinstance(reference, str):
+                self._references += 1
+                self._overlap += rouge_l(text, reference)
+
+    def figures(self) -> RationaleFigures | None:
+        """None where no row has a rationale."""
+        count = self._rationales
+        if not count:
+            return None
+        return RationaleFigures(
+            count,
+            self._words / count,
+            self._repeated / count,
+            self._leaks / count,
+            self._names / count,
+            self._agree / self._names if self._names else None,
+            self._overlap / self._references if self._references else None,
+        )
+
+
+def repetition(text: str) -> float:
+    """The share of a text's runs of three words that came before in it; 0.0 for a shorter one."""
+    words = _WORD.findall(text.casefold())
+    grams = [tuple(words[start : start + _GRAM]) for start in range(len(words) - _GRAM + 1)]
+    return 1 - len(set(grams)) / len(grams) if grams else 0.0
+
+
+def choices_named(text: str, question: Question) -> Sequence[str]:
+    """The labels of the choices whose text occurs in this one, as whole words."""
+    words = f" {' '.join(_WORD.findall(text.casefold()))} "
+    return [
+        choice.label
+        for choice in question.choices
+        if f" {' '.join(_WORD.findall(choice.text.casefold()))} " in words
+    ]
