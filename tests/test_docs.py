@@ -10,7 +10,7 @@ import jsonschema
 import pytest
 from conftest import REPOSITORY, Trained, read_rows, world_rows
 
-from scicot import PredictSettings, predict
+from scicot import EvaluateSettings, PredictSettings, evaluate, predict
 from scicot.records import Question, Rationale
 
 DOCS = REPOSITORY / "docs"
@@ -56,3 +56,16 @@ def test_links_lead_somewhere() -> None:
         for target in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text()):
             if "://" not in target:
                 assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_a_verdict_fits_its_schema(trained: Trained, tmp_path: Path) -> None:
+    files = []
+    for name, source in (("given", "input"), ("none", "none")):
+        files.append(tmp_path / f"{name}.jsonl")
+        settings = PredictSettings(device="cpu", rationale_from=source)  # type: ignore[arg-type]
+        predict(trained.rows, files[-1], answer_model=trained.answer, settings=settings)
+    settings = EvaluateSettings(by=("meta.metal", "choices"))
+    verdict = json.loads(json.dumps(evaluate(files, settings=settings).to_row()))
+    jsonschema.validate(verdict, schema("evaluation"))
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({**verdict, "more": 1}, schema("evaluation"))
