@@ -23,9 +23,15 @@ def load_student(
     precision: str = "auto",
 ) -> Student:
     """Load a run directory for prediction; ScicotError where its files cannot be read."""
+    import torch
+
     where = resolve_device(device)
     model, tokenizer = load_pretrained(os.fspath(directory))
-    model = model.to(device=where, dtype=resolve_precision(precision, where)).eval()
+    if resolve_precision(precision, where) is torch.bfloat16:
+        from scicot.students.halves import halve
+
+        model = halve(model)
+    model = model.to(where).eval()
     engine = TransformersEngine(model, batch_size=batch_size, batch_tokens=batch_tokens)
     return Student(engine, tokenizer, max_source_tokens)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -32,7 +31,6 @@ class TransformersEngine:
         self._size = batch_size
         self._tokens = batch_tokens or BATCH_TOKENS[kind]
         self._logits = _LOGITS[kind]
-        self._head: Any = None  # the output layer in fp32, where the rest is not
 
     def generate(
         self, sources: Sequence[Ids], draws: Sequence[Sequence[int | None]], decoding: Decoding
@@ -86,7 +84,7 @@ class TransformersEngine:
         )
         own, self._model.generation_config = self._model.generation_config, plain
         try:
-            with torch.inference_mode(), self._head_in_fp32():
+            with torch.inference_mode():
                 tokens = self._model.generate(
                     **self._encoded(sources),
                     generation_config=plain,
@@ -100,7 +98,7 @@ class TransformersEngine:
         import torch
 
         labels, _ = self._padded(targets)
-        with torch.inference_mode(), self._head_in_fp32():
+        with torch.inference_mode():
             logits = self._model(
                 **self._encoded(sources),
                 decoder_input_ids=self._model.prepare_decoder_input_ids_from_labels(labels),
@@ -135,32 +133,6 @@ class TransformersEngine:
             tokens[place, : len(row)] = torch.tensor(row)
         mask = (torch.arange(tokens.shape[1]) < lengths.unsqueeze(-1)).long()
         return tokens.to(self._model.device), mask.to(self._model.device)
-
-    @contextmanager
-    def _head_in_fp32(self) -> Iterator[None]:
-        """Let the output layer answer in fp32 for as long as this lasts.
-
-        A bf16 logit between 16 and 32 moves in steps of 1/8: labels that differ by less would tie,
-        and so would the tokens of a rationale, of which the first one would be taken.
-        """
-        import torch
-
-        if self._model.dtype == torch.float32:
-            yield
-            return
-        layer = self._model.get_output_embeddings()
-        if self._head is None:
-            bias = getattr(layer, "bias", None)
-            self._head = layer.weight.float(), None if bias is None else bias.float()
-
-        def in_fp32(_: Any, hidden: tuple[torch.Tensor], __: torch.Tensor) -> torch.Tensor:
-            return torch.nn.functional.linear(hidden[0].float(), *self._head)
-
-        hook = layer.register_forward_hook(in_fp32)
-        try:
-            yield
-        finally:
-            hook.remove()
 
 
 class _Drawn:
