@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -35,9 +36,7 @@ def interval(
     dice = np.random.default_rng(0)
     drawn = np.empty((len(tables), RESAMPLES))
     for seed, table in enumerate(tables):
-        count = table.shape[1]
-        times = dice.multinomial(count, np.full(count, 1 / count), size=RESAMPLES)
-        totals = times @ table.T
+        totals = _times(seed, table.shape[1]) @ table.T
         drawn[seed] = told(totals[:, :-1] / totals[:, -1:])
     chosen = dice.integers(len(tables), size=(RESAMPLES, len(tables)))
     # A seed that is drawn twice has its facts drawn twice.
@@ -45,3 +44,11 @@ def interval(
     low, high = np.quantile(means, [0.025, 0.975])
     whole = [told(table[:-1].sum(axis=1) / table[-1].sum()) for table in tables]
     return float(np.mean(whole)), float(low), float(high)
+
+
+@lru_cache(maxsize=64)
+def _times(seed: int, facts: int) -> Floats:
+    """(resamples, facts): how often each fact is drawn, the same for every system."""
+    dice = np.random.default_rng([1, seed])
+    times = dice.multinomial(facts, np.full(facts, 1 / facts), size=RESAMPLES)
+    return times.astype(np.float64)
