@@ -113,7 +113,7 @@ def _of_level(seeds: Sequence[Any]) -> str:
     steps = STAGE_1[seeds[0]["level"]]
     lines = [
         f"### Stage 1 trained for {steps} steps ({seeds[0]['level']})\n",
-        f"{len(seeds)} seeds, {len(facts[0])} questions each.\n",
+        f"{len(seeds)} seed(s), {len(facts[0])} questions each.\n",
         "| rationales | accuracy, % | by seed | minus greedy |",
         "| --- | --- | --- | --- |",
     ]
@@ -135,7 +135,7 @@ def _of_level(seeds: Sequence[Any]) -> str:
     temperatures = ", ".join(f"{one['temperature']:.2f}" for one in seeds)
     lines += [
         f"Temperatures fitted on dev: {temperatures}.\n",
-        "| calibration | NLL, nats | Brier score | ECE, points |",
+        "| calibration | NLL, nats | Brier score of the answer | ECE, points |",
         "| --- | --- | --- | --- |",
     ]
     for name in CALIBRATED:
