@@ -16,7 +16,7 @@ from scicot_cli import options as opt
 from scicot_cli.verdict import show
 
 if TYPE_CHECKING:
-    from scicot.evaluation import Comparison, Evaluation
+    from scicot.evaluation import Evaluation
 
 
 def evaluate(
@@ -133,8 +133,8 @@ def evaluate(
     else:
         show(verdict)
     problems = list(_below(verdict, min_accuracy))
-    if fail_if_worse_than is not None and verdict.comparisons:
-        problems += _worse(verdict.comparisons[files.index(fail_if_worse_than) - 1])
+    if fail_if_worse_than is not None:
+        problems += _worse(verdict, fail_if_worse_than)
     for problem in problems:
         console.error(problem)
     if problems:
@@ -147,7 +147,14 @@ def _below(verdict: Evaluation, least: float | None) -> Iterator[str]:
         yield f"{first.name}: accuracy {first.accuracy:.3f} is below --min-accuracy {least:g}"
 
 
-def _worse(comparison: Comparison) -> list[str]:
-    if comparison.differs and comparison.difference < 0:
-        return [f"{comparison.verdict} (--fail-if-worse-than)"]
-    return []
+def _worse(verdict: Evaluation, file: str) -> Iterator[str]:
+    """What is wrong where the first system does worse than that of this file."""
+    from scicot.evaluation import name_files
+
+    ((path,),) = name_files([file]).values()
+    other = next(system for system in verdict.systems if path in system.files)
+    if other is verdict.systems[0]:
+        yield f"--fail-if-worse-than {file}: is of the first system itself"
+    for comparison in verdict.comparisons:
+        if comparison.second == other.name and comparison.differs and comparison.difference < 0:
+            yield f"{comparison.verdict} (--fail-if-worse-than)"

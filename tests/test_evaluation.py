@@ -273,6 +273,14 @@ def test_exit_codes_for_checks(scicot: Any, tmp_path: Path) -> None:
     assert worse.code == 1
     assert "good is better than bad (--fail-if-worse-than)" in worse.stderr
     assert scicot("evaluate", good, "--fail-if-worse-than", bad).code == 0
+    itself = scicot("evaluate", good, bad, "--fail-if-worse-than", good)
+    assert itself.code == 1
+    assert "is of the first system itself" in itself.stderr
+    fine = write_rows(tmp_path / "fine.jsonl", rows_of("A" * 40))
+    seeds = [f"mine={good}", f"mine={fine}", f"base={bad}"]
+    assert scicot("evaluate", *seeds, "--fail-if-worse-than", f"base={bad}").code == 0
+    behind = [f"mine={bad}", f"base={good}", f"base={fine}"]
+    assert scicot("evaluate", *behind, "--fail-if-worse-than", f"base={fine}").code == 1
     rows = json.loads(scicot("evaluate", bad, good, "--json").stdout)
     assert rows["comparisons"][0]["verdict"] == "good is better than bad"
 

@@ -42,7 +42,7 @@ def page(tmp_path: Path) -> Path:
         "two-stage": write_rows(tmp_path / "a.jsonl", rows_of("AAAB" * 15)),
         "direct": write_rows(tmp_path / "b.jsonl", rows_of("ABB-" * 15)),
     }
-    by = ("meta.subject",)
+    by = ("meta.subject", "length")
     verdict = evaluate(files, settings=EvaluateSettings(by=by))
     write_report(verdict, files, tmp_path / "report.html", by=by)
     return tmp_path / "report.html"
@@ -119,7 +119,7 @@ def test_the_page_works_in_a_browser(page: Path) -> None:
     shown = "</script><script>document.title='broken'</script> [red] ⟨U+202E⟩␇ \u05d0 <img src=x>"
     assert state == {
         "title": "scicot: evaluation", "all": 60, "cards": 20, "first": shown, "images": 0,
-        "plots": 4, "wrong": 15, "wrongOfSecond": 45, "none": 15, "rightOfSecond": 15, "differ": 30,
+        "plots": 5, "wrong": 15, "wrongOfSecond": 45, "none": 15, "rightOfSecond": 15, "differ": 30,
         "allWrong": 15, "odd": 30, "sure": 45, "found": 1, "marked": 6, "page": "page 2 of 3",
         "second": "q20",
     }  # fmt: skip

@@ -9,8 +9,8 @@ from sklearn.metrics import brier_score_loss, log_loss
 from statsmodels.stats.multitest import multipletests
 
 from scicot.statistics import (
+    bootstrap,
     brier_score,
-    cluster_bootstrap,
     expected_calibration_error,
     holm,
     mcnemar_exact,
@@ -18,7 +18,6 @@ from scicot.statistics import (
     questions_needed,
     reliability,
     risk_coverage,
-    seeds_bootstrap,
     wilson_interval,
 )
 
@@ -53,24 +52,23 @@ def test_the_bootstrap_covers_the_truth_as_often_as_it_says() -> None:
     covered = 0
     for seed in range(200):
         values = np.repeat((random.random(60) < 0.7).astype(float), 10)
-        low, high = cluster_bootstrap(values, clusters, resamples=500, seed=seed)
+        low, high = bootstrap([values[None]], [1.0], clusters, resamples=500, seed=seed)
         covered += low <= 0.7 <= high
     assert 0.90 <= covered / 200 <= 0.99
 
 
 def test_the_bootstrap_of_single_values_is_the_ordinary_one() -> None:
     values = np.array([1.0] * 60 + [0.0] * 40)
-    low, high = cluster_bootstrap(values, np.arange(100), resamples=20_000)
+    low, high = bootstrap([values[None]], [1.0], np.arange(100), resamples=20_000)
     half = 1.96 * math.sqrt(0.6 * 0.4 / 100)
     assert (low, high) == pytest.approx((0.6 - half, 0.6 + half), abs=0.011)
 
 
 def test_the_bootstrap_is_the_same_for_the_same_seed() -> None:
     values, clusters = np.array([1.0, 0.0, 1.0, 1.0]), np.array([0, 0, 1, 2])
-    assert cluster_bootstrap(values, clusters, seed=3) == cluster_bootstrap(
-        values, clusters, seed=3
-    )
-    assert cluster_bootstrap(np.ones(4), clusters) == (1.0, 1.0)
+    one, other = (bootstrap([values[None]], [1.0], clusters, seed=3) for _ in range(2))
+    assert one == other
+    assert bootstrap([np.ones((1, 4))], [1.0], clusters) == (1.0, 1.0)
 
 
 def test_a_bootstrap_of_seeds_is_wider_where_seeds_differ() -> None:
@@ -78,11 +76,9 @@ def test_a_bootstrap_of_seeds_is_wider_where_seeds_differ() -> None:
     clusters = np.arange(400)
     alike = (random.random((5, 400)) < 0.7).astype(float)
     apart = (random.random((5, 400)) < np.array([0.5, 0.6, 0.7, 0.8, 0.9])[:, None]).astype(float)
-    low, high = seeds_bootstrap([alike], [1.0], clusters)
-    lower, higher = seeds_bootstrap([apart], [1.0], clusters)
+    low, high = bootstrap([alike], [1.0], clusters)
+    lower, higher = bootstrap([apart], [1.0], clusters)
     assert higher - lower > 2 * (high - low)
-    one = seeds_bootstrap([alike[:1]], [1.0], clusters)
-    assert one == cluster_bootstrap(alike[0], clusters)
 
 
 def test_a_bootstrap_of_seeds_covers_the_truth_as_often_as_it_says() -> None:
@@ -99,7 +95,7 @@ def test_a_bootstrap_of_seeds_covers_the_truth_as_often_as_it_says() -> None:
             for mean in (0.6, 0.5)
         ]  # fmt: skip
         truth = np.mean([np.clip(0.6 + e, 0, 1) - np.clip(0.5 + e, 0, 1) for e in GRID])
-        low, high = seeds_bootstrap(systems, [1.0, -1.0], clusters, resamples=500, seed=trial)
+        low, high = bootstrap(systems, [1.0, -1.0], clusters, resamples=500, seed=trial)
         covered += low <= truth <= high
     assert 0.88 <= covered / 150 <= 1.0
 
@@ -142,8 +138,8 @@ def test_brier_and_nll_agree_with_scikit_learn(table: tuple[np.ndarray, np.ndarr
     p, gold = table
     labels = list(range(p.shape[1]))
     expected = brier_score_loss(gold, p, labels=labels, scale_by_half=False)
-    assert brier_score(p, gold) == pytest.approx(expected, abs=1e-9)
     of_gold = p[np.arange(len(gold)), gold]
+    assert brier_score((p**2).sum(axis=1), of_gold) == pytest.approx(expected, abs=1e-9)
     assert negative_log_likelihood(of_gold) == pytest.approx(
         log_loss(gold, p, labels=labels), abs=1e-9
     )

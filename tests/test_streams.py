@@ -27,23 +27,23 @@ def students(trained: Trained) -> list[str]:
 
 def test_an_answer_comes_as_soon_as_its_question(trained: Trained) -> None:
     """Whoever writes one question and waits is answered, with more to come."""
-    process = subprocess.Popen(
+    with subprocess.Popen(
         [*SCICOT, "predict", "-", *students(trained)],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-    )  # fmt: skip
-    assert process.stdin is not None
-    assert process.stdout is not None
-    for row in world_rows()[:3]:
-        process.stdin.write(json.dumps(row).encode() + b"\n")
-        process.stdin.flush()
-        assert select.select([process.stdout], [], [], 120)[0], "no answer within two minutes"
-        assert json.loads(process.stdout.readline())["id"] == row["id"]
-    process.stdin.close()
-    assert process.stdout.read() == b""
-    assert process.wait(60) == 0
-    process.stdout.close()
-    assert process.stderr is not None
-    process.stderr.close()
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+    ) as process:  # fmt: skip
+        assert process.stdin is not None
+        assert process.stdout is not None
+        try:
+            for row in world_rows()[:3]:
+                process.stdin.write(json.dumps(row).encode() + b"\n")
+                process.stdin.flush()
+                assert select.select([process.stdout], [], [], 120)[0], "no answer in two minutes"
+                assert json.loads(process.stdout.readline())["id"] == row["id"]
+            process.stdin.close()
+            assert process.stdout.read() == b""
+            assert process.wait(60) == 0
+        finally:
+            process.kill()
 
 
 @pytest.mark.parametrize("reader", ["head -1", "true"])
@@ -101,7 +101,7 @@ def test_killed_at_any_moment_it_goes_on_to_the_same_file(trained: Trained, tmp_
                 done, kills = out.stat().st_size, kills + 1
                 break
             time.sleep(0.005)
-        _, errors = process.communicate()
+        _, errors = process.communicate(timeout=300)
         if process.returncode != -signal.SIGKILL:
             break
     assert kills > 0

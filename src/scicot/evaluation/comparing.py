@@ -6,22 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-import numpy as np
-
 from scicot.config import EvaluateSettings
 from scicot.errors import ScicotError
-from scicot.evaluation.figures import certain, clusters_of
+from scicot.evaluation.figures import clusters_of, renumbered, resampled, whole
 from scicot.evaluation.judged import Judged, shared
 from scicot.reporting import Reporter
 from scicot.statistics import (
-    Floats,
     Interval,
-    Ints,
-    cluster_bootstrap,
     holm,
     mcnemar_exact,
     questions_needed,
-    seeds_bootstrap,
 )
 
 
@@ -89,18 +83,19 @@ def compare(
         place = int(own[first.gold[own] != second.gold[theirs]][0])
         raise ScicotError(f"{one} and {other} disagree on the gold answer of {first.ids[place]!r}")
     right, wrong = first.right[:, own], second.right[:, theirs]
-    pairs = right[:, None] - wrong[None]  # (seeds, seeds, n)
-    seeds = len(right) * len(wrong)
-    only_first, only_second = ((pairs > 0).sum() / seeds, (pairs < 0).sum() / seeds)
-    tested = settings.cluster_by is None and seeds == 1
+    # Of each question, the share of pairs of seeds of which only one got it right.
+    shares, others = right.mean(axis=0), wrong.mean(axis=0)
+    only_first, only_second = (shares * (1 - others)).sum(), (others * (1 - shares)).sum()
+    tested = settings.cluster_by is None and len(right) == len(wrong) == 1
+    clusters = renumbered(clusters_of(first, settings), own)
     return Comparison(
         first.name,
         second.name,
         count,
-        _whole(only_first),
-        _whole(only_second),
+        whole(only_first),
+        whole(only_second),
         float(right.mean() - wrong.mean()),
-        _interval(right, wrong, first, own, settings),
+        resampled([right, wrong], [1.0, -1.0], clusters, settings),
         mcnemar_exact(int(only_first), int(only_second)) if tested else None,
         None,
         settings.primary in (second.name, first.name),
@@ -115,24 +110,3 @@ def corrected(comparisons: Sequence[Comparison]) -> list[Comparison]:
     return [
         replace(one, p_adjusted=next(adjusted)) if one in others else one for one in comparisons
     ]
-
-
-def _interval(
-    right: Floats, wrong: Floats, first: Judged, own: Ints, settings: EvaluateSettings
-) -> Interval:
-    clusters = clusters_of(first, settings)
-    numbers = np.arange(right.shape[1])
-    if clusters is not None:
-        numbers = np.unique(clusters[own], return_inverse=True)[1]
-    pairs = right[:, None] - wrong[None]
-    if (pairs == pairs.flat[0]).all():
-        distinct = len(np.unique(numbers))
-        return certain(float(pairs.flat[0]), distinct, settings, (-1.0, 1.0))
-    options = {"level": settings.level, "resamples": settings.resamples, "seed": settings.seed}
-    if len(right) == len(wrong) == 1:
-        return cluster_bootstrap(pairs[0, 0], numbers, **options)  # type: ignore[arg-type]
-    return seeds_bootstrap([right, wrong], [1.0, -1.0], numbers, **options)  # type: ignore[arg-type]
-
-
-def _whole(value: float) -> float:
-    return int(value) if float(value).is_integer() else float(value)

@@ -17,13 +17,12 @@ from scicot.statistics import (
     Interval,
     Ints,
     Reliability,
-    brier_of_squares,
-    cluster_bootstrap,
+    bootstrap,
+    brier_score,
     expected_calibration_error,
     negative_log_likelihood,
     reliability,
     risk_coverage,
-    seeds_bootstrap,
     wilson_interval,
 )
 
@@ -92,9 +91,9 @@ def system_of(judged: Judged, settings: EvaluateSettings) -> System:
         judged.name,
         judged.files,
         len(judged.ids),
-        _whole(answered.sum(axis=1).mean()),
-        _whole(judged.abstained / len(judged.files)),
-        _whole(right / len(judged.files)),
+        whole(answered.sum(axis=1).mean()),
+        whole(judged.abstained / len(judged.files)),
+        whole(right / len(judged.files)),
         float(by_seed.mean()),
         interval_of(judged.right, clusters, settings),
         right / float(answered.sum()) if answered.any() else None,
@@ -121,30 +120,39 @@ def clusters_of(judged: Judged, settings: EvaluateSettings) -> Ints | None:
     return numbers.astype(np.int64)
 
 
-def interval_of(
-    right: Floats, clusters: Ints | None, settings: EvaluateSettings, bounds: Interval = (0.0, 1.0)
-) -> Interval:
-    """Wilson's for one seed of independent questions, else a bootstrap over clusters and seeds.
-
-    right: shape (seeds, n).
-    """
-    if clusters is None and len(right) == 1 and bounds == (0.0, 1.0):
+def interval_of(right: Floats, clusters: Ints | None, settings: EvaluateSettings) -> Interval:
+    """Wilson's for one seed of independent questions, else resampled. right: shape (seeds, n)."""
+    if clusters is None and len(right) == 1:
         return wilson_interval(round(right.sum()), right.size, settings.level)
-    numbers = np.arange(right.shape[1]) if clusters is None else clusters
-    if (right == right.flat[0]).all():
-        return certain(float(right.flat[0]), len(np.unique(numbers)), settings, bounds)
-    options = {"level": settings.level, "resamples": settings.resamples, "seed": settings.seed}
-    if len(right) == 1:
-        return cluster_bootstrap(right[0], numbers, **options)  # type: ignore[arg-type]
-    return seeds_bootstrap([right], [1.0], numbers, **options)  # type: ignore[arg-type]
+    return resampled([right], [1.0], clusters, settings)
 
 
-def certain(same: float, clusters: int, settings: EvaluateSettings, bounds: Interval) -> Interval:
-    """Where all values are the same, every resample would be, and would claim certainty. Each
-    cluster then counts as the one observation that it is at least; what was not seen may still be
-    as likely as Wilson says."""
-    unseen = wilson_interval(0, clusters, settings.level)[1]
-    return max(bounds[0], same - unseen), min(bounds[1], same + unseen)
+def resampled(
+    systems: Sequence[Floats],
+    weights: Sequence[float],
+    clusters: Ints | None,
+    settings: EvaluateSettings,
+) -> Interval:
+    """A bootstrap over clusters and seeds (see `statistics.bootstrap`).
+
+    Where every resample is the same, it would claim certainty. Each cluster then counts as the one
+    observation that it is at least; what was not seen may still be as likely as Wilson says.
+    """
+    numbers = np.arange(systems[0].shape[1]) if clusters is None else clusters
+    low, high = bootstrap(
+        systems,
+        weights,
+        numbers,
+        level=settings.level,
+        resamples=settings.resamples,
+        seed=settings.seed,
+    )
+    if low < high:
+        return low, high
+    unseen = wilson_interval(0, len(np.unique(numbers)), settings.level)[1]
+    lowest = sum(min(weight, 0.0) for weight in weights)
+    highest = sum(max(weight, 0.0) for weight in weights)
+    return max(lowest, low - unseen), min(highest, high + unseen)
 
 
 def _groups(
@@ -161,7 +169,7 @@ def _groups(
             name,
             len(own),
             float(judged.right[:, own].mean()),
-            interval_of(judged.right[:, own], _renumbered(clusters, own), settings),
+            interval_of(judged.right[:, own], renumbered(clusters, own), settings),
         )
         for name, own in places.items()
     ]
@@ -173,7 +181,7 @@ def _by_number(name: str) -> tuple[float, str]:
     return (int(digits[0]) if digits else math.inf), name
 
 
-def _renumbered(clusters: Ints | None, places: Sequence[int]) -> Ints | None:
+def renumbered(clusters: Ints | None, places: Sequence[int] | Ints) -> Ints | None:
     if clusters is None:
         return None
     return np.unique(clusters[places], return_inverse=True)[1].astype(np.int64)
@@ -202,7 +210,7 @@ def _calibration(judged: Judged, settings: EvaluateSettings) -> Calibration | No
     return Calibration(
         int(told.sum()),
         expected_calibration_error(bins),
-        brier_of_squares(judged.squares[told], judged.of_gold[told]),
+        brier_score(judged.squares[told], judged.of_gold[told]),
         negative_log_likelihood(judged.of_gold[told]),
         bins,
         curve.area,
@@ -217,6 +225,6 @@ def _shares(places: np.ndarray[tuple[int, int], np.dtype[np.int8]], most: int) -
     return shares
 
 
-def _whole(value: float) -> float:
+def whole(value: float) -> float:
     """A count, as an integer where it is one (as of a single seed)."""
     return int(value) if float(value).is_integer() else float(value)

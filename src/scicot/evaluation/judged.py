@@ -90,19 +90,21 @@ class Column:
         given = row.models.get("rationale_from") == "input"
         self.oracle = self.oracle or given or bool(row.models.get("saw_answer"))
         for path, values in self.fields.items():
-            values.append(self._value(question, path))
+            values.append(group_of(question, path, self.file))
 
-    def _value(self, question: Question, path: str) -> str:
-        if path == CHOICES:
-            return str(len(question.choices))
-        if path == LENGTH:
-            return str(len(question.question.split()))
-        try:
-            return str(field_value(question.to_row(), path))
-        except KeyError:
-            raise ScicotError(
-                f"{self.file}: question {question.id!r} has no {path!r}, by which rows are grouped"
-            ) from None
+
+def group_of(question: Question, path: str, file: str) -> str:
+    """The value that a question is grouped by; ScicotError where it has none."""
+    if path == CHOICES:
+        return str(len(question.choices))
+    if path == LENGTH:
+        return str(len(question.question.split()))
+    try:
+        return str(field_value(question.to_row(), path))
+    except KeyError:
+        raise ScicotError(
+            f"{file}: question {question.id!r} has no {path!r}, by which rows are grouped"
+        ) from None
 
 
 @dataclass(frozen=True)

@@ -211,7 +211,7 @@ function filter() { found.list = matching(); found.page = 0; show(); }
 function turn(by) { found.page += by; show(); $("found").scrollIntoView(); }
 
 systems.forEach((s, n) => $("system").append(new Option(visible(s.name), n)));
-if (by.length) {
+if (questions.some(q => q.groups.length)) {
   const groups = [...new Set(questions.map(q => q.groups.join("\u0000")))].sort();
   $("group").append(new Option("any", ""), ...groups.map(g => new Option(visible(g.split("\u0000").join(" / ")), g)));
 } else $("group-label").remove();

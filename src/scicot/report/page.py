@@ -16,8 +16,9 @@ from typing import Any
 from scicot import jsonl, sources
 from scicot.errors import ScicotError
 from scicot.evaluation import Evaluation, name_files
+from scicot.evaluation.judged import LENGTH, group_of
 from scicot.outputs import check_not_read, make_parent
-from scicot.records import Prediction, field_value
+from scicot.records import Prediction
 from scicot.reporting import LogReporter, Reporter, counted
 
 LONGEST = 4000  # characters of a rationale that are shown
@@ -44,12 +45,13 @@ def write_report(
     named = predictions if isinstance(predictions, Mapping) else name_files(predictions)
     first = first_files(named)
     check_report(first, target, force=force)
+    filters = [path for path in by if path != LENGTH]  # of lengths there are too many
     questions: dict[str, dict[str, Any]] = {}
     for number, file in enumerate(first.values()):
         rows = sources.predictions(file, limit=limit, skip_invalid=skip_invalid, reporter=reporter)
         with reporter.task(f"reading {os.fspath(file)} again") as task:
             for row in counted(rows, task):
-                _add(questions, row, number, len(first), by)
+                _add(questions, row, number, os.fspath(file), len(first), filters)
     page = _page({"verdict": verdict.to_row(), "by": list(by), "questions": [*questions.values()]})
     with jsonl.replacing(target) as stream:
         for part in page:
@@ -85,6 +87,7 @@ def _add(
     questions: dict[str, dict[str, Any]],
     row: Prediction,
     number: int,
+    file: str,
     systems: int,
     by: Sequence[str],
 ) -> None:
@@ -99,7 +102,7 @@ def _add(
             "context": question.context,
             "choices": [[choice.label, choice.text] for choice in question.choices],
             "gold": question.labels.index(question.answer),
-            "groups": [_group(row, path) for path in by],
+            "groups": [group_of(question, path, file) for path in by],
             "said": [None] * systems,
         },
     )
@@ -111,15 +114,6 @@ def _add(
             "scores": [row.scores.get(label) for label in question.labels] if row.scores else None,
             "rationales": [text[:LONGEST] for text in row.rationales],
         }
-
-
-def _group(row: Prediction, path: str) -> str:
-    if path == "choices":
-        return str(len(row.question.choices))
-    try:
-        return str(field_value(row.question.to_row(), path))
-    except KeyError:
-        return ""
 
 
 def _page(data: Mapping[str, Any]) -> Iterator[str]:

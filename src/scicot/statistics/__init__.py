@@ -3,7 +3,6 @@
 from scicot.statistics.confidence import (
     Reliability,
     RiskCoverage,
-    brier_of_squares,
     brier_score,
     expected_calibration_error,
     negative_log_likelihood,
@@ -14,8 +13,7 @@ from scicot.statistics.intervals import (
     Floats,
     Interval,
     Ints,
-    cluster_bootstrap,
-    seeds_bootstrap,
+    bootstrap,
     wilson_interval,
 )
 from scicot.statistics.tests import holm, mcnemar_exact, questions_needed
@@ -26,9 +24,8 @@ __all__ = [
     "Ints",
     "Reliability",
     "RiskCoverage",
-    "brier_of_squares",
+    "bootstrap",
     "brier_score",
-    "cluster_bootstrap",
     "expected_calibration_error",
     "holm",
     "mcnemar_exact",
@@ -36,6 +33,5 @@ __all__ = [
     "questions_needed",
     "reliability",
     "risk_coverage",
-    "seeds_bootstrap",
     "wilson_interval",
 ]

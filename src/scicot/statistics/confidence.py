@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from scicot.statistics.intervals import Floats
 
@@ -50,17 +49,12 @@ def expected_calibration_error(table: Reliability) -> float:
     return float((gaps * sizes).sum() / sizes.sum())
 
 
-def brier_score(probabilities: Floats, gold: npt.NDArray[np.int64]) -> float:
+def brier_score(squares: Floats, of_gold: Floats) -> float:
     """Mean over questions of the sum over choices of (p - [is gold])^2, from 0 to 2 (Brier 1950).
 
-    probabilities: shape (n, choices), 0 where a question has fewer choices; gold: shape (n,).
+    squares: shape (n,), each question's sum of p^2 over its choices; of_gold: shape (n,), its p of
+    the gold choice.
     """
-    of_gold = probabilities[np.arange(len(gold)), gold]
-    return brier_of_squares((probabilities**2).sum(axis=1), of_gold)
-
-
-def brier_of_squares(squares: Floats, of_gold: Floats) -> float:
-    """The same from each question's sum of p^2 and its p of gold, both of shape (n,)."""
     return float(np.mean(squares - 2 * of_gold + 1))
 
 

@@ -29,20 +29,36 @@ def wilson_interval(successes: int, trials: int, level: float = 0.95) -> Interva
     return max(0.0, centre - half), min(1.0, centre + half)
 
 
-def cluster_bootstrap(
-    values: Floats, clusters: Ints, *, level: float = 0.95, resamples: int = 10_000, seed: int = 0
+def bootstrap(
+    systems: Sequence[Floats],
+    weights: Sequence[float],
+    clusters: Ints,
+    *,
+    level: float = 0.95,
+    resamples: int = 10_000,
+    seed: int = 0,
 ) -> Interval:
-    """Percentile bootstrap interval of the mean of `values`, drawing whole clusters.
+    """Percentile bootstrap interval of the weighted sum of systems' means, drawing whole clusters
+    (Davison and Hinkley 1997, section 3.8) and each system's seeds.
 
-    values: shape (n,), say 1 for right and 0 for wrong, or a difference of two such.
-    clusters: shape (n,), the number of each value's cluster, from 0. Every value its own cluster
-    gives the ordinary bootstrap. Davison and Hinkley 1997, section 3.8.
+    systems: for each one an array (seeds, n) of its values on the same questions, 1 for right and 0
+    for wrong; weights (1, -1) give the interval of a difference. Seeds of one resample see the same
+    questions. clusters: shape (n,), the number of each question's cluster, from 0; every question
+    its own cluster gives the ordinary bootstrap.
     """
-    means = bootstrap_means(values[None], clusters, resamples=resamples, seed=seed)[:, 0]
-    return quantiles(means, level)
+    means = _means(np.vstack(systems), clusters, resamples=resamples, seed=seed)
+    random = np.random.default_rng([seed, 1])
+    total, first = np.zeros(resamples), 0
+    for own, weight in zip(systems, weights, strict=True):
+        seeds = len(own)
+        chosen = first + random.integers(seeds, size=(resamples, seeds))
+        total += weight * np.take_along_axis(means, chosen, axis=1).mean(axis=1)
+        first += seeds
+    low, high = np.quantile(total, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
 
 
-def bootstrap_means(values: Floats, clusters: Ints, *, resamples: int, seed: int) -> Floats:
+def _means(values: Floats, clusters: Ints, *, resamples: int, seed: int) -> Floats:
     """(resamples, systems): the mean of each system's values in each resample of the clusters.
 
     values: shape (systems, n). All systems see the same resample, as they saw the same questions.
@@ -61,34 +77,3 @@ def bootstrap_means(values: Floats, clusters: Ints, *, resamples: int, seed: int
         drawn = random.multinomial(counts.sum(), shares, size=min(block, resamples - start))
         means[start : start + len(drawn)] = (drawn @ kinds[:-1].T) / (drawn @ kinds[-1:].T)
     return means
-
-
-def seeds_bootstrap(
-    systems: Sequence[Floats],
-    weights: Sequence[float],
-    clusters: Ints,
-    *,
-    level: float = 0.95,
-    resamples: int = 10_000,
-    seed: int = 0,
-) -> Interval:
-    """Interval of the weighted sum of systems' means, drawing clusters and each system's seeds.
-
-    systems: for each one an array (seeds, n) of its values on the same questions; weights (1, -1)
-    give the interval of a difference. Seeds of one resample see the same questions.
-    """
-    means = bootstrap_means(np.vstack(systems), clusters, resamples=resamples, seed=seed)
-    random = np.random.default_rng([seed, 1])
-    total, first = np.zeros(resamples), 0
-    for own, weight in zip(systems, weights, strict=True):
-        seeds = len(own)
-        chosen = first + random.integers(seeds, size=(resamples, seeds))
-        total += weight * np.take_along_axis(means, chosen, axis=1).mean(axis=1)
-        first += seeds
-    return quantiles(total, level)
-
-
-def quantiles(values: Floats, level: float) -> Interval:
-    """The middle `level` of values."""
-    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)

@@ -19,9 +19,10 @@ def write_card(manifest: Manifest, run: Path) -> None:
     """Write the model card of a trained run, or of several that differ by their seed."""
     form = FORMS[manifest.stage]
     seeds = f"{len(manifest.seeds)} students, one for each seed: {', '.join(manifest.seeds)}. "
+    answer = "text of the choice" if manifest.answer_as == "text" else "label"
     reading = (
-        "Answers are read off the likelihood of the labels, never parsed from generated text; use\n"
-        "`scicot predict`, which does that."
+        f"Answers are read off the likelihood of each {answer}, never parsed from generated text;\n"
+        "use `scicot predict`, which does that."
     )
     fold = manifest.fold or {}
     lack = f"It never saw fold {fold['fold']} of {fold['folds']} of the data. " if fold else ""
@@ -36,7 +37,7 @@ def write_card(manifest: Manifest, run: Path) -> None:
         f"{seeds if manifest.seeds else ''}A student of scicot {manifest.scicot} that"
         f" {form.does}.\n"
         f"{lack}It was trained from `{manifest.student}`.",
-        f"Input and output: `{form.reads}` -> {form.writes}.",
+        f"Input and output: `{form.reads}` -> {form.writes.replace('label', answer)}.",
         reading if form.answers else "",
         "## Data",
         "\n".join(data),
