@@ -17,16 +17,17 @@ import hashlib
 import json
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 Row = dict[str, Any]
+MAPPING = (dict, Mapping)  # for isinstance: nearly all are dicts, the cheaper question
 
 MIN_CHOICES = 2
 MAX_CHOICES = 26
 
-QUESTION_FIELDS = ("id", "question", "choices", "answer", "context", "meta")
+QUESTION_FIELDS = frozenset({"id", "question", "choices", "answer", "context", "meta"})
 RATIONALE_FIELDS = (
     "rationale",
     "sample",
@@ -87,8 +88,9 @@ class Question:
         raise KeyError(label)
 
     @classmethod
-    def from_row(cls, row: Mapping[str, Any]) -> Question:
-        """Read a row in scicot's own schema; raises RowProblem naming the field at fault."""
+    def from_row(cls, row: Mapping[str, Any], without: Collection[str] = ()) -> Question:
+        """Read a row in scicot's own schema; raises RowProblem naming the field at fault. Fields
+        in `without` are not taken for the user's own."""
         text = _string(row, "question")
         choices = _choices(row.get("choices"))
         labels = [choice.label for choice in choices]
@@ -104,7 +106,8 @@ class Question:
             identity = str(identity)
         elif not isinstance(identity, str) or not identity:
             raise RowProblem('"id" must be a non-empty string')
-        extra = {key: value for key, value in row.items() if key not in QUESTION_FIELDS}
+        known = QUESTION_FIELDS.union(without)
+        extra = {key: value for key, value in row.items() if key not in known}
         return cls(identity, text, choices, answer, context, dict(meta), extra)
 
     def to_row(self) -> Row:
@@ -214,7 +217,7 @@ class Prediction:
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> Prediction:
         """Read a prediction row; raises RowProblem naming the field at fault."""
-        question = Question.from_row(row).without(PREDICTION_FIELDS)
+        question = Question.from_row(row, without=PREDICTION_FIELDS)
         if "prediction" not in row:
             raise RowProblem('"prediction" is missing')
         prediction = row["prediction"]
@@ -227,8 +230,8 @@ class Prediction:
         if not isinstance(rationales, list) or not all(isinstance(r, str) for r in rationales):
             raise RowProblem('"rationales" must be a list of strings')
         scores = row.get("scores") or {}
-        if not isinstance(scores, Mapping) or not all(
-            isinstance(v, int | float) for v in scores.values()
+        if not isinstance(scores, MAPPING) or not all(
+            isinstance(v, (int, float)) for v in scores.values()
         ):
             raise RowProblem('"scores" must map labels to numbers')
         confidence = row.get("confidence")
@@ -266,7 +269,7 @@ def field_value(row: Mapping[str, Any], path: str) -> Any:
     """The value at a dotted path ("meta.subject"); KeyError with the path where it is absent."""
     value: Any = row
     for name in path.split("."):
-        if not isinstance(value, Mapping) or name not in value:
+        if not isinstance(value, MAPPING) or name not in value:
             raise KeyError(path)
         value = value[name]
     return value
@@ -274,7 +277,7 @@ def field_value(row: Mapping[str, Any], path: str) -> Any:
 
 def _mapping(row: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     value = row.get(name) or {}
-    if not isinstance(value, Mapping):
+    if not isinstance(value, MAPPING):
         raise RowProblem(f'"{name}" must be an object')
     return value
 
@@ -309,20 +312,22 @@ def _choices(value: Any) -> tuple[Choice, ...]:
         raise RowProblem('"choices" must be a list of {"label": ..., "text": ...}')
     if not MIN_CHOICES <= len(value) <= MAX_CHOICES:
         raise RowProblem(f'"choices" has {len(value)}; {MIN_CHOICES} to {MAX_CHOICES} are read')
-    choices = []
-    for number, choice in enumerate(value, start=1):
-        if not isinstance(choice, Mapping):
-            raise RowProblem(f'choice {number} must be {{"label": ..., "text": ...}}')
-        for name in ("label", "text"):
-            own = choice.get(name)
-            if not isinstance(own, str) or not own.strip():
-                raise RowProblem(f'choice {number} has no "{name}"')
-            whole(own, f"choice {number}")
-        extra = {}
-        if len(choice) > 2:
-            extra = {key: own for key, own in choice.items() if key not in ("label", "text")}
-        choices.append(Choice(choice["label"], choice["text"], extra))
+    choices = [_choice(choice, number) for number, choice in enumerate(value, start=1)]
     labels = [choice.label for choice in choices]
     if len(set(labels)) < len(labels):
         raise RowProblem(f"two choices have the same label: {labels}")
     return tuple(choices)
+
+
+def _choice(value: Any, number: int) -> Choice:
+    if not isinstance(value, MAPPING):
+        raise RowProblem(f'choice {number} must be {{"label": ..., "text": ...}}')
+    label, text = value.get("label"), value.get("text")
+    for name, own in (("label", label), ("text", text)):
+        if not isinstance(own, str) or not own.strip():
+            raise RowProblem(f'choice {number} has no "{name}"')
+        if not own.isascii():
+            whole(own, f"choice {number}")
+    if len(value) == 2:
+        return Choice(label, text)
+    return Choice(label, text, {k: own for k, own in value.items() if k not in ("label", "text")})

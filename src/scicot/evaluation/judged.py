@@ -82,7 +82,7 @@ class Column:
         self.said.append(-1 if row.prediction is None else labels.index(row.prediction))
         self.gold.append(labels.index(gold))
         self.choices.append(len(labels))
-        known = row.confidence is not None and set(row.scores) == set(labels)
+        known = row.confidence is not None and row.scores.keys() == set(labels)
         self.confidence.append(float(row.confidence or 0.0) if known else math.nan)
         self.of_gold.append(row.scores[gold] if known else math.nan)
         self.squares.append(sum(p * p for p in row.scores.values()) if known else math.nan)

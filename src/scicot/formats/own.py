@@ -6,11 +6,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from scicot.formats import fields
-from scicot.records import Row
+from scicot.records import MAPPING, Row
 
 
 def matches(row: Row) -> bool:
@@ -21,17 +20,15 @@ def matches(row: Row) -> bool:
 
 def convert(row: Row) -> Row:
     choices, answer = row["choices"], row.get("answer")
-    if not all(_is_choice(choice) for choice in choices):
-        return row
     plain = isinstance(row.get("question"), str) and isinstance(answer, str)
-    if plain and any(choice["label"] == answer for choice in choices):
+    if plain and any(isinstance(own, dict) and own.get("label") == answer for own in choices):
         return row  # nothing is to be done, as for nearly all rows of the longest files
-    return fields.labelled(row, choices)
+    return fields.labelled(row, choices) if all(map(_is_choice, choices)) else row
 
 
 def _is_choice(value: Any) -> bool:
     return (
-        isinstance(value, Mapping)
+        isinstance(value, MAPPING)
         and isinstance(value.get("label"), str)
         and isinstance(value.get("text"), str)
     )
