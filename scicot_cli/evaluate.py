@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -24,10 +24,20 @@ def evaluate(
         list[str],
         typer.Argument(
             metavar="PREDICTIONS",
-            help="Files of prediction rows, or of rationale rows (judged by their conclusions); "
-            "NAME=FILE names a system. The first is compared with each of the others.",
+            help="Files of prediction rows, of rationale rows (judged by their conclusions), "
+            "sample logs of lm-evaluation-harness, or (with --questions) rows of id and prediction;"
+            " NAME=FILE names a system. The first is compared with each of the others.",
         ),
     ],
+    questions: Annotated[
+        str | None,
+        typer.Option(
+            "--questions",
+            metavar="FILE",
+            help="The questions that were asked, where predictions hold none or no gold answer;"
+            " joined by id. What has no prediction counts as not answered.",
+        ),
+    ] = None,
     cluster_by: Annotated[
         str | None,
         typer.Option(
@@ -86,6 +96,14 @@ def evaluate(
         ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+    per_character: Annotated[
+        bool,
+        typer.Option(
+            "--per-character",
+            help="Of lm-evaluation-harness logs, divide log-likelihoods by the length of the choice"
+            " (its acc_norm; its acc otherwise).",
+        ),
+    ] = EvaluateSettings.per_character,
     seed: opt.Seed = EvaluateSettings.seed,
     limit: opt.Limit = None,
     skip_invalid: opt.SkipInvalid = False,
@@ -103,7 +121,9 @@ def evaluate(
     joined by id; several files of one NAME are seeds of one system.
     """
     reporter = console.reporter(quiet=quiet, verbose=verbose)
-    settings = EvaluateSettings(cluster_by, tuple(by), primary, level, bins, resamples, seed)
+    settings = EvaluateSettings(
+        cluster_by, tuple(by), primary, level, bins, resamples, per_character, seed
+    )
     from scicot.evaluation import evaluate as judge
     from scicot.evaluation import name_files
     from scicot.report import check_report, first_files, write_report
@@ -113,20 +133,16 @@ def evaluate(
         files = [*predictions, fail_if_worse_than]
     if report is not None:
         check_report(first_files(name_files(files)), report, force=force)
-    verdict = judge(
-        files, settings=settings, limit=limit, skip_invalid=skip_invalid, reporter=reporter
-    )
+    reading: dict[str, Any] = {
+        "questions": questions,
+        "settings": settings,
+        "limit": limit,
+        "skip_invalid": skip_invalid,
+        "reporter": reporter,
+    }
+    verdict = judge(files, **reading)
     if report is not None:
-        write_report(
-            verdict,
-            files,
-            report,
-            by=by,
-            limit=limit,
-            skip_invalid=skip_invalid,
-            force=force,
-            reporter=reporter,
-        )
+        write_report(verdict, files, report, force=force, **reading)
         reporter.note(f"{report}: the page to look at")
     if as_json:
         typer.echo(json.dumps(verdict.to_row(), indent=1, ensure_ascii=False))

@@ -70,13 +70,13 @@ def _table(*headings: str) -> Table:
 
 
 def _confidence(systems: Sequence[System]) -> Table:
-    headings = ("confidence", "ECE", "Brier", "NLL", "AURC", "surest 80 %", "60 %", "40 %")
+    headings = ("confidence", "ECE", "noise", "Brier", "NLL", "AURC", "surest 80 %", "60 %", "40 %")
     table = _table(*headings)
     for system in systems:
         own = system.calibration
         if own is not None:
             right = [f"{100 * (1 - own.risk_at[f'{share}%']):.1f} %" for share in (80, 60, 40)]
-            figures = (own.ece, own.brier, own.nll, own.aurc)
+            figures = (own.ece, own.ece_by_chance, own.brier, own.nll, own.aurc)
             table.add_row(escape(system.name), *(f"{figure:.3f}" for figure in figures), *right)
     return table
 

@@ -199,8 +199,7 @@ def test_groups_lengths_and_places(tmp_path: Path) -> None:
     assert system.groups["meta.subject"][1].interval == wilson_interval(4, 6)
     assert system.macro["meta.subject"] == pytest.approx(1 / 3)
     assert system.accuracy_answered == pytest.approx(4 / 6)
-    assert system.gold_at == [1, 0, 0, 0]
-    assert system.said_at == pytest.approx([4 / 6, 2 / 6, 0, 0])
+    assert system.confusion == [[4, 2, 0, 0, 2], *[[0] * 5] * 3]
     with pytest.raises(ScicotError, match=r"has no 'meta\.topic', by which rows are grouped"):
         evaluate([file], settings=EvaluateSettings(by=("meta.topic",)))
 
@@ -308,6 +307,14 @@ def test_rationales_are_looked_at(tmp_path: Path) -> None:
     assert own.rouge_l > 0.25
     bare = evaluate([write_rows(tmp_path / "bare.jsonl", rows_of("A"))]).systems[0]
     assert bare.rationales is None
+
+
+def test_a_student_that_goes_by_the_place_is_told_of(tmp_path: Path) -> None:
+    rows = [{**row, "answer": "AB"[n % 2]} for n, row in enumerate(rows_of("A" * 90 + "B" * 10))]
+    (hint,) = evaluate(write_rows(tmp_path / "a.jsonl", rows)).hints
+    assert hint.startswith("a names choice 1 in 90% of its answers, where it is right in 50%")
+    fair = [{**row, "prediction": row["answer"]} for row in rows]
+    assert not evaluate(write_rows(tmp_path / "b.jsonl", fair)).hints
 
 
 def test_reliance_and_a_hint_where_rationales_do_not_help(tmp_path: Path, scicot: Any) -> None:

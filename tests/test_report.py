@@ -42,9 +42,9 @@ def page(tmp_path: Path) -> Path:
         "two-stage": write_rows(tmp_path / "a.jsonl", rows_of("AAAB" * 15)),
         "direct": write_rows(tmp_path / "b.jsonl", rows_of("ABB-" * 15)),
     }
-    by = ("meta.subject", "length")
-    verdict = evaluate(files, settings=EvaluateSettings(by=by))
-    write_report(verdict, files, tmp_path / "report.html", by=by)
+    settings = EvaluateSettings(by=("meta.subject", "length"))
+    verdict = evaluate(files, settings=settings)
+    write_report(verdict, files, tmp_path / "report.html", settings=settings)
     return tmp_path / "report.html"
 
 

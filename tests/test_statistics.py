@@ -11,6 +11,7 @@ from statsmodels.stats.multitest import multipletests
 from scicot.statistics import (
     bootstrap,
     brier_score,
+    calibration_error_by_chance,
     expected_calibration_error,
     holm,
     mcnemar_exact,
@@ -26,6 +27,14 @@ from scicot.statistics import (
 def test_wilson_agrees_with_scipy(counts: tuple[int, int]) -> None:
     expected = binomtest(*counts).proportion_ci(0.95, method="wilson")
     assert wilson_interval(*counts) == pytest.approx((expected.low, expected.high), abs=1e-9)
+
+
+@pytest.mark.parametrize(("truth", "trials"), [(0.5, 20), (0.9, 50), (0.97, 200), (0.3, 1000)])
+def test_wilson_covers_the_truth_as_often_as_it_says(truth: float, trials: int) -> None:
+    drawn = np.random.default_rng(0).binomial(trials, truth, 4000).tolist()
+    intervals = {successes: wilson_interval(successes, trials) for successes in set(drawn)}
+    covered = np.mean([intervals[own][0] <= truth <= intervals[own][1] for own in drawn])
+    assert 0.93 <= covered <= 0.98
 
 
 def test_wilson_of_nothing_is_everything() -> None:
@@ -55,6 +64,18 @@ def test_the_bootstrap_covers_the_truth_as_often_as_it_says() -> None:
         low, high = bootstrap([values[None]], [1.0], clusters, resamples=500, seed=seed)
         covered += low <= 0.7 <= high
     assert 0.90 <= covered / 200 <= 0.99
+
+
+def test_the_bootstrap_of_a_difference_covers_the_truth_as_often_as_it_says() -> None:
+    """Two systems on the same questions, of which some are hard for both."""
+    random = np.random.default_rng(0)
+    covered = 0
+    for seed in range(300):
+        hard = random.random(150)
+        pair = [(random.random((1, 150)) < np.clip(mean + hard, 0, 1)) * 1.0 for mean in (0.2, 0.1)]
+        low, high = bootstrap(pair, [1.0, -1.0], np.arange(150), resamples=500, seed=seed)
+        covered += low <= (0.68 - 0.595) <= high
+    assert 0.91 <= covered / 300 <= 0.98
 
 
 def test_the_bootstrap_of_single_values_is_the_ordinary_one() -> None:
@@ -172,6 +193,19 @@ def test_a_calibrated_student_has_little_calibration_error() -> None:
     right = (random.random(20_000) < sure).astype(float)
     assert expected_calibration_error(reliability(sure, right)) < 0.02
     assert expected_calibration_error(reliability(sure, 1 - right)) > 0.4
+
+
+@pytest.mark.parametrize("count", [100, 2000])
+def test_the_calibration_error_of_a_calibrated_student_is_told_beforehand(count: int) -> None:
+    random = np.random.default_rng(0)
+    sure = random.uniform(0.3, 1, count)
+    found = [
+        expected_calibration_error(reliability(sure, (random.random(count) < sure) * 1.0))
+        for _ in range(200)
+    ]
+    told = calibration_error_by_chance(reliability(sure, sure))
+    assert np.mean(found) == pytest.approx(told, rel=0.08)
+    assert math.isnan(calibration_error_by_chance(reliability(np.empty(0), np.empty(0))))
 
 
 def test_risk_and_coverage_by_hand() -> None:

@@ -205,6 +205,7 @@ class EvaluateSettings:
     level: float = 0.95  # of the intervals
     bins: int = 10  # of the reliability curve, of as many questions each
     resamples: int = 10_000  # of the bootstraps
+    per_character: bool = False  # of logged log-likelihoods: divided by the length of the choice
     seed: int = 0
 
     def __post_init__(self) -> None:

@@ -322,7 +322,8 @@ def _choices(value: Any) -> tuple[Choice, ...]:
 def _choice(value: Any, number: int) -> Choice:
     if not isinstance(value, MAPPING):
         raise RowProblem(f'choice {number} must be {{"label": ..., "text": ...}}')
-    label, text = value.get("label"), value.get("text")
+    label: Any = value.get("label")
+    text: Any = value.get("text")
     for name, own in (("label", label), ("text", text)):
         if not isinstance(own, str) or not own.strip():
             raise RowProblem(f'choice {number} has no "{name}"')

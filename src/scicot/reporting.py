@@ -62,6 +62,20 @@ class LogReporter:
         return nullcontext()  # signals are the caller's own here
 
 
+class Muted:
+    """For a second reading: shows the work of another reporter, and repeats no message."""
+
+    def __init__(self, reporter: Reporter) -> None:
+        self.task = reporter.task
+        self.stops_deferred = reporter.stops_deferred
+
+    def note(self, message: str) -> None:
+        pass
+
+    def warn(self, message: str) -> None:
+        pass
+
+
 def counted(items: Iterable[Item], task: Task) -> Iterator[Item]:
     """The same items, the task told of them a stride at a time: to draw a bar costs more than to
     read a row."""

@@ -19,6 +19,7 @@ from scicot.statistics import (
     Reliability,
     bootstrap,
     brier_score,
+    calibration_error_by_chance,
     expected_calibration_error,
     negative_log_likelihood,
     reliability,
@@ -27,6 +28,7 @@ from scicot.statistics import (
 )
 
 COVERAGES = (0.2, 0.4, 0.6, 0.8, 1.0)
+_FAVOURED, _SURELY = 0.1, 4  # a share of answers; standard deviations
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,7 @@ class Calibration:
 
     questions: int
     ece: float  # expected calibration error, in bins of equal mass
+    ece_by_chance: float  # what a perfectly calibrated one would show on as many questions
     brier: float  # from 0 to 2
     nll: float  # nats
     bins: Reliability
@@ -75,8 +78,22 @@ class System:
     answer_model: str | None
     groups: dict[str, list[Group]]
     macro: dict[str, float]  # mean accuracy of the groups of a field
-    gold_at: list[float]  # share of gold answers at each place among the choices
-    said_at: list[float]  # share of given answers at each place
+    confusion: list[list[int]]  # answers (of all seeds) by the place of gold and of the one given
+
+    @property
+    def favours(self) -> tuple[int, float, float] | None:
+        """The place (from 1) that it names more often than it is right, by chance hardly ever and
+        by more than a tenth of its answers, and how often it names it and it is right."""
+        given = np.array(self.confusion, float)[:, :-1]  # the last column: no answer
+        count = given.sum()
+        if np.count_nonzero(given.sum(axis=1)) < 2:
+            return None  # where one place is always right, to name others is to be wrong
+        said, gold = given.sum(axis=0) / count, given.sum(axis=1) / count
+        place = int(np.argmax(said - gold))
+        noise = math.sqrt(sum(p * (1 - p) for p in (said[place], gold[place])) / count)
+        if said[place] - gold[place] <= max(_FAVOURED, _SURELY * noise):
+            return None
+        return place + 1, float(said[place]), float(gold[place])
 
 
 def system_of(judged: Judged, settings: EvaluateSettings) -> System:
@@ -86,7 +103,6 @@ def system_of(judged: Judged, settings: EvaluateSettings) -> System:
     right = float(judged.right.sum())
     clusters = clusters_of(judged, settings)
     groups = {path: _groups(judged, path, clusters, settings) for path in settings.by}
-    most = int(judged.choices.max())
     return System(
         judged.name,
         judged.files,
@@ -107,8 +123,7 @@ def system_of(judged: Judged, settings: EvaluateSettings) -> System:
         judged.models.get("answer"),
         groups,
         {path: float(np.mean([g.accuracy for g in own])) for path, own in groups.items()},
-        _shares(judged.gold[None], most),
-        _shares(judged.said, most),
+        _confusion(judged, int(judged.choices.max())),
     )
 
 
@@ -210,6 +225,7 @@ def _calibration(judged: Judged, settings: EvaluateSettings) -> Calibration | No
     return Calibration(
         int(told.sum()),
         expected_calibration_error(bins),
+        calibration_error_by_chance(bins),
         brier_score(judged.squares[told], judged.of_gold[told]),
         negative_log_likelihood(judged.of_gold[told]),
         bins,
@@ -218,11 +234,13 @@ def _calibration(judged: Judged, settings: EvaluateSettings) -> Calibration | No
     )
 
 
-def _shares(places: np.ndarray[tuple[int, int], np.dtype[np.int8]], most: int) -> list[float]:
-    told = places[places >= 0]
-    counts = np.bincount(told, minlength=most)
-    shares: list[float] = (counts / max(1, len(told))).tolist()
-    return shares
+def _confusion(judged: Judged, most: int) -> list[list[int]]:
+    """A row for each place of the gold answer; a column for each place named, the last for none."""
+    said = np.where(judged.said < 0, most, judged.said).astype(int)
+    cells = judged.gold.astype(int)[None] * (most + 1) + said
+    counts = np.bincount(cells.ravel(), minlength=most * (most + 1))
+    rows: list[list[int]] = counts.reshape(most, most + 1).tolist()
+    return rows
 
 
 def whole(value: float) -> float:

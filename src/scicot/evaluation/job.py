@@ -10,6 +10,7 @@ from pathlib import Path
 from scicot import sources
 from scicot.config import EvaluateSettings
 from scicot.errors import ScicotError
+from scicot.evaluation.answers import Answers
 from scicot.evaluation.comparing import Comparison, compare, corrected
 from scicot.evaluation.figures import System, system_of
 from scicot.evaluation.judged import Column, Judged
@@ -55,6 +56,13 @@ class Evaluation:
                     " which reads none: they may be too poor to help (compare with given ones,"
                     " --rationale-from input), or the answer student never learnt to read"
                 )
+        for system in self.systems:
+            if system.favours is not None:
+                place, said, gold = system.favours
+                hints.append(
+                    f"{system.name} names choice {place} in {said:.0%} of its answers, where it is"
+                    f" right in {gold:.0%}: it goes by the place (train with --shuffle-choices)"
+                )
         return hints
 
     def to_row(self) -> Row:
@@ -74,27 +82,36 @@ def evaluate(
     | Sequence[sources.Source]
     | sources.Source,
     *,
+    questions: sources.Source | None = None,
     settings: EvaluateSettings | None = None,
     limit: int | None = None,
     skip_invalid: bool = False,
     reporter: Reporter | None = None,
 ) -> Evaluation:
-    """Judge files of prediction rows (or rationale rows, by their conclusions).
+    """Judge files of prediction rows, of rationale rows (by their conclusions), sample logs of
+    lm-evaluation-harness, or rows of an id and a prediction.
 
     `predictions` maps the names of systems to their files, several of them where a system has
     several seeds; in a plain list a file is named by NAME=FILE or after itself. The first system is
-    compared with each of the others. Raises ScicotError where a file holds nothing to judge, or one
-    id twice, and where systems disagree on a gold answer.
+    compared with each of the others. `questions` names what was asked: rows are joined to it by id,
+    take its gold answers, and what they leave out counts as not answered; `limit` is of questions
+    then. Raises ScicotError where a file holds nothing to judge, or one id twice, and where systems
+    disagree on a gold answer.
     """
     settings = settings or EvaluateSettings()
     reporter = reporter or LogReporter()
+    answers = Answers(
+        questions=questions,
+        per_character=settings.per_character,
+        limit=limit,
+        skip_invalid=skip_invalid,
+        reporter=reporter,
+    )
     judged = []
     for name, files in _named(predictions).items():
         columns = []
         for file in files:
-            rows = sources.predictions(
-                file, limit=limit, skip_invalid=skip_invalid, reporter=reporter
-            )
+            rows = answers.of(file)
             with reporter.task(f"reading {os.fspath(file)}") as task:
                 columns.append(Column.read(file, counted(rows, task), settings.paths, reporter))
             _tell_rejected(file, reporter)

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from scicot.errors import ScicotError
+from scicot.evaluation.lm_eval import FILTER
 from scicot.evaluation.rationales import RationaleCounts, RationaleFigures
 from scicot.records import Prediction, Question, field_value
 from scicot.reporting import Reporter
@@ -52,7 +53,7 @@ class Column:
         unlabelled = further = 0
         for row in rows:
             question = row.question
-            if question.id in seen and "teacher" in row.models:
+            if column._is_further(row, seen):
                 further += 1
                 continue
             if question.id in seen:
@@ -73,6 +74,14 @@ class Column:
         if not column.ids:
             raise ScicotError(f"{column.file}: no row has a gold answer to judge by")
         return column
+
+    def _is_further(self, row: Prediction, seen: set[str]) -> bool:
+        """Whether it is another reply to its question: of a teacher, or as another filter read
+        it."""
+        through = row.models.get(FILTER)
+        if through is not None and self.models and through != self.models.get(FILTER):
+            return True
+        return row.question.id in seen and (through is not None or "teacher" in row.models)
 
     def _add(self, row: Prediction, question: Question, gold: str) -> None:
         labels = question.labels

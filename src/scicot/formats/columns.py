@@ -38,8 +38,9 @@ _OPTIONAL_CELLS = ("id", "teacher", "conclusion", "request", "prediction")
 
 
 def is_header(names: Iterable[str]) -> bool:
-    """Whether these are the columns of a table of questions."""
-    return any(name.strip().lower() in _NAMES["question"] for name in names)
+    """Whether these are the columns of a table of questions, or of answers to some."""
+    known = {name.strip().lower() for name in names}
+    return bool(known & set(_NAMES["question"])) or known >= {"id", "prediction"}
 
 
 def matches(row: Row) -> bool:

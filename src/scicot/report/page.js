@@ -1,5 +1,5 @@
 "use strict";
-const {verdict, by, questions} = JSON.parse(document.getElementById("data").textContent);
+const {verdict, by, most: shown, questions} = JSON.parse(document.getElementById("data").textContent);
 const {systems, comparisons} = verdict;
 const $ = id => document.getElementById(id);
 const SVG = "http://www.w3.org/2000/svg";
@@ -109,8 +109,8 @@ function showDifferences() {
 function showConfidence() {
   const told = systems.map((s, n) => ({...s, n})).filter(s => s.calibration);
   if (!told.length) return $("confidence-section").remove();
-  table($("confidence"), ["system", "ECE", "Brier score", "NLL", "AURC"], told.map(s =>
-    [visible(s.name), ...["ece", "brier", "nll", "aurc"].map(name => s.calibration[name].toFixed(3))]));
+  table($("confidence"), ["system", "ECE", "noise", "Brier score", "NLL", "AURC"], told.map(s =>
+    [visible(s.name), ...["ece", "ece_by_chance", "brier", "nll", "aurc"].map(name => s.calibration[name].toFixed(3))]));
   const reliable = square("reliability", quarters, {high: 1, ticks: quarters});
   drawn(reliable.svg, "line", {class: "grid", x1: 44, y1: 290, x2: 444, y2: 10, "stroke-dasharray": "4 4"});
   const worst = Math.max(...told.flatMap(s => Object.values(s.calibration.risk_at)));
@@ -120,6 +120,8 @@ function showConfidence() {
     const {bins, risk_at: risks} = s.calibration, stroke = colour(s.n);
     const path = (at, pairs) => pairs.map(([a, b], n) => `${n ? "L" : "M"}${at.x(a)},${at.y(b)}`).join("");
     const pairs = bins.confidence.map((c, n) => [c, bins.accuracy[n]]);
+    bins.confidence.forEach((c, n) => drawn(reliable.svg, "line", {x1: reliable.x(c), x2: reliable.x(c), stroke, opacity: .35, "stroke-width": 6,
+      y1: reliable.y(Math.max(0, c - 2 * bins.noise[n])), y2: reliable.y(Math.min(1, c + 2 * bins.noise[n]))}));
     drawn(reliable.svg, "path", {d: path(reliable, pairs), fill: "none", stroke, "stroke-width": 2});
     pairs.forEach(([a, b], n) => drawn(drawn(reliable.svg, "circle", {cx: reliable.x(a), cy: reliable.y(b), r: 4, fill: stroke}),
       "title", {}, `${bins.questions[n]} questions: ${percent(a)} sure, ${percent(b)} right`));
@@ -150,6 +152,22 @@ function showGroups() {
         interval: own.interval, colour: n, title: `${systems[n].name}, ${own.value}: ${percent(own.accuracy)} of ${own.questions}`})));
     $("groups").append(element("figure", {}, element("figcaption", {}, visible(path)), dots(rows.slice(0, 120), shares, `accuracy by ${path}`),
       key(systems.map(s => s.name))));
+  }
+}
+
+function showPlaces() {
+  for (const s of systems) {
+    const most = s.confusion.length, none = s.confusion.some(row => row[most]);
+    const cells = (row, n) => row.slice(0, most + (none ? 1 : 0)).map((count, place) => {
+      const all = row.reduce((sum, own) => sum + own, 0), share = all ? count / all : 0;
+      return element("td", {class: place === n ? "gold" : "", title: percent(share),
+        style: `background:color-mix(in srgb, ${colour(0)} ${Math.round(45 * share)}%, transparent)`}, count.toLocaleString("en"));
+    });
+    const grid = element("table", {class: "places"});
+    grid.append(element("thead", {}, element("tr", {}, element("th", {scope: "col"}, "right \u2193 named \u2192"),
+      ...s.confusion.map((_, n) => element("th", {scope: "col"}, n + 1)), ...(none ? [element("th", {scope: "col"}, "none")] : []))),
+      element("tbody", {}, ...s.confusion.map((row, n) => element("tr", {}, element("th", {scope: "row"}, n + 1), ...cells(row, n)))));
+    $("places").append(element("figure", {}, element("figcaption", {}, visible(s.name)), element("div", {class: "scroll"}, grid)));
   }
 }
 
@@ -203,6 +221,7 @@ function show() {
   found.page = Math.min(Math.max(0, found.page), pages - 1);
   $("list").replaceChildren(...found.list.slice(found.page * PAGE, (found.page + 1) * PAGE).map(card));
   $("found").textContent = `${found.list.length.toLocaleString("en")} of ${questions.length.toLocaleString("en")} questions`;
+  if (questions.length >= shown) $("found").textContent += ` (the page holds the first ${shown.toLocaleString("en")}; the figures are of all)`;
   $("page").textContent = `page ${found.page + 1} of ${pages.toLocaleString("en")}`;
   $("previous").disabled = found.page === 0;
   $("next").disabled = found.page === pages - 1;
@@ -220,4 +239,4 @@ $("filters").addEventListener("input", filter);
 $("filters").addEventListener("submit", event => event.preventDefault());
 $("previous").addEventListener("click", () => turn(-1));
 $("next").addEventListener("click", () => turn(1));
-showSystems(); showDifferences(); showConfidence(); showRationales(); showGroups(); show();
+showSystems(); showDifferences(); showConfidence(); showRationales(); showGroups(); showPlaces(); show();

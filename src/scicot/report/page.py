@@ -14,14 +14,17 @@ from pathlib import Path
 from typing import Any
 
 from scicot import jsonl, sources
+from scicot.config import EvaluateSettings
 from scicot.errors import ScicotError
 from scicot.evaluation import Evaluation, name_files
+from scicot.evaluation.answers import Answers
 from scicot.evaluation.judged import LENGTH, group_of
 from scicot.outputs import check_not_read, make_parent
 from scicot.records import Prediction
-from scicot.reporting import LogReporter, Reporter, counted
+from scicot.reporting import LogReporter, Muted, Reporter, counted
 
 LONGEST = 4000  # characters of a rationale that are shown
+MOST = 50_000  # questions of a page, which a browser still reads within two seconds
 
 
 def write_report(
@@ -29,13 +32,15 @@ def write_report(
     predictions: Mapping[str, sources.Source | Sequence[sources.Source]] | Sequence[sources.Source],
     output: str | os.PathLike[str],
     *,
-    by: Sequence[str] = (),
+    questions: sources.Source | None = None,
+    settings: EvaluateSettings | None = None,
     limit: int | None = None,
     skip_invalid: bool = False,
     force: bool = False,
     reporter: Reporter | None = None,
 ) -> None:
-    """Write the verdict on these predictions as a page, with every question to look at.
+    """Write the verdict on these predictions as a page, with the questions (the first MOST) to look
+    at. The arguments are those of `evaluate`.
 
     The predictions are read once more (of a system with several seeds, the first file), and must be
     files. Raises ScicotError where they are not, or where `output` exists and not `force`.
@@ -43,16 +48,24 @@ def write_report(
     reporter = reporter or LogReporter()
     target = Path(output)
     named = predictions if isinstance(predictions, Mapping) else name_files(predictions)
+    settings = settings or EvaluateSettings()
     first = first_files(named)
     check_report(first, target, force=force)
-    filters = [path for path in by if path != LENGTH]  # of lengths there are too many
-    questions: dict[str, dict[str, Any]] = {}
+    answers = Answers(
+        questions=questions,
+        per_character=settings.per_character,
+        limit=limit,
+        skip_invalid=skip_invalid,
+        reporter=Muted(reporter),
+    )
+    filters = [path for path in settings.by if path != LENGTH]  # of lengths there are too many
+    shown: dict[str, dict[str, Any]] = {}
     for number, file in enumerate(first.values()):
-        rows = sources.predictions(file, limit=limit, skip_invalid=skip_invalid, reporter=reporter)
         with reporter.task(f"reading {os.fspath(file)} again") as task:
-            for row in counted(rows, task):
-                _add(questions, row, number, os.fspath(file), len(first), filters)
-    page = _page({"verdict": verdict.to_row(), "by": list(by), "questions": [*questions.values()]})
+            for row in counted(answers.of(file), task):
+                _add(shown, row, number, os.fspath(file), len(first), filters)
+    told = {"verdict": verdict.to_row(), "by": settings.by, "most": MOST}
+    page = _page({**told, "questions": [*shown.values()]})
     with jsonl.replacing(target) as stream:
         for part in page:
             stream.write(part.encode("utf-8", "replace"))
@@ -92,7 +105,7 @@ def _add(
     by: Sequence[str],
 ) -> None:
     question = row.question
-    if question.answer is None:
+    if question.answer is None or (len(questions) >= MOST and question.id not in questions):
         return
     known = questions.setdefault(
         question.id,

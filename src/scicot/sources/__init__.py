@@ -13,6 +13,7 @@ from scicot.sources.places import Source, is_rereadable, located_rows, sha256_of
 from scicot.sources.rows import (
     Counts,
     Kind,
+    NotAsked,
     Rows,
     count_unique,
     kind_of,
@@ -25,6 +26,7 @@ from scicot.sources.rows import (
 __all__ = [
     "Counts",
     "Kind",
+    "NotAsked",
     "Rows",
     "Source",
     "count_unique",

@@ -40,17 +40,25 @@ class Counts:
     invalid: int = 0
     not_text: int = 0
     twins: int = 0  # rows in which two choices have the same text
+    not_asked: int = 0
+    first_not_asked: str = ""  # an id
     first_invalid: str = ""
     first_twins: str = ""
+
+
+class NotAsked(RowProblem):
+    """A row about a question, named by its id, that nobody asked. Such rows are left out and told
+    of, not errors."""
 
 
 class Rows(Generic[T]):
     """The rows of one source, parsed; each iteration reads it anew and starts `counts` again.
 
-    `parse` makes records of a row that is in scicot's schema: one, or several where the row holds
-    several. `limit` counts these records. The first invalid row raises InvalidRow unless
-    `skip_invalid`; a source that gives no record at all raises ScicotError at its end, unless it is
-    a pipe through which nothing came and `empty_pipe` says that there was nothing to do, then.
+    `convert` brings a row into scicot's schema; `parse` makes records of it: one, or several where
+    the row holds several. `limit` counts these records. The first invalid row raises InvalidRow
+    unless `skip_invalid`; a source that gives no record at all raises ScicotError at its end,
+    unless it is a pipe through which nothing came and `empty_pipe` says that there was nothing to
+    do, then.
     """
 
     def __init__(
@@ -58,6 +66,7 @@ class Rows(Generic[T]):
         source: Source,
         parse: Callable[[Row], Sequence[T]],
         *,
+        convert: Callable[[Row], Row] = to_question_row,
         limit: int | None = None,
         skip_invalid: bool = False,
         empty_pipe: bool = False,
@@ -68,6 +77,7 @@ class Rows(Generic[T]):
         self.source = os.fspath(source)
         self.counts = Counts()
         self._parse = parse
+        self._convert = convert
         self._limit = limit
         self._skip_invalid = skip_invalid
         self._empty_pipe = empty_pipe
@@ -100,7 +110,8 @@ class Rows(Generic[T]):
             self._told = True
         if counts.rows == 0:
             why = _why_empty(display_name(self.source), counts)
-            nothing_came = not (counts.invalid or counts.not_text or self.rereadable)
+            came = counts.invalid or counts.not_text or counts.not_asked
+            nothing_came = not (came or self.rereadable)
             if not (nothing_came and self._empty_pipe):
                 raise ScicotError(why)
             self._reporter.warn(why)
@@ -120,10 +131,14 @@ class Rows(Generic[T]):
 
     def _read(self, where: str, row: Row, counts: Counts) -> Sequence[T]:
         try:
-            question_row = to_question_row(row)
+            question_row = self._convert(row)
             records = self._parse(question_row)
         except NotText:
             counts.not_text += 1
+            return ()
+        except NotAsked as stranger:
+            counts.not_asked += 1
+            counts.first_not_asked = counts.first_not_asked or str(stranger)
             return ()
         except RowProblem as problem:
             raise InvalidRow(where, str(problem)) from None
@@ -150,6 +165,8 @@ class Rows(Generic[T]):
                 f"{name}: {_counted(counts.twins, 'row')} with two choices of the same text, first "
                 f"at {counts.first_twins}; kept, their labels tell them apart"
             )
+        if counts.not_asked:
+            self._reporter.warn(f"{name}: {_strangers(counts)}; left out")
         if counts.not_text:
             self._reporter.note(f"{name}: {_counted(counts.not_text, 'image question')} skipped")
 
@@ -158,11 +175,20 @@ def _counted(number: int, what: str) -> str:
     return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
+def _strangers(counts: Counts) -> str:
+    return (
+        f"{_counted(counts.not_asked, 'row')} of no question that was asked"
+        f" (first: {counts.first_not_asked!r})"
+    )
+
+
 def _why_empty(name: str, counts: Counts) -> str:
     reasons = []
     if counts.invalid:
         invalid = _counted(counts.invalid, "invalid row")
         reasons.append(f"{invalid} skipped (first: {counts.first_invalid})")
+    if counts.not_asked:
+        reasons.append(_strangers(counts))
     if counts.not_text:
         reasons.append(f"{_counted(counts.not_text, 'image question')} skipped")
     return (
@@ -217,9 +243,17 @@ def rationales(source: Source, **options: Unpack[Options]) -> Rows[Rationale]:
     return Rows(source, _rationales_of, **options)
 
 
-def predictions(source: Source, **options: Unpack[Options]) -> Rows[Prediction]:
-    """What is evaluated: prediction rows, or rationale rows with the teacher's own conclusion."""
-    return Rows(source, _predictions_of, **options)
+def predictions(
+    source: Source,
+    *,
+    convert: Callable[[Row], Row] = to_question_row,
+    **options: Unpack[Options],
+) -> Rows[Prediction]:
+    """What is evaluated: prediction rows, or rationale rows with the teacher's own conclusion.
+
+    `convert` brings rows of another kind into scicot's schema.
+    """
+    return Rows(source, _predictions_of, convert=convert, **options)
 
 
 def unique(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,11 +14,16 @@ LEAST = 2.0**-52  # a probability of 0 for what then happened would cost infinit
 
 @dataclass(frozen=True)
 class Reliability:
-    """Bins of equal mass, from the least confident on: means of each, and how many questions."""
+    """Bins of equal mass, from the least confident on: means of each, and how many questions.
+
+    noise: the standard deviation of the accuracy, were each question right as often as its
+    confidence says.
+    """
 
     confidence: list[float]
     accuracy: list[float]
     questions: list[int]
+    noise: list[float]
 
 
 def reliability(confidence: Floats, right: Floats, bins: int = 10) -> Reliability:
@@ -26,7 +32,7 @@ def reliability(confidence: Floats, right: Floats, bins: int = 10) -> Reliabilit
     Questions of one confidence stay in one bin, so that their order does not matter.
     """
     if not len(confidence):
-        return Reliability([], [], [])
+        return Reliability([], [], [], [])
     order = np.argsort(confidence, kind="stable")
     ordered = confidence[order]
     edges = [part[-1] for part in np.array_split(ordered, min(bins, len(ordered)))]
@@ -36,6 +42,7 @@ def reliability(confidence: Floats, right: Floats, bins: int = 10) -> Reliabilit
         (np.add.reduceat(ordered, starts) / sizes).tolist(),
         (np.add.reduceat(right[order], starts) / sizes).tolist(),
         sizes.tolist(),
+        (np.sqrt(np.add.reduceat(ordered * (1 - ordered), starts)) / sizes).tolist(),
     )
 
 
@@ -47,6 +54,18 @@ def expected_calibration_error(table: Reliability) -> float:
         return float("nan")
     gaps = np.abs(np.array(table.confidence) - np.array(table.accuracy))
     return float((gaps * sizes).sum() / sizes.sum())
+
+
+def calibration_error_by_chance(table: Reliability) -> float:
+    """The calibration error that the same confidences would show on as many questions if they were
+    perfectly calibrated: an error of this size says nothing. nan without questions.
+
+    The mean distance of a normal variate from its mean is sqrt(2 / pi) standard deviations.
+    """
+    sizes = np.array(table.questions, float)
+    if not len(sizes):
+        return float("nan")
+    return float(math.sqrt(2 / math.pi) * (np.array(table.noise) * sizes).sum() / sizes.sum())
 
 
 def brier_score(squares: Floats, of_gold: Floats) -> float:

@@ -1,0 +1,124 @@
+"""Sample logs of lm-evaluation-harness (`--log_samples`), a row for each document and filter.
+
+{"doc_id": 0, "doc": {"id": "q1", "question": ..., "choices": ..., "answerKey": "B"}, "target": "1",
+ "arguments": {"gen_args_0": {"arg_0": "Question: ...", "arg_1": " wood"}, ...},
+ "resps": [[["-7.1", "False"]], [["-3.6", "False"]]],
+ "filtered_resps": [["-7.1", "False"], ["-3.6", "False"]], "filter": "none", ...}
+
+Tasks with multiple choice log one log-likelihood for each choice, in the order of the choices;
+tasks that generate log one text.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from scicot.formats import fields
+from scicot.records import Question, Row, RowProblem
+from scicot.replies import read_reply
+
+FILTER = "lm_eval_filter"  # among a prediction's models: which filter read the answer
+
+
+def is_sample(row: Row) -> bool:
+    return "filtered_resps" in row and isinstance(row.get("doc"), Mapping)
+
+
+def answer_of(row: Row, question: Question, *, per_character: bool) -> Row:
+    """What a sample answers to its question, as the fields of a prediction row.
+
+    per_character: divide each log-likelihood by the length of its choice, as the harness does for
+    its acc_norm; its acc otherwise. Raises RowProblem where answers and choices do not match.
+    """
+    responses = row["filtered_resps"]
+    models = {FILTER: row.get("filter")}
+    if not isinstance(responses, list) or not responses:
+        raise RowProblem('"filtered_resps" is empty')
+    if isinstance(responses[0], list) and len(responses[0]) == 2 and len(responses) > 1:
+        models["scored"] = "log-likelihood per character" if per_character else "log-likelihood"
+        scores = _probabilities(_log_likelihoods(row, question, per_character=per_character))
+        best = max(range(len(scores)), key=scores.__getitem__)
+        return {
+            "prediction": question.labels[best],
+            "scores": dict(zip(question.labels, scores, strict=True)),
+            "confidence": scores[best],
+            "models": models,
+        }
+    said, reply = _text(responses), _text(row.get("resps"))
+    read = read_reply(reply, question)
+    own = [read.rationale] if read.rationale and reply != said else []
+    return {"prediction": _named(said, question), "rationales": own, "models": models}
+
+
+def _log_likelihoods(row: Row, question: Question, *, per_character: bool) -> list[float]:
+    count = len(question.choices)
+    responses = row["filtered_resps"]
+    if len(responses) not in (
+        count,
+        2 * count,
+    ):
+        raise RowProblem(f"has {len(responses)} log-likelihoods for {count} choices")
+    _check_target(row, question)
+    try:
+        found = [float(response[0]) for response in responses[:count]]
+    except (TypeError, ValueError, LookupError):
+        raise RowProblem('"filtered_resps" holds no log-likelihoods') from None
+    if any(math.isnan(value) for value in found):
+        raise RowProblem('"filtered_resps" holds a NaN')
+    if not per_character:
+        return found
+    lengths = [max(1, len(text.removeprefix(" "))) for text in _continuations(row, count)]
+    return [value / length for value, length in zip(found, lengths, strict=True)]
+
+
+def _check_target(row: Row, question: Question) -> None:
+    """The harness names the place of the right choice; another than the question's gold answer
+    means that choices stand in another order."""
+    target, labels = str(row.get("target")), question.labels
+    if question.answer is None or not target.isdecimal() or target in labels:
+        return
+    if int(target) != labels.index(question.answer):
+        raise RowProblem(
+            f'"target" is {target}, counted from 0, and the answer to {question.id!r} is'
+            f" {question.answer!r}; the choices of the log stand in another order"
+        )
+
+
+def _continuations(row: Row, count: int) -> list[str]:
+    arguments = row.get("arguments")
+    listed = list(arguments.values()) if isinstance(arguments, Mapping) else arguments
+    try:
+        texts = [own["arg_1"] if isinstance(own, Mapping) else own[1] for own in listed[:count]]  # type: ignore[index]
+    except (TypeError, LookupError):
+        texts = []
+    if len(texts) < count or not all(isinstance(text, str) for text in texts):
+        raise RowProblem('"arguments" do not hold the choices, whose lengths are needed')
+    return texts
+
+
+def _probabilities(log_likelihoods: Sequence[float]) -> list[float]:
+    highest = max(log_likelihoods)
+    if math.isinf(highest):
+        return [1 / len(log_likelihoods)] * len(log_likelihoods)
+    powers = [math.exp(value - highest) for value in log_likelihoods]
+    return [power / sum(powers) for power in powers]
+
+
+def _text(responses: Any) -> str:
+    """The first text in lists of lists; "" where there is none."""
+    while isinstance(responses, list) and responses:
+        responses = responses[0]
+    return responses if isinstance(responses, str) else ""
+
+
+def _named(said: str, question: Question) -> str | None:
+    """The label that a text gives: the label or a choice's text alone, or what it announces."""
+    choices: list[dict[str, Any]] = [{"label": c.label, "text": c.text} for c in question.choices]
+    alone = said.strip().strip("().").strip()
+    return (
+        fields.label_named(alone, choices)
+        or fields.label_of_text(alone, choices)
+        or read_reply(said, question).conclusion
+    )

@@ -1,0 +1,188 @@
+"""Answers that others wrote: rows of an id and a prediction, logs of lm-evaluation-harness."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import Recorder, write_rows
+
+from scicot import EvaluateSettings, ScicotError, evaluate
+from scicot.evaluation import Evaluation
+
+ASKED = [
+    {"id": "q1", "question": "Conducts?", "choices": ["wood", "a copper wire"], "answer": 1},
+    {"id": "q2", "question": "Floats?", "choices": ["cork", "lead"], "answer": "A"},
+    {"id": "q3", "question": "Shines?", "choices": ["the sun", "coal"], "answer": 0},
+]
+
+
+@pytest.fixture
+def asked(tmp_path: Path) -> Path:
+    return write_rows(tmp_path / "asked.jsonl", ASKED)
+
+
+def judged(file: Path, asked: Path | None, **settings: Any) -> tuple[Evaluation, Recorder]:
+    reporter = Recorder()
+    verdict = evaluate(
+        file, questions=asked, settings=EvaluateSettings(**settings), reporter=reporter
+    )
+    return verdict, reporter
+
+
+def test_rows_of_an_id_and_an_answer(tmp_path: Path, asked: Path) -> None:
+    rows = [
+        {"id": "q3", "prediction": " b "},
+        {"id": "q1", "prediction": "a copper wire", "rationale": "A copper wire conducts."},
+        {"id": "q2", "prediction": ""},
+        {"id": "q9", "prediction": "A"},
+    ]
+    verdict, told = judged(write_rows(tmp_path / "theirs.jsonl", rows), asked)
+    (system,) = verdict.systems
+    assert (system.questions, system.answered, system.correct) == (3, 2, 1)
+    assert system.rationales is not None
+    assert system.rationales.agree == 1
+    assert any(
+        "1 row of no question that was asked (first: 'q9')" in line for line in told.warnings
+    )
+
+
+def test_what_has_no_answer_counts_as_not_answered(tmp_path: Path, asked: Path) -> None:
+    file = tmp_path / "theirs.csv"
+    file.write_text("id,prediction\nq1,B\n")
+    verdict, told = judged(file, asked)
+    assert (verdict.systems[0].questions, verdict.systems[0].answered) == (3, 1)
+    assert verdict.systems[0].accuracy == pytest.approx(1 / 3)
+    assert told.warnings == [
+        f"{file}: 2 questions have no answer (q2, q3); they count as not answered"
+    ]
+    limited = evaluate(file, questions=asked, limit=1, reporter=Recorder())
+    assert limited.systems[0].questions == 1, "a limit is of questions"
+
+
+def test_gold_answers_come_from_the_questions(tmp_path: Path, asked: Path) -> None:
+    blind = [
+        {**row, "answer": None, "prediction": "A", "scores": {"A": 0.9, "B": 0.1}} for row in ASKED
+    ]
+    file = write_rows(tmp_path / "blind.jsonl", blind)
+    verdict, _ = judged(file, asked, by=("choices",))
+    assert verdict.systems[0].correct == 2
+    assert verdict.systems[0].groups["choices"][0].questions == 3
+    turned = [{**blind[0], "choices": ["a copper wire", "wood"]}]
+    with pytest.raises(ScicotError, match="'q1' has other choices than the question of this id"):
+        judged(write_rows(tmp_path / "turned.jsonl", turned), asked)
+
+
+def test_questions_that_are_predictions_themselves_lend_no_answer(tmp_path: Path) -> None:
+    file = write_rows(tmp_path / "p.jsonl", [{**row, "prediction": "A"} for row in ASKED])
+    verdict, _ = judged(write_rows(tmp_path / "t.jsonl", [{"id": "q1", "prediction": "B"}]), file)
+    assert (verdict.systems[0].answered, verdict.systems[0].correct) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("row", "problem"),
+    [
+        ({"id": "q1", "prediction": "C"}, "neither a label of 'q1' ['A', 'B'] nor the text"),
+        ({"id": "q1", "prediction": True}, "neither a label of 'q1'"),
+        ({"prediction": "A"}, "has no id by which to find its question"),
+        ({"id": "q1"}, 'has no "prediction"'),
+    ],
+)
+def test_what_is_no_answer(tmp_path: Path, asked: Path, row: Any, problem: str) -> None:
+    file = write_rows(tmp_path / "bad.jsonl", [row])
+    with pytest.raises(ScicotError) as refused:
+        judged(file, asked)
+    assert problem in str(refused.value)
+    assert "bad.jsonl:1" in str(refused.value)
+
+
+def test_an_answer_without_its_question_says_what_to_do(scicot: Any, tmp_path: Path) -> None:
+    file = write_rows(tmp_path / "theirs.jsonl", [{"id": "q1", "prediction": "B"}])
+    outcome = scicot("evaluate", file)
+    assert outcome.code == 1
+    assert "holds no question; name the file that does by --questions" in outcome.stderr
+
+
+def sample(number: int, likelihoods: list[float], **more: Any) -> dict[str, Any]:
+    """A row as version 0.4.13 of the harness writes it."""
+    doc = {
+        "id": ASKED[number]["id"],
+        "question": ASKED[number]["question"],
+        "choices": {"text": ASKED[number]["choices"], "label": ["A", "B"]},
+        "answerKey": "BAA"[number],
+    }
+    arguments = {
+        f"gen_args_{place}": {"arg_0": "Question: ...", "arg_1": f" {text}"}
+        for place, text in enumerate(doc["choices"]["text"])
+    }
+    responses = [[str(value), "False"] for value in likelihoods]
+    return {
+        "doc_id": number, "doc": doc, "target": str("AB".index(doc["answerKey"])),
+        "arguments": arguments, "resps": [[own] for own in responses],
+        "filtered_resps": responses, "filter": "none", "metrics": ["acc", "acc_norm"], **more,
+    }  # fmt: skip
+
+
+def test_a_log_of_likelihoods(tmp_path: Path) -> None:
+    rows = [sample(0, [-8.0, -9.0]), sample(1, [-1.0, -3.0]), sample(2, [-4.0, -2.0])]
+    file = write_rows(tmp_path / "samples.jsonl", rows)
+    verdict, _ = judged(file, None)
+    assert [verdict.systems[0].correct, verdict.systems[0].questions] == [1, 3]
+    calibration = verdict.systems[0].calibration
+    assert calibration is not None
+    assert calibration.questions == 3
+    per_character, _ = judged(file, None, per_character=True)
+    assert per_character.systems[0].correct == 2, "-9/13 is more than -8/4"
+
+
+def test_a_log_of_texts_is_read_through_its_first_filter(tmp_path: Path) -> None:
+    replies = ["It conducts. The answer is (B).", "cork", "[invalid]"]
+    rows = [
+        sample(number, [], resps=[[f"Let me think. {reply}"]], filtered_resps=[reply], filter=name)
+        for number, reply in enumerate(replies)
+        for name in ("strict", "flexible")
+    ]
+    verdict, told = judged(write_rows(tmp_path / "samples.jsonl", rows), None)
+    assert (verdict.systems[0].answered, verdict.systems[0].correct) == (2, 2)
+    assert any("3 further samples are left out" in line for line in told.notes)
+
+
+def test_a_log_joins_other_systems_by_id(tmp_path: Path, asked: Path) -> None:
+    log = write_rows(tmp_path / "samples.jsonl", [sample(n, [-1.0, -2.0]) for n in range(3)])
+    ours = write_rows(tmp_path / "ours.jsonl", [{**row, "prediction": "A"} for row in ASKED])
+    verdict = evaluate([log, ours], questions=asked, reporter=Recorder())
+    assert verdict.comparisons[0].questions == 3
+    assert verdict.comparisons[0].difference == 0
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"filtered_resps": []}, '"filtered_resps" is empty'),
+        ({"filtered_resps": [["-1", "False"]] * 3}, "has 3 log-likelihoods for 2 choices"),
+        ({"filtered_resps": [["x", "False"]] * 2}, "holds no log-likelihoods"),
+        ({"filtered_resps": [["nan", "False"]] * 2}, "holds a NaN"),
+        ({"target": "0"}, "the choices of the log stand in another order"),
+        ({"doc": {"id": "q1"}}, "not a question row"),
+        ({"arguments": {}}, '"arguments" do not hold the choices'),
+    ],
+)
+def test_broken_logs(tmp_path: Path, change: Any, problem: str) -> None:
+    file = write_rows(tmp_path / "samples.jsonl", [{**sample(0, [-8.0, -9.0]), **change}])
+    with pytest.raises(ScicotError) as refused:
+        judged(file, None, per_character=True)
+    assert problem in str(refused.value)
+
+
+def test_the_report_holds_questions_from_elsewhere(
+    scicot: Any, tmp_path: Path, asked: Path
+) -> None:
+    file = write_rows(tmp_path / "t.jsonl", [{"id": "q1", "prediction": "B"}])
+    report = tmp_path / "r.html"
+    outcome = scicot("evaluate", file, "--questions", asked, "--report", report, "--json")
+    assert outcome.code == 0
+    assert outcome.stderr.count("2 questions have no answer") == 1, "told once"
+    text = report.read_text()
+    data = json.loads(text.partition('id="data">')[2].partition("</script>")[0])
+    assert [own["id"] for own in data["questions"]] == ["q1", "q2", "q3"]
+    assert json.loads(outcome.stdout)["systems"][0]["confusion"] == [[0, 0, 2], [0, 1, 0]]
