@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import reading, startup
+from benchmarks import evaluating, reading, startup
 
-BENCHMARKS = {"startup": startup, "reading": reading}
+BENCHMARKS = {"startup": startup, "reading": reading, "evaluating": evaluating}
 
 
 def main(names: list[str]) -> None:
@@ -16,7 +16,7 @@ def main(names: list[str]) -> None:
     for name in names or BENCHMARKS:
         module = BENCHMARKS[name]
         ratio = module.measure()
-        print(f"{name}: {(module.__doc__ or '').strip()}")
+        print(f"{name}: {(module.__doc__ or '').splitlines()[0]}")
         print(
             f"  {1000 * ratio.ours:.0f} ms against {1000 * ratio.theirs:.0f} ms:"
             f" ratio {ratio.ratio:.2f} (median of {ratio.pairs} pairs; goal: {module.GOAL})"

@@ -13,12 +13,17 @@ from rich.table import Table
 if TYPE_CHECKING:
     from scicot.evaluation import Comparison, Evaluation, System
 
+WIDEST = 10_000  # characters of a table
+
 
 def show(verdict: Evaluation) -> None:
     """Print tables of the systems, and sentences on how they differ."""
     percent = f"{100 * verdict.level:g} %"
     out = Console(highlight=False, emoji=False)
     for table in _tables(verdict, percent):
+        # A line too long for the terminal goes on in the next one; cut off, a figure would be lost.
+        needed = out.measure(table, options=out.options.update(width=WIDEST)).maximum
+        out.width = max(out.width, needed)
         out.print(table)
     for sentence in _sentences(verdict, percent):
         out.print(sentence, soft_wrap=True)
@@ -61,7 +66,7 @@ def _sentences(verdict: Evaluation, percent: str) -> Iterator[str]:
 
 def _table(*headings: str) -> Table:
     """A table whose first column is text, and the others figures."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     for number, heading in enumerate(headings):
         justify: Any = "right" if number else "left"
         width = 0 if number else min(24, len(heading))

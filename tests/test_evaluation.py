@@ -312,7 +312,7 @@ def test_rationales_are_looked_at(tmp_path: Path) -> None:
 def test_a_student_that_goes_by_the_place_is_told_of(tmp_path: Path) -> None:
     rows = [{**row, "answer": "AB"[n % 2]} for n, row in enumerate(rows_of("A" * 90 + "B" * 10))]
     (hint,) = evaluate(write_rows(tmp_path / "a.jsonl", rows)).hints
-    assert hint.startswith("a names choice 1 in 90% of its answers, where it is right in 50%")
+    assert hint.startswith("a names choice 1 in 90 % of its answers, where it is right in 50 %")
     fair = [{**row, "prediction": row["answer"]} for row in rows]
     assert not evaluate(write_rows(tmp_path / "b.jsonl", fair)).hints
 

@@ -7,7 +7,6 @@ from scicot.records import (
     Question,
     Rationale,
     RowProblem,
-    field_value,
     normalized,
 )
 
@@ -126,8 +125,10 @@ def test_normalized_folds_what_does_not_change_a_question() -> None:
     assert normalized("H2O") != normalized("H2O2")
 
 
-def test_field_value_follows_dots() -> None:
-    assert field_value(ROW, "meta.subject") == "physics"
+def test_a_field_is_found_behind_dots() -> None:
+    question = Question.from_row({**ROW, "mine": {"deep": 1}})
+    assert question.field("meta.subject") == "physics"
+    assert question.field("mine.deep") == 1
     for missing in ("meta.topic", "id.x", "none"):
         with pytest.raises(KeyError):
-            field_value(ROW, missing)
+            question.field(missing)

@@ -72,13 +72,15 @@ def test_the_page_holds_all_and_needs_nothing(page: Path) -> None:
     assert data["verdict"]["comparisons"][0]["verdict"] == "two-stage is better than direct"
 
 
-CHECKS = """
-const log = [], count = () => +document.getElementById("found").textContent.split(" ")[0];
+SET = """
+const count = () => +document.getElementById("found").textContent.split(" ")[0];
 function set(id, value) {
   const field = document.getElementById(id);
   field.value = value;
   field.dispatchEvent(new Event("input", {bubbles: true}));
 }
+"""
+CHECKS = """
 const state = {title: document.title, all: count(),
   cards: document.querySelectorAll("#list > li").length,
   first: document.querySelector(".question").textContent, images: document.images.length,
@@ -96,17 +98,17 @@ state.marked = document.querySelectorAll("mark").length;
 set("search", ""); document.getElementById("next").click();
 state.page = document.getElementById("page").textContent;
 state.second = document.querySelector(".id").textContent;
-const pre = document.createElement("pre");
-pre.id = "state";
-pre.textContent = JSON.stringify(state);
-document.body.append(pre);
 """
 
 
-@pytest.mark.skipif(BROWSER is None, reason="no chromium here")
-def test_the_page_works_in_a_browser(page: Path) -> None:
+def browsed(page: Path, script: str) -> dict[str, Any]:
+    """What a script leaves in `state` when it has run at the end of a page."""
+    tail = """const pre = document.createElement("pre"); pre.id = "state";
+        pre.textContent = JSON.stringify(state); document.body.append(pre);"""
     tested = page.with_name("tested.html")
-    tested.write_text(page.read_text().replace("</body>", f"<script>{CHECKS}</script></body>"))
+    tested.write_text(
+        page.read_text().replace("</body>", f"<script>{script}{tail}</script></body>")
+    )
     done = subprocess.run(
         [str(BROWSER), "--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr",
          f"--user-data-dir={page.parent / 'profile'}", "--virtual-time-budget=5000", "--dump-dom",
@@ -115,7 +117,13 @@ def test_the_page_works_in_a_browser(page: Path) -> None:
     )  # fmt: skip
     assert "CONSOLE" not in done.stderr, "an error in the page"
     (found,) = re.findall(r'<pre id="state">(.*?)</pre>', done.stdout, re.S)
-    state = json.loads(html.unescape(found))
+    state: dict[str, Any] = json.loads(html.unescape(found))
+    return state
+
+
+@pytest.mark.skipif(BROWSER is None, reason="no chromium here")
+def test_the_page_works_in_a_browser(page: Path) -> None:
+    state = browsed(page, SET + CHECKS)
     shown = "</script><script>document.title='broken'</script> [red] ⟨U+202E⟩␇ \u05d0 <img src=x>"
     assert state == {
         "title": "scicot: evaluation", "all": 60, "cards": 20, "first": shown, "images": 0,
@@ -123,6 +131,22 @@ def test_the_page_works_in_a_browser(page: Path) -> None:
         "allWrong": 15, "odd": 30, "sure": 45, "found": 1, "marked": 6, "page": "page 2 of 3",
         "second": "q20",
     }  # fmt: skip
+
+
+@pytest.mark.skipif(BROWSER is None, reason="no chromium here")
+def test_a_page_of_one_system_without_groups_has_filters_too(scicot: Any, tmp_path: Path) -> None:
+    mine, page = write_rows(tmp_path / "mine.jsonl", rows_of("AAB-")), tmp_path / "page.html"
+    assert scicot("evaluate", mine, "--report", page).code == 0
+    script = """
+        const state = {};
+        for (const answer of ["wrong", "right", "none"]) {
+          set("answer", answer);
+          state[answer] = count();
+        }
+        const labels = [...document.querySelectorAll("#filters label")];
+        state.shown = labels.filter(label => label.offsetHeight).length;
+    """
+    assert browsed(page, SET + script) == {"wrong": 2, "right": 2, "none": 1, "shown": 4}
 
 
 def test_what_no_report_can_be_made_of(scicot: Any, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 
 from scicot.errors import ScicotError
 from scicot.overlap import text_key, whole_key
-from scicot.records import Question, field_value
+from scicot.records import Question
 
 Groups = list[list[int]]  # the places of the rows of each group
 
@@ -103,7 +103,7 @@ def _keys(question: Question, by: str | None) -> Iterable[str]:
 
 def _value_key(question: Question, by: str) -> str:
     try:
-        value = field_value(question.to_row(), by)
+        value = question.field(by)
     except KeyError:
         value = None
     if value is None:

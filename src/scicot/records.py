@@ -78,7 +78,7 @@ class Question:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        return tuple(choice.label for choice in self.choices)
+        return tuple([choice.label for choice in self.choices])
 
     def text_of(self, label: str) -> str:
         """The text of the choice with this label; KeyError where there is none."""
@@ -123,6 +123,15 @@ class Question:
         if self.meta:
             row["meta"] = dict(self.meta)
         return {**row, **self.extra}
+
+    def field(self, path: str) -> Any:
+        """The value at a dotted path ("meta.subject") of the row; KeyError where it is absent."""
+        value: Any = {"meta": self.meta} if path.startswith("meta.") else self.to_row()
+        for name in path.split("."):
+            if not isinstance(value, MAPPING) or name not in value:
+                raise KeyError(path)
+            value = value[name]
+        return value
 
     def without_rationale(self) -> Question:
         """The question without what a rationale row holds beside it. A "fold" goes where a student
@@ -263,16 +272,6 @@ def normalized(text: str) -> str:
     """Text as compared when asking "is this the same question?": case, marks and spaces folded."""
     folded = unicodedata.normalize("NFKC", text).casefold()
     return " ".join(re.sub(r"[^\w\s]", " ", folded).split())
-
-
-def field_value(row: Mapping[str, Any], path: str) -> Any:
-    """The value at a dotted path ("meta.subject"); KeyError with the path where it is absent."""
-    value: Any = row
-    for name in path.split("."):
-        if not isinstance(value, MAPPING) or name not in value:
-            raise KeyError(path)
-        value = value[name]
-    return value
 
 
 def _mapping(row: Mapping[str, Any], name: str) -> Mapping[str, Any]:

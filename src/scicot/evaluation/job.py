@@ -60,8 +60,9 @@ class Evaluation:
             if system.favours is not None:
                 place, said, gold = system.favours
                 hints.append(
-                    f"{system.name} names choice {place} in {said:.0%} of its answers, where it is"
-                    f" right in {gold:.0%}: it goes by the place (train with --shuffle-choices)"
+                    f"{system.name} names choice {place} in {100 * said:.0f} % of its answers,"
+                    f" where it is right in {100 * gold:.0f} %: it goes by the place (train with"
+                    " --shuffle-choices)"
                 )
         return hints
 

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from scicot.errors import ScicotError
 from scicot.evaluation.lm_eval import FILTER
 from scicot.evaluation.rationales import RationaleCounts, RationaleFigures
-from scicot.records import Prediction, Question, field_value
+from scicot.records import Prediction, Question
 from scicot.reporting import Reporter
 from scicot.sources import Source
 from scicot.statistics import Floats, Ints
@@ -78,10 +78,10 @@ class Column:
     def _is_further(self, row: Prediction, seen: set[str]) -> bool:
         """Whether it is another reply to its question: of a teacher, or as another filter read
         it."""
-        through = row.models.get(FILTER)
-        if through is not None and self.models and through != self.models.get(FILTER):
-            return True
-        return row.question.id in seen and (through is not None or "teacher" in row.models)
+        if FILTER in row.models:
+            other = bool(self.models) and row.models[FILTER] != self.models.get(FILTER)
+            return other or row.question.id in seen
+        return row.question.id in seen and "teacher" in row.models
 
     def _add(self, row: Prediction, question: Question, gold: str) -> None:
         labels = question.labels
@@ -109,7 +109,7 @@ def group_of(question: Question, path: str, file: str) -> str:
     if path == LENGTH:
         return str(len(question.question.split()))
     try:
-        return str(field_value(question.to_row(), path))
+        return str(question.field(path))
     except KeyError:
         raise ScicotError(
             f"{file}: question {question.id!r} has no {path!r}, by which rows are grouped"

@@ -61,7 +61,7 @@ function dots(rows, scale, label) {
   return svg;
 }
 function square(label, xs, ys) {
-  const svg = picture(460, 330, label), x = v => 44 + 400 * v, y = v => 290 - 280 * v / ys.high;
+  const svg = picture(470, 330, label), x = v => 44 + 400 * v, y = v => 290 - 280 * v / ys.high;
   for (const tick of xs) {
     drawn(svg, "line", {class: "grid", x1: x(tick), x2: x(tick), y1: 10, y2: 290});
     drawn(svg, "text", {x: x(tick), y: 308, "text-anchor": "middle"}, percent(tick, 0));
@@ -87,6 +87,7 @@ function showSystems() {
     notes.push(`${visible(s.name)}: ${s.by_seed.length} seeds, ${s.by_seed.map(v => percent(v)).join(", ")}.`);
   if (verdict.cluster_by) notes.push(`Intervals resample ${visible(verdict.cluster_by)}, not questions.`);
   $("systems-note").textContent = notes.join(" ");
+  $("hints").append(...verdict.hints.map(hint => element("li", {}, visible(hint) + ".")));
   $("verdict").textContent = comparisons.length ? visible(comparisons[0].verdict) + "."
     : `${visible(systems[0].name)}: ${percent(systems[0].accuracy)} of ${systems[0].questions.toLocaleString("en")} questions.`;
 }
@@ -141,8 +142,8 @@ function showRationales() {
     return [visible(s.name), own.words.toFixed(1), percent(own.repeated), percent(own.leaks), percent(own.names_one), percent(own.agree),
       own.rouge_l === null ? "" : own.rouge_l.toFixed(3)];
   }));
-  $("rationales-note").textContent = [...Object.entries(verdict.reliance).map(([answer, own]) => `${visible(answer)} by whose rationales it read: `
-    + Object.entries(own).map(([source, value]) => `${source} ${percent(value)}`).join(", ") + "."), ...verdict.hints.map(h => visible(h) + ".")].join(" ");
+  $("rationales-note").textContent = Object.entries(verdict.reliance).map(([answer, own]) => `${visible(answer)} by whose rationales it read: `
+    + Object.entries(own).map(([source, value]) => `${source} ${percent(value)}`).join(", ") + ".").join(" ");
 }
 function showGroups() {
   if (!by.length) return $("groups-section").remove();
@@ -233,8 +234,8 @@ systems.forEach((s, n) => $("system").append(new Option(visible(s.name), n)));
 if (questions.some(q => q.groups.length)) {
   const groups = [...new Set(questions.map(q => q.groups.join("\u0000")))].sort();
   $("group").append(new Option("any", ""), ...groups.map(g => new Option(visible(g.split("\u0000").join(" / ")), g)));
-} else $("group-label").remove();
-if (systems.length < 2) $("agreement").parentElement.remove();
+} else $("group-label").hidden = true;
+if (systems.length < 2) $("agreement").parentElement.hidden = true;
 $("filters").addEventListener("input", filter);
 $("filters").addEventListener("submit", event => event.preventDefault());
 $("previous").addEventListener("click", () => turn(-1));

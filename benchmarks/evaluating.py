@@ -1,0 +1,147 @@
+"""Evaluating prediction rows, beside decoding the same lines with `json.loads`.
+
+`python -m benchmarks.evaluating 1000000` tells seconds and memory of `scicot evaluate`;
+`python -m benchmarks.evaluating page 20000` how long a browser takes over its report.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+import random
+import re
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from benchmarks.timing import Ratio, in_pairs
+from scicot import evaluate
+
+GOAL = "a million rows within 30 s and 1 GB"
+ROWS = 20_000
+WORDS = (
+    "force",
+    "heat",
+    "cell",
+    "moon",
+    "acid",
+    "rock",
+    "wave",
+    "light",
+    "plant",
+    "energy",
+    "star",
+)
+# What somebody does to the page, and how many milliseconds each takes with its layout.
+CLICKS = """
+const state = {};
+function set(id, value) {
+  const start = performance.now(), field = document.getElementById(id);
+  field.value = value;
+  field.dispatchEvent(new Event("input", {bubbles: true}));
+  document.body.offsetHeight;
+  state[`${id} = "${value}"`] = performance.now() - start;
+}
+set("answer", "wrong"); set("answer", ""); set("agreement", "differ"); set("agreement", "");
+set("search", "moon"); set("search", "moon acid"); set("search", ""); set("low", "80");
+addEventListener("load", () => {
+  for (const entry of performance.getEntriesByType("paint")) state[entry.name] = entry.startTime;
+  state.loaded = performance.now();
+  const shown = document.createElement("pre");
+  shown.id = "state";
+  shown.textContent = JSON.stringify(state);
+  document.body.append(shown);
+});
+"""
+
+
+def measure() -> Ratio:
+    with tempfile.TemporaryDirectory() as folder:
+        file = write_predictions(Path(folder) / "predictions.jsonl", ROWS)
+        return in_pairs(
+            lambda: evaluate(file),
+            lambda: [json.loads(line) for line in file.open("rb")],
+        )
+
+
+def write_predictions(file: Path, rows: int, seed: int = 0) -> Path:
+    """Predictions of a student that is right three times in four; 700 bytes a row."""
+    chance = random.Random(seed)
+    with file.open("w") as stream:
+        for number in range(rows):
+            said, gold = chance.choice("AAAB"), "A"
+            sure = chance.uniform(0.4, 1)
+            row = {
+                "id": f"q{number}",
+                "question": " ".join(chance.choices(WORDS, k=15)),
+                "choices": [
+                    {"label": label, "text": f"{label} " + " ".join(chance.choices(WORDS, k=4))}
+                    for label in "ABCD"
+                ],
+                "answer": gold,
+                "meta": {"subject": chance.choice(WORDS)},
+                "rationales": [" ".join(chance.choices(WORDS, k=25))],
+                "prediction": said,
+                "scores": {label: sure if label == said else (1 - sure) / 3 for label in "ABCD"},
+                "confidence": sure,
+                "models": {"answer": "answer@1", "rationale_from": "student"},
+            }
+            stream.write(json.dumps(row) + "\n")
+    return file
+
+
+def command(rows: int) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        file = write_predictions(Path(folder) / "predictions.jsonl", rows)
+        start = time.perf_counter()
+        subprocess.run(
+            [sys.executable, "-m", "scicot_cli", "evaluate", file, "--by", "meta.subject", "-q"],
+            stdout=subprocess.DEVNULL,
+            check=True,
+        )
+        seconds = time.perf_counter() - start
+    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+    print(f"{rows:,} predictions: {seconds:.1f} s, {peak:.0f} MiB at most")
+
+
+def page(rows: int, browser: str) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        files = [write_predictions(Path(folder) / f"{n}.jsonl", rows, seed=n) for n in (0, 1)]
+        report = Path(folder) / "report.html"
+        subprocess.run(
+            [sys.executable, "-m", "scicot_cli", "evaluate", *files, "-q", "--report", report],
+            stdout=subprocess.DEVNULL,
+            check=True,
+        )
+        print(f"{rows:,} questions of two systems: {report.stat().st_size / 1e6:.1f} MB")
+        text = report.read_text().replace("</body>", f"<script>{CLICKS}</script></body>")
+        report.write_text(text)
+        shown = subprocess.run(
+            [
+                browser,
+                "--headless",
+                "--no-sandbox",
+                "--disable-gpu",
+                "--dump-dom",
+                f"--user-data-dir={folder}/profile",
+                report.as_uri(),
+            ],
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+    (state,) = re.findall(r'<pre id="state">(.*?)</pre>', shown, re.S)
+    for name, milliseconds in json.loads(html.unescape(state)).items():
+        print(f"  {name}: {milliseconds:.0f} ms")
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["page"]:
+        found = shutil.which("chromium") or shutil.which("google-chrome")
+        page(int(sys.argv[2]), found or sys.exit("no chromium here"))
+    else:
+        command(int(sys.argv[1]) if sys.argv[1:] else 1_000_000)
