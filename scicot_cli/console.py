@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import threading
 import time
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 PLAIN_SECONDS = 10.0  # between two lines of progress off a terminal
 BAR_AFTER_SECONDS = 1.0
 AT_ONCE_SECONDS = 1.0  # what is done within was done before, and tells nothing of the speed
+_STEERING = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 
 class _Stop:
@@ -178,4 +180,15 @@ def _duration(seconds: float) -> str:
 def _print(markup: str) -> None:
     # Made anew each time, since tests and redirections exchange sys.stderr; soft_wrap, since a line
     # that a program may read is not to be broken at the width of a terminal that is not there.
-    Console(stderr=True, highlight=False, emoji=False).print(markup, soft_wrap=True)
+    Console(stderr=True, highlight=False, emoji=False).print(visible(markup), soft_wrap=True)
+
+
+def visible(text: str) -> str:
+    """Control characters, and those that turn the direction of what follows, by their names: the
+    text of a file shall not steer the terminal."""
+    return _STEERING.sub(_named, text)
+
+
+def _named(found: re.Match[str]) -> str:
+    code = ord(found[0])
+    return chr(0x2400 + code) if code < 0x20 else f"<U+{code:04X}>"

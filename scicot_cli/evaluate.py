@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
+from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,6 +20,7 @@ from scicot_cli.verdict import show
 
 if TYPE_CHECKING:
     from scicot.evaluation import Evaluation
+    from scicot.sources import Source
 
 
 def evaluate(
@@ -76,7 +80,11 @@ def evaluate(
     min_accuracy: Annotated[
         float | None,
         typer.Option(
-            "--min-accuracy", metavar="X", help="Exit with 1 where the first is below (0 to 1)."
+            "--min-accuracy",
+            metavar="X",
+            min=0,
+            max=1,
+            help="Exit with 1 where the first is below (0 to 1).",
         ),
     ] = None,
     fail_if_worse_than: Annotated[
@@ -84,7 +92,8 @@ def evaluate(
         typer.Option(
             "--fail-if-worse-than",
             metavar="FILE",
-            help="Compare with this file too, and exit with 1 where the first is really worse.",
+            help="Compare with this file too, and exit with 1 where the first is really worse; the"
+            " --primary comparison unless another is.",
         ),
     ] = None,
     report: Annotated[
@@ -126,13 +135,16 @@ def evaluate(
     )
     from scicot.evaluation import evaluate as judge
     from scicot.evaluation import name_files
-    from scicot.report import check_report, first_files, write_report
+    from scicot.report import check_report, write_report
 
-    files = predictions
-    if fail_if_worse_than is not None and fail_if_worse_than not in predictions:
-        files = [*predictions, fail_if_worse_than]
+    named = name_files(predictions)
+    gate = None
+    if fail_if_worse_than is not None:
+        named, gate = _with_gate(named, fail_if_worse_than)
+        settings = replace(settings, primary=settings.primary or gate)
     if report is not None:
-        check_report(first_files(name_files(files)), report, force=force)
+        read = [*chain(*named.values()), *filter(None, [questions])]
+        check_report(read, report, settings_file=config, force=force)
     reading: dict[str, Any] = {
         "questions": questions,
         "settings": settings,
@@ -140,37 +152,47 @@ def evaluate(
         "skip_invalid": skip_invalid,
         "reporter": reporter,
     }
-    verdict = judge(files, **reading)
+    verdict = judge(named, **reading)
     if report is not None:
-        write_report(verdict, files, report, force=force, **reading)
+        write_report(verdict, named, report, force=force, **reading)
         reporter.note(f"{report}: the page to look at")
     if as_json:
         typer.echo(json.dumps(verdict.to_row(), indent=1, ensure_ascii=False))
     else:
         show(verdict)
     problems = list(_below(verdict, min_accuracy))
-    if fail_if_worse_than is not None:
-        problems += _worse(verdict, fail_if_worse_than)
+    problems += _worse(verdict, gate)
     for problem in problems:
         console.error(problem)
     if problems:
         raise typer.Exit(ScicotError.exit_code)
 
 
-def _below(verdict: Evaluation, least: float | None) -> Iterator[str]:
-    first = verdict.systems[0]
-    if least is not None and first.accuracy < least:
-        yield f"{first.name}: accuracy {first.accuracy:.3f} is below --min-accuracy {least:g}"
-
-
-def _worse(verdict: Evaluation, file: str) -> Iterator[str]:
-    """What is wrong where the first system does worse than that of this file."""
+def _with_gate(named: dict[str, list[Source]], file: str) -> tuple[dict[str, list[Source]], str]:
+    """The systems, with that of this file among them, and its name."""
     from scicot.evaluation import name_files
 
-    ((path,),) = name_files([file]).values()
-    other = next(system for system in verdict.systems if path in system.files)
-    if other is verdict.systems[0]:
-        yield f"--fail-if-worse-than {file}: is of the first system itself"
+    ((name, (path,)),) = name_files([file]).items()
+    for known, files in named.items():
+        if os.path.realpath(path) in map(os.path.realpath, files):
+            if known == next(iter(named)):
+                raise ScicotError(f"--fail-if-worse-than {file}: is of the first system itself")
+            return named, known
+    if name in named:
+        raise ScicotError(
+            f"--fail-if-worse-than {file}: {name!r} is another system; give NAME=FILE"
+        )
+    return {**named, name: [path]}, name
+
+
+def _below(verdict: Evaluation, least: float | None) -> Iterator[str]:
+    first = verdict.systems[0]
+    if least is not None and not first.accuracy >= least:
+        yield f"{first.name}: accuracy {first.accuracy:.6g} is below --min-accuracy {least:g}"
+
+
+def _worse(verdict: Evaluation, gate: str | None) -> Iterator[str]:
+    """What is wrong where the first system does worse than this one."""
     for comparison in verdict.comparisons:
-        if comparison.second == other.name and comparison.differs and comparison.difference < 0:
+        if comparison.second == gate and comparison.differs and comparison.difference < 0:
             yield f"{comparison.verdict} (--fail-if-worse-than)"

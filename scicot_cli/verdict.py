@@ -10,10 +10,16 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from scicot_cli.console import visible
+
 if TYPE_CHECKING:
-    from scicot.evaluation import Comparison, Evaluation, System
+    from scicot.evaluation import Evaluation, Group, System
 
 WIDEST = 10_000  # characters of a table
+
+
+def _escaped(text: str) -> str:
+    return escape(visible(text))
 
 
 def show(verdict: Evaluation) -> None:
@@ -25,7 +31,7 @@ def show(verdict: Evaluation) -> None:
         needed = out.measure(table, options=out.options.update(width=WIDEST)).maximum
         out.width = max(out.width, needed)
         out.print(table)
-    for sentence in _sentences(verdict, percent):
+    for sentence in _sentences(verdict):
         out.print(sentence, soft_wrap=True)
 
 
@@ -34,7 +40,8 @@ def _tables(verdict: Evaluation, percent: str) -> Iterator[Table]:
     table = _table("system", "questions", "answered", "accuracy", f"{percent} interval")
     for system in systems:
         table.add_row(*_cells(system))
-    table.add_row("chance", "", "", f"{100 * systems[0].chance:.1f} %", "", style="dim")
+    chances = dict.fromkeys(f"{100 * system.chance:.1f} %" for system in systems)
+    table.add_row("chance", "", "", " / ".join(chances), "", style="dim")
     yield table
     if any(system.calibration for system in systems):
         yield _confidence(systems)
@@ -44,7 +51,7 @@ def _tables(verdict: Evaluation, percent: str) -> Iterator[Table]:
         yield _breakdown(systems, path)
 
 
-def _sentences(verdict: Evaluation, percent: str) -> Iterator[str]:
+def _sentences(verdict: Evaluation) -> Iterator[str]:
     """Rich markup, a line each."""
     if any(system.oracle for system in verdict.systems):
         yield "* an upper bound: it read given rationales, or saw the answer"
@@ -52,16 +59,16 @@ def _sentences(verdict: Evaluation, percent: str) -> Iterator[str]:
         if system.spread is not None:
             seeds = ", ".join(f"{100 * own:.1f}" for own in system.by_seed)
             told = f"{system.name}: {len(system.files)} seeds, {seeds} %"
-            yield escape(f"{told} (sd {100 * system.spread:.1f})")
+            yield _escaped(f"{told} (sd {100 * system.spread:.1f})")
     for comparison in verdict.comparisons:
-        yield escape(_sentence(comparison, percent))
+        yield _escaped(comparison.sentence)
     for answer, own in verdict.reliance.items():
         told = ", ".join(f"{source} {100 * accuracy:.1f} %" for source, accuracy in own.items())
-        yield escape(f"{answer} by whose rationales it read: {told}.")
+        yield _escaped(f"{answer} by whose rationales it read: {told}.")
     for hint in verdict.hints:
-        yield f"[yellow]hint:[/] {escape(hint)}."
+        yield f"[yellow]hint:[/] {_escaped(hint)}."
     if verdict.cluster_by:
-        yield escape(f"Intervals resample {verdict.cluster_by}, not questions.")
+        yield _escaped(f"Intervals resample {verdict.cluster_by}, not questions.")
 
 
 def _table(*headings: str) -> Table:
@@ -82,7 +89,8 @@ def _confidence(systems: Sequence[System]) -> Table:
         if own is not None:
             right = [f"{100 * (1 - own.risk_at[f'{share}%']):.1f} %" for share in (80, 60, 40)]
             figures = (own.ece, own.ece_by_chance, own.brier, own.nll, own.aurc)
-            table.add_row(escape(system.name), *(f"{figure:.3f}" for figure in figures), *right)
+            told = ["" if figure is None else f"{figure:.3f}" for figure in figures]
+            table.add_row(_escaped(system.name), *told, *right)
     return table
 
 
@@ -95,19 +103,20 @@ def _rationales(systems: Sequence[System]) -> Table:
             shares = (own.repeated, own.leaks, own.names_one, own.agree)
             told = ["" if share is None else f"{100 * share:.1f} %" for share in shares]
             overlap = "" if own.rouge_l is None else f"{own.rouge_l:.3f}"
-            table.add_row(escape(system.name), f"{own.words:.1f}", *told, overlap)
+            table.add_row(_escaped(system.name), f"{own.words:.1f}", *told, overlap)
     return table
 
 
 def _breakdown(systems: Sequence[System], path: str) -> Table:
-    table = _table(escape(path), "questions", *(escape(system.name) for system in systems))
-    found = {group.value: group.questions for one in systems for group in one.groups[path]}
-    for value, questions in found.items():
-        cells = []
-        for system in systems:
-            own = next((group for group in system.groups[path] if group.value == value), None)
-            cells.append("" if own is None else _with_interval(own.accuracy, own.interval))
-        table.add_row(escape(value), f"{questions:,}", *cells)
+    table = _table(_escaped(path), "questions", *(_escaped(system.name) for system in systems))
+    groups: dict[str, list[Group | None]] = {}
+    for place, system in enumerate(systems):
+        for group in system.groups[path]:
+            groups.setdefault(group.value, [None] * len(systems))[place] = group
+    for value, found in groups.items():
+        counts = dict.fromkeys(f"{group.questions:,}" for group in found if group)
+        cells = [_with_interval(group.accuracy, group.interval) if group else "" for group in found]
+        table.add_row(_escaped(value), " / ".join(counts), *cells)
     table.add_row("mean of groups", "", *(f"{100 * s.macro[path]:.1f} %" for s in systems))
     return table
 
@@ -120,23 +129,9 @@ def _with_interval(accuracy: float, interval: tuple[float, float]) -> str:
 def _cells(system: System) -> tuple[str, ...]:
     low, high = system.interval
     return (
-        escape(system.name) + (" *" if system.oracle else ""),
+        _escaped(system.name) + (" *" if system.oracle else ""),
         f"{system.questions:,}",
-        f"{system.answered:,g}" if system.answered < 1e6 else f"{system.answered:,.0f}",
+        f"{system.answered:,}" if isinstance(system.answered, int) else f"{system.answered:,.1f}",
         f"{100 * system.accuracy:.1f} %",
         f"{100 * low:.1f} - {100 * high:.1f}",
-    )
-
-
-def _sentence(comparison: Comparison, percent: str) -> str:
-    low, high = (100 * bound for bound in comparison.interval)
-    test = ""
-    if comparison.p_value is not None:
-        test = f", McNemar p = {comparison.p_value:.2g}"
-        if comparison.p_adjusted not in (None, comparison.p_value):
-            test += f", {comparison.p_adjusted:.2g} after Holm"
-    return (
-        f"{comparison.first} minus {comparison.second}: {100 * comparison.difference:+.1f} points"
-        f" ({percent} interval {low:+.1f} to {high:+.1f}{test}),"
-        f" paired on {comparison.questions:,} questions: {comparison.verdict}."
     )

@@ -53,9 +53,7 @@ def test_what_has_no_answer_counts_as_not_answered(tmp_path: Path, asked: Path) 
     verdict, told = judged(file, asked)
     assert (verdict.systems[0].questions, verdict.systems[0].answered) == (3, 1)
     assert verdict.systems[0].accuracy == pytest.approx(1 / 3)
-    assert told.warnings == [
-        f"{file}: 2 questions have no answer (q2, q3); they count as not answered"
-    ]
+    assert told.warnings == [f"{file}: no answer to 2 questions (q2, q3), counted as not answered"]
     limited = evaluate(file, questions=asked, limit=1, reporter=Recorder())
     assert limited.systems[0].questions == 1, "a limit is of questions"
 
@@ -83,7 +81,7 @@ def test_questions_that_are_predictions_themselves_lend_no_answer(tmp_path: Path
     ("row", "problem"),
     [
         ({"id": "q1", "prediction": "C"}, "neither a label of 'q1' ['A', 'B'] nor the text"),
-        ({"id": "q1", "prediction": True}, "neither a label of 'q1'"),
+        ({"id": "q1", "prediction": True}, "is True, no label and no text of a choice"),
         ({"prediction": "A"}, "has no id by which to find its question"),
         ({"id": "q1"}, 'has no "prediction"'),
     ],
@@ -144,7 +142,67 @@ def test_a_log_of_texts_is_read_through_its_first_filter(tmp_path: Path) -> None
     ]
     verdict, told = judged(write_rows(tmp_path / "samples.jsonl", rows), None)
     assert (verdict.systems[0].answered, verdict.systems[0].correct) == (2, 2)
-    assert any("3 further samples are left out" in line for line in told.notes)
+    assert any("3 rows left out, of other filters than 'strict'" in line for line in told.notes)
+
+
+def test_a_log_of_a_task_whose_documents_are_no_question_rows(tmp_path: Path) -> None:
+    """As HellaSwag's, which the harness shows as a prompt and its continuations."""
+    rows = [sample(n, [-1.0, -2.0]) for n in range(3)]
+    for number, row in enumerate(rows):
+        row["doc"] = {"ctx": ASKED[number]["question"], "endings": ASKED[number]["choices"]}
+        row["doc_hash"] = f"hash{number}"
+    verdict, _ = judged(write_rows(tmp_path / "samples.jsonl", rows), None)
+    assert (verdict.systems[0].questions, verdict.systems[0].correct) == (3, 2)
+
+
+def test_a_document_that_comes_twice_counts_twice(tmp_path: Path) -> None:
+    rows = [sample(0, [-9.0, -1.0]), {**sample(0, [-1.0, -9.0]), "doc_id": 9}]
+    verdict, _ = judged(write_rows(tmp_path / "samples.jsonl", rows), None)
+    assert (verdict.systems[0].questions, verdict.systems[0].correct) == (2, 1)
+    rows[1]["doc"] = {**rows[1]["doc"], "question": "Another?"}
+    with pytest.raises(ScicotError, match="id 'q1' comes twice"):
+        judged(write_rows(tmp_path / "samples.jsonl", rows), None)
+
+
+def test_a_table_of_answers_holds_confidence_too(tmp_path: Path, asked: Path) -> None:
+    file = tmp_path / "theirs.csv"
+    scores = '"{""A"": 0.2, ""B"": 0.8}"'
+    file.write_text(f"ID;Prediction;scores;confidence\nq1;(b);{scores};0.8\nq2;Cork.;;\nq3;;;\n")
+    verdict, _ = judged(file, asked)
+    (system,) = verdict.systems
+    assert (system.answered, system.correct) == (2, 2)
+    assert system.calibration is not None
+    assert system.calibration.ece == pytest.approx(0.2)
+
+
+def test_a_prediction_is_read_as_a_gold_answer_is(tmp_path: Path) -> None:
+    asked = write_rows(tmp_path / "q.jsonl", [
+        {"id": "q1", "question": "Which?", "choices": ["B", "A"], "answer": "A"},
+        {"id": "q2", "question": "Which?", "choices": ["one", "two"], "answer": 1},
+    ])  # fmt: skip
+    verdict, _ = judged(write_rows(tmp_path / "p.jsonl", [{"id": "q2", "prediction": 1}]), asked)
+    assert verdict.systems[0].correct == 1
+    file = write_rows(tmp_path / "p.jsonl", [{"id": "q1", "prediction": "A"}])
+    with pytest.raises(ScicotError, match="the label of one choice and the text of another"):
+        judged(file, asked)
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"question": "Does it conduct?"}, "has other words than the question of this id"),
+        ({"answer": 0}, "has other gold answer"),
+    ],
+)
+def test_rows_about_another_question_of_the_same_id(
+    tmp_path: Path, asked: Path, change: Any, problem: str
+) -> None:
+    row = {**ASKED[0], "prediction": "A", **change}
+    with pytest.raises(ScicotError, match=problem):
+        judged(write_rows(tmp_path / "p.jsonl", [row]), asked)
+    twice = write_rows(tmp_path / "twice.jsonl", [ASKED[0], {**ASKED[0], "answer": 0}])
+    with pytest.raises(ScicotError, match="id 'q1' comes twice, with other choices or answers"):
+        judged(write_rows(tmp_path / "p.jsonl", [row]), twice)
 
 
 def test_a_log_joins_other_systems_by_id(tmp_path: Path, asked: Path) -> None:
@@ -163,7 +221,7 @@ def test_a_log_joins_other_systems_by_id(tmp_path: Path, asked: Path) -> None:
         ({"filtered_resps": [["x", "False"]] * 2}, "holds no log-likelihoods"),
         ({"filtered_resps": [["nan", "False"]] * 2}, "holds a NaN"),
         ({"target": "0"}, "the choices of the log stand in another order"),
-        ({"doc": {"id": "q1"}}, "not a question row"),
+        ({"doc": {"id": "q1"}, "arguments": {}}, "shows no question"),
         ({"arguments": {}}, '"arguments" do not hold the choices'),
     ],
 )
@@ -181,7 +239,7 @@ def test_the_report_holds_questions_from_elsewhere(
     report = tmp_path / "r.html"
     outcome = scicot("evaluate", file, "--questions", asked, "--report", report, "--json")
     assert outcome.code == 0
-    assert outcome.stderr.count("2 questions have no answer") == 1, "told once"
+    assert outcome.stderr.count("no answer to 2 questions") == 1, "told once"
     text = report.read_text()
     data = json.loads(text.partition('id="data">')[2].partition("</script>")[0])
     assert [own["id"] for own in data["questions"]] == ["q1", "q2", "q3"]

@@ -51,7 +51,7 @@ def test_the_first_is_compared_with_each_other_by_id(tmp_path: Path) -> None:
     assert (same.difference, same.interval, same.p_value) == (0.0, (-unseen, unseen), 1.0)
 
 
-def test_clusters_widen_the_interval_and_forbid_the_test(tmp_path: Path) -> None:
+def test_clusters_widen_the_interval_and_are_what_is_tested(tmp_path: Path) -> None:
     pairs = "".join(a * 2 for a in "ABABABABAAAB")
     file = write_rows(tmp_path / "p.jsonl", rows_of(pairs))
     other = write_rows(tmp_path / "o.jsonl", rows_of("B" * len(pairs)))
@@ -63,7 +63,9 @@ def test_clusters_widen_the_interval_and_forbid_the_test(tmp_path: Path) -> None
 
     assert width(clustered.systems[0].interval) > 1.2 * width(plain.systems[0].interval)
     assert width(clustered.comparisons[0].interval) > 1.2 * width(plain.comparisons[0].interval)
-    assert clustered.comparisons[0].p_value is None
+    assert (clustered.comparisons[0].test, plain.comparisons[0].test) == ("t-test", "McNemar")
+    assert clustered.comparisons[0].p_value > plain.comparisons[0].p_value
+    assert clustered.comparisons[0].needed is None
     assert evaluate([file, other], settings=EvaluateSettings(cluster_by="meta.fact")) == clustered
     right = write_rows(tmp_path / "right.jsonl", rows_of("A" * 8))
     (system,) = evaluate([right], settings=EvaluateSettings(cluster_by="meta.fact")).systems
@@ -94,7 +96,7 @@ def test_what_cannot_be_judged_is_said(tmp_path: Path, recorder: Recorder) -> No
         evaluate([write_rows(tmp_path / "none.jsonl", unlabelled)])
     some = write_rows(tmp_path / "some.jsonl", [*rows_of("AB")[1:], unlabelled[0]])
     assert evaluate([some], reporter=recorder).systems[0].questions == 1
-    assert "1 rows without a gold answer" in recorder.warnings[0]
+    assert "1 row without a gold answer" in recorder.warnings[0]
     questions = [{k: v for k, v in row.items() if k != "prediction"} for row in rows_of("A")]
     with pytest.raises(ScicotError, match=r'q.jsonl:1: has no "prediction"'):
         evaluate([write_rows(tmp_path / "q.jsonl", questions)])
@@ -125,7 +127,7 @@ def test_a_teacher_with_samples_and_rejected_rows_is_told_apart(
     write_rows(tmp_path / "t.rejected.jsonl", [])
     (system,) = evaluate(file, reporter=recorder).systems
     assert (system.questions, system.correct) == (2, 2)
-    assert "1 further samples are left out" in recorder.notes[0]
+    assert "1 row left out, further samples" in recorder.notes[0]
     assert "only the replies that were kept" in recorder.warnings[0]
 
 
@@ -217,14 +219,15 @@ def test_several_seeds_are_one_system(tmp_path: Path, recorder: Recorder) -> Non
     (comparison,) = verdict.comparisons
     assert comparison.difference == pytest.approx(17 / 24)
     assert (comparison.only_first, comparison.only_second) == (pytest.approx(17 / 3), 0)
-    assert comparison.p_value is None
+    assert comparison.test == "t-test"
     assert comparison.interval[0] < 17 / 24 < comparison.interval[1]
     write_rows(seeds[1], rows_of("AAAAAABB")[1:])
     shorter = evaluate({"mine": seeds}, reporter=recorder).systems[0]
     assert (shorter.questions, shorter.by_seed[0]) == (7, pytest.approx(3 / 7))
-    assert "1 questions of" in recorder.warnings[-1]
+    assert recorder.warnings[-1].startswith("1 question of")
+    assert recorder.warnings[-1].endswith("the figures of 'mine' leave them out")
     write_rows(seeds[2], [{**row, "answer": "C"} for row in rows_of("AAAAAAAB")])
-    with pytest.raises(ScicotError, match="the files of 'mine' disagree on the gold answers"):
+    with pytest.raises(ScicotError, match="disagree on the gold answer of q0, q1, q2"):
         evaluate({"mine": seeds})
 
 
@@ -241,11 +244,11 @@ def test_what_the_data_support_is_said(tmp_path: Path) -> None:
     )
     assert clear.verdict == "mine is better than far"
     assert [close.p_adjusted, clear.p_adjusted] == pytest.approx(
-        holm([close.p_value or 0, clear.p_value or 0])
+        holm([close.p_value, clear.p_value])
     )
     planned = evaluate([mine, near, far], settings=EvaluateSettings(primary="far"))
     assert [one.primary for one in planned.comparisons] == [False, True]
-    assert planned.comparisons[1].p_decisive == clear.p_value
+    assert planned.comparisons[1].p_adjusted == clear.p_value
     assert planned.comparisons[0].p_adjusted == close.p_value
     with pytest.raises(ScicotError, match="--primary mine: no such system behind the first"):
         evaluate([mine, near], settings=EvaluateSettings(primary="mine"))
@@ -256,7 +259,7 @@ def test_systems_that_disagree_on_gold_are_not_compared(tmp_path: Path) -> None:
     theirs = rows_of("AAB")
     theirs[1]["answer"] = "B"
     other = write_rows(tmp_path / "other.jsonl", theirs)
-    with pytest.raises(ScicotError, match="disagree on the gold answer of 'q1'"):
+    with pytest.raises(ScicotError, match="disagree on the gold answer of q1"):
         evaluate([mine, other])
 
 
@@ -266,7 +269,7 @@ def test_exit_codes_for_checks(scicot: Any, tmp_path: Path) -> None:
     assert scicot("evaluate", good, "--min-accuracy", 0.9).code == 0
     outcome = scicot("evaluate", bad, "--min-accuracy", 0.5)
     assert outcome.code == 1
-    assert "bad: accuracy 0.250 is below --min-accuracy 0.5" in outcome.stderr
+    assert "bad: accuracy 0.25 is below --min-accuracy 0.5" in outcome.stderr
     assert "25.0 %" in outcome.stdout, "the table is printed all the same"
     worse = scicot("evaluate", bad, "--fail-if-worse-than", good)
     assert worse.code == 1
@@ -312,7 +315,9 @@ def test_rationales_are_looked_at(tmp_path: Path) -> None:
 def test_a_student_that_goes_by_the_place_is_told_of(tmp_path: Path) -> None:
     rows = [{**row, "answer": "AB"[n % 2]} for n, row in enumerate(rows_of("A" * 90 + "B" * 10))]
     (hint,) = evaluate(write_rows(tmp_path / "a.jsonl", rows)).hints
-    assert hint.startswith("a names choice 1 in 90 % of its answers, where it is right in 50 %")
+    assert hint.startswith(
+        "a names choice 1 in 90 % of its answers, and the right one stands there in 50 %"
+    )
     fair = [{**row, "prediction": row["answer"]} for row in rows]
     assert not evaluate(write_rows(tmp_path / "b.jsonl", fair)).hints
 
@@ -333,3 +338,112 @@ def test_reliance_and_a_hint_where_rationales_do_not_help(tmp_path: Path, scicot
     shown = scicot("evaluate", two, shuffled, direct).stdout
     assert "answer@1 by whose rationales it read: student 75.0 %, shuffled 50.0 %." in shown
     assert "hint: two reads rationales" in shown
+
+
+@pytest.mark.parametrize("right", range(10))
+def test_a_system_that_another_one_contains_is_compared(tmp_path: Path, right: int) -> None:
+    """As floats, 0.8 - 0.7 is more than 1 / 10."""
+    files = [
+        write_rows(tmp_path / f"{n}.jsonl", rows_of("A" * n + "B" * (10 - n))) for n in (right, 10)
+    ]
+    (comparison,) = evaluate(files).comparisons
+    assert comparison.difference == (right - 10) / 10
+    json.dumps(evaluate(files).to_row())
+
+
+def test_the_first_file_is_the_first_system(scicot: Any, tmp_path: Path) -> None:
+    bad = write_rows(tmp_path / "bad.jsonl", rows_of("B" * 40))
+    good = write_rows(tmp_path / "good.jsonl", rows_of("A" * 40))
+    assert scicot("evaluate", bad, f"base={good}", "--min-accuracy", "0.9").code == 1
+    verdict = evaluate([bad, f"base={good}"])
+    assert [system.name for system in verdict.systems] == ["bad", "base"]
+    gate = scicot("evaluate", bad, "--fail-if-worse-than", f"base={good}", "--json")
+    assert gate.code == 1
+    (comparison,) = json.loads(gate.stdout)["comparisons"]
+    assert (comparison["second"], comparison["primary"]) == ("base", True)
+    own = scicot("evaluate", bad, "--fail-if-worse-than", f"x={bad}")
+    assert "is of the first system itself" in own.stderr
+    again = tmp_path / "." / "good.jsonl"
+    assert (
+        scicot("evaluate", bad, good, "--fail-if-worse-than", again, "--json").stdout.count(
+            '"primary"'
+        )
+        == 1
+    ), "one comparison, though the file is spelled twice"
+    with pytest.raises(ScicotError, match="is named twice"):
+        evaluate([f"m={bad}", f"m={tmp_path / 'x' / '..' / 'bad.jsonl'}"])
+
+
+def test_calibration_of_seeds_does_not_cancel_out(tmp_path: Path) -> None:
+    def file(name: str, sure: float) -> Path:
+        more = {"scores": {"A": sure, "B": 1 - sure}, "confidence": sure}
+        return write_rows(tmp_path / name, rows_of("A" * 30 + "B" * 10, **more))
+
+    low, high = file("low.jsonl", 0.5), file("high.jsonl", 1.0)
+    calibration = evaluate({"m": [low, high]}).systems[0].calibration
+    assert calibration is not None
+    assert calibration.ece == pytest.approx(0.25)
+    assert calibration.questions == 40
+
+
+def test_confidence_alone_is_enough_for_some_of_it(tmp_path: Path) -> None:
+    rows = [{**row, "scores": {}, "confidence": 0.7} for row in rows_of("AAAB")]
+    calibration = evaluate(write_rows(tmp_path / "a.jsonl", rows)).systems[0].calibration
+    assert calibration is not None
+    assert (calibration.ece, calibration.brier) == (pytest.approx(0.05), None)
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"confidence": 85}, '"confidence" must be a probability, from 0 to 1'),
+        ({"confidence": True}, '"confidence" must be a probability'),
+        ({"scores": {"A": 10**400}}, '"scores" must map labels to probabilities'),
+        ({"scores": {"A": -2.5, "B": 3.5}}, '"scores" must map labels to probabilities'),
+        ({"scores": {"A": 0.9, "B": 0.9}}, '"scores" add up to 1.8, not to 1'),
+    ],
+)
+def test_scores_that_are_no_probabilities(tmp_path: Path, change: Any, problem: str) -> None:
+    rows = rows_of("AA")
+    rows[1] |= change
+    with pytest.raises(ScicotError) as refused:
+        evaluate(write_rows(tmp_path / "a.jsonl", rows))
+    assert "a.jsonl:2: " in str(refused.value)
+    assert problem in str(refused.value)
+
+
+def test_groups_are_in_natural_order_and_told_of_each_system(scicot: Any, tmp_path: Path) -> None:
+    values: list[Any] = ["part 10", "part 2", 7, None, True, "9" * 5000]
+    rows = [{**row, "meta": {"g": values[n % 6]}} for n, row in enumerate(rows_of("A" * 12))]
+    all_of = write_rows(tmp_path / "all.jsonl", rows)
+    half = write_rows(tmp_path / "half.jsonl", rows[:7])
+    groups = evaluate([all_of], settings=EvaluateSettings(by=("meta.g",))).systems[0].groups
+    told = [group.value[:9] for group in groups["meta.g"]]
+    assert told == ["7", "9" * 9, "null", "part 2", "part 10", "true"]
+    shown = scicot("evaluate", all_of, half, "--by", "meta.g").stdout
+    assert "2 / 1" in shown
+
+
+def test_the_same_id_for_another_question_is_told_of(tmp_path: Path, recorder: Recorder) -> None:
+    rows = rows_of("AAB")
+    mine = write_rows(tmp_path / "mine.jsonl", rows)
+    other = write_rows(tmp_path / "o.jsonl", [{**rows[0], "question": "Another?"}, *rows[1:]])
+    evaluate([mine, other], reporter=recorder)
+    assert "1 question of" in recorder.warnings[-1]
+    assert "in other words or with other choices (q0); are they the same?" in recorder.warnings[-1]
+    turned = [{**row, "choices": row["choices"][::-1]} for row in rows]
+    (comparison,) = evaluate([mine, write_rows(tmp_path / "t.jsonl", turned)]).comparisons
+    assert comparison.difference == 0, "another order of the choices is the same question"
+
+
+def test_names_do_not_steer_the_terminal(scicot: Any, tmp_path: Path) -> None:
+    rows = [
+        {**row, "id": f"\x1b[2J{n}", "meta": {"g": "\x1b[31m"}}
+        for n, row in enumerate(rows_of("AAB"))
+    ]
+    one, two = (write_rows(tmp_path / f"{n}.jsonl", rows[n:]) for n in (0, 1))
+    outcome = scicot("evaluate", one, two, "--by", "meta.g")
+    assert outcome.code == 0
+    assert "\x1b" not in outcome.stdout + outcome.stderr
+    assert "␛[31m" in outcome.stdout
+    assert "␛[2J0" in outcome.stderr

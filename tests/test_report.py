@@ -2,6 +2,7 @@
 
 import html
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -126,7 +127,7 @@ def test_the_page_works_in_a_browser(page: Path) -> None:
     state = browsed(page, SET + CHECKS)
     shown = "</script><script>document.title='broken'</script> [red] ⟨U+202E⟩␇ \u05d0 <img src=x>"
     assert state == {
-        "title": "scicot: evaluation", "all": 60, "cards": 20, "first": shown, "images": 0,
+        "title": "scicot: two-stage, direct", "all": 60, "cards": 20, "first": shown, "images": 0,
         "plots": 5, "wrong": 15, "wrongOfSecond": 45, "none": 15, "rightOfSecond": 15, "differ": 30,
         "allWrong": 15, "odd": 30, "sure": 45, "found": 1, "marked": 6, "page": "page 2 of 3",
         "second": "q20",
@@ -158,9 +159,19 @@ def test_what_no_report_can_be_made_of(scicot: Any, tmp_path: Path) -> None:
     assert (outcome.code, report.read_bytes()) == (1, first)
     assert "exists; name another, or replace it by --force" in outcome.stderr
     assert scicot("evaluate", mine, "--report", report, "--force").code == 0
+    kept = write_rows(tmp_path / "seed.jsonl", rows_of("AAB"))
+    for read in ([f"m={mine}", f"m={kept}"], [mine, "--questions", kept]):
+        outcome = scicot("evaluate", *read, "--report", kept, "--force")
+        assert "is the input as well" in outcome.stderr
+    os.mkfifo(tmp_path / "pipe")
+    for name in ("-", tmp_path / "pipe", "/dev/null"):
+        outcome = scicot("evaluate", mine, "--report", name, "--force")
+        assert "is no file" in outcome.stderr
+    outcome = scicot("evaluate", mine, "--questions", "-", "--report", tmp_path / "x.html")
+    assert "--report: reads - twice" in outcome.stderr
     outcome = scicot("evaluate", mine, "--report", mine, "--force")
     assert "is the input as well" in outcome.stderr
     outcome = scicot("evaluate", "-", "--report", tmp_path / "x.html", stdin=mine.read_text())
     assert "--report: reads - twice; give a file" in outcome.stderr
-    with pytest.raises(ScicotError, match="is a directory"):
+    with pytest.raises(ScicotError, match="is no file"):
         write_report(evaluate(mine), [mine], tmp_path, reporter=Recorder())

@@ -5,10 +5,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest
+from scipy.stats import t as student
 from sklearn.metrics import brier_score_loss, log_loss
 from statsmodels.stats.multitest import multipletests
 
 from scicot.statistics import (
+    Resampled,
     bootstrap,
     brier_score,
     calibration_error_by_chance,
@@ -19,6 +21,8 @@ from scicot.statistics import (
     questions_needed,
     reliability,
     risk_coverage,
+    student_quantile,
+    student_tail,
     wilson_interval,
 )
 
@@ -61,7 +65,7 @@ def test_the_bootstrap_covers_the_truth_as_often_as_it_says() -> None:
     covered = 0
     for seed in range(200):
         values = np.repeat((random.random(60) < 0.7).astype(float), 10)
-        low, high = bootstrap([values[None]], [1.0], clusters, resamples=500, seed=seed)
+        low, high = bootstrap([values[None]], [1.0], clusters, resamples=500, seed=seed).interval
         covered += low <= 0.7 <= high
     assert 0.90 <= covered / 200 <= 0.99
 
@@ -73,14 +77,51 @@ def test_the_bootstrap_of_a_difference_covers_the_truth_as_often_as_it_says() ->
     for seed in range(300):
         hard = random.random(150)
         pair = [(random.random((1, 150)) < np.clip(mean + hard, 0, 1)) * 1.0 for mean in (0.2, 0.1)]
-        low, high = bootstrap(pair, [1.0, -1.0], np.arange(150), resamples=500, seed=seed)
+        low, high = bootstrap(pair, [1.0, -1.0], np.arange(150), resamples=500, seed=seed).interval
         covered += low <= (0.68 - 0.595) <= high
     assert 0.91 <= covered / 300 <= 0.98
 
 
+@pytest.mark.parametrize("count", [3, 5, 8])
+def test_an_interval_over_few_clusters_covers_the_truth_too(count: int) -> None:
+    random = np.random.default_rng(count)
+    clusters = np.repeat(np.arange(count), 20)
+    covered = alarms = 0
+    for seed in range(300):
+        drift = np.repeat(random.normal(0, 0.2, count), 20)
+        pair = [(random.random((1, count * 20)) < 0.6 + sign * drift) * 1.0 for sign in (1, -1)]
+        found = bootstrap(pair, [1.0, -1.0], clusters, resamples=300, seed=seed)
+        covered += found.interval[0] <= 0 <= found.interval[1]
+        alarms += found.p_value < 0.05
+    assert 0.91 <= covered / 300 <= 0.99
+    assert alarms / 300 <= 0.09
+
+
+def test_an_interval_over_two_seeds_covers_the_truth_too() -> None:
+    random = np.random.default_rng(0)
+    covered = 0
+    for trial in range(150):
+        means = 0.6 + random.normal(0, 0.02, (2, 2))
+        pair = [(random.random((2, 1500)) < own[:, None]) * 1.0 for own in means]
+        low, high = bootstrap(pair, [1, -1], np.arange(1500), resamples=300, seed=trial).interval
+        covered += low <= 0 <= high
+    assert covered / 150 >= 0.92
+
+
+@given(st.floats(0, 40), st.floats(0.5, 1e6))
+def test_student_agrees_with_scipy(value: float, freedom: float) -> None:
+    assert student_tail(value, freedom) == pytest.approx(student.sf(value, freedom), abs=1e-9)
+
+
+@given(st.floats(0.5, 0.9999), st.floats(1, 1e6))
+def test_quantiles_of_student_agree_with_scipy(share: float, freedom: float) -> None:
+    expected = student.ppf(share, freedom)
+    assert student_quantile(share, freedom) == pytest.approx(expected, rel=1e-8, abs=1e-9)
+
+
 def test_the_bootstrap_of_single_values_is_the_ordinary_one() -> None:
     values = np.array([1.0] * 60 + [0.0] * 40)
-    low, high = bootstrap([values[None]], [1.0], np.arange(100), resamples=20_000)
+    low, high = bootstrap([values[None]], [1.0], np.arange(100), resamples=20_000).interval
     half = 1.96 * math.sqrt(0.6 * 0.4 / 100)
     assert (low, high) == pytest.approx((0.6 - half, 0.6 + half), abs=0.011)
 
@@ -89,7 +130,8 @@ def test_the_bootstrap_is_the_same_for_the_same_seed() -> None:
     values, clusters = np.array([1.0, 0.0, 1.0, 1.0]), np.array([0, 0, 1, 2])
     one, other = (bootstrap([values[None]], [1.0], clusters, seed=3) for _ in range(2))
     assert one == other
-    assert bootstrap([np.ones((1, 4))], [1.0], clusters) == (1.0, 1.0)
+    assert bootstrap([np.ones((1, 4))], [1.0], clusters) == Resampled((1.0, 1.0), 0.25)
+    assert bootstrap([values[None]], [1.0], np.zeros(4, int)) == Resampled((0.0, 1.0), 1.0)
 
 
 def test_a_bootstrap_of_seeds_is_wider_where_seeds_differ() -> None:
@@ -97,8 +139,8 @@ def test_a_bootstrap_of_seeds_is_wider_where_seeds_differ() -> None:
     clusters = np.arange(400)
     alike = (random.random((5, 400)) < 0.7).astype(float)
     apart = (random.random((5, 400)) < np.array([0.5, 0.6, 0.7, 0.8, 0.9])[:, None]).astype(float)
-    low, high = bootstrap([alike], [1.0], clusters)
-    lower, higher = bootstrap([apart], [1.0], clusters)
+    low, high = bootstrap([alike], [1.0], clusters).interval
+    lower, higher = bootstrap([apart], [1.0], clusters).interval
     assert higher - lower > 2 * (high - low)
 
 
@@ -116,7 +158,7 @@ def test_a_bootstrap_of_seeds_covers_the_truth_as_often_as_it_says() -> None:
             for mean in (0.6, 0.5)
         ]  # fmt: skip
         truth = np.mean([np.clip(0.6 + e, 0, 1) - np.clip(0.5 + e, 0, 1) for e in GRID])
-        low, high = bootstrap(systems, [1.0, -1.0], clusters, resamples=500, seed=trial)
+        low, high = bootstrap(systems, [1.0, -1.0], clusters, resamples=500, seed=trial).interval
         covered += low <= truth <= high
     assert 0.88 <= covered / 150 <= 1.0
 
@@ -195,13 +237,13 @@ def test_a_calibrated_student_has_little_calibration_error() -> None:
     assert expected_calibration_error(reliability(sure, 1 - right)) > 0.4
 
 
-@pytest.mark.parametrize("count", [100, 2000])
+@pytest.mark.parametrize("count", [12, 100, 4000])
 def test_the_calibration_error_of_a_calibrated_student_is_told_beforehand(count: int) -> None:
     random = np.random.default_rng(0)
-    sure = random.uniform(0.3, 1, count)
+    sure = random.beta(8, 0.5, count)
     found = [
         expected_calibration_error(reliability(sure, (random.random(count) < sure) * 1.0))
-        for _ in range(200)
+        for _ in range(400)
     ]
     told = calibration_error_by_chance(reliability(sure, sure))
     assert np.mean(found) == pytest.approx(told, rel=0.08)

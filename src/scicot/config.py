@@ -211,7 +211,9 @@ class EvaluateSettings:
     def __post_init__(self) -> None:
         _require(0 < self.level < 1, "level", self.level, "between 0 and 1")
         _require(self.bins >= 1, "bins", self.bins, "at least 1")
-        _require(self.resamples >= 100, "resamples", self.resamples, "at least 100")
+        _require(
+            100 <= self.resamples <= 10**6, "resamples", self.resamples, "from 100 to 1,000,000"
+        )
         _require(self.seed >= 0, "seed", self.seed, "0 or more")
 
     @property

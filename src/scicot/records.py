@@ -24,6 +24,8 @@ from typing import Any
 Row = dict[str, Any]
 MAPPING = (dict, Mapping)  # for isinstance: nearly all are dicts, the cheaper question
 
+_ROUNDING = 0.02  # that probabilities may have lost by being written down
+
 MIN_CHOICES = 2
 MAX_CHOICES = 26
 
@@ -239,13 +241,15 @@ class Prediction:
         if not isinstance(rationales, list) or not all(isinstance(r, str) for r in rationales):
             raise RowProblem('"rationales" must be a list of strings')
         scores = row.get("scores") or {}
-        if not isinstance(scores, MAPPING) or not all(
-            isinstance(v, (int, float)) for v in scores.values()
-        ):
-            raise RowProblem('"scores" must map labels to numbers')
+        if not isinstance(scores, MAPPING) or not all(map(_is_probability, scores.values())):
+            raise RowProblem('"scores" must map labels to probabilities, from 0 to 1')
+        total = sum(scores.values())
+        complete = len(scores) == len(question.choices)
+        if total > 1 + _ROUNDING or (complete and total < 1 - _ROUNDING):
+            raise RowProblem(f'"scores" add up to {total:.4g}, not to 1')
         confidence = row.get("confidence")
-        if confidence is not None and not isinstance(confidence, int | float):
-            raise RowProblem('"confidence" must be a number or null')
+        if confidence is not None and not _is_probability(confidence):
+            raise RowProblem('"confidence" must be a probability, from 0 to 1, or null')
         models, abstained = _mapping(row, "models"), row.get("abstained") is True
         return cls(question, tuple(rationales), prediction, scores, confidence, models, abstained)
 
@@ -259,6 +263,10 @@ class Prediction:
             **({"abstained": True} if self.abstained else {}),
             "models": dict(self.models),
         }
+
+
+def _is_probability(value: Any) -> bool:
+    return isinstance(value, (int, float)) and value is not True and 0 <= value <= 1
 
 
 def content_id(question: str, context: str, choices: Sequence[Choice]) -> str:

@@ -7,7 +7,7 @@ The command line draws bars and coloured lines; from Python, notes and warnings 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Protocol, TypeVar
 
@@ -15,6 +15,7 @@ logger = logging.getLogger("scicot")
 
 Item = TypeVar("Item")
 _STRIDE = 64
+_NAMED, _LONGEST = 5, 60  # names spelled out in a message, characters of one
 
 
 class Task(Protocol):
@@ -60,6 +61,17 @@ class LogReporter:
 
     def stops_deferred(self) -> AbstractContextManager[None]:
         return nullcontext()  # signals are the caller's own here
+
+
+def number_of(count: int, what: str) -> str:
+    """ "1 question", "2,000 questions"."""
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
+
+
+def some_of(names: Sequence[str]) -> str:
+    """The first of some names, as a message has room for."""
+    shown = [name if len(name) <= _LONGEST else f"{name[:_LONGEST]}..." for name in names]
+    return ", ".join([*shown[:_NAMED], *(["..."] if len(shown) > _NAMED else [])])
 
 
 class Muted:

@@ -12,12 +12,15 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from collections import Counter
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 from scicot import jsonl, sources
+from scicot.errors import ScicotError
 from scicot.evaluation import lm_eval
-from scicot.formats import fields, to_question_row
+from scicot.formats import columns, fields, to_question_row
 from scicot.records import (
     PREDICTION_FIELDS,
     QUESTION_FIELDS,
@@ -26,9 +29,10 @@ from scicot.records import (
     Row,
     RowProblem,
 )
-from scicot.reporting import Reporter, counted
+from scicot.reporting import Reporter, counted, number_of, some_of
 
-_NAMED = 5  # ids spelled out in a message
+_KEPT = 10  # ids that a message may name
+_SHOWN = 60  # characters of a question that has no id to be named by
 
 
 class Answers:
@@ -54,13 +58,13 @@ class Answers:
             )
             self._limit = None  # it is of questions, then
             with reporter.task(f"reading {os.fspath(questions)}") as task:
-                self._asked = _Asked(counted(sources.unique(rows, reporter), task))
+                self._asked = _Asked(counted(rows, task), os.fspath(questions))
 
     def of(self, file: sources.Source) -> Iterator[Prediction]:
         """The rows of a file, and behind them the questions that were asked and not answered."""
         rows = sources.predictions(
             file,
-            convert=self._convert,
+            convert=_Reading(self._asked, self._per_character).convert,
             limit=self._limit,
             skip_invalid=self._skip_invalid,
             reporter=self._reporter,
@@ -79,42 +83,63 @@ class Answers:
         for question in asked:
             if question.id not in answered:
                 count += 1
-                missing += [question.id][: _NAMED - len(missing)]
+                missing += [question.id][: _KEPT - len(missing)]
                 yield Prediction(question, (), None, {}, None)
         if count:
-            named = ", ".join(missing) + (", ..." if count > len(missing) else "")
             self._reporter.warn(
-                f"{os.fspath(file)}: {count:,} questions have no answer ({named}); they count as"
-                " not answered"
+                f"{os.fspath(file)}: no answer to {number_of(count, 'question')}"
+                f" ({some_of(missing)}), counted as not answered"
             )
 
-    def _convert(self, row: Row) -> Row:
-        sample = lm_eval.is_sample(row)
-        if self._asked is None and not sample:
-            if "prediction" in row and "choices" not in row and "question" not in row:
+
+class _Reading:
+    """One reading of a file: what it remembers are the questions that a log holds twice."""
+
+    def __init__(self, asked: _Asked | None, per_character: bool) -> None:
+        self._asked = asked
+        self._per_character = per_character
+        self._times: Counter[tuple[str, str, str]] = Counter()
+
+    def convert(self, row: Row) -> Row:
+        """The row as a prediction (or rationale) row; RowProblem where it is none."""
+        if lm_eval.is_sample(row):
+            question = self._asked_or(lm_eval.question_of(row), row["doc"])
+            own = lm_eval.answer_of(row, question, per_character=self._per_character)
+            return {**self._counted(question, row).to_row(), **own}
+        if self._asked is None:
+            if "prediction" in row and not {"question", "choices"} & row.keys():
                 raise RowProblem("holds no question; name the file that does by --questions")
             return to_question_row(row)
-        question = self._question_of(row["doc"] if sample else row)
-        if sample:
-            own = lm_eval.answer_of(row, question, per_character=self._per_character)
-        else:
-            own = _answer_of(row, question)
-        return {**question.without(PREDICTION_FIELDS).to_row(), **own}
+        question = self._asked_or(_question_in(row), row)
+        return {**question.to_row(), **_answer_of(row, question)}
 
-    def _question_of(self, given: Row) -> Question:
+    def _asked_or(self, shown: Question | None, row: Row) -> Question:
+        """The question that was asked, where a file says so, else the one that the row shows."""
         if self._asked is None:
-            return Question.from_row(to_question_row(given))
-        identity, shown = given.get("id"), _question_in(given)
-        if identity is None and shown is not None:
-            identity = shown.id  # of a question that came without one: a digest of its text
-        if identity is None:
+            if shown is None:
+                raise RowProblem("shows no question; name the file that does by --questions")
+            return shown.without(PREDICTION_FIELDS)
+        identity = columns.cells(row).get("id")
+        if identity is None and shown is None:
             raise RowProblem("has no id by which to find its question")
-        question = self._asked.get(str(identity))
+        question = self._asked.get(str(identity) if shown is None else shown.id)
         if question is None:
-            raise sources.NotAsked(str(identity))
-        if shown is not None and _texts(shown) != _texts(question):
-            raise RowProblem(f"{question.id!r} has other choices than the question of this id")
-        return question
+            raise sources.NotAsked(
+                shown.question[:_SHOWN] if identity is None and shown else str(identity)
+            )
+        if shown is not None:
+            _check_same(shown, question)
+        return question.without(PREDICTION_FIELDS)
+
+    def _counted(self, question: Question, row: Row) -> Question:
+        """Data sets do hold a question twice; the second time it gets an id of its own."""
+        key = (question.id, question.question, str(row.get("filter")))
+        self._times[key] += 1
+        if self._times[key] == 1:
+            return question
+        if self._asked is not None:
+            raise sources.NotAsked(f"{question.id}, for the second time")
+        return replace(question, id=f"{question.id}#{self._times[key]}")
 
 
 def _question_in(row: Row) -> Question | None:
@@ -125,13 +150,24 @@ def _question_in(row: Row) -> Question | None:
         return None
 
 
-def _texts(question: Question) -> list[str]:
-    return [choice.text for choice in question.choices]
+def _check_same(shown: Question, asked: Question) -> None:
+    """RowProblem where a row shows another question than that of its id."""
+    told = f"{asked.id!r} has other"
+    if shown.question.split() != asked.question.split():
+        raise RowProblem(f"{told} words than the question of this id")
+    if [choice.text for choice in shown.choices] != [choice.text for choice in asked.choices]:
+        raise RowProblem(f"{told} choices than the question of this id")
+    if (
+        shown.answer is not None
+        and asked.answer is not None
+        and (shown.text_of(shown.answer) != asked.text_of(asked.answer))
+    ):
+        raise RowProblem(f"{told} gold answer ({shown.answer!r}) than the question of this id")
 
 
 def _answer_of(row: Row, question: Question) -> Row:
     """What a row says beside its question: an answer is a label or the text of a choice."""
-    own = {name: value for name, value in row.items() if name not in QUESTION_FIELDS}
+    own = {name: value for name, value in columns.cells(row).items() if name not in QUESTION_FIELDS}
     if "choices" not in row and isinstance(row.get("rationale"), str):
         own["rationales"] = [own.pop("rationale")]
     if "prediction" in own:
@@ -140,29 +176,48 @@ def _answer_of(row: Row, question: Question) -> Row:
 
 
 def _label_of(said: Any, question: Question) -> str | None:
+    """The label meant, None for a blank; RowProblem where none is, or one and another."""
     if fields.is_blank(said):
         return None
+    if isinstance(said, bool | float | list | dict):
+        raise RowProblem(f'"prediction" is {fields.shown(said)}, no label and no text of a choice')
     choices: list[dict[str, Any]] = [{"label": c.label, "text": c.text} for c in question.choices]
-    text = str(said)
-    label = fields.label_named(text, choices) or fields.label_of_text(text, choices)
-    if label is None or isinstance(said, bool | float | list | dict):
+    found = {fields.label_named(str(said), choices), fields.label_of_text(str(said), choices)}
+    if found == {None}:
+        found = {lm_eval.label_in(str(said), question)}
+    if isinstance(said, int) and found == {None} and 0 <= said < len(choices):
+        found = {question.labels[said]}  # a place, as gold answers may be
+    found -= {None}
+    if len(found) > 1:
+        raise RowProblem(
+            f'"prediction" is {fields.shown(said)}, in {question.id!r} the label of one choice and'
+            " the text of another"
+        )
+    if not found:
         raise RowProblem(
             f'"prediction" is {fields.shown(said)}, neither a label of {question.id!r}'
             f" {list(question.labels)} nor the text of a choice"
         )
-    return label
+    return found.pop()
 
 
 class _Asked:
     """Questions by their id: in SQLite's own temporary file, and in memory while they are few."""
 
-    def __init__(self, questions: Iterator[Question]) -> None:
+    def __init__(self, questions: Iterable[Question], file: str) -> None:
         self._table = sqlite3.connect("", isolation_level=None, check_same_thread=False)
         self._table.execute("pragma journal_mode = off")
         self._table.execute("create table asked (id blob unique, row blob)")
         self._table.execute("begin")
-        rows = ((_key(own.id), jsonl.encode(own.to_row())) for own in questions)
-        self._table.executemany("insert into asked values (?, ?)", rows)
+        for own in questions:
+            row = _key(own.id), jsonl.encode(own.to_row())
+            if self._table.execute("insert or ignore into asked values (?, ?)", row).rowcount:
+                continue
+            before = self.get(own.id)
+            if before is None or (before.choices, before.answer) != (own.choices, own.answer):
+                raise ScicotError(
+                    f"{file}: id {own.id!r} comes twice, with other choices or answers"
+                )
 
     def get(self, identity: str) -> Question | None:
         query = "select row from asked where id = ?"

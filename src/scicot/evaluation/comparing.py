@@ -8,8 +8,8 @@ from functools import cached_property
 
 from scicot.config import EvaluateSettings
 from scicot.errors import ScicotError
-from scicot.evaluation.figures import clusters_of, renumbered, resampled, whole
-from scicot.evaluation.judged import Judged, shared
+from scicot.evaluation.figures import as_count, clusters_of, renumbered, resampled
+from scicot.evaluation.judged import Judged, check_same, shared
 from scicot.reporting import Reporter
 from scicot.statistics import (
     Interval,
@@ -17,6 +17,8 @@ from scicot.statistics import (
     mcnemar_exact,
     questions_needed,
 )
+
+MCNEMAR, STUDENT = "McNemar", "t-test"
 
 
 @dataclass(frozen=True)
@@ -30,26 +32,23 @@ class Comparison:
     only_second: float
     difference: float  # accuracy of the first minus that of the second
     interval: Interval
-    p_value: float | None  # McNemar's exact test; None with clusters or several seeds
-    p_adjusted: float | None  # Holm's, over all comparisons that are not the primary one
-    primary: bool  # named before looking; its p_value needs no correction
+    test: str  # MCNEMAR, or with clusters or seeds STUDENT
+    p_value: float
+    p_adjusted: float  # the same with Holm's correction, over all but the primary comparison
+    primary: bool  # named before looking: it needs no correction
     level: float
 
     @property
-    def p_decisive(self) -> float | None:
-        return self.p_value if self.primary else self.p_adjusted
-
-    @property
     def differs(self) -> bool:
-        """Whether the data tell the two apart: by the test where there is one, else by the
-        interval."""
-        if self.p_decisive is not None:
-            return self.p_decisive < 1 - self.level
-        return self.interval[0] > 0 or self.interval[1] < 0
+        """Whether the data tell the two apart, by the test."""
+        return self.p_adjusted < 1 - self.level
 
     @cached_property
     def needed(self) -> int | None:
-        """Independent questions that would tell this difference, 4 times in 5; None without any."""
+        """How many questions would tell this difference, 4 times in 5; None where there is none, or
+        with clusters or seeds, of which nobody knows how many there would be."""
+        if self.test != MCNEMAR:
+            return None
         discordant = (self.only_first + self.only_second) / self.questions
         return questions_needed(self.difference, discordant, level=self.level)
 
@@ -62,11 +61,28 @@ class Comparison:
                 better, worse = worse, better
             return f"{better} is better than {worse}"
         said = f"{self.first} and {self.second} are not distinguishable"
-        if self.needed is None or self.needed <= self.questions:
-            return said
+        if self.needed is not None and self.needed > self.questions:
+            return (
+                f"{said}; if the difference is what it seems, you would need about"
+                f" {self.needed:,} questions"
+            )
+        if self.interval[0] > 0 or self.interval[1] < 0:
+            return f"{said} by the test, which is stricter than the interval"
+        return said
+
+    @property
+    def sentence(self) -> str:
+        """The figures and the verdict in one line."""
+        low, high = (100 * bound for bound in self.interval)
+        adjusted = ""
+        if self.p_adjusted != self.p_value:
+            adjusted = f", {self.p_adjusted:.2g} after Holm"
+        planned = ", planned" if self.primary else ""
         return (
-            f"{said}; if the difference is what it seems, you would need about"
-            f" {self.needed:,} questions"
+            f"{self.first} minus {self.second}: {100 * self.difference:+.1f} points"
+            f" ({100 * self.level:g} % interval {low:+.1f} to {high:+.1f},"
+            f" {self.test} p = {self.p_value:.2g}{adjusted}{planned}),"
+            f" paired on {self.questions:,} questions: {self.verdict}."
         )
 
 
@@ -79,34 +95,33 @@ def compare(
     count, own, theirs = shared(first.ids, second.ids, one, other, reporter)
     if not count:
         raise ScicotError(f"{one} and {other} have no question in common (by id)")
-    if (first.gold[own] != second.gold[theirs]).any():
-        place = int(own[first.gold[own] != second.gold[theirs]][0])
-        raise ScicotError(f"{one} and {other} disagree on the gold answer of {first.ids[place]!r}")
+    check_same(first, second, own, theirs, reporter)
     right, wrong = first.right[:, own], second.right[:, theirs]
     # Of each question, the share of pairs of seeds of which only one got it right.
     shares, others = right.mean(axis=0), wrong.mean(axis=0)
     only_first, only_second = (shares * (1 - others)).sum(), (others * (1 - shares)).sum()
-    tested = settings.cluster_by is None and len(right) == len(wrong) == 1
     clusters = renumbered(clusters_of(first, settings), own)
+    found = resampled([right, wrong], [1.0, -1.0], clusters, settings)
+    test, p_value = STUDENT, found.p_value
+    if clusters is None and len(right) == len(wrong) == 1:
+        test, p_value = MCNEMAR, mcnemar_exact(round(only_first), round(only_second))
     return Comparison(
         first.name,
         second.name,
         count,
-        whole(only_first),
-        whole(only_second),
-        float(right.mean() - wrong.mean()),
-        resampled([right, wrong], [1.0, -1.0], clusters, settings),
-        mcnemar_exact(int(only_first), int(only_second)) if tested else None,
-        None,
-        settings.primary in (second.name, first.name),
+        as_count(only_first),
+        as_count(only_second),
+        float(only_first - only_second) / count,
+        found.interval,
+        test,
+        p_value,
+        p_value,
+        settings.primary == second.name,
         settings.level,
     )
 
 
 def corrected(comparisons: Sequence[Comparison]) -> list[Comparison]:
     """The same, those that are not the primary one with Holm's correction over all of them."""
-    others = [one for one in comparisons if one.p_value is not None and not one.primary]
-    adjusted = iter(holm([one.p_value or 0.0 for one in others]))
-    return [
-        replace(one, p_adjusted=next(adjusted)) if one in others else one for one in comparisons
-    ]
+    adjusted = iter(holm([one.p_value for one in comparisons if not one.primary]))
+    return [one if one.primary else replace(one, p_adjusted=next(adjusted)) for one in comparisons]

@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from scicot.config import EvaluateSettings
 from scicot.evaluation.judged import LENGTH, Judged
@@ -17,6 +19,7 @@ from scicot.statistics import (
     Interval,
     Ints,
     Reliability,
+    Resampled,
     bootstrap,
     brier_score,
     calibration_error_by_chance,
@@ -29,6 +32,7 @@ from scicot.statistics import (
 
 COVERAGES = (0.2, 0.4, 0.6, 0.8, 1.0)
 _FAVOURED, _SURELY = 0.1, 4  # a share of answers; standard deviations
+_LONG = 15  # digits of a number by which names are put in order
 
 
 @dataclass(frozen=True)
@@ -43,14 +47,14 @@ class Group:
 
 @dataclass(frozen=True)
 class Calibration:
-    """Whether confidence can be trusted, over the questions (of all seeds) that tell it."""
+    """Whether confidence can be trusted, over the questions that tell it; means over seeds."""
 
-    questions: int
+    questions: int  # of the first seed
     ece: float  # expected calibration error, in bins of equal mass
     ece_by_chance: float  # what a perfectly calibrated one would show on as many questions
-    brier: float  # from 0 to 2
-    nll: float  # nats
-    bins: Reliability
+    brier: float | None  # from 0 to 2; None where no row tells the scores of all choices
+    nll: float | None  # nats; likewise
+    bins: Reliability  # of the first seed
     aurc: float  # area under the risk-coverage curve
     risk_at: dict[str, float]  # share of wrong answers where only the surest share is answered
 
@@ -90,7 +94,8 @@ class System:
             return None  # where one place is always right, to name others is to be wrong
         said, gold = given.sum(axis=0) / count, given.sum(axis=1) / count
         place = int(np.argmax(said - gold))
-        noise = math.sqrt(sum(p * (1 - p) for p in (said[place], gold[place])) / count)
+        independent = count / len(self.files)  # seeds answer the same questions
+        noise = math.sqrt(sum(p * (1 - p) for p in (said[place], gold[place])) / independent)
         if said[place] - gold[place] <= max(_FAVOURED, _SURELY * noise):
             return None
         return place + 1, float(said[place]), float(gold[place])
@@ -107,9 +112,9 @@ def system_of(judged: Judged, settings: EvaluateSettings) -> System:
         judged.name,
         judged.files,
         len(judged.ids),
-        whole(answered.sum(axis=1).mean()),
-        whole(judged.abstained / len(judged.files)),
-        whole(right / len(judged.files)),
+        as_count(answered.sum(axis=1).mean()),
+        as_count(judged.abstained / len(judged.files)),
+        as_count(right / len(judged.files)),
         float(by_seed.mean()),
         interval_of(judged.right, clusters, settings),
         right / float(answered.sum()) if answered.any() else None,
@@ -139,7 +144,7 @@ def interval_of(right: Floats, clusters: Ints | None, settings: EvaluateSettings
     """Wilson's for one seed of independent questions, else resampled. right: shape (seeds, n)."""
     if clusters is None and len(right) == 1:
         return wilson_interval(round(right.sum()), right.size, settings.level)
-    return resampled([right], [1.0], clusters, settings)
+    return resampled([right], [1.0], clusters, settings).interval
 
 
 def resampled(
@@ -147,14 +152,14 @@ def resampled(
     weights: Sequence[float],
     clusters: Ints | None,
     settings: EvaluateSettings,
-) -> Interval:
+) -> Resampled:
     """A bootstrap over clusters and seeds (see `statistics.bootstrap`).
 
     Where every resample is the same, it would claim certainty. Each cluster then counts as the one
     observation that it is at least; what was not seen may still be as likely as Wilson says.
     """
     numbers = np.arange(systems[0].shape[1]) if clusters is None else clusters
-    low, high = bootstrap(
+    found = bootstrap(
         systems,
         weights,
         numbers,
@@ -162,12 +167,13 @@ def resampled(
         resamples=settings.resamples,
         seed=settings.seed,
     )
+    low, high = found.interval
     if low < high:
-        return low, high
+        return found
     unseen = wilson_interval(0, len(np.unique(numbers)), settings.level)[1]
     lowest = sum(min(weight, 0.0) for weight in weights)
     highest = sum(max(weight, 0.0) for weight in weights)
-    return max(lowest, low - unseen), min(highest, high + unseen)
+    return Resampled((max(lowest, low - unseen), min(highest, high + unseen)), found.p_value)
 
 
 def _groups(
@@ -175,7 +181,7 @@ def _groups(
 ) -> list[Group]:
     values = judged.fields[path]
     names = _quartiles(values) if path == LENGTH else values
-    order = sorted(set(names), key=_by_number)
+    order = sorted(set(names), key=_natural)
     places: dict[str, list[int]] = {name: [] for name in order}
     for place, name in enumerate(names):
         places[name].append(place)
@@ -190,10 +196,14 @@ def _groups(
     ]
 
 
-def _by_number(name: str) -> tuple[float, str]:
-    """Names in the order of the numbers they begin with, others behind them by their letters."""
-    digits = re.match(r"\d+", name)
-    return (int(digits[0]) if digits else math.inf), name
+def _natural(name: str) -> tuple[float, list[tuple[int, str]]]:
+    """Numbers in their order, and behind them other names, in which numbers count as such."""
+    try:
+        number = float(name[:_LONG])
+    except ValueError:
+        number = math.inf
+    parts = re.split(rf"(\d{{1,{_LONG}}})", name)
+    return number, [(int(part), "") if part.isdecimal() else (-1, part) for part in parts]
 
 
 def renumbered(clusters: Ints | None, places: Sequence[int] | Ints) -> Ints | None:
@@ -215,10 +225,29 @@ def _quartiles(lengths: Sequence[str]) -> list[str]:
 
 
 def _calibration(judged: Judged, settings: EvaluateSettings) -> Calibration | None:
+    """Means over the seeds: what one overrates and another underrates does not cancel out."""
     told = ~np.isnan(judged.confidence) & (judged.said >= 0)
-    if not told.any():
+    seeds = [_of_seed(judged, seed, own, settings) for seed, own in enumerate(told) if own.any()]
+    if not seeds:
         return None
-    sure, right = judged.confidence[told], judged.right[told]
+
+    def mean(name: str) -> float | None:
+        values = [getattr(one, name) for one in seeds if getattr(one, name) is not None]
+        return float(np.mean(values)) if values else None
+
+    names = ("ece", "ece_by_chance", "brier", "nll", "aurc")
+    risks = {
+        share: float(np.mean([one.risk_at[share] for one in seeds])) for share in seeds[0].risk_at
+    }
+    means: dict[str, Any] = {name: mean(name) for name in names}
+    return replace(seeds[0], **means, risk_at=risks)
+
+
+def _of_seed(
+    judged: Judged, seed: int, told: npt.NDArray[np.bool_], settings: EvaluateSettings
+) -> Calibration:
+    sure, right = judged.confidence[seed, told], judged.right[seed, told]
+    scored = told & ~np.isnan(judged.of_gold[seed])
     bins = reliability(sure, right, settings.bins)
     curve = risk_coverage(sure, right)
     at = [max(0, round(share * len(sure)) - 1) for share in COVERAGES]
@@ -226,8 +255,10 @@ def _calibration(judged: Judged, settings: EvaluateSettings) -> Calibration | No
         int(told.sum()),
         expected_calibration_error(bins),
         calibration_error_by_chance(bins),
-        brier_score(judged.squares[told], judged.of_gold[told]),
-        negative_log_likelihood(judged.of_gold[told]),
+        brier_score(judged.squares[seed, scored], judged.of_gold[seed, scored])
+        if scored.any()
+        else None,
+        negative_log_likelihood(judged.of_gold[seed, scored]) if scored.any() else None,
         bins,
         curve.area,
         {f"{share:.0%}": float(curve.risk[p]) for share, p in zip(COVERAGES, at, strict=True)},
@@ -237,12 +268,12 @@ def _calibration(judged: Judged, settings: EvaluateSettings) -> Calibration | No
 def _confusion(judged: Judged, most: int) -> list[list[int]]:
     """A row for each place of the gold answer; a column for each place named, the last for none."""
     said = np.where(judged.said < 0, most, judged.said).astype(int)
-    cells = judged.gold.astype(int)[None] * (most + 1) + said
+    cells = judged.gold.astype(int) * (most + 1) + said
     counts = np.bincount(cells.ravel(), minlength=most * (most + 1))
     rows: list[list[int]] = counts.reshape(most, most + 1).tolist()
     return rows
 
 
-def whole(value: float) -> float:
+def as_count(value: float) -> float:
     """A count, as an integer where it is one (as of a single seed)."""
     return int(value) if float(value).is_integer() else float(value)

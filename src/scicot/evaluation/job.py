@@ -35,7 +35,8 @@ class Evaluation:
         {"answer@1f0c": {"student": 0.9, "shuffled": 0.4, "none": 0.3}}."""
         found: dict[str, dict[str, float]] = {}
         for system in self.systems:
-            if system.answer_model and system.rationale_from:
+            same = system.questions == self.systems[0].questions
+            if system.answer_model and system.rationale_from and same:
                 own = found.setdefault(system.answer_model, {})
                 own.setdefault(system.rationale_from, system.accuracy)
         return {answer: own for answer, own in found.items() if len(own) > 1}
@@ -60,9 +61,9 @@ class Evaluation:
             if system.favours is not None:
                 place, said, gold = system.favours
                 hints.append(
-                    f"{system.name} names choice {place} in {100 * said:.0f} % of its answers,"
-                    f" where it is right in {100 * gold:.0f} %: it goes by the place (train with"
-                    " --shuffle-choices)"
+                    f"{system.name} names choice {place} in {100 * said:.0f} % of its answers, and"
+                    f" the right one stands there in {100 * gold:.0f} %: it seems to go by the"
+                    " place (train-answer --shuffle-choices)"
                 )
         return hints
 
@@ -71,6 +72,7 @@ class Evaluation:
         row = {**asdict(self), "reliance": self.reliance, "hints": self.hints}
         for told, comparison in zip(row["comparisons"], self.comparisons, strict=True):
             told |= {
+                "sentence": comparison.sentence,
                 "differs": comparison.differs,
                 "questions_needed": comparison.needed,
                 "verdict": comparison.verdict,

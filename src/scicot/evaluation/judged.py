@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
 from array import array
@@ -16,11 +17,10 @@ from scicot.errors import ScicotError
 from scicot.evaluation.lm_eval import FILTER
 from scicot.evaluation.rationales import RationaleCounts, RationaleFigures
 from scicot.records import Prediction, Question
-from scicot.reporting import Reporter
+from scicot.reporting import Reporter, number_of, some_of
 from scicot.sources import Source
 from scicot.statistics import Floats, Ints
 
-_NAMED = 5  # ids spelled out in a message
 CHOICES, LENGTH = "choices", "length"  # groups that need no field of the row
 
 
@@ -36,10 +36,14 @@ class Column:
     confidence: array[float] = field(default_factory=lambda: array("d"))  # nan: not told
     of_gold: array[float] = field(default_factory=lambda: array("d"))
     squares: array[float] = field(default_factory=lambda: array("d"))  # sum of p^2
+    abstained: array[int] = field(default_factory=lambda: array("b"))
+    # Digests of what was asked and of the right choice's text, by which files of one id are known
+    # to be of one question.
+    asked: array[int] = field(default_factory=lambda: array("q"))
+    answer: array[int] = field(default_factory=lambda: array("q"))
     fields: dict[str, list[str]] = field(default_factory=dict)
     rationales: RationaleCounts = field(default_factory=RationaleCounts)
     models: Mapping[str, Any] = field(default_factory=dict)  # of the first row
-    abstained: int = 0
     oracle: bool = False
 
     @classmethod
@@ -66,21 +70,21 @@ class Column:
             else:
                 column._add(row, question, question.answer)
         if unlabelled:
-            reporter.warn(f"{column.file}: {unlabelled} rows without a gold answer are left out")
+            told = number_of(unlabelled, "row")
+            reporter.warn(f"{column.file}: {told} without a gold answer left out")
         if further:
-            reporter.note(
-                f"{column.file}: {further} further samples are left out; the first is judged"
-            )
+            told, read = number_of(further, "row"), column.models.get(FILTER)
+            which = "further samples" if read is None else f"of other filters than {read!r}"
+            reporter.note(f"{column.file}: {told} left out, {which}")
         if not column.ids:
             raise ScicotError(f"{column.file}: no row has a gold answer to judge by")
         return column
 
     def _is_further(self, row: Prediction, seen: set[str]) -> bool:
-        """Whether it is another reply to its question: of a teacher, or as another filter read
-        it."""
+        """Whether it is another reply to its question: of a teacher, or as another filter than the
+        first row's read it."""
         if FILTER in row.models:
-            other = bool(self.models) and row.models[FILTER] != self.models.get(FILTER)
-            return other or row.question.id in seen
+            return bool(self.models) and row.models[FILTER] != self.models.get(FILTER)
         return row.question.id in seen and "teacher" in row.models
 
     def _add(self, row: Prediction, question: Question, gold: str) -> None:
@@ -91,11 +95,14 @@ class Column:
         self.said.append(-1 if row.prediction is None else labels.index(row.prediction))
         self.gold.append(labels.index(gold))
         self.choices.append(len(labels))
-        known = row.confidence is not None and row.scores.keys() == set(labels)
-        self.confidence.append(float(row.confidence or 0.0) if known else math.nan)
+        known = row.scores.keys() == set(labels)
+        self.confidence.append(math.nan if row.confidence is None else row.confidence)
         self.of_gold.append(row.scores[gold] if known else math.nan)
-        self.squares.append(sum(p * p for p in row.scores.values()) if known else math.nan)
-        self.abstained += row.abstained
+        self.squares.append(sum([p * p for p in row.scores.values()]) if known else math.nan)
+        self.abstained.append(row.abstained)
+        texts = [choice.text for choice in question.choices]
+        self.asked.append(hash((question.question.strip(), frozenset(texts))))
+        self.answer.append(hash(texts[labels.index(gold)]))
         given = row.models.get("rationale_from") == "input"
         self.oracle = self.oracle or given or bool(row.models.get("saw_answer"))
         for path, values in self.fields.items():
@@ -109,11 +116,12 @@ def group_of(question: Question, path: str, file: str) -> str:
     if path == LENGTH:
         return str(len(question.question.split()))
     try:
-        return str(question.field(path))
+        value = question.field(path)
     except KeyError:
         raise ScicotError(
             f"{file}: question {question.id!r} has no {path!r}, by which rows are grouped"
         ) from None
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 @dataclass(frozen=True)
@@ -125,7 +133,9 @@ class Judged:
     ids: list[str]
     right: Floats
     said: npt.NDArray[np.int8]
-    gold: npt.NDArray[np.int8]
+    gold: npt.NDArray[np.int8]  # (seeds, n) too: files may hold choices in another order
+    asked: Ints
+    answer: Ints
     choices: npt.NDArray[np.int8]
     confidence: Floats
     of_gold: Floats
@@ -142,7 +152,10 @@ class Judged:
         first = columns[0]
         places = [np.arange(len(first.ids))]
         for other in columns[1:]:
-            _, own, theirs = shared(first.ids, other.ids, first.file, other.file, reporter)
+            _, own, theirs = shared(
+                first.ids, other.ids, first.file, other.file, reporter, f"figures of {name!r} leave"
+            )
+            check_same(first, other, own, theirs, reporter)
             kept = np.isin(places[0], own)
             lookup = dict(zip(own.tolist(), theirs.tolist(), strict=True))
             places = [own_places[kept] for own_places in places]
@@ -154,10 +167,7 @@ class Judged:
             pairs = zip(columns, places, strict=True)
             return np.stack([np.asarray(getattr(c, what))[own] for c, own in pairs])
 
-        said = stacked("said").astype(np.int8)
-        gold = np.asarray(first.gold, np.int8)[places[0]]
-        if len({tuple(own) for own in stacked("gold").tolist()}) > 1:
-            raise ScicotError(f"the files of {name!r} disagree on the gold answers")
+        said, gold = stacked("said").astype(np.int8), stacked("gold").astype(np.int8)
         return cls(
             name,
             [column.file for column in columns],
@@ -165,12 +175,14 @@ class Judged:
             (said == gold).astype(float),
             said,
             gold,
+            np.asarray(first.asked, np.int64)[places[0]],
+            np.asarray(first.answer, np.int64)[places[0]],
             np.asarray(first.choices, np.int8)[places[0]],
             stacked("confidence"),
             stacked("of_gold"),
             stacked("squares"),
             {path: [own[p] for p in places[0].tolist()] for path, own in first.fields.items()},
-            sum(column.abstained for column in columns),
+            int(stacked("abstained").sum()),
             any(column.oracle for column in columns),
             first.rationales.figures(),
             first.models,
@@ -178,7 +190,12 @@ class Judged:
 
 
 def shared(
-    ids: Sequence[str], others: Sequence[str], file: str, other: str, reporter: Reporter
+    ids: Sequence[str],
+    others: Sequence[str],
+    file: str,
+    other: str,
+    reporter: Reporter,
+    leaves: str = "comparison leaves",
 ) -> tuple[int, Ints, Ints]:
     """How many ids two files have in common, and their places in both, in the order of the first;
     ids that only one of them has are named in a warning."""
@@ -189,9 +206,26 @@ def shared(
     for name, (all_ids, kept, lacking) in missing.items():
         if len(kept) < len(all_ids):
             lost = [identity for number, identity in enumerate(all_ids) if number not in kept]
-            named = ", ".join(lost[:_NAMED]) + (", ..." if len(lost) > _NAMED else "")
             reporter.warn(
-                f"{len(lost)} questions of {name} are not in {lacking} ({named});"
-                " the comparison leaves them out"
+                f"{number_of(len(lost), 'question')} of {name} not in {lacking} ({some_of(lost)});"
+                f" the {leaves} them out"
             )
     return len(own), np.array(own, int), np.array(theirs, int)
+
+
+def check_same(
+    first: Column | Judged, second: Column | Judged, own: Ints, theirs: Ints, reporter: Reporter
+) -> None:
+    """ScicotError where gold answers of the same ids differ; a warning where the questions do."""
+    one, other = (x.file if isinstance(x, Column) else x.files[0] for x in (first, second))
+    for name in ("answer", "asked"):
+        differ = np.asarray(getattr(first, name))[own] != np.asarray(getattr(second, name))[theirs]
+        if not differ.any():
+            continue
+        found = some_of([first.ids[place] for place in own[differ].tolist()[:10]])
+        if name == "answer":
+            raise ScicotError(f"{one} and {other} disagree on the gold answer of {found}")
+        reporter.warn(
+            f"{number_of(int(differ.sum()), 'question')} of {one} stand in {other} in other words"
+            f" or with other choices ({found}); are they the same?"
+        )

@@ -15,8 +15,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from scicot.formats import fields
-from scicot.records import Question, Row, RowProblem
+from scicot.formats import fields, to_question_row
+from scicot.records import PREDICTION_FIELDS, Question, Row, RowProblem
 from scicot.replies import read_reply
 
 FILTER = "lm_eval_filter"  # among a prediction's models: which filter read the answer
@@ -24,6 +24,29 @@ FILTER = "lm_eval_filter"  # among a prediction's models: which filter read the 
 
 def is_sample(row: Row) -> bool:
     return "filtered_resps" in row and isinstance(row.get("doc"), Mapping)
+
+
+def question_of(row: Row) -> Question | None:
+    """The question of a sample: its doc where that is a question row, else the prompt with the
+    continuations that were compared, where they are several of one prompt; None for others."""
+    try:
+        return Question.from_row(to_question_row(row["doc"])).without(PREDICTION_FIELDS)
+    except RowProblem:
+        pass
+    prompts, texts = _arguments(row, "arg_0", 0), _arguments(row, "arg_1", 1)
+    if len(set(texts)) == 1 < len(prompts):  # as of Winogrande: what varies is the prompt
+        prompts, texts = [texts[0]] * len(prompts), prompts
+    if not texts or len(set(prompts)) != 1 or not all(text.strip() for text in texts):
+        return None
+    choices = fields.lettered([text.strip() for text in texts])
+    identity = row["doc"].get("id", row.get("doc_hash"))
+    question = {"id": identity, "question": prompts[0].strip(), "choices": choices}
+    target = str(row.get("target"))
+    if target.isdecimal() and int(target) < len(choices):
+        question["answer"] = choices[int(target)]["label"]
+    else:
+        question["answer"] = fields.label_of_text(target, choices)
+    return Question.from_row(question)
 
 
 def answer_of(row: Row, question: Question, *, per_character: bool) -> Row:
@@ -49,7 +72,8 @@ def answer_of(row: Row, question: Question, *, per_character: bool) -> Row:
     said, reply = _text(responses), _text(row.get("resps"))
     read = read_reply(reply, question)
     own = [read.rationale] if read.rationale and reply != said else []
-    return {"prediction": _named(said, question), "rationales": own, "models": models}
+    answer = label_in(said, question) or read_reply(said, question).conclusion
+    return {"prediction": answer, "rationales": own, "models": models}
 
 
 def _log_likelihoods(row: Row, question: Question, *, per_character: bool) -> list[float]:
@@ -69,7 +93,10 @@ def _log_likelihoods(row: Row, question: Question, *, per_character: bool) -> li
         raise RowProblem('"filtered_resps" holds a NaN')
     if not per_character:
         return found
-    lengths = [max(1, len(text.removeprefix(" "))) for text in _continuations(row, count)]
+    texts = _arguments(row, "arg_1", 1)[:count]
+    if len(texts) < count:
+        raise RowProblem('"arguments" do not hold the choices, whose lengths are needed')
+    lengths = [max(1, len(text.removeprefix(" "))) for text in texts]
     return [value / length for value, length in zip(found, lengths, strict=True)]
 
 
@@ -86,16 +113,15 @@ def _check_target(row: Row, question: Question) -> None:
         )
 
 
-def _continuations(row: Row, count: int) -> list[str]:
+def _arguments(row: Row, name: str, place: int) -> list[str]:
+    """One of the arguments of each request, as versions of the harness log them; [] if not so."""
     arguments = row.get("arguments")
     listed = list(arguments.values()) if isinstance(arguments, Mapping) else arguments
     try:
-        texts = [own["arg_1"] if isinstance(own, Mapping) else own[1] for own in listed[:count]]  # type: ignore[index]
+        found = [own[name] if isinstance(own, Mapping) else own[place] for own in listed or ()]
     except (TypeError, LookupError):
-        texts = []
-    if len(texts) < count or not all(isinstance(text, str) for text in texts):
-        raise RowProblem('"arguments" do not hold the choices, whose lengths are needed')
-    return texts
+        return []
+    return found if all(isinstance(text, str) for text in found) else []
 
 
 def _probabilities(log_likelihoods: Sequence[float]) -> list[float]:
@@ -113,12 +139,10 @@ def _text(responses: Any) -> str:
     return responses if isinstance(responses, str) else ""
 
 
-def _named(said: str, question: Question) -> str | None:
-    """The label that a text gives: the label or a choice's text alone, or what it announces."""
+def label_in(said: str, question: Question) -> str | None:
+    """The label in a text such as "(b)", "B." or "Wood", for a choice "wood"; None without one."""
     choices: list[dict[str, Any]] = [{"label": c.label, "text": c.text} for c in question.choices]
     alone = said.strip().strip("().").strip()
-    return (
-        fields.label_named(alone, choices)
-        or fields.label_of_text(alone, choices)
-        or read_reply(said, question).conclusion
-    )
+    named = fields.label_named(alone, choices) or fields.label_of_text(alone, choices)
+    folded = [own["label"] for own in choices if own["text"].strip().casefold() == alone.casefold()]
+    return named or (folded[0] if len(folded) == 1 else None)

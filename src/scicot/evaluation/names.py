@@ -19,19 +19,16 @@ def name_files(files: Sequence[Source]) -> dict[str, list[Source]]:
     """
     pairs = [_given_name(file) for file in files]
     stems = ["stdin" if file == "-" else Path(file).stem for _, file in pairs]
+    given = {name for name, _ in pairs if name}
     named: dict[str, list[Source]] = {}
-    for name, file in pairs:
-        if name and file in named.get(name, ()):
-            raise ScicotError(f"{name}={file}: is named twice; several files are several seeds")
-        if name:
-            named.setdefault(name, []).append(file)
     for (name, file), stem in zip(pairs, stems, strict=True):
-        if name:
-            continue
-        called = stem if stems.count(stem) == 1 else file
-        if called in named:
+        called = name or (stem if stems.count(stem) == 1 else os.fspath(file))
+        if not name and (called in given or called in named):
             raise ScicotError(f"two files are named {called!r}; give NAME=FILE with other names")
-        named[called] = [file]
+        own = named.setdefault(called, [])
+        if os.path.realpath(file) in map(os.path.realpath, own):
+            raise ScicotError(f"{name}={file}: is named twice; several files are several seeds")
+        own.append(file)
     return named
 
 

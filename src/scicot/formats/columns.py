@@ -23,7 +23,8 @@ from scicot.records import Row, RowProblem
 _NAMES = {
     "question": tuple(name.lower() for name in fields.QUESTION_NAMES[:-1]),
     "answer": ("answer", "answerkey", "answer_key", "correct"),
-    "id": ("id", "questionid"),
+    "id": ("id", "questionid", "question_id"),
+    "prediction": ("prediction",),
 }
 _CHOICE = re.compile(r"(?:(choice|option)[ _-]?)?([a-z]|\d{1,2})", re.IGNORECASE)
 _MARK = re.compile(r"(?<!\S)\(([A-Z]|[1-9])\)")
@@ -40,7 +41,13 @@ _OPTIONAL_CELLS = ("id", "teacher", "conclusion", "request", "prediction")
 def is_header(names: Iterable[str]) -> bool:
     """Whether these are the columns of a table of questions, or of answers to some."""
     known = {name.strip().lower() for name in names}
-    return bool(known & set(_NAMES["question"])) or known >= {"id", "prediction"}
+    answers = known & set(_NAMES["id"]) and known & set(_NAMES["prediction"])
+    return bool(known & set(_NAMES["question"]) or answers)
+
+
+def cells(row: Row) -> Row:
+    """A row of any table: the known fields under our names, and what their cells spell."""
+    return _typed(_renamed(row))
 
 
 def matches(row: Row) -> bool:
@@ -53,13 +60,13 @@ def matches(row: Row) -> bool:
 
 
 def convert(row: Row) -> Row:
-    row = _typed(_renamed(row))
+    row = cells(row)
     if "choices" in row:
         return _with_json_choices(row)
     columns = _choice_columns(row)
     if columns:
-        cells = {label: row.pop(name) for label, name in columns}
-        filled = {label: text for label, text in cells.items() if not fields.is_blank(text)}
+        texts = {label: row.pop(name) for label, name in columns}
+        filled = {label: text for label, text in texts.items() if not fields.is_blank(text)}
         return fields.labelled(row, fields.choice_rows(list(filled), list(filled.values())))
     stem, choices = _split(row["question"]) or ("", [])
     return fields.labelled({**row, "question": stem}, choices)
@@ -70,7 +77,7 @@ def _renamed(row: Row) -> Row:
     row = dict(row)
     for ours, aliases in _NAMES.items():
         found = [name for alias in aliases for name in row if name.lower() == alias]
-        name = fields.first_filled(row, found)
+        name = fields.first_filled(row, found) or next(iter(found), None)
         if name is not None and name != ours:
             row[ours] = row.pop(name)
     return row

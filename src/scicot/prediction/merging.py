@@ -22,9 +22,9 @@ from scicot.outputs import (
     write_finished,
 )
 from scicot.records import Prediction, Question, Rationale, Row, RowProblem
-from scicot.reporting import LogReporter, Reporter, Task, counted
+from scicot.reporting import LogReporter, Reporter, Task, counted, number_of, some_of
 
-_NAMED = 5  # ids spelled out in a message
+_KEPT = 10  # ids that a message may name
 _OF_A_PART = ("shard",)  # settings that the whole does not have
 
 
@@ -119,15 +119,17 @@ class _Parts:
             found = self._table.execute(query, (_key(question.id),)).fetchall()
             if len(found) != self._each:
                 lacking += 1
-                missing += [question.id][: _NAMED - len(missing)]
+                missing += [question.id][: _KEPT - len(missing)]
             for number, start in found:
                 line = self._line(number, start)
                 self._check_same(question, number, line)
                 yield line
                 written += 1
         if lacking:
-            named = ", ".join(missing) + (", ..." if lacking > len(missing) else "")
-            raise ScicotError(f"{lacking} questions are not in the parts, or not whole ({named})")
+            raise ScicotError(
+                f"{number_of(lacking, 'question')} not in the parts, or not whole"
+                f" ({some_of(missing)})"
+            )
         if written < self.rows:
             raise ScicotError(
                 f"{self.rows - written} rows of the parts answer no question of this file"

@@ -1,5 +1,5 @@
 """The verdict as a page: one self-contained HTML file that needs no network."""
 
-from scicot.report.page import check_report, first_files, write_report
+from scicot.report.page import check_report, write_report
 
-__all__ = ["check_report", "first_files", "write_report"]
+__all__ = ["check_report", "write_report"]

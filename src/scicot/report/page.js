@@ -1,14 +1,19 @@
 "use strict";
-const {verdict, by, most: shown, questions} = JSON.parse(document.getElementById("data").textContent);
-const {systems, comparisons} = verdict;
+const {verdict, made, most: shown, questions} = JSON.parse(document.getElementById("data").textContent);
+const {systems, comparisons} = verdict, by = made.settings.by;
 const $ = id => document.getElementById(id);
 const SVG = "http://www.w3.org/2000/svg";
-const PAGE = 20, COLOURS = 6;
-const colour = number => `var(--c${number % COLOURS})`;
-const percent = (value, digits = 1) => value === null || value === undefined ? "" : `${(100 * value).toFixed(digits)} %`;
-const points = value => `${value >= 0 ? "+" : "\u2212"}${Math.abs(100 * value).toFixed(1)}`;
+const PAGE = 20, COLOURS = 6, LINES = 120;
+const colour = number => number < COLOURS ? `var(--c${number})` : `hsl(${(number * 137) % 360} 55% 55%)`;
+// toFixed, but of two digits equally near the even one, as the tables on the terminal have it.
+function fixed(value, digits) {
+  const scaled = value * 10 ** digits, low = Math.floor(scaled);
+  return (scaled - low === .5 ? (low % 2 ? low + 1 : low) / 10 ** digits : value).toFixed(digits);
+}
+const percent = (value, digits = 1) => value === null || value === undefined ? "" : `${fixed(100 * value, digits)} %`;
+const tickLabel = value => percent(value, Math.abs(100 * value - Math.round(100 * value)) < 1e-9 ? 0 : 1);
 // Control characters, and those that turn the direction of what follows, are shown by their names.
-const visible = text => text.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g,
+const visible = text => text.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g,
   c => c < " " ? String.fromCharCode(0x2400 + c.charCodeAt(0)) : `\u27e8U+${c.charCodeAt(0).toString(16).toUpperCase().padStart(4, "0")}\u27e9`);
 
 function element(name, attributes = {}, ...children) {
@@ -51,8 +56,9 @@ function dots(rows, scale, label) {
     drawn(svg, "text", {x: x(tick), y: height - 8, "text-anchor": "middle"}, scale.told(tick));
   }
   rows.forEach((row, n) => {
-    const y = 18 + n * step, name = visible(row.name);
-    const text = drawn(svg, "text", {class: "name", x: left - 10, y: y + 4, "text-anchor": "end"}, name.length > 26 ? name.slice(0, 25) + "\u2026" : name);
+    const y = 18 + n * step, name = visible(row.name), count = row.count || "", room = 26 - count.length;
+    const text = drawn(svg, "text", {class: "name", x: left - 10, y: y + 4, "text-anchor": "end"},
+      (name.length > room ? name.slice(0, room - 1) + "\u2026" : name) + count);
     drawn(text, "title", {}, name);
     drawn(svg, "line", {x1: x(row.interval[0]), x2: x(row.interval[1]), y1: y, y2: y, stroke: colour(row.colour), "stroke-width": 2});
     const dot = drawn(svg, "circle", {cx: x(row.value), cy: y, r: 4.5, fill: colour(row.colour)});
@@ -68,7 +74,7 @@ function square(label, xs, ys) {
   }
   for (const tick of ys.ticks) {
     drawn(svg, "line", {class: "grid", x1: 44, x2: 444, y1: y(tick), y2: y(tick)});
-    drawn(svg, "text", {x: 38, y: y(tick) + 4, "text-anchor": "end"}, percent(tick, 0));
+    drawn(svg, "text", {x: 38, y: y(tick) + 4, "text-anchor": "end"}, tickLabel(tick));
   }
   return {svg, x, y};
 }
@@ -80,15 +86,17 @@ function showSystems() {
   table($("systems"), ["system", "questions", "answered", "accuracy", level, "among answered"], [
     ...systems.map(s => [visible(s.name) + (s.oracle ? " *" : ""), s.questions.toLocaleString("en"), s.answered.toLocaleString("en"),
       percent(s.accuracy), `${percent(s.interval[0])} \u2013 ${percent(s.interval[1])}`, percent(s.accuracy_answered)]),
-    ["chance", "", "", percent(systems[0].chance), "", ""]]);
+    ["chance", "", "", [...new Set(systems.map(s => percent(s.chance)))].join(" / "), "", ""]]);
   const notes = [];
   if (systems.some(s => s.oracle)) notes.push("* an upper bound: it read given rationales, or saw the answer.");
   for (const s of systems) if (s.spread !== null)
-    notes.push(`${visible(s.name)}: ${s.by_seed.length} seeds, ${s.by_seed.map(v => percent(v)).join(", ")}.`);
+    notes.push(`${visible(s.name)}: ${s.by_seed.length} seeds, ${s.by_seed.map(v => percent(v)).join(", ")} (sd ${fixed(100 * s.spread, 1)}); its plots, answers and rationales below are of the first.`);
   if (verdict.cluster_by) notes.push(`Intervals resample ${visible(verdict.cluster_by)}, not questions.`);
   $("systems-note").textContent = notes.join(" ");
   $("hints").append(...verdict.hints.map(hint => element("li", {}, visible(hint) + ".")));
-  $("verdict").textContent = comparisons.length ? visible(comparisons[0].verdict) + "."
+  const main = comparisons.find(c => c.primary) || comparisons[0];
+  document.title = `scicot: ${systems.map(s => visible(s.name)).join(", ")}`;
+  $("verdict").textContent = main ? visible(main.verdict) + "."
     : `${visible(systems[0].name)}: ${percent(systems[0].accuracy)} of ${systems[0].questions.toLocaleString("en")} questions.`;
 }
 function showDifferences() {
@@ -98,20 +106,16 @@ function showDifferences() {
   const told = v => v === 0 ? "0" : `${v > 0 ? "+" : "\u2212"}${+Math.abs(100 * v).toFixed(1)}`;
   const scale = {low: -most, high: most, ticks: [-most, -most / 2, 0, most / 2, most], told};
   $("differences").append(dots(comparisons.map((c, n) => ({name: c.second, value: c.difference, interval: c.interval, colour: n + 1,
-    title: `${points(c.difference)} points`})), scale, "differences of accuracy in points"),
+    title: visible(c.sentence)})), scale, "differences of accuracy in points"),
     element("figcaption", {}, `${visible(comparisons[0].first)} minus each of the others, in points`));
-  for (const c of comparisons) {
-    const tests = c.p_value === null ? "" : `; McNemar p = ${c.p_value.toPrecision(2)}`
-      + (c.p_adjusted !== null && c.p_adjusted !== c.p_value ? `, ${c.p_adjusted.toPrecision(2)} after Holm` : "");
-    $("sentences").append(element("li", {}, visible(`${c.verdict}: ${points(c.difference)} points (${points(c.interval[0])} to `
-      + `${points(c.interval[1])}${tests}), on ${c.questions.toLocaleString("en")} questions.`)));
-  }
+  for (const c of comparisons) $("sentences").append(element("li", {}, visible(c.sentence)));
 }
 function showConfidence() {
   const told = systems.map((s, n) => ({...s, n})).filter(s => s.calibration);
   if (!told.length) return $("confidence-section").remove();
-  table($("confidence"), ["system", "ECE", "noise", "Brier score", "NLL", "AURC"], told.map(s =>
-    [visible(s.name), ...["ece", "ece_by_chance", "brier", "nll", "aurc"].map(name => s.calibration[name].toFixed(3))]));
+  table($("confidence"), ["system", "ECE", "noise", "Brier score", "NLL", "AURC", "right of surest 80 %", "60 %", "40 %"], told.map(s =>
+    [visible(s.name), ...["ece", "ece_by_chance", "brier", "nll", "aurc"].map(name => s.calibration[name] === null ? "" : fixed(s.calibration[name], 3)),
+      ...["80%", "60%", "40%"].map(share => percent(1 - s.calibration.risk_at[share]))]));
   const reliable = square("reliability", quarters, {high: 1, ticks: quarters});
   drawn(reliable.svg, "line", {class: "grid", x1: 44, y1: 290, x2: 444, y2: 10, "stroke-dasharray": "4 4"});
   const worst = Math.max(...told.flatMap(s => Object.values(s.calibration.risk_at)));
@@ -148,10 +152,12 @@ function showRationales() {
 function showGroups() {
   if (!by.length) return $("groups-section").remove();
   for (const path of by) {
-    const rows = systems[0].groups[path].flatMap(group => systems.map((s, n) => ({n, own: s.groups[path].find(g => g.value === group.value)}))
-      .filter(({own}) => own).map(({n, own}, place) => ({name: place ? "" : `${own.value} (${own.questions})`, value: own.accuracy,
-        interval: own.interval, colour: n, title: `${systems[n].name}, ${own.value}: ${percent(own.accuracy)} of ${own.questions}`})));
-    $("groups").append(element("figure", {}, element("figcaption", {}, visible(path)), dots(rows.slice(0, 120), shares, `accuracy by ${path}`),
+    const values = [...new Set(systems.flatMap(s => s.groups[path].map(g => g.value)))], most = Math.ceil(LINES / systems.length);
+    const rows = values.slice(0, most).flatMap(value => systems.map((s, n) => ({n, own: s.groups[path].find(g => g.value === value)}))
+      .filter(({own}) => own).map(({n, own}, place) => ({name: place ? "" : value, count: place ? "" : ` (${own.questions})`, value: own.accuracy,
+        interval: own.interval, colour: n, title: `${systems[n].name}, ${value}: ${percent(own.accuracy)} of ${own.questions}`})));
+    const left = values.length > most ? `; the first ${most} of ${values.length} groups, the others are in --json` : "";
+    $("groups").append(element("figure", {}, element("figcaption", {}, visible(path) + left), dots(rows, shares, `accuracy by ${path}`),
       key(systems.map(s => s.name))));
   }
 }
@@ -209,7 +215,8 @@ function card(q) {
       return element("td", {class: "figure"}, bar, element("span", {class: chosen ? (right(q, n) ? "right" : "wrong") : ""},
         (chosen ? "\u25cf " : "") + (score === null ? "" : percent(score, 0))));
     })));
-  const head = element("tr", {}, element("td", {}), element("td", {}), ...systems.map(s => element("td", {class: "figure note"}, visible(s.name))));
+  const head = element("tr", {}, element("td", {}), element("td", {}), ...systems.map((s, n) => element("td", {class: "figure note"},
+    visible(s.name) + (q.said[n] === null ? ": not asked" : q.said[n].place === null ? ": no answer" : ""))));
   const told = q.said.flatMap((own, n) => own && own.rationales.length ? [element("details", n ? {} : {open: ""},
     element("summary", {}, `${visible(systems[n].name)}: ${own.rationales.length === 1 ? "rationale" : own.rationales.length + " rationales"}`),
     ...own.rationales.map(text => element("p", {class: "text", dir: "auto"}, ...marked(text))))] : []);
@@ -235,9 +242,13 @@ if (questions.some(q => q.groups.length)) {
   const groups = [...new Set(questions.map(q => q.groups.join("\u0000")))].sort();
   $("group").append(new Option("any", ""), ...groups.map(g => new Option(visible(g.split("\u0000").join(" / ")), g)));
 } else $("group-label").hidden = true;
+if (!questions.some(q => q.said.some(s => s && s.sure !== null))) $("low").closest("label").hidden = true;
 if (systems.length < 2) $("agreement").parentElement.hidden = true;
 $("filters").addEventListener("input", filter);
 $("filters").addEventListener("submit", event => event.preventDefault());
 $("previous").addEventListener("click", () => turn(-1));
 $("next").addEventListener("click", () => turn(1));
+$("made").textContent = `Made by scicot ${made.version}, ${made.date}, of ${systems.flatMap(s => s.files).map(visible).join(", ")}`
+  + (made.questions ? `, beside the questions of ${visible(made.questions)}` : "")
+  + `; ${made.settings.bins} bins, ${made.settings.resamples.toLocaleString("en")} resamples, seed ${made.settings.seed}. Everything is in this file.`;
 showSystems(); showDifferences(); showConfidence(); showRationales(); showGroups(); showPlaces(); show();

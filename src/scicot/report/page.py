@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from importlib.resources import files
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from importlib.resources import files as resources
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +22,10 @@ from scicot.errors import ScicotError
 from scicot.evaluation import Evaluation, name_files
 from scicot.evaluation.answers import Answers
 from scicot.evaluation.judged import LENGTH, group_of
-from scicot.outputs import check_not_read, make_parent
+from scicot.outputs import STDOUT, check_not_read, make_parent
 from scicot.records import Prediction
 from scicot.reporting import LogReporter, Muted, Reporter, counted
+from scicot.version import __version__
 
 LONGEST = 4000  # characters of a rationale that are shown
 MOST = 50_000  # questions of a page, which a browser still reads within two seconds
@@ -49,8 +53,12 @@ def write_report(
     target = Path(output)
     named = predictions if isinstance(predictions, Mapping) else name_files(predictions)
     settings = settings or EvaluateSettings()
-    first = first_files(named)
-    check_report(first, target, force=force)
+    files = {
+        name: [own] if isinstance(own, str | os.PathLike) else list(own)
+        for name, own in named.items()
+    }
+    read = [*chain(*files.values()), *([] if questions is None else [questions])]
+    check_report(read, target, force=force)
     answers = Answers(
         questions=questions,
         per_character=settings.per_character,
@@ -60,37 +68,45 @@ def write_report(
     )
     filters = [path for path in settings.by if path != LENGTH]  # of lengths there are too many
     shown: dict[str, dict[str, Any]] = {}
-    for number, file in enumerate(first.values()):
+    for number, (file, *_) in enumerate(files.values()):
         with reporter.task(f"reading {os.fspath(file)} again") as task:
             for row in counted(answers.of(file), task):
-                _add(shown, row, number, os.fspath(file), len(first), filters)
-    told = {"verdict": verdict.to_row(), "by": settings.by, "most": MOST}
-    page = _page({**told, "questions": [*shown.values()]})
-    with jsonl.replacing(target) as stream:
-        for part in page:
-            stream.write(part.encode("utf-8", "replace"))
-
-
-def first_files(
-    named: Mapping[str, sources.Source | Sequence[sources.Source]],
-) -> dict[str, sources.Source]:
-    """The file of each system, of several seeds the first."""
-    return {
-        name: own if isinstance(own, str | os.PathLike) else own[0] for name, own in named.items()
+                _add(shown, row, number, os.fspath(file), len(files), filters)
+    told = {
+        "verdict": verdict.to_row(),
+        "made": {
+            "version": __version__,
+            "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+            "questions": None if questions is None else os.fspath(questions),
+            "settings": asdict(settings),
+        },
+        "most": MOST,
+        "questions": [*shown.values()],
     }
+    try:
+        with jsonl.replacing(target) as stream:
+            for part in _page(told):
+                stream.write(part.encode("utf-8", "replace"))
+    except OSError as error:
+        raise ScicotError(f"--report {target}: cannot be written ({error.strerror})") from None
 
 
 def check_report(
-    predictions: Mapping[str, sources.Source], target: Path, *, force: bool = False
+    files: Iterable[sources.Source],
+    target: Path,
+    *,
+    settings_file: str | os.PathLike[str] | None = None,
+    force: bool = False,
 ) -> None:
-    """ScicotError where a report of these could not be written, before they are judged."""
-    for file in predictions.values():
+    """ScicotError where a report of these files could not be written, before they are judged."""
+    read = [os.fspath(file) for file in files]
+    for file in read:
         if not sources.is_rereadable(file):
-            raise ScicotError(f"--report: reads {os.fspath(file)} twice; give a file")
-    if target.is_dir():
-        raise ScicotError(f"--report {target}: is a directory; name a file in it")
+            raise ScicotError(f"--report: reads {file} twice; give a file")
+    if os.fspath(target) == STDOUT or target.is_dir() or (target.exists() and not target.is_file()):
+        raise ScicotError(f"--report {target}: is no file; name one, as report.html")
     if target.exists():
-        check_not_read([target], [os.fspath(file) for file in predictions.values()])
+        check_not_read([target], [*read, *([os.fspath(settings_file)] if settings_file else [])])
         if not force:
             raise ScicotError(f"--report {target}: exists; name another, or replace it by --force")
     make_parent(target)
@@ -120,17 +136,25 @@ def _add(
         },
     )
     if known["said"][number] is None:
-        place = None if row.prediction is None else question.labels.index(row.prediction)
+        # Another file may hold the choices in another order.
+        labels = {choice.text: choice.label for choice in reversed(question.choices)}
+        if any(question.text_of(label) != text for label, text in known["choices"]):
+            order = [labels.get(text) for _, text in known["choices"]]
+        else:
+            order = list(question.labels)
         known["said"][number] = {
-            "place": place,
+            "place": order.index(row.prediction) if row.prediction in order else None,
             "sure": row.confidence,
-            "scores": [row.scores.get(label) for label in question.labels] if row.scores else None,
-            "rationales": [text[:LONGEST] for text in row.rationales],
+            "scores": [row.scores.get(label or "") for label in order] if row.scores else None,
+            "rationales": [
+                text if len(text) <= LONGEST else f"{text[:LONGEST]} [...]"
+                for text in row.rationales
+            ],
         }
 
 
 def _page(data: Mapping[str, Any]) -> Iterator[str]:
-    here = files("scicot.report")
+    here = resources("scicot.report")
     document = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     parts = {
         "/*CSS*/": (here / "page.css").read_text("utf-8"),

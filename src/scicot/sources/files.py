@@ -78,7 +78,10 @@ def _neither(first: bytes, head: list[bytes], lines: Iterator[bytes], name: str)
     except UnicodeDecodeError:
         pass  # which the lines' reader says
     except ValueError:
-        problem = 'not JSON, and no CSV header either (that names a column "question")'
+        problem = (
+            'not JSON, and no CSV header either (that names a column "question", or "id" and'
+            ' "prediction")'
+        )
         yield InvalidRow(f"{name}:{len(head)}", problem)
         head = [b"\n"] * len(head)  # keeps the count of lines
     yield from documents.json_lines(chain(head, lines), name)

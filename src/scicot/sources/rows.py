@@ -22,7 +22,7 @@ from scicot.records import (
     RowProblem,
     content_id,
 )
-from scicot.reporting import Reporter, counted
+from scicot.reporting import Reporter, counted, number_of
 from scicot.sources.arrival import Arrival
 from scicot.sources.places import Source, display_name, is_rereadable, located_rows
 from scicot.sources.seen import Seen
@@ -159,25 +159,21 @@ class Rows(Generic[T]):
     def _tell(self, counts: Counts) -> None:
         name = display_name(self.source)
         if counts.invalid:
-            self._reporter.warn(f"{name}: {_counted(counts.invalid, 'invalid row')} skipped")
+            self._reporter.warn(f"{name}: {number_of(counts.invalid, 'invalid row')} skipped")
         if counts.twins:
             self._reporter.warn(
-                f"{name}: {_counted(counts.twins, 'row')} with two choices of the same text, first "
-                f"at {counts.first_twins}; kept, their labels tell them apart"
+                f"{name}: {number_of(counts.twins, 'row')} with two choices of the same text,"
+                f" first at {counts.first_twins}; kept, their labels tell them apart"
             )
         if counts.not_asked:
             self._reporter.warn(f"{name}: {_strangers(counts)}; left out")
         if counts.not_text:
-            self._reporter.note(f"{name}: {_counted(counts.not_text, 'image question')} skipped")
-
-
-def _counted(number: int, what: str) -> str:
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
+            self._reporter.note(f"{name}: {number_of(counts.not_text, 'image question')} skipped")
 
 
 def _strangers(counts: Counts) -> str:
     return (
-        f"{_counted(counts.not_asked, 'row')} of no question that was asked"
+        f"{number_of(counts.not_asked, 'row')} of no question that was asked"
         f" (first: {counts.first_not_asked!r})"
     )
 
@@ -185,12 +181,12 @@ def _strangers(counts: Counts) -> str:
 def _why_empty(name: str, counts: Counts) -> str:
     reasons = []
     if counts.invalid:
-        invalid = _counted(counts.invalid, "invalid row")
+        invalid = number_of(counts.invalid, "invalid row")
         reasons.append(f"{invalid} skipped (first: {counts.first_invalid})")
     if counts.not_asked:
         reasons.append(_strangers(counts))
     if counts.not_text:
-        reasons.append(f"{_counted(counts.not_text, 'image question')} skipped")
+        reasons.append(f"{number_of(counts.not_text, 'image question')} skipped")
     return (
         f"{name}: holds no rows" + (" that can be used: " if reasons else "") + ", ".join(reasons)
     )
@@ -279,10 +275,12 @@ def unique(
         else:
             repeated += 1
     if repeated and reporter is not None and further:
-        reporter.warn(f"{_counted(repeated, further)} left out: of each question the first is read")
+        reporter.warn(
+            f"{number_of(repeated, further)} left out: of each question the first is read"
+        )
     elif repeated and reporter is not None:
         reporter.note(
-            f"{_counted(repeated, 'repeated question')} left out, the same by id and text"
+            f"{number_of(repeated, 'repeated question')} left out, the same by id and text"
         )
 
 

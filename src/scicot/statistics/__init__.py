@@ -14,16 +14,19 @@ from scicot.statistics.intervals import (
     Floats,
     Interval,
     Ints,
+    Resampled,
     bootstrap,
     wilson_interval,
 )
-from scicot.statistics.tests import holm, mcnemar_exact, questions_needed
+from scicot.statistics.significance import holm, mcnemar_exact, questions_needed
+from scicot.statistics.student import student_quantile, student_tail
 
 __all__ = [
     "Floats",
     "Interval",
     "Ints",
     "Reliability",
+    "Resampled",
     "RiskCoverage",
     "bootstrap",
     "brier_score",
@@ -35,5 +38,7 @@ __all__ = [
     "questions_needed",
     "reliability",
     "risk_coverage",
+    "student_quantile",
+    "student_tail",
     "wilson_interval",
 ]

@@ -9,6 +9,7 @@ import numpy as np
 
 from scicot.statistics.intervals import Floats
 
+_MANY = 300  # questions of a bin
 LEAST = 2.0**-52  # a probability of 0 for what then happened would cost infinitely much
 
 
@@ -16,14 +17,15 @@ LEAST = 2.0**-52  # a probability of 0 for what then happened would cost infinit
 class Reliability:
     """Bins of equal mass, from the least confident on: means of each, and how many questions.
 
-    noise: the standard deviation of the accuracy, were each question right as often as its
-    confidence says.
+    Were each question right as often as its confidence says, the accuracy would have the standard
+    deviation `noise`, and lie `gap` from the confidence in the mean.
     """
 
     confidence: list[float]
     accuracy: list[float]
     questions: list[int]
     noise: list[float]
+    gap: list[float]
 
 
 def reliability(confidence: Floats, right: Floats, bins: int = 10) -> Reliability:
@@ -32,7 +34,7 @@ def reliability(confidence: Floats, right: Floats, bins: int = 10) -> Reliabilit
     Questions of one confidence stay in one bin, so that their order does not matter.
     """
     if not len(confidence):
-        return Reliability([], [], [], [])
+        return Reliability([], [], [], [], [])
     order = np.argsort(confidence, kind="stable")
     ordered = confidence[order]
     edges = [part[-1] for part in np.array_split(ordered, min(bins, len(ordered)))]
@@ -43,6 +45,7 @@ def reliability(confidence: Floats, right: Floats, bins: int = 10) -> Reliabilit
         (np.add.reduceat(right[order], starts) / sizes).tolist(),
         sizes.tolist(),
         (np.sqrt(np.add.reduceat(ordered * (1 - ordered), starts)) / sizes).tolist(),
+        [_mean_gap(own) for own in np.split(ordered, starts[1:])],
     )
 
 
@@ -58,14 +61,23 @@ def expected_calibration_error(table: Reliability) -> float:
 
 def calibration_error_by_chance(table: Reliability) -> float:
     """The calibration error that the same confidences would show on as many questions if they were
-    perfectly calibrated: an error of this size says nothing. nan without questions.
-
-    The mean distance of a normal variate from its mean is sqrt(2 / pi) standard deviations.
-    """
+    perfectly calibrated: an error of this size says nothing. nan without questions."""
     sizes = np.array(table.questions, float)
     if not len(sizes):
         return float("nan")
-    return float(math.sqrt(2 / math.pi) * (np.array(table.noise) * sizes).sum() / sizes.sum())
+    return float((np.array(table.gap) * sizes).sum() / sizes.sum())
+
+
+def _mean_gap(confidence: Floats) -> float:
+    """The mean distance of the share of right answers from its mean, if calibrated: by the exact
+    distribution of their number (Poisson's binomial), of many questions by the normal one."""
+    count = len(confidence)
+    if count > _MANY:
+        return math.sqrt(2 / math.pi * float((confidence * (1 - confidence)).sum())) / count
+    chances = np.ones(1)
+    for share in confidence:
+        chances = np.convolve(chances, [1 - share, share])
+    return float(chances @ np.abs(np.arange(count + 1) - confidence.sum())) / count
 
 
 def brier_score(squares: Floats, of_gold: Floats) -> float:

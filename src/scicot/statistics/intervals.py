@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from statistics import NormalDist
 
 import numpy as np
 import numpy.typing as npt
+
+from scicot.statistics.student import student_quantile, student_tail
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -15,6 +18,7 @@ Interval = tuple[float, float]
 
 # Bootstrap draws are made a block at a time: at most this many numbers in memory.
 _BLOCK = 4_000_000
+_NOTHING = 1e-20  # a variance that is 0 but for rounding
 
 
 def wilson_interval(successes: int, trials: int, level: float = 0.95) -> Interval:
@@ -29,6 +33,14 @@ def wilson_interval(successes: int, trials: int, level: float = 0.95) -> Interva
     return max(0.0, centre - half), min(1.0, centre + half)
 
 
+@dataclass(frozen=True)
+class Resampled:
+    """The interval of a figure, and the two-sided p-value of its being 0."""
+
+    interval: Interval
+    p_value: float
+
+
 def bootstrap(
     systems: Sequence[Floats],
     weights: Sequence[float],
@@ -37,14 +49,18 @@ def bootstrap(
     level: float = 0.95,
     resamples: int = 10_000,
     seed: int = 0,
-) -> Interval:
-    """Percentile bootstrap interval of the weighted sum of systems' means, drawing whole clusters
-    (Davison and Hinkley 1997, section 3.8) and each system's seeds.
+) -> Resampled:
+    """Bootstrap of the weighted sum of systems' means, drawing whole clusters (Davison and Hinkley
+    1997, section 3.8) and each system's seeds.
 
     systems: for each one an array (seeds, n) of its values on the same questions, 1 for right and 0
     for wrong; weights (1, -1) give the interval of a difference. Seeds of one resample see the same
     questions. clusters: shape (n,), the number of each question's cluster, from 0; every question
     its own cluster gives the ordinary bootstrap.
+
+    Percentiles of resamples from few clusters or few seeds lie too close together. They are
+    stretched about the estimate, to the variance without that bias and to Student's t with as many
+    degrees of freedom as clusters and seeds leave (Satterthwaite 1946); the p-value is of that t.
     """
     means = _means(np.vstack(systems), clusters, resamples=resamples, seed=seed)
     random = np.random.default_rng([seed, 1])
@@ -54,8 +70,44 @@ def bootstrap(
         chosen = first + random.integers(seeds, size=(resamples, seeds))
         total += weight * np.take_along_axis(means, chosen, axis=1).mean(axis=1)
         first += seeds
-    low, high = np.quantile(total, [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)
+    estimate, variance, freedom = _moments(systems, weights, clusters)
+    lowest, highest = (sum(f(weight, 0.0) for weight in weights) for f in (min, max))
+    if not math.isfinite(variance):  # one cluster says nothing of others
+        return Resampled((lowest, highest), 1.0)
+    if variance == 0:  # as a run of coins that all fell alike
+        everywhere = 2 * 0.5 ** len(np.unique(clusters)) if estimate else 1.0
+        return Resampled((estimate, estimate), min(1.0, everywhere))
+    normal = NormalDist().inv_cdf((1 + level) / 2)
+    spread = math.sqrt(variance / total.var()) if total.var() else 1.0
+    stretch = max(1.0, spread * student_quantile((1 + level) / 2, freedom) / normal)
+    low, high = estimate + stretch * (
+        np.quantile(total, [(1 - level) / 2, (1 + level) / 2]) - estimate
+    )
+    p_value = 2 * student_tail(abs(estimate) / math.sqrt(variance), freedom)
+    return Resampled((max(lowest, float(low)), min(highest, float(high))), p_value)
+
+
+def _moments(
+    systems: Sequence[Floats], weights: Sequence[float], clusters: Ints
+) -> tuple[float, float, float]:
+    """(estimate, its variance, degrees of freedom); an infinite variance where there is but one
+    cluster."""
+    each = sum(weight * own.mean(axis=0) for own, weight in zip(systems, weights, strict=True))
+    estimate = float(np.mean(each))
+    _, numbers = np.unique(clusters, return_inverse=True)
+    sums = np.bincount(numbers, each - estimate)
+    count = len(sums)
+    if count == 1:
+        return estimate, math.inf, 1.0
+    parts = [(float(count / (count - 1) * (sums**2).sum()) / len(numbers) ** 2, count - 1)]
+    for own, weight in zip(systems, weights, strict=True):
+        seeds = len(own)
+        if seeds > 1:
+            parts.append((weight**2 * float(own.mean(axis=1).var(ddof=1)) / seeds, seeds - 1))
+    variance = sum(part for part, _ in parts)
+    if variance < _NOTHING:
+        return estimate, 0.0, 1.0
+    return estimate, variance, variance**2 / sum(part**2 / free for part, free in parts)
 
 
 def _means(values: Floats, clusters: Ints, *, resamples: int, seed: int) -> Floats:

@@ -1,0 +1,63 @@
+"""Student's t distribution, of any number of degrees of freedom."""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+
+_STEPS = 100_000  # far more than the fraction below ever takes
+_TINY = 1e-300
+
+
+def student_tail(value: float, freedom: float) -> float:
+    """The share of the t distribution above a value that is not negative."""
+    square = value * value
+    return 0.5 * _incomplete_beta(freedom / 2, 0.5, freedom / (freedom + square), square)
+
+
+@lru_cache(maxsize=256)
+def student_quantile(share: float, freedom: float) -> float:
+    """What a share (0.5 to 1) of the t distribution is below, by bisection."""
+    low, high = 0.0, 1.0
+    while student_tail(high, freedom) > 1 - share:
+        low, high = high, 2 * high
+    for _ in range(60):
+        middle = (low + high) / 2
+        if student_tail(middle, freedom) > 1 - share:
+            low = middle
+        else:
+            high = middle
+    return (low + high) / 2
+
+
+def _incomplete_beta(a: float, b: float, x: float, square: float) -> float:
+    """I_x(a, b), regularized (DLMF 8.17); `square` gives 1 - x, as square / (2a + square), which
+    near an x of 1 would lose its digits."""
+    rest = square / (2 * a + square)
+    if rest == 0:
+        return 1.0
+    log_front = math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b)
+    front = math.exp(log_front + a * math.log1p(-rest) + b * math.log(rest))
+    if x < (a + 1) / (a + b + 2):
+        return front * _fraction(a, b, x) / a
+    return 1 - front * _fraction(b, a, rest) / b
+
+
+def _fraction(a: float, b: float, x: float) -> float:
+    """The continued fraction of the incomplete beta function (DLMF 8.17.22), by Lentz's method."""
+    c, d = 1.0, 1 / _nonzero(1 - (a + b) * x / (a + 1))
+    value = d
+    for m in range(1, _STEPS):
+        even = m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m))
+        odd = -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1))
+        for term in (even, odd):
+            d = 1 / _nonzero(1 + term * d)
+            c = _nonzero(1 + term / c)
+            value *= c * d
+        if abs(c * d - 1) < 1e-15:
+            break
+    return value
+
+
+def _nonzero(value: float) -> float:
+    return value if abs(value) > _TINY else _TINY
