@@ -21,7 +21,8 @@ from typing import Any
 import numpy as np
 
 from benchmarks.intervals import Floats, interval
-from benchmarks.sources import LEARNING_RATE, LONGEST, SEEDS, STAGE_1, STAGE_2, THEN, rows
+from benchmarks.lab import rows
+from benchmarks.sources import LEARNING_RATE, LONGEST, SEEDS, STAGE_1, STAGE_2, THEN
 
 FOLDER, WORLD = "answering", "shipped"
 LEVELS = ("full", "under")

@@ -20,13 +20,14 @@ import re
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from benchmarks.intervals import Floats, interval
+from benchmarks.lab import Lab, exact, rows
 
 REPOSITORY = Path(__file__).parents[1]
 WORLDS: dict[str, list[str]] = {
@@ -43,85 +44,25 @@ LEARNING_RATE = 2e-3  # at 3e-3 some answer students did not read even their tut
 BATCH = {"rationale": 16, "answer": 32}
 FOLDS = 3
 DROPOUT = 0.2
-THEN: dict[str, Any] = {
-    "max_steps": 200,
-    "learning_rate": 5e-4,
-}  # out-of-fold, for a student of the teacher's
-BY_HEART = ("teacher", "out-of-fold")
+# Out-of-fold, for a student of the teacher's.
+THEN: dict[str, Any] = {"max_steps": 200, "learning_rate": 5e-4}
 WITH_FOLDS = ("teacher", "mixed 4:1", "then out-of-fold")
 LONGEST = 96  # tokens of a rationale; the tutor's have about 60
 
 
-@dataclass(frozen=True)
-class Bench:
-    """One world and seed: its files, and what is known of it so far."""
-
-    place: Path
-    seed: int
-    results: dict[str, Any]
-
-    def settings(self, steps: int, **more: Any) -> Any:
-        from scicot import TrainSettings
-
-        return TrainSettings(
-            max_steps=steps,
-            batch_size=BATCH["rationale"],
-            learning_rate=LEARNING_RATE,
-            max_target_tokens=LONGEST,
-            seed=self.seed,
-            device="cpu",
-            **more,
-        )
-
-    def train_answer(self, name: str, files: list[Path], steps: int = STAGE_2, **more: Any) -> Path:
-        from scicot import train_answer
-
-        run = self.place / "runs" / name
-        options = {key: more.pop(key) for key in ("method", "equal_to") if key in more}
-        student = str(more.pop("student", "scratch:tiny"))
-        settings = replace(self.settings(steps), **{"batch_size": BATCH["answer"], **more})
-        train_answer(files, run, student=student, settings=settings, **options)
-        return run
-
-    def predict(self, questions: Path, name: str, **models: Any) -> Path:
-        from scicot import PredictSettings, predict
-
-        out = self.place / f"{name}.jsonl"
-        options = {
-            name: models.pop(name) for name in ("rationale_from", "with_folds") if name in models
-        }
-        settings = PredictSettings(max_new_tokens=LONGEST, device="cpu", **options)
-        predict(questions, out, settings=settings, **models)
-        return out
-
-    def write(self, stage_1: Path, questions: Path, name: str) -> Path:
-        """Stage 1's rationales for a file of questions."""
-        return self.predict(questions, name, rationale_model=stage_1)
-
-    def judge(self, name: str, questions: Path, *, into: str = "right", **models: Any) -> None:
-        """Predict the test questions, and keep which were answered right, in their order."""
-        if name not in self.results[into]:
-            folder = re.sub(r"\W+", "-", name) + ("" if into == "right" else f"-{into}")
-            answers = rows(self.predict(questions, f"predictions/{folder}", **models))
-            self.results[into][name] = [int(r["prediction"] == r["answer"]) for r in answers]
-            self.results["facts"] = [row["meta"]["fact"] for row in answers]
-            self.save()
-
-    def save(self) -> None:
-        file = self.place.with_suffix(".json")
-        file.with_suffix(".new").write_text(json.dumps(self.results))
-        file.with_suffix(".new").replace(file)
-
-
 def run_world(world: str, seed: int, out: Path) -> None:
     """Everything of one world and seed; what is done already is not done again."""
-    from scicot import generate_rationales
+    from scicot import TrainSettings, generate_rationales
 
     place = out / f"{world}-{seed}"
-    file = place.with_suffix(".json")
-    known = json.loads(file.read_text()) if file.exists() else {}
-    empty: dict[str, Any] = {"right": {}, "exact": {}, "reads": {}, "by heart": {}}
-    bench = Bench(place, seed, {"world": world, "seed": seed, **empty, **known})
+    base = TrainSettings(
+        batch_size=BATCH["rationale"],
+        learning_rate=LEARNING_RATE,
+        max_target_tokens=LONGEST,
+        seed=seed,
+        device="cpu",
+    )
+    lab = Lab.at(place, base, BATCH["answer"], world=world, seed=seed, exact={})
     files = place / "world"
     if not (files / "test_replies.jsonl").exists():
         script = str(REPOSITORY / "examples" / "make_world.py")
@@ -133,15 +74,16 @@ def run_world(world: str, seed: int, out: Path) -> None:
         generate_rationales(files / f"{split}.jsonl", made, teacher=replies)
 
     readers = {
-        "teacher": bench.train_answer("teacher", [teacher]),
-        "teacher, dropout": bench.train_answer(
-            "teacher-dropout", [teacher], rationale_dropout=DROPOUT
+        "teacher": lab.train_answer("teacher", [teacher], STAGE_2),
+        "teacher, dropout": lab.train_answer(
+            "teacher-dropout", [teacher], STAGE_2, rationale_dropout=DROPOUT
         ),
     }
     reader = readers["teacher"]
-    bench.judge("given", tutor, answer_model=reader, rationale_from="input")
+    lab.judge("given", tutor, answer_model=reader, rationale_from="input")
+    lab.results["facts"] = [row["meta"]["fact"] for row in rows(tutor)]
     for level, steps in STAGE_1.items():
-        run_level(bench, level, steps, teacher, tutor, readers)
+        run_level(lab, level, steps, teacher, tutor, readers)
     both = [place / "runs" / "rationale-full", reader]
     equal = {"method": "direct", "equal_to": both, "max_steps": None}
     rivals: dict[str, dict[str, Any]] = {
@@ -151,25 +93,25 @@ def run_world(world: str, seed: int, out: Path) -> None:
         "multi-task": {"method": "multi-task"},
     }
     for name, more in rivals.items():
-        run = bench.train_answer(name.replace(", ", "-"), [teacher], STAGE_1["full"], **more)
-        bench.judge(name, files / "test.jsonl", answer_model=run)
-    bench.results["done"] = True
-    bench.save()
+        run = lab.train_answer(name.replace(", ", "-"), [teacher], STAGE_1["full"], **more)
+        lab.judge(name, files / "test.jsonl", answer_model=run)
+    lab.results["done"] = True
+    lab.save()
 
 
 def run_level(
-    bench: Bench, level: str, steps: int, teacher: Path, tutor: Path, readers: dict[str, Path]
+    lab: Lab, level: str, steps: int, teacher: Path, tutor: Path, readers: dict[str, Path]
 ) -> None:
     """A stage 1 of so many steps with its fold students, and every stage 2 behind it."""
     from scicot import train_rationale
 
-    stage_1 = bench.place / "runs" / f"rationale-{level}"
-    settings = bench.settings(steps, folds=FOLDS, fold_by="meta.block")
-    train_rationale(teacher, stage_1, student="scratch:tiny", settings=settings)
-    written = bench.write(stage_1, tutor, f"test-{level}")
-    in_sample = bench.write(stage_1, teacher, f"in-sample-{level}")
+    stage_1 = lab.place / "runs" / f"rationale-{level}"
+    settings = replace(lab.base, max_steps=steps, folds=FOLDS, fold_by="meta.block")
+    train_rationale(teacher, stage_1, student=lab.student, settings=settings)
+    written = lab.predict(tutor, f"test-{level}", rationale_model=stage_1)
+    in_sample = lab.predict(teacher, f"in-sample-{level}", rationale_model=stage_1)
     out_of_fold = stage_1 / "out_of_fold.jsonl"
-    bench.results["exact"][level] = {
+    lab.results["exact"][level] = {
         "in-sample": exact(in_sample, teacher),
         "out-of-fold": exact(out_of_fold, teacher),
         "test": exact(written, tutor),
@@ -177,30 +119,14 @@ def run_level(
     made = dict(readers)
     for name, (sources, more) in _stage_2(level, teacher, in_sample, out_of_fold, readers).items():
         folder = re.sub(r"\W+", "-", f"{name}-{level}")
-        made[name] = bench.train_answer(folder, sources, **more)
+        made[name] = lab.train_answer(folder, sources, more.pop("max_steps", STAGE_2), **more)
     for name, run in made.items():
         given: dict[str, Any] = {"answer_model": run, "rationale_from": "input"}
-        bench.judge(f"{level}/{name}", written, **given)
-        bench.judge(f"{level}/{name}", tutor, into="reads", **given)
-        if name in BY_HEART and f"{level}/{name}" not in bench.results["by heart"]:
-            answers = rows(bench.predict(teacher, f"by-heart-{level}-{name}", **bare(run)))
-            right = [row["prediction"] == row["answer"] for row in answers]
-            bench.results["by heart"][f"{level}/{name}"] = float(np.mean(right))
+        lab.judge(f"{level}/{name}", written, **given)
+        lab.judge(f"{level}/{name}", tutor, into="reads", **given)
         if name in WITH_FOLDS:
             folds: dict[str, Any] = {"rationale_model": stage_1, "with_folds": True}
-            bench.judge(f"{level}/{name} + folds", tutor, answer_model=run, **folds)
-
-
-def bare(run: Path) -> dict[str, Any]:
-    """How an answer student is asked without a rationale."""
-    return {"answer_model": run, "rationale_from": "none"}
-
-
-def exact(written: Path, reference: Path) -> float:
-    """The share of rationales that are their teacher's to the letter."""
-    texts = [[row["rationale"] for row in rows(file)] for file in (written, reference)]
-    same = [own == wanted for own, wanted in zip(*texts, strict=True)]
-    return float(np.mean(same))
+            lab.judge(f"{level}/{name} + folds", tutor, answer_model=run, **folds)
 
 
 def _stage_2(
@@ -221,10 +147,6 @@ def _stage_2(
     }
 
 
-def rows(file: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in file.open()]
-
-
 def table(out: Path) -> str:
     """Markdown: for each world and level of stage 1 its systems, beside the rivals."""
     found = [json.loads(file.read_text()) for file in sorted(out.glob("*-*.json"))]
@@ -243,14 +165,6 @@ def table(out: Path) -> str:
             }
             told = ", ".join(f"{kind} {100 * share:.0f} %" for kind, share in shares.items())
             parts.append(f"Stage 1 {level} ({steps} steps); rationales that are exact: {told}.\n")
-            by_heart = {
-                name: np.mean([one["by heart"][f"{level}/{name}"] for one in seeds])
-                for name in BY_HEART
-                if f"{level}/{name}" in seeds[0].get("by heart", {})
-            }
-            told = ", ".join(f"{name} {100 * share:.0f} %" for name, share in by_heart.items())
-            if told:
-                parts.append(f"Training questions answered right without a rationale: {told}.\n")
             names = [name for name in seeds[0]["right"] if name.startswith(f"{level}/")]
             parts.append(_rows(seeds, names, against=f"{level}/teacher"))
         rivals = [name for name in seeds[0]["right"] if "/" not in name]

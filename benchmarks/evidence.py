@@ -1,0 +1,225 @@
+"""What two-stage distillation gains, on example worlds and on real questions, from scratch.
+
+    python -m benchmarks.evidence run OUT [SET-SEED ...]   train and predict; resumable
+    python -m benchmarks.evidence keep OUT                 copy the results to docs/evidence/
+    python -m benchmarks.evidence page                     write docs/evidence.md of docs/evidence/
+
+The grid of each set and seed: what stage 2 learns from (nothing, the teacher's rationales, stage
+1's own on its training questions, out-of-fold ones, a mixture) by what it reads in the test
+(nothing, stage 1's rationales, those of other questions, the tutor's), and the rivals.
+OUT/SET-SEED.json tells which test questions each system got right. Real questions are read from the
+folder that SCICOT_DATA names; its .dev files are the test sets, dev is a part of .train.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from benchmarks.lab import Lab, rows
+from scicot import GenerateSettings, TrainSettings, generate_rationales, train_rationale
+from scicot.records import normalized
+
+REPOSITORY = Path(__file__).parents[1]
+KEPT = REPOSITORY / "docs" / "evidence"
+DATA = Path(os.environ.get("SCICOT_DATA", REPOSITORY.parent / "shared" / "data"))
+DROPOUT = 0.2
+
+
+@dataclass(frozen=True)
+class Set:
+    """Questions with a teacher's rationales, and how students learn from them."""
+
+    seeds: tuple[int, ...]
+    steps: tuple[int, int]  # of stage 1, of stage 2
+    longest: int  # tokens of a rationale
+    folds: int = 0  # 0: only the default recipe and the direct rival
+    train: str = ""  # a file of DATA; a world of make_world.py without
+    test: str = ""
+    world: tuple[str, ...] = ()
+    student: str = "scratch:tiny"
+    real: bool = False
+    shuffle: bool = False
+
+
+SETS = {
+    "shipped": Set((3, 4, 5), (1000, 600), 96, folds=3),
+    "harder": Set((3, 4, 5), (1000, 600), 96, world=("--train", "700")),
+    "scienceqa": Set(
+        (0, 1, 2), (1000, 800), 96, folds=2, real=True, shuffle=True,
+        train="scienceqa_text_llama2chat13b.train.jsonl",
+        test="scienceqa_text_llama2chat13b.dev.jsonl",
+    ),
+    "openbookqa": Set(
+        (0, 1, 2), (1000, 800), 48, real=True, shuffle=True,
+        train="openbookqa_flant5xl.train.jsonl", test="openbookqa_flant5xl.dev.jsonl",
+    ),
+}  # fmt: skip
+
+
+def run(name: str, out: Path) -> None:
+    """One set and seed; what is done already is not done again."""
+    called, _, seed = name.rpartition("-")
+    own, start = SETS[called], time.monotonic()
+    base = TrainSettings(
+        batch_size=16, learning_rate=2e-3, max_target_tokens=own.longest, seed=int(seed),
+        device="cpu", dev_fraction=0.1 if own.real else 0.0, shuffle_choices=False,
+    )  # fmt: skip
+    lab = Lab.at(out / name, base, 32, set=called, seed=int(seed), seconds=0.0, student=own.student)
+    lab.place.mkdir(parents=True, exist_ok=True)
+    teacher, test, tutor = _questions(lab, own)
+    before = float(lab.results["seconds"])
+    settings = replace(base, max_steps=own.steps[0], folds=own.folds)
+    if not own.real:
+        settings = replace(settings, fold_by="meta.block")
+    stage_1 = lab.place / "runs" / "rationale"
+    train_rationale(teacher, stage_1, student=own.student, settings=settings)
+    more: dict[str, Any] = {"shuffle_choices": own.shuffle}
+    readers = {"teacher": lab.train_answer("teacher", [teacher], own.steps[1], **more)}
+    direct = lab.train_answer("direct", [teacher], own.steps[1], method="direct", **more)
+    lab.judge("direct", test, answer_model=direct)
+    if own.folds:
+        readers |= _readers(lab, own, teacher, stage_1, more)
+    written = lab.predict(test, "written", rationale_model=stage_1)
+    behind = {"student": written, "shuffled": _shuffled(written), "given": tutor}
+    for learnt, reader in readers.items():
+        lab.judge(f"{learnt}/none", test, answer_model=reader, rationale_from="none")
+        for source, file in behind.items():
+            lab.judge(f"{learnt}/{source}", file, answer_model=reader, rationale_from="input")
+    two: dict[str, Any] = {"answer_model": readers["teacher"], "rationale_model": stage_1}
+    lab.judge("teacher/5 samples", test, samples=5, **two)
+    if own.folds:
+        lab.judge("teacher/with folds", test, with_folds=True, **two)
+        dropped = {**two, "answer_model": readers["teacher, dropout"]}
+        lab.judge("teacher, dropout/mix direct 0.3", test, mix_direct=0.3, **dropped)
+        _rivals(lab, own, teacher, test, [stage_1, readers["teacher"]], more)
+    lab.results["seconds"] = before + time.monotonic() - start
+    lab.results["done"] = True
+    lab.save()
+
+
+def _readers(
+    lab: Lab, own: Set, teacher: Path, stage_1: Path, more: dict[str, Any]
+) -> dict[str, Path]:
+    """Answer students of the other sources of rationales."""
+    in_sample = lab.predict(teacher, "in-sample", rationale_model=stage_1)
+    out_of_fold = stage_1 / "out_of_fold.jsonl"
+    steps = own.steps[1]
+    return {
+        "in-sample": lab.train_answer("in-sample", [in_sample], steps, **more),
+        "out-of-fold": lab.train_answer("out-of-fold", [out_of_fold], steps, **more),
+        "mixed": lab.train_answer(
+            "mixed", [teacher, out_of_fold], steps, weights=(4.0, 1.0), **more
+        ),
+        "teacher, dropout": lab.train_answer(
+            "teacher-dropout", [teacher], steps, rationale_dropout=DROPOUT, **more
+        ),
+    }
+
+
+def _shuffled(written: Path) -> Path:
+    """The same questions, each with the rationale of the one half a file away."""
+    file, own = written.with_name("shuffled.jsonl"), rows(written)
+    with file.open("w") as stream:
+        for place, row in enumerate(own):
+            other = own[(place + len(own) // 2) % len(own)]
+            stream.write(json.dumps({**row, "rationale": other["rationale"]}) + "\n")
+    return file
+
+
+def _rivals(
+    lab: Lab, own: Set, teacher: Path, test: Path, stages: list[Path], more: dict[str, Any]
+) -> None:
+    rivals: dict[str, dict[str, Any]] = {
+        "direct, equal": {"method": "direct", "equal_to": stages, "max_steps": None, **more},
+        "one-sequence": {"method": "one-sequence"},
+        "multi-task": {"method": "multi-task", **more},
+    }
+    for name, options in rivals.items():
+        student = lab.train_answer(name.replace(", ", "-"), [teacher], own.steps[0], **options)
+        lab.judge(name, test, answer_model=student)
+
+
+def _questions(lab: Lab, own: Set) -> tuple[Path, Path, Path]:
+    """(what students learn from, the test questions, those with the tutor's rationales)."""
+    place, made = lab.place, lab.place / "questions"
+    if own.train:
+        train, test = DATA / own.train, DATA / own.test
+        replies = (train, test)
+    else:
+        if not (made / "test_replies.jsonl").exists():
+            script = str(REPOSITORY / "examples" / "make_world.py")
+            size = ["--out", str(made), "--test", "600", "--seed", str(lab.base.seed), *own.world]
+            subprocess.run([sys.executable, script, *size], check=True, stdout=subprocess.DEVNULL)
+        train, test = made / "train.jsonl", made / "test.jsonl"
+        replies = (made / "train_replies.jsonl", made / "test_replies.jsonl")
+    teacher, tutor = place / "teacher.jsonl", place / "tutor.jsonl"
+    if own.train and "reply" not in rows(train)[0]:  # rationales as somebody else cut them
+        shutil.copyfile(train, teacher)
+        shutil.copyfile(test, tutor)
+    else:
+        generate_rationales(train, teacher, teacher=f"recorded:{replies[0]}")
+        generate_rationales(
+            test, tutor, teacher=f"recorded:{replies[1]}", settings=GenerateSettings(keep="all")
+        )
+    asked = place / "test.jsonl"
+    known = {normalized(row["question"]) for row in rows(train)}
+    test_rows = rows(test)
+    with asked.open("w") as stream:
+        for row in test_rows:
+            kept = {k: row[k] for k in ("id", "question", "choices", "answer", "meta") if k in row}
+            stream.write(json.dumps(kept) + "\n")
+    lab.results.update(
+        {
+            "ids": [row["id"] for row in test_rows],
+            "facts": [row.get("meta", {}).get("fact", row["id"]) for row in test_rows],
+            "seen": [int(own.real and normalized(row["question"]) in known) for row in test_rows],
+            "given": [row["id"] for row in rows(tutor)],
+            "chance": sum(1 / len(row["choices"]) for row in test_rows) / len(test_rows),
+            "learnt from": [len(rows(teacher)), len(rows(train))],
+        }
+    )
+    return teacher, asked, tutor
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("what", choices=["run", "keep", "page"])
+    parser.add_argument("out", type=Path, nargs="?", default=REPOSITORY / "evidence")
+    parser.add_argument("names", nargs="*", help="SET-SEED; all of them unless named")
+    parser.add_argument("--jobs", type=int, default=2, help="seeds at a time, a thread each")
+    arguments = parser.parse_args()
+    if arguments.what == "page":
+        from benchmarks.evidence_page import write
+
+        write(KEPT, REPOSITORY / "docs" / "evidence.md")
+    elif arguments.what == "keep":
+        KEPT.mkdir(exist_ok=True)
+        for file in sorted(arguments.out.glob("*-*.json")):
+            shutil.copyfile(file, KEPT / file.name)
+    elif len(arguments.names) == 1:
+        run(arguments.names[0], arguments.out)
+    else:
+        names = arguments.names or [f"{name}-{s}" for name, own in SETS.items() for s in own.seeds]
+        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+
+        def one(name: str) -> None:
+            command = [sys.executable, "-m", "benchmarks.evidence", "run", str(arguments.out), name]
+            subprocess.run(command, env=environment, check=True)
+            print(f"{name} is done", flush=True)
+
+        with ThreadPoolExecutor(arguments.jobs) as pool:
+            list(pool.map(one, names))
+
+
+if __name__ == "__main__":
+    main()

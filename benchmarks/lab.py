@@ -1,0 +1,80 @@
+"""One world or data set and one seed: students trained there, and what they got right."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from scicot import PredictSettings, TrainSettings, predict, train_answer
+
+
+@dataclass(frozen=True)
+class Lab:
+    """The files of one seed, how its students are trained, and what is known so far.
+
+    results["right"][SYSTEM] tells which test questions a system got right, in the order of the
+    file; results["reads"] the same behind the rationales of a tutor. It is kept in PLACE.json.
+    """
+
+    place: Path
+    results: dict[str, Any]
+    base: TrainSettings  # of all students
+    answer_batch: int  # rows a step of answer students, and of rivals
+    student: str = "scratch:tiny"
+
+    @classmethod
+    def at(cls, place: Path, base: TrainSettings, answer_batch: int, **told: Any) -> Lab:
+        """The laboratory at a place, with the results of an earlier run, if there was one."""
+        file = place.with_suffix(".json")
+        known = json.loads(file.read_text()) if file.exists() else {}
+        return cls(place, {**told, "right": {}, "reads": {}, **known}, base, answer_batch)
+
+    def train_answer(self, name: str, files: list[Path], steps: int, **more: Any) -> Path:
+        run = self.place / "runs" / name
+        options = {key: more.pop(key) for key in ("method", "equal_to") if key in more}
+        student = str(more.pop("student", self.student))
+        settings = replace(
+            self.base, **{"max_steps": steps, "batch_size": self.answer_batch, **more}
+        )
+        train_answer(files, run, student=student, settings=settings, **options)
+        return run
+
+    def predict(self, questions: Path, name: str, **models: Any) -> Path:
+        out = self.place / f"{name}.jsonl"
+        known = PredictSettings.__dataclass_fields__
+        options = {key: models.pop(key) for key in list(models) if key in known}
+        settings = PredictSettings(
+            max_new_tokens=self.base.max_target_tokens, device="cpu", seed=self.base.seed, **options
+        )
+        predict(questions, out, settings=settings, **models)
+        return out
+
+    def judge(self, name: str, questions: Path, *, into: str = "right", **models: Any) -> None:
+        """Predict the test questions, and keep which were answered right, in their order."""
+        if name in self.results[into]:
+            return
+        folder = re.sub(r"\W+", "-", name) + ("" if into == "right" else f"-{into}")
+        answers = rows(self.predict(questions, f"predictions/{folder}", **models))
+        self.results[into][name] = [int(row["prediction"] == row["answer"]) for row in answers]
+        self.save()
+
+    def save(self) -> None:
+        file = self.place.with_suffix(".json")
+        file.with_suffix(".new").write_text(json.dumps(self.results))
+        file.with_suffix(".new").replace(file)
+
+
+def rows(file: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in file.open()]
+
+
+def exact(written: Path, reference: Path) -> float:
+    """The share of rationales that are their teacher's to the letter."""
+    texts = [[row["rationale"] for row in rows(file)] for file in (written, reference)]
+    same = [own == wanted for own, wanted in zip(*texts, strict=True)]
+    return float(np.mean(same))
