@@ -5,13 +5,14 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: help install quickstart test check format docs bench clean
+.PHONY: help install quickstart test check format docs bench evidence clean
 
 help:
 	@echo "make quickstart   the whole road on the embedded example (SEED=0), about 3 minutes"
 	@echo "make test         all tests"
 	@echo "make check        lint, formatting, types, import layers"
 	@echo "make bench        what the README's figures come from"
+	@echo "make evidence     docs/evidence.md; with FRESH=1 from scratch, in hours"
 
 install: $(INSTALLED)
 
@@ -43,6 +44,11 @@ docs: $(INSTALLED)
 
 bench: $(INSTALLED)
 	$(BIN)/python -m benchmarks
+
+# FRESH=1 trains everything again; without, the page is written of the results that docs/evidence/ keeps.
+evidence: $(INSTALLED)
+	$(if $(FRESH),$(BIN)/python -m benchmarks.evidence run evidence && $(BIN)/python -m benchmarks.evidence keep evidence)
+	$(BIN)/python -m benchmarks.evidence page
 
 clean:
 	rm -rf .venv quickstart dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

@@ -1,9 +1,171 @@
-"""docs/evidence.md, of the results of benchmarks.evidence."""
+"""docs/evidence.md, of the results of benchmarks.evidence and the prose of evidence/template.md."""
 
 from __future__ import annotations
 
+import json
+from collections import defaultdict
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.evidence import SETS
+from benchmarks.intervals import Floats, interval
+from scicot.statistics import bootstrap
+
+Results = list[dict[str, Any]]  # of the seeds of a set
+
+SOURCES = ("none", "student", "shuffled", "given")
+LEARNT = ("teacher", "teacher, dropout", "in-sample", "out-of-fold", "mixed")
+OTHERS = {
+    "teacher/5 samples": "two-stage, 5 sampled rationales averaged",
+    "teacher/with folds": "two-stage, fold students write too",
+    "teacher, dropout/mix direct 0.3": "two-stage with rationale dropout, direct answer mixed in",
+    "direct": "direct",
+    "direct, equal": "direct, as many weights and training tokens",
+    "one-sequence": "one-sequence",
+    "multi-task": "multi-task",
+}
+TITLES = {
+    "shipped": "The example world, fresh seeds",
+    "harder": "A harder world: 700 training questions rather than 4,000",
+    "scienceqa": "ScienceQA, questions of text, rationales of Llama-2-13b-chat",
+    "scienceqa_grid": "ScienceQA, the whole grid",
+    "openbookqa": "OpenBookQA, rationales of Flan-T5-XL, which saw the answers",
+}
+TRIED = {
+    "scienceqa_unfiltered": "rationales kept whatever they conclude",
+    "scienceqa_text": "the answer student writes the text of a choice, not its label",
+    "scienceqa_small": "students of 2.4 million weights (`scratch:small`)",
+    "scienceqa_longer": "three times the steps",
+}
 
 
 def write(kept: Path, page: Path) -> None:
-    raise NotImplementedError
+    """Write the page of all results that are there."""
+    found: defaultdict[str, Results] = defaultdict(list)
+    for file in sorted(kept.glob("*-*.json")):
+        one = json.loads(file.read_text())
+        if one.get("done"):
+            found[one["set"]].append(one)
+    hours = sum(one["seconds"] for own in found.values() for one in own) / 3600 / 2
+    parts = [_primary(found), *(_grid(name, found[name]) for name in TITLES if found[name])]
+    tables = "\n".join([*parts, _tried(found)]).rstrip()
+    text = (kept / "template.md").read_text()
+    page.write_text(text.replace("{hours}", f"{max(1, hours):.0f}").replace("{tables}", tables))
+
+
+def values(own: Results, system: str, *, unseen: bool = True) -> list[Floats]:
+    """Of each seed, whether the system was right, for the questions of the test set that it had and
+    (`unseen`) whose text is not in the training set; nan for the others."""
+    rows = []
+    for one in own:
+        right = np.full(len(one["ids"]), np.nan)
+        asked = one["given"] if system.endswith("/given") else one["ids"]
+        place = {identity: number for number, identity in enumerate(one["ids"])}
+        right[[place[identity] for identity in asked]] = one["right"][system]
+        if unseen:
+            right[np.array(one["seen"], bool)] = np.nan
+        rows.append(right)
+    return rows
+
+
+def figure(own: Results, rows: list[Floats]) -> tuple[float, float, float]:
+    """Mean and interval, in percent."""
+    told = ~np.isnan(rows[0])
+    if SETS[own[0]["set"]].real:
+        table = np.stack([row[told] for row in rows])
+        low, high = bootstrap([table], [1.0], np.arange(table.shape[1])).interval
+        return 100 * float(table.mean()), 100 * low, 100 * high
+    facts = [np.array(one["facts"])[~np.isnan(row)] for one, row in zip(own, rows, strict=True)]
+    mean, low, high = interval(
+        [row[~np.isnan(row)] for row in rows], [list(names) for names in facts]
+    )
+    return 100 * mean, 100 * low, 100 * high
+
+
+def difference(own: Results, first: str, second: str, **which: bool) -> tuple[float, float, float]:
+    """Of two systems, paired, in points."""
+    pairs = zip(values(own, first, **which), values(own, second, **which), strict=True)
+    if not SETS[own[0]["set"]].real:
+        return figure(own, [a - b for a, b in pairs])
+    systems = [np.stack(values(own, name, **which)) for name in (first, second)]
+    told = ~np.isnan(systems[0][0]) & ~np.isnan(systems[1][0])
+    one, other = (system[:, told] for system in systems)
+    low, high = bootstrap([one, other], [1.0, -1.0], np.arange(one.shape[1])).interval
+    return 100 * float(one.mean() - other.mean()), 100 * low, 100 * high
+
+
+def _told(values: tuple[float, float, float], form: str = "{:.1f} ({:.1f} to {:.1f})") -> str:
+    return form.format(*values)
+
+
+def _gap(own: Results, first: str, second: str, **which: bool) -> str:
+    return _told(difference(own, first, second, **which), "{:+.1f} ({:+.1f} to {:+.1f})")
+
+
+def _primary(found: dict[str, Results]) -> str:
+    lines = [
+        "## Two stages against direct answering\n",
+        "| set | seeds | questions | chance | two-stage | direct | difference | with questions"
+        " seen in training |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for name in TITLES:
+        own = found[name]
+        if own:
+            rows = values(own, "teacher/student")
+            count = int((~np.isnan(rows[0])).sum())
+            seeds = " ".join(str(one["seed"]) for one in own)
+            beside = ""
+            if sum(own[0]["seen"]):
+                beside = f"{_gap(own, 'teacher/student', 'direct', unseen=False)} of {len(rows[0])}"
+            lines.append(
+                f"| {name} | {seeds} | {count} | {100 * own[0]['chance']:.1f} |"
+                f" {_told(figure(own, rows))} | {_told(figure(own, values(own, 'direct')))} |"
+                f" {_gap(own, 'teacher/student', 'direct')} | {beside} |"
+            )
+    return "\n".join(lines) + "\n"
+
+
+def _grid(name: str, own: Results) -> str:
+    kept, asked = own[0]["learnt from"]
+    seeds = ", ".join(str(one["seed"]) for one in own)
+    lines = [
+        f"## {TITLES[name]}\n",
+        f"Seeds {seeds}; {kept:,} rationales of {asked:,} training questions kept. Accuracy by what"
+        " stage 2 learnt from (rows) and what it read in the test (columns; `given` are the"
+        " teacher's own rationales of the test questions, an upper bound):\n",
+        f"| stage 2 learnt from | {' | '.join(SOURCES)} |",
+        f"| --- |{' --- |' * len(SOURCES)}",
+    ]
+    for learnt in LEARNT:
+        if f"{learnt}/student" in own[0]["right"]:
+            cells = [_told(figure(own, values(own, f"{learnt}/{source}"))) for source in SOURCES]
+            lines.append(f"| {learnt} | {' | '.join(cells)} |")
+    lines += ["\n| system | accuracy | minus direct |", "| --- | --- | --- |"]
+    for system, told in {"teacher/student": "two-stage", **OTHERS}.items():
+        if system in own[0]["right"]:
+            gap = "" if system == "direct" else _gap(own, system, "direct")
+            lines.append(f"| {told} | {_told(figure(own, values(own, system)))} | {gap} |")
+    return "\n".join(lines) + "\n"
+
+
+def _tried(found: dict[str, Results]) -> str:
+    if not any(found[name] for name in TRIED):
+        return ""
+    lines = [
+        "## Tried on ScienceQA, one seed each\n",
+        "| tried | two-stage | direct | difference | behind the teacher's rationales |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for name, told in TRIED.items():
+        own = found[name]
+        if own:
+            lines.append(
+                f"| {told} | {_told(figure(own, values(own, 'teacher/student')))} |"
+                f" {_told(figure(own, values(own, 'direct')))} |"
+                f" {_gap(own, 'teacher/student', 'direct')} |"
+                f" {_told(figure(own, values(own, 'teacher/given')))} |"
+            )
+    return "\n".join(lines) + "\n"

@@ -53,6 +53,9 @@ teach() { # SET
     --teacher "$teacher" --samples "$SAMPLES"
 }
 
+# All questions of one set: left alone, predict would take its part of a job array, which is of students here.
+predict() { scicot predict "$questions" --shard 1/1 "$@"; }
+
 # Both stages and their rivals of one student and seed, what they predict, and a first verdict.
 train() { # SET STUDENT SEED
   local set=$1 student=$2 seed=$3 run rationales common rival questions method
@@ -78,16 +81,16 @@ train() { # SET STUDENT SEED
   done
   say "$set, $student, seed $seed: predictions"
   questions=$(test_of "$set")
-  scicot predict "$questions" -o "$run/two-stage.jsonl" \
+  predict -o "$run/two-stage.jsonl" \
     --rationale-model "$run/rationale" --answer-model "$run/answer"
-  scicot predict "$questions" -o "$run/sampled.jsonl" --samples "$DRAWS" \
+  predict -o "$run/sampled.jsonl" --samples "$DRAWS" \
     --rationale-model "$run/rationale" --answer-model "$run/answer"
-  scicot predict "$questions" -o "$run/mixed-with-folds.jsonl" --with-folds \
+  predict -o "$run/mixed-with-folds.jsonl" --with-folds \
     --rationale-model "$run/rationale" --answer-model "$run/mixed"
-  scicot predict "$questions" -o "$run/shuffled.jsonl" --rationale-from shuffled \
+  predict -o "$run/shuffled.jsonl" --rationale-from shuffled \
     --rationale-model "$run/rationale" --answer-model "$run/answer"
   for rival in direct $RIVALS; do
-    scicot predict "$questions" -o "$run/$rival.jsonl" --answer-model "$run/$rival"
+    predict -o "$run/$rival.jsonl" --answer-model "$run/$rival"
   done
 }
 

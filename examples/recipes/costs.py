@@ -1,0 +1,53 @@
+"""What the recipes cost, about: `python examples/recipes/costs.py` prints the table of README.md.
+
+Tokens of a prompt are its characters / 4, with questions as long as those named below; a reply has
+200. Weights of Flan-T5 are 80, 250 and 780 million; a training step takes 6 operations a weight and
+token, a GPU does 100 of them a picosecond (a third of what an A100 can in bf16). All of it is
+estimated, nothing measured.
+"""
+
+from __future__ import annotations
+
+from scicot.prompts import build_prompt
+from scicot.records import Choice, Question
+
+# Name, training questions, test questions, characters of a question with its choices.
+SETS = (
+    ("ARC-Easy", 2251, 2376, 222),
+    ("ARC-Challenge", 1119, 1172, 260),
+    ("OpenBookQA", 4957, 500, 138),
+    ("ScienceQA (text)", 6508, 2224, 227),
+    ("CommonsenseQA", 9741, 1221, 158),
+)
+DOLLARS = (0.10, 0.50)  # a million tokens in and out, claude-haiku-5-5 in November 2026
+REPLY = 200
+WEIGHTS = {"small": 80e6, "base": 250e6, "large": 780e6}
+EPOCHS, ROW = 10, 250  # tokens of a row, input and target
+# Stage 1 with four fold students, two answer students, and the rivals, as passes over the rows.
+TRAININGS = 1 + 4 * 0.75 + 2 + 0.6 + 2 + 1 + 1.5
+WRITTEN = 1 + 5 + 5 + 1 + 1  # rationales written of a test question
+SPEED = 1e14  # operations a second
+
+
+def main() -> None:
+    bare = build_prompt(Question("q", "?", (Choice("A", "a"), Choice("B", "b"))))
+    around = len(bare.system) + len(bare.user)
+    print("| set | requests | tokens in | tokens out | dollars | GPU hours: small | base | large |")
+    print("| --- | --- | --- | --- | --- | --- | --- | --- |")
+    for name, train, test, characters in SETS:
+        prompt, reply = train * (around + characters) / 4, train * REPLY
+        dollars = (prompt * DOLLARS[0] + reply * DOLLARS[1]) / 1e6
+        tokens = TRAININGS * train * EPOCHS * ROW
+        hours = []
+        for weights in WEIGHTS.values():
+            # Writing takes 2 operations a weight and token, at a tenth of the speed.
+            seconds = (6 * tokens + 2 * 10 * WRITTEN * test * REPLY) * weights / SPEED
+            hours.append(f"{seconds / 3600:.1g}")
+        print(
+            f"| {name} | {train:,} | {prompt / 1e6:.1f} M | {reply / 1e6:.1f} M | {dollars:.2f} |"
+            f" {' | '.join(hours)} |"
+        )
+
+
+if __name__ == "__main__":
+    main()
