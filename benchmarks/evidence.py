@@ -52,6 +52,7 @@ class Set:
     shuffle: bool = False  # choices in a new order each time
     keep: Keep = "correct"  # of the teacher's replies
     answer_as: AnswerAs = "label"
+    exercise: bool = False  # in place of each rationale the words of the right choice
 
 
 SCIENCEQA = Set(
@@ -63,23 +64,25 @@ SCIENCEQA = Set(
     real=True,
     shuffle=True,
 )
+OPENBOOKQA = replace(
+    SCIENCEQA,
+    longest=48,
+    train="openbookqa_flant5xl.train.jsonl",
+    test="openbookqa_flant5xl.dev.jsonl",
+)
 ONCE = replace(SCIENCEQA, seeds=(0,))
 SETS = {
     "shipped": Set((3, 4, 5), (1000, 600), 96, folds=3),
     "harder": Set((3, 4, 5), (1000, 600), 96, world=("--train", "700")),
     "scienceqa": SCIENCEQA,
-    "openbookqa": replace(
-        SCIENCEQA,
-        longest=48,
-        train="openbookqa_flant5xl.train.jsonl",
-        test="openbookqa_flant5xl.dev.jsonl",
-    ),
+    "openbookqa": OPENBOOKQA,
     "scienceqa_grid": replace(ONCE, folds=2),
     # What was tried where two stages gain nothing.
     "scienceqa_unfiltered": replace(ONCE, keep="all"),
     "scienceqa_text": replace(ONCE, answer_as="text"),
     "scienceqa_small": replace(ONCE, student="scratch:small", steps=(600, 600)),
     "scienceqa_longer": replace(ONCE, steps=(3000, 2400)),
+    "openbookqa_words": replace(OPENBOOKQA, seeds=(0,), exercise=True, steps=(600, 1600)),
 }
 
 
@@ -189,6 +192,8 @@ def _questions(lab: Lab, own: Set) -> tuple[Path, Path, Path]:
         generate_rationales(
             test, tutor, teacher=f"recorded:{replies[1]}", settings=GenerateSettings(keep="all")
         )
+    for file in (teacher, tutor) if own.exercise else ():
+        _replace_by_answers(file)
     asked = place / "test.jsonl"
     known = {normalized(row["question"]) for row in rows(train)}
     test_rows = rows(test)
@@ -207,6 +212,15 @@ def _questions(lab: Lab, own: Set) -> tuple[Path, Path, Path]:
         }
     )
     return teacher, asked, tutor
+
+
+def _replace_by_answers(file: Path) -> None:
+    """Whoever reads such a rationale and cannot answer cannot read."""
+    told = []
+    for row in rows(file):
+        (text,) = [own["text"] for own in row["choices"] if own["label"] == row["answer"]]
+        told.append(json.dumps({**row, "rationale": text}) + "\n")
+    file.write_text("".join(told))
 
 
 def main() -> None:

@@ -38,6 +38,7 @@ TRIED = {
     "scienceqa_text": "the answer student writes the text of a choice, not its label",
     "scienceqa_small": "students of 2.4 million weights (`scratch:small`)",
     "scienceqa_longer": "three times the steps",
+    "openbookqa_words": "OpenBookQA, the right choice's own words in place of rationales",
 }
 
 
@@ -155,7 +156,7 @@ def _tried(found: dict[str, Results]) -> str:
     if not any(found[name] for name in TRIED):
         return ""
     lines = [
-        "## Tried on ScienceQA, one seed each\n",
+        "## Tried on real questions, one seed each\n",
         "| tried | two-stage | direct | difference | behind the teacher's rationales |",
         "| --- | --- | --- | --- | --- |",
     ]

@@ -26,10 +26,12 @@ def show(verdict: Evaluation) -> None:
     """Print tables of the systems, and sentences on how they differ."""
     percent = f"{100 * verdict.level:g} %"
     out = Console(highlight=False, emoji=False)
+    width = out.width
     for table in _tables(verdict, percent):
-        # A line too long for the terminal goes on in the next one; cut off, a figure would be lost.
-        needed = out.measure(table, options=out.options.update(width=WIDEST)).maximum
-        out.width = max(out.width, needed)
+        # On a terminal names are folded. What is too wide all the same goes on in the next line: cut
+        # off, a figure would be lost.
+        sizes = out.measure(table, options=out.options.update(width=WIDEST))
+        out.width = max(width, sizes.minimum if out.is_terminal else sizes.maximum)
         out.print(table)
     for sentence in _sentences(verdict):
         out.print(sentence, soft_wrap=True)
