@@ -97,7 +97,7 @@ def run(name: str, out: Path) -> None:
     lab = Lab.at(out / name, base, 32, set=called, seed=int(seed), seconds=0.0, student=own.student)
     lab.place.mkdir(parents=True, exist_ok=True)
     teacher, test, tutor = _questions(lab, own)
-    before = float(lab.results["seconds"])
+    before = float(lab.results["seconds"])  # of whatever was finished
     settings = replace(base, max_steps=own.steps[0], folds=own.folds)
     if not own.real:
         settings = replace(settings, fold_by="meta.block")

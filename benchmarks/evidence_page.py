@@ -49,11 +49,13 @@ def write(kept: Path, page: Path) -> None:
         one = json.loads(file.read_text())
         if one.get("done"):
             found[one["set"]].append(one)
+    if not found:
+        raise SystemExit(f"{kept}: no results; make evidence FRESH=1")
     hours = sum(one["seconds"] for own in found.values() for one in own) / 3600 / 2
     parts = [_primary(found), *(_grid(name, found[name]) for name in TITLES if found[name])]
     tables = "\n".join([*parts, _tried(found)]).rstrip()
     text = (kept / "template.md").read_text()
-    page.write_text(text.replace("{hours}", f"{max(1, hours):.0f}").replace("{tables}", tables))
+    page.write_text(text.replace("{hours}", f"{hours:.1f}").replace("{tables}", tables))
 
 
 def values(own: Results, system: str, *, unseen: bool = True) -> list[Floats]:

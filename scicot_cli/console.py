@@ -92,7 +92,7 @@ class _ConsoleReporter:
             timer = threading.Timer(BAR_AFTER_SECONDS, progress.start)
             timer.start()
             try:
-                yield _BarTask(progress, escape(description), total)
+                yield _BarTask(progress, escape(visible(description)), total)
             finally:
                 timer.cancel()
                 timer.join()  # not in the middle of its start any more

@@ -131,7 +131,14 @@ def evaluate(
     """
     reporter = console.reporter(quiet=quiet, verbose=verbose)
     settings = EvaluateSettings(
-        cluster_by, tuple(by), primary, level, bins, resamples, per_character, seed
+        cluster_by=cluster_by,
+        by=tuple(by),
+        primary=primary,
+        level=level,
+        bins=bins,
+        resamples=resamples,
+        per_character=per_character,
+        seed=seed,
     )
     from scicot.evaluation import evaluate as judge
     from scicot.evaluation import name_files

@@ -28,8 +28,8 @@ def show(verdict: Evaluation) -> None:
     out = Console(highlight=False, emoji=False)
     width = out.width
     for table in _tables(verdict, percent):
-        # On a terminal names are folded. What is too wide all the same goes on in the next line: cut
-        # off, a figure would be lost.
+        # On a terminal names are folded. What is too wide all the same goes on in the next line:
+        # cut off, a figure would be lost.
         sizes = out.measure(table, options=out.options.update(width=WIDEST))
         out.width = max(width, sizes.minimum if out.is_terminal else sizes.maximum)
         out.print(table)

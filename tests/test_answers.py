@@ -43,7 +43,8 @@ def test_rows_of_an_id_and_an_answer(tmp_path: Path, asked: Path) -> None:
     assert system.rationales is not None
     assert system.rationales.agree == 1
     assert any(
-        "1 row of no question that was asked (first: 'q9')" in line for line in told.warnings
+        "1 row of no question that was asked, or of one again (first: 'q9')" in line
+        for line in told.warnings
     )
 
 
@@ -162,6 +163,47 @@ def test_a_document_that_comes_twice_counts_twice(tmp_path: Path) -> None:
     rows[1]["doc"] = {**rows[1]["doc"], "question": "Another?"}
     with pytest.raises(ScicotError, match="id 'q1' comes twice"):
         judged(write_rows(tmp_path / "samples.jsonl", rows), None)
+
+
+def test_a_log_of_two_runs_is_refused(tmp_path: Path) -> None:
+    rows = [sample(n, [-1.0, -2.0]) for n in range(3)]
+    with pytest.raises(ScicotError, match="document 0 comes twice; is it a log of two runs"):
+        judged(write_rows(tmp_path / "samples.jsonl", rows * 2), None)
+
+
+def test_a_log_without_ids_is_joined_by_its_words(tmp_path: Path, asked: Path) -> None:
+    rows = [sample(n, [-1.0, -2.0]) for n in range(3)]
+    for row in rows:
+        del row["doc"]["id"]
+        row["doc"]["choices"]["label"] = ["1", "2"]
+        row["doc"]["answerKey"] = "12"["AB".index(row["doc"]["answerKey"])]
+    verdict, told = judged(write_rows(tmp_path / "samples.jsonl", rows), asked)
+    assert (verdict.systems[0].questions, verdict.systems[0].correct) == (3, 2)
+    assert not told.warnings
+
+
+def test_labels_are_those_that_a_row_shows(tmp_path: Path, asked: Path) -> None:
+    """The same choices in the same order, called by other labels."""
+    choices = [
+        {"label": label, "text": text}
+        for label, text in zip("BA", ASKED[0]["choices"], strict=True)
+    ]
+    row = {"id": "q1", "question": "Conducts?", "choices": choices, "answer": None}
+    scores = {"A": 0.9, "B": 0.1}
+    file = write_rows(tmp_path / "p.jsonl", [{**row, "prediction": "A", "scores": scores}])
+    verdict, _ = judged(file, asked)
+    assert verdict.systems[0].correct == 1
+    assert verdict.systems[0].confusion == [[0, 0, 2], [0, 1, 0]]
+
+
+def test_questions_with_a_teacher_lend_no_conclusion(tmp_path: Path) -> None:
+    rows = [{**row, "rationale": "So.", "conclusion": "B", "teacher": "t"} for row in ASKED]
+    asked = write_rows(tmp_path / "asked.jsonl", rows)
+    misnamed = write_rows(tmp_path / "p.jsonl", [{"id": "q1", "pred": "A"}])
+    with pytest.raises(ScicotError, match='has no "prediction"'):
+        judged(misnamed, asked)
+    verdict, _ = judged(write_rows(tmp_path / "p.jsonl", [{"id": "q1", "prediction": "B"}]), asked)
+    assert (verdict.systems[0].answered, verdict.systems[0].correct) == (1, 1)
 
 
 def test_a_table_of_answers_holds_confidence_too(tmp_path: Path, asked: Path) -> None:

@@ -52,7 +52,8 @@ def test_the_examples_in_rows_md_are_rows(kind: str) -> None:
 
 
 def test_links_lead_somewhere() -> None:
-    for page in [*REPOSITORY.glob("*.md"), *DOCS.glob("*.md")]:
+    recipes = (REPOSITORY / "examples").rglob("*.md")
+    for page in [*REPOSITORY.glob("*.md"), *DOCS.glob("*.md"), *recipes]:
         for target in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text()):
             if "://" not in target:
                 assert (page.parent / target).exists(), f"{page.name}: {target}"

@@ -386,6 +386,35 @@ def test_calibration_of_seeds_does_not_cancel_out(tmp_path: Path) -> None:
     assert calibration.questions == 40
 
 
+def test_what_decides_is_said(tmp_path: Path) -> None:
+    mine = write_rows(tmp_path / "mine.jsonl", rows_of("A" * 40))
+    near = write_rows(tmp_path / "near.jsonl", rows_of("A" * 34 + "B" * 6))
+    others = [write_rows(tmp_path / f"{n}.jsonl", rows_of("A" * 39 + "B")) for n in range(3)]
+    alone, *_ = evaluate([mine, near]).comparisons
+    assert alone.differs
+    among, *_ = evaluate([mine, near, *others]).comparisons
+    assert among.verdict.endswith("once several comparisons are allowed for (Holm)")
+    clusters = [f"f{n}" for n in range(6) for _ in range(5)]
+    rows = [
+        {**row, "meta": {"c": own}} for row, own in zip(rows_of("A" * 30), clusters, strict=True)
+    ]
+    worse = [{**row, "prediction": "B" if n % 5 == 0 else "A"} for n, row in enumerate(rows)]
+    files = [write_rows(tmp_path / f"{n}.jsonl", own) for n, own in enumerate((rows, worse))]
+    same, *_ = evaluate(files, settings=EvaluateSettings(cluster_by="meta.c")).comparisons
+    assert same.interval[0] < 0, "every cluster alike: what was not seen may still be"
+    assert (same.p_value, same.differs) == (1.0, False)
+
+
+def test_one_run_against_several_is_told_of(tmp_path: Path) -> None:
+    seeds = [
+        write_rows(tmp_path / f"s{n}.jsonl", rows_of("A" * (39 - n) + "B" * (n + 1)))
+        for n in range(3)
+    ]
+    lone = write_rows(tmp_path / "lone.jsonl", rows_of("B" * 40))
+    hints = evaluate({"m": seeds, "lone": lone}).hints
+    assert "lone is one run, and nothing tells how others of its seeds would do" in hints
+
+
 def test_confidence_alone_is_enough_for_some_of_it(tmp_path: Path) -> None:
     rows = [{**row, "scores": {}, "confidence": 0.7} for row in rows_of("AAAB")]
     calibration = evaluate(write_rows(tmp_path / "a.jsonl", rows)).systems[0].calibration

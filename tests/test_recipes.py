@@ -54,7 +54,7 @@ def test_each_recipe_ends_in_a_verdict(name: str, tmp_path: Path) -> None:
 
 def test_a_stopped_recipe_goes_on(tmp_path: Path) -> None:
     """Killed a few times at whatever step it was, and then let run to its verdict."""
-    for seconds in (6, 17, 29):
+    for seconds in (5, 12, 20):
         process = subprocess.Popen(
             ["bash", str(RECIPES / "scienceqa.sh")],
             env={**ENVIRONMENT, "OUT": str(tmp_path), "RIVALS": ""},
@@ -63,6 +63,7 @@ def test_a_stopped_recipe_goes_on(tmp_path: Path) -> None:
             start_new_session=True,
         )
         time.sleep(seconds)
+        assert process.poll() is None, "still at it"
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
     done = recipe("scienceqa", tmp_path, RIVALS="")
@@ -70,12 +71,19 @@ def test_a_stopped_recipe_goes_on(tmp_path: Path) -> None:
     assert "two-stage minus direct" in done.stdout
 
 
+def test_a_verdict_is_of_finished_predictions(tmp_path: Path) -> None:
+    done = recipe("arc", tmp_path, "compare", SETS="ARC-Easy")
+    assert (done.returncode, done.stdout) == (0, "")
+    assert "no finished predictions yet" in done.stderr
+
+
 def test_a_task_of_a_job_array_takes_its_part(tmp_path: Path) -> None:
     variables = {"SETS": "ARC-Easy", "SLURM_ARRAY_TASK_ID": "1"}
     outcome = recipe("arc", tmp_path, "train", **variables)
     assert outcome.returncode == 2
     assert "task 1 of an array of 1: --array=0-0" in outcome.stderr
-    assert recipe("arc", tmp_path, "trian", **variables).returncode == 2
+    assert "a job array is for the part train" in recipe("arc", tmp_path, **variables).stderr
+    assert recipe("arc", tmp_path, "trian").returncode == 2
 
 
 def test_the_table_of_costs_is_what_the_script_prints() -> None:

@@ -82,30 +82,50 @@ def test_the_bootstrap_of_a_difference_covers_the_truth_as_often_as_it_says() ->
     assert 0.91 <= covered / 300 <= 0.98
 
 
-@pytest.mark.parametrize("count", [3, 5, 8])
-def test_an_interval_over_few_clusters_covers_the_truth_too(count: int) -> None:
-    random = np.random.default_rng(count)
-    clusters = np.repeat(np.arange(count), 20)
+@pytest.mark.parametrize(
+    ("sizes", "widest"),
+    [([20] * 3, 1.6), ([20] * 5, 1.0), ([20] * 8, 0.7), ([100, 50, 33, 25, 20, 16, 14], 1.0)],
+)
+def test_an_interval_over_few_clusters_covers_the_truth_too(
+    sizes: list[int], widest: float
+) -> None:
+    random = np.random.default_rng(len(sizes))
+    clusters = np.repeat(np.arange(len(sizes)), sizes)
     covered = alarms = 0
+    widths = []
     for seed in range(300):
-        drift = np.repeat(random.normal(0, 0.2, count), 20)
-        pair = [(random.random((1, count * 20)) < 0.6 + sign * drift) * 1.0 for sign in (1, -1)]
+        drift = random.normal(0, 0.2, len(sizes))[clusters]
+        pair = [(random.random((1, len(drift))) < 0.6 + sign * drift) * 1.0 for sign in (1, -1)]
         found = bootstrap(pair, [1.0, -1.0], clusters, resamples=300, seed=seed)
         covered += found.interval[0] <= 0 <= found.interval[1]
         alarms += found.p_value < 0.05
+        widths.append(found.interval[1] - found.interval[0])
     assert 0.91 <= covered / 300 <= 0.99
     assert alarms / 300 <= 0.09
+    assert np.mean(widths) < widest, "nor by promising nothing"
+
+
+def test_one_cluster_among_many_small_ones_tells_nothing() -> None:
+    random = np.random.default_rng(0)
+    clusters = np.concatenate([np.zeros(500, int), np.repeat(np.arange(1, 20), 5)])
+    for seed in range(50):
+        drift = random.normal(0, 0.2, 20)[clusters]
+        pair = [(random.random((1, len(drift))) < 0.6 + sign * drift) * 1.0 for sign in (1, -1)]
+        found = bootstrap(pair, [1.0, -1.0], clusters, resamples=300, seed=seed)
+        assert found.p_value > 0.05
 
 
 def test_an_interval_over_two_seeds_covers_the_truth_too() -> None:
     random = np.random.default_rng(0)
-    covered = 0
+    covered, widths = 0, []
     for trial in range(150):
         means = 0.6 + random.normal(0, 0.02, (2, 2))
         pair = [(random.random((2, 1500)) < own[:, None]) * 1.0 for own in means]
         low, high = bootstrap(pair, [1, -1], np.arange(1500), resamples=300, seed=trial).interval
         covered += low <= 0 <= high
+        widths.append(high - low)
     assert covered / 150 >= 0.92
+    assert np.mean(widths) < 0.35
 
 
 @given(st.floats(0, 40), st.floats(0.5, 1e6))

@@ -2,7 +2,7 @@
 # CommonsenseQA, Flan-T5 small, base and large. Its test set has no answers: validation is the test.
 #
 #   bash commonsenseqa.sh                            all of it; with teach, train or compare: a part
-#   sbatch --array=0-8 --wrap "bash commonsenseqa.sh train"
+#   sbatch --array=0-8 --gpus 1 --wrap "bash commonsenseqa.sh train"
 #                                         a student and a seed each, once teach is done
 #
 # What can be set, and what it does by itself, is told in steps.sh; what it costs in README.md.

@@ -18,7 +18,7 @@
 set -euo pipefail
 
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-OUT=${OUT:-recipes/$NAME}
+OUT=${OUT:-recipes/$NAME${SMOKE:+-smoke}}
 STUDENTS=${STUDENTS:-google/flan-t5-small google/flan-t5-base google/flan-t5-large}
 SEEDS=${SEEDS:-0 1 2}
 TEACHER=${TEACHER:-anthropic:claude-haiku-5-5}
@@ -35,8 +35,10 @@ smoke() {
   length=(--max-steps 4)
   for set in $SETS; do
     world=$OUT/$set/world
-    [ -e "$world/test_replies.jsonl" ] ||
-      "${PYTHON:-python3}" "$HERE/../make_world.py" --out "$world" --train 48 --test 8 --seed 0 >&2
+    if [ ! -e "$world" ]; then
+      "${PYTHON:-python3}" "$HERE/../make_world.py" --out "$world.new" --train 48 --test 8 --seed 0 >&2
+      mv "$world.new" "$world"
+    fi
   done
   train_of() { echo "$OUT/$1/world/train.jsonl"; }
   test_of() { echo "$OUT/$1/world/test.jsonl"; }
@@ -53,10 +55,12 @@ teach() { # SET
     --teacher "$teacher" --samples "$SAMPLES"
 }
 
-# All questions of one set: left alone, predict would take its part of a job array, which is of students here.
-predict() { scicot predict "$questions" --shard 1/1 "$@"; }
+# All questions: left alone, predict would take its part of a job array, which is of students here.
+predict() { # QUESTIONS OPTION...
+  scicot predict "$@" --shard 1/1
+}
 
-# Both stages and their rivals of one student and seed, what they predict, and a first verdict.
+# Both stages and their rivals of one student and seed, and what they predict.
 train() { # SET STUDENT SEED
   local set=$1 student=$2 seed=$3 run rationales common rival questions method
   run=$OUT/$set/$(basename "$student")/seed-$seed
@@ -81,16 +85,84 @@ train() { # SET STUDENT SEED
   done
   say "$set, $student, seed $seed: predictions"
   questions=$(test_of "$set")
-  predict -o "$run/two-stage.jsonl" \
+  predict "$questions" -o "$run/two-stage.jsonl" \
     --rationale-model "$run/rationale" --answer-model "$run/answer"
-  predict -o "$run/sampled.jsonl" --samples "$DRAWS" \
+  predict "$questions" -o "$run/sampled.jsonl" --samples "$DRAWS" \
     --rationale-model "$run/rationale" --answer-model "$run/answer"
-  predict -o "$run/mixed-with-folds.jsonl" --with-folds \
+  predict "$questions" -o "$run/mixed-with-folds.jsonl" --with-folds \
     --rationale-model "$run/rationale" --answer-model "$run/mixed"
-  predict -o "$run/shuffled.jsonl" --rationale-from shuffled \
+  predict "$questions" -o "$run/shuffled.jsonl" --rationale-from shuffled \
     --rationale-model "$run/rationale" --answer-model "$run/answer"
   for rival in direct $RIVALS; do
-    predict -o "$run/$rival.jsonl" --answer-model "$run/$rival"
+    predict "$questions" -o "$run/$rival.jsonl" --answer-model "$run/$rival"
+  done
+}
+
+# The verdict over the seeds whose predictions are whole; two stages against direct is the comparison
+# named beforehand.
+compare() { # SET STUDENT
+  local place=$OUT/$1/$(basename "$2") system file files=()
+  for system in two-stage direct sampled mixed-with-folds shuffled $RIVALS; do
+    for file in "$place"/seed-*/"$system.jsonl"; do
+      if grep -qs '"finished": true' "${file%.jsonl}.state.json"; then files+=("$system=$file"); fi
+    done
+  done
+  say "$1, $2: the verdict"
+  if [ ${#files[@]} = 0 ]; then
+    echo "$place: no finished predictions yet" >&2
+    return
+  fi
+  scicot evaluate "${files[@]}" --primary direct --report "$place/report.html" --force
+}
+
+each() { # SET
+  local teacher=$TEACHER
+  [ -z "${SMOKE:-}" ] || teacher=recorded:$OUT/$1/world/train_replies.jsonl
+  say "$1: the teacher explains"
+  scicot generate-rationales "$(train_of "$1")" -o "$OUT/$1/rationales.jsonl" \
+    --teacher "$teacher" --samples "$SAMPLES"
+}
+
+# All questions: left alone, predict would take its part of a job array, which is of students here.
+predict() { # QUESTIONS OPTION...
+  scicot predict "$@" --shard 1/1
+}
+
+# Both stages and their rivals of one student and seed, and what they predict.
+train() { # SET STUDENT SEED
+  local set=$1 student=$2 seed=$3 run rationales common rival questions method
+  run=$OUT/$set/$(basename "$student")/seed-$seed
+  rationales=$OUT/$set/rationales.jsonl
+  common=(--student "$student" --seed "$seed" --batch-size "${BATCH:-32}"
+    --learning-rate "${RATE:-3e-4}")
+  say "$set, $student, seed $seed: stage 1, with $FOLDS fold students"
+  scicot train-rationale "$rationales" -o "$run/rationale" --folds "$FOLDS" \
+    "${common[@]}" "${length[@]}" "${dev[@]}"
+  say "$set, $student, seed $seed: stage 2, of the teacher's rationales, and of some of the fold students'"
+  scicot train-answer "$rationales" -o "$run/answer" "${common[@]}" "${length[@]}" "${dev[@]}"
+  scicot train-answer "$rationales" "$run/rationale/out_of_fold.jsonl" --weights 4,1 \
+    -o "$run/mixed" "${common[@]}" "${length[@]}" "${dev[@]}"
+  say "$set, $student, seed $seed: the rivals"
+  scicot train-answer "$rationales" -o "$run/direct" --method direct \
+    "${common[@]}" "${length[@]}" "${dev[@]}"
+  for rival in $RIVALS; do
+    method=(--method "$rival" "${length[@]}")
+    [ "$rival" != direct-equal ] ||
+      method=(--method direct --equal-to "$run/rationale" --equal-to "$run/answer")
+    scicot train-answer "$rationales" -o "$run/$rival" "${common[@]}" "${dev[@]}" "${method[@]}"
+  done
+  say "$set, $student, seed $seed: predictions"
+  questions=$(test_of "$set")
+  predict "$questions" -o "$run/two-stage.jsonl" \
+    --rationale-model "$run/rationale" --answer-model "$run/answer"
+  predict "$questions" -o "$run/sampled.jsonl" --samples "$DRAWS" \
+    --rationale-model "$run/rationale" --answer-model "$run/answer"
+  predict "$questions" -o "$run/mixed-with-folds.jsonl" --with-folds \
+    --rationale-model "$run/rationale" --answer-model "$run/mixed"
+  predict "$questions" -o "$run/shuffled.jsonl" --rationale-from shuffled \
+    --rationale-model "$run/rationale" --answer-model "$run/answer"
+  for rival in direct $RIVALS; do
+    predict "$questions" -o "$run/$rival.jsonl" --answer-model "$run/$rival"
   done
 }
 
@@ -125,6 +197,10 @@ each() { # FUNCTION: of every set, student and seed, or the one that a job array
 recipe() { # teach | train | compare; nothing: all of them
   [ -z "${SMOKE:-}" ] || smoke
   local set student part
+  if [ -n "${SLURM_ARRAY_TASK_ID:-}" ] && [ "${1:-all}" != train ]; then
+    echo "a job array is for the part train; teach and compare are of all students" >&2
+    return 2
+  fi
   case ${1:-all} in
     teach) for set in $SETS; do teach "$set"; done ;;
     train) each train ;;

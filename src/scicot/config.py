@@ -209,7 +209,7 @@ class EvaluateSettings:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        _require(0 < self.level < 1, "level", self.level, "between 0 and 1")
+        _require(0 < self.level < 1 - 1e-9, "level", self.level, "between 0 and 1")
         _require(self.bins >= 1, "bins", self.bins, "at least 1")
         _require(
             100 <= self.resamples <= 10**6, "resamples", self.resamples, "from 100 to 1,000,000"

@@ -24,7 +24,8 @@ from typing import Any
 Row = dict[str, Any]
 MAPPING = (dict, Mapping)  # for isinstance: nearly all are dicts, the cheaper question
 
-_ROUNDING = 0.02  # that probabilities may have lost by being written down
+_ROUNDING = 0.02  # that the sum of probabilities may have lost by their being written down
+_MOST = 1 + 1e-6  # a probability of 1 in 32 bits
 
 MIN_CHOICES = 2
 MAX_CHOICES = 26
@@ -266,7 +267,7 @@ class Prediction:
 
 
 def _is_probability(value: Any) -> bool:
-    return isinstance(value, (int, float)) and value is not True and 0 <= value <= 1
+    return isinstance(value, (int, float)) and value is not True and 0 <= value <= _MOST
 
 
 def content_id(question: str, context: str, choices: Sequence[Choice]) -> str:

@@ -3,7 +3,7 @@ systems really differ."""
 
 from scicot.evaluation.comparing import Comparison
 from scicot.evaluation.figures import Calibration, Group, System
-from scicot.evaluation.job import Evaluation, evaluate
+from scicot.evaluation.job import Evaluation, evaluate, systems_of
 from scicot.evaluation.names import name_files
 
 __all__ = [
@@ -14,4 +14,5 @@ __all__ = [
     "System",
     "evaluate",
     "name_files",
+    "systems_of",
 ]

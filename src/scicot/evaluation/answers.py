@@ -10,9 +10,10 @@ none of them is left out, and what was not answered counts.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import sqlite3
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
@@ -24,6 +25,7 @@ from scicot.formats import columns, fields, to_question_row
 from scicot.records import (
     PREDICTION_FIELDS,
     QUESTION_FIELDS,
+    RATIONALE_FIELDS,
     Prediction,
     Question,
     Row,
@@ -98,48 +100,55 @@ class _Reading:
     def __init__(self, asked: _Asked | None, per_character: bool) -> None:
         self._asked = asked
         self._per_character = per_character
-        self._times: Counter[tuple[str, str, str]] = Counter()
+        self._found: defaultdict[tuple[str, str, str], list[Any]] = defaultdict(list)
 
     def convert(self, row: Row) -> Row:
         """The row as a prediction (or rationale) row; RowProblem where it is none."""
         if lm_eval.is_sample(row):
             question = self._asked_or(lm_eval.question_of(row), row["doc"])
             own = lm_eval.answer_of(row, question, per_character=self._per_character)
-            return {**self._counted(question, row).to_row(), **own}
+            return {**self._once(question, row).to_row(), **own}
         if self._asked is None:
             if "prediction" in row and not {"question", "choices"} & row.keys():
                 raise RowProblem("holds no question; name the file that does by --questions")
             return to_question_row(row)
-        question = self._asked_or(_question_in(row), row)
-        return {**question.to_row(), **_answer_of(row, question)}
+        shown = _question_in(row)
+        question = self._asked_or(shown, row)
+        # What the questions' file holds besides is no answer of this row: but its rationale is a
+        # reference.
+        bare = question.without([name for name in RATIONALE_FIELDS if name != "rationale"])
+        return {**bare.to_row(), **_answer_of(row, question, shown)}
 
     def _asked_or(self, shown: Question | None, row: Row) -> Question:
         """The question that was asked, where a file says so, else the one that the row shows."""
         if self._asked is None:
             if shown is None:
                 raise RowProblem("shows no question; name the file that does by --questions")
-            return shown.without(PREDICTION_FIELDS)
+            return shown
         identity = columns.cells(row).get("id")
-        if identity is None and shown is None:
+        if identity is not None:
+            question = self._asked.get(str(identity))
+        elif shown is not None:
+            question = self._asked.alike(shown)
+        else:
             raise RowProblem("has no id by which to find its question")
-        question = self._asked.get(str(identity) if shown is None else shown.id)
         if question is None:
-            raise sources.NotAsked(
-                shown.question[:_SHOWN] if identity is None and shown else str(identity)
-            )
+            raise sources.NotAsked(str(identity) if shown is None else shown.question[:_SHOWN])
         if shown is not None:
             _check_same(shown, question)
         return question.without(PREDICTION_FIELDS)
 
-    def _counted(self, question: Question, row: Row) -> Question:
+    def _once(self, question: Question, row: Row) -> Question:
         """Data sets do hold a question twice; the second time it gets an id of its own."""
-        key = (question.id, question.question, str(row.get("filter")))
-        self._times[key] += 1
-        if self._times[key] == 1:
+        found = self._found[question.id, question.question, str(row.get("filter"))]
+        if row.get("doc_id") in found:
+            raise RowProblem(f"document {row.get('doc_id')} comes twice; is it a log of two runs?")
+        found.append(row.get("doc_id"))
+        if len(found) == 1:
             return question
         if self._asked is not None:
-            raise sources.NotAsked(f"{question.id}, for the second time")
-        return replace(question, id=f"{question.id}#{self._times[key]}")
+            raise sources.NotAsked(f"{question.id}, again")
+        return replace(question, id=f"{question.id}#{len(found)}")
 
 
 def _question_in(row: Row) -> Question | None:
@@ -157,21 +166,29 @@ def _check_same(shown: Question, asked: Question) -> None:
         raise RowProblem(f"{told} words than the question of this id")
     if [choice.text for choice in shown.choices] != [choice.text for choice in asked.choices]:
         raise RowProblem(f"{told} choices than the question of this id")
-    if (
-        shown.answer is not None
-        and asked.answer is not None
-        and (shown.text_of(shown.answer) != asked.text_of(asked.answer))
-    ):
+    if shown.answer is None or asked.answer is None:
+        return
+    if shown.text_of(shown.answer) != asked.text_of(asked.answer):
         raise RowProblem(f"{told} gold answer ({shown.answer!r}) than the question of this id")
 
 
-def _answer_of(row: Row, question: Question) -> Row:
-    """What a row says beside its question: an answer is a label or the text of a choice."""
+def _answer_of(row: Row, question: Question, shown: Question | None) -> Row:
+    """What a row says beside its question: an answer is a label or the text of a choice. Labels are
+    those that the row shows, where it shows its question, else the question's."""
     own = {name: value for name, value in columns.cells(row).items() if name not in QUESTION_FIELDS}
-    if "choices" not in row and isinstance(row.get("rationale"), str):
+    if shown is None and isinstance(row.get("rationale"), str):
         own["rationales"] = [own.pop("rationale")]
+    if "prediction" not in own and "conclusion" not in own:
+        raise RowProblem('has no "prediction"')
+    theirs = shown or question
+    ours = dict(zip(theirs.labels, question.labels, strict=True))
     if "prediction" in own:
-        own["prediction"] = _label_of(own["prediction"], question)
+        label = _label_of(own["prediction"], theirs)
+        own["prediction"] = None if label is None else ours[label]
+    if own.get("conclusion") in ours:
+        own["conclusion"] = ours[own["conclusion"]]
+    if isinstance(own.get("scores"), dict):
+        own["scores"] = {ours.get(label, label): p for label, p in own["scores"].items()}
     return own
 
 
@@ -207,11 +224,12 @@ class _Asked:
     def __init__(self, questions: Iterable[Question], file: str) -> None:
         self._table = sqlite3.connect("", isolation_level=None, check_same_thread=False)
         self._table.execute("pragma journal_mode = off")
-        self._table.execute("create table asked (id blob unique, row blob)")
+        self._table.execute("create table asked (id blob unique, content blob, row blob)")
+        self._table.execute("create index alike on asked (content)")
         self._table.execute("begin")
         for own in questions:
-            row = _key(own.id), jsonl.encode(own.to_row())
-            if self._table.execute("insert or ignore into asked values (?, ?)", row).rowcount:
+            row = _key(own.id), _content(own), jsonl.encode(own.to_row())
+            if self._table.execute("insert or ignore into asked values (?, ?, ?)", row).rowcount:
                 continue
             before = self.get(own.id)
             if before is None or (before.choices, before.answer) != (own.choices, own.answer):
@@ -220,13 +238,28 @@ class _Asked:
                 )
 
     def get(self, identity: str) -> Question | None:
-        query = "select row from asked where id = ?"
-        found = self._table.execute(query, (_key(identity),)).fetchone()
+        return self._first("id = ?", _key(identity))
+
+    def alike(self, shown: Question) -> Question | None:
+        """The question of the same words and choices, whatever its id."""
+        return self._first("content = ?", _content(shown))
+
+    def _first(self, where: str, key: bytes) -> Question | None:
+        query = f"select row from asked where {where} order by rowid"
+        found = self._table.execute(query, (key,)).fetchone()
         return None if found is None else Question.from_row(jsonl.decode(found[0]))
 
     def __iter__(self) -> Iterator[Question]:
         for (row,) in self._table.execute("select row from asked order by rowid"):
             yield Question.from_row(jsonl.decode(row))
+
+
+def _content(question: Question) -> bytes:
+    """A digest of the words and the choices' texts, labels aside."""
+    texts = [" ".join(question.question.split()), *(choice.text for choice in question.choices)]
+    return hashlib.blake2b(
+        "\0".join(texts).encode("utf-8", "surrogatepass"), digest_size=16
+    ).digest()
 
 
 def _key(identity: str) -> bytes:

@@ -23,7 +23,7 @@ MCNEMAR, STUDENT = "McNemar", "t-test"
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two systems on the questions that both answered to, paired by id."""
+    """Two systems on the questions that both files hold, paired by id."""
 
     first: str
     second: str
@@ -61,6 +61,8 @@ class Comparison:
                 better, worse = worse, better
             return f"{better} is better than {worse}"
         said = f"{self.first} and {self.second} are not distinguishable"
+        if self.p_value < 1 - self.level:
+            return f"{said} once several comparisons are allowed for (Holm)"
         if self.needed is not None and self.needed > self.questions:
             return (
                 f"{said}; if the difference is what it seems, you would need about"

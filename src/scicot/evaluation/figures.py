@@ -173,7 +173,8 @@ def resampled(
     unseen = wilson_interval(0, len(np.unique(numbers)), settings.level)[1]
     lowest = sum(min(weight, 0.0) for weight in weights)
     highest = sum(max(weight, 0.0) for weight in weights)
-    return Resampled((max(lowest, low - unseen), min(highest, high + unseen)), found.p_value)
+    low, high = max(lowest, low - unseen), min(highest, high + unseen)
+    return Resampled((low, high), 1.0 if low <= 0 <= high else found.p_value)
 
 
 def _groups(

@@ -28,18 +28,9 @@ class Evaluation:
     comparisons: list[Comparison]
     level: float
     cluster_by: str | None
-
-    @property
-    def reliance(self) -> dict[str, dict[str, float]]:
-        """How an answer student did by whose rationales it read, where there are files of several:
-        {"answer@1f0c": {"student": 0.9, "shuffled": 0.4, "none": 0.3}}."""
-        found: dict[str, dict[str, float]] = {}
-        for system in self.systems:
-            same = system.questions == self.systems[0].questions
-            if system.answer_model and system.rationale_from and same:
-                own = found.setdefault(system.answer_model, {})
-                own.setdefault(system.rationale_from, system.accuracy)
-        return {answer: own for answer, own in found.items() if len(own) > 1}
+    # How an answer student did by whose rationales it read, where there are files of several on the
+    # same questions: {"answer@1f0c": {"student": 0.9, "shuffled": 0.4, "none": 0.3}}.
+    reliance: dict[str, dict[str, float]]
 
     @property
     def hints(self) -> list[str]:
@@ -49,6 +40,11 @@ class Evaluation:
         for comparison in self.comparisons:
             pair = [systems[comparison.first], systems[comparison.second]]
             sources = [system.rationale_from for system in pair]
+            alone = [system.name for system in pair if system.spread is None]
+            if len(alone) == 1 and comparison.differs:
+                hints.append(
+                    f"{alone[0]} is one run, and nothing tells how others of its seeds would do"
+                )
             if sources == ["student", "none"] and not (
                 comparison.differs and comparison.difference > 0
             ):
@@ -69,7 +65,7 @@ class Evaluation:
 
     def to_row(self) -> Row:
         """The verdict as JSON (docs/schema/evaluation.schema.json)."""
-        row = {**asdict(self), "reliance": self.reliance, "hints": self.hints}
+        row = {**asdict(self), "hints": self.hints}
         for told, comparison in zip(row["comparisons"], self.comparisons, strict=True):
             told |= {
                 "sentence": comparison.sentence,
@@ -111,7 +107,7 @@ def evaluate(
         reporter=reporter,
     )
     judged = []
-    for name, files in _named(predictions).items():
+    for name, files in systems_of(predictions).items():
         columns = []
         for file in files:
             rows = answers.of(file)
@@ -127,14 +123,26 @@ def evaluate(
         corrected([compare(first, other, settings, reporter) for other in others]),
         settings.level,
         settings.cluster_by,
+        _reliance(judged),
     )
 
 
-def _named(
+def _reliance(judged: Sequence[Judged]) -> dict[str, dict[str, float]]:
+    found: dict[str, dict[str, float]] = {}
+    asked: dict[str, set[str]] = {}
+    for one in judged:
+        answer, source = one.models.get("answer"), one.models.get("rationale_from")
+        if answer and source and asked.setdefault(answer, set(one.ids)) == set(one.ids):
+            found.setdefault(answer, {}).setdefault(source, float(one.right.mean()))
+    return {answer: own for answer, own in found.items() if len(own) > 1}
+
+
+def systems_of(
     predictions: Mapping[str, sources.Source | Sequence[sources.Source]]
     | Sequence[sources.Source]
     | sources.Source,
 ) -> dict[str, list[sources.Source]]:
+    """The files of each system, of predictions given in any of the ways that `evaluate` takes."""
     if isinstance(predictions, str | os.PathLike):
         predictions = [predictions]
     if not predictions:

@@ -34,8 +34,6 @@ def question_of(row: Row) -> Question | None:
     except RowProblem:
         pass
     prompts, texts = _arguments(row, "arg_0", 0), _arguments(row, "arg_1", 1)
-    if len(set(texts)) == 1 < len(prompts):  # as of Winogrande: what varies is the prompt
-        prompts, texts = [texts[0]] * len(prompts), prompts
     if not texts or len(set(prompts)) != 1 or not all(text.strip() for text in texts):
         return None
     choices = fields.lettered([text.strip() for text in texts])

@@ -5,10 +5,10 @@ const $ = id => document.getElementById(id);
 const SVG = "http://www.w3.org/2000/svg";
 const PAGE = 20, COLOURS = 6, LINES = 120;
 const colour = number => number < COLOURS ? `var(--c${number})` : `hsl(${(number * 137) % 360} 55% 55%)`;
-// toFixed, but of two digits equally near the even one, as the tables on the terminal have it.
+// toFixed, but of two digits exactly as near the even one, as the tables on the terminal have it.
 function fixed(value, digits) {
-  const scaled = value * 10 ** digits, low = Math.floor(scaled);
-  return (scaled - low === .5 ? (low % 2 ? low + 1 : low) / 10 ** digits : value).toFixed(digits);
+  const up = value.toFixed(digits), rest = value.toFixed(40).split(".")[1].slice(digits);
+  return /^50*$/.test(rest) && Number(up.at(-1)) % 2 ? (value - 10 ** -digits / 4).toFixed(digits) : up;
 }
 const percent = (value, digits = 1) => value === null || value === undefined ? "" : `${fixed(100 * value, digits)} %`;
 const tickLabel = value => percent(value, Math.abs(100 * value - Math.round(100 * value)) < 1e-9 ? 0 : 1);
@@ -143,8 +143,8 @@ function showRationales() {
   if (!told.length) return $("rationales-section").remove();
   table($("rationales"), ["system", "words", "repeated", "announce an answer", "name one choice", "and predict it", "ROUGE-L"], told.map(s => {
     const own = s.rationales;
-    return [visible(s.name), own.words.toFixed(1), percent(own.repeated), percent(own.leaks), percent(own.names_one), percent(own.agree),
-      own.rouge_l === null ? "" : own.rouge_l.toFixed(3)];
+    return [visible(s.name), fixed(own.words, 1), percent(own.repeated), percent(own.leaks), percent(own.names_one), percent(own.agree),
+      own.rouge_l === null ? "" : fixed(own.rouge_l, 3)];
   }));
   $("rationales-note").textContent = Object.entries(verdict.reliance).map(([answer, own]) => `${visible(answer)} by whose rationales it read: `
     + Object.entries(own).map(([source, value]) => `${source} ${percent(value)}`).join(", ") + ".").join(" ");
@@ -155,7 +155,7 @@ function showGroups() {
     const values = [...new Set(systems.flatMap(s => s.groups[path].map(g => g.value)))], most = Math.ceil(LINES / systems.length);
     const rows = values.slice(0, most).flatMap(value => systems.map((s, n) => ({n, own: s.groups[path].find(g => g.value === value)}))
       .filter(({own}) => own).map(({n, own}, place) => ({name: place ? "" : value, count: place ? "" : ` (${own.questions})`, value: own.accuracy,
-        interval: own.interval, colour: n, title: `${systems[n].name}, ${value}: ${percent(own.accuracy)} of ${own.questions}`})));
+        interval: own.interval, colour: n, title: `${visible(systems[n].name)}, ${visible(value)}: ${percent(own.accuracy)} of ${own.questions}`})));
     const left = values.length > most ? `; the first ${most} of ${values.length} groups, the others are in --json` : "";
     $("groups").append(element("figure", {}, element("figcaption", {}, visible(path) + left), dots(rows, shares, `accuracy by ${path}`),
       key(systems.map(s => s.name))));
@@ -229,7 +229,7 @@ function show() {
   found.page = Math.min(Math.max(0, found.page), pages - 1);
   $("list").replaceChildren(...found.list.slice(found.page * PAGE, (found.page + 1) * PAGE).map(card));
   $("found").textContent = `${found.list.length.toLocaleString("en")} of ${questions.length.toLocaleString("en")} questions`;
-  if (questions.length >= shown) $("found").textContent += ` (the page holds the first ${shown.toLocaleString("en")}; the figures are of all)`;
+  if (systems[0].questions > questions.length) $("found").textContent += ` (the page holds the first ${shown.toLocaleString("en")}; the figures are of all)`;
   $("page").textContent = `page ${found.page + 1} of ${pages.toLocaleString("en")}`;
   $("previous").disabled = found.page === 0;
   $("next").disabled = found.page === pages - 1;

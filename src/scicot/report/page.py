@@ -19,7 +19,7 @@ from typing import Any
 from scicot import jsonl, sources
 from scicot.config import EvaluateSettings
 from scicot.errors import ScicotError
-from scicot.evaluation import Evaluation, name_files
+from scicot.evaluation import Evaluation, systems_of
 from scicot.evaluation.answers import Answers
 from scicot.evaluation.judged import LENGTH, group_of
 from scicot.outputs import STDOUT, check_not_read, make_parent
@@ -33,7 +33,9 @@ MOST = 50_000  # questions of a page, which a browser still reads within two sec
 
 def write_report(
     verdict: Evaluation,
-    predictions: Mapping[str, sources.Source | Sequence[sources.Source]] | Sequence[sources.Source],
+    predictions: Mapping[str, sources.Source | Sequence[sources.Source]]
+    | Sequence[sources.Source]
+    | sources.Source,
     output: str | os.PathLike[str],
     *,
     questions: sources.Source | None = None,
@@ -51,12 +53,8 @@ def write_report(
     """
     reporter = reporter or LogReporter()
     target = Path(output)
-    named = predictions if isinstance(predictions, Mapping) else name_files(predictions)
     settings = settings or EvaluateSettings()
-    files = {
-        name: [own] if isinstance(own, str | os.PathLike) else list(own)
-        for name, own in named.items()
-    }
+    files = systems_of(predictions)
     read = [*chain(*files.values()), *([] if questions is None else [questions])]
     check_report(read, target, force=force)
     answers = Answers(

@@ -173,7 +173,7 @@ class Rows(Generic[T]):
 
 def _strangers(counts: Counts) -> str:
     return (
-        f"{number_of(counts.not_asked, 'row')} of no question that was asked"
+        f"{number_of(counts.not_asked, 'row')} of no question that was asked, or of one again"
         f" (first: {counts.first_not_asked!r})"
     )
 

@@ -75,8 +75,8 @@ def bootstrap(
     if not math.isfinite(variance):  # one cluster says nothing of others
         return Resampled((lowest, highest), 1.0)
     if variance == 0:  # as a run of coins that all fell alike
-        everywhere = 2 * 0.5 ** len(np.unique(clusters)) if estimate else 1.0
-        return Resampled((estimate, estimate), min(1.0, everywhere))
+        by_chance = 2 * 0.5 ** len(np.unique(clusters)) if estimate else 1.0
+        return Resampled((estimate, estimate), min(1.0, by_chance))
     normal = NormalDist().inv_cdf((1 + level) / 2)
     spread = math.sqrt(variance / total.var()) if total.var() else 1.0
     stretch = max(1.0, spread * student_quantile((1 + level) / 2, freedom) / normal)
@@ -95,11 +95,15 @@ def _moments(
     each = sum(weight * own.mean(axis=0) for own, weight in zip(systems, weights, strict=True))
     estimate = float(np.mean(each))
     _, numbers = np.unique(clusters, return_inverse=True)
-    sums = np.bincount(numbers, each - estimate)
-    count = len(sums)
+    sizes = np.bincount(numbers)
+    count = len(sizes)
     if count == 1:
         return estimate, math.inf, 1.0
-    parts = [(float(count / (count - 1) * (sums**2).sum()) / len(numbers) ** 2, count - 1)]
+    # Leaving out one cluster at a time: a large one, which draws the mean to itself, shows then.
+    # Of unequal clusters fewer count (Kish's effective number).
+    without = (each.sum() - np.bincount(numbers, each)) / (len(numbers) - sizes)
+    among = (count - 1) / count * float(((without - estimate) ** 2).sum())
+    parts = [(among, len(numbers) ** 2 / float((sizes**2).sum()) - 1)]
     for own, weight in zip(systems, weights, strict=True):
         seeds = len(own)
         if seeds > 1:

@@ -34,8 +34,8 @@ def _incomplete_beta(a: float, b: float, x: float, square: float) -> float:
     """I_x(a, b), regularized (DLMF 8.17); `square` gives 1 - x, as square / (2a + square), which
     near an x of 1 would lose its digits."""
     rest = square / (2 * a + square)
-    if rest == 0:
-        return 1.0
+    if rest in (0, 1):
+        return 1.0 - rest
     log_front = math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b)
     front = math.exp(log_front + a * math.log1p(-rest) + b * math.log(rest))
     if x < (a + 1) / (a + b + 2):
