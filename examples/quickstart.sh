@@ -48,7 +48,7 @@ scicot predict "$OUT/tutor.jsonl" -o "$OUT/given.jsonl" \
   --answer-model "$OUT/runs/answer" --rationale-from input
 
 scicot evaluate two-stage="$OUT/two-stage.jsonl" direct="$OUT/direct.jsonl" \
-  "tutor's rationales"="$OUT/given.jsonl" --cluster-by meta.fact --by meta.domain \
+  "tutor's rationales"="$OUT/given.jsonl" --cluster-by meta.fact --by meta.domain --primary direct \
   --report "$OUT/report.html" --force
 
 cat <<'NOTES'
