@@ -115,69 +115,6 @@ compare() { # SET STUDENT
   scicot evaluate "${files[@]}" --primary direct --report "$place/report.html" --force
 }
 
-each() { # SET
-  local teacher=$TEACHER
-  [ -z "${SMOKE:-}" ] || teacher=recorded:$OUT/$1/world/train_replies.jsonl
-  say "$1: the teacher explains"
-  scicot generate-rationales "$(train_of "$1")" -o "$OUT/$1/rationales.jsonl" \
-    --teacher "$teacher" --samples "$SAMPLES"
-}
-
-# All questions: left alone, predict would take its part of a job array, which is of students here.
-predict() { # QUESTIONS OPTION...
-  scicot predict "$@" --shard 1/1
-}
-
-# Both stages and their rivals of one student and seed, and what they predict.
-train() { # SET STUDENT SEED
-  local set=$1 student=$2 seed=$3 run rationales common rival questions method
-  run=$OUT/$set/$(basename "$student")/seed-$seed
-  rationales=$OUT/$set/rationales.jsonl
-  common=(--student "$student" --seed "$seed" --batch-size "${BATCH:-32}"
-    --learning-rate "${RATE:-3e-4}")
-  say "$set, $student, seed $seed: stage 1, with $FOLDS fold students"
-  scicot train-rationale "$rationales" -o "$run/rationale" --folds "$FOLDS" \
-    "${common[@]}" "${length[@]}" "${dev[@]}"
-  say "$set, $student, seed $seed: stage 2, of the teacher's rationales, and of some of the fold students'"
-  scicot train-answer "$rationales" -o "$run/answer" "${common[@]}" "${length[@]}" "${dev[@]}"
-  scicot train-answer "$rationales" "$run/rationale/out_of_fold.jsonl" --weights 4,1 \
-    -o "$run/mixed" "${common[@]}" "${length[@]}" "${dev[@]}"
-  say "$set, $student, seed $seed: the rivals"
-  scicot train-answer "$rationales" -o "$run/direct" --method direct \
-    "${common[@]}" "${length[@]}" "${dev[@]}"
-  for rival in $RIVALS; do
-    method=(--method "$rival" "${length[@]}")
-    [ "$rival" != direct-equal ] ||
-      method=(--method direct --equal-to "$run/rationale" --equal-to "$run/answer")
-    scicot train-answer "$rationales" -o "$run/$rival" "${common[@]}" "${dev[@]}" "${method[@]}"
-  done
-  say "$set, $student, seed $seed: predictions"
-  questions=$(test_of "$set")
-  predict "$questions" -o "$run/two-stage.jsonl" \
-    --rationale-model "$run/rationale" --answer-model "$run/answer"
-  predict "$questions" -o "$run/sampled.jsonl" --samples "$DRAWS" \
-    --rationale-model "$run/rationale" --answer-model "$run/answer"
-  predict "$questions" -o "$run/mixed-with-folds.jsonl" --with-folds \
-    --rationale-model "$run/rationale" --answer-model "$run/mixed"
-  predict "$questions" -o "$run/shuffled.jsonl" --rationale-from shuffled \
-    --rationale-model "$run/rationale" --answer-model "$run/answer"
-  for rival in direct $RIVALS; do
-    predict "$questions" -o "$run/$rival.jsonl" --answer-model "$run/$rival"
-  done
-}
-
-# The verdict over the seeds that are there; two stages against direct is the comparison named beforehand.
-compare() { # SET STUDENT
-  local place=$OUT/$1/$(basename "$2") system file files=()
-  for system in two-stage direct sampled mixed-with-folds shuffled $RIVALS; do
-    for file in "$place"/seed-*/"$system.jsonl"; do
-      [ ! -e "$file" ] || files+=("$system=$file")
-    done
-  done
-  say "$1, $2: the verdict"
-  scicot evaluate "${files[@]}" --primary direct --report "$place/report.html" --force
-}
-
 each() { # FUNCTION: of every set, student and seed, or the one that a job array's index names
   local number=0 wanted=${SLURM_ARRAY_TASK_ID:-} set student seed
   for set in $SETS; do

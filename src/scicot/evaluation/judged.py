@@ -101,7 +101,8 @@ class Column:
         self.squares.append(sum([p * p for p in row.scores.values()]) if known else math.nan)
         self.abstained.append(row.abstained)
         texts = [choice.text for choice in question.choices]
-        self.asked.append(hash((question.question.strip(), frozenset(texts))))
+        # A sum, since files may hold the choices in another order.
+        self.asked.append(hash((question.question.strip(), sum(map(hash, texts)))))
         self.answer.append(hash(texts[labels.index(gold)]))
         given = row.models.get("rationale_from") == "input"
         self.oracle = self.oracle or given or bool(row.models.get("saw_answer"))
