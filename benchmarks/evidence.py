@@ -20,12 +20,11 @@ import shutil
 import subprocess
 import sys
 import time
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from benchmarks.lab import Lab, rows
+from benchmarks.lab import Lab, rows, side_by_side
 from scicot import GenerateSettings, TrainSettings, generate_rationales, train_rationale
 from scicot.config import AnswerAs, Keep
 from scicot.records import normalized
@@ -242,15 +241,8 @@ def main() -> None:
         run(arguments.names[0], arguments.out)
     else:
         names = arguments.names or [f"{name}-{s}" for name, own in SETS.items() for s in own.seeds]
-        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-
-        def one(name: str) -> None:
-            command = [sys.executable, "-m", "benchmarks.evidence", "run", str(arguments.out), name]
-            subprocess.run(command, env=environment, check=True)
-            print(f"{name} is done", flush=True)
-
-        with ThreadPoolExecutor(arguments.jobs) as pool:
-            list(pool.map(one, names))
+        calls = [("run", str(arguments.out), name) for name in names]
+        side_by_side("benchmarks.evidence", calls, arguments.jobs)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
+import sys
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -67,6 +72,19 @@ class Lab:
         file = self.place.with_suffix(".json")
         file.with_suffix(".new").write_text(json.dumps(self.results))
         file.with_suffix(".new").replace(file)
+
+
+def side_by_side(module: str, calls: Sequence[Sequence[str]], jobs: int) -> None:
+    """`python -m MODULE CALL...` of all calls, so many at a time, with a thread each: two processes
+    of two threads wait for one another on two cores."""
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+
+    def one(call: Sequence[str]) -> None:
+        subprocess.run([sys.executable, "-m", module, *call], env=environment, check=True)
+        print(f"{call[-1]} is done", flush=True)
+
+    with ThreadPoolExecutor(jobs) as pool:
+        list(pool.map(one, calls))
 
 
 def rows(file: Path) -> list[dict[str, Any]]:

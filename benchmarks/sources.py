@@ -15,11 +15,9 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import re
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -27,7 +25,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.intervals import Floats, interval
-from benchmarks.lab import Lab, exact, rows
+from benchmarks.lab import Lab, exact, rows, side_by_side
 
 REPOSITORY = Path(__file__).parents[1]
 WORLDS: dict[str, list[str]] = {
@@ -242,16 +240,9 @@ def main() -> None:
         world, _, seed = arguments.only.rpartition("-")
         run_world(world, int(seed), arguments.out)
     else:
-        # One thread each: two processes of two threads wait for one another on two cores.
-        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-
-        def one(name: str) -> None:
-            command = [sys.executable, "-m", "benchmarks.sources", "world", str(arguments.out)]
-            subprocess.run([*command, "--only", name], env=environment, check=True)
-            print(f"{name} is done", flush=True)
-
-        with ThreadPoolExecutor(arguments.jobs) as pool:
-            list(pool.map(one, [f"{world}-{seed}" for seed in SEEDS for world in WORLDS]))
+        names = [f"{world}-{seed}" for seed in SEEDS for world in WORLDS]
+        calls = [("world", str(arguments.out), "--only", name) for name in names]
+        side_by_side("benchmarks.sources", calls, arguments.jobs)
 
 
 if __name__ == "__main__":

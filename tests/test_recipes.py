@@ -1,33 +1,12 @@
 """The recipes, in their smoke form."""
 
-import os
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
-from conftest import REPOSITORY, read_rows
-
-RECIPES = REPOSITORY / "examples" / "recipes"
-ENVIRONMENT = {
-    **os.environ,
-    "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-    "PYTHON": sys.executable,
-    "SMOKE": "1",
-}
-
-
-def recipe(name: str, out: Path, *parts: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        ["bash", str(RECIPES / f"{name}.sh"), *parts],
-        env={**ENVIRONMENT, "OUT": str(out), **variables},
-        capture_output=True,
-        text=True,
-        timeout=900,
-        check=False,
-    )
+from conftest import read_rows
+from recipes import RECIPES, recipe
 
 
 @pytest.mark.parametrize("name", ["arc", "openbookqa", "commonsenseqa"])
@@ -50,25 +29,6 @@ def test_each_recipe_ends_in_a_verdict(name: str, tmp_path: Path) -> None:
         }
         again = recipe(name, tmp_path, "train", RIVALS=rivals, **sets, **task)
         assert (again.returncode, read_rows(predictions)) == (0, before), "shards are not for tasks"
-
-
-def test_a_stopped_recipe_goes_on(tmp_path: Path) -> None:
-    """Killed a few times at whatever step it was, and then let run to its verdict."""
-    for seconds in (5, 12, 20):
-        process = subprocess.Popen(
-            ["bash", str(RECIPES / "scienceqa.sh")],
-            env={**ENVIRONMENT, "OUT": str(tmp_path), "RIVALS": ""},
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-        time.sleep(seconds)
-        assert process.poll() is None, "still at it"
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-    done = recipe("scienceqa", tmp_path, RIVALS="")
-    assert done.returncode == 0, done.stderr
-    assert "two-stage minus direct" in done.stdout
 
 
 def test_a_verdict_is_of_finished_predictions(tmp_path: Path) -> None:

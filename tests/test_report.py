@@ -134,6 +134,30 @@ def test_the_page_works_in_a_browser(page: Path) -> None:
     }  # fmt: skip
 
 
+def test_files_may_call_choices_differently(tmp_path: Path) -> None:
+    mine = rows_of("AB")
+    renamed = [
+        {
+            **row,
+            "choices": [{**own, "label": "ba"[place]} for place, own in enumerate(row["choices"])],
+        }
+        for row in mine
+    ]
+    swaps = {"A": "b", "B": "a"}
+    for row in renamed:
+        row |= {"answer": swaps[row["answer"]], "prediction": swaps[row["prediction"]]}
+        row["scores"] = {swaps[label]: p for label, p in row["scores"].items()}
+    files = [write_rows(tmp_path / "a.jsonl", mine), write_rows(tmp_path / "b.jsonl", renamed)]
+    page = tmp_path / "page.html"
+    write_report(evaluate(files), files, page)
+    for question in document(page)["questions"]:
+        assert question["said"][0]["place"] == question["said"][1]["place"]
+        assert question["said"][0]["scores"] == question["said"][1]["scores"]
+    fewer = [{**mine[0], "choices": [*mine[0]["choices"][:1], {"label": "C", "text": "other"}]}]
+    files[1] = write_rows(tmp_path / "b.jsonl", fewer)
+    write_report(evaluate(files), files, page, force=True)
+
+
 @pytest.mark.skipif(BROWSER is None, reason="no chromium here")
 def test_a_page_of_one_system_without_groups_has_filters_too(scicot: Any, tmp_path: Path) -> None:
     mine, page = write_rows(tmp_path / "mine.jsonl", rows_of("AAB-")), tmp_path / "page.html"

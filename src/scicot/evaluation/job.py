@@ -61,7 +61,7 @@ class Evaluation:
                     f" the right one stands there in {100 * gold:.0f} %: it seems to go by the"
                     " place (train-answer --shuffle-choices)"
                 )
-        return hints
+        return list(dict.fromkeys(hints))
 
     def to_row(self) -> Row:
         """The verdict as JSON (docs/schema/evaluation.schema.json)."""

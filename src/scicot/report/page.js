@@ -1,5 +1,5 @@
 "use strict";
-const {verdict, made, most: shown, questions} = JSON.parse(document.getElementById("data").textContent);
+const {verdict, made, questions} = JSON.parse(document.getElementById("data").textContent);
 const {systems, comparisons} = verdict, by = made.settings.by;
 const $ = id => document.getElementById(id);
 const SVG = "http://www.w3.org/2000/svg";
@@ -229,7 +229,7 @@ function show() {
   found.page = Math.min(Math.max(0, found.page), pages - 1);
   $("list").replaceChildren(...found.list.slice(found.page * PAGE, (found.page + 1) * PAGE).map(card));
   $("found").textContent = `${found.list.length.toLocaleString("en")} of ${questions.length.toLocaleString("en")} questions`;
-  if (systems[0].questions > questions.length) $("found").textContent += ` (the page holds the first ${shown.toLocaleString("en")}; the figures are of all)`;
+  if (systems[0].questions > questions.length) $("found").textContent += ` (the page holds the first ones; the figures are of all)`;
   $("page").textContent = `page ${found.page + 1} of ${pages.toLocaleString("en")}`;
   $("previous").disabled = found.page === 0;
   $("next").disabled = found.page === pages - 1;

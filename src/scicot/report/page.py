@@ -78,7 +78,6 @@ def write_report(
             "questions": None if questions is None else os.fspath(questions),
             "settings": asdict(settings),
         },
-        "most": MOST,
         "questions": [*shown.values()],
     }
     try:
@@ -134,12 +133,12 @@ def _add(
         },
     )
     if known["said"][number] is None:
-        # Another file may hold the choices in another order.
-        labels = {choice.text: choice.label for choice in reversed(question.choices)}
-        if any(question.text_of(label) != text for label, text in known["choices"]):
+        # Another file may hold the choices in another order, or by other labels.
+        order: list[str | None] = list(question.labels)
+        texts = [choice.text for choice in question.choices]
+        if texts != [text for _, text in known["choices"]]:
+            labels = dict(zip(texts, question.labels, strict=True))
             order = [labels.get(text) for _, text in known["choices"]]
-        else:
-            order = list(question.labels)
         known["said"][number] = {
             "place": order.index(row.prediction) if row.prediction in order else None,
             "sure": row.confidence,
