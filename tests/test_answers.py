@@ -146,6 +146,26 @@ def test_a_log_of_texts_is_read_through_its_first_filter(tmp_path: Path) -> None
     assert any("3 rows left out, of other filters than 'strict'" in line for line in told.notes)
 
 
+def test_a_report_shows_what_was_judged(scicot: Any, tmp_path: Path) -> None:
+    """Though the log holds the filters of its documents in changing order."""
+
+    def read(number: int, reply: str, name: str) -> dict[str, Any]:
+        return sample(number, [], resps=[[reply]], filtered_resps=[reply], filter=name)
+
+    rows = [
+        read(0, "B", "strict"),
+        read(0, "A", "loose"),
+        read(1, "B", "loose"),
+        read(1, "A", "strict"),
+    ]
+    file, report = write_rows(tmp_path / "samples.jsonl", rows), tmp_path / "r.html"
+    outcome = scicot("evaluate", file, "--report", report, "--json")
+    assert json.loads(outcome.stdout)["systems"][0]["correct"] == 2
+    text = report.read_text()
+    data = json.loads(text.partition('id="data">')[2].partition("</script>")[0])
+    assert [own["said"][0]["place"] for own in data["questions"]] == [1, 0]
+
+
 def test_a_log_of_a_task_whose_documents_are_no_question_rows(tmp_path: Path) -> None:
     """As HellaSwag's, which the harness shows as a prompt and its continuations."""
     rows = [sample(n, [-1.0, -2.0]) for n in range(3)]

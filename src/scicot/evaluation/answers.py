@@ -14,7 +14,7 @@ import hashlib
 import os
 import sqlite3
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -63,7 +63,8 @@ class Answers:
                 self._asked = _Asked(counted(rows, task), os.fspath(questions))
 
     def of(self, file: sources.Source) -> Iterator[Prediction]:
-        """The rows of a file, and behind them the questions that were asked and not answered."""
+        """One row of a file for each question, and behind them the questions that were asked and
+        not answered; ScicotError where an id comes twice."""
         rows = sources.predictions(
             file,
             convert=_Reading(self._asked, self._per_character).convert,
@@ -71,18 +72,30 @@ class Answers:
             skip_invalid=self._skip_invalid,
             reporter=self._reporter,
         )
-        return iter(rows) if self._asked is None else self._whole(file, rows, self._asked)
-
-    def _whole(
-        self, file: sources.Source, rows: Iterable[Prediction], asked: _Asked
-    ) -> Iterator[Prediction]:
-        answered = set()
+        seen: set[str] = set()
+        first: Mapping[str, Any] = {}
+        further = 0
         for row in rows:
-            answered.add(row.question.id)
-            yield row
+            first = first or row.models
+            if _is_further(row, first, seen):
+                further += 1
+            elif row.question.id in seen:
+                raise ScicotError(
+                    f"{os.fspath(file)}: id {row.question.id!r} comes twice; one row a question"
+                )
+            else:
+                seen.add(row.question.id)
+                yield row
+        if further:
+            told, read = number_of(further, "row"), first.get(lm_eval.FILTER)
+            which = "further samples" if read is None else f"of other filters than {read!r}"
+            self._reporter.note(f"{os.fspath(file)}: {told} left out, {which}")
+        yield from self._unanswered(file, seen)
+
+    def _unanswered(self, file: sources.Source, answered: Collection[str]) -> Iterator[Prediction]:
         missing: list[str] = []
         count = 0
-        for question in asked:
+        for question in self._asked or ():
             if question.id not in answered:
                 count += 1
                 missing += [question.id][: _KEPT - len(missing)]
@@ -92,6 +105,14 @@ class Answers:
                 f"{os.fspath(file)}: no answer to {number_of(count, 'question')}"
                 f" ({some_of(missing)}), counted as not answered"
             )
+
+
+def _is_further(row: Prediction, first: Mapping[str, Any], seen: Collection[str]) -> bool:
+    """Whether it is another reply to its question: of a teacher, or as another filter than the
+    first row's read it."""
+    if lm_eval.FILTER in row.models:
+        return bool(row.models[lm_eval.FILTER] != first.get(lm_eval.FILTER))
+    return row.question.id in seen and "teacher" in row.models
 
 
 class _Reading:

@@ -14,7 +14,6 @@ import numpy as np
 import numpy.typing as npt
 
 from scicot.errors import ScicotError
-from scicot.evaluation.lm_eval import FILTER
 from scicot.evaluation.rationales import RationaleCounts, RationaleFigures
 from scicot.records import Prediction, Question
 from scicot.reporting import Reporter, number_of, some_of
@@ -50,42 +49,21 @@ class Column:
     def read(
         cls, file: Source, rows: Iterable[Prediction], paths: Sequence[str], reporter: Reporter
     ) -> Column:
-        """Take up the rows of a file, with the values of these fields; ScicotError where an id
-        comes twice, a field is missing, or nothing can be judged."""
+        """Take up the rows of a file, one for each question, with the values of these fields;
+        ScicotError where a field is missing, or nothing can be judged."""
         column = cls(os.fspath(file), fields={path: [] for path in paths})
-        seen: set[str] = set()
-        unlabelled = further = 0
+        unlabelled = 0
         for row in rows:
-            question = row.question
-            if column._is_further(row, seen):
-                further += 1
-                continue
-            if question.id in seen:
-                raise ScicotError(
-                    f"{column.file}: id {question.id!r} comes twice; one row a question"
-                )
-            seen.add(question.id)
-            if question.answer is None:
+            if row.question.answer is None:
                 unlabelled += 1
             else:
-                column._add(row, question, question.answer)
+                column._add(row, row.question, row.question.answer)
         if unlabelled:
             told = number_of(unlabelled, "row")
             reporter.warn(f"{column.file}: {told} without a gold answer left out")
-        if further:
-            told, read = number_of(further, "row"), column.models.get(FILTER)
-            which = "further samples" if read is None else f"of other filters than {read!r}"
-            reporter.note(f"{column.file}: {told} left out, {which}")
         if not column.ids:
             raise ScicotError(f"{column.file}: no row has a gold answer to judge by")
         return column
-
-    def _is_further(self, row: Prediction, seen: set[str]) -> bool:
-        """Whether it is another reply to its question: of a teacher, or as another filter than the
-        first row's read it."""
-        if FILTER in row.models:
-            return bool(self.models) and row.models[FILTER] != self.models.get(FILTER)
-        return row.question.id in seen and "teacher" in row.models
 
     def _add(self, row: Prediction, question: Question, gold: str) -> None:
         labels = question.labels
