@@ -24,6 +24,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from benchmarks.exercises import write_exercises
 from benchmarks.lab import Lab, rows, side_by_side
 from scicot import GenerateSettings, TrainSettings, generate_rationales, train_rationale
 from scicot.config import AnswerAs, Keep
@@ -51,7 +52,8 @@ class Set:
     shuffle: bool = False  # choices in a new order each time
     keep: Keep = "correct"  # of the teacher's replies
     answer_as: AnswerAs = "label"
-    exercise: bool = False  # in place of each rationale the words of the right choice
+    told: bool = False  # in place of each rationale the words of the right choice
+    exercises: int = 0  # steps of reading exercises before, and as many rows of them beside
 
 
 SCIENCEQA = Set(
@@ -81,7 +83,8 @@ SETS = {
     "scienceqa_text": replace(ONCE, answer_as="text"),
     "scienceqa_small": replace(ONCE, student="scratch:small", steps=(600, 600)),
     "scienceqa_longer": replace(ONCE, steps=(3000, 2400)),
-    "openbookqa_words": replace(OPENBOOKQA, seeds=(0,), exercise=True, steps=(600, 1600)),
+    "scienceqa_exercises": replace(ONCE, exercises=2400),
+    "openbookqa_words": replace(OPENBOOKQA, seeds=(0,), told=True, steps=(600, 1600)),
 }
 
 
@@ -103,7 +106,7 @@ def run(name: str, out: Path) -> None:
     stage_1 = lab.place / "runs" / "rationale"
     train_rationale(teacher, stage_1, student=own.student, settings=settings)
     more: dict[str, Any] = {"shuffle_choices": own.shuffle, "answer_as": own.answer_as}
-    readers = {"teacher": lab.train_answer("teacher", [teacher], own.steps[1], **more)}
+    readers = {"teacher": _reader(lab, own, teacher, tutor, more)}
     direct = lab.train_answer("direct", [teacher], own.steps[1], method="direct", **more)
     lab.judge("direct", test, answer_model=direct)
     if own.folds:
@@ -114,6 +117,8 @@ def run(name: str, out: Path) -> None:
         lab.judge(f"{learnt}/none", test, answer_model=reader, rationale_from="none")
         for source, file in behind.items():
             lab.judge(f"{learnt}/{source}", file, answer_model=reader, rationale_from="input")
+    lab.judge_generated("teacher/student, generated", written, readers["teacher"])
+    lab.judge_generated("direct, generated", written, direct)
     two: dict[str, Any] = {"answer_model": readers["teacher"], "rationale_model": stage_1}
     lab.judge("teacher/5 samples", test, samples=5, **two)
     if own.folds:
@@ -124,6 +129,21 @@ def run(name: str, out: Path) -> None:
     lab.results["seconds"] = before + time.monotonic() - start
     lab.results["done"] = True
     lab.save()
+
+
+def _reader(lab: Lab, own: Set, teacher: Path, tutor: Path, more: dict[str, Any]) -> Path:
+    """The answer student of the default recipe; after and beside reading exercises, if told."""
+    if not own.exercises:
+        return lab.train_answer("teacher", [teacher], own.steps[1], **more)
+    exercises, asked = lab.place / "exercises.jsonl", lab.place / "exercises_asked.jsonl"
+    write_exercises(teacher, exercises, lab.base.seed)
+    write_exercises(tutor, asked, lab.base.seed)
+    student = lab.train_answer("exercised", [exercises], own.exercises, **more)
+    # Rehearsed beside the questions: as many rows of the one as of the other.
+    mixed: dict[str, Any] = {"student": student, "weights": (1.0, 1.0), **more}
+    reader = lab.train_answer("teacher", [teacher, exercises], own.steps[1], **mixed)
+    lab.judge("exercises", asked, into="reads", answer_model=reader, rationale_from="input")
+    return reader
 
 
 def _readers(
@@ -191,7 +211,7 @@ def _questions(lab: Lab, own: Set) -> tuple[Path, Path, Path]:
         generate_rationales(
             test, tutor, teacher=f"recorded:{replies[1]}", settings=GenerateSettings(keep="all")
         )
-    for file in (teacher, tutor) if own.exercise else ():
+    for file in (teacher, tutor) if own.told else ():
         _replace_by_answers(file)
     asked = place / "test.jsonl"
     known = {normalized(row["question"]) for row in rows(train)}

@@ -16,6 +16,10 @@ from typing import Any
 import numpy as np
 
 from scicot import PredictSettings, TrainSettings, predict, train_answer
+from scicot.records import Question, Rationale
+from scicot.stages import answer_input, answer_target
+from scicot.students.base import Decoding
+from scicot.students.runs import Run
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,28 @@ class Lab:
         answers = rows(self.predict(questions, f"predictions/{folder}", **models))
         self.results[into][name] = [int(row["prediction"] == row["answer"]) for row in answers]
         self.save()
+
+    def judge_generated(self, name: str, questions: Path, run: Path) -> None:
+        """The same with answers that are generated and read to the letter, as others do it, rather
+        than scored by likelihood: what is no label is wrong. The questions bring rationales."""
+        if name in self.results["right"]:
+            return
+        model = Run.at(run)
+        student = model.load(batch_size=64, device="cpu", precision="fp32")
+        asked = [Rationale.from_row(row) for row in rows(questions)]
+        inputs = [answer_input(row.question, row.rationale, model.stage) for row in asked]
+        written = student.generate(inputs, Decoding(self.base.max_target_tokens))
+        self.results["right"][name] = [
+            int(text == self._expected(row.question, model))
+            for (text,), row in zip(written, asked, strict=True)
+        ]
+        self.save()
+
+    def _expected(self, question: Question, model: Run) -> str:
+        label = question.answer
+        if label is None:
+            raise ValueError(f"{question.id} has no answer to compare with")
+        return answer_target(question, label, answer_as=model.manifest.answer_as)
 
     def save(self) -> None:
         file = self.place.with_suffix(".json")

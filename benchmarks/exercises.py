@@ -1,0 +1,62 @@
+"""Reading exercises: questions that whoever reads the rationale can answer, and nobody else.
+
+The choices are words, of which only the right one stands in the rationale. Rationales are those of
+real questions, cut to lengths from one word to all, so that the short ones teach what the long ones
+ask for.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+from pathlib import Path
+
+from benchmarks.lab import rows
+
+EACH = 4  # exercises of a rationale
+SHORTEST = 4  # letters of a word that is asked for
+
+
+def write_exercises(source: Path, out: Path, seed: int) -> None:
+    """Make OUT of the rationale rows of a file, with as many choices as their questions have."""
+    draw = random.Random(seed)
+    own = [row for row in rows(source) if _words(row["rationale"])]
+    # Words as often as they are written: that a word is common shall not tell that it is right.
+    every = [word for row in own for word in sorted(_words(row["rationale"]))]
+    with out.open("w") as stream:
+        for number, row in enumerate(own):
+            for part in range(EACH):
+                text = _cut(row["rationale"], draw)
+                known = _words(row["rationale"])
+                right = draw.choice(sorted(_words(text) or known))
+                if right not in _words(text):
+                    text = right
+                others = dict.fromkeys(draw.sample(every, 400))
+                wrong = [word for word in others if word not in known]
+                labels = [choice["label"] for choice in row["choices"]]
+                words = [right, *wrong[: len(labels) - 1]]
+                draw.shuffle(words)
+                exercise = {
+                    "id": f"exercise-{number}-{part}",
+                    "question": row["question"],
+                    "choices": [
+                        {"label": label, "text": word}
+                        for label, word in zip(labels, words, strict=True)
+                    ],
+                    "answer": labels[words.index(right)],
+                    "rationale": text,
+                }
+                stream.write(json.dumps(exercise) + "\n")
+
+
+def _words(text: str) -> set[str]:
+    return {word.lower() for word in re.findall(r"[^\W\d_]+", text) if len(word) >= SHORTEST}
+
+
+def _cut(text: str, draw: random.Random) -> str:
+    """The words from somewhere to somewhere; as often one word as all of them."""
+    words = text.split()
+    length = min(len(words), round(len(words) ** draw.random()))
+    start = draw.randrange(len(words) - length + 1)
+    return " ".join(words[start : start + length])
