@@ -101,7 +101,7 @@ def run(name: str, out: Path) -> None:
     teacher, test, tutor = _questions(lab, own)
     before = float(lab.results["seconds"])  # of whatever was finished
     settings = replace(base, max_steps=own.steps[0], folds=own.folds)
-    if not own.real:
+    if own.folds and not own.real:
         settings = replace(settings, fold_by="meta.block")
     stage_1 = lab.place / "runs" / "rationale"
     train_rationale(teacher, stage_1, student=own.student, settings=settings)
