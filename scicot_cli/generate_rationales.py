@@ -2,17 +2,38 @@
 
 from __future__ import annotations
 
+import json
+import sys
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
-from scicot.config import GenerateSettings, Keep
+from scicot.config import GenerateSettings, Keep, RevealAnswer
 from scicot.errors import ScicotError
+from scicot.reporting import number_of
 from scicot_cli import console
 from scicot_cli import options as opt
 
+if TYPE_CHECKING:
+    from scicot.annotation import Estimate, GenerateSummary
+
 SOME_ROWS_FAILED = 3
+_REVEAL = "--reveal-answer"
+_WHEN = ("never", "always", "on-failure")
+
+
+class GenerateRationales(TyperCommand):
+    """The command, of which one option may go without its value: --reveal-answer is "always"."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        told = [
+            f"{_REVEAL}=always" if arg == _REVEAL and following not in _WHEN else arg
+            for arg, following in zip(args, [*args[1:], ""], strict=True)
+        ]
+        return super().parse_args(ctx, told)
 
 
 def generate_rationales(
@@ -36,7 +57,8 @@ def generate_rationales(
         typer.Option(
             "--teacher",
             metavar="KIND:NAME",
-            help="anthropic:MODEL asks through the Messages API; recorded:FILE replays replies.",
+            help="anthropic:MODEL asks through the Messages API, hf:MODEL_OR_DIR a causal language"
+            " model on this machine; recorded:FILE replays replies.",
         ),
     ],
     base_url: Annotated[
@@ -51,8 +73,12 @@ def generate_rationales(
         int, typer.Option("--samples", help="Rationales asked for each question.")
     ] = GenerateSettings.samples,
     reveal_answer: Annotated[
-        bool,
-        typer.Option("--reveal-answer", help="Show the teacher the right answer (as STaR does)."),
+        RevealAnswer,
+        typer.Option(
+            _REVEAL,
+            help="Show the teacher the right answer (as STaR does): always (also without a value),"
+            " or on-failure, a second time where the first reply was not fit to learn from.",
+        ),
     ] = GenerateSettings.reveal_answer,
     keep: Annotated[
         Keep,
@@ -68,9 +94,74 @@ def generate_rationales(
             help="Your own prompt, with {question} and {choices}; also {context}, {answer}.",
         ),
     ] = None,
+    examples: Annotated[
+        str | None,
+        typer.Option(
+            "--examples",
+            metavar="FILE",
+            help="Rationale rows with answers that the teacher is shown first (few-shot).",
+        ),
+    ] = None,
     max_tokens: Annotated[
         int, typer.Option("--max-tokens", help="Tokens a reply may have.")
     ] = GenerateSettings.max_tokens,
+    temperature: Annotated[
+        float | None,
+        typer.Option(
+            "--temperature",
+            help="Of sampling, where the teacher takes it: hf: and most local servers do,"
+            " Anthropic's API does not.",
+        ),
+    ] = GenerateSettings.temperature,
+    top_p: Annotated[
+        float | None, typer.Option("--top-p", help="Of sampling, likewise.")
+    ] = GenerateSettings.top_p,
+    concurrency: Annotated[
+        int,
+        typer.Option(
+            "--concurrency",
+            help="Requests in flight; fewer leave while the server says it is too much.",
+        ),
+    ] = GenerateSettings.concurrency,
+    batch: Annotated[
+        bool,
+        typer.Option(
+            "--batch",
+            help="Send all through the Message Batches API: half the price, done within a day. The"
+            " same command fetches what was sent before.",
+        ),
+    ] = GenerateSettings.batch,
+    cancel_batches: Annotated[
+        bool,
+        typer.Option(
+            "--cancel-batches", help="Take back what was sent with --batch; keep what is done."
+        ),
+    ] = GenerateSettings.cancel_batches,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run",
+            help="Ask nothing: print how many requests and tokens are left, and what they cost.",
+        ),
+    ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="With --dry-run: print it as JSON.")
+    ] = False,
+    max_cost: Annotated[
+        float | None,
+        typer.Option(
+            "--max-cost",
+            help="Dollars that OUT may cost in all its runs; stops before more, resumable.",
+        ),
+    ] = GenerateSettings.max_cost,
+    price: Annotated[
+        str | None,
+        typer.Option(
+            "--price",
+            metavar="IN,OUT",
+            help="Dollars for a million tokens in and out, where the built-in table is wrong.",
+        ),
+    ] = None,
     max_wait: Annotated[
         float,
         typer.Option(
@@ -80,6 +171,10 @@ def generate_rationales(
     timeout: Annotated[
         float, typer.Option("--timeout", help="Seconds one request may take.")
     ] = GenerateSettings.timeout,
+    max_failures: Annotated[
+        int,
+        typer.Option("--max-failures", help="Requests in a row that may fail before all stops."),
+    ] = GenerateSettings.max_failures,
     retry_rejected: Annotated[
         bool,
         typer.Option(
@@ -96,7 +191,8 @@ def generate_rationales(
 ) -> None:
     """Ask a teacher to explain every question.
 
-    The same command again goes on where it stopped and asks nothing twice.
+    The same command again goes on where it stopped and asks nothing twice. Rows come in the order
+    of the replies.
     """
     reporter = console.reporter(quiet=quiet, verbose=verbose)
     settings = GenerateSettings(
@@ -104,33 +200,41 @@ def generate_rationales(
         reveal_answer=reveal_answer,
         keep=keep,
         max_tokens=max_tokens,
+        temperature=temperature,
+        top_p=top_p,
+        concurrency=concurrency,
         max_wait=max_wait,
         timeout=timeout,
+        max_failures=max_failures,
         retry_rejected=retry_rejected,
+        batch=batch,
+        cancel_batches=cancel_batches,
+        max_cost=max_cost,
+        price=_price(price),
     )
-    from scicot.annotation import generate_rationales as generate
+    if as_json and not dry_run:
+        raise ScicotError("--json: what --dry-run finds is printed so; rows are JSON anyway")
+    from scicot import annotation
 
-    summary = generate(
-        questions,
-        output,
-        teacher=teacher,
-        settings=settings,
-        base_url=base_url,
-        prompt=_read(prompt) if prompt else None,
-        limit=limit,
-        skip_invalid=skip_invalid,
-        force=force,
-        reporter=reporter,
-    )
-    reasons = ", ".join(f"{count} {reason}" for reason, count in summary.rejected.most_common())
-    done = f", {summary.already_done} done before" if summary.already_done else ""
-    tokens = ", ".join(f"{count:,} {name}" for name, count in summary.tokens.items())
-    reporter.note(
-        f"{output}: {summary.kept} kept, {summary.rejected.total()} rejected"
-        + (f" ({reasons})" if reasons else "")
-        + done
-        + (f"; {tokens}" if tokens else "")
-    )
+    arguments: dict[str, Any] = {
+        "teacher": teacher,
+        "settings": settings,
+        "base_url": base_url,
+        "prompt": _read(prompt) if prompt else None,
+        "examples": examples,
+        "limit": limit,
+        "skip_invalid": skip_invalid,
+        "force": force,
+        "reporter": reporter,
+    }
+    if dry_run:
+        estimate = annotation.estimate_cost(questions, output, **arguments)
+        text = json.dumps(asdict(estimate), indent=1) if as_json else _estimated(estimate)
+        sys.stdout.write(text + "\n")
+        return
+    summary = annotation.generate_rationales(questions, output, **arguments)
+    for line in _told(summary, output):
+        reporter.note(line)
     if summary.errors:
         console.error(f"{summary.errors} rows met an error; --retry-rejected asks them again")
         raise typer.Exit(SOME_ROWS_FAILED)
@@ -141,3 +245,58 @@ def _read(path: Path) -> str:
         return path.read_text()
     except (OSError, UnicodeDecodeError) as error:
         raise ScicotError(f"--prompt {path}: not readable ({error})") from None
+
+
+def _price(text: str | None) -> tuple[float, float] | None:
+    if text is None:
+        return None
+    try:
+        read, written = (float(part) for part in text.split(","))
+    except ValueError:
+        raise ScicotError(f"--price {text}: give IN,OUT, as 0.10,0.50") from None
+    return read, written
+
+
+def _told(summary: GenerateSummary, output: str) -> list[str]:
+    """What became of a run, for people."""
+    reasons = ", ".join(f"{count} {reason}" for reason, count in summary.rejected.most_common())
+    done = f", {summary.already_done} done before" if summary.already_done else ""
+    tokens = ", ".join(f"{count:,} {name}" for name, count in summary.tokens.items())
+    lines = [
+        f"{output}: {summary.kept} kept, {summary.rejected.total()} rejected"
+        + (f" ({reasons})" if reasons else "")
+        + done
+        + (f"; {tokens}" if tokens else "")
+    ]
+    if summary.cost is not None and summary.spent is not None:
+        before = f", ${summary.spent:.4f} with earlier runs" if summary.already_done else ""
+        saved = f"; its cache saved ${summary.saved:.4f}" if summary.saved > 0 else ""
+        lines.append(f"cost: ${summary.cost:.4f}{before}{saved}")
+    if summary.all_kept:
+        share = summary.named / summary.all_kept
+        lines.append(
+            f"{share:.0%} of {number_of(summary.all_kept, 'kept rationale')} name the right choice"
+            " and no other, so that a student need not reason to read the answer off them; none"
+            " announces it"
+        )
+    return lines
+
+
+def _estimated(estimate: Estimate) -> str:
+    how = "counted by the server" if estimate.input_counted else "estimated"
+    lines = [
+        f"teacher          {estimate.teacher}",
+        f"requests         {estimate.requests:,} ({estimate.already_done:,} done before)",
+        f"input tokens     {estimate.input_tokens:,} ({how})",
+        f"output tokens    {estimate.output_tokens:,} expected,"
+        f" {estimate.most_output_tokens:,} at most",
+    ]
+    for name, cost, most in (
+        ("cost", estimate.cost, estimate.most_cost),
+        ("cost, --batch", estimate.batched_cost, estimate.batched_most_cost),
+    ):
+        told = "price not known (--price IN,OUT)"
+        if cost is not None and most is not None:
+            told = f"${cost:,.4f} expected, ${most:,.4f} at most"
+        lines.append(f"{name:<17}{told}")
+    return "\n".join(lines)

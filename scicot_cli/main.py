@@ -16,7 +16,7 @@ from scicot.errors import ScicotError, StoppedEarly
 from scicot.version import __version__
 from scicot_cli import console
 from scicot_cli.evaluate import evaluate
-from scicot_cli.generate_rationales import generate_rationales
+from scicot_cli.generate_rationales import GenerateRationales, generate_rationales
 from scicot_cli.merge import merge
 from scicot_cli.predict import predict
 from scicot_cli.train_answer import train_answer
@@ -100,7 +100,7 @@ def scicot(
     """
 
 
-app.command("generate-rationales")(generate_rationales)
+app.command("generate-rationales", cls=GenerateRationales)(generate_rationales)
 app.command("train-rationale")(train_rationale)
 app.command("train-answer")(train_answer)
 app.command("predict")(predict)

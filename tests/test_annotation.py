@@ -149,11 +149,11 @@ def test_a_changed_question_under_an_old_id_is_refused(tmp_path: Path) -> None:
 def test_a_rationale_that_still_announces_the_answer_leaks(
     questions: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from scicot import annotation
+    from scicot.annotation import judging
     from scicot.replies import ParsedReply
 
     leaking = ParsedReply("The answer is (A). It is.", "A")
-    monkeypatch.setattr(annotation, "read_reply", lambda *_: leaking)
+    monkeypatch.setattr(judging, "read_reply", lambda *_: leaking)
     out = tmp_path / "out.jsonl"
     settings = GenerateSettings(keep="all")
     generate_rationales(questions, out, teacher=ScriptedTeacher(), settings=settings)
@@ -203,12 +203,12 @@ def test_a_retry_that_is_cut_short_loses_no_rejected_row(questions: Path, tmp_pa
 
 
 def test_a_server_that_says_at_once_is_not_stormed(questions: Path, tmp_path: Path) -> None:
-    teacher = ScriptedTeacher({"q0": TeacherBusy("429", 0)})
+    teacher = ScriptedTeacher({"q0": TeacherBusy("429", 0, limited=True)})
     with pytest.raises(StoppedEarly):
         generate_rationales(
             questions, tmp_path / "o", teacher=teacher, settings=GenerateSettings(max_wait=1)
         )
-    assert len(teacher.asked) <= 4
+    assert teacher.asked.count(("q0", 0)) <= 5
 
 
 def test_a_start_that_failed_does_not_bind_the_next_one(questions: Path, tmp_path: Path) -> None:
@@ -216,7 +216,7 @@ def test_a_start_that_failed_does_not_bind_the_next_one(questions: Path, tmp_pat
     with pytest.raises(ScicotError, match="lacks"):
         generate_rationales(questions, out, teacher=ScriptedTeacher(), prompt="Explain.")
     assert not out.exists()
-    refusing = ScriptedTeacher({"q0": ScicotError("401")})
+    refusing = ScriptedTeacher({q: ScicotError("401") for q in GOLD})
     refusing.name = "scripted:mistyped"
     with pytest.raises(ScicotError, match="401"):
         generate_rationales(questions, out, teacher=refusing)
@@ -248,7 +248,7 @@ def test_trouble_that_passes_is_waited_out_and_told(
     questions: Path, tmp_path: Path, recorder: Recorder
 ) -> None:
     script: dict[str, Any] = {
-        "q0": [TeacherBusy("429", 0.01), TeacherBusy("529", 0), "So.\nAnswer: A"]
+        "q0": [TeacherBusy("429", 0.01), TeacherBusy("429", 0), "So.\nAnswer: A"]
     }
     out = tmp_path / "out.jsonl"
     generate_rationales(questions, out, teacher=ScriptedTeacher(script), reporter=recorder)
@@ -263,11 +263,11 @@ def test_waiting_too_long_stops_resumable(questions: Path, tmp_path: Path) -> No
         generate_rationales(
             questions,
             out,
-            teacher=ScriptedTeacher({"q2": TeacherBusy("429", 60)}),
+            teacher=ScriptedTeacher({"q2": TeacherBusy("429", 60, limited=True)}),
             settings=settings,
         )
     assert caught.value.exit_code == 75
-    assert len(read_rows(out)) == 2
+    assert 2 <= len(read_rows(out)) <= 5, "what others were answered is kept"
     generate_rationales(questions, out, teacher=ScriptedTeacher(), settings=settings)
     assert len(read_rows(out)) == 6
 
@@ -304,7 +304,7 @@ def test_a_row_is_bad_before_anything_is_asked_or_written(tmp_path: Path) -> Non
             unlabelled,
             tmp_path / "out.jsonl",
             teacher=teacher,
-            settings=GenerateSettings(reveal_answer=True),
+            settings=GenerateSettings(reveal_answer="always"),
         )
 
 

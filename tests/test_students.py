@@ -7,9 +7,9 @@ import pytest
 from conftest import SHARED, Trained, needs_shared_data
 
 from scicot import ScicotError
+from scicot.devices import resolve_device, resolve_precision
 from scicot.stages import Input, Stage
 from scicot.students.base import Decoding
-from scicot.students.devices import resolve_device, resolve_precision
 from scicot.students.pretrained import load_student
 from scicot.students.runs import check_run
 from scicot.students.student import Student

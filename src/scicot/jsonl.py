@@ -110,6 +110,68 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
         raise
 
 
+class Appender:
+    """A file that grows by whole lines. `end` is where the next one begins. Made by `appending`."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._open()
+
+    def write(self, line: bytes) -> int:
+        """Append a line, which has left this process when this returns; where it begins."""
+        begin = self.end
+        self._stream.write(line)
+        self._stream.flush()
+        self.end += len(line)
+        return begin
+
+    @contextmanager
+    def replacing(self) -> Iterator[IO[bytes]]:
+        """A file that takes the place of this one, which goes on behind it."""
+        with replacing(self.path) as stream:
+            yield stream
+        self.close()
+        self._open()
+
+    def close(self) -> None:
+        self._stream.close()
+
+    def _open(self) -> None:
+        self._stream = self.path.open("ab")
+        self.end = self._stream.tell()
+
+
+@contextmanager
+def appending(path: Path) -> Iterator[Appender]:
+    """Go on with a file behind its last whole line, or begin it."""
+    path.open("ab").close()
+    mend_last_line(path)
+    appender = Appender(path)
+    try:
+        yield appender
+    finally:
+        appender.close()
+
+
+def rows_from(path: Path, start: int) -> Iterator[tuple[int, Row]]:
+    """(where its line begins, row) for the rows from byte `start` on, where a line has to begin.
+
+    Raises InvalidRow with lines counted from there.
+    """
+    begin = end = start
+
+    def lines(stream: IO[bytes]) -> Iterator[bytes]:
+        nonlocal begin, end
+        for line in stream:
+            begin, end = end, end + len(line)
+            yield line
+
+    with path.open("rb") as stream:
+        stream.seek(start)
+        for _, row in decode_lines(lines(stream), str(path)):
+            yield begin, row
+
+
 def write_text(path: Path, text: str) -> None:
     """Replace a file by this text, whole or not at all."""
     with replacing(path) as stream:

@@ -33,18 +33,21 @@ class Output:
     def __init__(self, name: str, stream: IO[bytes], path: Path | None, state: Row) -> None:
         self.name = name
         self.path = path  # None where the output is a stream
+        self.end = path.stat().st_size if path is not None else 0  # where the next row begins
         self._stream = stream
         self._state = state
 
-    def write(self, row: Mapping[str, Any]) -> None:
-        """Append one row; it has left this process when this returns."""
-        self._stream.write(jsonl.encode(row))
-        self._stream.flush()
+    def write(self, row: Mapping[str, Any]) -> int:
+        """Append one row, which has left this process when this returns; where its line begins."""
+        return self.write_all([row])
 
-    def write_all(self, rows: Iterable[Mapping[str, Any]]) -> None:
+    def write_all(self, rows: Iterable[Mapping[str, Any]]) -> int:
         """Append rows at one stroke: a kill leaves all of them or, nearly always, none."""
-        self._stream.write(b"".join(map(jsonl.encode, rows)))
+        begin, lines = self.end, b"".join(map(jsonl.encode, rows))
+        self._stream.write(lines)
         self._stream.flush()
+        self.end += len(lines)
+        return begin
 
     def existing(self) -> Iterator[tuple[str, Row]]:
         """(FILE:LINE, row) for the rows an earlier run of the same command wrote."""
@@ -201,6 +204,13 @@ def differences(
         for name in sorted({*old, *new})
         if old.get(name) != new.get(name)
     ]
+
+
+def check_continues(path: Path, command: str, settings: Mapping[str, Any]) -> None:
+    """ScicotError where `open_output` would refuse to go on with what is there already."""
+    if path.is_file() and _holds_something(path):
+        own = json.loads(json.dumps(settings))
+        _check_same(path, state_path(path), {"command": command, "settings": own})
 
 
 def _check_same(path: Path, recorded: Path, state: Row) -> None:

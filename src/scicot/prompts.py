@@ -49,14 +49,30 @@ REQUIRED_PLACEHOLDERS = ("question", "choices")
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """One request to a teacher."""
+    """One request to a teacher. `examples` are (asked, answered) pairs that come before it."""
 
     system: str
     user: str
+    examples: tuple[tuple[str, str], ...] = ()
+
+
+def build_example(
+    question: Question, rationale: str, *, reveal_answer: bool = False, template: str | None = None
+) -> tuple[str, str]:
+    """What a teacher is shown of a question with a good explanation: asked as all others are, and
+    answered as its own replies should be. Raises ScicotError for a question without an answer."""
+    if question.answer is None:
+        raise ScicotError(f"example {question.id!r} has no answer to be concluded")
+    asked = build_prompt(question, reveal_answer=reveal_answer, template=template).user
+    return asked, f"{rationale.strip()}\nAnswer: {question.answer}"
 
 
 def build_prompt(
-    question: Question, *, reveal_answer: bool = False, template: str | None = None
+    question: Question,
+    *,
+    reveal_answer: bool = False,
+    template: str | None = None,
+    examples: tuple[tuple[str, str], ...] = (),
 ) -> Prompt:
     """The request for one rationale.
 
@@ -70,11 +86,11 @@ def build_prompt(
             f"question {question.id!r} has no answer to reveal: ask without --reveal-answer"
         )
     if template is not None:
-        return Prompt(system="", user=_fill(template, question, reveal_answer))
+        return Prompt("", _fill(template, question, reveal_answer), examples)
     parts = [_stated(question), _task(question)]
     if reveal_answer:
         parts.insert(1, HINT.format(label=question.answer, text=_answer_text(question)))
-    return Prompt(SYSTEM, "\n\n".join(parts))
+    return Prompt(SYSTEM, "\n\n".join(parts), examples)
 
 
 def _stated(question: Question) -> str:

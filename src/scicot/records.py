@@ -161,7 +161,7 @@ class Rationale:
     conclusion: str | None = None
     saw_answer: bool = False
     request: str | None = None
-    usage: Mapping[str, int] = field(default_factory=dict)
+    usage: Mapping[str, float] = field(default_factory=dict)  # tokens by kind, and dollars
     fold: int | None = None  # of out-of-fold rationales: the fold that its student never saw
 
     @classmethod

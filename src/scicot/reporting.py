@@ -63,9 +63,9 @@ class LogReporter:
         return nullcontext()  # signals are the caller's own here
 
 
-def number_of(count: int, what: str) -> str:
+def number_of(count: int, what: str, several: str = "") -> str:
     """ "1 question", "2,000 questions"."""
-    return f"{count:,} {what}{'' if count == 1 else 's'}"
+    return f"{count:,} {what if count == 1 else several or f'{what}s'}"
 
 
 def some_of(names: Sequence[str]) -> str:

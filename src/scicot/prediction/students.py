@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from scicot.config import SAMPLING, AnswerAs, PredictSettings
+from scicot.devices import resolve_device, resolve_precision
 from scicot.overlap import Met
 from scicot.prediction import checks
 from scicot.records import (
@@ -21,7 +22,6 @@ from scicot.stages import FORMS
 from scicot.students import answering
 from scicot.students.answering import Answer
 from scicot.students.base import Decoding
-from scicot.students.devices import resolve_device, resolve_precision
 from scicot.students.drawing import seed_of
 from scicot.students.runs import Run
 from scicot.students.student import Student

@@ -101,6 +101,14 @@ def announces_answer(rationale: str, question: Question) -> bool:
     return any(s.announces for s in sentences(Mentions(rationale, question.choices)))
 
 
+def only_choice_named(rationale: str, question: Question) -> str | None:
+    """The label of the one choice that a rationale names, by its text or label; None where it names
+    none or several. Who reads that need not have understood the question."""
+    mentions = Mentions(rationale, question.choices)
+    named = mentions.texts_in(0, len(rationale)) | mentions.marked_in(0, len(rationale))
+    return named.pop() if len(named) == 1 else None
+
+
 def is_refusal(text: str) -> bool:
     """Whether a reply is but a short refusal in words: "I'm sorry, but I can't help with that"."""
     text = _without_thinking(text)

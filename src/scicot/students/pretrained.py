@@ -6,9 +6,9 @@ import os
 from pathlib import Path
 from typing import Any
 
+from scicot.devices import resolve_device, resolve_precision
 from scicot.errors import ScicotError
 from scicot.sources.hub import hub_answers
-from scicot.students.devices import resolve_device, resolve_precision
 from scicot.students.engines.transformers_engine import TransformersEngine
 from scicot.students.student import Student
 

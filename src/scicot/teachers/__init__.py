@@ -2,21 +2,61 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from scicot.errors import ScicotError
-from scicot.teachers.base import Reply, Request, Teacher, TeacherBusy, TeacherError
+from scicot.teachers.base import (
+    Allowance,
+    Reply,
+    Request,
+    Teacher,
+    TeacherBusy,
+    TeacherError,
+)
+from scicot.teachers.prices import Price, price_of
 
-__all__ = ["Reply", "Request", "Teacher", "TeacherBusy", "TeacherError", "load_teacher"]
+__all__ = [
+    "Allowance",
+    "Price",
+    "Reply",
+    "Request",
+    "Teacher",
+    "TeacherBusy",
+    "TeacherError",
+    "load_teacher",
+    "price_of",
+]
 
-KINDS = ("anthropic:MODEL", "recorded:FILE")
+KINDS = ("anthropic:MODEL", "hf:MODEL_OR_DIR", "recorded:FILE")
 
 
-def load_teacher(spec: str, *, base_url: str | None = None, timeout: float = 120.0) -> Teacher:
-    """The teacher a KIND:NAME stands for; raises ScicotError where there is no such kind."""
+def load_teacher(
+    spec: str,
+    *,
+    base_url: str | None = None,
+    timeout: float = 120.0,
+    sampling: Mapping[str, float] | None = None,
+    device: str = "auto",
+) -> Teacher:
+    """The teacher a KIND:NAME stands for.
+
+    `sampling` holds temperature or top_p, as far as given. Raises ScicotError where there is no
+    such kind, or it takes none of what is given.
+    """
     kind, _, name = spec.partition(":")
     if name and kind == "anthropic":
         from scicot.teachers.messages import MessagesTeacher
 
-        return MessagesTeacher(name, base_url=base_url, timeout=timeout)
+        return MessagesTeacher(name, base_url=base_url, timeout=timeout, sampling=sampling)
+    if base_url is not None:
+        raise ScicotError(f"--base-url: --teacher {spec} asks no server; leave it out")
+    if name and kind == "hf":
+        from scicot.teachers.local import LocalTeacher
+
+        return LocalTeacher(name, sampling=sampling or {}, device=device)
+    if sampling:
+        given = " and ".join(f"--{option.replace('_', '-')}" for option in sampling)
+        raise ScicotError(f"{given}: --teacher {spec} samples nothing; leave it out")
     if name and kind == "recorded":
         from scicot.teachers.recorded import RecordedTeacher
 

@@ -23,20 +23,40 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
+class Allowance:
+    """What a server says of one of its limits: `remaining` of what it counts, which are whole
+    requests or else tokens, until all of it is there again in `reset` seconds."""
+
+    requests: bool
+    remaining: float
+    reset: float
+
+
+@dataclass(frozen=True, slots=True)
 class Reply:
     """What came back. `stop_reason` is "end_turn", "max_tokens", "refusal" or the server's own."""
 
     text: str
     stop_reason: str = "end_turn"
     usage: Mapping[str, int] = field(default_factory=dict)
+    allowances: tuple[Allowance, ...] = field(default=(), compare=False)
 
 
 class TeacherBusy(Exception):
     """Not now: rate limits, overload, a broken connection. Asking again later may help."""
 
-    def __init__(self, problem: str, retry_after: float | None = None) -> None:
+    def __init__(
+        self,
+        problem: str,
+        retry_after: float | None = None,
+        *,
+        limited: bool = False,
+        allowances: tuple[Allowance, ...] = (),
+    ) -> None:
         super().__init__(problem)
         self.retry_after = retry_after  # seconds the server asked for, where it did
+        self.limited = limited  # too many requests for the server, so fewer should come
+        self.allowances = allowances
 
 
 class TeacherError(Exception):
@@ -47,7 +67,11 @@ class TeacherError(Exception):
 
 
 class Teacher(Protocol):
-    """The one-method seam."""
+    """The one-method seam.
+
+    A teacher that answers many requests at a time faster than one by one may say with an attribute
+    `in_flight` how many it wants to have at a time, whatever --concurrency says.
+    """
 
     @property
     def name(self) -> str:

@@ -6,28 +6,52 @@ SGLang, the LiteLLM proxy. Such a server wants no key as a rule, so none need be
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 from collections.abc import Mapping
+from typing import Any
 from urllib.parse import urlsplit
 
 import anthropic
 from anthropic.types import Message, Usage
 
 from scicot.errors import ScicotError
+from scicot.prompts import Prompt
 from scicot.teachers.base import Reply, Request, TeacherBusy, TeacherError
+from scicot.teachers.limits import allowances, retry_after
 
 _CREDENTIALS = (401, 402, 403)
-_RETRYABLE = (408, 409, 429)
+_LIMITED = (429, 529)
+_RETRYABLE = (408, 409, *_LIMITED)
 
 
 class MessagesTeacher:
-    def __init__(self, model: str, *, base_url: str | None, timeout: float) -> None:
+    """One model behind the Messages API. `sampling` holds temperature or top_p, for servers that
+    take them: Anthropic's does not, and its SDK has no argument for them."""
+
+    def __init__(
+        self,
+        model: str,
+        *,
+        base_url: str | None,
+        timeout: float,
+        sampling: Mapping[str, float] | None = None,
+    ) -> None:
         self.name = f"anthropic:{model}"
-        self._model = model
+        self.model = model
+        self._timeout = timeout
+        self._sampling = dict(sampling or {})
+        self._caching = True  # until a server says that it does not know what that is
         base_url = os.environ.get("ANTHROPIC_BASE_URL") if base_url is None else base_url
         if base_url is not None:
             _check_url(base_url)
+        elif self._sampling:
+            given = ", ".join(f"--{name.replace('_', '-')}" for name in self._sampling)
+            raise ScicotError(
+                f"{given}: Anthropic's API takes no sampling parameters; leave it out, or name a"
+                " local server with --base-url"
+            )
         has_key = any(os.environ.get(f"ANTHROPIC_{x}") for x in ("API_KEY", "AUTH_TOKEN"))
         if base_url is None and not has_key:
             raise ScicotError(
@@ -35,7 +59,7 @@ class MessagesTeacher:
                 " or name a local server with --base-url"
             )
         # max_retries=0: the SDK obeys retry-after without a cap and would sleep past a walltime.
-        self._client = anthropic.AsyncAnthropic(
+        self.client = anthropic.AsyncAnthropic(
             api_key=None if has_key else "none",
             base_url=base_url,
             timeout=timeout,
@@ -43,28 +67,112 @@ class MessagesTeacher:
         )
 
     async def ask(self, request: Request) -> Reply:
+        parameters = self.parameters(request)
         try:
-            message = await self._client.messages.create(
-                model=self._model,
-                max_tokens=request.max_tokens,
-                system=request.prompt.system,
-                messages=[{"role": "user", "content": request.prompt.user}],
-            )
-        except anthropic.APIStatusError as error:
-            raise _outcome(error) from None
-        except (anthropic.APIConnectionError, anthropic.APIResponseValidationError) as error:
-            raise TeacherBusy(_one_line(str(error))) from None
-        except json.JSONDecodeError:
-            raise TeacherBusy("the server's answer is not JSON") from None
-        if not isinstance(message, Message) or not isinstance(message.content, list):
-            raise TeacherBusy("the server's answer is no message of the Messages API")
-        # The SDK does not check what a server of another make sends: every field may be anything.
-        texts = [getattr(block, "text", None) for block in message.content]
-        text = "".join(text for text in texts if isinstance(text, str))
-        return Reply(text, message.stop_reason or "end_turn", _usage(message))
+            # The SDK's own timeout is for each read: a body that drips would never end.
+            async with asyncio.timeout(self._timeout):
+                raw = await self.client.messages.with_raw_response.create(**parameters)
+                message = await _parsed(raw)
+        except TimeoutError:
+            raise TeacherBusy(f"no answer within {self._timeout:g} s") from None
+        except anthropic.BadRequestError as error:
+            if self._caching and "cache_control" in _message(error):
+                self._caching = False
+                return await self.ask(request)
+            raise outcome_of(error) from None
+        except (anthropic.APIError, json.JSONDecodeError) as error:
+            raise outcome_of(error) from None
+        return reply_of(message, raw.headers)
+
+    def parameters(self, request: Request) -> dict[str, Any]:
+        """What the Messages API is sent for a request."""
+        prompt = request.prompt
+        parameters: dict[str, Any] = {
+            "model": self.model,
+            "max_tokens": request.max_tokens,
+            "messages": _turns(prompt, self._caching),
+        }
+        if prompt.system:
+            parameters["system"] = prompt.system
+        if self._sampling:
+            parameters["extra_body"] = self._sampling
+        return parameters
+
+    async def count_tokens(self, request: Request) -> int | None:
+        """How many tokens a request sends; None where the server does not count."""
+        parameters = self.parameters(request)
+        del parameters["max_tokens"]
+        parameters.pop("extra_body", None)
+        try:
+            async with asyncio.timeout(self._timeout):
+                return (await self.client.messages.count_tokens(**parameters)).input_tokens
+        except (TimeoutError, anthropic.APIError, json.JSONDecodeError, AttributeError) as error:
+            if isinstance(error, anthropic.APIStatusError) and error.status_code in _CREDENTIALS:
+                raise outcome_of(error) from None
+            return None
 
     async def close(self) -> None:
-        await self._client.close()
+        await self.client.close()
+
+
+async def _parsed(raw: Any) -> Any:
+    try:
+        return await raw.parse()
+    except (anthropic.APIError, json.JSONDecodeError):
+        raise
+    except (ValueError, TypeError, AttributeError) as error:  # of a body of another make
+        raise TeacherBusy(_one_line(f"the server's answer cannot be read ({error})")) from None
+
+
+def _turns(prompt: Prompt, caching: bool) -> list[dict[str, Any]]:
+    """The conversation: the examples as if they had been asked and answered before.
+
+    The last of them ends what all requests begin with, which the server may keep
+    (https://docs.claude.com/en/docs/build-with-claude/prompt-caching).
+    """
+    turns: list[dict[str, Any]] = []
+    for asked, answered in prompt.examples:
+        turns.append({"role": "user", "content": asked})
+        turns.append({"role": "assistant", "content": answered})
+    if turns and caching:
+        block = {"type": "text", "text": turns[-1]["content"]}
+        turns[-1]["content"] = [{**block, "cache_control": {"type": "ephemeral"}}]
+    return [*turns, {"role": "user", "content": prompt.user}]
+
+
+def reply_of(message: Any, headers: Mapping[str, str] | None = None) -> Reply:
+    """What a message of the API says; raises TeacherBusy for what is none."""
+    if not isinstance(message, Message) or not isinstance(message.content, list):
+        raise TeacherBusy("the server's answer is no message of the Messages API")
+    # The SDK does not check what a server of another make sends: every field may be anything.
+    texts = [getattr(block, "text", None) for block in message.content]
+    text = "".join(text for text in texts if isinstance(text, str))
+    reason = message.stop_reason or "end_turn"
+    return Reply(text, reason, _usage(message), allowances(headers or {}))
+
+
+def outcome_of(error: Exception) -> Exception:
+    """Which of the three kinds of trouble an error of the SDK is."""
+    if isinstance(error, json.JSONDecodeError):
+        return TeacherBusy("the server's answer is not JSON")
+    if not isinstance(error, anthropic.APIStatusError):
+        return TeacherBusy(_one_line(str(error)))
+    status = error.status_code
+    said = f"{status} {_message(error)}"
+    billing = "credit" in said.lower() or "spend_limit" in str(error.body)
+    if status in _CREDENTIALS or (billing and status in (400, 429)):
+        return ScicotError(f"the teacher's server refuses: {said}; mend it and run the same again")
+    if status == 404:
+        return ScicotError(f"the teacher's server does not know the model or path: {said}")
+    if status in _RETRYABLE or status >= 500:
+        headers = error.response.headers
+        return TeacherBusy(
+            said,
+            retry_after(headers),
+            limited=status in _LIMITED,
+            allowances=allowances(headers),
+        )
+    return TeacherError(said)
 
 
 def _check_url(url: str) -> None:
@@ -74,20 +182,6 @@ def _check_url(url: str) -> None:
         parts = urlsplit("")
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ScicotError(f"--base-url {url!r}: give the server as http://HOST:PORT")
-
-
-def _outcome(error: anthropic.APIStatusError) -> Exception:
-    """Which of the three kinds of trouble an HTTP status is."""
-    status = error.status_code
-    said = f"{status} {_message(error)}"
-    billing = "credit" in said.lower() or "spend_limit" in str(error.body)
-    if status in _CREDENTIALS or (billing and status in (400, 429)):
-        return ScicotError(f"the teacher's server refuses: {said}; mend it and run the same again")
-    if status == 404:
-        return ScicotError(f"the teacher's server does not know the model or path: {said}")
-    if status in _RETRYABLE or status >= 500:
-        return TeacherBusy(said, _seconds(error.response.headers.get("retry-after")))
-    return TeacherError(said)
 
 
 def _usage(message: Message) -> dict[str, int]:
@@ -105,10 +199,3 @@ def _message(error: anthropic.APIStatusError) -> str:
 
 def _one_line(text: str) -> str:
     return " ".join(text.split())[:300]
-
-
-def _seconds(header: str | None) -> float | None:
-    try:
-        return max(0.0, float(header)) if header else None
-    except ValueError:
-        return None  # an HTTP date: our own backoff is as good

@@ -9,11 +9,11 @@ from typing import Unpack
 
 from scicot import sources
 from scicot.config import TrainSettings
+from scicot.devices import resolve_device
 from scicot.errors import ScicotError
 from scicot.outputs import locked, make_parent
 from scicot.reporting import LogReporter, Reporter
 from scicot.stages import Stage
-from scicot.students.devices import resolve_device
 from scicot.students.runs import Manifest
 from scicot.training import hub, trackers
 from scicot.training.equal import as_much_as

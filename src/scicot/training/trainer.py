@@ -22,9 +22,9 @@ from transformers.trainer_callback import PrinterCallback
 
 from scicot import jsonl
 from scicot.config import TrainSettings
+from scicot.devices import resolve_device, resolve_precision
 from scicot.errors import ScicotError
 from scicot.reporting import Reporter, Task
-from scicot.students.devices import resolve_device, resolve_precision
 from scicot.students.runs import CHECKPOINTS
 from scicot.training.dev import Dev
 from scicot.training.schedule import Schedule

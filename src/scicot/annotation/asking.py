@@ -1,0 +1,150 @@
+"""What is asked of a teacher: a question for its n-th time, with or without the right answer."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from scicot.annotation.ledger import Attempt, Ledger
+from scicot.config import GenerateSettings
+from scicot.prompts import BUILT_IN_PROMPT, build_example, build_prompt, check_template
+from scicot.records import (
+    PREDICTION_FIELDS,
+    RATIONALE_FIELDS,
+    Question,
+    Rationale,
+    normalized,
+)
+from scicot.teachers import Request
+
+# Fields of an earlier answer to the same question, which the teacher's answer replaces.
+SUPERSEDED = (*PREDICTION_FIELDS, *RATIONALE_FIELDS, "reason", "reply", "error")
+
+# Reasons that speak of a missing reply, not of a bad one: worth asking again.
+MISSING = ("error", "empty", "truncated", "refusal")
+# What a teacher that is told the answer may do better.
+FAILED = ("wrong-conclusion", "leaks-answer", "empty", "truncated", "refusal")
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One request, and the row that its reply will be read into."""
+
+    request: Request
+    row: Rationale
+
+
+@dataclass(frozen=True)
+class Asking:
+    """How questions become requests: the same for the same settings, whoever runs it when."""
+
+    teacher: str
+    settings: GenerateSettings
+    template: str | None = None
+    examples: Sequence[Rationale] = ()
+    _shown: dict[bool, tuple[tuple[str, str], ...]] = field(default_factory=dict)
+    _known: dict[str, set[str]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        modes = {"never": (False,), "always": (True,), "on-failure": (False, True)}
+        for revealed in modes[self.settings.reveal_answer]:
+            if self.template is not None:
+                check_template(self.template, reveal_answer=revealed)
+            self._shown[revealed] = tuple(
+                build_example(
+                    example.question,
+                    example.rationale,
+                    reveal_answer=revealed,
+                    template=self.template,
+                )
+                for example in self.examples
+            )
+
+    def fingerprint(self) -> dict[str, Any]:
+        """What must be the same for an output to be continued. The words of the built-in prompt
+        too: asked in other words is asked anew, and must not mix."""
+        shown = [[list(pair) for pair in own] for own in self._shown.values()]
+        return {
+            "teacher": self.teacher,
+            "reveal_answer": self.settings.reveal_answer,
+            "keep": self.settings.keep,
+            "max_tokens": self.settings.max_tokens,
+            "sampling": self.settings.sampling,
+            "prompt": _digest(self.template or BUILT_IN_PROMPT),
+            "examples": _digest(json.dumps(shown)) if self.examples else None,
+        }
+
+    def of(self, question: Question, sample: int, *, revealed: bool) -> Ask:
+        prompt = build_prompt(
+            question,
+            reveal_answer=revealed,
+            template=self.template,
+            examples=self._others(question, revealed),
+        )
+        request = Request(question.id, sample, prompt, self.settings.max_tokens)
+        row = Rationale(
+            question,
+            "",
+            sample,
+            self.teacher,
+            saw_answer=revealed,
+            request=request_hash(self.teacher, request),
+        )
+        return Ask(request, row)
+
+    def wanted(self, given: Question, ledger: Ledger) -> list[Ask]:
+        """What is still to be asked about a question, one request at most for each sample."""
+        question = given.without(SUPERSEDED)
+        known = ledger.attempts(question)
+        asks = [self._next(question, n, known) for n in range(self.settings.samples)]
+        return [ask for ask in asks if ask is not None]
+
+    def after(self, row: Rationale, reason: str | None) -> Ask | None:
+        """What is asked next where a reply was not fit to learn from."""
+        told = self.settings.reveal_answer == "on-failure" and not row.saw_answer
+        if told and reason in FAILED and row.question.answer is not None:
+            return self.of(row.question, row.sample, revealed=True)
+        return None
+
+    def _next(
+        self, question: Question, sample: int, known: dict[tuple[int, bool], Attempt]
+    ) -> Ask | None:
+        first = self.settings.reveal_answer == "always"
+        attempt = known.get((sample, first))
+        if attempt is None or self._asked_again(attempt):
+            return self.of(question, sample, revealed=first)
+        second = known.get((sample, True))
+        if first or (second is not None and not self._asked_again(second)):
+            return None
+        return self.after(Rationale(question, "", sample), attempt.reason)
+
+    def _asked_again(self, attempt: Attempt) -> bool:
+        return attempt.retry and attempt.reason in MISSING
+
+    def _others(self, question: Question, revealed: bool) -> tuple[tuple[str, str], ...]:
+        """The examples without this very question, whose answer they would give away."""
+        shown = self._shown[revealed]
+        if not shown:
+            return ()
+        text = normalized(question.question)
+        return tuple(
+            pair
+            for pair, example in zip(shown, self.examples, strict=True)
+            if normalized(example.question.question) != text
+        )
+
+
+def request_hash(teacher: str, request: Request) -> str:
+    """A short digest of what was asked of whom, as rows record it."""
+    prompt = request.prompt
+    content: list[Any] = [teacher, prompt.system, prompt.user, request.max_tokens]
+    if prompt.examples:
+        content.append([list(pair) for pair in prompt.examples])
+    return _digest(json.dumps(content))
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -1,0 +1,322 @@
+"""Requests sent as batches: planned on disk, sent once, fetched however often it takes.
+
+A batch is planned whole before it is sent, and that it is about to be sent is on disk before it is
+(plans.py). Whoever comes back to a plan that was about to be sent, and of which no id is known,
+looks among the server's batches for one made since with as many requests, and knows it by their
+names. So no batch is paid twice, whenever the process died.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from scicot.annotation.asking import Ask
+from scicot.annotation.plans import Plan
+from scicot.errors import ScicotError, StoppedEarly
+from scicot.outputs import beside
+from scicot.reporting import number_of, some_of
+from scicot.teachers import Reply, TeacherBusy, TeacherError
+
+if TYPE_CHECKING:
+    from scicot.annotation.job import Job, Work
+    from scicot.teachers.message_batches import Batch, MessageBatches, Unanswered
+
+T = TypeVar("T")
+
+FOLDER = "batches"
+_CLOCKS = timedelta(minutes=10)  # by which the server's clock may be behind ours
+_LOOKS = (1.0, 60.0)  # seconds between the first two looks at a batch, and between later ones
+_SLICE = 0.1  # seconds between two looks at whether the work is to stop
+_ROUNDS = 3  # times a request is sent in all that expires or meets an error of the server
+
+
+def check(work: Work, output: Path, *, force: bool) -> None:
+    """ScicotError where batches cannot be had, or one under way would be forgotten."""
+    settings, folder = work.settings, beside(output, FOLDER)
+    batched = settings.batch or settings.cancel_batches
+    under_way = folder.is_dir() and bool(Plan.all_in(folder))
+    if under_way and (force or not batched):
+        raise ScicotError(
+            f"{folder}: a batch is under way; --batch fetches what it comes to, --cancel-batches"
+            " takes it back"
+        )
+    if not batched:
+        return
+    if not work.rows.rereadable:
+        raise ScicotError("--batch: needs a file of questions, which it reads more than once")
+    if output.exists() and not output.is_file():
+        raise ScicotError(f"--batch: {output} is no file; what is paid for must not get lost")
+    if not work.teacher.name.startswith("anthropic:"):
+        raise ScicotError(f"--batch: {work.teacher.name} takes no batches; leave it out")
+
+
+async def run(job: Job) -> None:
+    """Have all that is wanted answered by batches."""
+    from scicot.teachers.message_batches import MessageBatches
+    from scicot.teachers.messages import MessagesTeacher
+
+    teacher, path = job.work.teacher, job.output.path
+    if not isinstance(teacher, MessagesTeacher) or path is None:
+        raise ScicotError("--batch: needs a teacher of the Messages API, and a file")
+    folder = beside(path, FOLDER)
+    folder.mkdir(exist_ok=True)
+    Plan.tidy(folder)
+    runner = _Runner(job, MessageBatches(teacher), folder)
+    try:
+        await runner.run()
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        runner.say_how_to_come_back()
+        raise
+    finally:
+        if not any(folder.iterdir()):
+            folder.rmdir()
+
+
+class _Runner:
+    def __init__(self, job: Job, api: MessageBatches, folder: Path) -> None:
+        self._job = job
+        self._api = api
+        self._folder = folder
+        self._cancel = job.work.settings.cancel_batches
+        self._rounds = 0  # after which something was left unanswered
+        self._left = 0  # requests that the round left unanswered
+        self._taken_back = 0  # of them, canceled by somebody
+
+    async def run(self) -> None:
+        while True:
+            await self._settle()
+            if self._cancel:
+                raise StoppedEarly(
+                    "batches taken back; what they had answered is kept, and the same command"
+                    " without --cancel-batches goes on from here"
+                )
+            if self._taken_back:
+                raise StoppedEarly(
+                    f"{number_of(self._taken_back, 'request')} of a batch that was canceled: the"
+                    " same command sends them again"
+                )
+            if not await self._plan():
+                return
+
+    def say_how_to_come_back(self) -> None:
+        sent = [plan.id for plan in Plan.all_in(self._folder) if plan.id]
+        if sent:
+            self._job.work.reporter.note(
+                f"{some_of(sent)}: the server goes on with it; the same command fetches what it"
+                " comes to, with --cancel-batches it is taken back"
+            )
+
+    async def _plan(self) -> bool:
+        """Plan batches for all that is wanted and can be paid; whether there is anything."""
+        wanted = (ask for ask in self._job.wanted() if ask is not None)
+        budget = self._job.work.budget
+        plans, asks, size, stopped = 0, list[Ask](), 0, None
+        if self._job.summary.kept + self._job.summary.rejected.total() == 0:
+            first = next(wanted, None)
+            if first is None:
+                return False
+            # What is wrong with all requests is found out with one, not in a batch a day later.
+            await self._job.ask_each(iter([first]))
+        from scicot.teachers.message_batches import MOST_BYTES, MOST_REQUESTS
+
+        for ask in wanted:
+            try:
+                budget.reserve(ask.request)
+            except StoppedEarly as error:
+                stopped = error
+                break
+            length = len(self._api.encoded("x" * 64, ask.request))
+            if asks and (len(asks) == MOST_REQUESTS or size + length > MOST_BYTES):
+                Plan.make(self._folder, asks)
+                plans, asks, size = plans + 1, [], 0
+            asks.append(ask)
+            size += length
+            if len(asks) % 1000 == 0:
+                self._job.look()
+        if asks:
+            Plan.make(self._folder, asks)
+        if stopped is not None and not (asks or plans):
+            raise stopped
+        return bool(asks or plans)
+
+    async def _settle(self) -> None:
+        """Send what is planned, wait for all of it, and write what it comes to."""
+        self._left = self._taken_back = 0
+        plans = [await self._sent(plan) for plan in Plan.all_in(self._folder)]
+        open_plans = [plan for plan in plans if plan is not None]
+        looks = _looks()
+        while open_plans:
+            waiting = []
+            for plan in open_plans:
+                if (await self._state(plan)).ended:
+                    await self._collect(plan)
+                else:
+                    waiting.append(plan)
+            open_plans = waiting
+            if open_plans:
+                await self._sleep(next(looks))
+        self._rounds += self._left > 0
+
+    async def _sent(self, plan: Plan) -> Plan | None:
+        """The plan with the id of its batch; None where it was dropped, not having been sent."""
+        if plan.id is None and plan.began is not None:
+            found = await self._found(plan)
+            plan = plan if found is None else plan.sent(found)
+        if plan.id is None and self._cancel:
+            plan.drop()
+            return None
+        while plan.id is None:
+            plan = await self._send(plan)
+        if self._cancel:
+            await self._patiently(lambda: self._api.cancel(str(plan.id)))
+        return plan
+
+    async def _send(self, plan: Plan) -> Plan:
+        asks = plan.asks(self._job.work.asking)
+        requests = [
+            self._api.encoded(plan.custom_id(line), ask.request) for line, ask in enumerate(asks)
+        ]
+        plan = plan.beginning()
+        try:
+            batch = await self._api.send(requests)
+        except TeacherError as error:
+            plan.drop()
+            raise ScicotError(f"the server takes no batch: {error}") from None
+        except TeacherBusy as busy:
+            if not busy.limited:
+                # It may have come through all the same, for all we know.
+                await self._sleep(_LOOKS[0])
+                found = await self._found(plan)
+                return plan if found is None else plan.sent(found)
+            await self._patiently(_raising_once(busy))
+            return plan
+        self._job.work.reporter.note(
+            f"batch {batch.id}: {number_of(plan.requests, 'request')} sent; they are answered"
+            " within a day"
+        )
+        return plan.sent(batch.id)
+
+    async def _found(self, plan: Plan) -> str | None:
+        """The id of a batch that was sent by a process that did not live to write it down."""
+        since = datetime.fromisoformat(str(plan.began)) - _CLOCKS
+        known = {own.id for own in Plan.all_in(self._folder)}
+        try:
+            batches = await self._patiently(lambda: self._api.since(since))
+        except ScicotError as error:
+            if isinstance(error, StoppedEarly):
+                raise
+            raise ScicotError(
+                f"{plan.place}: a batch was about to be sent at {plan.began}, and the server does"
+                f" not tell which it has ({error}); see there, and delete this file if it has none"
+            ) from None
+        for batch in batches:
+            if batch.requests == plan.requests and batch.id not in known:
+                looks = _looks()
+                while not batch.ended:
+                    await self._sleep(next(looks))
+                    batch = await self._state_of(batch.id)
+                async for name, _ in self._api.results(batch.id):
+                    if plan.line_of(name) is not None:
+                        return batch.id
+                    break
+        return None
+
+    async def _state(self, plan: Plan) -> Batch:
+        try:
+            return await self._state_of(str(plan.id))
+        except TeacherError as error:
+            raise ScicotError(
+                f"{error}; delete {plan.place} to have its requests sent again"
+            ) from None
+
+    async def _state_of(self, identity: str) -> Batch:
+        return await self._patiently(lambda: self._api.state(identity))
+
+    async def _collect(self, plan: Plan) -> None:
+        """Write the rows of a batch that has ended, and drop its plan."""
+        asks = list(plan.asks(self._job.work.asking))
+        answered = await self._patiently(lambda: self._enter_all(plan, asks))
+        self._left += len(asks) - len(answered)
+        for ask in asks:
+            self._job.work.budget.release(ask.request)
+        self._job.ledger.commit()
+        plan.drop()
+
+    async def _enter_all(self, plan: Plan, asks: list[Ask]) -> set[int]:
+        """Write what has no row yet; the lines of all that were answered."""
+        answered, foreign = set[int](), 0
+        async for name, outcome in self._api.results(str(plan.id)):
+            line = plan.line_of(name)
+            if line is None:
+                foreign += 1
+            elif self._enter(asks[line], outcome):
+                answered.add(line)
+            if len(answered) % 100 == 0:
+                self._job.look()
+        if foreign:
+            self._job.work.reporter.warn(
+                f"batch {plan.id}: {number_of(foreign, 'result')} of requests that are not ours"
+            )
+        return answered
+
+    def _enter(self, ask: Ask, outcome: Reply | Unanswered) -> bool:
+        attempt = self._job.ledger.attempts(ask.row.question).get(
+            (ask.row.sample, ask.row.saw_answer)
+        )
+        if attempt is not None and not attempt.retry:  # written before a crash
+            return True
+        if isinstance(outcome, Reply):
+            self._job.enter(ask, outcome, batched=True)
+            return True
+        if outcome.problem == "canceled":
+            self._taken_back += 1
+            return False
+        if outcome.again and self._rounds + 1 < _ROUNDS:
+            return False
+        self._job.enter(ask, TeacherError(outcome.problem))
+        return True
+
+    async def _patiently(self, call: Callable[[], Awaitable[T]]) -> T:
+        """The result of a call that is repeated while the server is busy, --max-wait in all."""
+        began, most, delay = time.monotonic(), self._job.work.settings.max_wait, 0.5
+        while True:
+            try:
+                return await call()
+            except TeacherBusy as busy:
+                wait = max(busy.retry_after or 0.0, delay)
+                delay = min(2 * delay, 60.0)
+                if time.monotonic() - began + wait > most:
+                    raise StoppedEarly(
+                        f"{busy}; would have to wait {wait:.0f} s more, --max-wait is {most:.0f} s"
+                        " in all; the same command goes on from here"
+                    ) from None
+                await self._sleep(wait)
+
+    async def _sleep(self, seconds: float) -> None:
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            self._job.look()
+            await asyncio.sleep(min(_SLICE, seconds))
+
+
+def _looks() -> Iterator[float]:
+    """Seconds between looks at a batch: short ones are done soon, long ones take hours."""
+    seconds, longest = _LOOKS
+    while True:
+        yield seconds
+        seconds = min(1.5 * seconds, longest)
+
+
+def _raising_once(busy: TeacherBusy) -> Callable[[], Awaitable[None]]:
+    troubles = [busy]
+
+    async def call() -> None:
+        if troubles:
+            raise troubles.pop()
+
+    return call

@@ -1,0 +1,151 @@
+"""What a run would cost, before it does. Nothing is asked of a teacher, and nothing written."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from scicot import sources
+from scicot.annotation.asking import MISSING
+from scicot.annotation.budget import CHARACTERS_A_TOKEN, characters
+from scicot.annotation.job import COMMAND, Work, prepare
+from scicot.annotation.ledger import read_ledger
+from scicot.config import GenerateSettings
+from scicot.outputs import check_continues
+from scicot.reporting import LogReporter, Reporter, counted
+from scicot.teachers import Request, Teacher
+
+_COUNTED = 20  # requests that the server is asked to count, of which the others' are extrapolated
+OUTPUT_TOKENS = 150  # of a reply, where none has come yet: two to five sentences and the answer
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """`output_tokens` are what earlier replies came to, or else a guess; `most_output_tokens` what
+    --max-tokens lets them be. Costs are in dollars, None where the price is not known: of all
+    requests one by one and through the Message Batches API, each as expected and at most."""
+
+    teacher: str
+    requests: int
+    already_done: int
+    input_tokens: int
+    input_counted: bool  # by the server, from a sample; otherwise estimated from the characters
+    output_tokens: int
+    most_output_tokens: int
+    cost: float | None
+    most_cost: float | None
+    batched_cost: float | None
+    batched_most_cost: float | None
+
+
+def estimate_cost(
+    questions: str | os.PathLike[str],
+    output: str | os.PathLike[str],
+    *,
+    teacher: str | Teacher,
+    settings: GenerateSettings | None = None,
+    base_url: str | None = None,
+    prompt: str | None = None,
+    examples: str | os.PathLike[str] | None = None,
+    limit: int | None = None,
+    skip_invalid: bool = False,
+    force: bool = False,
+    reporter: Reporter | None = None,
+) -> Estimate:
+    """What `generate_rationales` with the same arguments would still ask for, and cost.
+
+    A server that counts tokens is asked to, for a sample of the requests. What is asked a second
+    time with the answer revealed (on-failure) is counted only where the first time has failed
+    already. Raises ScicotError as `generate_rationales` does.
+    """
+    settings, reporter = settings or GenerateSettings(), reporter or LogReporter()
+    work = prepare(
+        questions,
+        teacher=teacher,
+        settings=settings,
+        base_url=base_url,
+        prompt=prompt,
+        examples=examples,
+        limit=limit,
+        skip_invalid=skip_invalid,
+        reporter=reporter,
+    )
+    path = Path(output)
+    if not force:
+        check_continues(path, COMMAND, work.asking.fingerprint())
+    survey = _Survey(work)
+    with (
+        read_ledger(
+            None if force else path, retry=MISSING if settings.retry_rejected else ()
+        ) as ledger,
+        reporter.task("counting", work.total) as task,
+    ):
+        for question in counted(sources.unique(work.rows, reporter), task):
+            for ask in work.asking.wanted(question, ledger):
+                survey.add(ask.request)
+        done = (work.total or 0) - survey.requests
+        replies = ledger.replies
+        spoken = ledger.output_tokens
+    each = spoken / replies if spoken else min(OUTPUT_TOKENS, settings.max_tokens)
+    read, by_server = asyncio.run(survey.tokens())
+    written, most = round(each * survey.requests), settings.max_tokens * survey.requests
+    price = work.budget.price
+
+    def dollars(output_tokens: int, batched: bool) -> float | None:
+        usage = {"input_tokens": read, "output_tokens": output_tokens}
+        return None if price is None else price.of(usage, batched=batched)
+
+    return Estimate(
+        work.teacher.name,
+        survey.requests,
+        max(0, done),
+        read,
+        by_server,
+        written,
+        most,
+        dollars(written, False),
+        dollars(most, False),
+        dollars(written, True),
+        dollars(most, True),
+    )
+
+
+class _Survey:
+    """Requests, and a random sample of them for the server to count (reservoir sampling)."""
+
+    def __init__(self, work: Work) -> None:
+        self.requests = 0
+        self._work = work
+        self._characters = 0
+        self._some: list[Request] = []
+        self._draw = random.Random(0)
+
+    def add(self, request: Request) -> None:
+        self.requests += 1
+        self._characters += characters(request)
+        if len(self._some) < _COUNTED:
+            self._some.append(request)
+        elif (place := self._draw.randrange(self.requests)) < _COUNTED:
+            self._some[place] = request
+
+    async def tokens(self) -> tuple[int, bool]:
+        """(tokens of all requests, whether the server counted those of the sample)."""
+        teacher = self._work.teacher
+        count: Any = getattr(teacher, "count_tokens", None)
+        try:
+            counts = []
+            for request in self._some if count is not None else ():
+                own = await count(request)
+                if own is None:
+                    break
+                counts.append(own)
+        finally:
+            await teacher.close()
+        if counts and len(counts) == len(self._some):
+            sampled = sum(map(characters, self._some))
+            return round(sum(counts) * self._characters / sampled), True
+        return round(self._characters / CHARACTERS_A_TOKEN), False

@@ -1,0 +1,149 @@
+"""Which requests are done, for millions of them: OUT.done.sqlite, the index of two files of rows.
+
+It can be made of them at any time, and is made anew where they are not those it was made of. So it
+may be deleted, and a crash costs nothing but reading the rows since its last commit.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sqlite3
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+VERSION = 1
+_CACHE_KIB = 65_536
+_TAIL = 4096  # bytes before where a file was read up to, by which it is known again
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One row: of which request, what became of it, and where it stands.
+
+    `reason` is None for a row that was kept; `offset` is where its line begins. `cost` is in
+    dollars. `named`: the rationale names the gold choice and no other.
+    """
+
+    identity: str
+    content: str  # what was asked, and its gold answer
+    sample: int
+    revealed: bool
+    reason: str | None
+    offset: int
+    cost: float
+    named: bool = False
+
+
+class Index:
+    """A table of entries; in memory without a path."""
+
+    def __init__(self, path: Path | None) -> None:
+        # The garbage collector may close it in another thread than that which used it.
+        name = "" if path is None else str(path)
+        self._table = sqlite3.connect(name, isolation_level=None, check_same_thread=False)
+        run = self._table.execute
+        run(f"pragma cache_size = -{_CACHE_KIB}")
+        # A write-ahead log outlives a killed process; that it outlives a power cut is not needed.
+        run("pragma journal_mode = wal")
+        run("pragma synchronous = off")
+        run("begin immediate")
+        run("create table if not exists told (name text primary key, value text)")
+        run(
+            "create table if not exists requests (id integer, sample integer, revealed integer,"
+            " content integer, reason text, offset integer, cost real, named integer,"
+            " retry integer default 0, primary key (id, sample, revealed)) without rowid"
+        )
+
+    def get(self, name: str) -> Any:
+        row = self._table.execute("select value from told where name = ?", (name,)).fetchone()
+        return None if row is None else json.loads(row[0])
+
+    def put(self, name: str, value: Any) -> None:
+        self._table.execute("insert or replace into told values (?, ?)", (name, json.dumps(value)))
+
+    def add(self, entry: Entry) -> None:
+        """Enter a row; of two rows of one request the later one holds."""
+        self._table.execute(
+            "insert or replace into requests values (?, ?, ?, ?, ?, ?, ?, ?, 0)",
+            (
+                digest(entry.identity),
+                entry.sample,
+                entry.revealed,
+                digest(entry.content),
+                entry.reason,
+                entry.offset,
+                entry.cost,
+                entry.named,
+            ),
+        )
+
+    def of(self, identity: str) -> list[tuple[int, bool, int, str | None, int, bool]]:
+        """(sample, revealed, digest of the content, reason, offset, retry) of a question's rows."""
+        query = "select sample, revealed, content, reason, offset, retry from requests where id = ?"
+        rows = self._table.execute(query, (digest(identity),))
+        return [(n, bool(r), c, reason, at, bool(again)) for n, r, c, reason, at, again in rows]
+
+    def retry(self, reasons: tuple[str, ...]) -> None:
+        """Have the rows rejected for these reasons asked again, and no others."""
+        marks = ", ".join("?" * len(reasons))
+        self._table.execute("update requests set retry = 0 where retry")
+        self._table.execute(f"update requests set retry = 1 where reason in ({marks})", reasons)
+
+    def counts(self) -> Counter[str | None]:
+        """Rows by reason, None for those that were kept."""
+        query = "select reason, count(*) from requests group by reason"
+        return Counter(dict(self._table.execute(query)))
+
+    def sums(self) -> tuple[float, int]:
+        """(dollars paid for all rows, rows that were kept and name the gold choice alone)."""
+        query = "select total(cost), total(named) from requests"
+        cost, named = self._table.execute(query).fetchone()
+        return float(cost), int(named)
+
+    def reason(self, identity: str, sample: int, *, revealed: bool) -> str | bool | None:
+        """What became of one request: why it was rejected, None if it was kept, False if it has no
+        row."""
+        query = "select reason from requests where id = ? and sample = ? and revealed = ?"
+        row = self._table.execute(query, (digest(identity), sample, revealed)).fetchone()
+        return False if row is None else row[0]
+
+    def rejected_offsets(self) -> Iterator[int]:
+        """Where the rejected rows stand, in the order of their file."""
+        query = "select offset from requests where reason is not null order by offset"
+        return (offset for (offset,) in self._table.execute(query))
+
+    def forget_rejected(self) -> None:
+        self._table.execute("delete from requests where reason is not null")
+
+    def clear(self) -> None:
+        self._table.execute("delete from requests")
+        self._table.execute("delete from told")
+
+    def commit(self) -> None:
+        self._table.execute("commit")
+        self._table.execute("begin immediate")
+
+    def close(self) -> None:
+        self._table.execute("commit")
+        self._table.close()
+
+
+def mark_of(file: Path, size: int) -> dict[str, Any] | None:
+    """By what a file is known to begin with the same `size` bytes as before: their number and a
+    digest of the last of them. None where it is shorter now."""
+    with file.open("rb") as stream:
+        if stream.seek(0, 2) < size:
+            return None
+        stream.seek(max(0, size - _TAIL))
+        tail = stream.read(min(size, _TAIL))
+    return {"bytes": size, "tail": hashlib.blake2b(tail, digest_size=16).hexdigest()}
+
+
+def digest(text: str) -> int:
+    """63 bits: two of a million texts are alike by chance once in 20 million times."""
+    own = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    return int.from_bytes(own) >> 1

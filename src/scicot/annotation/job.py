@@ -1,0 +1,283 @@
+"""generate_rationales: every question to a teacher, and what comes back into two files."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections import Counter
+from collections.abc import Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from scicot import sources
+from scicot.annotation import batches
+from scicot.annotation.asking import MISSING, Ask, Asking
+from scicot.annotation.budget import Budget
+from scicot.annotation.judging import judge, repeats
+from scicot.annotation.ledger import COST, REJECTED, Ledger, open_ledger
+from scicot.annotation.scheduler import Scheduler
+from scicot.config import GenerateSettings
+from scicot.outputs import Output, open_output
+from scicot.records import Question, Rationale, RowProblem
+from scicot.reporting import LogReporter, Reporter, Task
+from scicot.teachers import Reply, Teacher, TeacherError, load_teacher
+
+COMMAND = "generate-rationales"
+_LOOK_SECONDS = 0.2  # between two tellings of how far the work is
+
+
+@dataclass
+class GenerateSummary:
+    """What became of a run: rows kept, rejected by reason, found done before, tokens and dollars
+    used. `errors` are rows of this run and earlier ones that still wait for a reply, `named` how
+    many of `all_kept` rows name the gold choice in their rationale and no other choice, and `spent`
+    what all runs have cost; None where nobody knows what the teacher costs."""
+
+    kept: int = 0
+    rejected: Counter[str] = field(default_factory=Counter)
+    already_done: int = 0
+    errors: int = 0
+    tokens: Counter[str] = field(default_factory=Counter)
+    cost: float | None = None
+    spent: float | None = None
+    saved: float = 0.0  # dollars that the server's cache spared
+    all_kept: int = 0
+    named: int = 0
+
+
+@dataclass(frozen=True)
+class Work:
+    """What was asked for, checked, before anything is written."""
+
+    rows: sources.Rows[Question]
+    source: str
+    total: int | None  # requests, where they can be counted
+    teacher: Teacher
+    asking: Asking
+    budget: Budget
+    settings: GenerateSettings
+    reporter: Reporter
+
+
+def generate_rationales(
+    questions: str | os.PathLike[str],
+    output: str | os.PathLike[str],
+    *,
+    teacher: str | Teacher,
+    settings: GenerateSettings | None = None,
+    base_url: str | None = None,
+    prompt: str | None = None,
+    examples: str | os.PathLike[str] | None = None,
+    limit: int | None = None,
+    skip_invalid: bool = False,
+    force: bool = False,
+    reporter: Reporter | None = None,
+) -> GenerateSummary:
+    """Ask a teacher to explain every question, and write what is fit to learn from to `output`.
+
+    `teacher` is KIND:NAME or an object with `name`, `ask` and `close`; `prompt` is the text of an
+    own prompt with {question} and {choices}, `examples` a file of rationale rows that are shown to
+    the teacher first. Called again it goes on: a (question, sample, request) that has a row in
+    `output`, or beside it in `.rejected.jsonl`, is not asked again. Rows come as their replies do.
+    Raises ScicotError for what the user can mend, StoppedEarly where the same call later goes on.
+    """
+    work = prepare(
+        questions,
+        teacher=teacher,
+        settings=settings or GenerateSettings(),
+        base_url=base_url,
+        prompt=prompt,
+        examples=examples,
+        limit=limit,
+        skip_invalid=skip_invalid,
+        reporter=reporter or LogReporter(),
+    )
+    settings, reporter = work.settings, work.reporter
+    batches.check(work, Path(output), force=force)
+    with (
+        open_output(
+            output,
+            command=COMMAND,
+            settings=work.asking.fingerprint(),
+            inputs={work.source: sources.sha256_of(work.source)},
+            companions=[REJECTED],
+            force=force,
+        ) as out,
+        open_ledger(out, retry=MISSING if settings.retry_rejected else (), force=force) as ledger,
+        reporter.task(f"asking {work.teacher.name}", work.total) as task,
+        reporter.stops_deferred(),
+    ):
+        job = Job(work, out, ledger, task)
+        try:
+            _complete(job.run())
+        finally:
+            job.tell()
+        out.finish({"kept": ledger.kept, **+ledger.rejected})
+    return job.summary
+
+
+def prepare(
+    questions: str | os.PathLike[str],
+    *,
+    teacher: str | Teacher,
+    settings: GenerateSettings,
+    base_url: str | None,
+    prompt: str | None,
+    examples: str | os.PathLike[str] | None,
+    limit: int | None,
+    skip_invalid: bool,
+    reporter: Reporter,
+) -> Work:
+    """Check what was asked for; raises ScicotError where it cannot be done."""
+    rows = sources.questions(
+        questions,
+        limit=limit,
+        skip_invalid=skip_invalid,
+        empty_pipe=True,
+        reporter=reporter,
+        check=_has_answer if settings.reveal_answer == "always" else None,
+    )
+    shown = [] if examples is None else list(sources.rationales(examples, reporter=reporter))
+    name = teacher if isinstance(teacher, str) else teacher.name
+    asking = Asking(name, settings, prompt, shown)
+    budget = Budget.of(name, settings)
+    unique = sources.count_unique(rows, reporter)
+    if isinstance(teacher, str):
+        teacher = load_teacher(
+            teacher, base_url=base_url, timeout=settings.timeout, sampling=settings.sampling
+        )
+        asking = replace(asking, teacher=teacher.name)
+    total = None if unique is None else unique * settings.samples
+    source = os.fspath(questions)
+    return Work(rows, source, total, teacher, asking, budget, settings, reporter)
+
+
+def _complete(work: Coroutine[Any, Any, None]) -> None:
+    """Run a coroutine to its end, also from within a running loop (a notebook's)."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        asyncio.run(work)
+        return
+    with ThreadPoolExecutor(1) as aside:
+        aside.submit(asyncio.run, work).result()
+
+
+class Job:
+    """One run of a teacher over questions."""
+
+    def __init__(self, work: Work, output: Output, ledger: Ledger, task: Task) -> None:
+        self.summary = GenerateSummary(cost=work.budget.nothing)
+        self.work = work
+        self.output = output
+        self.ledger = ledger
+        self._task = task
+        self._untold = 0  # requests done since the task was last told
+        work.budget.spent = ledger.spent
+
+    async def run(self) -> None:
+        try:
+            if self.work.settings.batch or self.work.settings.cancel_batches:
+                await batches.run(self)
+            else:
+                await self.ask_each(self.wanted())
+        finally:
+            await self.work.teacher.close()
+
+    async def ask_each(self, asks: Iterator[Ask | None]) -> None:
+        """Ask one by one, with several in flight."""
+        rows, settings = self.work.rows, self.work.settings
+        scheduler = Scheduler(
+            self.work.teacher,
+            settings,
+            self.work.reporter,
+            look=self.look,
+            idle=lambda: not rows.rereadable and rows.idle(0.0),
+        )
+        await scheduler.run(self._afforded(asks), self.take)
+
+    def wanted(self) -> Iterator[Ask | None]:
+        """What is still to be asked; None now and then, for others to have a turn."""
+        self.summary.already_done = 0
+        asking, ledger = self.work.asking, self.ledger
+        looked = time.monotonic()
+        for question in sources.unique(self.work.rows, self.work.reporter):
+            asks = asking.wanted(question, ledger)
+            done = self.work.settings.samples - len(asks)
+            self.summary.already_done += done
+            self._untold += done
+            yield from asks
+            if time.monotonic() - looked > _LOOK_SECONDS:
+                looked = time.monotonic()
+                yield None
+
+    def _afforded(self, asks: Iterator[Ask | None]) -> Iterator[Ask | None]:
+        for ask in asks:
+            if ask is not None:
+                self.work.budget.reserve(ask.request)
+            yield ask
+
+    def take(self, ask: Ask, outcome: Reply | TeacherError) -> Ask | None:
+        """Write what came of a request; what is to be asked next because of it, if anything."""
+        self.work.budget.release(ask.request)
+        further = self.enter(ask, outcome)
+        if further is not None:
+            self.work.budget.reserve(further.request)
+        return further
+
+    def enter(
+        self, ask: Ask, outcome: Reply | TeacherError, *, batched: bool = False
+    ) -> Ask | None:
+        """Judge an outcome and write its row; the request that follows from it, if any."""
+        if isinstance(outcome, TeacherError):
+            self._reject(ask.row, "error", {"error": str(outcome)})
+            return None
+        self.summary.tokens.update(outcome.usage)
+        usage: dict[str, float] = dict(outcome.usage)
+        cost = self.work.budget.pay(outcome.usage, batched=batched)
+        if cost is not None and usage:
+            usage[COST] = round(cost, 9)
+            self.summary.cost = (self.summary.cost or 0.0) + cost
+            self.summary.saved += self.work.budget.saved(outcome.usage)
+        row, reason = judge(replace(ask.row, usage=usage), outcome, self.work.settings)
+        several = self.work.settings.samples > 1
+        if reason is None and several and repeats(row.rationale, self.ledger.other_samples(row)):
+            reason = "duplicate"
+        if reason is not None:
+            self._reject(row, reason, {"reply": outcome.text})
+        else:
+            self.ledger.keep(row)
+            self.summary.kept += 1
+        further = self.work.asking.after(row, reason)
+        self._untold += further is None
+        return further
+
+    def _reject(self, row: Rationale, reason: str, why: dict[str, Any]) -> None:
+        self.ledger.reject(row, reason, why)
+        self.summary.rejected[reason] += 1
+        self._untold += reason == "error"
+
+    def look(self) -> None:
+        """Tell how far the work is; raises what has stopped it."""
+        steps, self._untold = self._untold, 0
+        figures: dict[str, int | str] = {"kept": self.summary.kept}
+        figures |= {reason: count for reason, count in self.summary.rejected.items() if count}
+        figures["tokens"] = f"{sum(self.summary.tokens.values()):,}"
+        if self.summary.cost is not None:
+            figures["dollars"] = f"{self.summary.cost:.2f}"
+        self._task.advance(steps, **figures)
+
+    def tell(self) -> None:
+        """Bring the summary up to date with the files."""
+        ledger, summary = self.ledger, self.summary
+        summary.errors = ledger.rejected["error"]
+        summary.all_kept, summary.named = ledger.kept, ledger.named
+        summary.spent = None if self.work.budget.price is None else ledger.spent
+
+
+def _has_answer(question: Question) -> None:
+    if question.answer is None:
+        raise RowProblem("has no gold answer, which --reveal-answer shows to the teacher")

@@ -1,0 +1,274 @@
+"""What a teacher's replies became: kept rows, rejected rows, and which requests are done.
+
+Kept rows go to OUT, the others to OUT.rejected.jsonl with a "reason" and the raw reply, so that
+nothing is dropped silently. A request is done when a row of either file says so; OUT.done.sqlite is
+the index of both.
+"""
+
+from __future__ import annotations
+
+import io
+import sqlite3
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from scicot import jsonl
+from scicot.annotation.index import VERSION, Entry, Index, digest, mark_of
+from scicot.errors import InvalidRow, ScicotError
+from scicot.outputs import Output, beside
+from scicot.records import Question, Rationale, Row, content_id
+from scicot.replies import only_choice_named
+
+REJECTED, INDEX = "rejected.jsonl", "done.sqlite"
+COST = "cost_usd"  # in the usage of a row: dollars
+
+_COMMIT_SECONDS = 2.0
+_RECENT = 10_000  # questions of a stream whose samples are remembered
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """What became of a request: kept, where `reason` is None. `retry`: it is to be asked again."""
+
+    reason: str | None
+    offset: int
+    retry: bool
+
+
+class Ledger:
+    """The two files of rows and the memory of them. Made by `open_ledger`."""
+
+    def __init__(self, output: Output, rejects: jsonl.Appender | None, index: Index) -> None:
+        self._output = output
+        self._rejects = rejects
+        self._index = index
+        self._recent: dict[
+            str, list[str]
+        ] = {}  # kept rationales of a stream, which none reads back
+        self._committed = time.monotonic()
+        self.kept = 0  # rows in OUT, of this run and earlier ones
+        self.rejected: Counter[str] = Counter()  # rows beside it, by reason, likewise
+        self.spent = 0.0  # dollars for both
+        self.replies = 0  # rows that a reply was paid for, of this reading
+        self.output_tokens = 0  # of those replies
+        self.named = 0  # kept rows whose rationale names the gold choice and no other
+        self._stale = 0  # rejected rows that another row has taken the place of
+
+    def attempts(self, question: Question) -> dict[tuple[int, bool], Attempt]:
+        """By (sample, whether it saw the answer) what is known of this question's requests.
+
+        Raises ScicotError where the file explains another question, or one with another gold
+        answer, under the same id: rows are joined by id and judged by that answer.
+        """
+        rows = self._index.of(question.id)
+        if rows:
+            own = digest(_content(question))
+            if any(content != own for _, _, content, *_ in rows):
+                raise ScicotError(
+                    f"question {question.id!r} (or its answer) is not what {self._output.name}"
+                    " holds under this id; give it another id, name another output, or use --force"
+                )
+        return {(n, seen): Attempt(why, at, again) for n, seen, _, why, at, again in rows}
+
+    def other_samples(self, row: Rationale) -> list[str]:
+        """The kept rationales of the same question."""
+        if self._output.path is None:
+            return self._recent.get(row.question.id, [])
+        kept = [own for own in self.attempts(row.question).values() if own.reason is None]
+        if not kept:
+            return []
+        with self._output.path.open("rb") as stream:
+            texts = []
+            for attempt in kept:
+                stream.seek(attempt.offset)
+                texts.append(str(jsonl.decode(stream.readline())["rationale"]))
+        return texts
+
+    def keep(self, row: Rationale) -> None:
+        kept = row.to_row()
+        offset = self._output.write(kept)
+        if self._output.path is None:
+            self._recent.setdefault(row.question.id, []).append(row.rationale)
+            if len(self._recent) > _RECENT:
+                self._recent.pop(next(iter(self._recent)))
+        self._enter(kept, offset)
+
+    def reject(self, row: Rationale, reason: str, why: Row) -> None:
+        rejected = {**row.to_row(), "reason": reason, **why}
+        offset = 0 if self._rejects is None else self._rejects.write(jsonl.encode(rejected))
+        self._enter(rejected, offset)
+
+    def get(self, name: str) -> Any:
+        """What `put` kept beside the rows, unless it was lost since."""
+        return self._index.get(name)
+
+    def put(self, name: str, value: Any) -> None:
+        self._index.put(name, value)
+
+    def commit(self) -> None:
+        """Spare the next run the reading of the rows so far."""
+        if self._output.path is not None and self._rejects is not None:
+            files = ((self._output.path, self._output.end), (self._rejects.path, self._rejects.end))
+            self._index.put("read", [mark_of(*file) for file in files])
+            self._index.put("stale", self._stale)
+        self._index.commit()
+        self._committed = time.monotonic()
+
+    def _open(self, *, retry: tuple[str, ...]) -> None:
+        """Learn what earlier runs left."""
+        if self._output.path is not None and self._rejects is not None:
+            self._catch_up(self._output.path, self._rejects.path)
+            if self._stale:
+                self._compact(self._rejects)
+        self._index.retry(retry)
+        self._count()
+        self.commit()
+
+    def _count(self) -> None:
+        counts = self._index.counts()
+        self.kept = counts.pop(None, 0)
+        self.rejected = Counter({str(reason): count for reason, count in counts.items()})
+        self.spent, self.named = self._index.sums()
+
+    def _catch_up(self, *files: Path) -> None:
+        """Enter the rows that the index does not know, which are all where it knows other files."""
+        known = self._index.get("read") if self._index.get("version") == VERSION else None
+        sizes = [mark["bytes"] for mark in known or () if mark]
+        if len(sizes) < len(files) or known != [
+            mark_of(*own) for own in zip(files, sizes, strict=True)
+        ]:
+            sizes = [0] * len(files)
+            self._index.clear()
+            self._index.put("version", VERSION)
+        self._stale = self._index.get("stale") or 0
+        try:
+            for file, size in zip(files, sizes, strict=True):
+                for offset, row in jsonl.rows_from(file, size):
+                    self._enter(row, offset)
+        except InvalidRow:
+            if not any(sizes):
+                raise
+            self._index.clear()  # and again from the first line, which tells where the trouble is
+            self._catch_up(*files)
+
+    def _enter(self, row: Row, offset: int) -> None:
+        question = Question.from_row(row)
+        gold, reason, usage = question.answer, row.get("reason"), row.get("usage") or {}
+        sample, revealed = row.get("sample", 0), bool(row.get("saw_answer"))
+        named = (
+            reason is None
+            and gold is not None
+            and only_choice_named(row["rationale"], question) == gold
+        )
+        known = self._index.reason(question.id, sample, revealed=revealed)
+        if known is None and reason is not None:  # kept once: a rejected row changes nothing
+            self._stale += 1
+            return
+        if isinstance(known, str):
+            self._stale += 1
+            self.rejected[known] -= 1
+        cost = float(usage.get(COST, 0.0))
+        if written := usage.get("output_tokens"):
+            self.replies += 1
+            self.output_tokens += written
+        content = _content(question)
+        self._index.add(Entry(question.id, content, sample, revealed, reason, offset, cost, named))
+        self.spent += cost
+        self.named += named
+        if reason is None:
+            self.kept += 1
+        else:
+            self.rejected[reason] += 1
+        if time.monotonic() - self._committed > _COMMIT_SECONDS:
+            self.commit()
+
+    def _compact(self, rejects: jsonl.Appender) -> None:
+        """Leave out of the rejected rows those that another row has taken the place of."""
+        lasting = self._index.rejected_offsets()
+        wanted = next(lasting, None)
+        with rejects.replacing() as stream:
+            for offset, row in jsonl.rows_from(rejects.path, 0):
+                if offset == wanted:
+                    stream.write(jsonl.encode(row))
+                    wanted = next(lasting, None)
+        self._stale = 0
+        self._index.forget_rejected()
+        for offset, row in jsonl.rows_from(rejects.path, 0):
+            self._enter(row, offset)
+        self._count()
+
+    def _close(self) -> None:
+        if self._stale and self._rejects is not None:
+            self._compact(self._rejects)
+        self.commit()
+
+
+@contextmanager
+def open_ledger(output: Output, *, retry: tuple[str, ...] = (), force: bool) -> Iterator[Ledger]:
+    """Learn what earlier runs left, and go on from there.
+
+    Rows that were rejected for the reasons in `retry` are to be asked again; they stay in the file
+    until another row has taken their place. `force` begins the file of rejected rows anew. An
+    output that is a stream has none.
+    """
+    if output.path is None:
+        index = Index(None)
+        try:
+            yield Ledger(output, None, index)
+        finally:
+            index.close()
+        return
+    path, place = beside(output.path, REJECTED), beside(output.path, INDEX)
+    if force:
+        path.write_bytes(b"")
+        discard_index(place)
+    with jsonl.appending(path) as rejects:
+        index = _index_at(place)
+        try:
+            ledger = Ledger(output, rejects, index)
+            ledger._open(retry=retry)
+            try:
+                yield ledger
+            finally:
+                ledger._close()
+        finally:
+            index.close()
+
+
+@contextmanager
+def read_ledger(path: Path | None, *, retry: tuple[str, ...] = ()) -> Iterator[Ledger]:
+    """What earlier runs left at a path, if anything, without changing any of it."""
+    index = Index(None)
+    try:
+        ledger = Ledger(Output("", io.BytesIO(), None, {}), None, index)
+        if path is not None and path.is_file():
+            ledger._catch_up(*(own for own in (path, beside(path, REJECTED)) if own.exists()))
+        index.retry(retry)
+        yield ledger
+    finally:
+        index.close()
+
+
+def _index_at(place: Path) -> Index:
+    """The index there, or a new one where it is none that can be read."""
+    try:
+        return Index(place)
+    except sqlite3.DatabaseError:
+        discard_index(place)
+        return Index(place)
+
+
+def discard_index(place: Path) -> None:
+    """Remove an index with what SQLite keeps beside it."""
+    for ending in ("", "-wal", "-shm"):
+        place.with_name(place.name + ending).unlink(missing_ok=True)
+
+
+def _content(question: Question) -> str:
+    asked = content_id(question.question, question.context, question.choices)
+    return f"{asked}\0{question.answer}"

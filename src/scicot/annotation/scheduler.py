@@ -1,0 +1,202 @@
+"""Many requests in flight: who asks, when, how often again, and when to give up.
+
+Each of a few workers takes the next request when it has done with its last, so that so many are in
+flight, and hands every outcome on as it comes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Callable, Iterator
+from typing import Protocol
+
+from scicot.annotation.asking import Ask
+from scicot.annotation.pace import Pace
+from scicot.config import GenerateSettings
+from scicot.errors import StoppedEarly
+from scicot.reporting import Reporter, number_of
+from scicot.teachers import Reply, Teacher, TeacherBusy, TeacherError
+
+_GRACE_SECONDS = 10.0  # for what is in flight, and will be paid for, when the work is to stop
+_LOOK_SECONDS = 0.2  # between two looks at whether it is to stop
+_END = object()  # of what is asked
+_BACKOFF = (0.5, 60.0)  # seconds before the first repetition, and before the last ones
+
+
+class Take(Protocol):
+    """What becomes of an outcome; what is to be asked next because of it, if anything."""
+
+    def __call__(self, ask: Ask, outcome: Reply | TeacherError) -> Ask | None: ...
+
+
+class Scheduler:
+    """Asks one teacher, with --concurrency requests in flight.
+
+    `look` is called now and then, and raises what stops the work; `idle` tells whether the next
+    request is still to come, as from a pipe.
+    """
+
+    def __init__(
+        self,
+        teacher: Teacher,
+        settings: GenerateSettings,
+        reporter: Reporter,
+        *,
+        look: Callable[[], None],
+        idle: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self.in_flight = getattr(teacher, "in_flight", None) or settings.concurrency
+        self._teacher = teacher
+        self._settings = settings
+        self._reporter = reporter
+        self._look = look
+        self._idle = idle
+        self._pace = Pace()
+        self._closing = False
+        self._flying = 0  # requests on their way, which will be paid for
+        self._failures = 0  # in a row
+        self._answered_at = -1.0
+        self._told: set[str] = set()
+        self._yielded = time.monotonic()
+
+    async def run(self, asks: Iterator[Ask | None], take: Take) -> None:
+        """Ask all; raises what stopped the work, when what was on its way has been taken."""
+        pull = asyncio.Lock()
+        workers = [asyncio.create_task(self._work(asks, take, pull)) for _ in range(self.in_flight)]
+        try:
+            await self._watch(workers)
+        finally:
+            self._closing = True
+            try:
+                await self._drain(workers)
+            finally:
+                for worker in workers:
+                    worker.cancel()
+                await asyncio.gather(*workers, return_exceptions=True)
+
+    async def _watch(self, workers: list[asyncio.Task[None]]) -> None:
+        waiting = set(workers)
+        while waiting:
+            done, waiting = await asyncio.wait(
+                waiting, timeout=_LOOK_SECONDS, return_when=asyncio.FIRST_EXCEPTION
+            )
+            for worker in done:
+                worker.result()
+            self._look()
+
+    async def _drain(self, workers: list[asyncio.Task[None]]) -> None:
+        """Take what comes within a while of what is on its way."""
+        until = time.monotonic() + _GRACE_SECONDS
+        if self._flying:
+            self._reporter.note(
+                f"stopping: waiting for {number_of(self._flying, 'reply', 'replies')} on the way,"
+                f" {_GRACE_SECONDS:.0f} s at most"
+            )
+        while self._flying and time.monotonic() < until:
+            await asyncio.wait(workers, timeout=_LOOK_SECONDS / 4)
+
+    async def _work(self, asks: Iterator[Ask | None], take: Take, pull: asyncio.Lock) -> None:
+        ask: Ask | None = None
+        while not self._closing:
+            if ask is None:
+                ask = await self._pull(asks, pull)
+            if ask is None:
+                return
+            outcome = await self._outcome(ask)
+            ask = take(ask, outcome)
+            self._check_failures(outcome)
+
+    async def _pull(self, asks: Iterator[Ask | None], pull: asyncio.Lock) -> Ask | None:
+        """The next request; None at the end. A None among the requests is a moment's rest."""
+        async with pull:
+            while not self._closing:
+                if self._idle():
+                    await asyncio.sleep(_LOOK_SECONDS / 4)
+                    continue
+                ask = next(asks, _END)
+                if isinstance(ask, Ask):
+                    await self._rest()
+                    return ask
+                if ask is _END:
+                    return None
+                await asyncio.sleep(0)
+        return None
+
+    async def _rest(self) -> None:
+        """A teacher that answers at once gives nobody else a turn, nor a signal a chance."""
+        now = time.monotonic()
+        if now - self._yielded > _LOOK_SECONDS:
+            self._yielded = now
+            await asyncio.sleep(0)
+
+    def _check_failures(self, outcome: Reply | TeacherError) -> None:
+        if not isinstance(outcome, TeacherError):
+            self._failures = 0
+            return
+        self._failures += 1
+        if self._failures >= self._settings.max_failures:
+            raise StoppedEarly(
+                f"{self._teacher.name}: {number_of(self._failures, 'request')} in a row failed"
+                f" (the last: {outcome}); mend the cause, and the same command with"
+                " --retry-rejected asks them again"
+            )
+
+    async def _outcome(self, ask: Ask) -> Reply | TeacherError:
+        """Ask until an answer comes, waiting longer each time, `max_wait` seconds in all."""
+        began, (backoff, longest) = time.monotonic(), _BACKOFF
+        while True:
+            await self._pace.turn()
+            if self._closing:
+                return await self._forever()
+            try:
+                self._flying += 1
+                try:
+                    reply = await self._teacher.ask(ask.request)
+                finally:
+                    self._flying -= 1
+            except TeacherError as error:
+                return error
+            except TeacherBusy as busy:
+                if busy.limited:
+                    self._pace.refused(busy.retry_after, busy.allowances)
+                # Never at once again, even where the server says so: that would be a storm.
+                delay = max(busy.retry_after or 0.0, backoff * random.uniform(0.5, 1.0))
+                if not (busy.limited and self._pace.lets_some_through):
+                    backoff = min(2 * backoff, longest)
+                if self._closing:
+                    return await self._forever()
+                if time.monotonic() - began + delay > self._settings.max_wait:
+                    return self._gives_up(busy, delay, began)
+                self._tell(busy)
+                await asyncio.sleep(delay)
+            else:
+                self._answered_at = time.monotonic()
+                self._pace.answered(reply.allowances, _tokens(reply))
+                return reply
+
+    async def _forever(self) -> Reply:
+        """For a request that will not be asked again: the work is about to stop."""
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    def _gives_up(self, busy: TeacherBusy, delay: float, began: float) -> TeacherError:
+        """The error of a request that alone gets no answer; StoppedEarly where none does."""
+        if not busy.limited and self._answered_at > began:
+            return TeacherError(f"{busy}, again and again for {self._settings.max_wait:.0f} s")
+        raise StoppedEarly(
+            f"{self._teacher.name}: {busy}; would have to wait {delay:.0f} s more,"
+            f" --max-wait is {self._settings.max_wait:.0f} s in all;"
+            " the same command goes on from here"
+        )
+
+    def _tell(self, busy: TeacherBusy) -> None:
+        """Warn of each kind of trouble once."""
+        if str(busy) not in self._told and len(self._told) < 5:
+            self._told.add(str(busy))
+            self._reporter.warn(f"{self._teacher.name}: {busy}; asking again")
+
+
+def _tokens(reply: Reply) -> int:
+    return sum(count for name, count in reply.usage.items() if name.endswith("tokens"))

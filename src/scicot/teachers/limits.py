@@ -1,0 +1,66 @@
+"""What the headers of a reply say of a server's limits.
+
+retry-after: 3                                          seconds, or an HTTP date
+anthropic-ratelimit-requests-remaining: 12
+anthropic-ratelimit-requests-reset: 2026-11-23T08:00:05Z
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+from scicot.teachers.base import Allowance
+
+_KINDS = ("requests", "tokens", "input-tokens", "output-tokens")
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """The seconds a server asks to wait, or None where it says nothing that can be read."""
+    value = headers.get("retry-after")
+    if not value:
+        return None
+    try:
+        seconds = float(value)
+    except ValueError:
+        then = _http_date(value)
+        return None if then is None else max(0.0, (then - _now(headers)).total_seconds())
+    return max(0.0, seconds) if seconds < float("inf") else None
+
+
+def allowances(headers: Mapping[str, str]) -> tuple[Allowance, ...]:
+    """Every limit that the headers tell both what remains of and when it is whole again."""
+    found = []
+    for kind in _KINDS:
+        remaining = headers.get(f"anthropic-ratelimit-{kind}-remaining")
+        reset = headers.get(f"anthropic-ratelimit-{kind}-reset")
+        if remaining is None or reset is None:
+            continue
+        try:
+            then = datetime.fromisoformat(reset)
+            left = float(remaining)
+        except ValueError:
+            continue
+        then = then if then.tzinfo else then.replace(tzinfo=UTC)
+        seconds = (then - _now(headers)).total_seconds()
+        found.append(Allowance(kind == "requests", max(0.0, left), max(0.0, seconds)))
+    return tuple(found)
+
+
+def _now(headers: Mapping[str, str]) -> datetime:
+    """The server's own time, as its clock need not be ours; to the second, so ours where they
+    agree so far."""
+    here = datetime.now(UTC)
+    there = _http_date(headers.get("date") or "")
+    if there is None or abs((here - there).total_seconds()) < 2:
+        return here
+    return there
+
+
+def _http_date(value: str) -> datetime | None:
+    try:
+        found = parsedate_to_datetime(value)
+    except (TypeError, ValueError):
+        return None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)

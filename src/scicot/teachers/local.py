@@ -1,0 +1,203 @@
+"""`hf:MODEL_OR_DIR` is a causal language model on this machine, asked through its chat template.
+
+What is asked at the same time is answered together: of the requests that wait, those of about the
+same length as the one that has waited longest.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from scicot.config import SAMPLING
+from scicot.devices import resolve_device, resolve_precision
+from scicot.errors import ScicotError
+from scicot.prompts import Prompt
+from scicot.sources.hub import hub_answers
+from scicot.teachers.base import Reply, Request, TeacherError
+
+BATCH = {"cuda": 64, "cpu": 8}  # requests answered together; fewer where memory does not suffice
+_WAITING = 4  # batches' worth of requests that lengths are sorted over
+
+
+@dataclass(slots=True)
+class _Asked:
+    request: Request
+    ids: list[int]
+    reply: asyncio.Future[Reply]
+
+
+class LocalTeacher:
+    """A model of the transformers library. The first sample of a question is its likeliest reply
+    unless a temperature is given; further ones are drawn."""
+
+    def __init__(self, model: str, *, sampling: Mapping[str, float], device: str) -> None:
+        self.name = f"hf:{Path(model).name if Path(model).is_dir() else model}"
+        self._sampling = dict(sampling)
+        self._device = resolve_device(device)
+        self._model, self._tokenizer = _loaded(model, self._device)
+        self._batch = BATCH.get(self._device.type, BATCH["cpu"])
+        self.in_flight = _WAITING * self._batch
+        self._waiting: list[_Asked] = []
+        self._serving: asyncio.Task[None] | None = None
+        self._closed = False
+
+    async def ask(self, request: Request) -> Reply:
+        ids = self._ids(request.prompt)
+        most = getattr(self._model.config, "max_position_embeddings", None)
+        if most and len(ids) + request.max_tokens > most:
+            raise TeacherError(
+                f"{len(ids)} tokens and --max-tokens {request.max_tokens} are more than the {most}"
+                f" that {self.name} takes"
+            )
+        asked = _Asked(request, ids, asyncio.get_running_loop().create_future())
+        self._waiting.append(asked)
+        if self._serving is None or self._serving.done():
+            self._serving = asyncio.create_task(self._serve())
+        return await asked.reply
+
+    async def count_tokens(self, request: Request) -> int:
+        return len(self._ids(request.prompt))
+
+    async def close(self) -> None:
+        self._closed = True
+        if self._serving is not None:
+            self._serving.cancel()
+
+    async def _serve(self) -> None:
+        await asyncio.sleep(0.01)  # for the others that are about to ask
+        while self._waiting:
+            chosen = self._chosen()
+            try:
+                replies = await asyncio.to_thread(self._answer, chosen)
+            except Exception as error:  # noqa: BLE001  (told to those who asked)
+                for asked in chosen:
+                    if not asked.reply.done():
+                        asked.reply.set_exception(error)
+                continue
+            for asked, reply in zip(chosen, replies, strict=True):
+                if not asked.reply.done():
+                    asked.reply.set_result(reply)
+            await asyncio.sleep(0)
+
+    def _chosen(self) -> list[_Asked]:
+        """The request that has waited longest, and those next to it in length."""
+        oldest = self._waiting[0]
+        alike = [own for own in self._waiting if self._draws(own) == self._draws(oldest)]
+        alike.sort(key=lambda own: len(own.ids))
+        place = next(n for n, own in enumerate(alike) if own is oldest)
+        begin = max(0, min(place - self._batch // 2, len(alike) - self._batch))
+        chosen = alike[begin : begin + self._batch]
+        taken = set(map(id, chosen))
+        self._waiting = [own for own in self._waiting if id(own) not in taken]
+        return chosen
+
+    def _draws(self, asked: _Asked) -> bool:
+        return bool(self._sampling) or asked.request.sample > 0
+
+    def _answer(self, asked: Sequence[_Asked]) -> list[Reply]:
+        """Replies to some requests at once, in halves where memory does not suffice for that."""
+        import torch
+
+        try:
+            return self._generate(asked)
+        except torch.OutOfMemoryError:
+            if len(asked) == 1:
+                raise TeacherError("out of memory") from None
+        torch.cuda.empty_cache()
+        half = len(asked) // 2
+        self._batch = max(1, half)
+        return self._answer(asked[:half]) + self._answer(asked[half:])
+
+    def _generate(self, asked: Sequence[_Asked]) -> list[Reply]:
+        import torch
+        from transformers import StoppingCriteria, StoppingCriteriaList
+
+        teacher = self
+
+        class Closed(StoppingCriteria):
+            def __call__(self, *given: Any, **_: Any) -> Any:
+                ids = given[0]
+                return torch.full((len(ids),), teacher._closed, device=ids.device)
+
+        longest = max(len(own.ids) for own in asked)
+        pad = self._tokenizer.pad_token_id
+        ids = torch.tensor([[pad] * (longest - len(own.ids)) + own.ids for own in asked])
+        mask = torch.tensor([[0] * (longest - len(o.ids)) + [1] * len(o.ids) for o in asked])
+        sampling: dict[str, Any] = {"do_sample": False, "temperature": None, "top_p": None}
+        if self._draws(asked[0]):
+            sampling = {"do_sample": True, "temperature": SAMPLING, "top_k": 0, **self._sampling}
+        with torch.inference_mode():
+            out = self._model.generate(
+                input_ids=ids.to(self._device),
+                attention_mask=mask.to(self._device),
+                max_new_tokens=asked[0].request.max_tokens,
+                pad_token_id=pad,
+                stopping_criteria=StoppingCriteriaList([Closed()]),
+                **sampling,
+            )
+        if self._closed:
+            raise asyncio.CancelledError
+        written = out[:, longest:].tolist()
+        return [self._reply(own, tokens) for own, tokens in zip(asked, written, strict=True)]
+
+    def _reply(self, asked: _Asked, tokens: list[int]) -> Reply:
+        ends = self._model.generation_config.eos_token_id
+        ends = set(ends if isinstance(ends, list) else [ends])
+        length = next((n for n, token in enumerate(tokens) if token in ends), None)
+        kept = tokens if length is None else tokens[:length]
+        text = self._tokenizer.decode(kept, skip_special_tokens=True).strip()
+        usage = {"input_tokens": len(asked.ids), "output_tokens": len(kept)}
+        return Reply(text, "max_tokens" if length is None else "end_turn", usage)
+
+    def _ids(self, prompt: Prompt) -> list[int]:
+        turns = []
+        for question, answer in prompt.examples:
+            turns.append({"role": "user", "content": question})
+            turns.append({"role": "assistant", "content": answer})
+        turns.append({"role": "user", "content": prompt.user})
+        tokenizer = self._tokenizer
+        if not tokenizer.chat_template:
+            text = "\n\n".join([prompt.system, *(turn["content"] for turn in turns), ""])
+            return list(tokenizer(text.lstrip())["input_ids"])
+        system = [{"role": "system", "content": prompt.system}] if prompt.system else []
+        try:
+            text = _rendered(tokenizer, [*system, *turns])
+        except Exception as error:
+            if not system or type(error).__name__ != "TemplateError":
+                raise
+            # Some templates know no system's part: it opens the conversation, then.
+            turns[0] = {**turns[0], "content": f"{prompt.system}\n\n{turns[0]['content']}"}
+            text = _rendered(tokenizer, turns)
+        return list(tokenizer(text, add_special_tokens=False)["input_ids"])
+
+
+def _rendered(tokenizer: Any, turns: list[dict[str, str]]) -> str:
+    text: str = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
+    return text
+
+
+def _loaded(name: str, device: Any) -> tuple[Any, Any]:
+    from safetensors import SafetensorError
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    # The Hub's client would retry for a minute where there is no network.
+    here = Path(name).is_dir() or not hub_answers(name)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(name, local_files_only=here)
+        model = AutoModelForCausalLM.from_pretrained(
+            name, dtype=resolve_precision("auto", device), local_files_only=here
+        )
+    except (OSError, ValueError, KeyError, ImportError, RuntimeError, SafetensorError) as error:
+        reason = " ".join(str(error).split())[:200]
+        if here and not Path(name).is_dir():
+            reason = "there is no such directory, and the Hub cannot be reached"
+        raise ScicotError(f"--teacher hf:{name}: cannot be loaded ({reason})") from None
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    if tokenizer.pad_token_id is None:
+        raise ScicotError(f"--teacher hf:{name}: its tokenizer has no end token")
+    return model.to(device).eval(), tokenizer

@@ -1,0 +1,58 @@
+"""What Anthropic's models cost, as of November 2026 (https://claude.com/pricing).
+
+Such a table ages: `--price` overrides it, and of a model that is not in it no cost is told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+BATCHED = 0.5  # of the price, through the Message Batches API
+_CACHE_WRITE, _CACHE_READ = 1.25, 0.1  # of the price of input
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """Dollars for a million tokens of input and of output."""
+
+    input: float
+    output: float
+
+    def of(self, usage: Mapping[str, float], *, batched: bool = False) -> float:
+        """Dollars for what a reply's usage counts."""
+        read = (
+            usage.get("input_tokens", 0)
+            + _CACHE_WRITE * usage.get("cache_creation_input_tokens", 0)
+            + _CACHE_READ * usage.get("cache_read_input_tokens", 0)
+        )
+        whole = read * self.input + usage.get("output_tokens", 0) * self.output
+        return whole * (BATCHED if batched else 1.0) / 1e6
+
+    def saved(self, usage: Mapping[str, float]) -> float:
+        """Dollars that the server's cache spared, less what it took to fill it."""
+        fewer = (1 - _CACHE_READ) * usage.get("cache_read_input_tokens", 0)
+        more = (_CACHE_WRITE - 1) * usage.get("cache_creation_input_tokens", 0)
+        return (fewer - more) * self.input / 1e6
+
+
+PRICES = {
+    "claude-haiku-5-5": Price(0.10, 0.50),
+    "claude-sonnet-5-5": Price(2, 10),
+    "claude-opus-5-5": Price(4, 20),
+    "claude-haiku-4-5": Price(1, 5),
+}
+
+
+def price_of(teacher: str) -> Price | None:
+    """The price of a teacher by its name; dated versions cost what their model does."""
+    kind, _, model = teacher.partition(":")
+    if kind != "anthropic":
+        return None
+    return next((own for name, own in PRICES.items() if _is_version(model, name)), None)
+
+
+def _is_version(model: str, name: str) -> bool:
+    return model == name or (
+        model.startswith(f"{name}-") and model.removeprefix(f"{name}-").replace("-", "").isdigit()
+    )

@@ -1,0 +1,65 @@
+"""Questions for the teacher server, and the command against it."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from conftest import read_rows, write_rows
+
+MATERIALS = ("copper", "iron", "silver", "gold", "zinc", "wood", "glass", "wool", "wax", "stone")
+
+
+def questions(path: Path, count: int) -> Path:
+    """So many questions that differ, each with one of three materials as its answer."""
+    rows = []
+    for number in range(count):
+        texts = [MATERIALS[(number + step) % len(MATERIALS)] for step in (0, 3, 7)]
+        rows.append(
+            {
+                "id": f"q{number}",
+                "question": f"Of what is part {number} of the machine made?",
+                "choices": [{"label": a, "text": b} for a, b in zip("ABC", texts, strict=True)],
+                "answer": "ABC"[number % 3],
+            }
+        )
+    return write_rows(path, rows)
+
+
+def command(source: Path, out: Path, url: str, *options: object) -> list[str]:
+    own = ["generate-rationales", source, "-o", out, "--teacher", "anthropic:m", "--base-url", url]
+    return [sys.executable, "-m", "scicot_cli", *map(str, [*own, *options])]
+
+
+def started(command: list[str]) -> subprocess.Popen[str]:
+    return subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+
+def finished(command: list[str], timeout: float = 120) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False)
+
+
+def kill(process: subprocess.Popen[str]) -> None:
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate()
+
+
+def all_rows(out: Path) -> list[dict[str, Any]]:
+    """Kept and rejected rows, as far as their lines are whole."""
+    rows = []
+    for file in (out, out.with_suffix(".rejected.jsonl")):
+        if file.exists():
+            whole = file.read_bytes().rpartition(b"\n")[0]
+            copy = file.with_name("whole.tmp")
+            copy.write_bytes(whole + b"\n" if whole else b"")
+            rows += read_rows(copy)
+            copy.unlink()
+    return rows
+
+
+def content(out: Path) -> Counter[str]:
+    """Both files, whatever the order of their rows."""
+    return Counter(repr(sorted(row.items(), key=lambda own: own[0])) for row in all_rows(out))

@@ -1,0 +1,356 @@
+"""A server that speaks the Messages API and fails as real ones do, by a script of chances.
+
+    with TeacherServer(Conduct(latency=0.1, faults=0.1)) as server:      in a thread of the test
+        ...                                                              server.url, server.counts
+    python tests/fakes/teacher_server.py --latency 0.1 --rate 50         in a process of its own
+
+What it replies depends on what it is asked alone, so that two runs can be compared: the choice
+whose hash is lowest. Whether a request meets a fault depends on what is asked and on how often it
+was asked before; GET /stats tells what came.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import hashlib
+import json
+import re
+import sys
+import threading
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+# Trouble that passes, by turns, and outcomes that stay: the same each time.
+PASSING = ("429", "retry-after", "529", "500", "reset", "torn", "drip", "html", "broken")
+LASTING = ("400", "refusal", "max_tokens", "thinking")
+_CHOICE = re.compile(r"^([A-Z])\. (.*)$", re.M)
+
+
+@dataclass
+class Conduct:
+    """How a server behaves."""
+
+    latency: float = 0.0  # seconds
+    faults: float = 0.0  # share of first requests that meet trouble that passes
+    oddities: float = 0.0  # share of questions whose outcome is one of LASTING
+    rate: float = 0.0  # requests a second it allows, of which a fifth at once; 0: any
+    spend_limit: int = 0  # answers after which the money is used up; 0: never
+    ended_after: float = 0.0  # seconds until a batch has ended
+    batch_faults: float = 0.0  # share of a batch's requests that expire or err, the first time
+    forgets: Counter[str] = field(
+        default_factory=Counter
+    )  # answers that get lost, by what they are
+    drip: float = 3.0  # seconds that a slow body takes
+
+
+@dataclass
+class Batch:
+    id: str
+    created: float
+    requests: list[dict[str, Any]]
+    canceled: bool = False
+
+
+class Server:
+    """The behaviour, without the wire."""
+
+    def __init__(self, conduct: Conduct) -> None:
+        self.conduct = conduct
+        self.counts: Counter[str] = Counter()  # of all kinds of things, by name
+        self.asked: Counter[str] = Counter()  # requests by what was asked
+        self.answered: Counter[str] = Counter()  # of them, those with a message
+        self.batches: dict[str, Batch] = {}
+        self.bodies: list[dict[str, Any]] = []  # of the first requests
+        self.refusals: list[float] = []  # when, by time.monotonic
+        self.accepted: list[float] = []
+        self._bucket, self._filled = conduct.rate / 5, time.monotonic()
+
+    async def answer(
+        self, method: str, path: str, body: bytes
+    ) -> tuple[int, dict[str, str], bytes]:
+        """(status, headers, body); headers may hold "x-wire", what the wire does to it."""
+        path = path.partition("?")[0]
+        if path == "/stats":
+            return _json(200, self.stats())
+        if path.startswith("/v1/messages/batches"):
+            return self._batches(method, path.removeprefix("/v1/messages/batches"), body)
+        request = json.loads(body)
+        if path == "/v1/messages/count_tokens":
+            self.counts["count_tokens"] += 1
+            return _json(200, {"input_tokens": _tokens(request)})
+        if path != "/v1/messages":
+            return _error(404, f"no {path}")
+        return await self._message(request)
+
+    def stats(self) -> dict[str, Any]:
+        return {
+            "counts": dict(self.counts),
+            "asked": dict(self.asked),
+            "answered": dict(self.answered),
+            "refusals": self.refusals,
+            "accepted": self.accepted,
+        }
+
+    async def _message(self, request: dict[str, Any]) -> tuple[int, dict[str, str], bytes]:
+        self.counts["requests"] += 1
+        if len(self.bodies) < 1000:
+            self.bodies.append(request)
+        if not self._allowed():
+            self.refusals.append(time.monotonic())
+            return _error(429, "rate limit")
+        self.accepted.append(time.monotonic())
+        if self.conduct.latency:
+            await asyncio.sleep(self.conduct.latency)
+        asked = _asked(request)
+        self.asked[asked] += 1
+        kind = self._trouble(asked, self.asked[asked])
+        if kind:
+            self.counts[kind] += 1
+            return self._passing(kind)
+        lasting = self._lasting(asked)
+        if lasting == "400":
+            self.answered[asked] += 1
+            return _error(400, "prompt is too odd")
+        if self.conduct.spend_limit and self.answered.total() >= self.conduct.spend_limit:
+            return _error(429, "enforced_spend_limit_reached")
+        self.answered[asked] += 1
+        return _json(200, message(request, lasting))
+
+    def _allowed(self) -> bool:
+        if not self.conduct.rate:
+            return True
+        now = time.monotonic()
+        more = (now - self._filled) * self.conduct.rate
+        self._bucket, self._filled = min(self.conduct.rate / 5, self._bucket + more), now
+        if self._bucket < 1:
+            return False
+        self._bucket -= 1
+        return True
+
+    def _trouble(self, asked: str, times: int) -> str | None:
+        chance = _chance("fault", asked, times)
+        if times > 1 or chance >= self.conduct.faults:
+            return None
+        return PASSING[int(chance / self.conduct.faults * len(PASSING))]
+
+    def _lasting(self, asked: str) -> str | None:
+        chance = _chance("odd", asked, 0)
+        if chance >= self.conduct.oddities:
+            return None
+        return LASTING[int(chance / self.conduct.oddities * len(LASTING))]
+
+    def _passing(self, kind: str) -> tuple[int, dict[str, str], bytes]:
+        if kind.isdecimal():
+            return _error(int(kind), "some trouble")
+        if kind == "retry-after":
+            status, headers, body = _error(429, "wait a little")
+            return status, {**headers, "retry-after": "0.3"}, body
+        whole = _json(200, message({"messages": [{"role": "user", "content": "A. x"}]}, None))
+        if kind == "html":
+            return 200, {"content-type": "text/html"}, b"<html>a proxy's page</html>"
+        if kind == "broken":
+            return 200, whole[1], whole[2][: len(whole[2]) // 2]
+        return whole[0], {**whole[1], "x-wire": kind}, whole[2]
+
+    def _batches(self, method: str, path: str, body: bytes) -> tuple[int, dict[str, str], bytes]:
+        if method == "POST" and not path:
+            requests = json.loads(body)["requests"]
+            self.counts["batches"] += 1
+            batch = Batch(f"msgbatch_{len(self.batches):04}", time.time(), requests)
+            self.batches[batch.id] = batch
+            for one in requests:
+                self.asked[_asked(one["params"])] += 1
+            status, headers, answer = _json(200, self._told(batch))
+            if self.conduct.forgets["created"] > 0:
+                self.conduct.forgets["created"] -= 1
+                headers["x-wire"] = "reset"
+            return status, headers, answer
+        if not path:
+            latest = sorted(self.batches.values(), key=lambda own: own.created, reverse=True)
+            told = [self._told(own) for own in latest]
+            return _json(200, {"data": told, "has_more": False, "first_id": None, "last_id": None})
+        _, identity, *rest = path.split("/")
+        found = self.batches.get(identity)
+        if found is None:
+            return _error(404, f"no batch {identity}")
+        if rest == ["cancel"]:
+            found.canceled = True
+            self.counts["canceled"] += 1
+        elif rest == ["results"]:
+            self.counts["fetched"] += 1
+            return 200, {"content-type": "application/x-jsonl"}, self._results(found)
+        return _json(200, self._told(found))
+
+    def _told(self, batch: Batch) -> dict[str, Any]:
+        ended = batch.canceled or time.time() - batch.created >= self.conduct.ended_after
+        names = ("processing", "succeeded", "errored", "canceled", "expired")
+        counts = dict.fromkeys(names, 0)
+        counts["succeeded" if ended else "processing"] = len(batch.requests)
+        stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(batch.created))
+        return {
+            "id": batch.id, "type": "message_batch", "created_at": stamp, "expires_at": stamp,
+            "processing_status": "ended" if ended else "in_progress", "request_counts": counts,
+            "results_url": f"/v1/messages/batches/{batch.id}/results" if ended else None,
+            "ended_at": stamp if ended else None, "archived_at": None, "cancel_initiated_at": None,
+        }  # fmt: skip
+
+    def _results(self, batch: Batch) -> bytes:
+        lines = []
+        for number, one in enumerate(batch.requests):
+            asked = _asked(one["params"])
+            chance = _chance("batch", asked, 0)
+            if batch.canceled and number % 2:
+                result: dict[str, Any] = {"type": "canceled"}
+            elif self.asked[asked] == 1 and chance < self.conduct.batch_faults / 2:
+                result = {"type": "expired"}
+            elif self.asked[asked] == 1 and chance < self.conduct.batch_faults:
+                error = {"type": "api_error", "message": "Internal server error"}
+                result = {"type": "errored", "error": {"type": "error", "error": error}}
+            else:
+                lasting = self._lasting(asked)
+                if lasting == "400":
+                    error = {"type": "invalid_request_error", "message": "prompt is too odd"}
+                    result = {"type": "errored", "error": {"type": "error", "error": error}}
+                else:
+                    self.answered[asked] += 1
+                    result = {"type": "succeeded", "message": message(one["params"], lasting)}
+            lines.append({"custom_id": one["custom_id"], "result": result})
+        lines.sort(key=lambda line: _chance("order", line["custom_id"], 0))
+        return b"".join(json.dumps(line).encode() + b"\n" for line in lines)
+
+
+def message(request: dict[str, Any], lasting: str | None) -> dict[str, Any]:
+    asked = _asked(request)
+    options = _CHOICE.findall(asked)
+    label, text = (
+        min(options, key=lambda own: _chance("answer", own[1], 0)) if options else ("A", "")
+    )
+    said = f"What is asked for has the properties of {text}. That settles it.\nAnswer: {label}"
+    reason = "end_turn"
+    blocks: list[dict[str, Any]] = []
+    if lasting == "refusal":
+        said, reason = "", "refusal"
+    elif lasting == "max_tokens":
+        said, reason = "What is asked for has", "max_tokens"
+    elif lasting == "thinking":
+        blocks.append({"type": "thinking", "thinking": "Answer: Z?", "signature": ""})
+    blocks.append({"type": "text", "text": said})
+    usage = {"input_tokens": _tokens(request), "output_tokens": len(said) // 4 + 1}
+    return {
+        "id": "msg_1", "type": "message", "role": "assistant", "model": "fake", "content": blocks,
+        "stop_reason": reason, "stop_sequence": None, "usage": usage,
+    }  # fmt: skip
+
+
+def _asked(request: dict[str, Any]) -> str:
+    content = request["messages"][-1]["content"]
+    return content if isinstance(content, str) else json.dumps(content)
+
+
+def _tokens(request: dict[str, Any]) -> int:
+    return len(json.dumps([request.get("system", ""), request["messages"]])) // 4
+
+
+def _chance(*what: object) -> float:
+    digest = hashlib.blake2b(repr(what).encode(), digest_size=8).digest()
+    return int.from_bytes(digest) / 2**64
+
+
+def _json(status: int, value: Any) -> tuple[int, dict[str, str], bytes]:
+    return status, {"content-type": "application/json"}, json.dumps(value).encode()
+
+
+def _error(status: int, text: str) -> tuple[int, dict[str, str], bytes]:
+    error = {"type": "some_error", "message": text}
+    return _json(status, {"type": "error", "error": error})
+
+
+class TeacherServer:
+    """The server in a thread of its own."""
+
+    def __init__(self, conduct: Conduct | None = None) -> None:
+        self.behaviour = Server(conduct or Conduct())
+        self.url = ""
+        self._loop = asyncio.new_event_loop()
+        self._ready = threading.Event()
+
+    def __enter__(self) -> TeacherServer:
+        threading.Thread(target=self._run, daemon=True).start()
+        self._ready.wait(10)
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        server = self._loop.run_until_complete(listen(self.behaviour))
+        self.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        self._ready.set()
+        self._loop.run_forever()
+
+
+async def listen(behaviour: Server, port: int = 0) -> asyncio.Server:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while await _one(behaviour, reader, writer):
+                pass
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
+            writer.close()
+
+    return await asyncio.start_server(serve, "127.0.0.1", port, backlog=1024)
+
+
+async def _one(
+    behaviour: Server, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+) -> bool:
+    head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
+    method, path, _ = head[0].split(" ")
+    headers = dict(line.lower().split(": ", 1) for line in head[1:] if line)
+    body = await reader.readexactly(int(headers.get("content-length", 0)))
+    status, own, answer = await behaviour.answer(method, path, body)
+    wire = own.pop("x-wire", "")
+    if wire == "reset":
+        writer.transport.abort()
+        return False
+    own["content-length"] = str(len(answer))
+    told = "".join(f"{name}: {value}\r\n" for name, value in own.items())
+    writer.write(f"HTTP/1.1 {status} X\r\n{told}\r\n".encode())
+    if wire == "torn":
+        writer.write(answer[: len(answer) // 2])
+        await writer.drain()
+        return False
+    if wire == "drip":
+        for place in range(0, len(answer), 8):
+            writer.write(answer[place : place + 8])
+            await writer.drain()
+            await asyncio.sleep(behaviour.conduct.drip * 8 / len(answer))
+        return True
+    writer.write(answer)
+    await writer.drain()
+    return True
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    for name in ("latency", "faults", "oddities", "rate", "ended_after"):
+        parser.add_argument(f"--{name.replace('_', '-')}", type=float, default=0.0)
+    parser.add_argument("--port", type=int, default=0)
+    arguments = vars(parser.parse_args())
+    port = arguments.pop("port")
+
+    async def serve() -> None:
+        server = await listen(Server(Conduct(**arguments)), port)
+        print(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", flush=True)
+        await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
+
+    asyncio.run(serve())
+
+
+if __name__ == "__main__":
+    main()

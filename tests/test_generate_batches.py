@@ -1,0 +1,205 @@
+"""--batch: one batch is paid once, whatever happens between any two of its steps."""
+
+import json
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from asked import all_rows, command, content, finished, questions, started
+from conftest import read_rows, write_rows
+from fakes.teacher_server import Conduct, TeacherServer
+
+from scicot import GenerateSettings, ScicotError, StoppedEarly, generate_rationales
+from scicot.annotation import batches, plans
+from scicot.teachers import message_batches
+
+COUNT = 40
+
+
+class Crash(BaseException):
+    """The process is gone: nothing of ours may handle this."""
+
+
+def run(source: Path, out: Path, url: str, **settings: Any) -> Any:
+    own = GenerateSettings(batch=True, keep="all", **settings)
+    return generate_rationales(source, out, teacher="anthropic:m", base_url=url, settings=own)
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batches, "_LOOKS", (0.05, 0.1))
+
+
+def crashing(before: bool, original: Callable[..., Any]) -> Callable[..., Any]:
+    """The function, dying just before or just after it has done its work, once."""
+    left = [Crash()]
+
+    def called(*args: Any, **kwargs: Any) -> Any:
+        if before and left:
+            raise left.pop()
+        result = original(*args, **kwargs)
+        if left:
+            raise left.pop()
+        return result
+
+    return called
+
+
+STEPS: dict[str, tuple[Any, str]] = {
+    "planned": (plans.Plan, "make"),
+    "begun": (plans.Plan, "beginning"),
+    "id written": (plans.Plan, "sent"),
+    "a row written": (batches._Runner, "_enter"),
+    "dropped": (plans.Plan, "drop"),
+    "requests of the plan dropped": (Path, "unlink"),
+}
+
+
+@pytest.mark.parametrize("before", [True, False], ids=["before", "after"])
+@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.usefixtures("quick")
+def test_a_crash_at_any_step_pays_one_batch(
+    step: str, before: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, out = questions(tmp_path / "q.jsonl", COUNT), tmp_path / "o.jsonl"
+    owner, name = STEPS[step]
+    with TeacherServer() as server:
+        whole = tmp_path / "whole.jsonl"
+        run(source, whole, server.url)
+    with TeacherServer() as server:
+        with monkeypatch.context() as patch:
+            original = owner.__dict__[name]
+            function = original.__func__ if isinstance(original, classmethod) else original
+            once = crashing(before, function)
+            patch.setattr(owner, name, classmethod(once) if function is not original else once)
+            with pytest.raises(Crash):
+                run(source, out, server.url)
+        summary = run(source, out, server.url)
+        counts = server.behaviour.counts
+    assert counts["batches"] == 1
+    assert counts["requests"] == (2 if step == "planned" and before else 1), "to validate"
+    assert content(out) == content(whole)
+    assert summary.all_kept == COUNT
+    assert not (tmp_path / "o.batches").exists()
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_batch_whose_id_never_arrived_is_found_by_its_requests(tmp_path: Path) -> None:
+    source, out = questions(tmp_path / "q.jsonl", COUNT), tmp_path / "o.jsonl"
+    conduct = Conduct(ended_after=0.3)
+    conduct.forgets["created"] = 1  # the server makes it, and the connection breaks
+    with TeacherServer(conduct) as server:
+        # Somebody else's batch of as many requests, just before.
+        other = questions(tmp_path / "other.jsonl", COUNT)
+        other.write_text(other.read_text().replace("machine", "bridge"))
+        server.behaviour.conduct.forgets["created"] = 0
+        run(other, tmp_path / "other.out.jsonl", server.url)
+        server.behaviour.conduct.forgets["created"] = 1
+        run(source, out, server.url)
+        assert server.behaviour.counts["batches"] == 2
+    assert len(all_rows(out)) == COUNT
+
+
+@pytest.mark.usefixtures("quick")
+def test_what_expires_is_sent_again_and_what_is_wrong_is_an_error(tmp_path: Path) -> None:
+    source, out = questions(tmp_path / "q.jsonl", COUNT), tmp_path / "o.jsonl"
+    with TeacherServer(Conduct(batch_faults=0.4, oddities=0.3)) as server:
+        summary = run(source, out, server.url)
+        assert server.behaviour.counts["batches"] == 2
+    assert len(all_rows(out)) == COUNT
+    assert summary.errors > 0
+    reasons = {row["reason"] for row in read_rows(out.with_suffix(".rejected.jsonl"))}
+    assert reasons <= {"error", "refusal", "truncated"}
+
+
+@pytest.mark.usefixtures("quick")
+def test_batches_are_split_at_the_limits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = questions(tmp_path / "q.jsonl", COUNT)
+    monkeypatch.setattr(message_batches, "MOST_REQUESTS", 10)
+    with TeacherServer() as server:
+        run(source, tmp_path / "a.jsonl", server.url)
+        sizes = [len(batch.requests) for batch in server.behaviour.batches.values()]
+    assert sizes == [10, 10, 10, 9], "and one that was asked by itself"
+    monkeypatch.setattr(message_batches, "MOST_REQUESTS", 100)
+    monkeypatch.setattr(message_batches, "MOST_BYTES", 10_000)
+    with TeacherServer() as server:
+        run(source, tmp_path / "b.jsonl", server.url)
+        assert all(
+            sum(len(json.dumps(one)) for one in batch.requests) <= 10_000
+            for batch in server.behaviour.batches.values()
+        )
+    assert content(tmp_path / "a.jsonl") == content(tmp_path / "b.jsonl")
+
+
+def test_an_interrupted_batch_goes_on_and_can_be_taken_back(tmp_path: Path) -> None:
+    source, out = questions(tmp_path / "q.jsonl", COUNT), tmp_path / "o.jsonl"
+    with TeacherServer(Conduct(ended_after=3600)) as server:
+        own = command(source, out, server.url, "--batch", "--keep", "all")
+        process = started(own)
+        until = time.monotonic() + 60
+        while not server.behaviour.batches and time.monotonic() < until:
+            time.sleep(0.01)
+        time.sleep(0.5)
+        os.kill(process.pid, signal.SIGINT)
+        _, said = process.communicate(timeout=30)
+        assert process.returncode == 130, said
+        assert "msgbatch_0000: the server goes on with it" in said
+        assert "--cancel-batches" in said
+        assert server.behaviour.counts["canceled"] == 0
+        refused = finished([*own[:-3], "--keep", "all"])
+        assert refused.returncode == 1
+        assert "a batch is under way" in refused.stderr
+        back = finished([*own, "--cancel-batches"])
+        assert back.returncode == 75, back.stderr
+        assert server.behaviour.counts["canceled"] == 1
+        kept = len(read_rows(out))
+        assert 1 < kept < COUNT, "what it had answered by then"
+        server.behaviour.conduct.ended_after = 0.0
+        assert finished(own).returncode == 0
+        assert server.behaviour.counts["batches"] == 2
+    assert len(read_rows(out)) == COUNT
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_batch_that_somebody_canceled_is_not_sent_again_unasked(tmp_path: Path) -> None:
+    source, out = questions(tmp_path / "q.jsonl", COUNT), tmp_path / "o.jsonl"
+    with TeacherServer() as server:
+        told = server.behaviour._told
+        server.behaviour._told = lambda batch: (  # type: ignore[method-assign]
+            setattr(batch, "canceled", True) or told(batch)
+        )
+        with pytest.raises(StoppedEarly, match="requests of a batch that was canceled"):
+            run(source, out, server.url)
+        assert server.behaviour.counts["batches"] == 1
+
+
+def test_batches_need_a_teacher_that_takes_them(tmp_path: Path) -> None:
+    source = questions(tmp_path / "q.jsonl", 3)
+    replies = write_rows(tmp_path / "r.jsonl", [{"id": "q0", "reply": "So.\nAnswer: A"}])
+    own = GenerateSettings(batch=True)
+    with pytest.raises(ScicotError, match=r"recorded:r.jsonl takes no batches"):
+        generate_rationales(
+            source, tmp_path / "o.jsonl", teacher=f"recorded:{replies}", settings=own
+        )
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_batch_costs_half(tmp_path: Path) -> None:
+    source = questions(tmp_path / "q.jsonl", COUNT)
+    with TeacherServer() as server:
+        batched = run(source, tmp_path / "a.jsonl", server.url, price=(1.0, 5.0))
+        single = generate_rationales(
+            source, tmp_path / "b.jsonl", teacher="anthropic:m", base_url=server.url,
+            settings=GenerateSettings(price=(1.0, 5.0)),
+        )  # fmt: skip
+    first = single.cost / COUNT
+    assert batched.cost == pytest.approx((single.cost - first) / 2 + first, rel=0.02)
+    assert batched.spent == pytest.approx(batched.cost)
+    row = read_rows(tmp_path / "b.jsonl")[0]
+    usage = row["usage"]
+    expected = (usage["input_tokens"] * 1.0 + usage["output_tokens"] * 5.0) / 1e6
+    assert usage["cost_usd"] == pytest.approx(expected, abs=1e-9)

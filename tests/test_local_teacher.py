@@ -1,0 +1,142 @@
+"""hf:DIR, a causal language model on this machine, as small as they come."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+from asked import questions
+from conftest import read_rows
+
+from scicot import GenerateSettings, ScicotError, generate_rationales
+from scicot.prompts import Prompt
+from scicot.teachers import Reply, Request, TeacherError, load_teacher
+from scicot.teachers.local import LocalTeacher
+
+WORDS = [
+    "Question:",
+    "Of",
+    "what",
+    "is",
+    "part",
+    "made?",
+    "A.",
+    "B.",
+    "C.",
+    "copper",
+    "iron",
+    "wax",
+]
+TEMPLATE = (
+    "{% for turn in messages %}<{{ turn['role'] }}> {{ turn['content'] }} {% endfor %}"
+    "{% if add_generation_prompt %}<assistant>{% endif %}"
+)
+NO_SYSTEM = (
+    "{% if messages[0]['role'] == 'system' %}{{ raise_exception('no system') }}{% endif %}"
+    + TEMPLATE
+)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    import torch
+    from tokenizers import Tokenizer, models, pre_tokenizers
+    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+    place = tmp_path_factory.mktemp("teacher")
+    names = ["<unk>", "<end>", "<system>", "<user>", "<assistant>", *WORDS]
+    words = Tokenizer(models.WordLevel({name: n for n, name in enumerate(names)}, "<unk>"))
+    words.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=words, unk_token="<unk>", eos_token="<end>", chat_template=TEMPLATE
+    )
+    tokenizer.save_pretrained(place)
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        vocab_size=len(names), hidden_size=32, intermediate_size=64, num_hidden_layers=2,
+        num_attention_heads=4, num_key_value_heads=2, max_position_embeddings=512,
+        eos_token_id=1, bos_token_id=None, pad_token_id=None,
+    )  # fmt: skip
+    LlamaForCausalLM(config).save_pretrained(place)
+    return place
+
+
+def replies(place: Path, requests: list[Request], **options: Any) -> list[Reply]:
+    async def all_at_once() -> list[Reply]:
+        teacher = load_teacher(f"hf:{place}", device="cpu", **options)
+        assert isinstance(teacher, LocalTeacher)
+        teacher._batch = 3
+        try:
+            return list(await asyncio.gather(*map(teacher.ask, requests)))
+        finally:
+            await teacher.close()
+
+    return asyncio.run(all_at_once())
+
+
+def request(number: int, sample: int = 0, tokens: int = 12) -> Request:
+    text = " ".join(["Of", "what", "is", "part"] * (number + 1))
+    return Request(f"q{number}", sample, Prompt("Question: A.", text), tokens)
+
+
+def test_a_batch_answers_as_one_by_one(model: Path) -> None:
+    requests = [request(number) for number in (5, 0, 3, 1, 4, 2, 6)]
+    together = replies(model, requests)
+    single = [replies(model, [one])[0] for one in requests]
+    assert [own.text for own in together] == [own.text for own in single]
+    assert [own.usage for own in together] == [own.usage for own in single]
+    assert len({own.text for own in together}) > 1
+    assert together[0].usage["input_tokens"] == 1 + 2 + 1 + 4 * 6 + 1
+
+
+def test_a_reply_that_runs_out_of_tokens_says_so(model: Path) -> None:
+    (reply,) = replies(model, [request(0, tokens=2)])
+    assert (reply.stop_reason, reply.usage["output_tokens"]) == ("max_tokens", 2)
+
+
+def test_further_samples_are_drawn(model: Path) -> None:
+    drawn = replies(model, [request(1, sample) for sample in range(4)])
+    assert drawn[0] == replies(model, [request(1)])[0]
+    assert len({own.text for own in drawn}) > 1
+    hot = replies(model, [request(1)] * 4, sampling={"temperature": 5.0, "top_p": 0.9})
+    assert len({own.text for own in hot}) > 1
+
+
+def test_a_template_without_a_system_turn_gets_it_with_the_first_one(model: Path) -> None:
+    from transformers import AutoTokenizer
+
+    teacher = load_teacher(f"hf:{model}", device="cpu")
+    assert isinstance(teacher, LocalTeacher)
+    teacher._tokenizer = AutoTokenizer.from_pretrained(model)
+    shown = Prompt("Question:", "what", (("Of", "iron"),))
+    with_system = teacher._tokenizer.decode(teacher._ids(shown))
+    assert with_system == "<system> Question: <user> Of <assistant> iron <user> what <assistant>"
+    teacher._tokenizer.chat_template = NO_SYSTEM
+    without = teacher._tokenizer.decode(teacher._ids(shown))
+    assert without == "<user> Question: Of <assistant> iron <user> what <assistant>"
+    teacher._tokenizer.chat_template = None
+    assert teacher._tokenizer.decode(teacher._ids(shown)) == "Question: Of iron what"
+
+
+def test_what_does_not_fit_is_an_error_of_that_request(model: Path) -> None:
+    with pytest.raises(TeacherError, match="more than the 512 that hf:teacher"):
+        replies(model, [request(200)])
+
+
+def test_the_whole_command_runs_on_a_local_model(model: Path, tmp_path: Path) -> None:
+    source, out = questions(tmp_path / "q.jsonl", 12), tmp_path / "o.jsonl"
+    settings = GenerateSettings(keep="all", max_tokens=8, samples=2, max_failures=100)
+    summary = generate_rationales(source, out, teacher=f"hf:{model}", settings=settings)
+    assert summary.kept + summary.rejected.total() == 24
+    assert summary.tokens["output_tokens"] > 0
+    rows = read_rows(out) + read_rows(out.with_suffix(".rejected.jsonl"))
+    assert {row["teacher"] for row in rows} == {f"hf:{model.name}"}
+    again = generate_rationales(source, out, teacher=f"hf:{model}", settings=settings)
+    assert (again.kept, again.already_done) == (0, 24)
+
+
+def test_what_is_no_model_is_told_in_a_line(tmp_path: Path) -> None:
+    with pytest.raises(ScicotError, match=r"hf:.*nowhere: cannot be loaded \(there is no such"):
+        load_teacher(f"hf:{tmp_path / 'nowhere'}")
+    with pytest.raises(ScicotError, match="--base-url: --teacher hf:x asks no server"):
+        load_teacher("hf:x", base_url="http://127.0.0.1:1")
