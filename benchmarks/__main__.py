@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import evaluating, reading, startup
+from benchmarks import evaluating, generating, reading, startup
 
-BENCHMARKS = {"startup": startup, "reading": reading, "evaluating": evaluating}
+BENCHMARKS = {
+    "startup": startup,
+    "reading": reading,
+    "generate": generating,
+    "evaluating": evaluating,
+}
 
 
 def main(names: list[str]) -> None:
@@ -21,6 +26,8 @@ def main(names: list[str]) -> None:
             f"  {1000 * ratio.ours:.0f} ms against {1000 * ratio.theirs:.0f} ms:"
             f" ratio {ratio.ratio:.2f} (median of {ratio.pairs} pairs; goal: {module.GOAL})"
         )
+        if module is generating:
+            generating.more()
 
 
 if __name__ == "__main__":

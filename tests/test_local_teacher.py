@@ -31,10 +31,7 @@ TEMPLATE = (
     "{% for turn in messages %}<{{ turn['role'] }}> {{ turn['content'] }} {% endfor %}"
     "{% if add_generation_prompt %}<assistant>{% endif %}"
 )
-NO_SYSTEM = (
-    "{% if messages[0]['role'] == 'system' %}{{ raise_exception('no system') }}{% endif %}"
-    + TEMPLATE
-)
+REFUSES = "{% if messages[0]['role'] == 'system' %}{{ raise_exception('no system') }}{% endif %}"
 
 
 @pytest.fixture(scope="module")
@@ -111,7 +108,7 @@ def test_a_template_without_a_system_turn_gets_it_with_the_first_one(model: Path
     shown = Prompt("Question:", "what", (("Of", "iron"),))
     with_system = teacher._tokenizer.decode(teacher._ids(shown))
     assert with_system == "<system> Question: <user> Of <assistant> iron <user> what <assistant>"
-    teacher._tokenizer.chat_template = NO_SYSTEM
+    teacher._tokenizer.chat_template = REFUSES + TEMPLATE
     without = teacher._tokenizer.decode(teacher._ids(shown))
     assert without == "<user> Question: Of <assistant> iron <user> what <assistant>"
     teacher._tokenizer.chat_template = None

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 from scicot.version import __version__
 
 if TYPE_CHECKING:
-    from scicot.annotation import GenerateSummary, generate_rationales
+    from scicot.annotation import Estimate, GenerateSummary, estimate_cost, generate_rationales
     from scicot.config import (
         EvaluateSettings,
         GenerateSettings,
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 # Where each public name lives.
 _HOMES = {
-    "scicot.annotation": ("GenerateSummary", "generate_rationales"),
+    "scicot.annotation": ("Estimate", "GenerateSummary", "estimate_cost", "generate_rationales"),
     "scicot.config": (
         "EvaluateSettings",
         "GenerateSettings",
@@ -58,6 +58,7 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 __all__ = [
     "Choice",
     "Comparison",
+    "Estimate",
     "EvaluateSettings",
     "Evaluation",
     "GenerateSettings",
@@ -74,6 +75,7 @@ __all__ = [
     "System",
     "TrainSettings",
     "__version__",
+    "estimate_cost",
     "evaluate",
     "generate_rationales",
     "merge",

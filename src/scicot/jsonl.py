@@ -8,6 +8,7 @@ import os
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, NoReturn
 
@@ -50,22 +51,24 @@ def encode(row: Mapping[str, Any]) -> bytes:
         return json.dumps(row, allow_nan=False).encode() + b"\n"
 
 
-def decode_lines(lines: Iterable[bytes], name: str) -> Iterator[tuple[str, Row]]:
-    """(NAME:LINE, row) for each line that is not blank; InvalidRow for one that is no object.
+def decode_lines(lines: Iterable[bytes], name: str, after: int = 0) -> Iterator[tuple[str, Row]]:
+    """(NAME:LINE, row) for each line that is not blank; InvalidRow for one that is no object. The
+    lines come behind so many others of the file.
 
     An iterator that raised goes on with the next line when asked again, so callers may skip.
     """
-    return _LineDecoder(lines, name)
+    return _LineDecoder(lines, name, after)
 
 
 class _LineDecoder(Iterator[tuple[str, Row]]):
-    def __init__(self, lines: Iterable[bytes], name: str) -> None:
+    def __init__(self, lines: Iterable[bytes], name: str, after: int) -> None:
         self._name = name
-        self._number = 0
+        self._number = after
         self._reader = jsonlines.Reader(self._counted(lines), loads=decode)
 
     def _counted(self, lines: Iterable[bytes]) -> Iterator[bytes]:
-        for self._number, line in enumerate(lines, start=1):
+        for line in lines:
+            self._number += 1
             yield line.removeprefix(b"\xef\xbb\xbf") if self._number == 1 else line
 
     def __next__(self) -> tuple[str, Row]:
@@ -153,10 +156,20 @@ def appending(path: Path) -> Iterator[Appender]:
         appender.close()
 
 
-def rows_from(path: Path, start: int) -> Iterator[tuple[int, Row]]:
-    """(where its line begins, row) for the rows from byte `start` on, where a line has to begin.
+@dataclass(frozen=True, slots=True)
+class Located:
+    """A row, and the bytes of the file that its line takes up."""
 
-    Raises InvalidRow with lines counted from there.
+    where: str
+    begin: int
+    end: int
+    row: Row
+
+
+def rows_from(path: Path, start: int) -> Iterator[Located]:
+    """The rows from byte `start` on, where a line has to begin.
+
+    Raises InvalidRow for what is none; lines are counted from `start` on.
     """
     begin = end = start
 
@@ -168,8 +181,8 @@ def rows_from(path: Path, start: int) -> Iterator[tuple[int, Row]]:
 
     with path.open("rb") as stream:
         stream.seek(start)
-        for _, row in decode_lines(lines(stream), str(path)):
-            yield begin, row
+        for where, row in decode_lines(lines(stream), str(path)):
+            yield Located(where, begin, end, row)
 
 
 def write_text(path: Path, text: str) -> None:

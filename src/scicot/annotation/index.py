@@ -10,10 +10,12 @@ import hashlib
 import json
 import sqlite3
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from scicot.sources.seen import digest
 
 VERSION = 1
 _CACHE_KIB = 65_536
@@ -57,6 +59,19 @@ class Index:
             " content integer, reason text, offset integer, cost real, named integer,"
             " retry integer default 0, primary key (id, sample, revealed)) without rowid"
         )
+
+    @classmethod
+    def peek(cls, path: Path, names: Sequence[str]) -> dict[str, Any] | None:
+        """What is told under these names, read without a lock or a change; None if unreadable."""
+        try:
+            table = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+            try:
+                told = dict(table.execute("select name, value from told"))
+            finally:
+                table.close()
+        except sqlite3.Error:
+            return None
+        return {name: json.loads(told[name]) if name in told else None for name in names}
 
     def get(self, name: str) -> Any:
         row = self._table.execute("select value from told where name = ?", (name,)).fetchone()
@@ -141,9 +156,3 @@ def mark_of(file: Path, size: int) -> dict[str, Any] | None:
         stream.seek(max(0, size - _TAIL))
         tail = stream.read(min(size, _TAIL))
     return {"bytes": size, "tail": hashlib.blake2b(tail, digest_size=16).hexdigest()}
-
-
-def digest(text: str) -> int:
-    """63 bits: two of a million texts are alike by chance once in 20 million times."""
-    own = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
-    return int.from_bytes(own) >> 1

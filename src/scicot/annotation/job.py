@@ -19,6 +19,7 @@ from scicot.annotation.budget import Budget
 from scicot.annotation.judging import judge, repeats
 from scicot.annotation.ledger import COST, REJECTED, Ledger, open_ledger
 from scicot.annotation.scheduler import Scheduler
+from scicot.annotation.watermark import Watermark, done_before
 from scicot.config import GenerateSettings
 from scicot.outputs import Output, open_output
 from scicot.records import Question, Rationale, RowProblem
@@ -94,6 +95,7 @@ def generate_rationales(
         limit=limit,
         skip_invalid=skip_invalid,
         reporter=reporter or LogReporter(),
+        output=None if force else Path(output),
     )
     settings, reporter = work.settings, work.reporter
     batches.check(work, Path(output), force=force)
@@ -130,8 +132,10 @@ def prepare(
     limit: int | None,
     skip_invalid: bool,
     reporter: Reporter,
+    output: Path | None = None,
 ) -> Work:
-    """Check what was asked for; raises ScicotError where it cannot be done."""
+    """Check what was asked for; raises ScicotError where it cannot be done. What earlier runs have
+    come through for the same output is not read again."""
     rows = sources.questions(
         questions,
         limit=limit,
@@ -144,7 +148,12 @@ def prepare(
     name = teacher if isinstance(teacher, str) else teacher.name
     asking = Asking(name, settings, prompt, shown)
     budget = Budget.of(name, settings)
+    done = None if output is None else done_before(output, settings)
+    if done is not None:
+        rows.pass_over(done)
     unique = sources.count_unique(rows, reporter)
+    if unique is not None and rows.passed is not None:
+        unique += rows.passed.rows
     if isinstance(teacher, str):
         teacher = load_teacher(
             teacher, base_url=base_url, timeout=settings.timeout, sampling=settings.sampling
@@ -175,6 +184,7 @@ class Job:
         self.output = output
         self.ledger = ledger
         self._task = task
+        self._watermark = Watermark(work.rows, ledger, work.settings)
         self._untold = 0  # requests done since the task was last told
         work.budget.spent = ledger.spent
 
@@ -204,11 +214,16 @@ class Job:
         self.summary.already_done = 0
         asking, ledger = self.work.asking, self.ledger
         looked = time.monotonic()
+        if self.work.rows.passed is not None:
+            passed = self.work.rows.passed.rows * self.work.settings.samples
+            self.summary.already_done += passed
+            self._untold += passed
         for question in sources.unique(self.work.rows, self.work.reporter):
             asks = asking.wanted(question, ledger)
             done = self.work.settings.samples - len(asks)
             self.summary.already_done += done
             self._untold += done
+            self._watermark.began(question.id, len(asks))
             yield from asks
             if time.monotonic() - looked > _LOOK_SECONDS:
                 looked = time.monotonic()
@@ -234,6 +249,7 @@ class Job:
         """Judge an outcome and write its row; the request that follows from it, if any."""
         if isinstance(outcome, TeacherError):
             self._reject(ask.row, "error", {"error": str(outcome)})
+            self._watermark.answered(ask.row.question.id)
             return None
         self.summary.tokens.update(outcome.usage)
         usage: dict[str, float] = dict(outcome.usage)
@@ -252,7 +268,9 @@ class Job:
             self.ledger.keep(row)
             self.summary.kept += 1
         further = self.work.asking.after(row, reason)
-        self._untold += further is None
+        if further is None:
+            self._untold += 1
+            self._watermark.answered(row.question.id)
         return further
 
     def _reject(self, row: Rationale, reason: str, why: dict[str, Any]) -> None:
@@ -263,6 +281,7 @@ class Job:
     def look(self) -> None:
         """Tell how far the work is; raises what has stopped it."""
         steps, self._untold = self._untold, 0
+        self._watermark.remember()
         figures: dict[str, int | str] = {"kept": self.summary.kept}
         figures |= {reason: count for reason, count in self.summary.rejected.items() if count}
         figures["tokens"] = f"{sum(self.summary.tokens.values()):,}"
@@ -272,6 +291,7 @@ class Job:
 
     def tell(self) -> None:
         """Bring the summary up to date with the files."""
+        self._watermark.remember()
         ledger, summary = self.ledger, self.summary
         summary.errors = ledger.rejected["error"]
         summary.all_kept, summary.named = ledger.kept, ledger.named

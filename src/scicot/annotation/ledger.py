@@ -18,11 +18,12 @@ from pathlib import Path
 from typing import Any
 
 from scicot import jsonl
-from scicot.annotation.index import VERSION, Entry, Index, digest, mark_of
+from scicot.annotation.index import VERSION, Entry, Index, mark_of
 from scicot.errors import InvalidRow, ScicotError
 from scicot.outputs import Output, beside
-from scicot.records import Question, Rationale, Row, content_id
+from scicot.records import Question, Rationale, Row, RowProblem, content_id
 from scicot.replies import only_choice_named
+from scicot.sources.seen import digest
 
 REJECTED, INDEX = "rejected.jsonl", "done.sqlite"
 COST = "cost_usd"  # in the usage of a row: dollars
@@ -58,6 +59,7 @@ class Ledger:
         self.output_tokens = 0  # of those replies
         self.named = 0  # kept rows whose rationale names the gold choice and no other
         self._stale = 0  # rejected rows that another row has taken the place of
+        self._read = [0, 0]  # bytes of OUT and of its rejected rows that are in the index
 
     def attempts(self, question: Question) -> dict[tuple[int, bool], Attempt]:
         """By (sample, whether it saw the answer) what is known of this question's requests.
@@ -90,18 +92,20 @@ class Ledger:
         return texts
 
     def keep(self, row: Rationale) -> None:
-        kept = row.to_row()
-        offset = self._output.write(kept)
+        offset = self._output.write(row.to_row())
+        self._read[0] = self._output.end
         if self._output.path is None:
             self._recent.setdefault(row.question.id, []).append(row.rationale)
             if len(self._recent) > _RECENT:
                 self._recent.pop(next(iter(self._recent)))
-        self._enter(kept, offset)
+        self._enter(row, None, offset)
 
     def reject(self, row: Rationale, reason: str, why: Row) -> None:
-        rejected = {**row.to_row(), "reason": reason, **why}
-        offset = 0 if self._rejects is None else self._rejects.write(jsonl.encode(rejected))
-        self._enter(rejected, offset)
+        offset = 0
+        if self._rejects is not None:
+            offset = self._rejects.write(jsonl.encode({**row.to_row(), "reason": reason, **why}))
+            self._read[1] = self._rejects.end
+        self._enter(row, reason, offset)
 
     def get(self, name: str) -> Any:
         """What `put` kept beside the rows, unless it was lost since."""
@@ -113,8 +117,8 @@ class Ledger:
     def commit(self) -> None:
         """Spare the next run the reading of the rows so far."""
         if self._output.path is not None and self._rejects is not None:
-            files = ((self._output.path, self._output.end), (self._rejects.path, self._rejects.end))
-            self._index.put("read", [mark_of(*file) for file in files])
+            files = (self._output.path, self._rejects.path)
+            self._index.put("read", list(map(mark_of, files, self._read)))
             self._index.put("stale", self._stale)
         self._index.commit()
         self._committed = time.monotonic()
@@ -139,67 +143,81 @@ class Ledger:
         """Enter the rows that the index does not know, which are all where it knows other files."""
         known = self._index.get("read") if self._index.get("version") == VERSION else None
         sizes = [mark["bytes"] for mark in known or () if mark]
-        if len(sizes) < len(files) or known != [
-            mark_of(*own) for own in zip(files, sizes, strict=True)
-        ]:
+        if len(sizes) < len(files) or known != list(map(mark_of, files, sizes)):
             sizes = [0] * len(files)
             self._index.clear()
             self._index.put("version", VERSION)
         self._stale = self._index.get("stale") or 0
+        self._read = sizes
         try:
-            for file, size in zip(files, sizes, strict=True):
-                for offset, row in jsonl.rows_from(file, size):
-                    self._enter(row, offset)
+            for number, file in enumerate(files):
+                self._enter_all(file, number)
         except InvalidRow:
             if not any(sizes):
                 raise
             self._index.clear()  # and again from the first line, which tells where the trouble is
             self._catch_up(*files)
 
-    def _enter(self, row: Row, offset: int) -> None:
-        question = Question.from_row(row)
-        gold, reason, usage = question.answer, row.get("reason"), row.get("usage") or {}
-        sample, revealed = row.get("sample", 0), bool(row.get("saw_answer"))
-        named = (
-            reason is None
-            and gold is not None
-            and only_choice_named(row["rationale"], question) == gold
-        )
-        known = self._index.reason(question.id, sample, revealed=revealed)
+    def _enter_all(self, file: Path, number: int) -> None:
+        for located in jsonl.rows_from(file, self._read[number]):
+            reason = located.row.get("reason")
+            try:
+                question = Question.from_row(located.row)
+                row = Rationale(
+                    question.without_rationale(),
+                    located.row.get("rationale") or "",
+                    located.row.get("sample", 0),
+                    saw_answer=bool(located.row.get("saw_answer")),
+                    usage=located.row.get("usage") or {},
+                )
+            except RowProblem as problem:
+                raise InvalidRow(located.where, str(problem)) from None
+            self._read[number] = located.end
+            self._enter(row, reason, located.begin)
+
+    def _enter(self, row: Rationale, reason: str | None, offset: int) -> None:
+        question = row.question
+        known = self._index.reason(question.id, row.sample, revealed=row.saw_answer)
         if known is None and reason is not None:  # kept once: a rejected row changes nothing
             self._stale += 1
             return
         if isinstance(known, str):
             self._stale += 1
             self.rejected[known] -= 1
-        cost = float(usage.get(COST, 0.0))
-        if written := usage.get("output_tokens"):
-            self.replies += 1
-            self.output_tokens += written
+        gold = question.answer
+        named = reason is None and gold is not None
+        named = named and only_choice_named(row.rationale, question) == gold
+        cost = float(row.usage.get(COST, 0.0))
         content = _content(question)
-        self._index.add(Entry(question.id, content, sample, revealed, reason, offset, cost, named))
+        self._index.add(
+            Entry(question.id, content, row.sample, row.saw_answer, reason, offset, cost, named)
+        )
+        self._count_one(reason, cost, named, int(row.usage.get("output_tokens", 0)))
+        if time.monotonic() - self._committed > _COMMIT_SECONDS:
+            self.commit()
+
+    def _count_one(self, reason: str | None, cost: float, named: bool, tokens: int) -> None:
         self.spent += cost
         self.named += named
+        self.replies += tokens > 0
+        self.output_tokens += tokens
         if reason is None:
             self.kept += 1
         else:
             self.rejected[reason] += 1
-        if time.monotonic() - self._committed > _COMMIT_SECONDS:
-            self.commit()
 
     def _compact(self, rejects: jsonl.Appender) -> None:
         """Leave out of the rejected rows those that another row has taken the place of."""
         lasting = self._index.rejected_offsets()
         wanted = next(lasting, None)
         with rejects.replacing() as stream:
-            for offset, row in jsonl.rows_from(rejects.path, 0):
-                if offset == wanted:
-                    stream.write(jsonl.encode(row))
+            for located in jsonl.rows_from(rejects.path, 0):
+                if located.begin == wanted:
+                    stream.write(jsonl.encode(located.row))
                     wanted = next(lasting, None)
-        self._stale = 0
+        self._stale = self._read[1] = 0
         self._index.forget_rejected()
-        for offset, row in jsonl.rows_from(rejects.path, 0):
-            self._enter(row, offset)
+        self._enter_all(rejects.path, 1)
         self._count()
 
     def _close(self) -> None:

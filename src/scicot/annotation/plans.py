@@ -71,7 +71,8 @@ class Plan:
 
     def asks(self, asking: Asking) -> Iterator[Ask]:
         """The requests again, in their order."""
-        for _, row in jsonl.rows_from(self._lines, 0):
+        for located in jsonl.rows_from(self._lines, 0):
+            row = located.row
             question = Question.from_row(row["question"])
             yield asking.of(question, row["sample"], revealed=row["revealed"])
 

@@ -10,6 +10,7 @@ rows.py makes records of what these find.
 """
 
 from scicot.sources.places import Source, is_rereadable, located_rows, sha256_of
+from scicot.sources.prefix import Prefix
 from scicot.sources.rows import (
     Counts,
     Kind,
@@ -27,6 +28,7 @@ __all__ = [
     "Counts",
     "Kind",
     "NotAsked",
+    "Prefix",
     "Rows",
     "Source",
     "count_unique",

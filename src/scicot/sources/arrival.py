@@ -1,4 +1,4 @@
-"""Whether the next row of a pipe is there yet, or somebody has still to write it."""
+"""The stream that a source is read from: how far it is read, and whether a pipe has more."""
 
 from __future__ import annotations
 
@@ -6,13 +6,19 @@ import io
 import os
 import select
 import stat
-from typing import IO
+from typing import IO, Any, cast
+
+from scicot.sources.prefix import Prefix, Tally
+
+GZIP = b"\x1f\x8b"
 
 
 class Arrival:
-    """The stream that a source is read from, watched."""
+    """The stream that a source is read from, watched; `after` what of it is passed over."""
 
-    def __init__(self) -> None:
+    def __init__(self, after: Prefix | None = None) -> None:
+        self.after = after
+        self.tally: Tally | None = None  # of a plain file
         self._raw: _Pipe | None = None
         self._stream: io.BufferedReader | None = None
 
@@ -21,12 +27,16 @@ class Arrival:
         try:
             descriptor = stream.fileno()
             if stat.S_ISREG(os.fstat(descriptor).st_mode):
-                return stream
+                return stream if _is_gzip(stream) else self._tallied(stream)
         except (OSError, AttributeError):  # bytes in memory, as tests have them for stdin
             return stream
         self._raw = _Pipe(descriptor)
         self._stream = io.BufferedReader(self._raw, 65536)
         return self._stream
+
+    def _tallied(self, stream: IO[bytes]) -> IO[bytes]:
+        self.tally = Tally(stream, self.after)
+        return cast(IO[bytes], self.tally)
 
     def idle(self, seconds: float) -> bool:
         """Whether nothing more comes within so many seconds, though more may come later."""
@@ -37,6 +47,10 @@ class Arrival:
             return not self._stream.peek(1) and not self._raw.ended
         finally:
             self._raw.patience = None
+
+
+def _is_gzip(stream: Any) -> bool:
+    return not hasattr(stream, "peek") or bool(stream.peek(2).startswith(GZIP))
 
 
 class _Pipe(io.RawIOBase):

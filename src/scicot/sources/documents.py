@@ -27,7 +27,7 @@ def objects(first: bytes, head: list[bytes], lines: Iterator[bytes], name: str) 
         return _document_or_lines(head, lines, name)
     except ValueError:
         return json_lines(chain(head, lines), name)
-    if _is_keyed(value):
+    if is_keyed(value):
         return chain(_by_key(value, name), _surplus(lines, name, after=len(head)))
     return json_lines(chain(head, lines), name)
 
@@ -60,7 +60,7 @@ def _document(data: bytes, name: str) -> Iterator[Entry]:
     value = _decoded(data, name)
     if isinstance(value, InvalidRow):
         yield value
-    elif _is_keyed(value):
+    elif is_keyed(value):
         yield from _by_key(value, name)
     else:  # a single row on many lines
         yield f"{name}:1", value
@@ -97,7 +97,8 @@ def _decoded(data: bytes, name: str) -> Any:
         return InvalidRow(name, f"not JSON ({error})")
 
 
-def _is_keyed(value: Any) -> bool:
+def is_keyed(value: Any) -> bool:
+    """Whether a JSON value holds rows by their ids."""
     return (
         isinstance(value, Mapping)
         and bool(value)
@@ -116,9 +117,9 @@ def _surplus(lines: Iterable[bytes], name: str, after: int) -> Iterator[Entry]:
             yield InvalidRow(f"{name}:{number}", "text after the end of the JSON object")
 
 
-def json_lines(lines: Iterable[bytes], name: str) -> Iterator[Entry]:
+def json_lines(lines: Iterable[bytes], name: str, after: int = 0) -> Iterator[Entry]:
     """The reader of jsonl.py, what it raises handed on instead."""
-    decoded = decode_lines(lines, name)
+    decoded = decode_lines(lines, name, after)
     while True:
         try:
             yield next(decoded)

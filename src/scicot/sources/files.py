@@ -16,10 +16,10 @@ from typing import IO, Any, cast
 from scicot.errors import InvalidRow, ScicotError
 from scicot.jsonl import decode
 from scicot.sources import documents, tables
+from scicot.sources.arrival import GZIP
 from scicot.sources.entries import BOM, Entry
 
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
-_GZIP = b"\x1f\x8b"
 _HEAD = 65536
 
 
@@ -68,7 +68,7 @@ def _unzipped(stream: IO[bytes]) -> io.BufferedIOBase:
     # Looked at and not read: a pipe cannot be wound back. What cannot peek stands in for a file.
     raw = cast(Any, stream)
     buffered: io.BufferedReader = raw if hasattr(raw, "peek") else io.BufferedReader(raw)
-    return gzip.GzipFile(fileobj=buffered) if buffered.peek(2).startswith(_GZIP) else buffered
+    return gzip.GzipFile(fileobj=buffered) if buffered.peek(2).startswith(GZIP) else buffered
 
 
 def _neither(first: bytes, head: list[bytes], lines: Iterator[bytes], name: str) -> Iterator[Entry]:

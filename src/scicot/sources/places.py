@@ -13,7 +13,7 @@ from pathlib import Path
 
 from scicot.errors import InvalidRow, ScicotError
 from scicot.records import Row
-from scicot.sources import files, hub
+from scicot.sources import documents, files, hub
 from scicot.sources.arrival import Arrival
 from scicot.sources.entries import Entry
 
@@ -50,7 +50,11 @@ def _entries(source: str, arrival: Arrival) -> Iterator[Entry]:
         yield from files.entries(arrival.watch(sys.stdin.buffer), display_name(source))
     else:
         with _opened(source) as stream:
-            yield from files.entries(arrival.watch(stream), source)
+            watched = arrival.watch(stream)
+            if arrival.after is None:
+                yield from files.entries(watched, source)
+            else:
+                yield from documents.json_lines(watched, source, arrival.after.lines)
 
 
 @contextmanager

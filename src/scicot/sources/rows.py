@@ -25,6 +25,7 @@ from scicot.records import (
 from scicot.reporting import Reporter, counted, number_of
 from scicot.sources.arrival import Arrival
 from scicot.sources.places import Source, display_name, is_rereadable, located_rows
+from scicot.sources.prefix import Prefix
 from scicot.sources.seen import Seen
 
 T = TypeVar("T")
@@ -84,6 +85,7 @@ class Rows(Generic[T]):
         self._reporter = reporter
         self._told = False  # a second reading repeats no warning
         self._arrival = Arrival()
+        self.passed: Prefix | None = None  # what is passed over
 
     @property
     def rereadable(self) -> bool:
@@ -93,6 +95,20 @@ class Rows(Generic[T]):
         """Whether whoever asks a pipe for its next row would have to wait longer than this."""
         return self._arrival.idle(seconds)
 
+    def pass_over(self, prefix: Prefix) -> bool:
+        """Read only what comes behind this beginning; whether the source begins so."""
+        short = self._limit is not None and self._limit <= prefix.rows
+        if short or not self.rereadable or not prefix.begins(self.source):
+            return False
+        self.passed = prefix
+        return True
+
+    def prefix(self) -> Prefix | None:
+        """What was read so far, which can be passed over another time; None where it cannot."""
+        tally = self._arrival.tally
+        before = self.passed.rows if self.passed else 0
+        return None if tally is None else tally.prefix(before + self.counts.rows)
+
     def check(self) -> int:
         """Read and validate everything; how many records there are. Only where rereadable."""
         if not self.rereadable:
@@ -101,14 +117,18 @@ class Rows(Generic[T]):
 
     def __iter__(self) -> Iterator[T]:
         self.counts = counts = Counts()
+        self._arrival = Arrival(self.passed)
+        limit = self._limit
+        if limit is not None and self.passed is not None:
+            limit -= self.passed.rows
         # islice asks for nothing beyond the limit: the next line of a pipe may never come.
-        for record in islice(self._records(counts), self._limit):
+        for record in islice(self._records(counts), limit):
             counts.rows += 1
             yield record
         if not self._told:
             self._tell(counts)
             self._told = True
-        if counts.rows == 0:
+        if counts.rows == 0 and self.passed is None:
             why = _why_empty(display_name(self.source), counts)
             came = counts.invalid or counts.not_text or counts.not_asked
             nothing_came = not (came or self.rereadable)

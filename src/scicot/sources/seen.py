@@ -9,9 +9,8 @@ _CACHE_KIB = 16_384
 
 
 class Seen:
-    """Ids and what stood under them, as two digests of 63 bits in SQLite's own temporary file: in
-    memory while they are few. Two of a million ids are alike by chance once in 20 million times.
-    """
+    """Ids and what stood under them, as two digests in SQLite's own temporary file: in memory while
+    they are few."""
 
     def __init__(self) -> None:
         # The garbage collector may close it in another thread than that which used it.
@@ -23,7 +22,7 @@ class Seen:
 
     def is_new(self, identity: str, content: str) -> bool:
         """Whether this id has not come before; ValueError where it stood for other content."""
-        row = _digest(identity), _digest(content)
+        row = digest(identity), digest(content)
         if self._table.execute("insert or ignore into seen values (?, ?)", row).rowcount:
             return True
         query = "select content from seen where id = ?"
@@ -33,6 +32,7 @@ class Seen:
         return False
 
 
-def _digest(text: str) -> int:
-    digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
-    return int.from_bytes(digest) >> 1
+def digest(text: str) -> int:
+    """63 bits of a text: two of a million are alike by chance once in 20 million times."""
+    own = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    return int.from_bytes(own) >> 1

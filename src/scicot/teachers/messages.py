@@ -67,7 +67,7 @@ class MessagesTeacher:
         )
 
     async def ask(self, request: Request) -> Reply:
-        parameters = self.parameters(request)
+        caching, parameters = self._caching, self.parameters(request)
         try:
             # The SDK's own timeout is for each read: a body that drips would never end.
             async with asyncio.timeout(self._timeout):
@@ -76,7 +76,7 @@ class MessagesTeacher:
         except TimeoutError:
             raise TeacherBusy(f"no answer within {self._timeout:g} s") from None
         except anthropic.BadRequestError as error:
-            if self._caching and "cache_control" in _message(error):
+            if caching and "cache_control" in _message(error):
                 self._caching = False
                 return await self.ask(request)
             raise outcome_of(error) from None

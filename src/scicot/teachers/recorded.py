@@ -9,36 +9,52 @@ Several rows with one id are its samples, in the order of the file.
 
 from __future__ import annotations
 
-from collections import defaultdict
+import json
+import sqlite3
 from pathlib import Path
 
 from scicot.errors import InvalidRow
 from scicot.sources import located_rows
+from scicot.sources.seen import digest
 from scicot.teachers.base import Reply, Request, TeacherError
+
+_CACHE_KIB = 32_768
 
 
 class RecordedTeacher:
+    """The replies lie in SQLite's temporary file, in memory while they are few."""
+
     def __init__(self, file: str) -> None:
         self.name = f"recorded:{Path(file).name}"
         self._file = file
-        self._replies: defaultdict[str, list[Reply]] = defaultdict(list)
+        self._table = sqlite3.connect("", isolation_level=None, check_same_thread=False)
+        run = self._table.execute
+        run("pragma journal_mode = off")
+        run(f"pragma cache_size = -{_CACHE_KIB}")
+        run("create table replies (id integer, content text)")
+        run("begin")
         for where, row in located_rows(file):
             identity, text = row.get("id"), row.get("reply")
             if not isinstance(identity, str | int) or not isinstance(text, str):
                 raise InvalidRow(where, 'a recorded reply needs "id" and "reply"')
             usage = row.get("usage") or {}
             counts = {k: v for k, v in usage.items() if isinstance(v, int)}
-            reply = Reply(text, row.get("stop_reason") or "end_turn", counts)
-            self._replies[str(identity)].append(reply)
+            content = json.dumps([text, row.get("stop_reason") or "end_turn", counts])
+            run("insert into replies values (?, ?)", (digest(str(identity)), content))
+        run("create index by_id on replies (id)")
 
     async def ask(self, request: Request) -> Reply:
-        replies = self._replies.get(request.question_id, [])
-        if request.sample >= len(replies):
+        key = digest(request.question_id)
+        query = "select content from replies where id = ? order by rowid limit 1 offset ?"
+        found = self._table.execute(query, (key, request.sample)).fetchone()
+        if found is None:
+            count = "select count(*) from replies where id = ?"
+            (there,) = self._table.execute(count, (key,)).fetchone()
             raise TeacherError(
-                f"{self._file} holds {len(replies)} replies for {request.question_id!r},"
+                f"{self._file} holds {there} replies for {request.question_id!r},"
                 f" none for sample {request.sample}"
             )
-        return replies[request.sample]
+        return Reply(*json.loads(found[0]))
 
     async def close(self) -> None:
-        pass
+        self._table.close()

@@ -1,0 +1,205 @@
+"""Asking a teacher, 16 requests in flight and 100 ms each, beside a bare loop of the same client.
+
+`python -m benchmarks.generating million` runs a million questions with recorded replies, is stopped
+at the end and goes on: seconds, and memory at every tenth.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from benchmarks.timing import Ratio, in_pairs
+from scicot import GenerateSettings, generate_rationales
+
+GOAL = "at most 1.05"
+REQUESTS, IN_FLIGHT, LATENCY = 480, 16, 0.1
+SERVER = Path(__file__).parents[1] / "tests" / "fakes" / "teacher_server.py"
+WORDS = [
+    "force",
+    "heat",
+    "cell",
+    "moon",
+    "acid",
+    "rock",
+    "wave",
+    "light",
+    "plant",
+    "energy",
+    "star",
+]
+
+
+def measure() -> Ratio:
+    with tempfile.TemporaryDirectory() as folder, server("--latency", str(LATENCY)) as url:
+        source = write_questions(Path(folder) / "q.jsonl", REQUESTS)
+        return in_pairs(
+            lambda: ask(source, url), lambda: asyncio.run(bare(source, url, IN_FLIGHT)), pairs=5
+        )
+
+
+def more() -> None:
+    """The figures beside the ratio."""
+    with tempfile.TemporaryDirectory() as folder:
+        source = write_questions(Path(folder) / "q.jsonl", REQUESTS)
+        with server("--latency", str(LATENCY)) as url:
+            rate = REQUESTS / statistics.median(_seconds(ask, source, url) for _ in range(5))
+            ideal = IN_FLIGHT / LATENCY
+            print(f"  {rate:.0f} requests/s of an ideal {ideal:.0f}: {rate / ideal:.0%}")
+        source = write_questions(Path(folder) / "many.jsonl", 3000)
+        with server() as url:
+            asyncio.run(bare(source, url, IN_FLIGHT))
+            pairs = [
+                (_seconds(ask, source, url), _seconds(asyncio.run, bare(source, url, IN_FLIGHT)))
+                for _ in range(3)
+            ]
+            ours, theirs = (3000 / statistics.median(own) for own in zip(*pairs, strict=True))
+            print(f"  at zero latency: {ours:.0f} requests/s, the bare loop {theirs:.0f}")
+        limited(Path(folder), rate=50.0, seconds=40.0)
+
+
+def limited(folder: Path, rate: float, seconds: float) -> None:
+    """What comes through a server that refuses what is beyond its rate."""
+    source = write_questions(folder / "limited.jsonl", int(rate * seconds))
+    with server("--latency", str(LATENCY), "--rate", str(rate)) as url:
+        ask(source, url)
+        with urllib.request.urlopen(f"{url}/stats") as reply:
+            stats = json.load(reply)
+    accepted, refusals = stats["accepted"], stats["refusals"]
+    begin, end = accepted[0] + 5.0, accepted[-1] - 2.0
+    came = sum(begin <= moment <= end for moment in accepted)
+    refused = sum(begin <= moment <= end for moment in refusals)
+    print(
+        f"  a server that allows {rate:.0f}/s: {came / (end - begin):.1f}/s,"
+        f" {refused / (came + refused):.1%} of the requests refused (after 5 s;"
+        f" {len(refusals) - refused} before)"
+    )
+
+
+def ask(source: Path, url: str) -> None:
+    settings = GenerateSettings(concurrency=IN_FLIGHT, keep="all")
+    with tempfile.TemporaryDirectory() as folder:
+        generate_rationales(
+            source, Path(folder) / "o.jsonl", teacher="anthropic:m", base_url=url, settings=settings
+        )
+
+
+async def bare(source: Path, url: str, in_flight: int) -> None:
+    """The same requests without anything around them."""
+    import anthropic
+
+    texts = iter([json.loads(line)["question"] for line in source.open()])
+    client = anthropic.AsyncAnthropic(base_url=url, api_key="none", max_retries=0)
+
+    async def work() -> None:
+        for text in texts:
+            await client.messages.create(
+                model="m", max_tokens=1024, messages=[{"role": "user", "content": text}]
+            )
+
+    await asyncio.gather(*[work() for _ in range(in_flight)])
+    await client.close()
+
+
+@contextmanager
+def server(*options: str) -> Iterator[str]:
+    """The teacher of the tests, in a process of its own."""
+    command = [sys.executable, str(SERVER), *options]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    try:
+        yield process.stdout.readline().strip()
+    finally:
+        process.kill()
+        process.wait()
+
+
+def write_questions(file: Path, rows: int, replies: Path | None = None) -> Path:
+    """Questions of about 400 bytes, and recorded replies that are right three times in four."""
+    draw = random.Random(0)
+    with file.open("w") as stream, (replies or Path("/dev/null")).open("w") as recorded:
+        for number in range(rows):
+            choices = [
+                {"label": label, "text": f"{label} " + " ".join(draw.choices(WORDS, k=3))}
+                for label in "ABCD"
+            ]
+            row: dict[str, Any] = {
+                "id": f"q{number}",
+                "question": f"{number} " + " ".join(draw.choices(WORDS, k=15)),
+                "choices": choices,
+                "answer": draw.choice("AAAB"),
+            }
+            stream.write(json.dumps(row) + "\n")
+            said = " ".join(draw.choices(WORDS, k=30)) + ".\nAnswer: A"
+            recorded.write(json.dumps({"id": row["id"], "reply": said}) + "\n")
+    return file
+
+
+def million(rows: int) -> None:
+    """A run over so many questions, and what it takes to go on at its end."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        source, replies = folder / "q.jsonl", folder / "r.jsonl"
+        write_questions(source, rows + 100, replies)
+        out, part = folder / "o.jsonl", folder / "part.jsonl"
+        with source.open() as whole, part.open("w") as first:
+            first.writelines(line for _, line in zip(range(rows), whole, strict=False))
+        command = [sys.executable, "-m", "scicot_cli", "generate-rationales"]
+        options = ["-o", str(out), "--teacher", f"recorded:{replies}", "-q"]
+        seconds, peaks = _followed([*command, str(part), *options])
+        told = ", ".join(f"{peak:.0f}" for peak in peaks)
+        print(f"{rows:,} questions: {seconds:.0f} s; MiB at most, by tenths of the time: {told}")
+        lines = _lines(out)
+        shutil.copyfile(source, part)
+        process = subprocess.Popen([*command, str(part), *options])
+        start = time.perf_counter()
+        while _lines(out) == lines and process.poll() is None:
+            time.sleep(0.05)
+        first_row = time.perf_counter() - start
+        process.wait()
+        print(f"going on with 100 more: the first row after {first_row:.1f} s")
+
+
+def _followed(command: list[str]) -> tuple[float, list[float]]:
+    """Seconds a command took, and its peak memory in MiB within each tenth of them."""
+    start, seen = time.perf_counter(), []
+    process = subprocess.Popen(command)
+    while process.poll() is None:
+        status = Path(f"/proc/{process.pid}/status")
+        found = re.search(r"VmRSS:\s+(\d+)", status.read_text()) if status.exists() else None
+        if found:
+            seen.append((time.perf_counter() - start, int(found[1]) / 1024))
+        time.sleep(0.2)
+    seconds = time.perf_counter() - start
+    tenths = [[mib for moment, mib in seen if int(10 * moment / seconds) == n] for n in range(10)]
+    return seconds, [max(own, default=0.0) for own in tenths]
+
+
+def _lines(file: Path) -> int:
+    return sum(own.stat().st_size for own in file.parent.glob("o*.jsonl"))
+
+
+def _seconds(work: Any, *arguments: Any) -> float:
+    start = time.perf_counter()
+    work(*arguments)
+    return time.perf_counter() - start
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["million"]:
+        million(int(sys.argv[2]) if sys.argv[2:] else 1_000_000)
+    else:
+        more()

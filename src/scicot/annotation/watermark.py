@@ -1,0 +1,80 @@
+"""Up to where all of the input is done, so that whoever goes on need not read it again."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from scicot import sources
+from scicot.annotation.index import VERSION, Index, mark_of
+from scicot.annotation.ledger import INDEX, REJECTED, Ledger
+from scicot.config import GenerateSettings
+from scicot.outputs import beside
+from scicot.records import Question
+
+_KEY = "done through"
+_STRIDE = 2000  # questions between two places that may be remembered
+
+
+class Watermark:
+    """Follows which questions are read and which of them are done, and remembers in the ledger the
+    last place before which all are."""
+
+    def __init__(
+        self, rows: sources.Rows[Question], ledger: Ledger, settings: GenerateSettings
+    ) -> None:
+        self._rows = rows
+        self._ledger = ledger
+        self._samples = settings.samples
+        self._open: dict[str, int] = {}  # requests of the questions under way, in their order
+        self._places: deque[tuple[int, sources.Prefix]] = deque()  # (questions read, the place)
+        self._read = self._ended = 0  # questions; of them, how many from the first on are done
+        self._numbers: dict[str, int] = {}
+
+    def began(self, identity: str, requests: int) -> None:
+        """A question was read, of which so many requests are to be answered."""
+        self._read += 1
+        if requests:
+            self._open[identity] = requests
+            self._numbers[identity] = self._read
+        if self._read % _STRIDE == 0 and (place := self._rows.prefix()) is not None:
+            self._places.append((self._read, place))
+
+    def answered(self, identity: str) -> None:
+        """One of its requests has its row."""
+        left = self._open.get(identity, 0) - 1
+        if left > 0:
+            self._open[identity] = left
+        elif left == 0:
+            del self._open[identity], self._numbers[identity]
+
+    def remember(self) -> None:
+        """Keep the last place before which all is done."""
+        first = next(iter(self._numbers.values()), self._read + 1)
+        place = None
+        while self._places and self._places[0][0] < first:
+            _, place = self._places.popleft()
+        if place is not None:
+            self._ledger.put(_KEY, {"samples": self._samples, "place": asdict(place)})
+
+
+def done_before(output: Path, settings: GenerateSettings) -> sources.Prefix | None:
+    """What earlier runs remembered, if the rows they wrote are still there and nothing of it is to
+    be asked again."""
+    index = beside(output, INDEX)
+    if settings.retry_rejected or not index.is_file():
+        return None
+    known = Index.peek(index, ("version", "read", _KEY))
+    if known is None or known["version"] != VERSION or not known["read"] or not known[_KEY]:
+        return None
+    files: list[Any] = [output, beside(output, REJECTED)]
+    there = all(file.is_file() for file in files)
+    if not there or known["read"] != [
+        mark_of(file, mark["bytes"]) for file, mark in zip(files, known["read"], strict=True)
+    ]:
+        return None
+    if settings.samples > known[_KEY]["samples"]:
+        return None
+    return sources.Prefix(**known[_KEY]["place"])

@@ -1,0 +1,101 @@
+"""What a teacher costs: told beforehand, limited, and told afterwards."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from asked import all_rows, questions
+from conftest import read_rows, write_rows
+from fakes.teacher_server import Conduct, TeacherServer
+
+from scicot import GenerateSettings, ScicotError, StoppedEarly, estimate_cost, generate_rationales
+from scicot.teachers import Price, price_of
+
+PRICE = (1.0, 5.0)
+
+
+def test_prices_are_those_of_the_model_and_its_dated_versions() -> None:
+    assert price_of("anthropic:claude-haiku-5-5") == Price(0.10, 0.50)
+    assert price_of("anthropic:claude-haiku-5-5-20261001") == Price(0.10, 0.50)
+    assert price_of("anthropic:claude-haiku-5-50") is None
+    assert price_of("anthropic:llama") is None
+    assert price_of("hf:claude-haiku-5-5") is None
+    usage = {"input_tokens": 1_000_000, "output_tokens": 100_000}
+    assert Price(2, 10).of(usage) == pytest.approx(3.0)
+    assert Price(2, 10).of(usage, batched=True) == pytest.approx(1.5)
+    cached = {"cache_creation_input_tokens": 1_000_000, "cache_read_input_tokens": 1_000_000}
+    assert Price(2, 10).of(cached) == pytest.approx(2.5 + 0.2)
+    assert Price(2, 10).saved(cached) == pytest.approx(1.8 - 0.5)
+
+
+def test_the_most_it_may_cost_is_never_passed_and_more_money_goes_on(tmp_path: Path) -> None:
+    source, out = questions(tmp_path / "q.jsonl", 200), tmp_path / "o.jsonl"
+
+    def run(most: float) -> Any:
+        settings = GenerateSettings(price=PRICE, max_cost=most, keep="all", max_tokens=64)
+        return generate_rationales(
+            source, out, teacher="anthropic:m", base_url=server.url, settings=settings
+        )
+
+    with TeacherServer(Conduct(latency=0.01)) as server:
+        with pytest.raises(StoppedEarly, match=r"--max-cost: \$0\.0\d+ of \$0\.02 is spent"):
+            run(0.02)
+        rows = all_rows(out)
+        assert 0.01 < sum(row["usage"]["cost_usd"] for row in rows) <= 0.02
+        assert server.behaviour.asked.total() == len(rows)
+        with pytest.raises(StoppedEarly):
+            run(0.02)
+        assert server.behaviour.asked.total() <= len(rows) + 20
+        summary = run(10.0)
+        assert server.behaviour.asked.total() == 200
+    assert len(all_rows(out)) == 200
+    assert summary.spent == pytest.approx(sum(row["usage"]["cost_usd"] for row in all_rows(out)))
+
+
+def test_a_limit_without_a_price_is_refused(tmp_path: Path) -> None:
+    source = questions(tmp_path / "q.jsonl", 2)
+    with pytest.raises(ScicotError, match=r"the price of anthropic:m is not known; give it with"):
+        generate_rationales(
+            source, tmp_path / "o.jsonl", teacher="anthropic:m", base_url="http://127.0.0.1:1",
+            settings=GenerateSettings(max_cost=1.0),
+        )  # fmt: skip
+    assert not (tmp_path / "o.jsonl").exists()
+
+
+def test_a_dry_run_tells_what_is_left_and_asks_nothing(scicot: Any, tmp_path: Path) -> None:
+    source, out = questions(tmp_path / "q.jsonl", 100), tmp_path / "o.jsonl"
+    with TeacherServer() as server:
+        own = [
+            "generate-rationales", source, "-o", out, "--teacher", "anthropic:m",
+            "--base-url", server.url, "--price", "1,5",
+        ]  # fmt: skip
+        told = json.loads(scicot(*own, "--dry-run", "--json").stdout)
+        assert (told["requests"], told["already_done"], told["input_counted"]) == (100, 0, True)
+        assert server.behaviour.counts["requests"] == 0
+        assert not out.exists()
+        assert told["most_output_tokens"] == 100 * 1024
+        assert told["batched_cost"] == pytest.approx(told["cost"] / 2)
+        assert scicot(*own, "--limit", 40, "--keep", "all").code == 0
+        before = {file: file.read_bytes() for file in tmp_path.glob("o.*")}
+        left = json.loads(scicot(*own, "--keep", "all", "--dry-run", "--json").stdout)
+        assert {file: file.read_bytes() for file in tmp_path.glob("o.*")} == before
+        assert (left["requests"], left["already_done"]) == (60, 40)
+        assert scicot(*own, "--keep", "all").code == 0
+        paid = [row["usage"] for row in read_rows(out)[40:]]
+        spoken = sum(usage["output_tokens"] for usage in paid)
+        assert left["output_tokens"] == pytest.approx(spoken, rel=0.05), "from the first 40"
+        assert left["cost"] == pytest.approx(sum(own["cost_usd"] for own in paid), rel=0.1)
+        plain = scicot(*own, "--keep", "all", "--dry-run")
+        assert "requests         0 (100 done before)" in plain.stdout
+        refused = scicot(*own, "--dry-run", "--max-tokens", 7)
+        assert refused.code == 1
+        assert "max_tokens: was 1024, is 7" in refused.stderr
+
+
+def test_a_server_that_counts_no_tokens_leaves_an_estimate(tmp_path: Path) -> None:
+    source = questions(tmp_path / "q.jsonl", 10)
+    replies = write_rows(tmp_path / "r.jsonl", [{"id": "q0", "reply": "So.\nAnswer: A"}])
+    told = estimate_cost(source, tmp_path / "o.jsonl", teacher=f"recorded:{replies}")
+    assert (told.requests, told.input_counted, told.cost) == (10, False, None)
+    assert 100 < told.input_tokens / 10 < 400

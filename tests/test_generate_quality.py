@@ -1,0 +1,250 @@
+"""Which rationales are asked for and kept: samples, examples, revealed answers, filters."""
+
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+from asked import questions
+from conftest import read_rows, write_rows
+from fakes.teacher_server import TeacherServer
+
+from scicot import GenerateSettings, ScicotError, generate_rationales
+from scicot.records import Choice, Question
+from scicot.replies import only_choice_named
+from scicot.teachers import Reply, Request
+
+HINT = "Hint: the correct answer"
+
+
+class Student:
+    """A teacher that is right only where it is told the answer, and counts what it is asked."""
+
+    name = "scripted:student"
+
+    def __init__(self, told: str = "The part is metal.", untold: str = "Perhaps.") -> None:
+        self.told, self.untold = told, untold
+        self.asked: list[tuple[str, int, bool]] = []
+
+    async def ask(self, request: Request) -> Reply:
+        hint = HINT in request.prompt.user
+        self.asked.append((request.question_id, request.sample, hint))
+        if not hint:
+            return Reply(f"{self.untold}\nAnswer: none of them")
+        label = request.prompt.user.partition(HINT)[2].removeprefix(" is ")[0]
+        return Reply(f"{self.told}\nAnswer: {label}")
+
+    async def close(self) -> None:
+        pass
+
+
+def generate(source: Path, out: Path, teacher: Any, **settings: Any) -> Any:
+    return generate_rationales(source, out, teacher=teacher, settings=GenerateSettings(**settings))
+
+
+def reasons(out: Path) -> list[tuple[str, bool, str]]:
+    rows = read_rows(out.with_suffix(".rejected.jsonl"))
+    return sorted((row["id"], row["saw_answer"], row["reason"]) for row in rows)
+
+
+def test_the_answer_is_revealed_where_the_first_reply_failed(tmp_path: Path) -> None:
+    source, out = questions(tmp_path / "q.jsonl", 3), tmp_path / "o.jsonl"
+    teacher = Student()
+    summary = generate(source, out, teacher, reveal_answer="on-failure")
+    assert sorted(teacher.asked) == [(f"q{n}", 0, seen) for n in range(3) for seen in (False, True)]
+    assert (summary.kept, dict(summary.rejected)) == (3, {"wrong-conclusion": 3})
+    assert {row["saw_answer"] for row in read_rows(out)} == {True}
+    again = Student()
+    assert generate(source, out, again, reveal_answer="on-failure").already_done == 3
+    assert again.asked == []
+
+
+def test_a_run_that_died_between_the_two_asks_only_the_second(tmp_path: Path) -> None:
+    source, out = questions(tmp_path / "q.jsonl", 1), tmp_path / "o.jsonl"
+    generate(source, out, Student(), reveal_answer="on-failure")
+    out.write_bytes(b"")  # the second reply never came
+    teacher = Student()
+    generate(source, out, teacher, reveal_answer="on-failure")
+    assert teacher.asked == [("q0", 0, True)]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "As the hint says, it is metal.",
+        "Since the given answer is metal, so it must be.",
+    ],
+)
+def test_what_leans_on_the_revealed_answer_teaches_nothing(said: str, tmp_path: Path) -> None:
+    source, out = questions(tmp_path / "q.jsonl", 1), tmp_path / "o.jsonl"
+    generate(source, out, Student(told=said), reveal_answer="always")
+    ((_, seen, reason),) = reasons(out)
+    assert (seen, reason) == (True, "leaks-answer")
+
+
+def test_what_announces_the_revealed_answer_is_cut_off(tmp_path: Path) -> None:
+    source, out = questions(tmp_path / "q.jsonl", 1), tmp_path / "o.jsonl"
+    said = "We are told that the correct answer is metal. Metals conduct."
+    generate(source, out, Student(told=said), reveal_answer="always")
+    assert read_rows(out)[0]["rationale"] == "Metals conduct."
+
+
+def test_reveal_answer_goes_with_and_without_a_value(scicot: Any, tmp_path: Path) -> None:
+    source = questions(tmp_path / "q.jsonl", 2)
+    replies = write_rows(
+        tmp_path / "r.jsonl", [{"id": f"q{n}", "reply": f"So.\nAnswer: {'AB'[n]}"} for n in (0, 1)]
+    )
+    for number, (given, seen) in enumerate(
+        [
+            (("--reveal-answer",), True),
+            (("--reveal-answer", "on-failure"), False),
+            (("--reveal-answer=always",), True),
+            ((), False),
+        ]
+    ):
+        out = tmp_path / f"{number}.jsonl"
+        own = ("generate-rationales", *given, source, "-o", out, "--teacher", f"recorded:{replies}")
+        outcome = scicot(*own)
+        assert outcome.code == 0, outcome.stderr
+        assert {row["saw_answer"] for row in read_rows(out)} == {seen}
+
+
+def test_samples_that_say_nearly_the_same_are_one(tmp_path: Path) -> None:
+    source, out = questions(tmp_path / "q.jsonl", 1), tmp_path / "o.jsonl"
+    words = [
+        "the",
+        "part",
+        "is",
+        "made",
+        "of",
+        "a",
+        "metal",
+        "that",
+        "conducts",
+        "heat",
+        "and",
+        "lets",
+        "current",
+        "pass",
+        "through",
+    ]
+    other = random.Random(0).sample(words, len(words))
+    said = [words, [*words[:-1], "along"], other]
+    replies = write_rows(
+        tmp_path / "r.jsonl",
+        [{"id": "q0", "reply": f"{' '.join(own).capitalize()}.\nAnswer: A"} for own in said],
+    )
+    summary = generate(source, out, f"recorded:{replies}", samples=3)
+    assert (summary.kept, dict(summary.rejected)) == (2, {"duplicate": 1})
+    assert [row["sample"] for row in read_rows(out)] == [0, 2]
+
+
+def test_examples_come_first_and_never_give_their_own_question_away(tmp_path: Path) -> None:
+    source, out = questions(tmp_path / "q.jsonl", 4), tmp_path / "o.jsonl"
+    shown = [{**row, "rationale": f"Because {row['id']}."} for row in read_rows(source)[2:]]
+    file = write_rows(tmp_path / "shown.jsonl", shown)
+    with TeacherServer() as server:
+        generate_rationales(
+            source, out, teacher="anthropic:m", base_url=server.url, examples=file,
+            settings=GenerateSettings(keep="all"),
+        )  # fmt: skip
+        turns = {
+            body["messages"][-1]["content"]: body["messages"] for body in server.behaviour.bodies
+        }
+    by_question = {text.partition("part ")[2][0]: own for text, own in turns.items()}
+    assert [turn["role"] for turn in by_question["0"]] == ["user", "assistant"] * 2 + ["user"]
+    assert by_question["0"][1]["content"] == "Because q2.\nAnswer: C"
+    last = by_question["0"][3]["content"][0]
+    assert last["text"] == "Because q3.\nAnswer: A"
+    assert last["cache_control"] == {"type": "ephemeral"}
+    assert len(by_question["2"]) == 3, "its own explanation is not among its examples"
+    with pytest.raises(ScicotError, match="examples: was '"):
+        generate_rationales(
+            source, out, teacher="anthropic:m", base_url="http://127.0.0.1:1",
+            settings=GenerateSettings(keep="all"),
+        )  # fmt: skip
+    unanswered = write_rows(tmp_path / "u.jsonl", [{**shown[0], "answer": None}])
+    with pytest.raises(ScicotError, match="example 'q2' has no answer"):
+        generate_rationales(source, tmp_path / "new.jsonl", teacher=Student(), examples=unanswered)
+
+
+def test_a_server_without_a_cache_is_asked_without_one(tmp_path: Path) -> None:
+    source, out = questions(tmp_path / "q.jsonl", 3), tmp_path / "o.jsonl"
+    shown = write_rows(tmp_path / "s.jsonl", [{**read_rows(source)[0], "rationale": "So."}])
+    with TeacherServer() as server:
+        usual = server.behaviour._message
+
+        async def picky(request: dict[str, Any]) -> Any:
+            if "cache_control" in str(request):
+                return 400, {}, b'{"error": {"message": "unknown field cache_control"}}'
+            return await usual(request)
+
+        server.behaviour._message = picky  # type: ignore[method-assign]
+        summary = generate_rationales(
+            source, out, teacher="anthropic:m", base_url=server.url, examples=shown,
+            settings=GenerateSettings(keep="all"),
+        )  # fmt: skip
+    assert summary.kept == 3
+
+
+def test_a_local_server_takes_sampling_parameters_and_the_api_does_not(tmp_path: Path) -> None:
+    source, out = questions(tmp_path / "q.jsonl", 1), tmp_path / "o.jsonl"
+    settings = GenerateSettings(temperature=0.5, top_p=0.9, keep="all")
+    with TeacherServer() as server:
+        generate_rationales(
+            source, out, teacher="anthropic:m", base_url=server.url, settings=settings
+        )
+        (body,) = server.behaviour.bodies
+    assert (body["temperature"], body["top_p"]) == (0.5, 0.9)
+    with pytest.raises(ScicotError, match="Anthropic's API takes no sampling parameters"):
+        generate_rationales(source, out, teacher="anthropic:m", settings=settings)
+    with pytest.raises(
+        ScicotError, match="--temperature and --top-p: --teacher recorded:x samples"
+    ):
+        generate_rationales(source, out, teacher="recorded:x", settings=settings)
+
+
+def test_a_rationale_that_names_one_choice_can_be_read_without_the_question() -> None:
+    question = Question("q", "Which conducts?", (Choice("A", "wood"), Choice("B", "a copper wire")))
+    assert only_choice_named("A copper wire is metal.", question) == "B"
+    assert only_choice_named("Unlike wood, a copper wire is metal.", question) is None
+    assert only_choice_named("Metals conduct.", question) is None
+    assert only_choice_named("As (A) says, electrons are bound.", question) == "A"
+
+
+def test_a_million_rows_are_not_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On fewer rows: that those before the place where all is done are passed over."""
+    from scicot.annotation import watermark
+    from scicot.records import Question as Asked
+
+    monkeypatch.setattr(watermark, "_STRIDE", 10)
+    source, out = questions(tmp_path / "q.jsonl", 100), tmp_path / "o.jsonl"
+    settings = GenerateSettings(keep="all")
+    with TeacherServer() as server:
+
+        def run(**more: Any) -> Any:
+            return generate_rationales(
+                source, out, teacher="anthropic:m", base_url=server.url, settings=settings, **more
+            )
+
+        run(limit=60)
+        read: list[str] = []
+        usual = Asked.from_row.__func__  # type: ignore[attr-defined]
+
+        def counted(cls: Any, row: Any, *rest: Any, **more: Any) -> Any:
+            read.append(row["id"])
+            return usual(cls, row, *rest, **more)
+
+        monkeypatch.setattr(Asked, "from_row", classmethod(counted))
+        summary = run()
+        assert (summary.kept, summary.already_done) == (40, 60)
+        assert "q59" not in read
+        assert "q60" in read
+        assert run().already_done == 100
+        # Another beginning: everything is read and nothing asked.
+        source.write_text(source.read_text().replace('"id": "q0"', '"note": 1, "id": "q0"'))
+        read.clear()
+        assert run().already_done == 100
+        assert "q0" in read
+        assert run(limit=5).already_done == 5
+        assert server.behaviour.asked.total() == 100
