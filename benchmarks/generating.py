@@ -26,7 +26,7 @@ from benchmarks.timing import Ratio, in_pairs
 from scicot import GenerateSettings, generate_rationales
 
 GOAL = "at most 1.05"
-REQUESTS, IN_FLIGHT, LATENCY = 480, 16, 0.1
+REQUESTS, IN_FLIGHT, LATENCY = 960, 16, 0.1
 SERVER = Path(__file__).parents[1] / "tests" / "fakes" / "teacher_server.py"
 WORDS = [
     "force",

@@ -152,7 +152,7 @@ def test_a_rationale_that_still_announces_the_answer_leaks(
     from scicot.annotation import judging
     from scicot.replies import ParsedReply
 
-    leaking = ParsedReply("The answer is (A). It is.", "A")
+    leaking = ParsedReply("The answer is (A). It is.", "A", leaks=True)
     monkeypatch.setattr(judging, "read_reply", lambda *_: leaking)
     out = tmp_path / "out.jsonl"
     settings = GenerateSettings(keep="all")

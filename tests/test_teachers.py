@@ -115,13 +115,14 @@ def test_an_unknown_teacher_is_refused_with_the_kinds(spec: str) -> None:
 def test_recorded_replies_are_replayed_by_id_and_sample(tmp_path: Path) -> None:
     file = tmp_path / "replies.jsonl"
     file.write_text(
-        '{"id": "q1", "reply": "one"}\n'
+        '{"id": "q1", "reply": "One."}\n'
         '{"id": "q2", "reply": "other", "stop_reason": "refusal"}\n'
         '{"id": "q1", "reply": "two"}\n'
     )
     spec = f"recorded:{file}"
-    assert ask(spec) == Reply("one")
-    assert ask(spec, Request("q1", 1, REQUEST.prompt, 1)).text == "two"
+    assert ask(spec) == Reply("One.")
+    broken_off = Reply("two", "max_tokens")
+    assert ask(spec, Request("q1", 1, REQUEST.prompt, 1)) == broken_off
     assert ask(spec, Request("q2", 0, REQUEST.prompt, 1)).stop_reason == "refusal"
     for request in (Request("q1", 2, REQUEST.prompt, 1), Request("q3", 0, REQUEST.prompt, 1)):
         with pytest.raises(TeacherError, match="none for sample"):

@@ -46,6 +46,7 @@ REASONS = (
     "refusal",
     "truncated",
     "empty",
+    "repetitive",
     "duplicate",
     "leaks-answer",
     "error",

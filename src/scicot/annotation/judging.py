@@ -7,13 +7,17 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from scicot.config import GenerateSettings
-from scicot.records import Rationale
-from scicot.replies import announces_answer, is_refusal, read_reply
+from scicot.records import Rationale, normalized
+from scicot.replies import ParsedReply, is_refusal, read_reply
 from scicot.rouge import rouge_l
 from scicot.teachers import Reply
 
 # Two samples of one question that share so much (ROUGE-L F1) teach the same.
 NEAR_DUPLICATE = 0.9
+
+_NOTHING = ("nan", "none", "null", "n a", "na")  # as data frames write what is missing
+_SENTENCE = re.compile(r"[^.!?\n]*\w[^.!?\n]*[.!?\n]?")
+_AGAIN = 3  # sentences that were said before
 
 # An explanation that leans on what the teacher was told explains nothing to whoever is not told.
 _LEANS = re.compile(
@@ -32,17 +36,31 @@ def judge(row: Rationale, reply: Reply, settings: GenerateSettings) -> tuple[Rat
     gold = row.question.answer
     if reply.stop_reason == "refusal" or is_refusal(reply.text):
         reason = "refusal"
-    elif reply.stop_reason == "max_tokens" and not (parsed.announced and parsed.conclusion):
+    elif reply.stop_reason == "max_tokens" and not _came_to_an_end(parsed):
         reason = "truncated"
-    elif not row.rationale:
+    elif not row.rationale or normalized(row.rationale) in _NOTHING:
         reason = "empty"
+    elif _turns_round(row.rationale):
+        reason = "repetitive"
     elif settings.keep == "correct" and gold is not None and row.conclusion != gold:
         reason = "wrong-conclusion"
-    elif announces_answer(row.rationale, row.question) or _leans(row):
+    elif parsed.leaks or _leans(row):
         reason = "leaks-answer"
     else:
         return row, None
     return row, reason
+
+
+def _came_to_an_end(parsed: ParsedReply) -> bool:
+    """Whether what a limit cut off is of no matter."""
+    return parsed.ran_on or (parsed.announced and parsed.conclusion is not None)
+
+
+def _turns_round(rationale: str) -> bool:
+    """Whether a text says the same sentences again and again, as small models may."""
+    sentences = [" ".join(own.split()).casefold() for own in _SENTENCE.findall(rationale)]
+    again = len(sentences) - len(set(sentences))
+    return again >= _AGAIN and again >= len(sentences) / 2
 
 
 def _leans(row: Rationale) -> bool:

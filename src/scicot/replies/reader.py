@@ -66,31 +66,37 @@ _REFUSAL_LENGTH = 400  # characters; what is longer says something besides
 class ParsedReply:
     """What a reply says: the explanation without the announcement, and the label, or None.
 
-    Where the announcement does not come off cleanly the explanation still holds it: ask
-    `announces_answer`.
+    Where the announcement does not come off cleanly the explanation still holds it, and `leaks`.
 
     `announced` is False where no sentence claims the conclusion and it was read off the opening or
     closing one. Of a reply that was cut short, only an announced conclusion means anything.
+    `ran_on` is True where the reply went on to a question of its own, which is not read.
     """
 
     rationale: str
     conclusion: str | None
     announced: bool = True
+    ran_on: bool = False
+    leaks: bool = False
 
 
 def read_reply(text: str, question: Question) -> ParsedReply:
     """The explanation and the label that a reply settles on. Raises nothing, whatever the text."""
-    mentions = Mentions(_without_next_question(_without_thinking(text)), question.choices)
+    whole = _without_thinking(text)
+    own = _without_next_question(whole)
+    mentions = Mentions(own, question.choices)
     said = sentences(mentions)
     announced = any(sentence.claims for sentence in said)
     conclusion, told_in = _conclusion(mentions, said)
     rationale = _rationale(mentions, [sentence for sentence in said if sentence is not told_in])
     # What is left may read differently once a line between is gone, so it is read again.
+    leaks = bool(rationale) and announces_answer(rationale, question)
     for _ in range(2):
-        if rationale and announces_answer(rationale, question):
+        if leaks:
             mentions = Mentions(rationale, question.choices)
             rationale = _rationale(mentions, sentences(mentions))
-    return ParsedReply(rationale, conclusion, announced)
+            leaks = bool(rationale) and announces_answer(rationale, question)
+    return ParsedReply(rationale, conclusion, announced, own != whole, leaks)
 
 
 def announces_answer(rationale: str, question: Question) -> bool:

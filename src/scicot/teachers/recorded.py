@@ -4,12 +4,14 @@ One row, of which only "id" and "reply" are required:
 
     {"id": "q1", "reply": "Copper is a metal ...\\nAnswer: B", "stop_reason": "end_turn"}
 
-Several rows with one id are its samples, in the order of the file.
+Several rows with one id are its samples, in the order of the file. A reply without a "stop_reason"
+that breaks off in the middle of a sentence is taken to have run into a limit.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 from pathlib import Path
 
@@ -19,6 +21,8 @@ from scicot.sources.seen import digest
 from scicot.teachers.base import Reply, Request, TeacherError
 
 _CACHE_KIB = 32_768
+# The end of a sentence, and what may still stand behind it.
+_ENDS = re.compile(r"[.!?:。！？][\s\"'”’)\]*_`]*$")
 
 
 class RecordedTeacher:
@@ -39,7 +43,8 @@ class RecordedTeacher:
                 raise InvalidRow(where, 'a recorded reply needs "id" and "reply"')
             usage = row.get("usage") or {}
             counts = {k: v for k, v in usage.items() if isinstance(v, int)}
-            content = json.dumps([text, row.get("stop_reason") or "end_turn", counts])
+            reason = row.get("stop_reason") or ("end_turn" if _ENDS.search(text) else "max_tokens")
+            content = json.dumps([text, reason, counts])
             run("insert into replies values (?, ?)", (digest(str(identity)), content))
         run("create index by_id on replies (id)")
 
