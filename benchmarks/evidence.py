@@ -53,7 +53,9 @@ class Set:
     keep: Keep = "correct"  # of the teacher's replies
     answer_as: AnswerAs = "label"
     told: bool = False  # in place of each rationale the words of the right choice
-    exercises: int = 0  # steps of reading exercises before, and as many rows of them beside
+    # Steps of reading exercises before, the last of all lengths, earlier ones of one word; and as
+    # many rows of exercises beside the questions.
+    exercises: tuple[int, ...] = ()
 
 
 SCIENCEQA = Set(
@@ -83,7 +85,8 @@ SETS = {
     "scienceqa_text": replace(ONCE, answer_as="text"),
     "scienceqa_small": replace(ONCE, student="scratch:small", steps=(600, 600)),
     "scienceqa_longer": replace(ONCE, steps=(3000, 2400)),
-    "scienceqa_exercises": replace(ONCE, exercises=2400),
+    "scienceqa_exercises": replace(ONCE, exercises=(2400,)),
+    "scienceqa_curriculum": replace(ONCE, exercises=(2000, 1200)),
     "openbookqa_words": replace(OPENBOOKQA, seeds=(0,), told=True, steps=(600, 1600)),
 }
 
@@ -135,15 +138,18 @@ def _reader(lab: Lab, own: Set, teacher: Path, tutor: Path, more: dict[str, Any]
     """The answer student of the default recipe; after and beside reading exercises, if told."""
     if not own.exercises:
         return lab.train_answer("teacher", [teacher], own.steps[1], **more)
-    exercises, asked = lab.place / "exercises.jsonl", lab.place / "exercises_asked.jsonl"
-    write_exercises(teacher, exercises, lab.base.seed)
-    write_exercises(tutor, asked, lab.base.seed)
-    student = lab.train_answer("exercised", [exercises], own.exercises, **more)
+    files = [lab.place / f"{name}.jsonl" for name in ("words", "exercises")][-len(own.exercises) :]
+    student: str | Path = own.student
+    for file, steps in zip(files, own.exercises, strict=True):
+        one_word = file.stem == "words"
+        asked = file.with_name(f"{file.stem}_asked.jsonl")
+        write_exercises(teacher, file, lab.base.seed, one_word=one_word)
+        write_exercises(tutor, asked, lab.base.seed, one_word=one_word)
+        student = lab.train_answer(file.stem, [file], steps, student=student, **more)
+        lab.judge(file.stem, asked, into="reads", answer_model=student, rationale_from="input")
     # Rehearsed beside the questions: as many rows of the one as of the other.
     mixed: dict[str, Any] = {"student": student, "weights": (1.0, 1.0), **more}
-    reader = lab.train_answer("teacher", [teacher, exercises], own.steps[1], **mixed)
-    lab.judge("exercises", asked, into="reads", answer_model=reader, rationale_from="input")
-    return reader
+    return lab.train_answer("teacher", [teacher, files[-1]], own.steps[1], **mixed)
 
 
 def _readers(

@@ -41,6 +41,7 @@ TRIED = {
     "scienceqa_small": "students of 2.4 million weights (`scratch:small`)",
     "scienceqa_longer": "three times the steps",
     "scienceqa_exercises": "stage 2 first learns to read, from exercises",
+    "scienceqa_curriculum": "the same, the first exercises of one word",
     "openbookqa_words": "OpenBookQA, the right choice's own words in place of rationales",
 }
 

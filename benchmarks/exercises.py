@@ -18,8 +18,9 @@ EACH = 4  # exercises of a rationale
 SHORTEST = 4  # letters of a word that is asked for
 
 
-def write_exercises(source: Path, out: Path, seed: int) -> None:
-    """Make OUT of the rationale rows of a file, with as many choices as their questions have."""
+def write_exercises(source: Path, out: Path, seed: int, *, one_word: bool = False) -> None:
+    """Make OUT of the rationale rows of a file, with as many choices as their questions have.
+    `one_word`: the rationale is the right choice, and nothing else."""
     draw = random.Random(seed)
     own = [row for row in rows(source) if _words(row["rationale"])]
     # Words as often as they are written: that a word is common shall not tell that it is right.
@@ -30,7 +31,7 @@ def write_exercises(source: Path, out: Path, seed: int) -> None:
                 text = _cut(row["rationale"], draw)
                 known = _words(row["rationale"])
                 right = draw.choice(sorted(_words(text) or known))
-                if right not in _words(text):
+                if one_word or right not in _words(text):
                     text = right
                 others = dict.fromkeys(draw.sample(every, 400))
                 wrong = [word for word in others if word not in known]
