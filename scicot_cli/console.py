@@ -45,6 +45,7 @@ class _Stop:
 
 
 stop = _Stop()
+_bars: list[Progress] = []  # on the screen: what is printed goes above them
 
 
 def error(message: str) -> None:
@@ -91,9 +92,11 @@ class _ConsoleReporter:
             # What is over within a second needs no bar.
             timer = threading.Timer(BAR_AFTER_SECONDS, progress.start)
             timer.start()
+            _bars.append(progress)
             try:
                 yield _BarTask(progress, escape(visible(description)), total)
             finally:
+                _bars.remove(progress)
                 timer.cancel()
                 timer.join()  # not in the middle of its start any more
                 progress.stop()
@@ -150,15 +153,19 @@ def _bar() -> Progress:
         TimeElapsedColumn,
         TimeRemainingColumn,
     )
+    from rich.table import Column
 
+    # Where the terminal is narrow the figures take several lines, and nothing else is cut.
+    whole = Column(no_wrap=True)
     return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[figures]}"),
+        TextColumn("{task.description}", table_column=whole),
+        BarColumn(bar_width=None, table_column=Column(min_width=8, ratio=1)),
+        MofNCompleteColumn(table_column=whole),
+        TimeElapsedColumn(table_column=whole),
+        TextColumn("left", table_column=whole),
+        TimeRemainingColumn(table_column=whole),
+        TextColumn("{task.fields[figures]}", table_column=Column(ratio=3)),
+        expand=True,
         console=Console(stderr=True, emoji=False),
         transient=True,
     )
@@ -180,7 +187,8 @@ def _duration(seconds: float) -> str:
 def _print(markup: str) -> None:
     # Made anew each time, since tests and redirections exchange sys.stderr; soft_wrap, since a line
     # that a program may read is not to be broken at the width of a terminal that is not there.
-    Console(stderr=True, highlight=False, emoji=False).print(visible(markup), soft_wrap=True)
+    console = _bars[-1].console if _bars else Console(stderr=True, emoji=False)
+    console.print(visible(markup), soft_wrap=True, highlight=False)
 
 
 def visible(text: str) -> str:

@@ -23,7 +23,8 @@ from scicot.reporting import number_of, some_of
 from scicot.teachers import Reply, TeacherBusy, TeacherError
 
 if TYPE_CHECKING:
-    from scicot.annotation.job import Job, Work
+    from scicot.annotation.job import Job
+    from scicot.annotation.work import Work
     from scicot.teachers.message_batches import Batch, MessageBatches, Unanswered
 
 T = TypeVar("T")

@@ -12,8 +12,8 @@ from typing import Any
 from scicot import sources
 from scicot.annotation.asking import MISSING
 from scicot.annotation.budget import CHARACTERS_A_TOKEN, characters
-from scicot.annotation.job import COMMAND, Work, prepare
 from scicot.annotation.ledger import read_ledger
+from scicot.annotation.work import COMMAND, Work, prepare
 from scicot.config import GenerateSettings
 from scicot.outputs import check_continues
 from scicot.reporting import LogReporter, Reporter, counted

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -14,20 +14,20 @@ from typing import Any
 
 from scicot import sources
 from scicot.annotation import batches
-from scicot.annotation.asking import MISSING, Ask, Asking
-from scicot.annotation.budget import Budget
+from scicot.annotation.asking import MISSING, Ask
 from scicot.annotation.judging import judge, repeats
 from scicot.annotation.ledger import COST, REJECTED, Ledger, open_ledger
 from scicot.annotation.scheduler import Scheduler
-from scicot.annotation.watermark import Watermark, done_before
+from scicot.annotation.watermark import Watermark
+from scicot.annotation.work import COMMAND, Work, prepare
 from scicot.config import GenerateSettings
 from scicot.outputs import Output, open_output
-from scicot.records import Question, Rationale, RowProblem
+from scicot.records import Rationale
 from scicot.reporting import LogReporter, Reporter, Task
-from scicot.teachers import Reply, Teacher, TeacherError, load_teacher
+from scicot.teachers import Reply, Teacher, TeacherError
 
-COMMAND = "generate-rationales"
 _LOOK_SECONDS = 0.2  # between two tellings of how far the work is
+_SPEED_SECONDS = 5.0  # over which the speed is told
 
 
 @dataclass
@@ -47,20 +47,6 @@ class GenerateSummary:
     saved: float = 0.0  # dollars that the server's cache spared
     all_kept: int = 0
     named: int = 0
-
-
-@dataclass(frozen=True)
-class Work:
-    """What was asked for, checked, before anything is written."""
-
-    rows: sources.Rows[Question]
-    source: str
-    total: int | None  # requests, where they can be counted
-    teacher: Teacher
-    asking: Asking
-    budget: Budget
-    settings: GenerateSettings
-    reporter: Reporter
 
 
 def generate_rationales(
@@ -121,49 +107,6 @@ def generate_rationales(
     return job.summary
 
 
-def prepare(
-    questions: str | os.PathLike[str],
-    *,
-    teacher: str | Teacher,
-    settings: GenerateSettings,
-    base_url: str | None,
-    prompt: str | None,
-    examples: str | os.PathLike[str] | None,
-    limit: int | None,
-    skip_invalid: bool,
-    reporter: Reporter,
-    output: Path | None = None,
-) -> Work:
-    """Check what was asked for; raises ScicotError where it cannot be done. What earlier runs have
-    come through for the same output is not read again."""
-    rows = sources.questions(
-        questions,
-        limit=limit,
-        skip_invalid=skip_invalid,
-        empty_pipe=True,
-        reporter=reporter,
-        check=_has_answer if settings.reveal_answer == "always" else None,
-    )
-    shown = [] if examples is None else list(sources.rationales(examples, reporter=reporter))
-    name = teacher if isinstance(teacher, str) else teacher.name
-    asking = Asking(name, settings, prompt, shown)
-    budget = Budget.of(name, settings)
-    done = None if output is None else done_before(output, settings)
-    if done is not None:
-        rows.pass_over(done)
-    unique = sources.count_unique(rows, reporter)
-    if unique is not None and rows.passed is not None:
-        unique += rows.passed.rows
-    if isinstance(teacher, str):
-        teacher = load_teacher(
-            teacher, base_url=base_url, timeout=settings.timeout, sampling=settings.sampling
-        )
-        asking = replace(asking, teacher=teacher.name)
-    total = None if unique is None else unique * settings.samples
-    source = os.fspath(questions)
-    return Work(rows, source, total, teacher, asking, budget, settings, reporter)
-
-
 def _complete(work: Coroutine[Any, Any, None]) -> None:
     """Run a coroutine to its end, also from within a running loop (a notebook's)."""
     try:
@@ -186,6 +129,7 @@ class Job:
         self._task = task
         self._watermark = Watermark(work.rows, ledger, work.settings)
         self._untold = 0  # requests done since the task was last told
+        self._moments: deque[tuple[float, int]] = deque()  # (when, rows)
         work.budget.spent = ledger.spent
 
     async def run(self) -> None:
@@ -284,10 +228,20 @@ class Job:
         self._watermark.remember()
         figures: dict[str, int | str] = {"kept": self.summary.kept}
         figures |= {reason: count for reason, count in self.summary.rejected.items() if count}
+        figures["requests/s"] = self._speed(time.monotonic())
         figures["tokens"] = f"{sum(self.summary.tokens.values()):,}"
         if self.summary.cost is not None:
             figures["dollars"] = f"{self.summary.cost:.2f}"
         self._task.advance(steps, **figures)
+
+    def _speed(self, now: float) -> str:
+        """Rows a second, over the last seconds."""
+        rows = self.summary.kept + self.summary.rejected.total()
+        self._moments.append((now, rows))
+        while self._moments[0][0] < now - _SPEED_SECONDS:
+            self._moments.popleft()
+        began, before = self._moments[0]
+        return f"{(rows - before) / (now - began):.0f}" if now > began else "0"
 
     def tell(self) -> None:
         """Bring the summary up to date with the files."""
@@ -296,8 +250,3 @@ class Job:
         summary.errors = ledger.rejected["error"]
         summary.all_kept, summary.named = ledger.kept, ledger.named
         summary.spent = None if self.work.budget.price is None else ledger.spent
-
-
-def _has_answer(question: Question) -> None:
-    if question.answer is None:
-        raise RowProblem("has no gold answer, which --reveal-answer shows to the teacher")
