@@ -1,7 +1,8 @@
 """Asking a teacher, 16 requests in flight and 100 ms each, beside a bare loop of the same client.
 
-`python -m benchmarks.generating million` runs a million questions with recorded replies, is stopped
-at the end and goes on: seconds, and memory at every tenth.
+Then the ceiling, a server that limits the rate, and many questions with recorded replies, for their
+memory and how soon the command goes on behind them; `python -m benchmarks.generating million` does
+that with a million.
 """
 
 from __future__ import annotations
@@ -69,6 +70,7 @@ def more() -> None:
             ours, theirs = (3000 / statistics.median(own) for own in zip(*pairs, strict=True))
             print(f"  at zero latency: {ours:.0f} requests/s, the bare loop {theirs:.0f}")
         limited(Path(folder), rate=50.0, seconds=40.0)
+    million(100_000)
 
 
 def limited(folder: Path, rate: float, seconds: float) -> None:
@@ -161,7 +163,7 @@ def million(rows: int) -> None:
         options = ["-o", str(out), "--teacher", f"recorded:{replies}", "-q"]
         seconds, peaks = _followed([*command, str(part), *options])
         told = ", ".join(f"{peak:.0f}" for peak in peaks)
-        print(f"{rows:,} questions: {seconds:.0f} s; MiB at most, by tenths of the time: {told}")
+        print(f"  {rows:,} recorded: {seconds:.0f} s; MiB at most, by tenths of the time: {told}")
         lines = _lines(out)
         shutil.copyfile(source, part)
         process = subprocess.Popen([*command, str(part), *options])
@@ -170,7 +172,7 @@ def million(rows: int) -> None:
             time.sleep(0.05)
         first_row = time.perf_counter() - start
         process.wait()
-        print(f"going on with 100 more: the first row after {first_row:.1f} s")
+        print(f"  going on with 100 more: the first row after {first_row:.1f} s")
 
 
 def _followed(command: list[str]) -> tuple[float, list[float]]:

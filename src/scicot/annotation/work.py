@@ -66,9 +66,10 @@ def prepare(
     if unique is not None and rows.passed is not None:
         unique += rows.passed.rows
     if isinstance(teacher, str):
-        teacher = load_teacher(
-            teacher, base_url=base_url, timeout=settings.timeout, sampling=settings.sampling
-        )
+        with reporter.task(f"loading {teacher}"):
+            teacher = load_teacher(
+                teacher, base_url=base_url, timeout=settings.timeout, sampling=settings.sampling
+            )
         asking = replace(asking, teacher=teacher.name)
     total = None if unique is None else unique * settings.samples
     source = os.fspath(questions)

@@ -1,0 +1,132 @@
+"""How fast a teacher is asked, in a time of its own."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
+import pytest
+
+from scicot.annotation import pace
+from scicot.annotation.pace import Pace
+from scicot.teachers import Allowance
+from scicot.teachers.limits import allowances, retry_after
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    async def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    own = Clock()
+    monkeypatch.setattr(pace.asyncio, "sleep", own.sleep)
+    return own
+
+
+class Bucket:
+    """A server that allows so many requests a second, a fifth of them at once."""
+
+    def __init__(self, rate: float, clock: Clock) -> None:
+        self.rate, self.clock = rate, clock
+        self.left, self.filled = rate / 5, clock.now
+
+    def takes(self) -> bool:
+        more = (self.clock.now - self.filled) * self.rate
+        self.left, self.filled = min(self.rate / 5, self.left + more), self.clock.now
+        if self.left < 1:
+            return False
+        self.left -= 1
+        return True
+
+
+def driven(
+    clock: Clock, server: Bucket, seconds: float, natural: float
+) -> list[tuple[float, bool]]:
+    """What becomes of requests that could leave at a natural rate, and leave at the pace."""
+
+    async def ask() -> list[tuple[float, bool]]:
+        own, outcomes = Pace(clock), []
+        while clock.now < 100.0 + seconds:
+            clock.now += 1 / natural
+            await own.turn()
+            taken = server.takes()
+            if taken:
+                own.answered((), 100)
+            else:
+                own.refused(None, ())
+            outcomes.append((clock.now - 100.0, taken))
+        return outcomes
+
+    return asyncio.run(ask())
+
+
+@pytest.mark.parametrize("rate", [8.0, 50.0, 120.0])
+def test_a_limit_is_found_and_used(rate: float, clock: Clock) -> None:
+    outcomes = driven(clock, Bucket(rate, clock), 60.0, natural=160.0)
+    late = [taken for moment, taken in outcomes if moment > 10]
+    assert sum(late) / 50.0 >= 0.9 * rate
+    assert late.count(False) < 0.05 * len(late)
+
+
+def test_what_is_not_limited_is_not_slowed(clock: Clock) -> None:
+    outcomes = driven(clock, Bucket(1e9, clock), 10.0, natural=160.0)
+    assert len(outcomes) >= 1590
+
+
+def test_a_limit_that_is_gone_is_left_behind(clock: Clock) -> None:
+    server = Bucket(20.0, clock)
+    usual = server.takes
+
+    def takes() -> bool:
+        server.rate = 20.0 if clock.now < 120.0 else 1e9
+        return usual()
+
+    server.takes = takes  # type: ignore[method-assign]
+    outcomes = driven(clock, server, 45.0, natural=160.0)
+    assert sum(moment > 42 for moment, _ in outcomes) / 3.0 > 140
+
+
+def test_where_nobody_is_answered_all_wait_as_long_as_was_asked(clock: Clock) -> None:
+    own = Pace(clock)
+    for _ in range(3):
+        own.refused(30.0, ())
+    asyncio.run(own.turn())
+    assert clock.now == pytest.approx(130.0)
+
+
+def test_what_a_server_says_is_left_is_spread_until_there_is_more(clock: Clock) -> None:
+    own = Pace(clock)
+    own.answered((Allowance(requests=True, remaining=20, reset=10.0),), 100)
+    assert own.rate == pytest.approx(2.0)
+    own.answered((Allowance(requests=False, remaining=1000, reset=5.0),), 100)
+    assert own.rate == pytest.approx(2.0), "10 requests of 100 tokens in 5 s"
+    own.answered((Allowance(requests=True, remaining=0, reset=7.0),), 100)
+    asyncio.run(own.turn())
+    assert clock.now == pytest.approx(107.0)
+
+
+def test_headers_tell_seconds_dates_and_what_is_left() -> None:
+    now = datetime.now(UTC)
+    soon = now + timedelta(seconds=30)
+    assert retry_after({"retry-after": "2.5"}) == 2.5
+    assert retry_after({"retry-after": "-3"}) == 0.0
+    for nothing in ("", "soon", "inf", "nan"):
+        assert retry_after({"retry-after": nothing}) is None
+    assert retry_after({"retry-after": format_datetime(soon)}) == pytest.approx(30, abs=2)
+    ahead = now + timedelta(hours=3)  # a server whose clock is another
+    told = {"retry-after": format_datetime(ahead + timedelta(seconds=30))}
+    assert retry_after({**told, "date": format_datetime(ahead)}) == pytest.approx(30, abs=1)
+    prefix = "anthropic-ratelimit-requests"
+    headers = {f"{prefix}-remaining": "12", f"{prefix}-reset": soon.isoformat()}
+    (own,) = allowances(headers)
+    assert (own.requests, own.remaining) == (True, 12.0)
+    assert own.reset == pytest.approx(30, abs=2)
+    assert allowances({f"{prefix}-remaining": "12"}) == ()
+    assert allowances({**headers, f"{prefix}-reset": "later"}) == ()
