@@ -82,7 +82,7 @@ SETS = {
     "scienceqa_grid": replace(ONCE, folds=2),
     # What was tried where two stages gain nothing.
     "scienceqa_unfiltered": replace(ONCE, keep="all"),
-    "scienceqa_text": replace(ONCE, answer_as="text"),
+    "scienceqa_text": replace(SCIENCEQA, answer_as="text"),
     "scienceqa_small": replace(ONCE, student="scratch:small", steps=(600, 600)),
     "scienceqa_longer": replace(ONCE, steps=(3000, 2400)),
     "scienceqa_exercises": replace(ONCE, exercises=(2400,)),

@@ -152,7 +152,7 @@ def _grid(name: str, own: Results) -> str:
             lines.append(f"| {learnt} | {' | '.join(cells)} |")
     lines += ["\n| system | accuracy | minus direct |", "| --- | --- | --- |"]
     for system, told in {"teacher/student": "two-stage", **OTHERS}.items():
-        if system in own[0]["right"]:
+        if all(system in one["right"] for one in own):
             gap = "" if system == "direct" else _gap(own, system, "direct")
             lines.append(f"| {told} | {_told(figure(own, values(own, system)))} | {gap} |")
     return "\n".join(lines) + "\n"

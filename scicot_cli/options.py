@@ -44,10 +44,20 @@ def _read_config(ctx: typer.Context, path: Path | None) -> Path | None:
         if name is None or name == "config":
             raise ScicotError(f"--config {path}: {key!r} is no option of scicot {ctx.info_name}")
         if value is not None:
-            several = name in lists and not isinstance(value, list)
-            defaults[name] = [value] if several else value
+            defaults[name] = _as_option(name, value, several=name in lists)
     ctx.default_map = defaults
     return path
+
+
+def _as_option(name: str, value: Any, *, several: bool) -> Any:
+    """A value of YAML as an option has it."""
+    if several:
+        return value if isinstance(value, list) else [value]
+    if isinstance(value, list):  # what a flag takes as "1,2"
+        return ",".join(map(str, value))
+    if name == "reveal_answer" and isinstance(value, bool):
+        return "always" if value else "never"
+    return value
 
 
 def _spelled(name: str) -> str:

@@ -167,15 +167,17 @@ class Located:
 
 
 def rows_from(path: Path, start: int) -> Iterator[Located]:
-    """The rows from byte `start` on, where a line has to begin.
+    """The rows from byte `start` on, where a line has to begin; what is torn at the end is none.
 
-    Raises InvalidRow for what is none; lines are counted from `start` on.
+    Raises InvalidRow for what is no row; lines are counted from `start` on.
     """
     begin = end = start
 
     def lines(stream: IO[bytes]) -> Iterator[bytes]:
         nonlocal begin, end
         for line in stream:
+            if not line.endswith(b"\n"):
+                return
             begin, end = end, end + len(line)
             yield line
 

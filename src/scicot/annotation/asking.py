@@ -45,8 +45,8 @@ class Asking:
     settings: GenerateSettings
     template: str | None = None
     examples: Sequence[Rationale] = ()
+    identity: str | None = None  # of a teacher whose name may stand for several
     _shown: dict[bool, tuple[tuple[str, str], ...]] = field(default_factory=dict)
-    _known: dict[str, set[str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         modes = {"never": (False,), "always": (True,), "on-failure": (False, True)}
@@ -69,6 +69,7 @@ class Asking:
         shown = [[list(pair) for pair in own] for own in self._shown.values()]
         return {
             "teacher": self.teacher,
+            **({"identity": self.identity} if self.identity else {}),
             "reveal_answer": self.settings.reveal_answer,
             "keep": self.settings.keep,
             "max_tokens": self.settings.max_tokens,
@@ -102,27 +103,32 @@ class Asking:
         asks = [self._next(question, n, known) for n in range(self.settings.samples)]
         return [ask for ask in asks if ask is not None]
 
-    def after(self, row: Rationale, reason: str | None) -> Ask | None:
+    def after(self, row: Rationale, reason: str | None, ledger: Ledger) -> Ask | None:
         """What is asked next where a reply was not fit to learn from."""
-        told = self.settings.reveal_answer == "on-failure" and not row.saw_answer
-        if told and reason in FAILED and row.question.answer is not None:
-            return self.of(row.question, row.sample, revealed=True)
-        return None
+        if self.settings.reveal_answer != "on-failure" or row.saw_answer or reason not in FAILED:
+            return None
+        known = ledger.attempts(row.question).get((row.sample, True))
+        return self._told(row.question, row.sample, known)
 
     def _next(
         self, question: Question, sample: int, known: dict[tuple[int, bool], Attempt]
     ) -> Ask | None:
-        first = self.settings.reveal_answer == "always"
-        attempt = known.get((sample, first))
-        if attempt is None or self._asked_again(attempt):
-            return self.of(question, sample, revealed=first)
-        second = known.get((sample, True))
-        if first or (second is not None and not self._asked_again(second)):
-            return None
-        return self.after(Rationale(question, "", sample), attempt.reason)
+        plain, told = known.get((sample, False)), known.get((sample, True))
+        if any(own is not None and own.reason is None for own in (plain, told)):
+            return None  # there is a rationale, however it came about
+        if self.settings.reveal_answer == "always":
+            wanted = told is None or _asked_again(told)
+            return self.of(question, sample, revealed=True) if wanted else None
+        if plain is None or _asked_again(plain):
+            return self.of(question, sample, revealed=False)
+        if self.settings.reveal_answer == "on-failure" and plain.reason in FAILED:
+            return self._told(question, sample, told)
+        return None
 
-    def _asked_again(self, attempt: Attempt) -> bool:
-        return attempt.retry and attempt.reason in MISSING
+    def _told(self, question: Question, sample: int, known: Attempt | None) -> Ask | None:
+        """The second request, with the answer, unless it was made or cannot be."""
+        wanted = question.answer is not None and (known is None or _asked_again(known))
+        return self.of(question, sample, revealed=True) if wanted else None
 
     def _others(self, question: Question, revealed: bool) -> tuple[tuple[str, str], ...]:
         """The examples without this very question, whose answer they would give away."""
@@ -135,6 +141,10 @@ class Asking:
             for pair, example in zip(shown, self.examples, strict=True)
             if normalized(example.question.question) != text
         )
+
+
+def _asked_again(attempt: Attempt) -> bool:
+    return attempt.retry and attempt.reason in MISSING
 
 
 def request_hash(teacher: str, request: Request) -> str:

@@ -33,14 +33,22 @@ FOLDER = "batches"
 _CLOCKS = timedelta(minutes=10)  # by which the server's clock may be behind ours
 _LOOKS = (1.0, 60.0)  # seconds between the first two looks at a batch, and between later ones
 _SLICE = 0.1  # seconds between two looks at whether the work is to stop
+_FETCHES = 2  # times that incomplete results are fetched again
 _ROUNDS = 3  # times a request is sent in all that expires or meets an error of the server
+
+
+def plans_of(output: Path) -> list[Plan]:
+    """The batches of an output that are under way."""
+    folder = beside(output, FOLDER)
+    return Plan.all_in(folder) if folder.is_dir() else []
 
 
 def check(work: Work, output: Path, *, force: bool) -> None:
     """ScicotError where batches cannot be had, or one under way would be forgotten."""
-    settings, folder = work.settings, beside(output, FOLDER)
-    batched = settings.batch or settings.cancel_batches
-    under_way = folder.is_dir() and bool(Plan.all_in(folder))
+    settings, under_way = work.settings, plans_of(output)
+    folder, batched = beside(output, FOLDER), settings.batch or settings.cancel_batches
+    if settings.cancel_batches and not under_way:
+        raise ScicotError(f"--cancel-batches: none is under way for {output}")
     if under_way and (force or not batched):
         raise ScicotError(
             f"{folder}: a batch is under way; --batch fetches what it comes to, --cancel-batches"
@@ -73,9 +81,31 @@ async def run(job: Job) -> None:
     except (KeyboardInterrupt, asyncio.CancelledError):
         runner.say_how_to_come_back()
         raise
+    except TeacherError as error:
+        raise ScicotError(f"the Message Batches API: {error}") from None
     finally:
         if not any(folder.iterdir()):
             folder.rmdir()
+
+
+class _Patience:
+    """Waiting on one thing while the server is busy, --max-wait seconds in all."""
+
+    def __init__(self, most: float, sleep: Callable[[float], Awaitable[None]]) -> None:
+        self._most = most
+        self._sleep = sleep
+        self._waited, self._delay = 0.0, 0.5
+
+    async def wait(self, busy: TeacherBusy) -> None:
+        seconds = max(busy.retry_after or 0.0, self._delay)
+        self._waited += seconds
+        self._delay = min(2 * self._delay, 60.0)
+        if self._waited > self._most:
+            raise StoppedEarly(
+                f"{busy}; would have to wait {seconds:.0f} s more, --max-wait is"
+                f" {self._most:.0f} s in all; the same command goes on from here"
+            )
+        await self._sleep(seconds)
 
 
 class _Runner:
@@ -87,6 +117,8 @@ class _Runner:
         self._rounds = 0  # after which something was left unanswered
         self._left = 0  # requests that the round left unanswered
         self._taken_back = 0  # of them, canceled by somebody
+        self._paid: set[str] = set()  # names of the plans whose cost is set aside
+        self._fetched: dict[str, int] = {}  # how often results came incomplete, by plan
 
     async def run(self) -> None:
         while True:
@@ -114,52 +146,57 @@ class _Runner:
 
     async def _plan(self) -> bool:
         """Plan batches for all that is wanted and can be paid; whether there is anything."""
-        wanted = (ask for ask in self._job.wanted() if ask is not None)
-        budget = self._job.work.budget
-        plans, asks, size, stopped = 0, list[Ask](), 0, None
+        from scicot.teachers.message_batches import MOST_BYTES, MOST_REQUESTS
+
+        wanted, budget = self._wanted(), self._job.work.budget
         if self._job.summary.kept + self._job.summary.rejected.total() == 0:
             first = next(wanted, None)
             if first is None:
                 return False
             # What is wrong with all requests is found out with one, not in a batch a day later.
             await self._job.ask_each(iter([first]))
-        from scicot.teachers.message_batches import MOST_BYTES, MOST_REQUESTS
-
+        planned, asks, size, short = False, list[Ask](), 0, None
         for ask in wanted:
             try:
-                budget.reserve(ask.request)
+                budget.reserve(ask.request, batched=True)
             except StoppedEarly as error:
-                stopped = error
+                short = error
                 break
             length = len(self._api.encoded("x" * 64, ask.request))
             if asks and (len(asks) == MOST_REQUESTS or size + length > MOST_BYTES):
-                Plan.make(self._folder, asks)
-                plans, asks, size = plans + 1, [], 0
+                self._make(asks)
+                planned, asks, size = True, [], 0
             asks.append(ask)
             size += length
-            if len(asks) % 1000 == 0:
-                self._job.look()
         if asks:
-            Plan.make(self._folder, asks)
-        if stopped is not None and not (asks or plans):
-            raise stopped
-        return bool(asks or plans)
+            self._make(asks)
+        elif short is not None and not planned:
+            raise short
+        return planned or bool(asks)
+
+    def _wanted(self) -> Iterator[Ask]:
+        for ask in self._job.wanted():
+            if ask is None:
+                self._job.look()
+            else:
+                yield ask
+
+    def _make(self, asks: list[Ask]) -> None:
+        plan = Plan.make(self._folder, asks, retry=self._job.work.settings.retry_rejected)
+        self._paid.add(plan.name)
 
     async def _settle(self) -> None:
         """Send what is planned, wait for all of it, and write what it comes to."""
         self._left = self._taken_back = 0
         plans = [await self._sent(plan) for plan in Plan.all_in(self._folder)]
-        open_plans = [plan for plan in plans if plan is not None]
+        waiting = [plan for plan in plans if plan is not None]
         looks = _looks()
-        while open_plans:
-            waiting = []
-            for plan in open_plans:
+        while waiting:
+            for plan in list(waiting):
                 if (await self._state(plan)).ended:
                     await self._collect(plan)
-                else:
-                    waiting.append(plan)
-            open_plans = waiting
-            if open_plans:
+                    waiting.remove(plan)
+            if waiting:
                 await self._sleep(next(looks))
         self._rounds += self._left > 0
 
@@ -171,36 +208,42 @@ class _Runner:
         if plan.id is None and self._cancel:
             plan.drop()
             return None
-        while plan.id is None:
+        if plan.id is None:
             plan = await self._send(plan)
         if self._cancel:
             await self._patiently(lambda: self._api.cancel(str(plan.id)))
         return plan
 
     async def _send(self, plan: Plan) -> Plan:
-        asks = plan.asks(self._job.work.asking)
+        asks = list(plan.asks(self._job.work.asking))
+        for ask in asks if plan.name not in self._paid else ():  # planned by an earlier run
+            self._job.work.budget.reserve(ask.request, batched=True)
+        self._paid.add(plan.name)
         requests = [
             self._api.encoded(plan.custom_id(line), ask.request) for line, ask in enumerate(asks)
         ]
-        plan = plan.beginning()
-        try:
-            batch = await self._api.send(requests)
-        except TeacherError as error:
-            plan.drop()
-            raise ScicotError(f"the server takes no batch: {error}") from None
-        except TeacherBusy as busy:
-            if not busy.limited:
-                # It may have come through all the same, for all we know.
-                await self._sleep(_LOOKS[0])
-                found = await self._found(plan)
-                return plan if found is None else plan.sent(found)
-            await self._patiently(_raising_once(busy))
-            return plan
-        self._job.work.reporter.note(
-            f"batch {batch.id}: {number_of(plan.requests, 'request')} sent; they are answered"
-            " within a day"
-        )
-        return plan.sent(batch.id)
+        patience = _Patience(self._job.work.settings.max_wait, self._sleep)
+        while True:
+            plan = plan.beginning()
+            try:
+                batch = await self._api.send(requests)
+            except (TeacherError, ScicotError) as error:
+                plan.drop()  # refused for certain: nothing is under way
+                if isinstance(error, ScicotError):
+                    raise
+                raise ScicotError(f"the server takes no batch: {error}") from None
+            except TeacherBusy as busy:
+                await patience.wait(busy)
+                # Unless it was refused, it may have come through, for all we know.
+                found = None if busy.limited else await self._found(plan)
+                if found is not None:
+                    return plan.sent(found)
+            else:
+                self._job.work.reporter.note(
+                    f"batch {batch.id}: {number_of(plan.requests, 'request')} sent; they are"
+                    " answered within a day"
+                )
+                return plan.sent(batch.id)
 
     async def _found(self, plan: Plan) -> str | None:
         """The id of a batch that was sent by a process that did not live to write it down."""
@@ -208,32 +251,45 @@ class _Runner:
         known = {own.id for own in Plan.all_in(self._folder)}
         try:
             batches = await self._patiently(lambda: self._api.since(since))
-        except ScicotError as error:
-            if isinstance(error, StoppedEarly):
-                raise
+        except StoppedEarly:
+            raise
+        except (ScicotError, TeacherError) as error:
             raise ScicotError(
                 f"{plan.place}: a batch was about to be sent at {plan.began}, and the server does"
                 f" not tell which it has ({error}); see there, and delete this file if it has none"
             ) from None
         for batch in batches:
-            if batch.requests == plan.requests and batch.id not in known:
-                looks = _looks()
-                while not batch.ended:
-                    await self._sleep(next(looks))
-                    batch = await self._state_of(batch.id)
-                async for name, _ in self._api.results(batch.id):
-                    if plan.line_of(name) is not None:
-                        return batch.id
-                    break
+            alike = batch.requests == plan.requests and not batch.archived
+            if alike and batch.id not in known and await self._is(batch, plan):
+                return batch.id
         return None
+
+    async def _is(self, batch: Batch, plan: Plan) -> bool:
+        """Whether a batch is a plan's, which its results tell when it has ended."""
+        looks = _looks()
+        if not batch.ended:
+            self._job.work.reporter.note(
+                f"batch {batch.id} may be the one that was about to be sent at {plan.began}:"
+                " waiting for its end, to see"
+            )
+        while not batch.ended:
+            await self._sleep(next(looks))
+            batch = await self._state_of(batch.id)
+
+        async def first() -> str | None:
+            async for name, _ in self._api.results(batch.id):
+                return name
+            return None
+
+        name = await self._patiently(first)
+        return name is not None and plan.line_of(name) is not None
 
     async def _state(self, plan: Plan) -> Batch:
         try:
             return await self._state_of(str(plan.id))
         except TeacherError as error:
-            raise ScicotError(
-                f"{error}; delete {plan.place} to have its requests sent again"
-            ) from None
+            again = f"delete {plan.place} to have its requests sent again"
+            raise ScicotError(f"{error}; {again}") from None
 
     async def _state_of(self, identity: str) -> Batch:
         return await self._patiently(lambda: self._api.state(identity))
@@ -241,62 +297,62 @@ class _Runner:
     async def _collect(self, plan: Plan) -> None:
         """Write the rows of a batch that has ended, and drop its plan."""
         asks = list(plan.asks(self._job.work.asking))
-        answered = await self._patiently(lambda: self._enter_all(plan, asks))
-        self._left += len(asks) - len(answered)
-        for ask in asks:
-            self._job.work.budget.release(ask.request)
+        seen = await self._patiently(lambda: self._enter_all(plan, asks))
+        for line in sorted({*range(len(asks))} - seen):
+            self._enter(asks[line], _missing())
+        if plan.name in self._paid:
+            for ask in asks:
+                self._job.work.budget.release(ask.request, batched=True)
         self._job.ledger.commit()
         plan.drop()
 
     async def _enter_all(self, plan: Plan, asks: list[Ask]) -> set[int]:
-        """Write what has no row yet; the lines of all that were answered."""
-        answered, foreign = set[int](), 0
+        """Write what has no row yet; the lines of which there was a result."""
+        left, taken_back = self._left, self._taken_back
+        seen, foreign = set[int](), 0
         async for name, outcome in self._api.results(str(plan.id)):
             line = plan.line_of(name)
             if line is None:
                 foreign += 1
-            elif self._enter(asks[line], outcome):
-                answered.add(line)
-            if len(answered) % 100 == 0:
+                continue
+            seen.add(line)
+            self._enter(asks[line], outcome)
+            if len(seen) % 100 == 0:
                 self._job.look()
+        if len(seen) < len(asks) and self._fetched.get(plan.name, 0) < _FETCHES:
+            self._fetched[plan.name] = self._fetched.get(plan.name, 0) + 1
+            self._left, self._taken_back = left, taken_back
+            raise TeacherBusy(f"batch {plan.id}: {len(asks) - len(seen)} results are missing")
         if foreign:
             self._job.work.reporter.warn(
                 f"batch {plan.id}: {number_of(foreign, 'result')} of requests that are not ours"
             )
-        return answered
+        return seen
 
-    def _enter(self, ask: Ask, outcome: Reply | Unanswered) -> bool:
-        attempt = self._job.ledger.attempts(ask.row.question).get(
-            (ask.row.sample, ask.row.saw_answer)
-        )
-        if attempt is not None and not attempt.retry:  # written before a crash
-            return True
+    def _enter(self, ask: Ask, outcome: Reply | Unanswered) -> None:
+        """Write the row of a result, unless it was written before a crash, or is still to come."""
+        key = ask.row.sample, ask.row.saw_answer
+        attempt = self._job.ledger.attempts(ask.row.question).get(key)
+        if attempt is not None and not attempt.retry:
+            return
         if isinstance(outcome, Reply):
             self._job.enter(ask, outcome, batched=True)
-            return True
-        if outcome.problem == "canceled":
+        elif outcome.problem == "canceled":
             self._taken_back += 1
-            return False
-        if outcome.again and self._rounds + 1 < _ROUNDS:
-            return False
-        self._job.enter(ask, TeacherError(outcome.problem))
-        return True
+            self._left += 1
+        elif outcome.again and self._rounds + 1 < _ROUNDS:
+            self._left += 1
+        else:
+            self._job.enter(ask, TeacherError(outcome.problem))
 
     async def _patiently(self, call: Callable[[], Awaitable[T]]) -> T:
-        """The result of a call that is repeated while the server is busy, --max-wait in all."""
-        began, most, delay = time.monotonic(), self._job.work.settings.max_wait, 0.5
+        """The result of a call that is repeated while the server is busy."""
+        patience = _Patience(self._job.work.settings.max_wait, self._sleep)
         while True:
             try:
                 return await call()
             except TeacherBusy as busy:
-                wait = max(busy.retry_after or 0.0, delay)
-                delay = min(2 * delay, 60.0)
-                if time.monotonic() - began + wait > most:
-                    raise StoppedEarly(
-                        f"{busy}; would have to wait {wait:.0f} s more, --max-wait is {most:.0f} s"
-                        " in all; the same command goes on from here"
-                    ) from None
-                await self._sleep(wait)
+                await patience.wait(busy)
 
     async def _sleep(self, seconds: float) -> None:
         until = time.monotonic() + seconds
@@ -305,19 +361,15 @@ class _Runner:
             await asyncio.sleep(min(_SLICE, seconds))
 
 
+def _missing() -> Unanswered:
+    from scicot.teachers.message_batches import Unanswered
+
+    return Unanswered("the batch ended without a result for this request", again=True)
+
+
 def _looks() -> Iterator[float]:
     """Seconds between looks at a batch: short ones are done soon, long ones take hours."""
     seconds, longest = _LOOKS
     while True:
         yield seconds
         seconds = min(1.5 * seconds, longest)
-
-
-def _raising_once(busy: TeacherBusy) -> Callable[[], Awaitable[None]]:
-    troubles = [busy]
-
-    async def call() -> None:
-        if troubles:
-            raise troubles.pop()
-
-    return call

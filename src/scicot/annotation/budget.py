@@ -10,7 +10,6 @@ from scicot.errors import ScicotError, StoppedEarly
 from scicot.teachers import Price, Request, price_of
 
 CHARACTERS_A_TOKEN = 4.0  # of English text, as a rule of thumb; fewer of formulas
-_FEWEST = 2.0  # for an estimate that shall not be too low
 _OVERHEAD = 64  # tokens of a request beside its text
 
 
@@ -19,10 +18,10 @@ class Budget:
     """The dollars of one output. Without a price nothing is known, and nothing is limited."""
 
     price: Price | None
-    most: float | None
-    batched: bool = False
+    limit: float | None
     spent: float = 0.0  # in all runs
     reserved: float = 0.0  # at most, for what is in flight
+    _out: int = 0  # requests in flight
 
     @classmethod
     def of(cls, teacher: str, settings: GenerateSettings) -> Budget:
@@ -34,47 +33,72 @@ class Budget:
                 f"--max-cost: the price of {teacher} is not known; give it with"
                 " --price IN,OUT, in dollars for a million tokens"
             )
-        return cls(price, settings.max_cost, settings.batch)
+        return cls(price, settings.max_cost)
 
     @property
     def nothing(self) -> float | None:
         """Zero dollars, where dollars are counted."""
         return None if self.price is None else 0.0
 
-    def reserve(self, request: Request) -> None:
+    def waits(self, request: Request) -> bool:
+        """Whether a request cannot be paid now, and perhaps when others have come back, which may
+        have cost less than they could."""
+        return self._out > 0 and not self._fits(self.worst(request))
+
+    def reserve(self, request: Request, *, batched: bool = False) -> None:
         """Set aside what a request may cost; StoppedEarly where that is more than is left."""
-        worst = self.worst(request)
-        if self.most is not None and self.spent + self.reserved + worst > self.most:
+        worst = self.worst(request, batched=batched)
+        if not self._fits(worst):
+            aside = f" and ${self.reserved:.4f} set aside" if self.reserved > 1e-9 else ""
             raise StoppedEarly(
-                f"--max-cost: ${self.spent:.4f} of ${self.most:g} is spent, and another request"
-                f" could cost ${worst:.4f}; the same command with a higher one goes on from here"
+                f"--max-cost: ${self.spent:.4f} of ${self.limit:g} is spent{aside}, and another"
+                f" request could cost ${worst:.4f}; the same command with a higher one goes on"
+                " from here"
             )
         self.reserved += worst
+        self._out += 1
 
-    def release(self, request: Request) -> None:
+    def release(self, request: Request, *, batched: bool = False) -> None:
         """The request is answered, or will not be."""
-        self.reserved = max(0.0, self.reserved - self.worst(request))
+        self._out = max(0, self._out - 1)
+        # Of nothing that is out nothing is set aside, whatever the last digits of the sums say.
+        left = self.reserved - self.worst(request, batched=batched)
+        self.reserved = max(0.0, left) if self._out else 0.0
 
-    def pay(self, usage: Mapping[str, float], *, batched: bool = False) -> float | None:
-        """What a reply cost, in dollars."""
+    def pay(
+        self, request: Request, usage: Mapping[str, float], *, batched: bool = False
+    ) -> float | None:
+        """What a reply cost, in dollars: the most it may have where its server does not say."""
         if self.price is None:
             return None
-        cost = self.price.of(usage, batched=batched)
+        told = "input_tokens" in usage or "output_tokens" in usage
+        worst = self.worst(request, batched=batched)
+        cost = self.price.of(usage, batched=batched) if told else worst
         self.spent += cost
         return cost
 
     def saved(self, usage: Mapping[str, float]) -> float:
         return 0.0 if self.price is None else self.price.saved(usage)
 
-    def worst(self, request: Request) -> float:
-        """The most that a request may cost: many tokens, and an answer as long as it may be."""
+    def worst(self, request: Request, *, batched: bool = False) -> float:
+        """The most that a request may cost: a token for every byte, and an answer as long as it may
+        be."""
         if self.price is None:
             return 0.0
         usage = {
-            "cache_creation_input_tokens": characters(request) / _FEWEST + _OVERHEAD,
+            "cache_creation_input_tokens": _bytes(request) + _OVERHEAD,
             "output_tokens": request.max_tokens,
         }
-        return self.price.of(usage, batched=self.batched)
+        return self.price.of(usage, batched=batched)
+
+    def _fits(self, cost: float) -> bool:
+        return self.limit is None or self.spent + self.reserved + cost <= self.limit
+
+
+def _bytes(request: Request) -> int:
+    prompt = request.prompt
+    texts = [prompt.system, prompt.user, *(part for pair in prompt.examples for part in pair)]
+    return sum(len(text.encode("utf-8", "surrogatepass")) for text in texts)
 
 
 def characters(request: Request) -> int:

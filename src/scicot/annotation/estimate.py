@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import random
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from scicot import sources
 from scicot.annotation.asking import MISSING
 from scicot.annotation.budget import CHARACTERS_A_TOKEN, characters
 from scicot.annotation.ledger import read_ledger
+from scicot.annotation.running import complete
 from scicot.annotation.work import COMMAND, Work, prepare
 from scicot.config import GenerateSettings
 from scicot.outputs import check_continues
@@ -91,7 +91,7 @@ def estimate_cost(
         replies = ledger.replies
         spoken = ledger.output_tokens
     each = spoken / replies if spoken else min(OUTPUT_TOKENS, settings.max_tokens)
-    read, by_server = asyncio.run(survey.tokens())
+    read, by_server = complete(survey.tokens(ours=isinstance(teacher, str)))
     written, most = round(each * survey.requests), settings.max_tokens * survey.requests
     price = work.budget.price
 
@@ -132,8 +132,9 @@ class _Survey:
         elif (place := self._draw.randrange(self.requests)) < _COUNTED:
             self._some[place] = request
 
-    async def tokens(self) -> tuple[int, bool]:
-        """(tokens of all requests, whether the server counted those of the sample)."""
+    async def tokens(self, *, ours: bool) -> tuple[int, bool]:
+        """(tokens of all requests, whether the server counted those of the sample). A teacher of
+        the caller's own stays open."""
         teacher = self._work.teacher
         count: Any = getattr(teacher, "count_tokens", None)
         try:
@@ -144,7 +145,8 @@ class _Survey:
                     break
                 counts.append(own)
         finally:
-            await teacher.close()
+            if ours:
+                await teacher.close()
         if counts and len(counts) == len(self._some):
             sampled = sum(map(characters, self._some))
             return round(sum(counts) * self._characters / sampled), True

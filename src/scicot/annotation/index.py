@@ -11,6 +11,7 @@ import json
 import sqlite3
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -113,11 +114,10 @@ class Index:
         query = "select reason, count(*) from requests group by reason"
         return Counter(dict(self._table.execute(query)))
 
-    def sums(self) -> tuple[float, int]:
-        """(dollars paid for all rows, rows that were kept and name the gold choice alone)."""
-        query = "select total(cost), total(named) from requests"
-        cost, named = self._table.execute(query).fetchone()
-        return float(cost), int(named)
+    def named(self) -> int:
+        """Rows that were kept and name the gold choice alone."""
+        (count,) = self._table.execute("select total(named) from requests").fetchone()
+        return int(count)
 
     def reason(self, identity: str, sample: int, *, revealed: bool) -> str | bool | None:
         """What became of one request: why it was rejected, None if it was kept, False if it has no
@@ -143,7 +143,8 @@ class Index:
         self._table.execute("begin immediate")
 
     def close(self) -> None:
-        self._table.execute("commit")
+        with suppress(sqlite3.Error):  # of a table that cannot be written; the rows are there
+            self._table.execute("commit")
         self._table.close()
 
 

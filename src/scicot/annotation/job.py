@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import time
 from collections import Counter, deque
-from collections.abc import Coroutine, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -17,10 +15,12 @@ from scicot.annotation import batches
 from scicot.annotation.asking import MISSING, Ask
 from scicot.annotation.judging import judge, repeats
 from scicot.annotation.ledger import COST, REJECTED, Ledger, open_ledger
+from scicot.annotation.running import complete
 from scicot.annotation.scheduler import Scheduler
 from scicot.annotation.watermark import Watermark
 from scicot.annotation.work import COMMAND, Work, prepare
 from scicot.config import GenerateSettings
+from scicot.errors import StoppedEarly
 from scicot.outputs import Output, open_output
 from scicot.records import Rationale
 from scicot.reporting import LogReporter, Reporter, Task
@@ -85,6 +85,7 @@ def generate_rationales(
     )
     settings, reporter = work.settings, work.reporter
     batches.check(work, Path(output), force=force)
+    again = settings.retry_rejected or any(plan.retry for plan in batches.plans_of(Path(output)))
     with (
         open_output(
             output,
@@ -94,28 +95,17 @@ def generate_rationales(
             companions=[REJECTED],
             force=force,
         ) as out,
-        open_ledger(out, retry=MISSING if settings.retry_rejected else (), force=force) as ledger,
+        open_ledger(out, retry=MISSING if again else (), force=force) as ledger,
         reporter.task(f"asking {work.teacher.name}", work.total) as task,
         reporter.stops_deferred(),
     ):
         job = Job(work, out, ledger, task)
         try:
-            _complete(job.run())
+            complete(job.run())
         finally:
             job.tell()
         out.finish({"kept": ledger.kept, **+ledger.rejected})
     return job.summary
-
-
-def _complete(work: Coroutine[Any, Any, None]) -> None:
-    """Run a coroutine to its end, also from within a running loop (a notebook's)."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        asyncio.run(work)
-        return
-    with ThreadPoolExecutor(1) as aside:
-        aside.submit(asyncio.run, work).result()
 
 
 class Job:
@@ -128,6 +118,8 @@ class Job:
         self.ledger = ledger
         self._task = task
         self._watermark = Watermark(work.rows, ledger, work.settings)
+        self._first_pass = True
+        self._short: StoppedEarly | None = None  # of money, for what follows from a reply
         self._untold = 0  # requests done since the task was last told
         self._moments: deque[tuple[float, int]] = deque()  # (when, rows)
         work.budget.spent = ledger.spent
@@ -149,42 +141,54 @@ class Job:
             settings,
             self.work.reporter,
             look=self.look,
-            idle=lambda: not rows.rereadable and rows.idle(0.0),
+            blocking=not rows.rereadable,
         )
         await scheduler.run(self._afforded(asks), self.take)
 
     def wanted(self) -> Iterator[Ask | None]:
         """What is still to be asked; None now and then, for others to have a turn."""
-        self.summary.already_done = 0
         asking, ledger = self.work.asking, self.ledger
         looked = time.monotonic()
-        if self.work.rows.passed is not None:
-            passed = self.work.rows.passed.rows * self.work.settings.samples
-            self.summary.already_done += passed
-            self._untold += passed
+        self._watermark = Watermark(self.work.rows, ledger, self.work.settings)
+        first, self._first_pass = self._first_pass, False
+        if first and self.work.rows.passed is not None:
+            self._found_done(self.work.rows.passed.rows * self.work.settings.samples)
         for question in sources.unique(self.work.rows, self.work.reporter):
             asks = asking.wanted(question, ledger)
-            done = self.work.settings.samples - len(asks)
-            self.summary.already_done += done
-            self._untold += done
+            if first:
+                self._found_done(self.work.settings.samples - len(asks))
             self._watermark.began(question.id, len(asks))
             yield from asks
             if time.monotonic() - looked > _LOOK_SECONDS:
                 looked = time.monotonic()
                 yield None
 
+    def _found_done(self, requests: int) -> None:
+        self.summary.already_done += requests
+        self._untold += requests
+
     def _afforded(self, asks: Iterator[Ask | None]) -> Iterator[Ask | None]:
+        """Those that can be paid, which may be more when others have cost less than they could."""
+        budget = self.work.budget
         for ask in asks:
+            while ask is not None and budget.waits(ask.request):
+                yield None
             if ask is not None:
-                self.work.budget.reserve(ask.request)
+                budget.reserve(ask.request)
             yield ask
+        if self._short is not None:
+            raise self._short
 
     def take(self, ask: Ask, outcome: Reply | TeacherError) -> Ask | None:
         """Write what came of a request; what is to be asked next because of it, if anything."""
         self.work.budget.release(ask.request)
         further = self.enter(ask, outcome)
         if further is not None:
-            self.work.budget.reserve(further.request)
+            try:
+                self.work.budget.reserve(further.request)
+            except StoppedEarly as short:
+                self._short = short
+                return None
         return further
 
     def enter(
@@ -197,8 +201,8 @@ class Job:
             return None
         self.summary.tokens.update(outcome.usage)
         usage: dict[str, float] = dict(outcome.usage)
-        cost = self.work.budget.pay(outcome.usage, batched=batched)
-        if cost is not None and usage:
+        cost = self.work.budget.pay(ask.request, outcome.usage, batched=batched)
+        if cost is not None:
             usage[COST] = round(cost, 9)
             self.summary.cost = (self.summary.cost or 0.0) + cost
             self.summary.saved += self.work.budget.saved(outcome.usage)
@@ -211,7 +215,7 @@ class Job:
         else:
             self.ledger.keep(row)
             self.summary.kept += 1
-        further = self.work.asking.after(row, reason)
+        further = self.work.asking.after(row, reason, self.ledger)
         if further is None:
             self._untold += 1
             self._watermark.answered(row.question.id)

@@ -120,6 +120,7 @@ class Ledger:
             files = (self._output.path, self._rejects.path)
             self._index.put("read", list(map(mark_of, files, self._read)))
             self._index.put("stale", self._stale)
+            self._index.put("spent", self.spent)
         self._index.commit()
         self._committed = time.monotonic()
 
@@ -137,39 +138,38 @@ class Ledger:
         counts = self._index.counts()
         self.kept = counts.pop(None, 0)
         self.rejected = Counter({str(reason): count for reason, count in counts.items()})
-        self.spent, self.named = self._index.sums()
+        self.named = self._index.named()
 
     def _catch_up(self, *files: Path) -> None:
         """Enter the rows that the index does not know, which are all where it knows other files."""
         known = self._index.get("read") if self._index.get("version") == VERSION else None
         sizes = [mark["bytes"] for mark in known or () if mark]
-        if len(sizes) < len(files) or known != list(map(mark_of, files, sizes)):
-            sizes = [0] * len(files)
-            self._index.clear()
-            self._index.put("version", VERSION)
-        self._stale = self._index.get("stale") or 0
-        self._read = sizes
-        try:
-            for number, file in enumerate(files):
-                self._enter_all(file, number)
-        except InvalidRow:
-            if not any(sizes):
-                raise
-            self._index.clear()  # and again from the first line, which tells where the trouble is
-            self._catch_up(*files)
+        if len(sizes) == len(files) and known == list(map(mark_of, files, sizes)):
+            self._read = sizes
+            self._stale = self._index.get("stale") or 0
+            self.spent = self._index.get("spent") or 0.0
+            try:
+                self._enter_from(*files)
+            except InvalidRow:
+                pass  # and again from the first line, which tells where the trouble is
+            else:
+                return
+        self._index.clear()
+        self._index.put("version", VERSION)
+        self._read, self._stale, self.spent = [0] * len(files), 0, 0.0
+        self._enter_from(*files)
+
+    def _enter_from(self, *files: Path) -> None:
+        for number, file in enumerate(files):
+            self._enter_all(file, number)
 
     def _enter_all(self, file: Path, number: int) -> None:
         for located in jsonl.rows_from(file, self._read[number]):
             reason = located.row.get("reason")
             try:
-                question = Question.from_row(located.row)
-                row = Rationale(
-                    question.without_rationale(),
-                    located.row.get("rationale") or "",
-                    located.row.get("sample", 0),
-                    saw_answer=bool(located.row.get("saw_answer")),
-                    usage=located.row.get("usage") or {},
-                )
+                # A rejected row may have no rationale, which elsewhere is none.
+                text = located.row.get("rationale") or "(none)"
+                row = Rationale.from_row({**located.row, "rationale": text})
             except RowProblem as problem:
                 raise InvalidRow(located.where, str(problem)) from None
             self._read[number] = located.end
@@ -187,12 +187,12 @@ class Ledger:
         gold = question.answer
         named = reason is None and gold is not None
         named = named and only_choice_named(row.rationale, question) == gold
-        cost = float(row.usage.get(COST, 0.0))
+        cost = _number(row.usage.get(COST))
         content = _content(question)
         self._index.add(
             Entry(question.id, content, row.sample, row.saw_answer, reason, offset, cost, named)
         )
-        self._count_one(reason, cost, named, int(row.usage.get("output_tokens", 0)))
+        self._count_one(reason, cost, named, int(_number(row.usage.get("output_tokens"))))
         if time.monotonic() - self._committed > _COMMIT_SECONDS:
             self.commit()
 
@@ -217,7 +217,9 @@ class Ledger:
                     wanted = next(lasting, None)
         self._stale = self._read[1] = 0
         self._index.forget_rejected()
+        spent = self.spent  # for the rows that are left out, too
         self._enter_all(rejects.path, 1)
+        self.spent = spent
         self._count()
 
     def _close(self) -> None:
@@ -246,16 +248,14 @@ def open_ledger(output: Output, *, retry: tuple[str, ...] = (), force: bool) -> 
         path.write_bytes(b"")
         discard_index(place)
     with jsonl.appending(path) as rejects:
-        index = _index_at(place)
+        index, ledger = _opened(output, rejects, place, retry)
         try:
-            ledger = Ledger(output, rejects, index)
-            ledger._open(retry=retry)
-            try:
-                yield ledger
-            finally:
-                ledger._close()
+            yield ledger
         finally:
-            index.close()
+            try:
+                ledger._close()
+            finally:
+                index.close()
 
 
 @contextmanager
@@ -272,19 +272,38 @@ def read_ledger(path: Path | None, *, retry: tuple[str, ...] = ()) -> Iterator[L
         index.close()
 
 
-def _index_at(place: Path) -> Index:
-    """The index there, or a new one where it is none that can be read."""
-    try:
-        return Index(place)
-    except sqlite3.DatabaseError:
-        discard_index(place)
-        return Index(place)
+def _opened(
+    output: Output, rejects: jsonl.Appender, place: Path, retry: tuple[str, ...]
+) -> tuple[Index, Ledger]:
+    """The ledger with the index that is there, or with a new one where that cannot be used."""
+    if place.is_dir():
+        raise ScicotError(f"{place}: a directory, where the index of {output.name} should be")
+    for last in (False, True):
+        index = None
+        try:
+            index = Index(place)
+            ledger = Ledger(output, rejects, index)
+            ledger._open(retry=retry)
+        except sqlite3.DatabaseError as error:
+            if index is not None:
+                index.close()
+            if last or "full" in str(error):
+                raise
+            discard_index(place)
+        else:
+            return index, ledger
+    raise AssertionError
 
 
 def discard_index(place: Path) -> None:
     """Remove an index with what SQLite keeps beside it."""
     for ending in ("", "-wal", "-shm"):
         place.with_name(place.name + ending).unlink(missing_ok=True)
+
+
+def _number(value: Any) -> float:
+    """A number of a row that somebody may have edited."""
+    return float(value) if isinstance(value, int | float) else 0.0
 
 
 def _content(question: Question) -> str:

@@ -29,6 +29,7 @@ _DOUBTED = 1.0  # or so many where the limit was met for the first time, perhaps
 _SLOWEST = 0.1  # requests a second
 _STEP = 0.1  # seconds between two looks at the rate by whoever waits
 _LATE = 0.05  # seconds a request may leave late without shifting those behind it
+_LONGEST_HOLD = 60.0  # seconds that headers alone keep requests back
 _HOLD_AFTER = 3  # refusals without an answer between: the server answers nobody, so nobody asks
 
 
@@ -134,10 +135,12 @@ class Pace:
         """
         caps = [math.inf]
         for own in allowances:
+            if not math.isfinite(own.remaining + own.reset):
+                continue
             left = own.remaining if own.requests else own.remaining / (self._tokens_each or 1.0)
             if left < 1:
-                self._held_until = max(self._held_until, now + own.reset)
+                self._held_until = max(self._held_until, now + min(own.reset, _LONGEST_HOLD))
             elif own.reset > 1:
-                caps.append(left / own.reset)
+                caps.append(max(left / own.reset, 1 / _LONGEST_HOLD))
         if allowances:
             self._cap = min(caps)

@@ -1,7 +1,7 @@
 """Batches as they are planned, on disk: OUT.batches/ holds for each that is not finished
 
     0001.requests.jsonl     {"sample": ..., "revealed": ..., "question": {...}}, a line a request
-    0001.json               {"name": ..., "requests": ..., "began": ..., "id": ...}
+    0001.json               {"name": ..., "requests": ..., "began": ..., "id": ..., "retry": ...}
 
 A plan counts when the second file is there. `began` is the time when it was about to be sent, `id`
 what the server calls it. Its requests are called NAME-LINE, the name being drawn for this plan, so
@@ -32,12 +32,13 @@ class Plan:
     requests: int
     began: str | None = None  # ISO 8601
     id: str | None = None
+    retry: bool = False  # its requests have rows already, which the results replace
 
     @classmethod
-    def make(cls, folder: Path, asks: Sequence[Ask]) -> Plan:
+    def make(cls, folder: Path, asks: Sequence[Ask], *, retry: bool = False) -> Plan:
         """Put a plan on disk, whole or not at all."""
         number = max([int(file.stem) for file in folder.glob("*.json")], default=0) + 1
-        plan = cls(folder / f"{number:04}.json", secrets.token_hex(8), len(asks))
+        plan = cls(folder / f"{number:04}.json", secrets.token_hex(8), len(asks), retry=retry)
         with jsonl.replacing(plan._lines) as stream:
             for ask in asks:
                 row = ask.row
@@ -54,6 +55,8 @@ class Plan:
     @classmethod
     def tidy(cls, folder: Path) -> None:
         """Remove what is left of plans that were half made or half dropped."""
+        for torn in folder.glob(".*"):  # of a process that was killed as it wrote
+            torn.unlink()
         for lines in folder.glob("*.requests.jsonl"):
             if not (folder / f"{lines.name.partition('.')[0]}.json").exists():
                 lines.unlink()
@@ -71,6 +74,11 @@ class Plan:
 
     def asks(self, asking: Asking) -> Iterator[Ask]:
         """The requests again, in their order."""
+        if not self._lines.exists():
+            raise ScicotError(
+                f"{self._lines}: gone, and with it what batch {self.id} was asked; put it back, or"
+                f" delete {self.place} to have all that has no row asked anew"
+            )
         for located in jsonl.rows_from(self._lines, 0):
             row = located.row
             question = Question.from_row(row["question"])

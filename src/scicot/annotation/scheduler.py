@@ -8,19 +8,22 @@ from __future__ import annotations
 
 import asyncio
 import random
+import threading
 import time
 from collections.abc import Callable, Iterator
-from typing import Protocol
+from contextlib import suppress
+from typing import Any, Protocol
 
 from scicot.annotation.asking import Ask
 from scicot.annotation.pace import Pace
 from scicot.config import GenerateSettings
-from scicot.errors import StoppedEarly
+from scicot.errors import ScicotError, StoppedEarly
 from scicot.reporting import Reporter, number_of
 from scicot.teachers import Reply, Teacher, TeacherBusy, TeacherError
 
 _GRACE_SECONDS = 10.0  # for what is in flight, and will be paid for, when the work is to stop
 _LOOK_SECONDS = 0.2  # between two looks at whether it is to stop
+_REST_SECONDS = 0.005  # where there is nothing to ask for the moment
 _END = object()  # of what is asked
 _BACKOFF = (0.5, 60.0)  # seconds before the first repetition, and before the last ones
 
@@ -34,8 +37,8 @@ class Take(Protocol):
 class Scheduler:
     """Asks one teacher, with --concurrency requests in flight.
 
-    `look` is called now and then, and raises what stops the work; `idle` tells whether the next
-    request is still to come, as from a pipe.
+    `look` is called now and then, and raises what stops the work; `blocking` says that the next
+    request may be long in coming, as from a pipe.
     """
 
     def __init__(
@@ -45,14 +48,14 @@ class Scheduler:
         reporter: Reporter,
         *,
         look: Callable[[], None],
-        idle: Callable[[], bool] = lambda: False,
+        blocking: bool = False,
     ) -> None:
         self.in_flight = getattr(teacher, "in_flight", None) or settings.concurrency
         self._teacher = teacher
         self._settings = settings
         self._reporter = reporter
         self._look = look
-        self._idle = idle
+        self._blocking = blocking
         self._pace = Pace()
         self._closing = False
         self._flying = 0  # requests on their way, which will be paid for
@@ -65,12 +68,17 @@ class Scheduler:
         """Ask all; raises what stopped the work, when what was on its way has been taken."""
         pull = asyncio.Lock()
         workers = [asyncio.create_task(self._work(asks, take, pull)) for _ in range(self.in_flight)]
+        # Who stops us may not wait long; where we stop by ourselves, what is paid for is awaited.
+        patience = _GRACE_SECONDS
         try:
             await self._watch(workers)
+        except (ScicotError, OSError):
+            patience = self._settings.timeout
+            raise
         finally:
             self._closing = True
             try:
-                await self._drain(workers)
+                await self._drain(workers, patience)
             finally:
                 for worker in workers:
                     worker.cancel()
@@ -86,16 +94,18 @@ class Scheduler:
                 worker.result()
             self._look()
 
-    async def _drain(self, workers: list[asyncio.Task[None]]) -> None:
-        """Take what comes within a while of what is on its way."""
-        until = time.monotonic() + _GRACE_SECONDS
+    async def _drain(self, workers: list[asyncio.Task[None]], patience: float) -> None:
+        """Take what comes within so many seconds of what is on its way."""
+        until = time.monotonic() + patience
         if self._flying:
             self._reporter.note(
                 f"stopping: waiting for {number_of(self._flying, 'reply', 'replies')} on the way,"
-                f" {_GRACE_SECONDS:.0f} s at most"
+                f" {patience:.0f} s at most"
             )
         while self._flying and time.monotonic() < until:
             await asyncio.wait(workers, timeout=_LOOK_SECONDS / 4)
+            if patience > _GRACE_SECONDS:
+                self._look()
 
     async def _work(self, asks: Iterator[Ask | None], take: Take, pull: asyncio.Lock) -> None:
         ask: Ask | None = None
@@ -112,16 +122,13 @@ class Scheduler:
         """The next request; None at the end. A None among the requests is a moment's rest."""
         async with pull:
             while not self._closing:
-                if self._idle():
-                    await asyncio.sleep(_LOOK_SECONDS / 4)
-                    continue
-                ask = next(asks, _END)
+                ask = await _aside(asks) if self._blocking else next(asks, _END)
                 if isinstance(ask, Ask):
                     await self._rest()
                     return ask
                 if ask is _END:
                     return None
-                await asyncio.sleep(0)
+                await asyncio.sleep(_REST_SECONDS)
         return None
 
     async def _rest(self) -> None:
@@ -145,11 +152,12 @@ class Scheduler:
 
     async def _outcome(self, ask: Ask) -> Reply | TeacherError:
         """Ask until an answer comes, waiting longer each time, `max_wait` seconds in all."""
-        began, (backoff, longest) = time.monotonic(), _BACKOFF
+        began, waited, (backoff, longest) = time.monotonic(), 0.0, _BACKOFF
         while True:
             await self._pace.turn()
             if self._closing:
                 return await self._forever()
+            left = time.monotonic()
             try:
                 self._flying += 1
                 try:
@@ -167,7 +175,8 @@ class Scheduler:
                     backoff = min(2 * backoff, longest)
                 if self._closing:
                     return await self._forever()
-                if time.monotonic() - began + delay > self._settings.max_wait:
+                waited += time.monotonic() - left + delay
+                if waited > self._settings.max_wait:
                     return self._gives_up(busy, delay, began)
                 self._tell(busy)
                 await asyncio.sleep(delay)
@@ -183,7 +192,8 @@ class Scheduler:
 
     def _gives_up(self, busy: TeacherBusy, delay: float, began: float) -> TeacherError:
         """The error of a request that alone gets no answer; StoppedEarly where none does."""
-        if not busy.limited and self._answered_at > began:
+        asked_for = (busy.retry_after or 0.0) > self._settings.max_wait
+        if not (busy.limited or asked_for) and self._answered_at > began:
             return TeacherError(f"{busy}, again and again for {self._settings.max_wait:.0f} s")
         raise StoppedEarly(
             f"{self._teacher.name}: {busy}; would have to wait {delay:.0f} s more,"
@@ -196,6 +206,23 @@ class Scheduler:
         if str(busy) not in self._told and len(self._told) < 5:
             self._told.add(str(busy))
             self._reporter.warn(f"{self._teacher.name}: {busy}; asking again")
+
+
+async def _aside(asks: Iterator[Ask | None]) -> Any:
+    """The next of what may block, from a thread that is left behind when the work stops."""
+    loop = asyncio.get_running_loop()
+    coming: asyncio.Future[Any] = loop.create_future()
+
+    def pull() -> None:
+        try:
+            outcome, tell = next(asks, _END), coming.set_result
+        except BaseException as error:  # noqa: BLE001  (raised again where it is awaited)
+            outcome, tell = error, coming.set_exception
+        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            loop.call_soon_threadsafe(lambda: None if coming.done() else tell(outcome))
+
+    threading.Thread(target=pull, daemon=True).start()
+    return await coming
 
 
 def _tokens(reply: Reply) -> int:

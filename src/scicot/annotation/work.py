@@ -70,7 +70,8 @@ def prepare(
             teacher = load_teacher(
                 teacher, base_url=base_url, timeout=settings.timeout, sampling=settings.sampling
             )
-        asking = replace(asking, teacher=teacher.name)
+        identity = getattr(teacher, "identity", None)
+        asking = replace(asking, teacher=teacher.name, identity=identity)
     total = None if unique is None else unique * settings.samples
     source = os.fspath(questions)
     return Work(rows, source, total, teacher, asking, budget, settings, reporter)

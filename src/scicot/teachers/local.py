@@ -7,6 +7,7 @@ same length as the one that has waited longest.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,7 +36,9 @@ class LocalTeacher:
     unless a temperature is given; further ones are drawn."""
 
     def __init__(self, model: str, *, sampling: Mapping[str, float], device: str) -> None:
-        self.name = f"hf:{Path(model).name if Path(model).is_dir() else model}"
+        place = Path(model)
+        self.name = f"hf:{place.resolve().name if place.is_dir() else model}"
+        self.identity = _identity(place) if place.is_dir() else None
         self._sampling = dict(sampling)
         self._device = resolve_device(device)
         self._model, self._tokenizer = _loaded(model, self._device)
@@ -96,6 +99,8 @@ class LocalTeacher:
         return chosen
 
     def _draws(self, asked: _Asked) -> bool:
+        if self._sampling.get("temperature") == 0:
+            return False  # the likeliest, however often it is asked
         return bool(self._sampling) or asked.request.sample > 0
 
     def _answer(self, asked: Sequence[_Asked]) -> list[Reply]:
@@ -167,12 +172,26 @@ class LocalTeacher:
         try:
             text = _rendered(tokenizer, [*system, *turns])
         except Exception as error:
-            if not system or type(error).__name__ != "TemplateError":
+            if type(error).__name__ not in ("TemplateError", "UndefinedError"):
                 raise
             # Some templates know no system's part: it opens the conversation, then.
-            turns[0] = {**turns[0], "content": f"{prompt.system}\n\n{turns[0]['content']}"}
-            text = _rendered(tokenizer, turns)
+            turns[0] = {**turns[0], "content": f"{prompt.system}\n\n{turns[0]['content']}".lstrip()}
+            try:
+                text = _rendered(tokenizer, turns)
+            except Exception as again:  # noqa: BLE001  (whatever a template raises)
+                raise ScicotError(f"{self.name}: its chat template fails: {again}") from None
         return list(tokenizer(text, add_special_tokens=False)["input_ids"])
+
+
+def _identity(place: Path) -> str:
+    """What tells models apart whose folders have the same name: settings and sizes of the files."""
+    own = hashlib.sha256()
+    for file in sorted(place.iterdir()):
+        if file.suffix == ".json":
+            own.update(file.read_bytes())
+        elif file.is_file():
+            own.update(f"{file.name} {file.stat().st_size}".encode())
+    return own.hexdigest()[:16]
 
 
 def _rendered(tokenizer: Any, turns: list[dict[str, str]]) -> str:

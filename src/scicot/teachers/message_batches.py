@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any
 
 import anthropic
+import httpx2
 
 from scicot.errors import ScicotError
 from scicot.teachers.base import Reply, Request, TeacherBusy, TeacherError
@@ -21,6 +22,7 @@ from scicot.teachers.messages import MessagesTeacher, outcome_of, reply_of
 MOST_REQUESTS = 100_000
 MOST_BYTES = 200_000_000  # of 256 MB, for what HTTP and the SDK put around
 _SLOW = 600.0  # seconds for a call that carries a whole batch
+_TROUBLE = (anthropic.AnthropicError, httpx2.HTTPError, json.JSONDecodeError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,7 @@ class Batch:
     ended: bool
     created: datetime
     counts: Mapping[str, int]  # requests by what became of them, "processing" while nothing has
+    archived: bool = False  # its results cannot be had any more
 
     @property
     def requests(self) -> int:
@@ -64,7 +67,7 @@ class MessageBatches:
             sent = await self._api.create(
                 requests=[json.loads(request) for request in requests], timeout=_SLOW
             )
-        except (anthropic.APIError, json.JSONDecodeError) as error:
+        except _TROUBLE as error:
             raise outcome_of(error) from None
         return _batch(sent)
 
@@ -73,7 +76,7 @@ class MessageBatches:
             return _batch(await self._api.retrieve(identity))
         except anthropic.NotFoundError:
             raise TeacherError(f"the server knows no batch {identity}") from None
-        except (anthropic.APIError, json.JSONDecodeError) as error:
+        except _TROUBLE as error:
             raise outcome_of(error) from None
 
     async def since(self, moment: datetime) -> list[Batch]:
@@ -85,14 +88,17 @@ class MessageBatches:
                 if batch.created < moment:
                     break
                 found.append(batch)
-        except (anthropic.APIError, json.JSONDecodeError) as error:
+        except _TROUBLE as error:
             raise outcome_of(error) from None
         return found
 
     async def cancel(self, identity: str) -> None:
+        """Take a batch back; nothing where it has ended already."""
         try:
             await self._api.cancel(identity)
-        except (anthropic.APIError, json.JSONDecodeError) as error:
+        except (anthropic.BadRequestError, anthropic.ConflictError):
+            return
+        except _TROUBLE as error:
             raise outcome_of(error) from None
 
     async def results(self, identity: str) -> AsyncIterator[tuple[str, Reply | Unanswered]]:
@@ -100,7 +106,7 @@ class MessageBatches:
         try:
             async for one in await self._api.results(identity, timeout=_SLOW):
                 yield one.custom_id, _outcome(one.result)
-        except (anthropic.APIError, json.JSONDecodeError) as error:
+        except _TROUBLE as error:
             raise outcome_of(error) from None
 
 
@@ -111,19 +117,20 @@ def _batch(sent: Any) -> Batch:
         raise ScicotError("the teacher's server does not speak the Message Batches API")
     ended = sent.processing_status == "ended"
     numbers = {name: n for name, n in counts.model_dump().items() if isinstance(n, int)}
-    return Batch(identity, ended, created, numbers)
+    return Batch(identity, ended, created, numbers, getattr(sent, "archived_at", None) is not None)
 
 
 def _outcome(result: Any) -> Reply | Unanswered:
-    if result.type == "succeeded":
+    kind = getattr(result, "type", None)
+    if kind == "succeeded":
         try:
             return reply_of(result.message)
         except TeacherBusy as unreadable:
             return Unanswered(str(unreadable), again=True)
-    if result.type == "errored":
+    if kind == "errored":
         error = getattr(result.error, "error", None)
         kind, said = getattr(error, "type", "error"), getattr(error, "message", "")
         # What was wrong with the request itself stays so; the rest is trouble of the server.
         again = kind not in ("invalid_request_error", "not_found_error", "request_too_large")
         return Unanswered(" ".join(f"{kind}: {said}".split())[:300], again)
-    return Unanswered(str(result.type), again=True)
+    return Unanswered(str(kind), again=True)

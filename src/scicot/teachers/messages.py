@@ -156,10 +156,13 @@ def outcome_of(error: Exception) -> Exception:
     if isinstance(error, json.JSONDecodeError):
         return TeacherBusy("the server's answer is not JSON")
     if not isinstance(error, anthropic.APIStatusError):
-        return TeacherBusy(_one_line(str(error)))
+        cause = str(error.__cause__ or "")
+        if "header" in cause.lower():  # a key with a line break in it
+            return ScicotError(f"the request cannot be sent: {_one_line(cause)}; mend the API key")
+        return TeacherBusy(_one_line(f"{error} {cause and f'({cause})'}"))
     status = error.status_code
     said = f"{status} {_message(error)}"
-    billing = "credit" in said.lower() or "spend_limit" in str(error.body)
+    billing = "credit balance" in said.lower() or "spend_limit" in str(error.body)
     if status in _CREDENTIALS or (billing and status in (400, 429)):
         return ScicotError(f"the teacher's server refuses: {said}; mend it and run the same again")
     if status == 404:

@@ -42,6 +42,8 @@ class RecordedTeacher:
             if not isinstance(identity, str | int) or not isinstance(text, str):
                 raise InvalidRow(where, 'a recorded reply needs "id" and "reply"')
             usage = row.get("usage") or {}
+            if not isinstance(usage, dict):
+                raise InvalidRow(where, '"usage" must be an object')
             counts = {k: v for k, v in usage.items() if isinstance(v, int)}
             reason = row.get("stop_reason") or ("end_turn" if _ENDS.search(text) else "max_tokens")
             content = json.dumps([text, reason, counts])
