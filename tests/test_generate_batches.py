@@ -203,3 +203,76 @@ def test_a_batch_costs_half(tmp_path: Path) -> None:
     usage = row["usage"]
     expected = (usage["input_tokens"] * 1.0 + usage["output_tokens"] * 5.0) / 1e6
     assert usage["cost_usd"] == pytest.approx(expected, abs=1e-9)
+
+
+@pytest.mark.usefixtures("quick")
+def test_what_a_later_round_still_owes_is_not_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from scicot.annotation import watermark
+
+    monkeypatch.setattr(watermark, "_STRIDE", 5)
+    source, out = questions(tmp_path / "q.jsonl", COUNT), tmp_path / "o.jsonl"
+    with TeacherServer(Conduct(batch_faults=0.5)) as server:
+        with monkeypatch.context() as patch:  # dies with the second batch planned, not sent
+            patch.setattr(plans.Plan, "beginning", crashing(True, plans.Plan.beginning))
+            with pytest.raises(Crash):
+                run(source, out, server.url)
+        run(source, out, server.url)
+        assert len(all_rows(out)) == COUNT
+        with monkeypatch.context() as patch:
+            patch.setattr(batches._Runner, "_send", crashing(True, batches._Runner._send))
+            server.behaviour.conduct.batch_faults = 0.0
+            other = tmp_path / "second.jsonl"
+            with pytest.raises(Crash):
+                run(source, other, server.url)
+        for plan in plans.Plan.all_in(tmp_path / "second.batches"):
+            plan.drop()
+        run(source, other, server.url)
+    assert len(all_rows(other)) == COUNT
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_result_that_never_comes_is_an_error_in_the_end(tmp_path: Path) -> None:
+    source, out = questions(tmp_path / "q.jsonl", COUNT), tmp_path / "o.jsonl"
+    with TeacherServer() as server:
+        usual = server.behaviour._results
+        server.behaviour._results = lambda batch: b"".join(  # type: ignore[method-assign]
+            line for line in usual(batch).splitlines(True) if b"part 7 " not in line
+        )
+        kept = server.behaviour._results
+
+        def without(batch: Any) -> bytes:
+            names = {
+                one["custom_id"]
+                for one in batch.requests
+                if "part 7 " in one["params"]["messages"][-1]["content"]
+            }
+            return b"".join(
+                line
+                for line in kept(batch).splitlines(True)
+                if json.loads(line)["custom_id"] not in names
+            )
+
+        server.behaviour._results = without  # type: ignore[method-assign]
+        summary = run(source, out, server.url)
+        assert server.behaviour.counts["batches"] == 3
+    assert (summary.all_kept, summary.errors) == (COUNT - 1, 1)
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_server_without_batches_leaves_nothing_under_way(tmp_path: Path) -> None:
+    source, out = questions(tmp_path / "q.jsonl", 5), tmp_path / "o.jsonl"
+    with TeacherServer() as server:
+        server.behaviour._batches = (  # type: ignore[method-assign]
+            lambda *_: (404, {}, b'{"error": {"message": "no such path"}}')
+        )
+        with pytest.raises(ScicotError, match="404 no such path"):
+            run(source, out, server.url)
+        generate_rationales(
+            source, out, teacher="anthropic:m", base_url=server.url,
+            settings=GenerateSettings(keep="all"),
+        )  # fmt: skip
+        with pytest.raises(ScicotError, match="--cancel-batches: none is under way"):
+            run(source, out, server.url, cancel_batches=True)
+    assert len(all_rows(out)) == 5

@@ -99,3 +99,39 @@ def test_a_server_that_counts_no_tokens_leaves_an_estimate(tmp_path: Path) -> No
     told = estimate_cost(source, tmp_path / "o.jsonl", teacher=f"recorded:{replies}")
     assert (told.requests, told.input_counted, told.cost) == (10, False, None)
     assert 100 < told.input_tokens / 10 < 400
+
+
+def test_what_a_retry_replaces_was_paid_all_the_same(tmp_path: Path) -> None:
+    source, out = questions(tmp_path / "q.jsonl", 20), tmp_path / "o.jsonl"
+    with TeacherServer(Conduct(oddities=1.0)) as server:
+        server.behaviour._lasting = lambda asked: "max_tokens"  # type: ignore[method-assign]
+
+        def run(**more: Any) -> Any:
+            settings = GenerateSettings(price=PRICE, keep="all", **more)
+            return generate_rationales(
+                source, out, teacher="anthropic:m", base_url=server.url, settings=settings
+            )
+
+        once = run().spent
+        assert run(retry_rejected=True).spent == pytest.approx(2 * once)
+        assert run(retry_rejected=True).spent == pytest.approx(3 * once)
+        assert run().spent == pytest.approx(3 * once)
+
+
+def test_a_server_that_tells_no_usage_is_taken_to_cost_the_most(tmp_path: Path) -> None:
+    source, out = questions(tmp_path / "q.jsonl", 30), tmp_path / "o.jsonl"
+    with TeacherServer() as server:
+        usual = server.behaviour._message
+
+        async def silent(request: dict[str, Any]) -> Any:
+            status, headers, body = await usual(request)
+            told = json.loads(body)
+            return status, headers, json.dumps({**told, "usage": {}}).encode()
+
+        server.behaviour._message = silent  # type: ignore[method-assign]
+        settings = GenerateSettings(price=PRICE, max_cost=0.02, keep="all", max_tokens=64)
+        with pytest.raises(StoppedEarly, match="--max-cost"):
+            generate_rationales(
+                source, out, teacher="anthropic:m", base_url=server.url, settings=settings
+            )
+    assert 0 < len(all_rows(out)) < 30

@@ -4,6 +4,7 @@ import json
 import os
 import random
 import signal
+import subprocess
 import time
 from pathlib import Path
 
@@ -166,3 +167,54 @@ def test_what_the_index_forgot_is_read_from_the_rows(tmp_path: Path) -> None:
         assert run(30) == 0
     assert len(all_rows(out)) == 30
     assert json.loads((tmp_path / "o.state.json").read_text())["finished"]
+
+
+def test_a_silent_pipe_can_be_left(tmp_path: Path) -> None:
+    row = questions(tmp_path / "q.jsonl", 1).read_text()
+    for written in ("", row, row + row[:20]):
+        out = tmp_path / f"{len(written)}.jsonl"
+        with TeacherServer() as server:
+            process = subprocess.Popen(
+                command(Path("-"), out, server.url, "--keep", "all"),
+                stdin=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+            assert process.stdin is not None
+            process.stdin.write(written)
+            process.stdin.flush()
+            until = time.monotonic() + 20
+            while time.monotonic() < until and not (
+                out.exists() and (not written or all_rows(out))
+            ):
+                time.sleep(0.05)
+            time.sleep(0.3)
+            process.send_signal(signal.SIGINT)
+            assert process.wait(timeout=15) == 130
+            assert len(all_rows(out)) == bool(written)
+            process.stdin.close()
+            assert process.stderr is not None
+            process.stderr.close()
+
+
+def test_a_bad_line_of_the_output_is_named(tmp_path: Path) -> None:
+    source, out = questions(tmp_path / "q.jsonl", 10), tmp_path / "o.jsonl"
+    settings = GenerateSettings(keep="all")
+    with TeacherServer() as server:
+
+        def run() -> None:
+            generate_rationales(
+                source, out, teacher="anthropic:m", base_url=server.url, settings=settings
+            )
+
+        run()
+        lines = out.read_text().splitlines(keepends=True)
+        for bad, told in (("{oops\n", "o.jsonl:5: not JSON"), ('{"id": "q4"}\n', "o.jsonl:5: ")):
+            out.write_text("".join([*lines[:4], bad, *lines[5:]]))
+            with pytest.raises(ScicotError, match=told):
+                run()
+        out.write_text(
+            "".join([*lines[:4], lines[4].replace('"usage": {', '"usage": {"x": "y", ')])
+        )
+        run()
+    assert len(all_rows(out)) == 10

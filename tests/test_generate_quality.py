@@ -248,3 +248,18 @@ def test_a_million_rows_are_not_read_again(tmp_path: Path, monkeypatch: pytest.M
         assert "q0" in read
         assert run(limit=5).already_done == 5
         assert server.behaviour.asked.total() == 100
+
+
+def test_a_retry_asks_nothing_of_what_is_kept_the_second_way(tmp_path: Path) -> None:
+    source, out = questions(tmp_path / "q.jsonl", 3), tmp_path / "o.jsonl"
+
+    class Breaking(Student):
+        async def ask(self, request: Request) -> Reply:
+            reply = await super().ask(request)
+            return reply if HINT in request.prompt.user else Reply("It is", "max_tokens")
+
+    generate(source, out, Breaking(), reveal_answer="on-failure")
+    again = Breaking()
+    summary = generate(source, out, again, reveal_answer="on-failure", retry_rejected=True)
+    assert again.asked == []
+    assert (summary.all_kept, len(read_rows(out))) == (3, 3)

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from scicot.errors import StoppedEarly
 from scicot.sources.seen import digest
 
 VERSION = 1
@@ -79,11 +80,11 @@ class Index:
         return None if row is None else json.loads(row[0])
 
     def put(self, name: str, value: Any) -> None:
-        self._table.execute("insert or replace into told values (?, ?)", (name, json.dumps(value)))
+        self._write("insert or replace into told values (?, ?)", (name, json.dumps(value)))
 
     def add(self, entry: Entry) -> None:
         """Enter a row; of two rows of one request the later one holds."""
-        self._table.execute(
+        self._write(
             "insert or replace into requests values (?, ?, ?, ?, ?, ?, ?, ?, 0)",
             (
                 digest(entry.identity),
@@ -139,8 +140,17 @@ class Index:
         self._table.execute("delete from told")
 
     def commit(self) -> None:
-        self._table.execute("commit")
-        self._table.execute("begin immediate")
+        self._write("commit")
+        self._write("begin immediate")
+
+    def _write(self, statement: str, values: Sequence[Any] = ()) -> None:
+        try:
+            self._table.execute(statement, values)
+        except sqlite3.OperationalError as error:  # a full disk, above all
+            raise StoppedEarly(
+                f"the index of what is done cannot be written ({error}); make room, and the same"
+                " command goes on from here"
+            ) from None
 
     def close(self) -> None:
         with suppress(sqlite3.Error):  # of a table that cannot be written; the rows are there
