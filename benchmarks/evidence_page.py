@@ -158,23 +158,43 @@ def _grid(name: str, own: Results) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _exercised(found: dict[str, Results]) -> list[str]:
+    """How well reading exercises of the test rationales were done, where there were any."""
+    lines = []
+    for name, told in TRIED.items():
+        for one in found[name]:
+            done = [
+                f"{100 * sum(right) / len(right):.1f} % of those of {kind}"
+                for kind, right in one["reads"].items()
+            ]
+            if done:
+                lines.append(f"- {told}: {', then '.join(done)}")
+    if not lines:
+        return []
+    head = (
+        "\nReading exercises made of the test rationales, right (chance is as for the questions):\n"
+    )
+    return [head, *lines]
+
+
 def _tried(found: dict[str, Results]) -> str:
     if not any(found[name] for name in TRIED):
         return ""
     lines = [
-        "## Tried on real questions, one seed each\n",
-        "| tried | two-stage | direct | difference | behind the teacher's rationales |"
+        "## Tried on real questions\n",
+        "| tried | seeds | two-stage | direct | difference | behind the teacher's rationales |"
         " minus behind those of other questions |",
-        "| --- | --- | --- | --- | --- | --- |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
     ]
     for name, told in TRIED.items():
         own = found[name]
         if own:
             lines.append(
-                f"| {told} | {_told(figure(own, values(own, 'teacher/student')))} |"
+                f"| {told} | {' '.join(str(one['seed']) for one in own)} |"
+                f" {_told(figure(own, values(own, 'teacher/student')))} |"
                 f" {_told(figure(own, values(own, 'direct')))} |"
                 f" {_gap(own, 'teacher/student', 'direct')} |"
                 f" {_told(figure(own, values(own, 'teacher/given')))} |"
                 f" {_gap(own, 'teacher/given', 'teacher/shuffled')} |"
             )
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, *_exercised(found)]) + "\n"
