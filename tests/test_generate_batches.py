@@ -14,7 +14,7 @@ from conftest import read_rows, write_rows
 from fakes.teacher_server import Conduct, TeacherServer
 
 from scicot import GenerateSettings, ScicotError, StoppedEarly, generate_rationales
-from scicot.annotation import batches, plans
+from scicot.annotation import batches, plans, sending
 from scicot.teachers import message_batches
 
 COUNT = 40
@@ -31,7 +31,7 @@ def run(source: Path, out: Path, url: str, **settings: Any) -> Any:
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(batches, "_LOOKS", (0.05, 0.1))
+    monkeypatch.setattr(sending, "LOOKS", (0.05, 0.1))
 
 
 def crashing(before: bool, original: Callable[..., Any]) -> Callable[..., Any]:
@@ -221,7 +221,7 @@ def test_what_a_later_round_still_owes_is_not_passed_over(
         run(source, out, server.url)
         assert len(all_rows(out)) == COUNT
         with monkeypatch.context() as patch:
-            patch.setattr(batches._Runner, "_send", crashing(True, batches._Runner._send))
+            patch.setattr(sending.Sender, "_send", crashing(True, sending.Sender._send))
             server.behaviour.conduct.batch_faults = 0.0
             other = tmp_path / "second.jsonl"
             with pytest.raises(Crash):

@@ -3,20 +3,19 @@
 A batch is planned whole before it is sent, and that it is about to be sent is on disk before it is
 (plans.py). Whoever comes back to a plan that was about to be sent, and of which no id is known,
 looks among the server's batches for one made since with as many requests, and knows it by their
-names. So no batch is paid twice, whenever the process died.
+names (sending.py). So no batch is paid twice, whenever the process died.
 """
 
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Awaitable, Callable, Iterator
-from datetime import datetime, timedelta
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from scicot.annotation.asking import Ask
 from scicot.annotation.plans import Plan
+from scicot.annotation.sending import Sender, looks
 from scicot.errors import ScicotError, StoppedEarly
 from scicot.outputs import beside
 from scicot.reporting import number_of, some_of
@@ -27,12 +26,7 @@ if TYPE_CHECKING:
     from scicot.annotation.work import Work
     from scicot.teachers.message_batches import Batch, MessageBatches, Unanswered
 
-T = TypeVar("T")
-
 FOLDER = "batches"
-_CLOCKS = timedelta(minutes=10)  # by which the server's clock may be behind ours
-_LOOKS = (1.0, 60.0)  # seconds between the first two looks at a batch, and between later ones
-_SLICE = 0.1  # seconds between two looks at whether the work is to stop
 _FETCHES = 2  # times that incomplete results are fetched again
 _ROUNDS = 3  # times a request is sent in all that expires or meets an error of the server
 
@@ -88,36 +82,16 @@ async def run(job: Job) -> None:
             folder.rmdir()
 
 
-class _Patience:
-    """Waiting on one thing while the server is busy, --max-wait seconds in all."""
-
-    def __init__(self, most: float, sleep: Callable[[float], Awaitable[None]]) -> None:
-        self._most = most
-        self._sleep = sleep
-        self._waited, self._delay = 0.0, 0.5
-
-    async def wait(self, busy: TeacherBusy) -> None:
-        seconds = max(busy.retry_after or 0.0, self._delay)
-        self._waited += seconds
-        self._delay = min(2 * self._delay, 60.0)
-        if self._waited > self._most:
-            raise StoppedEarly(
-                f"{busy}; would have to wait {seconds:.0f} s more, --max-wait is"
-                f" {self._most:.0f} s in all; the same command goes on from here"
-            )
-        await self._sleep(seconds)
-
-
 class _Runner:
     def __init__(self, job: Job, api: MessageBatches, folder: Path) -> None:
         self._job = job
         self._api = api
         self._folder = folder
         self._cancel = job.work.settings.cancel_batches
+        self._sender = Sender(job, api, folder)
         self._rounds = 0  # after which something was left unanswered
         self._left = 0  # requests that the round left unanswered
         self._taken_back = 0  # of them, canceled by somebody
-        self._paid: set[str] = set()  # names of the plans whose cost is set aside
         self._fetched: dict[str, int] = {}  # how often results came incomplete, by plan
 
     async def run(self) -> None:
@@ -183,124 +157,37 @@ class _Runner:
 
     def _make(self, asks: list[Ask]) -> None:
         plan = Plan.make(self._folder, asks, retry=self._job.work.settings.retry_rejected)
-        self._paid.add(plan.name)
+        self._sender.paid.add(plan.name)
 
     async def _settle(self) -> None:
         """Send what is planned, wait for all of it, and write what it comes to."""
         self._left = self._taken_back = 0
-        plans = [await self._sent(plan) for plan in Plan.all_in(self._folder)]
+        plans = [await self._sender.sent(plan) for plan in Plan.all_in(self._folder)]
         waiting = [plan for plan in plans if plan is not None]
-        looks = _looks()
+        waits = looks()
         while waiting:
             for plan in list(waiting):
                 if (await self._state(plan)).ended:
                     await self._collect(plan)
                     waiting.remove(plan)
             if waiting:
-                await self._sleep(next(looks))
+                await self._sender.sleep(next(waits))
         self._rounds += self._left > 0
-
-    async def _sent(self, plan: Plan) -> Plan | None:
-        """The plan with the id of its batch; None where it was dropped, not having been sent."""
-        if plan.id is None and plan.began is not None:
-            found = await self._found(plan)
-            plan = plan if found is None else plan.sent(found)
-        if plan.id is None and self._cancel:
-            plan.drop()
-            return None
-        if plan.id is None:
-            plan = await self._send(plan)
-        if self._cancel:
-            await self._patiently(lambda: self._api.cancel(str(plan.id)))
-        return plan
-
-    async def _send(self, plan: Plan) -> Plan:
-        asks = list(plan.asks(self._job.work.asking))
-        for ask in asks if plan.name not in self._paid else ():  # planned by an earlier run
-            self._job.work.budget.reserve(ask.request, batched=True)
-        self._paid.add(plan.name)
-        requests = [
-            self._api.encoded(plan.custom_id(line), ask.request) for line, ask in enumerate(asks)
-        ]
-        patience = _Patience(self._job.work.settings.max_wait, self._sleep)
-        while True:
-            plan = plan.beginning()
-            try:
-                batch = await self._api.send(requests)
-            except (TeacherError, ScicotError) as error:
-                plan.drop()  # refused for certain: nothing is under way
-                if isinstance(error, ScicotError):
-                    raise
-                raise ScicotError(f"the server takes no batch: {error}") from None
-            except TeacherBusy as busy:
-                await patience.wait(busy)
-                # Unless it was refused, it may have come through, for all we know.
-                found = None if busy.limited else await self._found(plan)
-                if found is not None:
-                    return plan.sent(found)
-            else:
-                self._job.work.reporter.note(
-                    f"batch {batch.id}: {number_of(plan.requests, 'request')} sent; they are"
-                    " answered within a day"
-                )
-                return plan.sent(batch.id)
-
-    async def _found(self, plan: Plan) -> str | None:
-        """The id of a batch that was sent by a process that did not live to write it down."""
-        since = datetime.fromisoformat(str(plan.began)) - _CLOCKS
-        known = {own.id for own in Plan.all_in(self._folder)}
-        try:
-            batches = await self._patiently(lambda: self._api.since(since))
-        except StoppedEarly:
-            raise
-        except (ScicotError, TeacherError) as error:
-            raise ScicotError(
-                f"{plan.place}: a batch was about to be sent at {plan.began}, and the server does"
-                f" not tell which it has ({error}); see there, and delete this file if it has none"
-            ) from None
-        for batch in batches:
-            alike = batch.requests == plan.requests and not batch.archived
-            if alike and batch.id not in known and await self._is(batch, plan):
-                return batch.id
-        return None
-
-    async def _is(self, batch: Batch, plan: Plan) -> bool:
-        """Whether a batch is a plan's, which its results tell when it has ended."""
-        looks = _looks()
-        if not batch.ended:
-            self._job.work.reporter.note(
-                f"batch {batch.id} may be the one that was about to be sent at {plan.began}:"
-                " waiting for its end, to see"
-            )
-        while not batch.ended:
-            await self._sleep(next(looks))
-            batch = await self._state_of(batch.id)
-
-        async def first() -> str | None:
-            async for name, _ in self._api.results(batch.id):
-                return name
-            return None
-
-        name = await self._patiently(first)
-        return name is not None and plan.line_of(name) is not None
 
     async def _state(self, plan: Plan) -> Batch:
         try:
-            return await self._state_of(str(plan.id))
+            return await self._sender.state(str(plan.id))
         except TeacherError as error:
             again = f"delete {plan.place} to have its requests sent again"
             raise ScicotError(f"{error}; {again}") from None
 
-    async def _state_of(self, identity: str) -> Batch:
-        return await self._patiently(lambda: self._api.state(identity))
-
     async def _collect(self, plan: Plan) -> None:
         """Write the rows of a batch that has ended, and drop its plan."""
         asks = list(plan.asks(self._job.work.asking))
-        seen = await self._patiently(lambda: self._enter_all(plan, asks))
+        seen = await self._sender.patiently(lambda: self._enter_all(plan, asks))
         for line in sorted({*range(len(asks))} - seen):
             self._enter(asks[line], _missing())
-        if plan.name in self._paid:
+        if plan.name in self._sender.paid:
             for ask in asks:
                 self._job.work.budget.release(ask.request, batched=True)
         self._job.ledger.commit()
@@ -345,31 +232,8 @@ class _Runner:
         else:
             self._job.enter(ask, TeacherError(outcome.problem))
 
-    async def _patiently(self, call: Callable[[], Awaitable[T]]) -> T:
-        """The result of a call that is repeated while the server is busy."""
-        patience = _Patience(self._job.work.settings.max_wait, self._sleep)
-        while True:
-            try:
-                return await call()
-            except TeacherBusy as busy:
-                await patience.wait(busy)
-
-    async def _sleep(self, seconds: float) -> None:
-        until = time.monotonic() + seconds
-        while time.monotonic() < until:
-            self._job.look()
-            await asyncio.sleep(min(_SLICE, seconds))
-
 
 def _missing() -> Unanswered:
     from scicot.teachers.message_batches import Unanswered
 
     return Unanswered("the batch ended without a result for this request", again=True)
-
-
-def _looks() -> Iterator[float]:
-    """Seconds between looks at a batch: short ones are done soon, long ones take hours."""
-    seconds, longest = _LOOKS
-    while True:
-        yield seconds
-        seconds = min(1.5 * seconds, longest)

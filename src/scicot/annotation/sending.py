@@ -1,0 +1,167 @@
+"""A planned batch on its way to the server: sent once, and found where nobody knows if it was."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from scicot.annotation.plans import Plan
+from scicot.errors import ScicotError, StoppedEarly
+from scicot.reporting import number_of
+from scicot.teachers import TeacherBusy, TeacherError
+
+if TYPE_CHECKING:
+    from scicot.annotation.job import Job
+    from scicot.teachers.message_batches import Batch, MessageBatches
+
+T = TypeVar("T")
+
+LOOKS = (1.0, 60.0)  # seconds between the first two looks at a batch, and between later ones
+_CLOCKS = timedelta(minutes=10)  # by which the server's clock may be behind ours
+_SLICE = 0.1  # seconds between two looks at whether the work is to stop
+
+
+class Patience:
+    """Waiting on one thing while the server is busy, --max-wait seconds in all."""
+
+    def __init__(self, most: float, sleep: Callable[[float], Awaitable[None]]) -> None:
+        self._most = most
+        self.sleep = sleep
+        self._waited, self._delay = 0.0, 0.5
+
+    async def wait(self, busy: TeacherBusy) -> None:
+        seconds = max(busy.retry_after or 0.0, self._delay)
+        self._waited += seconds
+        self._delay = min(2 * self._delay, 60.0)
+        if self._waited > self._most:
+            raise StoppedEarly(
+                f"{busy}; would have to wait {seconds:.0f} s more, --max-wait is"
+                f" {self._most:.0f} s in all; the same command goes on from here"
+            )
+        await self.sleep(seconds)
+
+
+class Sender:
+    """Sends the plans of a folder, and asks after them. `paid` holds the names of those whose cost
+    is set aside."""
+
+    def __init__(self, job: Job, api: MessageBatches, folder: Path) -> None:
+        self._job = job
+        self._api = api
+        self._folder = folder
+        self._cancel = job.work.settings.cancel_batches
+        self.paid: set[str] = set()
+
+    async def sent(self, plan: Plan) -> Plan | None:
+        """The plan with the id of its batch; None where it was dropped, not having been sent."""
+        if plan.id is None and plan.began is not None:
+            found = await self._found(plan)
+            plan = plan if found is None else plan.sent(found)
+        if plan.id is None and self._cancel:
+            plan.drop()
+            return None
+        if plan.id is None:
+            plan = await self._send(plan)
+        if self._cancel:
+            await self.patiently(lambda: self._api.cancel(str(plan.id)))
+        return plan
+
+    async def _send(self, plan: Plan) -> Plan:
+        asks = list(plan.asks(self._job.work.asking))
+        for ask in asks if plan.name not in self.paid else ():  # planned by an earlier run
+            self._job.work.budget.reserve(ask.request, batched=True)
+        self.paid.add(plan.name)
+        requests = [
+            self._api.encoded(plan.custom_id(line), ask.request) for line, ask in enumerate(asks)
+        ]
+        patience = Patience(self._job.work.settings.max_wait, self.sleep)
+        while True:
+            plan = plan.beginning()
+            try:
+                batch = await self._api.send(requests)
+            except (TeacherError, ScicotError) as error:
+                plan.drop()  # refused for certain: nothing is under way
+                if isinstance(error, ScicotError):
+                    raise
+                raise ScicotError(f"the server takes no batch: {error}") from None
+            except TeacherBusy as busy:
+                await patience.wait(busy)
+                # Unless it was refused, it may have come through, for all we know.
+                found = None if busy.limited else await self._found(plan)
+                if found is not None:
+                    return plan.sent(found)
+            else:
+                self._job.work.reporter.note(
+                    f"batch {batch.id}: {number_of(plan.requests, 'request')} sent; they are"
+                    " answered within a day"
+                )
+                return plan.sent(batch.id)
+
+    async def _found(self, plan: Plan) -> str | None:
+        """The id of a batch that was sent by a process that did not live to write it down."""
+        since = datetime.fromisoformat(str(plan.began)) - _CLOCKS
+        known = {own.id for own in Plan.all_in(self._folder)}
+        try:
+            batches = await self.patiently(lambda: self._api.since(since))
+        except StoppedEarly:
+            raise
+        except (ScicotError, TeacherError) as error:
+            raise ScicotError(
+                f"{plan.place}: a batch was about to be sent at {plan.began}, and the server does"
+                f" not tell which it has ({error}); see there, and delete this file if it has none"
+            ) from None
+        for batch in batches:
+            alike = batch.requests == plan.requests and not batch.archived
+            if alike and batch.id not in known and await self._is(batch, plan):
+                return batch.id
+        return None
+
+    async def _is(self, batch: Batch, plan: Plan) -> bool:
+        """Whether a batch is a plan's, which its results tell when it has ended."""
+        waits = looks()
+        if not batch.ended:
+            self._job.work.reporter.note(
+                f"batch {batch.id} may be the one that was about to be sent at {plan.began}:"
+                " waiting for its end, to see"
+            )
+        while not batch.ended:
+            await self.sleep(next(waits))
+            batch = await self.state(batch.id)
+
+        async def first() -> str | None:
+            async for name, _ in self._api.results(batch.id):
+                return name
+            return None
+
+        name = await self.patiently(first)
+        return name is not None and plan.line_of(name) is not None
+
+    async def state(self, identity: str) -> Batch:
+        return await self.patiently(lambda: self._api.state(identity))
+
+    async def patiently(self, call: Callable[[], Awaitable[T]]) -> T:
+        """The result of a call that is repeated while the server is busy."""
+        patience = Patience(self._job.work.settings.max_wait, self.sleep)
+        while True:
+            try:
+                return await call()
+            except TeacherBusy as busy:
+                await patience.wait(busy)
+
+    async def sleep(self, seconds: float) -> None:
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            self._job.look()
+            await asyncio.sleep(min(_SLICE, seconds))
+
+
+def looks() -> Iterator[float]:
+    """Seconds between looks at a batch: short ones are done soon, long ones take hours."""
+    seconds, longest = LOOKS
+    while True:
+        yield seconds
+        seconds = min(1.5 * seconds, longest)
