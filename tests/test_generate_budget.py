@@ -99,6 +99,9 @@ def test_a_server_that_counts_no_tokens_leaves_an_estimate(tmp_path: Path) -> No
     told = estimate_cost(source, tmp_path / "o.jsonl", teacher=f"recorded:{replies}")
     assert (told.requests, told.input_counted, told.cost) == (10, False, None)
     assert 100 < told.input_tokens / 10 < 400
+    keyless = estimate_cost(source, tmp_path / "o.jsonl", teacher="anthropic:claude-haiku-5-5")
+    assert (keyless.requests, keyless.input_counted) == (10, False)
+    assert keyless.cost is not None
 
 
 def test_what_a_retry_replaces_was_paid_all_the_same(tmp_path: Path) -> None:

@@ -73,6 +73,7 @@ def estimate_cost(
         limit=limit,
         skip_invalid=skip_invalid,
         reporter=reporter,
+        only_counts=True,
     )
     path = Path(output)
     if not force:

@@ -44,6 +44,7 @@ def prepare(
     skip_invalid: bool,
     reporter: Reporter,
     output: Path | None = None,
+    only_counts: bool = False,
 ) -> Work:
     """Check what was asked for; raises ScicotError where it cannot be done. What earlier runs have
     come through for the same output is not read again."""
@@ -68,7 +69,11 @@ def prepare(
     if isinstance(teacher, str):
         with reporter.task(f"loading {teacher}"):
             teacher = load_teacher(
-                teacher, base_url=base_url, timeout=settings.timeout, sampling=settings.sampling
+                teacher,
+                base_url=base_url,
+                timeout=settings.timeout,
+                sampling=settings.sampling,
+                only_counts=only_counts,
             )
         identity = getattr(teacher, "identity", None)
         asking = replace(asking, teacher=teacher.name, identity=identity)

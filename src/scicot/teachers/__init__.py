@@ -37,17 +37,21 @@ def load_teacher(
     timeout: float = 120.0,
     sampling: Mapping[str, float] | None = None,
     device: str = "auto",
+    only_counts: bool = False,
 ) -> Teacher:
     """The teacher a KIND:NAME stands for.
 
-    `sampling` holds temperature or top_p, as far as given. Raises ScicotError where there is no
+    `sampling` holds temperature or top_p, as far as given; `only_counts` says that it will be asked
+    for nothing but the number of tokens. Raises ScicotError where there is no
     such kind, or it takes none of what is given.
     """
     kind, _, name = spec.partition(":")
     if name and kind == "anthropic":
         from scicot.teachers.messages import MessagesTeacher
 
-        return MessagesTeacher(name, base_url=base_url, timeout=timeout, sampling=sampling)
+        return MessagesTeacher(
+            name, base_url=base_url, timeout=timeout, sampling=sampling, only_counts=only_counts
+        )
     if base_url is not None:
         raise ScicotError(f"--base-url: --teacher {spec} asks no server; leave it out")
     if name and kind == "hf":

@@ -28,7 +28,8 @@ _RETRYABLE = (408, 409, *_LIMITED)
 
 class MessagesTeacher:
     """One model behind the Messages API. `sampling` holds temperature or top_p, for servers that
-    take them: Anthropic's does not, and its SDK has no argument for them."""
+    take them: Anthropic's does not, and its SDK has no argument for them. One that `only_counts`
+    needs no key."""
 
     def __init__(
         self,
@@ -37,6 +38,7 @@ class MessagesTeacher:
         base_url: str | None,
         timeout: float,
         sampling: Mapping[str, float] | None = None,
+        only_counts: bool = False,
     ) -> None:
         self.name = f"anthropic:{model}"
         self.model = model
@@ -53,7 +55,8 @@ class MessagesTeacher:
                 " local server with --base-url"
             )
         has_key = any(os.environ.get(f"ANTHROPIC_{x}") for x in ("API_KEY", "AUTH_TOKEN"))
-        if base_url is None and not has_key:
+        self._counts = has_key or base_url is not None
+        if not (self._counts or only_counts):
             raise ScicotError(
                 "--teacher anthropic: no API key; set ANTHROPIC_API_KEY,"
                 " or name a local server with --base-url"
@@ -99,7 +102,10 @@ class MessagesTeacher:
         return parameters
 
     async def count_tokens(self, request: Request) -> int | None:
-        """How many tokens a request sends; None where the server does not count."""
+        """How many tokens a request sends; None where the server does not count, or has no key to
+        be asked with."""
+        if not self._counts:
+            return None
         parameters = self.parameters(request)
         del parameters["max_tokens"]
         parameters.pop("extra_body", None)
