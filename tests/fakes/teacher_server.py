@@ -276,14 +276,16 @@ class TeacherServer:
         self.url = ""
         self._loop = asyncio.new_event_loop()
         self._ready = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
 
     def __enter__(self) -> TeacherServer:
-        threading.Thread(target=self._run, daemon=True).start()
+        self._thread.start()
         self._ready.wait(10)
         return self
 
     def __exit__(self, *exc: object) -> None:
         self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(5)
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
@@ -291,6 +293,12 @@ class TeacherServer:
         self.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         self._ready.set()
         self._loop.run_forever()
+        server.close()
+        tasks = asyncio.all_tasks(self._loop)
+        for task in tasks:
+            task.cancel()
+        self._loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+        self._loop.close()
 
 
 async def listen(behaviour: Server, port: int = 0) -> asyncio.Server:
