@@ -23,25 +23,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from benchmarks.evaluating import WORDS
 from benchmarks.timing import Ratio, in_pairs
 from scicot import GenerateSettings, generate_rationales
 
 GOAL = "at most 1.05"
 REQUESTS, IN_FLIGHT, LATENCY = 960, 16, 0.1
-SERVER = Path(__file__).parents[1] / "tests" / "fakes" / "teacher_server.py"
-WORDS = [
-    "force",
-    "heat",
-    "cell",
-    "moon",
-    "acid",
-    "rock",
-    "wave",
-    "light",
-    "plant",
-    "energy",
-    "star",
-]
+TESTS = Path(__file__).parents[1] / "tests"
 
 
 def measure() -> Ratio:
@@ -119,8 +107,13 @@ async def bare(source: Path, url: str, in_flight: int) -> None:
 @contextmanager
 def server(*options: str) -> Iterator[str]:
     """The teacher of the tests, in a process of its own."""
-    command = [sys.executable, str(SERVER), *options]
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "fakes.teacher_server", *options],
+        cwd=TESTS,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
     assert process.stdout is not None
     try:
         yield process.stdout.readline().strip()

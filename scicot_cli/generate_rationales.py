@@ -269,15 +269,15 @@ def _told(summary: GenerateSummary, output: str) -> list[str]:
         + (f"; {tokens}" if tokens else "")
     ]
     if summary.cost is not None and summary.spent is not None:
-        before = f", ${summary.spent:.4f} with earlier runs" if summary.already_done else ""
+        earlier = summary.spent - summary.cost > 1e-9
+        before = f", ${summary.spent:.4f} with earlier runs" if earlier else ""
         saved = f"; its cache saved ${summary.saved:.4f}" if summary.saved > 0 else ""
         lines.append(f"cost: ${summary.cost:.4f}{before}{saved}")
     if summary.all_kept:
         share = summary.named / summary.all_kept
         lines.append(
             f"{share:.0%} of {number_of(summary.all_kept, 'kept rationale')} name the right choice"
-            " and no other, so that a student need not reason to read the answer off them; none"
-            " announces it"
+            " and no other: off these the answer can be read without the question"
         )
     return lines
 

@@ -206,11 +206,14 @@ def differences(
     ]
 
 
-def check_continues(path: Path, command: str, settings: Mapping[str, Any]) -> None:
+def check_continues(
+    path: Path, command: str, settings: Mapping[str, Any], companions: Sequence[str] = ()
+) -> None:
     """ScicotError where `open_output` would refuse to go on with what is there already."""
-    if path.is_file() and _holds_something(path):
-        own = json.loads(json.dumps(settings))
-        _check_same(path, state_path(path), {"command": command, "settings": own})
+    for file in (path, *(beside(path, kind) for kind in companions)):
+        if file.is_file() and _holds_something(file):
+            own = json.loads(json.dumps(settings))
+            _check_same(file, state_path(path), {"command": command, "settings": own})
 
 
 def _check_same(path: Path, recorded: Path, state: Row) -> None:

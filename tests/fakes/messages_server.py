@@ -7,11 +7,11 @@ The last entry of the script answers all further requests.
 """
 
 import json
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+from fakes.wire import Answered, HttpServer
 
 
 @dataclass(frozen=True)
@@ -47,35 +47,13 @@ def failed(status: int, message: str = "no", retry_after: float | None = None) -
     return Answer(status, json.dumps(body).encode(), headers)
 
 
-class MessagesServer:
+class MessagesServer(HttpServer):
     def __init__(self, script: Sequence[Answer]) -> None:
         self.requests: list[dict[str, Any]] = []
-        script = list(script)
-        server = self
+        self._script = list(script)
+        super().__init__(self._next)
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                length = int(self.headers["content-length"])
-                request = json.loads(self.rfile.read(length))
-                server.requests.append({"path": self.path, **request})
-                answer = script[min(len(server.requests), len(script)) - 1]
-                self.send_response(answer.status)
-                for name, value in answer.headers.items():
-                    self.send_header(name, value)
-                self.send_header("content-length", str(len(answer.body)))
-                self.end_headers()
-                self.wfile.write(answer.body)
-
-            def log_message(self, *args: object) -> None:
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-
-    def __enter__(self) -> "MessagesServer":
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+    async def _next(self, method: str, path: str, body: bytes) -> Answered:
+        self.requests.append({"path": path, **json.loads(body)})
+        answer = self._script[min(len(self.requests), len(self._script)) - 1]
+        return answer.status, answer.headers, answer.body

@@ -1,8 +1,8 @@
 """A server that speaks the Messages API and fails as real ones do, by a script of chances.
 
-    with TeacherServer(Conduct(latency=0.1, faults=0.1)) as server:      in a thread of the test
-        ...                                                              server.url, server.counts
-    python tests/fakes/teacher_server.py --latency 0.1 --rate 50         in a process of its own
+    with TeacherServer(Conduct(latency=0.1, faults=0.1)) as server:   in a thread of the test
+        ...                                                           server.url, server.behaviour
+    python -m fakes.teacher_server --latency 0.1 --rate 50            in a process of its own
 
 What it replies depends on what it is asked alone, so that two runs can be compared: the choice
 whose hash is lowest. Whether a request meets a fault depends on what is asked and on how often it
@@ -14,16 +14,18 @@ from __future__ import annotations
 import argparse
 import asyncio
 import hashlib
+import itertools
 import json
 import re
 import sys
-import threading
 import time
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-# Trouble that passes, by turns, and outcomes that stay: the same each time.
+from fakes.wire import Answered, HttpServer, listen
+
+# Trouble that passes, by turns, and outcomes that stay, each question's its own.
 PASSING = ("429", "retry-after", "529", "500", "reset", "torn", "drip", "html", "broken")
 LASTING = ("400", "refusal", "max_tokens", "thinking")
 _CHOICE = re.compile(r"^([A-Z])\. (.*)$", re.M)
@@ -40,9 +42,8 @@ class Conduct:
     spend_limit: int = 0  # answers after which the money is used up; 0: never
     ended_after: float = 0.0  # seconds until a batch has ended
     batch_faults: float = 0.0  # share of a batch's requests that expire or err, the first time
-    forgets: Counter[str] = field(
-        default_factory=Counter
-    )  # answers that get lost, by what they are
+    # Answers that get lost, by what they are.
+    forgets: Counter[str] = field(default_factory=Counter)
     drip: float = 3.0  # seconds that a slow body takes
 
 
@@ -67,10 +68,9 @@ class Server:
         self.refusals: list[float] = []  # when, by time.monotonic
         self.accepted: list[float] = []
         self._bucket, self._filled = conduct.rate / 5, time.monotonic()
+        self._turns = itertools.cycle(PASSING)
 
-    async def answer(
-        self, method: str, path: str, body: bytes
-    ) -> tuple[int, dict[str, str], bytes]:
+    async def answer(self, method: str, path: str, body: bytes) -> Answered:
         """(status, headers, body); headers may hold "x-wire", what the wire does to it."""
         path = path.partition("?")[0]
         if path == "/stats":
@@ -94,7 +94,7 @@ class Server:
             "accepted": self.accepted,
         }
 
-    async def _message(self, request: dict[str, Any]) -> tuple[int, dict[str, str], bytes]:
+    async def _message(self, request: dict[str, Any]) -> Answered:
         self.counts["requests"] += 1
         if len(self.bodies) < 1000:
             self.bodies.append(request)
@@ -131,10 +131,9 @@ class Server:
         return True
 
     def _trouble(self, asked: str, times: int) -> str | None:
-        chance = _chance("fault", asked, times)
-        if times > 1 or chance >= self.conduct.faults:
+        if times > 1 or _chance("fault", asked, times) >= self.conduct.faults:
             return None
-        return PASSING[int(chance / self.conduct.faults * len(PASSING))]
+        return next(self._turns)
 
     def _lasting(self, asked: str) -> str | None:
         chance = _chance("odd", asked, 0)
@@ -142,7 +141,7 @@ class Server:
             return None
         return LASTING[int(chance / self.conduct.oddities * len(LASTING))]
 
-    def _passing(self, kind: str) -> tuple[int, dict[str, str], bytes]:
+    def _passing(self, kind: str) -> Answered:
         if kind.isdecimal():
             return _error(int(kind), "some trouble")
         if kind == "retry-after":
@@ -153,9 +152,10 @@ class Server:
             return 200, {"content-type": "text/html"}, b"<html>a proxy's page</html>"
         if kind == "broken":
             return 200, whole[1], whole[2][: len(whole[2]) // 2]
-        return whole[0], {**whole[1], "x-wire": kind}, whole[2]
+        wire = f"drip {self.conduct.drip}" if kind == "drip" else kind
+        return whole[0], {**whole[1], "x-wire": wire}, whole[2]
 
-    def _batches(self, method: str, path: str, body: bytes) -> tuple[int, dict[str, str], bytes]:
+    def _batches(self, method: str, path: str, body: bytes) -> Answered:
         if method == "POST" and not path:
             requests = json.loads(body)["requests"]
             self.counts["batches"] += 1
@@ -259,89 +259,21 @@ def _chance(*what: object) -> float:
     return int.from_bytes(digest) / 2**64
 
 
-def _json(status: int, value: Any) -> tuple[int, dict[str, str], bytes]:
+def _json(status: int, value: Any) -> Answered:
     return status, {"content-type": "application/json"}, json.dumps(value).encode()
 
 
-def _error(status: int, text: str) -> tuple[int, dict[str, str], bytes]:
+def _error(status: int, text: str) -> Answered:
     error = {"type": "some_error", "message": text}
     return _json(status, {"type": "error", "error": error})
 
 
-class TeacherServer:
+class TeacherServer(HttpServer):
     """The server in a thread of its own."""
 
     def __init__(self, conduct: Conduct | None = None) -> None:
         self.behaviour = Server(conduct or Conduct())
-        self.url = ""
-        self._loop = asyncio.new_event_loop()
-        self._ready = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
-
-    def __enter__(self) -> TeacherServer:
-        self._thread.start()
-        self._ready.wait(10)
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(5)
-
-    def _run(self) -> None:
-        asyncio.set_event_loop(self._loop)
-        server = self._loop.run_until_complete(listen(self.behaviour))
-        self.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        self._ready.set()
-        self._loop.run_forever()
-        server.close()
-        tasks = asyncio.all_tasks(self._loop)
-        for task in tasks:
-            task.cancel()
-        self._loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
-        self._loop.close()
-
-
-async def listen(behaviour: Server, port: int = 0) -> asyncio.Server:
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            while await _one(behaviour, reader, writer):
-                pass
-        except (asyncio.IncompleteReadError, ConnectionError):
-            pass
-        finally:
-            writer.close()
-
-    return await asyncio.start_server(serve, "127.0.0.1", port, backlog=1024)
-
-
-async def _one(
-    behaviour: Server, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-) -> bool:
-    head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
-    method, path, _ = head[0].split(" ")
-    headers = dict(line.lower().split(": ", 1) for line in head[1:] if line)
-    body = await reader.readexactly(int(headers.get("content-length", 0)))
-    status, own, answer = await behaviour.answer(method, path, body)
-    wire = own.pop("x-wire", "")
-    if wire == "reset":
-        writer.transport.abort()
-        return False
-    own["content-length"] = str(len(answer))
-    told = "".join(f"{name}: {value}\r\n" for name, value in own.items())
-    writer.write(f"HTTP/1.1 {status} X\r\n{told}\r\n".encode())
-    if wire == "torn":
-        writer.write(answer[: len(answer) // 2])
-        await writer.drain()
-        return False
-    if wire == "drip":
-        for place in range(0, len(answer), 8):
-            writer.write(answer[place : place + 8])
-            await writer.drain()
-            await asyncio.sleep(behaviour.conduct.drip * 8 / len(answer))
-        return True
-    writer.write(answer)
-    await writer.drain()
-    return True
+        super().__init__(self.behaviour.answer)
 
 
 def main() -> None:
@@ -353,7 +285,7 @@ def main() -> None:
     port = arguments.pop("port")
 
     async def serve() -> None:
-        server = await listen(Server(Conduct(**arguments)), port)
+        server = await listen(Server(Conduct(**arguments)).answer, port)
         print(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", flush=True)
         await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
 

@@ -11,13 +11,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from scicot.annotation.asking import Ask
 from scicot.annotation.plans import Plan
 from scicot.annotation.sending import Sender, looks
 from scicot.errors import ScicotError, StoppedEarly
-from scicot.outputs import beside
+from scicot.outputs import STDOUT, beside
 from scicot.reporting import number_of, some_of
 from scicot.teachers import Reply, TeacherBusy, TeacherError
 
@@ -52,24 +52,21 @@ def check(work: Work, output: Path, *, force: bool) -> None:
         return
     if not work.rows.rereadable:
         raise ScicotError("--batch: needs a file of questions, which it reads more than once")
-    if output.exists() and not output.is_file():
+    if str(output) == STDOUT or (output.exists() and not output.is_file()):
         raise ScicotError(f"--batch: {output} is no file; what is paid for must not get lost")
-    if not work.teacher.name.startswith("anthropic:"):
+    if not hasattr(work.teacher, "batches"):
         raise ScicotError(f"--batch: {work.teacher.name} takes no batches; leave it out")
 
 
 async def run(job: Job) -> None:
     """Have all that is wanted answered by batches."""
-    from scicot.teachers.message_batches import MessageBatches
-    from scicot.teachers.messages import MessagesTeacher
-
-    teacher, path = job.work.teacher, job.output.path
-    if not isinstance(teacher, MessagesTeacher) or path is None:
-        raise ScicotError("--batch: needs a teacher of the Messages API, and a file")
-    folder = beside(path, FOLDER)
+    teacher: Any = (
+        job.work.teacher
+    )  # `check` has seen that it takes batches, and that OUT is a file
+    folder = beside(Path(job.output.name), FOLDER)
     folder.mkdir(exist_ok=True)
     Plan.tidy(folder)
-    runner = _Runner(job, MessageBatches(teacher), folder)
+    runner = _Runner(job, teacher.batches(), folder)
     try:
         await runner.run()
     except (KeyboardInterrupt, asyncio.CancelledError):

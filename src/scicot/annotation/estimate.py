@@ -11,7 +11,7 @@ from typing import Any
 from scicot import sources
 from scicot.annotation.asking import MISSING
 from scicot.annotation.budget import CHARACTERS_A_TOKEN, characters
-from scicot.annotation.ledger import read_ledger
+from scicot.annotation.ledger import REJECTED, read_ledger
 from scicot.annotation.running import complete
 from scicot.annotation.work import COMMAND, Work, prepare
 from scicot.config import GenerateSettings
@@ -77,7 +77,7 @@ def estimate_cost(
     )
     path = Path(output)
     if not force:
-        check_continues(path, COMMAND, work.asking.fingerprint())
+        check_continues(path, COMMAND, work.asking.fingerprint(), [REJECTED])
     survey = _Survey(work)
     with (
         read_ledger(

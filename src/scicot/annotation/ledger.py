@@ -48,9 +48,8 @@ class Ledger:
         self._output = output
         self._rejects = rejects
         self._index = index
-        self._recent: dict[
-            str, list[str]
-        ] = {}  # kept rationales of a stream, which none reads back
+        # Kept rationales by question, of an output that is a stream and cannot be read back.
+        self._recent: dict[str, list[str]] = {}
         self._committed = time.monotonic()
         self.kept = 0  # rows in OUT, of this run and earlier ones
         self.rejected: Counter[str] = Counter()  # rows beside it, by reason, likewise
@@ -107,11 +106,8 @@ class Ledger:
             self._read[1] = self._rejects.end
         self._enter(row, reason, offset)
 
-    def get(self, name: str) -> Any:
-        """What `put` kept beside the rows, unless it was lost since."""
-        return self._index.get(name)
-
     def put(self, name: str, value: Any) -> None:
+        """Keep something beside the index for the next run, which may find it lost."""
         self._index.put(name, value)
 
     def commit(self) -> None:
@@ -264,8 +260,8 @@ def read_ledger(path: Path | None, *, retry: tuple[str, ...] = ()) -> Iterator[L
     index = Index(None)
     try:
         ledger = Ledger(Output("", io.BytesIO(), None, {}), None, index)
-        if path is not None and path.is_file():
-            ledger._catch_up(*(own for own in (path, beside(path, REJECTED)) if own.exists()))
+        files = [] if path is None else [path, beside(path, REJECTED)]
+        ledger._catch_up(*(file for file in files if file.is_file()))
         index.retry(retry)
         yield ledger
     finally:

@@ -1,4 +1,4 @@
-"""A coroutine run to its end, also from within a running loop (a notebook's)."""
+"""What running a job comes to: its end, or that nobody wants to wait for it any longer."""
 
 from __future__ import annotations
 
@@ -7,7 +7,17 @@ from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
+from scicot.errors import StoppedEarly
+
 T = TypeVar("T")
+
+
+def out_of_patience(trouble: str, seconds: float, most: float) -> StoppedEarly:
+    """That a wait of so many seconds more would be longer than --max-wait lets all of it be."""
+    return StoppedEarly(
+        f"{trouble}; would have to wait {seconds:.0f} s more, --max-wait is {most:.0f} s in all;"
+        " the same command goes on from here"
+    )
 
 
 def complete(work: Coroutine[Any, Any, T]) -> T:

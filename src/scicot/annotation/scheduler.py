@@ -16,6 +16,7 @@ from typing import Any, Protocol
 
 from scicot.annotation.asking import Ask
 from scicot.annotation.pace import Pace
+from scicot.annotation.running import out_of_patience
 from scicot.config import GenerateSettings
 from scicot.errors import ScicotError, StoppedEarly
 from scicot.reporting import Reporter, number_of
@@ -50,7 +51,7 @@ class Scheduler:
         look: Callable[[], None],
         blocking: bool = False,
     ) -> None:
-        self.in_flight = getattr(teacher, "in_flight", None) or settings.concurrency
+        self._in_flight = getattr(teacher, "in_flight", None) or settings.concurrency
         self._teacher = teacher
         self._settings = settings
         self._reporter = reporter
@@ -67,7 +68,9 @@ class Scheduler:
     async def run(self, asks: Iterator[Ask | None], take: Take) -> None:
         """Ask all; raises what stopped the work, when what was on its way has been taken."""
         pull = asyncio.Lock()
-        workers = [asyncio.create_task(self._work(asks, take, pull)) for _ in range(self.in_flight)]
+        workers = [
+            asyncio.create_task(self._work(asks, take, pull)) for _ in range(self._in_flight)
+        ]
         # Who stops us may not wait long; where we stop by ourselves, what is paid for is awaited.
         patience = _GRACE_SECONDS
         try:
@@ -195,11 +198,7 @@ class Scheduler:
         asked_for = (busy.retry_after or 0.0) > self._settings.max_wait
         if not (busy.limited or asked_for) and self._answered_at > began:
             return TeacherError(f"{busy}, again and again for {self._settings.max_wait:.0f} s")
-        raise StoppedEarly(
-            f"{self._teacher.name}: {busy}; would have to wait {delay:.0f} s more,"
-            f" --max-wait is {self._settings.max_wait:.0f} s in all;"
-            " the same command goes on from here"
-        )
+        raise out_of_patience(f"{self._teacher.name}: {busy}", delay, self._settings.max_wait)
 
     def _tell(self, busy: TeacherBusy) -> None:
         """Warn of each kind of trouble once."""

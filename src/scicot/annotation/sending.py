@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from scicot.annotation.plans import Plan
+from scicot.annotation.running import out_of_patience
 from scicot.errors import ScicotError, StoppedEarly
 from scicot.reporting import number_of
 from scicot.teachers import TeacherBusy, TeacherError
@@ -38,10 +39,7 @@ class Patience:
         self._waited += seconds
         self._delay = min(2 * self._delay, 60.0)
         if self._waited > self._most:
-            raise StoppedEarly(
-                f"{busy}; would have to wait {seconds:.0f} s more, --max-wait is"
-                f" {self._most:.0f} s in all; the same command goes on from here"
-            )
+            raise out_of_patience(str(busy), seconds, self._most)
         await self.sleep(seconds)
 
 

@@ -28,31 +28,30 @@ class Watermark:
         self._rows = rows
         self._ledger = ledger
         self._samples = settings.samples
-        self._open: dict[str, int] = {}  # requests of the questions under way, in their order
+        # Questions under way, in their order: (the how many-th each is, its requests unanswered).
+        self._open: dict[str, tuple[int, int]] = {}
         self._places: deque[tuple[int, sources.Prefix]] = deque()  # (questions read, the place)
-        self._read = self._ended = 0  # questions; of them, how many from the first on are done
-        self._numbers: dict[str, int] = {}
+        self._read = 0  # questions
 
     def began(self, identity: str, requests: int) -> None:
         """A question was read, of which so many requests are to be answered."""
         self._read += 1
         if requests:
-            self._open[identity] = requests
-            self._numbers[identity] = self._read
+            self._open[identity] = self._read, requests
         if self._read % _STRIDE == 0 and (place := self._rows.prefix()) is not None:
             self._places.append((self._read, place))
 
     def answered(self, identity: str) -> None:
         """One of its requests has its row."""
-        left = self._open.get(identity, 0) - 1
-        if left > 0:
-            self._open[identity] = left
-        elif left == 0:
-            del self._open[identity], self._numbers[identity]
+        number, left = self._open.get(identity, (0, 0))
+        if left > 1:
+            self._open[identity] = number, left - 1
+        else:
+            self._open.pop(identity, None)
 
     def remember(self) -> None:
         """Keep the last place before which all is done."""
-        first = next(iter(self._numbers.values()), self._read + 1)
+        first = next(iter(self._open.values()), (self._read + 1, 0))[0]
         place = None
         while self._places and self._places[0][0] < first:
             _, place = self._places.popleft()

@@ -6,16 +6,11 @@
 
 A source may be JSON lines, another JSON file or a table, in any format of scicot.formats. places.py
 opens it, files.py tells its kind, documents.py reads JSON, tables.py CSV and hub.py the Hub;
-rows.py makes records of what these find.
+rows.py makes records of what these find, and kinds.py questions, rationales or predictions of them.
 """
 
-from scicot.sources.places import Source, is_rereadable, located_rows, sha256_of
-from scicot.sources.prefix import Prefix
-from scicot.sources.rows import (
-    Counts,
+from scicot.sources.kinds import (
     Kind,
-    NotAsked,
-    Rows,
     count_unique,
     kind_of,
     predictions,
@@ -23,6 +18,9 @@ from scicot.sources.rows import (
     rationales,
     unique,
 )
+from scicot.sources.places import Source, is_rereadable, located_rows, sha256_of
+from scicot.sources.prefix import Prefix
+from scicot.sources.rows import Counts, NotAsked, Rows
 
 __all__ = [
     "Counts",

@@ -70,7 +70,9 @@ class Teacher(Protocol):
     """The one-method seam.
 
     A teacher that answers many requests at a time faster than one by one may say with an attribute
-    `in_flight` how many it wants to have at a time, whatever --concurrency says.
+    `in_flight` how many it wants to have at a time, whatever --concurrency says. It may also have
+    `count_tokens(request)` (how many a request sends), `batches()` (many requests, answered within
+    a day: message_batches.py) and `identity`, where its name may stand for several.
     """
 
     @property

@@ -15,7 +15,6 @@ from typing import Any
 import anthropic
 import httpx2
 
-from scicot.errors import ScicotError
 from scicot.teachers.base import Reply, Request, TeacherBusy, TeacherError
 from scicot.teachers.messages import MessagesTeacher, outcome_of, reply_of
 
@@ -114,7 +113,7 @@ def _batch(sent: Any) -> Batch:
     counts = getattr(sent, "request_counts", None)
     created, identity = getattr(sent, "created_at", None), getattr(sent, "id", None)
     if counts is None or not isinstance(created, datetime) or not isinstance(identity, str):
-        raise ScicotError("the teacher's server does not speak the Message Batches API")
+        raise TeacherBusy("the server's answer is no batch of the Message Batches API")
     ended = sent.processing_status == "ended"
     numbers = {name: n for name, n in counts.model_dump().items() if isinstance(n, int)}
     return Batch(identity, ended, created, numbers, getattr(sent, "archived_at", None) is not None)

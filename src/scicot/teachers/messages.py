@@ -10,7 +10,7 @@ import asyncio
 import json
 import os
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import anthropic
@@ -20,6 +20,9 @@ from scicot.errors import ScicotError
 from scicot.prompts import Prompt
 from scicot.teachers.base import Reply, Request, TeacherBusy, TeacherError
 from scicot.teachers.limits import allowances, retry_after
+
+if TYPE_CHECKING:
+    from scicot.teachers.message_batches import MessageBatches
 
 _CREDENTIALS = (401, 402, 403)
 _LIMITED = (429, 529)
@@ -116,6 +119,12 @@ class MessagesTeacher:
             if isinstance(error, anthropic.APIStatusError) and error.status_code in _CREDENTIALS:
                 raise outcome_of(error) from None
             return None
+
+    def batches(self) -> MessageBatches:
+        """The same model behind the Message Batches API."""
+        from scicot.teachers.message_batches import MessageBatches
+
+        return MessageBatches(self)
 
     async def close(self) -> None:
         await self.client.close()

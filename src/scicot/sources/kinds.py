@@ -1,0 +1,167 @@
+"""What rows are read as: questions, rationales, predictions; and each question once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Literal, Required, TypedDict, Unpack
+
+from scicot.errors import ScicotError
+from scicot.formats import to_question_row
+from scicot.records import (
+    PREDICTED,
+    PREDICTION_FIELDS,
+    REASONS,
+    Prediction,
+    Question,
+    Rationale,
+    Row,
+    RowProblem,
+    content_id,
+)
+from scicot.reporting import Reporter, counted, number_of
+from scicot.sources.places import Source
+from scicot.sources.rows import Rows
+from scicot.sources.seen import Seen
+
+Kind = Literal["question", "rationale", "prediction"]
+
+
+def kind_of(row: Row) -> Kind:
+    """What a row in scicot's schema is; a prediction may hold the rationale it was made from."""
+    if "prediction" in row:
+        return "prediction"
+    return "rationale" if "rationale" in row else "question"
+
+
+class Options(TypedDict, total=False):
+    """The options of Rows, which those below hand on."""
+
+    limit: int | None
+    skip_invalid: bool
+    empty_pipe: bool
+    reporter: Required[Reporter]
+
+
+def questions(
+    source: Source,
+    *,
+    check: Callable[[Question], None] | None = None,
+    **options: Unpack[Options],
+) -> Rows[Question]:
+    """The questions of rows of any kind; what else a row holds stays in the question's `extra`.
+
+    `check` raises RowProblem for a question that the caller cannot use.
+    """
+
+    def parse(row: Row) -> Sequence[Question]:
+        question = Question.from_row(row)
+        if check is not None:
+            check(question)
+        return (question,)
+
+    return Rows(source, parse, **options)
+
+
+def rationales(source: Source, **options: Unpack[Options]) -> Rows[Rationale]:
+    """What the students learn from: rationale rows, or prediction rows with a student's own.
+
+    A prediction row gives one record for each of its rationales.
+    """
+    return Rows(source, _rationales_of, **options)
+
+
+def predictions(
+    source: Source,
+    *,
+    convert: Callable[[Row], Row] = to_question_row,
+    **options: Unpack[Options],
+) -> Rows[Prediction]:
+    """What is evaluated: prediction rows, or rationale rows with the teacher's own conclusion.
+
+    `convert` brings rows of another kind into scicot's schema.
+    """
+    return Rows(source, _predictions_of, convert=convert, **options)
+
+
+def unique(
+    questions: Iterable[Question], reporter: Reporter | None, further: str | None = None
+) -> Iterator[Question]:
+    """Each question once, the first with its id; how many were repeated is noted at the end, or
+    warned of where what is left out with them has a name, `further`.
+
+    Raises ScicotError where two different questions share an id, by which rows are joined.
+    """
+    seen = Seen()
+    repeated = 0
+    for question in questions:
+        asked = content_id(question.question, question.context, question.choices)
+        try:
+            new = seen.is_new(question.id, asked)
+        except ValueError:
+            raise ScicotError(
+                f"two different questions have the id {question.id!r}; rename one"
+            ) from None
+        if new:
+            yield question
+        else:
+            repeated += 1
+    if repeated and reporter is not None and further:
+        reporter.warn(
+            f"{number_of(repeated, further)} left out: of each question the first is read"
+        )
+    elif repeated and reporter is not None:
+        reporter.note(
+            f"{number_of(repeated, 'repeated question')} left out, the same by id and text"
+        )
+
+
+def count_unique(rows: Rows[Question], reporter: Reporter) -> int | None:
+    """Read and validate everything before any work is done; None where rows come only once."""
+    if not rows.rereadable:
+        return None
+    with reporter.task(f"checking {rows.source}") as task:
+        return sum(1 for _ in counted(unique(rows, None), task))
+
+
+def _rationales_of(row: Row) -> Sequence[Rationale]:
+    kind = kind_of(row)
+    if kind == "rationale":
+        if row.get("reason") in REASONS and "request" in row:
+            raise RowProblem(f"was rejected ({row['reason']}): not fit to learn from")
+        return (Rationale.from_row(row),)
+    if kind == "question":
+        raise RowProblem('has no "rationale"; scicot generate-rationales makes them')
+    prediction = Prediction.from_row(row)
+    if not prediction.rationales:
+        raise RowProblem("was predicted without a rationale, so there is none to learn from")
+    source = prediction.models.get("rationale_from", "student")
+    if source == "shuffled":
+        raise RowProblem("was predicted behind another question's rationale: not fit to learn from")
+    question = prediction.question.without_rationale()
+    teacher = PREDICTED if source == "student" else None
+    return [
+        Rationale(question, text, sample=index, teacher=teacher)
+        for index, text in enumerate(prediction.rationales)
+    ]
+
+
+def _predictions_of(row: Row) -> Sequence[Prediction]:
+    kind = kind_of(row)
+    if kind == "prediction":
+        return (Prediction.from_row(row),)
+    if kind == "rationale" and "conclusion" in row:
+        return (_concluded(row),)
+    raise RowProblem('has no "prediction"; scicot predict makes them')
+
+
+def _concluded(row: Row) -> Prediction:
+    """The teacher's answer as a prediction; a conclusion that names no choice is no answer.
+
+    Rejected rows count too, and of a refusal there is no explanation.
+    """
+    given = Rationale.from_row({**row, "rationale": row["rationale"] or "(none)"})
+    question = given.question.without(PREDICTION_FIELDS)
+    answer = given.conclusion if given.conclusion in question.labels else None
+    models = {"teacher": given.teacher, "saw_answer": given.saw_answer}
+    rationales = (row["rationale"],) if row["rationale"] else ()
+    return Prediction(question, rationales, answer, {}, None, models)
