@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.markup import escape
 
+from scicot.processes import rank
 from scicot.reporting import Reporter, Task
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def reporter(*, quiet: bool = False, verbose: bool = False) -> Reporter:
         os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")
         os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
         warnings.simplefilter("ignore")
-    return _ConsoleReporter(quiet)
+    return _ConsoleReporter(quiet) if rank() == 0 else _Follower(quiet=True)
 
 
 class _ConsoleReporter:
@@ -102,6 +103,13 @@ class _ConsoleReporter:
                 progress.stop()
         else:
             yield _PlainTask(description, total)
+
+
+class _Follower(_ConsoleReporter):
+    """Of a process that is not the first of several: that one speaks."""
+
+    def warn(self, message: str) -> None:
+        pass
 
 
 class _Silent:

@@ -13,6 +13,7 @@ import typer
 from typer.core import TyperGroup
 
 from scicot.errors import ScicotError, StoppedEarly
+from scicot.processes import StoppedByAnother, rank
 from scicot.version import __version__
 from scicot_cli import console
 from scicot_cli.evaluate import evaluate
@@ -26,14 +27,16 @@ BROKEN_PIPE = 128 + signal.SIGPIPE  # what a shell reports of a filter whose rea
 
 
 class _Terminated(KeyboardInterrupt):
-    """SIGTERM. Not an Exception, or some library would take it for a trouble of its own."""
+    """SIGTERM or SIGUSR1, as batch systems send them. Not an Exception, or some library would take
+    it for a trouble of its own."""
 
 
 def _stopped(wish: KeyboardInterrupt) -> int:
     """Say what happened; the exit code that says it too."""
-    terminated = isinstance(wish, _Terminated)
+    terminated = isinstance(wish, _Terminated | StoppedByAnother)
     how = "terminated" if terminated else "interrupted"
-    console.error(f"{how}; the same command goes on from here")
+    if rank() == 0:
+        console.error(f"{how}; the same command goes on from here")
     return StoppedEarly.exit_code if terminated else 128 + signal.SIGINT
 
 
@@ -47,7 +50,9 @@ class _Commands(TyperGroup):
         try:
             return super().invoke(ctx)
         except ScicotError as error:
-            console.error(str(error))
+            # Of several processes all meet a user's mistake, and one tells of it.
+            if rank() == 0 or error.of_one_process:
+                console.error(str(error))
             raise typer.Exit(error.exit_code) from None
         except KeyboardInterrupt as wish:
             raise typer.Exit(_stopped(wish)) from None
@@ -109,13 +114,13 @@ app.command("evaluate")(evaluate)
 
 
 def _on_signal(number: int, frame: FrameType | None) -> None:
-    console.stop.ask(_Terminated() if number == signal.SIGTERM else KeyboardInterrupt())
+    console.stop.ask(KeyboardInterrupt() if number == signal.SIGINT else _Terminated())
 
 
 def main() -> None:
     """The `scicot` script."""
-    signal.signal(signal.SIGTERM, _on_signal)
-    signal.signal(signal.SIGINT, _on_signal)
+    for number in (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT):
+        signal.signal(number, _on_signal)
     try:
         app()
     except KeyboardInterrupt as wish:  # before a command has begun, or after its end

@@ -97,6 +97,13 @@ Device = Annotated[
 Precision = Annotated[
     str, typer.Option("--precision", help="auto (bf16 on CUDA, else fp32), fp32 or bf16.")
 ]
+TrainingPrecision = Annotated[
+    str,
+    typer.Option(
+        "--precision",
+        help="auto (bf16 where the device has instructions for it, else fp32), fp32 or bf16.",
+    ),
+]
 
 # Training, both stages
 RationaleFiles = Annotated[
@@ -119,7 +126,56 @@ Epochs = Annotated[float, typer.Option("--epochs", help="Passes over the rows.")
 MaxSteps = Annotated[
     int | None, typer.Option("--max-steps", help="Optimizer steps, instead of --epochs.")
 ]
-BatchSize = Annotated[int, typer.Option("--batch-size", help="Rows an optimizer step.")]
+BatchSize = Annotated[
+    str,
+    typer.Option(
+        "--batch-size",
+        metavar="ROWS|TOKENS|auto",
+        help="Of an optimizer step, over all devices: rows (32), tokens of inputs and targets"
+        " (8192tokens), or auto: as many tokens as fit.",
+    ),
+]
+Accumulate = Annotated[
+    int | None,
+    typer.Option(
+        "--accumulate",
+        help="Batches that a step is taken in, one after another: more take less memory. [default:"
+        " as suits the device]",
+    ),
+]
+Attention = Annotated[
+    config.Attention,
+    typer.Option("--attention", help="auto (eager on a CPU, else sdpa), eager or sdpa."),
+]
+GradientCheckpointing = Annotated[
+    bool,
+    typer.Option("--gradient-checkpointing", help="Take less memory, and a third more time."),
+]
+Compile = Annotated[
+    bool, typer.Option("--compile", help="Through torch.compile: slow to start, then faster.")
+]
+Lora = Annotated[
+    int,
+    typer.Option(
+        "--lora",
+        metavar="RANK",
+        help="Train adapters of this rank in place of all weights, and merge them at the end; needs"
+        " scicot\\[lora]. [default: none]",
+        show_default=False,
+    ),
+]
+CheckpointMinutes = Annotated[
+    float,
+    typer.Option("--checkpoint-minutes", help="Minutes between two checkpoints."),
+]
+Jobs = Annotated[
+    int | None,
+    typer.Option(
+        "--jobs",
+        help="Train so many of a command's students (folds, seeds) side by side. [default: as many"
+        " as the devices have room for]",
+    ),
+]
 LearningRate = Annotated[
     float, typer.Option("--learning-rate", help="Peak learning rate; it then falls linearly to 0.")
 ]

@@ -73,33 +73,6 @@ def test_equal_weights_and_tokens(trained: Trained, tmp_path: Path, recorder: Re
     assert again == manifest
 
 
-def test_the_losses_of_both_tasks_are_weighed() -> None:
-    """mean over label tokens + weight x mean over rationale tokens, padding apart."""
-    import torch
-
-    from scicot.training.trainer import _Trainer
-
-    class Fixed:
-        """A model whose logits are what they are."""
-
-        def __init__(self, logits: torch.Tensor) -> None:
-            self.logits = logits
-
-        def __call__(self, **_: Any) -> Any:
-            return self
-
-    logits = torch.randn(3, 4, 5, generator=torch.Generator().manual_seed(0))
-    labels = torch.tensor([[1, 2, -100, -100], [3, 0, 4, -100], [2, -100, -100, -100]])
-    nll = -logits.log_softmax(-1)
-    of_labels = (nll[0, 0, 1] + nll[0, 1, 2] + nll[2, 0, 2]) / 3
-    of_rationale = (nll[1, 0, 3] + nll[1, 1, 0] + nll[1, 2, 4]) / 3
-    trainer = object.__new__(_Trainer)
-    trainer.rationale_loss_weight = 0.5
-    inputs = {"labels": labels, "task": torch.tensor([0, 1, 0])}
-    loss = trainer.compute_loss(Fixed(logits), inputs)
-    assert float(loss) == pytest.approx(float(of_labels + 0.5 * of_rationale), rel=1e-5)
-
-
 @pytest.mark.parametrize(
     ("method", "settings", "said"),
     [

@@ -2,13 +2,17 @@ import random
 from collections import Counter
 from typing import Any
 
+import numpy as np
 import pytest
 
 from scicot import TrainSettings
 from scicot.records import Choice, Question, Rationale
 from scicot.stages import Stage
 from scicot.training.examples import Example, Lesson, digest, encode, examples_of
-from scicot.training.schedule import Schedule
+from scicot.training.plan import tokens
+from scicot.training.plan.batching import alike, padded, shares
+from scicot.training.plan.layout import Layout, fewest_costs
+from scicot.training.plan.schedule import Schedule
 
 
 class Letters:
@@ -30,12 +34,22 @@ def lesson(number: int, file: int = 0, rationale: str = "Metals conduct.") -> Le
     return Lesson(Question(str(number), f"Q{number}?", choices, "B"), rationale, file)
 
 
-def schedule(lessons: list[Lesson], stage: Stage = Stage.ANSWER, **settings: Any) -> Schedule:
-    return Schedule(lessons, stage, Letters(), TrainSettings(batch_size=4, **settings))
+def schedule(
+    lessons: list[Lesson], stage: Stage = Stage.ANSWER, ranks: int = 1, **settings: Any
+) -> Schedule:
+    asked = TrainSettings(**{"batch_size": 4, "device": "cpu", **settings})
+    return Schedule(lessons, stage, Letters(), asked, ranks=ranks)
 
 
-def sources(made: Schedule) -> list[str]:
-    return [text(made[item]["input_ids"]) for item in range(len(made))]
+def rows(made: Schedule, steps: range | None = None) -> list[dict[str, Any]]:
+    """All rows of the steps, in their order."""
+    a_step = len(made) // made.steps
+    items = range(len(made)) if steps is None else range(a_step * steps.start, a_step * steps.stop)
+    return [row for item in items for row in made[item] if row["share"]]
+
+
+def sources(made: Schedule, steps: range | None = None) -> list[str]:
+    return [text(row["input_ids"]) for row in rows(made, steps)]
 
 
 def test_an_epoch_holds_every_row_once_in_a_new_order() -> None:
@@ -47,6 +61,107 @@ def test_an_epoch_holds_every_row_once_in_a_new_order() -> None:
     assert epochs[0] != epochs[1]
     assert sources(schedule([lesson(n) for n in range(8)], epochs=3)) == read
     assert sources(schedule([lesson(n) for n in range(8)], epochs=3, seed=1)) != read
+
+
+def test_fewer_rows_than_a_step_holds_are_a_step() -> None:
+    made = schedule([lesson(n) for n in range(3)], batch_size=32, epochs=2)
+    assert made.steps == 2
+    assert [len(set(sources(made, range(n, n + 1)))) for n in range(2)] == [3, 3]
+
+
+def test_batches_of_like_lengths_hold_every_row_once_and_little_padding() -> None:
+    dice = np.random.default_rng(0)
+    lengths = np.stack([dice.lognormal(4, 0.5, 1000), dice.lognormal(4, 0.7, 1000)], 1).astype(int)
+    for count in (1, 7, 63, 1000):
+        made = alike(lengths, np.ones(1000), count)
+        assert sorted(np.concatenate(made)) == list(range(1000))
+        assert len(made) == count
+        assert max(map(len, made)) - min(map(len, made)) <= 1
+    sixteen = alike(lengths, np.ones(1000), 63)
+    waste = sum(padded(lengths[batch]) for batch in sixteen) - lengths.sum()
+    in_turn = np.array_split(np.arange(1000), 63)
+    assert waste < 0.15 * (sum(padded(lengths[batch]) for batch in in_turn) - lengths.sum())
+    by_tokens = alike(lengths, lengths.sum(axis=1), 50)
+    sums = [lengths[batch].sum() for batch in by_tokens]
+    assert max(sums) < 1.3 * min(sums)
+
+
+def test_the_rows_of_a_step_may_be_counted_in_tokens() -> None:
+    lessons = [lesson(n, rationale="why " * (n % 9)) for n in range(90)]
+    made = schedule(lessons, Stage.RATIONALE, batch_size="600tokens", epochs=1)
+    held = [
+        sum(len(row["input_ids"]) + len(row["labels"]) for row in rows(made, range(step, step + 1)))
+        for step in range(made.steps)
+    ]
+    assert made.tokens(made.steps) == sum(held)
+    assert sum(held) / len(held) == pytest.approx(600, rel=0.1)
+    assert max(held) < 1.35 * min(held)
+    assert len(set(sources(made))) == 90
+
+
+@pytest.mark.parametrize("ranks", [1, 2, 3, 5, 8])
+@pytest.mark.parametrize("stage", [Stage.RATIONALE, Stage.MULTI_TASK])
+def test_processes_share_the_steps_of_one(ranks: int, stage: Stage) -> None:
+    lessons = [lesson(n, rationale="why " * (n % 7) + "so") for n in range(50)]
+    alone = schedule(lessons, stage, batch_size=8, epochs=2)
+    shared = schedule(lessons, stage, ranks, batch_size=8, epochs=2)
+    assert len(shared) == shared.steps * shared.turns * ranks
+    for step in range(alone.steps):
+        one, many = (rows(made, range(step, step + 1)) for made in (alone, shared))
+        assert sorted(map(repr, one)) == sorted(map(repr, many))
+    assert all(shared[item] for item in range(len(shared)))
+
+
+def test_the_target_tokens_of_a_step_weigh_the_same() -> None:
+    lessons = [lesson(n, rationale="why " * (n % 7) + "so") for n in range(20)]
+    made = schedule(lessons, Stage.RATIONALE, epochs=1)
+    for step in range(made.steps):
+        own = rows(made, range(step, step + 1))
+        assert len({row["share"] for row in own}) == 1
+        assert sum(row["share"] * len(row["labels"]) for row in own) == pytest.approx(1)
+    both = schedule(lessons, Stage.MULTI_TASK, rationale_loss_weight=0.5, epochs=1)
+    own = rows(both, range(1))
+    assert sum(row["share"] * len(row["labels"]) for row in own) == pytest.approx(1.5)
+
+
+def test_groups_are_joined_where_that_costs_less() -> None:
+    alike_ones = np.array([[[8, 100, 50]] * 4] * 5)
+    assert fewest_costs(alike_ones, "cpu") == 1
+    unlike = np.array([[[8, 100, 50], [8, 400, 300], [8, 30, 20], [8, 1000, 500]]] * 5)
+    assert fewest_costs(unlike, "cpu") == 4
+    asked = TrainSettings(batch_size=32, accumulate=3)
+    assert Layout.grouped(asked, 320, 1000) == Layout(32, None, 6, 3)
+    assert Layout.grouped(asked, 2, 1000) == Layout(32, None, 2, 2)
+
+
+def test_one_who_goes_on_keeps_the_layout() -> None:
+    lessons = [lesson(n, rationale="why " * (n % 9)) for n in range(40)]
+    first = schedule(lessons, Stage.RATIONALE, epochs=2)
+    other = Layout(4, None, 2, 1)
+    kept = Schedule(
+        lessons, Stage.RATIONALE, Letters(), TrainSettings(batch_size=4, epochs=2), layout=other
+    )
+    assert kept.layout == other != first.layout
+
+
+def test_many_rows_are_tokenised_once_and_read_from_the_disk(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Any
+) -> None:
+    import datasets
+
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path)
+    monkeypatch.setattr(tokens, "_CHUNK", 8)
+    monkeypatch.setattr("scicot.training.plan.schedule.MANY", 10)
+    lessons = [lesson(n, rationale="so " * (n % 5) + "yes") for n in range(40)]
+    cached = schedule(lessons, Stage.RATIONALE, epochs=1, max_source_tokens=64)
+    files = {file: file.stat().st_mtime_ns for file in tmp_path.rglob("*.arrow")}
+    assert files
+    again = schedule(lessons, Stage.RATIONALE, epochs=1, max_source_tokens=64)
+    assert {f: f.stat().st_mtime_ns for f in tmp_path.rglob("*.arrow")} == files
+    monkeypatch.setattr("scicot.training.plan.schedule.MANY", 1000)
+    in_memory = schedule(lessons, Stage.RATIONALE, epochs=1, max_source_tokens=64)
+    assert rows(cached) == rows(again) == rows(in_memory)
+    assert cached.cuts == again.cuts == in_memory.cuts
 
 
 def test_weights_say_how_much_comes_from_each_file() -> None:
@@ -65,13 +180,14 @@ def test_some_rows_lose_their_rationale_some_of_the_time() -> None:
     bare = [("rationale:" not in source, source[:14]) for source in sources(made)]
     assert sum(lost for lost, _ in bare) / len(bare) == pytest.approx(0.3, abs=0.05)
     assert len({name for lost, name in bare if lost}) == 50
+    some = rows(made, range(17))
+    assert made.tokens(17) == sum(len(row["input_ids"]) + len(row["labels"]) for row in some)
 
 
 def test_shuffled_choices_keep_their_answer() -> None:
     made = schedule([lesson(n) for n in range(4)], shuffle_choices=True, epochs=30)
     orders = Counter()
-    for item in range(len(made)):
-        row = made[item]
+    for row in rows(made):
         choices = text(row["input_ids"]).split("choices: ")[1].split(" rationale")[0]
         assert f"({text(row['labels'])}) copper" in choices
         orders[choices] += 1
@@ -96,26 +212,23 @@ def test_choices_that_others_point_at_stay_where_they_are() -> None:
         assert not lesson(1, rationale=rationale).in_fixed_order, rationale
 
 
-def test_a_multi_task_student_meets_both_tasks_of_a_question_together() -> None:
+def test_a_multi_task_student_meets_both_tasks_of_a_question_in_one_step() -> None:
     made = schedule([lesson(n) for n in range(4)], Stage.MULTI_TASK, epochs=1)
-    assert (made.steps, made.batch_items) == (1, 8)
-    rows = [made[item] for item in range(8)]
-    assert [row["task"] for row in rows] == [0, 1] * 4
-    for answer, explanation in zip(rows[::2], rows[1::2], strict=True):
-        assert text(answer["labels"]) == "B"
-        assert text(explanation["labels"]) == "Metals conduct."
-        assert text(answer["input_ids"]).removeprefix("predict") == text(
-            explanation["input_ids"]
-        ).removeprefix("explain")
+    own = rows(made)
+    assert made.steps == 1
+    answers = [row for row in own if text(row["labels"]) == "B"]
+    explained = [row for row in own if text(row["labels"]) == "Metals conduct."]
+    assert len(answers) == len(explained) == 4
+    assert {text(row["input_ids"]).removeprefix("predict") for row in answers} == {
+        text(row["input_ids"]).removeprefix("explain") for row in explained
+    }
 
 
 def test_tokens_are_counted_without_padding() -> None:
-    made = schedule([lesson(n) for n in range(8)], epochs=1.5)
-    rows = [made[item] for item in range(len(made))]
-    assert made.tokens(made.steps) == sum(len(r["input_ids"]) + len(r["labels"]) for r in rows)
-    made = schedule([lesson(n) for n in range(8)], Stage.MULTI_TASK, max_steps=3)
-    rows = [made[item] for item in range(len(made))]
-    assert made.tokens(3) == sum(len(r["input_ids"]) + len(r["labels"]) for r in rows)
+    for stage in (Stage.ANSWER, Stage.MULTI_TASK):
+        made = schedule([lesson(n) for n in range(8)], stage, epochs=1.5)
+        read = rows(made)
+        assert made.tokens(made.steps) == sum(len(r["input_ids"]) + len(r["labels"]) for r in read)
 
 
 def test_what_is_too_long_is_cut_where_it_does_least_harm_and_counted() -> None:
@@ -147,3 +260,11 @@ def test_a_row_knows_whether_a_student_wrote_it_out_of_fold() -> None:
         Rationale.from_row({**row, "rationale": "x", "teacher": "t"}), 0
     ).out_of_fold
     assert Example(examples_of(lesson(1), Stage.DIRECT)[0].source, "B").written == "B"
+
+
+def test_shares_lose_nothing() -> None:
+    batches = [[1, 2, 3], [4, 5], [6], [7, 8]]
+    for ranks in range(1, 10):
+        turns = shares(batches, ranks)
+        assert all(len(turn) == ranks for turn in turns)
+        assert sorted(one for turn in turns for own in turn for one in own) == list(range(1, 9))

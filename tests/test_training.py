@@ -104,7 +104,7 @@ def test_a_stopped_training_goes_on_from_its_checkpoint(
 def test_half_a_checkpoint_is_passed_over(
     trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from scicot.training import trainer
+    from scicot.training.fitting import trainer
 
     half, whole = tmp_path / "checkpoint-9", tmp_path / "checkpoint-5"
     for folder in (half, whole):

@@ -38,3 +38,16 @@ def resolve_precision(precision: str, device: torch.device) -> torch.dtype:
         has_bf16 = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
         return torch.bfloat16 if has_bf16 else torch.float32
     return {"fp32": torch.float32, "bf16": torch.bfloat16}[precision]
+
+
+def training_precision(precision: str, device: torch.device) -> torch.dtype:
+    """The type that matrices are multiplied in while the weights are fp32: "auto" is bf16 where the
+    device has instructions for it, a CPU too (AVX512_BF16 or AMX), else fp32."""
+    import torch
+
+    if precision == "auto" and device.type == "cpu":
+        # Older versions of torch cannot tell.
+        known: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()
+        fast = known.get("avx512_bf16") or known.get("amx_bf16")
+        return torch.bfloat16 if fast else torch.float32
+    return resolve_precision(precision, device)

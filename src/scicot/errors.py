@@ -10,6 +10,7 @@ class ScicotError(Exception):
     """A mistake the user can mend. The message is one line: what, where, what to do."""
 
     exit_code = 1
+    of_one_process = False  # of several that share a command, which otherwise all meet it
 
 
 class InvalidRow(ScicotError):

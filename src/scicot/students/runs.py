@@ -43,6 +43,7 @@ class Manifest:
     template: int = TEMPLATE_VERSION
     finished: bool = False
     packages: Mapping[str, str] = field(default_factory=dict)
+    ways: Mapping[str, str] = field(default_factory=dict)  # device, precision, attention
     metrics: Mapping[str, Any] = field(default_factory=dict)
     examples_sha256: str | None = None  # of the texts it learnt from
     dev_sha256: str | None = None  # of the texts it was selected by

@@ -20,6 +20,7 @@ Metrics = Mapping[str, float]
 
 # Writing rationales costs far more than scoring them: ROUGE-L is of this many at most.
 ROUGE_ROWS = 100
+_BATCH = 32  # sequences measured together
 _TRIED = 32  # rows that tell how long all of them take
 
 
@@ -36,7 +37,7 @@ class Dev:
         dev_accuracy, dev_loss in nats a question, of the gold choice among the choices, and
         dev_temperature for calibration, fitted where it reads what it will read in `predict`."""
         training = model.training
-        engine = TransformersEngine(model.eval(), batch_size=self._settings.batch_size)
+        engine = TransformersEngine(model.eval(), batch_size=_BATCH)
         student = Student(engine, tokenizer, self._settings.max_source_tokens)
         try:
             answers = FORMS[self._stage].answers

@@ -33,10 +33,10 @@ def as_much_as(equals: Sequence[str | os.PathLike[str]], work: Work, reporter: R
     equal = {"runs": [run.identity for run in found], "weights": None, "tokens": tokens}
     if work.student.startswith(PREFIX):
         equal["weights"] = weights
-    an_epoch = -(-len(work.lessons) // work.settings.batch_size)
     one_step = replace(work, settings=replace(work.settings, max_steps=1), equal_to=equal)
     prepared = runs.prepare(one_step, reporter)
-    steps = max(1, round(tokens / prepared.schedule.tokens(an_epoch) * an_epoch))
+    epoch = prepared.schedule.epoch_steps
+    steps = max(1, round(tokens / prepared.schedule.tokens(epoch) * epoch))
     own = sum(weight.numel() for weight in prepared.model.parameters())
     reporter.note(
         f"equal to {', '.join(equal['runs'])}: {own:,} weights (theirs {weights:,}),"

@@ -91,12 +91,11 @@ def _naming(labels: tuple[str, ...]) -> tuple[re.Pattern[str], re.Pattern[str]]:
 @dataclass(frozen=True, slots=True)
 class Example:
     """What a student reads and what it is to write: `target`, which may be cut, and `tail`, which
-    may not. `task` is 1 for the rationale of a multi-task student, whose loss is weighed."""
+    may not."""
 
     source: Input
     target: str
     tail: str = ""
-    task: int = 0
 
     @property
     def written(self) -> str:
@@ -109,16 +108,16 @@ def examples_of(
     """The examples of a lesson for a stage: one, or two for multi-task. `lesson.teaches(stage)`."""
     question, rationale = lesson.question, lesson.rationale
     explanation = Example(
-        stages.rationale_input(question, stage), stages.rationale_target(rationale), task=1
+        stages.rationale_input(question, stage), stages.rationale_target(rationale)
     )
     if stage is Stage.RATIONALE:
-        return (replace(explanation, task=0),)
+        return (explanation,)
     before = stages.before_answer(None, stage)
     target = stages.answer_target(
         question, question.answer or "", answer_as=answer_as, before=before
     )
     if stage is Stage.ONE_SEQUENCE:
-        return (replace(explanation, tail=target, task=0),)
+        return (replace(explanation, tail=target),)
     read = "" if drop_rationale else rationale
     answer = Example(stages.answer_input(question, read, stage), target)
     if stage is Stage.MULTI_TASK:
@@ -161,8 +160,8 @@ def encode(
             short = target_within(examples[place], tokenizer, max_target_tokens)
             targets[place] = tokenizer(text_target=short)["input_ids"]
     rows = [
-        {"input_ids": source, "labels": target, "task": example.task}
-        for source, target, example in zip(sources, targets, examples, strict=True)
+        {"input_ids": source, "labels": target}
+        for source, target in zip(sources, targets, strict=True)
     ]
     return Encoded(rows, cuts, cut_targets)
 

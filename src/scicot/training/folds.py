@@ -9,10 +9,10 @@ its second-level data (Wolpert 1992).
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from scicot import jsonl
+from scicot import jsonl, processes
 from scicot.errors import ScicotError
 from scicot.outputs import open_output
 from scicot.records import STUDENT, Rationale, Row
@@ -64,10 +64,24 @@ class Folds:
     def write(self, main: Work, works: Sequence[Work], reporter: Reporter) -> dict[str, float]:
         """Write RUN/out_of_fold.jsonl by the trained fold students; rationales that were written
         before are kept. Gives what is known of them: their number and mean ROUGE-L."""
-        overlap = 0.0
         with reporter.task("writing out-of-fold rationales", len(self.lessons)) as task:
-            written = [self._written(work, fold, task) for fold, work in enumerate(works)]
+            own = {
+                fold: self._written(work, fold, task)
+                for fold, work in enumerate(works)
+                if fold % processes.count() == processes.rank()
+            }
+            processes.wait()
+            return processes.by_first(lambda: self._gathered(main, works, own, task))
+
+    def _gathered(
+        self, main: Work, works: Sequence[Work], own: Mapping[int, Iterator[str]], task: Task
+    ) -> dict[str, float]:
+        # What other processes have written is read.
+        written = [
+            own.get(fold) or self._written(work, fold, task) for fold, work in enumerate(works)
+        ]
         names = [f"{STUDENT}{main.run.name}/folds/{Run.at(work.run).identity}" for work in works]
+        overlap = 0.0
         with jsonl.replacing(main.run / FILE) as stream:
             for (sample, lesson), fold in zip(_samples(self.lessons), self.fold_of, strict=True):
                 text = next(written[fold])

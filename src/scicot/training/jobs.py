@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Unpack
 
-from scicot import sources
+from scicot import processes, sources
 from scicot.config import TrainSettings
 from scicot.devices import resolve_device
 from scicot.errors import ScicotError
-from scicot.outputs import locked, make_parent
-from scicot.reporting import LogReporter, Reporter
+from scicot.outputs import STDOUT, locked, make_parent
+from scicot.reporting import LogReporter, Muted, Reporter
 from scicot.stages import Stage
 from scicot.students.runs import Manifest
 from scicot.training import hub, trackers
 from scicot.training.equal import as_much_as
+from scicot.training.fitting import lora
 from scicot.training.rows import Options, Reader
 from scicot.training.runs import Work
 from scicot.training.several import train_all
@@ -129,10 +131,16 @@ def _train(
         raise ScicotError(f"-o {run}: name a directory for the run")
     _check(settings, stage)
     trackers.check(report_to)
+    lora.check(settings.lora)
     if push_to_hub:
         hub.check_push(push_to_hub)
     files = [files] if isinstance(files, str | os.PathLike) else files
+    processes.join(settings.device)
+    if processes.rank():
+        reporter = Muted(reporter)
     reader = Reader(stage, settings, options, reporter)
+    if processes.count() > 1 and STDOUT in [*files, *reader.dev_files]:
+        raise ScicotError("-: several processes cannot share standard input; name a file")
     for source in [*files, *reader.dev_files, *equal_to, student]:
         if Path(source).exists() and Path(source).resolve().is_relative_to(place.resolve()):
             raise ScicotError(f"{os.fspath(source)}: lies in -o {place}; name another directory")
@@ -143,12 +151,19 @@ def _train(
     work = Work(place, stage, student, settings, parts.train, parts.dev, data)
     if equal_to:
         work = as_much_as(equal_to, work, reporter)
-    make_parent(place)
-    with locked(place):
+    with ExitStack() as held:
+        processes.by_first(lambda: held.enter_context(_kept(place)))
         manifest = train_all(work, parts.folds, force, report_to, reporter)
-    if push_to_hub:
+    if push_to_hub and processes.rank() == 0:
         reporter.note(f"{place} is at {hub.push(place, push_to_hub, reporter)}")
     return manifest
+
+
+@contextmanager
+def _kept(place: Path) -> Iterator[None]:
+    make_parent(place)
+    with locked(place):
+        yield
 
 
 def _described(file: sources.Source) -> dict[str, str | None]:

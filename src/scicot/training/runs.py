@@ -13,8 +13,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from scicot import jsonl
-from scicot.config import TrainSettings
+from scicot import jsonl, processes
+from scicot.config import AUTO, TrainSettings
 from scicot.errors import ScicotError
 from scicot.outputs import differences
 from scicot.overlap import write_met
@@ -27,13 +27,19 @@ from scicot.training.card import write_card
 from scicot.training.curve import loss_curve
 from scicot.training.dev import Dev
 from scicot.training.examples import Lesson
-from scicot.training.schedule import Schedule
+from scicot.training.plan.layout import Layout
+from scicot.training.plan.schedule import Schedule
 from scicot.training.scratch import PREFIX, build_scratch
 
 Log = list[dict[str, Any]]
 
+_STEPS = 20  # an epoch, at least, where --batch-size auto decides
+
 # Settings that do not decide the weights of a run, or do so through its rows alone.
-_NO_MATTER = ("device", "folds", "fold_by", "dev_fraction", "seeds")
+_NO_MATTER = (
+    *("device", "folds", "fold_by", "dev_fraction", "seeds"),
+    *("gradient_checkpointing", "compile", "checkpoint_minutes", "jobs"),
+)
 
 
 @dataclass(frozen=True)
@@ -157,27 +163,52 @@ def prepare(work: Work, reporter: Reporter) -> Prepared:
         from scicot.students.pretrained import load_pretrained
 
         model, tokenizer = load_pretrained(work.student)
+    begun = processes.by_first(lambda: _begun(work.run))
     with reporter.task("tokenising"):
-        schedule = Schedule(work.lessons, work.stage, tokenizer, work.settings)
+        schedule = processes.first_alone(
+            lambda: Schedule(
+                work.lessons,
+                work.stage,
+                tokenizer,
+                work.settings,
+                layout=begun,
+                ranks=processes.count(),
+            )
+        )
+    if begun is None and work.settings.batch_size == AUTO:
+        _fit_batches(model, schedule, work.settings, reporter)
     return Prepared(model, tokenizer, schedule)
+
+
+def _fit_batches(
+    model: Any, schedule: Schedule, settings: TrainSettings, reporter: Reporter
+) -> None:
+    """Lay the schedule out in as large steps as the device has room for, of which an epoch has
+    some at least."""
+    from scicot.training.fitting.memory import tokens_that_fit
+
+    fit = processes.by_first(lambda: tokens_that_fit(model, schedule.longest, settings))
+    tokens = max(1, min(fit * processes.count(), schedule.tokens_an_epoch // _STEPS))
+    reporter.note(f"--batch-size auto: {tokens} tokens a step")
+    schedule.relay(Layout(rows=None, tokens=tokens, groups=1, batches=1))
+
+
+def _begun(run: Path) -> Layout | None:
+    """The layout of a training that left a checkpoint, which whoever goes on keeps."""
+    checkpoints = run / CHECKPOINTS
+    return Layout.read(checkpoints) if any(checkpoints.glob("checkpoint-*")) else None
 
 
 def train(
     work: Work, prepared: Prepared, reporter: Reporter, report_to: Sequence[str] = ()
 ) -> Manifest:
     """Train the student and leave a finished run directory behind."""
-    from scicot.training.trainer import fit
+    from scicot.training.fitting.trainer import fit, ways
 
     settings, schedule, manifest = work.settings, prepared.schedule, work.manifest()
     _tell_cuts(work, schedule, reporter)
-    work.run.mkdir(parents=True, exist_ok=True)
-    manifest.packages = _versions()
-    manifest.write(work.run)
-    write_met(
-        work.run,
-        (lesson.question for lesson in work.lessons),
-        (lesson.question for lesson in work.dev),
-    )
+    manifest.packages, manifest.ways = _versions(), ways(settings)
+    processes.by_first(lambda: _begin(work, manifest, schedule))
     # To the end: a student that is trained but not saved would be trained again.
     with reporter.stops_deferred():
         metrics, log = fit(
@@ -190,14 +221,26 @@ def train(
             report_to=report_to,
             reporter=reporter,
         )
-        _save(work, prepared, manifest, metrics, log)
+        manifest = processes.by_first(lambda: _save(work, prepared, manifest, metrics, log))
     gc.collect()  # a Trainer and its optimizer hold one another
     return manifest
 
 
+def _begin(work: Work, manifest: Manifest, schedule: Schedule) -> None:
+    """What a run directory holds while its student is trained."""
+    work.run.mkdir(parents=True, exist_ok=True)
+    schedule.layout.write(work.run / CHECKPOINTS)
+    manifest.write(work.run)
+    write_met(
+        work.run,
+        (lesson.question for lesson in work.lessons),
+        (lesson.question for lesson in work.dev),
+    )
+
+
 def _save(
     work: Work, prepared: Prepared, manifest: Manifest, metrics: dict[str, Any], log: Log
-) -> None:
+) -> Manifest:
     """What a finished run directory holds, the manifest that says so last of all."""
     schedule = prepared.schedule
     prepared.model.save_pretrained(work.run)
@@ -223,6 +266,7 @@ def _save(
     for name in (MANIFEST, "README.md", "loss.svg", "trained_on.jsonl", "training_log.jsonl"):
         for left in work.run.glob(f".{name}.*"):  # by starts that were killed
             left.unlink()
+    return manifest
 
 
 def _instead(work: Work) -> str:

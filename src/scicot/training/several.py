@@ -6,12 +6,14 @@ import shutil
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
+from scicot import processes
 from scicot.errors import ScicotError
 from scicot.reporting import Reporter
 from scicot.students.runs import CHECKPOINTS, Manifest, read_manifest
-from scicot.training import runs
+from scicot.training import runs, side_by_side
 from scicot.training.card import write_card
 from scicot.training.folds import Folds
 from scicot.training.runs import Prepared, Work
@@ -32,49 +34,70 @@ def train_all(
     works = [work for one in mains for work in [one, *of_folds[one.run]]]
     for work in works:
         runs.check_rows(work)
-    if force:
-        _check_ours(main.run)
-    done = {} if force else _found(main, mains, works)
+    done = processes.by_first(lambda: _begin(main, mains, works, force))
     todo = [work for work in works if work.run not in done]
-    first = _prepare_first(todo, done, main, reporter)
+    first, room = _prepare_first(todo, done, main, reporter)
     if force:
-        _set_aside(main.run, reporter)
+        processes.by_first(lambda: _set_aside(main.run, reporter))
     if len(mains) > 1:
-        _sum_up(main, mains, done)
+        processes.by_first(lambda: _sum_up(main, mains, done))
+    try:
+        if room > 1:
+            first = None  # its memory is for others now
+            done |= side_by_side.train(todo, room, report_to, reporter)
+        else:
+            done |= _one_by_one(todo, first, report_to, reporter)
+    except ScicotError as error:
+        former = f"; the former run is {_replaced(main.run)}" if force else ""
+        raise type(error)(f"{error}{former}") from None
+    if folds:
+        for one in mains:
+            metrics = folds.write(one, of_folds[one.run], reporter)
+            processes.by_first(partial(_add_folds, done[one.run], metrics, one))
+    if len(mains) > 1:
+        done[main.run] = processes.by_first(lambda: _sum_up(main, mains, done))
+    if processes.rank() == 0:
+        shutil.rmtree(_replaced(main.run), ignore_errors=True)
+    return done[main.run]
+
+
+def _begin(main: Work, mains: Sequence[Work], works: Sequence[Work], force: bool) -> Done:
+    """What is finished already; with `force` nothing is."""
+    if not force:
+        return _found(main, mains, works)
+    _check_ours(main.run)
+    return {}
+
+
+def _one_by_one(
+    todo: Sequence[Work], first: Prepared | None, report_to: Sequence[str], reporter: Reporter
+) -> Done:
+    done = {}
     for number, work in enumerate(todo, start=1):
         if len(todo) > 1:
             reporter.note(f"student {number} of {len(todo)}: {work.run}")
         # Handed over, so that no two students are in memory together.
         prepared, first = first or runs.prepare(work, reporter), None
-        try:
-            done[work.run] = runs.train(work, prepared, reporter, report_to)
-        except ScicotError as error:
-            former = f"; the former run is {_replaced(main.run)}" if force else ""
-            raise ScicotError(f"{error}{former}") from None
+        done[work.run] = runs.train(work, prepared, reporter, report_to)
         del prepared
-    if folds:
-        for one in mains:
-            metrics = folds.write(one, of_folds[one.run], reporter)
-            _add_folds(done[one.run], metrics, one)
-    result = _sum_up(main, mains, done) if len(mains) > 1 else done[main.run]
-    shutil.rmtree(_replaced(main.run), ignore_errors=True)
-    return result
+    return done
 
 
 def _prepare_first(
     todo: Sequence[Work], done: Done, main: Work, reporter: Reporter
-) -> Prepared | None:
-    """Say what there is to do, and see that the first student can be had before anything goes."""
+) -> tuple[Prepared | None, int]:
+    """Say what there is to do, and see that the first student can be had before anything goes; it,
+    and how many students to train side by side."""
     if not todo:
         reporter.note(f"{main.run} is finished already and not trained again")
-        return None
+        return None, 1
     if done:
         count = len(done) + len(todo)
         reporter.note(f"{len(done)} of {count} students are finished and not trained again")
     first = runs.prepare(todo[0], reporter)
-    if len(todo) > 1:
-        _announce(todo, first, reporter)
-    return first
+    if len(todo) == 1:
+        return first, 1
+    return first, processes.by_first(lambda: _announce(todo, first, reporter))
 
 
 def _of_seeds(main: Work) -> list[Work]:
@@ -105,22 +128,25 @@ def _found(main: Work, mains: Sequence[Work], works: Sequence[Work]) -> Done:
     return done
 
 
-def _announce(todo: Sequence[Work], first: Prepared, reporter: Reporter) -> None:
-    from scicot.training.trainer import expected_seconds
+def _announce(todo: Sequence[Work], first: Prepared, reporter: Reporter) -> int:
+    """Say how long it will take; how many students are to be trained side by side."""
+    from scicot.training.fitting.forecast import expected_seconds
 
-    one = expected_seconds(
-        first.model, first.tokenizer, first.schedule, todo[0].judge(), todo[0].settings
-    )
+    settings = todo[0].settings
+    one = expected_seconds(first.model, first.tokenizer, first.schedule, todo[0].judge(), settings)
+    room = side_by_side.room(first, len(todo), one, settings)
     rows = len(todo[0].lessons)
     # By epochs, fold students have less to read; by steps, as much.
     shares = [1.0 if work.settings.max_steps else len(work.lessons) / rows for work in todo]
     folds = sum(work.fold is not None for work in todo)
     of_folds = f", {folds} of them fold students" if folds else ""
+    together = f", {room} side by side" if room > 1 else ""
     writing = ", and then their rationales to write" if folds else ""
     reporter.note(
-        f"{len(todo)} students to train{of_folds}: about {_duration(one)} each,"
-        f" {_duration(one * sum(shares))} in all{writing}"
+        f"{len(todo)} students to train{of_folds}{together}: about {_duration(one)} each alone,"
+        f" {_duration(one * sum(shares))} one by one{writing}"
     )
+    return room
 
 
 def _sum_up(main: Work, mains: Sequence[Work], done: Mapping[Path, Manifest]) -> Manifest:

@@ -1,0 +1,31 @@
+"""The settings of every command and their defaults, in one place. Nothing here imports torch.
+
+Each class checks its own values when it is made, and says what would be right: the command line
+passes its options straight in and reads its defaults from here.
+"""
+
+from scicot.config.checks import Precision
+from scicot.config.evaluate import EvaluateSettings
+from scicot.config.generate import GenerateSettings, Keep, RevealAnswer
+from scicot.config.predict import SAMPLING, PredictSettings, RationaleFrom, Scoring, Shard
+from scicot.config.train import AUTO, AnswerAs, Attention, Method, SelectBy, Tracker, TrainSettings
+
+__all__ = [
+    "AUTO",
+    "SAMPLING",
+    "AnswerAs",
+    "Attention",
+    "EvaluateSettings",
+    "GenerateSettings",
+    "Keep",
+    "Method",
+    "Precision",
+    "PredictSettings",
+    "RationaleFrom",
+    "RevealAnswer",
+    "Scoring",
+    "SelectBy",
+    "Shard",
+    "Tracker",
+    "TrainSettings",
+]

@@ -1,0 +1,25 @@
+"""What settings are checked with, when they are made."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+from scicot.errors import ScicotError
+
+Precision = Literal["auto", "fp32", "bf16"]
+
+
+def check_precision(precision: str) -> None:
+    if precision == "fp16":
+        raise ScicotError("--precision fp16: T5 overflows in fp16; take bf16 or fp32")
+    one_of("precision", precision, Precision)
+
+
+def one_of(option: str, value: str, known: object) -> None:
+    """`known` is a Literal, of the values that the option may have."""
+    require(value in get_args(known), option, value, " or ".join(get_args(known)))
+
+
+def require(holds: bool, option: str, value: object, wanted: str) -> None:
+    if not holds:
+        raise ScicotError(f"--{option} is {value}; it must be {wanted}")

@@ -1,0 +1,34 @@
+"""Settings of evaluate."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from scicot.config.checks import require
+
+
+@dataclass(frozen=True)
+class EvaluateSettings:
+    """How predictions are judged."""
+
+    cluster_by: str | None = None  # a field whose rows are not independent, as "meta.fact"
+    by: tuple[str, ...] = ()  # fields to break down by; "choices": their number, "length": words
+    primary: str | None = None  # the one comparison (first minus this) that was planned
+    level: float = 0.95  # of the intervals
+    bins: int = 10  # of the reliability curve, of as many questions each
+    resamples: int = 10_000  # of the bootstraps
+    per_character: bool = False  # of logged log-likelihoods: divided by the length of the choice
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        require(0 < self.level < 1 - 1e-9, "level", self.level, "between 0 and 1")
+        require(self.bins >= 1, "bins", self.bins, "at least 1")
+        require(
+            100 <= self.resamples <= 10**6, "resamples", self.resamples, "from 100 to 1,000,000"
+        )
+        require(self.seed >= 0, "seed", self.seed, "0 or more")
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """All fields that are looked at."""
+        return tuple(dict.fromkeys([*([self.cluster_by] if self.cluster_by else []), *self.by]))

@@ -1,0 +1,102 @@
+"""Settings of predict."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from scicot.config.checks import Precision, check_precision, one_of, require
+from scicot.errors import ScicotError
+
+RationaleFrom = Literal["student", "input", "none", "shuffled"]
+Scoring = Literal["auto", "label", "text"]
+
+# The temperature of sampled rationales, as self-consistency has it (Wang et al. 2023, section 3.1).
+SAMPLING = 0.7
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One of `count` parts of the questions, numbered from 1."""
+
+    number: int
+    count: int
+
+    def __post_init__(self) -> None:
+        good = 1 <= self.number <= self.count <= 1_000_000
+        require(good, "shard", str(self), "I/N, with I from 1 to N, as 1/8")
+
+    def __str__(self) -> str:
+        return f"{self.number}/{self.count}"
+
+    @classmethod
+    def parse(cls, text: str) -> Shard:
+        """The shard that "3/8" names; ScicotError where it names none."""
+        number, _, count = text.partition("/")
+        if not (number.isdecimal() and count.isdecimal()):
+            raise ScicotError(f"--shard is {text}; it must be I/N, with I from 1 to N, as 1/8")
+        return cls(int(number), int(count))
+
+
+@dataclass(frozen=True)
+class PredictSettings:
+    """How two students answer questions."""
+
+    # "input": given rationales; "none": no rationale; "shuffled": those of other questions
+    rationale_from: RationaleFrom = "student"
+    samples: int = 1  # rationales of each question
+    temperature: float | None = None  # they are drawn at; greedy for 1 sample, SAMPLING for more
+    top_p: float = 1.0  # drawn from the likeliest tokens that have this probability together
+    beams: int = 1  # of beam search, instead of sampling
+    with_folds: bool = False  # the fold students of the rationale models write rationales too
+    vote: bool = False  # each rationale has one vote; else the probabilities are averaged
+    mix_direct: float = 0.0  # the weight of the answer that is given without a rationale
+    scoring: Scoring = "auto"  # "auto": what the answer student was trained to write
+    calibrate: bool = True  # divide scores by the temperature that was fitted on dev
+    abstain_below: float = 0.0  # an answer less likely than this is not given
+    max_new_tokens: int | None = None  # of a rationale; as many as its student was trained on
+    batch_size: int = 256  # sequences worked on together, at most
+    batch_tokens: int | None = None  # tokens, padded, likewise; more on CUDA than on a CPU
+    window: int = 256  # sequences read ahead, sorted by length and answered together
+    shard: Shard | None = None  # None: all of the questions
+    seed: int = 0
+    device: str = "auto"
+    precision: Precision = "auto"
+
+    def __post_init__(self) -> None:
+        one_of("rationale-from", self.rationale_from, RationaleFrom)
+        require(self.samples >= 1, "samples", self.samples, "at least 1")
+        if self.temperature is not None:
+            known = 0.001 <= self.temperature <= 100
+            require(known, "temperature", self.temperature, "between 0.001 and 100")
+        require(0 < self.top_p <= 1, "top-p", self.top_p, "more than 0, and 1 at most")
+        require(self.beams >= 1, "beams", self.beams, "at least 1")
+        self._check_together()
+        mix, least = self.mix_direct, self.abstain_below
+        require(0 <= mix <= 1, "mix-direct", mix, "between 0 and 1")
+        one_of("scoring", self.scoring, Scoring)
+        require(0 <= least <= 1, "abstain-below", least, "between 0 and 1")
+        if self.max_new_tokens is not None:
+            known = 1 <= self.max_new_tokens <= 65_536
+            require(known, "max-new-tokens", self.max_new_tokens, "from 1 to 65,536")
+        require(self.batch_size >= 1, "batch-size", self.batch_size, "at least 1")
+        if self.batch_tokens is not None:
+            require(self.batch_tokens >= 1, "batch-tokens", self.batch_tokens, "at least 1")
+        require(self.window >= 1, "window", self.window, "at least 1")
+        require(0 <= self.seed < 2**63, "seed", self.seed, "0 or more, and less than 2**63")
+        check_precision(self.precision)
+
+    def _check_together(self) -> None:
+        if self.beams > 1 and self.sampling is not None:
+            raise ScicotError("--beams: finds one rationale, it draws none; leave out --samples")
+        if self.vote and self.mix_direct:
+            raise ScicotError(
+                "--vote and --mix-direct: votes are no probabilities; give one of both"
+            )
+        if self.sampling is None and self.top_p < 1:
+            raise ScicotError("--top-p: means nothing where nothing is drawn; give --temperature")
+
+    @property
+    def sampling(self) -> float | None:
+        """The temperature rationales are drawn at; None where each is the likeliest one."""
+        return SAMPLING if self.temperature is None and self.samples > 1 else self.temperature

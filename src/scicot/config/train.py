@@ -1,0 +1,124 @@
+"""Settings of train-rationale and train-answer."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+from scicot.config.checks import Precision, check_precision, one_of, require
+
+AnswerAs = Literal["label", "text"]
+Attention = Literal["auto", "eager", "sdpa"]
+SelectBy = Literal["auto", "accuracy", "loss", "rouge-l"]
+Method = Literal["two-stage", "direct", "one-sequence", "multi-task"]
+Tracker = Literal["tensorboard", "wandb", "trackio"]
+
+AUTO, TOKENS = "auto", "tokens"
+
+
+@dataclass(frozen=True)
+class TrainSettings:
+    """How a student is trained. Defaults suit fine-tuning a T5 or Flan-T5."""
+
+    epochs: float = 10.0  # passes over the rows, unless max_steps is given
+    max_steps: int | None = None  # optimizer steps, instead of epochs
+    # Of an optimizer step, over all devices: rows; tokens, "8192tokens"; as many as fit, "auto"
+    batch_size: int | str = 32
+    accumulate: int | None = None  # parts that a step is taken in; None: as suits the device
+    learning_rate: float = 3e-4  # the peak; after the warm-up it falls linearly to 0
+    warmup_steps: int = 100
+    weight_decay: float = 0.0
+    max_source_tokens: int = 512  # longer inputs lose words, never choices, and are counted
+    max_target_tokens: int = 256  # longer targets are cut and counted
+    weights: tuple[float, ...] = ()  # how much of an epoch comes from each file; all of all if ()
+    rationale_dropout: float = 0.0  # share of rows that stage 2 meets without their rationale
+    shuffle_choices: bool = False  # the choices' texts in a new order each time
+    rationale_loss_weight: float = 1.0  # of a multi-task student
+    dev_fraction: float = 0.0  # of the rows: kept apart to choose the best checkpoint by
+    eval_steps: int | None = None  # steps between two looks at dev; a tenth of all unless given
+    patience: int | None = None  # stop after so many looks at dev without a better one
+    select_by: SelectBy = "auto"  # accuracy for answers, loss for rationales
+    answer_as: AnswerAs = "label"  # what an answer student writes: a choice's label, or its text
+    folds: int = 0  # students that each write the rationales of the fold they never saw
+    fold_by: str | None = None  # a field whose equal rows are never parted, as "meta.topic"
+    seeds: int = 1  # students that differ by their seed: seed, seed + 1, ...
+    seed: int = 0
+    device: str = "auto"
+    precision: Precision = "auto"
+    attention: Attention = "auto"  # which implementation of it
+    gradient_checkpointing: bool = False  # less memory, a third more time
+    compile: bool = False  # torch.compile
+    lora: int = 0  # the rank of low-rank adapters, trained in place of all weights; 0: none
+    checkpoint_minutes: float = 5.0  # how much work a crash may cost
+    jobs: int | None = None  # students trained side by side; as many as the device has room for
+
+    def __post_init__(self) -> None:
+        require(0 < self.epochs < 1e6, "epochs", self.epochs, "more than 0, and finite")
+        if self.max_steps is not None:
+            require(self.max_steps >= 1, "max-steps", self.max_steps, "at least 1")
+        self._check_batches()
+        require(0 < self.learning_rate < 1e3, "learning-rate", self.learning_rate, "more than 0")
+        require(self.warmup_steps >= 0, "warmup-steps", self.warmup_steps, "0 or more")
+        require(self.weight_decay >= 0, "weight-decay", self.weight_decay, "0 or more")
+        require(self.max_source_tokens >= 8, "max-source-tokens", self.max_source_tokens, "8+")
+        require(self.max_target_tokens >= 2, "max-target-tokens", self.max_target_tokens, "2+")
+        self._check_rows()
+        self._check_selection()
+        require(self.seeds >= 1, "seeds", self.seeds, "at least 1")
+        last = 2**32 - self.seeds
+        require(0 <= self.seed <= last, "seed", self.seed, f"from 0 to {last}")
+        check_precision(self.precision)
+
+    @property
+    def batch_rows(self) -> int | None:
+        """Rows of a step; None where it is counted in tokens. Until "auto" is found out, as many
+        as by default."""
+        if self.batch_size == AUTO:
+            return 32
+        return self.batch_size if isinstance(self.batch_size, int) else None
+
+    @property
+    def batch_tokens(self) -> int | None:
+        """Tokens of a step; None where it is counted in rows."""
+        if isinstance(self.batch_size, int) or self.batch_size == AUTO:
+            return None
+        return int(self.batch_size.removesuffix(TOKENS))
+
+    def _check_batches(self) -> None:
+        size = self.batch_size
+        if isinstance(size, str) and size.isdecimal():  # as a command line has it
+            object.__setattr__(self, "batch_size", int(size))
+        size = self.batch_size
+        known = (
+            size >= 1
+            if isinstance(size, int)
+            else size == AUTO or bool(re.fullmatch(rf"[1-9]\d*{TOKENS}", size))
+        )
+        require(known, "batch-size", size, f"rows (32), tokens (8192{TOKENS}) or {AUTO}")
+        if self.accumulate is not None:
+            require(self.accumulate >= 1, "accumulate", self.accumulate, "at least 1")
+        one_of("attention", self.attention, Attention)
+        require(0 <= self.lora <= 4096, "lora", self.lora, "the rank of the adapters, or 0")
+        minutes = self.checkpoint_minutes
+        require(minutes > 0, "checkpoint-minutes", minutes, "more than 0")
+        if self.jobs is not None:
+            require(self.jobs >= 1, "jobs", self.jobs, "at least 1")
+
+    def _check_rows(self) -> None:
+        good = all(weight > 0 for weight in self.weights) and sum(self.weights) < 1e300
+        require(good, "weights", self.weights, "numbers above 0, one for each file")
+        dropout, loss_weight = self.rationale_dropout, self.rationale_loss_weight
+        require(0 <= dropout < 1, "rationale-dropout", dropout, "0 or more, and less than 1")
+        require(0 <= loss_weight < 1e6, "rationale-loss-weight", loss_weight, "0 or more")
+        require(self.folds == 0 or self.folds >= 2, "folds", self.folds, "at least 2 (or 0: none)")
+
+    def _check_selection(self) -> None:
+        fraction = self.dev_fraction
+        require(0 <= fraction < 1, "dev-fraction", fraction, "0 or more, and less than 1")
+        if self.eval_steps is not None:
+            require(self.eval_steps >= 1, "eval-steps", self.eval_steps, "at least 1")
+        if self.patience is not None:
+            require(self.patience >= 1, "patience", self.patience, "at least 1")
+        one_of("select-by", self.select_by, SelectBy)
+        one_of("answer-as", self.answer_as, AnswerAs)

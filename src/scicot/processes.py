@@ -1,0 +1,107 @@
+"""One command in several processes, as `accelerate launch` or `torchrun` starts them.
+
+The first process, rank 0, decides, writes and speaks; the others compute. What it decides, and what
+goes wrong with it, all others hear of.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any, TypeVar
+
+from scicot.devices import resolve_device
+
+Result = TypeVar("Result")
+
+# Of whoever waits while another tokenises or writes rationales; one that dies ends all others
+# anyway, by the launcher.
+_PATIENCE = timedelta(days=7)
+
+
+class Unled(SystemExit):
+    """Rank 0 has met an error, and told it."""
+
+
+class StoppedByAnother(KeyboardInterrupt):
+    """The wish to stop has come to another process."""
+
+
+def count() -> int:
+    """How many processes share this command."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def rank() -> int:
+    """The number of this one, from 0."""
+    return int(os.environ.get("RANK", "0")) if count() > 1 else 0
+
+
+def join(device: str) -> None:
+    """Meet the other processes; nothing where there are none."""
+    if count() > 1:
+        from accelerate import PartialState
+
+        PartialState(cpu=resolve_device(device).type == "cpu", timeout=_PATIENCE)
+
+
+def by_first(work: Callable[[], Result]) -> Result:
+    """Have rank 0 do it; all get what it gives, and end where it fails."""
+    if count() == 1:
+        return work()
+    import torch.distributed as dist
+
+    told: list[Any] = [None]
+    if rank() == 0:
+        try:
+            told = [(True, work())]
+        except BaseException as error:
+            dist.broadcast_object_list([(False, getattr(error, "exit_code", 1))])
+            raise
+    dist.broadcast_object_list(told)
+    good, result = told[0]
+    if not good:
+        raise Unled(result)
+    return result  # type: ignore[no-any-return]
+
+
+def first_alone(work: Callable[[], Result]) -> Result:
+    """All do it, the others when rank 0 is done: they find in a cache what it has made."""
+    if rank() == 0:
+        result = work()
+        wait()
+        return result
+    wait()
+    return work()
+
+
+def wait() -> None:
+    """Until all processes are here."""
+    if count() > 1:
+        import torch.distributed as dist
+
+        dist.barrier()
+
+
+class Council:
+    """Wishes that hold for all as soon as one process has them."""
+
+    def __init__(self) -> None:
+        self._group: Any = None
+        if count() > 1:
+            import torch.distributed as dist
+
+            # Of its own, on the CPU: no GPU waits for it.
+            self._group = dist.new_group(backend="gloo", timeout=_PATIENCE)
+
+    def any(self, *wishes: bool) -> list[bool]:
+        """For each of the wishes whether any process has it; all must ask, at the same step."""
+        if self._group is None:
+            return list(wishes)
+        import torch
+        import torch.distributed as dist
+
+        votes = torch.tensor([*wishes, False], dtype=torch.int32)
+        dist.all_reduce(votes, op=dist.ReduceOp.MAX, group=self._group)
+        return [bool(vote) for vote in votes[:-1]]

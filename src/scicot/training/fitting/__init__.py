@@ -1,0 +1,1 @@
+"""One student through the Trainer: its loss, its batches, what happens between two steps."""

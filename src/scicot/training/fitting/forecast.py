@@ -1,0 +1,50 @@
+"""How long a training will take."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from typing import Any
+
+import torch
+
+from scicot.config import TrainSettings
+from scicot.devices import resolve_device, training_precision
+from scicot.training.dev import Dev
+from scicot.training.fitting.collating import Collator
+from scicot.training.fitting.loss import TargetLoss
+from scicot.training.fitting.memory import told_of_memory
+from scicot.training.fitting.progress import tenth
+from scicot.training.fitting.trainer import attention
+from scicot.training.plan.schedule import Schedule
+
+_TRIED = 6  # batches; the first one is slow
+
+
+def expected_seconds(
+    model: Any, tokenizer: Any, schedule: Schedule, dev: Dev | None, settings: TrainSettings
+) -> float:
+    """About how long a training will take with its looks at dev, from a few of its own batches;
+    leaves the weights alone."""
+    device = resolve_device(settings.device)
+    bf16 = training_precision(settings.precision, device) is torch.bfloat16
+    model.set_attn_implementation(attention(settings, device))
+    model.to(device).train()
+    collate = Collator(model.config.pad_token_id, device)
+    target_loss = TargetLoss(model)
+    seconds = []
+    with told_of_memory(settings, device):
+        for item in range(min(_TRIED, len(schedule))):
+            batch = {name: one.to(device) for name, one in collate([schedule[item]]).items()}
+            share = batch.pop("share")[0]
+            start = time.perf_counter()
+            with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
+                loss = target_loss(model, batch) * share
+            loss.backward()  # type: ignore[no-untyped-call]
+            loss.item()  # waits for a GPU
+            seconds.append(time.perf_counter() - start)
+            model.zero_grad()
+    look = dev.expected_seconds(model, tokenizer) if dev else 0.0
+    looks = -(-schedule.steps // (settings.eval_steps or tenth(schedule.steps)))
+    batches = schedule.steps * schedule.turns
+    return batches * statistics.mean(seconds[1:] or seconds) + looks * look

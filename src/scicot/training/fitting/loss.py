@@ -1,0 +1,87 @@
+"""The loss of a student's targets, without the logits of all of them at once.
+
+The logits of 1,000 target tokens over T5's vocabulary take 128 MB in fp32, their gradient as much
+again, and a fifth or more of them would belong to padding. So the output layer is given the places
+of real target tokens only, and works on some of them at a time, its gradient made in passing.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+IGNORED = -100  # the label of padding
+_CHUNK = 512  # target tokens; fewer at a time are slower
+_T5 = ("t5", "mt5", "umt5", "longt5")  # what they give as logits is what their output layer gives
+
+
+class TargetLoss:
+    """Sums the negative log-likelihoods (nats) of the target tokens of a batch."""
+
+    def __init__(self, model: Any) -> None:
+        self._model = model
+        self._head = model.get_output_embeddings()
+        plain = isinstance(self._head, torch.nn.Linear) and self._head.bias is None
+        self._in_chunks = plain and model.config.model_type in _T5
+
+    def __call__(self, wrapped: Any, inputs: dict[str, Tensor]) -> Tensor:
+        """The sum over a batch of {"input_ids", "attention_mask", "labels"}, through `wrapped`:
+        the model itself, or what spreads it over devices."""
+        labels = inputs.pop("labels")
+        read = self._model.prepare_decoder_input_ids_from_labels(labels=labels)
+        inputs = {**inputs, "decoder_input_ids": read}
+        if not self._in_chunks:
+            logits = wrapped(**inputs, use_cache=False).logits.flatten(0, 1).float()
+            return cross_entropy(logits, labels.flatten(), reduction="sum", ignore_index=IGNORED)
+
+        def summed(hidden: Tensor) -> Tensor:
+            real = labels != IGNORED
+            weight = self._head.weight
+            kind = hidden.device.type
+            if torch.is_autocast_enabled(kind):
+                half = torch.get_autocast_dtype(kind)
+                hidden, weight = hidden.to(half), weight.to(half)
+            loss: Tensor = _Summed.apply(hidden[real], weight, labels[real])  # type: ignore[no-untyped-call]
+            return loss
+
+        self._head.forward = summed  # inside the model's own forward, where DDP and FSDP want it
+        try:
+            return torch.as_tensor(wrapped(**inputs, use_cache=False).logits)
+        finally:
+            del self._head.forward
+
+
+class _Summed(torch.autograd.Function):
+    """sum of -log softmax(hidden @ weight.T)[target] for hidden (tokens x width), weight
+    (vocabulary x width) and targets (tokens)."""
+
+    @staticmethod
+    def forward(ctx: Any, hidden: Tensor, weight: Tensor, targets: Tensor) -> Tensor:
+        learning = ctx.needs_input_grad[1]
+        of_hidden = torch.empty_like(hidden)
+        of_weight = torch.zeros_like(weight, dtype=torch.float32) if learning else None
+        loss = hidden.new_zeros((), dtype=torch.float32)
+        for start in range(0, len(hidden), _CHUNK):
+            some, gold = hidden[start : start + _CHUNK], targets[start : start + _CHUNK, None]
+            logits = (some @ weight.t()).float()
+            norms = logits.logsumexp(dim=1, keepdim=True)
+            loss += (norms - logits.gather(1, gold)).sum()
+            slope = logits.sub_(norms).exp_()
+            slope.scatter_add_(1, gold, -torch.ones_like(gold, dtype=slope.dtype))
+            slope = slope.to(hidden.dtype)
+            of_hidden[start : start + _CHUNK] = slope @ weight
+            if of_weight is not None:
+                of_weight += slope.t() @ some
+        ctx.save_for_backward(of_hidden, of_weight)
+        ctx.kind = weight.dtype
+        return loss
+
+    @staticmethod
+    def backward(ctx: Any, *slopes: Tensor) -> tuple[Tensor | None, ...]:
+        of_hidden, of_weight = ctx.saved_tensors
+        slope = slopes[0]
+        by_weight = None if of_weight is None else (of_weight * slope).to(ctx.kind)
+        return of_hidden * slope.to(of_hidden.dtype), by_weight, None

@@ -1,0 +1,126 @@
+"""What happens between two steps: the log, looks at dev, checkpoints, and stops."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from transformers import Trainer, TrainerCallback
+
+from scicot import jsonl, processes
+from scicot.config import TrainSettings
+from scicot.reporting import Task
+from scicot.training.plan.schedule import Schedule
+from scicot.training.selection import Selection
+
+WHOLE = "whole"  # an empty file that is put into a checkpoint when everything else is there
+LOG = "training_log.jsonl"
+
+Log = list[dict[str, Any]]
+
+
+class Progress(TrainerCallback):
+    """Tells a task of each step, and the Trainer when to save and when to stop; has the student
+    measured on dev, and writes the log. Of several processes the first writes, and what one of them
+    wishes all do."""
+
+    def __init__(
+        self,
+        task: Task,
+        run: Path,
+        settings: TrainSettings,
+        schedule: Schedule,
+        selection: Selection | None,
+        model: Any,
+    ) -> None:
+        self._task = task
+        self._run = run
+        self._settings = settings
+        self._rows = schedule.rows_per_step
+        self._selection = selection
+        self._model = model
+        self.trainer: Trainer | None = None
+        self._writes = processes.rank() == 0
+        self._council = processes.Council()
+        self._step = 0
+        self._saved = self._started = time.monotonic()
+        self._since = 0  # the step at which this process began
+        self._told: dict[str, float] = {}  # the figures beside the bar
+        self.stopped: KeyboardInterrupt | None = None
+
+    def rows_per_second(self, step: int) -> float:
+        """How fast this training has been, its looks at dev included."""
+        rows = (step - self._since) * self._rows
+        return round(rows / (time.monotonic() - self._started), 1)
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002
+        self._task.advance(state.global_step)  # of a checkpoint, where there is one
+        self._step = self._since = state.global_step
+        if self._writes:  # what came after the checkpoint is redone
+            with jsonl.replacing(self._run / LOG) as stream:
+                stream.writelines(map(jsonl.encode, map(_finite, state.log_history)))
+        if state.global_step == 0:  # a student that came trained may be best as it is
+            self._measure(0, control)
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002
+        step = state.global_step
+        every = self._settings.eval_steps or tenth(state.max_steps)
+        enough = False
+        if step % every == 0 or step == state.max_steps:
+            enough = self._measure(step, control)
+        speed = {"samples/s": self.rows_per_second(step)}
+        try:
+            self._task.advance(step - self._step, **self._told, **speed)
+        except KeyboardInterrupt as stopped:
+            self.stopped = stopped
+        self._step = step
+        late = time.monotonic() - self._saved > 60 * self._settings.checkpoint_minutes
+        stop, save, end = self._council.any(self.stopped is not None, late, enough)
+        if stop and self.stopped is None:
+            self.stopped = processes.StoppedByAnother()
+        control.should_save |= stop or save
+        control.should_training_stop |= stop or end
+
+    def on_log(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002
+        row = state.log_history[-1]
+        shown = ("loss", "dev_accuracy", "dev_loss")
+        self._told.update({name: row[name] for name in shown if name in row})
+        if self._writes:
+            with (self._run / LOG).open("ab") as stream:
+                stream.write(jsonl.encode(_finite(row)))
+
+    def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002
+        self._council.any()  # each process writes the state of its dice
+        if self._writes:
+            (Path(args.output_dir) / f"checkpoint-{state.global_step}" / WHOLE).touch()
+            if self._selection:
+                self._selection.sweep(state.log_history)
+        self._saved = time.monotonic()
+
+    def _measure(self, step: int, control: Any) -> bool:
+        """Look at dev; whether patience has come to its end."""
+        if self._selection is None or self.trainer is None:
+            return False
+        due = control.should_log
+        log = self.trainer.state.log_history
+        tokenizer = self.trainer.processing_class
+        self.trainer.log(self._selection.measure(self._model, tokenizer, log, step))
+        control.should_log = due  # the training loss of this step may be due as well
+        return self._selection.exhausted(self.trainer.state.log_history)
+
+
+def tenth(steps: int) -> int:
+    """Steps between two looks at dev where nobody says otherwise."""
+    return -(-steps // 10)
+
+
+def _finite(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row of the log as JSON can hold it; without "epoch", which counts schedules, not passes."""
+    return {
+        name: None if isinstance(value, float) and not math.isfinite(value) else value
+        for name, value in row.items()
+        if name != "epoch"
+    }

@@ -1,0 +1,264 @@
+"""Which examples a student meets at which step: the whole training, laid out before it starts.
+
+Step k of a schedule is decided by the seed and k alone. So a training that goes on from step s
+meets the same examples as one that was never stopped, and so do processes that share it.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache, partial
+from typing import Any
+
+import numpy as np
+
+from scicot.config import TrainSettings
+from scicot.stages import Stage
+from scicot.training.examples import Encoded, Example, Lesson, digest, encode, examples_of
+from scicot.training.plan import batching
+from scicot.training.plan.drawing import Drawing
+from scicot.training.plan.layout import Layout, fewest_costs, measured
+from scicot.training.plan.tokens import MANY, Tokens, identity, tokenise
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """As many draws as there are lessons, and which of them share a batch."""
+
+    places: Any  # of the lesson of each draw
+    bare: Any  # whether it comes without its rationale
+    steps: list[list[batching.Places]]  # draws, by number, of the groups of each step
+
+
+class Schedule:
+    """The examples of a training, step by step.
+
+    An epoch is as many lessons as there are, in groups of like lengths and a random order: each
+    once or, with `weights`, each file as often as its weight says, going through all of its lessons
+    before any comes again. A step is so many groups as the layout says, joined to batches. Item i
+    is what process i % ranks computes at a time: a list of rows {"input_ids": token ids, "labels":
+    token ids, "share": weight of each target token in the loss of the step}. So the loss of a step
+    is the mean over its target tokens, whoever computes which of them.
+    """
+
+    def __init__(
+        self,
+        lessons: Sequence[Lesson],
+        stage: Stage,
+        tokenizer: Any,
+        settings: TrainSettings,
+        *,
+        layout: Layout | None = None,
+        ranks: int = 1,
+    ) -> None:
+        self._lessons = lessons
+        self._stage = stage
+        self._tokenizer = tokenizer
+        self._settings = settings
+        self._ranks = ranks
+        self._per_lesson = len(examples_of(lessons[0], stage))
+        self._drawing = Drawing([lesson.file for lesson in lessons], settings)
+        self._whole = self._tokenised(drop_rationale=False)
+        self._bare = self._whole
+        if settings.rationale_dropout:
+            self._bare = self._tokenised(drop_rationale=True)
+        self.relay(layout)
+
+    def relay(self, layout: Layout | None = None) -> None:
+        """Lay it out (anew), as the settings have it unless `layout` is given."""
+        settings, lessons = self._settings, len(self._lessons)
+        tokens = self.tokens_an_epoch
+        self.layout = layout or Layout.grouped(settings, lessons, tokens)
+        self.epoch_steps = self.layout.steps(lessons, tokens)
+        self.steps = settings.max_steps or max(1, round(settings.epochs * self.epoch_steps))
+        self._epoch = lru_cache(maxsize=2)(self._new_epoch)
+        if layout is None and settings.accumulate is None:
+            first = self._epoch(0)
+            lengths = self._by_lesson(first.places, first.bare).max(axis=1)
+            groups = measured(first.steps, lengths)
+            batches = fewest_costs(groups, settings.device)
+            self.layout = replace(self.layout, batches=batches)
+        self._turns = len(batching.shares(self._batches(self._epoch(0).steps[0]), self._ranks))
+
+    @property
+    def tokens_an_epoch(self) -> int:
+        """Inputs and targets of all lessons, each once."""
+        return int(self._whole.lengths.sum())
+
+    @property
+    def longest(self) -> tuple[int, int]:
+        """Tokens of the longest input, and of the longest target."""
+        source, target = self._whole.lengths.max(axis=0)
+        return int(source), int(target)
+
+    @property
+    def turns(self) -> int:
+        """Items of a step for each process."""
+        return self._turns
+
+    def __len__(self) -> int:
+        return self.steps * self._turns * self._ranks
+
+    def __getitem__(self, item: int) -> list[dict[str, Any]]:
+        step, rest = divmod(item, self._turns * self._ranks)
+        turn, rank = divmod(rest, self._ranks)
+        number, epoch, groups = self._at(step)
+        examples = batching.shares(self._batches(groups), self._ranks)[turn][rank]
+        share = self._shares(epoch, groups)
+        if not examples:  # a process without work takes part in the step none the less
+            examples, share = [(int(groups[0][0]), 0)], [0.0] * self._per_lesson
+        rows = self._rows(number, epoch, examples)
+        return [
+            {**row, "share": share[part]} for row, (_, part) in zip(rows, examples, strict=True)
+        ]
+
+    @property
+    def cuts(self) -> Counter[str]:
+        """How many inputs had to be cut, by what they lost."""
+        return self._whole.cuts
+
+    @property
+    def cut_targets(self) -> int:
+        return self._whole.cut_targets
+
+    @property
+    def in_fixed_order(self) -> int:
+        """How many lessons --shuffle-choices leaves as they are."""
+        return sum(lesson.in_fixed_order for lesson in self._lessons)
+
+    @property
+    def padding(self) -> float:
+        """The share of padding among the tokens of the first epoch, on one device."""
+        epoch, real, all_of_them = self._epoch(0), 0, 0
+        for groups in epoch.steps:
+            for batch in self._batches(groups):
+                lengths = np.stack([self._lengths(epoch, *one) for one in batch])
+                real += int(lengths.sum())
+                all_of_them += batching.padded(lengths)
+        return 1 - real / all_of_them
+
+    @property
+    def rows_per_step(self) -> float:
+        """Lessons of a step, on the average."""
+        return len(self._lessons) / self.epoch_steps
+
+    def tokens(self, steps: int) -> int:
+        """How many tokens, of inputs and targets, the first `steps` steps hold: without padding,
+        choices that are shuffled counted as in their own order."""
+        total = 0
+        for number in range(-(-steps // self.epoch_steps)):
+            left = steps - number * self.epoch_steps
+            if left < self.epoch_steps:
+                epoch = self._epoch(number)
+                draws = np.concatenate([batch for step in epoch.steps[:left] for batch in step])
+                total += int(self._weights(epoch.places, epoch.bare)[draws].sum())
+            else:
+                total += int(self._weights(*self._drawing.epoch(number)).sum())
+        return total
+
+    def _at(self, step: int) -> tuple[int, Epoch, list[batching.Places]]:
+        number, within = divmod(step, self.epoch_steps)
+        epoch = self._epoch(number)
+        return number, epoch, epoch.steps[within]
+
+    def _new_epoch(self, number: int) -> Epoch:
+        places, bare = self._drawing.epoch(number)
+        lengths = self._by_lesson(places, bare).max(axis=1)
+        weights = np.ones(len(places))
+        if self.layout.tokens is not None:
+            weights = self._weights(places, bare)
+        count = self.epoch_steps * self.layout.groups
+        groups = batching.alike(lengths, weights, count)
+        order = self._drawing.dice(number, "batches").permutation(count)
+        steps = order.reshape(self.epoch_steps, self.layout.groups)
+
+        def longest(group: int) -> int:  # neighbours are joined, or computed at the same time
+            return -int(lengths[groups[group]].max(axis=0).sum())
+
+        in_order = [[groups[one] for one in sorted(own, key=longest)] for own in steps]
+        return Epoch(places, bare, in_order)
+
+    def _batches(self, groups: Sequence[batching.Places]) -> list[list[tuple[int, int]]]:
+        """The groups of a step joined to batches of (draw, part); those of a multi-task student
+        come apart by task, since one writes a label and the other a rationale."""
+        size = self.layout.groups // self.layout.batches
+        joined = [
+            np.concatenate(groups[start : start + size]) for start in range(0, len(groups), size)
+        ]
+        parts = range(self._per_lesson)
+        return [[(int(draw), part) for draw in batch] for batch in joined for part in parts]
+
+    def _by_lesson(self, places: Any, bare: Any) -> Any:
+        """draws x examples of a lesson x 2: tokens of inputs and targets."""
+        shape = (-1, self._per_lesson, 2)
+        whole = self._whole.lengths.reshape(shape)[places]
+        return np.where(bare[:, None, None], self._bare.lengths.reshape(shape)[places], whole)
+
+    def _weights(self, places: Any, bare: Any) -> Any:
+        """Tokens of each draw."""
+        return self._by_lesson(places, bare).sum(axis=(1, 2))
+
+    def _lengths(self, epoch: Epoch, draw: int, part: int) -> Any:
+        tokens = self._bare if epoch.bare[draw] else self._whole
+        return tokens.lengths[epoch.places[draw] * self._per_lesson + part]
+
+    def _shares(self, epoch: Epoch, groups: Sequence[batching.Places]) -> list[float]:
+        """What a target token of each task weighs in the loss of a step."""
+        draws = np.concatenate(groups)
+        targets = self._by_lesson(epoch.places[draws], epoch.bare[draws])[:, :, 1].sum(axis=0)
+        weights = (1.0, self._settings.rationale_loss_weight)
+        return [weight / tokens for weight, tokens in zip(weights, targets, strict=False)]
+
+    def _rows(
+        self, number: int, epoch: Epoch, examples: Sequence[tuple[int, int]]
+    ) -> list[dict[str, Any]]:
+        if self._settings.shuffle_choices:
+            return self._shuffled(number, epoch, examples)
+        rows: dict[tuple[int, int], dict[str, Any]] = {}
+        for bare, tokens in ((False, self._whole), (True, self._bare)):
+            own = [one for one in examples if epoch.bare[one[0]] == bare]
+            at = [int(epoch.places[draw]) * self._per_lesson + part for draw, part in own]
+            rows |= zip(own, tokens.rows(at), strict=True) if own else ()
+        return [rows[one] for one in examples]
+
+    def _shuffled(
+        self, number: int, epoch: Epoch, examples: Sequence[tuple[int, int]]
+    ) -> list[dict[str, Any]]:
+        made = []
+        for draw, part in examples:
+            dice = random.Random(f"{self._settings.seed}/{number * len(self._lessons) + draw}")
+            lesson = self._lessons[epoch.places[draw]].shuffled(dice)
+            bare, answer_as = bool(epoch.bare[draw]), self._settings.answer_as
+            read = examples_of(lesson, self._stage, answer_as=answer_as, drop_rationale=bare)
+            made.append(read[part])
+        limits = self._settings.max_source_tokens, self._settings.max_target_tokens
+        return encode(made, self._tokenizer, *limits).rows
+
+    def _tokenised(self, *, drop_rationale: bool) -> Tokens:
+        settings = self._settings
+        limits = settings.max_source_tokens, settings.max_target_tokens
+        read = partial(
+            examples_of,
+            stage=self._stage,
+            answer_as=settings.answer_as,
+            drop_rationale=drop_rationale,
+        )
+        encoded = partial(_encoded, read=read, tokenizer=self._tokenizer, limits=limits)
+        if len(self._lessons) < MANY:
+            return tokenise(self._lessons, encoded)
+        rows, tokenizer = digest(self._lessons, self._stage), identity(self._tokenizer)
+        known = rows, tokenizer, self._stage, settings.answer_as, drop_rationale, limits
+        return tokenise(self._lessons, encoded, cached_as=repr(known))
+
+
+def _encoded(
+    lessons: Sequence[Lesson],
+    *,
+    read: Callable[[Lesson], Sequence[Example]],
+    tokenizer: Any,
+    limits: tuple[int, int],
+) -> Encoded:
+    return encode([one for lesson in lessons for one in read(lesson)], tokenizer, *limits)

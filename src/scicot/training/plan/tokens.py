@@ -1,0 +1,100 @@
+"""Token ids of all examples: made once, kept as Arrow, read from the disk where there are many."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from scicot.training.examples import Encoded
+
+# With fewer lessons it takes longer to ask the cache, and to start processes, than to tokenise.
+MANY = 20_000
+_CHUNK = 1024  # lessons
+_COLUMNS = ("input_ids", "labels")
+
+Rows = dict[str, list[Any]]
+Encode = Callable[[Sequence[Any]], Encoded]  # of lessons
+
+
+class Tokens:
+    """The encoded examples of lessons, those of one lesson together.
+
+    `lengths` (examples x 2, int64) are the tokens of inputs and targets; `cuts` and `cut_targets`
+    count what was too long.
+    """
+
+    def __init__(self, dataset: Any) -> None:
+        self._dataset = dataset
+        self.lengths = np.stack([_lengths(dataset, name) for name in _COLUMNS], axis=1)
+        told = [json.loads(text) for text in dataset["told"] if text]
+        self.cuts = sum((Counter(one["cuts"]) for one in told), Counter[str]())
+        self.cut_targets: int = sum(one["cut_targets"] for one in told)
+
+    def rows(self, places: Sequence[int]) -> list[dict[str, Any]]:
+        """The examples at these places, as `encode` gives them."""
+        found = self._dataset[list(places)]
+        both = zip(found["input_ids"], found["labels"], strict=True)
+        return [{"input_ids": source, "labels": target} for source, target in both]
+
+
+def tokenise(lessons: Sequence[Any], encode: Encode, *, cached_as: str | None = None) -> Tokens:
+    """The lessons through `encode`, in memory. With `cached_as`, which says all that decides the
+    result, through the cache of `datasets`: tokenised in parallel, once, and read from its files by
+    whoever trains on the same; no training then holds them in memory."""
+    import datasets
+
+    chunks = [lessons[start : start + _CHUNK] for start in range(0, len(lessons), _CHUNK)]
+    if cached_as is None:
+        columns: Rows = {key: [] for key in (*_COLUMNS, "told")}
+        for row in _encoded(chunks, encode):
+            for key, value in row.items():
+                columns[key].append(value)
+        return Tokens(datasets.Dataset.from_dict(columns, features=_features()))
+    dataset = datasets.Dataset.from_generator(
+        _encoded,
+        features=_features(),
+        gen_kwargs={"chunks": chunks, "encode": encode},
+        num_proc=min(len(chunks), len(os.sched_getaffinity(0))),
+        fingerprint=hashlib.sha256(cached_as.encode()).hexdigest()[:32],
+    )
+    return Tokens(dataset)
+
+
+def identity(tokenizer: Any) -> str:
+    """What tells a tokenizer from any other."""
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    if backend is not None:
+        return hashlib.sha256(backend.to_str().encode()).hexdigest()
+    from datasets.fingerprint import Hasher
+
+    return str(Hasher.hash(tokenizer))
+
+
+def _encoded(chunks: Iterable[Sequence[Any]], encode: Encode) -> Iterator[dict[str, Any]]:
+    """Rows of the dataset; the first of each chunk tells what had to be cut in it."""
+    for chunk in chunks:
+        encoded = encode(chunk)
+        told = json.dumps({"cuts": encoded.cuts, "cut_targets": encoded.cut_targets})
+        for row in encoded.rows:
+            yield {**row, "told": told}
+            told = ""
+
+
+def _features() -> Any:
+    from datasets import Features, List, Value
+
+    ids = List(Value("int32"))
+    return Features({"input_ids": ids, "labels": ids, "told": Value("string")})
+
+
+def _lengths(dataset: Any, column: str) -> Any:
+    import pyarrow.compute
+
+    counted = pyarrow.compute.list_value_length(dataset.data.column(column))
+    return counted.to_numpy().astype(np.int64)

@@ -1,0 +1,155 @@
+"""Several students at once, each in a process of its own with its share of the cores, or a GPU."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import queue
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from scicot import processes
+from scicot.config import TrainSettings
+from scicot.devices import resolve_device
+from scicot.errors import ScicotError
+from scicot.reporting import Reporter, Task
+from scicot.students.runs import Manifest, Run
+from scicot.training.runs import Prepared, Work
+
+# A process has to load torch and transformers first, which does not pay for a short training.
+_SHORT = 60.0  # seconds
+_BYTES_A_WEIGHT = 20  # weight, gradient, two moments, and room
+_SPARE = 2 * 2**30  # bytes for libraries and activations
+_POLL = 0.2  # seconds
+
+
+def room(first: Prepared, students: int, seconds: float, settings: TrainSettings) -> int:
+    """How many students to train side by side: as asked, or as many as there are devices or cores
+    and memory for, where one takes long enough for it to pay."""
+    if processes.count() > 1:
+        return 1
+    if settings.jobs is not None:
+        return min(settings.jobs, students)
+    if seconds < _SHORT:
+        return 1
+    need = _BYTES_A_WEIGHT * sum(weight.numel() for weight in first.model.parameters()) + _SPARE
+    if resolve_device(settings.device).type == "cuda":
+        import torch
+
+        free = [torch.cuda.mem_get_info(gpu)[0] for gpu in range(torch.cuda.device_count())]
+        need += torch.cuda.max_memory_allocated()
+        # More than two on one GPU wait for one another.
+        return min(students, sum(min(2, int(memory // need)) for memory in free) or 1)
+    import psutil
+
+    fit = int(psutil.virtual_memory().available // need)
+    return max(1, min(students, fit, len(os.sched_getaffinity(0))))
+
+
+def train(
+    todo: Sequence[Work], together: int, report_to: Sequence[str], reporter: Reporter
+) -> dict[Path, Manifest]:
+    """Train the students, so many at a time; their manifests by run directory.
+
+    Where one fails no other is begun, and its error is raised when those under way are done. A wish
+    to stop reaches all of them: each saves a checkpoint.
+    """
+    waiting, running, failed = list(todo), dict[Path, _Student](), ""
+    said: queue.Queue[tuple[_Student, dict[str, Any]]] = queue.Queue()
+    slots = list(range(together))
+    with reporter.task(f"training {len(todo)} students") as task, reporter.stops_deferred():
+        try:
+            while running or (waiting and not failed):
+                while waiting and slots and not failed:
+                    work, slot = waiting.pop(0), slots.pop(0)
+                    running[work.run] = _Student(work, slot, together, report_to, said)
+                try:
+                    student, message = said.get(timeout=_POLL)
+                except queue.Empty:
+                    task.advance(0)
+                    continue
+                if "ended" in message:
+                    del running[student.work.run]
+                    slots.append(student.slot)
+                    failed = failed or student.failure(message["ended"])
+                else:
+                    student.tell(message, reporter, task)
+        except KeyboardInterrupt:
+            for student in running.values():
+                student.stop()
+            raise
+    if failed:
+        raise ScicotError(failed)
+    return {work.run: Run.at(work.run).manifest for work in todo}
+
+
+class _Student:
+    """A process that trains one student."""
+
+    def __init__(
+        self,
+        work: Work,
+        slot: int,
+        together: int,
+        report_to: Sequence[str],
+        said: queue.Queue[tuple[_Student, dict[str, Any]]],
+    ) -> None:
+        self.work = work
+        self.slot = slot
+        self._error = ""
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "scicot.training.worker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env={**os.environ, **_share(slot, together, work.settings)},
+        )
+        assert self._process.stdin is not None
+        with self._process.stdin as stream:
+            pickle.dump((work, tuple(report_to)), stream)
+        threading.Thread(target=self._listen, args=(said,), daemon=True).start()
+
+    def tell(self, message: dict[str, Any], reporter: Reporter, task: Task) -> None:
+        name = self.work.run.name
+        if "note" in message:
+            reporter.note(f"{name}: {message['note']}")
+        elif "warn" in message:
+            reporter.warn(f"{name}: {message['warn']}")
+        elif "error" in message:
+            self._error = message["error"]
+        else:
+            task.advance(message["advance"], student=name, **message["figures"])
+
+    def failure(self, code: int) -> str:
+        """What went wrong with a process that ended with this code; "" for nothing."""
+        if code == 0:
+            return ""
+        return self._error or f"{self.work.run}: its process ended with code {code}"
+
+    def stop(self) -> None:
+        """Have it save a checkpoint, and wait for that."""
+        self._process.send_signal(signal.SIGTERM)
+        self._process.wait()
+
+    def _listen(self, said: queue.Queue[tuple[_Student, dict[str, Any]]]) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            said.put((self, json.loads(line)))
+        said.put((self, {"ended": self._process.wait()}))
+
+
+def _share(slot: int, together: int, settings: TrainSettings) -> dict[str, str]:
+    """The environment of a process: its GPU, or its share of the cores."""
+    if resolve_device(settings.device).type == "cuda":
+        import torch
+
+        given = os.environ.get("CUDA_VISIBLE_DEVICES")
+        gpus = given.split(",") if given else list(map(str, range(torch.cuda.device_count())))
+        return {"CUDA_VISIBLE_DEVICES": gpus[slot % len(gpus)]}
+    cores = max(1, len(os.sched_getaffinity(0)) // together)
+    return {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", str(cores))}

@@ -1,0 +1,80 @@
+"""`python -m scicot.training.worker`: trains the student that is pickled on stdin, and tells on
+stdout, in JSON lines, how it goes. For side_by_side.py alone."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import IO
+
+from scicot.errors import ScicotError, StoppedEarly
+from scicot.reporting import Task
+from scicot.training import runs
+from scicot.training.runs import Work
+
+
+class Telling:
+    """A reporter that writes JSON lines. It stops where it is told to, and where whoever started it
+    is no more."""
+
+    def __init__(self, stream: IO[str]) -> None:
+        self._stream = stream
+        self._parent = os.getppid()
+        self._wish = self._deferred = False
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: self._ask())
+
+    def note(self, message: str) -> None:
+        self.tell(note=message)
+
+    def warn(self, message: str) -> None:
+        self.tell(warn=message)
+
+    @contextmanager
+    def task(self, description: str, total: int | None = None) -> Iterator[Task]:  # noqa: ARG002
+        yield self
+
+    @contextmanager
+    def stops_deferred(self) -> Iterator[None]:
+        before, self._deferred = self._deferred, True
+        try:
+            yield
+        finally:
+            self._deferred = before
+
+    def advance(self, steps: int = 1, **figures: float | int | str) -> None:
+        if self._wish or os.getppid() != self._parent:
+            raise KeyboardInterrupt
+        self.tell(advance=steps, figures=figures)
+
+    def tell(self, **message: object) -> None:
+        print(json.dumps(message), file=self._stream, flush=True)
+
+    def _ask(self) -> None:
+        self._wish = True
+        if not self._deferred:
+            raise KeyboardInterrupt
+
+
+def main() -> int:
+    telling = Telling(sys.stdout)
+    sys.stdout = sys.stderr  # whatever else prints
+    given: tuple[Work, Sequence[str]] = pickle.load(sys.stdin.buffer)
+    work, report_to = given
+    try:
+        runs.train(work, runs.prepare(work, telling), telling, report_to)
+    except ScicotError as error:
+        telling.tell(error=str(error))
+        return error.exit_code
+    except KeyboardInterrupt:
+        return StoppedEarly.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
