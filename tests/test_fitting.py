@@ -171,7 +171,7 @@ def test_adapters_are_merged_into_an_ordinary_run(trained: Trained, tmp_path: Pa
 
     settings = TrainSettings(
         lora=4, max_steps=3, warmup_steps=1, batch_size=8, device="cpu", learning_rate=1e-2,
-        dev_fraction=0.2, eval_steps=1,
+        dev_fraction=0.2, fold_by="id", eval_steps=1,
     )  # fmt: skip
     run, start = tmp_path / "run", str(trained.rationale)
     train_rationale(trained.rows, run, student=start, settings=settings)

@@ -49,7 +49,8 @@ def fit(
     device = resolve_device(settings.device)
     model.set_attn_implementation(attention(settings, device))
     if settings.gradient_checkpointing:
-        model.gradient_checkpointing_enable({"use_reentrant": False})
+        enable = getattr(model, "activation_checkpointing_enable", None)  # its name in later 5.x
+        (enable or model.gradient_checkpointing_enable)({"use_reentrant": False})
     learner = lora.adapted(model, settings.lora)
     trainer = _Trainer(
         model=learner,
