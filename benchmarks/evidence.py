@@ -84,7 +84,6 @@ SETS = {
     "scienceqa_unfiltered": replace(ONCE, keep="all"),
     "scienceqa_text": replace(SCIENCEQA, answer_as="text"),
     "scienceqa_small": replace(ONCE, student="scratch:small", steps=(600, 600)),
-    "scienceqa_longer": replace(ONCE, steps=(3000, 2400)),
     "scienceqa_exercises": replace(ONCE, exercises=(2400,)),
     "scienceqa_curriculum": replace(ONCE, exercises=(2000, 1200)),
     "openbookqa_words": replace(OPENBOOKQA, seeds=(0,), told=True, steps=(600, 1600)),

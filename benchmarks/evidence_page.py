@@ -39,7 +39,6 @@ TRIED = {
     "scienceqa_unfiltered": "rationales kept whatever they conclude",
     "scienceqa_text": "the answer student writes the text of a choice, not its label",
     "scienceqa_small": "students of 2.4 million weights (`scratch:small`)",
-    "scienceqa_longer": "three times the steps",
     "scienceqa_exercises": "stage 2 first learns to read, from exercises",
     "scienceqa_curriculum": "the same, the first exercises of one word",
     "openbookqa_words": "OpenBookQA, the right choice's own words in place of rationales",
@@ -78,10 +77,9 @@ def values(own: Results, system: str, *, unseen: bool = True) -> list[Floats]:
 
 
 def figure(own: Results, rows: list[Floats]) -> tuple[float, float, float]:
-    """Mean and interval, in percent."""
-    told = ~np.isnan(rows[0])
+    """Mean and interval, in percent; on real sets of the questions that all seeds have."""
     if SETS[own[0]["set"]].real:
-        table = np.stack([row[told] for row in rows])
+        table = _whole(np.stack(rows))
         low, high = bootstrap([table], [1.0], np.arange(table.shape[1])).interval
         return 100 * float(table.mean()), 100 * low, 100 * high
     facts = [np.array(one["facts"])[~np.isnan(row)] for one, row in zip(own, rows, strict=True)]
@@ -91,14 +89,18 @@ def figure(own: Results, rows: list[Floats]) -> tuple[float, float, float]:
     return 100 * mean, 100 * low, 100 * high
 
 
+def _whole(rows: Floats) -> Floats:
+    """Without the questions that a row lacks."""
+    return rows[:, ~np.isnan(rows).any(axis=0)]
+
+
 def difference(own: Results, first: str, second: str, **which: bool) -> tuple[float, float, float]:
     """Of two systems, paired, in points."""
     pairs = zip(values(own, first, **which), values(own, second, **which), strict=True)
     if not SETS[own[0]["set"]].real:
         return figure(own, [a - b for a, b in pairs])
     systems = [np.stack(values(own, name, **which)) for name in (first, second)]
-    told = ~np.isnan(systems[0][0]) & ~np.isnan(systems[1][0])
-    one, other = (system[:, told] for system in systems)
+    one, other = np.split(_whole(np.concatenate(systems)), 2)
     low, high = bootstrap([one, other], [1.0, -1.0], np.arange(one.shape[1])).interval
     return 100 * float(one.mean() - other.mean()), 100 * low, 100 * high
 

@@ -45,36 +45,16 @@ def fit(
     learning rate rises linearly for `warmup_steps` and then falls linearly to 0. With `dev` the
     model ends as it was when it did best there. Writes training_log.jsonl and checkpoints to `run`.
     """
-    set_seed(settings.seed + processes.rank())  # each process drops out other units
-    device = resolve_device(settings.device)
-    model.set_attn_implementation(attention(settings, device))
-    if settings.gradient_checkpointing:
-        enable = getattr(model, "activation_checkpointing_enable", None)  # its name in later 5.x
-        (enable or model.gradient_checkpointing_enable)({"use_reentrant": False})
-    learner = lora.adapted(model, settings.lora)
-    trainer = _Trainer(
-        model=learner,
-        args=_arguments(schedule, settings, run, report_to),
-        train_dataset=schedule,
-        data_collator=Collator(model.config.pad_token_id, device),
-        processing_class=tokenizer,
-    )
-    trainer.target_loss = TargetLoss(model)
+    trainer = make_trainer(model, tokenizer, schedule, run, settings, report_to)
     selection = Selection(dev, run, settings.patience) if dev else None
     last = processes.by_first(lambda: last_checkpoint(run / CHECKPOINTS))
     if last is not None:
         reporter.note(f"going on from step {_step(last)}")
-    trainer.remove_callback(PrinterCallback)  # it prints to stdout, which is for data
-    if "tensorboard" in report_to:  # by its name it would write among the checkpoints, which go
-        from torch.utils.tensorboard import SummaryWriter
-
-        writer = SummaryWriter(str(run / "tensorboard"))
-        trainer.add_callback(TensorBoardCallback(writer))  # type: ignore[no-untyped-call]
     with reporter.task("training", schedule.steps) as task, reporter.stops_deferred():
         progress = Progress(task, run, settings, schedule, selection, model)
         progress.trainer = trainer
         trainer.add_callback(progress)
-        with told_of_memory(settings, device):
+        with told_of_memory(settings, trainer.args.device):
             result = trainer.train(resume_from_checkpoint=None if last is None else str(last))
     if "wandb" in report_to:  # transformers leaves its run open, and the next student would go on
         import wandb
@@ -100,9 +80,41 @@ def fit(
     if selection:
         processes.wait()  # for the best weights to be on the disk
         metrics |= selection.restore(model, log, steps)
-    lora.merge(learner)
+    lora.merge(trainer.model)
     metrics["weights"] = sum(weight.numel() for weight in model.parameters())
     return metrics, log
+
+
+def make_trainer(
+    model: Any,
+    tokenizer: Any,
+    schedule: Schedule,
+    run: Path,
+    settings: TrainSettings,
+    report_to: Sequence[str] = (),
+) -> _Trainer:
+    """The Trainer that `fit` starts, for a model that it changes in place."""
+    set_seed(settings.seed + processes.rank())  # each process drops out other units
+    device = resolve_device(settings.device)
+    model.set_attn_implementation(attention(settings, device))
+    if settings.gradient_checkpointing:
+        enable = getattr(model, "activation_checkpointing_enable", None)  # its name in later 5.x
+        (enable or model.gradient_checkpointing_enable)({"use_reentrant": False})
+    trainer = _Trainer(
+        model=lora.adapted(model, settings.lora),
+        args=_arguments(schedule, settings, run, report_to),
+        train_dataset=schedule,
+        data_collator=Collator(model.config.pad_token_id, device),
+        processing_class=tokenizer,
+    )
+    trainer.target_loss = TargetLoss(model)
+    trainer.remove_callback(PrinterCallback)  # it prints to stdout, which is for data
+    if "tensorboard" in report_to:  # by its name it would write among the checkpoints, which go
+        from torch.utils.tensorboard import SummaryWriter
+
+        writer = SummaryWriter(str(run / "tensorboard"))
+        trainer.add_callback(TensorBoardCallback(writer))  # type: ignore[no-untyped-call]
+    return trainer
 
 
 def ways(settings: TrainSettings) -> dict[str, str]:

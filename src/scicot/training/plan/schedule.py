@@ -89,6 +89,15 @@ class Schedule:
         return int(self._whole.lengths.sum())
 
     @property
+    def lengths(self) -> Any:
+        """Tokens of the inputs and targets of all examples: examples x 2."""
+        return self._whole.lengths
+
+    def rows(self, places: Sequence[int]) -> list[dict[str, Any]]:
+        """Examples by number, as they were tokenised."""
+        return self._whole.rows(places)
+
+    @property
     def longest(self) -> tuple[int, int]:
         """Tokens of the longest input, and of the longest target."""
         source, target = self._whole.lengths.max(axis=0)
