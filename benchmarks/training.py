@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -44,7 +45,7 @@ class Way:
 
 
 def more() -> None:
-    """Print the table."""
+    """Print a table for each stage."""
     if not (DATA / "entailmentbank.train.jsonl").exists():
         print(f"  skipped: no EntailmentBank in {DATA} (SCICOT_DATA names another folder)")
         return
@@ -124,7 +125,8 @@ def all_ways(
         def steps(dice: np.random.Generator) -> Any:
             chosen = [batches[n] for n in dice.choice(len(batches), STEPS, replace=False)]
             picked = [rows[place] for batch in chosen for place in batch]
-            return bare_trainer(model, tokenizer, picked, len(chosen[0]), collate, folder)
+            # Accelerate changes the model that it is given: each Trainer has one of its own.
+            return bare_trainer(deepcopy(model), tokenizer, picked, len(chosen[0]), collate, folder)
 
         return steps
 
@@ -143,12 +145,12 @@ def all_ways(
         def steps(dice: np.random.Generator) -> Any:
             settings = TrainSettings(batch_size=ROWS, precision=precision)  # type: ignore[arg-type]
             some = Some(schedule, dice.choice(schedule.steps, STEPS, replace=False))
-            return make_trainer(model, tokenizer, some, folder, settings)  # type: ignore[arg-type]
+            return make_trainer(deepcopy(model), tokenizer, some, folder, settings)  # type: ignore[arg-type]
 
         return steps
 
     yield Way("scicot, fp32", ours("fp32"), schedule.padding, [])
-    if training_precision("auto", torch.device("cpu")) is torch.bfloat16:
+    if training_precision("auto", torch.device("cpu"), 10**9) is torch.bfloat16:
         yield Way("scicot, bf16", ours("bf16"), schedule.padding, [])
 
 

@@ -13,7 +13,7 @@ import typer
 from typer.core import TyperGroup
 
 from scicot.errors import ScicotError, StoppedEarly
-from scicot.processes import StoppedByAnother, rank
+from scicot.processes import StoppedByAnother, count, rank
 from scicot.version import __version__
 from scicot_cli import console
 from scicot_cli.evaluate import evaluate
@@ -89,6 +89,7 @@ def _version(value: bool) -> None:
 
 @app.callback()
 def scicot(
+    ctx: typer.Context,
     version: Annotated[
         bool,
         typer.Option("--version", callback=_version, is_eager=True, help="Show the version."),
@@ -103,6 +104,9 @@ def scicot(
     Exit codes: 0 done; 1 an error you can mend; 2 usage; 3 done, but some rows met an error that
     asking again may mend; 75 stopped early, resumable; 130 interrupted, resumable.
     """
+    command = ctx.invoked_subcommand or ""
+    if count() > 1 and not command.startswith("train-"):
+        raise ScicotError(f"{command}: several processes cannot share it; predict takes --shard")
 
 
 app.command("generate-rationales", cls=GenerateRationales)(generate_rationales)

@@ -101,7 +101,8 @@ TrainingPrecision = Annotated[
     str,
     typer.Option(
         "--precision",
-        help="auto (bf16 where the device has instructions for it, else fp32), fp32 or bf16.",
+        help="auto (bf16 where the device has instructions for it, on a CPU from 10 million"
+        " weights on; else fp32), fp32 or bf16.",
     ),
 ]
 

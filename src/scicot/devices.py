@@ -40,14 +40,20 @@ def resolve_precision(precision: str, device: torch.device) -> torch.dtype:
     return {"fp32": torch.float32, "bf16": torch.bfloat16}[precision]
 
 
-def training_precision(precision: str, device: torch.device) -> torch.dtype:
-    """The type that matrices are multiplied in while the weights are fp32: "auto" is bf16 where the
-    device has instructions for it, a CPU too (AVX512_BF16 or AMX), else fp32."""
+# A CPU trains students of fewer weights hardly faster in bf16 (of 0.5 million by a seventh; of 31
+# million by 1.7 times), and the smallest ones answer a little worse for it.
+_LARGE = 10_000_000
+
+
+def training_precision(precision: str, device: torch.device, weights: int) -> torch.dtype:
+    """The type that matrices are multiplied in while the weights, so many, are fp32: "auto" is bf16
+    where the device has instructions for it, a CPU too (AVX512_BF16 or AMX) for a student that is
+    large enough, else fp32."""
     import torch
 
     if precision == "auto" and device.type == "cpu":
         # Older versions of torch cannot tell.
         known: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()
         fast = known.get("avx512_bf16") or known.get("amx_bf16")
-        return torch.bfloat16 if fast else torch.float32
+        return torch.bfloat16 if fast and weights >= _LARGE else torch.float32
     return resolve_precision(precision, device)

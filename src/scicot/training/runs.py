@@ -119,7 +119,9 @@ def is_empty(run: Path) -> bool:
 def check_seeds(main: Work, top: Manifest | None, names: Sequence[str]) -> None:
     """ScicotError where a directory holds anything but some of these seeds of the same making."""
     if top is None:
-        existing(main)
+        parts = list(main.run.iterdir()) if main.run.is_dir() else []
+        if not parts or {part.name.removesuffix(".lock") for part in parts} - {*names}:
+            existing(main)  # or else each seed was trained by itself, as in an array of jobs
         return
     old, new = (_making(one) for one in (top, main.manifest()))
     changed = differences({**old, "seed": None}, {**new, "seed": None})
@@ -207,7 +209,7 @@ def train(
 
     settings, schedule, manifest = work.settings, prepared.schedule, work.manifest()
     _tell_cuts(work, schedule, reporter)
-    manifest.packages, manifest.ways = _versions(), ways(settings)
+    manifest.packages, manifest.ways = _versions(), ways(prepared.model, settings)
     processes.by_first(lambda: _begin(work, manifest, schedule))
     # To the end: a student that is trained but not saved would be trained again.
     with reporter.stops_deferred():

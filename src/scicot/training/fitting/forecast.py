@@ -9,13 +9,13 @@ from typing import Any
 import torch
 
 from scicot.config import TrainSettings
-from scicot.devices import resolve_device, training_precision
+from scicot.devices import resolve_device
 from scicot.training.dev import Dev
 from scicot.training.fitting.collating import Collator
 from scicot.training.fitting.loss import TargetLoss
 from scicot.training.fitting.memory import told_of_memory
 from scicot.training.fitting.progress import tenth
-from scicot.training.fitting.trainer import attention
+from scicot.training.fitting.trainer import attention, half
 from scicot.training.plan.schedule import Schedule
 
 _TRIED = 6  # batches; the first one is slow
@@ -27,7 +27,7 @@ def expected_seconds(
     """About how long a training will take with its looks at dev, from a few of its own batches;
     leaves the weights alone."""
     device = resolve_device(settings.device)
-    bf16 = training_precision(settings.precision, device) is torch.bfloat16
+    bf16 = half(model, settings)
     model.set_attn_implementation(attention(settings, device))
     model.to(device).train()
     collate = Collator(model.config.pad_token_id, device)

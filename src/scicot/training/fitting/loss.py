@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 IGNORED = -100  # the label of padding
+_LEAST = -60.0  # log-probability
 _CHUNK = 512  # target tokens; fewer at a time are slower
 _T5 = ("t5", "mt5", "umt5", "longt5")  # what they give as logits is what their output layer gives
 
@@ -69,7 +70,8 @@ class _Summed(torch.autograd.Function):
             logits = (some @ weight.t()).float()
             norms = logits.logsumexp(dim=1, keepdim=True)
             loss += (norms - logits.gather(1, gold)).sum()
-            slope = logits.sub_(norms).exp_()
+            # What is too small to matter would be subnormal, which CPUs are slow with.
+            slope = logits.sub_(norms).clamp_(min=_LEAST).exp_()
             slope.scatter_add_(1, gold, -torch.ones_like(gold, dtype=slope.dtype))
             slope = slope.to(hidden.dtype)
             of_hidden[start : start + _CHUNK] = slope @ weight

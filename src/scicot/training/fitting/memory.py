@@ -54,10 +54,10 @@ def tokens_that_fit(model: Any, longest: tuple[int, int], settings: TrainSetting
     batches of the longest rows, (tokens of input, of target), until memory is lacking; the weights
     stay. OutOfMemory where not even one row fits."""
     device = resolve_device(settings.device)
-    bf16 = training_precision(settings.precision, device) is torch.bfloat16
     model.to(device).train()
     target_loss = TargetLoss(model)
     weights = sum(weight.numel() for weight in model.parameters())
+    bf16 = training_precision(settings.precision, device, weights) is torch.bfloat16
     most = _MOST if device.type == "cuda" else _ON_CPU
     found, rows = 0, max(1, _LEAST // sum(longest))
     with told_of_memory(settings, device):

@@ -81,7 +81,7 @@ def fit(
         processes.wait()  # for the best weights to be on the disk
         metrics |= selection.restore(model, log, steps)
     lora.merge(trainer.model)
-    metrics["weights"] = sum(weight.numel() for weight in model.parameters())
+    metrics["weights"] = weights_of(model)
     return metrics, log
 
 
@@ -102,7 +102,7 @@ def make_trainer(
         (enable or model.gradient_checkpointing_enable)({"use_reentrant": False})
     trainer = _Trainer(
         model=lora.adapted(model, settings.lora),
-        args=_arguments(schedule, settings, run, report_to),
+        args=_arguments(model, schedule, settings, run, report_to),
         train_dataset=schedule,
         data_collator=Collator(model.config.pad_token_id, device),
         processing_class=tokenizer,
@@ -117,13 +117,22 @@ def make_trainer(
     return trainer
 
 
-def ways(settings: TrainSettings) -> dict[str, str]:
+def half(model: Any, settings: TrainSettings) -> bool:
+    """Whether a model's matrices are multiplied in bf16."""
+    device = resolve_device(settings.device)
+    return training_precision(settings.precision, device, weights_of(model)) is torch.bfloat16
+
+
+def weights_of(model: Any) -> int:
+    return sum(weight.numel() for weight in model.parameters())
+
+
+def ways(model: Any, settings: TrainSettings) -> dict[str, str]:
     """How a training computes where it runs: what "auto" comes to there."""
     device = resolve_device(settings.device)
-    half = training_precision(settings.precision, device) is torch.bfloat16
     return {
         "device": device.type,
-        "precision": "bf16" if half else "fp32",
+        "precision": "bf16" if half(model, settings) else "fp32",
         "attention": attention(settings, device),
     }
 
@@ -147,7 +156,7 @@ def _step(checkpoint: Path) -> int:
 
 
 def _arguments(
-    schedule: Schedule, settings: TrainSettings, run: Path, report_to: Sequence[str]
+    model: Any, schedule: Schedule, settings: TrainSettings, run: Path, report_to: Sequence[str]
 ) -> Seq2SeqTrainingArguments:
     device = resolve_device(settings.device)
     arguments = Seq2SeqTrainingArguments(
@@ -162,7 +171,7 @@ def _arguments(
         weight_decay=settings.weight_decay,
         optim="adamw_torch_fused",
         adam_beta2=0.98,
-        bf16=training_precision(settings.precision, device) is torch.bfloat16,
+        bf16=half(model, settings),
         torch_compile=settings.compile,
         use_cpu=device.type == "cpu",
         seed=settings.seed,
