@@ -9,12 +9,13 @@ import typer
 from scicot.config import TrainSettings
 from scicot_cli import console
 from scicot_cli import options as opt
+from scicot_cli import training_options as own
 
 
 def train_rationale(
-    rationales: opt.RationaleFiles,
-    output: opt.RunOutput,
-    student: opt.StudentModel,
+    rationales: own.RationaleFiles,
+    output: own.RunOutput,
+    student: own.StudentModel,
     folds: Annotated[
         int,
         typer.Option(
@@ -24,33 +25,33 @@ def train_rationale(
             show_default=False,
         ),
     ] = TrainSettings.folds,
-    epochs: opt.Epochs = TrainSettings.epochs,
-    max_steps: opt.MaxSteps = TrainSettings.max_steps,
-    batch_size: opt.BatchSize = str(TrainSettings.batch_size),
-    accumulate: opt.Accumulate = TrainSettings.accumulate,
-    learning_rate: opt.LearningRate = TrainSettings.learning_rate,
-    warmup_steps: opt.WarmupSteps = TrainSettings.warmup_steps,
-    weight_decay: opt.WeightDecay = TrainSettings.weight_decay,
-    max_source_tokens: opt.MaxSourceTokens = TrainSettings.max_source_tokens,
-    max_target_tokens: opt.MaxTargetTokens = TrainSettings.max_target_tokens,
-    dev: opt.DevFile = [],  # noqa: B006  (Typer reads it, nobody changes it)
-    dev_fraction: opt.DevFraction = TrainSettings.dev_fraction,
-    fold_by: opt.FoldBy = TrainSettings.fold_by,
-    eval_steps: opt.EvalSteps = TrainSettings.eval_steps,
-    patience: opt.Patience = TrainSettings.patience,
-    select_by: opt.SelectBy = TrainSettings.select_by,
-    seeds: opt.Seeds = TrainSettings.seeds,
+    epochs: own.Epochs = TrainSettings.epochs,
+    max_steps: own.MaxSteps = TrainSettings.max_steps,
+    batch_size: own.BatchSize = str(TrainSettings.batch_size),
+    accumulate: own.Accumulate = TrainSettings.accumulate,
+    learning_rate: own.LearningRate = TrainSettings.learning_rate,
+    warmup_steps: own.WarmupSteps = TrainSettings.warmup_steps,
+    weight_decay: own.WeightDecay = TrainSettings.weight_decay,
+    max_source_tokens: own.MaxSourceTokens = TrainSettings.max_source_tokens,
+    max_target_tokens: own.MaxTargetTokens = TrainSettings.max_target_tokens,
+    dev: own.DevFile = [],  # noqa: B006  (Typer reads it, nobody changes it)
+    dev_fraction: own.DevFraction = TrainSettings.dev_fraction,
+    fold_by: own.FoldBy = TrainSettings.fold_by,
+    eval_steps: own.EvalSteps = TrainSettings.eval_steps,
+    patience: own.Patience = TrainSettings.patience,
+    select_by: own.SelectBy = TrainSettings.select_by,
+    seeds: own.Seeds = TrainSettings.seeds,
     seed: opt.Seed = TrainSettings.seed,
     device: opt.Device = TrainSettings.device,
-    precision: opt.TrainingPrecision = TrainSettings.precision,
-    attention: opt.Attention = TrainSettings.attention,
-    gradient_checkpointing: opt.GradientCheckpointing = TrainSettings.gradient_checkpointing,
-    compile: opt.Compile = TrainSettings.compile,  # noqa: A002  (the option's own name)
-    lora: opt.Lora = TrainSettings.lora,
-    checkpoint_minutes: opt.CheckpointMinutes = TrainSettings.checkpoint_minutes,
-    jobs: opt.Jobs = TrainSettings.jobs,
-    report_to: opt.ReportTo = [],  # noqa: B006
-    push_to_hub: opt.PushToHub = None,
+    precision: own.TrainingPrecision = TrainSettings.precision,
+    attention: own.Attention = TrainSettings.attention,
+    gradient_checkpointing: own.GradientCheckpointing = TrainSettings.gradient_checkpointing,
+    compile: own.Compile = TrainSettings.compile,  # noqa: A002  (the option's own name)
+    lora: own.Lora = TrainSettings.lora,
+    checkpoint_minutes: own.CheckpointMinutes = TrainSettings.checkpoint_minutes,
+    jobs: own.Jobs = TrainSettings.jobs,
+    report_to: own.ReportTo = [],  # noqa: B006
+    push_to_hub: own.PushToHub = None,
     limit: opt.Limit = None,
     skip_invalid: opt.SkipInvalid = False,
     force: opt.Force = False,
@@ -66,7 +67,7 @@ def train_rationale(
     command again goes on from the last checkpoint, and trains no finished student twice.
     """
     reporter = console.reporter(quiet=quiet, verbose=verbose)
-    settings = opt.train_settings(locals())
+    settings = own.train_settings(locals())
     from scicot.training.jobs import train_rationale as train
 
     manifest = train(
@@ -82,4 +83,4 @@ def train_rationale(
         push_to_hub=push_to_hub,
         reporter=reporter,
     )
-    reporter.note(opt.trained(manifest, output))
+    reporter.note(own.trained(manifest, output))

@@ -10,9 +10,9 @@ from scicot.errors import ScicotError
 from scicot.reporting import Reporter
 from scicot.stages import Stage
 from scicot.students.runs import check_run
-from scicot.training import runs
-from scicot.training.runs import Work
+from scicot.training.preparing import prepare
 from scicot.training.scratch import PREFIX
+from scicot.training.work import Work
 
 
 def as_much_as(equals: Sequence[str | os.PathLike[str]], work: Work, reporter: Reporter) -> Work:
@@ -34,7 +34,7 @@ def as_much_as(equals: Sequence[str | os.PathLike[str]], work: Work, reporter: R
     if work.student.startswith(PREFIX):
         equal["weights"] = weights
     one_step = replace(work, settings=replace(work.settings, max_steps=1), equal_to=equal)
-    prepared = runs.prepare(one_step, reporter)
+    prepared = prepare(one_step, reporter)
     epoch = prepared.schedule.epoch_steps
     steps = max(1, round(tokens / prepared.schedule.tokens(epoch) * epoch))
     own = sum(weight.numel() for weight in prepared.model.parameters())

@@ -24,7 +24,7 @@ from scicot.students.base import Decoding
 from scicot.students.drawing import seed_of
 from scicot.students.runs import Run
 from scicot.training.examples import Lesson
-from scicot.training.runs import Work
+from scicot.training.work import Work
 
 FILE = "out_of_fold.jsonl"
 _WINDOW = 256  # rationales written before any is put on disk

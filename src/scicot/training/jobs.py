@@ -20,8 +20,8 @@ from scicot.training import hub, trackers
 from scicot.training.equal import as_much_as
 from scicot.training.fitting import lora
 from scicot.training.rows import Options, Reader
-from scicot.training.runs import Work
 from scicot.training.several import train_all
+from scicot.training.work import Work
 
 Sources = sources.Source | Sequence[sources.Source]
 

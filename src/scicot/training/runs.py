@@ -5,90 +5,33 @@ from __future__ import annotations
 import gc
 import hashlib
 import importlib.metadata
-import json
 import shutil
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from functools import cached_property
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from scicot import jsonl, processes
-from scicot.config import AUTO, TrainSettings
+from scicot.config import TrainSettings
 from scicot.errors import ScicotError
 from scicot.outputs import differences
 from scicot.overlap import write_met
 from scicot.reporting import Reporter
-from scicot.stages import Stage
 from scicot.students.runs import CHECKPOINTS, MANIFEST, Manifest, read_manifest
 from scicot.students.texts import told
-from scicot.training import examples
 from scicot.training.card import write_card
 from scicot.training.curve import loss_curve
-from scicot.training.dev import Dev
-from scicot.training.examples import Lesson
-from scicot.training.plan.layout import Layout
 from scicot.training.plan.schedule import Schedule
-from scicot.training.scratch import PREFIX, build_scratch
+from scicot.training.preparing import Prepared
+from scicot.training.work import Work
 
 Log = list[dict[str, Any]]
-
-_STEPS = 20  # an epoch, at least, where --batch-size auto decides
 
 # Settings that do not decide the weights of a run, or do so through its rows alone.
 _NO_MATTER = (
     *("device", "folds", "fold_by", "dev_fraction", "seeds"),
     *("gradient_checkpointing", "compile", "checkpoint_minutes", "jobs"),
 )
-
-
-@dataclass(frozen=True)
-class Work:
-    """A student to train, and where."""
-
-    run: Path
-    stage: Stage
-    student: str
-    settings: TrainSettings
-    lessons: Sequence[Lesson]
-    dev: Sequence[Lesson]
-    data: Sequence[Mapping[str, Any]]
-    fold: Mapping[str, Any] | None = None
-    equal_to: Mapping[str, Any] | None = None  # what it is to be equal to (equal.py)
-
-    def judge(self) -> Dev | None:
-        """Its dev set, where it has one."""
-        return Dev(self.dev, self.stage, self.settings) if self.dev else None
-
-    def manifest(self) -> Manifest:
-        """What the run directory will tell."""
-        return Manifest(
-            self.stage,
-            self.student,
-            json.loads(json.dumps(asdict(self.settings))),  # as it is read again
-            self.data,
-            examples_sha256=self._digests[0],
-            dev_sha256=self._digests[1] if self.dev else None,
-            fold=self.fold,
-            equal_to=self.equal_to,
-        )
-
-    @cached_property
-    def _digests(self) -> tuple[str, str]:
-        weighted = bool(self.settings.weights)
-        return (
-            examples.digest(self.lessons, self.stage, weighted=weighted),
-            examples.digest(self.dev, self.stage),
-        )
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """A student with fresh or pretrained weights, and all that it will read."""
-
-    model: Any
-    tokenizer: Any
-    schedule: Schedule
 
 
 def existing(work: Work) -> Manifest | None:
@@ -142,63 +85,6 @@ def check_rows(work: Work) -> None:
         if not any(lesson.file == number for lesson in work.lessons):
             file = work.data[number]["file"]
             raise ScicotError(f"{file}: no row is left to train on, which --weights wants")
-
-
-def prepare(work: Work, reporter: Reporter) -> Prepared:
-    """Build or load the student and tokenise its rows; ScicotError where it cannot be had."""
-    from transformers import set_seed
-
-    set_seed(work.settings.seed)
-    if work.student.startswith(PREFIX):
-        texts = (
-            text
-            for lesson in work.lessons
-            for example in examples.examples_of(
-                lesson, work.stage, answer_as=work.settings.answer_as
-            )
-            for text in (str(example.source), example.written)
-        )
-        model, tokenizer = build_scratch(
-            work.student, texts, weights=(work.equal_to or {}).get("weights")
-        )
-    else:
-        from scicot.students.pretrained import load_pretrained
-
-        model, tokenizer = load_pretrained(work.student)
-    begun = processes.by_first(lambda: _begun(work.run))
-    with reporter.task("tokenising"):
-        schedule = processes.first_alone(
-            lambda: Schedule(
-                work.lessons,
-                work.stage,
-                tokenizer,
-                work.settings,
-                layout=begun,
-                ranks=processes.count(),
-            )
-        )
-    if begun is None and work.settings.batch_size == AUTO:
-        _fit_batches(model, schedule, work.settings, reporter)
-    return Prepared(model, tokenizer, schedule)
-
-
-def _fit_batches(
-    model: Any, schedule: Schedule, settings: TrainSettings, reporter: Reporter
-) -> None:
-    """Lay the schedule out in as large steps as the device has room for, of which an epoch has
-    some at least."""
-    from scicot.training.fitting.memory import tokens_that_fit
-
-    fit = processes.by_first(lambda: tokens_that_fit(model, schedule.longest, settings))
-    tokens = max(1, min(fit * processes.count(), schedule.tokens_an_epoch // _STEPS))
-    reporter.note(f"--batch-size auto: {tokens} tokens a step")
-    schedule.relay(Layout(rows=None, tokens=tokens, groups=1, batches=1))
-
-
-def _begun(run: Path) -> Layout | None:
-    """The layout of a training that left a checkpoint, which whoever goes on keeps."""
-    checkpoints = run / CHECKPOINTS
-    return Layout.read(checkpoints) if any(checkpoints.glob("checkpoint-*")) else None
 
 
 def train(

@@ -16,7 +16,8 @@ from scicot.students.runs import CHECKPOINTS, Manifest, read_manifest
 from scicot.training import runs, side_by_side
 from scicot.training.card import write_card
 from scicot.training.folds import Folds
-from scicot.training.runs import Prepared, Work
+from scicot.training.preparing import Prepared, prepare
+from scicot.training.work import Work
 
 Done = dict[Path, Manifest]
 
@@ -77,7 +78,7 @@ def _one_by_one(
         if len(todo) > 1:
             reporter.note(f"student {number} of {len(todo)}: {work.run}")
         # Handed over, so that no two students are in memory together.
-        prepared, first = first or runs.prepare(work, reporter), None
+        prepared, first = first or prepare(work, reporter), None
         done[work.run] = runs.train(work, prepared, reporter, report_to)
         del prepared
     return done
@@ -94,7 +95,7 @@ def _prepare_first(
     if done:
         count = len(done) + len(todo)
         reporter.note(f"{len(done)} of {count} students are finished and not trained again")
-    first = runs.prepare(todo[0], reporter)
+    first = prepare(todo[0], reporter)
     if len(todo) == 1:
         return first, 1
     return first, processes.by_first(lambda: _announce(todo, first, reporter))

@@ -20,7 +20,8 @@ from scicot.devices import resolve_device
 from scicot.errors import ScicotError
 from scicot.reporting import Reporter, Task
 from scicot.students.runs import Manifest, Run
-from scicot.training.runs import Prepared, Work
+from scicot.training.preparing import Prepared
+from scicot.training.work import Work
 
 # A process has to load torch and transformers first, which does not pay for a short training.
 _SHORT = 60.0  # seconds

@@ -15,7 +15,8 @@ from typing import IO
 from scicot.errors import ScicotError, StoppedEarly
 from scicot.reporting import Task
 from scicot.training import runs
-from scicot.training.runs import Work
+from scicot.training.preparing import prepare
+from scicot.training.work import Work
 
 
 class Telling:
@@ -67,7 +68,7 @@ def main() -> int:
     given: tuple[Work, Sequence[str]] = pickle.load(sys.stdin.buffer)
     work, report_to = given
     try:
-        runs.train(work, runs.prepare(work, telling), telling, report_to)
+        runs.train(work, prepare(work, telling), telling, report_to)
     except ScicotError as error:
         telling.tell(error=str(error))
         return error.exit_code

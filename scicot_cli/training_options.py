@@ -1,0 +1,234 @@
+"""The options of both training commands, the settings made of them, and what is said at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from scicot import config
+from scicot.config import TrainSettings
+from scicot.errors import ScicotError
+
+if TYPE_CHECKING:
+    from scicot.students.runs import Manifest
+
+RationaleFiles = Annotated[
+    list[str],
+    typer.Argument(metavar="RATIONALES", help="Files of rationale rows; - is standard input."),
+]
+RunOutput = Annotated[
+    Path, typer.Option("--output", "-o", metavar="RUN", help="The run directory to make.")
+]
+StudentModel = Annotated[
+    str,
+    typer.Option(
+        "--student",
+        metavar="ID|DIR|scratch:SIZE",
+        help="What to train: a Hub id, a directory, or fresh weights: scratch:tiny (0.5 million),"
+        " small (2.4), base (31).",
+    ),
+]
+TrainingPrecision = Annotated[
+    str,
+    typer.Option(
+        "--precision",
+        help="auto (bf16 where the device has instructions for it, on a CPU from 10 million"
+        " weights on; else fp32), fp32 or bf16.",
+    ),
+]
+
+Epochs = Annotated[float, typer.Option("--epochs", help="Passes over the rows.")]
+MaxSteps = Annotated[
+    int | None, typer.Option("--max-steps", help="Optimizer steps, instead of --epochs.")
+]
+BatchSize = Annotated[
+    str,
+    typer.Option(
+        "--batch-size",
+        metavar="ROWS|TOKENS|auto",
+        help="Of an optimizer step, over all devices: rows (32), tokens of inputs and targets"
+        " (8192tokens), or auto: as many tokens as fit.",
+    ),
+]
+Accumulate = Annotated[
+    int | None,
+    typer.Option(
+        "--accumulate",
+        help="Batches that a step is taken in, one after another: more take less memory. [default:"
+        " as suits the device]",
+    ),
+]
+Attention = Annotated[
+    config.Attention,
+    typer.Option("--attention", help="auto (eager on a CPU, else sdpa), eager or sdpa."),
+]
+GradientCheckpointing = Annotated[
+    bool,
+    typer.Option("--gradient-checkpointing", help="Take less memory, and a third more time."),
+]
+Compile = Annotated[
+    bool, typer.Option("--compile", help="Through torch.compile: slow to start, then faster.")
+]
+Lora = Annotated[
+    int,
+    typer.Option(
+        "--lora",
+        metavar="RANK",
+        help="Train adapters of this rank in place of all weights, and merge them at the end; needs"
+        " scicot\\[lora]. [default: none]",
+        show_default=False,
+    ),
+]
+CheckpointMinutes = Annotated[
+    float,
+    typer.Option("--checkpoint-minutes", help="Minutes between two checkpoints."),
+]
+Jobs = Annotated[
+    int | None,
+    typer.Option(
+        "--jobs",
+        help="Train so many of a command's students (folds, seeds) side by side. [default: as many"
+        " as the devices have room for]",
+    ),
+]
+LearningRate = Annotated[
+    float, typer.Option("--learning-rate", help="Peak learning rate; it then falls linearly to 0.")
+]
+WarmupSteps = Annotated[
+    int, typer.Option("--warmup-steps", help="Steps until the peak learning rate.")
+]
+WeightDecay = Annotated[float, typer.Option("--weight-decay", help="Weight decay of AdamW.")]
+MaxSourceTokens = Annotated[
+    int,
+    typer.Option(
+        "--max-source-tokens", help="Tokens of an input; longer ones are cut and counted."
+    ),
+]
+MaxTargetTokens = Annotated[
+    int,
+    typer.Option(
+        "--max-target-tokens", help="Tokens of a target; longer ones are cut and counted."
+    ),
+]
+
+
+# What checkpoints are chosen by
+DevFile = Annotated[
+    list[str],
+    typer.Option(
+        "--dev",
+        metavar="FILE",
+        help="Rows to choose the best checkpoint by, never to learn from. May be repeated.",
+    ),
+]
+DevFraction = Annotated[
+    float,
+    typer.Option(
+        "--dev-fraction",
+        help="Instead of --dev: this share of the rows. Rows of the same question text, or of the"
+        " same --fold-by field, stay on one side.",
+    ),
+]
+FoldBy = Annotated[
+    str | None,
+    typer.Option(
+        "--fold-by",
+        metavar="FIELD",
+        help="A field (as meta.topic) whose equal rows would give each other away, and are not"
+        " parted; instead of the question's text.",
+    ),
+]
+EvalSteps = Annotated[
+    int | None,
+    typer.Option("--eval-steps", help="Steps between two looks at dev. [default: a tenth of all]"),
+]
+Patience = Annotated[
+    int | None,
+    typer.Option("--patience", help="Stop after so many looks at dev without a better one."),
+]
+SelectBy = Annotated[
+    config.SelectBy,
+    typer.Option(
+        "--select-by",
+        help="What is best on dev: accuracy, loss or rouge-l. auto: accuracy for answers, loss for"
+        " rationales.",
+    ),
+]
+Seeds = Annotated[
+    int,
+    typer.Option(
+        "--seeds",
+        help="Train so many students, in RUN/seed-S each, and tell mean and spread.",
+    ),
+]
+Weights = Annotated[
+    str,
+    typer.Option(
+        "--weights",
+        metavar="W,W,...",
+        help="How much of an epoch comes from each file, in their order (1,1: half and half)."
+        " [default: all rows of all files]",
+    ),
+]
+ReportTo = Annotated[
+    list[str],
+    typer.Option(
+        "--report-to", help="Follow it in tensorboard, wandb or trackio. May be repeated."
+    ),
+]
+PushToHub = Annotated[
+    str | None,
+    typer.Option(
+        "--push-to-hub", metavar="OWNER/NAME", help="Upload the finished run, as private."
+    ),
+]
+
+
+def train_settings(values: dict[str, Any]) -> TrainSettings:
+    """The settings among a training command's arguments."""
+    names = TrainSettings.__dataclass_fields__
+    chosen = {name: value for name, value in values.items() if name in names}
+    chosen["weights"] = _numbers(values.get("weights", ""))
+    return TrainSettings(**chosen)
+
+
+def _numbers(text: str) -> tuple[float, ...]:
+    try:
+        inner = text.strip("[]() ")  # as a list of a --config file comes
+        return tuple(float(number) for number in inner.split(",")) if inner else ()
+    except ValueError:
+        raise ScicotError(f"--weights {text}: give a number for each file, as 1,1,2") from None
+
+
+def trained(manifest: Manifest, run: Path) -> str:
+    """What a training command says at its end."""
+    metrics = manifest.metrics
+    if manifest.seeds:
+        return f"{run}: {len(manifest.seeds)} {manifest.stage} students trained{_dev(metrics)}"
+    return (
+        f"{run}: {manifest.stage} student trained on {metrics['rows']} rows,"
+        f" {metrics['steps']} steps, last loss {metrics['last_loss']:.3g},"
+        f" {metrics['train_seconds']:.0f} s{_dev(metrics)}"
+    )
+
+
+def _dev(metrics: Mapping[str, float]) -> str:
+    """The dev figures among the metrics, with their spread where there are several seeds."""
+    told = []
+    for name, words in _DEV_FIGURES.items():
+        if name in metrics:
+            spread = metrics.get(f"{name}_sd")
+            more = "" if spread is None else f" (sd {spread:.3g})"
+            told.append(f"{words} {metrics[name]:.3g}{more}")
+    return f"; {', '.join(told)}" if told else ""
+
+
+_DEV_FIGURES = {
+    "dev_accuracy": "dev accuracy",
+    "dev_loss": "dev loss",
+    "dev_rouge_l": "dev ROUGE-L",
+    "out_of_fold_rouge_l": "out-of-fold ROUGE-L",
+}
