@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import evaluating, generating, reading, startup, training
+from benchmarks import evaluating, generating, reading, startup
+from benchmarks.training import table
 
 BENCHMARKS = {
     "startup": startup,
@@ -21,8 +22,8 @@ def main(names: list[str]) -> None:
         sys.exit(f"no benchmark {', '.join(unknown)}; there is {', '.join(known)}")
     for name in names or known:
         if name == "train":  # more than two ways, and a table
-            print(f"train: {(training.__doc__ or '').splitlines()[0]}\n  goal: {training.GOAL}")
-            training.more()
+            print(f"train: {(table.__doc__ or '').splitlines()[0]}\n  goal: {table.GOAL}")
+            table.more()
             continue
         module = BENCHMARKS[name]
         ratio = module.measure()

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,9 +11,7 @@ from hypothesis import strategies as st
 
 from scicot.formats import NotText, to_question_row
 from scicot.records import Question, Rationale, Row, RowProblem
-from scicot.sources import located_rows
 
-RAW = Path(__file__).resolve().parents[2] / "shared" / "data" / "raw"
 STEM = "Which conducts electricity?"
 OWN_CHOICES = [{"label": "A", "text": "wood"}, {"label": "B", "text": "copper"}]
 NESTED: Row = {"id": "q1", "question": {"stem": STEM, "choices": OWN_CHOICES}, "answerKey": "B"}
@@ -303,73 +298,3 @@ def test_each_spelling_of_the_gold_answer_means_the_same_choice(
     ):
         read = question({"question": STEM, **row})
         assert (read.answer, read.text_of(label)) == (label, options[gold])
-
-
-# Every gold answer of the raw samples, read a second time by hand: {id: text of the gold choice}.
-def by_hand(path: Path) -> dict[str, str]:
-    text = path.read_text()
-    if path.suffix == ".jsonl":
-        found = [json.loads(line) for line in text.splitlines()]
-    elif path.name == "scienceqa_problems.json":
-        found = [{"id": k, **v} for k, v in json.loads(text).items() if v["image"] is None]
-    else:
-        found = json.loads(text)
-    return {row["id"]: gold_text(row) for row in found}
-
-
-def gold_text(row: Row) -> str:
-    if "answerKey" not in row:
-        gold = row["answer"]
-        return row["choices"][gold] if isinstance(gold, int) else gold
-    listed = row["choices"] if "choices" in row else row["question"]["choices"]
-    if isinstance(listed, dict):
-        return listed["text"][listed["label"].index(row["answerKey"])]
-    return next(c["text"] for c in listed if c["label"] == row["answerKey"])
-
-
-@pytest.mark.skipif(not RAW.is_dir(), reason="the shared samples are not on this machine")
-@pytest.mark.parametrize(
-    "name",
-    [
-        "arc_hf_flattened_array.json",
-        "arc_hf_flattened_jsonl.jsonl",
-        "arc_hf_flattened_numeric_labels.jsonl",
-        "arc_official_nested.jsonl",
-        "csqa_official_nested.jsonl",
-        "dss_cqa_questions.jsonl",
-        "openbookqa_official_nested.jsonl",
-        "qasc_official_nested_8_choices.jsonl",
-        "scienceqa_problems.json",
-    ],
-)
-def test_every_gold_answer_of_the_raw_samples(name: str) -> None:
-    found: dict[str, str] = {}
-    images = 0
-    for _, row in located_rows(RAW / name):
-        try:
-            read = question(row)
-        except NotText:
-            images += 1
-            continue
-        assert read.answer is not None
-        found[read.id] = read.text_of(read.answer)
-    assert found == by_hand(RAW / name)
-    assert (len(found), images) == ((10, 10) if name.startswith("scienceqa") else (20, 0))
-
-
-@pytest.mark.skipif(not RAW.is_dir(), reason="the shared samples are not on this machine")
-def test_arc_as_its_own_csv_reads_like_its_jsonl(tmp_path: Path) -> None:
-    official = [row for _, row in located_rows(RAW / "arc_official_nested.jsonl")]
-    out = io.StringIO(newline="")
-    writer = csv.DictWriter(out, ["questionID", "AnswerKey", "schoolGrade", "question"])
-    writer.writeheader()
-    for row in official:
-        marked = " ".join(f"({c['label']}) {c['text']}" for c in row["question"]["choices"])
-        writer.writerow({"questionID": row["id"], "AnswerKey": row["answerKey"],
-                         "question": f"{row['question']['stem']} {marked}"})  # fmt: skip
-    path = tmp_path / "ARC-Easy-Test.csv"
-    path.write_text(out.getvalue())
-    for (_, row), expected in zip(located_rows(path), official, strict=True):
-        read, wanted = question(row), question(expected)
-        assert (read.id, read.question, read.answer) == (wanted.id, wanted.question, wanted.answer)
-        assert read.choices == wanted.choices

@@ -129,9 +129,23 @@ def test_groups_are_joined_where_that_costs_less() -> None:
     assert fewest_costs(alike_ones, "cpu") == 1
     unlike = np.array([[[8, 100, 50], [8, 400, 300], [8, 30, 20], [8, 1000, 500]]] * 5)
     assert fewest_costs(unlike, "cpu") == 4
+    assert fewest_costs(alike_ones, "cpu", most=2500) == 2
+    assert fewest_costs(alike_ones, "cpu", ranks=2, most=2500) == 1  # each has half of it
+    assert fewest_costs(alike_ones, "cpu", most=10) == 4  # none fits, so the smallest
     asked = TrainSettings(batch_size=32, accumulate=3)
     assert Layout.grouped(asked, 320, 1000) == Layout(32, None, 6, 3)
     assert Layout.grouped(asked, 2, 1000) == Layout(32, None, 2, 2)
+
+
+def test_steps_may_be_made_as_large_as_fits() -> None:
+    lessons = [lesson(n, rationale="why " * (n % 9)) for n in range(90)]
+    made = schedule(lessons, Stage.RATIONALE, epochs=1)
+    made.fit(2000, 700)
+    assert made.layout.tokens == 2000
+    assert made.layout.groups == 4  # never of one kind of rows
+    for item in range(len(made)):
+        held = [(len(row["input_ids"]), len(row["labels"])) for row in made[item]]
+        assert padded(np.array(held)) <= 700
 
 
 def test_one_who_goes_on_keeps_the_layout() -> None:

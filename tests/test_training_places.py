@@ -1,5 +1,6 @@
 """What stands where a run is to be made: never mixed up, never deleted unless it is a run."""
 
+import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -116,6 +117,18 @@ def test_checkpoints_left_in_a_finished_run_are_swept_up(trained: Trained, tmp_p
     (run / "checkpoints" / "checkpoint-1").mkdir(parents=True)
     train_rationale(trained.rows, run, settings=TINY, **SCRATCH)
     assert not (run / "checkpoints").exists()
+
+
+def test_what_an_earlier_version_began_is_not_gone_on_with(
+    trained: Trained, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    train_rationale(trained.rows, run, settings=TINY, **SCRATCH)
+    (run / "checkpoints" / "checkpoint-1").mkdir(parents=True)  # without a layout beside it
+    manifest = json.loads((run / "scicot.json").read_text())
+    (run / "scicot.json").write_text(json.dumps({**manifest, "finished": False}))
+    with pytest.raises(ScicotError, match="begun by an earlier version"):
+        train_rationale(trained.rows, run, settings=TINY, **SCRATCH)
 
 
 def test_a_corrected_gold_answer_reaches_out_of_fold_rows_of_a_run_that_was_moved(

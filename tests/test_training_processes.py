@@ -4,6 +4,7 @@ of several students."""
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -42,9 +43,9 @@ def far_apart(one: Path, other: Path) -> float:
     return max(float((ours[name] - theirs[name]).abs().max()) for name in ours)
 
 
-def losses(run: Path) -> list[float]:
+def losses(run: Path, name: str = "loss") -> list[float]:
     rows = map(json.loads, (run / "training_log.jsonl").read_text().splitlines())
-    return [row["loss"] for row in rows if "loss" in row]
+    return [row[name] for row in rows if name in row]
 
 
 def until(condition: Any, seconds: float = 120) -> None:
@@ -106,16 +107,22 @@ def test_a_signal_saves_and_ends_with_75(
 
 def test_two_processes_learn_as_one_does(trained: Trained, tmp_path: Path) -> None:
     tiny = ("--student", "scratch:tiny", "--device", "cpu", "--precision", "fp32")
-    asked = (trained.rows, *tiny, "--max-steps", 20, "--batch-size", 8, "--seed", 3)
+    asked = (
+        trained.rows, *tiny, "--max-steps", 20, "--batch-size", 8, "--seed", 3,
+        "--dev-fraction", 0.25, "--fold-by", "id", "--eval-steps", 10,
+    )  # fmt: skip
     one, two = tmp_path / "one", tmp_path / "two"
     finished(*TRAIN, *asked, "-o", one)
     process = command(*TWO, *TRAIN, *asked, "-o", two)
     out, said = process.communicate(timeout=300)
     assert process.returncode == 0, said
     assert out == ""
-    assert said.count("rationale student trained on 36 rows") == 1  # one of them speaks
+    assert said.count("rationale student trained on 27 rows") == 1  # one of them speaks
     assert losses(two) == pytest.approx(losses(one), abs=1e-3)
-    assert len((two / "training_log.jsonl").read_text().splitlines()) == len(losses(one)) + 1
+    assert losses(two, "dev_loss") == pytest.approx(losses(one, "dev_loss"), abs=1e-3)
+    assert len(losses(two, "dev_loss")) == 3
+    logs = [(run / "training_log.jsonl").read_text().splitlines() for run in (one, two)]
+    assert len(logs[0]) == len(logs[1])
 
 
 def test_a_term_to_one_process_stops_all(trained: Trained, tmp_path: Path) -> None:
@@ -130,11 +137,11 @@ def test_a_term_to_one_process_stops_all(trained: Trained, tmp_path: Path) -> No
         if "scicot_cli" in child.cmdline()
     }
     ranks["1"].send_signal(signal.SIGTERM)
-    codes = [psutil.wait_procs([ranks[rank]], timeout=60)[0][0].returncode for rank in "01"]
-    _, said = process.communicate(timeout=60)
+    _, said = process.communicate(timeout=120)
     assert "terminated; the same command goes on from here" in said
     assert "Error" not in "".join(line for line in said.splitlines() if line.startswith("[rank"))
-    assert any(code in (75, None) for code in codes)
+    assert re.search(r"exitcode *: 75", said), said
+    assert not re.search(r"exitcode *: (?!75)", said), said
     assert len(list((run / "checkpoints").glob("checkpoint-*/whole"))) == 1
     finished(*TRAIN, *asked, "-o", run)  # in one process now
     finished(*TRAIN, *asked, "-o", other)
@@ -191,11 +198,10 @@ def test_students_side_by_side_stop_and_go_on(trained: Trained, tmp_path: Path) 
 def test_what_goes_wrong_beside_others_is_told(trained: Trained, tmp_path: Path) -> None:
     process = command(
         *TRAIN, trained.rows, "-o", tmp_path / "run", "--student", "scratch:tiny",
-        "--max-steps", 3, "--seeds", 2, "--jobs", 2, "--learning-rate", 999, "--device", "cpu",
+        "--max-steps", 3, "--seeds", 2, "--jobs", 2, "--learning-rate", 1e30, "--device", "cpu",
         "--warmup-steps", 0, "--precision", "fp32",
     )  # fmt: skip
     _, said = process.communicate(timeout=300)
     assert "Traceback" not in said
-    assert process.returncode in (0, 1), said
-    if process.returncode:
-        assert "the loss is no number any more" in said
+    assert process.returncode == 1, said
+    assert said.count("the loss is no number any more") == 1

@@ -9,6 +9,7 @@ from typing import Any
 
 from scicot.calibration import fit_temperature
 from scicot.config import TrainSettings
+from scicot.devices import resolve_precision
 from scicot.rouge import rouge_l
 from scicot.stages import FORMS, Stage
 from scicot.students.answering import answer_of, choice_scores, softmax, write_rationale
@@ -36,12 +37,16 @@ class Dev:
         """Stage 1: dev_loss in nats a token, dev_rouge_l (F1, from 0 to 1). The others:
         dev_accuracy, dev_loss in nats a question, of the gold choice among the choices, and
         dev_temperature for calibration, fitted where it reads what it will read in `predict`."""
-        training = model.training
+        import torch
+
+        training, device = model.training, model.device
+        bf16 = resolve_precision(self._settings.precision, device) is torch.bfloat16
         engine = TransformersEngine(model.eval(), batch_size=_BATCH)
         student = Student(engine, tokenizer, self._settings.max_source_tokens)
         try:
-            answers = FORMS[self._stage].answers
-            return self._answers(student) if answers else self._rationales(student)
+            with torch.autocast(device.type, torch.bfloat16, enabled=bf16):  # as it will predict
+                answers = FORMS[self._stage].answers
+                return self._answers(student) if answers else self._rationales(student)
         finally:
             model.train(training)
 

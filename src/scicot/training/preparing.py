@@ -76,7 +76,7 @@ def _fit_batches(
     fit = processes.by_first(lambda: tokens_that_fit(model, schedule.longest, settings))
     tokens = max(1, min(fit * processes.count(), schedule.tokens_an_epoch // _STEPS))
     reporter.note(f"--batch-size auto: {tokens} tokens a step")
-    schedule.relay(Layout(rows=None, tokens=tokens, groups=1, batches=1))
+    schedule.fit(tokens, fit)
 
 
 def _begun(run: Path) -> Layout | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import hashlib
 import importlib.metadata
 import shutil
@@ -13,6 +12,7 @@ from typing import Any
 
 from scicot import jsonl, processes
 from scicot.config import TrainSettings
+from scicot.devices import release_memory
 from scicot.errors import ScicotError
 from scicot.outputs import differences
 from scicot.overlap import write_met
@@ -21,6 +21,7 @@ from scicot.students.runs import CHECKPOINTS, MANIFEST, Manifest, read_manifest
 from scicot.students.texts import told
 from scicot.training.card import write_card
 from scicot.training.curve import loss_curve
+from scicot.training.plan.layout import Layout
 from scicot.training.plan.schedule import Schedule
 from scicot.training.preparing import Prepared
 from scicot.training.work import Work
@@ -46,6 +47,8 @@ def existing(work: Work) -> Manifest | None:
     if not old.finished and not any((work.run / CHECKPOINTS).glob("checkpoint-*")):
         return None  # nothing was learnt yet, so nothing can be mixed up
     changed = differences(_making(old), _making(work.manifest()), defaults=asdict(TrainSettings()))
+    if not old.finished and Layout.read(work.run / CHECKPOINTS) is None:
+        changed.append("begun by an earlier version, which drew other batches")
     if changed:
         raise ScicotError(
             f"-o {work.run}: holds another run ({'; '.join(changed)});"
@@ -63,8 +66,9 @@ def check_seeds(main: Work, top: Manifest | None, names: Sequence[str]) -> None:
     """ScicotError where a directory holds anything but some of these seeds of the same making."""
     if top is None:
         parts = list(main.run.iterdir()) if main.run.is_dir() else []
+        # Nothing but seeds: each was trained by itself, as in an array of jobs.
         if not parts or {part.name.removesuffix(".lock") for part in parts} - {*names}:
-            existing(main)  # or else each seed was trained by itself, as in an array of jobs
+            existing(main)
         return
     old, new = (_making(one) for one in (top, main.manifest()))
     changed = differences({**old, "seed": None}, {**new, "seed": None})
@@ -91,7 +95,8 @@ def train(
     work: Work, prepared: Prepared, reporter: Reporter, report_to: Sequence[str] = ()
 ) -> Manifest:
     """Train the student and leave a finished run directory behind."""
-    from scicot.training.fitting.trainer import fit, ways
+    from scicot.training.fitting.trainer import fit
+    from scicot.training.fitting.ways import ways
 
     settings, schedule, manifest = work.settings, prepared.schedule, work.manifest()
     _tell_cuts(work, schedule, reporter)
@@ -110,7 +115,7 @@ def train(
             reporter=reporter,
         )
         manifest = processes.by_first(lambda: _save(work, prepared, manifest, metrics, log))
-    gc.collect()  # a Trainer and its optimizer hold one another
+    release_memory()
     return manifest
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from scicot import processes
 from scicot.students.runs import CHECKPOINTS
 from scicot.training.dev import Dev
 
@@ -26,7 +27,11 @@ class Selection:
         self._patience = patience
 
     def measure(self, model: Any, tokenizer: Any, log: Sequence[Row], step: int) -> Row:
-        """Measure the student at a step; its weights are kept where it was never better before."""
+        """Measure the student at a step, by the first process for all; its weights are kept where
+        it was never better before."""
+        return processes.by_first(lambda: self._measured(model, tokenizer, log, step))
+
+    def _measured(self, model: Any, tokenizer: Any, log: Sequence[Row], step: int) -> Row:
         import torch
 
         metrics = self._dev.measure(model, tokenizer)

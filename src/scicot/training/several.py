@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from scicot import processes
+from scicot.devices import release_memory
 from scicot.errors import ScicotError
 from scicot.reporting import Reporter
 from scicot.students.runs import CHECKPOINTS, Manifest, read_manifest
@@ -45,6 +46,7 @@ def train_all(
     try:
         if room > 1:
             first = None  # its memory is for others now
+            release_memory()
             done |= side_by_side.train(todo, room, report_to, reporter)
         else:
             done |= _one_by_one(todo, first, report_to, reporter)

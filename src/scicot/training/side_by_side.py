@@ -20,6 +20,7 @@ from scicot.devices import resolve_device
 from scicot.errors import ScicotError
 from scicot.reporting import Reporter, Task
 from scicot.students.runs import Manifest, Run
+from scicot.training.fitting.ways import weights_of
 from scicot.training.preparing import Prepared
 from scicot.training.work import Work
 
@@ -39,7 +40,7 @@ def room(first: Prepared, students: int, seconds: float, settings: TrainSettings
         return min(settings.jobs, students)
     if seconds < _SHORT:
         return 1
-    need = _BYTES_A_WEIGHT * sum(weight.numel() for weight in first.model.parameters()) + _SPARE
+    need = _BYTES_A_WEIGHT * weights_of(first.model) + _SPARE
     if resolve_device(settings.device).type == "cuda":
         import torch
 
@@ -84,6 +85,8 @@ def train(
         except KeyboardInterrupt:
             for student in running.values():
                 student.stop()
+            for student in running.values():
+                student.wait()
             raise
     if failed:
         raise ScicotError(failed)
@@ -111,8 +114,8 @@ class _Student:
             env={**os.environ, **_share(slot, together, work.settings)},
         )
         assert self._process.stdin is not None
-        with self._process.stdin as stream:
-            pickle.dump((work, tuple(report_to)), stream)
+        pickle.dump((work, tuple(report_to)), self._process.stdin)
+        self._process.stdin.flush()  # and open while this process lives, as the worker sees
         threading.Thread(target=self._listen, args=(said,), daemon=True).start()
 
     def tell(self, message: dict[str, Any], reporter: Reporter, task: Task) -> None:
@@ -133,8 +136,11 @@ class _Student:
         return self._error or f"{self.work.run}: its process ended with code {code}"
 
     def stop(self) -> None:
-        """Have it save a checkpoint, and wait for that."""
+        """Have it save a checkpoint and end."""
         self._process.send_signal(signal.SIGTERM)
+
+    def wait(self) -> None:
+        """Until it has ended."""
         self._process.wait()
 
     def _listen(self, said: queue.Queue[tuple[_Student, dict[str, Any]]]) -> None:

@@ -1,5 +1,5 @@
 """`python -m scicot.training.worker`: trains the student that is pickled on stdin, and tells on
-stdout, in JSON lines, how it goes. For side_by_side.py alone."""
+stdout, in JSON lines, how it goes; it ends with whoever started it. For side_by_side.py alone."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import os
 import pickle
 import signal
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import IO
@@ -20,12 +21,10 @@ from scicot.training.work import Work
 
 
 class Telling:
-    """A reporter that writes JSON lines. It stops where it is told to, and where whoever started it
-    is no more."""
+    """A reporter that writes JSON lines, and stops where it is told to."""
 
     def __init__(self, stream: IO[str]) -> None:
         self._stream = stream
-        self._parent = os.getppid()
         self._wish = self._deferred = False
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: self._ask())
@@ -49,7 +48,7 @@ class Telling:
             self._deferred = before
 
     def advance(self, steps: int = 1, **figures: float | int | str) -> None:
-        if self._wish or os.getppid() != self._parent:
+        if self._wish:
             raise KeyboardInterrupt
         self.tell(advance=steps, figures=figures)
 
@@ -65,9 +64,10 @@ class Telling:
 def main() -> int:
     telling = Telling(sys.stdout)
     sys.stdout = sys.stderr  # whatever else prints
-    given: tuple[Work, Sequence[str]] = pickle.load(sys.stdin.buffer)
-    work, report_to = given
     try:
+        given: tuple[Work, Sequence[str]] = pickle.load(sys.stdin.buffer)
+        threading.Thread(target=_end_with_parent, daemon=True).start()
+        work, report_to = given
         runs.train(work, prepare(work, telling), telling, report_to)
     except ScicotError as error:
         telling.tell(error=str(error))
@@ -75,6 +75,12 @@ def main() -> int:
     except KeyboardInterrupt:
         return StoppedEarly.exit_code
     return 0
+
+
+def _end_with_parent() -> None:
+    """At once, as if it were killed: another may already be started in its place."""
+    sys.stdin.buffer.read()
+    os._exit(StoppedEarly.exit_code)
 
 
 if __name__ == "__main__":

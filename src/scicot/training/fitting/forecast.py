@@ -6,8 +6,6 @@ import statistics
 import time
 from typing import Any
 
-import torch
-
 from scicot.config import TrainSettings
 from scicot.devices import resolve_device
 from scicot.training.dev import Dev
@@ -15,7 +13,7 @@ from scicot.training.fitting.collating import Collator
 from scicot.training.fitting.loss import TargetLoss
 from scicot.training.fitting.memory import told_of_memory
 from scicot.training.fitting.progress import tenth
-from scicot.training.fitting.trainer import attention, half
+from scicot.training.fitting.ways import attention, half
 from scicot.training.plan.schedule import Schedule
 
 _TRIED = 6  # batches; the first one is slow
@@ -27,19 +25,17 @@ def expected_seconds(
     """About how long a training will take with its looks at dev, from a few of its own batches;
     leaves the weights alone."""
     device = resolve_device(settings.device)
-    bf16 = half(model, settings)
     model.set_attn_implementation(attention(settings, device))
     model.to(device).train()
     collate = Collator(model.config.pad_token_id, device)
-    target_loss = TargetLoss(model)
+    target_loss = TargetLoss(model, bf16=half(model, settings))
     seconds = []
     with told_of_memory(settings, device):
         for item in range(min(_TRIED, len(schedule))):
             batch = {name: one.to(device) for name, one in collate([schedule[item]]).items()}
             share = batch.pop("share")[0]
             start = time.perf_counter()
-            with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
-                loss = target_loss(model, batch) * share
+            loss = target_loss(model, batch) * share
             loss.backward()  # type: ignore[no-untyped-call]
             loss.item()  # waits for a GPU
             seconds.append(time.perf_counter() - start)

@@ -20,10 +20,12 @@ _T5 = ("t5", "mt5", "umt5", "longt5")  # what they give as logits is what their 
 
 
 class TargetLoss:
-    """Sums the negative log-likelihoods (nats) of the target tokens of a batch."""
+    """Sums the negative log-likelihoods (nats) of the target tokens of a batch; with `bf16` the
+    matrices on the way there are multiplied in it, while the weights stay as they are."""
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: Any, *, bf16: bool = False) -> None:
         self._model = model
+        self._bf16 = bf16
         self._head = model.get_output_embeddings()
         plain = isinstance(self._head, torch.nn.Linear) and self._head.bias is None
         self._in_chunks = plain and model.config.model_type in _T5
@@ -31,6 +33,12 @@ class TargetLoss:
     def __call__(self, wrapped: Any, inputs: dict[str, Tensor]) -> Tensor:
         """The sum over a batch of {"input_ids", "attention_mask", "labels"}, through `wrapped`:
         the model itself, or what spreads it over devices."""
+        # Not left to the Trainer, which would have accelerate wrap the model's forward for good.
+        kind = inputs["labels"].device.type
+        with torch.autocast(kind, torch.bfloat16, enabled=self._bf16):
+            return self._summed(wrapped, inputs)
+
+    def _summed(self, wrapped: Any, inputs: dict[str, Tensor]) -> Tensor:
         labels = inputs.pop("labels")
         read = self._model.prepare_decoder_input_ids_from_labels(labels=labels)
         inputs = {**inputs, "decoder_input_ids": read}
@@ -41,14 +49,12 @@ class TargetLoss:
         def summed(hidden: Tensor) -> Tensor:
             real = labels != IGNORED
             weight = self._head.weight
-            kind = hidden.device.type
-            if torch.is_autocast_enabled(kind):
-                half = torch.get_autocast_dtype(kind)
-                hidden, weight = hidden.to(half), weight.to(half)
+            if self._bf16:
+                hidden, weight = hidden.bfloat16(), weight.bfloat16()
             loss: Tensor = _Summed.apply(hidden[real], weight, labels[real])  # type: ignore[no-untyped-call]
             return loss
 
-        self._head.forward = summed  # inside the model's own forward, where DDP and FSDP want it
+        self._head.forward = summed  # inside the model's own forward, where DDP wants it
         try:
             return torch.as_tensor(wrapped(**inputs, use_cache=False).logits)
         finally:

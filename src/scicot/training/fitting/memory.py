@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -10,9 +9,10 @@ from typing import Any
 import torch
 
 from scicot.config import TrainSettings
-from scicot.devices import resolve_device, training_precision
+from scicot.devices import release_memory, resolve_device
 from scicot.errors import ScicotError
 from scicot.training.fitting.loss import TargetLoss
+from scicot.training.fitting.ways import half, weights_of
 
 _LEAST, _MOST = 1024, 1 << 20  # tokens of a batch
 _KEPT = 0.8  # of what was found to fit: batches differ, and memory comes to pieces
@@ -55,16 +55,14 @@ def tokens_that_fit(model: Any, longest: tuple[int, int], settings: TrainSetting
     stay. OutOfMemory where not even one row fits."""
     device = resolve_device(settings.device)
     model.to(device).train()
-    target_loss = TargetLoss(model)
-    weights = sum(weight.numel() for weight in model.parameters())
-    bf16 = training_precision(settings.precision, device, weights) is torch.bfloat16
+    target_loss = TargetLoss(model, bf16=half(model, settings))
     most = _MOST if device.type == "cuda" else _ON_CPU
     found, rows = 0, max(1, _LEAST // sum(longest))
     with told_of_memory(settings, device):
-        moments = torch.empty(2 * weights, device=device)  # as AdamW will take
+        moments = torch.empty(2 * weights_of(model), device=device)  # as AdamW will take
         while not found or rows * sum(longest) <= most:
             try:
-                _try(model, target_loss, rows, longest, bf16)
+                _try(model, target_loss, rows, longest)
             except (RuntimeError, MemoryError) as error:
                 if not found or not _is_lack_of_memory(error):
                     raise
@@ -73,19 +71,13 @@ def tokens_that_fit(model: Any, longest: tuple[int, int], settings: TrainSetting
             rows *= 2
         del moments
     model.zero_grad()
-    gc.collect()
-    if device.type == "cuda":
-        torch.cuda.empty_cache()
+    release_memory()
     return int(found * (_KEPT if device.type == "cuda" else 1))
 
 
-def _try(
-    model: Any, target_loss: TargetLoss, rows: int, longest: tuple[int, int], bf16: bool
-) -> None:
+def _try(model: Any, target_loss: TargetLoss, rows: int, longest: tuple[int, int]) -> None:
     source, target = (
         torch.ones((rows, tokens), dtype=torch.long, device=model.device) for tokens in longest
     )
     batch = {"input_ids": source, "attention_mask": source, "labels": target}
-    with torch.autocast(model.device.type, torch.bfloat16, enabled=bf16):
-        loss = target_loss(model, batch)
-    loss.backward()  # type: ignore[no-untyped-call]
+    target_loss(model, batch).backward()  # type: ignore[no-untyped-call]

@@ -7,14 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
 from transformers import Seq2SeqTrainer, Seq2SeqTrainingArguments, set_seed
 from transformers.integrations.integration_utils import TensorBoardCallback
 from transformers.trainer_callback import PrinterCallback
 
 from scicot import processes
 from scicot.config import TrainSettings
-from scicot.devices import resolve_device, training_precision
+from scicot.devices import resolve_device
 from scicot.errors import ScicotError
 from scicot.reporting import Reporter
 from scicot.students.runs import CHECKPOINTS
@@ -24,6 +23,7 @@ from scicot.training.fitting.collating import Collator
 from scicot.training.fitting.loss import TargetLoss
 from scicot.training.fitting.memory import told_of_memory
 from scicot.training.fitting.progress import WHOLE, Log, Progress
+from scicot.training.fitting.ways import attention, half, weights_of
 from scicot.training.plan.schedule import Schedule
 from scicot.training.selection import Selection
 
@@ -102,12 +102,12 @@ def make_trainer(
         (enable or model.gradient_checkpointing_enable)({"use_reentrant": False})
     trainer = _Trainer(
         model=lora.adapted(model, settings.lora),
-        args=_arguments(model, schedule, settings, run, report_to),
+        args=_arguments(schedule, settings, run, report_to),
         train_dataset=schedule,
         data_collator=Collator(model.config.pad_token_id, device),
         processing_class=tokenizer,
     )
-    trainer.target_loss = TargetLoss(model)
+    trainer.target_loss = TargetLoss(model, bf16=half(model, settings))
     trainer.remove_callback(PrinterCallback)  # it prints to stdout, which is for data
     if "tensorboard" in report_to:  # by its name it would write among the checkpoints, which go
         from torch.utils.tensorboard import SummaryWriter
@@ -115,34 +115,6 @@ def make_trainer(
         writer = SummaryWriter(str(run / "tensorboard"))
         trainer.add_callback(TensorBoardCallback(writer))  # type: ignore[no-untyped-call]
     return trainer
-
-
-def half(model: Any, settings: TrainSettings) -> bool:
-    """Whether a model's matrices are multiplied in bf16."""
-    device = resolve_device(settings.device)
-    return training_precision(settings.precision, device, weights_of(model)) is torch.bfloat16
-
-
-def weights_of(model: Any) -> int:
-    return sum(weight.numel() for weight in model.parameters())
-
-
-def ways(model: Any, settings: TrainSettings) -> dict[str, str]:
-    """How a training computes where it runs: what "auto" comes to there."""
-    device = resolve_device(settings.device)
-    return {
-        "device": device.type,
-        "precision": "bf16" if half(model, settings) else "fp32",
-        "attention": attention(settings, device),
-    }
-
-
-def attention(settings: TrainSettings, device: torch.device) -> str:
-    """The implementation of attention. On a CPU "eager" is the faster one, in fp32 by 2 % and in
-    bf16 by 10 % (flan-t5-small's shape), since T5's position bias keeps SDPA from its best."""
-    if settings.attention != "auto":
-        return settings.attention
-    return "eager" if device.type == "cpu" else "sdpa"
 
 
 def last_checkpoint(folder: Path) -> Path | None:
@@ -156,7 +128,7 @@ def _step(checkpoint: Path) -> int:
 
 
 def _arguments(
-    model: Any, schedule: Schedule, settings: TrainSettings, run: Path, report_to: Sequence[str]
+    schedule: Schedule, settings: TrainSettings, run: Path, report_to: Sequence[str]
 ) -> Seq2SeqTrainingArguments:
     device = resolve_device(settings.device)
     arguments = Seq2SeqTrainingArguments(
@@ -171,7 +143,6 @@ def _arguments(
         weight_decay=settings.weight_decay,
         optim="adamw_torch_fused",
         adam_beta2=0.98,
-        bf16=half(model, settings),
         torch_compile=settings.compile,
         use_cpu=device.type == "cpu",
         seed=settings.seed,

@@ -2,8 +2,7 @@
 
 A batch is padded to its longest input and its longest target, so rows are sorted by both: all of
 them are halved where it saves more padding, by the one length or the other, then each half again,
-down to batches. EntailmentBank so comes to 8 % of padding in batches of 16, against 30 % sorted by
-the sum of both lengths and 56 % in random batches of 32.
+down to batches. That leaves far less of it than sorting by the sum of both lengths does.
 """
 
 from __future__ import annotations
@@ -57,14 +56,17 @@ def _halved(rows: Places, weights: Any, first: int, count: int) -> tuple[Places,
     return rows[:cut], rows[cut:]
 
 
-def shares(batches: Sequence[Sequence[Any]], ranks: int) -> list[list[Sequence[Any]]]:
-    """The batches of one step dealt to as many processes: turns, each a batch for every process.
+def pieces(batches: int, ranks: int) -> int:
+    """Into how many pieces each batch of a step comes, for as many processes to share them: one
+    where whole batches come out even."""
+    if batches % ranks == 0:
+        return 1
+    return ranks // batches if ranks % batches == 0 else ranks
 
-    Whole batches where they come out even, else pieces of them; a piece may be empty.
-    """
-    if len(batches) % ranks == 0:
-        return [list(batches[turn : turn + ranks]) for turn in range(0, len(batches), ranks)]
-    if ranks % len(batches) == 0:
-        pieces = ranks // len(batches)
-        return [[batch[piece::pieces] for batch in batches for piece in range(pieces)]]
-    return [[batch[rank::ranks] for rank in range(ranks)] for batch in batches]
+
+def shares(batches: Sequence[Any], ranks: int) -> list[list[Any]]:
+    """The batches of one step dealt to as many processes: turns, each a piece of a batch (it may be
+    empty) for every process."""
+    count = pieces(len(batches), ranks)
+    dealt = [batch[piece::count] for batch in batches for piece in range(count)]
+    return [dealt[turn : turn + ranks] for turn in range(0, len(dealt), ranks)]

@@ -6,6 +6,7 @@ meets the same examples as one that was never stopped, and so do processes that 
 
 from __future__ import annotations
 
+import math
 import random
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -65,10 +66,14 @@ class Schedule:
         self._bare = self._whole
         if settings.rationale_dropout:
             self._bare = self._tokenised(drop_rationale=True)
-        self.relay(layout)
+        self._lay(layout)
 
-    def relay(self, layout: Layout | None = None) -> None:
-        """Lay it out (anew), as the settings have it unless `layout` is given."""
+    def fit(self, tokens: int, batch: int) -> None:
+        """Lay it out anew: so many tokens a step, and at most so many, padded, a batch."""
+        self._settings = replace(self._settings, batch_size=f"{tokens}tokens")
+        self._lay(None, most=batch)
+
+    def _lay(self, layout: Layout | None, most: float = math.inf) -> None:
         settings, lessons = self._settings, len(self._lessons)
         tokens = self.tokens_an_epoch
         self.layout = layout or Layout.grouped(settings, lessons, tokens)
@@ -79,7 +84,7 @@ class Schedule:
             first = self._epoch(0)
             lengths = self._by_lesson(first.places, first.bare).max(axis=1)
             groups = measured(first.steps, lengths)
-            batches = fewest_costs(groups, settings.device)
+            batches = fewest_costs(groups, settings.device, self._ranks, most)
             self.layout = replace(self.layout, batches=batches)
         self._turns = len(batching.shares(self._batches(self._epoch(0).steps[0]), self._ranks))
 
@@ -115,10 +120,11 @@ class Schedule:
         step, rest = divmod(item, self._turns * self._ranks)
         turn, rank = divmod(rest, self._ranks)
         number, epoch, groups = self._at(step)
-        examples = batching.shares(self._batches(groups), self._ranks)[turn][rank]
+        batch = batching.shares(self._batches(groups), self._ranks)[turn][rank]
         share = self._shares(epoch, groups)
-        if not examples:  # a process without work takes part in the step none the less
-            examples, share = [(int(groups[0][0]), 0)], [0.0] * self._per_lesson
+        if not len(batch):  # a process without work takes part in the step none the less
+            batch, share = np.array([(groups[0][0], 0)]), [0.0] * self._per_lesson
+        examples = [(int(draw), int(part)) for draw, part in batch]
         rows = self._rows(number, epoch, examples)
         return [
             {**row, "share": share[part]} for row, (_, part) in zip(rows, examples, strict=True)
@@ -141,13 +147,14 @@ class Schedule:
     @property
     def padding(self) -> float:
         """The share of padding among the tokens of the first epoch, on one device."""
-        epoch, real, all_of_them = self._epoch(0), 0, 0
-        for groups in epoch.steps:
-            for batch in self._batches(groups):
-                lengths = np.stack([self._lengths(epoch, *one) for one in batch])
-                real += int(lengths.sum())
-                all_of_them += batching.padded(lengths)
-        return 1 - real / all_of_them
+        epoch = self._epoch(0)
+        lengths = self._by_lesson(epoch.places, epoch.bare)
+        all_of_them = sum(
+            batching.padded(lengths[batch[:, 0], batch[:, 1]])
+            for groups in epoch.steps
+            for batch in self._batches(groups)
+        )
+        return 1 - float(lengths.sum()) / all_of_them
 
     @property
     def rows_per_step(self) -> float:
@@ -190,15 +197,17 @@ class Schedule:
         in_order = [[groups[one] for one in sorted(own, key=longest)] for own in steps]
         return Epoch(places, bare, in_order)
 
-    def _batches(self, groups: Sequence[batching.Places]) -> list[list[tuple[int, int]]]:
-        """The groups of a step joined to batches of (draw, part); those of a multi-task student
-        come apart by task, since one writes a label and the other a rationale."""
+    def _batches(self, groups: Sequence[batching.Places]) -> list[batching.Places]:
+        """The groups of a step joined to batches, examples x (draw, part); those of a multi-task
+        student come apart by task, since one writes a label and the other a rationale."""
         size = self.layout.groups // self.layout.batches
         joined = [
             np.concatenate(groups[start : start + size]) for start in range(0, len(groups), size)
         ]
         parts = range(self._per_lesson)
-        return [[(int(draw), part) for draw in batch] for batch in joined for part in parts]
+        return [
+            np.stack([batch, np.full_like(batch, part)], 1) for batch in joined for part in parts
+        ]
 
     def _by_lesson(self, places: Any, bare: Any) -> Any:
         """draws x examples of a lesson x 2: tokens of inputs and targets."""
@@ -209,10 +218,6 @@ class Schedule:
     def _weights(self, places: Any, bare: Any) -> Any:
         """Tokens of each draw."""
         return self._by_lesson(places, bare).sum(axis=(1, 2))
-
-    def _lengths(self, epoch: Epoch, draw: int, part: int) -> Any:
-        tokens = self._bare if epoch.bare[draw] else self._whole
-        return tokens.lengths[epoch.places[draw] * self._per_lesson + part]
 
     def _shares(self, epoch: Epoch, groups: Sequence[batching.Places]) -> list[float]:
         """What a target token of each task weighs in the loss of a step."""

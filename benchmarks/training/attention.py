@@ -1,0 +1,41 @@
+"""Which implementation of attention trains faster here."""
+
+from __future__ import annotations
+
+import statistics
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.training.material import ROWS, Some, prepared
+from benchmarks.training.measuring import timed
+from scicot.config import TrainSettings
+from scicot.stages import Stage
+
+_ROUNDS, _STEPS = 5, 2
+
+
+def compare() -> None:
+    """Print eager's rate over SDPA's on the same steps of stage 1, in fp32 and in bf16."""
+    from scicot.training.fitting.trainer import make_trainer
+
+    model, tokenizer, schedule = prepared(Stage.RATIONALE)
+    dice = np.random.default_rng(0)
+    for precision in ("fp32", "bf16"):
+        ratios = []
+        for _ in range(_ROUNDS):
+            some = Some(schedule, dice.choice(schedule.steps, _STEPS, replace=False))
+            rates = {}
+            for attention in ("eager", "sdpa"):
+                own: Any = {"precision": precision, "attention": attention}
+                settings = TrainSettings(batch_size=ROWS, **own)
+                with tempfile.TemporaryDirectory() as folder:
+                    trainer = make_trainer(model, tokenizer, some, Path(folder), settings)  # type: ignore[arg-type]
+                    rates[attention] = timed(trainer)
+            ratios.append(rates["eager"] / rates["sdpa"])
+        print(
+            f"  {precision}: eager {statistics.median(ratios):.2f} x sdpa"
+            f" ({min(ratios):.2f} to {max(ratios):.2f})"
+        )

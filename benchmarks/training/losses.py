@@ -1,0 +1,68 @@
+"""Whether students learn the same in batches of like lengths, and in bf16."""
+
+from __future__ import annotations
+
+import statistics
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.training.bare import Padder, bare_trainer, grouped_by_trainer
+from benchmarks.training.material import DATA, ROWS
+from scicot.config import TrainSettings
+from scicot.stages import Stage
+
+
+def compare() -> None:
+    """Print the dev loss of scratch:small after the same rows in three ways, for three seeds."""
+    from transformers import set_seed
+
+    from scicot.reporting import LogReporter
+    from scicot.training.dev import Dev
+    from scicot.training.fitting.trainer import make_trainer
+    from scicot.training.plan.schedule import Schedule
+    from scicot.training.rows import Reader
+    from scicot.training.scratch import build_scratch
+
+    settings = TrainSettings(epochs=6, batch_size=ROWS, learning_rate=1e-3, device="cpu")
+    stage, dev_file = Stage.RATIONALE, str(DATA / "entailmentbank.dev.jsonl")
+    reader = Reader(stage, settings, {}, LogReporter())
+    lessons = reader.read([str(DATA / "entailmentbank.train.jsonl")])
+    dev = Dev(reader.read([dev_file])[:100], stage, settings)
+    found: dict[str, list[float]] = {}
+    for seed in range(3):
+        own = replace(settings, seed=seed)
+        for way in ("in turn", "Trainer's own groups", "scicot, fp32", "scicot, bf16"):
+            set_seed(seed)
+            texts = [lesson.question.question + " " + lesson.rationale for lesson in lessons]
+            model, tokenizer = build_scratch("scratch:small", texts)
+            schedule = Schedule(lessons, stage, tokenizer, own)
+            lengths = schedule.lengths
+            with tempfile.TemporaryDirectory() as folder:
+                if way.startswith("scicot"):
+                    half: Any = way.removeprefix("scicot, ")
+                    trainer: Any = make_trainer(
+                        model, tokenizer, schedule, Path(folder), replace(own, precision=half)
+                    )
+                else:
+                    dice = np.random.default_rng(seed)
+                    orders = [
+                        grouped_by_trainer(lengths, ROWS)
+                        if way.startswith("Trainer")
+                        else dice.permutation(len(lengths))
+                        for _ in range(int(settings.epochs))
+                    ]
+                    order = np.concatenate(orders)[: schedule.steps * ROWS]
+                    rows = schedule.rows(range(len(lengths)))
+                    trainer = bare_trainer(
+                        model, tokenizer, [rows[place] for place in order], ROWS, Padder(model),
+                        Path(folder), learning_rate=1e-3, warmup_steps=100, seed=seed,
+                    )  # fmt: skip
+                trainer.train()
+            found.setdefault(way, []).append(dev.measure(model, tokenizer)["dev_loss"])
+    for way, losses in found.items():
+        spread = ", ".join(f"{loss:.3f}" for loss in losses)
+        print(f"  {way:22} dev loss {statistics.mean(losses):.3f} nats a token ({spread})")

@@ -1,0 +1,63 @@
+"""The students and rows that are trained."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from scicot.config import TrainSettings
+from scicot.stages import Stage
+
+DATA = Path(os.environ.get("SCICOT_DATA", Path(__file__).parents[3] / "shared" / "data"))
+ROWS = 32  # of a step
+
+
+def missing() -> bool:
+    """Whether the rows are not on this machine, which is said."""
+    if (DATA / "entailmentbank.train.jsonl").exists():
+        return False
+    print(f"  skipped: no EntailmentBank in {DATA} (SCICOT_DATA names another folder)")
+    return True
+
+
+def prepared(stage: Stage) -> tuple[Any, Any, Any]:
+    """flan-t5-small's shape, T5's tokenizer, and the schedule of EntailmentBank's training rows."""
+    import torch
+    from transformers import T5Config, T5ForConditionalGeneration, T5Tokenizer
+
+    from scicot.reporting import LogReporter
+    from scicot.training.plan.schedule import Schedule
+    from scicot.training.rows import Reader
+
+    torch.manual_seed(0)
+    config = T5Config(  # type: ignore[call-arg]
+        vocab_size=32128, d_model=512, d_kv=64, d_ff=1024, num_layers=8, num_heads=6,
+        feed_forward_proj="gated-gelu", tie_word_embeddings=False, decoder_start_token_id=0,
+    )  # fmt: skip
+    tokenizer = T5Tokenizer.from_pretrained(str(DATA / "t5_tokenizer"))
+    settings = TrainSettings(epochs=1, batch_size=ROWS, max_target_tokens=256)
+    lessons = Reader(stage, settings, {}, LogReporter()).read(
+        [str(DATA / "entailmentbank.train.jsonl")]
+    )
+    schedule = Schedule(lessons, stage, tokenizer, settings)
+    return T5ForConditionalGeneration(config), tokenizer, schedule
+
+
+class Some:
+    """Some steps of a schedule, in the order given."""
+
+    def __init__(self, schedule: Any, steps: Any) -> None:
+        self._schedule = schedule
+        self._chosen = steps
+        self.steps = len(steps)
+
+    def __len__(self) -> int:
+        return int(self.steps * self.turns)
+
+    def __getitem__(self, item: int) -> Any:
+        step, turn = divmod(item, self.turns)
+        return self._schedule[int(self._chosen[step]) * self.turns + turn]
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._schedule, name)

@@ -1,0 +1,150 @@
+"""Training at the speed of the hardware: scicot beside three other ways to feed the same Trainer.
+
+flan-t5-small's shape with random weights, EntailmentBank, both stages, one run: (a) every row
+padded to 512 tokens of input and 512 (stage 2: 64) of target, as mm-cot has it; (b) batches padded
+to their longest row, not grouped, as distilling-step-by-step has it; (c) a bare Seq2SeqTrainer with
+its own grouping by length; and scicot, in fp32 like these and as it is by default. Each computes
+some of its own steps, evenly from its smallest to its largest, the same in every round, all ways in
+turn; its tokens a second that are no padding are told as rows, of as many tokens as the mean row.
+"""
+
+from __future__ import annotations
+
+import statistics
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.training.bare import (
+    Padder,
+    bare_trainer,
+    grouped_by_trainer,
+    padding,
+    whole_batches,
+)
+from benchmarks.training.material import ROWS, Some, missing, prepared
+from benchmarks.training.measuring import flops, peak, timed
+from scicot.config import TrainSettings
+from scicot.stages import Stage
+from scicot.training.plan.batching import padded
+
+GOAL = "stage 1 (stage 2): 3 (2.5) x (a), 1.6 x (b), 1.1 x (c)"
+ROUNDS, STEPS = 3, 3  # steps of each round, behind one that is not counted
+FIXED = {Stage.RATIONALE: (512, 512), Stage.ANSWER: (512, 64)}  # tokens, as mm-cot pads
+FIXED_ROWS = 4  # at a time: as fast a row as with more
+
+
+@dataclass
+class Way:
+    """One way of training."""
+
+    name: str
+    trainer: Callable[[Any], Any]  # of steps by number
+    sizes: list[int]  # of all its steps, in tokens with padding
+    padding: float
+    rates: list[float] = field(default_factory=list)
+
+    def time(self) -> None:
+        """Time some steps of it, behind its smallest one, which is not counted."""
+        order = np.argsort(self.sizes, kind="stable")
+        spread = [order[(2 * n + 1) * len(order) // (2 * STEPS)] for n in range(STEPS)]
+        self.rates.append(timed(self.trainer([order[0], *spread])))
+
+
+def more() -> None:
+    """Print a table for each stage."""
+    if missing():
+        return
+    import torch
+
+    peaks = {kind: peak(kind) for kind in (torch.float32, torch.bfloat16)}
+    for stage in (Stage.RATIONALE, Stage.ANSWER):
+        with tempfile.TemporaryDirectory() as folder:
+            table(stage, Path(folder), peaks)
+
+
+def table(stage: Stage, folder: Path, peaks: dict[Any, float]) -> None:
+    import torch
+
+    model, tokenizer, schedule = prepared(stage)
+    lengths = schedule.lengths
+    mean = lengths.sum() / len(lengths)
+    ways = list(all_ways(stage, model, tokenizer, schedule, folder))
+    for _ in range(ROUNDS):
+        for way in ways:
+            way.time()
+    print(
+        f"  {stage} student, {len(lengths)} rows of {mean:.0f} tokens; rows/s, medians of {ROUNDS}:"
+    )
+    rates = {way.name: statistics.median(way.rates) / mean for way in ways}
+    for way in ways:
+        ratios = ", ".join(
+            f"{rates[way.name] / rates[other]:.2f} x {other[:3]}"
+            for other in rates
+            if way.name.startswith("scicot") and other.startswith("(")
+        )
+        print(f"    {way.name:34} {rates[way.name]:6.2f}  padding {way.padding:4.0%}  {ratios}")
+    for name, kind in (("scicot, fp32", torch.float32), ("scicot, bf16", torch.bfloat16)):
+        if name in rates:
+            share = rates[name] * flops(model, lengths) / peaks[kind]
+            print(
+                f"    {name}: {share:.0%} of the {peaks[kind] / 1e9:.0f} GFLOP/s of a bare matmul"
+            )
+
+
+def all_ways(
+    stage: Stage, model: Any, tokenizer: Any, schedule: Any, folder: Path
+) -> Iterator[Way]:
+    import torch
+
+    from scicot.devices import training_precision
+    from scicot.training.fitting.trainer import make_trainer
+
+    lengths = schedule.lengths
+    rows = schedule.rows(range(len(lengths)))
+
+    def bare(name: str, batches: list[Any]) -> Way:
+        def trainer(chosen: Any) -> Any:
+            picked = [rows[place] for number in chosen for place in batches[number]]
+            return bare_trainer(model, tokenizer, picked, len(batches[0]), Padder(model), folder)
+
+        sizes = [padded(lengths[batch]) for batch in batches]
+        return Way(name, trainer, sizes, padding(batches, lengths))
+
+    def to_the_maximum(chosen: Any) -> Any:
+        picked = [rows[place] for number in chosen for place in fours[number]]
+        return bare_trainer(model, tokenizer, picked, FIXED_ROWS, Padder(model, fixed), folder)
+
+    fixed = FIXED[stage]
+    in_turn = np.random.default_rng(0).permutation(len(lengths))
+    fours = whole_batches(in_turn, FIXED_ROWS)
+    real = [int(lengths[batch].sum()) for batch in fours]  # all are of one size: by what is in them
+    wasted = 1 - float(lengths.sum()) / len(lengths) / sum(fixed)
+    yield Way("(a) padded to the maximum", to_the_maximum, real, wasted)
+    yield bare("(b) padded to the longest", whole_batches(in_turn, ROWS))
+    grouped = grouped_by_trainer(lengths, ROWS)
+    yield bare("(c) Trainer's own groups", whole_batches(grouped, ROWS))
+
+    def ours(precision: str) -> Way:
+        def trainer(chosen: Any) -> Any:
+            settings = TrainSettings(batch_size=ROWS, precision=precision)  # type: ignore[arg-type]
+            some: Any = Some(schedule, chosen)
+            return make_trainer(model, tokenizer, some, folder, settings)
+
+        return Way(f"scicot, {precision}", trainer, sizes, schedule.padding)
+
+    sizes = []
+    for step in range(schedule.steps):
+        items = [schedule[step * schedule.turns + turn] for turn in range(schedule.turns)]
+        sizes.append(sum(padded(lengths_of(item)) for item in items))
+    yield ours("fp32")
+    if training_precision("auto", torch.device("cpu"), 10**9) is torch.bfloat16:
+        yield ours("bf16")
+
+
+def lengths_of(rows: list[dict[str, Any]]) -> Any:
+    return np.array([(len(row["input_ids"]), len(row["labels"])) for row in rows])
