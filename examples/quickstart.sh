@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The whole road on the embedded science world: no key, no hub, no GPU, about three minutes.
+# The whole road on the embedded science world: no key, no hub, no GPU, about two minutes.
 #
 #   bash examples/quickstart.sh            with scicot installed; or: make quickstart
 #   SEED=1 OUT=my/folder bash ...          another world, other students, another place
@@ -20,27 +20,33 @@ student=(--student scratch:tiny --max-steps "$STEPS" --learning-rate 2e-3 --seed
 
 step() { printf '\n\033[1m%s\033[0m\n' "$*" >&2; }
 
-step "1/6  A world of objects and animals, and a tutor's recorded replies (seed $SEED)"
+step "1/4  A world of objects and animals, and a tutor's recorded replies (seed $SEED)"
 if [ ! -e "$WORLD/test_replies.jsonl" ]; then
   "$PYTHON" "$HERE/make_world.py" --out "$WORLD" --train "$TRAIN" --test "$TEST" --seed "$SEED" >&2
 fi
 
-step "2/6  The tutor explains the training questions; what cannot be learnt from is put aside"
+step "2/4  The tutor explains the training questions; what cannot be learnt from is put aside"
 scicot generate-rationales "$WORLD/train.jsonl" -o "$OUT/rationales.jsonl" \
   --teacher "recorded:$WORLD/train_replies.jsonl"
 scicot generate-rationales "$WORLD/test.jsonl" -o "$OUT/tutor.jsonl" \
   --teacher "recorded:$WORLD/test_replies.jsonl"
 
-step "3/6  Stage 1: a student learns to write rationales"
+step "3/4  Three students side by side, on a core each: stage 1 learns to write rationales, stage 2 to
+     answer with a rationale at hand; direct, the baseline, is the same student without rationales"
+threads=${OMP_NUM_THREADS-}
+export OMP_NUM_THREADS=${threads:-1}
+trap 'kill $(jobs -p) 2> /dev/null || true' EXIT  # who stops one stops all; each saves a checkpoint
+scicot train-answer "$OUT/rationales.jsonl" -o "$OUT/runs/answer" "${student[@]}" --quiet &
+answer=$!
+scicot train-answer "$OUT/rationales.jsonl" -o "$OUT/runs/direct" "${student[@]}" --no-rationale --quiet &
+direct=$!
 scicot train-rationale "$OUT/rationales.jsonl" -o "$OUT/runs/rationale" "${student[@]}"
+wait "$answer"
+wait "$direct"
+trap - EXIT
+[ -n "$threads" ] || unset OMP_NUM_THREADS
 
-step "4/6  Stage 2: a student learns to answer with a rationale at hand"
-scicot train-answer "$OUT/rationales.jsonl" -o "$OUT/runs/answer" "${student[@]}"
-
-step "5/6  The direct baseline: the same student, the same steps, no rationale"
-scicot train-answer "$OUT/rationales.jsonl" -o "$OUT/runs/direct" "${student[@]}" --no-rationale
-
-step "6/6  Predict and evaluate"
+step "4/4  Predict and evaluate"
 scicot predict "$WORLD/test.jsonl" -o "$OUT/two-stage.jsonl" \
   --rationale-model "$OUT/runs/rationale" --answer-model "$OUT/runs/answer"
 scicot predict "$WORLD/test.jsonl" -o "$OUT/direct.jsonl" --answer-model "$OUT/runs/direct"

@@ -88,6 +88,3 @@ Seed = Annotated[int, typer.Option("--seed", help="Seed of everything random.")]
 Device = Annotated[
     str, typer.Option("--device", help="auto (CUDA when available, else the CPU), cpu, cuda.")
 ]
-Precision = Annotated[
-    str, typer.Option("--precision", help="auto (bf16 on CUDA, else fp32), fp32 or bf16.")
-]

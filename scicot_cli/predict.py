@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from scicot.config import PredictSettings, RationaleFrom, Scoring, Shard
+from scicot.config import EngineName, PredictSettings, RationaleFrom, Scoring, Shard
 from scicot.errors import ScicotError
 from scicot_cli import console
 from scicot_cli import options as opt
@@ -139,8 +139,8 @@ def predict(
         int | None,
         typer.Option(
             "--batch-tokens",
-            help="Tokens, padded, that it works on together, at most. [default: 16,384 on a CPU,"
-            " 65,536 on CUDA]",
+            help="Tokens, padded, that it works on together, at most. [default: as suits engine and"
+            " device]",
         ),
     ] = PredictSettings.batch_tokens,
     window: Annotated[
@@ -153,7 +153,22 @@ def predict(
     ] = PredictSettings.window,
     seed: opt.Seed = PredictSettings.seed,
     device: opt.Device = PredictSettings.device,
-    precision: opt.Precision = PredictSettings.precision,
+    engine: Annotated[
+        EngineName,
+        typer.Option(
+            "--engine",
+            help="torch (T5 students, by our own loop), ctranslate2 (on CPUs; needs scicot\\[fast]),"
+            " transformers (any student), or auto: the fastest that can.",
+        ),
+    ] = PredictSettings.engine,
+    precision: Annotated[
+        str,
+        typer.Option(
+            "--precision",
+            help="fp32, bf16, int8 (on CPUs), or auto: fp32 for less than 10 million weights, else"
+            " the faster one of fp32 and bf16, measured once.",
+        ),
+    ] = PredictSettings.precision,
     limit: opt.Limit = None,
     skip_invalid: opt.SkipInvalid = False,
     force: opt.Force = False,
@@ -191,6 +206,7 @@ def predict(
         shard=None if part is None or part.count == 1 else part,
         seed=seed,
         device=device,
+        engine=engine,
         precision=precision,  # type: ignore[arg-type]  # checked by the settings themselves
     )
     from scicot.prediction import predict as run

@@ -38,7 +38,7 @@ def test_a_one_sequence_answer_is_the_likelihood_of_the_whole(
     from scicot.records import Question
     from scicot.stages import rationale_input
     from scicot.students.answering import softmax
-    from scicot.students.pretrained import load_student
+    from scicot.students.loading import load_student
 
     run, out = tmp_path / "run", tmp_path / "out.jsonl"
     train_answer(trained.rows, run, student="scratch:tiny", method="one-sequence", settings=TINY)

@@ -10,7 +10,8 @@ from scicot import ScicotError
 from scicot.devices import resolve_device, resolve_precision
 from scicot.stages import Input, Stage
 from scicot.students.base import Decoding
-from scicot.students.pretrained import load_student
+from scicot.students.loading import load_student
+from scicot.students.pretrained import load_pretrained
 from scicot.students.runs import check_run
 from scicot.students.student import Student
 
@@ -21,18 +22,19 @@ INPUTS = [
 ]
 
 
-def student_of(run: Path, batch_size: int = 8) -> Student:
-    return load_student(run, max_source_tokens=64, batch_size=batch_size, device="cpu")
+def student_of(run: Path, batch_size: int = 8, engine: str = "auto") -> Student:
+    return load_student(
+        run, max_source_tokens=64, batch_size=batch_size, engine=engine, device="cpu"
+    )
 
 
-def reference_score(student: Student, text: Input, target: str) -> float:
+def reference_score(run: Path, text: Input, target: str) -> float:
     """Teacher-forced log-probability of one target, token by token, nothing batched or shared."""
     import torch
 
-    model: Any = student._engine
-    model = model._model
-    source = student.tokenizer(str(text), return_tensors="pt")
-    labels = student.tokenizer(text_target=target)["input_ids"]
+    model, tokenizer = load_pretrained(str(run))
+    source = tokenizer(str(text), return_tensors="pt")
+    labels = tokenizer(text_target=target)["input_ids"]
     fed = [model.config.decoder_start_token_id, *labels[:-1]]
     with torch.no_grad():
         logits = model(input_ids=source["input_ids"], decoder_input_ids=torch.tensor([fed])).logits[
@@ -41,18 +43,22 @@ def reference_score(student: Student, text: Input, target: str) -> float:
     return float(sum(logits[i].log_softmax(-1)[label] for i, label in enumerate(labels)))
 
 
+@pytest.mark.parametrize("engine", ["torch", "transformers"])
 @pytest.mark.parametrize("batch_size", [1, 2, 8])
-def test_scores_are_the_teacher_forced_likelihoods(trained: Trained, batch_size: int) -> None:
-    student = student_of(trained.answer, batch_size)
+def test_scores_are_the_teacher_forced_likelihoods(
+    trained: Trained, batch_size: int, engine: str
+) -> None:
+    student = student_of(trained.answer, batch_size, engine)
     candidates = [["A", "B"], ["1", "10", "copper wire"], [chr(65 + n) for n in range(26)]]
     scores = student.score(INPUTS, candidates)
     for text, targets, own in zip(INPUTS, candidates, scores, strict=True):
-        expected = [reference_score(student, text, target) for target in targets]
+        expected = [reference_score(trained.answer, text, target) for target in targets]
         assert own == pytest.approx(expected, abs=1e-5)
 
 
-def test_results_do_not_depend_on_the_batch(trained: Trained) -> None:
-    alone, together = student_of(trained.rationale, 1), student_of(trained.rationale, 8)
+@pytest.mark.parametrize("engine", ["torch", "transformers"])
+def test_results_do_not_depend_on_the_batch(trained: Trained, engine: str) -> None:
+    alone, together = (student_of(trained.rationale, size, engine) for size in (1, 8))
     assert alone.generate(INPUTS, Decoding(12)) == together.generate(INPUTS, Decoding(12))
     assert together.generate([], Decoding(12)) == []
     assert together.score([], []) == []
@@ -81,7 +87,7 @@ def test_a_t5_on_the_real_vocabulary_scores_alike(tmp_path: Path) -> None:
     """flan-t5's layout: an untied head, outputs not scaled, a SentencePiece vocabulary."""
     student = real_t5(tmp_path)
     scores = student.score(INPUTS, [["A", "B"]] * 3)
-    expected = [[reference_score(student, text, label) for label in "AB"] for text in INPUTS]
+    expected = [[reference_score(tmp_path, text, label) for label in "AB"] for text in INPUTS]
     for own, wanted in zip(scores, expected, strict=True):
         assert own == pytest.approx(wanted, rel=1e-6, abs=1e-5)
 

@@ -37,6 +37,17 @@ def release_memory() -> None:
     torch.cuda.empty_cache()
 
 
+def multiplies_bf16(device: str) -> bool:
+    """Whether a type of device ("cpu", "cuda") has instructions for bf16, a CPU AVX512_BF16 or AMX.
+    Older ones emulate it, slower than they do fp32."""
+    import torch
+
+    if device == "cpu":
+        known: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()
+        return bool(known.get("avx512_bf16") or known.get("amx_bf16"))
+    return device == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+
+
 def resolve_precision(precision: str, device: torch.device) -> torch.dtype:
     """The type of the weights: "auto" is bf16 where CUDA has it, else fp32.
 
@@ -45,14 +56,13 @@ def resolve_precision(precision: str, device: torch.device) -> torch.dtype:
     import torch
 
     if precision == "auto":
-        # Older GPUs emulate bf16, slower than they do fp32.
-        has_bf16 = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
-        return torch.bfloat16 if has_bf16 else torch.float32
+        half = device.type != "cpu" and multiplies_bf16(device.type)
+        return torch.bfloat16 if half else torch.float32
     return {"fp32": torch.float32, "bf16": torch.bfloat16}[precision]
 
 
 # A CPU trains students of fewer weights hardly faster in bf16, and the smallest ones answer worse.
-_LARGE = 10_000_000
+LARGE = 10_000_000
 
 
 def training_precision(precision: str, device: torch.device, weights: int) -> torch.dtype:
@@ -62,8 +72,6 @@ def training_precision(precision: str, device: torch.device, weights: int) -> to
     import torch
 
     if precision == "auto" and device.type == "cpu":
-        # Older versions of torch cannot tell.
-        known: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()
-        fast = known.get("avx512_bf16") or known.get("amx_bf16")
-        return torch.bfloat16 if fast and weights >= _LARGE else torch.float32
+        half = weights >= LARGE and multiplies_bf16("cpu")
+        return torch.bfloat16 if half else torch.float32
     return resolve_precision(precision, device)

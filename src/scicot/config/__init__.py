@@ -7,7 +7,15 @@ passes its options straight in and reads its defaults from here.
 from scicot.config.checks import Precision
 from scicot.config.evaluate import EvaluateSettings
 from scicot.config.generate import GenerateSettings, Keep, RevealAnswer
-from scicot.config.predict import SAMPLING, PredictSettings, RationaleFrom, Scoring, Shard
+from scicot.config.predict import (
+    SAMPLING,
+    EngineName,
+    EnginePrecision,
+    PredictSettings,
+    RationaleFrom,
+    Scoring,
+    Shard,
+)
 from scicot.config.train import AUTO, AnswerAs, Attention, Method, SelectBy, Tracker, TrainSettings
 
 __all__ = [
@@ -15,6 +23,8 @@ __all__ = [
     "SAMPLING",
     "AnswerAs",
     "Attention",
+    "EngineName",
+    "EnginePrecision",
     "EvaluateSettings",
     "GenerateSettings",
     "Keep",

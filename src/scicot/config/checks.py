@@ -9,10 +9,10 @@ from scicot.errors import ScicotError
 Precision = Literal["auto", "fp32", "bf16"]
 
 
-def check_precision(precision: str) -> None:
+def check_precision(precision: str, known: object = Precision) -> None:
     if precision == "fp16":
         raise ScicotError("--precision fp16: T5 overflows in fp16; take bf16 or fp32")
-    one_of("precision", precision, Precision)
+    one_of("precision", precision, known)
 
 
 def one_of(option: str, value: str, known: object) -> None:

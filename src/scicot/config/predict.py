@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from scicot.config.checks import Precision, check_precision, one_of, require
+from scicot.config.checks import check_precision, one_of, require
 from scicot.errors import ScicotError
 
 RationaleFrom = Literal["student", "input", "none", "shuffled"]
 Scoring = Literal["auto", "label", "text"]
+EngineName = Literal["auto", "torch", "ctranslate2", "transformers"]
+EnginePrecision = Literal["auto", "fp32", "bf16", "int8"]
 
 # The temperature of sampled rationales, as self-consistency has it (Wang et al. 2023, section 3.1).
 SAMPLING = 0.7
@@ -61,7 +63,8 @@ class PredictSettings:
     shard: Shard | None = None  # None: all of the questions
     seed: int = 0
     device: str = "auto"
-    precision: Precision = "auto"
+    engine: EngineName = "auto"  # "auto": the fastest that can
+    precision: EnginePrecision = "auto"  # "auto": the faster of fp32 and bf16, as measured
 
     def __post_init__(self) -> None:
         one_of("rationale-from", self.rationale_from, RationaleFrom)
@@ -84,7 +87,8 @@ class PredictSettings:
             require(self.batch_tokens >= 1, "batch-tokens", self.batch_tokens, "at least 1")
         require(self.window >= 1, "window", self.window, "at least 1")
         require(0 <= self.seed < 2**63, "seed", self.seed, "0 or more, and less than 2**63")
-        check_precision(self.precision)
+        one_of("engine", self.engine, EngineName)
+        check_precision(self.precision, EnginePrecision)
 
     def _check_together(self) -> None:
         if self.beams > 1 and self.sampling is not None:

@@ -73,6 +73,9 @@ def predict(
     idle = None if total is not None or settings.shard else rows.idle
     parts = of_shard(windows(asked, size, idle), settings.shard)
     met, job = students.met(), _Job(students, os.fspath(questions))
+    described = students.description()
+    for choice in students.engines():
+        reporter.note(choice)
     if force:
         students.load()  # before the old predictions are gone
     with (
@@ -80,7 +83,7 @@ def predict(
             output,
             command="predict",
             settings={
-                **students.description(),
+                **described,
                 # What a part of a shuffled or a sharded run must have in common with the others.
                 **({"rotation": f"{by} of {total}"} if by else {}),
                 **({"shard": str(settings.shard), "window": size} if settings.shard else {}),

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from scicot.config import SAMPLING, AnswerAs, PredictSettings
-from scicot.devices import resolve_device, resolve_precision
 from scicot.overlap import Met
 from scicot.prediction import checks
 from scicot.records import (
@@ -23,6 +22,8 @@ from scicot.students import answering
 from scicot.students.answering import Answer
 from scicot.students.base import Decoding
 from scicot.students.drawing import seed_of
+from scicot.students.engines.choice import Choice, Wish
+from scicot.students.loading import Rates, choose
 from scicot.students.runs import Run
 from scicot.students.student import Student
 from scicot.students.texts import told
@@ -42,6 +43,7 @@ class Students:
     ) -> None:
         self._answer = answer
         self._settings = settings
+        self._engines: dict[Path, tuple[Choice, Rates]] = {}
         self._loaded: dict[Path, tuple[Run, Student]] = {}
         self._runs = [*([answer] if answer else []), *rationales]
         self._writers = [run for run in self._runs if FORMS[run.stage].writes_rationale]
@@ -81,17 +83,24 @@ class Students:
         return self._source == "input" or (self._source == "shuffled" and not self._writers)
 
     def description(self) -> dict[str, Any]:
-        """What decides the answers, for the output's state; ScicotError for a missing device."""
-        device = resolve_device(self._settings.device)
-        precision = resolve_precision(self._settings.precision, device)
+        """What decides the answers, for the output's state; ScicotError for a missing device, or an
+        engine that cannot do what is asked for."""
         settings = self._settings
+        engines = {str(self._engine(run)) for run in self._runs}
         limits = [self._decoding(run).max_new_tokens for run in self._writers]
         return {
             **self.models,
             "max_new_tokens": limits[0] if len(set(limits)) == 1 else limits or None,
-            "precision": str(precision).removeprefix("torch."),
+            "engine": ", ".join(sorted(engines)),
             **({"abstain_below": settings.abstain_below} if settings.abstain_below else {}),
         }
+
+    def engines(self) -> Iterator[str]:
+        """What was measured to find the engines, a sentence for each run that had a choice."""
+        for run, (choice, rates) in self._engines.items():
+            if rates:
+                told = ", ".join(f"{name} {rate:,.0f}" for name, rate in rates.items())
+                yield f"{run}: {choice}, the fastest here (tokens/s: {told})"
 
     def doubts(self) -> Iterator[str]:
         """What the user may not have meant, one sentence each."""
@@ -279,13 +288,28 @@ class Students:
             models["mix_direct"] = settings.mix_direct
         return models
 
+    def _engine(self, run: Run) -> Choice:
+        if run.directory not in self._engines:
+            settings, writes = self._settings, run in self._writers
+            wish = Wish(
+                settings.engine,
+                settings.precision,
+                settings.device,
+                draws=writes and settings.sampling is not None,
+                beams=writes and settings.beams > 1,
+            )
+            self._engines[run.directory] = choose(run.directory, wish, writes=writes)
+        return self._engines[run.directory][0]
+
     def _student(self, run: Run) -> Student:
         if run.directory not in self._loaded:
+            choice = self._engine(run)
             student = run.load(
                 batch_size=self._settings.batch_size,
                 batch_tokens=self._settings.batch_tokens,
+                engine=choice.engine,
+                precision=choice.precision,
                 device=self._settings.device,
-                precision=self._settings.precision,
             )
             self._loaded[run.directory] = run, student
         return self._loaded[run.directory][1]

@@ -1,39 +1,12 @@
-"""Models and tokenizers from disk or the Hub, loaded for training or as a student that answers."""
+"""Models and tokenizers from disk or the Hub."""
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
-from scicot.devices import resolve_device, resolve_precision
 from scicot.errors import ScicotError
 from scicot.sources.hub import hub_answers
-from scicot.students.engines.transformers_engine import TransformersEngine
-from scicot.students.student import Student
-
-
-def load_student(
-    directory: str | os.PathLike[str],
-    *,
-    max_source_tokens: int,
-    batch_size: int,
-    batch_tokens: int | None = None,
-    device: str = "auto",
-    precision: str = "auto",
-) -> Student:
-    """Load a run directory for prediction; ScicotError where its files cannot be read."""
-    import torch
-
-    where = resolve_device(device)
-    model, tokenizer = load_pretrained(os.fspath(directory))
-    if resolve_precision(precision, where) is torch.bfloat16:
-        from scicot.students.halves import halve
-
-        model = halve(model)
-    model = model.to(where).eval()
-    engine = TransformersEngine(model, batch_size=batch_size, batch_tokens=batch_tokens)
-    return Student(engine, tokenizer, max_source_tokens)
 
 
 def load_pretrained(name: str) -> tuple[Any, Any]:

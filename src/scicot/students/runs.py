@@ -97,18 +97,25 @@ class Run:
         return self.manifest.stage
 
     def load(
-        self, *, batch_size: int, batch_tokens: int | None = None, device: str, precision: str
+        self,
+        *,
+        batch_size: int,
+        batch_tokens: int | None = None,
+        engine: str = "auto",
+        precision: str = "auto",
+        device: str,
     ) -> Student:
-        """Its student, on a device."""
-        from scicot.students.pretrained import load_student
+        """Its student, on a device (see `loading.load_student`)."""
+        from scicot.students.loading import load_student
 
         return load_student(
             self.directory,
             max_source_tokens=self.manifest.max_source_tokens,
             batch_size=batch_size,
             batch_tokens=batch_tokens,
-            device=device,
+            engine=engine,
             precision=precision,
+            device=device,
         )
 
     @property

@@ -119,8 +119,8 @@ class Folds:
                 window = wanted[start : start + _WINDOW]
                 student = student or run.load(
                     batch_size=_BATCH,
-                    device=work.settings.device,
                     precision=work.settings.precision,
+                    device=work.settings.device,
                 )
                 made = write_rationales(
                     student,

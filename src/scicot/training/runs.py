@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib.metadata
 import shutil
 from collections.abc import Sequence
@@ -19,6 +18,7 @@ from scicot.overlap import write_met
 from scicot.reporting import Reporter
 from scicot.students.runs import CHECKPOINTS, MANIFEST, Manifest, read_manifest
 from scicot.students.texts import told
+from scicot.students.weights import weights_sha256
 from scicot.training.card import write_card
 from scicot.training.curve import loss_curve
 from scicot.training.plan.layout import Layout
@@ -148,7 +148,7 @@ def _save(
         **cuts,
         "cut_targets": schedule.cut_targets,
     }
-    manifest.weights_sha256 = _weights_sha256(work.run)
+    manifest.weights_sha256 = weights_sha256(work.run)
     jsonl.write_text(
         work.run / "loss.svg", loss_curve(log, f"{work.run.name}: {work.stage} student")
     )
@@ -198,11 +198,3 @@ def _making(manifest: Manifest) -> dict[str, Any]:
 def _versions() -> dict[str, str]:
     names = ("torch", "transformers", "tokenizers", "accelerate")
     return {name: importlib.metadata.version(name) for name in names}
-
-
-def _weights_sha256(run: Path) -> str:
-    digest = hashlib.sha256()
-    for file in sorted(run.glob("*.safetensors")):
-        with file.open("rb") as stream:
-            digest.update(hashlib.file_digest(stream, "sha256").digest())
-    return digest.hexdigest()

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from scicot.errors import ScicotError
 from scicot.students.base import Decoding, Ids
 from scicot.students.batches import batches
 from scicot.students.drawing import chosen, uniforms
+from scicot.students.engines.memory import lacking
 
 if TYPE_CHECKING:
     import torch
@@ -182,10 +182,7 @@ def _halving(items: list[Item], run: Callable[[list[Item]], list[Result]]) -> li
         return run(items)
     except torch.OutOfMemoryError:
         if len(items) == 1:
-            raise ScicotError(
-                "the device has not enough memory for a single sequence; shorten what is read or"
-                " written (--max-new-tokens), or take --device cpu"
-            ) from None
+            raise lacking() from None
     torch.cuda.empty_cache()
     middle = len(items) // 2
     return _halving(items[:middle], run) + _halving(items[middle:], run)

@@ -1,0 +1,95 @@
+"""Which engine runs a student: the one that is asked for, or the fastest of those that can."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from scicot.devices import LARGE, multiplies_bf16, resolve_device
+from scicot.errors import ScicotError
+
+# Engine -> what it can multiply matrices in. The last one knows every model.
+ENGINES: Mapping[str, tuple[str, ...]] = {
+    "torch": ("fp32", "bf16", "int8"),
+    "ctranslate2": ("fp32", "int8"),
+    "transformers": ("fp32", "bf16"),
+}
+_KNOWN = {"torch": ("t5", "mt5", "umt5"), "ctranslate2": ("t5", "mt5")}  # model types
+
+
+@dataclass(frozen=True)
+class Choice:
+    """An engine, and what it multiplies matrices in."""
+
+    engine: str
+    precision: str
+
+    def __str__(self) -> str:
+        return f"{self.engine} in {self.precision}"
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What is asked of an engine; "auto" leaves it open. Texts may be drawn, or searched for with
+    beams."""
+
+    engine: str = "auto"
+    precision: str = "auto"
+    device: str = "auto"
+    draws: bool = False
+    beams: bool = False
+
+
+def possible(model_type: str, weights: int, wish: Wish) -> list[Choice]:
+    """What can run a student of so many weights; ScicotError where nothing can as asked for."""
+    device = resolve_device(wish.device).type
+    if wish.engine != "auto":
+        why = _hindrance(wish.engine, model_type, device, wish)
+        if not why and wish.precision not in ("auto", *ENGINES[wish.engine]):
+            why = f"has no {wish.precision}; take {' or '.join(ENGINES[wish.engine])}"
+        if why:
+            raise ScicotError(f"--engine {wish.engine}: {why}")
+        engines = [wish.engine]
+    else:
+        # Whole numbers change more answers than bf16: taken where they are asked for.
+        fast = ("torch", "ctranslate2") if wish.precision == "int8" else ("torch",)
+        able = [name for name in fast if not _hindrance(name, model_type, device, wish)]
+        engines = [name for name in able or ["transformers"] if _has(name, wish.precision)]
+        if not engines:
+            raise ScicotError(f"--precision {wish.precision}: no engine has it for this student")
+    return [Choice(name, kind) for name in engines for kind in _kinds(name, device, weights, wish)]
+
+
+def _hindrance(engine: str, model_type: str, device: str, wish: Wish) -> str:
+    """Why an engine cannot do what is asked for; "" where it can."""
+    if model_type not in _KNOWN.get(engine, (model_type,)):
+        return f"knows no {model_type} students; leave it out"
+    if engine != "transformers" and wish.beams:
+        return "searches with no --beams; leave one of both out"
+    if engine == "torch" and wish.precision == "int8" and device != "cpu":
+        return "has int8 on CPUs alone; take bf16"
+    if engine == "ctranslate2":
+        if importlib.util.find_spec("ctranslate2") is None:
+            return "is not installed; pip install 'scicot[fast]'"
+        if device != "cpu":
+            return "is for CPUs; say --device cpu"
+        if wish.draws:
+            return "draws no --samples; leave one of both out"
+    return ""
+
+
+def _has(engine: str, precision: str) -> bool:
+    return precision == "auto" or precision in ENGINES[engine]
+
+
+def _kinds(engine: str, device: str, weights: int, wish: Wish) -> list[str]:
+    """The precisions of an engine that are worth a try."""
+    if wish.precision != "auto":
+        return [wish.precision]
+    if engine == "ctranslate2":
+        return ["int8"]
+    if device != "cpu":
+        return ["bf16" if multiplies_bf16(device) else "fp32"]
+    bf16 = engine == "torch" and weights >= LARGE and multiplies_bf16(device)
+    return ["bf16", "fp32"] if bf16 else ["fp32"]

@@ -1,0 +1,165 @@
+"""A T5's encoder and decoder over plain tensors, with the weights of transformers' model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from scicot.students.engines.t5.layers import FeedForward, attended, normed
+from scicot.students.engines.t5.linear import linear
+from scicot.students.engines.t5.output import Output
+
+# What a masked place adds to its score: finite, so that a row that sees nothing has numbers.
+NEVER = -1e30
+
+# How far before its query each key stands (any shape) -> what that adds to its score, heads in
+# front of the last two dimensions.
+Positions = Callable[[Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class Read:
+    """Sources as the decoder reads them: keys and values (layers x 2 x rows x heads x places x
+    size), and what is added to their scores (rows x 1 x 1 x places)."""
+
+    states: Tensor
+    mask: Tensor
+
+    def attend(self, layer: int, q: Tensor) -> Tensor:
+        """Attention of queries (rows x heads x places x size) -> rows x places x width."""
+        keys, values = self.states[layer]
+        return attended(q, keys, values, self.mask)
+
+
+class Memory(Protocol):
+    """What the rows of a decoder have written and read."""
+
+    def own(self, layer: int, q: Tensor, k: Tensor, v: Tensor, positions: Positions) -> Tensor:
+        """Attention to these keys and values, and to those that were written before them."""
+
+    def read(self, layer: int, q: Tensor) -> Tensor:
+        """Attention to the source."""
+
+
+class Encoder:
+    """Token ids -> what the decoder reads of them."""
+
+    def __init__(self, model: Any, kind: torch.dtype) -> None:
+        stack = model.get_encoder()
+        crossing = [block.layer[1].EncDecAttention for block in model.get_decoder().block]
+        self._embedding = model.get_input_embeddings().weight.detach()
+        self._layers = [_EncoderLayer(block, kind) for block in stack.block]
+        self._eps = stack.final_layer_norm.variance_epsilon
+        self._shape = (len(crossing), 2, crossing[0].n_heads, -1)
+        self._states = linear(
+            [weight for one in crossing for weight in (one.k.weight, one.v.weight)],
+            kind,
+            stack.final_layer_norm.weight,
+        )
+
+    def __call__(self, ids: Tensor, lengths: Tensor) -> Read:
+        """ids: rows x places, padded with any token behind `lengths` (rows)."""
+        rows, width = ids.shape
+        places = torch.arange(width, device=ids.device)
+        mask = torch.where(places < lengths[:, None], 0.0, NEVER)[:, None, None]
+        x, bias = functional.embedding(ids, self._embedding), mask
+        for layer in self._layers:
+            if layer.positions is not None:
+                bias = layer.positions(width, width) + mask
+            x = layer(x, bias)
+        states = self._states(normed(x, self._eps)).view(rows, width, *self._shape)
+        return Read(states.permute(2, 3, 0, 4, 1, 5).contiguous(), mask)
+
+
+class _EncoderLayer:
+    def __init__(self, block: Any, kind: torch.dtype) -> None:
+        attention, norm = block.layer[0].SelfAttention, block.layer[0].layer_norm
+        self.positions = attention.compute_bias if attention.has_relative_attention_bias else None
+        self._shape = (3, attention.n_heads, -1)
+        weights = [attention.q.weight, attention.k.weight, attention.v.weight]
+        self._qkv = linear(weights, kind, norm.weight)
+        self._out = linear([attention.o.weight], kind)
+        self._eps = norm.variance_epsilon
+        self._feed = FeedForward.of(block.layer[-1], kind)
+
+    def __call__(self, x: Tensor, bias: Tensor) -> Tensor:
+        q, k, v = _parted(self._qkv(normed(x, self._eps)), self._shape)
+        x = self._out(attended(q, k, v, bias)).add_(x)
+        return x.add_(self._feed(x))
+
+
+class Decoder:
+    """Tokens and a memory -> states, which `output` makes logits of."""
+
+    def __init__(self, model: Any, kind: torch.dtype) -> None:
+        stack, config = model.get_decoder(), model.config
+        self._embedding = model.get_input_embeddings().weight.detach()
+        self._layers = [_DecoderLayer(block, kind) for block in stack.block]
+        self._eps = stack.final_layer_norm.variance_epsilon
+        scale = stack.final_layer_norm.weight
+        if scales_outputs(config):
+            scale = scale * config.d_model**-0.5
+        self.output = Output(model.get_output_embeddings().weight, kind, scale)
+
+    def __call__(self, ids: Tensor, memory: Memory) -> Tensor:
+        """rows x places -> rows x places x size."""
+        x = functional.embedding(ids, self._embedding)
+        positions = self._layers[0].positions
+        for number, layer in enumerate(self._layers):
+            positions = layer.positions or positions
+            x = layer(number, x, memory, positions)
+        return normed(x, self._eps)
+
+
+class _DecoderLayer:
+    def __init__(self, block: Any, kind: torch.dtype) -> None:
+        own, crossing = block.layer[0].SelfAttention, block.layer[1].EncDecAttention
+        self.positions = _Distances(own) if own.has_relative_attention_bias else None
+        self._shape = (3, own.n_heads, -1)
+        weights = [own.q.weight, own.k.weight, own.v.weight]
+        self._qkv = linear(weights, kind, block.layer[0].layer_norm.weight)
+        self._out = linear([own.o.weight], kind)
+        self._query = linear([crossing.q.weight], kind, block.layer[1].layer_norm.weight)
+        self._read_out = linear([crossing.o.weight], kind)
+        self._eps = block.layer[0].layer_norm.variance_epsilon
+        self._feed = FeedForward.of(block.layer[-1], kind)
+
+    def __call__(self, number: int, x: Tensor, memory: Memory, positions: Any) -> Tensor:
+        q, k, v = _parted(self._qkv(normed(x, self._eps)), self._shape)
+        x = self._out(memory.own(number, q, k, v, positions)).add_(x)
+        (q,) = _parted(self._query(normed(x, self._eps)), (1, *self._shape[1:]))
+        x.add_(self._read_out(memory.read(number, q)))
+        return x.add_(self._feed(x))
+
+
+class _Distances:
+    """What the distance of a key before its query adds to its score."""
+
+    def __init__(self, attention: Any) -> None:
+        self._attention = attention
+        self._known = torch.empty(0, 0)  # heads x distances
+
+    def __call__(self, distances: Tensor) -> Tensor:
+        most = int(distances.max())
+        if most >= self._known.shape[1]:
+            length = 2 * most + 64
+            last = self._attention.compute_bias(1, length, past_seen_tokens=length - 1)
+            self._known = last[0, :, 0].flip(-1).detach()
+        return self._known[:, distances].movedim(0, -3)  # heads before places x keys
+
+
+def _parted(x: Tensor, shape: tuple[int, int, int]) -> Tensor:
+    """rows x places x width -> parts x rows x heads x places x size."""
+    return x.view(*x.shape[:2], *shape).permute(2, 0, 3, 1, 4)
+
+
+def scales_outputs(config: Any) -> bool:
+    """Whether a T5 divides states by sqrt(d_model) before its output layer."""
+    if config.model_type == "t5":
+        return bool(config.scale_decoder_outputs)
+    return config.model_type == "umt5" and bool(config.tie_word_embeddings)

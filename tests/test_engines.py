@@ -1,0 +1,233 @@
+"""Engines give what transformers' own `generate` and forward give; which of them is taken."""
+
+import json
+import random
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import SHARED, Trained, needs_shared_data, read_rows
+
+from scicot import PredictSettings, ScicotError, predict
+from scicot.outputs import state_path
+from scicot.students.base import Decoding, Ids
+from scicot.students.engines import measuring
+from scicot.students.engines.choice import Choice, Wish, possible
+from scicot.students.loading import choose
+
+WORDS = 300
+SHAPE = {
+    "vocab_size": WORDS, "d_model": 32, "d_kv": 8, "d_ff": 48, "num_layers": 2, "num_heads": 3,
+    "decoder_start_token_id": 0, "dropout_rate": 0.0,
+}  # fmt: skip
+KINDS: dict[str, tuple[str, dict[str, Any]]] = {
+    "t5": ("T5", {}),
+    "flan": ("T5", {"feed_forward_proj": "gated-gelu", "tie_word_embeddings": False}),
+    "mt5": ("MT5", {}),
+    "umt5": ("UMT5", {}),
+}
+
+
+def model(kind: str) -> Any:
+    """A T5 of random weights, large enough that it says different things."""
+    import torch
+    import transformers
+
+    name, own = KINDS[kind]
+    config = getattr(transformers, f"{name}Config")(**{**SHAPE, **own})
+    torch.manual_seed(1)
+    made = getattr(transformers, f"{name}ForConditionalGeneration")(config).eval()
+    for weight in made.parameters():
+        weight.data.mul_(2.5 if weight.dim() > 1 else 1)
+    return made
+
+
+def sources(count: int = 40) -> list[Ids]:
+    dice = random.Random(0)
+    return [
+        [*(dice.randrange(3, WORDS) for _ in range(dice.randrange(1, 30))), 1] for _ in range(count)
+    ]
+
+
+def targets(count: int = 40) -> list[list[Ids]]:
+    """Of which some begin alike, one begins another, and one is there twice."""
+    dice = random.Random(1)
+    drawn = [
+        [[*(dice.randrange(3, WORDS) for _ in range(dice.randrange(1, 6))), 1] for _ in range(3)]
+        for _ in range(count)
+    ]
+    return [[*own, [5, 6, 1], [5, 1], [5, 6, 1]] for own in drawn]
+
+
+def values(scores: Sequence[Sequence[Sequence[float]]]) -> list[float]:
+    return [value for own in scores for one in own for value in one]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_same_texts_and_scores_as_transformers(kind: str) -> None:
+    import torch
+
+    from scicot.students.engines.torch_engine import TorchEngine
+    from scicot.students.engines.transformers_engine import TransformersEngine
+
+    own = model(kind)
+    reference = TransformersEngine(own, batch_size=8)
+    draws = [[None] if n % 3 else [None, 7 * n, 9] for n in range(40)]
+    decoding = Decoding(70, temperature=0.7, top_p=0.9)
+    texts = reference.generate(sources(), draws, decoding)
+    assert len({tuple(text) for own in texts for text in own}) > 40
+    scores = values(reference.score(sources(), targets()))
+    for size, tokens in ((1, None), (5, 300), (64, None)):
+        engine = TorchEngine(own, torch.float32, batch_size=size, batch_tokens=tokens)
+        assert engine.generate(sources(), draws, decoding) == texts
+        assert values(engine.score(sources(), targets())) == pytest.approx(scores, abs=2e-3)
+    assert engine.generate([], [], decoding) == engine.score([], []) == []
+
+
+@pytest.mark.parametrize(("half", "apart"), [("bfloat16", 0.05), ("int8", 0.15)])
+def test_less_precision_scores_nearly_alike(half: str, apart: float) -> None:
+    import torch
+
+    from scicot.students.engines.torch_engine import TorchEngine
+
+    own = model("flan")
+    for weight in own.parameters():
+        weight.data.mul_(0.4 if weight.dim() > 1 else 1)
+    exact, rounded = (
+        TorchEngine(own, kind, batch_size=16) for kind in (torch.float32, getattr(torch, half))
+    )
+    wanted, found = (values(one.score(sources(), targets())) for one in (exact, rounded))
+    assert found != wanted
+    differences = [abs(one - other) for one, other in zip(found, wanted, strict=True)]
+    assert sum(differences) / len(differences) < apart
+    assert len(rounded.generate(sources(), [[None]] * 40, Decoding(9))) == 40
+
+
+def converted(tmp_path: Path, kind: str) -> tuple[Any, Any, Path]:
+    from transformers import T5Tokenizer
+
+    own = model(kind)
+    own.resize_token_embeddings(32_128)
+    own.save_pretrained(tmp_path)
+    own.name_or_path = str(tmp_path)
+    return own, T5Tokenizer.from_pretrained(SHARED / "t5_tokenizer"), tmp_path
+
+
+@needs_shared_data
+@pytest.mark.parametrize("kind", ["t5", "flan"])
+def test_ctranslate2_says_and_scores_the_same(kind: str, tmp_path: Path) -> None:
+    import torch
+
+    pytest.importorskip("ctranslate2")
+    from scicot.students.engines.conversion import converted as convert
+    from scicot.students.engines.ctranslate2_engine import CTranslate2Engine
+    from scicot.students.engines.torch_engine import TorchEngine
+
+    own, tokenizer, run = converted(tmp_path, kind)
+    exact = TorchEngine(own, torch.float32, batch_size=16)
+    folder = convert(own, tokenizer, run)
+    assert convert(own, tokenizer, run) == folder
+    assert [path.name for path in folder.parent.iterdir()] == [folder.name]
+    engine = CTranslate2Engine(folder, 1, kind="fp32", batch_tokens=None)
+    decoding, draws = Decoding(20), [[None]] * 40
+    assert engine.generate(sources(), draws, decoding) == exact.generate(sources(), draws, decoding)
+    found, wanted = (values(one.score(sources(), targets())) for one in (engine, exact))
+    assert found == pytest.approx(wanted, abs=1e-3, rel=1e-4)
+
+
+@needs_shared_data
+def test_a_conversion_that_scores_otherwise_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """ctranslate2's converter scales the outputs of flan-t5, whose own are not scaled."""
+    pytest.importorskip("ctranslate2")
+    from scicot.students.engines import conversion
+
+    own, tokenizer, run = converted(tmp_path, "flan")
+    monkeypatch.setattr(conversion, "_scale", lambda config: config.d_model**-0.5)
+    with pytest.raises(ScicotError, match=r"scores otherwise \(by .* nats\); take --engine torch"):
+        conversion.converted(own, tokenizer, run)
+    assert not list((run / "ctranslate2").iterdir())
+
+
+def test_which_engines_can() -> None:
+    small, large = 10**6, 10**8
+    torch_fp32 = [Choice("torch", "fp32")]
+    assert possible("t5", small, Wish()) == torch_fp32
+    assert possible("bart", large, Wish()) == [Choice("transformers", "fp32")]
+    assert possible("t5", small, Wish(beams=True)) == [Choice("transformers", "fp32")]
+    assert possible("t5", small, Wish("transformers", "bf16")) == [Choice("transformers", "bf16")]
+    whole = Wish(precision="int8")
+    assert possible("t5", small, whole) == [Choice("torch", "int8"), Choice("ctranslate2", "int8")]
+    assert possible("t5", large, replace(whole, draws=True)) == [Choice("torch", "int8")]
+    assert torch_fp32[0] in possible("t5", large, Wish())
+
+
+@pytest.mark.parametrize(
+    ("shape", "wish", "said"),
+    [
+        ("bart", Wish("torch"), "--engine torch: knows no bart students"),
+        ("t5", Wish("torch", beams=True), "--engine torch: searches with no --beams"),
+        ("t5", Wish("ctranslate2", draws=True), "--engine ctranslate2: draws no --samples"),
+        ("t5", Wish("transformers", "int8"), "has no int8; take fp32 or bf16"),
+        ("bart", Wish(precision="int8"), "--precision int8: no engine has it for this student"),
+    ],
+)
+def test_what_no_engine_can(shape: str, wish: Wish, said: str) -> None:
+    pytest.importorskip("ctranslate2")
+    with pytest.raises(ScicotError, match=said):
+        possible(shape, 10**8, wish)
+
+
+def test_ctranslate2_has_to_be_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(ScicotError, match=r"is not installed; pip install 'scicot\[fast\]'"):
+        possible("t5", 10**8, Wish("ctranslate2"))
+    assert possible("t5", 10**8, Wish(precision="int8")) == [Choice("torch", "int8")]
+
+
+def test_the_fastest_is_measured_once(
+    trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr("scicot.students.engines.choice.LARGE", 0)
+    monkeypatch.setattr("scicot.students.engines.choice.multiplies_bf16", lambda device: True)
+    measured = []
+    rate = measuring._rate
+    monkeypatch.setattr(measuring, "_rate", lambda *a, **k: measured.append(1) or rate(*a, **k))
+    choice, rates = choose(trained.rationale, Wish(device="cpu"), writes=True)
+    assert rates[str(choice)] == max(rates.values())
+    assert len(measured) == len(rates) == 2
+    assert choose(trained.rationale, Wish(device="cpu"), writes=True) == (choice, rates)
+    assert len(measured) == len(rates)
+    choose(trained.rationale, Wish(device="cpu"), writes=False)  # another task
+    assert len(measured) > len(rates)
+    (tmp_path / "scicot" / "engines.json").write_text("{")  # torn
+    choose(trained.rationale, Wish(device="cpu"), writes=True)
+
+
+@pytest.mark.parametrize(
+    ("engine", "precision"),
+    [("torch", "bf16"), ("torch", "int8"), ("transformers", "fp32"), ("ctranslate2", "fp32")],
+)
+def test_predict_answers_alike_with_any_engine(
+    trained: Trained, tmp_path: Path, engine: Any, precision: Any
+) -> None:
+    if engine == "ctranslate2":
+        pytest.importorskip("ctranslate2")
+    models: Any = {"answer_model": trained.answer, "rationale_model": trained.rationale}
+    found = []
+    for number, settings in enumerate(
+        (
+            PredictSettings(device="cpu"),
+            PredictSettings(device="cpu", engine=engine, precision=precision),
+        )
+    ):
+        out = tmp_path / f"{number}.jsonl"
+        predict(trained.rows, out, settings=settings, **models)
+        found.append([row["prediction"] for row in read_rows(out)])
+    assert found[0] == found[1]
+    state = json.loads(state_path(tmp_path / "1.jsonl").read_text())
+    assert state["settings"]["engine"] == f"{engine} in {precision}"
