@@ -157,7 +157,7 @@ def predict(
         EngineName,
         typer.Option(
             "--engine",
-            help="torch (T5 students, by our own loop), ctranslate2 (CPUs; needs scicot\\[fast]),"
+            help="torch (T5 students, by our own loop), ctranslate2 (CPUs; needs scicot[fast]),"
             " transformers (any student), or auto: the fastest that can.",
         ),
     ] = PredictSettings.engine,

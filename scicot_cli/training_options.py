@@ -78,7 +78,7 @@ Lora = Annotated[
         "--lora",
         metavar="RANK",
         help="Train adapters of this rank in place of all weights, and merge them at the end; needs"
-        " scicot\\[lora]. [default: none]",
+        " scicot[lora]. [default: none]",
         show_default=False,
     ),
 ]
