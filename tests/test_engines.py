@@ -230,4 +230,8 @@ def test_predict_answers_alike_with_any_engine(
         found.append([row["prediction"] for row in read_rows(out)])
     assert found[0] == found[1]
     state = json.loads(state_path(tmp_path / "1.jsonl").read_text())
-    assert state["settings"]["engine"] == f"{engine} in {precision}"
+    assert set(state["settings"]["engines"].values()) == {f"{engine} in {precision}"}
+    more = PredictSettings(device="cpu")  # who goes on takes the same
+    predict(trained.rows, tmp_path / "1.jsonl", settings=more, **models)
+    with pytest.raises(ScicotError, match="was made with other settings"):
+        predict(trained.rows, tmp_path / "0.jsonl", settings=settings, **models)

@@ -6,12 +6,13 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
+from pathlib import Path
 from typing import Any
 
 from scicot import sources
 from scicot.config import PredictSettings
 from scicot.errors import InvalidRow, ScicotError
-from scicot.outputs import Output, open_output
+from scicot.outputs import STDOUT, Output, open_output, read_state, state_path
 from scicot.overlap import Met
 from scicot.prediction.students import Asked, Students
 from scicot.prediction.windows import of_shard, size_of_shard, windows
@@ -73,6 +74,9 @@ def predict(
     idle = None if total is not None or settings.shard else rows.idle
     parts = of_shard(windows(asked, size, idle), settings.shard)
     met, job = students.met(), _Job(students, os.fspath(questions))
+    if not force:
+        before = read_state(state_path(Path(output))) if os.fspath(output) != STDOUT else None
+        students.recall((before or {}).get("settings", {}))
     described = students.description()
     for choice in students.engines():
         reporter.note(choice)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -86,14 +86,22 @@ class Students:
         """What decides the answers, for the output's state; ScicotError for a missing device, or an
         engine that cannot do what is asked for."""
         settings = self._settings
-        engines = {str(self._engine(run)) for run in self._runs}
         limits = [self._decoding(run).max_new_tokens for run in self._writers]
         return {
             **self.models,
             "max_new_tokens": limits[0] if len(set(limits)) == 1 else limits or None,
-            "engine": ", ".join(sorted(engines)),
+            "engines": {run.identity: str(self._engine(run)) for run in self._runs},
             **({"abstain_below": settings.abstain_below} if settings.abstain_below else {}),
         }
+
+    def recall(self, described: Mapping[str, Any]) -> None:
+        """Take the engines that an earlier run was described with, where none is asked for: what
+        was measured since is no reason to answer otherwise."""
+        known = described.get("engines", {})
+        if self._settings.engine == self._settings.precision == "auto":
+            for run in self._runs:
+                if run.identity in known:
+                    self._engines[run.directory] = Choice.parse(known[run.identity]), {}
 
     def engines(self) -> Iterator[str]:
         """What was measured to find the engines, a sentence for each run that had a choice."""

@@ -28,6 +28,12 @@ class Choice:
     def __str__(self) -> str:
         return f"{self.engine} in {self.precision}"
 
+    @classmethod
+    def parse(cls, text: str) -> Choice:
+        """What str() made."""
+        engine, _, precision = text.partition(" in ")
+        return cls(engine, precision)
+
 
 @dataclass(frozen=True)
 class Wish:
