@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import evaluating, generating, reading, startup
+from benchmarks import evaluating, generating, predicting, reading, startup
 from benchmarks.training import table
 
 BENCHMARKS = {
@@ -14,16 +14,19 @@ BENCHMARKS = {
     "evaluating": evaluating,
 }
 
+TABLES = {"train": table, "predict": predicting}  # of more than two ways
+
 
 def main(names: list[str]) -> None:
-    known = [*BENCHMARKS, "train"]
+    known = [*BENCHMARKS, *TABLES]
     unknown = sorted({*names} - {*known})
     if unknown:
         sys.exit(f"no benchmark {', '.join(unknown)}; there is {', '.join(known)}")
     for name in names or known:
-        if name == "train":  # more than two ways, and a table
-            print(f"train: {(table.__doc__ or '').splitlines()[0]}\n  goal: {table.GOAL}")
-            table.more()
+        if name in TABLES:
+            own = TABLES[name]
+            print(f"{name}: {(own.__doc__ or '').splitlines()[0]}\n  goal: {own.GOAL}")
+            own.more()
             continue
         module = BENCHMARKS[name]
         ratio = module.measure()

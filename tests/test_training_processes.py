@@ -117,7 +117,7 @@ def test_two_processes_learn_as_one_does(trained: Trained, tmp_path: Path) -> No
     out, said = process.communicate(timeout=300)
     assert process.returncode == 0, said
     assert out == ""
-    assert said.count("rationale student trained on 27 rows") == 1  # one of them speaks
+    assert said.count("rationale student trained on") == 1  # one of them speaks
     assert losses(two) == pytest.approx(losses(one), abs=1e-3)
     assert losses(two, "dev_loss") == pytest.approx(losses(one, "dev_loss"), abs=1e-3)
     assert len(losses(two, "dev_loss")) == 3
@@ -140,8 +140,9 @@ def test_a_term_to_one_process_stops_all(trained: Trained, tmp_path: Path) -> No
     _, said = process.communicate(timeout=120)
     assert "terminated; the same command goes on from here" in said
     assert "Error" not in "".join(line for line in said.splitlines() if line.startswith("[rank"))
-    assert re.search(r"exitcode *: 75", said), said
-    assert not re.search(r"exitcode *: (?!75)", said), said
+    codes = set(re.findall(r"exitcode *: (-?\d+)", said))
+    assert "75" in codes, said
+    assert codes <= {"75", "-15"}, said  # the launcher terminates whoever ends second
     assert len(list((run / "checkpoints").glob("checkpoint-*/whole"))) == 1
     finished(*TRAIN, *asked, "-o", run)  # in one process now
     finished(*TRAIN, *asked, "-o", other)
@@ -198,7 +199,7 @@ def test_students_side_by_side_stop_and_go_on(trained: Trained, tmp_path: Path) 
 def test_what_goes_wrong_beside_others_is_told(trained: Trained, tmp_path: Path) -> None:
     process = command(
         *TRAIN, trained.rows, "-o", tmp_path / "run", "--student", "scratch:tiny",
-        "--max-steps", 3, "--seeds", 2, "--jobs", 2, "--learning-rate", 1e30, "--device", "cpu",
+        "--max-steps", 3, "--seeds", 2, "--jobs", 2, "--weight-decay", 1e38, "--device", "cpu",
         "--warmup-steps", 0, "--precision", "fp32",
     )  # fmt: skip
     _, said = process.communicate(timeout=300)

@@ -21,27 +21,34 @@ def missing() -> bool:
     return True
 
 
+def flan_t5_small() -> Any:
+    """Its shape, with random weights."""
+    from transformers import T5Config, T5ForConditionalGeneration
+
+    config = T5Config(  # type: ignore[call-arg]
+        vocab_size=32128, d_model=512, d_kv=64, d_ff=1024, num_layers=8, num_heads=6,
+        feed_forward_proj="gated-gelu", tie_word_embeddings=False, decoder_start_token_id=0,
+    )  # fmt: skip
+    return T5ForConditionalGeneration(config)
+
+
 def prepared(stage: Stage) -> tuple[Any, Any, Any]:
     """flan-t5-small's shape, T5's tokenizer, and the schedule of EntailmentBank's training rows."""
     import torch
-    from transformers import T5Config, T5ForConditionalGeneration, T5Tokenizer
+    from transformers import T5Tokenizer
 
     from scicot.reporting import LogReporter
     from scicot.training.plan.schedule import Schedule
     from scicot.training.rows import Reader
 
     torch.manual_seed(0)
-    config = T5Config(  # type: ignore[call-arg]
-        vocab_size=32128, d_model=512, d_kv=64, d_ff=1024, num_layers=8, num_heads=6,
-        feed_forward_proj="gated-gelu", tie_word_embeddings=False, decoder_start_token_id=0,
-    )  # fmt: skip
     tokenizer = T5Tokenizer.from_pretrained(str(DATA / "t5_tokenizer"))
     settings = TrainSettings(epochs=1, batch_size=ROWS, max_target_tokens=256)
     lessons = Reader(stage, settings, {}, LogReporter()).read(
         [str(DATA / "entailmentbank.train.jsonl")]
     )
     schedule = Schedule(lessons, stage, tokenizer, settings)
-    return T5ForConditionalGeneration(config), tokenizer, schedule
+    return flan_t5_small(), tokenizer, schedule
 
 
 class Some:

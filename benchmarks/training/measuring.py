@@ -37,18 +37,24 @@ def timed(trainer: Any) -> float:
 def flops(model: Any, lengths: Any) -> float:
     """Of a row, forward and backward: 6 for each weight that a token meets (Kaplan et al. 2020,
     table 1), attention's own products not counted."""
+    source, target = lengths.mean(axis=0)
+    reading, writing = weights_met(model)
+    return float(6 * (source * reading + target * writing))
+
+
+def weights_met(model: Any) -> tuple[int, int]:
+    """Weights that a token meets that is read, and one that is written."""
 
     def of(part: Any) -> int:
         return sum(one.numel() for name, one in part.named_parameters() if "embed" not in name)
 
-    source, target = lengths.mean(axis=0)
     crossed = sum(
         one.numel()
         for name, one in model.decoder.named_parameters()
         if "EncDecAttention.k" in name or "EncDecAttention.v" in name
     )  # meet the input's tokens
     written = of(model.decoder) - crossed + model.lm_head.weight.numel()
-    return float(6 * (source * (of(model.encoder) + crossed) + target * written))
+    return of(model.encoder) + crossed, written
 
 
 def peak(kind: Any) -> float:

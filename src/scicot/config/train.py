@@ -58,7 +58,8 @@ class TrainSettings:
         if self.max_steps is not None:
             require(self.max_steps >= 1, "max-steps", self.max_steps, "at least 1")
         self._check_batches()
-        require(0 < self.learning_rate < 1e3, "learning-rate", self.learning_rate, "more than 0")
+        rate, known = self.learning_rate, 0 < self.learning_rate < 1e3
+        require(known, "learning-rate", rate, "more than 0, and less than 1,000")
         require(self.warmup_steps >= 0, "warmup-steps", self.warmup_steps, "0 or more")
         require(self.weight_decay >= 0, "weight-decay", self.weight_decay, "0 or more")
         require(self.max_source_tokens >= 8, "max-source-tokens", self.max_source_tokens, "8+")
