@@ -8,7 +8,7 @@ INSTALLED := .venv/installed
 .PHONY: help install quickstart test check format docs bench evidence clean
 
 help:
-	@echo "make quickstart   the whole road on the embedded example (SEED=0), about 3 minutes"
+	@echo "make quickstart   the whole road on the embedded example (SEED=0), about 2 minutes"
 	@echo "make test         all tests"
 	@echo "make check        lint, formatting, types, import layers"
 	@echo "make bench        what the README's figures come from"

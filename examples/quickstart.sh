@@ -35,14 +35,14 @@ step "3/4  Three students side by side, on a core each: stage 1 learns to write 
      answer with a rationale at hand; direct, the baseline, is the same student without rationales"
 threads=${OMP_NUM_THREADS-}
 export OMP_NUM_THREADS=${threads:-1}
-trap 'kill $(jobs -p) 2> /dev/null || true' EXIT  # who stops one stops all; each saves a checkpoint
+trap 'kill $(jobs -p) 2> /dev/null || true; wait' EXIT  # who stops one stops all; each saves a checkpoint
 scicot train-answer "$OUT/rationales.jsonl" -o "$OUT/runs/answer" "${student[@]}" --quiet &
 answer=$!
 scicot train-answer "$OUT/rationales.jsonl" -o "$OUT/runs/direct" "${student[@]}" --no-rationale --quiet &
 direct=$!
 scicot train-rationale "$OUT/rationales.jsonl" -o "$OUT/runs/rationale" "${student[@]}"
-wait "$answer"
-wait "$direct"
+wait "$answer" || { step "Stage 2 has failed: see above"; exit 1; }
+wait "$direct" || { step "The direct baseline has failed: see above"; exit 1; }
 trap - EXIT
 [ -n "$threads" ] || unset OMP_NUM_THREADS
 

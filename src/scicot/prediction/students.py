@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from scicot.config import SAMPLING, AnswerAs, PredictSettings
+from scicot.devices import resolve_device
 from scicot.overlap import Met
 from scicot.prediction import checks
 from scicot.records import (
@@ -22,8 +24,8 @@ from scicot.students import answering
 from scicot.students.answering import Answer
 from scicot.students.base import Decoding
 from scicot.students.drawing import seed_of
-from scicot.students.engines.choice import Choice, Wish
-from scicot.students.loading import Rates, choose
+from scicot.students.engines.choice import ENGINES, Choice, Wish
+from scicot.students.loading import Rates, choices, choose
 from scicot.students.runs import Run
 from scicot.students.student import Student
 from scicot.students.texts import told
@@ -98,10 +100,14 @@ class Students:
         """Take the engines that an earlier run was described with, where none is asked for: what
         was measured since is no reason to answer otherwise."""
         known = described.get("engines", {})
-        if self._settings.engine == self._settings.precision == "auto":
-            for run in self._runs:
-                if run.identity in known:
-                    self._engines[run.directory] = Choice.parse(known[run.identity]), {}
+        for run in self._runs:
+            choice, wish = Choice.parse(known.get(run.identity, "")), self._wish(run)
+            open_ones = {wish.engine, choice.engine}, {wish.precision, choice.precision}
+            if choice.engine in ENGINES and all(
+                "auto" in one or len(one) == 1 for one in open_ones
+            ):
+                wish = replace(wish, engine=choice.engine, precision=choice.precision)
+                self._engines[run.directory] = choices(run.directory, wish)[0], {}
 
     def engines(self) -> Iterator[str]:
         """What was measured to find the engines, a sentence for each run that had a choice."""
@@ -298,16 +304,22 @@ class Students:
 
     def _engine(self, run: Run) -> Choice:
         if run.directory not in self._engines:
-            settings, writes = self._settings, run in self._writers
-            wish = Wish(
-                settings.engine,
-                settings.precision,
-                settings.device,
-                draws=writes and settings.sampling is not None,
-                beams=writes and settings.beams > 1,
-            )
-            self._engines[run.directory] = choose(run.directory, wish, writes=writes)
+            writes = run in self._writers
+            self._engines[run.directory] = choose(run.directory, self._wish(run), writes=writes)
         return self._engines[run.directory][0]
+
+    def _wish(self, run: Run) -> Wish:
+        settings, writes = self._settings, run in self._writers
+        precision, on_cpu = settings.precision, resolve_device(settings.device).type == "cpu"
+        if settings.shard and on_cpu and precision == "auto":
+            precision = "fp32"  # of whatever machines the other shards are on
+        return Wish(
+            settings.engine,
+            precision,
+            settings.device,
+            draws=writes and settings.sampling is not None,
+            beams=writes and settings.beams > 1,
+        )
 
     def _student(self, run: Run) -> Student:
         if run.directory not in self._loaded:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from scicot.devices import resolve_device
+from scicot.errors import ScicotError
 from scicot.students.base import Engine
 from scicot.students.engines.choice import Choice, Wish, possible
 from scicot.students.pretrained import load_pretrained
@@ -44,22 +45,34 @@ def choose(directory: str | os.PathLike[str], wish: Wish, *, writes: bool) -> tu
     """The engine for a run directory that is to write texts or to score them, and what was measured
     to find it: nothing where there was no choice. ScicotError where none can do what is asked."""
     place = Path(directory)
-    try:
-        shape = json.loads((place / "config.json").read_text())
-    except (OSError, ValueError):
-        load_pretrained(os.fspath(directory))  # says what is wrong
-        raise
-    weights = weights_in(place)
-    choices = possible(shape["model_type"], weights, wish)
-    if len(choices) == 1:
-        return choices[0], {}
+    able = choices(directory, wish)
+    if len(able) == 1:
+        return able[0], {}
     from scicot.students.engines.measuring import fastest
 
     def load(choice: Choice) -> Engine:
         model, tokenizer = load_pretrained(os.fspath(directory))
         return _engine(choice, model, tokenizer, place, wish.device, {"batch_size": 64})
 
-    return fastest(choices, load, shape, weights, writes=writes)
+    return fastest(able, load, _config(place), weights_in(place), writes=writes)
+
+
+def choices(directory: str | os.PathLike[str], wish: Wish) -> list[Choice]:
+    """The engines that can run a run directory as asked for; ScicotError where none can."""
+    place = Path(directory)
+    return possible(_config(place)["model_type"], weights_in(place), wish)
+
+
+def _config(directory: Path) -> dict[str, Any]:
+    try:
+        config: dict[str, Any] = json.loads((directory / "config.json").read_text())
+        config["model_type"], config["vocab_size"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        load_pretrained(os.fspath(directory))  # says better what is wrong
+        raise ScicotError(
+            f"student {directory}: its config.json tells of no model ({error!r})"
+        ) from None
+    return config
 
 
 def _engine(
@@ -82,15 +95,14 @@ def _engine(
         end = model.config.eos_token_id
         tokens = sizes.get("batch_tokens")
         return CTranslate2Engine(folder, end, kind=choice.precision, batch_tokens=tokens)
-    model = model.to(resolve_device(device)).eval()
     if choice.engine == "torch":
         from scicot.students.engines.torch_engine import TorchEngine
 
-        return TorchEngine(model, kind, **sizes)
+        return TorchEngine(model.to(resolve_device(device)).eval(), kind, **sizes)
     from scicot.students.engines.transformers_engine import TransformersEngine
 
     if kind is torch.bfloat16:
         from scicot.students.halves import halve
 
-        model = halve(model)
-    return TransformersEngine(model, **sizes)
+        model = halve(model)  # before it goes to the device, which has to hold the half only
+    return TransformersEngine(model.to(resolve_device(device)).eval(), **sizes)

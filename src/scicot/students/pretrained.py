@@ -25,7 +25,10 @@ def load_pretrained(name: str) -> tuple[Any, Any]:
         model = AutoModelForSeq2SeqLM.from_pretrained(
             name, dtype=torch.float32, local_files_only=here
         )
-    except (OSError, ValueError, KeyError, ImportError, RuntimeError, SafetensorError) as error:
+    except (
+        OSError, ValueError, KeyError, TypeError, AttributeError, ImportError, RuntimeError,
+        SafetensorError,
+    ) as error:  # fmt: skip
         reason = " ".join(str(error).split())[:200]
         if here and not Path(name).is_dir():
             reason = "there is no such directory, and the Hub cannot be reached"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from scicot.calibration import fit_temperature
@@ -44,7 +45,7 @@ class Dev:
         engine = TransformersEngine(model.eval(), batch_size=_BATCH)
         student = Student(engine, tokenizer, self._settings.max_source_tokens)
         try:
-            with torch.autocast(device.type, torch.bfloat16, enabled=bf16):  # as it will predict
+            with _half(model, enabled=bf16):
                 answers = FORMS[self._stage].answers
                 return self._answers(student) if answers else self._rationales(student)
         finally:
@@ -112,3 +113,23 @@ class Dev:
         """Whether the student reads here what it will read when it predicts: with its teacher's
         rationales it is surer, and more often right."""
         return lesson.by_student or not FORMS[self._stage].reads_rationale
+
+
+@contextmanager
+def _half(model: Any, *, enabled: bool) -> Iterator[None]:
+    """bf16 as `predict` has it: the output layer stays in fp32, or labels would tie."""
+    import torch
+
+    head, kind = model.get_output_embeddings(), model.device.type
+    plain = head.forward
+
+    def exact(states: Any) -> Any:
+        with torch.autocast(kind, enabled=False):
+            return plain(states.float())
+
+    head.forward = exact
+    try:
+        with torch.autocast(kind, torch.bfloat16, enabled=enabled):
+            yield
+    finally:
+        del head.forward

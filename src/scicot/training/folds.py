@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from scicot import jsonl, processes
+from scicot.devices import resolve_device, resolve_precision
 from scicot.errors import ScicotError
 from scicot.outputs import open_output
 from scicot.records import STUDENT, Rationale, Row
@@ -23,6 +24,7 @@ from scicot.students.answering import write_rationales
 from scicot.students.base import Decoding
 from scicot.students.drawing import seed_of
 from scicot.students.runs import Run
+from scicot.students.student import Student
 from scicot.training.examples import Lesson
 from scicot.training.work import Work
 
@@ -117,11 +119,7 @@ class Folds:
             student = None
             for start in range(len(texts), len(wanted), _WINDOW):
                 window = wanted[start : start + _WINDOW]
-                student = student or run.load(
-                    batch_size=_BATCH,
-                    precision=work.settings.precision,
-                    device=work.settings.device,
-                )
+                student = student or _loaded(run, work)
                 made = write_rationales(
                     student,
                     Stage.RATIONALE,
@@ -135,6 +133,14 @@ class Folds:
                 task.advance(len(made))
             out.finish({"rows": len(texts)})
         return iter(texts)
+
+
+def _loaded(run: Run, work: Work) -> Student:
+    """In a precision that depends on no measurement: who goes on must write alike."""
+    device = resolve_device(work.settings.device)
+    precision = str(resolve_precision(work.settings.precision, device))
+    half = "bf16" if precision == "torch.bfloat16" else "fp32"
+    return run.load(batch_size=_BATCH, precision=half, device=work.settings.device)
 
 
 def _samples(lessons: Sequence[Lesson]) -> Iterator[tuple[int, Lesson]]:

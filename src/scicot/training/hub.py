@@ -22,6 +22,7 @@ IGNORED = (
     "*out_of_fold*",
     "*trained_on*",
     "*.lock",
+    "*ctranslate2/*",
 )
 
 

@@ -58,11 +58,8 @@ def possible(model_type: str, weights: int, wish: Wish) -> list[Choice]:
             raise ScicotError(f"--engine {wish.engine}: {why}")
         engines = [wish.engine]
     else:
-        # Whole numbers change more answers than bf16: taken where they are asked for.
-        fast = ("torch", "ctranslate2") if wish.precision == "int8" else ("torch",)
-        able = [name for name in fast if not _hindrance(name, model_type, device, wish)]
-        engines = [name for name in able or ["transformers"] if _has(name, wish.precision)]
-        if not engines:
+        engines = ["transformers" if _hindrance("torch", model_type, device, wish) else "torch"]
+        if wish.precision not in ("auto", *ENGINES[engines[0]]):
             raise ScicotError(f"--precision {wish.precision}: no engine has it for this student")
     return [Choice(name, kind) for name in engines for kind in _kinds(name, device, weights, wish)]
 
@@ -85,12 +82,9 @@ def _hindrance(engine: str, model_type: str, device: str, wish: Wish) -> str:
     return ""
 
 
-def _has(engine: str, precision: str) -> bool:
-    return precision == "auto" or precision in ENGINES[engine]
-
-
 def _kinds(engine: str, device: str, weights: int, wish: Wish) -> list[str]:
-    """The precisions of an engine that are worth a try."""
+    """The precisions of an engine that are worth a try. Whole numbers change more answers than bf16
+    does, and are taken where they are asked for."""
     if wish.precision != "auto":
         return [wish.precision]
     if engine == "ctranslate2":

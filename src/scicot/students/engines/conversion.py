@@ -34,7 +34,7 @@ def converted(model: Any, tokenizer: Any, directory: Path) -> Path:
             " --engine torch"
         ) from None
     try:
-        convert(model, tokenizer, made)
+        _try(model, tokenizer, made, directory)
         _check(model, made, directory)
         made.chmod(0o755)
         try:
@@ -45,6 +45,15 @@ def converted(model: Any, tokenizer: Any, directory: Path) -> Path:
     finally:
         shutil.rmtree(made, ignore_errors=True)
     return place
+
+
+def _try(model: Any, tokenizer: Any, folder: Path, directory: Path) -> None:
+    try:
+        convert(model, tokenizer, folder)
+    except (ValueError, RuntimeError, OSError) as error:
+        raise ScicotError(
+            f"--engine ctranslate2: cannot convert {directory} ({error}); take --engine torch"
+        ) from None
 
 
 def convert(model: Any, tokenizer: Any, folder: Path) -> None:

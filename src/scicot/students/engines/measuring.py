@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import platform
@@ -19,6 +20,7 @@ from scicot.students.engines.choice import Choice
 
 _WORK = 3e11  # weights x tokens of a measurement: about a second each
 _SOURCE, _WRITTEN = 64, 24  # tokens
+_NO_SHAPE = ("_name_or_path", "transformers_version", "dtype", "dropout_rate")
 _FORMAT = 1  # grows when engines get faster, so that they are measured again
 
 
@@ -48,7 +50,7 @@ def _rate(engine: Engine, shape: Mapping[str, Any], weights: int, *, writes: boo
     """Tokens read and written (or scored) a second."""
     dice = np.random.default_rng(0)
     each = _SOURCE + (_WRITTEN if writes else 0)
-    count = int(min(64, max(4, _WORK / weights / each)))
+    count = int(min(64, max(4, _WORK / max(1, weights) / each)))
     sources = dice.integers(2, shape["vocab_size"], (count, _SOURCE)).tolist()
     end = int(shape["eos_token_id"])
     targets = [[[token, end] for token in row[:4]] for row in sources]
@@ -67,12 +69,13 @@ def _rate(engine: Engine, shape: Mapping[str, Any], weights: int, *, writes: boo
 
 def _key(shape: Mapping[str, Any], *, writes: bool) -> str:
     """What decides how fast a student is: its shape, the machine, the versions."""
-    names = ("model_type", "d_model", "d_ff", "num_layers", "num_heads", "vocab_size")
+    kept = {name: value for name, value in shape.items() if name not in _NO_SHAPE}
     packages = [f"{name} {_version(name)}" for name in ("torch", "transformers", "ctranslate2")]
     threads = os.environ.get("OMP_NUM_THREADS") or len(os.sched_getaffinity(0))
-    own = [f"{shape.get(name)}" for name in names]
+    own = hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()[:12]
     task = "writes" if writes else "scores"
-    return " / ".join([task, *own, _processor(), f"{threads} threads", *packages, str(_FORMAT)])
+    told = [task, str(shape["model_type"]), own, _processor(), f"{threads} threads"]
+    return " / ".join([*told, *packages, str(_FORMAT)])
 
 
 def _processor() -> str:
@@ -101,7 +104,8 @@ def _remembered() -> dict[str, dict[str, float]]:
         known: dict[str, dict[str, float]] = json.loads(_file().read_text())
     except (OSError, ValueError):
         return {}
-    return known
+    good = isinstance(known, dict) and all(isinstance(own, dict) for own in known.values())
+    return known if good else {}
 
 
 def _remember(known: Mapping[str, Mapping[str, float]]) -> None:

@@ -54,8 +54,9 @@ class TorchEngine:
         self._size = batch_size
         self._tokens = batch_tokens or _TOKENS.get(place, _TOKENS["cpu"])
         self._read_tokens = min(self._tokens, _READ.get(place, _READ["cpu"]))
-        self._group = _GROUP.get(place, _GROUP["cpu"])
-        self._nodes = _LOGITS.get(place, _LOGITS["cpu"]) // config.vocab_size
+        # Several groups, or none could begin before all texts of the only one have ended.
+        self._group = max(1, min(_GROUP.get(place, _GROUP["cpu"]), batch_size // 4))
+        self._nodes = max(1, _LOGITS.get(place, _LOGITS["cpu"]) // config.vocab_size)
 
     @torch.inference_mode()
     def generate(
@@ -90,8 +91,9 @@ class TorchEngine:
 
     def _halve(self) -> bool:
         """Work on half as much at a time from now on; False where it is one sequence already."""
-        if self._size == 1:
+        if self._size == self._nodes == 1:
             return False
+        self._nodes = self._nodes // 2 or 1
         self._size = min(self._size, self._group) // 2 or 1
         self._tokens, self._read_tokens = self._tokens // 2, self._read_tokens // 2
         return True
@@ -128,9 +130,10 @@ class TorchEngine:
         if not drawn:
             return self._decoder.output.likeliest(states)
         numbers = [texts[row].numbers[len(texts[row].written)] for row in drawn]
-        uniform = torch.tensor(np.array(numbers), device=self._device)
-        logits = self._decoder.output.logits(states[drawn])
-        own = chosen(logits, uniform, decoding.temperature, decoding.top_p)
+        place = torch.device("cpu") if self._device.type == "mps" else self._device  # has no fp64
+        uniform = torch.tensor(np.array(numbers), device=place)
+        logits = self._decoder.output.logits(states[drawn]).to(place)
+        own = chosen(logits, uniform, decoding.temperature, decoding.top_p).to(self._device)
         if len(drawn) == len(texts):
             return own
         tokens = self._decoder.output.likeliest(states)

@@ -65,11 +65,14 @@ class Layout:
         jsonl.write_text(checkpoints / FILE, json.dumps(asdict(self)) + "\n")
 
 
-def fewest_costs(groups: Any, device: str, ranks: int = 1, most: float = math.inf) -> int:
+def fewest_costs(
+    groups: Any, device: str, ranks: int = 1, parts: int = 1, most: float = math.inf
+) -> int:
     """Into how many batches to join the groups of each step, so that padding and the beginnings of
     batches cost the least together; `groups` is steps x groups of a step x 3: rows, longest input,
-    longest target. What one of `ranks` processes computes of a batch has at most `most` tokens,
-    padding included, where any number of batches leaves it so."""
+    longest target. What one of `ranks` processes computes of a batch, each of which comes in
+    `parts` (one for each task), has at most `most` tokens, padding included, where any number
+    leaves it so."""
     kind = resolve_device(device).type
     beginning = _BATCH_COSTS.get(kind, _BATCH_COSTS_A_GPU)
     steps, count, _ = groups.shape
@@ -82,8 +85,9 @@ def fewest_costs(groups: Any, device: str, ranks: int = 1, most: float = math.in
         return float(padded(batches).sum() + beginning * batches * steps)
 
     numbers = [number for number in range(1, count + 1) if count % number == 0]
-    fitting = [number for number in numbers if padded(number).max() / pieces(number, ranks) <= most]
-    return min(fitting or numbers[-1:], key=cost)
+    largest = {own: padded(own).max() / pieces(own * parts, ranks) for own in numbers}
+    fitting = [own for own in numbers if largest[own] <= most]
+    return min(fitting, key=cost) if fitting else min(numbers, key=lambda own: largest[own])
 
 
 def measured(batches: list[list[Any]], lengths: Any) -> Any:

@@ -84,7 +84,7 @@ class Schedule:
             first = self._epoch(0)
             lengths = self._by_lesson(first.places, first.bare).max(axis=1)
             groups = measured(first.steps, lengths)
-            batches = fewest_costs(groups, settings.device, self._ranks, most)
+            batches = fewest_costs(groups, settings.device, self._ranks, self._per_lesson, most)
             self.layout = replace(self.layout, batches=batches)
         self._turns = len(batching.shares(self._batches(self._epoch(0).steps[0]), self._ranks))
 

@@ -8,7 +8,7 @@ from torch import Tensor
 from scicot.students.engines.t5.linear import linear
 
 _BLOCK = 128  # tokens, of which the best is found first: a plain argmax is ten times slower
-_CANDIDATES = 4
+_BLOCKS, _CANDIDATES = 4, 8  # of which so many tokens are looked at closely
 
 
 class Output:
@@ -20,7 +20,7 @@ class Output:
         self._vocabulary = len(weight)
         lacking = -len(weight) % _BLOCK
         padded = torch.cat([weight, weight[-1:].expand(lacking, -1)]).detach() * scale.detach()
-        self._weight = padded
+        self._weight = padded  # with its last token again, to make whole blocks
         self._exactly = linear([padded], torch.float32)
         self._roughly = self._exactly if kind is torch.float32 else linear([padded], kind)
         self._exact = kind is torch.float32
@@ -32,13 +32,16 @@ class Output:
     def likeliest(self, states: Tensor) -> Tensor:
         """rows x size -> rows, the first of tokens that are exactly as likely."""
         blocks = self._roughly(states).view(len(states), -1, _BLOCK)
-        count = 1 if self._exact else min(_CANDIDATES, blocks.shape[1])
         best = blocks.amax(-1)
-        chosen = best.argmax(-1, keepdim=True) if count == 1 else best.topk(count).indices
-        inside = blocks.gather(1, chosen[..., None].expand(-1, -1, _BLOCK)).argmax(-1)
-        tokens = chosen * _BLOCK + inside
-        if count > 1:
-            logits = torch.bmm(self._weight[tokens], states[..., None])[..., 0]
-            tokens = tokens.gather(1, logits.argmax(-1, keepdim=True))
-        first: Tensor = tokens[:, 0]
-        return first.clamp_(max=self._vocabulary - 1)
+        if self._exact:
+            block = best.argmax(-1)
+            inside = blocks[torch.arange(len(block), device=block.device), block].argmax(-1)
+            return (block * _BLOCK + inside).clamp_(max=self._vocabulary - 1)
+        chosen = best.topk(min(_BLOCKS, best.shape[1])).indices
+        logits = blocks.gather(1, chosen[..., None].expand(-1, -1, _BLOCK)).flatten(1)
+        places = logits.topk(_CANDIDATES).indices
+        tokens = chosen.gather(1, places // _BLOCK) * _BLOCK + places % _BLOCK
+        exact = torch.bmm(self._weight[tokens], states[..., None])[..., 0]
+        return tokens.gather(1, exact.argmax(-1, keepdim=True))[:, 0].clamp_(
+            max=self._vocabulary - 1
+        )
