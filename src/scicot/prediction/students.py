@@ -102,9 +102,11 @@ class Students:
         known = described.get("engines", {})
         for run in self._runs:
             choice, wish = Choice.parse(known.get(run.identity, "")), self._wish(run)
-            open_ones = {wish.engine, choice.engine}, {wish.precision, choice.precision}
-            if choice.engine in ENGINES and all(
-                "auto" in one or len(one) == 1 for one in open_ones
+            as_asked = wish.engine in ("auto", choice.engine)
+            if (
+                choice.engine in ENGINES
+                and as_asked
+                and wish.precision in ("auto", choice.precision)
             ):
                 wish = replace(wish, engine=choice.engine, precision=choice.precision)
                 self._engines[run.directory] = choices(run.directory, wish)[0], {}

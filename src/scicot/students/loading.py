@@ -66,7 +66,7 @@ def choices(directory: str | os.PathLike[str], wish: Wish) -> list[Choice]:
 def _config(directory: Path) -> dict[str, Any]:
     try:
         config: dict[str, Any] = json.loads((directory / "config.json").read_text())
-        config["model_type"], config["vocab_size"]
+        config["model_type"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         load_pretrained(os.fspath(directory))  # says better what is wrong
         raise ScicotError(

@@ -56,12 +56,12 @@ def possible(model_type: str, weights: int, wish: Wish) -> list[Choice]:
             why = f"has no {wish.precision}; take {' or '.join(ENGINES[wish.engine])}"
         if why:
             raise ScicotError(f"--engine {wish.engine}: {why}")
-        engines = [wish.engine]
+        engine = wish.engine
     else:
-        engines = ["transformers" if _hindrance("torch", model_type, device, wish) else "torch"]
-        if wish.precision not in ("auto", *ENGINES[engines[0]]):
+        engine = "transformers" if _hindrance("torch", model_type, device, wish) else "torch"
+        if wish.precision not in ("auto", *ENGINES[engine]):
             raise ScicotError(f"--precision {wish.precision}: no engine has it for this student")
-    return [Choice(name, kind) for name in engines for kind in _kinds(name, device, weights, wish)]
+    return [Choice(engine, kind) for kind in _kinds(engine, device, weights, wish)]
 
 
 def _hindrance(engine: str, model_type: str, device: str, wish: Wish) -> str:
