@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from scicot.devices import LARGE, multiplies_bf16, resolve_device
 from scicot.errors import ScicotError
+from scicot.students.engines.t5 import kernels
 
 # Engine -> what it can multiply matrices in. The last one knows every model.
 ENGINES: Mapping[str, tuple[str, ...]] = {
@@ -83,13 +84,15 @@ def _hindrance(engine: str, model_type: str, device: str, wish: Wish) -> str:
 
 
 def _kinds(engine: str, device: str, weights: int, wish: Wish) -> list[str]:
-    """The precisions of an engine that are worth a try. Whole numbers change more answers than bf16
-    does, and are taken where they are asked for."""
+    """The precisions of an engine that are worth a try."""
     if wish.precision != "auto":
         return [wish.precision]
     if engine == "ctranslate2":
         return ["int8"]
     if device != "cpu":
         return ["bf16" if multiplies_bf16(device) else "fp32"]
-    bf16 = engine == "torch" and weights >= LARGE and multiplies_bf16(device)
-    return ["bf16", "fp32"] if bf16 else ["fp32"]
+    if engine != "torch" or weights < LARGE:
+        return ["fp32"]
+    # Without its kernels, int8 is not worth what it changes.
+    tries = {"int8": kernels.HERE, "bf16": multiplies_bf16(device), "fp32": True}
+    return [kind for kind, worth in tries.items() if worth]

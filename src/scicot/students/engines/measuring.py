@@ -21,7 +21,7 @@ from scicot.students.engines.choice import Choice
 _WORK = 3e11  # weights x tokens of a measurement: about a second each
 _SOURCE, _WRITTEN = 64, 24  # tokens
 _NO_SHAPE = ("_name_or_path", "transformers_version", "dtype", "dropout_rate")
-_FORMAT = 1  # grows when engines get faster, so that they are measured again
+_FORMAT = 2  # grows when engines get faster, so that they are measured again
 
 
 def fastest(
@@ -70,7 +70,7 @@ def _rate(engine: Engine, shape: Mapping[str, Any], weights: int, *, writes: boo
 def _key(shape: Mapping[str, Any], *, writes: bool) -> str:
     """What decides how fast a student is: its shape, the machine, the versions."""
     kept = {name: value for name, value in shape.items() if name not in _NO_SHAPE}
-    packages = [f"{name} {_version(name)}" for name in ("torch", "transformers", "ctranslate2")]
+    packages = [f"{name} {_version(name)}" for name in ("torch", "numba", "ctranslate2")]
     threads = os.environ.get("OMP_NUM_THREADS") or len(os.sched_getaffinity(0))
     own = hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()[:12]
     task = "writes" if writes else "scores"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -16,14 +16,20 @@ from scicot.students.batches import batches
 from scicot.students.drawing import chosen, uniforms
 from scicot.students.engines.memory import keep_freed, with_less_each_time
 from scicot.students.engines.t5.groups import Group, Groups
-from scicot.students.engines.t5.model import Decoder, Encoder, Read
+from scicot.students.engines.t5.model import Decoder, Encoder
+from scicot.students.engines.t5.output import logsumexp
 from scicot.students.engines.t5.tries import Tries
+from scicot.students.engines.workers import Workers
 
-# Tokens, padded: that are in memory together, and that are read at a time.
-_TOKENS = {"cpu": 32_768, "cuda": 262_144}
-_READ = {"cpu": 4096, "cuda": 65_536}
+# Tokens, padded: that are in memory together, and that a worker reads at a time.
+_TOKENS = {"cpu": 65_536, "cuda": 262_144}
+_READ = {"cpu": 2048, "cuda": 65_536}
 _LOGITS = {"cpu": 2**24, "cuda": 2**28}  # numbers that are scored together
+_FEW = 8  # texts, that no further worker begins for
 _GROUP = {"cpu": 64, "cuda": 1024}  # texts that begin together
+
+
+Item = TypeVar("Item")
 
 
 @dataclass(slots=True)
@@ -49,13 +55,15 @@ class TorchEngine:
         if place == "cpu":
             keep_freed()
         self._device = model.device
+        self._workers = Workers(model.device)
         self._start, self._end = config.decoder_start_token_id, config.eos_token_id
         self._encoder, self._decoder = Encoder(model, kind), Decoder(model, kind)
-        self._size = batch_size
-        self._tokens = batch_tokens or _TOKENS.get(place, _TOKENS["cpu"])
+        workers = self._workers.count
+        self._size = max(1, batch_size // workers)
+        self._tokens = (batch_tokens or _TOKENS.get(place, _TOKENS["cpu"])) // workers
         self._read_tokens = min(self._tokens, _READ.get(place, _READ["cpu"]))
         # Several groups, or none could begin before all texts of the only one have ended.
-        self._group = max(1, min(_GROUP.get(place, _GROUP["cpu"]), batch_size // 4))
+        self._group = max(1, min(_GROUP.get(place, _GROUP["cpu"]), self._size // 4))
         self._nodes = max(1, _LOGITS.get(place, _LOGITS["cpu"]) // config.vocab_size)
 
     @torch.inference_mode()
@@ -71,15 +79,21 @@ class TorchEngine:
         ]
         flat = [text for own in texts for text in own]
         flat.sort(key=lambda text: -len(sources[text.place]))
-        with_less_each_time(lambda: self._write(flat, sources, decoding), self._halve)
+
+        def write() -> None:
+            waiting = [text for text in flat if not text.done]
+            shares = self._shares(waiting)
+            self._workers.each(lambda share: self._write(share, sources, decoding), shares)
+
+        with_less_each_time(write, self._halve)
         return [[text.written for text in own] for own in texts]
 
     def _write(self, texts: Sequence[_Text], sources: Sequence[Ids], decoding: Decoding) -> None:
-        """Write all texts that are not written yet."""
         most = decoding.max_new_tokens
-        waiting = deque(text for text in texts if not text.done)
+        waiting = deque(texts)
         groups: list[Group] = []
         while waiting or groups:
+            self._workers.check()
             for own in self._next(groups, waiting, sources, most):
                 groups.append(self._begun(own, sources))
             states = Groups(groups).step(self._decoder)
@@ -88,6 +102,13 @@ class TorchEngine:
             for group, written in zip(groups, parts, strict=True):
                 self._note(group, written, most)
             groups = [group for group in groups if group.live]
+
+    def _shares(self, items: Sequence[Item]) -> list[list[Item]]:
+        """What each worker does: blocks of them in turn, so that each has some of all lengths."""
+        count = min(self._workers.count, max(1, len(items) // _FEW))
+        size = max(1, min(self._group, -(-len(items) // count)))
+        blocks = [items[start : start + size] for start in range(0, len(items), size)]
+        return [[item for block in blocks[n::count] for item in block] for n in range(count)]
 
     def _halve(self) -> bool:
         """Work on half as much at a time from now on; False where it is one sequence already."""
@@ -120,7 +141,7 @@ class TorchEngine:
         read = self._encoder(*self._padded([sources[place] for place in places]))
         if len(places) < len(texts):
             at = [places.index(text.place) for text in texts]
-            read = Read(read.states[:, :, at], read.mask[at])
+            read = read.of(at)
         return Group(read, texts, self._start)
 
     def _chosen(self, states: Tensor, groups: Sequence[Group], decoding: Decoding) -> Tensor:
@@ -168,27 +189,45 @@ class TorchEngine:
 
         both = list(zip(sources, targets, strict=True))
         lengths = [(len(source), sum(map(len, own))) for source, own in both]
-        order, states, tokens = [], [], []
-        for part in batches(lengths, fits):
-            tries = Tries.of([targets[place] for place in part], self._start, self._device)
-            read = self._encoder(*self._padded([sources[place] for place in part]))
-            found = self._decoder(tries.ids, tries.behind(read))
-            order += part
-            states.append(found[tries.rows, tries.places])
-            tokens.append(tries.tokens)
-        scores = iter(self._log_p(torch.cat(states), torch.cat(tokens)).tolist() if order else ())
-        known = {
-            place: [[next(scores) for _ in target] for target in targets[place]] for place in order
-        }
+        parts = list(batches(lengths, fits))
+        count = min(self._workers.count, len(parts)) or 1
+        found = self._workers.each(
+            lambda share: self._share_scored(share, sources, targets),
+            [parts[n::count] for n in range(count)],
+        )
+        known = dict(pair for own in found for pair in own)
         return [known[place] for place in range(len(both))]
 
-    def _log_p(self, states: Tensor, tokens: Tensor) -> Tensor:
-        """log p of a token behind each state."""
-        found, count = [], self._nodes
-        for own, token in zip(torch.split(states, count), torch.split(tokens, count), strict=True):
-            logits = self._decoder.output.logits(own)
-            found.append(logits.gather(1, token[:, None])[:, 0] - logits.logsumexp(-1))
-        return torch.cat(found)
+    def _share_scored(
+        self,
+        parts: Sequence[Sequence[int]],
+        sources: Sequence[Ids],
+        targets: Sequence[Sequence[Ids]],
+    ) -> list[tuple[int, list[list[float]]]]:
+        order: list[int] = []
+        scores: list[float] = []
+        for part in parts:
+            self._workers.check()
+            tries = Tries.of([targets[place] for place in part], self._start, self._device)
+            read = self._encoder(*self._padded([sources[place] for place in part]))
+            found = self._decoder(tries.ids, tries.memory(read))
+            order += part
+            scores += self._log_p(found[tries.rows, tries.places], tries.behind, tries.tokens)
+        each = iter(scores)
+        return [
+            (place, [[next(each) for _ in target] for target in targets[place]]) for place in order
+        ]
+
+    def _log_p(self, states: Tensor, behind: Tensor, tokens: Tensor) -> list[float]:
+        """log p of each token, behind one of the states."""
+        found = torch.empty(len(tokens), device=states.device)
+        for start in range(0, len(states), self._nodes):
+            logits = self._decoder.output.logits(states[start : start + self._nodes])
+            (own,) = ((behind >= start) & (behind < start + self._nodes)).nonzero(as_tuple=True)
+            rows = behind[own] - start
+            found[own] = logits[rows, tokens[own]] - logsumexp(logits)[rows]
+        scores: list[float] = found.tolist()
+        return scores
 
     def _padded(self, rows: Sequence[Ids]) -> tuple[Tensor, Tensor]:
         """Token ids, and how many of each row they are."""

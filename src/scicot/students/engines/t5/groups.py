@@ -8,10 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from scicot.students.engines.t5.layers import attended
-from scicot.students.engines.t5.model import Decoder, Positions, Read
-
-_COLUMNS = 32  # of a cache, at first
+from scicot.students.engines.t5.attention import Read, Written
+from scicot.students.engines.t5.model import Decoder, Positions
 
 
 class Group:
@@ -19,12 +17,10 @@ class Group:
     what the caller has in them; None where one has ended."""
 
     def __init__(self, read: Read, texts: Sequence[Any], start: int) -> None:
-        layers, _, rows, heads, _, size = read.states.shape
         self.texts = list(texts)
-        self.tokens = torch.full((rows,), start, device=read.states.device)  # written last
+        self.tokens = torch.full((len(texts),), start, device=read.states.device)  # written last
         self._read = read
-        self._cache = read.states.new_empty((layers, 2, rows, heads, _COLUMNS, size))
-        self._written = 0
+        self._written = Written(read.states)
         self._bias: dict[Positions, Tensor] = {}  # of this step
 
     def __len__(self) -> int:
@@ -33,7 +29,7 @@ class Group:
     @property
     def width(self) -> int:
         """Tokens of the longest source."""
-        return self._read.mask.shape[-1]
+        return self._read.width
 
     @property
     def live(self) -> list[int]:
@@ -42,29 +38,23 @@ class Group:
 
     def begin_step(self) -> None:
         self._bias.clear()
-        if self._written == self._cache.shape[-2]:
-            columns = torch.empty_like(self._cache)
-            self._cache = torch.cat([self._cache, columns], dim=-2)
+        self._written.begin_step()
 
     def end_step(self, tokens: Tensor) -> None:
-        self._written += 1
         self.tokens = tokens
 
     def keep(self, rows: Sequence[int]) -> None:
         """Let all other rows go."""
         self.texts = [self.texts[row] for row in rows]
         self.tokens = self.tokens[rows]
-        self._cache = self._cache[:, :, rows]
-        self._read = Read(self._read.states[:, :, rows], self._read.mask[rows])
+        self._written.keep(rows)
+        self._read = self._read.of(rows)
 
     def own(self, layer: int, q: Tensor, k: Tensor, v: Tensor, positions: Positions) -> Tensor:
-        keys, values = self._cache[layer]
-        now = self._written
-        keys[:, :, now], values[:, :, now] = k[:, :, 0], v[:, :, 0]
         if positions not in self._bias:
-            self._bias[positions] = positions(torch.arange(now, -1, -1, device=q.device)[None])
-        seen = slice(now + 1)
-        return attended(q, keys[:, :, seen], values[:, :, seen], self._bias[positions])
+            before = torch.arange(self._written.steps - 1, -1, -1, device=q.device)
+            self._bias[positions] = positions(before[None])
+        return self._written.attend(layer, q, k, v, self._bias[positions])
 
     def read(self, layer: int, q: Tensor) -> Tensor:
         return self._read.attend(layer, q)

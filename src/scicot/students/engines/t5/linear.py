@@ -3,63 +3,165 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-Linear = Callable[[Tensor], Tensor]  # (..., inputs) -> (..., outputs)
+from scicot.devices import multiplies_bf16
+from scicot.students.engines.t5 import kernels, whole
 
-_ROWS = 256  # that are converted and multiplied at a time: their numbers stay in a CPU's cache
-_LEAST = 1e-30
+_ROWS = 512  # that are converted and multiplied at a time: their numbers stay in a CPU's cache
 
 
-def linear(weights: Sequence[Tensor], kind: torch.dtype, scale: Tensor | None = None) -> Linear:
-    """x -> (x * scale) @ weight.T for all weights (outputs x inputs) at once, side by side; `kind`
-    is torch.float32, bfloat16 or int8."""
+class Linear(Protocol):
+    """x / rms(x), or x where no norm stands before it, times weights."""
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """(..., inputs) -> (..., outputs)"""
+
+    def add(self, x: Tensor, to: Tensor) -> None:
+        """Add it to `to` (..., outputs)."""
+
+
+def linear(weights: Sequence[Tensor], kind: torch.dtype, norm: Any = None) -> Linear:
+    """All weights (outputs x inputs) at once, side by side, behind a norm of T5 where one is given;
+    `kind` is torch.float32, bfloat16 or, for CPUs, int8."""
     weight = torch.cat([one.detach() for one in weights])
-    if scale is not None:
-        weight = weight * scale.detach()
-    if kind is torch.int8:
-        return _Int8(weight)
-    if kind is torch.bfloat16:
-        return _Bf16(weight)
-    weight = weight.contiguous()
-    return lambda x: functional.linear(x, weight)
+    eps = None
+    if norm is not None:
+        weight, eps = weight * norm.weight.detach(), norm.variance_epsilon
+    of: dict[torch.dtype, Callable[[Tensor, float | None], Linear]]
+    of = {torch.float32: _Fp32, torch.bfloat16: _Bf16, torch.int8: Int8}
+    return of[kind](weight.contiguous(), eps)
+
+
+def finer(kind: torch.dtype) -> torch.dtype:
+    """What queries, keys and values are multiplied in where other matrices are in `kind`: whole
+    numbers are too coarse for scores that nothing divides."""
+    if kind is not torch.int8:
+        return kind
+    return torch.bfloat16 if multiplies_bf16("cpu") else torch.float32
+
+
+def normed(x: Tensor, eps: float | None) -> Tensor:
+    """T5's norm without its weight."""
+    return x if eps is None else functional.rms_norm(x, x.shape[-1:], eps=eps)
+
+
+def normed_half(x: Tensor, eps: float | None) -> Tensor:
+    """The same in bf16."""
+    if eps is None or not kernels.HERE or x.device.type != "cpu":
+        return normed(x, eps).bfloat16()
+    from scicot.students.engines.t5.kernels.numbers import normed_halved
+
+    return normed_halved(x, eps)
+
+
+class _Fp32:
+    def __init__(self, weight: Tensor, eps: float | None) -> None:
+        self._weight, self._eps = weight, eps
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return functional.linear(normed(x, self._eps), self._weight)
+
+    def add(self, x: Tensor, to: Tensor) -> None:
+        to.add_(self(x))
 
 
 class _Bf16:
-    def __init__(self, weight: Tensor) -> None:
-        self._weight = weight.bfloat16().contiguous()
+    def __init__(self, weight: Tensor, eps: float | None) -> None:
+        self._multiplied, self._eps = Bf16Product(weight), eps
 
     def __call__(self, x: Tensor) -> Tensor:
-        if x.device.type != "cpu":
-            return functional.linear(x.bfloat16(), self._weight).float()
-        rows = x.reshape(-1, x.shape[-1])
-        out = x.new_empty(len(rows), len(self._weight))
-        for part, to in _pieces(rows, out):
-            to.copy_(functional.linear(part.bfloat16(), self._weight))
-        return out.view(*x.shape[:-1], -1)
+        return self._multiplied(normed_half(x, self._eps)).float()
+
+    def add(self, x: Tensor, to: Tensor) -> None:
+        to.add_(self._multiplied(normed_half(x, self._eps)))
 
 
-class _Int8:
-    """Products of whole numbers: weights are rounded to 127ths of the largest of their output,
-    inputs to those of the largest of their row (Dettmers et al. 2022, arXiv 2208.07339, section 2,
-    "vector-wise"). For CPUs."""
+class Bf16Product:
+    """x, weight (outputs x inputs) -> x @ weight.T in bf16, with what follows it in one go."""
 
     def __init__(self, weight: Tensor) -> None:
-        self._scale = weight.abs().amax(dim=1).clamp_(min=_LEAST) / 127
-        self._weight = (weight / self._scale[:, None]).round_().to(torch.int8).t()
+        self._weight = weight.bfloat16()
+        self._packed = weight.device.type == "cpu" and _onednn()
+        # oneDNN's own layout: with few rows, bringing weights into it takes longer than the rest.
+        if self._packed:
+            self._weight = torch.ops.mkldnn._reorder_linear_weight(self._weight, _ROWS)
 
     def __call__(self, x: Tensor) -> Tensor:
-        rows = x.reshape(-1, x.shape[-1])
-        out = x.new_empty(len(rows), len(self._scale))
-        for part, to in _pieces(rows, out):
-            scale = part.abs().amax(dim=1, keepdim=True).clamp_(min=_LEAST).div_(127)
-            whole = torch.mul(part, scale.reciprocal()).round_().to(torch.int8)
-            to.copy_(torch._int_mm(whole, self._weight)).mul_(self._scale).mul_(scale)
-        return out.view(*x.shape[:-1], -1)
+        return self._made(x, "none", "") if self._packed else functional.linear(x, self._weight)
+
+    def gelu_new(self, x: Tensor) -> Tensor:
+        """gelu_new of it."""
+        if self._packed:
+            return self._made(x, "gelu", "tanh")
+        return functional.gelu(functional.linear(x, self._weight), approximate="tanh")
+
+    def times(self, x: Tensor, other: Tensor) -> Tensor:
+        """It times `other`, number by number."""
+        if not self._packed:
+            return functional.linear(x, self._weight).mul_(other)
+        run = torch.ops.mkldnn._linear_pointwise.binary
+        made: Tensor = run(x, other, self._weight, None, "mul")
+        return made
+
+    def _made(self, x: Tensor, after: str, algorithm: str) -> Tensor:
+        run = torch.ops.mkldnn._linear_pointwise
+        made: Tensor = run(x, self._weight, None, after, [], algorithm)
+        return made
 
 
-def _pieces(rows: Tensor, out: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-    return zip(torch.split(rows, _ROWS), torch.split(out, _ROWS), strict=True)
+def _onednn() -> bool:
+    """Whether oneDNN's fused layers are there, those that torch.compile makes of models on CPUs;
+    they refuse a CPU that has no instructions for bf16."""
+    own = getattr(torch.ops, "mkldnn", None)
+    return multiplies_bf16("cpu") and all(
+        hasattr(own, name) for name in ("_linear_pointwise", "_reorder_linear_weight")
+    )
+
+
+class Int8:
+    """Products of whole numbers, see whole.py: weights are rounded to 127ths of the largest of
+    their output, inputs to those of the largest of their row."""
+
+    def __init__(self, weight: Tensor, eps: float | None) -> None:
+        self.scale = weight.abs().amax(dim=1).clamp_(min=whole.LEAST) / 127
+        self._weight = (weight / self.scale[:, None]).round_().to(torch.int8).t()
+        self._eps = eps
+        self._size = len(weight)
+
+    def __call__(self, x: Tensor) -> Tensor:
+        out = x.new_empty(*x.shape[:-1], self._size)
+        for part, to in pieces(x, out):
+            whole_numbers().scaled(*self.product(part), self.scale, to)
+        return out
+
+    def add(self, x: Tensor, to: Tensor) -> None:
+        for part, into in pieces(x, to):
+            whole_numbers().added(*self.product(part), self.scale, into)
+
+    def product(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """rows x inputs -> int32, rows x outputs, and the scale of each row."""
+        numbers, scales = whole_numbers().rounded(x, self._eps)
+        return self.multiplied(numbers), scales
+
+    def multiplied(self, numbers: Tensor) -> Tensor:
+        return torch._int_mm(numbers, self._weight)
+
+
+def whole_numbers() -> Any:
+    """whole.py, or kernels/numbers.py where numba is installed."""
+    if not kernels.HERE:
+        return whole
+    from scicot.students.engines.t5.kernels import numbers
+
+    return numbers
+
+
+def pieces(x: Tensor, out: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+    """Some rows of both at a time."""
+    rows, to = x.reshape(-1, x.shape[-1]), out.view(-1, out.shape[-1])
+    return zip(torch.split(rows, _ROWS), torch.split(to, _ROWS), strict=True)

@@ -3,37 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from scicot.students.engines.t5.layers import FeedForward, attended, normed
-from scicot.students.engines.t5.linear import linear
+from scicot.students.engines.t5 import kernels
+from scicot.students.engines.t5.attention import Read, attended, masked
+from scicot.students.engines.t5.feeding import feed_forward
+from scicot.students.engines.t5.linear import finer, linear, normed
 from scicot.students.engines.t5.output import Output
-
-# What a masked place adds to its score: finite, so that a row that sees nothing has numbers.
-NEVER = -1e30
 
 # How far before its query each key stands (any shape) -> what that adds to its score, heads in
 # front of the last two dimensions.
 Positions = Callable[[Tensor], Tensor]
-
-
-@dataclass(frozen=True)
-class Read:
-    """Sources as the decoder reads them: keys and values (layers x 2 x rows x heads x places x
-    size), and what is added to their scores (rows x 1 x 1 x places)."""
-
-    states: Tensor
-    mask: Tensor
-
-    def attend(self, layer: int, q: Tensor) -> Tensor:
-        """Attention of queries (rows x heads x places x size) -> rows x places x width."""
-        keys, values = self.states[layer]
-        return attended(q, keys, values, self.mask)
 
 
 class Memory(Protocol):
@@ -54,26 +38,26 @@ class Encoder:
         crossing = [block.layer[1].EncDecAttention for block in model.get_decoder().block]
         self._embedding = model.get_input_embeddings().weight.detach()
         self._layers = [_EncoderLayer(block, kind) for block in stack.block]
-        self._eps = stack.final_layer_norm.variance_epsilon
         self._shape = (len(crossing), 2, crossing[0].n_heads, -1)
-        self._states = linear(
-            [weight for one in crossing for weight in (one.k.weight, one.v.weight)],
-            kind,
-            stack.final_layer_norm.weight,
-        )
+        read = [weight for one in crossing for weight in (one.k.weight, one.v.weight)]
+        self._states = linear(read, finer(kind), stack.final_layer_norm)
+        half = kernels.HERE and kind is not torch.float32
+        self._kept = torch.bfloat16 if half else torch.float32
 
     def __call__(self, ids: Tensor, lengths: Tensor) -> Read:
         """ids: rows x places, padded with any token behind `lengths` (rows)."""
         rows, width = ids.shape
-        places = torch.arange(width, device=ids.device)
-        mask = torch.where(places < lengths[:, None], 0.0, NEVER)[:, None, None]
+        mask = masked(lengths, width)
         x, bias = functional.embedding(ids, self._embedding), mask
         for layer in self._layers:
             if layer.positions is not None:
                 bias = layer.positions(width, width) + mask
-            x = layer(x, bias)
-        states = self._states(normed(x, self._eps)).view(rows, width, *self._shape)
-        return Read(states.permute(2, 3, 0, 4, 1, 5).contiguous(), mask)
+            layer(x, bias)
+        states = self._states(x).view(rows, width, *self._shape)
+        made = states.new_empty(
+            (*self._shape[:2], rows, self._shape[2], width, states.shape[-1]), dtype=self._kept
+        )
+        return Read(made.copy_(states.permute(2, 3, 0, 4, 1, 5)), lengths)
 
 
 class _EncoderLayer:
@@ -82,15 +66,14 @@ class _EncoderLayer:
         self.positions = attention.compute_bias if attention.has_relative_attention_bias else None
         self._shape = (3, attention.n_heads, -1)
         weights = [attention.q.weight, attention.k.weight, attention.v.weight]
-        self._qkv = linear(weights, kind, norm.weight)
-        self._out = linear([attention.o.weight], kind)
-        self._eps = norm.variance_epsilon
-        self._feed = FeedForward.of(block.layer[-1], kind)
+        self._qkv = linear(weights, finer(kind), norm)
+        self._out = linear([attention.o.weight], finer(kind))
+        self._feed = feed_forward(block.layer[-1], kind)
 
-    def __call__(self, x: Tensor, bias: Tensor) -> Tensor:
-        q, k, v = _parted(self._qkv(normed(x, self._eps)), self._shape)
-        x = self._out(attended(q, k, v, bias)).add_(x)
-        return x.add_(self._feed(x))
+    def __call__(self, x: Tensor, bias: Tensor) -> None:
+        q, k, v = _parted(self._qkv(x), self._shape)
+        self._out.add(attended(q, k, v, bias), x)
+        self._feed(x)
 
 
 class Decoder:
@@ -112,7 +95,7 @@ class Decoder:
         positions = self._layers[0].positions
         for number, layer in enumerate(self._layers):
             positions = layer.positions or positions
-            x = layer(number, x, memory, positions)
+            layer(number, x, memory, positions)
         return normed(x, self._eps)
 
 
@@ -122,19 +105,18 @@ class _DecoderLayer:
         self.positions = _Distances(own) if own.has_relative_attention_bias else None
         self._shape = (3, own.n_heads, -1)
         weights = [own.q.weight, own.k.weight, own.v.weight]
-        self._qkv = linear(weights, kind, block.layer[0].layer_norm.weight)
-        self._out = linear([own.o.weight], kind)
-        self._query = linear([crossing.q.weight], kind, block.layer[1].layer_norm.weight)
-        self._read_out = linear([crossing.o.weight], kind)
-        self._eps = block.layer[0].layer_norm.variance_epsilon
-        self._feed = FeedForward.of(block.layer[-1], kind)
+        self._qkv = linear(weights, finer(kind), block.layer[0].layer_norm)
+        self._out = linear([own.o.weight], finer(kind))
+        self._query = linear([crossing.q.weight], finer(kind), block.layer[1].layer_norm)
+        self._read_out = linear([crossing.o.weight], finer(kind))
+        self._feed = feed_forward(block.layer[-1], kind)
 
-    def __call__(self, number: int, x: Tensor, memory: Memory, positions: Any) -> Tensor:
-        q, k, v = _parted(self._qkv(normed(x, self._eps)), self._shape)
-        x = self._out(memory.own(number, q, k, v, positions)).add_(x)
-        (q,) = _parted(self._query(normed(x, self._eps)), (1, *self._shape[1:]))
-        x.add_(self._read_out(memory.read(number, q)))
-        return x.add_(self._feed(x))
+    def __call__(self, number: int, x: Tensor, memory: Memory, positions: Any) -> None:
+        q, k, v = _parted(self._qkv(x), self._shape)
+        self._out.add(memory.own(number, q, k, v, positions), x)
+        (q,) = _parted(self._query(x), (1, *self._shape[1:]))
+        self._read_out.add(memory.read(number, q), x)
+        self._feed(x)
 
 
 class _Distances:

@@ -9,16 +9,16 @@ import torch
 from torch import Tensor
 
 from scicot.students.base import Ids
-from scicot.students.engines.t5.layers import attended
-from scicot.students.engines.t5.model import NEVER, Positions, Read
+from scicot.students.engines.t5.attention import NEVER, Read, attended
+from scicot.students.engines.t5.model import Positions
 
 
 @dataclass(frozen=True)
 class Tries:
     """Beginnings of targets, rows x places: the last token of each (`ids`), how many tokens stand
     before it (`depths`), and which other places of the row are beginnings of it, itself among them
-    (`sees`, rows x places x places). Of each token of each target, in order: the row and the place
-    of what stands before it, and the token itself (`rows`, `places`, `tokens`).
+    (`sees`, rows x places x places). The `rows` and `places` behind which tokens are asked for, and
+    of each token of each target, in order, which of these it is (`behind`) and itself (`tokens`).
     """
 
     ids: Tensor
@@ -26,6 +26,7 @@ class Tries:
     sees: Tensor
     rows: Tensor
     places: Tensor
+    behind: Tensor
     tokens: Tensor
 
     @classmethod
@@ -33,7 +34,7 @@ class Tries:
         """The targets of each row, behind the token that all texts start with."""
         tries = [_Trie(start) for _ in targets]
         wanted = [
-            (number, place, token)
+            ((number, place), token)
             for number, (trie, own) in enumerate(zip(tries, targets, strict=True))
             for target in own
             for place, token in trie.add(target)
@@ -46,10 +47,15 @@ class Tries:
             for place, line in enumerate(trie.lines):
                 depths[number, place] = len(line) - 1
                 sees[number, place, line] = True
-        rows, places, tokens = torch.tensor(wanted).view(-1, 3).unbind(1)
-        return cls(*(one.to(device) for one in (ids, depths, sees, rows, places, tokens)))
+        asked = dict.fromkeys(where for where, _ in wanted)
+        known = {where: number for number, where in enumerate(asked)}
+        rows, places = torch.tensor(list(asked)).view(-1, 2).unbind(1)
+        behind = torch.tensor([known[where] for where, _ in wanted])
+        tokens = torch.tensor([token for _, token in wanted])
+        made = (ids, depths, sees, rows, places, behind, tokens)
+        return cls(*(one.to(device) for one in made))
 
-    def behind(self, read: Read) -> _Behind:
+    def memory(self, read: Read) -> _Behind:
         """The `Memory` of these rows behind what they read."""
         distances = (self.depths[:, :, None] - self.depths[:, None]).clamp_(min=0)
         mask = torch.where(self.sees, 0.0, NEVER)[:, None]

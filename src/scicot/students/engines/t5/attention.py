@@ -1,0 +1,104 @@
+"""Attention as T5 has it: scores are not divided by anything."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+from torch.nn.functional import scaled_dot_product_attention
+
+from scicot.students.engines.t5 import kernels
+
+# What a masked place adds to its score: finite, so that a row that sees nothing has numbers.
+NEVER = -1e30
+
+_STEPS = 32  # that there is room for, at first
+
+
+def attended(q: Tensor, keys: Tensor, values: Tensor, bias: Tensor) -> Tensor:
+    """Queries (rows x heads x places x size), keys and values as many rows and heads, bias
+    (broadcast to rows x heads x places x keys) -> rows x places x width."""
+    rows, heads, places, _ = q.shape
+    if places > 1 or q.device.type != "cpu":
+        read = scaled_dot_product_attention(q, keys, values, attn_mask=bias, scale=1.0)
+        return read.transpose(1, 2).flatten(2)
+    # For a single query, products of small matrices are faster by far.
+    bias = bias.expand(rows, heads, places, -1).flatten(0, 1)
+    scores = torch.baddbmm(bias, q.flatten(0, 1), keys.flatten(0, 1).transpose(1, 2))
+    read = torch.bmm(scores.softmax(-1), values.flatten(0, 1)).view(rows, heads, places, -1)
+    return read.transpose(1, 2).flatten(2)
+
+
+@dataclass(frozen=True)
+class Read:
+    """Sources as the decoder reads them: keys and values (layers x 2 x rows x heads x places x
+    size), fp32 or bf16, and how many of the places each row has."""
+
+    states: Tensor
+    lengths: Tensor
+
+    @property
+    def width(self) -> int:
+        return self.states.shape[4]
+
+    @cached_property
+    def mask(self) -> Tensor:
+        return masked(self.lengths, self.width)
+
+    def of(self, rows: Sequence[int]) -> Read:
+        return Read(self.states[:, :, rows], self.lengths[rows])
+
+    def attend(self, layer: int, q: Tensor) -> Tensor:
+        """Attention of queries (rows x heads x places x size) -> rows x places x width."""
+        keys, values = self.states[layer]
+        if _alone(q):
+            from scicot.students.engines.t5.kernels.attention import read
+
+            return read(q, keys, values, self.lengths)
+        return attended(q, keys.float(), values.float(), self.mask)
+
+
+def masked(lengths: Tensor, width: int) -> Tensor:
+    """What is added to scores: rows x 1 x 1 x places, nothing within a row's length."""
+    places = torch.arange(width, device=lengths.device)
+    return torch.where(places < lengths[:, None], 0.0, NEVER)[:, None, None]
+
+
+class Written:
+    """Keys and values of what the rows of a group have written, step by step."""
+
+    def __init__(self, like: Tensor) -> None:
+        """For keys and values of the layers, rows, heads, size and type of `like` (Read.states)."""
+        layers, _, rows, heads, _, size = like.shape
+        self.steps = 0
+        self._states = like.new_empty((layers, 2, _STEPS, rows, heads, size))
+
+    def begin_step(self) -> None:
+        if self.steps == self._states.shape[2]:
+            self._states = torch.cat([self._states, torch.empty_like(self._states)], dim=2)
+        self.steps += 1
+
+    def keep(self, rows: Sequence[int]) -> None:
+        """Let all other rows go."""
+        self._states = self._states[:, :, :, rows]
+
+    def attend(self, layer: int, q: Tensor, k: Tensor, v: Tensor, bias: Tensor) -> Tensor:
+        """Attention of this step's queries to it and those before; `bias`: heads x 1 x steps."""
+        keys, values = self._states[layer]
+        now = self.steps - 1
+        keys[now], values[now] = k[:, :, 0], v[:, :, 0]
+        keys, values = keys[: self.steps], values[: self.steps]
+        if _alone(q):
+            from scicot.students.engines.t5.kernels.attention import own
+
+            return own(q, keys, values, bias[:, 0])
+        keys, values = (one.permute(1, 2, 0, 3).to(q.dtype) for one in (keys, values))
+        return attended(q, keys, values, bias)
+
+
+def _alone(q: Tensor) -> bool:
+    """Whether there is a kernel for this: a single query of each row."""
+    return kernels.HERE and q.shape[2] == 1 and q.device.type == "cpu"

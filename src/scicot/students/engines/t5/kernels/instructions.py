@@ -1,0 +1,88 @@
+"""What vector instructions are made of: conversions, powers, exponentials."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from numba import njit, types
+from numba.extending import intrinsic
+
+f32 = np.float32
+
+# Sums may be taken in any order; what is no number stays none.
+kernel = njit(
+    fastmath={"nsz", "arcp", "contract", "afn", "reassoc"},
+    nogil=True,
+    error_model="numpy",
+    cache=True,
+)
+
+
+def _instruction(made: Any, given: Any, of: Any) -> Any:
+    @intrinsic
+    def one(typing_context: Any, x: Any) -> Any:  # noqa: ARG001
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:  # noqa: ARG001
+            return of(builder, arguments[0])
+
+        return made(given), generate
+
+    return one
+
+
+def _rounded_half(builder: Any, x: Any) -> Any:
+    upper = builder.lshr(x, ir.Constant(_INT, 16))
+    odd = builder.and_(upper, ir.Constant(_INT, 1))
+    nearer = builder.add(builder.add(x, ir.Constant(_INT, 0x7FFF)), odd)
+    return builder.trunc(builder.lshr(nearer, ir.Constant(_INT, 16)), ir.IntType(16))
+
+
+_INT, _FLOAT = ir.IntType(32), ir.FloatType()
+bits = _instruction(types.int32, types.float32, lambda b, x: b.bitcast(x, _INT))
+of_bits = _instruction(types.float32, types.int32, lambda b, x: b.bitcast(x, _FLOAT))
+real = _instruction(types.float32, types.int32, lambda b, x: b.sitofp(x, _FLOAT))
+byte = _instruction(types.int8, types.float32, lambda b, x: b.fptosi(x, ir.IntType(8)))
+# The number whose upper half a bf16 is.
+widened = _instruction(
+    types.float32,
+    types.uint16,
+    lambda b, x: b.bitcast(b.shl(b.zext(x, _INT), ir.Constant(_INT, 16)), _FLOAT),
+)
+# The upper half of a number's bits, rounded to the nearest, of two to the even one.
+_upper = _instruction(types.uint16, types.int32, lambda b, x: _rounded_half(b, x))
+nearest = _instruction(
+    types.float32,
+    types.float32,
+    lambda b, x: b.call(b.module.declare_intrinsic("llvm.rint", [_FLOAT]), [x]),
+)
+# 2^n of a whole n from -126 to 127: n is its exponent's bits.
+_power = _instruction(
+    types.float32,
+    types.float32,
+    lambda b, n: b.bitcast(
+        b.shl(b.add(b.fptosi(n, _INT), ir.Constant(_INT, 127)), ir.Constant(_INT, 23)), _FLOAT
+    ),
+)
+
+
+@kernel
+def halved(x):  # type: ignore[no-untyped-def]
+    """The bf16 nearest to x."""
+    return _upper(bits(x)) if x == x else np.uint16(0x7FC0)
+
+
+@kernel
+def exp2(x):  # type: ignore[no-untyped-def]
+    """2^x within 3e-7 of it, as far as 2^-120 and 2^120; of what is no number, none."""
+    x = f32(-120) if x < f32(-120) else x
+    x = f32(120) if x > f32(120) else x
+    whole = nearest(x)
+    r = x - whole
+    p = f32(1.5403530e-4) * r + f32(1.3333558e-3)  # (r log 2)^n / n!
+    p = p * r + f32(9.6181291e-3)
+    p = p * r + f32(5.5504109e-2)
+    p = p * r + f32(2.4022651e-1)
+    p = p * r + f32(6.9314718e-1)
+    p = p * r + f32(1)
+    return p * _power(whole)

@@ -1,0 +1,119 @@
+"""Compiled kernels do what torch's operations do; workers share work and stop together."""
+
+import threading
+import time
+
+import pytest
+
+pytest.importorskip("numba")
+import torch
+from torch import Tensor
+
+from scicot.students.engines.t5 import whole
+from scicot.students.engines.t5.attention import attended, masked
+from scicot.students.engines.t5.kernels import attention, likelihood, numbers
+from scicot.students.engines.workers import Stopped, Workers
+
+NAN, INF = float("nan"), float("inf")
+
+
+def worth(made: tuple[Tensor, Tensor]) -> Tensor:
+    return made[0].float() * made[1][:, None]
+
+
+@pytest.mark.parametrize("size", [1, 7, 64, 100, 512])
+def test_whole_numbers(size: int) -> None:
+    torch.manual_seed(size)
+    x = torch.randn(9, size) * torch.logspace(-20, 10, 9)[:, None]
+    x[3] = 0
+    for eps in (None, 1e-6):
+        step = whole.rounded(x, eps)[1][:, None] * 1.01  # where two are as near, one of them
+        assert ((worth(numbers.rounded(x, eps)) - worth(whole.rounded(x, eps))).abs() <= step).all()
+    product = torch.randint(-10_000, 10_000, (9, 2 * size), dtype=torch.int32)
+    rows, columns = torch.rand(9) / 100, torch.rand(2 * size) / 100
+    gated, wanted = (one.gated(product, rows, columns) for one in (numbers, whole))
+    assert torch.allclose(gated[1], wanted[1], rtol=1e-5)
+    assert ((worth(gated) - worth(wanted)).abs() <= wanted[1][:, None] * 1.01).all()
+    for name in ("scaled", "added"):
+        into = torch.randn(9, 2 * size)
+        other = into.clone()
+        getattr(numbers, name)(product, rows, columns, into)
+        getattr(whole, name)(product, rows, columns, other)
+        assert torch.allclose(into, other, atol=1e-4)
+
+
+def test_halves_are_torchs() -> None:
+    x = torch.randn(50, 96) * torch.logspace(-10, 10, 50)[:, None]
+    own = numbers.normed_halved(x, 1e-6).float()
+    wanted = torch.nn.functional.rms_norm(x, (96,), eps=1e-6).bfloat16().float()
+    assert torch.allclose(own, wanted, rtol=2**-7)
+    assert (own == wanted).float().mean() > 0.99  # the others lie between two
+
+
+def test_what_is_no_number_stays_none() -> None:
+    x = torch.randn(4, 64)
+    x[0, 3], x[1, 5], x[2, 7] = NAN, -NAN, INF
+    bad = [True, True, True, False]
+    for eps in (None, 1e-6):
+        assert worth(numbers.rounded(x, eps)).isnan().any(1).tolist() == bad
+    assert numbers.normed_halved(x, 1e-6).isnan().any(1).tolist() == bad
+    assert likelihood.logsumexp(x).isnan().tolist() == bad
+    q, keys = torch.randn(4, 1, 1, 64), torch.randn(4, 1, 9, 64)
+    keys[1, 0, 4, 4] = NAN
+    out = attention.read(q, keys, keys, torch.full((4,), 9))
+    assert out.isnan().any(-1)[:, 0].tolist() == [False, True, False, False]
+
+
+@pytest.mark.parametrize("offset", [-1000.0, 0.0, 1000.0])
+def test_logsumexp(offset: float) -> None:
+    x = torch.randn(9, 1001) * 10 + offset
+    x[:, 500:] = -INF
+    assert torch.allclose(likelihood.logsumexp(x), x.logsumexp(-1), atol=2e-4)
+
+
+@pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize(("places", "size"), [(1, 64), (7, 8), (33, 64), (40, 24)])
+def test_attention_of_a_single_query(kind: torch.dtype, places: int, size: int) -> None:
+    torch.manual_seed(places)
+    q = torch.randn(5, 3, 1, size)
+    keys, values = torch.randn(2, 5, 3, places, size).to(kind)
+    lengths = torch.randint(1, places + 1, (5,))
+    wanted = attended(q, keys.float(), values.float(), masked(lengths, places))
+    assert torch.allclose(attention.read(q, keys, values, lengths), wanted, atol=1e-5)
+    bias = torch.randn(3, places)
+    wanted = attended(q, keys.float(), values.float(), bias[:, None])
+    steps = (one.permute(2, 0, 1, 3).contiguous() for one in (keys, values))
+    assert torch.allclose(attention.own(q, *steps, bias), wanted, atol=1e-5)
+
+
+def test_workers_share_cores_and_give_them_back() -> None:
+    workers, cores = Workers(torch.device("cpu")), torch.get_num_threads()
+    seen = workers.each(lambda part: (part, torch.get_num_threads()), list(range(workers.count)))
+    assert [part for part, _ in seen] == list(range(workers.count))
+    assert all(threads == max(1, cores // len(seen)) for _, threads in seen)
+    assert torch.get_num_threads() == cores
+    ours = []
+    other = threading.Thread(target=lambda: ours.append(torch.get_num_threads()))
+    other.start()
+    other.join()
+    assert ours == [cores]
+
+
+def test_a_worker_that_fails_stops_the_others() -> None:
+    workers, stopped = Workers(torch.device("cpu")), []
+
+    def work(part: int) -> None:
+        if part == 0:
+            raise ValueError("of the first")
+        for _ in range(1000):
+            time.sleep(0.01)
+            try:
+                workers.check()
+            except Stopped:
+                stopped.append(part)
+                raise
+
+    with pytest.raises(ValueError, match="of the first"):
+        workers.each(work, [0, 1, 2])
+    assert sorted(stopped) == [1, 2]
+    assert workers.each(str, [1, 2]) == ["1", "2"]  # and works again
