@@ -18,6 +18,7 @@ from scicot.version import __version__
 from scicot_cli import console
 from scicot_cli.evaluate import evaluate
 from scicot_cli.generate_rationales import GenerateRationales, generate_rationales
+from scicot_cli.launching import watch_launcher
 from scicot_cli.merge import merge
 from scicot_cli.predict import predict
 from scicot_cli.train_answer import train_answer
@@ -105,8 +106,8 @@ def scicot(
     asking again may mend; 75 stopped early, resumable; 130 interrupted, resumable.
     """
     command = ctx.invoked_subcommand or ""
-    if count() > 1 and not command.startswith("train-"):
-        raise ScicotError(f"{command}: several processes cannot share it; predict takes --shard")
+    if count() > 1 and not command.startswith(("train-", "predict")):
+        raise ScicotError(f"{command}: several processes cannot share it")
 
 
 app.command("generate-rationales", cls=GenerateRationales)(generate_rationales)
@@ -125,6 +126,7 @@ def main() -> None:
     """The `scicot` script."""
     for number in (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT):
         signal.signal(number, _on_signal)
+    watch_launcher()
     try:
         app()
     except KeyboardInterrupt as wish:  # before a command has begun, or after its end

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping
 from typing import Annotated
 
@@ -10,8 +11,10 @@ import typer
 
 from scicot.config import EngineName, PredictSettings, RationaleFrom, Scoring, Shard
 from scicot.errors import ScicotError
+from scicot.processes import count, rank
 from scicot_cli import console
 from scicot_cli import options as opt
+from scicot_cli.launching import launch
 
 
 def predict(
@@ -151,6 +154,16 @@ def predict(
             " of as many.",
         ),
     ] = PredictSettings.window,
+    processes: Annotated[
+        int,
+        typer.Option(
+            "--processes",
+            metavar="N",
+            min=1,
+            help="Answer in N processes of this machine, side by side: one for each GPU. The rows"
+            " are those of one process. (torchrun and accelerate launch do so on many machines.)",
+        ),
+    ] = 1,
     seed: opt.Seed = PredictSettings.seed,
     device: opt.Device = PredictSettings.device,
     engine: Annotated[
@@ -183,6 +196,8 @@ def predict(
     --rationale-model alone the rationales come out as rationale rows, to train or judge on. Rows
     come in the order of the questions. The same command again goes on where it stopped.
     """
+    if processes > 1 and count() == 1:
+        raise typer.Exit(launch(processes, sys.argv[1:]))
     reporter = console.reporter(quiet=quiet, verbose=verbose)
     part = Shard.parse(shard) if shard is not None else slurm_shard(os.environ)
     if part is not None and shard is None:
@@ -222,6 +237,8 @@ def predict(
         force=force,
         reporter=reporter,
     )
+    if rank() > 0:
+        return
     before = f", {summary.already_done:,} before" if summary.already_done else ""
     if output != "-":
         done = "answered" if answer_model else "explained"

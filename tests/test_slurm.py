@@ -87,3 +87,15 @@ def test_seeds_of_an_array_are_summed_up_afterwards(trained: Trained, tmp_path: 
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "2 answer students trained" in done.stderr
+
+
+def test_predictions_of_two_tasks(trained: Trained, tmp_path: Path) -> None:
+    out = tmp_path / "out.jsonl"
+    env = environment(
+        tmp_path, SLURM_NTASKS="2", SLURM_JOB_ID="7", SLURM_JOB_NODELIST="here", OMP_NUM_THREADS="1"
+    )
+    own = ("predict", trained.rows, "-o", out, "--answer-model", trained.direct, "--device", "cpu")
+    job = script("train.sbatch", *own, env=env)
+    _, said = job.communicate(timeout=300)
+    assert job.returncode == 0, said
+    assert len(out.read_text().splitlines()) == len(trained.rows.read_text().splitlines())

@@ -46,6 +46,20 @@ def join(device: str) -> None:
         PartialState(cpu=resolve_device(device).type == "cpu", timeout=_PATIENCE)
 
 
+def leave() -> None:
+    """Let the others go; nothing is left to say."""
+    import torch.distributed as dist
+
+    dist.destroy_process_group()
+
+
+def talking() -> Any:
+    """A group of all processes that talk on the CPU: no GPU waits for it."""
+    import torch.distributed as dist
+
+    return dist.new_group(backend="gloo", timeout=_PATIENCE)
+
+
 def by_first(work: Callable[[], Result]) -> Result:
     """Have rank 0 do it; all get what it gives, and end where it fails."""
     if count() == 1:
@@ -90,10 +104,7 @@ class Council:
     def __init__(self) -> None:
         self._group: Any = None
         if count() > 1:
-            import torch.distributed as dist
-
-            # Of its own, on the CPU: no GPU waits for it.
-            self._group = dist.new_group(backend="gloo", timeout=_PATIENCE)
+            self._group = talking()
 
     def any(self, *wishes: bool) -> list[bool]:
         """For each of the wishes whether any process has it; all must ask, at the same step."""

@@ -9,13 +9,14 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
-from scicot import sources
+from scicot import processes, sources
 from scicot.config import PredictSettings
 from scicot.errors import InvalidRow, ScicotError
 from scicot.outputs import STDOUT, Output, open_output, read_state, state_path
 from scicot.overlap import Met
 from scicot.prediction.students import Asked, Students
-from scicot.prediction.windows import of_shard, size_of_shard, windows
+from scicot.prediction.team import Team
+from scicot.prediction.windows import of_shard, several, size_of_shard, windows
 from scicot.records import Prediction, Question, Row, RowProblem, whole
 from scicot.reporting import LogReporter, Reporter, Task
 
@@ -55,6 +56,37 @@ def predict(
     if isinstance(rationale_model, str | os.PathLike):
         rationale_model = [rationale_model]
     students = Students.check(answer_model, rationale_model or (), settings)
+    team = Team(students, settings.device)
+    if processes.rank() > 0:
+        team.serve()
+        return PredictSummary()
+    with team:
+        return _predict(
+            questions,
+            output,
+            students,
+            team,
+            settings,
+            limit=limit,
+            skip_invalid=skip_invalid,
+            force=force,
+            reporter=reporter,
+        )
+
+
+def _predict(
+    questions: str | os.PathLike[str],
+    output: str | os.PathLike[str],
+    students: Students,
+    team: Team,
+    settings: PredictSettings,
+    *,
+    limit: int | None,
+    skip_invalid: bool,
+    force: bool,
+    reporter: Reporter,
+) -> PredictSummary:
+    """The same, by the process that reads and writes."""
     for doubt in students.doubts():
         reporter.warn(doubt)
     rows = sources.questions(
@@ -73,11 +105,12 @@ def predict(
     # A shard's windows are counted, so they are never cut short for a pipe that is slow.
     idle = None if total is not None or settings.shard else rows.idle
     parts = of_shard(windows(asked, size, idle), settings.shard)
-    met, job = students.met(), _Job(students, os.fspath(questions))
+    met, job = students.met(), _Job(students, team, os.fspath(questions))
     if not force:
         before = read_state(state_path(Path(output))) if os.fspath(output) != STDOUT else None
         students.recall((before or {}).get("settings", {}))
     described = students.description()
+    team.agree(described)
     for choice in students.engines():
         reporter.note(choice)
     if force:
@@ -112,26 +145,31 @@ def predict(
 class _Job:
     """One run over windows of questions."""
 
-    def __init__(self, students: Students, name: str) -> None:
+    def __init__(self, students: Students, team: Team, name: str) -> None:
         self.summary = PredictSummary()
         self.rows = 0  # of the output, those of earlier runs among them
         self._students = students
+        self._team = team
         self._name = name
 
     def run(self, parts: Iterable[list[Asked]], out: Output, task: Task) -> None:
         each = self._students.rows_each
         before = out.existing()
-        for asked in parts:
-            there = self._check_done(asked, before)
-            done = there // each
-            self.summary.already_done += done
-            if there < len(asked) * each:
-                # All of a window that a crash has torn: another batch would have other last digits.
-                made = self._students.rows(asked)[there:]
-                out.write_all(row.to_row() for row in made)
-                self._count(made, len(asked) - done)
-            task.advance(len(asked))
-            self.rows += len(asked) * each
+        for together in several(parts, self._team.size):
+            there = [self._check_done(asked, before) for asked in together]
+            both = list(zip(together, there, strict=True))
+            # All of a window that a crash has torn: another batch would have other last digits.
+            lacking = [asked for asked, rows in both if rows < len(asked) * each]
+            made = iter(self._team.rows(lacking))
+            for asked, rows in both:
+                done = rows // each
+                self.summary.already_done += done
+                if rows < len(asked) * each:
+                    new = next(made)[rows:]
+                    out.write_all(row.to_row() for row in new)
+                    self._count(new, len(asked) - done)
+                task.advance(len(asked))
+                self.rows += len(asked) * each
         for where, row in before:
             raise _other(where, f"{row.get('id')!r}", f"{self._name} has ended")
 

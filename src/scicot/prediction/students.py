@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -32,6 +33,8 @@ from scicot.students.texts import told
 
 # A question, and the one whose rationales it is answered with: itself, unless they are shuffled.
 Asked = tuple[Question, Question]
+# Of each run what was cut (see Student): words of its inputs, and how many of its texts.
+Tally = Mapping[Path, tuple[Counter[str], int]]
 Opinion = list[float] | None  # probabilities of the choices; None where they are no numbers
 
 
@@ -128,6 +131,20 @@ class Students:
             yield from told(student.cuts, run.manifest.max_source_tokens)
             if student.cut_outputs:
                 yield f"{student.cut_outputs} rationales ran into --max-new-tokens"
+
+    def tally(self) -> Tally:
+        """What was cut so far."""
+        return {
+            place: (student.cuts, student.cut_outputs)
+            for place, (_, student) in self._loaded.items()
+        }
+
+    def count(self, tally: Tally) -> None:
+        """Add what the same students have cut in another process."""
+        for place, (cuts, outputs) in tally.items():
+            _, student = self._loaded[place]
+            student.cuts += cuts
+            student.cut_outputs += outputs
 
     def met(self) -> Met:
         """The questions that these students know already."""

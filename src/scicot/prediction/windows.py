@@ -51,6 +51,23 @@ def windows(
         raise problem
 
 
+def several(parts: Iterable[Item], count: int) -> Iterator[list[Item]]:
+    """`count` of them at a time; fewer at the end, and before a ScicotError of theirs."""
+    stream, problem = iter(parts), None
+    while problem is None:
+        found: list[Item] = []
+        try:
+            for part in islice(stream, count):
+                found.append(part)  # so that what came before a problem is kept
+        except ScicotError as error:
+            problem = error
+        if found:
+            yield found
+        elif problem is None:
+            return
+    raise problem
+
+
 def of_shard(parts: Iterable[Item], shard: Shard | None) -> Iterator[Item]:
     """Every count-th part, beginning with the shard's own; all of them without a shard."""
     return iter(parts) if shard is None else islice(parts, shard.number - 1, None, shard.count)

@@ -62,8 +62,11 @@ class TorchEngine:
         self._size = max(1, batch_size // workers)
         self._tokens = (batch_tokens or _TOKENS.get(place, _TOKENS["cpu"])) // workers
         self._read_tokens = min(self._tokens, _READ.get(place, _READ["cpu"]))
-        # Several groups, or none could begin before all texts of the only one have ended.
-        self._group = max(1, min(_GROUP.get(place, _GROUP["cpu"]), self._size // 4))
+        # What is worked on together does not depend on how many workers there are, or the last
+        # digits of scores would. Several groups, or none could begin before all texts of the only
+        # one have ended.
+        self._scored_rows = batch_size
+        self._group = max(1, min(_GROUP.get(place, _GROUP["cpu"]), batch_size // 8))
         self._nodes = max(1, _LOGITS.get(place, _LOGITS["cpu"]) // config.vocab_size)
 
     @torch.inference_mode()
@@ -112,8 +115,9 @@ class TorchEngine:
 
     def _halve(self) -> bool:
         """Work on half as much at a time from now on; False where it is one sequence already."""
-        if self._size == self._nodes == 1:
+        if self._size == self._nodes == self._scored_rows == 1:
             return False
+        self._scored_rows = self._scored_rows // 2 or 1
         self._nodes = self._nodes // 2 or 1
         self._size = min(self._size, self._group) // 2 or 1
         self._tokens, self._read_tokens = self._tokens // 2, self._read_tokens // 2
@@ -185,7 +189,7 @@ class TorchEngine:
         self, sources: Sequence[Ids], targets: Sequence[Sequence[Ids]]
     ) -> list[list[list[float]]]:
         def fits(rows: int, read: int, scored: int) -> bool:
-            return rows <= self._size and rows * (read + scored) <= self._read_tokens
+            return rows <= self._scored_rows and rows * (read + scored) <= self._read_tokens
 
         both = list(zip(sources, targets, strict=True))
         lengths = [(len(source), sum(map(len, own))) for source, own in both]

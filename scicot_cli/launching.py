@@ -1,0 +1,77 @@
+"""`--processes N`: this command in several processes, as torchrun starts them on one machine."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Sequence
+
+_POLL = 0.1  # seconds
+_GRACE = 5.0  # for the first process to say what is wrong when another one has ended
+_LAUNCHER = "SCICOT_LAUNCHER"  # its process, which those it has started end with
+
+
+def launch(count: int, arguments: Sequence[str]) -> int:
+    """Run `scicot` with these arguments in so many processes; the exit code of the first one, or of
+    another that failed. A wish to stop is passed on to all."""
+    port = _free_port()
+    running = [_start(rank, count, arguments, port) for rank in range(count)]
+    failed_at = 0.0
+    while any(process.poll() is None for process in running):
+        try:
+            time.sleep(_POLL)
+        except KeyboardInterrupt as wish:
+            plain = type(wish) is KeyboardInterrupt
+            _signal(running, signal.SIGINT if plain else signal.SIGTERM)
+        if any(process.poll() for process in running):
+            failed_at = failed_at or time.monotonic()
+            if time.monotonic() - failed_at > _GRACE:
+                _signal(running, signal.SIGTERM)
+    codes = [process.returncode for process in running if process.returncode]
+    return 0 if not codes else codes[0] if codes[0] > 0 else 128 - codes[0]
+
+
+def watch_launcher() -> None:
+    """Where a launcher has started this process, end with it."""
+    launcher = int(os.environ.get(_LAUNCHER, "0"))
+    if launcher:
+        threading.Thread(target=_watch, args=(launcher,), daemon=True).start()
+
+
+def _watch(launcher: int) -> None:
+    while os.getppid() == launcher:
+        time.sleep(1)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _start(rank: int, count: int, arguments: Sequence[str], port: int) -> subprocess.Popen[bytes]:
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
+    own = {
+        "RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": count, "LOCAL_WORLD_SIZE": count,
+        "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, _LAUNCHER: os.getpid(),
+        "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", max(1, cores // count)),
+    }  # fmt: skip
+    return subprocess.Popen(
+        [sys.executable, "-m", "scicot_cli", *arguments],
+        env={**os.environ, **{name: str(value) for name, value in own.items()}},
+        stdin=None if rank == 0 else subprocess.DEVNULL,
+        process_group=0,  # a terminal's interrupt reaches the launcher alone, which passes it on
+    )
+
+
+def _signal(running: Sequence[subprocess.Popen[bytes]], number: int) -> None:
+    for process in running:
+        if process.poll() is None:
+            process.send_signal(number)
+
+
+def _free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        port: int = one.getsockname()[1]
+        return port

@@ -1,0 +1,117 @@
+"""Predictions by several processes are those of one, however they are started or stopped."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import Trained, read_rows
+
+from scicot import PredictSettings, predict
+from scicot.errors import ScicotError
+from scicot.prediction import team
+from scicot.prediction.windows import several
+
+ROOT = Path(__file__).parents[1]
+TWO = ("-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", "-m", "scicot_cli")
+BY_FLAG = ("-m", "scicot_cli")
+
+
+def command(*arguments: Any) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, *map(str, arguments)],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ, cwd=ROOT,
+    )  # fmt: skip
+
+
+def many(trained: Trained, count: int, folder: Path) -> Path:
+    rows = read_rows(trained.rows)
+    file = folder / "questions.jsonl"
+    with file.open("w") as stream:
+        for n in range(count):
+            row = {**rows[n % len(rows)], "id": f"q{n}"}
+            row["question"] = f"{row['question']} ({n})"
+            stream.write(json.dumps(row) + "\n")
+    return file
+
+
+@pytest.mark.parametrize("start", [TWO, BY_FLAG])
+def test_one_process_file(trained: Trained, tmp_path: Path, start: tuple[str, ...]) -> None:
+    file = many(trained, 50, tmp_path)
+    settings = PredictSettings(device="cpu", window=16, samples=2, max_new_tokens=12)
+    models: Any = {"answer_model": trained.answer, "rationale_model": trained.rationale}
+    predict(file, tmp_path / "one.jsonl", settings=settings, **models)
+    own = ("--device", "cpu", "--window", 16, "--samples", 2, "--max-new-tokens", 12)
+    runs = ("--answer-model", trained.answer, "--rationale-model", trained.rationale)
+    flag = () if start is TWO else ("--processes", 2)
+    made = command(*start, "predict", file, "-o", tmp_path / "two.jsonl", *own, *runs, *flag)
+    _, said = made.communicate(timeout=300)
+    assert made.returncode == 0, said
+    assert (tmp_path / "two.jsonl").read_bytes() == (tmp_path / "one.jsonl").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGTERM, 75), (signal.SIGINT, 130), (signal.SIGKILL, -9)]
+)
+def test_stopped_and_gone_on_with(
+    trained: Trained, tmp_path: Path, number: signal.Signals, code: int
+) -> None:
+    models: Any = {"answer_model": trained.answer, "rationale_model": trained.rationale}
+    file, out = many(trained, 600, tmp_path), tmp_path / "out.jsonl"
+    own = ("predict", file, "-o", out, "--device", "cpu", "--window", 8, "--processes", 2)
+    own = (*own, "--answer-model", trained.answer, "--rationale-model", trained.rationale)
+    first = command(*BY_FLAG, *own)
+    end = time.monotonic() + 120
+    while not (out.exists() and out.stat().st_size > 0):
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    first.send_signal(number)
+    _, said = first.communicate(timeout=60)  # those it has started have closed stderr too
+    assert first.returncode == code, said
+    assert 0 < len(read_rows(out)) < 600
+    second = command(*BY_FLAG, *own)
+    _, said = second.communicate(timeout=300)
+    assert second.returncode == 0, said
+    predict(
+        file, tmp_path / "one.jsonl", settings=PredictSettings(device="cpu", window=8), **models
+    )
+    assert out.read_bytes() == (tmp_path / "one.jsonl").read_bytes()
+
+
+def test_mistakes_are_told_once(trained: Trained, tmp_path: Path) -> None:
+    made = command(
+        *BY_FLAG, "predict", "nope.jsonl", "--answer-model", trained.direct, "--processes", 2
+    )
+    _, said = made.communicate(timeout=120)
+    assert (made.returncode, said) == (1, "error: nope.jsonl: no such file\n")
+
+
+def test_what_goes_wrong_in_another_process() -> None:
+    class Broken:
+        def rows(self, asked: Any) -> list[Any]:
+            raise asked
+
+    failed = team._tried(Broken(), ScicotError("no room"))  # type: ignore[arg-type]
+    with pytest.raises(ScicotError, match="no room"):
+        failed.tell()
+    failed = team._tried(Broken(), ValueError("a bug"))  # type: ignore[arg-type]
+    with pytest.raises(RuntimeError, match=r"(?s)Traceback.*a bug"):
+        failed.tell()
+
+
+def test_what_stands_before_a_problem_is_kept() -> None:
+    def parts() -> Any:
+        yield from range(5)
+        raise ScicotError("bad")
+
+    seen = []
+    with pytest.raises(ScicotError, match="bad"):
+        seen.extend(several(parts(), 3))
+    assert seen == [[0, 1, 2], [3, 4]]
+    assert list(several(range(4), 2)) == [[0, 1], [2, 3]]
+    assert list(several([], 2)) == []
