@@ -93,6 +93,83 @@ def test_the_same_texts_and_scores_as_transformers(
     assert engine.generate([], [], decoding) == engine.score([], []) == []
 
 
+@pytest.mark.parametrize("kind", ["flan", "mt5"])
+def test_drafts_change_no_text(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    from scicot.students.engines.t5.drafts import Drafts
+    from scicot.students.engines.torch_engine import TorchEngine
+
+    own = model(kind)
+    asked = sources(12)
+    endless = TorchEngine(own, torch.float32, batch_size=16)
+    for (text,) in endless.generate(asked, [[None]] * 12, Decoding(70)):
+        own.config.eos_token_id = text[50]
+    engine = TorchEngine(own, torch.float32, batch_size=16)
+    together = engine.generate(asked, [[None]] * 12, Decoding(70))
+    assert max(len(text) for (text,) in together) == 70
+    assert min(len(text) for (text,) in together) < 70
+    dice, drafted = random.Random(0), []
+    for source, (text,) in zip(asked, together, strict=True):
+
+        def next_(self: Drafts, written: Ids, most: int, text: Ids = text) -> Ids:
+            assert written == text[: len(written)]
+            draft = text[len(written) : len(written) + dice.randrange(7)]
+            if draft and dice.random() < 0.5:  # wrong from some place on
+                draft[dice.randrange(len(draft)) :] = [3, 4]
+            drafted.append(len(draft[:most]))
+            return draft[:most]
+
+        monkeypatch.setattr(Drafts, "next", next_)
+        assert engine.generate([source], [[None]], Decoding(70)) == [[text]]
+    assert len(drafted) < sum(len(text) for (text,) in together) / 1.5
+
+
+def test_what_is_drafted() -> None:
+    from scicot.students.engines.t5.drafts import Drafts
+
+    drafts = Drafts([5, 6, 7, 8, 9, 10, 11, 12, 5, 6, 9, 1])
+    assert drafts.next([5], 9) == drafts.next([8, 7], 9) == drafts.next([6, 9], 9) == []
+    assert drafts.next([5, 6], 9) == [9]  # the last time that they came
+    assert drafts.next([2, 6, 7], 9) == [8, 9, 10, 11, 12]
+    assert drafts.next([2, 6, 7], 1) == [8]
+    assert drafts.next([2, 6, 7], 0) == []
+    assert drafts.judge([8, 9, 10], [8, 9, 4, 3]) == [8, 9, 4]
+    assert drafts.judge([8], [8, 2]) == [8, 2]
+    for _ in range(5):
+        assert drafts.judge([8, 9, 10], [4, 4, 4, 4]) == [4]
+    assert drafts.next([2, 6, 7], 9) == []  # so little of it was right
+
+
+@needs_shared_data
+def test_the_same_tokens_for_500_questions() -> None:
+    import torch
+    import transformers
+
+    from scicot.students.engines.torch_engine import TorchEngine
+    from scicot.students.engines.transformers_engine import TransformersEngine
+
+    tokenizer = transformers.T5Tokenizer.from_pretrained(str(SHARED / "t5_tokenizer"))
+    rows = read_rows(SHARED / "entailmentbank.train.jsonl")[:500]
+    texts = [" ".join([row["question"], *(own["text"] for own in row["choices"])]) for row in rows]
+    asked = tokenizer(texts)["input_ids"]
+    assert max(map(len, asked)) > 3 * min(map(len, asked))
+    shape = {**SHAPE, **KINDS["flan"][1], "vocab_size": 32128, "d_model": 64, "d_kv": 16}
+    torch.manual_seed(0)
+    own = transformers.T5ForConditionalGeneration(transformers.T5Config(**shape)).eval()
+    for weight in own.parameters():
+        weight.data.mul_(2 if weight.dim() > 1 else 1)
+    reference = TransformersEngine(own, batch_size=100)
+    engine = TorchEngine(own, torch.float32, batch_size=256)
+    draws: list[list[int | None]] = [[None]] * 500
+    wanted = reference.generate(asked, draws, Decoding(24))
+    assert len({tuple(text) for (text,) in wanted}) > 250
+    assert engine.generate(asked, draws, Decoding(24)) == wanted
+    letters = [[[letter, 1] for letter in (71, 272, 205, 309)]] * 500
+    scores = values(reference.score(asked, letters))
+    assert values(engine.score(asked, letters)) == pytest.approx(scores, abs=1e-4)
+
+
 @pytest.mark.parametrize("compiled", [True, False])
 @pytest.mark.parametrize(("half", "apart"), [("bfloat16", 0.05), ("int8", 0.15)])
 def test_less_precision_scores_nearly_alike(

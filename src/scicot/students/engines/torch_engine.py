@@ -15,6 +15,7 @@ from scicot.students.base import Decoding, Ids
 from scicot.students.batches import batches
 from scicot.students.drawing import chosen, uniforms
 from scicot.students.engines.memory import keep_freed, with_less_each_time
+from scicot.students.engines.t5.drafts import Drafts
 from scicot.students.engines.t5.groups import Group, Groups
 from scicot.students.engines.t5.model import Decoder, Encoder
 from scicot.students.engines.t5.output import logsumexp
@@ -84,6 +85,9 @@ class TorchEngine:
         flat.sort(key=lambda text: -len(sources[text.place]))
 
         def write() -> None:
+            if len(flat) == 1 and flat[0].numbers is None:
+                self._write_alone(flat[0], sources[flat[0].place], decoding.max_new_tokens)
+                return
             waiting = [text for text in flat if not text.done]
             shares = self._shares(waiting)
             self._workers.each(lambda share: self._write(share, sources, decoding), shares)
@@ -105,6 +109,20 @@ class TorchEngine:
             for group, written in zip(groups, parts, strict=True):
                 self._note(group, written, most)
             groups = [group for group in groups if group.live]
+
+    def _write_alone(self, text: _Text, source: Ids, most: int) -> None:
+        """The likeliest text where no other is asked for: several tokens in a step, where words of
+        the source come again."""
+        drafts, group = Drafts(source), self._begun([text], [source])
+        while not text.done:
+            draft = drafts.next(text.written, most - len(text.written) - 1)
+            states = group.ahead(self._decoder, draft)
+            tokens = drafts.judge(draft, self._decoder.output.likeliest(states).tolist())
+            if self._end in tokens:
+                tokens = tokens[: tokens.index(self._end) + 1]
+            text.written += tokens
+            text.done = tokens[-1] == self._end or len(text.written) == most
+            group.keep_ahead(1 + len(draft), len(tokens), tokens[-1])
 
     def _shares(self, items: Sequence[Item]) -> list[list[Item]]:
         """What each worker does: blocks of them in turn, so that each has some of all lengths."""

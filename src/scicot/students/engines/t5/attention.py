@@ -76,21 +76,22 @@ class Written:
         self.steps = 0
         self._states = like.new_empty((layers, 2, _STEPS, rows, heads, size))
 
-    def begin_step(self) -> None:
-        if self.steps == self._states.shape[2]:
+    def begin(self, steps: int) -> None:
+        """Make room for so many steps, which come next."""
+        self.steps += steps
+        if self.steps > self._states.shape[2]:
             self._states = torch.cat([self._states, torch.empty_like(self._states)], dim=2)
-        self.steps += 1
 
     def keep(self, rows: Sequence[int]) -> None:
         """Let all other rows go."""
         self._states = self._states[:, :, :, rows]
 
     def attend(self, layer: int, q: Tensor, k: Tensor, v: Tensor, bias: Tensor) -> Tensor:
-        """Attention of this step's queries to it and those before; `bias`: heads x 1 x steps."""
-        keys, values = self._states[layer]
-        now = self.steps - 1
-        keys[now], values[now] = k[:, :, 0], v[:, :, 0]
-        keys, values = keys[: self.steps], values[: self.steps]
+        """Attention of the last steps' queries to them and those before; `bias`: heads x places x
+        steps."""
+        keys, values = self._states[layer][:, : self.steps]
+        now = slice(self.steps - q.shape[2], self.steps)
+        keys[now], values[now] = k.permute(2, 0, 1, 3), v.permute(2, 0, 1, 3)
         if _alone(q):
             from scicot.students.engines.t5.kernels.attention import own
 

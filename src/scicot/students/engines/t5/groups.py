@@ -8,7 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from scicot.students.engines.t5.attention import Read, Written
+from scicot.students.base import Ids
+from scicot.students.engines.t5.attention import NEVER, Read, Written
 from scicot.students.engines.t5.model import Decoder, Positions
 
 
@@ -36,9 +37,22 @@ class Group:
         """The rows whose texts have not ended."""
         return [row for row, text in enumerate(self.texts) if text is not None]
 
-    def begin_step(self) -> None:
+    def begin_step(self, tokens: int = 1) -> None:
+        """`tokens` are read at once."""
         self._bias.clear()
-        self._written.begin_step()
+        self._written.begin(tokens)
+
+    def ahead(self, decoder: Decoder, draft: Ids) -> Tensor:
+        """Of a single row: the states (tokens x size) behind the last token and those of a draft;
+        `keep_ahead` says then how many of these tokens there are indeed."""
+        self.begin_step(1 + len(draft))
+        tokens = torch.cat([self.tokens, torch.tensor(draft, device=self.tokens.device).long()])
+        return decoder(tokens[None], self)[0]
+
+    def keep_ahead(self, read: int, kept: int, token: int) -> None:
+        """Of `read` tokens, `kept` are there; `token` was written behind them."""
+        self._written.steps -= read - kept
+        self.tokens = torch.full_like(self.tokens, token)
 
     def end_step(self, tokens: Tensor) -> None:
         self.tokens = tokens
@@ -52,8 +66,11 @@ class Group:
 
     def own(self, layer: int, q: Tensor, k: Tensor, v: Tensor, positions: Positions) -> Tensor:
         if positions not in self._bias:
-            before = torch.arange(self._written.steps - 1, -1, -1, device=q.device)
-            self._bias[positions] = positions(before[None])
+            now, places = self._written.steps, q.shape[2]
+            steps = torch.arange(now, device=q.device)
+            before = steps[now - places :, None] - steps
+            bias = positions(before.clamp(min=0))
+            self._bias[positions] = bias.masked_fill(before < 0, NEVER) if places > 1 else bias
         return self._written.attend(layer, q, k, v, self._bias[positions])
 
     def read(self, layer: int, q: Tensor) -> Tensor:

@@ -41,7 +41,8 @@ class Encoder:
         self._shape = (len(crossing), 2, crossing[0].n_heads, -1)
         read = [weight for one in crossing for weight in (one.k.weight, one.v.weight)]
         self._states = linear(read, finer(kind), stack.final_layer_norm)
-        half = kernels.HERE and kind is not torch.float32
+        on_cpu = self._embedding.device.type == "cpu"
+        half = kernels.HERE and on_cpu and kind is not torch.float32  # as those kernels read it
         self._kept = torch.bfloat16 if half else torch.float32
 
     def __call__(self, ids: Tensor, lengths: Tensor) -> Read:

@@ -1,0 +1,1 @@
+"""Prediction measured; `python -m benchmarks.predicting ends` and `exact` beside `make bench`."""

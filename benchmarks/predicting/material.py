@@ -1,0 +1,62 @@
+"""What is predicted: both stages' inputs of EntailmentBank's training questions."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections import Counter
+from typing import Any
+
+from benchmarks.training.material import DATA, flan_t5_small
+from scicot import stages
+from scicot.records import Question
+from scicot.stages import Stage
+from scicot.students.base import Ids
+
+QUESTIONS = 500
+CHOICES = [[[letter, 1] for letter in (71, 272, 205, 309)]]  # A, B, C, D and the end
+
+Inputs = list[Ids]
+
+
+def tokenizer() -> Any:
+    from transformers import T5Tokenizer
+
+    return T5Tokenizer.from_pretrained(str(DATA / "t5_tokenizer"))
+
+
+def endless() -> Any:
+    """flan-t5-small's shape with random weights, whose end token never comes."""
+    import torch
+
+    torch.manual_seed(0)
+    model = flan_t5_small().eval()
+    model.lm_head.weight.data[model.config.eos_token_id] = 0  # never the likeliest
+    return model
+
+
+def questions(count: int = QUESTIONS) -> list[Question]:
+    from scicot.formats import to_question_row
+
+    rows = [json.loads(line) for line in (DATA / "entailmentbank.train.jsonl").open()]
+    made = [Question.from_row(to_question_row(row)) for row in rows]
+    random.Random(0).shuffle(made)
+    return made[:count]
+
+
+def asked(asked: list[Question]) -> Inputs:
+    """What stage 1 reads."""
+    from scicot.students.texts import encode_inputs
+
+    inputs = [stages.rationale_input(question, Stage.RATIONALE) for question in asked]
+    return encode_inputs(inputs, tokenizer(), 512, Counter())
+
+
+def behind(first: Inputs, written: list[Ids]) -> Inputs:
+    """What stage 2 reads, about: the same, and a rationale of these tokens."""
+    return [own[:-1] + text + own[-1:] for own, text in zip(first, written, strict=True)]
+
+
+def random_texts(count: int, tokens: int) -> list[Ids]:
+    dice = random.Random(1)
+    return [[dice.randrange(3, 32_000) for _ in range(tokens)] for _ in range(count)]

@@ -1,0 +1,84 @@
+"""Prediction beside transformers' `generate` and bare CTranslate2: both stages, questions a second.
+
+flan-t5-small's shape, EntailmentBank, all ways in turn, some rounds of them. The reference,
+transformers' `generate` in fp32, takes 16 questions at a time as they come, for the answer too; it
+is asked fewer of them, batches being alike. CTranslate2 is bare: its `translate_batch` and
+`score_batch` in int8 on sorted inputs.
+"""
+
+from __future__ import annotations
+
+import statistics
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from benchmarks.predicting.material import (
+    CHOICES,
+    QUESTIONS,
+    Inputs,
+    asked,
+    behind,
+    endless,
+    questions,
+    random_texts,
+)
+from benchmarks.predicting.ways import REFERENCE, all_ways, default
+from benchmarks.training.material import missing
+from benchmarks.training.measuring import peak, weights_met
+
+GOAL = "the default 6 x the reference and no slower than CTranslate2, fp32 1.7 x"
+ROUNDS, SLOW_QUESTIONS = 3, 48
+WRITTEN = 64  # tokens
+
+
+def more() -> None:
+    """Print a table: random weights, rationales of 64 tokens."""
+    if missing():
+        return
+    first = asked(questions())
+    compare(endless(), first, behind(first, random_texts(QUESTIONS, WRITTEN)), WRITTEN, WRITTEN)
+
+
+def compare(model: Any, first: Inputs, second: Inputs, written: float, most: int) -> None:
+    """Print a table of all ways: questions a second over inputs of both stages, between which
+    `written` tokens a question come, `most` at most."""
+    import torch
+
+    with tempfile.TemporaryDirectory() as folder:
+        ways = all_ways(model, Path(folder), most)
+        writes, scores = default(model, Path(folder))
+        rates: dict[str, list[float]] = {}
+        for _ in range(ROUNDS):
+            for name, work in ways.items():
+                # Every so-many-th: of all lengths, in the order they come in.
+                step = len(first) // SLOW_QUESTIONS if name == REFERENCE else 1
+                start = time.perf_counter()
+                work(first[::step], second[::step])
+                rate = len(first[::step]) / (time.perf_counter() - start)
+                rates.setdefault(name, []).append(rate)
+    read, again = (sum(map(len, one)) / len(one) for one in (first, second))
+    print(
+        f"  {len(first)} questions: {read:.0f} tokens read, {written:.0f} written, {again:.0f}"
+        f" read; medians of {ROUNDS} (each):"
+    )
+    medians = {name: statistics.median(own) for name, own in rates.items()}
+    for name, rate in medians.items():
+        each = ", ".join(f"{own:.2f}" for own in rates[name])
+        ratio = rate / medians[REFERENCE]
+        print(f"    {name:20} {rate:6.2f} questions/s  {ratio:5.2f} x  ({each})")
+    print(f"    the default here: {writes} to write, {scores} to score")
+    needed = flops(model, read, written, again)
+    for name, kind in (("fp32", torch.float32), ("bf16", torch.bfloat16), ("int8", torch.bfloat16)):
+        told = str(kind).removeprefix("torch.")
+        share = medians[f"torch, {name}"] * needed / peak(kind)
+        print(f"    torch, {name}: {share:.0%} of a bare matmul in {told}")
+
+
+def flops(model: Any, read: float, written: float, again: float) -> float:
+    """Of a question in both stages: 2 for each weight that a token meets; the choices of a question
+    begin with one token, and each has a second one."""
+    reading, writing = weights_met(model)
+    scored = 1 + len(CHOICES[0])
+    return float(2 * (reading * (read + again) + writing * (written + scored)))

@@ -1,0 +1,88 @@
+"""The ways that a student can be run: transformers' own, our engines, and bare CTranslate2."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.predicting.material import CHOICES, Inputs, tokenizer
+from scicot.students.base import Decoding, Engine
+from scicot.students.engines.choice import Choice, Wish
+
+BATCH = 16  # of the reference
+
+Pass = Callable[[Inputs, Inputs], None]  # over the inputs of stage 1 and of stage 2
+REFERENCE, BARE = "transformers, fp32", "ctranslate2, int8"
+
+
+def all_ways(model: Any, folder: Path, most: int) -> dict[str, Pass]:
+    """By name; each writes `most` tokens at most, then scores four choices."""
+    import torch
+
+    from scicot.students.engines.torch_engine import TorchEngine
+
+    kinds = {"fp32": torch.float32, "bf16": torch.bfloat16, "int8": torch.int8}
+    found = {REFERENCE: reference(model, most)}
+    for name, kind in kinds.items():
+        found[f"torch, {name}"] = both(TorchEngine(model, kind, batch_size=256), most)
+    try:
+        bare = ctranslate2_of(model, folder)
+    except ImportError:
+        return found
+    return {**found, BARE: both(bare, most)}
+
+
+def default(model: Any, folder: Path) -> tuple[Choice, Choice]:
+    """What `--engine auto` takes on this machine for writing and for scoring."""
+    from scicot.students.loading import choose
+
+    place = folder / "default"
+    model.save_pretrained(place)
+    tokenizer().save_pretrained(str(place))
+    writes, scores = (choose(place, Wish(), writes=writes)[0] for writes in (True, False))
+    return writes, scores
+
+
+def both(engine: Engine, most: int) -> Pass:
+    def work(first: Inputs, second: Inputs) -> None:
+        engine.generate(first, [[None]] * len(first), Decoding(most))
+        engine.score(second, CHOICES * len(second))
+
+    return work
+
+
+def reference(model: Any, most: int) -> Pass:
+    """transformers' `generate`, 16 questions at a time as they come, for the answer too."""
+    import torch
+
+    def generate(rows: Sequence[list[int]], count: int) -> None:
+        for start in range(0, len(rows), BATCH):
+            part = rows[start : start + BATCH]
+            ids = torch.zeros(len(part), max(map(len, part)), dtype=torch.long)
+            for place, row in enumerate(part):
+                ids[place, : len(row)] = torch.tensor(row)
+            mask = (ids != 0).long()
+            model.generate(
+                input_ids=ids, attention_mask=mask, max_new_tokens=count, do_sample=False
+            )
+
+    @torch.inference_mode()
+    def work(first: Inputs, second: Inputs) -> None:
+        generate(first, most)
+        generate(second, 2)
+
+    return work
+
+
+def ctranslate2_of(model: Any, folder: Path) -> Engine:
+    """Its `translate_batch` and `score_batch` in int8 on sorted inputs."""
+    import ctranslate2  # noqa: F401
+
+    from scicot.students.engines.conversion import convert
+    from scicot.students.engines.ctranslate2_engine import CTranslate2Engine
+
+    model.save_pretrained(folder / "model")
+    model.name_or_path = str(folder / "model")
+    convert(model, tokenizer(), folder / "converted")
+    return CTranslate2Engine(folder / "converted", 1, kind="int8", batch_tokens=None)
