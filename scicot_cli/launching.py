@@ -11,29 +11,52 @@ import threading
 import time
 from collections.abc import Sequence
 
+from scicot.devices import resolve_device
+from scicot.errors import ScicotError
+
 _POLL = 0.1  # seconds
 _GRACE = 5.0  # for the first process to say what is wrong when another one has ended
+_PATIENCE = 20.0  # until those that have not ended are killed; rows are written whole
 _LAUNCHER = "SCICOT_LAUNCHER"  # its process, which those it has started end with
 
 
-def launch(count: int, arguments: Sequence[str]) -> int:
+def launch(count: int, arguments: Sequence[str], device: str) -> int:
     """Run `scicot` with these arguments in so many processes; the exit code of the first one, or of
-    another that failed. A wish to stop is passed on to all."""
+    another that failed. A wish to stop is passed on to all. ScicotError for want of GPUs."""
+    _check_gpus(count, device)
     port = _free_port()
     running = [_start(rank, count, arguments, port) for rank in range(count)]
-    failed_at = 0.0
+    ending: float | None = None  # since when
+    asked = False
     while any(process.poll() is None for process in running):
         try:
             time.sleep(_POLL)
+            if ending is None and any(process.poll() for process in running):
+                ending = time.monotonic()
+            late = 0.0 if ending is None else time.monotonic() - ending
+            if late > _GRACE and not asked:
+                asked = True
+                _signal(running, signal.SIGTERM)
+            if late > _PATIENCE:  # while they wait for one another, signals do not reach them
+                _signal(running, signal.SIGKILL)
         except KeyboardInterrupt as wish:
             plain = type(wish) is KeyboardInterrupt
+            ending, asked = time.monotonic(), True
             _signal(running, signal.SIGINT if plain else signal.SIGTERM)
-        if any(process.poll() for process in running):
-            failed_at = failed_at or time.monotonic()
-            if time.monotonic() - failed_at > _GRACE:
-                _signal(running, signal.SIGTERM)
     codes = [process.returncode for process in running if process.returncode]
-    return 0 if not codes else codes[0] if codes[0] > 0 else 128 - codes[0]
+    told = [code for code in codes if code > 0] or [128 - code for code in codes]
+    return told[0] if told else 0
+
+
+def _check_gpus(count: int, device: str) -> None:
+    if device == "cpu":
+        return
+    if resolve_device(device).type == "cuda":
+        import torch
+
+        there = torch.cuda.device_count()
+        if there < count:
+            raise ScicotError(f"--processes {count}: only {there} GPUs are here; take as many")
 
 
 def watch_launcher() -> None:
@@ -47,6 +70,8 @@ def _watch(launcher: int) -> None:
     while os.getppid() == launcher:
         time.sleep(1)
     os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(_PATIENCE)
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def _start(rank: int, count: int, arguments: Sequence[str], port: int) -> subprocess.Popen[bytes]:

@@ -179,7 +179,8 @@ def predict(
         typer.Option(
             "--precision",
             help="fp32, bf16, int8 (on CPUs), or auto: bf16 on a GPU; on a CPU fp32 for less than"
-            " 10 million weights and for shards, else the faster one of both, measured once.",
+            " 10 million weights, for shards and for several processes, else the fastest, measured"
+            " once.",
         ),
     ] = PredictSettings.precision,
     limit: opt.Limit = None,
@@ -197,7 +198,7 @@ def predict(
     come in the order of the questions. The same command again goes on where it stopped.
     """
     if processes > 1 and count() == 1:
-        raise typer.Exit(launch(processes, sys.argv[1:]))
+        raise typer.Exit(launch(processes, sys.argv[1:], device))
     reporter = console.reporter(quiet=quiet, verbose=verbose)
     part = Shard.parse(shard) if shard is not None else slurm_shard(os.environ)
     if part is not None and shard is None:

@@ -1,7 +1,11 @@
 """Compiled kernels do what torch's operations do; workers share work and stop together."""
 
+import os
+import subprocess
+import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -9,6 +13,7 @@ pytest.importorskip("numba")
 import torch
 from torch import Tensor
 
+from scicot.devices import multiplies_int8
 from scicot.students.engines.t5 import whole
 from scicot.students.engines.t5.attention import attended, masked
 from scicot.students.engines.t5.kernels import attention, likelihood, numbers
@@ -86,8 +91,32 @@ def test_attention_of_a_single_query(kind: torch.dtype, places: int, size: int) 
     assert torch.allclose(attention.own(q, *steps, bias), wanted, atol=1e-5)
 
 
+def test_what_is_compiled_is_kept(tmp_path: Path) -> None:
+    lines = (
+        "import torch",
+        "from scicot.students.engines.t5.kernels.attention import read",
+        "x = torch.ones(1, 1, 1, 8)",
+        "read(x, x, x, torch.ones(1, dtype=torch.int64))",
+    )
+    kept = []
+    for _ in range(2):
+        env = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
+        subprocess.run([sys.executable, "-c", "\n".join(lines)], env=env, check=True)
+        kept.append(sorted(tmp_path.rglob("*.nbc")))
+    assert kept[0] == kept[1] != []
+
+
+def test_products_are_exact() -> None:
+    if not multiplies_int8():
+        pytest.skip("this CPU adds them up in 16 bits")
+    for sign in (1, -1):
+        ones, others = torch.full((20, 512), 127), torch.full((512, 32), 127 * sign)
+        product = torch._int_mm(ones.to(torch.int8), others.to(torch.int8))
+        assert (product == sign * 512 * 127 * 127).all()
+
+
 def test_workers_share_cores_and_give_them_back() -> None:
-    workers, cores = Workers(torch.device("cpu")), torch.get_num_threads()
+    workers, cores = Workers(torch.device("cpu"), 2), torch.get_num_threads()
     seen = workers.each(lambda part: (part, torch.get_num_threads()), list(range(workers.count)))
     assert [part for part, _ in seen] == list(range(workers.count))
     assert all(threads == max(1, cores // len(seen)) for _, threads in seen)
@@ -100,11 +129,11 @@ def test_workers_share_cores_and_give_them_back() -> None:
 
 
 def test_a_worker_that_fails_stops_the_others() -> None:
-    workers, stopped = Workers(torch.device("cpu")), []
+    workers, stopped = Workers(torch.device("cpu"), 2), []
 
     def work(part: int) -> None:
-        if part == 0:
-            raise ValueError("of the first")
+        if part == 1:
+            raise ValueError("of the second")
         for _ in range(1000):
             time.sleep(0.01)
             try:
@@ -113,7 +142,7 @@ def test_a_worker_that_fails_stops_the_others() -> None:
                 stopped.append(part)
                 raise
 
-    with pytest.raises(ValueError, match="of the first"):
+    with pytest.raises(ValueError, match="of the second"):
         workers.each(work, [0, 1, 2])
-    assert sorted(stopped) == [1, 2]
+    assert sorted(stopped) == [0, 2]
     assert workers.each(str, [1, 2]) == ["1", "2"]  # and works again

@@ -16,6 +16,7 @@ from scicot import PredictSettings, predict
 from scicot.errors import ScicotError
 from scicot.prediction import team
 from scicot.prediction.windows import several
+from scicot_cli import launching
 
 ROOT = Path(__file__).parents[1]
 TWO = ("-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", "-m", "scicot_cli")
@@ -91,17 +92,56 @@ def test_mistakes_are_told_once(trained: Trained, tmp_path: Path) -> None:
     assert (made.returncode, said) == (1, "error: nope.jsonl: no such file\n")
 
 
-def test_what_goes_wrong_in_another_process() -> None:
-    class Broken:
-        def rows(self, asked: Any) -> list[Any]:
-            raise asked
+def test_what_another_process_cut_is_told(trained: Trained, tmp_path: Path) -> None:
+    file = many(trained, 32, tmp_path)
+    runs = ("--answer-model", trained.answer, "--rationale-model", trained.rationale)
+    own = ("--device", "cpu", "--window", 16, "--max-new-tokens", 2, *runs, "-o")
+    told = []
+    for count in (1, 2):
+        out = tmp_path / f"{count}.jsonl"
+        made = command(*BY_FLAG, "predict", file, *own, out, "--processes", count)
+        _, said = made.communicate(timeout=300)
+        told.append(said.replace(out.name, ""))
+    assert "32 rationales ran into --max-new-tokens" in told[0]
+    assert told[0] == told[1]
 
-    failed = team._tried(Broken(), ScicotError("no room"))  # type: ignore[arg-type]
+
+def test_who_asks_one_by_one_gets_answers_one_by_one(trained: Trained) -> None:
+    rows = trained.rows.read_text().splitlines()[:3]
+    own = ("predict", "-", "--answer-model", trained.direct, "--device", "cpu", "--processes", 2)
+    made = subprocess.Popen(
+        [sys.executable, *map(str, (*BY_FLAG, *own))],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT,
+    )  # fmt: skip
+    assert made.stdin is not None
+    assert made.stdout is not None
+    for row in rows:
+        made.stdin.write(row + "\n")
+        made.stdin.flush()
+        assert json.loads(made.stdout.readline())["id"] == json.loads(row)["id"]
+    made.stdin.close()
+    assert made.wait(timeout=60) == 0
+
+
+def test_fewer_gpus_than_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    monkeypatch.setattr(launching, "resolve_device", lambda name: torch.device("cuda"))
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    with pytest.raises(ScicotError, match="--processes 4: only 2 GPUs are here"):
+        launching.launch(4, ["predict"], "auto")
+
+
+def test_what_goes_wrong_in_another_process() -> None:
+    def broken(error: Exception) -> None:
+        raise error
+
+    failed = team._tried(lambda: broken(ScicotError("no room")))
     with pytest.raises(ScicotError, match="no room"):
-        failed.tell()
-    failed = team._tried(Broken(), ValueError("a bug"))  # type: ignore[arg-type]
+        team._raise_first([1, failed])
+    failed = team._tried(lambda: broken(ValueError("a bug")))
     with pytest.raises(RuntimeError, match=r"(?s)Traceback.*a bug"):
-        failed.tell()
+        team._raise_first([failed])
 
 
 def test_what_stands_before_a_problem_is_kept() -> None:

@@ -1,19 +1,29 @@
-"""`python -m benchmarks.predicting ends` and `exact`: what `make bench` has no time for."""
+"""What `make bench` has no time for.
+
+python -m benchmarks.predicting exact
+python -m benchmarks.predicting ends [RUN QUESTIONS]      of the quickstart, if none are named
+python -m benchmarks.predicting agree [FOLDER...]         of the quickstart, likewise
+"""
 
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
-from benchmarks.predicting import ends, exact
+from benchmarks.predicting import agree, ends, exact
 from benchmarks.training.material import missing
 
-MORE = {"ends": ends, "exact": exact}
+QUICKSTART = Path("quickstart/seed-0")
 
 if __name__ == "__main__":
-    names = sys.argv[1:] or list(MORE)
-    unknown = [name for name in names if name not in MORE]
-    if unknown:
-        sys.exit(f"no measurement {', '.join(unknown)}; there is {', '.join(MORE)}")
-    for name in [] if missing() else names:
-        print(f"{name}: {(MORE[name].__doc__ or '').splitlines()[0]}")
-        MORE[name].measure()
+    name, *more = sys.argv[1:] or [""]
+    if name == "ends" and len(more) in (0, 2):
+        run, questions = more or (QUICKSTART / "runs/rationale", QUICKSTART / "world/test.jsonl")
+        ends.measure(Path(run), Path(questions))
+    elif name == "agree":
+        agree.measure([Path(folder) for folder in more] or [QUICKSTART])
+    elif name == "exact" and not more:
+        if not missing():
+            exact.measure()
+    else:
+        sys.exit(__doc__)

@@ -22,6 +22,8 @@ def measure() -> None:
     model = flan_t5_small().eval()
     for weight in model.parameters():
         weight.data.mul_(_LOUDER if weight.dim() > 1 else 1)
+    # The same tokens, and log p of some nats, as trained students have, not of hundreds.
+    model.lm_head.weight.data.mul_(model.config.d_model**-0.5 / _LOUDER)
     first = asked(questions())
     ours = TorchEngine(model, torch.float32, batch_size=256)
     theirs = TransformersEngine(model, batch_size=64)

@@ -14,7 +14,7 @@ from scicot.stages import Stage
 from scicot.students.base import Ids
 
 QUESTIONS = 500
-CHOICES = [[[letter, 1] for letter in (71, 272, 205, 309)]]  # A, B, C, D and the end
+CHOICES = [[[label, 1] for label in (3, 4, 5, 6)]]  # four tokens, as labels are, and the end
 
 Inputs = list[Ids]
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.predicting.material import CHOICES, Inputs, tokenizer
+from benchmarks.predicting.material import CHOICES, Inputs
 from scicot.students.base import Decoding, Engine
 from scicot.students.engines.choice import Choice, Wish
 
@@ -16,7 +16,7 @@ Pass = Callable[[Inputs, Inputs], None]  # over the inputs of stage 1 and of sta
 REFERENCE, BARE = "transformers, fp32", "ctranslate2, int8"
 
 
-def all_ways(model: Any, folder: Path, most: int) -> dict[str, Pass]:
+def all_ways(model: Any, tokenizer: Any, folder: Path, most: int) -> dict[str, Pass]:
     """By name; each writes `most` tokens at most, then scores four choices."""
     import torch
 
@@ -27,19 +27,19 @@ def all_ways(model: Any, folder: Path, most: int) -> dict[str, Pass]:
     for name, kind in kinds.items():
         found[f"torch, {name}"] = both(TorchEngine(model, kind, batch_size=256), most)
     try:
-        bare = ctranslate2_of(model, folder)
+        bare = ctranslate2_of(model, tokenizer, folder)
     except ImportError:
         return found
     return {**found, BARE: both(bare, most)}
 
 
-def default(model: Any, folder: Path) -> tuple[Choice, Choice]:
+def default(model: Any, tokenizer: Any, folder: Path) -> tuple[Choice, Choice]:
     """What `--engine auto` takes on this machine for writing and for scoring."""
     from scicot.students.loading import choose
 
     place = folder / "default"
     model.save_pretrained(place)
-    tokenizer().save_pretrained(str(place))
+    tokenizer.save_pretrained(str(place))
     writes, scores = (choose(place, Wish(), writes=writes)[0] for writes in (True, False))
     return writes, scores
 
@@ -75,7 +75,7 @@ def reference(model: Any, most: int) -> Pass:
     return work
 
 
-def ctranslate2_of(model: Any, folder: Path) -> Engine:
+def ctranslate2_of(model: Any, tokenizer: Any, folder: Path) -> Engine:
     """Its `translate_batch` and `score_batch` in int8 on sorted inputs."""
     import ctranslate2  # noqa: F401
 
@@ -84,5 +84,5 @@ def ctranslate2_of(model: Any, folder: Path) -> Engine:
 
     model.save_pretrained(folder / "model")
     model.name_or_path = str(folder / "model")
-    convert(model, tokenizer(), folder / "converted")
+    convert(model, tokenizer, folder / "converted")
     return CTranslate2Engine(folder / "converted", 1, kind="int8", batch_tokens=None)

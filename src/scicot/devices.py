@@ -48,6 +48,15 @@ def multiplies_bf16(device: str) -> bool:
     return device == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
 
 
+def multiplies_int8() -> bool:
+    """Whether this CPU adds products of bytes up in 32 bits: AVX512_VNNI, AVX_VNNI or AMX. Other
+    x86 CPUs have 16 bits for the sum of two, in which those of large numbers do not fit."""
+    import torch
+
+    known: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()
+    return any(known.get(name) for name in ("avx512_vnni", "avx_vnni", "amx_int8"))
+
+
 def resolve_precision(precision: str, device: torch.device) -> torch.dtype:
     """The type of the weights: "auto" is bf16 where CUDA has it, else fp32.
 

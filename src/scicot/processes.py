@@ -33,6 +33,11 @@ def count() -> int:
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
+def on_one_machine() -> bool:
+    """Whether no process of this command runs elsewhere, as far as its launcher tells."""
+    return count() == int(os.environ.get("LOCAL_WORLD_SIZE", "0"))
+
+
 def rank() -> int:
     """The number of this one, from 0."""
     return int(os.environ.get("RANK", "0")) if count() > 1 else 0
@@ -47,10 +52,12 @@ def join(device: str) -> None:
 
 
 def leave() -> None:
-    """Let the others go; nothing is left to say."""
+    """Let the others go; nothing is left to say. Who comes later may join again."""
     import torch.distributed as dist
+    from accelerate import PartialState
 
     dist.destroy_process_group()
+    PartialState._reset_state()
 
 
 def talking() -> Any:

@@ -55,12 +55,11 @@ def predict(
     reporter = reporter or LogReporter()
     if isinstance(rationale_model, str | os.PathLike):
         rationale_model = [rationale_model]
-    students = Students.check(answer_model, rationale_model or (), settings)
-    team = Team(students, settings.device)
-    if processes.rank() > 0:
-        team.serve()
-        return PredictSummary()
-    with team:
+    with Team(settings.device) as team:
+        students = team.each(lambda: Students.check(answer_model, rationale_model or (), settings))
+        if processes.rank() > 0:
+            team.serve(students)
+            return PredictSummary()
         return _predict(
             questions,
             output,
@@ -130,10 +129,12 @@ def _predict(
         ) as out,
         reporter.task("answering", total and size_of_shard(total, size, settings.shard)) as task,
     ):
-        job.run(_watched(parts, met), out, task)
+        # Of a pipe, one window at a time: whoever asks may wait for its answers.
+        job.run(_watched(parts, met), 1 if idle else team.size, out, task)
         if not job.rows and settings.shard:
             reporter.warn(f"shard {settings.shard} has no questions: they come {size} at a time")
         out.finish({"rows": job.rows})
+    team.count(students)
     for cut in students.cuts():
         reporter.warn(cut)
     if met.overlap:
@@ -152,15 +153,16 @@ class _Job:
         self._team = team
         self._name = name
 
-    def run(self, parts: Iterable[list[Asked]], out: Output, task: Task) -> None:
+    def run(self, parts: Iterable[list[Asked]], together: int, out: Output, task: Task) -> None:
+        """Answer these windows, so many at a time."""
         each = self._students.rows_each
         before = out.existing()
-        for together in several(parts, self._team.size):
-            there = [self._check_done(asked, before) for asked in together]
-            both = list(zip(together, there, strict=True))
+        for some in several(parts, together):
+            there = [self._check_done(asked, before) for asked in some]
+            both = list(zip(some, there, strict=True))
             # All of a window that a crash has torn: another batch would have other last digits.
             lacking = [asked for asked, rows in both if rows < len(asked) * each]
-            made = iter(self._team.rows(lacking))
+            made = iter(self._team.rows(self._students, lacking))
             for asked, rows in both:
                 done = rows // each
                 self.summary.already_done += done

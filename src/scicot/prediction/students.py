@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from scicot import processes
 from scicot.config import SAMPLING, AnswerAs, PredictSettings
 from scicot.devices import resolve_device
 from scicot.overlap import Met
@@ -140,7 +141,7 @@ class Students:
         }
 
     def count(self, tally: Tally) -> None:
-        """Add what the same students have cut in another process."""
+        """Add what the same students have cut in another process, where they have done no more."""
         for place, (cuts, outputs) in tally.items():
             _, student = self._loaded[place]
             student.cuts += cuts
@@ -330,8 +331,9 @@ class Students:
     def _wish(self, run: Run) -> Wish:
         settings, writes = self._settings, run in self._writers
         precision, on_cpu = settings.precision, resolve_device(settings.device).type == "cpu"
-        if settings.shard and on_cpu and precision == "auto":
-            precision = "fp32"  # of whatever machines the other shards are on
+        elsewhere = processes.count() > 1 and not processes.on_one_machine()
+        if (settings.shard or elsewhere) and on_cpu and precision == "auto":
+            precision = "fp32"  # of whatever machines the other questions are on
         return Wish(
             settings.engine,
             precision,

@@ -7,17 +7,22 @@ no question and write no file. What goes wrong with one of them, the first one s
 
 from __future__ import annotations
 
-import os
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 from scicot import processes
-from scicot.devices import resolve_device
 from scicot.errors import ScicotError, StoppedEarly
-from scicot.prediction.students import Asked, Students, Tally
+from scicot.prediction.students import Asked, Students
+
+Result = TypeVar("Result")
+
+
+class _Lost(StoppedEarly):
+    """Another process has gone: nobody is left to talk to."""
 
 
 @dataclass(frozen=True)
@@ -45,16 +50,18 @@ class _Failure:
         )
 
 
+class _Tally:
+    """An order to tell what was cut."""
+
+
 class Team:
     """All processes of this command; a single one needs no other."""
 
-    def __init__(self, students: Students, device: str) -> None:
-        """Meet the others; ScicotError where there are fewer GPUs than processes here."""
+    def __init__(self, device: str) -> None:
+        """Meet the others."""
         self.size = processes.count()
-        self._students = students
         self._group: Any = None
         if self.size > 1:
-            _check_gpus(device)
             processes.join(device)
             self._group = processes.talking()
 
@@ -68,42 +75,54 @@ class Team:
         trace: TracebackType | None,
     ) -> None:
         # Who is interrupted is gone at once: the others see it, if they were not interrupted too.
-        if self._group is None or isinstance(error, KeyboardInterrupt | StoppedEarly):
+        if self._group is None or isinstance(error, KeyboardInterrupt | _Lost):
             return
-        if error is not None:
-            self._deal([_End(getattr(error, "exit_code", 1))] * self.size)
-        else:
-            self._deal([_End()] * self.size)
-            for tally in self._gathered({})[1:]:
-                self._students.count(tally)
+        if processes.rank() == 0:
+            code = 0 if error is None else getattr(error, "exit_code", 1)
+            self._deal([_End(code)] * self.size)
         processes.leave()
+
+    def each(self, work: Callable[[], Result]) -> Result:
+        """Have all processes do it. What goes wrong with one of them is raised at the first: the
+        others find it out when they serve."""
+        if self._group is None:
+            return work()
+        own = _tried(work)
+        _raise_first(self._gathered(own if isinstance(own, _Failure) else None))
+        return own  # type: ignore[no-any-return]
 
     def agree(self, described: dict[str, Any]) -> None:
         """Of the first process: have the others take the engines that it has chosen."""
         if self._group is not None:
             self._deal([described] * self.size)
 
-    def rows(self, windows: Sequence[Sequence[Asked]]) -> list[list[Any]]:
+    def rows(self, students: Students, windows: Sequence[Sequence[Asked]]) -> list[list[Any]]:
         """Of the first process: the rows of as many windows as there are processes, at most."""
         if self._group is None or not windows:
-            return [self._students.rows(asked) for asked in windows]
+            return [students.rows(asked) for asked in windows]
         self._deal([*windows, *[()] * (self.size - len(windows))])
-        made = self._gathered(_tried(self._students, windows[0]))
-        for one in made:
-            if isinstance(one, _Failure):
-                one.tell()
+        made = self._gathered(_tried(lambda: students.rows(windows[0])))
+        _raise_first(made)
         return made[: len(windows)]
 
-    def serve(self) -> None:
+    def count(self, students: Students) -> None:
+        """Of the first process: take into account what was cut by the others."""
+        if self._group is not None:
+            self._deal([_Tally()] * self.size)
+            for tally in self._gathered({})[1:]:
+                students.count(tally)
+
+    def serve(self, students: Students) -> None:
         """Of all other processes: do what the first one deals out, until it has no more."""
+        trouble: _Failure | None = None
         while not isinstance(order := self._dealt(), _End):
             if isinstance(order, dict):
-                self._students.recall(order)
+                made = _tried(partial(students.recall, order))
+                trouble = made if isinstance(made, _Failure) else None
+            elif isinstance(order, _Tally):
+                self._gathered(students.tally())
             else:
-                self._gathered(_tried(self._students, order) if order else [])
-        if order.code == 0:
-            self._gathered(self._students.tally())
-        processes.leave()
+                self._gathered(trouble or (_tried(partial(students.rows, order)) if order else []))
         if order.code:
             raise processes.Unled(order.code)
 
@@ -115,7 +134,7 @@ class Team:
         self._talk("scatter_object_list", told, None, src=0)
         return told[0]
 
-    def _gathered(self, own: Tally | Any) -> list[Any]:
+    def _gathered(self, own: Any) -> list[Any]:
         """At the first process: what each has made."""
         all_of_them = [None] * self.size if processes.rank() == 0 else None
         self._talk("gather_object", own, all_of_them, dst=0)
@@ -127,30 +146,22 @@ class Team:
         try:
             getattr(dist, verb)(*what, group=self._group, **who)
         except RuntimeError as error:
-            raise StoppedEarly(
+            raise _Lost(
                 "another process of this command has ended; the same command goes on from here"
             ) from error
 
 
-def _tried(students: Students, asked: Sequence[Asked]) -> Any:
-    """Their rows, or what went wrong, for the first process to tell."""
+def _tried(work: Callable[[], Any]) -> Any:
+    """What it gives, or what went wrong, for the first process to tell."""
     try:
-        return students.rows(asked)
+        return work()
     except ScicotError as error:
         return _Failure(str(error), error.exit_code)
     except Exception:  # noqa: BLE001
         return _Failure(traceback.format_exc())
 
 
-def _check_gpus(device: str) -> None:
-    if resolve_device(device).type != "cuda":
-        return
-    import torch
-
-    here, there = int(os.environ.get("LOCAL_RANK", "0")), torch.cuda.device_count()
-    if here >= there:
-        error = ScicotError(
-            f"{processes.count()} processes: only {there} GPUs are here; take as many"
-        )
-        error.of_one_process = here == there
-        raise error
+def _raise_first(made: Sequence[Any]) -> None:
+    for one in made:
+        if isinstance(one, _Failure):
+            one.tell()

@@ -6,7 +6,7 @@ import importlib.util
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from scicot.devices import LARGE, multiplies_bf16, resolve_device
+from scicot.devices import LARGE, multiplies_bf16, multiplies_int8, resolve_device
 from scicot.errors import ScicotError
 from scicot.students.engines.t5 import kernels
 
@@ -93,6 +93,7 @@ def _kinds(engine: str, device: str, weights: int, wish: Wish) -> list[str]:
         return ["bf16" if multiplies_bf16(device) else "fp32"]
     if engine != "torch" or weights < LARGE:
         return ["fp32"]
-    # Without its kernels, int8 is not worth what it changes.
-    tries = {"int8": kernels.HERE, "bf16": multiplies_bf16(device), "fp32": True}
+    # Without its kernels, or its instructions, int8 is not worth what it changes.
+    whole = kernels.HERE and multiplies_int8()
+    tries = {"int8": whole, "bf16": multiplies_bf16(device), "fp32": True}
     return [kind for kind, worth in tries.items() if worth]

@@ -71,10 +71,9 @@ def _key(shape: Mapping[str, Any], *, writes: bool) -> str:
     """What decides how fast a student is: its shape, the machine, the versions."""
     kept = {name: value for name, value in shape.items() if name not in _NO_SHAPE}
     packages = [f"{name} {_version(name)}" for name in ("torch", "numba", "ctranslate2")]
-    threads = os.environ.get("OMP_NUM_THREADS") or len(os.sched_getaffinity(0))
     own = hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()[:12]
     task = "writes" if writes else "scores"
-    told = [task, str(shape["model_type"]), own, _processor(), f"{threads} threads"]
+    told = [task, str(shape["model_type"]), own, _processor()]
     return " / ".join([*told, *packages, str(_FORMAT)])
 
 

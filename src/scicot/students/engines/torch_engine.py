@@ -29,7 +29,6 @@ _LOGITS = {"cpu": 2**24, "cuda": 2**28}  # numbers that are scored together
 _FEW = 8  # texts, that no further worker begins for
 _GROUP = {"cpu": 64, "cuda": 1024}  # texts that begin together
 
-
 Item = TypeVar("Item")
 
 
@@ -45,8 +44,8 @@ class _Text:
 
 class TorchEngine:
     """An `Engine` (see base.py) with the weights of a T5, on their device; matrices are multiplied
-    in `kind` (torch.float32, bfloat16 or, on a CPU, int8), attention and what decides among tokens
-    is in fp32. Texts that end make room for others; each source is read once for all of its texts.
+    in `kind` (torch.float32, bfloat16 or, on a CPU, int8: see `feeding` and `finer`); what decides
+    among tokens is in fp32. Texts that end make room for others.
     """
 
     def __init__(
@@ -56,18 +55,17 @@ class TorchEngine:
         if place == "cpu":
             keep_freed()
         self._device = model.device
-        self._workers = Workers(model.device)
         self._start, self._end = config.decoder_start_token_id, config.eos_token_id
         self._encoder, self._decoder = Encoder(model, kind), Decoder(model, kind)
-        workers = self._workers.count
-        self._size = max(1, batch_size // workers)
-        self._tokens = (batch_tokens or _TOKENS.get(place, _TOKENS["cpu"])) // workers
-        self._read_tokens = min(self._tokens, _READ.get(place, _READ["cpu"]))
-        # What is worked on together does not depend on how many workers there are, or the last
-        # digits of scores would. Several groups, or none could begin before all texts of the only
-        # one have ended.
+        # What is read or scored together does not depend on the number of workers, or last digits
+        # would. Each has several groups, or none could begin before all texts of its only one end.
+        tokens = batch_tokens or _TOKENS.get(place, _TOKENS["cpu"])
+        self._read_tokens = min(tokens, _READ.get(place, _READ["cpu"]))
         self._scored_rows = batch_size
         self._group = max(1, min(_GROUP.get(place, _GROUP["cpu"]), batch_size // 8))
+        self._workers = Workers(model.device, batch_size // (2 * self._group))
+        self._size = max(1, batch_size // self._workers.count)
+        self._tokens = max(1, tokens // self._workers.count)
         self._nodes = max(1, _LOGITS.get(place, _LOGITS["cpu"]) // config.vocab_size)
 
     @torch.inference_mode()
@@ -96,6 +94,7 @@ class TorchEngine:
         return [[text.written for text in own] for own in texts]
 
     def _write(self, texts: Sequence[_Text], sources: Sequence[Ids], decoding: Decoding) -> None:
+        """What one worker does."""
         most = decoding.max_new_tokens
         waiting = deque(texts)
         groups: list[Group] = []

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from typing import TypeVar
 
 import torch
@@ -16,19 +16,18 @@ import torch
 Part = TypeVar("Part")
 Result = TypeVar("Result")
 
-_MOST = 16  # threads: Python's own work is done by one of them at a time
-
 
 class Stopped(Exception):
     """Raised in a worker whose result nobody waits for any more."""
 
 
 class Workers:
-    """Of one device: a single one, the caller, where it is no CPU."""
+    """Of one device: `most` of them, if it has as many cores; a single one, the caller, where it is
+    no CPU."""
 
-    def __init__(self, device: torch.device) -> None:
+    def __init__(self, device: torch.device, most: int) -> None:
         self._cores = torch.get_num_threads()
-        self.count = min(self._cores, _MOST) if device.type == "cpu" else 1
+        self.count = max(1, min(self._cores, most)) if device.type == "cpu" else 1
         self._stopping = threading.Event()
 
     def check(self) -> None:
@@ -41,21 +40,24 @@ class Workers:
         caller is interrupted, the others are stopped."""
         if len(parts) == 1:
             return [work(parts[0])]
-        threads = max(1, self._cores // max(1, len(parts)))
+        least, more = divmod(self._cores, len(parts))
 
-        def alone(part: Part) -> Result:
-            torch.set_num_threads(threads)
+        def alone(number: int) -> Result:
+            torch.set_num_threads(max(1, least + (number < more)))
             with torch.inference_mode():
-                return work(part)
+                return work(parts[number])
 
-        with ThreadPoolExecutor(len(parts) or 1) as pool:
-            running = [pool.submit(alone, part) for part in parts]
+        self._stopping.clear()
+        with ThreadPoolExecutor(len(parts)) as pool:
+            running = [pool.submit(alone, number) for number in range(len(parts))]
             try:
+                wait(running, return_when=FIRST_EXCEPTION)
+                for one in running:
+                    if one.done():
+                        one.result()  # or what went wrong with it
                 return [one.result() for one in running]
             except BaseException:
                 self._stopping.set()
                 raise
             finally:
-                pool.shutdown(wait=True)
-                self._stopping.clear()
                 torch.set_num_threads(self._cores)  # of threads that begin later

@@ -15,7 +15,6 @@ from scicot.students.engines.t5.linear import (
     linear,
     normed_half,
     pieces,
-    whole_numbers,
 )
 
 Feed = Callable[[Tensor], None]  # adds to x, in place, what the layer makes of it
@@ -75,10 +74,11 @@ class _Int8:
         self._second = Int8(dense.wo.weight.detach(), None)
 
     def __call__(self, x: Tensor) -> None:
-        for part, _ in pieces(x, x):
-            numbers, scales = whole_numbers().gated(*self._first.product(part), self._first.scale)
-            product = self._second.multiplied(numbers)
-            whole_numbers().added(product, scales, self._second.scale, part)
+        for _, part in pieces(x, x):
+            product, scales = self._first.product(part)
+            rounded, scales = self._first.numbers.gated(product, scales, self._first.scale)
+            product = self._second.multiplied(rounded)
+            self._second.numbers.added(product, scales, self._second.scale, part)
 
 
 def _gelu_new(x: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from scicot.devices import multiplies_bf16
+from scicot.devices import multiplies_bf16, multiplies_int8
 from scicot.students.engines.t5 import kernels, whole
 
 _ROWS = 512  # that are converted and multiplied at a time: their numbers stay in a CPU's cache
@@ -125,10 +125,13 @@ def _onednn() -> bool:
 
 class Int8:
     """Products of whole numbers, see whole.py: weights are rounded to 127ths of the largest of
-    their output, inputs to those of the largest of their row."""
+    their output (63rds where a CPU lacks instructions, see `multiplies_int8`), inputs to 127ths of
+    the largest of their row."""
 
     def __init__(self, weight: Tensor, eps: float | None) -> None:
-        self.scale = weight.abs().amax(dim=1).clamp_(min=whole.LEAST) / 127
+        self.numbers = _whole_numbers()
+        self.scale = weight.abs().amax(dim=1).clamp_(min=whole.LEAST)
+        self.scale = self.scale / (127 if multiplies_int8() else 63)
         self._weight = (weight / self.scale[:, None]).round_().to(torch.int8).t()
         self._eps = eps
         self._size = len(weight)
@@ -136,23 +139,23 @@ class Int8:
     def __call__(self, x: Tensor) -> Tensor:
         out = x.new_empty(*x.shape[:-1], self._size)
         for part, to in pieces(x, out):
-            whole_numbers().scaled(*self.product(part), self.scale, to)
+            self.numbers.scaled(*self.product(part), self.scale, to)
         return out
 
     def add(self, x: Tensor, to: Tensor) -> None:
         for part, into in pieces(x, to):
-            whole_numbers().added(*self.product(part), self.scale, into)
+            self.numbers.added(*self.product(part), self.scale, into)
 
     def product(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """rows x inputs -> int32, rows x outputs, and the scale of each row."""
-        numbers, scales = whole_numbers().rounded(x, self._eps)
-        return self.multiplied(numbers), scales
+        rounded, scales = self.numbers.rounded(x, self._eps)
+        return self.multiplied(rounded), scales
 
-    def multiplied(self, numbers: Tensor) -> Tensor:
-        return torch._int_mm(numbers, self._weight)
+    def multiplied(self, rounded: Tensor) -> Tensor:
+        return torch._int_mm(rounded, self._weight)
 
 
-def whole_numbers() -> Any:
+def _whole_numbers() -> Any:
     """whole.py, or kernels/numbers.py where numba is installed."""
     if not kernels.HERE:
         return whole

@@ -129,11 +129,12 @@ class _Distances:
 
     def __call__(self, distances: Tensor) -> Tensor:
         most = int(distances.max())
-        if most >= self._known.shape[1]:
+        known = self._known  # which another thread may replace
+        if most >= known.shape[1]:
             length = 2 * most + 64
             last = self._attention.compute_bias(1, length, past_seen_tokens=length - 1)
-            self._known = last[0, :, 0].flip(-1).detach()
-        return self._known[:, distances].movedim(0, -3)  # heads before places x keys
+            self._known = known = last[0, :, 0].flip(-1).detach()
+        return known[:, distances].movedim(0, -3)  # heads before places x keys
 
 
 def _parted(x: Tensor, shape: tuple[int, int, int]) -> Tensor:

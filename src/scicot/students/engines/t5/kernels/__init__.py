@@ -4,6 +4,20 @@ Each runs in the thread that calls it, without Python's lock. Where numba is not
 own operations do the same in several passes.
 """
 
+from __future__ import annotations
+
 from importlib.util import find_spec
 
-HERE = find_spec("numba") is not None
+
+def _usable() -> bool:
+    """Whether numba is installed, and goes with the numpy that is."""
+    if find_spec("numba") is None:
+        return False
+    try:
+        import numba  # noqa: F401
+    except ImportError:
+        return False
+    return True
+
+
+HERE = _usable()

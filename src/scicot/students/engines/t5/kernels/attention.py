@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 import torch
+from numba import types
+from numba.extending import overload
 from torch import Tensor
 
 from scicot.students.engines.t5.kernels.instructions import exp2, f32, kernel, widened
@@ -18,13 +20,16 @@ _LOG2_E = f32(1.4426950408889634)
 _BLOCK = 8  # steps that are read side by side while a query stays in the registers
 
 
-@kernel
-def _plain(x):  # type: ignore[no-untyped-def]
-    return x
+def _number(x):  # type: ignore[no-untyped-def]
+    """fp32 of what keys and values are kept in."""
+    raise NotImplementedError(x)
 
 
-# Of a type, as the kernels see it -> fp32.
-_NUMBERS = {torch.float32: _plain, torch.bfloat16: widened}
+@overload(_number)
+def _compiled_number(x):  # type: ignore[no-untyped-def]  # numba compares annotations too
+    if x is types.uint16:
+        return lambda x: widened(x)
+    return lambda x: x
 
 
 @kernel
@@ -40,86 +45,73 @@ def _softmax(scores, count):  # type: ignore[no-untyped-def]
         scores[s] /= total
 
 
-@cache
-def _reading(kind: torch.dtype, size: int) -> Any:
-    """The kernel of `read` for keys of a type and a size, which the compiler has to know."""
-    number = _NUMBERS[kind]
-
-    @kernel
-    def run(q, keys, values, lengths, scores, out):  # type: ignore[no-untyped-def]
-        for i in range(len(q)):
-            for h in range(q.shape[1]):
-                for s in range(lengths[i]):
-                    score = f32(0)
-                    for d in range(size):
-                        score += q[i, h, d] * number(keys[i, h, s, d])
-                    scores[s] = score
-                _softmax(scores, lengths[i])
-                for s in range(lengths[i]):
-                    for d in range(size):
-                        out[i, h, d] += scores[s] * number(values[i, h, s, d])
-
-    return run
+@kernel
+def _read(q, keys, values, lengths, scores, out, sized):  # type: ignore[no-untyped-def]
+    for i in range(len(q)):
+        for h in range(q.shape[1]):
+            for s in range(lengths[i]):
+                score = f32(0)
+                for d in range(len(sized)):
+                    score += q[i, h, d] * _number(keys[i, h, s, d])
+                scores[s] = score
+            _softmax(scores, lengths[i])
+            for s in range(lengths[i]):
+                for d in range(len(sized)):
+                    out[i, h, d] += scores[s] * _number(values[i, h, s, d])
 
 
-@cache
-def _scoring(kind: torch.dtype, size: int) -> Any:
-    """The first half of `own`: probabilities of the steps."""
-    number = _NUMBERS[kind]
-
-    @kernel
-    def run(q, keys, bias, scores):  # type: ignore[no-untyped-def]
-        steps, rows, heads = keys.shape[:3]
-        for start in range(0, steps, _BLOCK):
-            for i in range(rows):
-                for h in range(heads):
-                    for s in range(start, min(start + _BLOCK, steps)):
-                        score = f32(0)
-                        for d in range(size):
-                            score += q[i, h, d] * number(keys[s, i, h, d])
-                        scores[i, h, s] = score + bias[h, s]
+@kernel
+def _score_steps(q, keys, bias, scores, sized):  # type: ignore[no-untyped-def]
+    steps, rows, heads = keys.shape[:3]
+    for start in range(0, steps, _BLOCK):
         for i in range(rows):
             for h in range(heads):
-                _softmax(scores[i, h], steps)
+                for s in range(start, min(start + _BLOCK, steps)):
+                    score = f32(0)
+                    for d in range(len(sized)):
+                        score += q[i, h, d] * _number(keys[s, i, h, d])
+                    scores[i, h, s] = score + bias[h, s]
+    for i in range(rows):
+        for h in range(heads):
+            _softmax(scores[i, h], steps)
 
-    return run
 
-
-@cache
-def _summing(kind: torch.dtype, size: int) -> Any:
-    """The second half: the sum of the values."""
-    number = _NUMBERS[kind]
-
-    @kernel
-    def run(values, scores, out):  # type: ignore[no-untyped-def]
-        steps, rows, heads = values.shape[:3]
-        for start in range(0, steps, _BLOCK):
-            for i in range(rows):
-                for h in range(heads):
-                    for s in range(start, min(start + _BLOCK, steps)):
-                        for d in range(size):
-                            out[i, h, d] += scores[i, h, s] * number(values[s, i, h, d])
-
-    return run
+@kernel
+def _sum_steps(values, scores, out, sized):  # type: ignore[no-untyped-def]
+    steps, rows, heads = values.shape[:3]
+    for start in range(0, steps, _BLOCK):
+        for i in range(rows):
+            for h in range(heads):
+                for s in range(start, min(start + _BLOCK, steps)):
+                    for d in range(len(sized)):
+                        out[i, h, d] += scores[i, h, s] * _number(values[s, i, h, d])
 
 
 def read(q: Tensor, keys: Tensor, values: Tensor, lengths: Tensor) -> Tensor:
     """Queries (rows x heads x 1 x size), keys and values (rows x heads x places x size), how many
     of the places each row has, 1 at least -> rows x 1 x width."""
-    run = _reading(keys.dtype, q.shape[-1])
-    scores, out = np.empty(keys.shape[2], np.float32), torch.zeros(*q.shape[:2], q.shape[-1])
-    run(q[:, :, 0].numpy(), _seen(keys), _seen(values), lengths.numpy(), scores, out.numpy())
+    size = q.shape[-1]
+    scores, out = np.empty(keys.shape[2], np.float32), torch.zeros(*q.shape[:2], size)
+    own = q[:, :, 0].numpy(), _seen(keys), _seen(values), lengths.numpy()
+    _read(*own, scores, out.numpy(), _sized(size))
     return out.flatten(1)[:, None]
 
 
 def own(q: Tensor, keys: Tensor, values: Tensor, bias: Tensor) -> Tensor:
     """Queries (rows x heads x 1 x size), keys and values (steps x rows x heads x size), what is
     added to their scores (heads x steps) -> rows x 1 x width."""
-    kind, size = keys.dtype, q.shape[-1]
+    size = q.shape[-1]
     scores, out = np.empty((*q.shape[:2], len(keys)), np.float32), torch.zeros(*q.shape[:2], size)
-    _scoring(kind, size)(q[:, :, 0].numpy(), _seen(keys), bias.numpy(), scores)
-    _summing(kind, size)(_seen(values), scores, out.numpy())
+    _score_steps(q[:, :, 0].numpy(), _seen(keys), bias.numpy(), scores, _sized(size))
+    _sum_steps(_seen(values), scores, out.numpy(), _sized(size))
     return out.flatten(1)[:, None]
+
+
+@cache
+def _sized(size: int) -> tuple[int, ...]:
+    """As long as a head is wide: of a tuple, unlike of an array, the compiler knows the length, and
+    a loop of a known length is several times as fast."""
+    return (0,) * size
 
 
 def _seen(x: Tensor) -> Any:

@@ -11,13 +11,19 @@ from numba.extending import intrinsic
 
 f32 = np.float32
 
-# Sums may be taken in any order; what is no number stays none.
-kernel = njit(
-    fastmath={"nsz", "arcp", "contract", "afn", "reassoc"},
-    nogil=True,
-    error_model="numpy",
-    cache=True,
-)
+
+def kernel(function: Any) -> Any:
+    """Compile a function when it is first called, and keep it on disk where there is room for that.
+    Sums may be taken in any order; what is no number stays none."""
+    options: dict[str, Any] = {
+        "fastmath": {"nsz", "arcp", "contract", "afn", "reassoc"},
+        "nogil": True,
+        "error_model": "numpy",
+    }
+    try:
+        return njit(cache=True, **options)(function)
+    except RuntimeError:  # neither beside this file nor in a home can anything be written
+        return njit(**options)(function)
 
 
 def _instruction(made: Any, given: Any, of: Any) -> Any:

@@ -1,0 +1,48 @@
+"""How many answers of the quickstart's students change where matrices are multiplied in less."""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, get_args
+
+from scicot import PredictSettings, predict
+from scicot.config import EnginePrecision
+
+_PRECISIONS = [kind for kind in get_args(EnginePrecision) if kind != "auto"]
+
+
+def measure(folders: Sequence[Path]) -> None:
+    """Print it for these folders of the quickstart together (SEED=1 and so on make others)."""
+    changed: dict[tuple[str, str], int] = {}
+    asked = 0
+    for folder in folders:
+        runs, questions = folder / "runs", folder / "world" / "test.jsonl"
+        if not questions.exists():
+            sys.exit(f"{folder} is no folder of the quickstart; make quickstart makes one")
+        asked += len(questions.read_text().splitlines())
+        two: dict[str, Any] = {
+            "answer_model": runs / "answer",
+            "rationale_model": runs / "rationale",
+        }
+        for system, models in (("two-stage", two), ("direct", {"answer_model": runs / "direct"})):
+            exact, *others = (_answers(questions, models, kind) for kind in _PRECISIONS)
+            for kind, answers in zip(_PRECISIONS[1:], others, strict=True):
+                key = system, kind
+                differ = sum(one != other for one, other in zip(answers, exact, strict=True))
+                changed[key] = changed.get(key, 0) + differ
+    for (system, kind), count in changed.items():
+        print(
+            f"  {system:9} {kind}: {count} of {asked} answers are not fp32's ({count / asked:.2%})"
+        )
+
+
+def _answers(questions: Path, models: dict[str, Any], precision: Any) -> list[str | None]:
+    settings = PredictSettings(device="cpu", engine="torch", precision=precision)
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "out.jsonl"
+        predict(questions, out, settings=settings, **models)
+        return [json.loads(line)["prediction"] for line in out.open()]
