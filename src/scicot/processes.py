@@ -43,12 +43,16 @@ def rank() -> int:
     return int(os.environ.get("RANK", "0")) if count() > 1 else 0
 
 
-def join(device: str) -> None:
-    """Meet the other processes; nothing where there are none."""
+def join(device: str) -> bool:
+    """Meet the other processes, where there are any; whether they had not met before."""
+    new = False
     if count() > 1:
+        import torch.distributed as dist
         from accelerate import PartialState
 
+        new = not dist.is_initialized()
         PartialState(cpu=resolve_device(device).type == "cpu", timeout=_PATIENCE)
+    return new
 
 
 def leave() -> None:

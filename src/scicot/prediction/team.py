@@ -61,8 +61,9 @@ class Team:
         """Meet the others."""
         self.size = processes.count()
         self._group: Any = None
+        self._new = False
         if self.size > 1:
-            processes.join(device)
+            self._new = processes.join(device)
             self._group = processes.talking()
 
     def __enter__(self) -> Team:
@@ -80,7 +81,8 @@ class Team:
         if processes.rank() == 0:
             code = 0 if error is None else getattr(error, "exit_code", 1)
             self._deal([_End(code)] * self.size)
-        processes.leave()
+        if self._new:  # whoever had met before stays together
+            processes.leave()
 
     def each(self, work: Callable[[], Result]) -> Result:
         """Have all processes do it. What goes wrong with one of them is raised at the first: the
