@@ -12,7 +12,7 @@ import time
 from collections.abc import Sequence
 
 from scicot.devices import resolve_device
-from scicot.errors import ScicotError
+from scicot.errors import ScicotError, StoppedEarly
 
 _POLL = 0.1  # seconds
 _GRACE = 5.0  # for the first process to say what is wrong when another one has ended
@@ -60,7 +60,8 @@ def _check_gpus(count: int, device: str) -> None:
 
 
 def watch_launcher() -> None:
-    """Where a launcher has started this process, end with it."""
+    """Where a launcher has started this process, end with it: at once, as if it were killed, since
+    another may already be started in its place, and signals do not reach who waits for others."""
     launcher = int(os.environ.get(_LAUNCHER, "0"))
     if launcher:
         threading.Thread(target=_watch, args=(launcher,), daemon=True).start()
@@ -68,10 +69,8 @@ def watch_launcher() -> None:
 
 def _watch(launcher: int) -> None:
     while os.getppid() == launcher:
-        time.sleep(1)
-    os.kill(os.getpid(), signal.SIGTERM)
-    time.sleep(_PATIENCE)
-    os.kill(os.getpid(), signal.SIGKILL)
+        time.sleep(_POLL)
+    os._exit(StoppedEarly.exit_code)
 
 
 def _start(rank: int, count: int, arguments: Sequence[str], port: int) -> subprocess.Popen[bytes]:

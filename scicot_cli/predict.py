@@ -179,7 +179,7 @@ def predict(
         typer.Option(
             "--precision",
             help="fp32, bf16, int8 (on CPUs), or auto: bf16 on a GPU; on a CPU fp32 for less than"
-            " 10 million weights, for shards and for several processes, else the fastest, measured"
+            " 10 million weights, for shards and for several machines, else the fastest, measured"
             " once.",
         ),
     ] = PredictSettings.precision,
