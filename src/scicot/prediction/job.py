@@ -107,13 +107,13 @@ def _predict(
     met, job = students.met(), _Job(students, team, os.fspath(questions))
     if not force:
         before = read_state(state_path(Path(output))) if os.fspath(output) != STDOUT else None
-        students.recall((before or {}).get("settings", {}))
+        students.loaded.recall((before or {}).get("settings", {}).get("engines", {}))
     described = students.description()
-    team.agree(described)
-    for choice in students.engines():
+    team.agree(described["engines"])
+    for choice in students.loaded.measured():
         reporter.note(choice)
     if force:
-        students.load()  # before the old predictions are gone
+        students.loaded.load_all()  # before the old predictions are gone
     with (
         open_output(
             output,
@@ -135,7 +135,7 @@ def _predict(
             reporter.warn(f"shard {settings.shard} has no questions: they come {size} at a time")
         out.finish({"rows": job.rows})
     team.count(students)
-    for cut in students.cuts():
+    for cut in students.loaded.cuts():
         reporter.warn(cut)
     if met.overlap:
         reporter.warn(met.overlap.told("questions that the students were trained or selected on"))

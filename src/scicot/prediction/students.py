@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
-from pathlib import Path
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from scicot import processes
 from scicot.config import SAMPLING, AnswerAs, PredictSettings
-from scicot.devices import resolve_device
 from scicot.overlap import Met
 from scicot.prediction import checks
+from scicot.prediction.loaded import Loaded
 from scicot.records import (
     PREDICTION_FIELDS,
     RATIONALE_FIELDS,
@@ -26,16 +22,10 @@ from scicot.students import answering
 from scicot.students.answering import Answer
 from scicot.students.base import Decoding
 from scicot.students.drawing import seed_of
-from scicot.students.engines.choice import ENGINES, Choice, Wish
-from scicot.students.loading import Rates, choices, choose
 from scicot.students.runs import Run
-from scicot.students.student import Student
-from scicot.students.texts import told
 
 # A question, and the one whose rationales it is answered with: itself, unless they are shuffled.
 Asked = tuple[Question, Question]
-# Of each run what was cut (see Student): words of its inputs, and how many of its texts.
-Tally = Mapping[Path, tuple[Counter[str], int]]
 Opinion = list[float] | None  # probabilities of the choices; None where they are no numbers
 
 
@@ -49,9 +39,8 @@ class Students:
     ) -> None:
         self._answer = answer
         self._settings = settings
-        self._engines: dict[Path, tuple[Choice, Rates]] = {}
-        self._loaded: dict[Path, tuple[Run, Student]] = {}
         self._runs = [*([answer] if answer else []), *rationales]
+        self.loaded = Loaded(self._runs, settings)
         self._writers = [run for run in self._runs if FORMS[run.stage].writes_rationale]
         self._source = self._rationale_source()
         self.models = self._models()
@@ -96,56 +85,13 @@ class Students:
         return {
             **self.models,
             "max_new_tokens": limits[0] if len(set(limits)) == 1 else limits or None,
-            "engines": {run.identity: str(self._engine(run)) for run in self._runs},
+            "engines": self.loaded.engines(),
             **({"abstain_below": settings.abstain_below} if settings.abstain_below else {}),
         }
-
-    def recall(self, described: Mapping[str, Any]) -> None:
-        """Take the engines that an earlier run was described with, where none is asked for: what
-        was measured since is no reason to answer otherwise."""
-        known = described.get("engines", {})
-        for run in self._runs:
-            choice, wish = Choice.parse(known.get(run.identity, "")), self._wish(run)
-            as_asked = wish.engine in ("auto", choice.engine)
-            if (
-                choice.engine in ENGINES
-                and as_asked
-                and wish.precision in ("auto", choice.precision)
-            ):
-                wish = replace(wish, engine=choice.engine, precision=choice.precision)
-                self._engines[run.directory] = choices(run.directory, wish)[0], {}
-
-    def engines(self) -> Iterator[str]:
-        """What was measured to find the engines, a sentence for each run that had a choice."""
-        for run, (choice, rates) in self._engines.items():
-            if rates:
-                told = ", ".join(f"{name} {rate:,.0f}" for name, rate in rates.items())
-                yield f"{run}: {choice}, the fastest here (tokens/s: {told})"
 
     def doubts(self) -> Iterator[str]:
         """What the user may not have meant, one sentence each."""
         return checks.doubts(self._answer, self._settings)
-
-    def cuts(self) -> Iterator[str]:
-        """What was longer than allowed, one sentence each."""
-        for run, student in self._loaded.values():
-            yield from told(student.cuts, run.manifest.max_source_tokens)
-            if student.cut_outputs:
-                yield f"{student.cut_outputs} rationales ran into --max-new-tokens"
-
-    def tally(self) -> Tally:
-        """What was cut so far."""
-        return {
-            place: (student.cuts, student.cut_outputs)
-            for place, (_, student) in self._loaded.items()
-        }
-
-    def count(self, tally: Tally) -> None:
-        """Add what the same students have cut in another process, where they have done no more."""
-        for place, (cuts, outputs) in tally.items():
-            _, student = self._loaded[place]
-            student.cuts += cuts
-            student.cut_outputs += outputs
 
     def met(self) -> Met:
         """The questions that these students know already."""
@@ -153,11 +99,6 @@ class Students:
         for run in self._runs:
             met.read(run.directory)
         return met
-
-    def load(self) -> None:
-        """Load what is not loaded yet; ScicotError where it cannot be."""
-        for run in self._runs:
-            self._student(run)
 
     def carried(self, question: Question) -> Question:
         """The question as its row of the output carries it: without what that row says anew."""
@@ -238,7 +179,7 @@ class Students:
         written: list[list[str]] = [[] for _ in questions]
         for number, run in enumerate(self._writers):
             made = answering.write_rationales(
-                self._student(run),
+                self.loaded.student(run),
                 run.stage,
                 questions,
                 self._decoding(run),
@@ -268,7 +209,7 @@ class Students:
             for text in texts
         ]
         scores = answering.choice_scores(
-            self._student(run),
+            self.loaded.student(run),
             run.stage,
             [question for question, _ in asked],
             [text for _, text in asked],
@@ -321,36 +262,3 @@ class Students:
         if settings.mix_direct:
             models["mix_direct"] = settings.mix_direct
         return models
-
-    def _engine(self, run: Run) -> Choice:
-        if run.directory not in self._engines:
-            writes = run in self._writers
-            self._engines[run.directory] = choose(run.directory, self._wish(run), writes=writes)
-        return self._engines[run.directory][0]
-
-    def _wish(self, run: Run) -> Wish:
-        settings, writes = self._settings, run in self._writers
-        precision, on_cpu = settings.precision, resolve_device(settings.device).type == "cpu"
-        elsewhere = processes.count() > 1 and not processes.on_one_machine()
-        if (settings.shard or elsewhere) and on_cpu and precision == "auto":
-            precision = "fp32"  # of whatever machines the other questions are on
-        return Wish(
-            settings.engine,
-            precision,
-            settings.device,
-            draws=writes and settings.sampling is not None,
-            beams=writes and settings.beams > 1,
-        )
-
-    def _student(self, run: Run) -> Student:
-        if run.directory not in self._loaded:
-            choice = self._engine(run)
-            student = run.load(
-                batch_size=self._settings.batch_size,
-                batch_tokens=self._settings.batch_tokens,
-                engine=choice.engine,
-                precision=choice.precision,
-                device=self._settings.device,
-            )
-            self._loaded[run.directory] = run, student
-        return self._loaded[run.directory][1]

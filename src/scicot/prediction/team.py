@@ -93,10 +93,10 @@ class Team:
         _raise_first(self._gathered(own if isinstance(own, _Failure) else None))
         return own  # type: ignore[no-any-return]
 
-    def agree(self, described: dict[str, Any]) -> None:
+    def agree(self, engines: dict[str, str]) -> None:
         """Of the first process: have the others take the engines that it has chosen."""
         if self._group is not None:
-            self._deal([described] * self.size)
+            self._deal([engines] * self.size)
 
     def rows(self, students: Students, windows: Sequence[Sequence[Asked]]) -> list[list[Any]]:
         """Of the first process: the rows of as many windows as there are processes, at most."""
@@ -112,17 +112,17 @@ class Team:
         if self._group is not None:
             self._deal([_Tally()] * self.size)
             for tally in self._gathered({})[1:]:
-                students.count(tally)
+                students.loaded.count(tally)
 
     def serve(self, students: Students) -> None:
         """Of all other processes: do what the first one deals out, until it has no more."""
         trouble: _Failure | None = None
         while not isinstance(order := self._dealt(), _End):
             if isinstance(order, dict):
-                made = _tried(partial(students.recall, order))
+                made = _tried(partial(students.loaded.recall, order))
                 trouble = made if isinstance(made, _Failure) else None
             elif isinstance(order, _Tally):
-                self._gathered(students.tally())
+                self._gathered(students.loaded.tally())
             else:
                 self._gathered(trouble or (_tried(partial(students.rows, order)) if order else []))
         if order.code:

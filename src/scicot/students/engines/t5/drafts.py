@@ -1,9 +1,9 @@
 """What a text might go on with: the words behind the same words of its source.
 
 Rationales repeat the question's and the choices' words. A draft is read in one step with the token
-before it, which for a single text takes hardly longer than that token alone: the weights have to be
-fetched for either. What the student would have written itself is kept ("prompt lookup", a draft
-model without a model in the sense of Leviathan et al. 2023, arXiv 2211.17192).
+before it, which for a single text takes about as long as two steps, not as six: the weights have to
+be fetched for one as for all. What the student would have written itself is kept ("prompt lookup",
+a draft model without a model in the sense of Leviathan et al. 2023, arXiv 2211.17192).
 """
 
 from __future__ import annotations
@@ -14,10 +14,8 @@ from scicot.students.base import Ids
 
 _MATCH = 2  # tokens that have to agree
 _DRAFT = 5  # tokens, at most
-_TRIED, _SHARE = (
-    15,
-    0.3,
-)  # of so many drafted tokens so many have to be right, or no more are drafted
+# Of so many drafted tokens so many have to be right, or no more are drafted: a fifth, to pay.
+_TRIED, _SHARE = 15, 0.3
 
 
 class Drafts:
