@@ -136,7 +136,11 @@ def predict(
         ),
     ] = PredictSettings.max_new_tokens,
     batch_size: Annotated[
-        int, typer.Option("--batch-size", help="Sequences the model works on together, at most.")
+        int | None,
+        typer.Option(
+            "--batch-size",
+            help="Sequences the model works on together, at most. [default: 256, on a GPU 1024]",
+        ),
     ] = PredictSettings.batch_size,
     batch_tokens: Annotated[
         int | None,
@@ -147,11 +151,11 @@ def predict(
         ),
     ] = PredictSettings.batch_tokens,
     window: Annotated[
-        int,
+        int | None,
         typer.Option(
             "--window",
             help="Sequences read ahead, sorted by length and written together; shards take turns"
-            " of as many.",
+            " of as many. [default: 512, on a GPU 4096]",
         ),
     ] = PredictSettings.window,
     processes: Annotated[

@@ -6,8 +6,9 @@ import json
 import sys
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
-from benchmarks.predicting.material import behind
+from benchmarks.predicting.material import Inputs, behind
 from benchmarks.predicting.table import compare
 from scicot import stages
 from scicot.records import Question
@@ -22,6 +23,19 @@ def measure(run: Path, questions: Path) -> None:
     import torch
 
     from scicot.students.engines.torch_engine import TorchEngine
+
+    model, tokenizer, first = inputs_of(run, questions)
+    engine = TorchEngine(model.eval(), torch.float32, batch_size=256)
+    texts = [text for (text,) in engine.generate(first, [[None]] * len(first), Decoding(_MOST))]
+    lengths = sorted(map(len, texts))
+    told = ", ".join(f"{lengths[int(place * len(lengths))]}" for place in (0.1, 0.5, 0.9))
+    print(f"  tokens of a rationale: {told} at the 10th, 50th and 90th percentile", flush=True)
+    second, written = behind(first, texts), sum(lengths) / len(lengths)
+    compare(model, tokenizer, first, second, written, _MOST)
+
+
+def inputs_of(run: Path, questions: Path) -> tuple[Any, Any, Inputs]:
+    """The model of a run of train-rationale, its tokenizer, and what it reads of the questions."""
     from scicot.students.pretrained import load_pretrained
     from scicot.students.texts import encode_inputs
 
@@ -30,11 +44,4 @@ def measure(run: Path, questions: Path) -> None:
     model, tokenizer = load_pretrained(str(run))
     asked = [Question.from_row(json.loads(line)) for line in questions.open()]
     inputs = [stages.rationale_input(question, Stage.RATIONALE) for question in asked]
-    first = encode_inputs(inputs, tokenizer, 512, Counter())
-    engine = TorchEngine(model.eval(), torch.float32, batch_size=256)
-    texts = [text for (text,) in engine.generate(first, [[None]] * len(first), Decoding(_MOST))]
-    lengths = sorted(map(len, texts))
-    told = ", ".join(f"{lengths[int(place * len(lengths))]}" for place in (0.1, 0.5, 0.9))
-    print(f"  tokens of a rationale: {told} at the 10th, 50th and 90th percentile", flush=True)
-    second, written = behind(first, texts), sum(lengths) / len(lengths)
-    compare(model, tokenizer, first, second, written, _MOST)
+    return model, tokenizer, encode_inputs(inputs, tokenizer, 512, Counter())

@@ -57,9 +57,11 @@ class PredictSettings:
     calibrate: bool = True  # divide scores by the temperature that was fitted on dev
     abstain_below: float = 0.0  # an answer less likely than this is not given
     max_new_tokens: int | None = None  # of a rationale; as many as its student was trained on
-    batch_size: int = 256  # sequences worked on together, at most
+    batch_size: int | None = (
+        None  # sequences worked on together, at most; None: as suits the device
+    )
     batch_tokens: int | None = None  # tokens, padded, likewise; more on CUDA than on a CPU
-    window: int = 256  # sequences read ahead, sorted by length and answered together
+    window: int | None = None  # sequences read ahead and answered together; likewise
     shard: Shard | None = None  # None: all of the questions
     seed: int = 0
     device: str = "auto"
@@ -82,10 +84,9 @@ class PredictSettings:
         if self.max_new_tokens is not None:
             known = 1 <= self.max_new_tokens <= 65_536
             require(known, "max-new-tokens", self.max_new_tokens, "from 1 to 65,536")
-        require(self.batch_size >= 1, "batch-size", self.batch_size, "at least 1")
-        if self.batch_tokens is not None:
-            require(self.batch_tokens >= 1, "batch-tokens", self.batch_tokens, "at least 1")
-        require(self.window >= 1, "window", self.window, "at least 1")
+        for name in ("batch-size", "batch-tokens", "window"):
+            value = getattr(self, name.replace("-", "_"))
+            require(value is None or value >= 1, name, value, "at least 1")
         require(0 <= self.seed < 2**63, "seed", self.seed, "0 or more, and less than 2**63")
         one_of("engine", self.engine, EngineName)
         check_precision(self.precision, EnginePrecision)

@@ -100,7 +100,7 @@ def _predict(
     by = _rotation(total, settings) if students.shuffles else 0
     further = "further rationale" if students.reads_given else None
     asked = _asked(rows, by, sources.unique(rows, reporter, further))
-    size = max(1, settings.window // max(1, students.rationales_each))
+    size = max(1, students.loaded.window // max(1, students.rationales_each))
     # A shard's windows are counted, so they are never cut short for a pipe that is slow.
     idle = None if total is not None or settings.shard else rows.idle
     parts = of_shard(windows(asked, size, idle), settings.shard)

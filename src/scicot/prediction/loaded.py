@@ -17,6 +17,10 @@ from scicot.students.runs import Run
 from scicot.students.student import Student
 from scicot.students.texts import told
 
+# By type of device: sequences that are worked on together, and that are read ahead, which are more,
+# so that others take the places of those that end.
+_SIZES = {"cpu": (256, 512), "cuda": (1024, 4096)}
+
 # Of each run what was cut (see Student): words of its inputs, and how many of its texts.
 Tally = Mapping[Path, tuple[Counter[str], int]]
 
@@ -25,14 +29,20 @@ class Loaded:
     """Each run is loaded when a student is first asked for, or all of them at once."""
 
     def __init__(self, runs: Sequence[Run], settings: PredictSettings) -> None:
+        """ScicotError for a device that is not there."""
         self._runs = runs
         self._settings = settings
+        self._sizes = _SIZES.get(resolve_device(settings.device).type, _SIZES["cpu"])
         self._engines: dict[Path, tuple[Choice, Rates]] = {}
         self._students: dict[Path, tuple[Run, Student]] = {}
 
+    @property
+    def window(self) -> int:
+        """Sequences that are read ahead."""
+        return self._settings.window or self._sizes[1]
+
     def engines(self) -> dict[str, str]:
-        """By the identity of a run; ScicotError for a missing device, or an engine that cannot do
-        what is asked for."""
+        """By the identity of a run; ScicotError for one that cannot do what is asked for."""
         return {run.identity: str(self._engine(run)) for run in self._runs}
 
     def recall(self, engines: Mapping[str, str]) -> None:
@@ -66,7 +76,7 @@ class Loaded:
         if run.directory not in self._students:
             choice = self._engine(run)
             student = run.load(
-                batch_size=self._settings.batch_size,
+                batch_size=self._settings.batch_size or self._sizes[0],
                 batch_tokens=self._settings.batch_tokens,
                 engine=choice.engine,
                 precision=choice.precision,

@@ -20,8 +20,13 @@ _STEPS = 32  # that there is room for, at first
 
 def attended(q: Tensor, keys: Tensor, values: Tensor, bias: Tensor) -> Tensor:
     """Queries (rows x heads x places x size), keys and values as many rows and heads, bias
-    (broadcast to rows x heads x places x keys) -> rows x places x width."""
+    (broadcast to rows x heads x places x keys) -> rows x places x width; in the type of the keys,
+    on a CPU in that of the queries."""
     rows, heads, places, _ = q.shape
+    if q.device.type == "cpu":
+        keys, values = keys.to(q.dtype), values.to(q.dtype)
+    else:
+        q, bias = q.to(keys.dtype), bias.to(keys.dtype)
     if places > 1 or q.device.type != "cpu":
         read = scaled_dot_product_attention(q, keys, values, attn_mask=bias, scale=1.0)
         return read.transpose(1, 2).flatten(2)
@@ -58,13 +63,14 @@ class Read:
             from scicot.students.engines.t5.kernels.attention import read
 
             return read(q, keys, values, self.lengths)
-        return attended(q, keys.float(), values.float(), self.mask)
+        return attended(q, keys, values, self.mask)
 
 
 def masked(lengths: Tensor, width: int) -> Tensor:
     """What is added to scores: rows x 1 x 1 x places, nothing within a row's length."""
     places = torch.arange(width, device=lengths.device)
-    return torch.where(places < lengths[:, None], 0.0, NEVER)[:, None, None]
+    mask = torch.zeros((len(lengths), width), device=lengths.device)
+    return mask.masked_fill_(places >= lengths[:, None], NEVER)[:, None, None]
 
 
 class Written:
@@ -96,7 +102,7 @@ class Written:
             from scicot.students.engines.t5.kernels.attention import own
 
             return own(q, keys, values, bias[:, 0])
-        keys, values = (one.permute(1, 2, 0, 3).to(q.dtype) for one in (keys, values))
+        keys, values = (one.permute(1, 2, 0, 3) for one in (keys, values))
         return attended(q, keys, values, bias)
 
 

@@ -69,7 +69,7 @@ class Group:
             now, places = self._written.steps, q.shape[2]
             steps = torch.arange(now, device=q.device)
             before = steps[now - places :, None] - steps
-            bias = positions(before.clamp(min=0))
+            bias = positions(before.clamp(min=0), now)
             self._bias[positions] = bias.masked_fill(before < 0, NEVER) if places > 1 else bias
         return self._written.attend(layer, q, k, v, self._bias[positions])
 

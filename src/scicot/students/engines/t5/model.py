@@ -15,9 +15,9 @@ from scicot.students.engines.t5.feeding import feed_forward
 from scicot.students.engines.t5.linear import finer, linear, normed
 from scicot.students.engines.t5.output import Output
 
-# How far before its query each key stands (any shape) -> what that adds to its score, heads in
-# front of the last two dimensions.
-Positions = Callable[[Tensor], Tensor]
+# How far before its query each key stands (any shape), and what none of them exceeds -> what that
+# adds to its score, heads in front of the last two dimensions.
+Positions = Callable[[Tensor, int], Tensor]
 
 
 class Memory(Protocol):
@@ -28,6 +28,18 @@ class Memory(Protocol):
 
     def read(self, layer: int, q: Tensor) -> Tensor:
         """Attention to the source."""
+
+
+class T5:
+    """A transformers model on its device; matrices are multiplied in `kind` (torch.float32,
+    bfloat16 or, on a CPU, int8: see `feeding` and `finer`)."""
+
+    def __init__(self, model: Any, kind: torch.dtype) -> None:
+        self.encoder, self.decoder = Encoder(model, kind), Decoder(model, kind)
+        # The tokens that all texts start and end with.
+        self.start: int = model.config.decoder_start_token_id
+        self.end: int = model.config.eos_token_id
+        self.device: torch.device = model.device
 
 
 class Encoder:
@@ -41,8 +53,9 @@ class Encoder:
         self._shape = (len(crossing), 2, crossing[0].n_heads, -1)
         read = [weight for one in crossing for weight in (one.k.weight, one.v.weight)]
         self._states = linear(read, finer(kind), stack.final_layer_norm)
-        on_cpu = self._embedding.device.type == "cpu"
-        half = kernels.HERE and on_cpu and kind is not torch.float32  # as those kernels read it
+        # A CPU reads halves with those kernels alone.
+        readable = kernels.HERE or self._embedding.device.type != "cpu"
+        half = readable and kind is not torch.float32
         self._kept = torch.bfloat16 if half else torch.float32
 
     def __call__(self, ids: Tensor, lengths: Tensor) -> Read:
@@ -127,8 +140,7 @@ class _Distances:
         self._attention = attention
         self._known = torch.empty(0, 0)  # heads x distances
 
-    def __call__(self, distances: Tensor) -> Tensor:
-        most = int(distances.max())
+    def __call__(self, distances: Tensor, most: int) -> Tensor:
         known = self._known  # which another thread may replace
         if most >= known.shape[1]:
             length = 2 * most + 64

@@ -95,7 +95,7 @@ class _Behind:
     mask: Tensor
 
     def own(self, layer: int, q: Tensor, k: Tensor, v: Tensor, positions: Positions) -> Tensor:  # noqa: ARG002
-        return attended(q, k, v, positions(self.distances) + self.mask)
+        return attended(q, k, v, positions(self.distances, self.mask.shape[-1]) + self.mask)
 
     def read(self, layer: int, q: Tensor) -> Tensor:
         return self.source.attend(layer, q)

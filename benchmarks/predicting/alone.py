@@ -1,0 +1,44 @@
+"""Questions that come one by one, whose rationales are drafted from their words: does it pay?"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from pathlib import Path
+from unittest.mock import patch
+
+from benchmarks.predicting.ends import inputs_of
+from scicot.students.base import Decoding
+
+_MOST, _QUESTIONS, _ROUNDS = 128, 30, 3
+
+
+def measure(run: Path, questions: Path) -> None:
+    """Print tokens a second with drafts and without, of a run of train-rationale."""
+    import torch
+
+    from scicot.students.engines.t5.drafts import Drafts
+    from scicot.students.engines.torch_engine import TorchEngine
+
+    model, _, first = inputs_of(run, questions)
+    for kind in (torch.float32, torch.bfloat16):
+        engine = TorchEngine(model.eval(), kind, batch_size=256)
+
+        def rate(engine: TorchEngine = engine) -> float:
+            start, tokens = time.perf_counter(), 0
+            for source in first[:_QUESTIONS]:
+                ((text,),) = engine.generate([source], [[None]], Decoding(_MOST))
+                tokens += len(text)
+            return tokens / (time.perf_counter() - start)
+
+        drafted, plain = [], []
+        for _ in range(_ROUNDS):
+            drafted.append(rate())
+            with patch.object(Drafts, "next", return_value=[]):
+                plain.append(rate())
+        gained = statistics.median(drafted) / statistics.median(plain)
+        told = str(kind).removeprefix("torch.")
+        print(
+            f"  {told}: {statistics.median(drafted):.0f} tokens/s with drafts,"
+            f" {statistics.median(plain):.0f} without, {gained:.2f} x"
+        )

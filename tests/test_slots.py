@@ -1,0 +1,145 @@
+"""The texts of slots, as CUDA writes them, are those of groups, as CPUs do."""
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from test_engines import KINDS, model, sources
+
+from scicot.students.base import Decoding, Ids
+
+
+def texts_of(writes: str, own: Any, asked: tuple[Any, ...], **sizes: int) -> list[list[Ids]]:
+    import torch
+
+    from scicot.students.engines import torch_engine
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(torch_engine, "_IN_SLOTS", ("cpu",) if writes == "slots" else ())
+        engine = torch_engine.TorchEngine(own, torch.float32, **{"batch_size": 64, **sizes})
+    written: list[list[Ids]] = []
+    for sources_, draws, decoding in asked:  # one after the other, of the same engine
+        written += engine.generate(sources_, draws, decoding)
+    return written
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_slots_write_the_texts_of_groups(kind: str) -> None:
+    own = model(kind)
+    endless = texts_of("groups", own, ((sources(), [[None, 3]] * 40, Decoding(30)),))
+    times = Counter(token for row in endless for text in row for token in set(text[1:]))
+    own.config.eos_token_id = times.most_common(1)[0][0]  # so that many texts end, at all lengths
+    greedy = [[None]] * 40
+    several = [[None] if n % 3 else [None, 7 * n, 9] for n in range(40)]
+    drawn = Decoding(70, temperature=0.7, top_p=0.9)
+    longer = [[*row[:-1], *row] for row in sources()]
+    asked = (
+        (sources()[:5], greedy[:5], Decoding(9)),
+        (sources(), greedy, Decoding(70)),
+        (longer, several, drawn),
+        (sources(), greedy, Decoding(3)),
+        (sources()[:1], greedy[:1], Decoding(70)),
+        ([], [], Decoding(70)),
+        (sources(), several, Decoding(70)),
+    )
+    wanted = texts_of("groups", own, asked)
+    lengths = {len(text) for row in wanted for text in row}
+    assert {3, 9, 70} < lengths
+    assert len(lengths) > 10
+    for sizes in ({}, {"batch_size": 1}, {"batch_size": 20}, {"batch_tokens": 2000}):
+        assert texts_of("slots", own, asked, **sizes) == wanted
+
+
+@pytest.mark.parametrize("half", [False, True])
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_step_asks_nothing_of_the_host_and_brings_nothing(kind: str, half: bool) -> None:
+    """Or CUDA would not capture it. Tensors without numbers stand for those of a GPU: they cannot
+    be looked at, and go with no tensor of a CPU."""
+    import torch
+    from torch.utils._python_dispatch import TorchDispatchMode
+    from torch.utils._pytree import tree_leaves
+
+    from scicot.students.engines.t5.model import T5
+    from scicot.students.engines.t5.slots import Slots, Step
+    from scicot.students.engines.writing.in_slots import rule
+
+    class AllThere(TorchDispatchMode):
+        def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None):
+            made = func(*args, **(kwargs or {}))
+            for one in tree_leaves((args, kwargs, made)):
+                assert not isinstance(one, torch.Tensor) or one.device.type == "meta", func
+            return made
+
+    own = T5(model(kind).to("meta"), torch.bfloat16 if half else torch.float32)
+    with torch.inference_mode():
+        ids = torch.zeros((6, 20), dtype=torch.long, device="meta")
+        read = own.encoder(ids, torch.zeros(6, dtype=torch.long, device="meta"))
+        assert read.states.dtype == (torch.bfloat16 if half else torch.float32)
+        slots = Slots(read.states, 16, 32, 64)
+        for drawn in (None, (0.7, 0.9)):
+            step = Step(slots, own.decoder, rule(own.decoder.output, drawn), 1, (12, 24, 48))
+            with AllThere():
+                step()
+
+
+def test_what_is_captured_is_replayed(monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    from scicot.students.engines.t5.slots import Graphs
+
+    done: list[str] = []
+    place = ["host"]
+
+    class Graph:
+        def replay(self) -> None:
+            done.append("replayed")
+
+    class Stream:
+        device = torch.device("cuda", 0)
+
+        def __init__(self, device: object) -> None:
+            pass
+
+        def wait_stream(self, other: object) -> None:
+            pass
+
+    @contextmanager
+    def there(where: str) -> Iterator[None]:
+        place.append(where)
+        yield
+        place.pop()
+
+    monkeypatch.setattr(torch.cuda, "CUDAGraph", Graph)
+    monkeypatch.setattr(torch.cuda, "Stream", Stream)
+    monkeypatch.setattr(torch.cuda, "current_stream", Stream)
+    monkeypatch.setattr(torch.cuda, "graph", lambda graph, pool, stream: there("captured"))
+    monkeypatch.setattr(torch.cuda, "graph_pool_handle", lambda: "pool")
+    monkeypatch.setattr(torch.cuda, "stream", lambda stream: there("aside"))
+    for device in ("cpu", "cuda"):
+        step = Graphs(torch.device(device)).of(lambda: done.append(place[-1]))
+        for _ in range(5):
+            step()
+    assert done == [*["host"] * 5, *["aside"] * 3, "captured", *["replayed"] * 2]
+
+
+def test_slots_go_on_with_less_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    from scicot.students.engines.t5.slots import Slots
+
+    own = model("t5")
+    asked = ((sources(), [[None]] * 40, Decoding(20)),)
+    wanted = texts_of("groups", own, asked)
+    plain, counts = Slots.__init__, list[int]()
+
+    def small(self: Any, like: Any, count: int, *more: int) -> None:
+        counts.append(count)
+        if count > 10:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        plain(self, like, count, *more)
+
+    monkeypatch.setattr(Slots, "__init__", small)
+    assert texts_of("slots", own, asked) == wanted
+    assert counts == [48, 32, 16, 8]
