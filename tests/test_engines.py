@@ -168,8 +168,9 @@ def test_the_same_tokens_for_500_questions() -> None:
 
 @pytest.mark.parametrize("compiled", [True, False])
 @pytest.mark.parametrize(("half", "apart"), [("bfloat16", 0.05), ("int8", 0.15)])
+@pytest.mark.parametrize("kind", KINDS)
 def test_less_precision_scores_nearly_alike(
-    half: str, apart: float, compiled: bool, monkeypatch: pytest.MonkeyPatch
+    kind: str, half: str, apart: float, compiled: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import torch
 
@@ -179,7 +180,7 @@ def test_less_precision_scores_nearly_alike(
 
     from scicot.students.engines.torch_engine import TorchEngine
 
-    own = model("flan")
+    own = model(kind)
     for weight in own.parameters():
         weight.data.mul_(0.4 if weight.dim() > 1 else 1)
     exact, rounded = (
