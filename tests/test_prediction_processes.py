@@ -155,3 +155,20 @@ def test_what_stands_before_a_problem_is_kept() -> None:
     assert seen == [[0, 1, 2], [3, 4]]
     assert list(several(range(4), 2)) == [[0, 1], [2, 3]]
     assert list(several([], 2)) == []
+
+
+def test_rows_that_stand_before_what_goes_wrong_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken() -> None:
+        raise ScicotError("no room")
+
+    class Rows:
+        rows = staticmethod(list)
+
+    together = team.Team("cpu")
+    together.size, together._group = 3, object()
+    monkeypatch.setattr(together, "_deal", lambda orders: None)
+    monkeypatch.setattr(together, "_gathered", lambda own: [own, team._tried(broken), ["c"]])
+    made = together.rows(Rows(), [["a"], ["b"], ["c"]])  # type: ignore[arg-type]
+    assert next(made) == ["a"]
+    with pytest.raises(ScicotError, match="no room"):
+        next(made)

@@ -2,11 +2,11 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import pytest
-from test_engines import KINDS, model, sources
+from test_engines import KINDS, model, sources, targets, values
 
 from scicot.students.base import Decoding, Ids
 
@@ -84,6 +84,28 @@ def test_a_step_asks_nothing_of_the_host_and_brings_nothing(kind: str, half: boo
                 step()
 
 
+@pytest.mark.skipif("not __import__('torch').cuda.is_available()", reason="no CUDA here")
+@pytest.mark.parametrize("kind", KINDS)
+def test_cuda_writes_the_texts_of_transformers(kind: str) -> None:
+    import torch
+
+    from scicot.students.engines.torch_engine import TorchEngine
+    from scicot.students.engines.transformers_engine import TransformersEngine
+
+    own = model(kind).cuda()
+    engine = TorchEngine(own, torch.float32, batch_size=32)
+    reference = TransformersEngine(own, batch_size=8)
+    draws = [[None] if n % 3 else [None, 7 * n, 9] for n in range(40)]
+    for most in (3, 70, 40):  # the same steps come again, and are replayed
+        decoding = Decoding(most, temperature=0.7, top_p=0.9)
+        wanted = reference.generate(sources(), draws, decoding)
+        assert engine.generate(sources(), draws, decoding) == wanted
+    scores = values(reference.score(sources(), targets()))
+    assert values(engine.score(sources(), targets())) == pytest.approx(scores, abs=2e-3)
+    half = TorchEngine(own, torch.bfloat16, batch_size=32)
+    assert len(half.generate(sources(), draws, Decoding(40))) == 40
+
+
 def test_what_is_captured_is_replayed(monkeypatch: pytest.MonkeyPatch) -> None:
     import torch
 
@@ -99,7 +121,7 @@ def test_what_is_captured_is_replayed(monkeypatch: pytest.MonkeyPatch) -> None:
     class Stream:
         device = torch.device("cuda", 0)
 
-        def __init__(self, device: object) -> None:
+        def __init__(self, device: object = None) -> None:
             pass
 
         def wait_stream(self, other: object) -> None:
@@ -115,6 +137,8 @@ def test_what_is_captured_is_replayed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "Stream", Stream)
     monkeypatch.setattr(torch.cuda, "current_stream", Stream)
     monkeypatch.setattr(torch.cuda, "graph", lambda graph, pool, stream: there("captured"))
+    monkeypatch.setattr(torch.cuda, "device", lambda device: nullcontext())
+    monkeypatch.setattr(torch.cuda, "set_stream", lambda stream: None)
     monkeypatch.setattr(torch.cuda, "graph_pool_handle", lambda: "pool")
     monkeypatch.setattr(torch.cuda, "stream", lambda stream: there("aside"))
     for device in ("cpu", "cuda"):

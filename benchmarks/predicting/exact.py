@@ -24,6 +24,7 @@ def measure() -> None:
         weight.data.mul_(_LOUDER if weight.dim() > 1 else 1)
     # The same tokens, and log p of some nats, as trained students have, not of hundreds.
     model.lm_head.weight.data.mul_(model.config.d_model**-0.5 / _LOUDER)
+    model = model.to("cuda" if torch.cuda.is_available() else "cpu")
     first = asked(questions())
     ours = TorchEngine(model, torch.float32, batch_size=256)
     theirs = TransformersEngine(model, batch_size=64)

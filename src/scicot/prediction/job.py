@@ -162,7 +162,7 @@ class _Job:
             both = list(zip(some, there, strict=True))
             # All of a window that a crash has torn: another batch would have other last digits.
             lacking = [asked for asked, rows in both if rows < len(asked) * each]
-            made = iter(self._team.rows(self._students, lacking))
+            made = self._team.rows(self._students, lacking)
             for asked, rows in both:
                 done = rows // each
                 self.summary.already_done += done

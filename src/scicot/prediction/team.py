@@ -8,7 +8,7 @@ no question and write no file. What goes wrong with one of them, the first one s
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from types import TracebackType
@@ -98,14 +98,16 @@ class Team:
         if self._group is not None:
             self._deal([engines] * self.size)
 
-    def rows(self, students: Students, windows: Sequence[Sequence[Asked]]) -> list[list[Any]]:
-        """Of the first process: the rows of as many windows as there are processes, at most."""
-        if self._group is None or not windows:
-            return [students.rows(asked) for asked in windows]
+    def rows(self, students: Students, windows: Sequence[Sequence[Asked]]) -> Iterator[list[Any]]:
+        """Of the first process: the rows of as many windows as there are processes, at most. What
+        goes wrong with one of them is raised behind the rows of those before it."""
+        if self._group is None:
+            yield from map(students.rows, windows)
+            return
         self._deal([*windows, *[()] * (self.size - len(windows))])
-        made = self._gathered(_tried(lambda: students.rows(windows[0])))
-        _raise_first(made)
-        return made[: len(windows)]
+        for made in self._gathered(_tried(lambda: students.rows(windows[0])))[: len(windows)]:
+            _raise_first([made])
+            yield made
 
     def count(self, students: Students) -> None:
         """Of the first process: take into account what was cut by the others."""

@@ -63,14 +63,18 @@ class TorchEngine:
             if waiting:
                 self._writer.write(waiting, sources, decoding)
 
-        with_less_each_time(write, self._room.halve)
+        with_less_each_time(write, self._halve)
         return [[text.written for text in own] for own in texts]
+
+    def _halve(self) -> bool:
+        self._writer.forget()
+        return self._room.halve()
 
     @torch.inference_mode()
     def score(
         self, sources: Sequence[Ids], targets: Sequence[Sequence[Ids]]
     ) -> list[list[list[float]]]:
-        return with_less_each_time(lambda: self._scored(sources, targets), self._room.halve)
+        return with_less_each_time(lambda: self._scored(sources, targets), self._halve)
 
     def _scored(
         self, sources: Sequence[Ids], targets: Sequence[Sequence[Ids]]

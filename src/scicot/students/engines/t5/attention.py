@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 
 import torch
 from torch import Tensor
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.functional import scaled_dot_product_attention
 
 from scicot.students.engines.t5 import kernels
 
 # What a masked place adds to its score: finite, so that a row that sees nothing has numbers.
 NEVER = -1e30
+
+_OF_CUDA = [SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]
 
 _STEPS = 32  # that there is room for, at first
 
@@ -28,7 +32,9 @@ def attended(q: Tensor, keys: Tensor, values: Tensor, bias: Tensor) -> Tensor:
     else:
         q, bias = q.to(keys.dtype), bias.to(keys.dtype)
     if places > 1 or q.device.type != "cpu":
-        read = scaled_dot_product_attention(q, keys, values, attn_mask=bias, scale=1.0)
+        # cuDNN makes a plan for every shape, in some 30 ms, and shapes are many here.
+        with sdpa_kernel(_OF_CUDA) if q.device.type == "cuda" else nullcontext():
+            read = scaled_dot_product_attention(q, keys, values, attn_mask=bias, scale=1.0)
         return read.transpose(1, 2).flatten(2)
     # For a single query, products of small matrices are faster by far.
     bias = bias.expand(rows, heads, places, -1).flatten(0, 1)

@@ -7,6 +7,7 @@ Graphs"): it allocates nothing, asks nothing of the host, and tells the host not
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -53,8 +54,8 @@ class Slots:
     def move(self, slots: Sequence[int]) -> None:
         """Have the texts of these slots in the first ones."""
         places = torch.tensor(slots, device=self.source.device)
-        for own in (self.source, self.own):
-            own[:, :, : len(slots)] = own[:, :, places]
+        for own in (*self.source.flatten(0, 1), *self.own.flatten(0, 1)):  # or much is there twice
+            own[: len(slots)] = own[places]
         for own in (self.lengths, self.tokens, self.steps, self.ended, self.written, self.numbers):
             own[: len(slots)] = own[places]
 
@@ -80,48 +81,50 @@ class Step:
         )
         # Kept, since a graph knows them by their addresses.
         self._positions: dict[Positions, Tensor] = {}  # heads x distances
-        # Of the step that is done.
-        self._now = self._steps
-        self._masks = self._source, self._own
-        self._bias: dict[Positions, Tensor] = {}
+        # As attention adds it to scores.
+        self._kind = self._own.dtype if self._own.device.type != "cpu" else torch.float32
+        # Of the step that is under way, or nothing: a graph would keep room for it.
+        self._of_step: dict[Any, Tensor] = {}
 
     def __call__(self) -> None:
         most = len(self._places)
         # Where there is a text, it has room; what else is written stays within the slot's own.
-        self._now = self._steps.clamp(max=most - 1)
-        self._masks = (
-            masked(self._lengths, self._source.shape[4]),
-            masked(self._now + 1, most),
-        )
-        self._bias.clear()
+        place = self._steps.clamp(max=most - 1)
+        self._of_step = {
+            "place": place,
+            "source": masked(self._lengths, self._source.shape[4]).to(self._kind),
+            "own": masked(place + 1, most),
+        }
         states = self._decoder(self._tokens[:, None], self)[:, 0]
-        now = self._now[:, None]
+        now = place[:, None]
         tokens = self._rule(states, self._numbers.gather(1, now)[:, 0])
         self._written.scatter_(1, now, tokens[:, None])
         self._ended.logical_or_(tokens == self._end)
         self._tokens.copy_(tokens)
         self._steps.add_(1)
+        self._of_step.clear()
 
     def own(self, layer: int, q: Tensor, k: Tensor, v: Tensor, positions: Positions) -> Tensor:
         keys, values = self._own[layer]
-        keys[self._rows, :, self._now] = k[:, :, 0].to(keys.dtype)
-        values[self._rows, :, self._now] = v[:, :, 0].to(values.dtype)
+        place = self._of_step["place"]
+        keys[self._rows, :, place] = k[:, :, 0].to(keys.dtype)
+        values[self._rows, :, place] = v[:, :, 0].to(values.dtype)
         return attended(q, keys, values, self._biased(positions))
 
     def read(self, layer: int, q: Tensor) -> Tensor:
         keys, values = self._source[layer]
-        return attended(q, keys, values, self._masks[0])
+        return attended(q, keys, values, self._of_step["source"])
 
     def _biased(self, positions: Positions) -> Tensor:
         """rows x heads x 1 x places"""
         if positions not in self._positions:
             most = len(self._places)
             self._positions[positions] = positions(self._places[None], most)[:, 0].clone()
-        if positions not in self._bias:
-            before = (self._now[:, None] - self._places).clamp(min=0)
+        if positions not in self._of_step:
+            before = (self._of_step["place"][:, None] - self._places).clamp(min=0)
             bias = self._positions[positions][:, before].transpose(0, 1)[:, :, None]
-            self._bias[positions] = bias + self._masks[1]
-        return self._bias[positions]
+            self._of_step[positions] = (bias + self._of_step["own"]).to(self._kind)
+        return self._of_step[positions]
 
 
 class Graphs:
@@ -148,17 +151,34 @@ class _Replayed:
         self._graph: torch.cuda.CUDAGraph | None = None
 
     def __call__(self) -> None:
-        if self._warm < _WARM:
+        with torch.cuda.device(self._stream.device):
+            if self._warm == _WARM:
+                self._capture()
+            if self._graph is not None:
+                self._graph.replay()
+            else:
+                self._aside()
             self._warm += 1
-            before = torch.cuda.current_stream(self._stream.device)
-            self._stream.wait_stream(before)
+
+    def _aside(self) -> None:
+        before = torch.cuda.current_stream()
+        self._stream.wait_stream(before)
+        try:
             with torch.cuda.stream(self._stream):
                 self._step()
+        finally:
             before.wait_stream(self._stream)
-            return
-        if self._graph is None:
-            graph = torch.cuda.CUDAGraph()
+
+    def _capture(self) -> None:
+        """Record a step, without doing it."""
+        before, graph = torch.cuda.current_stream(), torch.cuda.CUDAGraph()
+        try:
             with torch.cuda.graph(graph, pool=self._pool, stream=self._stream):
-                self._step()  # is recorded, not done
+                self._step()
             self._graph = graph
-        self._graph.replay()
+        except torch.OutOfMemoryError:
+            raise
+        except RuntimeError as error:
+            warnings.warn(f"steps are slower than they could be, CUDA says {error}", stacklevel=2)
+        finally:
+            torch.cuda.set_stream(before)  # which CUDA does not, where it fails at the end

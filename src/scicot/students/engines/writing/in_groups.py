@@ -27,6 +27,9 @@ class InGroups:
     def __init__(self, model: T5, room: Room, workers: Workers) -> None:
         self._model, self._room, self._workers = model, room, workers
 
+    def forget(self) -> None:
+        """Nothing is kept between calls."""
+
     def write(self, texts: Sequence[Text], sources: Sequence[Ids], decoding: Decoding) -> None:
         """Write all of them, which are in the order of their sources' lengths, the longest first;
         torch.OutOfMemoryError leaves some undone."""

@@ -23,6 +23,7 @@ from scicot.students.engines.writing.texts import Room, Text, padded
 _LOOK = 4  # steps between two looks at which texts have ended
 _SLOTS, _PLACES = 16, 32  # that a step is made for, at least: of a text, and of a source
 _SHARE = 8  # of the slots, one part of which is filled at a time
+_FREE = 0.3  # of the free memory, for slots: other students may come
 
 Drawn = tuple[float, float]  # the temperature and top_p of what is drawn
 
@@ -30,45 +31,37 @@ Drawn = tuple[float, float]  # the temperature and top_p of what is drawn
 class InSlots:
     def __init__(self, model: T5, room: Room) -> None:
         self._model, self._room = model, room
+        self.forget()
+
+    def forget(self) -> None:
+        """Leave the memory of the slots to others."""
         self._slots: Slots | None = None
-        self._graphs = Graphs(model.device)
+        self._tokens = 0  # that there is memory for
         self._steps: dict[tuple[object, ...], Callable[[], None]] = {}
-        self._texts: list[Text | None] = []
-        self._ages: list[int] = []  # steps since the text of each slot began
+        self._graphs = Graphs(self._model.device)
 
     def write(self, texts: Sequence[Text], sources: Sequence[Ids], decoding: Decoding) -> None:
         """Write all of them, which are in the order of their sources' lengths, the longest first;
         torch.OutOfMemoryError leaves some undone."""
-        try:
-            self._write(deque(texts), sources, decoding)
-        except torch.OutOfMemoryError:
-            self._slots = None
-            self._steps.clear()
-            raise
-
-    def _write(self, waiting: deque[Text], sources: Sequence[Ids], decoding: Decoding) -> None:
-        most = decoding.max_new_tokens
-        draws = any(text.numbers is not None for text in waiting)
+        waiting, most = deque(texts), decoding.max_new_tokens
+        draws = any(text.numbers is not None for text in texts)
         drawn = (decoding.temperature, decoding.top_p) if draws else None
-        width = len(sources[waiting[0].place])
-        slots, rows = self._with_room(width, len(waiting), most)
-        self._texts, self._ages = [None] * rows, [0] * rows
-        while waiting or any(self._texts):
-            self._fill(slots, waiting, sources, most)
-            rows = self._fewer(slots, rows)
-            live = [(text, age) for text, age in zip(self._texts, self._ages, strict=True) if text]
-            width = max(len(sources[text.place]) for text, _ in live)
-            oldest = max(age for _, age in live) + _LOOK
-            shape = (
-                rows,
-                min(slots.width, _size(width, _PLACES)),
-                min(slots.most, _size(oldest, _PLACES)),
-            )
+        slots, rows = self._with_room(len(sources[texts[0].place]), len(texts), most)
+        held: list[Text | None] = [None] * rows  # by each slot
+        while waiting or any(held):
+            self._fill(slots, held, waiting, sources)
+            held = _together(slots, held)
+            live = [text for text in held if text]
+            width = max(len(sources[text.place]) for text in live)
+            oldest = max(text.age for text in live) + _LOOK
+            width, oldest = _size(width, _PLACES), _size(oldest, _PLACES)
+            shape = len(held), min(width, slots.width), min(oldest, slots.most)
             step = self._step(slots, drawn, shape)
             for _ in range(_LOOK):
                 step()
-            self._ages = [age + _LOOK for age in self._ages]
-            self._note(slots, most)
+            for text in live:
+                text.age += _LOOK
+            self._take_down(slots, held, most)
 
     def _with_room(self, width: int, texts: int, most: int) -> tuple[Slots, int]:
         """Slots for sources of `width` at most, those of the last time where they are enough, and
@@ -78,55 +71,58 @@ class InSlots:
             # As large as ever, so that the next ones find them large enough.
             width, most = max(width, known.width), max(most, known.most)
         width, most = _size(width, _PLACES), _size(most, _PLACES)
-        count = max(
-            1, min(_size(texts, _SLOTS), self._room.rows, self._room.tokens // (width + most))
-        )
+        tokens = min(self._room.tokens, self._tokens or self._room.tokens)
+        count = max(1, min(_size(texts, _SLOTS), self._room.rows, tokens // (width + most)))
         if known is None or (known.width, known.most) != (width, most) or known.count < count:
-            self._slots = known = None  # before there are others
-            self._steps.clear()
-            known = self._slots = Slots(self._like(), count, width, most)
-        return known, count
+            del known
+            self.forget()  # before there are others
+            like, self._tokens = self._measured()
+            count = max(1, min(count, self._tokens // (width + most)))
+            self._slots = Slots(like, count, width, most)
+        assert self._slots is not None
+        return self._slots, count
 
-    def _like(self) -> Tensor:
-        ids = torch.full((1, 1), self._model.end, device=self._model.device)
-        return self._model.encoder(ids, torch.ones_like(ids[0])).states
+    def _measured(self) -> tuple[Tensor, int]:
+        """Keys and values of a token, and of how many tokens there is memory for."""
+        device = self._model.device
+        ids = torch.full((1, 1), self._model.end, device=device)
+        like = self._model.encoder(ids, torch.ones_like(ids[0])).states
+        if device.type != "cuda":
+            return like, self._room.tokens
+        torch.cuda.empty_cache()
+        free, _ = torch.cuda.mem_get_info(device)
+        return like, min(self._room.tokens, int(free * _FREE) // like.nbytes)
 
-    def _fill(self, slots: Slots, waiting: deque[Text], sources: Sequence[Ids], most: int) -> None:
+    def _fill(
+        self,
+        slots: Slots,
+        held: list[Text | None],
+        waiting: deque[Text],
+        sources: Sequence[Ids],
+    ) -> None:
         """Begin texts that wait, where enough slots are free for them."""
-        free = [slot for slot, text in enumerate(self._texts) if text is None]
-        if len(free) < min(-(-len(self._texts) // _SHARE), len(waiting)):
+        free = [slot for slot, text in enumerate(held) if text is None]
+        if len(free) < min(-(-len(held) // _SHARE), len(waiting)):
             return
+        device = self._model.device
         while waiting and free:
             width = len(sources[waiting[0].place])
             count = min(len(free), len(waiting), max(1, self._room.read // width))
             begun = [waiting.popleft() for _ in range(count)]
             own, free = free[:count], free[count:]
             places = list(dict.fromkeys(text.place for text in begun))
-            ids = padded([sources[place] for place in places], self._model.device)
-            read = self._model.encoder(*ids)
-            if len(places) < len(begun):
+            read = self._model.encoder(*padded([sources[place] for place in places], device))
+            if len(places) < count:
                 where = {place: number for number, place in enumerate(places)}
                 read = read.of([where[text.place] for text in begun])
             numbers = np.full((count, slots.most), -1.0)
-            for number, text in enumerate(begun):
+            for row, text in zip(numbers, begun, strict=True):
+                text.age = 0
                 if text.numbers is not None:
-                    numbers[number, :most] = text.numbers
-            on_device = torch.from_numpy(numbers).to(self._model.device)
-            slots.fill(own, read, self._model.start, on_device)
+                    row[: len(text.numbers)] = text.numbers
+            slots.fill(own, read, self._model.start, torch.from_numpy(numbers).to(device))
             for slot, text in zip(own, begun, strict=True):
-                self._texts[slot], self._ages[slot] = text, 0
-
-    def _fewer(self, slots: Slots, rows: int) -> int:
-        """Use half of the slots, as often as that is enough for the texts there are."""
-        live = [slot for slot, text in enumerate(self._texts) if text is not None]
-        fewer = min(rows, _size(len(live), _SLOTS))
-        if fewer < rows and 2 * fewer <= rows:
-            slots.move(live)
-            lacking = fewer - len(live)
-            self._ages = [self._ages[slot] for slot in live] + [0] * lacking
-            self._texts = [self._texts[slot] for slot in live] + [None] * lacking
-            return fewer
-        return rows
+                held[slot] = text
 
     def _step(
         self, slots: Slots, drawn: Drawn | None, shape: tuple[int, int, int]
@@ -138,25 +134,33 @@ class InSlots:
             self._steps[key] = self._graphs.of(step)
         return self._steps[key]
 
-    def _note(self, slots: Slots, most: int) -> None:
-        """Take down what has ended."""
-        ended = slots.ended[: len(self._texts)].tolist()
-        done = [
-            slot
-            for slot, text in enumerate(self._texts)
-            if text is not None and (ended[slot] or self._ages[slot] >= most)
-        ]
+    def _take_down(self, slots: Slots, held: list[Text | None], most: int) -> None:
+        """Texts that have ended go from their slots."""
+        ended = slots.ended[: len(held)].tolist()
+        done = {
+            slot: text
+            for slot, text in enumerate(held)
+            if text is not None and (ended[slot] or text.age >= most)
+        }
         if not done:
             return
-        written = slots.written[torch.tensor(done, device=self._model.device)].tolist()
-        for slot, tokens in zip(done, written, strict=True):
-            text = self._texts[slot]
-            assert text is not None
-            tokens = tokens[: min(most, self._ages[slot])]
+        written = slots.written[torch.tensor(list(done), device=self._model.device)].tolist()
+        for (slot, text), tokens in zip(done.items(), written, strict=True):
+            tokens = tokens[: min(most, text.age)]
             if self._model.end in tokens:
                 tokens = tokens[: tokens.index(self._model.end) + 1]
             text.written, text.done = tokens, True
-            self._texts[slot] = None
+            held[slot] = None
+
+
+def _together(slots: Slots, held: list[Text | None]) -> list[Text | None]:
+    """What the slots hold, in half as many of them where that is enough, or a quarter, ..."""
+    live = {slot: text for slot, text in enumerate(held) if text is not None}
+    fewer = _size(len(live), _SLOTS)
+    if 2 * fewer > len(held):
+        return held
+    slots.move(list(live))
+    return [*live.values(), *[None] * (fewer - len(live))]
 
 
 def rule(output: Output, drawn: Drawn | None) -> Rule:

@@ -13,10 +13,11 @@ from torch import Tensor
 from scicot.students.base import Ids
 
 # Tokens, padded: that are in memory together, and that are read at a time.
-_TOKENS = {"cpu": 65_536, "cuda": 262_144}
+_TOKENS = {"cpu": 65_536, "cuda": 2**20}
 _READ = {"cpu": 2048, "cuda": 65_536}
 _LOGITS = {"cpu": 2**24, "cuda": 2**28}  # numbers that are scored together
 _GROUP = {"cpu": 64, "cuda": 1024}  # texts that begin together
+_WHOLE = 8  # places; attention would copy masks of other widths, off a CPU
 
 
 @dataclass(slots=True)
@@ -27,6 +28,7 @@ class Text:
     numbers: Any  # that decide its tokens, one each; None for the likeliest text
     written: Ids = field(default_factory=list)
     done: bool = False
+    age: int = 0  # steps since it began in a slot
 
 
 @dataclass
@@ -75,7 +77,10 @@ class Room:
 def padded(rows: Sequence[Ids], device: torch.device) -> tuple[Tensor, Tensor]:
     """Token ids (rows x places), and how many of each row they are."""
     lengths = torch.tensor([len(row) for row in rows])
-    ids = np.zeros((len(rows), int(lengths.max())), np.int64)
+    width = int(lengths.max())
+    if device.type != "cpu":
+        width = -(-width // _WHOLE) * _WHOLE
+    ids = np.zeros((len(rows), width), np.int64)
     for place, row in enumerate(rows):
         ids[place, : len(row)] = row
     return torch.from_numpy(ids).to(device), lengths.to(device)
