@@ -7,7 +7,8 @@ goes wrong with it, all others hear of.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any, TypeVar
 
@@ -57,11 +58,26 @@ def join(device: str) -> bool:
 
 def leave() -> None:
     """Let the others go; nothing is left to say. Who comes later may join again."""
+    import accelerate
     import torch.distributed as dist
-    from accelerate import PartialState
 
     dist.destroy_process_group()
-    PartialState._reset_state()
+    accelerate.state.AcceleratorState._reset_state(reset_partial_state=True)
+
+
+@contextmanager
+def met(device: str) -> Iterator[None]:
+    """Among the others, and no more at the end, be it reached or stopped at by all: a process that
+    just ends may be aborted, for its threads that listen to the others."""
+    new = join(device)
+    try:
+        yield
+    except KeyboardInterrupt:
+        if new:
+            leave()
+        raise
+    if new:
+        leave()
 
 
 def talking() -> Any:

@@ -135,27 +135,29 @@ def _train(
     if push_to_hub:
         hub.check_push(push_to_hub)
     files = [files] if isinstance(files, str | os.PathLike) else files
-    processes.join(settings.device)
-    if processes.rank():
-        reporter = Muted(reporter)
-    reader = Reader(stage, settings, options, reporter)
-    if processes.count() > 1 and STDOUT in [*files, *reader.dev_files]:
-        raise ScicotError("-: several processes cannot share standard input; name a file")
-    for source in [*files, *reader.dev_files, *equal_to, student]:
-        if Path(source).exists() and Path(source).resolve().is_relative_to(place.resolve()):
-            raise ScicotError(f"{os.fspath(source)}: lies in -o {place}; name another directory")
-    lessons = reader.read(files)
-    parts = reader.part(lessons)
-    data = [_described(file) for file in files]
-    data += [{**_described(file), "split": "dev"} for file in reader.dev_files]
-    work = Work(place, stage, student, settings, parts.train, parts.dev, data)
-    if equal_to:
-        work = as_much_as(equal_to, work, reporter)
-    with ExitStack() as held:
-        processes.by_first(lambda: held.enter_context(_kept(place)))
-        manifest = train_all(work, parts.folds, force, report_to, reporter)
-    if push_to_hub and processes.rank() == 0:
-        reporter.note(f"{place} is at {hub.push(place, push_to_hub, reporter)}")
+    with processes.met(settings.device):
+        if processes.rank():
+            reporter = Muted(reporter)
+        reader = Reader(stage, settings, options, reporter)
+        if processes.count() > 1 and STDOUT in [*files, *reader.dev_files]:
+            raise ScicotError("-: several processes cannot share standard input; name a file")
+        for source in [*files, *reader.dev_files, *equal_to, student]:
+            if Path(source).exists() and Path(source).resolve().is_relative_to(place.resolve()):
+                raise ScicotError(
+                    f"{os.fspath(source)}: lies in -o {place}; name another directory"
+                )
+        lessons = reader.read(files)
+        parts = reader.part(lessons)
+        data = [_described(file) for file in files]
+        data += [{**_described(file), "split": "dev"} for file in reader.dev_files]
+        work = Work(place, stage, student, settings, parts.train, parts.dev, data)
+        if equal_to:
+            work = as_much_as(equal_to, work, reporter)
+        with ExitStack() as held:
+            processes.by_first(lambda: held.enter_context(_kept(place)))
+            manifest = train_all(work, parts.folds, force, report_to, reporter)
+        if push_to_hub and processes.rank() == 0:
+            reporter.note(f"{place} is at {hub.push(place, push_to_hub, reporter)}")
     return manifest
 
 
