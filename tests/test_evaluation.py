@@ -29,7 +29,9 @@ def test_what_cannot_be_judged_is_said(tmp_path: Path, recorder: Recorder) -> No
         evaluate([write_rows(tmp_path / "none.jsonl", unlabelled)])
     some = write_rows(tmp_path / "some.jsonl", [*rows_of("AB")[1:], unlabelled[0]])
     assert evaluate([some], reporter=recorder).systems[0].questions == 1
-    assert "1 row without a gold answer" in recorder.warnings[0]
+    assert recorder.warnings == [
+        f"{some}: 1 of 2 rows has no gold answer, first at {some}:2; left out"
+    ]
     questions = [{k: v for k, v in row.items() if k != "prediction"} for row in rows_of("A")]
     with pytest.raises(ScicotError, match=r'q.jsonl:1: has no "prediction"'):
         evaluate([write_rows(tmp_path / "q.jsonl", questions)])

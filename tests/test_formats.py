@@ -102,11 +102,11 @@ def test_the_given_row_is_left_alone_and_a_converted_one_stays(row: Row) -> None
     assert to_question_row(once) == once
 
 
-def test_numeric_labels_are_labels_not_positions() -> None:
+def test_strings_of_digits_are_labels_and_integers_are_indices() -> None:
     row = {**FLAT, "choices": {"text": ["x", "y", "1"], "label": ["1", "2", "3"]}}
     assert question({**row, "answerKey": "1"}).text_of("1") == "x"
     assert question({**row, "answerKey": "1"}).answer == "1"
-    assert question({**row, "answerKey": 2}).answer == "2"
+    assert question({**row, "answerKey": 1}).answer == "2"
     columns = {"question": STEM, "option_1": "x", "option_2": "y", "answer": "2"}
     assert question(columns).answer == "2"
     from_zero = {"question": STEM, "choice0": "x", "choice1": "y", "answer": "0"}
@@ -115,11 +115,11 @@ def test_numeric_labels_are_labels_not_positions() -> None:
     assert question(arc).text_of("2") == "y"
 
 
-def test_plain_lists_look_for_the_text_first() -> None:
-    assert question({**PLAIN, "choices": ["B", "A"], "answer": "A"}).answer == "B"
+def test_the_gold_answers_of_plain_lists() -> None:
+    assert question({**PLAIN, "choices": ["B", "A"], "answer": "A"}).answer == "A", "a label"
     twice = {**PLAIN, "choices": ["bus", "bridge", "bridge"], "answer": "bridge"}
     assert question(twice).answer == "B", "the first of two"
-    assert question({**PLAIN, "choices": ["2", "1"], "answer": 1}).answer == "B", "a position"
+    assert question({**PLAIN, "choices": ["2", "1"], "answer": 1}).answer == "B", "an index"
     assert question({**PLAIN, "choices": ["2", "1"], "answer": "1"}).answer == "B", "a text"
     assert question({**PLAIN, "answer": -1}).answer is None, "the Hub's hidden test answers"
 
@@ -135,7 +135,7 @@ def test_plain_lists_look_for_the_text_first() -> None:
         {**PLAIN, "answer": True},
         {**PLAIN, "answer": 1.0},
         {**FLAT, "answerKey": "C"},
-        {**FLAT, "answerKey": 1},
+        {**FLAT, "answerKey": 2},
         {**NESTED, "answerKey": "E"},
         {"question": STEM, "A": "wood", "B": "copper", "answer": "2"},
         {**SAMPLES["own"], "answer": ["B"]},
@@ -148,8 +148,8 @@ def test_a_gold_answer_that_names_no_choice_is_refused(row: Row) -> None:
 
 def test_an_unfilled_answer_gives_way_to_a_filled_key() -> None:
     assert question({**SAMPLES["own"], "answer": None, "answerKey": "A"}).answer == "A"
-    both = question({**FLAT, "answer": "A"})
-    assert both.answer == "A"
+    both = question({**FLAT, "answer": "copper"})
+    assert both.answer == "B"
     assert both.extra["answerKey"] == "B"
 
 
@@ -246,9 +246,12 @@ def test_what_is_wrong_is_said_in_one_line(row: Row, message: str) -> None:
 
 names = st.sampled_from(
     ["question", "choices", "answer", "answerKey", "stem", "question_stem", "A", "B", "choice1",
-     "id", "hint", "image", "lecture", "meta", "context", "text", "label", "sample"]
+     "id", "hint", "image", "lecture", "meta", "context", "text", "label", "sample", "premise",
+     "choice2"]
 )  # fmt: skip
-texts = st.one_of(st.sampled_from(["", "A", "B", "x (A) y (B) z", '["a", "b"]', "1"]), st.text())
+texts = st.one_of(
+    st.sampled_from(["", "A", "B", "cause", "x (A) y (B) z", '["a", "b"]', "1"]), st.text()
+)
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | texts,
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(names | texts, inner, max_size=5),
@@ -277,10 +280,15 @@ def test_any_row_is_a_question_or_a_row_problem(row: Row) -> None:
         assert "\n" not in str(problem)  # noqa: PT017 (most rows are to raise, but not all)
     else:
         assert Question.from_row(read.to_row()) == read
+        assert question(read.to_row()) == read, "what scicot writes, scicot reads alike"
+
+
+# Texts that are no labels, in whatever capitals.
+texts_alone = st.text(min_size=1).filter(lambda text: len(text.strip().casefold()) > 1)
 
 
 @given(
-    st.lists(st.text(min_size=1).filter(str.strip), min_size=2, max_size=26, unique_by=str.strip),
+    st.lists(texts_alone, min_size=2, max_size=26, unique_by=str.strip),
     st.data(),
 )
 def test_each_spelling_of_the_gold_answer_means_the_same_choice(

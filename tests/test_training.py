@@ -226,9 +226,11 @@ def test_rows_that_teach_nothing_are_counted(tmp_path: Path, recorder: Recorder)
         [file], tmp_path / "run", student="scratch:tiny", settings=TINY, reporter=recorder
     )
     assert manifest.metrics["rows"] == 3
-    assert recorder.warnings == ["1 rows left out: no gold answer"]
+    assert recorder.warnings == [
+        f"{file}: 1 of 4 rows has no gold answer, first at {file}:1; left out"
+    ]
     unlabelled = write_rows(tmp_path / "none.jsonl", [rows[0]])
-    with pytest.raises(ScicotError, match="no row is left to train on"):
+    with pytest.raises(ScicotError, match="no row has a gold answer to learn from "):
         train_answer([unlabelled], tmp_path / "none", student="scratch:tiny", settings=TINY)
 
 

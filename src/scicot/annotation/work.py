@@ -8,6 +8,7 @@ from pathlib import Path
 
 from scicot import sources
 from scicot.annotation.asking import Asking
+from scicot.annotation.batches import plans_of
 from scicot.annotation.budget import Budget
 from scicot.annotation.watermark import done_before
 from scicot.config import GenerateSettings
@@ -16,6 +17,11 @@ from scicot.reporting import Reporter
 from scicot.teachers import Teacher, load_teacher
 
 COMMAND = "generate-rationales"
+_FILTER_NEEDS_GOLD = sources.NeedsGold(
+    "by which --keep correct filters",
+    "their rationales are kept unfiltered",
+    "give --keep all if no filter is meant",
+)
 
 
 @dataclass(frozen=True)
@@ -48,12 +54,15 @@ def prepare(
 ) -> Work:
     """Check what was asked for; raises ScicotError where it cannot be done. What earlier runs have
     come through for the same output is not read again."""
+    # A batch that an earlier version sent without this check is paid for, so it is still fetched.
+    fetching = settings.cancel_batches or (output is not None and bool(plans_of(output)))
     rows = sources.questions(
         questions,
         limit=limit,
         skip_invalid=skip_invalid,
         empty_pipe=True,
         reporter=reporter,
+        gold=None if settings.keep == "all" or fetching else _FILTER_NEEDS_GOLD,
         check=_has_answer if settings.reveal_answer == "always" else None,
     )
     shown = [] if examples is None else list(sources.rationales(examples, reporter=reporter))
@@ -77,6 +86,8 @@ def prepare(
             )
         identity = getattr(teacher, "identity", None)
         asking = replace(asking, teacher=teacher.name, identity=identity)
+    if unique is None:
+        rows.look_ahead()
     total = None if unique is None else unique * settings.samples
     source = os.fspath(questions)
     return Work(rows, source, total, teacher, asking, budget, settings, reporter)
@@ -84,4 +95,5 @@ def prepare(
 
 def _has_answer(question: Question) -> None:
     if question.answer is None:
-        raise RowProblem("has no gold answer, which --reveal-answer shows to the teacher")
+        told = sources.unused_fields(question.extra)
+        raise RowProblem(f"has no gold answer, which --reveal-answer shows to the teacher {told}")

@@ -33,6 +33,7 @@ from scicot.records import (
 )
 from scicot.reporting import Reporter, counted, number_of, some_of
 
+_NEEDS_GOLD = sources.NeedsGold("to judge by", "left out")
 _KEPT = 10  # ids that a message may name
 _SHOWN = 60  # characters of a question that has no id to be named by
 
@@ -56,7 +57,11 @@ class Answers:
         self._asked: _Asked | None = None
         if questions is not None:
             rows = sources.questions(
-                questions, limit=limit, skip_invalid=skip_invalid, reporter=reporter
+                questions,
+                limit=limit,
+                skip_invalid=skip_invalid,
+                gold=_NEEDS_GOLD,
+                reporter=reporter,
             )
             self._limit = None  # it is of questions, then
             with reporter.task(f"reading {os.fspath(questions)}") as task:
@@ -70,6 +75,7 @@ class Answers:
             convert=_Reading(self._asked, self._per_character).convert,
             limit=self._limit,
             skip_invalid=self._skip_invalid,
+            gold=_NEEDS_GOLD if self._asked is None else None,
             reporter=self._reporter,
         )
         seen: set[str] = set()
@@ -197,6 +203,8 @@ def _answer_of(row: Row, question: Question, shown: Question | None) -> Row:
     """What a row says beside its question: an answer is a label or the text of a choice. Labels are
     those that the row shows, where it shows its question, else the question's."""
     own = {name: value for name, value in columns.cells(row).items() if name not in QUESTION_FIELDS}
+    for name in fields.gold_fields(own):  # the gold answer is the question's
+        del own[name]
     if shown is None and isinstance(row.get("rationale"), str):
         own["rationales"] = [own.pop("rationale")]
     if "prediction" not in own and "conclusion" not in own:
@@ -206,37 +214,33 @@ def _answer_of(row: Row, question: Question, shown: Question | None) -> Row:
     if "prediction" in own:
         label = _label_of(own["prediction"], theirs)
         own["prediction"] = None if label is None else ours[label]
-    if own.get("conclusion") in ours:
-        own["conclusion"] = ours[own["conclusion"]]
+    if isinstance(own.get("conclusion"), str):
+        own["conclusion"] = ours.get(own["conclusion"], own["conclusion"])
     if isinstance(own.get("scores"), dict):
         own["scores"] = {ours.get(label, label): p for label, p in own["scores"].items()}
     return own
 
 
 def _label_of(said: Any, question: Question) -> str | None:
-    """The label meant, None for a blank; RowProblem where none is, or one and another."""
+    """The label meant, read as gold answers are; None for a blank, RowProblem where none is meant,
+    or one of several."""
     if fields.is_blank(said):
         return None
     if isinstance(said, bool | float | list | dict):
         raise RowProblem(f'"prediction" is {fields.shown(said)}, no label and no text of a choice')
     choices: list[dict[str, Any]] = [{"label": c.label, "text": c.text} for c in question.choices]
-    found = {fields.label_named(str(said), choices), fields.label_of_text(str(said), choices)}
-    if found == {None}:
-        found = {lm_eval.label_in(str(said), question)}
-    if isinstance(said, int) and found == {None} and 0 <= said < len(choices):
-        found = {question.labels[said]}  # a place, as gold answers may be
-    found -= {None}
-    if len(found) > 1:
-        raise RowProblem(
-            f'"prediction" is {fields.shown(said)}, in {question.id!r} the label of one choice and'
-            " the text of another"
-        )
-    if not found:
+    reading = fields.read_choice(said, choices)
+    if reading is not None and reading.doubt:
+        raise RowProblem(f'"prediction" is {fields.shown(said)}, {reading.doubt}')
+    if reading is not None:
+        return reading.labels[0]
+    label = lm_eval.label_in(said, question) if isinstance(said, str) else None
+    if label is None:
         raise RowProblem(
             f'"prediction" is {fields.shown(said)}, neither a label of {question.id!r}'
             f" {list(question.labels)} nor the text of a choice"
         )
-    return found.pop()
+    return label
 
 
 class _Asked:

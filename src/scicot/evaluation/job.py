@@ -112,7 +112,7 @@ def evaluate(
         for file in files:
             rows = answers.of(file)
             with reporter.task(f"reading {os.fspath(file)}") as task:
-                columns.append(Column.read(file, counted(rows, task), settings.paths, reporter))
+                columns.append(Column.read(file, counted(rows, task), settings.paths))
             _tell_rejected(file, reporter)
         judged.append(Judged.of(name, columns, reporter))
     first, *others = judged

@@ -46,21 +46,13 @@ class Column:
     oracle: bool = False
 
     @classmethod
-    def read(
-        cls, file: Source, rows: Iterable[Prediction], paths: Sequence[str], reporter: Reporter
-    ) -> Column:
-        """Take up the rows of a file, one for each question, with the values of these fields;
-        ScicotError where a field is missing, or nothing can be judged."""
+    def read(cls, file: Source, rows: Iterable[Prediction], paths: Sequence[str]) -> Column:
+        """Take up the rows of a file that have a gold answer, one for each question, with the
+        values of these fields; ScicotError where a field is missing, or nothing can be judged."""
         column = cls(os.fspath(file), fields={path: [] for path in paths})
-        unlabelled = 0
         for row in rows:
-            if row.question.answer is None:
-                unlabelled += 1
-            else:
+            if row.question.answer is not None:
                 column._add(row, row.question, row.question.answer)
-        if unlabelled:
-            told = number_of(unlabelled, "row")
-            reporter.warn(f"{column.file}: {told} without a gold answer left out")
         if not column.ids:
             raise ScicotError(f"{column.file}: no row has a gold answer to judge by")
         return column

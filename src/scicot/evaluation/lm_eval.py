@@ -19,6 +19,7 @@ from scicot.formats import fields, to_question_row
 from scicot.records import PREDICTION_FIELDS, Question, Row, RowProblem
 from scicot.replies import read_reply
 
+_INDEX_DIGITS = 9  # more are no index, and too many no number that Python reads
 FILTER = "lm_eval_filter"  # among a prediction's models: which filter read the answer
 
 
@@ -39,11 +40,13 @@ def question_of(row: Row) -> Question | None:
     choices = fields.lettered([text.strip() for text in texts])
     identity = row["doc"].get("id", row.get("doc_hash"))
     question = {"id": identity, "question": prompts[0].strip(), "choices": choices}
-    target = str(row.get("target"))
-    if target.isdecimal() and int(target) < len(choices):
-        question["answer"] = choices[int(target)]["label"]
+    index = _target_index(row)
+    if index is None:
+        # Not by its label: these letters are ours, and the harness does not know them.
+        labels = fields.labels_of_text(str(row.get("target")), choices)
+        question["answer"] = labels[0] if labels else None
     else:
-        question["answer"] = fields.label_of_text(target, choices)
+        question["answer"] = choices[index]["label"] if index < len(choices) else None
     return Question.from_row(question)
 
 
@@ -101,14 +104,20 @@ def _log_likelihoods(row: Row, question: Question, *, per_character: bool) -> li
 def _check_target(row: Row, question: Question) -> None:
     """The harness names the place of the right choice; another than the question's gold answer
     means that choices stand in another order."""
-    target, labels = str(row.get("target")), question.labels
-    if question.answer is None or not target.isdecimal() or target in labels:
+    index, labels = _target_index(row), question.labels
+    if question.answer is None or index is None or str(row.get("target")) in labels:
         return
-    if int(target) != labels.index(question.answer):
+    if index != labels.index(question.answer):
         raise RowProblem(
-            f'"target" is {target}, counted from 0, and the answer to {question.id!r} is'
+            f'"target" is {index}, counted from 0, and the answer to {question.id!r} is'
             f" {question.answer!r}; the choices of the log stand in another order"
         )
+
+
+def _target_index(row: Row) -> int | None:
+    """The "target" where it is an index; digits beyond any index are none."""
+    target = str(row.get("target"))
+    return int(target) if target.isdecimal() and len(target) <= _INDEX_DIGITS else None
 
 
 def _arguments(row: Row, name: str, place: int) -> list[str]:
@@ -141,6 +150,8 @@ def label_in(said: str, question: Question) -> str | None:
     """The label in a text such as "(b)", "B." or "Wood", for a choice "wood"; None without one."""
     choices: list[dict[str, Any]] = [{"label": c.label, "text": c.text} for c in question.choices]
     alone = said.strip().strip("().").strip()
-    named = fields.label_named(alone, choices) or fields.label_of_text(alone, choices)
+    reading = fields.read_choice(alone, choices)
+    if reading is not None:
+        return None if reading.doubt else reading.labels[0]
     folded = [own["label"] for own in choices if own["text"].strip().casefold() == alone.casefold()]
-    return named or (folded[0] if len(folded) == 1 else None)
+    return folded[0] if len(folded) == 1 else None

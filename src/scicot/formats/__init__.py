@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import json
 
-from scicot.formats import ai2_flat, ai2_nested, columns, own, plain_list, scienceqa
+from scicot.formats import ai2_flat, ai2_nested, columns, copa, own, plain_list, scienceqa
 from scicot.formats.fields import Format, NotText
 from scicot.records import Row, RowProblem
 
@@ -23,7 +23,8 @@ __all__ = ["NotText", "to_question_row"]
 
 
 _FORMATS: tuple[Format, ...] = (
-    own,  # first, since most rows are scicot's
+    copa,  # first, since its "question" holds no question, whatever the form of its choices
+    own,
     ai2_nested,
     ai2_flat,
     scienceqa,  # before plain_list, whose choices it shares

@@ -22,10 +22,10 @@ from scicot.records import Row, RowProblem
 
 _NAMES = {
     "question": tuple(name.lower() for name in fields.QUESTION_NAMES[:-1]),
-    "answer": ("answer", "answerkey", "answer_key", "correct"),
     "id": ("id", "questionid", "question_id"),
     "prediction": ("prediction",),
 }
+_CORRECT = "correct"  # the answer's column, or a mark of right and wrong
 _CHOICE = re.compile(r"(?:(choice|option)[ _-]?)?([a-z]|\d{1,2})", re.IGNORECASE)
 _MARK = re.compile(r"(?<!\S)\(([A-Z]|[1-9])\)")
 
@@ -73,8 +73,13 @@ def convert(row: Row) -> Row:
 
 
 def _renamed(row: Row) -> Row:
-    """The row with its question, answer and id under our names, the first filled column of each."""
+    """The row with its question, id and prediction under our names, the first filled column of
+    each. The column "correct" is the answer only where no other column holds it."""
     row = dict(row)
+    if not fields.gold_fields(row):
+        correct = next((name for name in row if name.lower() == _CORRECT), None)
+        if correct is not None:
+            row["answer"] = row.pop(correct)
     for ours, aliases in _NAMES.items():
         found = [name for alias in aliases for name in row if name.lower() == alias]
         name = fields.first_filled(row, found) or next(iter(found), None)

@@ -2,13 +2,23 @@
 
 Gold answers met in the wild, for the choices A "wood", B "copper", C "glass":
 
-    "B"   "b"   "copper"   1 (a position, counted from 0)   "" or null (unlabelled)
+    "B"   "b"   "copper"   1 (an index, counted from 0)   "" or null or -1 (unlabelled)
+
+One rule reads all of them, in every format, and predictions too (`read_choice`):
+
+1. A JSON string that is exactly a label is that label, whatever the texts of the choices are.
+2. A JSON integer is an index. Past the last one it may be a label, see `_read_integer`.
+3. Any other string is the text of a choice, or a label in other capitals.
+
+A row may hold its gold answer in several fields (`gold_fields`): what all of them can mean counts.
 """
 
 from __future__ import annotations
 
 import reprlib
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 from string import ascii_uppercase
 from typing import Any, Protocol
 
@@ -16,7 +26,10 @@ from scicot.records import Row, RowProblem
 
 # The first of these names that holds something is read; the others are fields of the user's own.
 QUESTION_NAMES = ("question", "question_stem", "stem", "prompt", "Question")
-ANSWER_NAMES = ("answer", "answerKey", "AnswerKey")
+# The fields of the gold answer, as `plain_name` writes them: "answerKey" and "Answer Key" count.
+GOLD_NAMES = ("answer", "answerkey")
+# What integer columns of the Hub hold where the gold answer of a test set is kept secret.
+_HIDDEN = ("-1", -1)
 
 ChoiceRow = dict[str, Any]
 
@@ -79,40 +92,138 @@ def rebuilt(
     return {"question": row[source], "choices": choices, "answer": answer, **rest}
 
 
-def labelled(row: Mapping[str, Any], choices: list[ChoiceRow]) -> Row:
-    """A row whose choices came with labels: the gold answer is a label, or else a choice's text."""
-    name = first_filled(row, ANSWER_NAMES)
-    answer = None if name is None else gold_of_labelled(name, row[name], choices)
-    return rebuilt(row, choices, answer, used=[name])
+def labelled(
+    row: Mapping[str, Any], choices: list[ChoiceRow], *, names: Sequence[str] = GOLD_NAMES
+) -> Row:
+    """The row in scicot's schema, with the label that its gold fields (`names`) agree on."""
+    answer, used = read_gold(row, choices, names)
+    return rebuilt(row, choices, answer, used=[used])
 
 
-def gold_of_labelled(name: str, value: Any, choices: Sequence[ChoiceRow]) -> str:
-    """The label meant where the choices have labels of their own (3 is the label "3" then)."""
-    if isinstance(value, int) and not isinstance(value, bool):
-        value = str(value)
-    if isinstance(value, str):
-        label = label_named(value, choices) or label_of_text(value, choices)
-        if label is not None:
-            return label
-    raise RowProblem(f'"{name}" is {shown(value)}, neither a label nor the text of a choice')
+@lru_cache(maxsize=1024)
+def plain_name(name: str) -> str:
+    """A field's name for comparison: "Answer Key" and "answer_key" are "answerkey"."""
+    return "".join(character for character in name.lower() if character not in " _-")
 
 
-def label_named(value: str, choices: Sequence[ChoiceRow]) -> str | None:
-    """The label that is this value, or that it is but for capitals and spaces around."""
+def gold_fields(row: Mapping[str, Any], names: Sequence[str] = GOLD_NAMES) -> list[str]:
+    """The fields that hold something and are read as the gold answer, in the order of `names`."""
+    found = [name for name in row if plain_name(name) in names and not is_blank(row[name])]
+    return sorted(found, key=lambda name: names.index(plain_name(name)))
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """The labels that a value can mean; with `doubt` it takes another field to choose.
+
+    Several labels without a doubt are choices of the same text, of which the first is taken.
+    """
+
+    labels: tuple[str, ...]
+    doubt: str = ""
+
+
+def read_gold(
+    row: Mapping[str, Any], choices: Sequence[ChoiceRow], names: Sequence[str] = GOLD_NAMES
+) -> tuple[str | None, str | None]:
+    """The gold label and the field that tells it; (None, None) for an unlabelled row.
+
+    A field that names no choice is ignored where another one does. Raises RowProblem where none
+    does, and where two fields name different choices.
+    """
+    readings: dict[str, Reading] = {}
+    unread = ""
+    for name in gold_fields(row, names):
+        reading = read_choice(row[name], choices)
+        if reading is not None:
+            readings[name] = reading
+        elif row[name] not in _HIDDEN:
+            unread = unread or name
+    if readings:
+        return _agreed(row, readings)
+    if unread:
+        raise RowProblem(
+            f'"{unread}" is {shown(row[unread])}, neither a label nor the text of a choice nor an'
+            f" index (a JSON integer from 0 to {len(choices) - 1})"
+        )
+    return None, None
+
+
+def _agreed(row: Mapping[str, Any], readings: Mapping[str, Reading]) -> tuple[str, str]:
+    """(label, field) of what all fields can mean; RowProblem where they mean different choices."""
+    name = min(readings, key=lambda name: len(readings[name].labels))
+    for other, reading in readings.items():
+        if not set(reading.labels) & set(readings[name].labels):
+            told = [
+                f'"{own}" is {shown(row[own])}, choice {_either(reading.labels)}'
+                for own, reading in readings.items()
+                if own in (name, other)
+            ]
+            raise RowProblem(f"has two gold answers: {', and '.join(told)}; remove the wrong one")
+    if all(reading.doubt for reading in readings.values()):
+        raise RowProblem(f'"{name}" is {shown(row[name])}, {readings[name].doubt}')
+    common = set.intersection(*(set(reading.labels) for reading in readings.values()))
+    labels = readings[name].labels
+    return next((label for label in labels if label in common), labels[0]), name
+
+
+def read_choice(value: Any, choices: Sequence[ChoiceRow]) -> Reading | None:
+    """The choice that a gold answer or a prediction names; None where it names none."""
     labels = [str(choice["label"]) for choice in choices]
+    if isinstance(value, int) and not isinstance(value, bool):
+        return _read_integer(value, labels, choices)
+    if not isinstance(value, str):
+        return None
     if value in labels:
-        return value
-    folded = value.strip().casefold()
-    return next((label for label in labels if label.strip().casefold() == folded), None)
+        return Reading((value,))
+    said = value.strip()
+    exact = [label for label in labels if label.strip() == said]
+    if len(exact) == 1:
+        return Reading((exact[0],))
+    by_text = labels_of_text(said, choices)
+    folded = [label for label in labels if label.strip().casefold() == said.casefold()]
+    if len(folded) == 1 and (not by_text or folded[0] in by_text):
+        return Reading((folded[0],))
+    if folded:
+        meant = tuple(dict.fromkeys((*by_text, *folded)))
+        doubt = f"which can mean choice {_either(meant)}, by text or label; write the label exactly"
+        return Reading(meant, doubt)
+    return Reading(by_text) if by_text else None
 
 
-def label_of_text(value: str, choices: Sequence[ChoiceRow]) -> str | None:
-    """The label of the first choice with this text; data sets do have the same text twice."""
-    for choice in choices:
-        text = choice["text"]
-        if isinstance(text, str) and text.strip() == value.strip():
-            return str(choice["label"])
-    return None
+def _read_integer(
+    value: int, labels: Sequence[str], choices: Sequence[ChoiceRow]
+) -> Reading | None:
+    """An index from 0. A larger integer is a label or a text, unless others of them could be taken
+    for indices: of rows with the labels 1 to 4, those with the answers 1 to 3 are read as indices.
+    """
+    if 0 <= value < len(labels):
+        return Reading((labels[value],))
+    written = str(value)
+    named = (written,) if written in labels else labels_of_text(written, choices)
+    if not named:
+        return None
+    others = {*labels, *(choice["text"] for choice in choices if isinstance(choice["text"], str))}
+    if others.isdisjoint(map(str, range(len(labels)))):
+        return Reading(named)
+    doubt = (
+        f"an integer, so an index from 0, and the last one is {len(labels) - 1}; it is also the"
+        f" label or text of choice {_either(named)}, so write it as a string"
+    )
+    return Reading(named, doubt)
+
+
+def labels_of_text(said: str, choices: Sequence[ChoiceRow]) -> tuple[str, ...]:
+    """The labels of the choices with this text; data sets do have the same text twice."""
+    return tuple(
+        str(choice["label"])
+        for choice in choices
+        if isinstance(choice["text"], str) and choice["text"].strip() == said.strip()
+    )
+
+
+def _either(labels: Sequence[str]) -> str:
+    return " or ".join(map(shown, labels))
 
 
 def shown(value: Any) -> str:

@@ -11,17 +11,31 @@ from typing import Any
 from scicot.formats import fields
 from scicot.records import MAPPING, Row
 
+# Likely names of a second gold field, spelled out: comparing them as fields.gold_fields does would
+# slow down the reading of all rows.
+_SECOND = frozenset(
+    ("answerKey", "AnswerKey", "answerkey", "answer_key", "answer key", "Answer Key", "Answer")
+)
+
 
 def matches(row: Row) -> bool:
     """Any list but a list of strings: Question.from_row then says what is wrong with an entry."""
     choices = row.get("choices")
-    return isinstance(choices, list) and not (choices and all(isinstance(c, str) for c in choices))
+    if not isinstance(choices, list):
+        return False
+    if not choices or not isinstance(choices[0], str):  # all others need not be looked at
+        return True
+    return not all(isinstance(choice, str) for choice in choices)
 
 
 def convert(row: Row) -> Row:
     choices, answer = row["choices"], row.get("answer")
     plain = isinstance(row.get("question"), str) and isinstance(answer, str)
-    if plain and any(isinstance(own, dict) and own.get("label") == answer for own in choices):
+    if (
+        plain
+        and any(isinstance(own, dict) and own.get("label") == answer for own in choices)
+        and _SECOND.isdisjoint(row)
+    ):
         return row  # nothing is to be done, as for nearly all rows of the longest files
     return fields.labelled(row, choices) if all(map(_is_choice, choices)) else row
 

@@ -6,9 +6,11 @@
 
 A source may be JSON lines, another JSON file or a table, in any format of scicot.formats. places.py
 opens it, files.py tells its kind, documents.py reads JSON, tables.py CSV and hub.py the Hub;
-rows.py makes records of what these find, and kinds.py questions, rationales or predictions of them.
+rows.py makes records of what these find, gold.py checks that they have gold answers where a command
+needs them, and kinds.py questions, rationales or predictions of them.
 """
 
+from scicot.sources.gold import NeedsGold, unused_fields
 from scicot.sources.kinds import (
     Kind,
     count_unique,
@@ -25,6 +27,7 @@ from scicot.sources.rows import Counts, NotAsked, Rows
 __all__ = [
     "Counts",
     "Kind",
+    "NeedsGold",
     "NotAsked",
     "Prefix",
     "Rows",
@@ -38,4 +41,5 @@ __all__ = [
     "rationales",
     "sha256_of",
     "unique",
+    "unused_fields",
 ]

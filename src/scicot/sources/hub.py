@@ -64,6 +64,7 @@ def _load(source: str, address: Address) -> Any:
     # With no network `datasets` retries for half a minute; told so, it takes what it has at once.
     datasets.config.HF_HUB_OFFLINE = offline or not hub_answers(address.repository)
     try:
+        # Since its version 4 it runs no loading script of a repository, and takes no option to.
         table = datasets.load_dataset(address.repository, address.config, split=address.split)
     except ConnectionError:
         raise ScicotError(

@@ -19,6 +19,7 @@ from scicot.records import (
     content_id,
 )
 from scicot.reporting import Reporter, counted, number_of
+from scicot.sources.gold import NeedsGold
 from scicot.sources.places import Source
 from scicot.sources.rows import Rows
 from scicot.sources.seen import Seen
@@ -39,6 +40,7 @@ class Options(TypedDict, total=False):
     limit: int | None
     skip_invalid: bool
     empty_pipe: bool
+    gold: NeedsGold | None
     reporter: Required[Reporter]
 
 

@@ -6,11 +6,11 @@ import hashlib
 import io
 import os
 import stat
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from scicot import standard_input
 from scicot.errors import InvalidRow, ScicotError
 from scicot.records import Row
 from scicot.sources import documents, files, hub
@@ -45,9 +45,10 @@ def _entries(source: str, arrival: Arrival) -> Iterator[Entry]:
     if source.startswith(hub.PREFIX):
         yield from hub.entries(source)
     elif source == "-":
-        if sys.stdin is None:
+        data = standard_input.stream()
+        if data is None:
             raise ScicotError("<stdin>: closed; nothing can be read from it")
-        yield from files.entries(arrival.watch(sys.stdin.buffer), display_name(source))
+        yield from files.entries(arrival.watch(data), display_name(source))
     else:
         with _opened(source) as stream:
             watched = arrival.watch(stream)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from typing import Generic, TypeVar
 
 from scicot.errors import InvalidRow, ScicotError
@@ -14,15 +15,19 @@ from scicot.formats import NotText, to_question_row
 from scicot.records import (
     Row,
     RowProblem,
+    holds_half_characters,
 )
-from scicot.reporting import Reporter, number_of
+from scicot.reporting import Muted, Reporter, number_of
 from scicot.sources.arrival import Arrival
+from scicot.sources.gold import GoldTally, NeedsGold
 from scicot.sources.places import Source, display_name, is_rereadable, located_rows
 from scicot.sources.prefix import Prefix
 
 T = TypeVar("T")
 
 _INVALID_SHOWN = 5
+_WINDOW = 20  # rows of a stream that are looked at before the first of them is used
+_PAUSE_SECONDS = 1.0  # that a stream may take before it is judged by the rows that have arrived
 
 
 @dataclass(slots=True)
@@ -37,6 +42,9 @@ class Counts:
     first_not_asked: str = ""  # an id
     first_invalid: str = ""
     first_twins: str = ""
+    mended: int = 0  # rows in whose rationales half a character was replaced
+    first_mended: str = ""
+    gold: GoldTally | None = None  # where the command needs gold answers
 
 
 class NotAsked(RowProblem):
@@ -51,7 +59,8 @@ class Rows(Generic[T]):
     the row holds several. `limit` counts these records. The first invalid row raises InvalidRow
     unless `skip_invalid`; a source that gives no record at all raises ScicotError at its end,
     unless it is a pipe through which nothing came and `empty_pipe` says that there was nothing to
-    do, then.
+    do, then. With `gold` a source in which no row has a gold answer raises ScicotError at its end,
+    and rows without one are counted.
     """
 
     def __init__(
@@ -63,6 +72,7 @@ class Rows(Generic[T]):
         limit: int | None = None,
         skip_invalid: bool = False,
         empty_pipe: bool = False,
+        gold: NeedsGold | None = None,
         reporter: Reporter,
     ) -> None:
         if limit is not None and not 1 <= limit <= sys.maxsize:
@@ -74,10 +84,13 @@ class Rows(Generic[T]):
         self._limit = limit
         self._skip_invalid = skip_invalid
         self._empty_pipe = empty_pipe
+        self._gold = gold
         self._reporter = reporter
         self._told = False  # a second reading repeats no warning
         self._arrival = Arrival()
         self.passed: Prefix | None = None  # what is passed over
+        self._ahead: deque[T] = deque()  # read by look_ahead, and not used yet
+        self._begun: Iterator[T] | None = None  # what comes behind these
 
     @property
     def rereadable(self) -> bool:
@@ -99,7 +112,9 @@ class Rows(Generic[T]):
         """What was read so far, which can be passed over another time; None where it cannot."""
         tally = self._arrival.tally
         before = self.passed.rows if self.passed else 0
-        return None if tally is None else tally.prefix(before + self.counts.rows)
+        if tally is None or self._ahead:
+            return None
+        return tally.prefix(before + self.counts.rows)
 
     def check(self) -> int:
         """Read and validate everything; how many records there are. Only where rereadable."""
@@ -107,8 +122,35 @@ class Rows(Generic[T]):
             raise ValueError(f"{display_name(self.source)} can be read only once")
         return sum(1 for _ in self)
 
+    def look_ahead(self) -> None:
+        """Read the first rows of a stream, for the next iteration to begin with; ScicotError where
+        none of them has the gold answer that is needed.
+
+        These are the rows up to the first one with a gold answer, _WINDOW at most, or as many as
+        come before the stream pauses.
+        """
+        if self._gold is None:
+            return
+        records = self._begun = self._read_all()
+        for record in records:
+            self._ahead.append(record)
+            if self.counts.gold is None or self.counts.gold.labelled:
+                return
+            if len(self._ahead) >= _WINDOW or self.idle(_PAUSE_SECONDS):
+                self.counts.gold.check(display_name(self.source), so_far=True)
+
     def __iter__(self) -> Iterator[T]:
-        self.counts = counts = Counts()
+        if self._begun is None:
+            return self._read_all()
+        begun, self._begun = self._begun, None
+        return chain(self._looked_at(), begun)
+
+    def _looked_at(self) -> Iterator[T]:
+        while self._ahead:
+            yield self._ahead.popleft()
+
+    def _read_all(self) -> Iterator[T]:
+        self.counts = counts = Counts(gold=GoldTally(self._gold) if self._gold else None)
         self._arrival = Arrival(self.passed)
         limit = self._limit
         if limit is not None and self.passed is not None:
@@ -117,6 +159,8 @@ class Rows(Generic[T]):
         for record in islice(self._records(counts), limit):
             counts.rows += 1
             yield record
+        if counts.gold is not None:
+            self._check_gold(counts.gold)
         if not self._told:
             self._tell(counts)
             self._told = True
@@ -127,6 +171,23 @@ class Rows(Generic[T]):
             if not (nothing_came and self._empty_pipe):
                 raise ScicotError(why)
             self._reporter.warn(why)
+
+    def _check_gold(self, gold: GoldTally) -> None:
+        """ScicotError where no row has a gold answer; those that are passed over count too."""
+        if self.passed is not None and gold.unlabelled and not gold.labelled:
+            before = Rows(
+                self.source,
+                self._parse,
+                convert=self._convert,
+                limit=self.passed.rows,
+                skip_invalid=True,
+                gold=gold.needs,
+                reporter=Muted(self._reporter),
+            )
+            for _ in before:  # raises at its end where none of these has one either
+                if before.counts.gold is not None and before.counts.gold.labelled:
+                    return
+        gold.check(display_name(self.source))
 
     def _records(self, counts: Counts) -> Iterator[T]:
         located = located_rows(self.source, self._arrival)
@@ -158,6 +219,11 @@ class Rows(Generic[T]):
         if len(set(texts)) < len(texts):
             counts.twins += 1
             counts.first_twins = counts.first_twins or where
+        if holds_half_characters(question_row):
+            counts.mended += 1
+            counts.first_mended = counts.first_mended or where
+        if counts.gold is not None:
+            counts.gold.add(where, question_row)
         return records
 
     def _refuse(self, error: InvalidRow, counts: Counts) -> None:
@@ -177,6 +243,14 @@ class Rows(Generic[T]):
                 f"{name}: {number_of(counts.twins, 'row')} with two choices of the same text,"
                 f" first at {counts.first_twins}; kept, their labels tell them apart"
             )
+        if counts.mended:
+            self._reporter.warn(
+                f"{name}: {number_of(counts.mended, 'row')} with half a character in the rationale"
+                f" (a lone surrogate), first at {counts.first_mended}; read as U+FFFD"
+            )
+        unlabelled = counts.gold and counts.gold.warning(name, remaining=self.passed is not None)
+        if unlabelled:
+            self._reporter.warn(unlabelled)
         if counts.not_asked:
             self._reporter.warn(f"{name}: {_strangers(counts)}; left out")
         if counts.not_text:

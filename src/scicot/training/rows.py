@@ -17,6 +17,8 @@ from scicot.stages import FORMS, Stage
 from scicot.training.examples import Lesson
 from scicot.training.folds import Folds
 
+_NEEDS_GOLD = sources.NeedsGold("to learn from", "left out")
+
 
 class Options(TypedDict, total=False):
     """What both verbs take about rows."""
@@ -104,6 +106,7 @@ class Reader:
         options: Any = {
             "limit": self._options.get("limit"),
             "skip_invalid": self._options.get("skip_invalid", False),
+            "gold": None if self._stage is Stage.RATIONALE else _NEEDS_GOLD,
             "reporter": self._reporter,
         }
         with self._reporter.task("reading") as task:
@@ -120,9 +123,8 @@ class Reader:
                 for _ in sources.unique((lesson.question for lesson in rows), None):
                     pass  # two different questions of one id are told
         lessons = [lesson for lesson in rows if lesson.teaches(self._stage)]
-        if len(lessons) < len(rows):
-            why = "an empty rationale" if self._stage is Stage.RATIONALE else "no gold answer"
-            self._reporter.warn(f"{len(rows) - len(lessons)} rows left out: {why}")
+        if self._stage is Stage.RATIONALE and len(lessons) < len(rows):
+            self._reporter.warn(f"{len(rows) - len(lessons)} rows left out: an empty rationale")
         return lessons
 
     def _dev_from_files(self, train: Sequence[Lesson]) -> list[Lesson]:

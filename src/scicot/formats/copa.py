@@ -1,0 +1,85 @@
+"""COPA (SuperGLUE's, XCOPA, Balanced COPA): a premise, and which of its two choices is likelier.
+
+{"premise": "The lamp went out.", "question": "cause", "choice1": "The bulb was broken.",
+ "choice2": "The room was large.", "label": 0}
+
+"question" holds one word. The question becomes COPA's own sentence, with the premise as its
+context. The labels are A and B: COPA's choices are numbered from 1, and its "label" counts from 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from scicot.formats import ai2_flat, columns, fields, own, plain_list
+from scicot.records import Row, RowProblem
+
+# The instructions of Roemmele, Bejan and Gordon 2011, section 3.
+_SENTENCES = {
+    "cause": "What was the cause of this?",
+    "effect": "What happened as a result?",
+}
+_CHOICES = ("choice1", "choice2")
+_GOLD = (*fields.GOLD_NAMES, "label")
+
+
+def matches(row: Row) -> bool:
+    # Asked of every row, so by exact names: any other spelling of them costs time.
+    if not ("premise" in row or "Premise" in row or "PREMISE" in row):
+        question = row.get("question") or row.get("Question") or row.get("QUESTION")
+        return question in ("cause", "effect") and _CHOICES[0] in _names(row)
+    names = _names(row)
+    return _sentence(row, names) is not None or all(name in names for name in _CHOICES)
+
+
+def convert(row: Row) -> Row:
+    names = _names(row)
+    sentence = _sentence(row, names)
+    premise = row.get(names.get("premise", ""))
+    if fields.is_blank(premise) or not isinstance(premise, str):
+        if sentence is None:
+            return _as_another_format(row)
+        raise RowProblem('"premise" is missing or empty, which the question is about (COPA)')
+    context = row.get(names.get("context", ""))
+    if fields.is_blank(context):
+        context = premise
+    elif isinstance(context, str):
+        context = f"{context}\n{premise}"
+    row = {name: value for name, value in row.items() if name.lower() not in ("premise", "context")}
+    row["context"] = context
+    if sentence is None:
+        return _as_another_format(row)
+    row["question"] = sentence
+    if names["question"] != "question":
+        del row[names["question"]]
+    if all(name in names for name in _CHOICES) and "choice3" not in names:
+        return _with_two_columns(row, names)
+    return _as_another_format(row)
+
+
+def _with_two_columns(row: Row, names: Mapping[str, str]) -> Row:
+    row = columns.cells(row)
+    texts = [row.pop(names[name]) for name in _CHOICES]
+    label = names.get("label", "label")
+    if row.get(label) in ("0", "1"):  # a cell of a table
+        row[label] = int(row[label])
+    return fields.labelled(row, fields.lettered(texts), names=_GOLD)
+
+
+def _as_another_format(row: Row) -> Row:
+    others: tuple[fields.Format, ...] = (own, ai2_flat, plain_list, columns)
+    for form in others:
+        if form.matches(row):
+            return form.convert(row)
+    raise RowProblem("has a premise, but no question or no choices (COPA)")
+
+
+def _sentence(row: Row, names: Mapping[str, str]) -> str | None:
+    """COPA's question, where the row's question is the one word that stands for it."""
+    question = row.get(names.get("question", ""))
+    return _SENTENCES.get(question.strip().lower()) if isinstance(question, str) else None
+
+
+def _names(row: Row) -> dict[str, str]:
+    """The names of the row's fields, by the same in small letters."""
+    return {name.lower(): name for name in row}

@@ -1,0 +1,126 @@
+"""Rows without a gold answer, where a command needs one.
+
+A source in which no row has one is refused: most likely the answers stand in a field of another
+name, so the message lists the fields that were not used. Where some rows have one, the others are
+counted.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from scicot.errors import ScicotError
+from scicot.formats.fields import plain_name
+from scicot.records import PREDICTION_FIELDS, QUESTION_FIELDS, RATIONALE_FIELDS, Row
+from scicot.reporting import number_of
+
+_USED = {*QUESTION_FIELDS, *RATIONALE_FIELDS, *PREDICTION_FIELDS, "reason", "reply", "error"}
+_LOOKED_AT = 20  # unlabelled rows whose fields are listed
+_NAMES_SHOWN = 12
+_NAME_LENGTH = 40
+# Names that gold answers have elsewhere, as plain_name writes them, the likeliest first; and what
+# else such a name may hold.
+_LIKELY = (
+    "correctanswer", "correctoption", "correctchoice", "correct", "gold", "goldanswer",
+    "goldlabel", "key", "rightanswer", "answerindex", "answeridx", "answerlabel", "target", "label",
+    "labels", "solution", "groundtruth", "truth",
+)  # fmt: skip
+_LIKELY_PARTS = ("answer", "correct", "gold", "solution", "key")
+_UNLIKELY_PARTS = ("incorrect", "wrong", "explan", "keyword")
+
+
+@dataclass(frozen=True, slots=True)
+class NeedsGold:
+    """What a command needs gold answers for, as its messages say it."""
+
+    purpose: str  # "by which --keep correct filters"
+    left: str  # what becomes of rows without one: "left out"
+    otherwise: str = ""  # what else the user can do where no row has one
+
+
+@dataclass(slots=True)
+class GoldTally:
+    """Counts the rows of one reading with and without a gold answer."""
+
+    needs: NeedsGold
+    rows: int = 0
+    unlabelled: int = 0
+    first_unlabelled: str = ""
+    unused: dict[str, None] = field(default_factory=dict)  # names of fields, in their order
+
+    @property
+    def labelled(self) -> int:
+        return self.rows - self.unlabelled
+
+    def add(self, where: str, row: Row) -> None:
+        """Count a row in scicot's schema."""
+        self.rows += 1
+        if row.get("answer") is not None:
+            return
+        self.unlabelled += 1
+        self.first_unlabelled = self.first_unlabelled or where
+        if self.unlabelled <= _LOOKED_AT:
+            self.unused.update(dict.fromkeys(name for name in row if name not in _USED))
+
+    def check(self, name: str, *, so_far: bool = False) -> None:
+        """ScicotError where rows were counted and none has a gold answer; `so_far` where more may
+        come."""
+        if self.unlabelled and not self.labelled:
+            rows = "no row has a"
+            if so_far:
+                several = self.rows > 1
+                rows = f"none of the first {self.rows} rows has a" if several else "row 1 has no"
+            otherwise = f", or {self.needs.otherwise}" if self.needs.otherwise else ""
+            raise ScicotError(
+                f"{name}: {rows} gold answer {self.needs.purpose}"
+                f" {unused_fields(self.unused)}{otherwise}"
+            )
+
+    def warning(self, name: str, *, remaining: bool) -> str | None:
+        """One line about the rows without a gold answer; None where all rows have one.
+
+        remaining: earlier rows were read by another run.
+        """
+        if not self.unlabelled:
+            return None
+        rows = number_of(self.rows, "remaining row" if remaining else "row")
+        have = "has" if self.unlabelled == 1 else "have"
+        return (
+            f"{name}: {self.unlabelled:,} of {rows} {have} no gold answer, first at"
+            f" {self.first_unlabelled}; {self.needs.left}"
+        )
+
+
+def unused_fields(names: Iterable[str]) -> str:
+    """Which fields were not used, and what to do with the one that looks like the gold answer."""
+    unused = [name for name in names if name not in _USED]
+    if not unused:
+        return '(no field is unused); add a field named "answer"'
+    likely = _likely_gold(unused)
+    rename = (
+        'rename the one that holds the answers to "answer"'
+        if likely is None
+        else f'rename {_quoted(likely)} to "answer" if it holds the answers'
+    )
+    shown = ", ".join(map(_quoted, unused[:_NAMES_SHOWN]))
+    more = f" and {len(unused) - _NAMES_SHOWN} more" if len(unused) > _NAMES_SHOWN else ""
+    return f"(fields not used: {shown}{more}); {rename}"
+
+
+def _likely_gold(names: Sequence[str]) -> str | None:
+    plain = {plain_name(name): name for name in reversed(names)}
+    for likely in _LIKELY:
+        if likely in plain:
+            return plain[likely]
+    for part in _LIKELY_PARTS:
+        for name in names:
+            own = plain_name(name)
+            if part in own and not any(unlikely in own for unlikely in _UNLIKELY_PARTS):
+                return name
+    return None
+
+
+def _quoted(name: str) -> str:
+    return json.dumps(name[:_NAME_LENGTH], ensure_ascii=False)
