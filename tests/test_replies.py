@@ -2,7 +2,6 @@
 
 import json
 import random
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -138,7 +137,9 @@ def test_conclusion(reply: str, conclusion: str | None) -> None:
         ("The answer is option 2", question("x", "y", labels="1234"), "2"),
         ("Answer: 2", question("x", "y", labels="1234"), "2"),
         ("1. Find x.\n2. Find y.\n\nAnswer: 2", question("x", "y", labels="1234"), "2"),
-        ("The answer is 2.", question("2", "3", labels="12"), None),  # label 2, or the text 2?
+        ("The answer is 2.", question("2", "3", labels="12"), "2"),  # exactly a label: that label
+        ("Answer: C", question("C", "NO2", "O2", "CO"), "C"),
+        ("The answer is C (carbon).", question("C", "NO2", "O2", "CO"), "C"),
         ("The answer is (2).", question("2", "3", labels="12"), "2"),
         ("The answer is 2) 3", question("2", "3", labels="12"), "2"),
         ("The answer is 2 apples.", question("3 pears", "4 figs", "2 apples", labels="123"), "3"),
@@ -146,7 +147,7 @@ def test_conclusion(reply: str, conclusion: str | None) -> None:
         ("Answer: beta", question("x", "y", labels=["alpha", "beta"]), "beta"),
         ("Yes, it rains.", question("yes", "no"), "A"),
         ("The answer is vitamin C.", question("vitamin A", "vitamin C"), "B"),
-        ("The answer is A.", question("B", "A"), None),
+        ("The answer is A.", question("B", "A"), "A"),
         ("The answer is (A).", question("B", "A"), "A"),
         ("The answer is red.", question("red", "red"), None),
         ("The answer is (B) red.", question("red", "red"), "B"),
@@ -284,34 +285,30 @@ def test_any_labels_are_read(text: str, labels: list[str]) -> None:
         assert read_reply(reply, asked).conclusion in (None, *labels)
 
 
-def calls_made(text: str) -> int:
-    """Python calls during one reading: work that does not depend on the machine's mood."""
-    count = 0
-
-    def tick(*_: Any) -> None:
-        nonlocal count
-        count += 1
-
-    sys.setprofile(tick)
-    try:
-        read_reply(text, METAL)
-    finally:
-        sys.setprofile(None)
-    return count
+def test_of_a_long_reply_only_the_ends_are_read() -> None:
+    filler = "The sun is a star.\n" * 2000
+    ends = read_reply(f"Metal conducts.\n{filler}\nAnswer: B", METAL)
+    assert (ends.conclusion, ends.rationale, ends.too_long) == ("B", "", True)
+    assert read_reply(f"B\n{filler}", METAL).conclusion == "B"
+    middle = read_reply(f"{filler}The answer is B.\n{filler}", METAL)
+    assert (middle.conclusion, middle.too_long) == (None, True)
 
 
-@pytest.mark.parametrize(
-    "unit",
-    ["(", " ", "\n", "A ", "a:", "(B) ", "the answer is ", "<think>", "so,", "...", "is not ", "*"],
-)
-def test_work_grows_linearly(unit: str) -> None:
-    short, long = calls_made(unit * 500), calls_made(unit * 4000)
-    assert long < 12 * short + 1000
+def test_the_two_ends_of_a_long_reply_make_no_sentence() -> None:
+    beginning, end = " the answer is".rjust(10_000, "x"), "(B) ".ljust(10_000, "x")
+    assert read_reply(beginning + end, METAL).conclusion == "B"
+    reply = read_reply(f"{beginning}{'Metal conducts. ' * 1000}{end}", METAL)
+    assert (reply.conclusion, reply.too_long) == (None, True)
 
 
-@pytest.mark.parametrize("unit", [" ", "\n", "\t\n", "<think>", "Q:\n", "\\"])
-def test_a_megabyte_of_rubbish_is_read(unit: str) -> None:
-    assert read_reply(unit * (1_000_000 // len(unit)), METAL).conclusion is None  # or hangs
+def test_thinking_does_not_make_a_reply_too_long() -> None:
+    thinking = "Is it wood?\n" * 10_000
+    reply = read_reply(f"<think>{thinking}</think>Metal conducts.\nAnswer: B", METAL)
+    assert (reply.conclusion, reply.rationale) == ("B", "Metal conducts.")
+    assert not reply.too_long
+    ran_on = read_reply(f"Metal conducts.\nAnswer: B\nQ: What?\n{thinking}", METAL)
+    assert (ran_on.conclusion, ran_on.rationale) == ("B", "Metal conducts.")
+    assert not ran_on.too_long
 
 
 def rows(name: str) -> list[dict[str, Any]]:

@@ -26,7 +26,10 @@ SUPERSEDED = (*PREDICTION_FIELDS, *RATIONALE_FIELDS, "reason", "reply", "error")
 # Reasons that speak of a missing reply, not of a bad one: worth asking again.
 MISSING = ("error", "empty", "truncated", "refusal")
 # What a teacher that is told the answer may do better.
-FAILED = ("wrong-conclusion", "leaks-answer", "repetitive", "empty", "truncated", "refusal")
+FAILED = (
+    *("wrong-conclusion", "leaks-answer", "too-long", "repetitive", "empty"),
+    *("truncated", "refusal"),
+)
 
 
 @dataclass(frozen=True, slots=True)

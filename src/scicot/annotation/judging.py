@@ -16,7 +16,9 @@ from scicot.teachers import Reply
 NEAR_DUPLICATE = 0.9
 
 _NOTHING = ("nan", "none", "null", "n a", "na")  # as data frames write what is missing
-_SENTENCE = re.compile(r"[^.!?\n]*\w[^.!?\n]*[.!?\n]?")
+_LONGEST_NOTHING = 100  # characters, of such a word and the marks around it
+_SENTENCE = re.compile(r"[^.!?\n]+[.!?\n]?")
+_WORD = re.compile(r"\w")
 _AGAIN = 3  # sentences that were said before
 
 # An explanation that leans on what the teacher was told explains nothing to whoever is not told.
@@ -38,7 +40,9 @@ def judge(row: Rationale, reply: Reply, settings: GenerateSettings) -> tuple[Rat
         reason = "refusal"
     elif reply.stop_reason == "max_tokens" and not _came_to_an_end(parsed):
         reason = "truncated"
-    elif not row.rationale or normalized(row.rationale) in _NOTHING:
+    elif parsed.too_long:
+        reason = "too-long"
+    elif _says_nothing(row.rationale):
         reason = "empty"
     elif _turns_round(row.rationale):
         reason = "repetitive"
@@ -56,11 +60,17 @@ def _came_to_an_end(parsed: ParsedReply) -> bool:
     return parsed.ran_on or (parsed.announced and parsed.conclusion is not None)
 
 
+def _says_nothing(rationale: str) -> bool:
+    short = len(rationale) <= _LONGEST_NOTHING
+    return not rationale or (short and normalized(rationale) in _NOTHING)
+
+
 def _turns_round(rationale: str) -> bool:
     """Whether a text says the same sentences again and again, as small models may."""
-    sentences = [" ".join(own.split()).casefold() for own in _SENTENCE.findall(rationale)]
-    again = len(sentences) - len(set(sentences))
-    return again >= _AGAIN and again >= len(sentences) / 2
+    spoken = [sentence for sentence in _SENTENCE.findall(rationale) if _WORD.search(sentence)]
+    sentences = {" ".join(sentence.split()).casefold() for sentence in spoken}
+    again = len(spoken) - len(sentences)
+    return again >= _AGAIN and again >= len(spoken) / 2
 
 
 def _leans(row: Rationale) -> bool:

@@ -1,5 +1,6 @@
 """How a teacher's reply is read: reader.py asks announcements.py for the sentences that announce an
-answer, these mentions.py for the choices that a text names, these labels.py for how labels look."""
+answer, these mentions.py for the choices that a text names, by a label (labels.py) or by the words
+of their text (words.py). The time is linear in the length of the reply, whatever it says."""
 
 from scicot.replies.reader import (
     ParsedReply,

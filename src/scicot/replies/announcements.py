@@ -11,13 +11,15 @@ in its sentence. Elsewhere ("(A) is much too long", a list of the options) it is
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from scicot.replies.labels import NOUN
 from scicot.replies.mentions import BOUNDARY, Mention, Mentions
 
 _LOOK_BACK = 160  # characters from the copula back to the word "answer"
+_RIGHT_BEFORE = 24  # characters that the patterns ending in $ below need at most
 
 _CUE = re.compile(
     r"(?P<pick>\b(?:choos(?:e|ing)|chose|pick(?:ed|ing)?|select(?:ed|ing)?|go(?:ing)? with|opt for"
@@ -27,9 +29,11 @@ _CUE = re.compile(
 _NAMES_ANSWER = re.compile(rf"(?<!other )(?<!another )\b{NOUN}\b", re.I)
 _IS = re.compile(r"\b(?:is|are|be|was|were)(?: an?)?[\s*_(n)]{0,4}$", re.I)
 # Not an announcement, or not yet: "cannot be (A)", "the wrong answer is (A)", "whether it is (A)".
+_DENIED = re.compile(
+    r"(?:\b(?:not|never|cannot|could|might|may|neither)|n['’]t)\s{1,3}(?:be\s{1,3})?$", re.I
+)
 _UNDONE = re.compile(
-    r"(?:\b(?:not|never|cannot|could|might|may|neither)|n['’]t)\s{1,3}(?:be\s{1,3})?$"
-    rf"|\b(?:wrong|incorrect|tempting) {NOUN}\b|\bwhether\b|\bif the answer\b"
+    rf"\b(?:wrong|incorrect|tempting) {NOUN}\b|\bwhether\b|\bif the answer\b"
     r"|\bmight (?:think|say|seem)\b",
     re.I,
 )
@@ -58,8 +62,7 @@ _ABBREVIATION = re.compile(
 _LEADS_ON = re.compile(r":[\s*_]{0,4}$")
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(NamedTuple):
     """A choice announced as the answer, at text[start:end].
 
     labels: what is named. Several, or none that exists, are a claim that settles nothing.
@@ -76,19 +79,19 @@ class Claim:
         return self.labels[0] if len(self.labels) == 1 else None
 
 
-@dataclass(frozen=True, slots=True)
-class Sentence:
-    """A sentence or a line, without the space around it. listed: an item of a list of options."""
+class Sentence(NamedTuple):
+    """A sentence or a line, without the space around it.
+
+    listed: an item of a list of options.
+    announces: it claims an answer, or says that one comes.
+    """
 
     start: int
     end: int
     text: str
     claims: tuple[Claim, ...]
     listed: bool
-
-    @property
-    def announces(self) -> bool:
-        return bool(self.claims) or bool(_BARE.search(self.text))
+    announces: bool
 
     @property
     def leads_on(self) -> bool:
@@ -100,34 +103,60 @@ def sentences(mentions: Mentions) -> list[Sentence]:
     listed = _listed(mentions)
     found = []
     for start, end in _spans(mentions, listed):
-        claims = sorted(_claims(mentions, start, end), key=lambda claim: claim.end)
+        claims = _claims(mentions, start, end)
+        if len(claims) > 1:
+            claims.sort(key=lambda claim: claim.end)
         if start in listed:
             claims = [claim for claim in claims if claim.explicit]
         text = mentions.text[start:end]
-        found.append(Sentence(start, end, text, tuple(claims), start in listed))
+        announces = bool(claims) or bool(_BARE.search(text))
+        found.append(Sentence(start, end, text, tuple(claims), start in listed, announces))
     return found
 
 
-def _claims(mentions: Mentions, start: int, end: int) -> Iterator[Claim]:
-    yield from _after_cues(mentions, start, end)
+def _claims(mentions: Mentions, start: int, end: int) -> list[Claim]:
+    claims = list(_after_cues(mentions, start, end))
     for verdict in _VERDICT.finditer(mentions.text, start, end):
         if labels := mentions.ending_at(verdict.start(), start, texts=bool(verdict["strict"])):
-            yield Claim(verdict.start(), verdict.end(), labels, explicit=True)
+            claims.append(Claim(verdict.start(), verdict.end(), labels, explicit=True))
     if alone := mentions.label_alone(start, end):
-        yield Claim(alone.start, alone.end, alone.labels, explicit=False)
+        claims.append(Claim(alone.start, alone.end, alone.labels, explicit=False))
+    return claims
 
 
 def _after_cues(mentions: Mentions, start: int, end: int) -> Iterator[Claim]:
-    for cue in _CUE.finditer(mentions.text, start, end):
-        before = mentions.text[max(start, cue.start() - _LOOK_BACK) : cue.start()]
-        # In "Option A: wood" the colon says nothing of the answer.
-        of_label = cue[0] == ":" and mentions.ending_at(cue.start(), start, texts=False)
+    text = mentions.text
+    undone = names_answer = None
+    for cue in _CUE.finditer(text, start, end):
         mention = mentions.named_from(cue.end(), end)
-        if mention is None or of_label or _UNDONE.search(before):
+        # In "Option A: wood" the colon says nothing of the answer.
+        if mention is None or (
+            cue[0] == ":" and mentions.ending_at(cue.start(), start, texts=False)
+        ):
             continue
-        explicit = bool(cue["pick"] or _NAMES_ANSWER.search(before))
-        if explicit or (mention.marked and _stands_for_is(mentions.text, cue, before, mention)):
+        if undone is None or names_answer is None:
+            undone = _Occurrences(_UNDONE, text, start, end)
+            names_answer = _Occurrences(_NAMES_ANSWER, text, start, end)
+        before = text[max(start, cue.start() - _RIGHT_BEFORE) : cue.start()]
+        if undone.shortly_before(cue.start()) or _DENIED.search(before):
+            continue
+        explicit = bool(cue["pick"]) or names_answer.shortly_before(cue.start())
+        if explicit or (mention.marked and _stands_for_is(text, cue, before, mention)):
             yield Claim(mention.start, mention.end, mention.labels, explicit)
+
+
+class _Occurrences:
+    """Where a pattern matches in a sentence, found once for all of the sentence's cues."""
+
+    def __init__(self, pattern: re.Pattern[str], text: str, start: int, end: int) -> None:
+        spans = [match.span() for match in pattern.finditer(text, start, end)]
+        self._starts = [start for start, _ in spans]
+        self._ends = [end for _, end in spans]
+
+    def shortly_before(self, position: int) -> bool:
+        """Whether one lies within the last _LOOK_BACK characters before a position."""
+        index = bisect_right(self._ends, position) - 1
+        return index >= 0 and self._starts[index] >= position - _LOOK_BACK
 
 
 def _stands_for_is(text: str, cue: re.Match[str], before: str, mention: Mention) -> bool:
@@ -173,12 +202,12 @@ def _listed(mentions: Mentions) -> set[int]:
     """
     listed: set[int] = set()
     previous: tuple[Mention, bool] | None = None
-    for start, end in mentions.lines():
-        item = mentions.opening(start, end)
-        if item is None:
+    for line in mentions.lines:
+        if line.item is None:
             previous = None
             continue
-        pure = not mentions.text[item.end : end].strip(" .,*_)\"'")
+        item = mentions.item_of(line.item)
+        pure = not mentions.text[item.end : line.end].strip(" .,*_)\"'")
         if previous and item.labels != previous[0].labels:
             listed.add(item.start)
             if pure or not previous[1]:

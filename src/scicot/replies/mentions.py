@@ -5,28 +5,26 @@
 
 Words are compared without case, marks and leading articles, so "a service" is found in "Service.";
 what is written exactly decides only between choices of the same words. Every pattern is anchored or
-bounded in length, so the time is linear in the text.
+bounded in length and every list of choices ("A, B or C") is read once, so the time is linear in the
+text.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from functools import cached_property
+from typing import NamedTuple
 
 from scicot.records import Choice
-from scicot.replies.labels import NOUN, label_patterns
+from scicot.replies.labels import NOUN
+from scicot.replies.words import ARTICLES, WORD, WORD_GAP, ChoiceWords, TextWords, lexicon_of
 
-_WORD = re.compile(r"[^\W_]+")
-_ARTICLES = ("a", "an", "the")
-# Few marks stand between the words of one choice: brackets, quotes, bold.
-_NEXT_WORD = re.compile(r"[\W_]{0,12}([^\W_]{1,200})(?![^\W_])")
-_ARTICLE = re.compile(r"[\W_]{0,12}(?:an?|the)\b(?=[\W_])", re.I)
+_LINE = re.compile(r"\S[^\n]*")
 _LABEL_REACH = 40  # how far back a label may begin that ends a stretch of text
-_GAP = 12
 
 # Brackets, bold, quotes, LaTeX commands: what stands around a label and ends no sentence.
-_DECOR = re.compile(r"(?:\\[a-z]{1,12}(?![a-z])|[^\w.?!\\]|\\|_){0,24}")
+_DECOR = re.compile(r"(?:[^\w.?!\\]|_|\\(?:[a-z]{1,12}(?![a-z]))?){0,24}")
 _SKIPPED = re.compile(
     r"(?:(?:an?|the)(?=\s)|either|both|(?:most )?likely|probably|definitely|clearly|therefore"
     rf"|thus|indeed|actually|{NOUN}|number)\b",
@@ -41,8 +39,7 @@ _LOOSE_OR = re.compile(r"[^.;:!?\n()]{1,60}\bor\s{1,2}(?=[(\[])", re.I)
 _SOME_LABEL = re.compile(r"[A-Za-z0-9]\s{0,2}[)\]]")
 
 
-@dataclass(frozen=True, slots=True)
-class Mention:
+class Mention(NamedTuple):
     """A choice named by its label (marked, as in "(B)", or bare) or by its text alone."""
 
     start: int
@@ -51,20 +48,32 @@ class Mention:
     marked: bool
 
 
+class Line(NamedTuple):
+    """A line without its indentation, and the label that opens it, if one does."""
+
+    start: int
+    end: int
+    item: re.Match[str] | None
+
+
 class Mentions:
     """What one text says about one question's choices."""
 
     def __init__(self, text: str, choices: Sequence[Choice]) -> None:
         self.text = text
-        self.choices = choices
-        self.labels = tuple(choice.label for choice in choices)
-        self._words = {choice.label: _words_of(choice.text) for choice in choices}
-        self._reach = 2 * max(len(choice.text) for choice in choices) + 64
-        self._starting: dict[str, list[Choice]] = {}
-        for choice in choices:
-            for word in self._words[choice.label][:1]:
-                self._starting.setdefault(word, []).append(choice)
-        self._patterns = label_patterns(self.labels)
+        self._lexicon = lexicon_of(choices)
+        self.labels = self._lexicon.labels
+        self._patterns = self._lexicon.patterns
+        self._words = TextWords(text, self._lexicon)
+        self._label_of: dict[str, str] = {label: label for label in self.labels}  # as written
+        self._joined: dict[tuple[int, int], tuple[tuple[str, ...], int]] = {}
+
+    @cached_property
+    def lines(self) -> list[Line]:
+        """The lines that are not blank."""
+        opening = self._patterns.opening.match
+        spans = [line.span() for line in _LINE.finditer(self.text)]
+        return [Line(start, end, opening(self.text, start, end)) for start, end in spans]
 
     def named_from(self, start: int, end: int) -> Mention | None:
         """The choice named right here, past brackets, articles and words like "option"."""
@@ -74,7 +83,7 @@ class Mentions:
             if mention := self._named_at(start, end, noun):
                 mention = self._with_joined(mention, end)
                 unsettled = several and len(mention.labels) == 1  # "either (B) or gold"
-                return replace(mention, labels=()) if unsettled else mention
+                return mention._replace(labels=()) if unsettled else mention
             skipped = _SKIPPED.match(self.text, start, end)
             if not skipped:
                 return None
@@ -88,7 +97,7 @@ class Mentions:
         """Labels of the choices whose text occurs, those inside a longer one's text left out."""
         found: set[str] = set()
         position = start
-        while word := _WORD.search(self.text, position, end):
+        while word := WORD.search(self.text, position, end):
             stop, labels = self._text_at(word.start())
             found.update(labels)
             position = max(stop, word.end())
@@ -109,26 +118,25 @@ class Mentions:
 
     def labelled_spans(self) -> list[tuple[int, int]]:
         """Where a label stands with its own text, in order: no sentence ends inside."""
-        lines = (self._patterns.opening.match(self.text, *line) for line in self.lines())
-        spans = []
-        for match in (*self._patterns.marked.finditer(self.text), *filter(None, lines)):
+        items = [line.item for line in self.lines if line.item]
+        spans: list[tuple[int, int]] = []
+        for match in (*items, *self._patterns.marked.finditer(self.text)):
             stop, labels = self._text_at(self._past_decor(match.end()))
-            if self._label(match["label"]) in labels:
+            if labels and self._label(match["label"]) in labels:
                 spans.append((match.start(), stop))
         return sorted(spans)
-
-    def lines(self) -> Iterator[tuple[int, int]]:
-        """Where lines lie, blank ones left out, without their indentation."""
-        return (line.span() for line in re.finditer(r"\S[^\n]*", self.text))
 
     def opening(self, start: int, end: int) -> Mention | None:
         """The label, and the text that goes with it, with which a line opens: "B) spoon"."""
         match = self._patterns.opening.match(self.text, start, end)
-        if not match:
-            return None
-        label = self._label(match["label"])
-        stop, labels = self._text_at(match.end())
-        return Mention(start, stop if label in labels else match.end(), (label,), marked=True)
+        return self.item_of(match) if match else None
+
+    def item_of(self, opening: re.Match[str]) -> Mention:
+        """The label that opens a line, with its own text behind it."""
+        label = self._label(opening["label"])
+        stop, labels = self._text_at(opening.end())
+        end = stop if label in labels else opening.end()
+        return Mention(opening.start(), end, (label,), marked=True)
 
     def label_alone(self, start: int, end: int) -> Mention | None:
         """The choice named by its label where the sentence says nothing else: "(B): spoon."."""
@@ -140,15 +148,12 @@ class Mentions:
 
     def ending_at(self, end: int, start: int, texts: bool) -> tuple[str, ...]:
         """Labels named right before `end`, by label or, with `texts`, by the choice's text."""
-        before = self.text[max(start, end - self._reach) : end]
-        if match := self._patterns.last.search(before[-_LABEL_REACH:]):
+        before = self.text[max(start, end - _LABEL_REACH) : end]
+        if match := self._patterns.last.search(before):
             return (self._label(match["label"]),)
         if not texts:
             return ()
-        seen = [match[0].casefold() for match in _WORD.finditer(before)]
-        fits = [(len(w), label) for label, w in self._words.items() if w and seen[-len(w) :] == w]
-        longest = max(fits, default=(0, ""))[0]
-        return tuple(label for size, label in fits if size == longest)
+        return self._words.ending_at(end, max(start, end - self._lexicon.reach))
 
     def _named_at(self, start: int, end: int, noun: bool) -> Mention | None:
         stop, by_text = self._text_at(start)
@@ -176,10 +181,10 @@ class Mentions:
         if not match:
             return None
         label, after = self._label(match["label"]), match.end()
-        article = match["label"] in _ARTICLES and match["label"] != label
+        article = match["label"] in ARTICLES and match["label"] != label
         marked = noun or (bool(match["close"]) and not (article and match["close"] == ":"))
         own_stop, own = self._text_at(self._past_decor(after))
-        if any(self._words[label] == self._words[other] for other in own):
+        if own and self._lexicon.choices[label].codes == self._lexicon.choices[own[0]].codes:
             return Mention(start, own_stop, (label,), marked)
         if stop > after:
             return None
@@ -189,57 +194,71 @@ class Mentions:
         an_article = article and self.text[after : after + 1].isspace()
         if an_article or not BOUNDARY.match(self.text, after, end):
             return None
-        return Mention(start, after, tuple(dict.fromkeys((label, *by_text))), marked)
+        # What is written exactly as a label is that label, also where another choice's text is the
+        # same: labels are what a teacher is asked for.
+        exact = match["label"] in self.labels
+        labels = (label,) if exact else tuple(dict.fromkeys((label, *by_text)))
+        return Mention(start, after, labels, marked)
 
     def _with_joined(self, mention: Mention, end: int) -> Mention:
         """ "(a) suitcase, (b) drawer or (e) dresser" names three."""
-        labels, stop = mention.labels, mention.end
-        while join := _JOIN.match(self.text, stop, end) or _LOOSE_OR.match(self.text, stop, end):
-            start = self._past_decor(join.end())
-            joined = self._named_at(start, end, noun=False)
-            if not joined or not BOUNDARY.match(self.text, joined.end, end):
-                break
-            labels, stop = (*labels, *joined.labels), joined.end
-        return replace(mention, labels=tuple(dict.fromkeys(labels)), end=stop)
+        labels, stop = self._joined_from(mention.end, end)
+        if stop == mention.end:
+            return mention
+        named = tuple(dict.fromkeys((*mention.labels, *labels)))
+        return Mention(mention.start, stop, named, mention.marked)
+
+    def _joined_from(self, start: int, end: int) -> tuple[tuple[str, ...], int]:
+        """The labels that a list names from `start` on, and where it ends.
+
+        Several announcements may lead into one list, so what follows each of its items is kept.
+        """
+        links: list[tuple[int, tuple[str, ...]]] = []  # (where an item ends, what the next names)
+        while (start, end) not in self._joined:
+            item = self._joined_at(start, end)
+            if item is None:
+                self._joined[start, end] = (), start
+            else:
+                links.append((start, item.labels))
+                start = item.end
+        labels, stop = self._joined[start, end]
+        for start, names in reversed(links):
+            labels = tuple(dict.fromkeys((*names, *labels)))
+            self._joined[start, end] = labels, stop
+        return labels, stop
+
+    def _joined_at(self, start: int, end: int) -> Mention | None:
+        join = _JOIN.match(self.text, start, end) or _LOOSE_OR.match(self.text, start, end)
+        if not join:
+            return None
+        item = self._named_at(self._past_decor(join.end()), end, noun=False)
+        return item if item and BOUNDARY.match(self.text, item.end, end) else None
 
     def _text_at(self, start: int) -> tuple[int, tuple[str, ...]]:
         """Where the longest choice text that begins here ends, and whose it is."""
-        best = start
-        found: list[Choice] = []
-        article = _ARTICLE.match(self.text, start)
-        for position in (start, article.end()) if article else (start,):
-            word = _NEXT_WORD.match(self.text, position)
-            for choice in self._starting.get(word[1].casefold(), ()) if word else ():
-                stop = self._end_of(self._words[choice.label], position)
-                if stop >= best > start or stop > best:
-                    found = [*(found if stop == best else []), choice]
-                    best = stop
-        # "Dear Ms. Lee" and "dear ms. lee" are the same words: what is written exactly decides.
-        window = self.text[max(0, start - _GAP) : best + _GAP]
-        exact = [c for c in found if c.text.strip() in window]
-        longest = max((len(c.text.strip()) for c in exact), default=0)
-        exact = [c for c in exact if len(c.text.strip()) == longest]
-        return best, tuple(c.label for c in exact or found)
+        end, found = self._words.longest_from(start)
+        if not found:
+            return end, ()
+        if len(found) > 1:
+            found = self._as_written(found, start, end)
+        return end, tuple([choice.label for choice in found])
 
-    def _end_of(self, words: list[str], position: int) -> int:
-        """Where these words, one after the other from here, end; -1 where others stand."""
-        for word in words:
-            match = _NEXT_WORD.match(self.text, position)
-            if not match or match[1].casefold() != word:
-                return -1
-            position = match.end()
-        return position
+    def _as_written(self, found: list[ChoiceWords], start: int, end: int) -> list[ChoiceWords]:
+        """Those of the choices of the same words that are written exactly as here, if any is:
+        "Dear Ms. Lee" and "dear ms. lee"."""
+        window = self.text[max(0, start - WORD_GAP) : end + WORD_GAP]
+        exact = [choice for choice in found if choice.text in window]
+        longest = max([len(choice.text) for choice in exact], default=0)
+        return [choice for choice in exact if len(choice.text) == longest] or found
 
     def _past_decor(self, start: int) -> int:
         match = _DECOR.match(self.text, start)
         return match.end() if match else start
 
     def _label(self, written: str) -> str:
-        if written in self.labels:  # where labels differ by case only
-            return written
-        return next(x for x in self.labels if re.fullmatch(re.escape(x), written, re.I))
-
-
-def _words_of(text: str) -> list[str]:
-    words = [match[0].casefold() for match in _WORD.finditer(text)]
-    return words[1:] if len(words) > 1 and words[0] in _ARTICLES else words
+        """The label of which this is a spelling: itself where labels differ by case only."""
+        label = self._label_of.get(written)
+        if label is None:
+            same = (x for x in self.labels if re.fullmatch(re.escape(x), written, re.I))
+            label = self._label_of[written] = next(same)
+        return label

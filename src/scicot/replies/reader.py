@@ -24,11 +24,19 @@ from scicot.records import Question
 from scicot.replies.announcements import Sentence, sentences
 from scicot.replies.mentions import Mentions
 
+# Of longer texts only the beginning and the end are read: a model that writes five thousand words
+# did not stop in time, and reading takes up to 20 microseconds a character.
+LONGEST = 30_000
+_ENDS = 10_000  # characters at either end
+_LEFT_OUT = "\n[...]\n"
+
 _THINK_TAG = re.compile(r"<(/?)think(?:ing)?>", re.I)
-# Base models go on with a question of their own; chat templates leak the next turn.
+# Base models go on with a question of their own; chat templates leak the next turn. The look ahead
+# at the first letter passes over most lines in one step.
 _NEXT_QUESTION = re.compile(
-    r"^[ \t#*>_-]{0,8}(?:(?:(?:next |new |another )?(?:q|question|problem|exercise)"
-    r"[ \t]{0,2}\d{0,3}|answer choices|human|user)[*_]{0,2}:|\[INST\])|<\|(?:im_|e(?:nd|ot))",
+    r"^[ \t#*>_-]{0,8}+(?=[nqpeahu\[])(?:(?:(?:(?:ne(?:xt|w)|another) )?"
+    r"(?:q(?:uestion)?|problem|exercise)[ \t]{0,2}\d{0,3}|answer choices|human|user)[*_]{0,2}:"
+    r"|\[INST\])|<\|(?:im_|e(?:nd|ot))",
     re.I | re.M,
 )
 _CONCLUDES = re.compile(r"\b(?:therefore|thus|hence|so|in conclusion|overall)\b", re.I)
@@ -38,7 +46,7 @@ _CHATTER = re.compile(
     re.I,
 )
 _HEADING = re.compile(
-    r"^[\W_]{0,8}(?:(?:final|correct|step-by-step) )?"
+    r"[\W_]{0,8}(?:(?:final|correct|step-by-step) )?"
     r"(?:answer|a|explanation|rationale|reasoning|reason|conclusion|solution)"
     r"[*_ ]{0,4}(?::[*_ ]{0,4}|$)",
     re.I,
@@ -71,6 +79,8 @@ class ParsedReply:
     `announced` is False where no sentence claims the conclusion and it was read off the opening or
     closing one. Of a reply that was cut short, only an announced conclusion means anything.
     `ran_on` is True where the reply went on to a question of its own, which is not read.
+    `too_long` is True where the reply has more than LONGEST characters without its thinking. Then
+    its conclusion is looked for at the beginning and the end, and `rationale` is empty.
     """
 
     rationale: str
@@ -78,25 +88,31 @@ class ParsedReply:
     announced: bool = True
     ran_on: bool = False
     leaks: bool = False
+    too_long: bool = False
 
 
 def read_reply(text: str, question: Question) -> ParsedReply:
     """The explanation and the label that a reply settles on. Raises nothing, whatever the text."""
     whole = _without_thinking(text)
     own = _without_next_question(whole)
-    mentions = Mentions(own, question.choices)
+    mentions = _mentions(own, question)
     said = sentences(mentions)
     announced = any(sentence.claims for sentence in said)
     conclusion, told_in = _conclusion(mentions, said)
+    ran_on = own != whole
+    if len(own) > LONGEST:
+        return ParsedReply("", conclusion, announced, ran_on, too_long=True)
     rationale = _rationale(mentions, [sentence for sentence in said if sentence is not told_in])
     # What is left may read differently once a line between is gone, so it is read again.
-    leaks = bool(rationale) and announces_answer(rationale, question)
-    for _ in range(2):
-        if leaks:
+    for tries_left in (2, 1, 0):
+        if rationale != mentions.text:
             mentions = Mentions(rationale, question.choices)
-            rationale = _rationale(mentions, sentences(mentions))
-            leaks = bool(rationale) and announces_answer(rationale, question)
-    return ParsedReply(rationale, conclusion, announced, own != whole, leaks)
+            said = sentences(mentions)
+        leaks = any(sentence.announces for sentence in said)
+        if not (leaks and tries_left):
+            break
+        rationale = _rationale(mentions, said)
+    return ParsedReply(rationale, conclusion, announced, ran_on, leaks)
 
 
 def announces_answer(rationale: str, question: Question) -> bool:
@@ -104,14 +120,15 @@ def announces_answer(rationale: str, question: Question) -> bool:
 
     Entailing the answer, or holding a choice's text, is what a rationale is for, and no leak.
     """
-    return any(s.announces for s in sentences(Mentions(rationale, question.choices)))
+    return any(sentence.announces for sentence in sentences(_mentions(rationale, question)))
 
 
 def only_choice_named(rationale: str, question: Question) -> str | None:
     """The label of the one choice that a rationale names, by its text or label; None where it names
     none or several. Who reads that need not have understood the question."""
-    mentions = Mentions(rationale, question.choices)
-    named = mentions.texts_in(0, len(rationale)) | mentions.marked_in(0, len(rationale))
+    mentions = _mentions(rationale, question)
+    end = len(mentions.text)
+    named = mentions.texts_in(0, end) | mentions.marked_in(0, end)
     return named.pop() if len(named) == 1 else None
 
 
@@ -119,6 +136,13 @@ def is_refusal(text: str) -> bool:
     """Whether a reply is but a short refusal in words: "I'm sorry, but I can't help with that"."""
     text = _without_thinking(text)
     return len(text) <= _REFUSAL_LENGTH and bool(_REFUSAL.match(text))
+
+
+def _mentions(text: str, question: Question) -> Mentions:
+    """A text, ready to be searched for choices; only both ends of it where it is too long."""
+    if len(text) > LONGEST:
+        text = text[:_ENDS] + _LEFT_OUT + text[-_ENDS:]
+    return Mentions(text, question.choices)
 
 
 def _without_thinking(text: str) -> str:
@@ -139,8 +163,9 @@ def _without_thinking(text: str) -> str:
 
 def _without_next_question(text: str) -> str:
     """The reply up to where the teacher begins a question of its own."""
+    begins = len(text) - len(text.lstrip())
     for match in _NEXT_QUESTION.finditer(text):
-        if text[: match.start()].strip():
+        if begins < match.start():
             return text[: match.start()].rstrip(" \t\n#*>_-")
     return text
 
@@ -179,11 +204,16 @@ def _rationale(mentions: Mentions, said: list[Sentence]) -> str:
     end = 0
     for sentence in said:
         piece = _reasons(mentions, sentence) if sentence.announces else sentence.text
-        piece = "" if _CHATTER.match(piece) else " ".join(_HEADING.sub("", piece).split())
+        piece = "" if _CHATTER.match(piece) else _without_heading(piece)
         if piece:
             pieces += ["\n" if "\n" in mentions.text[end : sentence.start] else " ", piece]
             end = sentence.end
     return "".join(pieces).strip()
+
+
+def _without_heading(text: str) -> str:
+    heading = _HEADING.match(text)
+    return " ".join((text[heading.end() :] if heading else text).split())
 
 
 def _reasons(mentions: Mentions, sentence: Sentence) -> str:

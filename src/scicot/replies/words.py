@@ -1,0 +1,188 @@
+"""Find the words of a question's choices in a text, in time linear in the text.
+
+Every word of the choices is numbered, and a sequence of words becomes a string of one character a
+word (`codes`). A choice of a thousand words is then compared by one str.startswith.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
+
+from scicot.records import Choice
+from scicot.replies.labels import LabelPatterns, label_patterns
+
+WORD = re.compile(r"[^\W_]+")
+ARTICLES = ("a", "an", "the")
+WORD_GAP = 12  # characters between two words of one choice: brackets, quotes, bold
+_LONGEST_WORD = 200
+_UNKNOWN = "\0"  # the code of a word that no choice has
+_FIRST_CODE = 256  # codes from here on make Python keep all such strings in the same width
+
+
+class ChoiceWords(NamedTuple):
+    """The words of one choice, without case, marks and a leading article."""
+
+    label: str
+    text: str  # as written, stripped
+    codes: str
+    rest: str  # the codes after the first
+
+
+@dataclass(frozen=True, slots=True)
+class Lexicon:
+    """What is looked for in texts about one question: its labels and the words of its choices."""
+
+    labels: tuple[str, ...]
+    patterns: LabelPatterns
+    choices: Mapping[str, ChoiceWords]  # by label
+    starting: Mapping[str, Sequence[ChoiceWords]]  # by the code of the first word
+    ending: Mapping[str, Sequence[ChoiceWords]]  # by the code of the last word
+    codes: Mapping[str, str]  # of every word of the choices, and of the articles
+    articles: frozenset[str]  # their codes
+    leading: frozenset[str]  # the codes of first words and articles
+    reach: int  # characters that any choice fits into, with marks between its words
+
+
+def lexicon_of(choices: Sequence[Choice]) -> Lexicon:
+    """The lexicon of a question's choices; recently used ones are cached."""
+    return _lexicon(tuple([(choice.label, choice.text) for choice in choices]))
+
+
+@lru_cache(maxsize=64)
+def _lexicon(choices: tuple[tuple[str, str], ...]) -> Lexicon:
+    codes: dict[str, str] = {}
+
+    def coded(words: Iterable[str]) -> str:
+        for word in words:
+            codes.setdefault(word, chr(min(_FIRST_CODE + len(codes), sys.maxunicode)))
+        return "".join([codes[word] for word in words])
+
+    articles = frozenset(coded(ARTICLES))
+    by_label: dict[str, ChoiceWords] = {}
+    starting: dict[str, list[ChoiceWords]] = {}
+    ending: dict[str, list[ChoiceWords]] = {}
+    for label, text in choices:
+        words = coded(_words_of(text))
+        choice = by_label[label] = ChoiceWords(label, text.strip(), words, words[1:])
+        if words:
+            starting.setdefault(words[0], []).append(choice)
+            ending.setdefault(words[-1], []).append(choice)
+    labels = tuple([label for label, _ in choices])
+    reach = 2 * max([len(text) for _, text in choices]) + 64
+    return Lexicon(
+        labels,
+        label_patterns(labels),
+        by_label,
+        starting,
+        ending,
+        codes,
+        articles,
+        articles.union(starting),
+        reach,
+    )
+
+
+def _words_of(text: str) -> list[str]:
+    words = [word.casefold() for word in WORD.findall(text)]
+    return words[1:] if len(words) > 1 and words[0] in ARTICLES else words
+
+
+class TextWords:
+    """The words of one text: where each lies, and its code."""
+
+    def __init__(self, text: str, lexicon: Lexicon) -> None:
+        self._text = text
+        self._lexicon = lexicon
+        self._starts: list[int] = []
+        self._ends: list[int] = []
+        self._runs: list[int] = []  # words of one number have no more than WORD_GAP between them
+        run = before = 0
+        for match in WORD.finditer(text):
+            start, end = match.span()
+            run += start - before > WORD_GAP
+            before = end
+            self._starts.append(start)
+            self._ends.append(end)
+            self._runs.append(run)
+        self._codes = "".join(map(self._code, self._starts, self._ends))
+        self._found: dict[int, tuple[int, list[ChoiceWords]]] = {}  # by the number of a word
+
+    def _code(self, start: int, end: int) -> str:
+        if end - start > _LONGEST_WORD:
+            return _UNKNOWN
+        return self._lexicon.codes.get(self._text[start:end].casefold(), _UNKNOWN)
+
+    def longest_from(self, start: int) -> tuple[int, list[ChoiceWords]]:
+        """The longest choice whose words begin within WORD_GAP of `start`, and where they end.
+
+        Several choices where they have the same words; (start, []) where other words follow.
+        """
+        first = bisect_right(self._ends, start)
+        if first == len(self._ends) or self._starts[first] - start > WORD_GAP:
+            return start, []
+        code = self._codes[first]
+        if self._starts[first] < start:  # the rest of a word, as in "\\boxed12"
+            end, found = self._longest(first, self._code(start, self._ends[first]))
+        elif code not in self._lexicon.leading:
+            return start, []
+        elif first in self._found:
+            end, found = self._found[first]
+        else:
+            end, found = self._found[first] = self._longest(first, code)
+        return (end, found) if found else (start, [])
+
+    def _longest(self, first: int, code: str) -> tuple[int, list[ChoiceWords]]:
+        starting = self._lexicon.starting
+        end, found = self._longest_of(starting.get(code, ()), first)
+        if code in self._lexicon.articles and self._parted(first):
+            # The article may belong to the choice's text, or lead to it.
+            after = self._codes[first + 1]
+            later_end, later = self._longest_of(starting.get(after, ()), first + 1)
+            if later_end >= end:
+                return later_end, [*(found if later_end == end else []), *later]
+        return end, found
+
+    def _longest_of(
+        self, choices: Sequence[ChoiceWords], first: int
+    ) -> tuple[int, list[ChoiceWords]]:
+        """The longest of the choices that begin with a word whose other words follow it."""
+        size = -1
+        found: list[ChoiceWords] = []
+        for choice in choices:
+            last = first + len(choice.rest)
+            if (
+                len(choice.rest) >= size
+                and self._codes.startswith(choice.rest, first + 1)
+                and self._runs[first] == self._runs[last]
+            ):
+                found = [*(found if len(choice.rest) == size else []), choice]
+                size = len(choice.rest)
+        return (self._ends[first + size], found) if found else (0, found)
+
+    def _parted(self, number: int) -> bool:
+        """Whether a word is followed by another within WORD_GAP, and by no underscore."""
+        after = number + 1
+        if after == len(self._ends) or self._runs[number] != self._runs[after]:
+            return False
+        return self._text[self._ends[number]] != "_"
+
+    def ending_at(self, end: int, start: int) -> tuple[str, ...]:
+        """Labels of the choices whose words are the last ones of text[start:end]; where several
+        are, of the longest."""
+        count = bisect_right(self._ends, end)
+        longest = 0
+        labels: tuple[str, ...] = ()
+        for choice in self._lexicon.ending.get(self._codes[count - 1 : count], ()):
+            size = len(choice.codes)
+            if size < longest or size > count or self._starts[count - size] < start:
+                continue
+            if self._codes.startswith(choice.codes, count - size):
+                labels = (*(labels if size == longest else ()), choice.label)
+                longest = size
+        return labels

@@ -1,0 +1,144 @@
+"""The time that judging a reply takes grows with its length, whatever it says.
+
+Processor time is compared, of a text and of one four times as long, so a busy machine changes
+nothing. Where reading is bounded (reader.LONGEST), the bound is taken away: it must not hide what
+grows too fast below it.
+"""
+
+import time
+from collections.abc import Callable
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from scicot.annotation.judging import judge, repeats
+from scicot.config import GenerateSettings
+from scicot.records import Choice, Question, Rationale, normalized
+from scicot.replies import announces_answer, only_choice_named, reader
+from scicot.teachers import Reply
+
+LABELS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+FLOOR = 0.02  # seconds, below which times are too short to be compared
+MOST = 8  # times as long for a text four times as long
+
+
+def question(*texts: str) -> Question:
+    choices = tuple(Choice(label, text) for label, text in zip(LABELS, texts, strict=False))
+    return Question("q", "Which is it?", choices, "B")
+
+
+QUESTIONS = {
+    "short": question("wood", "a spoon", "rubber", "glass"),
+    "long": question("spoon " * 333, "a " * 1000, "is " * 666, "the spoon is " * 150),
+    "many": question(*("spoon " * 300 + label for label in LABELS)),
+}
+UNITS = [
+    *("-", "(((", " x ", "\nx\n", "w", "**", '"', "_", "\u00e9", "\U0001f600", "\u0301\u0323"),
+    *("a\n", "A\n", "A. ", ". . .", "B) a spoon\n", "(A) ", "A, ", "(A) or (B) or ", ", and "),
+    *(" ", "\n", "\t\n", "A ", "a:", "so,", "...", "is not ", "\\", "Q:\n", "x\n--------\n"),
+    *("is ", "is a ", "the answer is ", "answer: ", "either ", "not not", ": ", "\\boxed{", "Q: "),
+    *("x<think>", "x</think>", "spoon ", "the spoon is ", "a spoon is the best answer "),
+    "(A) as is A or ",  # every "is" leads into one list without an end
+    "Metal conducts. So wood, as (A) says, does not.\n",
+]
+TOKENS = [
+    *("A", "B", "(A)", "(b)", "**B**", "a", "the", "spoon", "wood", "answer", "option", "the hint"),
+    *("is", "was", "be", "as", "or", "and", "either", "not", "than", "because", "since", "so"),
+    *(
+        "correct",
+        "best",
+        "more",
+        "whether",
+        "might",
+        "pick",
+        "Answer:",
+        "Q:",
+        "<think>",
+        "</think>",
+    ),
+    *("\\boxed{", "}", "(", ")", "[", "*", "_", '"', ":", "=", ";", ",", ".", "!", "?", "-", "\n"),
+    *(" ", "  ", "\t", "\u00e9", "\u0130", "\u0301", "\ufdfa", "\U0001f600", "\u3000"),
+]
+
+
+def whole(unit: str, length: int) -> str:
+    return (unit * (length // len(unit) + 1))[:length]
+
+
+def judged(text: str, asked: Question) -> None:
+    """All that is done with the text of a reply, and with a rationale that is read again."""
+    row = Rationale(asked, "", saw_answer=True)
+    judge(row, Reply(text), GenerateSettings(samples=2, keep="all"))
+    announces_answer(text, asked)
+    only_choice_named(text, asked)
+
+
+def seconds(work: Callable[[], object], tries: int = 1) -> float:
+    times = []
+    for _ in range(tries):
+        began = time.process_time()
+        work()
+        times.append(time.process_time() - began)
+    return min(times)
+
+
+def growth(work: Callable[[str], object], unit: str, length: int) -> float:
+    """How many times as long four times the length takes. Where the first measurement says that it
+    is too long, the best of three counts."""
+    short, long = whole(unit, length), whole(unit, 4 * length)
+    ratio = 0.0
+    for tries in (1, 3):
+        floor = max(seconds(lambda: work(short), tries), FLOOR)
+        ratio = seconds(lambda: work(long), tries) / floor
+        if ratio <= MOST:
+            break
+    return ratio
+
+
+@pytest.fixture
+def unbounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reader, "LONGEST", 1 << 40, raising=False)
+
+
+@pytest.mark.usefixtures("unbounded")
+@pytest.mark.parametrize("unit", UNITS)
+def test_time_grows_with_the_length(unit: str) -> None:
+    assert growth(lambda text: judged(text, QUESTIONS["short"]), unit, 4000) <= MOST
+
+
+@pytest.mark.usefixtures("unbounded")
+@pytest.mark.parametrize("asked", ["long", "many"])
+@pytest.mark.parametrize("unit", ["spoon ", "a ", "is a ", "the spoon is ", "A. spoon\n"])
+def test_time_grows_with_the_length_where_choices_are_long(asked: str, unit: str) -> None:
+    assert growth(lambda text: judged(text, QUESTIONS[asked]), unit, 4000) <= MOST
+
+
+@pytest.mark.usefixtures("unbounded")
+@settings(
+    max_examples=12,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(st.lists(st.sampled_from(TOKENS), min_size=1, max_size=12).map("".join))
+def test_time_grows_with_the_length_of_any_content(unit: str) -> None:
+    assert growth(lambda text: judged(text, QUESTIONS["short"]), unit, 2500) <= MOST
+
+
+@pytest.mark.parametrize(
+    "unit", ["-", "a\n", "(((", " x", "w", "A. ", "Q\n", "<think>x</think>y ", "--------\n"]
+)
+def test_two_megabytes_are_judged_in_seconds(unit: str) -> None:
+    text = whole(unit, 2_000_000)
+    assert seconds(lambda: judged(text, QUESTIONS["short"])) < 5
+
+
+@pytest.mark.parametrize("unit", ["\u0301\u0323", "\u0301 ", "e\u0301", "-", "a-", "\ufdfa"])
+def test_normalizing_grows_with_the_length(unit: str) -> None:
+    assert growth(normalized, unit, 10_000) <= MOST
+
+
+@pytest.mark.parametrize("unit", ["a ", "a b ", "- "])
+def test_comparing_samples_is_bounded(unit: str) -> None:
+    text = whole(unit, 2_000_000)
+    assert seconds(lambda: repeats(text, [text])) < 5
