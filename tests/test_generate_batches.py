@@ -1,5 +1,6 @@
 """--batch: one batch is paid once, whatever happens between any two of its steps."""
 
+import inspect
 import json
 import os
 import signal
@@ -37,6 +38,17 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 def crashing(before: bool, original: Callable[..., Any]) -> Callable[..., Any]:
     """The function, dying just before or just after it has done its work, once."""
     left = [Crash()]
+
+    async def awaited(*args: Any, **kwargs: Any) -> Any:
+        if before and left:
+            raise left.pop()
+        result = await original(*args, **kwargs)
+        if left:
+            raise left.pop()
+        return result
+
+    if inspect.iscoroutinefunction(original):
+        return awaited
 
     def called(*args: Any, **kwargs: Any) -> Any:
         if before and left:

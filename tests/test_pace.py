@@ -1,15 +1,17 @@
 """How fast a teacher is asked, in a time of its own."""
 
 import asyncio
+import random
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from typing import Protocol
 
 import pytest
 
 from scicot.annotation import pace
 from scicot.annotation.pace import Pace
 from scicot.teachers import Allowance
-from scicot.teachers.limits import allowances, retry_after
+from scicot.teachers.limits import LONGEST, allowances, retry_after
 
 
 class Clock:
@@ -46,8 +48,12 @@ class Bucket:
         return True
 
 
+class Server(Protocol):
+    def takes(self) -> bool: ...
+
+
 def driven(
-    clock: Clock, server: Bucket, seconds: float, natural: float
+    clock: Clock, server: Server, seconds: float, natural: float
 ) -> list[tuple[float, bool]]:
     """What becomes of requests that could leave at a natural rate, and leave at the pace."""
 
@@ -73,6 +79,52 @@ def test_a_limit_is_found_and_used(rate: float, clock: Clock) -> None:
     late = [taken for moment, taken in outcomes if moment > 10]
     assert sum(late) / 50.0 >= 0.9 * rate
     assert late.count(False) < 0.05 * len(late)
+
+
+class Overloaded:
+    """A server that refuses a share of all requests, however slowly they come; from a time on it
+    allows so many a second besides."""
+
+    def __init__(self, share: float, clock: Clock, seed: int, limit: Bucket | None = None) -> None:
+        self.share, self.clock, self.limit = share, clock, limit
+        self.draw = random.Random(seed)
+        self.limited_from = 100.0
+
+    def takes(self) -> bool:
+        if self.limit is not None and self.clock.now >= self.limited_from:
+            return self.limit.takes()
+        return self.draw.random() >= self.share
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("share", [0.03, 0.05, 0.15, 0.4])
+def test_refusals_that_have_nothing_to_do_with_the_rate_do_not_slow(
+    share: float, seed: int, clock: Clock
+) -> None:
+    outcomes = driven(clock, Overloaded(share, clock, seed), 70.0, natural=160.0)
+    for begin in (10, 30, 50):  # and it stays so
+        answered = sum(taken for moment, taken in outcomes if begin < moment <= begin + 20) / 20
+        assert answered >= 0.8 * 160 * (1 - share)
+
+
+def test_a_limit_that_comes_later_is_found_behind_refusals_at_random(clock: Clock) -> None:
+    server = Overloaded(0.15, clock, 0, Bucket(50.0, clock))
+    server.limited_from = 130.0
+    outcomes = driven(clock, server, 90.0, natural=160.0)
+    late = [taken for moment, taken in outcomes if moment > 45]
+    assert sum(late) / 45.0 >= 0.85 * 50.0
+    assert late.count(False) < 0.1 * len(late)
+
+
+def test_a_few_refusals_in_a_row_by_chance_keep_nobody_waiting(clock: Clock) -> None:
+    own = Pace(clock)
+    for _ in range(20):
+        own.answered((), 100)
+        own.refused(None, ())
+    for _ in range(3):
+        own.refused(30.0, ())
+    asyncio.run(own.turn())
+    assert clock.now < 101.0
 
 
 def test_what_is_not_limited_is_not_slowed(clock: Clock) -> None:
@@ -117,8 +169,11 @@ def test_headers_tell_seconds_dates_and_what_is_left() -> None:
     soon = now + timedelta(seconds=30)
     assert retry_after({"retry-after": "2.5"}) == 2.5
     assert retry_after({"retry-after": "-3"}) == 0.0
-    for nothing in ("", "soon", "inf", "nan"):
-        assert retry_after({"retry-after": nothing}) is None
+    nothing: tuple[str, ...] = ("", "soon", "inf", "nan", "1e999")
+    for value in (*nothing, "Mon, 01 Jan 99999999999 00:00:00 GMT"):
+        assert retry_after({"retry-after": value}) is None
+    for long in ("1e308", "99999999999", "Fri, 31 Dec 9999 23:59:59 GMT"):
+        assert retry_after({"retry-after": long}) == LONGEST
     assert retry_after({"retry-after": format_datetime(soon)}) == pytest.approx(30, abs=2)
     ahead = now + timedelta(hours=3)  # a server whose clock is another
     told = {"retry-after": format_datetime(ahead + timedelta(seconds=30))}
@@ -130,3 +185,6 @@ def test_headers_tell_seconds_dates_and_what_is_left() -> None:
     assert own.reset == pytest.approx(30, abs=2)
     assert allowances({f"{prefix}-remaining": "12"}) == ()
     assert allowances({**headers, f"{prefix}-reset": "later"}) == ()
+    assert allowances({**headers, f"{prefix}-remaining": "nan"}) == ()
+    (far,) = allowances({**headers, f"{prefix}-reset": "9999-12-31T23:59:59Z"})
+    assert far.reset == LONGEST

@@ -1,4 +1,5 @@
 import asyncio
+import json
 from pathlib import Path
 
 import pytest
@@ -74,8 +75,6 @@ def test_trouble_is_sorted_by_who_can_mend_it(
     ],
 )
 def test_what_servers_of_another_make_leave_out(change: dict[str, object]) -> None:
-    import json
-
     message = {**json.loads(said("B").body), **change}
     answer = Answer(200, json.dumps(message).encode(), {"content-type": "application/json"})
     with MessagesServer([answer]) as server:
@@ -83,10 +82,58 @@ def test_what_servers_of_another_make_leave_out(change: dict[str, object]) -> No
     assert (reply.text, reply.stop_reason) == ("B", "end_turn")
 
 
-@pytest.mark.parametrize("url", ["", "localhost:8000", "ftp://x", "http://[", "http://"])
-def test_an_address_that_is_none_is_refused(url: str) -> None:
-    with pytest.raises(ScicotError, match="give the server as http://HOST:PORT"):
+@pytest.mark.parametrize(
+    "url",
+    [
+        "", "localhost:8000", "ftp://x", "http://[", "http://", "bob:SECRET@host",
+        "//bob:SECRET@host", "http://host:99999", "http://host:0", "http://host:x", "http://a b", "http://h\u0000",
+        "https://bob:SECRET@host:70000",
+    ],
+)  # fmt: skip
+def test_an_address_that_is_none_is_refused_and_its_password_not_shown(url: str) -> None:
+    with pytest.raises(ScicotError, match="give the server as http://HOST:PORT") as refused:
         load_teacher("anthropic:m", base_url=url)
+    assert "SECRET" not in str(refused.value)
+
+
+@pytest.mark.parametrize("key", ["sk-\udcff", "sk-é", "sk-\n", " sk-1"])
+def test_a_key_that_no_header_can_carry_is_refused_and_not_shown(
+    key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ANTHROPIC_API_KEY", key)
+    with pytest.raises(ScicotError, match="ANTHROPIC_API_KEY: holds a character") as refused:
+        load_teacher("anthropic:m")
+    assert "sk" not in str(refused.value)
+
+
+def test_an_error_that_comes_as_a_success_is_an_error() -> None:
+    """llama.cpp and proxies answer so."""
+    body = (
+        b'{"error": {"code": 400, "type": "exceed_context_size_error",'
+        b' "message": "the request exceeds the available context size"}}'
+    )
+    answer = Answer(200, body, {"content-type": "application/json"})
+    with MessagesServer([answer]) as server, pytest.raises(TeacherError, match="context size"):
+        ask("anthropic:m", base_url=server.url)
+
+
+@pytest.mark.parametrize(
+    ("counts", "kept", "wrong"),
+    [
+        ({"input_tokens": 10**399, "output_tokens": -5}, {}, ["input_tokens", "output_tokens"]),
+        ({"input_tokens": 12.0, "output_tokens": 1.5}, {"input_tokens": 12}, ["output_tokens"]),
+        ({"input_tokens": 5, "output_tokens": 10**12}, {"input_tokens": 5}, ["output_tokens"]),
+        ({"input_tokens": "7", "output_tokens": True}, {}, []),
+    ],
+)
+def test_counts_of_tokens_that_cannot_be_true_are_left_out(
+    counts: dict[str, object], kept: dict[str, int], wrong: list[str]
+) -> None:
+    message = {**json.loads(said("B").body), "usage": counts}
+    answer = Answer(200, json.dumps(message).encode(), {"content-type": "application/json"})
+    with MessagesServer([answer]) as server:
+        reply = ask("anthropic:m", base_url=server.url)
+    assert (dict(reply.usage), sorted(reply.misstated)) == (kept, wrong)
 
 
 def test_a_wait_the_server_asks_for_is_passed_on() -> None:

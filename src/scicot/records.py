@@ -21,12 +21,15 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from scicot.text import whole_characters
+
 Row = dict[str, Any]
 MAPPING = (dict, Mapping)  # for isinstance: nearly all are dicts, the cheaper question
 
 _ROUNDING = 0.02  # that the sum of probabilities may have lost by their being written down
 _MOST = 1 + 1e-6  # a probability of 1 in 32 bits
 
+MAX_SAMPLE = 2**31 - 1
 MIN_CHOICES = 2
 MAX_CHOICES = 26
 
@@ -46,6 +49,7 @@ REASONS = (
     "refusal",
     "truncated",
     "empty",
+    "too-long",
     "repetitive",
     "duplicate",
     "leaks-answer",
@@ -55,6 +59,9 @@ REASONS = (
 STUDENT = "student:"
 PREDICTED = "predicted"  # the teacher of rationales that are taken from prediction rows
 PREDICTION_FIELDS = ("rationales", "prediction", "scores", "confidence", "abstained", "models")
+
+_NO_WORDS = re.compile(r"[^\w\s]+")
+_MARKS = re.compile(r"[^\w\s\x00-\x7f]{30}")  # marks in a row, which may be combining ones
 
 
 class RowProblem(ValueError):
@@ -172,10 +179,11 @@ class Rationale:
         by_student = str(row.get("teacher")).startswith(STUDENT)
         # A poor student may have nothing to say, and whoever reads it has to live with that.
         silent = by_student and row.get("rationale") == ""
-        text = "" if silent else _string(row, "rationale")
+        text = "" if silent else _written(row, "rationale")
         sample = row.get("sample", 0)
-        if not isinstance(sample, int) or isinstance(sample, bool) or sample < 0:
-            raise RowProblem('"sample" must be a whole number from 0')
+        whole_number = isinstance(sample, int) and not isinstance(sample, bool)
+        if not whole_number or not 0 <= sample <= MAX_SAMPLE:
+            raise RowProblem(f'"sample" must be a whole number from 0 to {MAX_SAMPLE}')
         saw_answer = row.get("saw_answer", False)
         if not isinstance(saw_answer, bool):
             raise RowProblem('"saw_answer" must be true or false')
@@ -253,7 +261,8 @@ class Prediction:
         if confidence is not None and not _is_probability(confidence):
             raise RowProblem('"confidence" must be a probability, from 0 to 1, or null')
         models, abstained = _mapping(row, "models"), row.get("abstained") is True
-        return cls(question, tuple(rationales), prediction, scores, confidence, models, abstained)
+        texts = tuple(map(whole_characters, rationales))
+        return cls(question, texts, prediction, scores, confidence, models, abstained)
 
     def to_row(self) -> Row:
         return {
@@ -280,8 +289,11 @@ def content_id(question: str, context: str, choices: Sequence[Choice]) -> str:
 
 def normalized(text: str) -> str:
     """Text as compared when asking "is this the same question?": case, marks and spaces folded."""
-    folded = unicodedata.normalize("NFKC", text).casefold()
-    return " ".join(re.sub(r"[^\w\s]", " ", folded).split())
+    # NFKC sorts runs of combining marks in quadratic time. A joiner after 30 ends a run, as in the
+    # stream-safe text format (UAX #15).
+    parted = text if text.isascii() else _MARKS.sub("\\g<0>\u034f", text)
+    folded = unicodedata.normalize("NFKC", parted).casefold()
+    return " ".join(_NO_WORDS.sub(" ", folded).split())
 
 
 def _mapping(row: Mapping[str, Any], name: str) -> Mapping[str, Any]:
@@ -292,16 +304,35 @@ def _mapping(row: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 
 
 def _string(row: Mapping[str, Any], name: str, default: str | None = None) -> str:
-    value = row.get(name, default)
-    if value is None and default is not None:
+    if row.get(name) is None and default is not None:
         return default
+    return whole(_given(row, name, blank=default is not None), f'"{name}"')
+
+
+def _written(row: Mapping[str, Any], name: str) -> str:
+    """A text that a model wrote. Half a character in it, as a proxy leaves that cuts a reply in the
+    wrong place, becomes U+FFFD: the rest of the text is as good as ever, and was paid for."""
+    return whole_characters(_given(row, name, blank=False))
+
+
+def holds_half_characters(row: Row) -> bool:
+    """Whether a text in a row that a model wrote is changed as the row is read."""
+    written = [row.get("rationale")]
+    if isinstance(row.get("rationales"), list):
+        written += row["rationales"]
+    texts = [text for text in written if isinstance(text, str) and not text.isascii()]
+    return any(whole_characters(text) != text for text in texts)
+
+
+def _given(row: Mapping[str, Any], name: str, *, blank: bool) -> str:
+    value = row.get(name)
     if not isinstance(value, str):
         raise RowProblem(
             f'"{name}" is missing' if name not in row else f'"{name}" must be a string'
         )
-    if default is None and not value.strip():
+    if not blank and not value.strip():
         raise RowProblem(f'"{name}" is empty')
-    return whole(value, f'"{name}"')
+    return value
 
 
 def whole(text: str, what: str) -> str:

@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from contextlib import aclosing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scicot.annotation.asking import Ask
+from scicot.annotation.failures import Failed
 from scicot.annotation.plans import Plan
 from scicot.annotation.sending import Sender, looks
 from scicot.errors import ScicotError, StoppedEarly
@@ -24,7 +26,7 @@ from scicot.teachers import Reply, TeacherBusy, TeacherError
 if TYPE_CHECKING:
     from scicot.annotation.job import Job
     from scicot.annotation.work import Work
-    from scicot.teachers.message_batches import Batch, MessageBatches, Unanswered
+    from scicot.teachers.message_batches import MessageBatches, Unanswered
 
 FOLDER = "batches"
 _FETCHES = 2  # times that incomplete results are fetched again
@@ -90,10 +92,15 @@ class _Runner:
         self._left = 0  # requests that the round left unanswered
         self._taken_back = 0  # of them, canceled by somebody
         self._fetched: dict[str, int] = {}  # how often results came incomplete, by plan
+        self._answered = 0  # replies in results, of this run
+        self._held: list[Failed] = []  # errors that may be the fault of their questions or not
+        self._refused: ScicotError | None = None  # why no request will be answered
 
     async def run(self) -> None:
         while True:
             await self._settle()
+            if self._refused is not None:
+                raise self._refused
             if self._cancel:
                 raise StoppedEarly(
                     "batches taken back; what they had answered is kept, and the same command"
@@ -164,26 +171,20 @@ class _Runner:
         waits = looks()
         while waiting:
             for plan in list(waiting):
-                if (await self._state(plan)).ended:
+                if (await self._sender.state(plan)).ended:
                     await self._collect(plan)
                     waiting.remove(plan)
             if waiting:
                 await self._sender.sleep(next(waits))
         self._rounds += self._left > 0
 
-    async def _state(self, plan: Plan) -> Batch:
-        try:
-            return await self._sender.state(str(plan.id))
-        except TeacherError as error:
-            again = f"delete {plan.place} to have its requests sent again"
-            raise ScicotError(f"{error}; {again}") from None
-
     async def _collect(self, plan: Plan) -> None:
         """Write the rows of a batch that has ended, and drop its plan."""
         asks = list(plan.asks(self._job.work.asking))
         seen = await self._sender.patiently(lambda: self._enter_all(plan, asks))
         for line in sorted({*range(len(asks))} - seen):
-            self._enter(asks[line], _missing())
+            await self._enter(asks[line], _missing())
+        self._settle_held(plan)
         if plan.name in self._sender.paid:
             for ask in asks:
                 self._job.work.budget.release(ask.request, batched=True)
@@ -194,15 +195,18 @@ class _Runner:
         """Write what has no row yet; the lines of which there was a result."""
         left, taken_back = self._left, self._taken_back
         seen, foreign = set[int](), 0
-        async for name, outcome in self._api.results(str(plan.id)):
-            line = plan.line_of(name)
-            if line is None:
-                foreign += 1
-                continue
-            seen.add(line)
-            self._enter(asks[line], outcome)
-            if len(seen) % 100 == 0:
-                self._job.look()
+        self._held.clear()
+        async with aclosing(self._api.results(str(plan.id))) as results:
+            async for name, outcome in results:
+                line = None if name is None else plan.line_of(name)
+                if line is None:
+                    foreign += 1
+                    continue
+                if line not in seen:
+                    seen.add(line)
+                    await self._enter(asks[line], outcome)
+                if len(seen) % 100 == 0:
+                    self._job.look()
         if len(seen) < len(asks) and self._fetched.get(plan.name, 0) < _FETCHES:
             self._fetched[plan.name] = self._fetched.get(plan.name, 0) + 1
             self._left, self._taken_back = left, taken_back
@@ -213,24 +217,49 @@ class _Runner:
             )
         return seen
 
-    def _enter(self, ask: Ask, outcome: Reply | Unanswered) -> None:
+    async def _enter(self, ask: Ask, outcome: Reply | Unanswered) -> None:
         """Write the row of a result, unless it was written before a crash, or is still to come."""
         key = ask.row.sample, ask.row.saw_answer
         attempt = self._job.ledger.attempts(ask.row.question).get(key)
         if attempt is not None and not attempt.retry:
             return
         if isinstance(outcome, Reply):
-            self._job.enter(ask, outcome, batched=True)
-        elif outcome.problem == "canceled":
+            self._answered += 1
+            await self._job.enter(ask, outcome, batched=True)
+            return
+        error = outcome.error
+        if outcome.canceled:
             self._taken_back += 1
             self._left += 1
-        elif outcome.again and self._rounds + 1 < _ROUNDS:
+        elif isinstance(error, ScicotError):
+            self._refused = error
             self._left += 1
+        elif isinstance(error, TeacherBusy) and self._rounds + 1 < _ROUNDS:
+            self._left += 1
+        elif isinstance(error, TeacherError) and error.certain:
+            self._job.reject_failed(ask, error)
         else:
-            self._job.enter(ask, TeacherError(outcome.problem))
+            self._held.append((ask, TeacherError(str(error))))
+
+    def _settle_held(self, plan: Plan) -> None:
+        """Record the errors held back where other requests were answered; else nothing speaks
+        against the questions, and the run is to stop."""
+        few = len(self._held) < self._job.work.settings.max_failures
+        before = self._job.ledger.answered > 0
+        if self._answered or (few and before) or len(self._held) == 1:
+            for ask, error in self._held:
+                self._job.reject_failed(ask, error)
+        elif self._held:
+            _, error = self._held[-1]
+            self._refused = StoppedEarly(
+                f"batch {plan.id}: none of {number_of(len(self._held), 'request')} was answered"
+                f" (the last: {error}); nothing is recorded against the questions, and the same"
+                " command sends them again"
+            )
+        self._held.clear()
 
 
 def _missing() -> Unanswered:
     from scicot.teachers.message_batches import Unanswered
 
-    return Unanswered("the batch ended without a result for this request", again=True)
+    return Unanswered(TeacherBusy("the batch ended without a result for this request"))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from scicot.config import GenerateSettings
 from scicot.errors import ScicotError, StoppedEarly
-from scicot.teachers import Price, Request, price_of
+from scicot.teachers import Price, Reply, Request, price_of
 
 CHARACTERS_A_TOKEN = 4.0  # of English text, as a rule of thumb; fewer of formulas
 _OVERHEAD = 64  # tokens of a request beside its text
@@ -65,15 +65,17 @@ class Budget:
         left = self.reserved - self.worst(request, batched=batched)
         self.reserved = max(0.0, left) if self._out else 0.0
 
-    def pay(
-        self, request: Request, usage: Mapping[str, float], *, batched: bool = False
-    ) -> float | None:
-        """What a reply cost, in dollars: the most it may have where its server does not say."""
+    def pay(self, request: Request, reply: Reply, *, batched: bool = False) -> float | None:
+        """What a reply cost, in dollars: the most it may have where its server does not say, or
+        says what cannot be true."""
         if self.price is None:
             return None
+        usage = reply.usage
         told = "input_tokens" in usage or "output_tokens" in usage
         worst = self.worst(request, batched=batched)
         cost = self.price.of(usage, batched=batched) if told else worst
+        if reply.misstated:
+            cost = max(cost, worst)
         self.spent += cost
         return cost
 

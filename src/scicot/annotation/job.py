@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
 from collections import Counter, deque
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -13,19 +15,21 @@ from typing import Any
 from scicot import sources
 from scicot.annotation import batches
 from scicot.annotation.asking import MISSING, Ask
-from scicot.annotation.judging import judge, repeats
+from scicot.annotation.failures import Failures
 from scicot.annotation.ledger import COST, REJECTED, Ledger, open_ledger
 from scicot.annotation.running import complete
 from scicot.annotation.scheduler import Scheduler
+from scicot.annotation.verdict import Verdict, verdict_on
 from scicot.annotation.watermark import Watermark
 from scicot.annotation.work import COMMAND, Work, prepare
 from scicot.config import GenerateSettings
 from scicot.errors import StoppedEarly
 from scicot.outputs import Output, open_output
 from scicot.records import Rationale
-from scicot.reporting import LogReporter, Reporter, Task
+from scicot.reporting import LogReporter, Reporter, Task, some_of
 from scicot.teachers import Reply, Teacher, TeacherError
 
+_SHORT = 20_000  # characters that are judged faster than a thread is started for it
 _LOOK_SECONDS = 0.2  # between two tellings of how far the work is
 _SPEED_SECONDS = 5.0  # over which the speed is told
 
@@ -119,6 +123,13 @@ class Job:
         self._task = task
         self._watermark = Watermark(work.rows, ledger, work.settings)
         self._first_pass = True
+        self.failures = Failures(
+            work.teacher.name, work.settings.max_failures, answered_before=ledger.answered > 0
+        )
+        # Samples of one question are judged one after the other, as each is compared with those
+        # that were kept before it.
+        self._judging = asyncio.Lock()
+        self._warned_of_usage = False
         self._short: StoppedEarly | None = None  # of money, for what follows from a reply
         self._untold = 0  # requests done since the task was last told
         self._moments: deque[tuple[float, int]] = deque()  # (when, rows)
@@ -144,6 +155,8 @@ class Job:
             blocking=not rows.rereadable,
         )
         await scheduler.run(self._afforded(asks), self.take)
+        for ask, error in self.failures.rest():
+            self.reject_failed(ask, error)
 
     def wanted(self) -> Iterator[Ask | None]:
         """What is still to be asked; None now and then, for others to have a turn."""
@@ -179,10 +192,21 @@ class Job:
         if self._short is not None:
             raise self._short
 
-    def take(self, ask: Ask, outcome: Reply | TeacherError) -> Ask | None:
-        """Write what came of a request; what is to be asked next because of it, if anything."""
-        self.work.budget.release(ask.request)
-        further = self.enter(ask, outcome)
+    async def take(self, ask: Ask, outcome: Reply | TeacherError, sent: float) -> Ask | None:
+        """Write what came of a request that left at this time; what is to be asked next because of
+        it, if anything."""
+        if isinstance(outcome, Reply):
+            for failed in self.failures.answer(sent):
+                self.reject_failed(*failed)
+            further = await self.enter(ask, outcome)
+        else:
+            further = None
+            self.work.budget.release(ask.request)
+            if outcome.certain:
+                self.reject_failed(ask, outcome)
+            else:
+                self.failures.hold(ask, outcome)
+            self.failures.check(outcome)
         if further is not None:
             try:
                 self.work.budget.reserve(further.request)
@@ -191,35 +215,58 @@ class Job:
                 return None
         return further
 
-    def enter(
-        self, ask: Ask, outcome: Reply | TeacherError, *, batched: bool = False
-    ) -> Ask | None:
-        """Judge an outcome and write its row; the request that follows from it, if any."""
-        if isinstance(outcome, TeacherError):
-            self._reject(ask.row, "error", {"error": str(outcome)})
-            self._watermark.answered(ask.row.question.id)
-            return None
-        self.summary.tokens.update(outcome.usage)
-        usage: dict[str, float] = dict(outcome.usage)
-        cost = self.work.budget.pay(ask.request, outcome.usage, batched=batched)
+    def reject_failed(self, ask: Ask, error: TeacherError) -> None:
+        """Write the row of a question that cannot be answered."""
+        self._reject(ask.row, "error", {"error": str(error)})
+        self._watermark.answered(ask.row.question.id)
+
+    async def enter(self, ask: Ask, reply: Reply, *, batched: bool = False) -> Ask | None:
+        """Judge a reply and write its row; the request that follows from it, if any."""
+        budget = self.work.budget
+        self.summary.tokens.update(reply.usage)
+        usage: dict[str, float] = dict(reply.usage)
+        cost = budget.pay(ask.request, reply, batched=batched)
+        if not batched:
+            budget.release(ask.request)
         if cost is not None:
             usage[COST] = round(cost, 9)
             self.summary.cost = (self.summary.cost or 0.0) + cost
-            self.summary.saved += self.work.budget.saved(outcome.usage)
-        row, reason = judge(replace(ask.row, usage=usage), outcome, self.work.settings)
-        several = self.work.settings.samples > 1
-        if reason is None and several and repeats(row.rationale, self.ledger.other_samples(row)):
-            reason = "duplicate"
-        if reason is not None:
-            self._reject(row, reason, {"reply": outcome.text})
-        else:
-            self.ledger.keep(row)
-            self.summary.kept += 1
-        further = self.work.asking.after(row, reason, self.ledger)
+            self.summary.saved += budget.saved(reply.usage)
+        if reply.misstated:
+            self._warn_of_usage(reply.misstated)
+        row = replace(ask.row, usage=usage)
+        async with self._judging if self.work.settings.samples > 1 else nullcontext():
+            verdict = await self._judged(row, reply)
+            if verdict.reason is not None:
+                self._reject(verdict.row, verdict.reason, {"reply": reply.text})
+            else:
+                self.ledger.keep(verdict.row, named=verdict.named)
+                self.summary.kept += 1
+        further = self.work.asking.after(verdict.row, verdict.reason, self.ledger)
         if further is None:
             self._untold += 1
             self._watermark.answered(row.question.id)
         return further
+
+    async def _judged(self, row: Rationale, reply: Reply) -> Verdict:
+        """The verdict on a reply. A long one is read in a thread: meanwhile the event loop takes
+        other replies from the network, which would otherwise time out there."""
+        others = self.ledger.other_samples(row) if self.work.settings.samples > 1 else []
+
+        def judged() -> Verdict:
+            return verdict_on(row, reply, self.work.settings, others)
+
+        if len(reply.text) <= _SHORT:
+            return judged()
+        return await asyncio.to_thread(judged)
+
+    def _warn_of_usage(self, names: tuple[str, ...]) -> None:
+        if not self._warned_of_usage:
+            self._warned_of_usage = True
+            self.work.reporter.warn(
+                f"{self.work.teacher.name}: tells counts of tokens that cannot be true"
+                f" ({some_of(names)}); such replies count as costing the most they may"
+            )
 
     def _reject(self, row: Rationale, reason: str, why: dict[str, Any]) -> None:
         self.ledger.reject(row, reason, why)

@@ -19,15 +19,17 @@ from typing import Any
 
 from scicot import jsonl
 from scicot.annotation.index import VERSION, Entry, Index, mark_of
+from scicot.annotation.verdict import names_gold_alone
 from scicot.errors import InvalidRow, ScicotError
 from scicot.outputs import Output, beside
 from scicot.records import Question, Rationale, Row, RowProblem, content_id
-from scicot.replies import only_choice_named
 from scicot.sources.seen import digest
+from scicot.text import whole_characters
 
 REJECTED, INDEX = "rejected.jsonl", "done.sqlite"
 COST = "cost_usd"  # in the usage of a row: dollars
 
+_MOST = 1e12  # tokens or dollars of one row; what is more is a mistake
 _COMMIT_SECONDS = 2.0
 _RECENT = 10_000  # questions of a stream whose samples are remembered
 
@@ -90,21 +92,27 @@ class Ledger:
                 texts.append(str(jsonl.decode(stream.readline())["rationale"]))
         return texts
 
-    def keep(self, row: Rationale) -> None:
+    @property
+    def answered(self) -> int:
+        """Rows of replies, whatever they were worth."""
+        return self.kept + self.rejected.total() - self.rejected["error"]
+
+    def keep(self, row: Rationale, *, named: bool) -> None:
+        """Write a row that is fit to learn from; `named`: it names the gold choice and no other."""
         offset = self._output.write(row.to_row())
         self._read[0] = self._output.end
         if self._output.path is None:
             self._recent.setdefault(row.question.id, []).append(row.rationale)
             if len(self._recent) > _RECENT:
                 self._recent.pop(next(iter(self._recent)))
-        self._enter(row, None, offset)
+        self._enter(row, None, offset, named)
 
     def reject(self, row: Rationale, reason: str, why: Row) -> None:
         offset = 0
         if self._rejects is not None:
             offset = self._rejects.write(jsonl.encode({**row.to_row(), "reason": reason, **why}))
             self._read[1] = self._rejects.end
-        self._enter(row, reason, offset)
+        self._enter(row, reason, offset, named=False)
 
     def put(self, name: str, value: Any) -> None:
         """Keep something beside the index for the next run, which may find it lost."""
@@ -162,6 +170,8 @@ class Ledger:
     def _enter_all(self, file: Path, number: int) -> None:
         for located in jsonl.rows_from(file, self._read[number]):
             reason = located.row.get("reason")
+            if reason is not None and not isinstance(reason, str):
+                raise InvalidRow(located.where, '"reason" must be a string')
             try:
                 # A rejected row may have no rationale, which elsewhere is none.
                 text = located.row.get("rationale") or "(none)"
@@ -169,9 +179,9 @@ class Ledger:
             except RowProblem as problem:
                 raise InvalidRow(located.where, str(problem)) from None
             self._read[number] = located.end
-            self._enter(row, reason, located.begin)
+            self._enter(row, reason, located.begin, reason is None and names_gold_alone(row))
 
-    def _enter(self, row: Rationale, reason: str | None, offset: int) -> None:
+    def _enter(self, row: Rationale, reason: str | None, offset: int, named: bool) -> None:
         question = row.question
         known = self._index.reason(question.id, row.sample, revealed=row.saw_answer)
         if known is None and reason is not None:  # kept once: a rejected row changes nothing
@@ -180,11 +190,9 @@ class Ledger:
         if isinstance(known, str):
             self._stale += 1
             self.rejected[known] -= 1
-        gold = question.answer
-        named = reason is None and gold is not None
-        named = named and only_choice_named(row.rationale, question) == gold
         cost = _number(row.usage.get(COST))
         content = _content(question)
+        reason = None if reason is None else whole_characters(reason)
         self._index.add(
             Entry(question.id, content, row.sample, row.saw_answer, reason, offset, cost, named)
         )
@@ -298,8 +306,9 @@ def discard_index(place: Path) -> None:
 
 
 def _number(value: Any) -> float:
-    """A number of a row that somebody may have edited."""
-    return float(value) if isinstance(value, int | float) else 0.0
+    """A number of a row that somebody may have edited: of at most _MOST, and 0 for what is none."""
+    known = isinstance(value, int | float) and 0 <= value <= _MOST
+    return float(value) if known else 0.0
 
 
 def _content(question: Question) -> str:

@@ -1,10 +1,14 @@
-"""How fast a teacher is asked: as fast as it lets itself be asked, found out by what it refuses.
+"""The request rate: as fast as the server lets itself be asked, found out by what it refuses.
 
 While little is refused, only --concurrency limits the rate. Where more than a few of a hundred
 requests are refused (429, 529), it is set to what the server was just able to answer, and a tenth
 less for the moment; from there it takes the course of CUBIC (Ha, Rhee, Xu 2008): soon back, for
 some seconds hardly higher, then faster and faster. So it stays close to a limit that stands, and
 soon leaves behind one that is gone.
+
+An overloaded server refuses at random, however slowly it is asked, and a lower rate helps nobody.
+So each decrease is a trial (trial.py): where the share of refusals stays what it was before, the
+decrease is taken back, and that share no longer counts as a sign of a limit.
 """
 
 from __future__ import annotations
@@ -14,15 +18,22 @@ import math
 import time
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 
+from scicot.annotation.trial import Trial
 from scicot.teachers import Allowance
 
 _WINDOW = 1.0  # seconds between two decreases, and over which answers are counted; if they are
 _ENOUGH, _LONGEST = 20, 10.0  # fewer than so many, over more seconds
-_MEMORY = 5.0  # seconds in which a refusal loses most of its weight
-_FEW = 0.02  # share of refusals that is no reason to slow down
+_MEMORY = 5.0  # seconds in which an outcome loses most of its weight
+_FORGETTING = 20.0  # seconds in which a share of random refusals is forgotten that is no more seen
+_FEW = 0.02  # share of refusals, beside those at random, that is no reason to slow down
+_SURE = 3.0  # standard deviations by which refusals at random are not exceeded by chance
 _MANY = 0.2  # share of the last window that leaves no doubt
-_DECREASE = 0.1
+_DECREASE, _IN_TRIAL = 0.1, 0.2  # of the rate
+_SETTLING = 0.5  # seconds after a decrease in which a server may still feel what came before
+_ALIKE = (0.93, 1.5)  # a limit between these multiples of the last proven one needs no trial
+_RETRIED = 20.0  # seconds after which a share of refusals at random has to show itself again
 _PLATEAU = 100.0  # requests until the rate is what it was,
 _SECONDS = (2.0, 10.0)  # which may take so many seconds at least and at most;
 _DOUBTED = 1.0  # or so many where the limit was met for the first time, perhaps by mistake
@@ -30,7 +41,23 @@ _SLOWEST = 0.1  # requests a second
 _STEP = 0.1  # seconds between two looks at the rate by whoever waits
 _LATE = 0.05  # seconds a request may leave late without shifting those behind it
 _LONGEST_HOLD = 60.0  # seconds that headers alone keep requests back
-_HOLD_AFTER = 3  # refusals without an answer between: the server answers nobody, so nobody asks
+_HOLD_AFTER = 3  # refusals without an answer between: the server answers nobody, so nobody asks;
+_HOLD_CHANCE = 1e-4  # or more of them, where refusals at random come in such a row more often
+
+
+@dataclass(frozen=True, slots=True)
+class _Limit:
+    """A rate that was too much, in requests a second, and the course back to it."""
+
+    rate: float = math.inf
+    since: float = -math.inf  # when the rate was decreased
+    plateau: float = _DOUBTED  # seconds until it is what it was
+
+    def at(self, now: float) -> float:
+        if math.isinf(self.rate):
+            return math.inf
+        since = (now - self.since) / self.plateau - 1
+        return self.rate * (1 + _DECREASE * min(since, 1e3) ** 3)
 
 
 class Pace:
@@ -38,14 +65,15 @@ class Pace:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._known = math.inf  # the rate that was too much
-        self._since = -math.inf  # the last decrease
-        self._plateau = _DOUBTED
+        self._limit = _Limit()
+        self._began = self._tried = clock()  # when the last trial began
+        self._trial: Trial[_Limit] | None = None
+        self._proven = _Limit()  # the last limit of which a trial showed that it is one
+        self._random = 0.0  # share of requests that is refused at any rate
         self._last = self._held_until = -math.inf  # when a request left; until when none may
         self._queue = asyncio.Lock()
         self._cap = math.inf
         self._outcomes: deque[tuple[float, bool]] = deque()  # (when, whether answered)
-        self._began = clock()
         self._weights = [0.0, 0.0]  # answers and refusals, the latest counting most
         self._weighed = clock()
         self._in_a_row = 0  # refusals
@@ -53,10 +81,9 @@ class Pace:
 
     @property
     def rate(self) -> float:
-        if math.isinf(self._known):
-            return self._cap
-        since = (self._clock() - self._since) / self._plateau - 1
-        return min(self._known * (1 + _DECREASE * min(since, 1e3) ** 3), self._cap)
+        if self._trial is not None:  # which compares two shares, each at one rate
+            return min(self._limit.rate * (1 - _IN_TRIAL), self._cap)
+        return min(self._limit.at(self._clock()), self._cap)
 
     @property
     def lets_some_through(self) -> bool:
@@ -75,30 +102,53 @@ class Pace:
                 # Not all the time at once: meanwhile the rate grows.
                 await asyncio.sleep(min(slot - now, _STEP))
 
-    def answered(self, allowances: tuple[Allowance, ...], tokens: int) -> None:
-        """An answer came, of so many tokens with its question."""
+    def answered(
+        self, allowances: tuple[Allowance, ...], tokens: int, left: float | None = None
+    ) -> None:
+        """An answer came, of so many tokens with its question, to a request that left then."""
         now = self._clock()
         self._in_a_row = 0
-        self._weigh(now, answered=True)
+        self._weigh(now, left, answered=True)
         if tokens:
             before = self._tokens_each or tokens
             self._tokens_each = before + 0.1 * (tokens - before)
         self._heed(allowances, now)
 
-    def refused(self, retry_after: float | None, allowances: tuple[Allowance, ...]) -> None:
-        """The server has said that this is too much for it."""
+    def refused(
+        self,
+        retry_after: float | None,
+        allowances: tuple[Allowance, ...],
+        left: float | None = None,
+    ) -> None:
+        """The server has said of a request that left then that this is too much for it."""
         now = self._clock()
         self._in_a_row += 1
-        self._weigh(now, answered=False)
+        self._weigh(now, left, answered=False)
         self._heed(allowances, now)
-        if self._in_a_row >= _HOLD_AFTER and retry_after:
+        if retry_after and self._in_a_row >= self._row_that_holds():
             self._held_until = max(self._held_until, now + retry_after)
-        answers, refusals = self._weights
-        enough = 1.5 if math.isfinite(self._known) else 2.5
-        if refusals < enough or refusals < _FEW * (answers + refusals):
-            return
-        if now - max(self._since, self._began) >= _WINDOW:
+        rested = now - max(self._limit.since, self._began) >= _WINDOW
+        if self._trial is None and rested and self._is_too_fast(now):
             self._slow_down(now)
+
+    def _row_that_holds(self) -> int:
+        """So many refusals in a row do not come by chance."""
+        answers, refusals = self._weights
+        before = max(0.0, refusals - self._in_a_row)  # those of other rows
+        share = max(self._random, before / max(1.0, before + answers))
+        if not share or not answers:
+            return _HOLD_AFTER
+        return max(_HOLD_AFTER, math.ceil(math.log(_HOLD_CHANCE) / math.log(share)))
+
+    def _is_too_fast(self, now: float) -> bool:
+        """Whether more is refused than the server is known to refuse at any rate; what is known of
+        that is put to the test again every _RETRIED seconds."""
+        known = self._random if now - self._tried < _RETRIED else 0.0
+        answers, refusals = self._weights
+        expected = known * (answers + refusals)
+        enough = 1.5 if math.isfinite(self._limit.rate) else 2.5
+        more = refusals - expected - _SURE * math.sqrt(expected * (1 - known))
+        return more >= enough and refusals - expected >= _FEW * (answers + refusals)
 
     def _slow_down(self, now: float) -> None:
         recent = [own for own in self._outcomes if own[0] >= now - _WINDOW]
@@ -108,24 +158,48 @@ class Pace:
         answered = sum(outcome for _, outcome in recent)
         if not answered:
             return  # no matter of speed, and whoever was refused waits anyway
-        if answered <= (1 - _MANY) * len(recent):
-            known = answered / seconds
-        else:
-            known = min(self.rate, len(recent) / seconds)
-        known = max(_SLOWEST, known)
+        known = max(_SLOWEST, answered / seconds)
+        least, most = _ALIKE
+        stands = least * self._proven.rate < known < most * self._proven.rate
+        if stands and answered > (1 - _MANY - self._random) * len(recent):
+            known = max(_SLOWEST, min(self.rate, len(recent) / seconds))
         shortest, longest = _SECONDS
-        stands = known / 1.5 < self._known < known * 1.5  # has shown itself twice
-        self._plateau = min(max(shortest, _PLATEAU / known), longest) if stands else _DOUBTED
-        self._known, self._since = known, now
+        plateau = min(max(shortest, _PLATEAU / known), longest) if stands else _DOUBTED
+        if not stands:
+            before = self._weights[1] / sum(self._weights)
+            self._trial = Trial(now + _SETTLING, before, undone=self._limit)
+            self._tried = now
+        self._limit = _Limit(known, now, plateau)
 
-    def _weigh(self, now: float, *, answered: bool) -> None:
+    def _weigh(self, now: float, left: float | None, *, answered: bool) -> None:
         self._outcomes.append((now, answered))
         while self._outcomes[0][0] < now - _LONGEST:
             self._outcomes.popleft()
-        faded = math.exp((self._weighed - now) / _MEMORY)
+        passed = now - self._weighed
+        faded = math.exp(-passed / _MEMORY)
         self._weights = [weight * faded for weight in self._weights]
         self._weights[0 if answered else 1] += 1
         self._weighed = now
+        total = sum(self._weights)
+        share = self._weights[1] / total
+        if share < self._random and total >= _ENOUGH:
+            self._random += (share - self._random) * -math.expm1(-passed / _FORGETTING)
+        if self._trial is not None and (left is None or left >= self._trial.began):
+            self._try(answered)
+
+    def _try(self, answered: bool) -> None:
+        """Follow the trial of the last decrease; take it back where it changed nothing."""
+        trial = self._trial
+        assert trial is not None
+        helped = trial.helped(answered)
+        if helped is None:
+            return
+        self._trial = None
+        if helped:
+            self._proven = self._limit = replace(self._limit, since=self._clock())
+        else:
+            self._limit = self._proven if math.isfinite(self._proven.rate) else trial.undone
+            self._random = max(self._random, min(trial.share, trial.before))
 
     def _heed(self, allowances: tuple[Allowance, ...], now: float) -> None:
         """Spread what remains over the time until there is more: a bucket that refills as it is

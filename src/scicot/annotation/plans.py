@@ -19,8 +19,8 @@ from pathlib import Path
 
 from scicot import jsonl
 from scicot.annotation.asking import Ask, Asking
-from scicot.errors import ScicotError
-from scicot.records import Question
+from scicot.errors import InvalidRow, ScicotError
+from scicot.records import Question, RowProblem
 
 
 @dataclass(frozen=True)
@@ -64,25 +64,41 @@ class Plan:
     @classmethod
     def _read(cls, file: Path) -> Plan:
         try:
-            told = json.loads(file.read_text())
-            return cls(file, **told)
-        except (ValueError, TypeError):
+            plan = cls(file, **jsonl.decode(file.read_bytes()))
+            plan._check()
+        except (OSError, ValueError, TypeError):
             raise ScicotError(
                 f"{file}: not readable; it says which batch was sent: mend it, or delete it where"
                 " none was"
             ) from None
+        return plan
+
+    def _check(self) -> None:
+        """ValueError where a field is not what was written."""
+        texts = [self.name, *(text for text in (self.began, self.id) if text is not None)]
+        right = all(isinstance(text, str) for text in texts)
+        if not (right and type(self.requests) is int and type(self.retry) is bool):
+            raise ValueError
+        if self.began is not None and datetime.fromisoformat(self.began).tzinfo is None:
+            raise ValueError
 
     def asks(self, asking: Asking) -> Iterator[Ask]:
         """The requests again, in their order."""
         if not self._lines.exists():
             raise ScicotError(
-                f"{self._lines}: gone, and with it what batch {self.id} was asked; put it back, or"
-                f" delete {self.place} to have all that has no row asked anew"
+                f"{self._lines}: gone, and with it what batch {self.id} was asked; put it back:"
+                " without it the batch's replies belong to no question"
             )
         for located in jsonl.rows_from(self._lines, 0):
-            row = located.row
-            question = Question.from_row(row["question"])
-            yield asking.of(question, row["sample"], revealed=row["revealed"])
+            sample, revealed = located.row.get("sample"), located.row.get("revealed")
+            given = located.row.get("question")
+            if not (type(sample) is int and type(revealed) is bool and isinstance(given, dict)):
+                raise InvalidRow(located.where, "no request of a batch")
+            try:
+                question = Question.from_row(given)
+            except RowProblem as problem:
+                raise InvalidRow(located.where, f"no request of a batch ({problem})") from None
+            yield asking.of(question, sample, revealed=revealed)
 
     def beginning(self) -> Plan:
         """About to be sent."""

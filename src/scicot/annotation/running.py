@@ -5,9 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 from scicot.errors import StoppedEarly
+from scicot.teachers.limits import LONGEST
+
+_HOUR = 3600.0
 
 T = TypeVar("T")
 
@@ -15,9 +19,19 @@ T = TypeVar("T")
 def out_of_patience(trouble: str, seconds: float, most: float) -> StoppedEarly:
     """That a wait of so many seconds more would be longer than --max-wait lets all of it be."""
     return StoppedEarly(
-        f"{trouble}; would have to wait {seconds:.0f} s more, --max-wait is {most:.0f} s in all;"
+        f"{trouble}; would have to wait {_wait(seconds)}, --max-wait is {most:.0f} s in all;"
         " the same command goes on from here"
     )
+
+
+def _wait(seconds: float) -> str:
+    """A wait in words: of some minutes by its length, of hours by its end."""
+    if seconds < _HOUR:
+        return f"{seconds:.0f} s more"
+    if seconds >= LONGEST:
+        return "a year or more"
+    until = datetime.now(UTC) + timedelta(seconds=seconds)
+    return f"{seconds / _HOUR:.1f} h more, until {until:%Y-%m-%d %H:%M} UTC"
 
 
 def complete(work: Coroutine[Any, Any, T]) -> T:

@@ -1,7 +1,9 @@
 """Many requests in flight: who asks, when, how often again, and when to give up.
 
-Each of a few workers takes the next request when it has done with its last, so that so many are in
-flight, and hands every outcome on as it comes.
+A request holds a slot from when it is drawn until it is answered and its row is written; there are
+as many slots as requests may be in flight. While a refused request waits for its next try, its
+slot is free for another question. So a server that refuses some requests at random is still sent
+as many as it answers.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from scicot.annotation.asking import Ask
 from scicot.annotation.pace import Pace
 from scicot.annotation.running import out_of_patience
 from scicot.config import GenerateSettings
-from scicot.errors import ScicotError, StoppedEarly
+from scicot.errors import ScicotError
 from scicot.reporting import Reporter, number_of
 from scicot.teachers import Reply, Teacher, TeacherBusy, TeacherError
 
@@ -27,12 +29,16 @@ _LOOK_SECONDS = 0.2  # between two looks at whether it is to stop
 _REST_SECONDS = 0.005  # where there is nothing to ask for the moment
 _END = object()  # of what is asked
 _BACKOFF = (0.5, 60.0)  # seconds before the first repetition, and before the last ones
+_WORKERS = 8  # for each slot: so many of its requests may wait for their next try
 
 
 class Take(Protocol):
-    """What becomes of an outcome; what is to be asked next because of it, if anything."""
+    """What becomes of an outcome; what is to be asked next because of it, if anything. `sent` is
+    the time when the request left (time.monotonic)."""
 
-    def __call__(self, ask: Ask, outcome: Reply | TeacherError) -> Ask | None: ...
+    async def __call__(
+        self, ask: Ask, outcome: Reply | TeacherError, sent: float
+    ) -> Ask | None: ...
 
 
 class Scheduler:
@@ -51,7 +57,9 @@ class Scheduler:
         look: Callable[[], None],
         blocking: bool = False,
     ) -> None:
-        self._in_flight = getattr(teacher, "in_flight", None) or settings.concurrency
+        in_flight: int = getattr(teacher, "in_flight", None) or settings.concurrency
+        self._count = _WORKERS * in_flight
+        self._slots = asyncio.Semaphore(in_flight)
         self._teacher = teacher
         self._settings = settings
         self._reporter = reporter
@@ -59,8 +67,8 @@ class Scheduler:
         self._blocking = blocking
         self._pace = Pace()
         self._closing = False
-        self._flying = 0  # requests on their way, which will be paid for
-        self._failures = 0  # in a row
+        self._asking = 0  # requests on their way, which will be paid for
+        self._taking = 0  # outcomes that are being judged and written
         self._answered_at = -1.0
         self._told: set[str] = set()
         self._yielded = time.monotonic()
@@ -68,9 +76,7 @@ class Scheduler:
     async def run(self, asks: Iterator[Ask | None], take: Take) -> None:
         """Ask all; raises what stopped the work, when what was on its way has been taken."""
         pull = asyncio.Lock()
-        workers = [
-            asyncio.create_task(self._work(asks, take, pull)) for _ in range(self._in_flight)
-        ]
+        workers = [asyncio.create_task(self._work(asks, take, pull)) for _ in range(self._count)]
         # Who stops us may not wait long; where we stop by ourselves, what is paid for is awaited.
         patience = _GRACE_SECONDS
         try:
@@ -98,40 +104,55 @@ class Scheduler:
             self._look()
 
     async def _drain(self, workers: list[asyncio.Task[None]], patience: float) -> None:
-        """Take what comes within so many seconds of what is on its way."""
-        until = time.monotonic() + patience
-        if self._flying:
+        """Take what comes within so many seconds of what is on its way, and write all that came."""
+        if self._asking:
             self._reporter.note(
-                f"stopping: waiting for {number_of(self._flying, 'reply', 'replies')} on the way,"
+                f"stopping: waiting for {number_of(self._asking, 'reply', 'replies')} on the way,"
                 f" {patience:.0f} s at most"
             )
-        while self._flying and time.monotonic() < until:
-            await asyncio.wait(workers, timeout=_LOOK_SECONDS / 4)
+        left, slice_ = patience, _LOOK_SECONDS / 4
+        while self._taking or (self._asking and left > 0):
+            began = time.monotonic()
+            await asyncio.wait(workers, timeout=slice_)
+            passed = time.monotonic() - began
+            # While something blocks the loop, what has arrived cannot be read: that costs no time.
+            left -= passed if passed < 3 * slice_ else slice_ / 2
             if patience > _GRACE_SECONDS:
                 self._look()
 
     async def _work(self, asks: Iterator[Ask | None], take: Take, pull: asyncio.Lock) -> None:
-        ask: Ask | None = None
         while not self._closing:
-            if ask is None:
-                ask = await self._pull(asks, pull)
-            if ask is None:
-                return
-            outcome = await self._outcome(ask)
-            ask = take(ask, outcome)
-            self._check_failures(outcome)
+            async with pull:  # one at a time, so that no more than one is drawn without a slot
+                ask = await self._pull(asks)
+                if ask is None:
+                    return
+                await self._slots.acquire()
+            try:
+                while ask is not None and not self._closing:
+                    ask = await self._through(ask, take)
+            finally:
+                self._slots.release()
 
-    async def _pull(self, asks: Iterator[Ask | None], pull: asyncio.Lock) -> Ask | None:
+    async def _through(self, ask: Ask, take: Take) -> Ask | None:
+        """Ask one request and have its outcome written; what is to be asked next because of it."""
+        sent = time.monotonic()
+        outcome = await self._outcome(ask)
+        self._taking += 1
+        try:
+            return await take(ask, outcome, sent)
+        finally:
+            self._taking -= 1
+
+    async def _pull(self, asks: Iterator[Ask | None]) -> Ask | None:
         """The next request; None at the end. A None among the requests is a moment's rest."""
-        async with pull:
-            while not self._closing:
-                ask = await _aside(asks) if self._blocking else next(asks, _END)
-                if isinstance(ask, Ask):
-                    await self._rest()
-                    return ask
-                if ask is _END:
-                    return None
-                await asyncio.sleep(_REST_SECONDS)
+        while not self._closing:
+            ask = await _aside(asks) if self._blocking else next(asks, _END)
+            if isinstance(ask, Ask):
+                await self._rest()
+                return ask
+            if ask is _END:
+                return None
+            await asyncio.sleep(_REST_SECONDS)
         return None
 
     async def _rest(self) -> None:
@@ -141,18 +162,6 @@ class Scheduler:
             self._yielded = now
             await asyncio.sleep(0)
 
-    def _check_failures(self, outcome: Reply | TeacherError) -> None:
-        if not isinstance(outcome, TeacherError):
-            self._failures = 0
-            return
-        self._failures += 1
-        if self._failures >= self._settings.max_failures:
-            raise StoppedEarly(
-                f"{self._teacher.name}: {number_of(self._failures, 'request')} in a row failed"
-                f" (the last: {outcome}); mend the cause, and the same command with"
-                " --retry-rejected asks them again"
-            )
-
     async def _outcome(self, ask: Ask) -> Reply | TeacherError:
         """Ask until an answer comes, waiting longer each time, `max_wait` seconds in all."""
         began, waited, (backoff, longest) = time.monotonic(), 0.0, _BACKOFF
@@ -161,32 +170,40 @@ class Scheduler:
             if self._closing:
                 return await self._forever()
             left = time.monotonic()
+            self._asking += 1
             try:
-                self._flying += 1
-                try:
-                    reply = await self._teacher.ask(ask.request)
-                finally:
-                    self._flying -= 1
+                reply = await self._teacher.ask(ask.request)
             except TeacherError as error:
                 return error
             except TeacherBusy as busy:
                 if busy.limited:
-                    self._pace.refused(busy.retry_after, busy.allowances)
+                    self._pace.refused(busy.retry_after, busy.allowances, left)
                 # Never at once again, even where the server says so: that would be a storm.
                 delay = max(busy.retry_after or 0.0, backoff * random.uniform(0.5, 1.0))
                 if not (busy.limited and self._pace.lets_some_through):
                     backoff = min(2 * backoff, longest)
-                if self._closing:
-                    return await self._forever()
-                waited += time.monotonic() - left + delay
-                if waited > self._settings.max_wait:
-                    return self._gives_up(busy, delay, began)
-                self._tell(busy)
-                await asyncio.sleep(delay)
+                trouble = busy
             else:
                 self._answered_at = time.monotonic()
-                self._pace.answered(reply.allowances, _tokens(reply))
+                self._pace.answered(reply.allowances, _tokens(reply), left)
                 return reply
+            finally:
+                self._asking -= 1
+            if self._closing:
+                return await self._forever()
+            waited += time.monotonic() - left + delay
+            if waited > self._settings.max_wait:
+                return self._gives_up(trouble, delay, began)
+            self._tell(trouble)
+            await self._away(delay)
+
+    async def _away(self, seconds: float) -> None:
+        """Wait for the next try without a slot."""
+        self._slots.release()
+        try:
+            await asyncio.sleep(seconds)
+        finally:  # when canceled too: whoever had the slot gives it back
+            await self._slots.acquire()
 
     async def _forever(self) -> Reply:
         """For a request that will not be asked again: the work is about to stop."""

@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterator
-from datetime import datetime, timedelta
+from contextlib import aclosing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from scicot.annotation.plans import Plan
 from scicot.annotation.running import out_of_patience
-from scicot.errors import ScicotError, StoppedEarly
+from scicot.errors import ScicotError
 from scicot.reporting import number_of
-from scicot.teachers import TeacherBusy, TeacherError
+from scicot.teachers import BatchNotFound, TeacherBusy, TeacherError
 
 if TYPE_CHECKING:
     from scicot.annotation.job import Job
@@ -101,17 +102,8 @@ class Sender:
 
     async def _found(self, plan: Plan) -> str | None:
         """The id of a batch that was sent by a process that did not live to write it down."""
-        since = datetime.fromisoformat(str(plan.began)) - _CLOCKS
         known = {own.id for own in Plan.all_in(self._folder)}
-        try:
-            batches = await self.patiently(lambda: self._api.since(since))
-        except StoppedEarly:
-            raise
-        except (ScicotError, TeacherError) as error:
-            raise ScicotError(
-                f"{plan.place}: a batch was about to be sent at {plan.began}, and the server does"
-                f" not tell which it has ({error}); see there, and delete this file if it has none"
-            ) from None
+        batches = await self.patiently(lambda: self._api.since(_earliest(plan)))
         for batch in batches:
             alike = batch.requests == plan.requests and not batch.archived
             if alike and batch.id not in known and await self._is(batch, plan):
@@ -126,20 +118,37 @@ class Sender:
                 f"batch {batch.id} may be the one that was about to be sent at {plan.began}:"
                 " waiting for its end, to see"
             )
+        identity = batch.id
         while not batch.ended:
             await self.sleep(next(waits))
-            batch = await self.state(batch.id)
+            batch = await self.patiently(lambda: self._api.state(identity))
 
         async def first() -> str | None:
-            async for name, _ in self._api.results(batch.id):
-                return name
+            async with aclosing(self._api.results(identity)) as results:
+                async for name, _ in results:
+                    if name is not None:
+                        return name
             return None
 
         name = await self.patiently(first)
         return name is not None and plan.line_of(name) is not None
 
-    async def state(self, identity: str) -> Batch:
-        return await self.patiently(lambda: self._api.state(identity))
+    async def state(self, plan: Plan) -> Batch:
+        """How far a batch is, by its id or else by the server's list of batches."""
+
+        async def state() -> Batch:
+            try:
+                return await self._api.state(str(plan.id))
+            except BatchNotFound as missing:
+                for batch in await self._api.since(_earliest(plan)):
+                    if batch.id == plan.id:
+                        return batch
+                raise BatchNotFound(
+                    f"{missing}, nor does it list it; it may belong to another key, or be found"
+                    f" later: {plan.place} remembers it, and nothing is sent again"
+                ) from None
+
+        return await self.patiently(state)
 
     async def patiently(self, call: Callable[[], Awaitable[T]]) -> T:
         """The result of a call that is repeated while the server is busy."""
@@ -155,6 +164,13 @@ class Sender:
         while time.monotonic() < until:
             self._job.look()
             await asyncio.sleep(min(_SLICE, seconds))
+
+
+def _earliest(plan: Plan) -> datetime:
+    """When a batch that was sent for a plan can have been made at the earliest."""
+    if plan.began is None:
+        return datetime.fromtimestamp(0, UTC)
+    return datetime.fromisoformat(plan.began) - _CLOCKS
 
 
 def looks() -> Iterator[float]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from scicot.errors import ScicotError
 from scicot.teachers.base import (
     Allowance,
+    BatchNotFound,
     Reply,
     Request,
     Teacher,
@@ -17,6 +18,7 @@ from scicot.teachers.prices import Price, price_of
 
 __all__ = [
     "Allowance",
+    "BatchNotFound",
     "Price",
     "Reply",
     "Request",

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from scicot.prompts import Prompt
+from scicot.text import whole_characters
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +35,35 @@ class Allowance:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What came back. `stop_reason` is "end_turn", "max_tokens", "refusal" or the server's own."""
+    """What came back. `stop_reason` is "end_turn", "max_tokens", "refusal" or the server's own.
+
+    Whatever a teacher puts in is made storable here, once for all teachers: lone surrogates in
+    the text become U+FFFD, and of `usage` only counts of tokens stay that can be true. The names
+    of the others are in `misstated`.
+    """
 
     text: str
     stop_reason: str = "end_turn"
     usage: Mapping[str, int] = field(default_factory=dict)
     allowances: tuple[Allowance, ...] = field(default=(), compare=False)
+    misstated: tuple[str, ...] = field(default=(), init=False, compare=False)
+
+    def __post_init__(self) -> None:
+        put = object.__setattr__
+        put(self, "text", whole_characters(self.text))
+        put(self, "stop_reason", whole_characters(self.stop_reason))
+        wrong = tuple(name for name, count in self.usage.items() if not _is_count(count))
+        if wrong:
+            put(self, "misstated", tuple(map(whole_characters, wrong)))
+            kept = {name: count for name, count in self.usage.items() if name not in wrong}
+            put(self, "usage", kept)
+
+
+_MOST_TOKENS = 1_000_000_000  # of one reply; what is more is a server's mistake
+
+
+def _is_count(value: object) -> bool:
+    return type(value) is int and 0 <= value <= _MOST_TOKENS
 
 
 class TeacherBusy(Exception):
@@ -53,17 +77,28 @@ class TeacherBusy(Exception):
         limited: bool = False,
         allowances: tuple[Allowance, ...] = (),
     ) -> None:
-        super().__init__(problem)
+        super().__init__(whole_characters(problem))
         self.retry_after = retry_after  # seconds the server asked for, where it did
         self.limited = limited  # too many requests for the server, so fewer should come
         self.allowances = allowances
+
+
+class BatchNotFound(TeacherBusy):
+    """The server answers 404 for a batch that it took. It may still exist: the answer can be wrong
+    for minutes (anthropic-sdk-python#1432)."""
 
 
 class TeacherError(Exception):
     """This one request cannot be answered (too long, malformed); others may well be.
 
     What concerns every request (credentials, billing, an unknown model) is a ScicotError instead.
+    Where a server's words do not tell which of the two it is, the error is not `certain`: it
+    counts as the question's own once others have been answered after it.
     """
+
+    def __init__(self, problem: str, *, certain: bool = True) -> None:
+        super().__init__(whole_characters(problem))
+        self.certain = certain
 
 
 class Teacher(Protocol):

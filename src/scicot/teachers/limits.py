@@ -7,6 +7,7 @@ anthropic-ratelimit-requests-reset: 2026-11-23T08:00:05Z
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -14,10 +15,13 @@ from email.utils import parsedate_to_datetime
 from scicot.teachers.base import Allowance
 
 _KINDS = ("requests", "tokens", "input-tokens", "output-tokens")
+# No wait is longer: of a server that asks for 1e308 seconds no more is known than of one that asks
+# for a year.
+LONGEST = 366 * 86400.0
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """The seconds a server asks to wait, or None where it says nothing that can be read."""
+    """The seconds a server asks to wait, LONGEST at most; None where it says nothing readable."""
     value = headers.get("retry-after")
     if not value:
         return None
@@ -25,8 +29,10 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
         seconds = float(value)
     except ValueError:
         then = _http_date(value)
-        return None if then is None else max(0.0, (then - _now(headers)).total_seconds())
-    return max(0.0, seconds) if seconds < float("inf") else None
+        if then is None:
+            return None
+        seconds = (then - _now(headers)).total_seconds()
+    return min(max(0.0, seconds), LONGEST) if math.isfinite(seconds) else None
 
 
 def allowances(headers: Mapping[str, str]) -> tuple[Allowance, ...]:
@@ -42,9 +48,11 @@ def allowances(headers: Mapping[str, str]) -> tuple[Allowance, ...]:
             left = float(remaining)
         except ValueError:
             continue
+        if not math.isfinite(left):
+            continue
         then = then if then.tzinfo else then.replace(tzinfo=UTC)
-        seconds = (then - _now(headers)).total_seconds()
-        found.append(Allowance(kind == "requests", max(0.0, left), max(0.0, seconds)))
+        seconds = min(max(0.0, (then - _now(headers)).total_seconds()), LONGEST)
+        found.append(Allowance(kind == "requests", max(0.0, left), seconds))
     return tuple(found)
 
 
@@ -61,6 +69,6 @@ def _now(headers: Mapping[str, str]) -> datetime:
 def _http_date(value: str) -> datetime | None:
     try:
         found = parsedate_to_datetime(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):  # "Mon, 01 Jan 99999999999 00:00:00 GMT"
         return None
     return found if found.tzinfo else found.replace(tzinfo=UTC)

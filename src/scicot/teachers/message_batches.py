@@ -7,21 +7,33 @@ https://docs.claude.com/en/docs/build-with-claude/batch-processing: at most 100,
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import anthropic
-import httpx2
 
-from scicot.teachers.base import Reply, Request, TeacherBusy, TeacherError
-from scicot.teachers.messages import MessagesTeacher, outcome_of, reply_of
+from scicot.teachers.base import BatchNotFound, Reply, Request, TeacherBusy
+from scicot.teachers.error_table import classify
+from scicot.teachers.messages import MessagesTeacher
+from scicot.teachers.messages_wire import TROUBLE, fields_of, outcome_of, reply_of
 
 MOST_REQUESTS = 100_000
 MOST_BYTES = 200_000_000  # of 256 MB, for what HTTP and the SDK put around
 _SLOW = 600.0  # seconds for a call that carries a whole batch
-_TROUBLE = (anthropic.AnthropicError, httpx2.HTTPError, json.JSONDecodeError)
+# Of a request that ended as an error only the kind is told; this is the status it stands for.
+_STATUSES = {
+    "invalid_request_error": 400,
+    "authentication_error": 401,
+    "billing_error": 402,
+    "permission_error": 403,
+    "not_found_error": 404,
+    "request_too_large": 413,
+    "rate_limit_error": 429,
+    "overloaded_error": 529,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +53,12 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Unanswered:
-    """A request without a reply. `again`: it was not its own fault (expired, canceled, server)."""
+    """A request without a reply, and why: TeacherError where the reason lies in the request (see
+    error_table.py), TeacherBusy where it may be answered when it is sent again, ScicotError where
+    no request will be."""
 
-    problem: str
-    again: bool
+    error: Exception
+    canceled: bool = False
 
 
 class MessageBatches:
@@ -62,51 +76,83 @@ class MessageBatches:
         return json.dumps({"custom_id": custom_id, "params": parameters}).encode()
 
     async def send(self, requests: Sequence[bytes]) -> Batch:
+        """Send requests as one batch."""
+        own = [json.loads(request) for request in requests]
         try:
-            sent = await self._api.create(
-                requests=[json.loads(request) for request in requests], timeout=_SLOW
-            )
-        except _TROUBLE as error:
+            sent = await self._api.create(requests=own, timeout=_SLOW)
+        except TROUBLE as error:
             raise outcome_of(error) from None
         return _batch(sent)
 
     async def state(self, identity: str) -> Batch:
+        """How far a batch is; raises BatchNotFound where the server does not find it."""
         try:
-            return _batch(await self._api.retrieve(identity))
-        except anthropic.NotFoundError:
-            raise TeacherError(f"the server knows no batch {identity}") from None
-        except _TROUBLE as error:
-            raise outcome_of(error) from None
+            found = await self._api.retrieve(identity)
+        except TROUBLE as error:
+            raise _of_batch(identity, error) from None
+        return _batch(found)
 
     async def since(self, moment: datetime) -> list[Batch]:
         """The batches that were made since then, the latest first."""
-        found = []
+        found: list[Batch] = []
         try:
-            async for one in self._api.list(limit=100):
-                batch = _batch(one)
-                if batch.created < moment:
-                    break
-                found.append(batch)
-        except _TROUBLE as error:
+            page: Any = await self._api.list(limit=100)
+            while True:
+                for listed in page.data:
+                    batch = _batch(listed)
+                    if batch.created < moment:
+                        return found
+                    found.append(batch)
+                if not page.has_next_page():
+                    return found
+                page = await page.get_next_page()
+        except anthropic.NotFoundError:
+            raise TeacherBusy("the server does not find its list of batches (404)") from None
+        except TROUBLE as error:
             raise outcome_of(error) from None
-        return found
 
     async def cancel(self, identity: str) -> None:
-        """Take a batch back; nothing where it has ended already."""
+        """Cancel a batch; nothing where it has ended already."""
         try:
             await self._api.cancel(identity)
         except (anthropic.BadRequestError, anthropic.ConflictError):
             return
-        except _TROUBLE as error:
-            raise outcome_of(error) from None
+        except TROUBLE as error:
+            raise _of_batch(identity, error) from None
 
-    async def results(self, identity: str) -> AsyncIterator[tuple[str, Reply | Unanswered]]:
-        """(custom id, what came of it) for the requests of a batch that has ended."""
+    async def results(
+        self, identity: str
+    ) -> AsyncGenerator[tuple[str | None, Reply | Unanswered], None]:
+        """(custom id, what came of it) for the requests of a batch that has ended; the id is None
+        in a line that names none. Close it (`aclosing`) where it is left before its end."""
+        async with aclosing(self._lines(identity)) as lines:
+            async for line in lines:
+                name = getattr(line, "custom_id", None)
+                result = getattr(line, "result", None)
+                yield name if isinstance(name, str) else None, _outcome(result)
+
+    async def _lines(self, identity: str) -> AsyncGenerator[Any, None]:
+        stream: Any = None
         try:
-            async for one in await self._api.results(identity, timeout=_SLOW):
-                yield one.custom_id, _outcome(one.result)
-        except _TROUBLE as error:
-            raise outcome_of(error) from None
+            stream = await self._api.results(identity, timeout=_SLOW)
+            # Not `async for line in stream`: its generator would be left unclosed on an early end.
+            while True:
+                try:
+                    line = await anext(stream)
+                except StopAsyncIteration:
+                    return
+                yield line
+        except TROUBLE as error:
+            raise _of_batch(identity, error) from None
+        finally:
+            if hasattr(stream, "close"):
+                await stream.close()
+
+
+def _of_batch(identity: str, error: Exception) -> Exception:
+    if isinstance(error, anthropic.NotFoundError):
+        return BatchNotFound(f"the server does not find batch {identity} (404)")
+    return outcome_of(error)
 
 
 def _batch(sent: Any) -> Batch:
@@ -114,8 +160,9 @@ def _batch(sent: Any) -> Batch:
     created, identity = getattr(sent, "created_at", None), getattr(sent, "id", None)
     if counts is None or not isinstance(created, datetime) or not isinstance(identity, str):
         raise TeacherBusy("the server's answer is no batch of the Message Batches API")
-    ended = sent.processing_status == "ended"
-    numbers = {name: n for name, n in counts.model_dump().items() if isinstance(n, int)}
+    created = created if created.tzinfo else created.replace(tzinfo=UTC)
+    ended = getattr(sent, "processing_status", None) == "ended"
+    numbers = {name: n for name, n in fields_of(counts).items() if isinstance(n, int)}
     return Batch(identity, ended, created, numbers, getattr(sent, "archived_at", None) is not None)
 
 
@@ -123,13 +170,13 @@ def _outcome(result: Any) -> Reply | Unanswered:
     kind = getattr(result, "type", None)
     if kind == "succeeded":
         try:
-            return reply_of(result.message)
+            return reply_of(getattr(result, "message", None))
         except TeacherBusy as unreadable:
-            return Unanswered(str(unreadable), again=True)
+            return Unanswered(unreadable)
     if kind == "errored":
-        error = getattr(result.error, "error", None)
-        kind, said = getattr(error, "type", "error"), getattr(error, "message", "")
-        # What was wrong with the request itself stays so; the rest is trouble of the server.
-        again = kind not in ("invalid_request_error", "not_found_error", "request_too_large")
-        return Unanswered(" ".join(f"{kind}: {said}".split())[:300], again)
-    return Unanswered(str(kind), again=True)
+        error = getattr(getattr(result, "error", None), "error", None)
+        own = {name: getattr(error, name, None) for name in ("type", "message")}
+        return Unanswered(classify(_STATUSES.get(str(own["type"]), 500), {"error": own}))
+    known = kind in ("canceled", "expired")
+    problem = f"the request was {kind}" if known else "the server's answer is no result of a batch"
+    return Unanswered(TeacherBusy(problem), canceled=kind == "canceled")

@@ -7,26 +7,26 @@ SGLang, the LiteLLM proxy. Such a server wants no key as a rule, so none need be
 from __future__ import annotations
 
 import asyncio
-import json
 import os
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import anthropic
-from anthropic.types import Message, Usage
+import httpx2
 
 from scicot.errors import ScicotError
 from scicot.prompts import Prompt
-from scicot.teachers.base import Reply, Request, TeacherBusy, TeacherError
-from scicot.teachers.limits import allowances, retry_after
+from scicot.teachers.base import Reply, Request, TeacherBusy
+from scicot.teachers.messages_wire import TROUBLE, outcome_of, raise_error_in, reply_of
+from scicot.teachers.waiting import done_within
+from scicot.text import one_line
 
 if TYPE_CHECKING:
     from scicot.teachers.message_batches import MessageBatches
 
 _CREDENTIALS = (401, 402, 403)
-_LIMITED = (429, 529)
-_RETRYABLE = (408, 409, *_LIMITED)
 
 
 class MessagesTeacher:
@@ -57,7 +57,7 @@ class MessagesTeacher:
                 f"{given}: Anthropic's API takes no sampling parameters; leave it out, or name a"
                 " local server with --base-url"
             )
-        has_key = any(os.environ.get(f"ANTHROPIC_{x}") for x in ("API_KEY", "AUTH_TOKEN"))
+        has_key = _key_in(os.environ)
         self._counts = has_key or base_url is not None
         if not (self._counts or only_counts):
             raise ScicotError(
@@ -65,29 +65,43 @@ class MessagesTeacher:
                 " or name a local server with --base-url"
             )
         # max_retries=0: the SDK obeys retry-after without a cap and would sleep past a walltime.
-        self.client = anthropic.AsyncAnthropic(
-            api_key=None if has_key else "none",
-            base_url=base_url,
-            timeout=timeout,
-            max_retries=0,
-        )
+        # timeout=None: its limits are by the wall clock, ours (done_within) is not.
+        try:
+            self.client = anthropic.AsyncAnthropic(
+                api_key=None if has_key else "none",
+                base_url=base_url,
+                timeout=None,
+                max_retries=0,
+            )
+        except (anthropic.AnthropicError, httpx2.InvalidURL, ValueError) as error:
+            raise ScicotError(f"--base-url: {one_line(str(error), 200)}; {_ADDRESS}") from None
 
     async def ask(self, request: Request) -> Reply:
         caching, parameters = self._caching, self.parameters(request)
+        asked = asyncio.ensure_future(self._asked(parameters))
         try:
-            # The SDK's own timeout is for each read: a body that drips would never end.
-            async with asyncio.timeout(self._timeout):
-                raw = await self.client.messages.with_raw_response.create(**parameters)
-                message = await _parsed(raw)
-        except TimeoutError:
-            raise TeacherBusy(f"no answer within {self._timeout:g} s") from None
+            if not await done_within([asked], self._timeout):
+                raise TeacherBusy(f"no answer within {self._timeout:g} s")
+            return asked.result()
         except anthropic.BadRequestError as error:
-            if caching and "cache_control" in _message(error):
+            if caching and "cache_control" in str(error.body):
                 self._caching = False
                 return await self.ask(request)
             raise outcome_of(error) from None
-        except (anthropic.APIError, json.JSONDecodeError) as error:
+        finally:
+            asked.cancel()
+
+    async def _asked(self, parameters: dict[str, Any]) -> Reply:
+        message: Any
+        try:
+            raw = await self.client.messages.with_raw_response.create(**parameters)
+            message = await raw.parse()
+        except anthropic.BadRequestError:
+            raise
+        except TROUBLE as error:
             raise outcome_of(error) from None
+        if not isinstance(getattr(message, "content", None), list):
+            raise_error_in(raw.http_response.content, raw.headers)
         return reply_of(message, raw.headers)
 
     def parameters(self, request: Request) -> dict[str, Any]:
@@ -114,11 +128,13 @@ class MessagesTeacher:
         parameters.pop("extra_body", None)
         try:
             async with asyncio.timeout(self._timeout):
-                return (await self.client.messages.count_tokens(**parameters)).input_tokens
-        except (TimeoutError, anthropic.APIError, json.JSONDecodeError, AttributeError) as error:
+                counted = (await self.client.messages.count_tokens(**parameters)).input_tokens
+        except (TimeoutError, *TROUBLE) as error:
             if isinstance(error, anthropic.APIStatusError) and error.status_code in _CREDENTIALS:
                 raise outcome_of(error) from None
             return None
+        usage = Reply("", usage={"input_tokens": counted}).usage
+        return usage.get("input_tokens")
 
     def batches(self) -> MessageBatches:
         """The same model behind the Message Batches API."""
@@ -128,15 +144,6 @@ class MessagesTeacher:
 
     async def close(self) -> None:
         await self.client.close()
-
-
-async def _parsed(raw: Any) -> Any:
-    try:
-        return await raw.parse()
-    except (anthropic.APIError, json.JSONDecodeError):
-        raise
-    except (ValueError, TypeError, AttributeError) as error:  # of a body of another make
-        raise TeacherBusy(_one_line(f"the server's answer cannot be read ({error})")) from None
 
 
 def _turns(prompt: Prompt, caching: bool) -> list[dict[str, Any]]:
@@ -155,65 +162,35 @@ def _turns(prompt: Prompt, caching: bool) -> list[dict[str, Any]]:
     return [*turns, {"role": "user", "content": prompt.user}]
 
 
-def reply_of(message: Any, headers: Mapping[str, str] | None = None) -> Reply:
-    """What a message of the API says; raises TeacherBusy for what is none."""
-    if not isinstance(message, Message) or not isinstance(message.content, list):
-        raise TeacherBusy("the server's answer is no message of the Messages API")
-    # The SDK does not check what a server of another make sends: every field may be anything.
-    texts = [getattr(block, "text", None) for block in message.content]
-    text = "".join(text for text in texts if isinstance(text, str))
-    reason = message.stop_reason or "end_turn"
-    return Reply(text, reason, _usage(message), allowances(headers or {}))
-
-
-def outcome_of(error: Exception) -> Exception:
-    """Which of the three kinds of trouble an error of the SDK is."""
-    if isinstance(error, json.JSONDecodeError):
-        return TeacherBusy("the server's answer is not JSON")
-    if not isinstance(error, anthropic.APIStatusError):
-        cause = str(error.__cause__ or "")
-        if "header" in cause.lower():  # a key with a line break in it
-            return ScicotError(f"the request cannot be sent: {_one_line(cause)}; mend the API key")
-        return TeacherBusy(_one_line(f"{error} {cause and f'({cause})'}"))
-    status = error.status_code
-    said = f"{status} {_message(error)}"
-    billing = "credit balance" in said.lower() or "spend_limit" in str(error.body)
-    if status in _CREDENTIALS or (billing and status in (400, 429)):
-        return ScicotError(f"the teacher's server refuses: {said}; mend it and run the same again")
-    if status == 404:
-        return ScicotError(f"the teacher's server does not know the model or path: {said}")
-    if status in _RETRYABLE or status >= 500:
-        headers = error.response.headers
-        return TeacherBusy(
-            said,
-            retry_after(headers),
-            limited=status in _LIMITED,
-            allowances=allowances(headers),
-        )
-    return TeacherError(said)
-
-
 def _check_url(url: str) -> None:
+    """ScicotError for what is no server's address. It may hold a password, so it is not shown."""
     try:
         parts = urlsplit(url)
+        port = parts.port  # ValueError beyond 65,535
     except ValueError:
-        parts = urlsplit("")
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ScicotError(f"--base-url {url!r}: give the server as http://HOST:PORT")
+        parts, port = urlsplit(""), None
+    named = re.fullmatch(r"[\w.:%-]+", parts.hostname or "")
+    if parts.scheme not in ("http", "https") or not named or port == 0:
+        raise ScicotError(f"--base-url {_without_password(url)!r}: {_ADDRESS}")
 
 
-def _usage(message: Message) -> dict[str, int]:
-    """Every count of tokens there is; local servers may leave some or all of them out."""
-    usage = message.usage.model_dump() if isinstance(message.usage, Usage) else {}
-    return {name: count for name, count in usage.items() if isinstance(count, int) and count}
+_ADDRESS = "give the server as http://HOST:PORT"
 
 
-def _message(error: anthropic.APIStatusError) -> str:
-    body = error.body
-    if isinstance(body, Mapping) and isinstance(body.get("error"), Mapping):
-        body = body["error"].get("message", body)
-    return _one_line(str(body or error.message))
+def _without_password(url: str) -> str:
+    before, at, host = url.rpartition("@")
+    return f"...@{host}" if at else before + host
 
 
-def _one_line(text: str) -> str:
-    return " ".join(text.split())[:300]
+def _key_in(environment: Mapping[str, str]) -> bool:
+    """Whether there is a key; ScicotError for one that no header can carry. It is never shown."""
+    names = [f"ANTHROPIC_{kind}" for kind in ("API_KEY", "AUTH_TOKEN")]
+    names = [name for name in names if environment.get(name)]
+    for name in names:
+        key = environment[name]
+        if not (key.isascii() and key.isprintable()) or key != key.strip():
+            raise ScicotError(
+                f"{name}: holds a character that no key has (a space, a line break or a byte that"
+                " is not ASCII); set it anew"
+            )
+    return bool(names)

@@ -45,7 +45,10 @@ class RecordedTeacher:
             if not isinstance(usage, dict):
                 raise InvalidRow(where, '"usage" must be an object')
             counts = {k: v for k, v in usage.items() if isinstance(v, int)}
-            reason = row.get("stop_reason") or ("end_turn" if _ENDS.search(text) else "max_tokens")
+            reason = row.get("stop_reason")
+            if reason is not None and not isinstance(reason, str):
+                raise InvalidRow(where, '"stop_reason" must be a string')
+            reason = reason or ("end_turn" if _ENDS.search(text) else "max_tokens")
             content = json.dumps([text, reason, counts])
             run("insert into replies values (?, ?)", (digest(str(identity)), content))
         run("create index by_id on replies (id)")

@@ -1,0 +1,49 @@
+"""Whether a lower request rate has made a server refuse less: a sequential test (Wald 1945)."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+Undone = TypeVar("Undone")
+
+_FEWER = 0.25  # a limit that is kept to leaves at most this part of the refusals
+_SURE = 5.0  # log of the odds at which the test ends: wrong about once in 150 times
+_MOST = 0.98  # share of refusals that the test reckons with at most
+
+
+@dataclass
+class Trial(Generic[Undone]):
+    """The outcomes of requests that left after a decrease at `began`.
+
+    `before` is the share of refusals that caused it, `undone` what to go back to where the decrease
+    did not help. Either the share is still `before`, so that refusals have nothing to do with the
+    rate, or it is down to _FEWER of that.
+    """
+
+    began: float
+    before: float
+    undone: Undone
+    answers: int = 0
+    refusals: int = 0
+    _odds: float = 0.0  # log of those that the share is what it was
+
+    @property
+    def share(self) -> float:
+        """Of the requests since then, those refused."""
+        return self.refusals / max(1, self.answers + self.refusals)
+
+    def helped(self, answered: bool) -> bool | None:
+        """Count one more outcome: whether the decrease helped, None while that is open."""
+        before = min(self.before, _MOST)
+        after = _FEWER * before
+        if answered:
+            self.answers += 1
+            self._odds += math.log((1 - before) / (1 - after))
+        else:
+            self.refusals += 1
+            self._odds += math.log(before / after)
+        if self._odds >= _SURE:
+            return False
+        return True if self._odds <= -_SURE else None

@@ -1,0 +1,177 @@
+"""One table that says what a server's error means for the run: which error stops what.
+
+    classify(400, {"error": {"message": "prompt is too long: 210000 tokens > 200000 maximum"}})
+        -> TeacherError             this question cannot be answered; the others may be
+    classify(400, {"error": {"message": "You have reached your specified API usage limits. You will
+        regain access on 2026-12-01 at 00:00 UTC."}})
+        -> StoppedEarly             nobody is answered until then
+    classify(401, {"error": {"message": "invalid x-api-key"}})
+        -> ScicotError              nobody is answered until the user has acted
+    classify(529, {"error": {"message": "Overloaded"}})
+        -> TeacherBusy              ask again later
+
+Only a TeacherError may become an `error` row of its question. Status codes do not suffice to tell
+these apart: Anthropic reports its spend limit and a missing credit as 400, LiteLLM an exceeded
+budget as 400 or 429, llama.cpp a prompt that is too long as 400 or 500. The bodies that the rules
+were written for are in tests/test_error_table.py.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from scicot.errors import ScicotError, StoppedEarly
+from scicot.teachers.base import TeacherBusy, TeacherError
+from scicot.teachers.limits import allowances, retry_after
+from scicot.text import one_line
+
+_LENGTH = 300  # characters of a server's message that are shown
+
+
+class Cause(Enum):
+    """Where the reason of an error lies, and so what happens next."""
+
+    QUESTION = "this question"  # an error row; the others go on
+    UNCLEAR = "this question or the settings"  # an error row once others are answered after it
+    ACCOUNT = "the account or the settings"  # exit 1: the user must act
+    PAUSED = "a limit that is lifted by itself"  # exit 75: waiting helps
+    LIMITED = "too many requests"  # asked again, and fewer at a time
+    PASSING = "the server, for the moment"  # asked again
+
+
+@dataclass(frozen=True)
+class _Rule:
+    cause: Cause
+    statuses: tuple[int, ...] = ()  # all, where empty
+    words: re.Pattern[str] | None = None  # in the error's type, code or message
+
+
+def _rule(cause: Cause, *statuses: int, words: str = "") -> _Rule:
+    return _Rule(cause, statuses, re.compile(words, re.I) if words else None)
+
+
+# The first rule that fits decides. Rules with words come first: the status alone says too little.
+_RULES = (
+    _rule(Cause.PAUSED, words=r"\bregain access\b"),
+    _rule(
+        Cause.ACCOUNT,
+        words=r"spend[_ ]limit|specified API usage limits|credit balance|insufficient[_ ]"
+        r"(?:quota|balance|credits?|funds)|billing_error|usage credits are required"
+        r"|extra usage is required|budget has been exceeded|exceeded[_ ]?budget|budget_exceeded"
+        r"|over budget|crossed budget|organization_on_hold"
+        r"|(?:organization|account|workspace|key)\b[\w ]{0,40}\b(?:disabled|suspended|deactivated"
+        r"|expired|revoked|archived)|authentication_error|invalid (?:x-)?api[- ]key"
+        r"|permission_error|only authorized for use with",
+    ),
+    _rule(Cause.ACCOUNT, 401, 402, 403),
+    # The largest answer that a model can give: no question's fault, --max-tokens is.
+    _rule(
+        Cause.ACCOUNT,
+        words=r"max_tokens: \d+ > \d+|maximum allowed number of output tokens"
+        r"|max_tokens\b.{0,40}\bmust be",
+    ),
+    # A large --max-tokens and a long question say the same: the sum is too large.
+    _rule(Cause.UNCLEAR, words=r"max(?:_completion)?_tokens\b.{0,40}\b(?:too large|exceeds?)\b"),
+    _rule(
+        Cause.QUESTION,
+        words=r"(?:prompt|input|request|message)s?\b[^.]{0,40}\btoo (?:long|large)"
+        r"|too many (?:input |prompt )?tokens|context[_ ](?:length|window|size|limit)"
+        r"|ContextWindowExceeded|exceed_context_size|request_too_large"
+        r"|maximum (?:context|input|prompt|model) length|input length",
+    ),
+    _rule(
+        Cause.QUESTION,
+        words=r"content[_ ](?:filter|policy|management)|ContentPolicyViolation"
+        r"|blocked by (?:content|safety)|safety (?:system|filter|settings)",
+    ),
+    _rule(
+        Cause.ACCOUNT,
+        *(400, 404, 405, 415, 422, 501),
+        words=r"model\b.{0,200}\b(?:not found|not exist|does ?n.t exist|not available|not supported"
+        r"|deprecated|retired)|(?:invalid|unknown|unsupported) model|not_found_error|NotFoundError"
+        r"|(?:is|are) (?:not supported|not permitted|deprecated)|does not support|not_supported"
+        r"|(?:unknown|unexpected|unsupported) (?:parameter|field|argument|keyword|value)"
+        r"|LLM Provider NOT provided",
+    ),
+    _rule(Cause.ACCOUNT, 404, 405, 501),
+    _rule(
+        Cause.LIMITED,
+        words=r"rate_limit_error|rate limit|too many requests|throttl|overloaded|server busy"
+        r"|no deployments? available|no healthy deployment|queue is full",
+    ),
+    _rule(Cause.LIMITED, 429, 529),
+    _rule(Cause.PASSING, 408, 409, 425),
+    _rule(Cause.QUESTION, 413),
+)
+
+
+def classify(status: int, body: Any, headers: Mapping[str, str] | None = None) -> Exception:
+    """The exception that an error answer of a server stands for, ready to be raised.
+
+    `body` is the decoded JSON of the answer, or its text where it is none. An error whose own code
+    says another status than HTTP's (llama.cpp and LiteLLM answer so) counts under its own.
+    """
+    headers = headers or {}
+    told = _Told.of(status, body)
+    cause = told.cause()
+    said = f"{told.status} {told.message}"
+    if cause is Cause.QUESTION:
+        return TeacherError(said)
+    if cause is Cause.UNCLEAR:
+        return TeacherError(said, certain=False)
+    if cause is Cause.PAUSED:
+        return StoppedEarly(f"the teacher's server pauses this account: {said}; {_AGAIN}")
+    if cause is Cause.ACCOUNT:
+        what = "does not know the model or path" if told.status == 404 else "refuses"
+        return ScicotError(f"the teacher's server {what}: {said}; mend it, and {_AGAIN}")
+    return TeacherBusy(
+        said,
+        retry_after(headers),
+        limited=cause is Cause.LIMITED,
+        allowances=allowances(headers),
+    )
+
+
+_AGAIN = "the same command goes on from here"
+
+
+@dataclass(frozen=True)
+class _Told:
+    """What an error answer says, wherever its server puts it."""
+
+    status: int
+    kind: str  # its type and codes
+    message: str
+
+    @classmethod
+    def of(cls, status: int, body: Any) -> _Told:
+        error: Any = body
+        if isinstance(error, Mapping):  # {"error": {...}}, {"error": "..."}, {"detail": ...}
+            error = error.get("error") or error.get("detail") or error
+        if not isinstance(error, Mapping):
+            return cls(status, "", one_line(str(error or "no reason given"), _LENGTH))
+        details = error.get("details")
+        codes = [error.get("type"), error.get("code")]
+        codes += [details.get("error_code")] if isinstance(details, Mapping) else []
+        message = error.get("message") or error.get("msg") or error
+        own = _status(error.get("code"))
+        kind = " ".join(str(code)[:100] for code in codes if code is not None)
+        return cls(own or status, kind, one_line(str(message), _LENGTH))
+
+    def cause(self) -> Cause:
+        text = f"{self.kind} {self.message}"
+        for rule in _RULES:
+            by_status = not rule.statuses or self.status in rule.statuses
+            if by_status and (rule.words is None or rule.words.search(text)):
+                return rule.cause
+        return Cause.PASSING if self.status >= 500 else Cause.UNCLEAR
+
+
+def _status(code: Any) -> int | None:
+    """The HTTP status that an error's own code names ("400" and 400 alike), or None."""
+    text = str(code) if isinstance(code, int | str) else ""
+    return int(text) if re.fullmatch(r"[45]\d\d", text) else None

@@ -1,0 +1,30 @@
+"""Waiting with a time limit that a busy event loop does not use up."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection
+from typing import Any
+
+_SLICE = 1.0  # seconds between two looks at the clock
+_LATE = 0.1  # seconds a look may be late before the loop counts as blocked
+_BLOCKED = 0.25  # share of a slice that counts where the loop was blocked in it
+_LEAST = 0.05  # seconds that such a slice counts at least, so that every wait ends
+_GRACE = 0.2  # seconds for reading what had arrived when the time was up
+
+
+async def done_within(futures: Collection[asyncio.Future[Any]], seconds: float) -> bool:
+    """Wait until all are done, or for so many seconds; whether they are done. Cancels nothing.
+
+    Only time in which the event loop ran freely counts. While something blocks the loop, bytes of
+    a reply may have arrived that nobody could read yet; a limit by the wall clock would end just
+    then, and the reply, which is paid for, would be lost.
+    """
+    loop, left = asyncio.get_running_loop(), seconds + _GRACE
+    waiting = {future for future in futures if not future.done()}
+    while waiting and left > 0:
+        own, began = min(left, _SLICE), loop.time()
+        _, waiting = await asyncio.wait(waiting, timeout=own)
+        late = loop.time() - began > own + _LATE
+        left -= max(own * _BLOCKED, _LEAST) if late else own
+    return not waiting

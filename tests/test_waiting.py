@@ -1,0 +1,70 @@
+"""A time limit that is not used up while something blocks the event loop."""
+
+import asyncio
+import socket
+import threading
+import time
+
+from scicot.teachers.waiting import done_within
+
+
+def test_what_is_done_in_time_is_waited_for_no_longer() -> None:
+    async def work() -> float:
+        began = time.monotonic()
+        assert await done_within([asyncio.ensure_future(asyncio.sleep(0.05))], 30)
+        return time.monotonic() - began
+
+    assert asyncio.run(work()) < 5
+
+
+def test_what_never_comes_ends_at_the_limit() -> None:
+    async def work() -> float:
+        began = time.monotonic()
+        never = asyncio.ensure_future(asyncio.Event().wait())
+        assert not await done_within([never], 0.1)
+        assert not never.done(), "it is the caller's to cancel"
+        never.cancel()
+        return time.monotonic() - began
+
+    assert asyncio.run(work()) < 5
+
+
+def test_a_reply_that_arrives_while_the_loop_is_blocked_is_not_lost() -> None:
+    """What can be read when the loop goes on is read, though the time is up by the clock."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer() -> None:
+            connection, _ = server.accept()
+            with connection:
+                time.sleep(0.1)
+                connection.sendall(b"x" * 100_000)
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+
+        async def work() -> bytes | None:
+            reader, writer = await asyncio.open_connection(*server.getsockname())
+            reply = asyncio.ensure_future(reader.read())
+            waiting = asyncio.ensure_future(done_within([reply], 0.3))
+            await asyncio.sleep(0.05)
+            time.sleep(1.0)  # the blocking that is meant
+            there = await waiting
+            writer.close()
+            return reply.result() if there else None
+
+        assert asyncio.run(work()) == b"x" * 100_000
+        thread.join()
+
+
+def test_a_loop_that_is_blocked_again_and_again_does_not_wait_forever() -> None:
+    async def work() -> float:
+        began = time.monotonic()
+        never = asyncio.ensure_future(asyncio.Event().wait())
+        waiting = asyncio.ensure_future(done_within([never], 0.05))
+        while not waiting.done():
+            time.sleep(0.15)
+            await asyncio.sleep(0)
+        never.cancel()
+        return time.monotonic() - began
+
+    assert asyncio.run(work()) < 20
