@@ -5,13 +5,15 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: help install quickstart test check format docs bench evidence clean
+.PHONY: help install quickstart test check format docs bench evidence torture audit clean
 
 help:
 	@echo "make quickstart   the whole road on the embedded example (SEED=0), about 2 minutes"
 	@echo "make test         all tests"
 	@echo "make check        lint, formatting, types, import layers"
 	@echo "make bench        what the README's figures come from"
+	@echo "make torture      kills, server faults, full disks and fuzzing, 30 minutes on two cores"
+	@echo "make audit        known vulnerabilities of what is installed; asks PyPI"
 	@echo "make evidence     docs/evidence.md; with FRESH=1 from scratch, in hours"
 
 install: $(INSTALLED)
@@ -49,6 +51,22 @@ bench: $(INSTALLED)
 evidence: $(INSTALLED)
 	$(if $(FRESH),$(BIN)/python -m benchmarks.evidence run evidence && $(BIN)/python -m benchmarks.evidence keep evidence)
 	$(BIN)/python -m benchmarks.evidence page
+
+# The figures go into docs/reliability.json and docs/reliability.md; fails on any broken promise.
+torture: $(INSTALLED)
+	cd tests && ../$(BIN)/python -m torture --json ../docs/reliability.json
+
+# Strict: a package that the service does not know, or an answer that does not come, is no pass.
+# Without +cpu and the like, which name a build of a version. Tracebacks are left out.
+audit: $(INSTALLED)
+	@$(BIN)/python -m pip freeze --exclude-editable | sed 's/+.*//' > .venv/audited.txt
+	@$(BIN)/pip-audit --strict --no-deps --disable-pip --progress-spinner off \
+		-r .venv/audited.txt > .venv/audit.txt 2>&1 && failed=0 || failed=1; \
+	grep -vE '^( |Traceback|During|$$)' .venv/audit.txt | cut -c 1-300; \
+	if [ $$failed = 1 ]; then \
+		echo "make audit: a package has a known vulnerability, or PyPI could not be asked (see above)"; \
+		exit 1; \
+	fi
 
 clean:
 	rm -rf .venv quickstart dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from typer.testing import CliRunner
 
-from scicot_cli.main import app
+from scicot_cli.app import app
 
 PAGE = Path(__file__).with_name("commands.md")
 WIDTH = "100"

@@ -10,13 +10,14 @@ import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from rich.console import Console
 from rich.markup import escape
 
 from scicot.processes import rank
 from scicot.reporting import Reporter, Task
+from scicot_cli.signals import stop
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -27,25 +28,6 @@ AT_ONCE_SECONDS = 1.0  # what is done within was done before, and tells nothing 
 _STEERING = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 
-class _Stop:
-    """A signal's wish to stop. It is kept as well as raised: raised in a destructor, Python throws
-    an exception away, and then the next step of a task raises it again."""
-
-    wish: KeyboardInterrupt | None = None
-    deferred = False
-
-    def ask(self, wish: KeyboardInterrupt) -> None:
-        impatient = self.wish is not None
-        self.wish = wish
-        if not self.deferred or impatient:
-            raise wish
-
-    def check(self) -> None:
-        if self.wish is not None:
-            raise self.wish
-
-
-stop = _Stop()
 _bars: list[Progress] = []  # on the screen: what is printed goes above them
 
 
@@ -196,7 +178,18 @@ def _print(markup: str) -> None:
     # Made anew each time, since tests and redirections exchange sys.stderr; soft_wrap, since a line
     # that a program may read is not to be broken at the width of a terminal that is not there.
     console = _bars[-1].console if _bars else Console(stderr=True, emoji=False)
-    console.print(visible(markup), soft_wrap=True, highlight=False)
+    try:
+        console.print(visible(markup), soft_wrap=True, highlight=False)
+    except OSError:  # a full disk, or nobody who reads: no reason to stop the work
+        give_up(sys.stderr)
+
+
+def give_up(stream: IO[str] | None) -> None:
+    """Send nowhere what cannot be written to stdout or stderr, which Python would try at exit."""
+    try:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())  # type: ignore[union-attr]
+    except (AttributeError, OSError, ValueError):  # closed, or a test's
+        return
 
 
 def visible(text: str) -> str:

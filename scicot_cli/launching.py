@@ -11,7 +11,8 @@ import threading
 import time
 from collections.abc import Sequence
 
-from scicot.devices import resolve_device
+from scicot import standard_input
+from scicot.devices import cores, resolve_device
 from scicot.errors import ScicotError, StoppedEarly
 
 _POLL = 0.1  # seconds
@@ -28,6 +29,7 @@ def launch(count: int, arguments: Sequence[str], device: str) -> int:
     running = [_start(rank, count, arguments, port) for rank in range(count)]
     ending: float | None = None  # since when
     asked = False
+    wish: KeyboardInterrupt | None = None
     while any(process.poll() is None for process in running):
         try:
             time.sleep(_POLL)
@@ -39,11 +41,14 @@ def launch(count: int, arguments: Sequence[str], device: str) -> int:
                 _signal(running, signal.SIGTERM)
             if late > _PATIENCE:  # while they wait for one another, signals do not reach them
                 _signal(running, signal.SIGKILL)
-        except KeyboardInterrupt as wish:
+        except KeyboardInterrupt as raised:
+            wish = raised
             plain = type(wish) is KeyboardInterrupt
             ending, asked = time.monotonic(), True
             _signal(running, signal.SIGINT if plain else signal.SIGTERM)
     codes = [process.returncode for process in running if process.returncode]
+    if wish is not None and min(codes, default=0) < 0:  # before one could say that it was stopped
+        raise wish
     told = [code for code in codes if code > 0] or [128 - code for code in codes]
     return told[0] if told else 0
 
@@ -74,16 +79,15 @@ def _watch(launcher: int) -> None:
 
 
 def _start(rank: int, count: int, arguments: Sequence[str], port: int) -> subprocess.Popen[bytes]:
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
     own = {
         "RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": count, "LOCAL_WORLD_SIZE": count,
         "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, _LAUNCHER: os.getpid(),
-        "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", max(1, cores // count)),
+        "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", max(1, cores() // count)),
     }  # fmt: skip
     return subprocess.Popen(
         [sys.executable, "-m", "scicot_cli", *arguments],
         env={**os.environ, **{name: str(value) for name, value in own.items()}},
-        stdin=None if rank == 0 else subprocess.DEVNULL,
+        stdin=standard_input.stream() if rank == 0 else subprocess.DEVNULL,
         process_group=0,  # a terminal's interrupt reaches the launcher alone, which passes it on
     )
 

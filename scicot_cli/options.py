@@ -8,50 +8,42 @@ from typing import Annotated, Any
 import typer
 
 from scicot.errors import ScicotError
+from scicot_cli import settings_file
+
+_SHOWN = 60  # characters of a name that is none
 
 
 def _read_config(ctx: typer.Context, path: Path | None) -> Path | None:
     """Take a YAML file's values as the defaults of this command's options."""
     if path is None:
         return None
-    import yaml
-
-    try:
-        values = yaml.safe_load(path.read_text())
-    except OSError as error:
-        raise ScicotError(f"--config {path}: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ScicotError(f"--config {path}: not YAML ({' '.join(str(error).split())})") from None
-    if values is None:
-        return path
-    if not isinstance(values, dict):
-        raise ScicotError(f"--config {path}: must map option names to values")
-    names = {
-        _spelled(name): parameter.name
+    parameters = {
+        _spelled(name): parameter
         for parameter in ctx.command.params
         for name in [*parameter.opts, parameter.name or ""]
     }
-    lists = {p.name for p in ctx.command.params if p.nargs == -1 or getattr(p, "multiple", False)}
     defaults: dict[str, Any] = {}
-    for key, value in values.items():
-        name = names.get(_spelled(str(key)))
-        if name is None or name == "config":
-            raise ScicotError(f"--config {path}: {key!r} is no option of scicot {ctx.info_name}")
+    for key, value in settings_file.read(path).items():
+        parameter = parameters.get(_spelled(key))
+        if parameter is None or parameter.name is None or parameter.name == "config":
+            shown = key if len(key) <= _SHOWN else f"{key[:_SHOWN]}..."
+            raise ScicotError(f"--config {path}: {shown!r} is no option of scicot {ctx.info_name}")
         if value is not None:
-            defaults[name] = _as_option(name, value, several=name in lists)
+            defaults[parameter.name] = _as_option(parameter, value)
     ctx.default_map = defaults
     return path
 
 
-def _as_option(name: str, value: Any, *, several: bool) -> Any:
-    """A value of YAML as an option has it."""
-    if several:
+def _as_option(parameter: Any, value: settings_file.Value) -> Any:
+    """A value of a file as an option has it."""
+    if parameter.nargs == -1 or getattr(parameter, "multiple", False):
         return value if isinstance(value, list) else [value]
     if isinstance(value, list):  # what a flag takes as "1,2"
         return ",".join(map(str, value))
-    if name == "reveal_answer" and isinstance(value, bool):
+    if parameter.name == "reveal_answer" and isinstance(value, bool):
         return "always" if value else "never"
-    return value
+    # A number would take "true" for 1.
+    return value if getattr(parameter, "is_flag", False) else str(value)
 
 
 def _spelled(name: str) -> str:

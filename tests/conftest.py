@@ -166,7 +166,7 @@ def scicot() -> Callable[..., Outcome]:
     """Run a command in this process, as a shell would see it."""
     from typer.testing import CliRunner
 
-    from scicot_cli.main import app
+    from scicot_cli.app import app
 
     def run(*arguments: object, stdin: str | bytes | None = None) -> Outcome:
         result = CliRunner().invoke(app, [str(a) for a in arguments], input=stdin)

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import pytest
 from conftest import Trained, read_rows, world_rows, write_rows
 
 import scicot as library
-from scicot_cli.main import app
+from scicot_cli.app import app
 
 COMMANDS = (
     "generate-rationales",
@@ -166,6 +167,68 @@ def test_a_config_that_cannot_be(scicot: Any, tmp_path: Path, text: str, said: s
     assert outcome.code == 1
     assert said in outcome.stderr
     assert outcome.stderr.count("\n") == 1
+
+
+LAUGHS = "a: &a [x, x, x, x]\n" + "".join(
+    f"{name}: &{name} [{', '.join(['*' + before] * 9)}]\n"
+    for before, name in pairwise("abcdefghij")
+)
+MERGED = (
+    LAUGHS.replace("[x, x, x, x]", "{x: 1}").replace(": [*", ": {<<: [*").replace("]\n", "]}\n")
+)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"level: " + b"[" * 100_000, "nested too deeply"),
+        (b"level: " + b"[" * 3000 + b"]" * 3000, "nested too deeply"),
+        (b"a: {" * 3000, "nested too deeply"),
+        (LAUGHS.encode(), "too many aliases"),
+        (MERGED.encode(), "too many aliases"),
+        (b"by: &a [*a]", "by: is a list, not a text"),
+        (b"seed: " + b"9" * 5000, "too many digits"),
+        (b"seed: 0x" + b"f" * 9000, "too many digits"),
+        (b"level: 2001-99-99", "not YAML (month must be"),
+        (b"seed: 2001-01-01", "seed: is a date, not a text"),
+        (b"2001-01-01: 3", "is a date, not a text"),
+        (b"? [a]\n: 3", "not YAML"),
+        (b"report: !!binary aGVsbG8=", "report: is a bytes, not a text"),
+        (b"level: !!python/object/apply:os.getcwd []", "not YAML (could not determine"),
+        (b"level: \0", "not YAML"),
+        (b'report: "a\\0b"', "holds a character that no option can have"),
+        (b'report: "a\\ud83d"', "holds a character that no option can have"),
+        (b"level: \xff", "not UTF-8 text"),
+        (b"level: .nan", "--level is nan"),
+        (b"# " + b"x" * 2_000_000, "is too large"),
+        (b"x" * 900 + b": 1", "xxx...' is no option"),
+    ],
+)
+def test_a_config_of_any_content_is_one_line(
+    scicot: Any, tmp_path: Path, content: bytes, said: str
+) -> None:
+    config = tmp_path / "c.yaml"
+    config.write_bytes(content)
+    outcome = scicot("evaluate", "x.jsonl", "--config", config)
+    assert outcome.code == 1
+    assert said in outcome.stderr
+    assert outcome.stderr.count("\n") == 1
+    assert len(outcome.stderr) < 500 + len(str(config))
+
+
+def test_numbers_of_a_config_are_those_of_the_shell(scicot: Any, tmp_path: Path) -> None:
+    config = tmp_path / "c.yaml"
+    for text in ("seed: 1.5", "seed: .inf", "seed: true"):
+        config.write_text(text)
+        outcome = scicot("evaluate", "x.jsonl", "--config", config)
+        assert outcome.code == 2
+        assert "--seed" in outcome.stderr
+
+
+def test_a_config_that_is_no_file(scicot: Any, tmp_path: Path) -> None:
+    outcome = scicot("evaluate", "x.jsonl", "--config", tmp_path)
+    assert (outcome.code, outcome.stderr.count("\n")) == (1, 1)
+    assert "Is a directory" in outcome.stderr
 
 
 def test_config_takes_one_file_where_several_may_stand(scicot: Any, tmp_path: Path) -> None:

@@ -1,7 +1,8 @@
+import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scicot import jsonl
@@ -23,6 +24,62 @@ def test_a_row_is_one_line_that_reads_back(row: dict[str, object]) -> None:
     line = jsonl.encode(row)
     assert line.count(b"\n") == 1
     assert jsonl.decode(line.decode()) == row
+
+
+# JSON text as others may write it, which jsonl.encode would not: deep, long, spaced, escaped.
+scalars = st.sampled_from(
+    [
+        *("0", "-0.0", "1e400", "-1e-400", "1E5", "9" * 4300, "9" * 4301, "-" + "1" * 5000),
+        *('"\\ud83d"', '"\\udc00\\ud83d"', '"\\u0000"', '"\\u2028"', '"\u2028"', '"\\u000a"', '""'),
+        *("true", "null", "NaN", "-Infinity", "01", ""),
+    ]
+)
+
+
+@st.composite
+def texts(draw: st.DrawFn) -> str:
+    text = draw(scalars | st.text(max_size=9).map(json.dumps))
+    for _ in range(draw(st.integers(0, 3))):
+        depth = draw(st.integers(1, 60) | st.sampled_from([98, 99, 100, 101, 900, 3000]))
+        opening, closing = draw(st.sampled_from([("[", "]"), ('{"a": ', "}"), ('[0, {"": ', "}]")]))
+        text = opening * depth + text + closing * depth
+    return draw(st.sampled_from(['{{"a": {}}}', ' {{"a":{}}}\r\n', "{}", '{{"a": {}}} x'])).format(
+        text
+    )
+
+
+@given(texts())
+@settings(max_examples=300)
+def test_what_is_read_can_be_written_and_read_again(text: str) -> None:
+    """Wherever it is written: here 300 calls deeper than it was read, and inside another row."""
+    try:
+        row = jsonl.decode(text)
+    except ValueError:
+        return
+
+    def deeper(calls: int) -> bytes:
+        return deeper(calls - 1) if calls else jsonl.encode({"question": {"meta": row}})
+
+    line = deeper(300)
+    again = jsonl.decode(line, deepest=jsonl.DEEPEST + 2)
+    assert repr(again) == repr({"question": {"meta": row}})  # -0.0 is no 0.0
+
+
+@pytest.mark.parametrize("pair", [("[", "]"), ('{"a": ', "}")])
+def test_rows_are_as_deep_as_is_said(pair: tuple[str, str]) -> None:
+    opening, closing = pair
+    inner = jsonl.DEEPEST - 1
+    fitting = '{"a": ' + opening * inner + "1" + closing * inner + "}"
+    assert jsonl.decode(jsonl.encode(jsonl.decode(fitting))) == jsonl.decode(fitting)
+    with pytest.raises(ValueError, match=r"nested too deeply \(more than 100 levels\)"):
+        jsonl.decode(f'{{"b": {fitting}}}')
+    with pytest.raises(InvalidRow, match=r"f:1: not JSON \(nested too deeply"):
+        next(jsonl.decode_lines([f'{{"b": {fitting}}}'.encode()], "f"))
+
+
+def test_many_brackets_are_not_many_levels() -> None:
+    row = {"a": [[{}]] * 500, "text": "[{" * 500}
+    assert jsonl.decode(jsonl.encode(row)) == row
 
 
 def test_half_a_surrogate_pair_survives() -> None:

@@ -133,6 +133,15 @@ def test_two_megabytes_are_judged_in_seconds(unit: str) -> None:
     assert seconds(lambda: judged(text, QUESTIONS["short"])) < 5
 
 
+def test_a_reply_that_is_too_long_is_rejected_although_it_concludes_well() -> None:
+    asked = QUESTIONS["short"]
+    explained = "".join(f"Metal number {n} conducts.\n" for n in range(2000)) + "Answer: B"
+    row, reason = judge(Rationale(asked, ""), Reply(explained), GenerateSettings())
+    assert (row.conclusion, reason) == ("B", "too-long")
+    row, reason = judge(Rationale(asked, ""), Reply(explained[-20_000:]), GenerateSettings())
+    assert (row.conclusion, reason) == ("B", None)
+
+
 @pytest.mark.parametrize("unit", ["\u0301\u0323", "\u0301 ", "e\u0301", "-", "a-", "\ufdfa"])
 def test_normalizing_grows_with_the_length(unit: str) -> None:
     assert growth(normalized, unit, 10_000) <= MOST

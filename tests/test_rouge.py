@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scicot.rouge import rouge_l
+from scicot.rouge import LONGEST, rouge_l
 
 # Few words, so that they meet often; more of them than a machine word has bits.
 words = st.lists(st.sampled_from("abcde"), max_size=90)
@@ -52,3 +52,10 @@ def test_it_agrees_with_the_quadratic_table(first: list[str], second: list[str])
 def test_it_is_a_symmetric_share(first: str, second: str) -> None:
     assert 0.0 <= rouge_l(first, second) == rouge_l(second, first) <= 1.0
     assert rouge_l(first, first) in (0.0, 1.0)
+
+
+def test_only_the_first_twenty_thousand_words_are_compared() -> None:
+    words = [str(number) for number in range(LONGEST)]
+    same = " ".join(words)
+    assert rouge_l(same, f"{same} and more") == 1.0
+    assert rouge_l(same, " ".join(words[:-1])) < 1.0

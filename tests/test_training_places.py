@@ -106,7 +106,7 @@ def test_force_follows_a_link(trained: Trained, tmp_path: Path) -> None:
 def test_a_start_that_was_killed_binds_nobody(trained: Trained, tmp_path: Path) -> None:
     run = tmp_path / "run"
     run.mkdir()
-    (run / ".scicot.json.x1y2").write_text("{")
+    (run / ".scicot.json.x1y2z3_4.tmp").write_text("{")
     train_rationale(trained.rows, run, settings=TINY, **SCRATCH)
     assert not list(run.glob(".*"))
 

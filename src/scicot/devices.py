@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from scicot.errors import ScicotError
@@ -24,6 +25,14 @@ def resolve_device(name: str) -> torch.device:
     if device is None or device.type not in ("cpu", "cuda", "mps"):
         raise ScicotError(f"--device {name}: not available here; try auto or cpu")
     return device
+
+
+def cores() -> int:
+    """How many CPU cores this process may use: those it is bound to, or all where the system (as
+    macOS) binds none."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def release_memory() -> None:

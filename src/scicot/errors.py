@@ -5,6 +5,10 @@ Anything else that is raised is a bug of ours and shows its traceback.
 
 from __future__ import annotations
 
+import errno
+import os
+import re
+
 
 class ScicotError(Exception):
     """A mistake the user can mend. The message is one line: what, where, what to do."""
@@ -26,3 +30,40 @@ class StoppedEarly(ScicotError):
     """Work stopped before its end and can be resumed with the same command."""
 
     exit_code = 75  # EX_TEMPFAIL: what batch systems take as "run me again"
+
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+# Libraries written in other languages tell of a full disk in words alone.
+_NO_ROOM_SAID = re.compile(
+    "|".join(
+        [
+            *(re.escape(os.strerror(number)) for number in _NO_ROOM),
+            *(rf"os error {number}\b" for number in _NO_ROOM),  # safetensors, tokenizers
+            "disk is full",  # sqlite
+            *("PytorchStreamWriter failed writing", "iostream error"),  # torch
+            r"inline_container\.cc.*unexpected pos",
+        ]
+    )
+)
+
+
+def no_room(error: BaseException) -> str | None:
+    """That an error, or one behind it, came of a full disk, of a quota or of a limit on the size of
+    files, in words; None where it did not."""
+    cause: BaseException | None = error
+    for _ in range(100):  # a chain may be a ring
+        if cause is None:
+            return None
+        if isinstance(cause, OSError) and cause.errno in _NO_ROOM:
+            return cause.strerror
+        if _NO_ROOM_SAID.search(str(cause)):
+            return _named(str(cause))
+        cause = cause.__cause__ or cause.__context__
+    return None
+
+
+def _named(said: str) -> str:
+    for number in _NO_ROOM:
+        if os.strerror(number) in said or f"os error {number}" in said:
+            return os.strerror(number)
+    return os.strerror(errno.ENOSPC)

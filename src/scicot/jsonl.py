@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 import math
 import os
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import IO, Any, NoReturn
 
 import jsonlines
 
+from scicot import abandoned
 from scicot.errors import InvalidRow
 from scicot.records import Row
 
@@ -33,38 +34,77 @@ def _finite(number: str) -> float:
 # on NaN. Without NaN there is nothing that one JSON reader takes and another refuses; and what is
 # read must be writable again, which an infinity is not.
 _decoder = json.JSONDecoder(parse_constant=_refuse, parse_float=_finite)
+_scan = _decoder.scan_once  # type: ignore[attr-defined]
+# Likewise, since json.dumps builds one for every row.
+_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
+
+# Levels of lists and objects in one another. Python's own limit depends on how deep the call stack
+# is, so a row that could be read here might be too deep to be written there.
+DEEPEST = 100
+_WRAPPED = 10  # levels that our own files may add to a row
+_TOO_DEEP = f"nested too deeply (more than {DEEPEST} levels)"
 
 
-def decode(text: str | bytes) -> Any:
-    """One JSON value; ValueError for anything that is not JSON, NaN and Infinity among it."""
+def decode(text: str | bytes, deepest: int = DEEPEST) -> Any:
+    """One JSON value; ValueError for anything that is not JSON, NaN and Infinity among it, and for
+    values nested deeper than `deepest` levels."""
+    if not isinstance(text, str):
+        text = text.decode()
     try:
-        return _decoder.decode(text if isinstance(text, str) else text.decode())
+        try:
+            value, end = _scan(text, 0)  # faster than decode(), which looks for white space
+        except StopIteration:
+            value, end = _decoder.decode(text), len(text)
+        if end != len(text) and text[end:] != "\n":
+            value = _decoder.decode(text)
     except RecursionError:
-        raise ValueError("nested too deeply") from None
+        raise ValueError(_TOO_DEEP) from None
+    # Counting brackets is cheap, and nearly always enough.
+    if text.count("{") + text.count("[") > deepest and _is_deeper(value, deepest):
+        raise ValueError(_TOO_DEEP)
+    return value
+
+
+def _is_deeper(value: Any, most: int) -> bool:
+    """Whether lists and objects stand in one another more than `most` times."""
+    level = [value]
+    for _ in range(most):
+        level = [
+            inner
+            for outer in level
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+            if isinstance(inner, dict | list)
+        ]
+        if not level:
+            return False
+    return True
 
 
 def encode(row: Mapping[str, Any]) -> bytes:
     """One row as one whole line; ValueError for NaN and Infinity."""
     try:
-        return json.dumps(row, ensure_ascii=False, allow_nan=False).encode() + b"\n"
+        return _encode(row).encode() + b"\n"
     except UnicodeEncodeError:  # half of a surrogate pair, which JSON can spell and UTF-8 cannot
         return json.dumps(row, allow_nan=False).encode() + b"\n"
 
 
-def decode_lines(lines: Iterable[bytes], name: str, after: int = 0) -> Iterator[tuple[str, Row]]:
+def decode_lines(
+    lines: Iterable[bytes], name: str, after: int = 0, deepest: int = DEEPEST
+) -> Iterator[tuple[str, Row]]:
     """(NAME:LINE, row) for each line that is not blank; InvalidRow for one that is no object. The
     lines come behind so many others of the file.
 
     An iterator that raised goes on with the next line when asked again, so callers may skip.
     """
-    return _LineDecoder(lines, name, after)
+    return _LineDecoder(lines, name, after, deepest)
 
 
 class _LineDecoder(Iterator[tuple[str, Row]]):
-    def __init__(self, lines: Iterable[bytes], name: str, after: int) -> None:
+    def __init__(self, lines: Iterable[bytes], name: str, after: int, deepest: int) -> None:
         self._name = name
         self._number = after
-        self._reader = jsonlines.Reader(self._counted(lines), loads=decode)
+        loads = decode if deepest == DEEPEST else partial(decode, deepest=deepest)
+        self._reader = jsonlines.Reader(self._counted(lines), loads=loads)
 
     def _counted(self, lines: Iterable[bytes]) -> Iterator[bytes]:
         for line in lines:
@@ -97,16 +137,18 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
     """A file that takes the place of `path` when the block ends well, and never half of it.
 
     Written beside it, synced, renamed: after a crash there is either the old file or the new one.
+    What a killed process has left of the same file is removed.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    abandoned.discard(path.parent, f".{path.name}.")
+    handle, temporary = abandoned.temporary_file(path.parent, f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as stream:
             yield stream
             stream.flush()
             os.fsync(stream.fileno())
-        os.chmod(temporary, 0o666 & ~umask())
-        os.replace(temporary, path)
+            os.fchmod(stream.fileno(), 0o666 & ~umask())
+            os.replace(temporary, path)  # while its lock is held: nobody removes it before
     except BaseException:
         with suppress(FileNotFoundError):
             os.unlink(temporary)
@@ -183,7 +225,8 @@ def rows_from(path: Path, start: int) -> Iterator[Located]:
 
     with path.open("rb") as stream:
         stream.seek(start)
-        for where, row in decode_lines(lines(stream), str(path)):
+        deepest = DEEPEST + _WRAPPED
+        for where, row in decode_lines(lines(stream), str(path), deepest=deepest):
             yield Located(where, begin, end, row)
 
 

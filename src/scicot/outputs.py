@@ -13,18 +13,26 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
-from scicot import jsonl
+from scicot import jsonl, standard_input
 from scicot.errors import ScicotError
 from scicot.records import Row
 from scicot.version import __version__
 
 STDOUT = "-"
+
+# What commands keep beside an output, by kind (see `beside`); batches is a folder.
+_FILES = (
+    *("state.json", "lock", "rejected.jsonl"),
+    *("done.sqlite", "done.sqlite-wal", "done.sqlite-shm", "done.sqlite-journal"),
+)
+_FOLDERS = ("batches",)
 
 
 class Output:
@@ -95,6 +103,7 @@ def open_output(
             yield Output(str(path), stream, None, state)
         return
     make_parent(path)
+    check_beside(path)
     owned = [path, state_path(path), *(beside(path, kind) for kind in companions)]
     check_not_read(owned, inputs)
     with locked(path):
@@ -121,12 +130,19 @@ def check_not_read(owned: Sequence[Path], inputs: Iterable[str]) -> None:
     """ScicotError where a file that is to be written is an input as well, or standard input."""
     for source in inputs:
         try:
-            read = os.fstat(sys.stdin.fileno()) if source == STDOUT else os.stat(source)  # noqa: PTH116
+            read = _stdin_stat() if source == STDOUT else os.stat(source)  # noqa: PTH116
         except (OSError, ValueError, AttributeError):
             continue
         for file in owned:
             if file.exists() and os.path.samestat(file.stat(), read):
                 raise ScicotError(f"{file}: is the input as well; name another output")
+
+
+def _stdin_stat() -> os.stat_result:
+    stream = standard_input.stream()
+    if stream is None:
+        raise ValueError("closed")
+    return os.fstat(stream.fileno())
 
 
 def _holds_something(file: Path) -> bool:
@@ -142,11 +158,43 @@ def state_path(path: Path) -> Path:
     return beside(path, "state.json")
 
 
+def check_beside(path: Path) -> None:
+    """ScicotError where something else stands in the place of a file that is kept beside an output.
+
+    In a folder that several users write to, somebody may have put a symbolic link there, through
+    which another file would be read or overwritten. OUT itself may be a link: its user named it.
+    """
+    for kinds, right in ((_FILES, stat.S_ISREG), (_FOLDERS, stat.S_ISDIR)):
+        for kind in kinds:
+            file = beside(path, kind)
+            try:
+                mode = file.lstat().st_mode
+            except (OSError, ValueError):  # not there, or no name at all, which opening it tells
+                continue
+            if not right(mode):
+                what = "a symbolic link" if stat.S_ISLNK(mode) else f"no {_noun(right)}"
+                raise ScicotError(
+                    f"{file}: is {what}; scicot keeps a {_noun(right)} of its own there: remove it,"
+                    " or name another output"
+                )
+
+
+def _noun(right: Any) -> str:
+    return "file" if right is stat.S_ISREG else "folder"
+
+
+def own_state(path: Path) -> Row | None:
+    """What the state of an output says, or None where there is none; ScicotError where something
+    else stands in its place."""
+    check_beside(path)
+    return read_state(state_path(path))
+
+
 def read_state(recorded: Path) -> Row | None:
     """What an OUT.state.json says, or None where there is none; ScicotError if unreadable."""
     try:
-        state = json.loads(recorded.read_text())
-        if isinstance(state, dict):
+        state = jsonl.decode(recorded.read_bytes())
+        if isinstance(state, dict) and isinstance(state.get("settings", {}), dict):
             return state
     except FileNotFoundError:
         return None
@@ -172,6 +220,7 @@ def locked(path: Path) -> Iterator[None]:
     """Hold PATH.lock while a process writes; ScicotError where another one does."""
     from filelock import FileLock, Timeout
 
+    check_beside(path)
     lock = FileLock(beside(path, "lock"), timeout=0)
     try:
         lock.acquire()
@@ -210,6 +259,7 @@ def check_continues(
     path: Path, command: str, settings: Mapping[str, Any], companions: Sequence[str] = ()
 ) -> None:
     """ScicotError where `open_output` would refuse to go on with what is there already."""
+    check_beside(path)
     for file in (path, *(beside(path, kind) for kind in companions)):
         if file.is_file() and _holds_something(file):
             own = json.loads(json.dumps(settings))

@@ -31,17 +31,23 @@ class StoppedByAnother(KeyboardInterrupt):
 
 def count() -> int:
     """How many processes share this command."""
-    return int(os.environ.get("WORLD_SIZE", "1"))
+    return _told("WORLD_SIZE", 1)
 
 
 def on_one_machine() -> bool:
     """Whether no process of this command runs elsewhere, as far as its launcher tells."""
-    return count() == int(os.environ.get("LOCAL_WORLD_SIZE", "0"))
+    return count() == _told("LOCAL_WORLD_SIZE", 0)
 
 
 def rank() -> int:
     """The number of this one, from 0."""
-    return int(os.environ.get("RANK", "0")) if count() > 1 else 0
+    return _told("RANK", 0) if count() > 1 else 0
+
+
+def _told(name: str, default: int) -> int:
+    """A number that a launcher has put into the environment; what is no number is no launcher's."""
+    value = os.environ.get(name, "")
+    return int(value) if value.isdecimal() and len(value) < 10 else default
 
 
 def join(device: str) -> bool:

@@ -178,7 +178,7 @@ class Rationale:
         question = Question.from_row(row).without_rationale()
         by_student = str(row.get("teacher")).startswith(STUDENT)
         # A poor student may have nothing to say, and whoever reads it has to live with that.
-        silent = by_student and row.get("rationale") == ""
+        silent = (by_student or row.get("teacher") == PREDICTED) and row.get("rationale") == ""
         text = "" if silent else _written(row, "rationale")
         sample = row.get("sample", 0)
         whole_number = isinstance(sample, int) and not isinstance(sample, bool)

@@ -8,6 +8,8 @@ from scicot.errors import ScicotError
 
 Precision = Literal["auto", "fp32", "bf16"]
 
+_SHOWN = 60  # characters
+
 
 def check_precision(precision: str, known: object = Precision) -> None:
     if precision == "fp16":
@@ -22,4 +24,10 @@ def one_of(option: str, value: str, known: object) -> None:
 
 def require(holds: bool, option: str, value: object, wanted: str) -> None:
     if not holds:
-        raise ScicotError(f"--{option} is {value}; it must be {wanted}")
+        raise ScicotError(f"--{option} is {short(value)}; it must be {wanted}")
+
+
+def short(value: object) -> str:
+    """A value as a message shows it."""
+    text = str(value)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Literal
 
-from scicot.config.checks import check_precision, one_of, require
+from scicot.config.checks import check_precision, one_of, require, short
 from scicot.errors import ScicotError
 
 RationaleFrom = Literal["student", "input", "none", "shuffled"]
@@ -34,10 +35,10 @@ class Shard:
     @classmethod
     def parse(cls, text: str) -> Shard:
         """The shard that "3/8" names; ScicotError where it names none."""
-        number, _, count = text.partition("/")
-        if not (number.isdecimal() and count.isdecimal()):
-            raise ScicotError(f"--shard is {text}; it must be I/N, with I from 1 to N, as 1/8")
-        return cls(int(number), int(count))
+        found = re.fullmatch(r"(\d{1,9})/(\d{1,9})", text)
+        if found is None:
+            raise ScicotError(f"--shard is {short(text)}; it must be I/N, I from 1 to N, as 1/8")
+        return cls(int(found[1]), int(found[2]))
 
 
 @dataclass(frozen=True)

@@ -88,13 +88,13 @@ class TrainSettings:
 
     def _check_batches(self) -> None:
         size = self.batch_size
-        if isinstance(size, str) and size.isdecimal():  # as a command line has it
+        if isinstance(size, str) and re.fullmatch(r"\d{1,9}", size):  # as a command line has it
             object.__setattr__(self, "batch_size", int(size))
         size = self.batch_size
         known = (
             size >= 1
             if isinstance(size, int)
-            else size == AUTO or bool(re.fullmatch(rf"[1-9]\d*{TOKENS}", size))
+            else size == AUTO or bool(re.fullmatch(rf"[1-9]\d{{0,8}}{TOKENS}", size))
         )
         require(known, "batch-size", size, f"rows (32), tokens (8192{TOKENS}) or {AUTO}")
         if self.accumulate is not None:

@@ -88,7 +88,7 @@ def _log_likelihoods(row: Row, question: Question, *, per_character: bool) -> li
     _check_target(row, question)
     try:
         found = [float(response[0]) for response in responses[:count]]
-    except (TypeError, ValueError, LookupError):
+    except (TypeError, ValueError, LookupError, OverflowError):
         raise RowProblem('"filtered_resps" holds no log-likelihoods') from None
     if any(math.isnan(value) for value in found):
         raise RowProblem('"filtered_resps" holds a NaN')

@@ -155,14 +155,16 @@ def _split(text: str) -> tuple[str, list[fields.ChoiceRow]] | None:
     The last "(A)" that has a "(B)" after it begins the choices: a stem may speak of an (A) too.
     """
     marks = list(_MARK.finditer(text))
+    behind: set[str] = set()  # labels that stand behind the mark that is looked at
     for start in reversed(range(len(marks))):
-        if marks[start][1] in "A1":
+        label = marks[start][1]
+        if label in "A1" and _following(label) in behind:
             run = _run(marks[start:])
-            if len(run) > 1:
-                ends = [mark.start() for mark in run[1:]] + [len(text)]
-                texts = [text[m.end() : end].strip() for m, end in zip(run, ends, strict=True)]
-                labels = [mark[1] for mark in run]
-                return text[: run[0].start()].strip(), fields.choice_rows(labels, texts)
+            ends = [mark.start() for mark in run[1:]] + [len(text)]
+            texts = [text[m.end() : end].strip() for m, end in zip(run, ends, strict=True)]
+            labels = [mark[1] for mark in run]
+            return text[: run[0].start()].strip(), fields.choice_rows(labels, texts)
+        behind.add(label)
     return None
 
 
@@ -170,6 +172,10 @@ def _run(marks: Sequence[re.Match[str]]) -> list[re.Match[str]]:
     """The marks that go on from the first one without a gap: (A), (B), (C)."""
     run: list[re.Match[str]] = []
     for mark in marks:
-        if not run or ord(mark[1]) == ord(run[-1][1]) + 1:
+        if not run or mark[1] == _following(run[-1][1]):
             run.append(mark)
     return run
+
+
+def _following(label: str) -> str:
+    return chr(ord(label) + 1)

@@ -12,7 +12,7 @@ from typing import Any
 from scicot import processes, sources
 from scicot.config import PredictSettings
 from scicot.errors import InvalidRow, ScicotError
-from scicot.outputs import STDOUT, Output, open_output, read_state, state_path
+from scicot.outputs import STDOUT, Output, open_output, own_state
 from scicot.overlap import Met
 from scicot.prediction.students import Asked, Students
 from scicot.prediction.team import Team
@@ -106,14 +106,16 @@ def _predict(
     parts = of_shard(windows(asked, size, idle), settings.shard)
     met, job = students.met(), _Job(students, team, os.fspath(questions))
     if not force:
-        before = read_state(state_path(Path(output))) if os.fspath(output) != STDOUT else None
-        students.loaded.recall((before or {}).get("settings", {}).get("engines", {}))
+        before = own_state(Path(output)) if os.fspath(output) != STDOUT else None
+        students.loaded.recall(_engines_of(before or {}))
     described = students.description()
     team.agree(described["engines"])
     for choice in students.loaded.measured():
         reporter.note(choice)
-    if force:
-        students.loaded.load_all()  # before the old predictions are gone
+    if force or total is None:
+        # Before the old predictions are gone, and before a row of a pipe, which nobody could read
+        # again, is taken for students that cannot be loaded.
+        students.loaded.load_all()
     with (
         open_output(
             output,
@@ -141,6 +143,13 @@ def _predict(
         reporter.warn(met.overlap.told("questions that the students were trained or selected on"))
     _tell(job.summary, settings, reporter)
     return job.summary
+
+
+def _engines_of(state: Row) -> dict[str, str]:
+    """The engines that an earlier run has answered by; nothing where somebody has edited them."""
+    engines = state.get("settings", {}).get("engines")
+    good = isinstance(engines, dict) and all(isinstance(name, str) for name in engines.values())
+    return engines if good else {}
 
 
 class _Job:

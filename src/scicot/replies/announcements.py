@@ -185,7 +185,8 @@ def _goes_on(mentions: Mentions, start: int, gap: re.Match[str], listed: set[int
     before = mentions.text[max(start, gap.start() - 12) : gap.start()]
     if gap[0].startswith("\n"):
         return (
-            bool(_LEADS_ON.search(before))
+            ":" in before
+            and bool(_LEADS_ON.search(before))
             and gap.end() not in listed
             and mentions.named_from(gap.end(), len(mentions.text)) is not None
         )

@@ -18,7 +18,7 @@ from typing import Any
 
 from scicot import jsonl, sources
 from scicot.config import EvaluateSettings
-from scicot.errors import ScicotError
+from scicot.errors import ScicotError, no_room
 from scicot.evaluation import Evaluation, systems_of
 from scicot.evaluation.answers import Answers
 from scicot.evaluation.judged import LENGTH, group_of
@@ -85,6 +85,8 @@ def write_report(
             for part in _page(told):
                 stream.write(part.encode("utf-8", "replace"))
     except OSError as error:
+        if no_room(error):
+            raise
         raise ScicotError(f"--report {target}: cannot be written ({error.strerror})") from None
 
 

@@ -67,7 +67,7 @@ def _config(directory: Path) -> dict[str, Any]:
     try:
         config: dict[str, Any] = json.loads((directory / "config.json").read_text())
         config["model_type"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         load_pretrained(os.fspath(directory))  # says better what is wrong
         raise ScicotError(
             f"student {directory}: its config.json tells of no model ({error!r})"

@@ -128,16 +128,42 @@ def read_manifest(directory: str | os.PathLike[str]) -> Manifest | None:
     """The manifest of a run directory, or None where there is none; ScicotError if unreadable."""
     path = Path(directory) / MANIFEST
     try:
-        row = json.loads(path.read_text())
+        row = jsonl.decode(path.read_bytes())
         if row["format"] > FORMAT:
             raise ScicotError(f"{path}: made by scicot {row['scicot']}, newer than {__version__}")
         # A newer scicot of the same format may have added what this one does not need.
         known = {name: row[name] for name in Manifest.__dataclass_fields__ if name in row}
+        _check_types(known)
         return Manifest(**{**known, "stage": Stage(row["stage"])})
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ScicotError(f"{path}: not readable as a run's manifest ({error})") from None
+
+
+def _check_types(row: Mapping[str, Any]) -> None:
+    """ValueError for a field that somebody has given another type than a run is written with."""
+    types: dict[str, Any] = {
+        **dict.fromkeys(("stage", "student", "scicot"), str),
+        **dict.fromkeys(("format", "template"), int),
+        **dict.fromkeys(("settings", "packages", "ways", "metrics"), dict),
+        **dict.fromkeys(("data", "seeds"), list),
+        **dict.fromkeys(("examples_sha256", "dev_sha256", "weights_sha256"), str | None),
+        **dict.fromkeys(("fold", "equal_to"), dict | None),
+        "finished": bool,
+    }
+    for name, value in row.items():
+        if not isinstance(value, types[name]):
+            raise ValueError(f'"{name}" is of the wrong type')
+    if not all(isinstance(name, str) for name in row.get("seeds", ())):
+        raise ValueError('"seeds" must be names')
+    numbers = {
+        name: row["settings"].get(name) for name in ("max_source_tokens", "max_target_tokens")
+    }
+    numbers["dev_temperature"] = row.get("metrics", {}).get("dev_temperature", 1.0)
+    for name, number in numbers.items():
+        if isinstance(number, bool) or not isinstance(number, int | float) or not number > 0:
+            raise ValueError(f'"{name}" must be a number above 0')
 
 
 def check_run(directory: str | os.PathLike[str], option: str, *stages: Stage) -> Run:

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from scicot import pretrained
 from scicot.config import SAMPLING
 from scicot.devices import resolve_device, resolve_precision
 from scicot.errors import ScicotError
 from scicot.prompts import Prompt
-from scicot.sources.hub import hub_answers
 from scicot.teachers.base import Reply, Request, TeacherError
 
 BATCH = {"cuda": 64, "cpu": 8}  # requests answered together; fewer where memory does not suffice
@@ -200,23 +200,13 @@ def _rendered(tokenizer: Any, turns: list[dict[str, str]]) -> str:
 
 
 def _loaded(name: str, device: Any) -> tuple[Any, Any]:
-    from safetensors import SafetensorError
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoModelForCausalLM
 
-    # The Hub's client would retry for a minute where there is no network.
-    here = Path(name).is_dir() or not hub_answers(name)
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(name, local_files_only=here)
-        model = AutoModelForCausalLM.from_pretrained(
-            name, dtype=resolve_precision("auto", device), local_files_only=here
-        )
-    except (OSError, ValueError, KeyError, ImportError, RuntimeError, SafetensorError) as error:
-        reason = " ".join(str(error).split())[:200]
-        if here and not Path(name).is_dir():
-            reason = "there is no such directory, and the Hub cannot be reached"
-        raise ScicotError(f"--teacher hf:{name}: cannot be loaded ({reason})") from None
+    what = f"--teacher hf:{name}"
+    dtype = resolve_precision("auto", device)
+    model, tokenizer = pretrained.load(AutoModelForCausalLM, name, what=what, dtype=dtype)
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     if tokenizer.pad_token_id is None:
-        raise ScicotError(f"--teacher hf:{name}: its tokenizer has no end token")
+        raise ScicotError(f"{what}: its tokenizer has no end token")
     return model.to(device).eval(), tokenizer

@@ -94,17 +94,19 @@ class MessageBatches:
 
     async def since(self, moment: datetime) -> list[Batch]:
         """The batches that were made since then, the latest first."""
-        found: list[Batch] = []
+        found: dict[str, Batch] = {}
         try:
             page: Any = await self._api.list(limit=100)
             while True:
+                before = len(found)
                 for listed in page.data:
                     batch = _batch(listed)
                     if batch.created < moment:
-                        return found
-                    found.append(batch)
-                if not page.has_next_page():
-                    return found
+                        return list(found.values())
+                    found[batch.id] = batch
+                # A server that does not know pages sends the first one for ever.
+                if len(found) == before or not page.has_next_page():
+                    return list(found.values())
                 page = await page.get_next_page()
         except anthropic.NotFoundError:
             raise TeacherBusy("the server does not find its list of batches (404)") from None

@@ -122,8 +122,8 @@ def train(
 def _begin(work: Work, manifest: Manifest, schedule: Schedule) -> None:
     """What a run directory holds while its student is trained."""
     work.run.mkdir(parents=True, exist_ok=True)
+    manifest.write(work.run)  # before all else: by it the next start knows the directory for ours
     schedule.layout.write(work.run / CHECKPOINTS)
-    manifest.write(work.run)
     write_met(
         work.run,
         (lesson.question for lesson in work.lessons),
@@ -156,9 +156,6 @@ def _save(
     manifest.finished = True
     manifest.write(work.run)
     shutil.rmtree(work.run / CHECKPOINTS, ignore_errors=True)
-    for name in (MANIFEST, "README.md", "loss.svg", "trained_on.jsonl", "training_log.jsonl"):
-        for left in work.run.glob(f".{name}.*"):  # by starts that were killed
-            left.unlink()
     return manifest
 
 

@@ -16,8 +16,8 @@ from typing import Any
 
 from scicot import processes
 from scicot.config import TrainSettings
-from scicot.devices import resolve_device
-from scicot.errors import ScicotError
+from scicot.devices import cores, resolve_device
+from scicot.errors import ScicotError, StoppedEarly
 from scicot.reporting import Reporter, Task
 from scicot.students.runs import Manifest, Run
 from scicot.training.fitting.ways import weights_of
@@ -51,7 +51,7 @@ def room(first: Prepared, students: int, seconds: float, settings: TrainSettings
     import psutil
 
     fit = int(psutil.virtual_memory().available // need)
-    return max(1, min(students, fit, len(os.sched_getaffinity(0))))
+    return max(1, min(students, fit, cores()))
 
 
 def train(
@@ -62,7 +62,8 @@ def train(
     Where one fails no other is begun, and its error is raised when those under way are done. A wish
     to stop reaches all of them: each saves a checkpoint.
     """
-    waiting, running, failed = list(todo), dict[Path, _Student](), ""
+    waiting, running = list(todo), dict[Path, _Student]()
+    failed: ScicotError | None = None
     said: queue.Queue[tuple[_Student, dict[str, Any]]] = queue.Queue()
     slots = list(range(together))
     with reporter.task(f"training {len(todo)} students") as task, reporter.stops_deferred():
@@ -89,7 +90,7 @@ def train(
                 student.wait()
             raise
     if failed:
-        raise ScicotError(failed)
+        raise failed
     return {work.run: Run.at(work.run).manifest for work in todo}
 
 
@@ -112,6 +113,7 @@ class _Student:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env={**os.environ, **_share(slot, together, work.settings)},
+            process_group=0,  # a terminal's interrupt reaches this process, which passes it on
         )
         assert self._process.stdin is not None
         pickle.dump((work, tuple(report_to)), self._process.stdin)
@@ -129,11 +131,12 @@ class _Student:
         else:
             task.advance(message["advance"], student=name, **message["figures"])
 
-    def failure(self, code: int) -> str:
-        """What went wrong with a process that ended with this code; "" for nothing."""
+    def failure(self, code: int) -> ScicotError | None:
+        """What went wrong with a process that ended with this code."""
         if code == 0:
-            return ""
-        return self._error or f"{self.work.run}: its process ended with code {code}"
+            return None
+        told = self._error or f"{self.work.run}: its process ended with code {code}"
+        return StoppedEarly(told) if code == StoppedEarly.exit_code else ScicotError(told)
 
     def stop(self) -> None:
         """Have it save a checkpoint and end."""
@@ -158,5 +161,5 @@ def _share(slot: int, together: int, settings: TrainSettings) -> dict[str, str]:
         given = os.environ.get("CUDA_VISIBLE_DEVICES")
         gpus = given.split(",") if given else list(map(str, range(torch.cuda.device_count())))
         return {"CUDA_VISIBLE_DEVICES": gpus[slot % len(gpus)]}
-    cores = max(1, len(os.sched_getaffinity(0)) // together)
-    return {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", str(cores))}
+    share = max(1, cores() // together)
+    return {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", str(share))}

@@ -13,7 +13,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import IO
 
-from scicot.errors import ScicotError, StoppedEarly
+from scicot import standard_input
+from scicot.errors import ScicotError, StoppedEarly, no_room
 from scicot.reporting import Task
 from scicot.training import runs
 from scicot.training.preparing import prepare
@@ -65,8 +66,11 @@ def main() -> int:
     telling = Telling(sys.stdout)
     sys.stdout = sys.stderr  # whatever else prints
     try:
-        given: tuple[Work, Sequence[str]] = pickle.load(sys.stdin.buffer)
-        threading.Thread(target=_end_with_parent, daemon=True).start()
+        standard_input.reserve()
+        orders = standard_input.stream()
+        assert orders is not None
+        given: tuple[Work, Sequence[str]] = pickle.load(orders)
+        threading.Thread(target=_end_with_parent, args=(orders.fileno(),), daemon=True).start()
         work, report_to = given
         runs.train(work, prepare(work, telling), telling, report_to)
     except ScicotError as error:
@@ -74,12 +78,18 @@ def main() -> int:
         return error.exit_code
     except KeyboardInterrupt:
         return StoppedEarly.exit_code
+    except Exception as error:
+        reason = no_room(error)
+        if reason is None:
+            raise
+        telling.tell(error=f"{reason}; make room, and the same command goes on from here")
+        return StoppedEarly.exit_code
     return 0
 
 
-def _end_with_parent() -> None:
+def _end_with_parent(orders: int) -> None:
     """At once, as if it were killed: another may already be started in its place."""
-    os.read(sys.stdin.fileno(), 1)  # only its end can come; a stream's own read would hold a lock
+    os.read(orders, 1)  # only its end can come; a stream's own read would hold a lock
     os._exit(StoppedEarly.exit_code)
 
 

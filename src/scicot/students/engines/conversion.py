@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import copy
+import os
 import shutil
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from scicot import abandoned
 from scicot.errors import ScicotError
 from scicot.students.base import Engine
 from scicot.students.weights import weights_sha256
@@ -25,9 +26,11 @@ def converted(model: Any, tokenizer: Any, directory: Path) -> Path:
     place = directory / FOLDER / weights_sha256(directory)[:12]
     if place.exists():
         return place
+    prefix = f".{place.name}."
     try:
         place.parent.mkdir(exist_ok=True)
-        made = Path(tempfile.mkdtemp(prefix=".", dir=place.parent))
+        abandoned.discard(place.parent, prefix)
+        held, made = abandoned.temporary_folder(place.parent, prefix)
     except OSError as error:
         raise ScicotError(
             f"--engine ctranslate2: {place.parent} cannot be written to ({error.strerror}); take"
@@ -44,6 +47,7 @@ def converted(model: Any, tokenizer: Any, directory: Path) -> Path:
                 raise
     finally:
         shutil.rmtree(made, ignore_errors=True)
+        os.close(held)
     return place
 
 

@@ -7,6 +7,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from scicot.devices import cores
 from scicot.students.base import Decoding, Ids
 
 _TOKENS = 16_384  # of a batch, padded
@@ -21,9 +22,10 @@ class CTranslate2Engine:
     def __init__(self, folder: Path, end: int, *, kind: str, batch_tokens: int | None) -> None:
         import ctranslate2
 
-        cores = int(os.environ.get("OMP_NUM_THREADS", "0")) or len(os.sched_getaffinity(0))
+        asked = os.environ.get("OMP_NUM_THREADS", "")  # may be a list, for nested loops
+        threads = int(asked) if asked.isdecimal() and len(asked) < 5 else 0
         self._translator = ctranslate2.Translator(
-            str(folder), device="cpu", compute_type=_TYPES[kind], intra_threads=cores
+            str(folder), device="cpu", compute_type=_TYPES[kind], intra_threads=threads or cores()
         )
         self._words: list[str] = json.loads((folder / "shared_vocabulary.json").read_text())
         self._places = {word: place for place, word in enumerate(self._words)}

@@ -101,7 +101,7 @@ def _file() -> Path:
 def _remembered() -> dict[str, dict[str, float]]:
     try:
         known: dict[str, dict[str, float]] = json.loads(_file().read_text())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     good = isinstance(known, dict) and all(isinstance(own, dict) for own in known.values())
     return known if good else {}

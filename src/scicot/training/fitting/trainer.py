@@ -119,7 +119,8 @@ def make_trainer(
 
 def last_checkpoint(folder: Path) -> Path | None:
     """The last whole checkpoint; one that a crash or a full disk cut short has no marker."""
-    whole = [path for path in folder.glob("checkpoint-*") if (path / WHOLE).exists()]
+    numbered = (path for path in folder.glob("checkpoint-*") if path.name[11:].isdecimal())
+    whole = [path for path in numbered if (path / WHOLE).exists()]
     return max(whole, key=_step, default=None)
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from scicot import jsonl
 from scicot.config import TrainSettings
 from scicot.devices import resolve_device
+from scicot.errors import ScicotError
 from scicot.training.plan.batching import pieces
 
 FILE = "layout.json"
@@ -58,7 +59,12 @@ class Layout:
     def read(cls, checkpoints: Path) -> Layout | None:
         """What a training that has begun goes by, whatever device goes on with it."""
         file = checkpoints / FILE
-        return cls(**json.loads(file.read_text())) if file.exists() else None
+        try:
+            return cls(**json.loads(file.read_text())) if file.exists() else None
+        except (OSError, ValueError, TypeError, RecursionError):
+            raise ScicotError(
+                f"{file}: not readable, so this training cannot go on; start it over with --force"
+            ) from None
 
     def write(self, checkpoints: Path) -> None:
         checkpoints.mkdir(parents=True, exist_ok=True)

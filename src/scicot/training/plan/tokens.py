@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
+from scicot.devices import cores
 from scicot.training.examples import Encoded
 
 # With fewer lessons it takes longer to ask the cache, and to start processes, than to tokenise.
@@ -60,7 +60,7 @@ def tokenise(lessons: Sequence[Any], encode: Encode, *, cached_as: str | None = 
         _encoded,
         features=_features(),
         gen_kwargs={"chunks": chunks, "encode": encode},
-        num_proc=min(len(chunks), len(os.sched_getaffinity(0))),
+        num_proc=min(len(chunks), cores()),
         fingerprint=hashlib.sha256(cached_as.encode()).hexdigest()[:32],
     )
     return Tokens(dataset)

@@ -1,0 +1,166 @@
+"""The app: its commands, and the one place where an error becomes a line and an exit code."""
+
+from __future__ import annotations
+
+import errno
+import signal
+import sys
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from scicot.errors import ScicotError, StoppedEarly, no_room
+from scicot.processes import StoppedByAnother, count, rank
+from scicot.version import __version__
+from scicot_cli import console, signals
+from scicot_cli.evaluate import evaluate
+from scicot_cli.generate_rationales import GenerateRationales, generate_rationales
+from scicot_cli.launching import watch_launcher
+from scicot_cli.merge import merge
+from scicot_cli.predict import predict
+from scicot_cli.train_answer import train_answer
+from scicot_cli.train_rationale import train_rationale
+
+BROKEN_PIPE = 128 + signal.SIGPIPE  # what a shell reports of a filter whose reader has gone
+_NOT_RESUMED = ("evaluate", "merge")  # what they write appears whole, or not at all
+
+
+class _Commands(TyperGroup):
+    """Commands in the order of the road, and errors told as the user's or left as ours."""
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002
+        return list(self.commands)
+
+    def main(self, *arguments: Any, **options: Any) -> Any:
+        try:
+            try:
+                return super().main(*arguments, **options)
+            finally:
+                if sys.stdout is not None:
+                    sys.stdout.flush()  # at exit Python would say that it cannot, and go on
+        except OSError as error:  # of the help and the version
+            code = _told_of_system(error, resumed=False)
+            if code is None:
+                raise
+            sys.exit(code)
+
+    def invoke(self, ctx: Any) -> None:
+        signals.command_begins()
+        try:
+            super().invoke(ctx)
+            if sys.stdout is not None:
+                sys.stdout.flush()
+        except BaseException as error:
+            code = _told(error, ctx.invoked_subcommand)
+            if code is None:
+                raise
+            raise typer.Exit(code) from None
+        finally:
+            signals.command_ends()
+
+
+def _told(error: BaseException, command: str | None) -> int | None:
+    """Say in a line what has ended a command; its exit code, or None for a bug, which keeps its
+    traceback."""
+    if signals.stop.wish is not None:
+        # Libraries turn an interrupt of their import into errors of their own.
+        return _stopped(signals.stop.wish)
+    if isinstance(error, KeyboardInterrupt):
+        return _stopped(error)
+    if isinstance(error, ScicotError):
+        # Of several processes all meet a user's mistake, and one tells of it.
+        if rank() == 0 or error.of_one_process:
+            console.error(str(error))
+        return error.exit_code
+    return _told_of_system(error, resumed=command not in _NOT_RESUMED)
+
+
+def _stopped(wish: KeyboardInterrupt) -> int:
+    terminated = isinstance(wish, signals.Terminated | StoppedByAnother)
+    if rank() == 0:
+        console.error(signals.message(terminated=terminated))
+    return signals.TERMINATED if terminated else signals.INTERRUPTED
+
+
+def _told_of_system(error: BaseException, *, resumed: bool) -> int | None:
+    """The same for what is wrong with a file, with the disk, or with whoever reads our output."""
+    if isinstance(error, BrokenPipeError):
+        # Nobody reads any more: that is the reader's right, and no error.
+        console.give_up(sys.stdout)
+        return BROKEN_PIPE
+    if isinstance(error, OSError) and error.errno in (
+        errno.EACCES,
+        errno.EPERM,
+        errno.ENAMETOOLONG,
+    ):
+        console.error(f"{error.filename}: {error.strerror}")
+        return ScicotError.exit_code
+    reason = no_room(error)
+    if reason is None:
+        return None
+    console.give_up(sys.stdout)
+    then = "the same command goes on from here" if resumed else "give the same command again"
+    console.error(f"{reason}; make room, and {then}")
+    return StoppedEarly.exit_code
+
+
+app = typer.Typer(
+    name="scicot",
+    cls=_Commands,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,  # a bug's traceback as Python prints it: no local variables
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(value: bool) -> None:
+    if value:
+        typer.echo(f"scicot {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def scicot(
+    ctx: typer.Context,
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
+    """Distil a large language model's chain-of-thought into small students.
+
+    The commands below, one after another, over JSONL files: a teacher explains questions, one
+    student learns to write such rationales, another to answer with them. "-" is standard input or
+    output. The same command again goes on where it stopped.
+
+    Exit codes: 0 done; 1 an error you can mend; 2 usage; 3 done, but some rows met an error that
+    asking again may mend; 75 stopped early, resumable; 130 interrupted, resumable.
+    """
+    command = ctx.invoked_subcommand or ""
+    if count() > 1 and not command.startswith(("train-", "predict")):
+        raise ScicotError(f"{command}: several processes cannot share it")
+
+
+app.command("generate-rationales", cls=GenerateRationales)(generate_rationales)
+app.command("train-rationale")(train_rationale)
+app.command("train-answer")(train_answer)
+app.command("predict")(predict)
+app.command("merge")(merge)
+app.command("evaluate")(evaluate)
+
+
+def run() -> int:
+    """Run the command that the arguments name; its exit code. A bug is raised."""
+    watch_launcher()
+    if sys.stdout is not None:
+        # Names of files, and text of rows, that UTF-8 cannot spell.
+        sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    try:
+        app()
+    except SystemExit as end:
+        if not isinstance(end.code, int | None):
+            raise
+        return end.code or 0
+    return 0

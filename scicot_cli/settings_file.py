@@ -1,0 +1,92 @@
+"""The YAML file of --config: option names, each with one value or a flat list of values."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from scicot.errors import ScicotError
+
+Scalar = str | bool
+Value = Scalar | list[Scalar]
+
+_LARGEST = 1 << 20  # bytes
+_DEEPEST = 10  # levels; PyYAML's time grows with the square of them
+_MOST_ALIASES = 20  # aliases of aliases of aliases grow to any size
+
+
+def read(path: Path) -> dict[str, Value | None]:
+    """The values by name, numbers as they would be given in the shell; ScicotError where the file
+    cannot be read, or holds anything else."""
+    where = f"--config {path}"
+    try:
+        with path.open("rb") as stream:
+            text = stream.read(_LARGEST + 1).decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise ScicotError(f"{where}: not UTF-8 text") from None
+    except OSError as error:
+        raise ScicotError(f"{where}: {error.strerror}") from None
+    if len(text) > _LARGEST:
+        raise ScicotError(f"{where}: is too large for a file of options")
+    try:
+        return _options(_loaded(text, where), where)
+    except (ValueError, OverflowError) as error:  # of numbers and dates
+        reason = "a number has too many digits" if "digits" in str(error) else _one_line(error)
+        raise ScicotError(f"{where}: not YAML ({reason})") from None
+
+
+def _loaded(text: str, where: str) -> Any:
+    import yaml
+
+    try:
+        level = aliases = 0
+        for token in yaml.scan(text):  # one by one: nothing is built of what is refused
+            kind = type(token).__name__  # as FlowSequenceStartToken
+            level += kind.endswith("StartToken") - kind.endswith("EndToken")
+            aliases += isinstance(token, yaml.AliasToken)
+            if level > _DEEPEST or aliases > _MOST_ALIASES:
+                raise ScicotError(f"{where}: nested too deeply, or of too many aliases (*NAME)")
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ScicotError(f"{where}: not YAML ({_one_line(error)})") from None
+
+
+def _options(values: Any, where: str) -> dict[str, Value | None]:
+    if values is None:
+        return {}
+    if not isinstance(values, dict):
+        raise ScicotError(f"{where}: must map option names to values")
+    names = {name: str(_scalar(name, where)) for name in values}
+    return {
+        names[name]: None if value is None else _value(value, f"{where}: {names[name][:60]}")
+        for name, value in values.items()
+    }
+
+
+def _value(value: Any, where: str) -> Value:
+    if isinstance(value, list):  # flat: lists of lists may hold themselves
+        return [_scalar(one, where) for one in value]
+    return value if isinstance(value, bool) else _scalar(value, where)
+
+
+def _scalar(value: Any, where: str) -> Scalar:
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        kind = type(value).__name__
+        raise ScicotError(f"{where}: is a {kind}, not a text or a number; quote it for a text")
+    text = str(value)
+    if "\0" in text or _is_broken(text):
+        raise ScicotError(f"{where}: holds a character that no option can have")
+    return text
+
+
+def _is_broken(text: str) -> bool:
+    """Whether text holds half of a character that takes two surrogates."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return True
+    return False
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:200]

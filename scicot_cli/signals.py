@@ -1,0 +1,116 @@
+"""SIGINT (Ctrl-C), SIGTERM and SIGUSR1: how a process stops, at any moment of its life.
+
+Before a command has begun nothing is open yet, and libraries that are being imported may take an
+exception for a trouble of their own: the process ends at once. While a command runs the signal
+raises an exception, so that files and locks are closed. When a command is done there is nothing
+left to stop: the process ends at once, with the command's own exit code.
+
+This module is the first to be imported, and itself imports next to nothing.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import signal
+import sys
+
+TYPE_CHECKING = False  # of typing, which takes a third of the time until signals are handled
+if TYPE_CHECKING:
+    from types import FrameType
+    from typing import Any
+
+TERMINATED = 75  # as of errors.StoppedEarly; batch systems take it for "run me again"
+INTERRUPTED = 128 + 2
+_NUMBERS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT)
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM or SIGUSR1, as batch systems send them. Not an Exception, or some library would take
+    it for a trouble of its own."""
+
+
+class Stop:
+    """A signal's wish to stop. It is kept as well as raised: raised in a destructor, Python throws
+    an exception away, and then the next step of a task raises it again."""
+
+    wish: KeyboardInterrupt | None = None
+    deferred = False
+
+    def ask(self, wish: KeyboardInterrupt) -> None:
+        impatient = self.wish is not None
+        self.wish = wish
+        if not self.deferred or impatient:
+            raise wish
+
+    def check(self) -> None:
+        if self.wish is not None:
+            raise self.wish
+
+
+stop = Stop()
+
+
+def end_at_once() -> None:
+    """From now on, until a command begins, signals end the process."""
+    for number in _NUMBERS:
+        signal.signal(number, _end)
+    sys.unraisablehook = _unraisable
+    # The last thing that runs at exit, being registered first: as Python is taken down it resets
+    # handlers to what kills a process, but not those that ignore.
+    atexit.register(_ignore)
+
+
+def command_begins() -> None:
+    """From now on signals raise an exception. (Not in tests, which run commands in a process of
+    theirs, whose handlers stay.)"""
+    _exchange(_end, _ask)
+
+
+def command_ends() -> None:
+    """The opposite of `command_begins`."""
+    _exchange(_ask, _end)
+
+
+def _exchange(old: Any, new: Any) -> None:
+    for number in _NUMBERS:
+        if signal.getsignal(number) is old:
+            signal.signal(number, new)
+
+
+def end_with(code: int) -> None:
+    """The command is done, and this is its exit code, whatever signal still comes."""
+    for number in _NUMBERS:
+        signal.signal(number, lambda *_: os._exit(code))
+
+
+def _ignore() -> None:
+    for number in _NUMBERS:
+        signal.signal(number, signal.SIG_IGN)
+
+
+def message(*, terminated: bool) -> str:
+    """What a stopped command says."""
+    how = "terminated" if terminated else "interrupted"
+    return f"{how}; the same command goes on from here"
+
+
+def _ask(number: int, frame: FrameType | None) -> None:
+    stop.ask(KeyboardInterrupt() if number == signal.SIGINT else Terminated())
+
+
+def _end(number: int, frame: FrameType | None) -> None:
+    terminated = number != signal.SIGINT
+    if os.environ.get("RANK", "0") == "0":  # of several processes, one tells of it
+        try:  # noqa: SIM105  (not by print, which the signal may have interrupted)
+            os.write(2, f"error: {message(terminated=terminated)}\n".encode())
+        except OSError:
+            pass
+    os._exit(TERMINATED if terminated else INTERRUPTED)
+
+
+def _unraisable(ignored: Any) -> None:
+    """Python's report of an exception that it has to ignore, unless it is a signal's: that is kept
+    in `stop`."""
+    if not isinstance(ignored.exc_value, KeyboardInterrupt):
+        sys.__unraisablehook__(ignored)

@@ -1,0 +1,73 @@
+"""Temporary files and folders that are removed by the next run when a process was killed.
+
+Whoever writes one holds a lock on it (flock), which the system releases when the process ends. So
+what bears such a name and is not locked belongs to nobody:
+
+    .report.html.k3v9x_2a.tmp
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import shutil
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+
+_SUFFIX = ".tmp"
+_RANDOM = r"[a-z0-9_]{8}"  # as tempfile has it
+
+
+def temporary_file(folder: Path, prefix: str) -> tuple[int, str]:
+    """(descriptor, name) of a new file, locked until the descriptor is closed."""
+    while True:
+        handle, name = tempfile.mkstemp(_SUFFIX, prefix, folder)
+        if _locked_in_place(handle):
+            return handle, name
+        os.close(handle)
+
+
+def temporary_folder(folder: Path, prefix: str) -> tuple[int, Path]:
+    """(descriptor, path) of a new folder, locked until the descriptor is closed."""
+    while True:
+        path = Path(tempfile.mkdtemp(_SUFFIX, prefix, folder))
+        with suppress(FileNotFoundError):
+            handle = os.open(path, os.O_RDONLY)
+            if _locked_in_place(handle):
+                return handle, path
+            os.close(handle)
+
+
+def discard(folder: Path, prefix: str) -> None:
+    """Remove what `temporary_file` and `temporary_folder` made of this prefix for processes that
+    live no more. Where the file system has no locks nothing is removed."""
+    name = re.compile(re.escape(prefix) + _RANDOM + re.escape(_SUFFIX))
+    with suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            if name.fullmatch(entry.name) and not entry.is_symlink():
+                _discard_unlocked(entry.path)
+
+
+def _locked_in_place(handle: int) -> bool:
+    """Lock a new file or folder; False where another process took it for abandoned before."""
+    with suppress(OSError):  # a file system without locks
+        fcntl.flock(handle, fcntl.LOCK_EX)
+    return os.fstat(handle).st_nlink > 0
+
+
+def _discard_unlocked(path: str) -> None:
+    folder = Path(path).is_dir()
+    # NFS locks only what is open for writing, which a folder cannot be.
+    access = os.O_RDONLY if folder else os.O_RDWR | os.O_NONBLOCK
+    with suppress(OSError):
+        handle = os.open(path, access | os.O_NOFOLLOW)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if folder:
+                shutil.rmtree(path)
+            else:
+                os.unlink(path)
+        finally:
+            os.close(handle)

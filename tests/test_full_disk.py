@@ -1,0 +1,78 @@
+"""A disk without room is one line and resumable, whichever library meets it."""
+
+import errno
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import Trained
+
+from scicot.errors import no_room
+
+
+@contextmanager
+def files_of_at_most(size: int) -> Iterator[None]:
+    """A stand-in for a full disk that needs no rights: writing more fails with EFBIG."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+# Bytes: neither the manifest, the weights of a checkpoint, its optimizer nor the best weights fit.
+@pytest.mark.parametrize("size", [500, 50_000, 600_000, 1_500_000])
+def test_training_stops_in_one_line_and_goes_on(
+    scicot: Any, trained: Trained, tmp_path: Path, size: int
+) -> None:
+    arguments = [
+        "train-answer", trained.rows, "-o", tmp_path / "run", "--student", "scratch:tiny",
+        "--method", "direct", "--max-steps", 4, "--batch-size", 18, "--device", "cpu",
+        "--checkpoint-minutes", 1e-6, "--dev-fraction", 0.2, "--fold-by", "id", "--quiet",
+    ]  # fmt: skip
+    with files_of_at_most(size):
+        outcome = scicot(*arguments)
+    assert outcome.code == 75
+    assert outcome.stderr == (
+        "error: File too large; make room, and the same command goes on from here\n"
+    ) or outcome.stderr == (
+        "error: No space left on device; make room, and the same command goes on from here\n"
+    )
+    outcome = scicot(*arguments)
+    assert (outcome.code, outcome.stderr) == (0, "")
+    assert not [path for path in tmp_path.rglob("*") if path.name.endswith(".tmp")]
+
+
+def caused_by(error: Exception, cause: Exception) -> Exception:
+    error.__cause__ = cause
+    return error
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.ENOSPC, "No space left on device"),
+        OSError(errno.EDQUOT, "Disk quota exceeded"),
+        # As safetensors, tokenizers, torch and sqlite say it.
+        RuntimeError("Error while serializing: I/O error: No space left on device (os error 28)"),
+        Exception("File too large (os error 27)"),
+        RuntimeError("[enforce fail at inline_container.cc:672] . unexpected pos 64 vs 22"),
+        RuntimeError("PytorchStreamWriter failed writing file data/3: file write failed"),
+        RuntimeError("database or disk is full"),
+        # As datasets wraps what happens while it writes its cache.
+        caused_by(RuntimeError("An error occurred"), OSError(errno.ENOSPC, "No space left")),
+    ],
+)
+def test_what_libraries_say_of_a_full_disk(error: Exception) -> None:
+    assert no_room(error)
+
+
+def test_other_errors_are_none_of_it() -> None:
+    assert no_room(OSError(errno.EIO, "Input/output error")) is None
+    ring = ValueError("a bug")
+    ring.__context__ = caused_by(KeyError("x"), ring)
+    assert no_room(ring) is None

@@ -1,0 +1,175 @@
+"""Signals at any moment of a process's life, and output that cannot be written."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import Trained, world_rows, write_rows
+
+from scicot.errors import StoppedEarly
+from scicot_cli import console, signals
+
+CLI = [sys.executable, "-m", "scicot_cli"]
+
+# Sends itself a signal as soon as a module is about to be imported.
+AT_IMPORT = """\
+import os, signal, sys
+class Finder:
+    def find_spec(self, name, *rest):
+        if name == {module!r}:
+            sys.meta_path.remove(self)
+            os.kill(os.getpid(), {number})
+            {after}
+sys.meta_path.insert(0, Finder())
+from scicot_cli.main import main
+main()
+"""
+
+
+def interrupted_at(
+    module: str, number: int, *arguments: object, after: str = "pass"
+) -> subprocess.CompletedProcess[str]:
+    program = AT_IMPORT.format(module=module, number=int(number), after=after)
+    return subprocess.run(
+        [sys.executable, "-c", program, *map(str, arguments)],
+        capture_output=True, text=True, env=os.environ, check=False,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "how"),
+    [
+        (signal.SIGINT, 130, "interrupted"),
+        (signal.SIGTERM, 75, "terminated"),
+        (signal.SIGUSR1, 75, "terminated"),
+    ],
+)
+@pytest.mark.parametrize("module", ["typer", "rich.console", "scicot_cli.evaluate", "numpy"])
+def test_a_signal_while_modules_are_imported(
+    tmp_path: Path, number: int, code: int, how: str, module: str
+) -> None:
+    """numpy is imported by the command, the others before it."""
+    file = write_rows(tmp_path / "p.jsonl", [{**row, "prediction": "A"} for row in world_rows()])
+    done = interrupted_at(module, number, "evaluate", file)
+    assert done.returncode == code
+    assert done.stderr == f"error: {how}; the same command goes on from here\n"
+
+
+def test_a_library_may_turn_an_interrupt_into_an_error_of_its_own(tmp_path: Path) -> None:
+    file = write_rows(tmp_path / "p.jsonl", [{**row, "prediction": "A"} for row in world_rows()])
+    swallowed = "raise ImportError('cannot load')"
+    program = f"\n            try: time.sleep(9)\n            except BaseException: {swallowed}"
+    done = interrupted_at("numpy", signal.SIGTERM, "evaluate", file, after=f"import time{program}")
+    assert done.returncode == 75
+    assert done.stderr == "error: terminated; the same command goes on from here\n"
+
+
+def test_a_signal_after_the_end_of_a_command_changes_nothing(tmp_path: Path) -> None:
+    program = (
+        "import atexit, os, signal, sys, threading, time\n"
+        "from scicot_cli.main import main\n"
+        "def late():\n"
+        "    threading.main_thread().join()\n"  # as Python is being taken down
+        "    os.kill(os.getpid(), signal.SIGINT)\n"
+        "threading.Thread(target=late).start()\n"
+        "main()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, "--version"], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("scicot ")
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 75)])
+def test_signals_at_many_moments(trained: Trained, tmp_path: Path, number: int, code: int) -> None:
+    """`make torture` has more of them; the first tenths belong to Python itself."""
+    arguments = [
+        "train-answer", trained.rows, "-o", tmp_path / "run", "--student", "scratch:tiny",
+        "--method", "direct", "--max-steps", "100000", "--device", "cpu",
+    ]  # fmt: skip
+    for delay in (0.5, 1.5):
+        process = subprocess.Popen(
+            [*CLI, *map(str, arguments)], stderr=subprocess.PIPE, env=os.environ
+        )
+        time.sleep(delay)
+        process.send_signal(number)
+        _, said = process.communicate(timeout=60)
+        assert process.returncode == code, said
+        assert b"Traceback" not in said
+        assert b"Exception ignored" not in said
+        assert said.endswith(b"the same command goes on from here\n")
+
+
+def test_exit_codes_are_those_of_the_library() -> None:
+    assert StoppedEarly.exit_code == signals.TERMINATED
+
+
+def shell(command: str, *arguments: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["bash", "-c", f'"$@" {command}', "-", *CLI, *map(str, arguments)],
+        capture_output=True, text=True, env=os.environ, check=False,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--help"],
+        ["--version"],
+        ["evaluate", "{rows}"],
+        ["evaluate", "{rows}", "--json"],
+        ["generate-rationales", "{rows}", "-o", "x", "--teacher", "recorded:{rows}"],
+    ],
+)
+def test_a_full_device_behind_stdout_is_one_line(tmp_path: Path, arguments: list[str]) -> None:
+    rows = [{**row, "prediction": "A", "reply": "Answer: A"} for row in world_rows()]
+    file = write_rows(tmp_path / "p.jsonl", rows)
+    given = [argument.format(rows=file) for argument in arguments]
+    if "generate-rationales" in given:
+        given.append("--dry-run")
+    done = shell("> /dev/full", *given)
+    assert done.returncode == 75
+    assert done.stderr.startswith("error: No space left on device; make room, and ")
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("stderr", ["2> /dev/full", "2>&-"])
+def test_what_cannot_be_said_stops_no_work(tmp_path: Path, stderr: str) -> None:
+    rows = [{**row, "prediction": "A"} for row in world_rows()]
+    file = write_rows(tmp_path / "p.jsonl", [*rows, {"id": "no row"}])
+    done = shell(stderr, "evaluate", file, "--skip-invalid", "--json")
+    assert done.returncode == 0
+    assert '"accuracy"' in done.stdout
+
+
+def test_closed_descriptors_are_not_given_to_other_files(tmp_path: Path) -> None:
+    file = write_rows(tmp_path / "p.jsonl", [{**row, "prediction": "A"} for row in world_rows()])
+    report = tmp_path / "report.html"
+    done = shell("<&- >&- 2>&-", "evaluate", file, "--report", report)
+    assert done.returncode == 0
+    assert report.read_text().startswith("<!")
+
+
+def test_names_that_utf_8_cannot_spell_are_printed(scicot: Any, tmp_path: Path) -> None:
+    file = tmp_path / os.fsdecode(b"p\xff.jsonl")
+    write_rows(file, [{**row, "prediction": "A"} for row in world_rows()])
+    done = subprocess.run(
+        [*CLI, "evaluate", file], capture_output=True, env=os.environ, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert b"p\\udcff" in done.stdout
+
+
+def test_a_wish_is_kept_where_python_ignores_it(capsys: Any) -> None:
+    class Ignored:
+        exc_value = KeyboardInterrupt()
+
+    signals._unraisable(Ignored)
+    assert capsys.readouterr().err == ""
+    assert console.stop is signals.stop
