@@ -122,6 +122,7 @@ def test_what_is_set_aside_for_errors_held_back_is_free_again(tmp_path: Path) ->
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sending, "LOOKS", (0.05, 0.1))
+    monkeypatch.setattr(sending, "LISTED", 0.5)
 
 
 Change = Callable[[int, Answered], Answered]  # of how often it was asked for, and the usual answer

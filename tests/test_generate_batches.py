@@ -33,6 +33,7 @@ def run(source: Path, out: Path, url: str, **settings: Any) -> Any:
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sending, "LOOKS", (0.05, 0.1))
+    monkeypatch.setattr(sending, "LISTED", 0.5)
 
 
 def crashing(before: bool, original: Callable[..., Any]) -> Callable[..., Any]:
@@ -113,6 +114,31 @@ def test_a_batch_whose_id_never_arrived_is_found_by_its_requests(tmp_path: Path)
         server.behaviour.conduct.forgets["created"] = 1
         run(source, out, server.url)
         assert server.behaviour.counts["batches"] == 2
+    assert len(all_rows(out)) == COUNT
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_batch_that_the_list_shows_late_is_not_sent_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sending, "LISTED", 30.0)
+    source, out = questions(tmp_path / "q.jsonl", COUNT), tmp_path / "o.jsonl"
+    conduct = Conduct()
+    conduct.forgets["created"] = 1
+    with TeacherServer(conduct) as server:
+        usual, looks = server.behaviour._batches, [0]
+
+        def late(method: str, path: str, body: bytes) -> Any:
+            status, headers, answer = usual(method, path, body)
+            if method == "GET" and not path:
+                looks[0] += 1
+                if looks[0] < 3:
+                    answer = json.dumps({**json.loads(answer), "data": []}).encode()
+            return status, headers, answer
+
+        server.behaviour._batches = late  # type: ignore[method-assign]
+        run(source, out, server.url)
+        assert server.behaviour.counts["batches"] == 1
     assert len(all_rows(out)) == COUNT
 
 

@@ -89,6 +89,8 @@ class Scheduler:
             try:
                 await self._drain(workers, patience)
             finally:
+                while self._taking:  # what has come is paid for, and soon written
+                    await asyncio.sleep(_REST_SECONDS)
                 for worker in workers:
                     worker.cancel()
                 await asyncio.gather(*workers, return_exceptions=True)
@@ -104,14 +106,14 @@ class Scheduler:
             self._look()
 
     async def _drain(self, workers: list[asyncio.Task[None]], patience: float) -> None:
-        """Take what comes within so many seconds of what is on its way, and write all that came."""
+        """Take what comes within so many seconds of what is on its way."""
         if self._asking:
             self._reporter.note(
                 f"stopping: waiting for {number_of(self._asking, 'reply', 'replies')} on the way,"
                 f" {patience:.0f} s at most"
             )
         left, slice_ = patience, _LOOK_SECONDS / 4
-        while self._taking or (self._asking and left > 0):
+        while self._asking and left > 0:
             began = time.monotonic()
             await asyncio.wait(workers, timeout=slice_)
             passed = time.monotonic() - began

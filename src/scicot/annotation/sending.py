@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 LOOKS = (1.0, 60.0)  # seconds between the first two looks at a batch, and between later ones
+LISTED = 30.0  # seconds after which a batch that was made is in the server's list for certain
 _CLOCKS = timedelta(minutes=10)  # by which the server's clock may be behind ours
 _SLICE = 0.1  # seconds between two looks at whether the work is to stop
 
@@ -101,14 +102,22 @@ class Sender:
                 return plan.sent(batch.id)
 
     async def _found(self, plan: Plan) -> str | None:
-        """The id of a batch that was sent by a process that did not live to write it down."""
+        """The id of a batch of which nobody knows whether it was sent; None where it was not.
+
+        A batch may be missing in the server's list for some moments after it was made, so the list
+        is looked at again until LISTED seconds have passed.
+        """
         known = {own.id for own in Plan.all_in(self._folder)}
-        batches = await self.patiently(lambda: self._api.since(_earliest(plan)))
-        for batch in batches:
-            alike = batch.requests == plan.requests and not batch.archived
-            if alike and batch.id not in known and await self._is(batch, plan):
-                return batch.id
-        return None
+        waits = looks()
+        while True:
+            late = datetime.now(UTC) - _began(plan) >= timedelta(seconds=LISTED)
+            for batch in await self.patiently(lambda: self._api.since(_began(plan) - _CLOCKS)):
+                alike = batch.requests == plan.requests and not batch.archived
+                if alike and batch.id not in known and await self._is(batch, plan):
+                    return batch.id
+            if late:
+                return None
+            await self.sleep(next(waits))
 
     async def _is(self, batch: Batch, plan: Plan) -> bool:
         """Whether a batch is a plan's, which its results tell when it has ended."""
@@ -140,7 +149,7 @@ class Sender:
             try:
                 return await self._api.state(str(plan.id))
             except BatchNotFound as missing:
-                for batch in await self._api.since(_earliest(plan)):
+                for batch in await self._api.since(_began(plan) - _CLOCKS):
                     if batch.id == plan.id:
                         return batch
                 raise BatchNotFound(
@@ -166,11 +175,11 @@ class Sender:
             await asyncio.sleep(min(_SLICE, seconds))
 
 
-def _earliest(plan: Plan) -> datetime:
-    """When a batch that was sent for a plan can have been made at the earliest."""
+def _began(plan: Plan) -> datetime:
+    """When a plan was about to be sent."""
     if plan.began is None:
-        return datetime.fromtimestamp(0, UTC)
-    return datetime.fromisoformat(plan.began) - _CLOCKS
+        return datetime.fromtimestamp(_CLOCKS.total_seconds(), UTC)
+    return datetime.fromisoformat(plan.began)
 
 
 def looks() -> Iterator[float]:
