@@ -67,6 +67,21 @@ def test_a_folder_or_a_pipe_in_the_place_of_a_file_is_refused(
         opened(path).__enter__()
 
 
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("further", [[], ["--dry-run"], ["--batch"]])
+def test_generate_rationales_refuses_a_link_before_it_reads_through_it(
+    scicot: Any, trained: Trained, tmp_path: Path, kind: str, further: list[str]
+) -> None:
+    out = tmp_path / "out.jsonl"
+    beside(out, kind).symlink_to(trained.rows)
+    outcome = scicot(
+        "generate-rationales", trained.rows, "-o", out, "--teacher", f"recorded:{trained.rows}",
+        *further,
+    )  # fmt: skip
+    assert (outcome.code, outcome.stdout) == (1, "")
+    assert f"out.{kind}: is a symbolic link" in outcome.stderr
+
+
 def test_an_output_may_itself_be_a_link(tmp_path: Path) -> None:
     real, path = tmp_path / "elsewhere" / "rows", tmp_path / "out.jsonl"
     real.parent.mkdir()

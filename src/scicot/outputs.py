@@ -164,6 +164,8 @@ def check_beside(path: Path) -> None:
     In a folder that several users write to, somebody may have put a symbolic link there, through
     which another file would be read or overwritten. OUT itself may be a link: its user named it.
     """
+    if os.fspath(path) == STDOUT:
+        return
     for kinds, right in ((_FILES, stat.S_ISREG), (_FOLDERS, stat.S_ISDIR)):
         for kind in kinds:
             file = beside(path, kind)

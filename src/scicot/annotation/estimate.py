@@ -15,7 +15,7 @@ from scicot.annotation.ledger import REJECTED, read_ledger
 from scicot.annotation.running import complete
 from scicot.annotation.work import COMMAND, Work, prepare
 from scicot.config import GenerateSettings
-from scicot.outputs import check_continues
+from scicot.outputs import check_beside, check_continues
 from scicot.reporting import LogReporter, Reporter, counted
 from scicot.teachers import Request, Teacher
 
@@ -63,6 +63,7 @@ def estimate_cost(
     already. Raises ScicotError as `generate_rationales` does.
     """
     settings, reporter = settings or GenerateSettings(), reporter or LogReporter()
+    check_beside(Path(output))
     work = prepare(
         questions,
         teacher=teacher,

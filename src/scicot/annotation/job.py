@@ -24,7 +24,7 @@ from scicot.annotation.watermark import Watermark
 from scicot.annotation.work import COMMAND, Work, prepare
 from scicot.config import GenerateSettings
 from scicot.errors import StoppedEarly
-from scicot.outputs import Output, open_output
+from scicot.outputs import Output, check_beside, open_output
 from scicot.records import Rationale
 from scicot.reporting import LogReporter, Reporter, Task, some_of
 from scicot.teachers import Reply, Teacher, TeacherError
@@ -75,6 +75,7 @@ def generate_rationales(
     `output`, or beside it in `.rejected.jsonl`, is not asked again. Rows come as their replies do.
     Raises ScicotError for what the user can mend, StoppedEarly where the same call later goes on.
     """
+    check_beside(Path(output))
     work = prepare(
         questions,
         teacher=teacher,

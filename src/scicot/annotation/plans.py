@@ -11,6 +11,7 @@ that a batch is known by its results wherever they are met.
 from __future__ import annotations
 
 import json
+import re
 import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -37,7 +38,8 @@ class Plan:
     @classmethod
     def make(cls, folder: Path, asks: Sequence[Ask], *, retry: bool = False) -> Plan:
         """Put a plan on disk, whole or not at all."""
-        number = max([int(file.stem) for file in folder.glob("*.json")], default=0) + 1
+        stems = [file.stem for file in folder.glob("*.json")]
+        number = max([int(stem) for stem in stems if re.fullmatch(r"\d{1,9}", stem)], default=0) + 1
         plan = cls(folder / f"{number:04}.json", secrets.token_hex(8), len(asks), retry=retry)
         with jsonl.replacing(plan._lines) as stream:
             for ask in asks:

@@ -165,5 +165,5 @@ def _concluded(row: Row) -> Prediction:
     question = given.question.without(PREDICTION_FIELDS)
     answer = given.conclusion if given.conclusion in question.labels else None
     models = {"teacher": given.teacher, "saw_answer": given.saw_answer}
-    rationales = (row["rationale"],) if row["rationale"] else ()
+    rationales = (given.rationale,) if row["rationale"] else ()
     return Prediction(question, rationales, answer, {}, None, models)

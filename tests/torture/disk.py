@@ -1,0 +1,184 @@
+"""Commands on a full disk: one line and exit 75, and with room again the same outcome.
+
+The disk is a small tmpfs, which only root can mount; elsewhere the part is skipped.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from asked import questions
+from conftest import world_rows, write_rows
+from fakes.teacher_server import Conduct, TeacherServer
+
+from torture.commands import command, finish
+from torture.kills import rows, same_weights
+from torture.results import Options, Result
+from torture.worlds import copies, shards
+
+MEBIBYTE = 1 << 20
+
+
+@contextmanager
+def tmpfs(folder: Path, size: int) -> Iterator[Path | None]:
+    """A disk of so many bytes, or None where it cannot be mounted."""
+    folder.mkdir(parents=True, exist_ok=True)
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
+    try:
+        mounted = subprocess.run(mount, capture_output=True, check=False).returncode == 0
+    except OSError:
+        mounted = False
+    try:
+        yield folder if mounted else None
+    finally:
+        if mounted:
+            subprocess.run(["umount", "-l", str(folder)], check=False)
+
+
+@dataclass
+class Case:
+    """A command that writes OUT on the disk, how much room it is left, and how it is compared."""
+
+    name: str
+    arguments: Callable[[Path], tuple[object, ...]]  # of the output
+    output: str
+    rooms: tuple[int, ...]  # bytes
+    same: Callable[[Path, Path], bool]  # of the undisturbed output and the other
+    size: int = 2 * MEBIBYTE
+    done: tuple[int, ...] = (0,)
+
+
+def run(options: Options) -> Result:
+    result = Result("disk")
+    folder = options.folder / "disk"
+    folder.mkdir(parents=True, exist_ok=True)
+    with tmpfs(folder / "trial", MEBIBYTE) as trial:
+        if trial is None:
+            result.skipped = "a tmpfs cannot be mounted here (only root can)"
+            return result
+    stopped: Counter[str] = Counter()
+    with TeacherServer(Conduct()) as server:
+        for case in cases(folder, server.url, short=options.short):
+            stopped[case.name] = filled(result, case, folder)
+    never = [name for name, count in stopped.items() if not count]
+    result.expect(not never, f"the disk was full for every command, not for {never}")
+    result.figures = {"stopped": dict(stopped)}
+    return result
+
+
+def filled(result: Result, case: Case, folder: Path) -> int:
+    """Run a case with little room, then with enough; how often it stopped for lack of room."""
+    whole, errors = folder / f"whole-{case.output}", folder / "stderr"
+    finish(result, command(*case.arguments(whole)), errors, allowed=case.done)
+    stopped = 0
+    for room in case.rooms:
+        with tmpfs(folder / f"{case.name}-{room}", case.size) as disk:
+            if disk is None:
+                return stopped
+            out, filler = disk / case.output, disk / "filler"
+            _fill(filler, room)
+            ended = finish(result, command(*case.arguments(out)), errors, allowed=(75, *case.done))
+            if ended.code == 75:
+                stopped += 1
+                told = [line for line in ended.stderr.splitlines() if line.startswith("error:")]
+                one = len(told) == 1
+                result.expect(one, f"{case.name}: one line on a full disk: {ended.stderr[-300:]}")
+            filler.unlink()
+            finish(result, command(*case.arguments(out)), errors, allowed=case.done)
+            same = _compared(case, whole, out)
+            result.expect(same, f"{case.name}: the outcome of an undisturbed run, room {room}")
+    return stopped
+
+
+def _compared(case: Case, whole: Path, out: Path) -> bool:
+    try:
+        return case.same(whole, out)
+    except (OSError, ValueError):  # there is nothing to compare, or half of it
+        return False
+
+
+def _fill(filler: Path, room: int) -> None:
+    """Write a file that leaves so many bytes of its disk, to the page."""
+    with filler.open("wb", buffering=0) as stream:
+        try:
+            while True:
+                stream.write(bytes(4096))
+        except OSError:
+            pass
+        stream.truncate(max(0, stream.tell() - room) // 4096 * 4096)
+
+
+def cases(folder: Path, url: str, *, short: bool) -> list[Case]:
+    source = questions(folder / "q.jsonl", 200)
+    own = ("--teacher", "anthropic:m", "--base-url", url)
+
+    def generate(out: Path) -> tuple[object, ...]:
+        return ("generate-rationales", source, "-o", out, *own)
+
+    rooms = (60_000,) if short else (0, 8192, 40_000, 90_000, 200_000)
+    found = [Case("generate-rationales", generate, "o.jsonl", rooms, _same_rows, done=(0, 3))]
+    return found if short else [*found, *_others(folder, url)]
+
+
+def _others(folder: Path, url: str) -> list[Case]:
+    source = questions(folder / "b.jsonl", 100)
+    predictions = folder / "whole-m.jsonl"
+    taught = write_rows(folder / "rows.jsonl", world_rows())
+    settings = (
+        "--student", "scratch:tiny", "--max-steps", 20, "--batch-size", 18, "--warmup-steps", 2,
+        "--checkpoint-minutes", 0.005, "--device", "cpu",
+    )  # fmt: skip
+    trained = {name: folder / f"whole-{name}" for name in ("train-rationale", "train-answer")}
+
+    def batch(out: Path) -> tuple[object, ...]:
+        own = ("--teacher", "anthropic:m", "--base-url", url, "--batch")
+        return ("generate-rationales", source, "-o", out, *own)
+
+    asked, parts = shards(folder)
+
+    def merge(out: Path) -> tuple[object, ...]:
+        return ("merge", asked, *parts, "-o", out)
+
+    def evaluate(out: Path) -> tuple[object, ...]:
+        return ("evaluate", predictions, "--report", out, "--force")
+
+    def train(name: str) -> Callable[[Path], tuple[object, ...]]:
+        return lambda out: (name, taught, "-o", out, *settings)
+
+    def predict(out: Path) -> tuple[object, ...]:
+        return (
+            "predict", asked_of(folder), "-o", out, "--device", "cpu", "--engine", "torch",
+            "--rationale-model", trained["train-rationale"], "--answer-model",
+            trained["train-answer"], "--window", 36, "--max-new-tokens", 8,
+        )  # fmt: skip
+
+    rooms = (0, 600_000, 2_000_000, 5_000_000)
+    return [
+        Case("generate-rationales --batch", batch, "b.out.jsonl", (0, 30_000, 60_000), _same_rows,
+             done=(0, 3)),
+        Case("merge", merge, "m.jsonl", (0, 20_480), _same_bytes),
+        Case("evaluate --report", evaluate, "r.html", (0, 8192), _same_bytes),
+        *(
+            Case(name, train(name), name, rooms, same_weights, size=32 * MEBIBYTE)
+            for name in ("train-rationale", "train-answer")
+        ),
+        Case("predict", predict, "p.jsonl", (0, 16_384), _same_bytes),
+    ]  # fmt: skip
+
+
+def asked_of(folder: Path) -> Path:
+    """Questions for predict, each several times under another id."""
+    return write_rows(folder / "asked.jsonl", copies(world_rows(), 4))
+
+
+def _same_rows(whole: Path, out: Path) -> bool:
+    return rows(whole) == rows(out)
+
+
+def _same_bytes(whole: Path, out: Path) -> bool:
+    return whole.read_bytes() == out.read_bytes()

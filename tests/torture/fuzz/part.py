@@ -1,0 +1,141 @@
+"""The fuzz part: each target in a job of its own, so that two cores can share them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+import warnings
+from collections.abc import Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+from torture.fuzz import readers, servers, settings_files
+from torture.fuzz.running import Fault, Target, attempt, figures, fuzz, save, tally_of
+from torture.results import Options, Result
+
+EXECUTIONS = 200_000  # of each target, in the long form
+SHORT = 250
+PROCESSES = 2
+_SLICE = 2000  # executions between two looks at the clock
+
+
+@dataclass
+class Job:
+    """What fuzzing one target came to."""
+
+    name: str
+    figures: dict[str, Any]
+    faults: list[Fault] = field(default_factory=list)
+
+
+def targets(folder: Path) -> list[Target]:
+    """All targets, whose files lie in a folder."""
+    # What pydantic has to say of a server's odd values; the command line hides it as well.
+    warnings.simplefilter("ignore")
+    return [*readers.targets(folder), *settings_files.targets(folder), *servers.targets()]
+
+
+NAMES = (
+    "question rows", "rationale rows", "prediction rows", "JSON documents", "tables", "gzip",
+    "answers with --questions", "lm-eval logs", "recorded replies", "replies", "ledger rows",
+    "--config", "OUT.state.json", "OUT.batches", "scicot.json", "--prompt", "--examples",
+    "messages", "errors and headers", "token counts", "batches", "batch lists", "batch results",
+)  # fmt: skip
+
+
+def job(target: Target, seed: int, executions: int, until: float) -> Job:
+    """Fuzz one target."""
+    tally = tally_of(target, seed)
+    while tally.executions < executions and time.monotonic() < until:
+        fuzz(tally, min(_SLICE, executions - tally.executions), until)
+    return Job(target.name, figures(tally), list(tally.faults.values()))
+
+
+@contextmanager
+def in_memory() -> Iterator[list[Target]]:
+    """The targets, with their files in a folder of this process's own that goes again."""
+    folder = readers.scratch_folder(Path())
+    try:
+        yield targets(folder)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def names_of(options: Options) -> list[str]:
+    return [name for name in NAMES if not options.only or name in options.only]
+
+
+def run(options: Options) -> Result:
+    """All targets, one after another in this process."""
+    executions = options.executions or (SHORT if options.short else EXECUTIONS)
+    until = time.monotonic() + 60 * options.minutes
+    names = names_of(options)
+    with in_memory() as found:
+        jobs = [
+            job(target, options.seed, executions, until) for target in found if target.name in names
+        ]
+    return gathered(jobs, options)
+
+
+class Background:
+    """The targets in two processes beside this one, which has other parts to run."""
+
+    def __init__(self, options: Options, until: float) -> None:
+        self._options = options
+        self._until = until
+        self._pool = ProcessPoolExecutor(
+            PROCESSES, mp_context=get_context("spawn"), initializer=_be_nice
+        )
+        executions = options.executions or EXECUTIONS
+        self._futures: list[Future[Job]] = [
+            self._pool.submit(_in_turn, name, number, options.seed, executions, until)
+            for number, name in enumerate(names_of(options))
+        ]
+
+    def result(self) -> Result:
+        """Wait for all of them."""
+        with self._pool:
+            return gathered([future.result() for future in self._futures], self._options)
+
+
+def _be_nice() -> None:
+    """Leave the cores to the other parts, which measure time."""
+    os.nice(10)
+
+
+def _in_turn(name: str, number: int, seed: int, executions: int, until: float) -> Job:
+    """A job with its share of the time that is left, so that the last ones have theirs."""
+    left = len(NAMES) - number
+    share = max(20.0, 1.5 * PROCESSES * (until - time.monotonic()) / left)
+    with in_memory() as found:
+        (target,) = (target for target in found if target.name == name)
+        return job(target, seed, executions, min(until, time.monotonic() + share))
+
+
+def gathered(jobs: list[Job], options: Options) -> Result:
+    result = Result("fuzz")
+    faults = [fault for own in jobs for fault in own.faults]
+    save(faults, options.folder / "inputs")
+    for fault in faults:
+        result.expect(False, fault.line())
+    result.figures = {
+        "executions": sum(own.figures["executions"] for own in jobs),
+        "faults": len(faults),
+        "targets": {own.name: own.figures for own in jobs},
+    }
+    return result
+
+
+def replay(name: str, file: Path) -> str:
+    """One input again: the outcome, or the traceback."""
+    with in_memory() as found:
+        (target,) = (target for target in found if target.name == name)
+        fault, outcome, seconds = attempt(target, file.read_bytes())
+    if fault is None:
+        return f"no fault: {outcome} ({seconds:.2f} s)"
+    return f"{fault.line()}\n{fault.trace}"

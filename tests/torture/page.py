@@ -1,0 +1,106 @@
+"""docs/reliability.md: the figures between its markers, generated from docs/reliability.json."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+DOCS = Path(__file__).parents[2] / "docs"
+PAGE, FIGURES = DOCS / "reliability.md", DOCS / "reliability.json"
+BEGIN, END = "<!-- figures, by python -m torture page -->", "<!-- end of the figures -->"
+NOT_RUN = "not run yet"
+_KEPT = ("found",)  # what is written by hand beside the figures of a run
+
+
+def keep(file: Path, figures: dict[str, Any]) -> None:
+    """Put the figures of a run into a JSON file, beside what is written there by hand."""
+    old = json.loads(file.read_text()) if file.exists() else {}
+    own = {name: old[name] for name in _KEPT if name in old}
+    file.write_text(json.dumps({**figures, **own}, indent=1, ensure_ascii=False) + "\n")
+
+
+def write() -> None:
+    """Write the figures into the page."""
+    PAGE.write_text(rendered(PAGE.read_text(), json.loads(FIGURES.read_text())))
+
+
+def rendered(text: str, figures: dict[str, Any]) -> str:
+    """The page with these figures between its markers."""
+    head, _, rest = text.partition(BEGIN)
+    _, _, tail = rest.partition(END)
+    return f"{head}{BEGIN}\n{tables(figures)}\n{END}{tail}"
+
+
+def tables(figures: dict[str, Any]) -> str:
+    """The figures as Markdown; each part that has none says so."""
+    parts = figures.get("parts", {})
+    blocks = [_run(figures), _kills(parts), _faults(parts), _rates(parts), _disk(parts)]
+    blocks += [_fuzz(parts), _found(figures)]
+    return "\n\n".join(blocks)
+
+
+def _run(figures: dict[str, Any]) -> str:
+    if not figures.get("parts"):
+        return f"`make torture`: {NOT_RUN}."
+    broken = sum(len(part.get("broken", ())) for part in figures["parts"].values())
+    return (
+        f"`make torture` of scicot {figures['scicot']}, {figures['form']} form, seed"
+        f" {figures['seed']}: {figures['minutes']} minutes on {figures['cores']} cores, {broken}"
+        " promises broken."
+    )
+
+
+def _kills(parts: dict[str, Any]) -> str:
+    rows = parts.get("kills", {}).get("survived", {})
+    told = [f"| `{name}` | {count} |" for name, count in rows.items()]
+    return _table("Kills survived, with the outcome of an undisturbed run", "command | kills", told)
+
+
+def _faults(parts: dict[str, Any]) -> str:
+    own = parts.get("faults", {})
+    rows = [f"| {name} | {count} |" for name, count in own.get("kinds", {}).items()]
+    title = "Server faults survived"
+    if rows:
+        title += f": {own['faults']:,} in {own['requests']:,} requests of {own['runs']} runs"
+    return _table(title, "fault | times", rows)
+
+
+def _rates(parts: dict[str, Any]) -> str:
+    own = parts.get("rates", {})
+    rows = [f"| {name} | {value} |" for name, value in own.items() if name != "broken"]
+    title = "Speed under 529s at random (requests/s undisturbed, then the share of it that is left)"
+    return _table(title, "server | figure", rows)
+
+
+def _disk(parts: dict[str, Any]) -> str:
+    own = parts.get("disk", {})
+    rows = [f"| `{name}` | {count} |" for name, count in own.get("stopped", {}).items()]
+    return _table("Full disks survived", "command | times stopped for lack of room", rows)
+
+
+def _fuzz(parts: dict[str, Any]) -> str:
+    own = parts.get("fuzz", {})
+    rows = [
+        f"| {name} | {target['group']} | {target['executions']:,} | {target['faults']} |"
+        for name, target in own.get("targets", {}).items()
+    ]
+    title = "Fuzzing"
+    if rows:
+        title += f": {own['executions']:,} executions"
+    return _table(title, "target | what it is | executions | distinct faults", rows)
+
+
+def _found(figures: dict[str, Any]) -> str:
+    rows = [f"| {one['by']} | {one['fault']} |" for one in figures.get("found", ())]
+    title = "Found by these runs while they were written, and fixed"
+    if rows:
+        title += f": {len(rows)} faults"
+    return _table(title, "by | fault", rows) if rows else f"**{title}**: none."
+
+
+def _table(title: str, header: str, rows: list[str]) -> str:
+    if not rows:
+        return f"**{title}**: {NOT_RUN}."
+    rule = " | ".join("---" for _ in header.split(" | "))
+    return "\n".join([f"**{title}**", "", f"| {header} |", f"| {rule} |", *rows])

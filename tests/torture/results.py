@@ -1,0 +1,36 @@
+"""What a part of the torture run returns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Options:
+    """How long a run is, and where its files go."""
+
+    folder: Path  # scratch files, and the inputs that broke something
+    seed: int = 0
+    short: bool = False
+    executions: int | None = None  # of each fuzz target; None: the form's own number
+    minutes: float = 30.0  # for all parts together
+    only: tuple[str, ...] = ()  # fuzz targets
+
+
+@dataclass
+class Result:
+    """Figures of one part, and the promises that it saw broken, one line each."""
+
+    part: str
+    figures: dict[str, Any] = field(default_factory=dict)
+    broken: list[str] = field(default_factory=list)
+    skipped: str | None = None  # why the part did not run
+
+    def expect(self, holds: bool, promise: str) -> bool:
+        """Record a broken promise unless it holds."""
+        line = f"{self.part}: {' '.join(promise.split())[:600]}"
+        if not holds and line not in self.broken:
+            self.broken.append(line)
+        return holds
