@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from scicot.records import Choice, Question
 from scicot.replies import announces_answer, is_refusal, read_reply
+from scicot.replies.reader import ENDS
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
 READINGS = Path(__file__).parent / "data" / "scienceqa_replies_read.json"
@@ -295,7 +296,7 @@ def test_of_a_long_reply_only_the_ends_are_read() -> None:
 
 
 def test_the_two_ends_of_a_long_reply_make_no_sentence() -> None:
-    beginning, end = " the answer is".rjust(10_000, "x"), "(B) ".ljust(10_000, "x")
+    beginning, end = " the answer is".rjust(ENDS, "x"), "(B) ".ljust(ENDS, "x")
     assert read_reply(beginning + end, METAL).conclusion == "B"
     reply = read_reply(f"{beginning}{'Metal conducts. ' * 1000}{end}", METAL)
     assert (reply.conclusion, reply.too_long) == (None, True)

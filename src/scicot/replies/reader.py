@@ -27,7 +27,7 @@ from scicot.replies.mentions import Mentions
 # Of longer texts only the beginning and the end are read: a model that writes five thousand words
 # did not stop in time, and reading takes up to 20 microseconds a character.
 LONGEST = 30_000
-_ENDS = 10_000  # characters at either end
+ENDS = 7_500  # characters at either end
 _LEFT_OUT = "\n[...]\n"
 
 _THINK_TAG = re.compile(r"<(/?)think(?:ing)?>", re.I)
@@ -141,7 +141,7 @@ def is_refusal(text: str) -> bool:
 def _mentions(text: str, question: Question) -> Mentions:
     """A text, ready to be searched for choices; only both ends of it where it is too long."""
     if len(text) > LONGEST:
-        text = text[:_ENDS] + _LEFT_OUT + text[-_ENDS:]
+        text = text[:ENDS] + _LEFT_OUT + text[-ENDS:]
     return Mentions(text, question.choices)
 
 
