@@ -88,7 +88,9 @@ def test_whatever_is_written_is_read(
         own = GenerateSettings(keep=keep, concurrency=1, price=(1.0, 1.0))
 
         def run(teacher: Saying) -> Any:
-            return generate_rationales(source, out, teacher=teacher, settings=own)
+            return generate_rationales(
+                source, out, teacher=teacher, settings=own, reporter=Recorder()
+            )
 
         teacher = Saying(replies)
         summary = run(teacher)
