@@ -174,7 +174,35 @@ BODIES: list[tuple[str, int, Any, str]] = [
     ("vllm", 400, openai("'max_tokens' is too large: 9999.", "BadRequestError", 400), "unclear"),
     ("any", 418, None, "unclear"),
     ("any", 400, [], "unclear"),
+    (
+        "vllm",
+        400,
+        openai(
+            "This model's maximum context length is 4096 tokens. However, you requested 8292 tokens"
+            " (100 in the messages, 8192 in the completion).",
+            "BadRequestError",
+            400,
+        ),
+        "unclear",
+    ),
+    ("firewall", 403, "<html><body>Sorry, you have been blocked</body></html>", "unclear"),
+    ("openrouter", 403, openai("your input was flagged", None, 403), "question"),
+    (
+        "gemini",
+        400,
+        openai("API key not valid. Please pass a valid API key.", None, 400),
+        "account",
+    ),
+    ("proxy", 400, {"error": "Bad Request", "message": CREDIT}, "account"),
+    ("proxy", 400, {"error": True, "message": CREDIT}, "account"),
     # Too many requests.
+    ("bedrock", 429, {"message": "Too many tokens, please wait before trying again."}, "limited"),
+    (
+        "cerebras",
+        429,
+        openai("Tokens per minute limit exceeded - too many tokens", None, None),
+        "limited",
+    ),
     (
         "anthropic",
         429,
@@ -195,6 +223,9 @@ BODIES: list[tuple[str, int, Any, str]] = [
         "limited",
     ),
     # The server, for the moment.
+    ("proxy", 504, {"error": "The request took too long to process"}, "passing"),
+    ("tgi", 424, {"error": "Request failed during generation: CUDA out of memory"}, "passing"),
+    ("nginx", 499, "", "passing"),
     ("anthropic", 500, anthropic("api_error", "Internal server error"), "passing"),
     ("anthropic", 504, anthropic("timeout_error", "Request timed out"), "passing"),
     ("llama.cpp", 503, openai("Loading model", "unavailable_error", 503), "passing"),

@@ -49,7 +49,7 @@ class Refusing(TeacherServer):
         (error(400, LIMITS), StoppedEarly, "regain access on 2026-12-01"),
         (error(429, "daily limit", **{"retry-after": "86400"}), StoppedEarly, "24.0 h more, until"),
         (error(400, "Your credit balance is too low"), ScicotError, "credit balance"),
-        (error(400, "something that nobody has seen before"), StoppedEarly, "in a row failed"),
+        (error(400, "something that nobody has seen before"), ScicotError, "as any other"),
     ],
 )
 def test_a_condition_of_the_account_is_recorded_against_no_question(
@@ -86,16 +86,43 @@ def test_the_error_of_one_question_is_recorded_once_others_are_answered(tmp_path
     assert sorted(row["id"] for row in rows) == ["q39", "q7"]
 
 
-@pytest.mark.parametrize(("count", "recorded"), [(1, 1), (3, 0)])
-def test_where_nothing_is_ever_answered(count: int, recorded: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize("count", [1, 3])
+def test_where_nothing_is_ever_answered_nothing_is_recorded(count: int, tmp_path: Path) -> None:
     source, out = questions(tmp_path / "q.jsonl", count), tmp_path / "o.jsonl"
-    with Refusing(0, error(400, "odd in an unknown way")) as server:
-        if recorded:
-            assert run(source, out, server.url).errors == recorded
-        else:
-            with pytest.raises(ScicotError, match="refuses all of 3 questions"):
-                run(source, out, server.url)
-    assert len(all_rows(out)) == recorded
+    with (
+        Refusing(0, error(400, "odd in an unknown way")) as server,
+        pytest.raises(ScicotError, match=f"refuses {count} question"),
+    ):
+        run(source, out, server.url)
+    assert all_rows(out) == []
+
+
+def test_the_last_questions_of_a_file_are_recorded_only_if_a_probe_is_answered(
+    tmp_path: Path,
+) -> None:
+    """Ten are answered, then the account breaks in a way that nobody knows: no row for the rest."""
+    source, out = questions(tmp_path / "q.jsonl", 25), tmp_path / "o.jsonl"
+    with (
+        Refusing(10, error(400, "odd in an unknown way")) as server,
+        pytest.raises(ScicotError, match="as any other"),
+    ):
+        run(source, out, server.url, concurrency=1)
+    assert len(all_rows(out)) == 10
+
+
+def test_many_odd_questions_in_a_row_do_not_stop_a_run_for_ever(tmp_path: Path) -> None:
+    source, out = questions(tmp_path / "q.jsonl", 60), tmp_path / "o.jsonl"
+    with TeacherServer(Conduct(latency=0.01)) as server:
+        usual = server.behaviour._message
+
+        async def answered(request: dict[str, Any]) -> Answered:
+            asked = json.dumps(request)
+            odd = any(f"part {number} " in asked for number in range(25))
+            return error(400, "odd in an unknown way") if odd else await usual(request)
+
+        server.behaviour._message = answered  # type: ignore[method-assign]
+        summary = run(source, out, server.url)
+    assert (summary.kept, summary.errors) == (35, 25)
 
 
 def test_what_is_set_aside_for_errors_held_back_is_free_again(tmp_path: Path) -> None:
@@ -110,7 +137,7 @@ def test_what_is_set_aside_for_errors_held_back_is_free_again(tmp_path: Path) ->
 
         server.behaviour._message = answered  # type: ignore[method-assign]
         summary = run(
-            source, out, server.url, price=(1.0, 1.0), max_tokens=1000, max_cost=0.0035,
+            source, out, server.url, price=(1.0, 1.0), max_tokens=1000, max_cost=0.006,
             concurrency=1,
         )  # fmt: skip
     assert (summary.kept, summary.errors) == (1, 9)

@@ -208,3 +208,27 @@ def test_values_of_odd_types_in_answers_are_one_line(tmp_path: Any) -> None:
            "filtered_resps": [["-1.0", "False"], ["-2.0", "False"]]}  # fmt: skip
     with pytest.raises(ScicotError, match="no row has a gold answer to judge by"):
         evaluate(write_rows(tmp_path / "s.jsonl", [log]), reporter=Recorder())
+
+
+def own_row(**gold: Any) -> Row:
+    choices = [{"label": a, "text": t} for a, t in zip("ABC", ("b", "x", "y"), strict=True)]
+    return {"question": "Which?", "choices": choices, **gold}
+
+
+@pytest.mark.parametrize("name", ["Answer_Key", "ANSWERKEY", "answer-key", "Answer key", "ANSWER"])
+def test_a_second_gold_field_is_seen_however_it_is_spelled(name: str) -> None:
+    with pytest.raises(RowProblem, match="two gold answers"):
+        to_question_row(own_row(answer="B", **{name: "C"}))
+
+
+def test_a_hidden_answer_is_none_also_where_a_choice_reads_minus_one() -> None:
+    row = {"question": "Which?", "choices": ["-1", "5", "7"], "answer": -1}
+    assert to_question_row(row)["answer"] is None
+
+
+@pytest.mark.parametrize("answer", [0, 1, 2])
+def test_a_number_as_the_answer_of_copa_is_refused(answer: int) -> None:
+    """Its choices are numbered from 1, its label from 0."""
+    row = {"premise": "It rained.", "question": "effect", "choice1": "a", "choice2": "b"}
+    with pytest.raises(RowProblem, match="numbers its choices from 1"):
+        to_question_row({**row, "answer": answer})

@@ -10,7 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from scicot.errors import ScicotError
+from scicot.errors import ScicotError, no_room
 from scicot.sources.hub import hub_answers
 
 _PICKLED = ("*.bin", "*.pt", "*.pth", "*.ckpt")
@@ -35,6 +35,8 @@ def load(loader: Any, name: str, *, what: str, dtype: Any) -> tuple[Any, Any]:
         OSError, ValueError, KeyError, TypeError, AttributeError, ImportError, RuntimeError,
         RecursionError, SafetensorError,
     ) as error:  # fmt: skip
+        if no_room(error):
+            raise
         raise ScicotError(f"{what}: {_reason(error, name, here=here)}") from None
     return model, tokenizer
 

@@ -184,7 +184,7 @@ class _Runner:
         seen = await self._sender.patiently(lambda: self._enter_all(plan, asks))
         for line in sorted({*range(len(asks))} - seen):
             await self._enter(asks[line], _missing())
-        self._settle_held(plan)
+        await self._settle_held(plan)
         if plan.name in self._sender.paid:
             for ask in asks:
                 self._job.work.budget.release(ask.request, batched=True)
@@ -222,6 +222,7 @@ class _Runner:
         key = ask.row.sample, ask.row.saw_answer
         attempt = self._job.ledger.attempts(ask.row.question).get(key)
         if attempt is not None and not attempt.retry:
+            self._answered += attempt.reason != "error"
             return
         if isinstance(outcome, Reply):
             self._answered += 1
@@ -239,22 +240,23 @@ class _Runner:
         elif isinstance(error, TeacherError) and error.certain:
             self._job.reject_failed(ask, error)
         else:
-            self._held.append((ask, TeacherError(str(error))))
+            self._held.append((ask, TeacherError(str(error), certain=False)))
 
-    def _settle_held(self, plan: Plan) -> None:
-        """Record the errors held back where other requests were answered; else nothing speaks
-        against the questions, and the run is to stop."""
-        few = len(self._held) < self._job.work.settings.max_failures
-        before = self._job.ledger.answered > 0
-        if self._answered or (few and before) or len(self._held) == 1:
+    async def _settle_held(self, plan: Plan) -> None:
+        """Record the errors held back where other requests of the batch were answered; else nothing
+        speaks against the questions, and the run is to stop. Of a single one a probe tells."""
+        if self._answered:
             for ask, error in self._held:
                 self._job.reject_failed(ask, error)
+        elif len(self._held) == 1:
+            self._job.hold(*self._held[0])
+            await self._job.probe()
         elif self._held:
             _, error = self._held[-1]
             self._refused = StoppedEarly(
                 f"batch {plan.id}: none of {number_of(len(self._held), 'request')} was answered"
-                f" (the last: {error}); nothing is recorded against the questions, and the same"
-                " command sends them again"
+                f" (the last: {error}); nothing is recorded against the questions; the same command"
+                " sends them again, without --batch it asks them one by one"
             )
         self._held.clear()
 

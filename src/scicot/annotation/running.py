@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 from scicot.errors import StoppedEarly
+from scicot.teachers import TeacherBusy
 from scicot.teachers.limits import LONGEST
 
 _HOUR = 3600.0
@@ -32,6 +33,33 @@ def _wait(seconds: float) -> str:
         return "a year or more"
     until = datetime.now(UTC) + timedelta(seconds=seconds)
     return f"{seconds / _HOUR:.1f} h more, until {until:%Y-%m-%d %H:%M} UTC"
+
+
+class Patience:
+    """Waiting on one thing while the server is busy, --max-wait seconds in all."""
+
+    def __init__(self, most: float, sleep: Callable[[float], Awaitable[None]]) -> None:
+        self._most = most
+        self.sleep = sleep
+        self._waited, self._delay = 0.0, 0.5
+
+    async def wait(self, busy: TeacherBusy) -> None:
+        seconds = max(busy.retry_after or 0.0, self._delay)
+        self._waited += seconds
+        self._delay = min(2 * self._delay, 60.0)
+        if self._waited > self._most:
+            raise out_of_patience(str(busy), seconds, self._most)
+        await self.sleep(seconds)
+
+
+async def patiently(call: Callable[[], Awaitable[T]], most: float) -> T:
+    """The result of a call that is repeated while the server is busy, for `most` seconds in all."""
+    patience = Patience(most, asyncio.sleep)
+    while True:
+        try:
+            return await call()
+        except TeacherBusy as busy:
+            await patience.wait(busy)
 
 
 def complete(work: Coroutine[Any, Any, T]) -> T:

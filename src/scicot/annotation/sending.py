@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from scicot.annotation.plans import Plan
-from scicot.annotation.running import out_of_patience
+from scicot.annotation.running import Patience
 from scicot.errors import ScicotError
 from scicot.reporting import number_of
 from scicot.teachers import BatchNotFound, TeacherBusy, TeacherError
@@ -26,23 +26,6 @@ LOOKS = (1.0, 60.0)  # seconds between the first two looks at a batch, and betwe
 LISTED = 30.0  # seconds after which a batch that was made is in the server's list for certain
 _CLOCKS = timedelta(minutes=10)  # by which the server's clock may be behind ours
 _SLICE = 0.1  # seconds between two looks at whether the work is to stop
-
-
-class Patience:
-    """Waiting on one thing while the server is busy, --max-wait seconds in all."""
-
-    def __init__(self, most: float, sleep: Callable[[float], Awaitable[None]]) -> None:
-        self._most = most
-        self.sleep = sleep
-        self._waited, self._delay = 0.0, 0.5
-
-    async def wait(self, busy: TeacherBusy) -> None:
-        seconds = max(busy.retry_after or 0.0, self._delay)
-        self._waited += seconds
-        self._delay = min(2 * self._delay, 60.0)
-        if self._waited > self._most:
-            raise out_of_patience(str(busy), seconds, self._most)
-        await self.sleep(seconds)
 
 
 class Sender:
@@ -90,8 +73,7 @@ class Sender:
                 raise ScicotError(f"the server takes no batch: {error}") from None
             except TeacherBusy as busy:
                 await patience.wait(busy)
-                # Unless it was refused, it may have come through, for all we know.
-                found = None if busy.limited else await self._found(plan)
+                found = await self._found(plan)  # it may have come through, for all we know
                 if found is not None:
                     return plan.sent(found)
             else:
@@ -132,15 +114,15 @@ class Sender:
             await self.sleep(next(waits))
             batch = await self.patiently(lambda: self._api.state(identity))
 
-        async def first() -> str | None:
+        async def first() -> str:
             async with aclosing(self._api.results(identity)) as results:
                 async for name, _ in results:
                     if name is not None:
                         return name
-            return None
+            # Sending again would pay for it twice, should it be ours.
+            raise TeacherBusy(f"the results of batch {identity}, which has ended, do not come")
 
-        name = await self.patiently(first)
-        return name is not None and plan.line_of(name) is not None
+        return plan.line_of(await self.patiently(first)) is not None
 
     async def state(self, plan: Plan) -> Batch:
         """How far a batch is, by its id or else by the server's list of batches."""
@@ -164,9 +146,20 @@ class Sender:
         patience = Patience(self._job.work.settings.max_wait, self.sleep)
         while True:
             try:
-                return await call()
+                return await self._watched(call())
             except TeacherBusy as busy:
                 await patience.wait(busy)
+
+    async def _watched(self, call: Awaitable[T]) -> T:
+        """The result of one call, unless the work is to stop before it comes."""
+        task = asyncio.ensure_future(call)
+        try:
+            while not task.done():
+                await asyncio.wait([task], timeout=_SLICE)
+                self._job.look()
+            return task.result()
+        finally:
+            task.cancel()
 
     async def sleep(self, seconds: float) -> None:
         until = time.monotonic() + seconds

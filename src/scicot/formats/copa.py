@@ -63,6 +63,12 @@ def _with_two_columns(row: Row, names: Mapping[str, str]) -> Row:
     label = names.get("label", "label")
     if row.get(label) in ("0", "1"):  # a cell of a table
         row[label] = int(row[label])
+    for name in fields.gold_fields(row):
+        if type(row[name]) is int and fields.is_blank(row.get(label)):
+            raise RowProblem(
+                f'"{name}" is {row[name]}: COPA numbers its choices from 1 and its "label" from 0;'
+                ' give the text of the choice, or a "label"'
+            )
     return fields.labelled(row, fields.lettered(texts), names=_GOLD)
 
 

@@ -150,7 +150,8 @@ def read_gold(
 
 
 def _agreed(row: Mapping[str, Any], readings: Mapping[str, Reading]) -> tuple[str, str]:
-    """(label, field) of what all fields can mean; RowProblem where they mean different choices."""
+    """The label that all gold fields agree on, and the field it is taken from; RowProblem where
+    they can mean none in common."""
     name = min(readings, key=lambda name: len(readings[name].labels))
     for other, reading in readings.items():
         if not set(reading.labels) & set(readings[name].labels):
@@ -197,7 +198,9 @@ def _read_integer(
     """An index from 0. A larger integer is a label or a text, unless others of them could be taken
     for indices: of rows with the labels 1 to 4, those with the answers 1 to 3 are read as indices.
     """
-    if 0 <= value < len(labels):
+    if value < 0:
+        return None
+    if value < len(labels):
         return Reading((labels[value],))
     written = str(value)
     named = (written,) if written in labels else labels_of_text(written, choices)

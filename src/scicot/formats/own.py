@@ -6,16 +6,17 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 from scicot.formats import fields
 from scicot.records import MAPPING, Row
 
-# Likely names of a second gold field, spelled out: comparing them as fields.gold_fields does would
-# slow down the reading of all rows.
-_SECOND = frozenset(
-    ("answerKey", "AnswerKey", "answerkey", "answer_key", "answer key", "Answer Key", "Answer")
-)
+
+@lru_cache(maxsize=256)  # nearly all rows of a file have the same fields
+def _has_second_gold(names: tuple[str, ...]) -> bool:
+    """Whether a field besides "answer" may hold a gold answer."""
+    return any(fields.plain_name(name) in fields.GOLD_NAMES for name in names if name != "answer")
 
 
 def matches(row: Row) -> bool:
@@ -34,7 +35,7 @@ def convert(row: Row) -> Row:
     if (
         plain
         and any(isinstance(own, dict) and own.get("label") == answer for own in choices)
-        and _SECOND.isdisjoint(row)
+        and not _has_second_gold(tuple(row))
     ):
         return row  # nothing is to be done, as for nearly all rows of the longest files
     return fields.labelled(row, choices) if all(map(_is_choice, choices)) else row

@@ -54,6 +54,8 @@ def _rule(cause: Cause, *statuses: int, words: str = "") -> _Rule:
     return _Rule(cause, statuses, re.compile(words, re.I) if words else None)
 
 
+_REFUSED = (400, 413, 422, 500)  # llama.cpp and Ollama say with 500 that a prompt is too long
+
 # The first rule that fits decides. Rules with words come first: the status alone says too little.
 _RULES = (
     _rule(Cause.PAUSED, words=r"\bregain access\b"),
@@ -64,29 +66,40 @@ _RULES = (
         r"|extra usage is required|budget has been exceeded|exceeded[_ ]?budget|budget_exceeded"
         r"|over budget|crossed budget|organization_on_hold"
         r"|(?:organization|account|workspace|key)\b[\w ]{0,40}\b(?:disabled|suspended|deactivated"
-        r"|expired|revoked|archived)|authentication_error|invalid (?:x-)?api[- ]key"
+        r"|expired|revoked|archived|not valid)|authentication_error|invalid (?:x-)?api[- ]key"
         r"|permission_error|only authorized for use with",
     ),
+    _rule(Cause.PASSING, 408, 409, 424, 425, 460, 499),
+    _rule(
+        Cause.QUESTION,
+        *(400, 403, 422, 500),
+        words=r"content[_ ](?:filter|policy|management)|ContentPolicyViolation|input was flagged"
+        r"|requires moderation|blocked by (?:content|safety)|safety (?:system|filter|settings)",
+    ),
+    # A firewall's page: of this text, or of all that comes from here?
+    _rule(Cause.UNCLEAR, 403, words=r"^\s*<"),
     _rule(Cause.ACCOUNT, 401, 402, 403),
     # The largest answer that a model can give: no question's fault, --max-tokens is.
     _rule(
         Cause.ACCOUNT,
+        *_REFUSED,
         words=r"max_tokens: \d+ > \d+|maximum allowed number of output tokens"
         r"|max_tokens\b.{0,40}\bmust be",
     ),
     # A large --max-tokens and a long question say the same: the sum is too large.
-    _rule(Cause.UNCLEAR, words=r"max(?:_completion)?_tokens\b.{0,40}\b(?:too large|exceeds?)\b"),
     _rule(
-        Cause.QUESTION,
-        words=r"(?:prompt|input|request|message)s?\b[^.]{0,40}\btoo (?:long|large)"
-        r"|too many (?:input |prompt )?tokens|context[_ ](?:length|window|size|limit)"
-        r"|ContextWindowExceeded|exceed_context_size|request_too_large"
-        r"|maximum (?:context|input|prompt|model) length|input length",
+        Cause.UNCLEAR,
+        *_REFUSED,
+        words=r"max(?:_completion)?_tokens\b.{0,40}\b(?:too large|exceeds?)\b"
+        r"|maximum context length.*\b(?:completion|output)\b",
     ),
     _rule(
         Cause.QUESTION,
-        words=r"content[_ ](?:filter|policy|management)|ContentPolicyViolation"
-        r"|blocked by (?:content|safety)|safety (?:system|filter|settings)",
+        *_REFUSED,
+        words=r"(?:prompt|input|request|message)s?\b[^.]{0,40}(?<!took )\btoo (?:long|large)"
+        r"|too many (?:input |prompt )?tokens|context[_ ](?:length|window|size|limit)"
+        r"|ContextWindowExceeded|exceed_context_size|request_too_large"
+        r"|maximum (?:context|input|prompt|model) length|input length",
     ),
     _rule(
         Cause.ACCOUNT,
@@ -104,9 +117,29 @@ _RULES = (
         r"|no deployments? available|no healthy deployment|queue is full",
     ),
     _rule(Cause.LIMITED, 429, 529),
-    _rule(Cause.PASSING, 408, 409, 425),
     _rule(Cause.QUESTION, 413),
 )
+
+# The status that a type of error stands for where an answer has none: the result of a request in a
+# batch, and errors that are sent with status 200.
+_STATUSES = {
+    "invalid_request_error": 400,
+    "authentication_error": 401,
+    "billing_error": 402,
+    "permission_error": 403,
+    "not_found_error": 404,
+    "request_too_large": 413,
+    "rate_limit_error": 429,
+    "api_error": 500,
+    "timeout_error": 504,
+    "overloaded_error": 529,
+}
+
+
+def classify_typed(error: Mapping[str, Any], otherwise: int) -> Exception:
+    """The same for an error without a status of its own: that of its type, or else this one."""
+    status = _STATUSES.get(str(error.get("type")), otherwise)
+    return classify(status, {"error": error})
 
 
 def classify(status: int, body: Any, headers: Mapping[str, str] | None = None) -> Exception:
@@ -151,7 +184,9 @@ class _Told:
     def of(cls, status: int, body: Any) -> _Told:
         error: Any = body
         if isinstance(error, Mapping):  # {"error": {...}}, {"error": "..."}, {"detail": ...}
-            error = error.get("error") or error.get("detail") or error
+            inner = error.get("error") or error.get("detail")
+            # {"error": "Bad Request", "message": ...}, {"error": true, "message": ...}
+            error = inner if inner and not (error.get("message") and _bare(inner)) else error
         if not isinstance(error, Mapping):
             return cls(status, "", one_line(str(error or "no reason given"), _LENGTH))
         details = error.get("details")
@@ -169,6 +204,10 @@ class _Told:
             if by_status and (rule.words is None or rule.words.search(text)):
                 return rule.cause
         return Cause.PASSING if self.status >= 500 else Cause.UNCLEAR
+
+
+def _bare(value: Any) -> bool:
+    return isinstance(value, str | bool)
 
 
 def _status(code: Any) -> int | None:

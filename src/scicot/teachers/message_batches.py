@@ -16,24 +16,13 @@ from typing import Any
 import anthropic
 
 from scicot.teachers.base import BatchNotFound, Reply, Request, TeacherBusy
-from scicot.teachers.error_table import classify
+from scicot.teachers.error_table import classify_typed
 from scicot.teachers.messages import MessagesTeacher
 from scicot.teachers.messages_wire import TROUBLE, fields_of, outcome_of, reply_of
 
 MOST_REQUESTS = 100_000
 MOST_BYTES = 200_000_000  # of 256 MB, for what HTTP and the SDK put around
 _SLOW = 600.0  # seconds for a call that carries a whole batch
-# Of a request that ended as an error only the kind is told; this is the status it stands for.
-_STATUSES = {
-    "invalid_request_error": 400,
-    "authentication_error": 401,
-    "billing_error": 402,
-    "permission_error": 403,
-    "not_found_error": 404,
-    "request_too_large": 413,
-    "rate_limit_error": 429,
-    "overloaded_error": 529,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +56,8 @@ class MessageBatches:
 
     def __init__(self, teacher: MessagesTeacher) -> None:
         self._teacher = teacher
-        self._api = teacher.client.messages.batches
+        # Unlike a question's, these answers cost nothing: a limit by the wall clock loses no money.
+        self._api = teacher.client.with_options(timeout=teacher.timeout).messages.batches
 
     def encoded(self, custom_id: str, request: Request) -> bytes:
         """A request as it goes into a batch."""
@@ -178,7 +168,7 @@ def _outcome(result: Any) -> Reply | Unanswered:
     if kind == "errored":
         error = getattr(getattr(result, "error", None), "error", None)
         own = {name: getattr(error, name, None) for name in ("type", "message")}
-        return Unanswered(classify(_STATUSES.get(str(own["type"]), 500), {"error": own}))
+        return Unanswered(classify_typed(own, otherwise=500))
     known = kind in ("canceled", "expired")
     problem = f"the request was {kind}" if known else "the server's answer is no result of a batch"
     return Unanswered(TeacherBusy(problem), canceled=kind == "canceled")

@@ -45,7 +45,7 @@ class MessagesTeacher:
     ) -> None:
         self.name = f"anthropic:{model}"
         self.model = model
-        self._timeout = timeout
+        self.timeout = timeout
         self._sampling = dict(sampling or {})
         self._caching = True  # until a server says that it does not know what that is
         base_url = os.environ.get("ANTHROPIC_BASE_URL") if base_url is None else base_url
@@ -80,8 +80,8 @@ class MessagesTeacher:
         caching, parameters = self._caching, self.parameters(request)
         asked = asyncio.ensure_future(self._asked(parameters))
         try:
-            if not await done_within([asked], self._timeout):
-                raise TeacherBusy(f"no answer within {self._timeout:g} s")
+            if not await done_within([asked], self.timeout):
+                raise TeacherBusy(f"no answer within {self.timeout:g} s")
             return asked.result()
         except anthropic.BadRequestError as error:
             if caching and "cache_control" in str(error.body):
@@ -127,7 +127,7 @@ class MessagesTeacher:
         del parameters["max_tokens"]
         parameters.pop("extra_body", None)
         try:
-            async with asyncio.timeout(self._timeout):
+            async with asyncio.timeout(self.timeout):
                 counted = (await self.client.messages.count_tokens(**parameters)).input_tokens
         except (TimeoutError, *TROUBLE) as error:
             if isinstance(error, anthropic.APIStatusError) and error.status_code in _CREDENTIALS:

@@ -17,7 +17,7 @@ from anthropic.types import Message
 
 from scicot.errors import ScicotError
 from scicot.teachers.base import Reply, TeacherBusy
-from scicot.teachers.error_table import classify
+from scicot.teachers.error_table import classify, classify_typed
 from scicot.teachers.limits import allowances
 from scicot.text import one_line, whole_characters
 
@@ -51,7 +51,10 @@ def raise_error_in(body: bytes, headers: Mapping[str, str]) -> None:
         value = json.loads(body)
     except (ValueError, RecursionError):
         return
-    if isinstance(value, dict) and value.get("error"):
+    error = value.get("error") if isinstance(value, dict) else None
+    if isinstance(error, dict):
+        raise classify_typed(error, otherwise=400)
+    if error:
         raise classify(400, value, headers)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from scicot import abandoned
-from scicot.errors import ScicotError
+from scicot.errors import ScicotError, no_room
 from scicot.students.base import Engine
 from scicot.students.weights import weights_sha256
 
@@ -32,6 +32,8 @@ def converted(model: Any, tokenizer: Any, directory: Path) -> Path:
         abandoned.discard(place.parent, prefix)
         held, made = abandoned.temporary_folder(place.parent, prefix)
     except OSError as error:
+        if no_room(error):
+            raise
         raise ScicotError(
             f"--engine ctranslate2: {place.parent} cannot be written to ({error.strerror}); take"
             " --engine torch"
