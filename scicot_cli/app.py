@@ -27,7 +27,8 @@ _NOT_RESUMED = ("evaluate", "merge")  # what they write appears whole, or not at
 
 
 class _Commands(TyperGroup):
-    """Commands in the order of the road, and errors told as the user's or left as ours."""
+    """List the commands in the order of the pipeline, and turn a user's error into one line and an
+    exit code; a bug keeps its traceback."""
 
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002
         return list(self.commands)

@@ -185,7 +185,8 @@ def _print(markup: str) -> None:
 
 
 def give_up(stream: IO[str] | None) -> None:
-    """Send nowhere what cannot be written to stdout or stderr, which Python would try at exit."""
+    """Redirect a stdout or stderr that cannot be written to /dev/null, so that Python's flush at
+    exit does not fail."""
     try:
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())  # type: ignore[union-attr]
     except (AttributeError, OSError, ValueError):  # closed, or a test's

@@ -24,8 +24,8 @@ def main() -> None:
 
 
 def _fill_closed() -> None:
-    """Occupy the descriptors of a closed stdout and stderr, which another file would get else, and
-    with it what is printed by libraries."""
+    """Open /dev/null in the place of a closed stdout or stderr; otherwise the next opened file
+    would get its descriptor, and with it the output of libraries."""
     if sys.stdout is None:
         os.open(os.devnull, os.O_WRONLY)
     if sys.stderr is None:

@@ -1,4 +1,4 @@
-"""SIGINT (Ctrl-C), SIGTERM and SIGUSR1: how a process stops, at any moment of its life.
+"""Handle SIGINT (Ctrl-C), SIGTERM and SIGUSR1 during imports, while a command runs, and at exit.
 
 Before a command has begun nothing is open yet, and libraries that are being imported may take an
 exception for a trouble of their own: the process ends at once. While a command runs the signal
@@ -31,8 +31,8 @@ class Terminated(KeyboardInterrupt):
 
 
 class Stop:
-    """A signal's wish to stop. It is kept as well as raised: raised in a destructor, Python throws
-    an exception away, and then the next step of a task raises it again."""
+    """A requested stop. It is stored as well as raised, since Python discards exceptions that are
+    raised in destructors; the next check() raises it again."""
 
     wish: KeyboardInterrupt | None = None
     deferred = False
@@ -56,8 +56,8 @@ def end_at_once() -> None:
     for number in _NUMBERS:
         signal.signal(number, _end)
     sys.unraisablehook = _unraisable
-    # The last thing that runs at exit, being registered first: as Python is taken down it resets
-    # handlers to what kills a process, but not those that ignore.
+    # Registered first, so it runs last. During shutdown Python restores the default handlers, which
+    # would kill the process; ignored signals stay ignored.
     atexit.register(_ignore)
 
 

@@ -48,8 +48,8 @@ _NO_ROOM_SAID = re.compile(
 
 
 def no_room(error: BaseException) -> str | None:
-    """That an error, or one behind it, came of a full disk, of a quota or of a limit on the size of
-    files, in words; None where it did not."""
+    """Describe the cause if an error, or one in its chain, means a full disk, a quota or a limit on
+    the size of files; else None."""
     cause: BaseException | None = error
     for _ in range(100):  # a chain may be a ring
         if cause is None:

@@ -159,7 +159,7 @@ def state_path(path: Path) -> Path:
 
 
 def check_beside(path: Path) -> None:
-    """ScicotError where something else stands in the place of a file that is kept beside an output.
+    """Raise ScicotError if a companion file of an output is a symbolic link or of another kind.
 
     In a folder that several users write to, somebody may have put a symbolic link there, through
     which another file would be read or overwritten. OUT itself may be a link: its user named it.

@@ -41,8 +41,8 @@ class Budget:
         return None if self.price is None else 0.0
 
     def waits(self, request: Request) -> bool:
-        """Whether a request cannot be paid now, and perhaps when others have come back, which may
-        have cost less than they could."""
+        """Whether a request exceeds the budget only because of what is reserved for requests in
+        flight, which may cost less than reserved."""
         return self._out > 0 and not self._fits(self.worst(request))
 
     def reserve(self, request: Request, *, batched: bool = False) -> None:
@@ -61,7 +61,7 @@ class Budget:
     def release(self, request: Request, *, batched: bool = False) -> None:
         """The request is answered, or will not be."""
         self._out = max(0, self._out - 1)
-        # Of nothing that is out nothing is set aside, whatever the last digits of the sums say.
+        # Exactly 0 when no request is in flight: rounding errors would add up otherwise.
         left = self.reserved - self.worst(request, batched=batched)
         self.reserved = max(0.0, left) if self._out else 0.0
 

@@ -324,7 +324,7 @@ class Job:
         self._untold += reason == "error"
 
     def look(self) -> None:
-        """Tell how far the work is; raises what has stopped it."""
+        """Update the progress bar; raises the pending request to stop, if any."""
         steps, self._untold = self._untold, 0
         self._watermark.remember()
         figures: dict[str, int | str] = {"kept": self.summary.kept}

@@ -56,7 +56,7 @@ def judge(row: Rationale, reply: Reply, settings: GenerateSettings) -> tuple[Rat
 
 
 def _came_to_an_end(parsed: ParsedReply) -> bool:
-    """Whether what a limit cut off is of no matter."""
+    """Whether a truncated reply had already concluded."""
     return parsed.ran_on or (parsed.announced and parsed.conclusion is not None)
 
 

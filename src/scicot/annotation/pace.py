@@ -1,14 +1,13 @@
-"""The request rate: as fast as the server lets itself be asked, found out by what it refuses.
+"""Adapt the request rate to the server's limit, estimated from its refusals (429, 529).
 
-While little is refused, only --concurrency limits the rate. Where more than a few of a hundred
-requests are refused (429, 529), it is set to what the server was just able to answer, and a tenth
-less for the moment; from there it takes the course of CUBIC (Ha, Rhee, Xu 2008): soon back, for
-some seconds hardly higher, then faster and faster. So it stays close to a limit that stands, and
-soon leaves behind one that is gone.
+While few requests are refused, only --concurrency limits the rate. Where more than a few in a
+hundred are, the rate is set a tenth below what the server has just answered, and grows from there
+as in CUBIC (Ha, Rhee, Xu 2008): quickly back to that rate, slowly for some seconds, then ever
+faster. So it stays close to a limit that persists, and soon exceeds one that has been lifted.
 
 An overloaded server refuses at random, however slowly it is asked, and a lower rate helps nobody.
-So each decrease is a trial (trial.py): where the share of refusals stays what it was before, the
-decrease is taken back, and that share no longer counts as a sign of a limit.
+So each decrease is a trial (trial.py): if the share of refusals stays the same, the decrease is
+undone, and that share no longer counts as a sign of a limit.
 """
 
 from __future__ import annotations
@@ -23,26 +22,37 @@ from dataclasses import dataclass, replace
 from scicot.annotation.trial import Trial
 from scicot.teachers import Allowance
 
-_WINDOW = 1.0  # seconds between two decreases, and over which answers are counted; if they are
-_ENOUGH, _LONGEST = 20, 10.0  # fewer than so many, over more seconds
-_MEMORY = 5.0  # seconds in which an outcome loses most of its weight
-_FORGETTING = 20.0  # seconds in which a share of random refusals is forgotten that is no more seen
-_FEW = 0.02  # share of refusals, beside those at random, that is no reason to slow down
-_SURE = 3.0  # standard deviations by which refusals at random are not exceeded by chance
-_MANY = 0.2  # share of the last window that leaves no doubt
-_DECREASE, _IN_TRIAL = 0.1, 0.2  # of the rate
-_SETTLING = 0.5  # seconds after a decrease in which a server may still feel what came before
-_ALIKE = (0.93, 1.5)  # a limit between these multiples of the last proven one needs no trial
-_RETRIED = 20.0  # seconds after which a share of refusals at random has to show itself again
-_PLATEAU = 100.0  # requests until the rate is what it was,
-_SECONDS = (2.0, 10.0)  # which may take so many seconds at least and at most;
-_DOUBTED = 1.0  # or so many where the limit was met for the first time, perhaps by mistake
+# Outcomes are counted over a window, or over the last _ENOUGH ones where the window has fewer.
+_WINDOW = 1.0  # seconds; also the least time between two decreases
+_ENOUGH = 20  # outcomes
+_LONGEST = 10.0  # seconds that outcomes are kept
+_MEMORY = 5.0  # seconds after which an outcome's weight in the average has dropped to 1/e
+
+# When to decrease the rate.
+_FEW = 0.02  # share of refusals, beside the random ones, that is tolerated
+_SURE = 3.0  # standard deviations above the expected number of random refusals
+_MANY = 0.2  # share of refusals at which the answered requests are taken for the limit
+
+# How far to decrease it, and how it grows back.
+_DECREASE = 0.1  # share of the rate
+_PLATEAU = 100.0  # requests until the rate is back at the limit ...
+_SECONDS = (2.0, 10.0)  # ... but at least and at most so many seconds,
+_DOUBTED = 1.0  # or so many seconds where the limit was met for the first time
 _SLOWEST = 0.1  # requests a second
-_STEP = 0.1  # seconds between two looks at the rate by whoever waits
+
+# Trials of a decrease, and what they found.
+_IN_TRIAL = 0.2  # share of the rate by which it is decreased during a trial
+_SETTLING = 0.5  # seconds after a decrease whose outcomes do not count yet
+_ALIKE = (0.93, 1.5)  # a limit between these multiples of the last proven one needs no trial
+_RETRIED = 20.0  # seconds after which the share of random refusals is tested again
+_FORGETTING = 20.0  # seconds in which a share of random refusals that has dropped is forgotten
+
+# Pauses.
+_STEP = 0.1  # seconds between two looks at the rate while waiting for a turn
 _LATE = 0.05  # seconds a request may leave late without shifting those behind it
-_LONGEST_HOLD = 60.0  # seconds that headers alone keep requests back
-_HOLD_AFTER = 3  # refusals without an answer between: the server answers nobody, so nobody asks;
-_HOLD_CHANCE = 1e-4  # or more of them, where refusals at random come in such a row more often
+_LONGEST_HOLD = 60.0  # seconds for which headers alone can hold requests back
+_HOLD_AFTER = 3  # refusals in a row after which all requests wait for retry-after,
+_HOLD_CHANCE = 1e-4  # or more, if a row of random refusals of this length is likelier than this
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +97,8 @@ class Pace:
 
     @property
     def lets_some_through(self) -> bool:
-        """Whether the server answers others, so that it is no use for one to wait ever longer."""
+        """Whether the server still answers some requests; then the backoff of a refused one is not
+        doubled."""
         return self._in_a_row < _ENOUGH
 
     async def turn(self) -> None:
@@ -132,9 +143,10 @@ class Pace:
             self._slow_down(now)
 
     def _row_that_holds(self) -> int:
-        """So many refusals in a row do not come by chance."""
+        """Number of refusals in a row that random refusals reach with a probability below
+        _HOLD_CHANCE."""
         answers, refusals = self._weights
-        before = max(0.0, refusals - self._in_a_row)  # those of other rows
+        before = max(0.0, refusals - self._in_a_row)  # without this row
         share = max(self._random, before / max(1.0, before + answers))
         if not share or not answers:
             return _HOLD_AFTER
@@ -202,10 +214,11 @@ class Pace:
             self._random = max(self._random, min(trial.share, trial.before))
 
     def _heed(self, allowances: tuple[Allowance, ...], now: float) -> None:
-        """Spread what remains over the time until there is more: a bucket that refills as it is
-        drawn from stays half full then, one that is filled at once lasts until it is.
+        """Cap the rate at what remains divided by the seconds until reset. This suits limits that
+        refill continuously and those that are reset at once.
 
-        The times are to the second, so those shorter than that say only that nothing is left.
+        Reset times are given to the second, so those below one second say only that nothing is
+        left.
         """
         caps = [math.inf]
         for own in allowances:

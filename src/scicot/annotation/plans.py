@@ -110,7 +110,8 @@ class Plan:
         return self._now(replace(self, id=identity))
 
     def drop(self) -> None:
-        """Forget a plan that has been carried out; what is left of one half dropped is no plan."""
+        """Remove a plan that has been carried out, the .json first: a lone .requests.jsonl does not
+        count as a plan."""
         self.place.unlink(missing_ok=True)
         self._lines.unlink(missing_ok=True)
 

@@ -1,4 +1,4 @@
-"""What running a job comes to: its end, or that nobody wants to wait for it any longer."""
+"""Run a job's coroutine to its end, and retry calls until --max-wait is used up."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 
 def out_of_patience(trouble: str, seconds: float, most: float) -> StoppedEarly:
-    """That a wait of so many seconds more would be longer than --max-wait lets all of it be."""
+    """The error for a wait that would exceed --max-wait."""
     return StoppedEarly(
         f"{trouble}; would have to wait {_wait(seconds)}, --max-wait is {most:.0f} s in all;"
         " the same command goes on from here"
@@ -26,7 +26,7 @@ def out_of_patience(trouble: str, seconds: float, most: float) -> StoppedEarly:
 
 
 def _wait(seconds: float) -> str:
-    """A wait in words: of some minutes by its length, of hours by its end."""
+    """A wait in words: below an hour its length, else also the time when it ends."""
     if seconds < _HOUR:
         return f"{seconds:.0f} s more"
     if seconds >= LONGEST:
@@ -36,7 +36,7 @@ def _wait(seconds: float) -> str:
 
 
 class Patience:
-    """Waiting on one thing while the server is busy, --max-wait seconds in all."""
+    """Exponential backoff for one call while the server is busy, `most` seconds in all."""
 
     def __init__(self, most: float, sleep: Callable[[float], Awaitable[None]]) -> None:
         self._most = most
@@ -63,8 +63,8 @@ async def patiently(call: Callable[[], Awaitable[T]], most: float) -> T:
 
 
 def complete(work: Coroutine[Any, Any, T]) -> T:
-    """What a coroutine comes to. Where a loop is running already, another thread has one for it,
-    and an interrupt of this one cancels it there."""
+    """The result of a coroutine. Where an event loop is running already, the coroutine runs in
+    another thread; an interrupt of this thread cancels it there."""
     try:
         asyncio.get_running_loop()
     except RuntimeError:

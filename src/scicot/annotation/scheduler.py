@@ -33,8 +33,8 @@ _WORKERS = 8  # for each slot: so many of its requests may wait for their next t
 
 
 class Take(Protocol):
-    """What becomes of an outcome; what is to be asked next because of it, if anything. `sent` is
-    the time when the request left (time.monotonic)."""
+    """Write the row of an outcome. Returns the follow-up request, or None. `sent` is the time when
+    the request left (time.monotonic)."""
 
     async def __call__(
         self, ask: Ask, outcome: Reply | TeacherError, sent: float
@@ -44,8 +44,8 @@ class Take(Protocol):
 class Scheduler:
     """Asks one teacher, with --concurrency requests in flight.
 
-    `look` is called now and then, and raises what stops the work; `blocking` says that the next
-    request may be long in coming, as from a pipe.
+    `look` is called now and then, and raises what stops the work; `blocking`: drawing the next
+    request may block, as from a pipe, so it is done in a thread.
     """
 
     def __init__(
@@ -74,10 +74,10 @@ class Scheduler:
         self._yielded = time.monotonic()
 
     async def run(self, asks: Iterator[Ask | None], take: Take) -> None:
-        """Ask all; raises what stopped the work, when what was on its way has been taken."""
+        """Ask all requests. Raises what stopped the work, after writing the replies in flight."""
         pull = asyncio.Lock()
         workers = [asyncio.create_task(self._work(asks, take, pull)) for _ in range(self._count)]
-        # Who stops us may not wait long; where we stop by ourselves, what is paid for is awaited.
+        # After a signal, wait 10 s for the replies in flight; after an error of our own, --timeout.
         patience = _GRACE_SECONDS
         try:
             await self._watch(workers)
@@ -106,7 +106,7 @@ class Scheduler:
             self._look()
 
     async def _drain(self, workers: list[asyncio.Task[None]], patience: float) -> None:
-        """Take what comes within so many seconds of what is on its way."""
+        """Wait up to `patience` seconds for the requests in flight, whose outcomes are written."""
         if self._asking:
             self._reporter.note(
                 f"stopping: waiting for {number_of(self._asking, 'reply', 'replies')} on the way,"
@@ -136,7 +136,7 @@ class Scheduler:
                 self._slots.release()
 
     async def _through(self, ask: Ask, take: Take) -> Ask | None:
-        """Ask one request and have its outcome written; what is to be asked next because of it."""
+        """Ask one request and have its outcome written. Returns the follow-up request, or None."""
         sent = time.monotonic()
         outcome = await self._outcome(ask)
         self._taking += 1
@@ -158,7 +158,8 @@ class Scheduler:
         return None
 
     async def _rest(self) -> None:
-        """A teacher that answers at once gives nobody else a turn, nor a signal a chance."""
+        """Yield to the event loop now and then: a teacher that never awaits would starve other
+        tasks and the handling of signals."""
         now = time.monotonic()
         if now - self._yielded > _LOOK_SECONDS:
             self._yielded = now

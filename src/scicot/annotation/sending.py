@@ -1,4 +1,4 @@
-"""A planned batch on its way to the server: sent once, and found where nobody knows if it was."""
+"""Send a planned batch exactly once; after a crash, look for it on the server."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 LOOKS = (1.0, 60.0)  # seconds between the first two looks at a batch, and between later ones
-LISTED = 30.0  # seconds after which a batch that was made is in the server's list for certain
+LISTED = 30.0  # seconds until a new batch is assumed to be in the server's list
 _CLOCKS = timedelta(minutes=10)  # by which the server's clock may be behind ours
 _SLICE = 0.1  # seconds between two looks at whether the work is to stop
 
@@ -106,8 +106,8 @@ class Sender:
         waits = looks()
         if not batch.ended:
             self._job.work.reporter.note(
-                f"batch {batch.id} may be the one that was about to be sent at {plan.began}:"
-                " waiting for its end, to see"
+                f"batch {batch.id} may be the one that an earlier run was sending at {plan.began};"
+                " waiting for it to end, since its results tell"
             )
         identity = batch.id
         while not batch.ended:

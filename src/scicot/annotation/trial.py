@@ -1,4 +1,4 @@
-"""Whether a lower request rate has made a server refuse less: a sequential test (Wald 1945)."""
+"""Test whether a lower request rate made a server refuse less (Wald 1945, sequential test)."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Generic, TypeVar
 
 Undone = TypeVar("Undone")
 
-_FEWER = 0.25  # a limit that is kept to leaves at most this part of the refusals
-_SURE = 5.0  # log of the odds at which the test ends: wrong about once in 150 times
-_MOST = 0.98  # share of refusals that the test reckons with at most
+_FEWER = 0.25  # below a real limit, refusals are expected to fall to this fraction
+_SURE = 5.0  # log-odds at which the test ends: wrong about once in 150 times
+_MOST = 0.98  # largest share of refusals that the test assumes
 
 
 @dataclass
@@ -27,11 +27,11 @@ class Trial(Generic[Undone]):
     undone: Undone
     answers: int = 0
     refusals: int = 0
-    _odds: float = 0.0  # log of those that the share is what it was
+    _odds: float = 0.0  # log-odds that the decrease did not change the share
 
     @property
     def share(self) -> float:
-        """Of the requests since then, those refused."""
+        """Share of the requests since then that was refused."""
         return self.refusals / max(1, self.answers + self.refusals)
 
     def helped(self, answered: bool) -> bool | None:

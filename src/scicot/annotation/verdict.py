@@ -1,5 +1,4 @@
-"""All that is found out about a reply before its row is written: work on its text alone, which may
-take a while, and so can be done in another thread."""
+"""Judge a reply from its text alone. It can be slow, so it may run in a thread."""
 
 from __future__ import annotations
 

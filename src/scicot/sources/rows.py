@@ -1,4 +1,4 @@
-"""The rows of a source as records, each one checked and what is wrong told by its place."""
+"""Parse and validate the rows of a source; errors name FILE:LINE."""
 
 from __future__ import annotations
 
@@ -123,8 +123,8 @@ class Rows(Generic[T]):
         return sum(1 for _ in self)
 
     def look_ahead(self) -> None:
-        """Read the first rows of a stream, for the next iteration to begin with; ScicotError where
-        none of them has the gold answer that is needed.
+        """Buffer the first rows of a stream and check that one has a gold answer, where the command
+        needs one; the next iteration starts with them. Raises ScicotError where none has.
 
         These are the rows up to the first one with a gold answer, _WINDOW at most, or as many as
         come before the stream pauses.

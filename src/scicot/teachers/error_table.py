@@ -160,7 +160,7 @@ def classify(status: int, body: Any, headers: Mapping[str, str] | None = None) -
         return StoppedEarly(f"the teacher's server pauses this account: {said}; {_AGAIN}")
     if cause is Cause.ACCOUNT:
         what = "does not know the model or path" if told.status == 404 else "refuses"
-        return ScicotError(f"the teacher's server {what}: {said}; mend it, and {_AGAIN}")
+        return ScicotError(f"the teacher's server {what}: {said}; fix it, and {_AGAIN}")
     return TeacherBusy(
         said,
         retry_after(headers),

@@ -63,11 +63,11 @@ def outcome_of(error: Exception) -> Exception:
     if isinstance(error, anthropic.APIStatusError):
         return classify(error.status_code, error.body or error.message, error.response.headers)
     if isinstance(error, anthropic.CredentialsError):
-        return ScicotError(f"no request can be sent: {one_line(str(error), 300)}; mend the key")
+        return ScicotError(f"no request can be sent: {one_line(str(error), 300)}; fix the key")
     if isinstance(error, anthropic.AnthropicError | httpx2.HTTPError | httpx2.StreamError):
         cause = str(error.__cause__ or "")
         if "header" in cause.lower():
-            return ScicotError(f"no request can be sent: {one_line(cause, 300)}; mend the key")
+            return ScicotError(f"no request can be sent: {one_line(cause, 300)}; fix the key")
         return TeacherBusy(one_line(f"{error} {cause and f'({cause})'}", 300))
     if isinstance(error, json.JSONDecodeError):
         return TeacherBusy("the server's answer is not JSON")
