@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
+_PAIR = re.compile(r"[\ud800-\udbff][\udc00-\udfff]")
+_HALVES = re.compile(r"[\ud800-\udfff]+")
+
 
 def whole_characters(text: str) -> str:
     """The text with every lone surrogate, half of a character, replaced by U+FFFD.
@@ -15,7 +20,10 @@ def whole_characters(text: str) -> str:
     try:
         text.encode()
     except UnicodeEncodeError:
-        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        whole = _PAIR.sub(
+            lambda pair: pair[0].encode("utf-16", "surrogatepass").decode("utf-16"), text
+        )
+        return _HALVES.sub(lambda halves: "\ufffd" * len(halves[0]), whole)
     return text
 
 
