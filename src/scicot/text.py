@@ -20,11 +20,14 @@ def whole_characters(text: str) -> str:
     try:
         text.encode()
     except UnicodeEncodeError:
-        whole = _PAIR.sub(
-            lambda pair: pair[0].encode("utf-16", "surrogatepass").decode("utf-16"), text
-        )
-        return _HALVES.sub(lambda halves: "\ufffd" * len(halves[0]), whole)
+        return _HALVES.sub(_whole, text)
     return text
+
+
+def _whole(halves: re.Match[str]) -> str:
+    if _PAIR.search(halves[0]) is None:
+        return "\ufffd" * len(halves[0])
+    return halves[0].encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def one_line(text: str, most: int) -> str:
