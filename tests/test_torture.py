@@ -53,13 +53,13 @@ def test_figures_of_a_run_keep_what_is_written_by_hand(tmp_path: Path) -> None:
         "form": "long",
         "scicot": "1",
         "seed": 0,
-        "minutes": 2,
         "cores": 2,
         "parts": {"kills": kept},
     }
     page.keep(file, run)
     figures = json.loads(file.read_text())
-    assert figures == {**run, "found": [{"by": "fuzz", "fault": "x"}]}
+    parts = {"old": {}, "kills": kept}  # of an earlier run, and of this one
+    assert figures == {**run, "parts": parts, "found": [{"by": "fuzz", "fault": "x"}]}
     told = page.tables(figures)
     assert "| `merge` | 3 |" in told
     assert "**Server faults survived**: not run yet." in told

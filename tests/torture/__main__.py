@@ -7,7 +7,7 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -55,32 +55,37 @@ def main() -> int:
         folder, given.seed, given.short, given.executions, given.minutes, tuple(given.only)
     )
     began = time.monotonic()
-    results = run(names, options)
+    results = []
+    for result in run(names, options):
+        results.append(result)
+        say(f"{result.part}: {summary(result)}")
+        if given.json is not None:  # after each part: what a later one meets loses nothing
+            page.keep(given.json, figures(results, options))
+    if given.json is not None and given.json.resolve() == page.FIGURES.resolve():
+        page.write()
     seconds = time.monotonic() - began
     sys.stdout.write(f"{table(results)}\n{seconds / 60:.1f} minutes; files in {folder}\n")
-    if given.json is not None:
-        page.keep(given.json, figures(results, options, seconds))
-        if given.json.resolve() == page.FIGURES.resolve():
-            page.write()
     return 1 if any(result.broken for result in results) else 0
 
 
-def run(names: list[str], options: Options) -> list[Result]:
+def run(names: list[str], options: Options) -> Iterator[Result]:
     """The parts one after another; in the long form the fuzzing beside the others."""
-    beside = None
+    beside, start = None, time.monotonic()
     if "fuzz" in names and not options.short:
         beside = fuzz.Background(options, time.monotonic() + 60 * options.minutes)
-    results = []
     for name in names:
         if name == "fuzz" and beside is not None:
             continue
         say(f"{name} ...")
-        results.append(PARTS[name](options))
-        say(f"{name}: {summary(results[-1])}")
+        began = time.monotonic()
+        yield _timed(PARTS[name](options), began)
     if beside is not None:
-        results.insert(0, beside.result())
-        say(f"fuzz: {summary(results[0])}")
-    return results
+        yield _timed(beside.result(), start)
+
+
+def _timed(result: Result, began: float) -> Result:
+    result.minutes = round((time.monotonic() - began) / 60, 1)
+    return result
 
 
 def say(line: str) -> None:
@@ -118,18 +123,18 @@ def _told(value: Any) -> str:
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 
-def figures(results: list[Result], options: Options, seconds: float) -> dict[str, Any]:
+def figures(results: list[Result], options: Options) -> dict[str, Any]:
     return {
         "form": "short" if options.short else "long",
         "scicot": __version__,
         "seed": options.seed,
-        "minutes": round(seconds / 60, 1),
         "cores": len(os.sched_getaffinity(0))
         if hasattr(os, "sched_getaffinity")
         else os.cpu_count(),
         "parts": {
             result.part: {
                 **result.figures,
+                "minutes": result.minutes,
                 "broken": result.broken,
                 **({"skipped": result.skipped} if result.skipped else {}),
             }

@@ -10,13 +10,16 @@ DOCS = Path(__file__).parents[2] / "docs"
 PAGE, FIGURES = DOCS / "reliability.md", DOCS / "reliability.json"
 BEGIN, END = "<!-- figures, by python -m torture page -->", "<!-- end of the figures -->"
 NOT_RUN = "not run yet"
+_NO_FIGURES = ("broken", "minutes", "skipped")
 _KEPT = ("found",)  # what is written by hand beside the figures of a run
 
 
 def keep(file: Path, figures: dict[str, Any]) -> None:
-    """Put the figures of a run into a JSON file, beside what is written there by hand."""
+    """Put the figures of a run into a JSON file, beside what is written there by hand and the
+    parts that this run leaves out."""
     old = json.loads(file.read_text()) if file.exists() else {}
     own = {name: old[name] for name in _KEPT if name in old}
+    own["parts"] = {**old.get("parts", {}), **figures["parts"]}
     file.write_text(json.dumps({**figures, **own}, indent=1, ensure_ascii=False) + "\n")
 
 
@@ -43,11 +46,13 @@ def tables(figures: dict[str, Any]) -> str:
 def _run(figures: dict[str, Any]) -> str:
     if not figures.get("parts"):
         return f"`make torture`: {NOT_RUN}."
-    broken = sum(len(part.get("broken", ())) for part in figures["parts"].values())
+    parts = figures["parts"]
+    broken = sum(len(part.get("broken", ())) for part in parts.values())
+    times = ", ".join(f"{name} {part.get('minutes', '?')}" for name, part in parts.items())
     return (
         f"`make torture` of scicot {figures['scicot']}, {figures['form']} form, seed"
-        f" {figures['seed']}: {figures['minutes']} minutes on {figures['cores']} cores, {broken}"
-        " promises broken."
+        f" {figures['seed']}, {figures['cores']} cores: {broken} promises broken. Minutes of each"
+        f" part: {times}."
     )
 
 
@@ -68,7 +73,7 @@ def _faults(parts: dict[str, Any]) -> str:
 
 def _rates(parts: dict[str, Any]) -> str:
     own = parts.get("rates", {})
-    rows = [f"| {name} | {value} |" for name, value in own.items() if name != "broken"]
+    rows = [f"| {name} | {value} |" for name, value in own.items() if name not in _NO_FIGURES]
     title = "Speed under 529s at random (requests/s undisturbed, then the share of it that is left)"
     return _table(title, "server | figure", rows)
 

@@ -27,6 +27,7 @@ class Result:
     figures: dict[str, Any] = field(default_factory=dict)
     broken: list[str] = field(default_factory=list)
     skipped: str | None = None  # why the part did not run
+    minutes: float = 0.0
 
     def expect(self, holds: bool, promise: str) -> bool:
         """Record a broken promise unless it holds."""

@@ -100,7 +100,8 @@ class Mutator:
         except (ValueError, RecursionError):
             return None
         if '"@' in out:
-            out = LITERAL.sub(lambda found: LITERALS[int(found[1])], out)
+            # Modulo, as a later mutation may have changed the number.
+            out = LITERAL.sub(lambda found: LITERALS[int(found[1]) % len(LITERALS)], out)
         if self.draw.random() < 0.04:
             out = self._duplicate_key(out)
         return out.encode("utf-8", "surrogatepass")
