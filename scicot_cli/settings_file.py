@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from scicot.errors import ScicotError
+from scicot.text import one_line, whole_characters
 
 Scalar = str | bool
 Value = Scalar | list[Scalar]
@@ -31,7 +32,9 @@ def read(path: Path) -> dict[str, Value | None]:
     try:
         return _options(_loaded(text, where), where)
     except (ValueError, OverflowError) as error:  # of numbers and dates
-        reason = "a number has too many digits" if "digits" in str(error) else _one_line(error)
+        reason = (
+            "a number has too many digits" if "digits" in str(error) else one_line(str(error), 200)
+        )
         raise ScicotError(f"{where}: not YAML ({reason})") from None
 
 
@@ -48,7 +51,7 @@ def _loaded(text: str, where: str) -> Any:
                 raise ScicotError(f"{where}: nested too deeply, or of too many aliases (*NAME)")
         return yaml.safe_load(text)
     except yaml.YAMLError as error:
-        raise ScicotError(f"{where}: not YAML ({_one_line(error)})") from None
+        raise ScicotError(f"{where}: not YAML ({one_line(str(error), 200)})") from None
 
 
 def _options(values: Any, where: str) -> dict[str, Value | None]:
@@ -74,19 +77,6 @@ def _scalar(value: Any, where: str) -> Scalar:
         kind = type(value).__name__
         raise ScicotError(f"{where}: is a {kind}, not a text or a number; quote it for a text")
     text = str(value)
-    if "\0" in text or _is_broken(text):
+    if "\0" in text or whole_characters(text) != text:
         raise ScicotError(f"{where}: holds a character that no option can have")
     return text
-
-
-def _is_broken(text: str) -> bool:
-    """Whether text holds half of a character that takes two surrogates."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return True
-    return False
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:200]

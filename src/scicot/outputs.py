@@ -166,7 +166,7 @@ def check_beside(path: Path) -> None:
     """
     if os.fspath(path) == STDOUT:
         return
-    for kinds, right in ((_FILES, stat.S_ISREG), (_FOLDERS, stat.S_ISDIR)):
+    for kinds, right, noun in ((_FILES, stat.S_ISREG, "file"), (_FOLDERS, stat.S_ISDIR, "folder")):
         for kind in kinds:
             file = beside(path, kind)
             try:
@@ -174,15 +174,11 @@ def check_beside(path: Path) -> None:
             except (OSError, ValueError):  # not there, or no name at all, which opening it tells
                 continue
             if not right(mode):
-                what = "a symbolic link" if stat.S_ISLNK(mode) else f"no {_noun(right)}"
+                what = "a symbolic link" if stat.S_ISLNK(mode) else f"no {noun}"
                 raise ScicotError(
-                    f"{file}: is {what}; scicot keeps a {_noun(right)} of its own there: remove it,"
+                    f"{file}: is {what}; scicot keeps a {noun} of its own there: remove it,"
                     " or name another output"
                 )
-
-
-def _noun(right: Any) -> str:
-    return "file" if right is stat.S_ISREG else "folder"
 
 
 def own_state(path: Path) -> Row | None:
