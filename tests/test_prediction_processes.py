@@ -101,7 +101,9 @@ def test_what_another_process_cut_is_told(trained: Trained, tmp_path: Path) -> N
         out = tmp_path / f"{count}.jsonl"
         made = command(*BY_FLAG, "predict", file, *own, out, "--processes", count)
         _, said = made.communicate(timeout=300)
-        told.append(said.replace(out.name, ""))
+        lines = said.replace(out.name, "").splitlines()
+        # On a slow machine a line of progress is among them.
+        told.append("\n".join(line for line in lines if "/s" not in line))
     assert "32 rationales ran into --max-new-tokens" in told[0]
     assert told[0] == told[1]
 
