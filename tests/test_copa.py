@@ -113,3 +113,9 @@ def test_what_is_read_once_reads_the_same_again(tmp_path: Path) -> None:
     read = question(note="mine")
     written = json.loads(json.dumps(read.to_row()))
     assert Question.from_row(to_question_row(written)) == read
+
+
+def test_a_field_without_a_name_is_not_the_question() -> None:
+    row = {"premise": "It rained.", "": "cause", "choice1": "a", "choice2": "b"}
+    with pytest.raises(RowProblem):
+        to_question_row(row)

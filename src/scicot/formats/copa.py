@@ -35,12 +35,12 @@ def matches(row: Row) -> bool:
 def convert(row: Row) -> Row:
     names = _names(row)
     sentence = _sentence(row, names)
-    premise = row.get(names.get("premise", ""))
+    premise = row[names["premise"]] if "premise" in names else None
     if fields.is_blank(premise) or not isinstance(premise, str):
         if sentence is None:
             return _as_another_format(row)
         raise RowProblem('"premise" is missing or empty, which the question is about (COPA)')
-    context = row.get(names.get("context", ""))
+    context = row[names["context"]] if "context" in names else None
     if fields.is_blank(context):
         context = premise
     elif isinstance(context, str):
@@ -82,7 +82,7 @@ def _as_another_format(row: Row) -> Row:
 
 def _sentence(row: Row, names: Mapping[str, str]) -> str | None:
     """COPA's question, where the row's question is the one word that stands for it."""
-    question = row.get(names.get("question", ""))
+    question = row[names["question"]] if "question" in names else None
     return _SENTENCES.get(question.strip().lower()) if isinstance(question, str) else None
 
 
