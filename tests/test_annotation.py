@@ -315,7 +315,7 @@ def test_the_command_asks_a_real_server_and_tells_what_became_of_it(
     script = [
         failed(429, retry_after=0),
         said("Metals conduct.\nAnswer: A"),
-        failed(400, "too long"),
+        failed(400, "prompt is too long"),
     ]
     with MessagesServer(script) as server:
         outcome = scicot(

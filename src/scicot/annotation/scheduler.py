@@ -132,6 +132,9 @@ class Scheduler:
             try:
                 while ask is not None and not self._closing:
                     ask = await self._through(ask, take)
+            except BaseException:
+                self._closing = True  # at once: no other request shall leave
+                raise
             finally:
                 self._slots.release()
 
