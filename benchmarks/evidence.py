@@ -28,7 +28,7 @@ from benchmarks.exercises import write_exercises
 from benchmarks.lab import Lab, rows, side_by_side
 from scicot import GenerateSettings, TrainSettings, generate_rationales, train_rationale
 from scicot.config import AnswerAs, Keep
-from scicot.records import normalized
+from scicot.text import normalized
 
 REPOSITORY = Path(__file__).parents[1]
 KEPT = REPOSITORY / "docs" / "evidence"

@@ -1,12 +1,14 @@
 """Which failures are recorded against questions: never those of the account or the server."""
 
 import json
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from asked import all_rows, questions
+from asked import all_rows, command, questions, started
 from conftest import read_rows
 from fakes.teacher_server import Conduct, TeacherServer
 from fakes.wire import Answered
@@ -141,6 +143,28 @@ def test_what_is_set_aside_for_errors_held_back_is_free_again(tmp_path: Path) ->
             concurrency=1,
         )  # fmt: skip
     assert (summary.kept, summary.errors) == (1, 9)
+
+
+def test_a_stop_ends_a_probe_that_the_server_is_too_busy_for(tmp_path: Path) -> None:
+    source, out = questions(tmp_path / "q.jsonl", 30), tmp_path / "o.jsonl"
+    with TeacherServer() as server:
+        probed = threading.Event()
+
+        async def answered(request: dict[str, Any]) -> Answered:
+            if "is a metal" not in json.dumps(request):
+                return error(400, "odd in an unknown way")
+            probed.set()
+            return error(529, "Overloaded")
+
+        server.behaviour._message = answered  # type: ignore[method-assign]
+        process = started(command(source, out, server.url))
+        assert probed.wait(60)
+        began = time.monotonic()
+        process.terminate()
+        _, said = process.communicate(timeout=60)
+    assert process.returncode == 75, said
+    assert time.monotonic() - began < 30, "not until --max-wait"
+    assert all_rows(out) == []
 
 
 # Batches.

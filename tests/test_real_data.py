@@ -8,7 +8,7 @@ import pytest
 from conftest import SHARED, Recorder, needs_shared_data, read_rows
 
 from scicot import PredictSettings, TrainSettings, predict, train_answer, train_rationale
-from scicot.records import normalized
+from scicot.text import normalized
 
 pytestmark = needs_shared_data
 

@@ -7,8 +7,8 @@ from scicot.records import (
     Question,
     Rationale,
     RowProblem,
-    normalized,
 )
+from scicot.text import normalized
 
 ROW: dict[str, Any] = {
     "id": "q1",

@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 
 from scicot.annotation.judging import judge, repeats
 from scicot.config import GenerateSettings
-from scicot.records import Choice, Question, Rationale, normalized
+from scicot.records import Choice, Question, Rationale
 from scicot.replies import announces_answer, only_choice_named, reader
 from scicot.teachers import Reply
+from scicot.text import normalized
 
 LABELS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 FLOOR = 0.02  # seconds, below which times are too short to be compared

@@ -15,7 +15,8 @@ from pathlib import Path
 
 from scicot import jsonl
 from scicot.errors import ScicotError
-from scicot.records import Question, normalized
+from scicot.records import Question
+from scicot.text import normalized
 
 FILE = "trained_on.jsonl"
 

@@ -15,8 +15,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
-import unicodedata
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -59,9 +57,6 @@ REASONS = (
 STUDENT = "student:"
 PREDICTED = "predicted"  # the teacher of rationales that are taken from prediction rows
 PREDICTION_FIELDS = ("rationales", "prediction", "scores", "confidence", "abstained", "models")
-
-_NO_WORDS = re.compile(r"[^\w\s]+")
-_MARKS = re.compile(r"[^\w\s\x00-\x7f]{30}")  # marks in a row, which may be combining ones
 
 
 class RowProblem(ValueError):
@@ -287,15 +282,6 @@ def content_id(question: str, context: str, choices: Sequence[Choice]) -> str:
     return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
-def normalized(text: str) -> str:
-    """Text as compared when asking "is this the same question?": case, marks and spaces folded."""
-    # NFKC sorts runs of combining marks in quadratic time. A joiner after 30 ends a run, as in the
-    # stream-safe text format (UAX #15).
-    parted = text if text.isascii() else _MARKS.sub("\\g<0>\u034f", text)
-    folded = unicodedata.normalize("NFKC", parted).casefold()
-    return " ".join(_NO_WORDS.sub(" ", folded).split())
-
-
 def _mapping(row: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     value = row.get(name) or {}
     if not isinstance(value, MAPPING):
@@ -313,15 +299,6 @@ def _written(row: Mapping[str, Any], name: str) -> str:
     """A text that a model wrote. Half a character in it, as a proxy leaves that cuts a reply in the
     wrong place, becomes U+FFFD: the rest of the text is as good as ever, and was paid for."""
     return whole_characters(_given(row, name, blank=False))
-
-
-def holds_half_characters(row: Row) -> bool:
-    """Whether a text in a row that a model wrote is changed as the row is read."""
-    written = [row.get("rationale")]
-    if isinstance(row.get("rationales"), list):
-        written += row["rationales"]
-    texts = [text for text in written if isinstance(text, str) and not text.isascii()]
-    return any(whole_characters(text) != text for text in texts)
 
 
 def _given(row: Mapping[str, Any], name: str, *, blank: bool) -> str:

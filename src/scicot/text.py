@@ -1,11 +1,14 @@
-"""Text from outside made safe to store and to show: whole characters, one line."""
+"""Text from outside made safe to store, to show and to compare: whole characters, one line."""
 
 from __future__ import annotations
 
 import re
+import unicodedata
 
 _PAIR = re.compile(r"[\ud800-\udbff][\udc00-\udfff]")
 _HALVES = re.compile(r"[\ud800-\udfff]+")
+_NO_WORDS = re.compile(r"[^\w\s]+")
+_MARKS = re.compile(r"[^\w\s\x00-\x7f]{30}")  # marks in a row, which may be combining ones
 
 
 def whole_characters(text: str) -> str:
@@ -33,3 +36,12 @@ def _whole(halves: re.Match[str]) -> str:
 def one_line(text: str, most: int) -> str:
     """The text on one line, of so many characters at most."""
     return " ".join(whole_characters(text[: 4 * most]).split())[:most]
+
+
+def normalized(text: str) -> str:
+    """Text as compared when asking "is this the same question?": case, marks and spaces folded."""
+    # NFKC sorts runs of combining marks in quadratic time. A joiner after 30 ends a run, as in the
+    # stream-safe text format (UAX #15).
+    parted = text if text.isascii() else _MARKS.sub("\\g<0>\u034f", text)
+    folded = unicodedata.normalize("NFKC", parted).casefold()
+    return " ".join(_NO_WORDS.sub(" ", folded).split())

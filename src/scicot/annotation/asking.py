@@ -16,9 +16,9 @@ from scicot.records import (
     RATIONALE_FIELDS,
     Question,
     Rationale,
-    normalized,
 )
 from scicot.teachers import Request
+from scicot.text import normalized
 
 # Fields of an earlier answer to the same question, which the teacher's answer replaces.
 SUPERSEDED = (*PREDICTION_FIELDS, *RATIONALE_FIELDS, "reason", "reply", "error")

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scicot.annotation.asking import Ask
-from scicot.annotation.failures import Failed
 from scicot.annotation.plans import Plan
 from scicot.annotation.sending import Sender, looks
 from scicot.errors import ScicotError, StoppedEarly
@@ -93,7 +92,9 @@ class _Runner:
         self._taken_back = 0  # of them, canceled by somebody
         self._fetched: dict[str, int] = {}  # how often results came incomplete, by plan
         self._answered = 0  # replies in results, of this run
-        self._held: list[Failed] = []  # errors that may be the fault of their questions or not
+        self._held: list[
+            tuple[Ask, TeacherError]
+        ] = []  # errors that may be the fault of their questions or not
         self._refused: ScicotError | None = None  # why no request will be answered
 
     async def run(self) -> None:
@@ -249,8 +250,8 @@ class _Runner:
             for ask, error in self._held:
                 self._job.reject_failed(ask, error)
         elif len(self._held) == 1:
-            self._job.hold(*self._held[0])
-            await self._job.probe()
+            self._job.failures.hold(*self._held[0])
+            await self._job.failures.settle(self._job.look)
         elif self._held:
             _, error = self._held[-1]
             self._refused = StoppedEarly(

@@ -3,18 +3,22 @@
 A server's words do not always tell whether it refuses this question or every question. An error
 that is not `certain` is therefore held back. It is recorded once a request that was sent after it
 has been answered: the server does answer, so the fault lies in the question. Where no other
-request is left, or many failed in a row, the job asks a question of its own (PROBE) to find out.
+request is left, or many failed in a row, a question of our own (PROBE) is asked to find out.
 """
 
 from __future__ import annotations
 
+import asyncio
 import time
+from collections.abc import Callable
 
 from scicot.annotation.asking import Ask
+from scicot.annotation.running import Patience
+from scicot.annotation.work import Work
+from scicot.errors import ScicotError, StoppedEarly
 from scicot.records import Choice, Question
+from scicot.reporting import number_of
 from scicot.teachers import TeacherError
-
-Failed = tuple[Ask, TeacherError]
 
 # Nothing in it can be the reason why it is refused.
 PROBE = Question(
@@ -23,25 +27,79 @@ PROBE = Question(
 
 
 class Failures:
-    """The failed requests of one run."""
+    """The failed requests of one run. `reject` writes an error row, `spend` counts the dollars of a
+    probe."""
 
-    def __init__(self) -> None:
-        self.in_a_row = 0
-        self._held: list[tuple[float, Failed]] = []
+    def __init__(
+        self,
+        work: Work,
+        *,
+        reject: Callable[[Ask, TeacherError], None],
+        spend: Callable[[float], None],
+    ) -> None:
+        self._work = work
+        self._reject = reject
+        self._spend = spend
+        self._in_a_row = 0
+        self._held: list[tuple[float, Ask, TeacherError]] = []  # with the time of each
+        self._probing = asyncio.Lock()
 
-    def answer(self, sent: float) -> list[Failed]:
-        """Record that a request sent at this time (time.monotonic) was answered. Returns the held
-        errors that are older: they lie in their questions."""
-        self.in_a_row = 0
-        own = [failed for at, failed in self._held if at <= sent]
-        self._held = [(at, failed) for at, failed in self._held if at > sent]
-        return own
+    def answer(self, sent: float) -> None:
+        """A request sent at this time (time.monotonic) was answered: the held errors that are
+        older lie in their questions, and are recorded."""
+        self._in_a_row = 0
+        held, self._held = self._held, [own for own in self._held if own[0] > sent]
+        for at, ask, error in held:
+            if at <= sent:
+                self._reject(ask, error)
 
     def hold(self, ask: Ask, error: TeacherError) -> None:
-        """Keep an error that may be the fault of its question or not."""
-        self._held.append((time.monotonic(), (ask, error)))
+        """Hold an error back until `settle` or an answer tells whether it lies in its question."""
+        self._held.append((time.monotonic(), ask, error))
 
-    @property
-    def held(self) -> int:
-        """The number of errors held back."""
-        return len(self._held)
+    async def fail(self, ask: Ask, error: TeacherError, look: Callable[[], None]) -> None:
+        """Record an error, or hold it back. After --max-failures in a row the held ones are
+        settled; StoppedEarly where there are none."""
+        if error.certain:
+            self._reject(ask, error)
+        else:
+            self.hold(ask, error)
+        self._in_a_row += 1
+        if self._in_a_row < self._work.settings.max_failures:
+            return
+        if self._held:
+            await self.settle(look)
+        else:
+            raise StoppedEarly(
+                f"{self._work.teacher.name}: {number_of(self._in_a_row, 'request')} in a row failed"
+                f" (the last: {error}); fix the cause, and the same command with --retry-rejected"
+                " asks them again"
+            )
+
+    async def settle(self, look: Callable[[], None]) -> None:
+        """Ask the probe where errors are held back, and record them if it is answered.
+
+        Raises ScicotError, and records nothing, where the probe is refused as well; StoppedEarly
+        where that cannot be found out now. `look` raises what stops the work.
+        """
+        async with self._probing:
+            if not self._held:
+                return
+            revealed = self._work.settings.reveal_answer == "always"
+            request = self._work.asking.of(PROBE, 0, revealed=revealed).request
+            budget = self._work.budget
+            budget.reserve(request)
+            try:
+                patience = Patience(self._work.settings.max_wait, look)
+                reply = await patience.call(lambda: self._work.teacher.ask(request))
+            except TeacherError as error:
+                refused = number_of(len(self._held), "question")
+                raise ScicotError(
+                    f"{self._work.teacher.name}: refuses {refused} in the same way as any other"
+                    f" ({error}); nothing is recorded against them: fix the cause, and the same"
+                    " command asks again"
+                ) from None
+            finally:
+                budget.release(request)
+            self._spend(budget.pay(request, reply) or 0.0)
+            self.answer(time.monotonic())

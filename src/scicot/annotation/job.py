@@ -15,18 +15,18 @@ from typing import Any
 from scicot import sources
 from scicot.annotation import batches
 from scicot.annotation.asking import MISSING, Ask
-from scicot.annotation.failures import PROBE, Failures
+from scicot.annotation.failures import Failures
 from scicot.annotation.ledger import COST, REJECTED, Ledger, open_ledger
-from scicot.annotation.running import complete, patiently
+from scicot.annotation.running import complete
 from scicot.annotation.scheduler import Scheduler
 from scicot.annotation.verdict import Verdict, verdict_on
 from scicot.annotation.watermark import Watermark
 from scicot.annotation.work import COMMAND, Work, prepare
 from scicot.config import GenerateSettings
-from scicot.errors import ScicotError, StoppedEarly
+from scicot.errors import StoppedEarly
 from scicot.outputs import Output, check_beside, open_output
 from scicot.records import Rationale
-from scicot.reporting import LogReporter, Reporter, Task, number_of, some_of
+from scicot.reporting import LogReporter, Reporter, Task, some_of
 from scicot.teachers import Reply, Teacher, TeacherError
 
 _SHORT = 20_000  # characters that are judged faster than a thread is started for it
@@ -124,8 +124,8 @@ class Job:
         self._task = task
         self._watermark = Watermark(work.rows, ledger, work.settings)
         self._first_pass = True
-        self._failures = Failures()
-        self._probing = asyncio.Lock()
+        self.failures = Failures(work, reject=self.reject_failed, spend=self._spend)
+        self._stopping = False
         # Samples of one question are judged one after the other, as each is compared with those
         # that were kept before it.
         self._judging = asyncio.Lock()
@@ -155,7 +155,7 @@ class Job:
             blocking=not rows.rereadable,
         )
         await scheduler.run(self._afforded(asks), self.take)
-        await self.probe()
+        await self.failures.settle(self.look)
 
     def wanted(self) -> Iterator[Ask | None]:
         """What is still to be asked; None now and then, for others to have a turn."""
@@ -195,12 +195,12 @@ class Job:
         """Write what came of a request that left at this time; what is to be asked next because of
         it, if anything."""
         if isinstance(outcome, Reply):
-            self._answered(sent)
+            self.failures.answer(sent)
             further = await self.enter(ask, outcome)
         else:
             further = None
             self.work.budget.release(ask.request)
-            await self._failed(ask, outcome)
+            await self.failures.fail(ask, outcome, self._end_if_stopping)
         if further is not None:
             try:
                 self.work.budget.reserve(further.request)
@@ -208,62 +208,6 @@ class Job:
                 self._short = short
                 return None
         return further
-
-    def _answered(self, sent: float) -> None:
-        for failed in self._failures.answer(sent):
-            self.reject_failed(*failed)
-
-    async def _failed(self, ask: Ask, error: TeacherError) -> None:
-        """Record an error, or hold it back; StoppedEarly after too many in a row."""
-        failures, most = self._failures, self.work.settings.max_failures
-        failures.in_a_row += 1
-        if error.certain:
-            self.reject_failed(ask, error)
-        else:
-            failures.hold(ask, error)
-        if failures.in_a_row < most:
-            return
-        if failures.held:
-            await self.probe()
-        else:
-            raise StoppedEarly(
-                f"{self.work.teacher.name}: {number_of(failures.in_a_row, 'request')} in a row"
-                f" failed (the last: {error}); mend the cause, and the same command with"
-                " --retry-rejected asks them again"
-            )
-
-    def hold(self, ask: Ask, error: TeacherError) -> None:
-        """Keep an error of which `probe` will tell whether it is the fault of its question."""
-        self._failures.hold(ask, error)
-
-    async def probe(self) -> None:
-        """Where errors are held back, find out whether the server answers anything, and record them
-        if it does.
-
-        Raises ScicotError, and records nothing, where it refuses a question of our own as well;
-        StoppedEarly where that cannot be found out now.
-        """
-        async with self._probing:
-            if not self._failures.held:
-                return
-            revealed = self.work.settings.reveal_answer == "always"
-            ask = self.work.asking.of(PROBE, 0, revealed=revealed)
-            self.work.budget.reserve(ask.request)
-            try:
-                reply = await patiently(
-                    lambda: self.work.teacher.ask(ask.request), self.work.settings.max_wait
-                )
-            except TeacherError as error:
-                refused = number_of(self._failures.held, "question")
-                raise ScicotError(
-                    f"{self.work.teacher.name}: refuses {refused} in the same way as any other"
-                    f" ({error}); nothing is recorded against them:"
-                    " mend the cause, and the same command asks again"
-                ) from None
-            finally:
-                self.work.budget.release(ask.request)
-            self.ledger.spent += self.work.budget.pay(ask.request, reply) or 0.0
-            self._answered(time.monotonic())
 
     def reject_failed(self, ask: Ask, error: TeacherError) -> None:
         """Write the row of a question that cannot be answered."""
@@ -333,7 +277,22 @@ class Job:
         figures["tokens"] = f"{sum(self.summary.tokens.values()):,}"
         if self.summary.cost is not None:
             figures["dollars"] = f"{self.summary.cost:.2f}"
-        self._task.advance(steps, **figures)
+        try:
+            self._task.advance(steps, **figures)
+        except BaseException:
+            self._stopping = True
+            raise
+
+    def _end_if_stopping(self) -> None:
+        """Like `look`, where the request to stop has already been raised elsewhere."""
+        if self._stopping:
+            raise StoppedEarly("stopped before it was found out why requests fail")
+
+    def _spend(self, cost: float) -> None:
+        """Count dollars for which there is no row."""
+        if self.summary.cost is not None:
+            self.summary.cost += cost
+        self.ledger.spent += cost
 
     def _speed(self, now: float) -> str:
         """Rows a second, over the last seconds."""

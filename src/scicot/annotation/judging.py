@@ -7,10 +7,11 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from scicot.config import GenerateSettings
-from scicot.records import Rationale, normalized
+from scicot.records import Rationale
 from scicot.replies import ParsedReply, is_refusal, read_reply
 from scicot.rouge import rouge_l
 from scicot.teachers import Reply
+from scicot.text import normalized
 
 # Two samples of one question that share so much (ROUGE-L F1) teach the same.
 NEAR_DUPLICATE = 0.9

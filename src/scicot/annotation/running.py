@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -13,6 +14,7 @@ from scicot.teachers import TeacherBusy
 from scicot.teachers.limits import LONGEST
 
 _HOUR = 3600.0
+_SLICE = 0.1  # seconds between two looks at whether the work is to stop
 
 T = TypeVar("T")
 
@@ -36,30 +38,50 @@ def _wait(seconds: float) -> str:
 
 
 class Patience:
-    """Exponential backoff for one call while the server is busy, `most` seconds in all."""
+    """Calls to a server, repeated with exponential backoff while it is busy, `most` seconds in all.
 
-    def __init__(self, most: float, sleep: Callable[[float], Awaitable[None]]) -> None:
+    `look` is called ten times a second, during a call too, and raises what stops the work.
+    """
+
+    def __init__(self, most: float, look: Callable[[], None]) -> None:
         self._most = most
-        self.sleep = sleep
+        self._look = look
         self._waited, self._delay = 0.0, 0.5
 
+    async def call(self, call: Callable[[], Awaitable[T]]) -> T:
+        """The result of the first call that the server is not too busy for."""
+        while True:
+            try:
+                return await self._watched(call())
+            except TeacherBusy as busy:
+                await self.wait(busy)
+
     async def wait(self, busy: TeacherBusy) -> None:
+        """Wait before the next call; StoppedEarly where that would exceed the time limit."""
         seconds = max(busy.retry_after or 0.0, self._delay)
         self._waited += seconds
         self._delay = min(2 * self._delay, 60.0)
         if self._waited > self._most:
             raise out_of_patience(str(busy), seconds, self._most)
-        await self.sleep(seconds)
+        await sleep(seconds, self._look)
 
-
-async def patiently(call: Callable[[], Awaitable[T]], most: float) -> T:
-    """The result of a call that is repeated while the server is busy, for `most` seconds in all."""
-    patience = Patience(most, asyncio.sleep)
-    while True:
+    async def _watched(self, call: Awaitable[T]) -> T:
+        task = asyncio.ensure_future(call)
         try:
-            return await call()
-        except TeacherBusy as busy:
-            await patience.wait(busy)
+            while not task.done():
+                await asyncio.wait([task], timeout=_SLICE)
+                self._look()
+            return task.result()
+        finally:
+            task.cancel()
+
+
+async def sleep(seconds: float, look: Callable[[], None]) -> None:
+    """Sleep, unless `look` raises what stops the work."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        look()
+        await asyncio.sleep(min(_SLICE, seconds))
 
 
 def complete(work: Coroutine[Any, Any, T]) -> T:

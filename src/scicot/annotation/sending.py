@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
@@ -11,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from scicot.annotation.plans import Plan
-from scicot.annotation.running import Patience
+from scicot.annotation.running import Patience, sleep
 from scicot.errors import ScicotError
 from scicot.reporting import number_of
 from scicot.teachers import BatchNotFound, TeacherBusy, TeacherError
@@ -25,7 +23,6 @@ T = TypeVar("T")
 LOOKS = (1.0, 60.0)  # seconds between the first two looks at a batch, and between later ones
 LISTED = 30.0  # seconds until a new batch is assumed to be in the server's list
 _CLOCKS = timedelta(minutes=10)  # by which the server's clock may be behind ours
-_SLICE = 0.1  # seconds between two looks at whether the work is to stop
 
 
 class Sender:
@@ -61,7 +58,7 @@ class Sender:
         requests = [
             self._api.encoded(plan.custom_id(line), ask.request) for line, ask in enumerate(asks)
         ]
-        patience = Patience(self._job.work.settings.max_wait, self.sleep)
+        patience = self._patience()
         while True:
             plan = plan.beginning()
             try:
@@ -143,29 +140,13 @@ class Sender:
 
     async def patiently(self, call: Callable[[], Awaitable[T]]) -> T:
         """The result of a call that is repeated while the server is busy."""
-        patience = Patience(self._job.work.settings.max_wait, self.sleep)
-        while True:
-            try:
-                return await self._watched(call())
-            except TeacherBusy as busy:
-                await patience.wait(busy)
-
-    async def _watched(self, call: Awaitable[T]) -> T:
-        """The result of one call, unless the work is to stop before it comes."""
-        task = asyncio.ensure_future(call)
-        try:
-            while not task.done():
-                await asyncio.wait([task], timeout=_SLICE)
-                self._job.look()
-            return task.result()
-        finally:
-            task.cancel()
+        return await self._patience().call(call)
 
     async def sleep(self, seconds: float) -> None:
-        until = time.monotonic() + seconds
-        while time.monotonic() < until:
-            self._job.look()
-            await asyncio.sleep(min(_SLICE, seconds))
+        await sleep(seconds, self._job.look)
+
+    def _patience(self) -> Patience:
+        return Patience(self._job.work.settings.max_wait, self._job.look)
 
 
 def _began(plan: Plan) -> datetime:

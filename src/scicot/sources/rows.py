@@ -15,13 +15,13 @@ from scicot.formats import NotText, to_question_row
 from scicot.records import (
     Row,
     RowProblem,
-    holds_half_characters,
 )
 from scicot.reporting import Muted, Reporter, number_of
 from scicot.sources.arrival import Arrival
 from scicot.sources.gold import GoldTally, NeedsGold
 from scicot.sources.places import Source, display_name, is_rereadable, located_rows
 from scicot.sources.prefix import Prefix
+from scicot.text import whole_characters
 
 T = TypeVar("T")
 
@@ -219,7 +219,7 @@ class Rows(Generic[T]):
         if len(set(texts)) < len(texts):
             counts.twins += 1
             counts.first_twins = counts.first_twins or where
-        if holds_half_characters(question_row):
+        if _holds_half_characters(question_row):
             counts.mended += 1
             counts.first_mended = counts.first_mended or where
         if counts.gold is not None:
@@ -276,3 +276,12 @@ def _why_empty(name: str, counts: Counts) -> str:
     return (
         f"{name}: holds no rows" + (" that can be used: " if reasons else "") + ", ".join(reasons)
     )
+
+
+def _holds_half_characters(row: Row) -> bool:
+    """Whether a text in a row that a model wrote is changed as the row is read."""
+    written = [row.get("rationale")]
+    if isinstance(row.get("rationales"), list):
+        written += row["rationales"]
+    texts = [text for text in written if isinstance(text, str) and not text.isascii()]
+    return any(whole_characters(text) != text for text in texts)
