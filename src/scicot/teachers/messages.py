@@ -174,7 +174,7 @@ def _check_url(url: str) -> None:
         raise ScicotError(f"--base-url {_without_password(url)!r}: {_ADDRESS}")
 
 
-_ADDRESS = "give the server as http://HOST:PORT"
+_ADDRESS = "give the server as http://HOST:PORT, the port from 1 to 65535"
 
 
 def _without_password(url: str) -> str:
