@@ -5,11 +5,12 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: help install quickstart test check format docs bench evidence torture audit clean
+.PHONY: help install quickstart test test-gpu check format docs bench evidence torture audit clean
 
 help:
 	@echo "make quickstart   the whole road on the embedded example (SEED=0), about 2 minutes"
-	@echo "make test         all tests"
+	@echo "make test         all tests, on the CPU"
+	@echo "make test-gpu     the tests that need a GPU"
 	@echo "make check        lint, formatting, types, import layers"
 	@echo "make bench        what the README's figures come from"
 	@echo "make torture      kills, server faults, full disks and fuzzing, 30 minutes on two cores"
@@ -31,6 +32,9 @@ quickstart: $(INSTALLED)
 test: $(INSTALLED)
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
+test-gpu: $(INSTALLED)
+	SCICOT_TEST_GPU=1 $(BIN)/python -m pytest -m cuda
+
 check: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -43,6 +47,7 @@ format: $(INSTALLED)
 
 docs: $(INSTALLED)
 	$(BIN)/python docs/render_commands.py
+	$(BIN)/python docs/render_architecture.py
 
 bench: $(INSTALLED)
 	$(BIN)/python -m benchmarks

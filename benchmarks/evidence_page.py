@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.evidence import SETS
+from benchmarks.evidence_sets import SETS
 from benchmarks.intervals import Floats, interval
 from scicot.statistics import bootstrap
 

@@ -16,9 +16,10 @@ from typing import Any
 import numpy as np
 
 from scicot import PredictSettings, TrainSettings, predict, train_answer
+from scicot.decoding.engine import Decoding
+from scicot.decoding.engine_spec import EngineRequest
 from scicot.records import Question, Rationale
 from scicot.stages import answer_input, answer_target
-from scicot.students.base import Decoding
 from scicot.students.runs import Run
 
 
@@ -78,7 +79,7 @@ class Lab:
         if name in self.results["right"]:
             return
         model = Run.at(run)
-        student = model.load(batch_size=64, device="cpu", precision="fp32")
+        student = model.load(EngineRequest(precision="fp32", device="cpu"))
         asked = [Rationale.from_row(row) for row in rows(questions)]
         inputs = [answer_input(row.question, row.rationale, model.stage) for row in asked]
         written = student.generate(inputs, Decoding(self.base.max_target_tokens))

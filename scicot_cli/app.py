@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 
 from scicot.errors import ScicotError, StoppedEarly, no_room
 from scicot.processes import StoppedByAnother, count, rank
+from scicot.stop_request import stop
 from scicot.version import __version__
 from scicot_cli import console, signals
 from scicot_cli.evaluate import evaluate
@@ -64,9 +65,9 @@ class _Commands(TyperGroup):
 def _told(error: BaseException, command: str | None) -> int | None:
     """Say in a line what has ended a command; its exit code, or None for a bug, which keeps its
     traceback."""
-    if signals.stop.wish is not None:
+    if stop.pending is not None:
         # Libraries turn an interrupt of their import into errors of their own.
-        return _stopped(signals.stop.wish)
+        return _stopped(stop.pending)
     if isinstance(error, KeyboardInterrupt):
         return _stopped(error)
     if isinstance(error, ScicotError):

@@ -9,7 +9,7 @@ import threading
 import time
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import IO, TYPE_CHECKING
 
 from rich.console import Console
@@ -17,7 +17,7 @@ from rich.markup import escape
 
 from scicot.processes import rank
 from scicot.reporting import Reporter, Task
-from scicot_cli.signals import stop
+from scicot.stop_request import stop
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -58,13 +58,8 @@ class _ConsoleReporter:
     def warn(self, message: str) -> None:
         _print(f"[yellow]warning:[/] {escape(message)}")
 
-    @contextmanager
-    def stops_deferred(self) -> Iterator[None]:
-        before, stop.deferred = stop.deferred, True
-        try:
-            yield
-        finally:
-            stop.deferred = before
+    def stops_deferred(self) -> AbstractContextManager[None]:
+        return stop.deferring()
 
     @contextmanager
     def task(self, description: str, total: int | None = None) -> Iterator[Task]:

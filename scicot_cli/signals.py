@@ -30,27 +30,6 @@ class Terminated(KeyboardInterrupt):
     it for a trouble of its own."""
 
 
-class Stop:
-    """A requested stop. It is stored as well as raised, since Python discards exceptions that are
-    raised in destructors; the next check() raises it again."""
-
-    wish: KeyboardInterrupt | None = None
-    deferred = False
-
-    def ask(self, wish: KeyboardInterrupt) -> None:
-        impatient = self.wish is not None
-        self.wish = wish
-        if not self.deferred or impatient:
-            raise wish
-
-    def check(self) -> None:
-        if self.wish is not None:
-            raise self.wish
-
-
-stop = Stop()
-
-
 def end_at_once() -> None:
     """From now on, until a command begins, signals end the process."""
     for number in _NUMBERS:
@@ -96,7 +75,9 @@ def message(*, terminated: bool) -> str:
 
 
 def _ask(number: int, frame: FrameType | None) -> None:
-    stop.ask(KeyboardInterrupt() if number == signal.SIGINT else Terminated())
+    from scicot.stop_request import stop  # loaded since the command began
+
+    stop.request(KeyboardInterrupt() if number == signal.SIGINT else Terminated())
 
 
 def _end(number: int, frame: FrameType | None) -> None:
@@ -111,6 +92,6 @@ def _end(number: int, frame: FrameType | None) -> None:
 
 def _unraisable(ignored: Any) -> None:
     """Python's report of an exception that it has to ignore, unless it is a signal's: that is kept
-    in `stop`."""
+    in `stop_request.stop`."""
     if not isinstance(ignored.exc_value, KeyboardInterrupt):
         sys.__unraisablehook__(ignored)

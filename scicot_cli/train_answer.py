@@ -110,7 +110,7 @@ def train_answer(
     settings = own.train_settings(locals())
     if no_rationale and method not in ("two-stage", "direct"):
         raise ScicotError(f"--no-rationale and --method {method}: give one of the two")
-    from scicot.training.jobs import train_answer as train
+    from scicot.training.job import train_answer as train
 
     manifest = train(
         rationales,

@@ -68,7 +68,7 @@ def train_rationale(
     """
     reporter = console.reporter(quiet=quiet, verbose=verbose)
     settings = own.train_settings(locals())
-    from scicot.training.jobs import train_rationale as train
+    from scicot.training.job import train_rationale as train
 
     manifest = train(
         rationales,

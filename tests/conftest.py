@@ -16,7 +16,8 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TRANSFORMERS_VERBOSITY"] = "error"
 os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
 os.environ["OMP_NUM_THREADS"] = "1"  # two workers with two threads each get in each other's way
-os.environ["CUDA_VISIBLE_DEVICES"] = ""
+if "SCICOT_TEST_GPU" not in os.environ:  # `make test-gpu`; otherwise tests run on CPUs everywhere
+    os.environ["CUDA_VISIBLE_DEVICES"] = ""
 
 from scicot import jsonl
 

@@ -9,11 +9,12 @@ import pytest
 from conftest import SHARED, Trained, needs_shared_data, read_rows, world_rows, write_rows
 
 from scicot import PredictSettings, TrainSettings, predict, train_answer
+from scicot.decoding.engine import Decoding
+from scicot.decoding.engine_spec import EngineRequest
+from scicot.decoding.transformers_engine import TransformersEngine
 from scicot.records import Question
 from scicot.stages import Stage, answer_input
 from scicot.students.answering import answer_of, averaged, choice_scores, softmax, vote_of
-from scicot.students.base import Decoding
-from scicot.students.engines.transformers_engine import TransformersEngine
 from scicot.students.loading import load_student
 
 LABELS = {
@@ -61,7 +62,9 @@ def questions() -> list[tuple[Question, str | None]]:
 def assert_like_the_reference(directory: Path) -> None:
     asked = questions()
     student = load_student(
-        directory, max_source_tokens=512, batch_size=7, precision="fp32", device="cpu"
+        directory,
+        EngineRequest(precision="fp32", device="cpu", batch_size=7),
+        max_source_tokens=512,
     )
     scores = choice_scores(
         student, Stage.ANSWER, [q for q, _ in asked], [text for _, text in asked], "label"
@@ -111,7 +114,7 @@ def test_a_student_of_texts_is_scored_by_texts_per_token(
     predict(
         file, out, answer_model=run, settings=PredictSettings(device="cpu", rationale_from=given)
     )
-    student = load_student(run, max_source_tokens=512, batch_size=1, device="cpu")
+    student = load_student(run, EngineRequest(device="cpu", batch_size=1), max_source_tokens=512)
     for row in read_rows(out):
         assert row["models"]["scoring"] == "text"
         question = Question.from_row(row)
@@ -198,13 +201,13 @@ def test_where_memory_does_not_suffice_a_batch_is_halved(
     import torch
 
     from scicot import ScicotError
-    from scicot.students.engines.t5.model import Decoder
+    from scicot.models.native.t5 import Decoder
 
     kind, name = {"torch": (Decoder, "__call__"), "transformers": (TransformersEngine, "_written")}[
         engine
     ]
     student = load_student(
-        trained.rationale, max_source_tokens=64, batch_size=8, engine=engine, device="cpu"
+        trained.rationale, EngineRequest(engine, device="cpu", batch_size=8), max_source_tokens=64
     )
     inputs = [answer_input(question) for question, _ in questions()[::2]]
     whole = student.generate(inputs, Decoding(6))

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scicot.students.batches import batches
+from scicot.decoding.length_batches import length_batches
 
 LENGTHS = st.lists(st.tuples(st.integers(1, 60), st.integers(1, 40)), max_size=50)
 
@@ -13,7 +13,7 @@ def test_a_batch_keeps_within_its_budget_when_padded(
     def fits(rows: int, read: int, written: int) -> bool:
         return rows <= size and rows * (read + written) <= tokens
 
-    parts = list(batches(lengths, fits))
+    parts = list(length_batches(lengths, fits))
     assert sorted(place for part in parts for place in part) == list(range(len(lengths)))
     for part in parts:
         read, written = (max(lengths[place][side] for place in part) for side in (0, 1))
@@ -22,4 +22,4 @@ def test_a_batch_keeps_within_its_budget_when_padded(
 
 def test_the_longest_come_first_and_equals_in_their_order() -> None:
     lengths = [(5, 1), (9, 2), (5, 1), (9, 3)]
-    assert list(batches(lengths, lambda rows, *_: rows <= 3)) == [[3, 1, 0], [2]]
+    assert list(length_batches(lengths, lambda rows, *_: rows <= 3)) == [[3, 1, 0], [2]]

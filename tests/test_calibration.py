@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize_scalar
 
-from scicot.calibration import MOST, fit_temperature
+from scicot.temperature_scaling import MOST, fit_temperature
 
 
 def drawn(count: int, temperature: float, seed: int = 0) -> tuple[list[list[float]], list[int]]:

@@ -243,12 +243,12 @@ def test_a_signal_that_python_swallows_is_raised_by_the_next_step() -> None:
     with console.reporter(quiet=True).task("x") as task:
         task.advance()
         with contextlib.suppress(KeyboardInterrupt):  # as Python does in a destructor
-            console.stop.ask(KeyboardInterrupt())
+            console.stop.request(KeyboardInterrupt())
         try:
             with pytest.raises(KeyboardInterrupt):
                 task.advance()
         finally:
-            console.stop.wish = None
+            console.stop.pending = None
 
 
 def test_training_puts_off_a_signal_to_the_end_of_a_step() -> None:
@@ -257,13 +257,13 @@ def test_training_puts_off_a_signal_to_the_end_of_a_step() -> None:
     reporter = console.reporter(quiet=True)
     try:
         with reporter.task("x") as task, reporter.stops_deferred():
-            console.stop.ask(KeyboardInterrupt())
+            console.stop.request(KeyboardInterrupt())
             with pytest.raises(KeyboardInterrupt):
                 task.advance()
             with pytest.raises(KeyboardInterrupt):
-                console.stop.ask(KeyboardInterrupt())
+                console.stop.request(KeyboardInterrupt())
     finally:
-        console.stop.wish = None
+        console.stop.pending = None
 
 
 def test_quiet_says_nothing_but_warnings(scicot: Any, trained: Trained, tmp_path: Path) -> None:

@@ -10,7 +10,8 @@ from conftest import Recorder, lines
 from scicot.errors import InvalidRow
 from scicot.formats import to_question_row
 from scicot.prompts import build_prompt
-from scicot.records import Question, RowProblem
+from scicot.records import Question
+from scicot.row_fields import RowProblem
 from scicot.sources import questions
 
 COPA: dict[str, Any] = {

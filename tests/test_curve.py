@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scicot.training.curve import loss_curve
+from scicot.training.loss_plot import loss_plot
 
 Log = list[dict[str, Any]]
 
@@ -27,7 +27,7 @@ LOG: Log = [
 
 
 def drawn(log: Log, title: str = "a run") -> ElementTree.Element:
-    return ElementTree.fromstring(loss_curve(log, title))
+    return ElementTree.fromstring(loss_plot(log, title))
 
 
 def lines(picture: ElementTree.Element) -> dict[str, list[tuple[float, float]]]:

@@ -22,13 +22,37 @@ def schema(name: str) -> dict[str, Any]:
     return found
 
 
-def test_commands_md_is_the_help_of_today() -> None:
-    spec = importlib.util.spec_from_file_location("render", DOCS / "render_commands.py")
+def rendering(name: str) -> Any:
+    """A script of docs/ as a module."""
+    spec = importlib.util.spec_from_file_location(name, DOCS / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
+    return module
+
+
+def test_commands_md_is_the_help_of_today() -> None:
+    module = rendering("render_commands")
     assert module.PAGE.read_text() == module.render(), "run `make docs`"
+
+
+def test_the_architecture_page_draws_the_imports_of_today() -> None:
+    module = rendering("render_architecture")
+    assert module.PAGE.read_text() == module.page(), "run `make docs`"
+    assert "scicot_cli --> prediction" in module.render()
+
+
+def test_the_architecture_page_names_every_module() -> None:
+    """Each module is named on the page, whole or by its package's list."""
+    page = (DOCS / "architecture.md").read_text()
+    package = REPOSITORY / "src" / "scicot"
+    named = set(re.findall(r"\w+", page))
+    listed = ("annotation", "prediction", "training", "decoding", "models", "students", "teachers")
+    for folder in listed:
+        for file in (package / folder).rglob("*.py"):
+            if file.stem != "__init__" and file.parent.name != "kernels":
+                assert file.stem in named, f"{folder}/{file.name} is not on the architecture page"
 
 
 def test_rows_fit_their_schemas(trained: Trained, tmp_path: Path) -> None:

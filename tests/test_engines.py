@@ -9,9 +9,9 @@ import pytest
 from conftest import SHARED, needs_shared_data, read_rows
 
 from scicot import ScicotError
-from scicot.students.base import Decoding, Ids
-from scicot.students.engines.choice import Wish
-from scicot.students.loading import choose
+from scicot.decoding.engine import Decoding, Ids
+from scicot.decoding.engine_spec import EngineRequest
+from scicot.students.loading import choose_engine
 
 WORDS = 300
 SHAPE = {
@@ -70,10 +70,10 @@ def test_the_same_texts_and_scores_as_transformers(
 
     if compiled:
         pytest.importorskip("numba")
-    monkeypatch.setattr("scicot.students.engines.t5.kernels.HERE", compiled)
+    monkeypatch.setattr("scicot.models.native.kernels.HERE", compiled)
 
-    from scicot.students.engines.torch_engine import TorchEngine
-    from scicot.students.engines.transformers_engine import TransformersEngine
+    from scicot.decoding.native_engine import NativeEngine
+    from scicot.decoding.transformers_engine import TransformersEngine
 
     own = model(kind)
     reference = TransformersEngine(own, batch_size=8)
@@ -83,7 +83,7 @@ def test_the_same_texts_and_scores_as_transformers(
     assert len({tuple(text) for own in texts for text in own}) > 40
     scores = values(reference.score(sources(), targets()))
     for size, tokens in ((1, None), (5, 300), (64, None)):
-        engine = TorchEngine(own, torch.float32, batch_size=size, batch_tokens=tokens)
+        engine = NativeEngine(own, torch.float32, batch_size=size, batch_tokens=tokens)
         assert engine.generate(sources(), draws, decoding) == texts
         assert values(engine.score(sources(), targets())) == pytest.approx(scores, abs=2e-3)
     assert engine.generate([], [], decoding) == engine.score([], []) == []
@@ -93,22 +93,22 @@ def test_the_same_texts_and_scores_as_transformers(
 def test_drafts_change_no_text(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     import torch
 
-    from scicot.students.engines.t5.drafts import Drafts
-    from scicot.students.engines.torch_engine import TorchEngine
+    from scicot.decoding.native_engine import NativeEngine
+    from scicot.decoding.prompt_lookup import PromptLookup
 
     own = model(kind)
     asked = sources(12)
-    endless = TorchEngine(own, torch.float32, batch_size=16)
+    endless = NativeEngine(own, torch.float32, batch_size=16)
     for (text,) in endless.generate(asked, [[None]] * 12, Decoding(70)):
         own.config.eos_token_id = text[50]
-    engine = TorchEngine(own, torch.float32, batch_size=16)
+    engine = NativeEngine(own, torch.float32, batch_size=16)
     together = engine.generate(asked, [[None]] * 12, Decoding(70))
     assert max(len(text) for (text,) in together) == 70
     assert min(len(text) for (text,) in together) < 70
     dice, drafted = random.Random(0), []
     for source, (text,) in zip(asked, together, strict=True):
 
-        def next_(self: Drafts, written: Ids, most: int, text: Ids = text) -> Ids:
+        def next_(self: PromptLookup, written: Ids, most: int, text: Ids = text) -> Ids:
             assert written == text[: len(written)]
             draft = text[len(written) : len(written) + dice.randrange(7)]
             if draft and dice.random() < 0.5:  # wrong from some place on
@@ -116,15 +116,15 @@ def test_drafts_change_no_text(kind: str, monkeypatch: pytest.MonkeyPatch) -> No
             drafted.append(len(draft[:most]))
             return draft[:most]
 
-        monkeypatch.setattr(Drafts, "next", next_)
+        monkeypatch.setattr(PromptLookup, "next", next_)
         assert engine.generate([source], [[None]], Decoding(70)) == [[text]]
     assert len(drafted) < sum(len(text) for (text,) in together) / 1.5
 
 
 def test_what_is_drafted() -> None:
-    from scicot.students.engines.t5.drafts import Drafts
+    from scicot.decoding.prompt_lookup import PromptLookup
 
-    drafts = Drafts([5, 6, 7, 8, 9, 10, 11, 12, 5, 6, 9, 1])
+    drafts = PromptLookup([5, 6, 7, 8, 9, 10, 11, 12, 5, 6, 9, 1])
     assert drafts.next([5], 9) == drafts.next([8, 7], 9) == drafts.next([6, 9], 9) == []
     assert drafts.next([5, 6], 9) == [9]  # the last time that they came
     assert drafts.next([2, 6, 7], 9) == [8, 9, 10, 11, 12]
@@ -142,8 +142,8 @@ def test_the_same_tokens_for_500_questions() -> None:
     import torch
     import transformers
 
-    from scicot.students.engines.torch_engine import TorchEngine
-    from scicot.students.engines.transformers_engine import TransformersEngine
+    from scicot.decoding.native_engine import NativeEngine
+    from scicot.decoding.transformers_engine import TransformersEngine
 
     tokenizer = transformers.T5Tokenizer.from_pretrained(str(SHARED / "t5_tokenizer"))
     rows = read_rows(SHARED / "entailmentbank.train.jsonl")[:500]
@@ -156,7 +156,7 @@ def test_the_same_tokens_for_500_questions() -> None:
     for weight in own.parameters():
         weight.data.mul_(2 if weight.dim() > 1 else 1)
     reference = TransformersEngine(own, batch_size=100)
-    engine = TorchEngine(own, torch.float32, batch_size=256)
+    engine = NativeEngine(own, torch.float32, batch_size=256)
     draws: list[list[int | None]] = [[None]] * 500
     wanted = reference.generate(asked, draws, Decoding(24))
     assert len({tuple(text) for (text,) in wanted}) > 250
@@ -176,15 +176,15 @@ def test_less_precision_scores_nearly_alike(
 
     if compiled:
         pytest.importorskip("numba")
-    monkeypatch.setattr("scicot.students.engines.t5.kernels.HERE", compiled)
+    monkeypatch.setattr("scicot.models.native.kernels.HERE", compiled)
 
-    from scicot.students.engines.torch_engine import TorchEngine
+    from scicot.decoding.native_engine import NativeEngine
 
     own = model(kind)
     for weight in own.parameters():
         weight.data.mul_(0.4 if weight.dim() > 1 else 1)
     exact, rounded = (
-        TorchEngine(own, kind, batch_size=16) for kind in (torch.float32, getattr(torch, half))
+        NativeEngine(own, kind, batch_size=16) for kind in (torch.float32, getattr(torch, half))
     )
     wanted, found = (values(one.score(sources(), targets())) for one in (exact, rounded))
     assert found != wanted
@@ -197,31 +197,31 @@ def test_less_precision_scores_nearly_alike(
 def test_fp32_decides_which_token_is_the_likeliest(words: int) -> None:
     import torch
 
-    from scicot.students.engines.t5.output import Output
+    from scicot.models.native.lm_head import LMHead
 
     torch.manual_seed(0)
     weight, states = torch.randn(words, 32), torch.randn(2000, 32)
     wanted = (states @ weight.T).argmax(-1)
     for kind in (torch.float32, torch.bfloat16, torch.int8):
-        assert torch.equal(Output(weight, kind, torch.ones(32)).likeliest(states), wanted)
+        assert torch.equal(LMHead(weight, kind, torch.ones(32)).likeliest(states), wanted)
 
 
 def test_scoring_goes_on_with_less_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     import torch
 
-    from scicot.students.engines.t5.output import Output
-    from scicot.students.engines.torch_engine import TorchEngine
+    from scicot.decoding.native_engine import NativeEngine
+    from scicot.models.native.lm_head import LMHead
 
-    engine = TorchEngine(model("t5"), torch.float32, batch_size=8)
+    engine = NativeEngine(model("t5"), torch.float32, batch_size=8)
     wanted = values(engine.score(sources(), targets()))
-    plain = Output.logits
+    plain = LMHead.logits
 
     def small(self: Any, states: Any) -> Any:
         if len(states) > 3:
             raise torch.OutOfMemoryError("CUDA out of memory")
         return plain(self, states)
 
-    monkeypatch.setattr(Output, "logits", small)
+    monkeypatch.setattr(LMHead, "logits", small)
     assert values(engine.score(sources(), targets())) == pytest.approx(wanted, abs=2e-3)
 
 
@@ -229,7 +229,7 @@ def test_scoring_goes_on_with_less_memory(monkeypatch: pytest.MonkeyPatch) -> No
 def test_a_config_that_tells_of_no_model(text: str, tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text(text)
     with pytest.raises(ScicotError, match=r"cannot be loaded|tells of no model"):
-        choose(tmp_path, Wish(device="cpu"), writes=True)
+        choose_engine(tmp_path, EngineRequest(device="cpu"), writes=True)
 
 
 def converted(tmp_path: Path, kind: str) -> tuple[Any, Any, Path]:
@@ -248,12 +248,12 @@ def test_ctranslate2_says_and_scores_the_same(kind: str, tmp_path: Path) -> None
     import torch
 
     pytest.importorskip("ctranslate2")
-    from scicot.students.engines.conversion import converted as convert
-    from scicot.students.engines.ctranslate2_engine import CTranslate2Engine
-    from scicot.students.engines.torch_engine import TorchEngine
+    from scicot.decoding.conversion import converted as convert
+    from scicot.decoding.ctranslate2_engine import CTranslate2Engine
+    from scicot.decoding.native_engine import NativeEngine
 
     own, tokenizer, run = converted(tmp_path, kind)
-    exact = TorchEngine(own, torch.float32, batch_size=16)
+    exact = NativeEngine(own, torch.float32, batch_size=16)
     folder = convert(own, tokenizer, run)
     assert convert(own, tokenizer, run) == folder
     assert [path.name for path in folder.parent.iterdir()] == [folder.name]
@@ -270,7 +270,7 @@ def test_a_conversion_that_scores_otherwise_is_refused(
 ) -> None:
     """ctranslate2's converter scales the outputs of flan-t5, whose own are not scaled."""
     pytest.importorskip("ctranslate2")
-    from scicot.students.engines import conversion
+    from scicot.decoding import conversion
 
     own, tokenizer, run = converted(tmp_path, "flan")
     monkeypatch.setattr(conversion, "_scale", lambda config: config.d_model**-0.5)

@@ -14,7 +14,7 @@ from fakes.teacher_server import Conduct, TeacherServer
 from fakes.wire import Answered
 
 from scicot import GenerateSettings, ScicotError, StoppedEarly, generate_rationales
-from scicot.annotation import sending
+from scicot.annotation import batch_sender
 
 LIMITS = "You have reached your specified API usage limits. You will regain access on 2026-12-01."
 
@@ -172,8 +172,8 @@ def test_a_stop_ends_a_probe_that_the_server_is_too_busy_for(tmp_path: Path) -> 
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sending, "LOOKS", (0.05, 0.1))
-    monkeypatch.setattr(sending, "LISTED", 0.5)
+    monkeypatch.setattr(batch_sender, "LOOKS", (0.05, 0.1))
+    monkeypatch.setattr(batch_sender, "LISTED", 0.5)
 
 
 Change = Callable[[int, Answered], Answered]  # of how often it was asked for, and the usual answer

@@ -106,9 +106,9 @@ def test_a_batch_size_is_found_that_fits(
 def test_the_manifest_tells_what_auto_came_to(trained: Trained) -> None:
     manifest = read_manifest(trained.answer)
     assert manifest is not None
-    assert manifest.ways["device"] == "cpu"
-    assert manifest.ways["precision"] in ("bf16", "fp32")
-    assert manifest.ways["attention"] == "eager"
+    assert manifest.compute["device"] == "cpu"
+    assert manifest.compute["precision"] in ("bf16", "fp32")
+    assert manifest.compute["attention"] == "eager"
 
 
 def test_a_lack_of_memory_is_one_line(trained: Trained, tmp_path: Path) -> None:

@@ -122,7 +122,7 @@ def test_a_local_teachers_code_is_not_run(
 def test_a_known_architecture_is_run_by_transformers_own_code(
     trained: Trained, marker: Path, bringing_code: Any
 ) -> None:
-    from scicot.students.pretrained import load_pretrained
+    from scicot.models.pretrained import load_pretrained
 
     place = bringing_code(trained.direct)
     told = json.loads((place / "config.json").read_text())
@@ -145,7 +145,7 @@ def test_pickled_weights_are_not_read(trained: Trained, marker: Path, tmp_path: 
     import pickle
 
     from scicot.errors import ScicotError
-    from scicot.students.pretrained import load_pretrained
+    from scicot.models.pretrained import load_pretrained
 
     place = tmp_path / "pickled"
     shutil.copytree(trained.direct, place)
@@ -176,7 +176,7 @@ def test_a_library_that_reads_standard_input_gets_nothing(trained: Trained) -> N
     """Neither by Python's input() nor by the descriptor, nor in a process that it starts."""
     program = (
         "import os, subprocess, sys\n"
-        "import scicot.students.pretrained as library\n"
+        "import scicot.models.pretrained as library\n"
         "def ask(*a, **k):\n"
         "    print(os.read(0, 9), subprocess.run(['cat'], stdout=-1).stdout, file=sys.stderr)\n"
         "    try:\n"

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scicot.formats import NotText, to_question_row
-from scicot.records import Question, Rationale, Row, RowProblem
+from scicot.records import Question, Rationale
+from scicot.row_fields import Row, RowProblem
 
 STEM = "Which conducts electricity?"
 OWN_CHOICES = [{"label": "A", "text": "wood"}, {"label": "B", "text": "copper"}]

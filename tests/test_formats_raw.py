@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from scicot.formats import NotText, to_question_row
-from scicot.records import Question, Row
+from scicot.records import Question
+from scicot.row_fields import Row
 from scicot.sources import located_rows
 
 RAW = Path(__file__).resolve().parents[2] / "shared" / "data" / "raw"

@@ -15,7 +15,7 @@ from conftest import read_rows, write_rows
 from fakes.teacher_server import Conduct, TeacherServer
 
 from scicot import GenerateSettings, ScicotError, StoppedEarly, generate_rationales
-from scicot.annotation import batches, plans, sending
+from scicot.annotation import batch_jobs, batch_plans, batch_sender
 from scicot.teachers import message_batches
 
 COUNT = 40
@@ -32,8 +32,8 @@ def run(source: Path, out: Path, url: str, **settings: Any) -> Any:
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sending, "LOOKS", (0.05, 0.1))
-    monkeypatch.setattr(sending, "LISTED", 0.5)
+    monkeypatch.setattr(batch_sender, "LOOKS", (0.05, 0.1))
+    monkeypatch.setattr(batch_sender, "LISTED", 0.5)
 
 
 def crashing(before: bool, original: Callable[..., Any]) -> Callable[..., Any]:
@@ -63,11 +63,11 @@ def crashing(before: bool, original: Callable[..., Any]) -> Callable[..., Any]:
 
 
 STEPS: dict[str, tuple[Any, str]] = {
-    "planned": (plans.Plan, "make"),
-    "begun": (plans.Plan, "beginning"),
-    "id written": (plans.Plan, "sent"),
-    "a row written": (batches._Runner, "_enter"),
-    "dropped": (plans.Plan, "drop"),
+    "planned": (batch_plans.Plan, "make"),
+    "begun": (batch_plans.Plan, "beginning"),
+    "id written": (batch_plans.Plan, "sent"),
+    "a row written": (batch_jobs._Runner, "_enter"),
+    "dropped": (batch_plans.Plan, "drop"),
     "requests of the plan dropped": (Path, "unlink"),
 }
 
@@ -121,7 +121,7 @@ def test_a_batch_whose_id_never_arrived_is_found_by_its_requests(tmp_path: Path)
 def test_a_batch_that_the_list_shows_late_is_not_sent_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sending, "LISTED", 30.0)
+    monkeypatch.setattr(batch_sender, "LISTED", 30.0)
     source, out = questions(tmp_path / "q.jsonl", COUNT), tmp_path / "o.jsonl"
     conduct = Conduct()
     conduct.forgets["created"] = 1
@@ -253,18 +253,18 @@ def test_what_a_later_round_still_owes_is_not_passed_over(
     source, out = questions(tmp_path / "q.jsonl", COUNT), tmp_path / "o.jsonl"
     with TeacherServer(Conduct(batch_faults=0.5)) as server:
         with monkeypatch.context() as patch:  # dies with the second batch planned, not sent
-            patch.setattr(plans.Plan, "beginning", crashing(True, plans.Plan.beginning))
+            patch.setattr(batch_plans.Plan, "beginning", crashing(True, batch_plans.Plan.beginning))
             with pytest.raises(Crash):
                 run(source, out, server.url)
         run(source, out, server.url)
         assert len(all_rows(out)) == COUNT
         with monkeypatch.context() as patch:
-            patch.setattr(sending.Sender, "_send", crashing(True, sending.Sender._send))
+            patch.setattr(batch_sender.Sender, "_send", crashing(True, batch_sender.Sender._send))
             server.behaviour.conduct.batch_faults = 0.0
             other = tmp_path / "second.jsonl"
             with pytest.raises(Crash):
                 run(source, other, server.url)
-        for plan in plans.Plan.all_in(tmp_path / "second.batches"):
+        for plan in batch_plans.Plan.all_in(tmp_path / "second.batches"):
             plan.drop()
         run(source, other, server.url)
     assert len(all_rows(other)) == COUNT

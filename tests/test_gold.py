@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from scicot import evaluate
 from scicot.errors import InvalidRow, ScicotError
 from scicot.formats import to_question_row
-from scicot.records import Question, Row, RowProblem
+from scicot.records import Question
+from scicot.row_fields import Row, RowProblem
 from scicot.sources import questions
 
 # "C" is the label of one choice and the text of another.

@@ -9,7 +9,7 @@ from conftest import Recorder
 from fakes.hub_server import TOKEN, HubServer
 
 from scicot.errors import ScicotError
-from scicot.training.hub import check_push, push
+from scicot.training.hub_upload import check_push, push
 
 Online = Callable[[str], None]
 

@@ -13,11 +13,11 @@ pytest.importorskip("numba")
 import torch
 from torch import Tensor
 
+from scicot.decoding.workers import Stopped, Workers
 from scicot.devices import multiplies_int8
-from scicot.students.engines.t5 import whole
-from scicot.students.engines.t5.attention import attended, masked
-from scicot.students.engines.t5.kernels import attention, likelihood, numbers
-from scicot.students.engines.workers import Stopped, Workers
+from scicot.models.native import int8
+from scicot.models.native.attention import attended, masked
+from scicot.models.native.kernels import decode_attention, int8_kernels, logsumexp
 
 NAN, INF = float("nan"), float("inf")
 
@@ -32,24 +32,26 @@ def test_whole_numbers(size: int) -> None:
     x = torch.randn(9, size) * torch.logspace(-20, 10, 9)[:, None]
     x[3] = 0
     for eps in (None, 1e-6):
-        step = whole.rounded(x, eps)[1][:, None] * 1.01  # where two are as near, one of them
-        assert ((worth(numbers.rounded(x, eps)) - worth(whole.rounded(x, eps))).abs() <= step).all()
+        step = int8.rounded(x, eps)[1][:, None] * 1.01  # where two are as near, one of them
+        assert (
+            (worth(int8_kernels.rounded(x, eps)) - worth(int8.rounded(x, eps))).abs() <= step
+        ).all()
     product = torch.randint(-10_000, 10_000, (9, 2 * size), dtype=torch.int32)
     rows, columns = torch.rand(9) / 100, torch.rand(2 * size) / 100
-    gated, wanted = (one.gated(product, rows, columns) for one in (numbers, whole))
+    gated, wanted = (one.gated(product, rows, columns) for one in (int8_kernels, int8))
     assert torch.allclose(gated[1], wanted[1], rtol=1e-5)
     assert ((worth(gated) - worth(wanted)).abs() <= wanted[1][:, None] * 1.01).all()
     for name in ("scaled", "added"):
         into = torch.randn(9, 2 * size)
         other = into.clone()
-        getattr(numbers, name)(product, rows, columns, into)
-        getattr(whole, name)(product, rows, columns, other)
+        getattr(int8_kernels, name)(product, rows, columns, into)
+        getattr(int8, name)(product, rows, columns, other)
         assert torch.allclose(into, other, atol=1e-4)
 
 
 def test_halves_are_torchs() -> None:
     x = torch.randn(50, 96) * torch.logspace(-10, 10, 50)[:, None]
-    own = numbers.normed_halved(x, 1e-6).float()
+    own = int8_kernels.normed_halved(x, 1e-6).float()
     wanted = torch.nn.functional.rms_norm(x, (96,), eps=1e-6).bfloat16().float()
     assert torch.allclose(own, wanted, rtol=2**-7)
     assert (own == wanted).float().mean() > 0.99  # the others lie between two
@@ -60,12 +62,12 @@ def test_what_is_no_number_stays_none() -> None:
     x[0, 3], x[1, 5], x[2, 7] = NAN, -NAN, INF
     bad = [True, True, True, False]
     for eps in (None, 1e-6):
-        assert worth(numbers.rounded(x, eps)).isnan().any(1).tolist() == bad
-    assert numbers.normed_halved(x, 1e-6).isnan().any(1).tolist() == bad
-    assert likelihood.logsumexp(x).isnan().tolist() == bad
+        assert worth(int8_kernels.rounded(x, eps)).isnan().any(1).tolist() == bad
+    assert int8_kernels.normed_halved(x, 1e-6).isnan().any(1).tolist() == bad
+    assert logsumexp.logsumexp(x).isnan().tolist() == bad
     q, keys = torch.randn(4, 1, 1, 64), torch.randn(4, 1, 9, 64)
     keys[1, 0, 4, 4] = NAN
-    out = attention.read(q, keys, keys, torch.full((4,), 9))
+    out = decode_attention.read(q, keys, keys, torch.full((4,), 9))
     assert out.isnan().any(-1)[:, 0].tolist() == [False, True, False, False]
 
 
@@ -73,7 +75,7 @@ def test_what_is_no_number_stays_none() -> None:
 def test_logsumexp(offset: float) -> None:
     x = torch.randn(9, 1001) * 10 + offset
     x[:, 500:] = -INF
-    assert torch.allclose(likelihood.logsumexp(x), x.logsumexp(-1), atol=2e-4)
+    assert torch.allclose(logsumexp.logsumexp(x), x.logsumexp(-1), atol=2e-4)
 
 
 @pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16])
@@ -84,17 +86,17 @@ def test_attention_of_a_single_query(kind: torch.dtype, places: int, size: int) 
     keys, values = torch.randn(2, 5, 3, places, size).to(kind)
     lengths = torch.randint(1, places + 1, (5,))
     wanted = attended(q, keys.float(), values.float(), masked(lengths, places))
-    assert torch.allclose(attention.read(q, keys, values, lengths), wanted, atol=1e-5)
+    assert torch.allclose(decode_attention.read(q, keys, values, lengths), wanted, atol=1e-5)
     bias = torch.randn(3, places)
     wanted = attended(q, keys.float(), values.float(), bias[:, None])
     steps = (one.permute(2, 0, 1, 3).contiguous() for one in (keys, values))
-    assert torch.allclose(attention.own(q, *steps, bias), wanted, atol=1e-5)
+    assert torch.allclose(decode_attention.own(q, *steps, bias), wanted, atol=1e-5)
 
 
 def test_what_is_compiled_is_kept(tmp_path: Path) -> None:
     lines = (
         "import torch",
-        "from scicot.students.engines.t5.kernels.attention import read",
+        "from scicot.models.native.kernels.decode_attention import read",
         "x = torch.ones(1, 1, 1, 8)",
         "read(x, x, x, torch.ones(1, dtype=torch.int64))",
     )

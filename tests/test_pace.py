@@ -11,7 +11,7 @@ import pytest
 from scicot.annotation import pace
 from scicot.annotation.pace import Pace
 from scicot.teachers import Allowance
-from scicot.teachers.limits import LONGEST, allowances, retry_after
+from scicot.teachers.rate_limits import LONGEST, allowances, retry_after
 
 
 class Clock:

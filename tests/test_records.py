@@ -2,12 +2,8 @@ from typing import Any
 
 import pytest
 
-from scicot.records import (
-    Prediction,
-    Question,
-    Rationale,
-    RowProblem,
-)
+from scicot.records import Prediction, Question, Rationale
+from scicot.row_fields import RowProblem
 from scicot.text import normalized
 
 ROW: dict[str, Any] = {

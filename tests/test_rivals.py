@@ -6,6 +6,7 @@ import pytest
 from conftest import Recorder, Trained, read_rows
 
 from scicot import PredictSettings, ScicotError, TrainSettings, predict, train_answer
+from scicot.decoding.engine_spec import EngineRequest
 from scicot.stages import Stage
 
 TINY = TrainSettings(max_steps=4, warmup_steps=1, batch_size=8, max_target_tokens=24, device="cpu")
@@ -43,7 +44,7 @@ def test_a_one_sequence_answer_is_the_likelihood_of_the_whole(
     run, out = tmp_path / "run", tmp_path / "out.jsonl"
     train_answer(trained.rows, run, student="scratch:tiny", method="one-sequence", settings=TINY)
     predict(trained.rows, out, answer_model=run, settings=CPU, limit=3)
-    student = load_student(run, max_source_tokens=512, batch_size=1, device="cpu")
+    student = load_student(run, EngineRequest(device="cpu", batch_size=1), max_source_tokens=512)
     for row in read_rows(out):
         question = Question.from_row(row)
         (rationale,) = row["rationales"]

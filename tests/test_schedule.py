@@ -10,8 +10,8 @@ from scicot.records import Choice, Question, Rationale
 from scicot.stages import Stage
 from scicot.training.examples import Example, Lesson, digest, encode, examples_of
 from scicot.training.plan import tokens
-from scicot.training.plan.batching import alike, padded, shares
 from scicot.training.plan.layout import Layout, fewest_costs
+from scicot.training.plan.length_buckets import alike, padded, shares
 from scicot.training.plan.schedule import Schedule
 
 

@@ -9,7 +9,7 @@ from conftest import Recorder, world_rows
 
 from scicot import GenerateSettings
 from scicot.annotation import scheduler
-from scicot.annotation.asking import Ask, Asking
+from scicot.annotation.requests import RequestBuilder, RowRequest
 from scicot.annotation.scheduler import Scheduler
 from scicot.records import Question
 from scicot.teachers import Reply, Request, TeacherBusy, TeacherError
@@ -17,8 +17,8 @@ from scicot.teachers import Reply, Request, TeacherBusy, TeacherError
 SETTINGS = GenerateSettings(concurrency=2)
 
 
-def asks(count: int) -> list[Ask]:
-    asking = Asking("some", SETTINGS)
+def asks(count: int) -> list[RowRequest]:
+    asking = RequestBuilder("some", SETTINGS)
     questions = [Question.from_row(row) for row in world_rows()[:count]]
     return [asking.of(question, 0, revealed=False) for question in questions]
 
@@ -49,7 +49,7 @@ def test_a_stop_waits_for_replies_that_are_being_judged(
     monkeypatch.setattr(scheduler, "_GRACE_SECONDS", 0.05)
     begun, written = [], []
 
-    async def take(ask: Ask, outcome: Reply | TeacherError, sent: float) -> None:
+    async def take(ask: RowRequest, outcome: Reply | TeacherError, sent: float) -> None:
         begun.append(ask)
         await asyncio.sleep(0.6)  # as long as a thread may read a long reply
         written.append(ask)
@@ -79,7 +79,7 @@ def test_a_question_that_waits_for_its_next_try_has_no_slot(recorder: Recorder) 
 
     done, order = asyncio.Event(), []
 
-    async def take(ask: Ask, outcome: Reply | TeacherError, sent: float) -> None:
+    async def take(ask: RowRequest, outcome: Reply | TeacherError, sent: float) -> None:
         order.append(ask)
         if len(order) == 7:
             done.set()
@@ -98,13 +98,13 @@ def test_a_question_that_waits_for_its_next_try_has_no_slot(recorder: Recorder) 
 def test_no_more_are_drawn_than_have_a_slot_and_one(recorder: Recorder) -> None:
     drawn, answered = [], []
 
-    def drawing() -> Iterator[Ask]:
+    def drawing() -> Iterator[RowRequest]:
         for ask in asks(20):
             drawn.append(ask)
             assert len(drawn) - len(answered) <= SETTINGS.concurrency + 1
             yield ask
 
-    async def take(ask: Ask, outcome: Any, sent: float) -> None:
+    async def take(ask: RowRequest, outcome: Any, sent: float) -> None:
         answered.append(ask)
 
     async def work() -> None:

@@ -10,8 +10,8 @@ from conftest import Recorder, Trained, read_rows, world_rows, write_rows
 
 from scicot import PredictSettings, ScicotError, TrainSettings, predict, train_answer
 from scicot.students.runs import Manifest, read_manifest
-from scicot.training.dev import Dev
-from scicot.training.jobs import train_rationale
+from scicot.training.dev_set import DevSet
+from scicot.training.job import train_rationale
 
 SETTINGS = TrainSettings(
     max_steps=12, warmup_steps=1, batch_size=8, learning_rate=0.02, eval_steps=3, device="cpu",
@@ -70,15 +70,15 @@ def test_a_rationale_student_is_chosen_by_loss_or_by_rouge_l(
 def test_the_dev_loss_is_that_of_the_model_itself(trained: Trained) -> None:
     import torch
 
+    from scicot.models.pretrained import load_pretrained
     from scicot.records import Question
     from scicot.stages import Stage, rationale_input
-    from scicot.students.pretrained import load_pretrained
     from scicot.training.examples import Lesson
 
     model, tokenizer = load_pretrained(str(trained.rationale))
     rows = world_rows()[:5]
     lessons = [Lesson(Question.from_row(row), row["rationale"]) for row in rows]
-    measured = Dev(lessons, Stage.RATIONALE, SETTINGS).measure(model, tokenizer)
+    measured = DevSet(lessons, Stage.RATIONALE, SETTINGS).measure(model, tokenizer)
     total, tokens = 0.0, 0
     for lesson in lessons:
         source = tokenizer(str(rationale_input(lesson.question)), return_tensors="pt")
@@ -93,7 +93,9 @@ def test_patience_ends_a_training_that_gets_no_better(
     files: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     losses = iter([1.2, 1.0, 0.5, 0.7, 0.6, 0.8, 0.1])
-    monkeypatch.setattr(Dev, "measure", lambda *_: {"dev_accuracy": 0.5, "dev_loss": next(losses)})
+    monkeypatch.setattr(
+        DevSet, "measure", lambda *_: {"dev_accuracy": 0.5, "dev_loss": next(losses)}
+    )
     train, dev = files
     settings = replace(SETTINGS, max_steps=18, patience=2)
     manifest = train_answer(
@@ -171,11 +173,11 @@ def test_the_weights_of_the_best_step_are_what_is_saved(
     seen: list[torch.Tensor] = []
     losses = iter([1.0, 0.9, 0.2, 0.7, 0.6])
 
-    def measure(self: Dev, model: Any, tokenizer: Any) -> dict[str, float]:
+    def measure(self: DevSet, model: Any, tokenizer: Any) -> dict[str, float]:
         seen.append(model.shared.weight.detach().clone())
         return {"dev_accuracy": 0.5, "dev_loss": next(losses)}
 
-    monkeypatch.setattr(Dev, "measure", measure)
+    monkeypatch.setattr(DevSet, "measure", measure)
     manifest = train_answer(
         train, tmp_path / "run", student="scratch:tiny", settings=SETTINGS, dev=dev
     )

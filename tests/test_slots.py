@@ -8,17 +8,17 @@ from typing import Any
 import pytest
 from test_engines import KINDS, model, sources, targets, values
 
-from scicot.students.base import Decoding, Ids
+from scicot.decoding.engine import Decoding, Ids
 
 
 def texts_of(writes: str, own: Any, asked: tuple[Any, ...], **sizes: int) -> list[list[Ids]]:
     import torch
 
-    from scicot.students.engines import torch_engine
+    from scicot.decoding import native_engine
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(torch_engine, "_IN_SLOTS", ("cpu",) if writes == "slots" else ())
-        engine = torch_engine.TorchEngine(own, torch.float32, **{"batch_size": 64, **sizes})
+        patch.setattr(native_engine, "_IN_SLOTS", ("cpu",) if writes == "slots" else ())
+        engine = native_engine.NativeEngine(own, torch.float32, **{"batch_size": 64, **sizes})
     written: list[list[Ids]] = []
     for sources_, draws, decoding in asked:  # one after the other, of the same engine
         written += engine.generate(sources_, draws, decoding)
@@ -61,9 +61,9 @@ def test_a_step_asks_nothing_of_the_host_and_brings_nothing(kind: str, half: boo
     from torch.utils._python_dispatch import TorchDispatchMode
     from torch.utils._pytree import tree_leaves
 
-    from scicot.students.engines.t5.model import T5
-    from scicot.students.engines.t5.slots import Slots, Step
-    from scicot.students.engines.writing.in_slots import rule
+    from scicot.decoding.continuous_batching import make_sampler
+    from scicot.decoding.slots import Slots, Step
+    from scicot.models.native.t5 import T5
 
     class AllThere(TorchDispatchMode):
         def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None):
@@ -79,21 +79,24 @@ def test_a_step_asks_nothing_of_the_host_and_brings_nothing(kind: str, half: boo
         assert read.states.dtype == (torch.bfloat16 if half else torch.float32)
         slots = Slots(read.states, 16, 32, 64)
         for drawn in (None, (0.7, 0.9)):
-            step = Step(slots, own.decoder, rule(own.decoder.output, drawn), 1, (12, 24, 48))
+            step = Step(
+                slots, own.decoder, make_sampler(own.decoder.output, drawn), 1, (12, 24, 48)
+            )
             with AllThere():
                 step()
 
 
+@pytest.mark.cuda
 @pytest.mark.skipif("not __import__('torch').cuda.is_available()", reason="no CUDA here")
 @pytest.mark.parametrize("kind", KINDS)
 def test_cuda_writes_the_texts_of_transformers(kind: str) -> None:
     import torch
 
-    from scicot.students.engines.torch_engine import TorchEngine
-    from scicot.students.engines.transformers_engine import TransformersEngine
+    from scicot.decoding.native_engine import NativeEngine
+    from scicot.decoding.transformers_engine import TransformersEngine
 
     own = model(kind).cuda()
-    engine = TorchEngine(own, torch.float32, batch_size=32)
+    engine = NativeEngine(own, torch.float32, batch_size=32)
     reference = TransformersEngine(own, batch_size=8)
     draws = [[None] if n % 3 else [None, 7 * n, 9] for n in range(40)]
     for most in (3, 70, 40):  # the same steps come again, and are replayed
@@ -102,14 +105,14 @@ def test_cuda_writes_the_texts_of_transformers(kind: str) -> None:
         assert engine.generate(sources(), draws, decoding) == wanted
     scores = values(reference.score(sources(), targets()))
     assert values(engine.score(sources(), targets())) == pytest.approx(scores, abs=2e-3)
-    half = TorchEngine(own, torch.bfloat16, batch_size=32)
+    half = NativeEngine(own, torch.bfloat16, batch_size=32)
     assert len(half.generate(sources(), draws, Decoding(40))) == 40
 
 
 def test_what_is_captured_is_replayed(monkeypatch: pytest.MonkeyPatch) -> None:
     import torch
 
-    from scicot.students.engines.t5.slots import Graphs
+    from scicot.decoding.slots import Graphs
 
     done: list[str] = []
     place = ["host"]
@@ -151,7 +154,7 @@ def test_what_is_captured_is_replayed(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_slots_go_on_with_less_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     import torch
 
-    from scicot.students.engines.t5.slots import Slots
+    from scicot.decoding.slots import Slots
 
     own = model("t5")
     asked = ((sources(), [[None]] * 40, Decoding(20)),)

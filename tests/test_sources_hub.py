@@ -14,7 +14,7 @@ import pytest
 from conftest import QUESTION
 
 from scicot.errors import InvalidRow, ScicotError
-from scicot.records import Row
+from scicot.row_fields import Row
 from scicot.sources import (
     hub,
     located_rows,

@@ -7,11 +7,12 @@ import pytest
 from conftest import SHARED, Trained, needs_shared_data
 
 from scicot import ScicotError
+from scicot.decoding.engine import Decoding
+from scicot.decoding.engine_spec import EngineRequest
 from scicot.devices import resolve_device, resolve_precision
+from scicot.models.pretrained import load_pretrained
 from scicot.stages import Input, Stage
-from scicot.students.base import Decoding
 from scicot.students.loading import load_student
-from scicot.students.pretrained import load_pretrained
 from scicot.students.runs import check_run
 from scicot.students.student import Student
 
@@ -24,7 +25,7 @@ INPUTS = [
 
 def student_of(run: Path, batch_size: int = 8, engine: str = "auto") -> Student:
     return load_student(
-        run, max_source_tokens=64, batch_size=batch_size, engine=engine, device="cpu"
+        run, EngineRequest(engine, device="cpu", batch_size=batch_size), max_source_tokens=64
     )
 
 
@@ -67,7 +68,9 @@ def test_results_do_not_depend_on_the_batch(trained: Trained, engine: str) -> No
 def test_bf16_scores_do_not_tie_for_want_of_digits(trained: Trained) -> None:
     exact = student_of(trained.answer)
     rounded = load_student(
-        trained.answer, max_source_tokens=64, batch_size=8, device="cpu", precision="bf16"
+        trained.answer,
+        EngineRequest(precision="bf16", device="cpu", batch_size=8),
+        max_source_tokens=64,
     )
     labels = [[chr(65 + n) for n in range(26)]] * 3
     for own, wanted in zip(rounded.score(INPUTS, labels), exact.score(INPUTS, labels), strict=True):
@@ -76,7 +79,9 @@ def test_bf16_scores_do_not_tie_for_want_of_digits(trained: Trained) -> None:
 
 
 def test_what_is_cut_is_counted(trained: Trained) -> None:
-    student = load_student(trained.rationale, max_source_tokens=9, batch_size=2, device="cpu")
+    student = load_student(
+        trained.rationale, EngineRequest(device="cpu", batch_size=2), max_source_tokens=9
+    )
     student.generate(INPUTS, Decoding(1))
     assert student.cuts == {"rationale": 1, "question": 3, "choices": 3}
     assert student.cut_outputs == 3
@@ -192,7 +197,7 @@ def test_flan_t5s_layout_survives_training_and_saving(trained: Trained, tmp_path
     from safetensors.torch import load_file, save_file
 
     from scicot import TrainSettings, train_answer
-    from scicot.students.pretrained import load_pretrained
+    from scicot.models.pretrained import load_pretrained
 
     place = tmp_path / "flan"
     place.mkdir()
@@ -231,14 +236,14 @@ def test_flan_t5s_layout_survives_training_and_saving(trained: Trained, tmp_path
 def test_draws_follow_the_student_and_not_the_batch(trained: Trained) -> None:
     import torch
 
-    from scicot.students.drawing import chosen, uniforms
+    from scicot.decoding.sampling import sample_tokens, uniforms
 
     logits = torch.tensor([2.0, 1.0, 0.0, -1.0, float("-inf")])
     count = 20_000
     uniform = torch.from_numpy(uniforms(3, count))
 
     def shares(temperature: float, top_p: float) -> list[float]:
-        drawn = chosen(logits.repeat(count, 1), uniform, temperature, top_p)
+        drawn = sample_tokens(logits.repeat(count, 1), uniform, temperature, top_p)
         counts: list[float] = (torch.bincount(drawn, minlength=5) / count).tolist()
         return counts
 
@@ -247,7 +252,7 @@ def test_draws_follow_the_student_and_not_the_batch(trained: Trained) -> None:
     nucleus = [float(p[0] / p[:2].sum()), float(p[1] / p[:2].sum()), 0, 0, 0]
     assert shares(1.0, 0.8) == pytest.approx(nucleus, abs=0.01), "the second crosses 0.8"
     assert shares(1.0, 0.6) == [1, 0, 0, 0, 0], "the first alone has 0.6"
-    nothing = chosen(torch.full((2, 5), float("nan")), uniform[:2], 1.0, 1.0)
+    nothing = sample_tokens(torch.full((2, 5), float("nan")), uniform[:2], 1.0, 1.0)
     assert nothing.tolist() == [0, 0], "a broken student draws something, and does not crash"
 
     student, seeds = student_of(trained.rationale), [[None], [5, 7], [6]]

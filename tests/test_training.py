@@ -177,7 +177,7 @@ def test_students_train_in_fp32_whatever_their_file_holds(trained: Trained, tmp_
     import torch
     from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 
-    from scicot.students.pretrained import load_pretrained
+    from scicot.models.pretrained import load_pretrained
 
     model = AutoModelForSeq2SeqLM.from_pretrained(trained.direct).to(torch.bfloat16)
     model.save_pretrained(tmp_path)

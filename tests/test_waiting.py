@@ -5,7 +5,7 @@ import socket
 import threading
 import time
 
-from scicot.teachers.waiting import done_within
+from scicot.teachers.time_limit import done_within
 
 
 def test_what_is_done_in_time_is_waited_for_no_longer() -> None:

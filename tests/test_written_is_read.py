@@ -12,7 +12,7 @@ from conftest import Recorder, read_rows, world_rows, write_rows
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scicot import GenerateSettings, evaluate, generate_rationales, sources
+from scicot import GenerateSettings, ScicotError, evaluate, generate_rationales, sources
 from scicot.records import Prediction, Rationale
 from scicot.teachers import Reply, Request, TeacherError, load_teacher
 from scicot.text import whole_characters
@@ -172,3 +172,29 @@ def test_half_characters_are_replaced_and_halves_joined(text: str, clean: str) -
 def test_predictions_with_half_characters_are_read() -> None:
     row = {**world_rows()[0], "prediction": "A", "rationales": [HALF], "scores": {}}
     assert Prediction.from_row(row).rationales == ("\ufffd",)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    texts=st.lists(odd_text | st.sampled_from(["", " ", "\u2028"]), min_size=1, max_size=3),
+    source=st.sampled_from(["student", "input", None]),
+)
+def test_predicted_rationales_are_read_written_and_read(
+    texts: list[str], source: str | None
+) -> None:
+    """A student may write blanks; a row of them is read again as it was written."""
+    models = {} if source is None else {"rationale_from": source}
+    readable = source != "input" or all(map(str.strip, texts))
+    row = {**world_rows()[0], "rationales": texts, "prediction": "A", "models": models}
+    del row["rationale"]
+    with tempfile.TemporaryDirectory() as folder:
+        first, second = (Path(folder) / name for name in ("a.jsonl", "b.jsonl"))
+        write_rows(first, [row])
+        if not readable:
+            with pytest.raises(ScicotError, match="behind an empty rationale"):
+                list(sources.rationales(first, skip_invalid=True, reporter=Recorder()))
+            return
+        read = list(sources.rationales(first, skip_invalid=True, reporter=Recorder()))
+        write_rows(second, [own.to_row() for own in read])
+        again = list(sources.rationales(second, skip_invalid=False, reporter=Recorder()))
+    assert [own.to_row() for own in again] == [own.to_row() for own in read]

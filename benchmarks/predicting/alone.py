@@ -8,7 +8,7 @@ from pathlib import Path
 from unittest.mock import patch
 
 from benchmarks.predicting.ends import inputs_of
-from scicot.students.base import Decoding
+from scicot.decoding.engine import Decoding
 
 _MOST, _QUESTIONS, _ROUNDS = 128, 30, 3
 
@@ -17,14 +17,14 @@ def measure(run: Path, questions: Path) -> None:
     """Print tokens a second with drafts and without, of a run of train-rationale."""
     import torch
 
-    from scicot.students.engines.t5.drafts import Drafts
-    from scicot.students.engines.torch_engine import TorchEngine
+    from scicot.decoding.native_engine import NativeEngine
+    from scicot.decoding.prompt_lookup import PromptLookup
 
     model, _, first = inputs_of(run, questions)
     for kind in (torch.float32, torch.bfloat16):
-        engine = TorchEngine(model.eval(), kind, batch_size=256)
+        engine = NativeEngine(model.eval(), kind, batch_size=256)
 
-        def rate(engine: TorchEngine = engine) -> float:
+        def rate(engine: NativeEngine = engine) -> float:
             start, tokens = time.perf_counter(), 0
             for source in first[:_QUESTIONS]:
                 ((text,),) = engine.generate([source], [[None]], Decoding(_MOST))
@@ -34,7 +34,7 @@ def measure(run: Path, questions: Path) -> None:
         drafted, plain = [], []
         for _ in range(_ROUNDS):
             drafted.append(rate())
-            with patch.object(Drafts, "next", return_value=[]):
+            with patch.object(PromptLookup, "next", return_value=[]):
                 plain.append(rate())
         gained = statistics.median(drafted) / statistics.median(plain)
         told = str(kind).removeprefix("torch.")

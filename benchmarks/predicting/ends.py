@@ -11,9 +11,9 @@ from typing import Any
 from benchmarks.predicting.material import Inputs, behind
 from benchmarks.predicting.table import compare
 from scicot import stages
+from scicot.decoding.engine import Decoding
 from scicot.records import Question
 from scicot.stages import Stage
-from scicot.students.base import Decoding
 
 _MOST = 128  # tokens
 
@@ -22,10 +22,10 @@ def measure(run: Path, questions: Path) -> None:
     """Print the table for a run of train-rationale and questions, as the quickstart makes them."""
     import torch
 
-    from scicot.students.engines.torch_engine import TorchEngine
+    from scicot.decoding.native_engine import NativeEngine
 
     model, tokenizer, first = inputs_of(run, questions)
-    engine = TorchEngine(model.eval(), torch.float32, batch_size=256)
+    engine = NativeEngine(model.eval(), torch.float32, batch_size=256)
     texts = [text for (text,) in engine.generate(first, [[None]] * len(first), Decoding(_MOST))]
     lengths = sorted(map(len, texts))
     told = ", ".join(f"{lengths[int(place * len(lengths))]}" for place in (0.1, 0.5, 0.9))
@@ -36,8 +36,8 @@ def measure(run: Path, questions: Path) -> None:
 
 def inputs_of(run: Path, questions: Path) -> tuple[Any, Any, Inputs]:
     """The model of a run of train-rationale, its tokenizer, and what it reads of the questions."""
-    from scicot.students.pretrained import load_pretrained
-    from scicot.students.texts import encode_inputs
+    from scicot.models.pretrained import load_pretrained
+    from scicot.models.prompt_format import encode_inputs
 
     if not (run.is_dir() and questions.is_file()):
         sys.exit(f"{run} and {questions} are not there; make quickstart makes them")

@@ -14,9 +14,9 @@ def measure() -> None:
     """Print how many texts differ, and by how much scores do."""
     import torch
 
-    from scicot.students.base import Decoding
-    from scicot.students.engines.torch_engine import TorchEngine
-    from scicot.students.engines.transformers_engine import TransformersEngine
+    from scicot.decoding.engine import Decoding
+    from scicot.decoding.native_engine import NativeEngine
+    from scicot.decoding.transformers_engine import TransformersEngine
 
     torch.manual_seed(0)
     model = flan_t5_small().eval()
@@ -26,7 +26,7 @@ def measure() -> None:
     model.lm_head.weight.data.mul_(model.config.d_model**-0.5 / _LOUDER)
     model = model.to("cuda" if torch.cuda.is_available() else "cpu")
     first = asked(questions())
-    ours = TorchEngine(model, torch.float32, batch_size=256)
+    ours = NativeEngine(model, torch.float32, batch_size=256)
     theirs = TransformersEngine(model, batch_size=64)
     greedy: list[list[int | None]] = [[None]] * len(first)
     texts, wanted = (one.generate(first, greedy, Decoding(_WRITTEN)) for one in (ours, theirs))

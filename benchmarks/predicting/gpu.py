@@ -16,7 +16,7 @@ from functools import partial
 from typing import Any
 
 from benchmarks.predicting.material import Inputs, asked, endless, questions
-from scicot.students.base import Decoding
+from scicot.decoding.engine import Decoding
 
 WRITTEN, ROUNDS = 64, 3
 REFERENCE = ("transformers", 64)
@@ -30,7 +30,7 @@ def measure() -> None:
     """Print a line of JSON for each way, and one for what the device is."""
     import torch
 
-    from scicot.students.engines.torch_engine import TorchEngine
+    from scicot.decoding.native_engine import NativeEngine
 
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     times = 8 if device.type == "cuda" else 1  # that ours is asked: or it is done at once
@@ -47,7 +47,7 @@ def measure() -> None:
     )
 
     def ours(size: int) -> Callable[[], int]:
-        engine = TorchEngine(model, torch.bfloat16, batch_size=size)
+        engine = NativeEngine(model, torch.bfloat16, batch_size=size)
         many = first * times
 
         def write() -> int:

@@ -9,9 +9,9 @@ from typing import Any
 
 from benchmarks.training.material import DATA, flan_t5_small
 from scicot import stages
+from scicot.decoding.engine import Ids
 from scicot.records import Question
 from scicot.stages import Stage
-from scicot.students.base import Ids
 
 QUESTIONS = 500
 CHOICES = [[[label, 1] for label in (3, 4, 5, 6)]]  # four tokens, as labels are, and the end
@@ -46,7 +46,7 @@ def questions(count: int = QUESTIONS) -> list[Question]:
 
 def asked(asked: list[Question]) -> Inputs:
     """What stage 1 reads."""
-    from scicot.students.texts import encode_inputs
+    from scicot.models.prompt_format import encode_inputs
 
     inputs = [stages.rationale_input(question, Stage.RATIONALE) for question in asked]
     return encode_inputs(inputs, tokenizer(), 512, Counter())

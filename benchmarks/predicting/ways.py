@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.predicting.material import CHOICES, Inputs
-from scicot.students.base import Decoding, Engine
-from scicot.students.engines.choice import Choice, Wish
+from scicot.decoding.engine import Decoding, Engine
+from scicot.decoding.engine_spec import EngineRequest, EngineSpec
 
 BATCH = 16  # of the reference
 
@@ -20,12 +20,12 @@ def all_ways(model: Any, tokenizer: Any, folder: Path, most: int) -> dict[str, P
     """By name; each writes `most` tokens at most, then scores four choices."""
     import torch
 
-    from scicot.students.engines.torch_engine import TorchEngine
+    from scicot.decoding.native_engine import NativeEngine
 
     kinds = {"fp32": torch.float32, "bf16": torch.bfloat16, "int8": torch.int8}
     found = {REFERENCE: reference(model, most)}
     for name, kind in kinds.items():
-        found[f"torch, {name}"] = both(TorchEngine(model, kind, batch_size=256), most)
+        found[f"torch, {name}"] = both(NativeEngine(model, kind, batch_size=256), most)
     try:
         bare = ctranslate2_of(model, tokenizer, folder)
     except ImportError:
@@ -33,14 +33,16 @@ def all_ways(model: Any, tokenizer: Any, folder: Path, most: int) -> dict[str, P
     return {**found, BARE: both(bare, most)}
 
 
-def default(model: Any, tokenizer: Any, folder: Path) -> tuple[Choice, Choice]:
+def default(model: Any, tokenizer: Any, folder: Path) -> tuple[EngineSpec, EngineSpec]:
     """What `--engine auto` takes on this machine for writing and for scoring."""
-    from scicot.students.loading import choose
+    from scicot.students.loading import choose_engine
 
     place = folder / "default"
     model.save_pretrained(place)
     tokenizer.save_pretrained(str(place))
-    writes, scores = (choose(place, Wish(), writes=writes)[0] for writes in (True, False))
+    writes, scores = (
+        choose_engine(place, EngineRequest(), writes=writes)[0] for writes in (True, False)
+    )
     return writes, scores
 
 
@@ -79,8 +81,8 @@ def ctranslate2_of(model: Any, tokenizer: Any, folder: Path) -> Engine:
     """Its `translate_batch` and `score_batch` in int8 on sorted inputs."""
     import ctranslate2  # noqa: F401
 
-    from scicot.students.engines.conversion import convert
-    from scicot.students.engines.ctranslate2_engine import CTranslate2Engine
+    from scicot.decoding.conversion import convert
+    from scicot.decoding.ctranslate2_engine import CTranslate2Engine
 
     model.save_pretrained(folder / "model")
     model.name_or_path = str(folder / "model")

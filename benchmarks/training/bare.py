@@ -63,7 +63,7 @@ def grouped_by_trainer(lengths: Any, size: int) -> Any:
 
 
 def padding(batches: list[Any], lengths: Any) -> float:
-    from scicot.training.plan.batching import padded
+    from scicot.training.plan.length_buckets import padded
 
     real = sum(lengths[batch].sum() for batch in batches)
     return 1 - float(real) / sum(padded(lengths[batch]) for batch in batches)

@@ -24,10 +24,10 @@ def compare() -> None:
     from transformers import set_seed
 
     from scicot.reporting import LogReporter
-    from scicot.training.dev import Dev
+    from scicot.training.data import Reader
+    from scicot.training.dev_set import DevSet
     from scicot.training.fitting.trainer import make_trainer
     from scicot.training.plan.schedule import Schedule
-    from scicot.training.rows import Reader
     from scicot.training.scratch import build_scratch
 
     settings = TrainSettings(
@@ -37,7 +37,7 @@ def compare() -> None:
     stage, dev_file = Stage.RATIONALE, str(DATA / "entailmentbank.dev.jsonl")
     reader = Reader(stage, settings, {}, LogReporter())
     lessons = reader.read([str(DATA / "entailmentbank.train.jsonl")])
-    dev = Dev(reader.read([dev_file])[:100], stage, settings)
+    dev = DevSet(reader.read([dev_file])[:100], stage, settings)
     found: dict[str, list[float]] = {}
     for seed in range(3):
         own = replace(settings, seed=seed)

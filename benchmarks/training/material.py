@@ -38,8 +38,8 @@ def prepared(stage: Stage) -> tuple[Any, Any, Any]:
     from transformers import T5Tokenizer
 
     from scicot.reporting import LogReporter
+    from scicot.training.data import Reader
     from scicot.training.plan.schedule import Schedule
-    from scicot.training.rows import Reader
 
     torch.manual_seed(0)
     tokenizer = T5Tokenizer.from_pretrained(str(DATA / "t5_tokenizer"))

@@ -30,7 +30,7 @@ from benchmarks.training.material import ROWS, Some, missing, prepared
 from benchmarks.training.measuring import flops, peak, timed
 from scicot.config import TrainSettings
 from scicot.stages import Stage
-from scicot.training.plan.batching import padded
+from scicot.training.plan.length_buckets import padded
 
 GOAL = "stage 1 (stage 2): 3 (2.5) x (a), 1.6 x (b), 1.1 x (c)"
 ROUNDS, STEPS = 3, 3  # steps of each round, behind one that is not counted

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from scicot.evaluation import Comparison, Evaluation, System, evaluate
     from scicot.prediction import PredictSummary, merge, predict
     from scicot.records import Choice, Prediction, Question, Rationale
-    from scicot.training.jobs import train_answer, train_rationale
+    from scicot.training.job import train_answer, train_rationale
 
 # Where each public name lives.
 _HOMES = {
@@ -51,7 +51,7 @@ _HOMES = {
     "scicot.evaluation": ("Comparison", "Evaluation", "System", "evaluate"),
     "scicot.prediction": ("PredictSummary", "merge", "predict"),
     "scicot.records": ("Choice", "Prediction", "Question", "Rationale"),
-    "scicot.training.jobs": ("train_answer", "train_rationale"),
+    "scicot.training.job": ("train_answer", "train_rationale"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

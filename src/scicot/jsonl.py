@@ -16,7 +16,7 @@ import jsonlines
 
 from scicot import abandoned
 from scicot.errors import InvalidRow
-from scicot.records import Row
+from scicot.row_fields import Row
 
 
 def _refuse(constant: str) -> NoReturn:

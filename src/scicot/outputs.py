@@ -22,7 +22,7 @@ from typing import IO, Any
 
 from scicot import jsonl, standard_input
 from scicot.errors import ScicotError
-from scicot.records import Row
+from scicot.row_fields import Row
 from scicot.version import __version__
 
 STDOUT = "-"

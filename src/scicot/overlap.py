@@ -55,7 +55,7 @@ class Overlap:
 
 
 @dataclass
-class Met:
+class SeenQuestions:
     """The questions that one or several students have met, as keys."""
 
     texts: set[str] = field(default_factory=set)
@@ -96,7 +96,7 @@ class Met:
                     raise ScicotError(f"{where}: has no {missing}") from None
 
 
-def write_met(run: Path, train: Iterable[Question], dev: Iterable[Question]) -> None:
+def write_seen(run: Path, train: Iterable[Question], dev: Iterable[Question]) -> None:
     """Write trained_on.jsonl: a row for each question that a student learns from, or is selected
     by: {"id": ..., "split": "train" or "dev", "text": KEY, "question": KEY}."""
     with jsonl.replacing(run / FILE) as stream:

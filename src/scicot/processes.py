@@ -21,7 +21,7 @@ Result = TypeVar("Result")
 _PATIENCE = timedelta(days=7)
 
 
-class Unled(SystemExit):
+class RankZeroFailed(SystemExit):
     """Rank 0 has met an error, and told it."""
 
 
@@ -50,7 +50,7 @@ def _told(name: str, default: int) -> int:
     return int(value) if value.isdecimal() and len(value) < 10 else default
 
 
-def join(device: str) -> bool:
+def join_process_group(device: str) -> bool:
     """Meet the other processes, where there are any; whether they had not met before."""
     new = False
     if count() > 1:
@@ -62,7 +62,7 @@ def join(device: str) -> bool:
     return new
 
 
-def leave() -> None:
+def leave_process_group() -> None:
     """Let the others go; nothing is left to say. Who comes later may join again."""
     import accelerate
     import torch.distributed as dist
@@ -72,28 +72,28 @@ def leave() -> None:
 
 
 @contextmanager
-def met(device: str) -> Iterator[None]:
+def process_group(device: str) -> Iterator[None]:
     """Among the others, and no more at the end, be it reached or stopped at by all: a process that
     just ends may be aborted, for its threads that listen to the others."""
-    new = join(device)
+    new = join_process_group(device)
     try:
         yield
     except KeyboardInterrupt:
         if new:
-            leave()
+            leave_process_group()
         raise
     if new:
-        leave()
+        leave_process_group()
 
 
-def talking() -> Any:
+def gloo_group() -> Any:
     """A group of all processes that talk on the CPU: no GPU waits for it."""
     import torch.distributed as dist
 
     return dist.new_group(backend="gloo", timeout=_PATIENCE)
 
 
-def by_first(work: Callable[[], Result]) -> Result:
+def on_rank_zero(work: Callable[[], Result]) -> Result:
     """Have rank 0 do it; all get what it gives, and end where it fails."""
     if count() == 1:
         return work()
@@ -109,11 +109,11 @@ def by_first(work: Callable[[], Result]) -> Result:
     dist.broadcast_object_list(told)
     good, result = told[0]
     if not good:
-        raise Unled(result)
+        raise RankZeroFailed(result)
     return result  # type: ignore[no-any-return]
 
 
-def first_alone(work: Callable[[], Result]) -> Result:
+def rank_zero_first(work: Callable[[], Result]) -> Result:
     """All do it, the others when rank 0 is done: they find in a cache what it has made."""
     if rank() == 0:
         result = work()
@@ -131,13 +131,13 @@ def wait() -> None:
         dist.barrier()
 
 
-class Council:
+class StopVote:
     """Wishes that hold for all as soon as one process has them."""
 
     def __init__(self) -> None:
         self._group: Any = None
         if count() > 1:
-            self._group = talking()
+            self._group = gloo_group()
 
     def any(self, *wishes: bool) -> list[bool]:
         """For each of the wishes whether any process has it; all must ask, at the same step."""

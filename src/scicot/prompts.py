@@ -43,7 +43,6 @@ HINT = (
 
 BUILT_IN_PROMPT = "\n\n".join((SYSTEM, TASK, HINT))  # whatever of it a question takes
 
-PLACEHOLDERS = ("question", "choices", "context", "answer")
 REQUIRED_PLACEHOLDERS = ("question", "choices")
 
 

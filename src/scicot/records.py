@@ -19,10 +19,16 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from scicot.row_fields import (
+    MAPPING,
+    Row,
+    RowProblem,
+    checked_utf8,
+    mapping_field,
+    model_text_field,
+    string_field,
+)
 from scicot.text import whole_characters
-
-Row = dict[str, Any]
-MAPPING = (dict, Mapping)  # for isinstance: nearly all are dicts, the cheaper question
 
 _ROUNDING = 0.02  # that the sum of probabilities may have lost by their being written down
 _MOST = 1 + 1e-6  # a probability of 1 in 32 bits
@@ -59,10 +65,6 @@ PREDICTED = "predicted"  # the teacher of rationales that are taken from predict
 PREDICTION_FIELDS = ("rationales", "prediction", "scores", "confidence", "abstained", "models")
 
 
-class RowProblem(ValueError):
-    """What is wrong with a row; whoever knows its place makes an InvalidRow of it."""
-
-
 @dataclass(frozen=True, slots=True)
 class Choice:
     label: str
@@ -97,14 +99,14 @@ class Question:
     def from_row(cls, row: Mapping[str, Any], without: Collection[str] = ()) -> Question:
         """Read a row in scicot's own schema; raises RowProblem naming the field at fault. Fields
         in `without` are not taken for the user's own."""
-        text = _string(row, "question")
+        text = string_field(row, "question")
         choices = _choices(row.get("choices"))
         labels = [choice.label for choice in choices]
         answer = row.get("answer")
         if answer is not None and answer not in labels:
             raise RowProblem(f'"answer" is {answer!r:.80}, none of the labels {labels}')
-        context = _string(row, "context", default="")
-        meta = _mapping(row, "meta")
+        context = string_field(row, "context", default="")
+        meta = mapping_field(row, "meta")
         identity = row.get("id")
         if identity is None:
             identity = content_id(text, context, choices)
@@ -172,9 +174,9 @@ class Rationale:
         """Read a rationale row; raises RowProblem naming the field at fault."""
         question = Question.from_row(row).without_rationale()
         by_student = str(row.get("teacher")).startswith(STUDENT)
-        # A poor student may have nothing to say, and whoever reads it has to live with that.
-        silent = (by_student or row.get("teacher") == PREDICTED) and row.get("rationale") == ""
-        text = "" if silent else _written(row, "rationale")
+        # A poor student may write nothing, or blanks; its row is read all the same.
+        blank = by_student or row.get("teacher") == PREDICTED
+        text = model_text_field(row, "rationale", blank=blank)
         sample = row.get("sample", 0)
         whole_number = isinstance(sample, int) and not isinstance(sample, bool)
         if not whole_number or not 0 <= sample <= MAX_SAMPLE:
@@ -193,7 +195,7 @@ class Rationale:
             conclusion,
             saw_answer,
             row.get("request"),
-            _mapping(row, "usage"),
+            mapping_field(row, "usage"),
             row["fold"] if by_student and isinstance(row.get("fold"), int) else None,
         )
 
@@ -255,7 +257,7 @@ class Prediction:
         confidence = row.get("confidence")
         if confidence is not None and not _is_probability(confidence):
             raise RowProblem('"confidence" must be a probability, from 0 to 1, or null')
-        models, abstained = _mapping(row, "models"), row.get("abstained") is True
+        models, abstained = mapping_field(row, "models"), row.get("abstained") is True
         texts = tuple(map(whole_characters, rationales))
         return cls(question, texts, prediction, scores, confidence, models, abstained)
 
@@ -282,46 +284,6 @@ def content_id(question: str, context: str, choices: Sequence[Choice]) -> str:
     return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
-def _mapping(row: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    value = row.get(name) or {}
-    if not isinstance(value, MAPPING):
-        raise RowProblem(f'"{name}" must be an object')
-    return value
-
-
-def _string(row: Mapping[str, Any], name: str, default: str | None = None) -> str:
-    if row.get(name) is None and default is not None:
-        return default
-    return whole(_given(row, name, blank=default is not None), f'"{name}"')
-
-
-def _written(row: Mapping[str, Any], name: str) -> str:
-    """A text that a model wrote. Half a character in it, as a proxy leaves that cuts a reply in the
-    wrong place, becomes U+FFFD: the rest of the text is as good as ever, and was paid for."""
-    return whole_characters(_given(row, name, blank=False))
-
-
-def _given(row: Mapping[str, Any], name: str, *, blank: bool) -> str:
-    value = row.get(name)
-    if not isinstance(value, str):
-        raise RowProblem(
-            f'"{name}" is missing' if name not in row else f'"{name}" must be a string'
-        )
-    if not blank and not value.strip():
-        raise RowProblem(f'"{name}" is empty')
-    return value
-
-
-def whole(text: str, what: str) -> str:
-    """The text, where it can be written as UTF-8: neither tokenizers nor servers take the rest."""
-    try:
-        if not text.isascii():
-            text.encode()
-    except UnicodeEncodeError:
-        raise RowProblem(f"{what} holds half a character (a lone surrogate)") from None
-    return text
-
-
 def _choices(value: Any) -> tuple[Choice, ...]:
     if value is None:
         raise RowProblem('"choices" is missing')
@@ -345,7 +307,7 @@ def _choice(value: Any, number: int) -> Choice:
         if not isinstance(own, str) or not own.strip():
             raise RowProblem(f'choice {number} has no "{name}"')
         if not own.isascii():
-            whole(own, f"choice {number}")
+            checked_utf8(own, f"choice {number}")
     if len(value) == 2:
         return Choice(label, text)
     return Choice(label, text, {k: own for k, own in value.items() if k not in ("label", "text")})

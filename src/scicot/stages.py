@@ -26,6 +26,7 @@ from enum import StrEnum
 
 from scicot.config import AnswerAs
 from scicot.records import Question
+from scicot.text import one_line
 
 # Changes whenever the same question would become another text: a run remembers what it was fed.
 TEMPLATE_VERSION = 1
@@ -115,7 +116,7 @@ class Input:
             f"rationale: {self.rationale}" if self.rationale else "",
             f"context: {self.context}" if self.context else "",
         ]
-        return _one_line(" ".join(parts))
+        return one_line(" ".join(parts))
 
 
 def rationale_input(question: Question, stage: Stage = Stage.RATIONALE) -> Input:
@@ -133,7 +134,7 @@ def answer_input(
 
 def rationale_target(rationale: str) -> str:
     """What a student writes for a rationale."""
-    return _one_line(rationale)
+    return one_line(rationale)
 
 
 def answer_target(
@@ -142,12 +143,12 @@ def answer_target(
     """What a student writes for a choice: its label or its text, behind the rationale where both
     are one output (see `before_answer`)."""
     answer = question.text_of(label) if answer_as == "text" else label
-    return _one_line(f"{before} {answer}")
+    return one_line(f"{before} {answer}")
 
 
 def before_answer(rationale: str | None, stage: Stage) -> str:
     """What a student writes before its answer: nothing, but for a one-sequence student."""
-    return _one_line(f"{rationale or ''}{_MARK}") if stage is Stage.ONE_SEQUENCE else ""
+    return one_line(f"{rationale or ''}{_MARK}") if stage is Stage.ONE_SEQUENCE else ""
 
 
 def written_rationale(text: str, stage: Stage) -> str:
@@ -213,7 +214,3 @@ def most_that_fit(most: int, fits: Callable[[int], bool]) -> int:
 def _input(question: Question, rationale: str, task: str) -> Input:
     choices = " ".join(f"({choice.label}) {choice.text}" for choice in question.choices)
     return Input(question.question, choices, rationale, question.context, task)
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())

@@ -33,9 +33,16 @@ def _whole(halves: re.Match[str]) -> str:
     return halves[0].encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
-def one_line(text: str, most: int) -> str:
-    """The text on one line, of so many characters at most."""
-    return " ".join(whole_characters(text[: 4 * most]).split())[:most]
+def one_line(text: str, most: int | None = None) -> str:
+    """Return the text on one line, cut to `most` characters where that is given."""
+    if most is not None:
+        text = text[: 4 * most]
+    return " ".join(whole_characters(text).split())[:most]
+
+
+def error_line(error: BaseException) -> str:
+    """Return the message of an error on one line, or the name of its type where it has none."""
+    return one_line(str(error)) or type(error).__name__
 
 
 def normalized(text: str) -> str:

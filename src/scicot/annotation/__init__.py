@@ -7,6 +7,7 @@ budget.py counts dollars, estimate.py does so beforehand.
 """
 
 from scicot.annotation.estimate import Estimate, estimate_cost
-from scicot.annotation.job import GenerateSummary, generate_rationales
+from scicot.annotation.generation import GenerateSummary
+from scicot.annotation.job import generate_rationales
 
 __all__ = ["Estimate", "GenerateSummary", "estimate_cost", "generate_rationales"]

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from scicot import sources
-from scicot.annotation.asking import MISSING
 from scicot.annotation.budget import CHARACTERS_A_TOKEN, characters
 from scicot.annotation.ledger import REJECTED, read_ledger
-from scicot.annotation.running import complete
-from scicot.annotation.work import COMMAND, Work, prepare
+from scicot.annotation.requests import MISSING
+from scicot.annotation.retries import complete
+from scicot.annotation.setup import COMMAND, Inputs, Setup, prepare
 from scicot.config import GenerateSettings
 from scicot.outputs import check_beside, check_continues
 from scicot.reporting import LogReporter, Reporter, counted
@@ -64,18 +64,10 @@ def estimate_cost(
     """
     settings, reporter = settings or GenerateSettings(), reporter or LogReporter()
     check_beside(Path(output))
-    work = prepare(
-        questions,
-        teacher=teacher,
-        settings=settings,
-        base_url=base_url,
-        prompt=prompt,
-        examples=examples,
-        limit=limit,
-        skip_invalid=skip_invalid,
-        reporter=reporter,
-        only_counts=True,
+    inputs = Inputs(
+        questions, teacher, settings, reporter, base_url, prompt, examples, limit, skip_invalid
     )
+    work = prepare(inputs, only_counts=True)
     path = Path(output)
     if not force:
         check_continues(path, COMMAND, work.asking.fingerprint(), [REJECTED])
@@ -119,7 +111,7 @@ def estimate_cost(
 class _Survey:
     """Requests, and a random sample of them for the server to count (reservoir sampling)."""
 
-    def __init__(self, work: Work) -> None:
+    def __init__(self, work: Setup) -> None:
         self.requests = 0
         self._work = work
         self._characters = 0

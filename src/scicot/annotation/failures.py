@@ -12,9 +12,9 @@ import asyncio
 import time
 from collections.abc import Callable
 
-from scicot.annotation.asking import Ask
-from scicot.annotation.running import Patience
-from scicot.annotation.work import Work
+from scicot.annotation.requests import RowRequest
+from scicot.annotation.retries import Patience
+from scicot.annotation.setup import Setup
 from scicot.errors import ScicotError, StoppedEarly
 from scicot.records import Choice, Question
 from scicot.reporting import number_of
@@ -32,16 +32,16 @@ class Failures:
 
     def __init__(
         self,
-        work: Work,
+        work: Setup,
         *,
-        reject: Callable[[Ask, TeacherError], None],
+        reject: Callable[[RowRequest, TeacherError], None],
         spend: Callable[[float], None],
     ) -> None:
         self._work = work
         self._reject = reject
         self._spend = spend
         self._in_a_row = 0
-        self._held: list[tuple[float, Ask, TeacherError]] = []  # with the time of each
+        self._held: list[tuple[float, RowRequest, TeacherError]] = []  # with the time of each
         self._probing = asyncio.Lock()
 
     def answer(self, sent: float) -> None:
@@ -53,11 +53,11 @@ class Failures:
             if at <= sent:
                 self._reject(ask, error)
 
-    def hold(self, ask: Ask, error: TeacherError) -> None:
+    def hold(self, ask: RowRequest, error: TeacherError) -> None:
         """Hold an error back until `settle` or an answer tells whether it lies in its question."""
         self._held.append((time.monotonic(), ask, error))
 
-    async def fail(self, ask: Ask, error: TeacherError, look: Callable[[], None]) -> None:
+    async def fail(self, ask: RowRequest, error: TeacherError, look: Callable[[], None]) -> None:
         """Record an error, or hold it back. After --max-failures in a row the held ones are
         settled; StoppedEarly where there are none."""
         if error.certain:

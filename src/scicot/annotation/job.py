@@ -1,56 +1,22 @@
-"""generate_rationales: every question to a teacher, and what comes back into two files."""
+"""generate_rationales: send every question to a teacher, and write what is fit to learn from."""
 
 from __future__ import annotations
 
-import asyncio
 import os
-import time
-from collections import Counter, deque
-from collections.abc import Iterator
-from contextlib import nullcontext
-from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from scicot import sources
-from scicot.annotation import batches
-from scicot.annotation.asking import MISSING, Ask
-from scicot.annotation.failures import Failures
-from scicot.annotation.ledger import COST, REJECTED, Ledger, open_ledger
-from scicot.annotation.running import complete
-from scicot.annotation.scheduler import Scheduler
-from scicot.annotation.verdict import Verdict, verdict_on
-from scicot.annotation.watermark import Watermark
-from scicot.annotation.work import COMMAND, Work, prepare
+from scicot.annotation import batch_jobs
+from scicot.annotation.batch_plans import plans_of
+from scicot.annotation.generation import GenerateSummary, Generation
+from scicot.annotation.ledger import REJECTED, open_ledger
+from scicot.annotation.requests import MISSING
+from scicot.annotation.retries import complete
+from scicot.annotation.setup import COMMAND, Inputs, prepare
 from scicot.config import GenerateSettings
-from scicot.errors import StoppedEarly
-from scicot.outputs import Output, check_beside, open_output
-from scicot.records import Rationale
-from scicot.reporting import LogReporter, Reporter, Task, some_of
-from scicot.teachers import Reply, Teacher, TeacherError
-
-_SHORT = 20_000  # characters that are judged faster than a thread is started for it
-_LOOK_SECONDS = 0.2  # between two tellings of how far the work is
-_SPEED_SECONDS = 5.0  # over which the speed is told
-
-
-@dataclass
-class GenerateSummary:
-    """What became of a run: rows kept, rejected by reason, found done before, tokens and dollars
-    used. `errors` are rows of this run and earlier ones that still wait for a reply, `named` how
-    many of `all_kept` rows name the gold choice in their rationale and no other choice, and `spent`
-    what all runs have cost; None where nobody knows what the teacher costs."""
-
-    kept: int = 0
-    rejected: Counter[str] = field(default_factory=Counter)
-    already_done: int = 0
-    errors: int = 0
-    tokens: Counter[str] = field(default_factory=Counter)
-    cost: float | None = None
-    spent: float | None = None
-    saved: float = 0.0  # dollars that the server's cache spared
-    all_kept: int = 0
-    named: int = 0
+from scicot.outputs import check_beside, open_output
+from scicot.reporting import LogReporter, Reporter
+from scicot.teachers import Teacher
 
 
 def generate_rationales(
@@ -76,21 +42,21 @@ def generate_rationales(
     Raises ScicotError for what the user can mend, StoppedEarly where the same call later goes on.
     """
     check_beside(Path(output))
-    work = prepare(
+    inputs = Inputs(
         questions,
-        teacher=teacher,
-        settings=settings or GenerateSettings(),
-        base_url=base_url,
-        prompt=prompt,
-        examples=examples,
-        limit=limit,
-        skip_invalid=skip_invalid,
-        reporter=reporter or LogReporter(),
-        output=None if force else Path(output),
+        teacher,
+        settings or GenerateSettings(),
+        reporter or LogReporter(),
+        base_url,
+        prompt,
+        examples,
+        limit,
+        skip_invalid,
     )
+    work = prepare(inputs, output=None if force else Path(output))
     settings, reporter = work.settings, work.reporter
-    batches.check(work, Path(output), force=force)
-    again = settings.retry_rejected or any(plan.retry for plan in batches.plans_of(Path(output)))
+    batch_jobs.check(work, Path(output), force=force)
+    again = settings.retry_rejected or any(plan.retry for plan in plans_of(Path(output)))
     with (
         open_output(
             output,
@@ -104,209 +70,22 @@ def generate_rationales(
         reporter.task(f"asking {work.teacher.name}", work.total) as task,
         reporter.stops_deferred(),
     ):
-        job = Job(work, out, ledger, task)
+        job = Generation(work, out, ledger, task)
         try:
-            complete(job.run())
+            complete(_run(job))
         finally:
             job.tell()
         out.finish({"kept": ledger.kept, **+ledger.rejected})
     return job.summary
 
 
-class Job:
-    """One run of a teacher over questions."""
-
-    def __init__(self, work: Work, output: Output, ledger: Ledger, task: Task) -> None:
-        self.summary = GenerateSummary(cost=work.budget.nothing)
-        self.work = work
-        self.output = output
-        self.ledger = ledger
-        self._task = task
-        self._watermark = Watermark(work.rows, ledger, work.settings)
-        self._first_pass = True
-        self.failures = Failures(work, reject=self.reject_failed, spend=self._spend)
-        self._stopping = False
-        # Samples of one question are judged one after the other, as each is compared with those
-        # that were kept before it.
-        self._judging = asyncio.Lock()
-        self._warned_of_usage = False
-        self._short: StoppedEarly | None = None  # of money, for what follows from a reply
-        self._untold = 0  # requests done since the task was last told
-        self._moments: deque[tuple[float, int]] = deque()  # (when, rows)
-        work.budget.spent = ledger.spent
-
-    async def run(self) -> None:
-        try:
-            if self.work.settings.batch or self.work.settings.cancel_batches:
-                await batches.run(self)
-            else:
-                await self.ask_each(self.wanted())
-        finally:
-            await self.work.teacher.close()
-
-    async def ask_each(self, asks: Iterator[Ask | None]) -> None:
-        """Ask one by one, with several in flight."""
-        rows, settings = self.work.rows, self.work.settings
-        scheduler = Scheduler(
-            self.work.teacher,
-            settings,
-            self.work.reporter,
-            look=self.look,
-            blocking=not rows.rereadable,
-        )
-        await scheduler.run(self._afforded(asks), self.take)
-        await self.failures.settle(self.look)
-
-    def wanted(self) -> Iterator[Ask | None]:
-        """What is still to be asked; None now and then, for others to have a turn."""
-        asking, ledger = self.work.asking, self.ledger
-        looked = time.monotonic()
-        self._watermark = Watermark(self.work.rows, ledger, self.work.settings)
-        first, self._first_pass = self._first_pass, False
-        if first and self.work.rows.passed is not None:
-            self._found_done(self.work.rows.passed.rows * self.work.settings.samples)
-        for question in sources.unique(self.work.rows, self.work.reporter):
-            asks = asking.wanted(question, ledger)
-            if first:
-                self._found_done(self.work.settings.samples - len(asks))
-            self._watermark.began(question.id, len(asks))
-            yield from asks
-            if time.monotonic() - looked > _LOOK_SECONDS:
-                looked = time.monotonic()
-                yield None
-
-    def _found_done(self, requests: int) -> None:
-        self.summary.already_done += requests
-        self._untold += requests
-
-    def _afforded(self, asks: Iterator[Ask | None]) -> Iterator[Ask | None]:
-        """Those that can be paid, which may be more when others have cost less than they could."""
-        budget = self.work.budget
-        for ask in asks:
-            while ask is not None and budget.waits(ask.request):
-                yield None
-            if ask is not None:
-                budget.reserve(ask.request)
-            yield ask
-        if self._short is not None:
-            raise self._short
-
-    async def take(self, ask: Ask, outcome: Reply | TeacherError, sent: float) -> Ask | None:
-        """Write what came of a request that left at this time; what is to be asked next because of
-        it, if anything."""
-        if isinstance(outcome, Reply):
-            self.failures.answer(sent)
-            further = await self.enter(ask, outcome)
+async def _run(job: Generation) -> None:
+    """Ask for all that is wanted, one by one or in batches, and close the teacher."""
+    settings = job.work.settings
+    try:
+        if settings.batch or settings.cancel_batches:
+            await batch_jobs.run(job)
         else:
-            further = None
-            self.work.budget.release(ask.request)
-            await self.failures.fail(ask, outcome, self._end_if_stopping)
-        if further is not None:
-            try:
-                self.work.budget.reserve(further.request)
-            except StoppedEarly as short:
-                self._short = short
-                return None
-        return further
-
-    def reject_failed(self, ask: Ask, error: TeacherError) -> None:
-        """Write the row of a question that cannot be answered."""
-        self._reject(ask.row, "error", {"error": str(error)})
-        self._watermark.answered(ask.row.question.id)
-
-    async def enter(self, ask: Ask, reply: Reply, *, batched: bool = False) -> Ask | None:
-        """Judge a reply and write its row; the request that follows from it, if any."""
-        budget = self.work.budget
-        self.summary.tokens.update(reply.usage)
-        usage: dict[str, float] = dict(reply.usage)
-        cost = budget.pay(ask.request, reply, batched=batched)
-        if not batched:
-            budget.release(ask.request)
-        if cost is not None:
-            usage[COST] = round(cost, 9)
-            self.summary.cost = (self.summary.cost or 0.0) + cost
-            self.summary.saved += budget.saved(reply.usage)
-        if reply.misstated:
-            self._warn_of_usage(reply.misstated)
-        row = replace(ask.row, usage=usage)
-        async with self._judging if self.work.settings.samples > 1 else nullcontext():
-            verdict = await self._judged(row, reply)
-            if verdict.reason is not None:
-                self._reject(verdict.row, verdict.reason, {"reply": reply.text})
-            else:
-                self.ledger.keep(verdict.row, named=verdict.named)
-                self.summary.kept += 1
-        further = self.work.asking.after(verdict.row, verdict.reason, self.ledger)
-        if further is None:
-            self._untold += 1
-            self._watermark.answered(row.question.id)
-        return further
-
-    async def _judged(self, row: Rationale, reply: Reply) -> Verdict:
-        """The verdict on a reply. A long one is read in a thread: meanwhile the event loop takes
-        other replies from the network, which would otherwise time out there."""
-        others = self.ledger.other_samples(row) if self.work.settings.samples > 1 else []
-
-        def judged() -> Verdict:
-            return verdict_on(row, reply, self.work.settings, others)
-
-        if len(reply.text) <= _SHORT:
-            return judged()
-        return await asyncio.to_thread(judged)
-
-    def _warn_of_usage(self, names: tuple[str, ...]) -> None:
-        if not self._warned_of_usage:
-            self._warned_of_usage = True
-            self.work.reporter.warn(
-                f"{self.work.teacher.name}: tells counts of tokens that cannot be true"
-                f" ({some_of(names)}); such replies count as costing the most they may"
-            )
-
-    def _reject(self, row: Rationale, reason: str, why: dict[str, Any]) -> None:
-        self.ledger.reject(row, reason, why)
-        self.summary.rejected[reason] += 1
-        self._untold += reason == "error"
-
-    def look(self) -> None:
-        """Update the progress bar; raises the pending request to stop, if any."""
-        steps, self._untold = self._untold, 0
-        self._watermark.remember()
-        figures: dict[str, int | str] = {"kept": self.summary.kept}
-        figures |= {reason: count for reason, count in self.summary.rejected.items() if count}
-        figures["requests/s"] = self._speed(time.monotonic())
-        figures["tokens"] = f"{sum(self.summary.tokens.values()):,}"
-        if self.summary.cost is not None:
-            figures["dollars"] = f"{self.summary.cost:.2f}"
-        try:
-            self._task.advance(steps, **figures)
-        except BaseException:
-            self._stopping = True
-            raise
-
-    def _end_if_stopping(self) -> None:
-        """Like `look`, where the request to stop has already been raised elsewhere."""
-        if self._stopping:
-            raise StoppedEarly("stopped before it was found out why requests fail")
-
-    def _spend(self, cost: float) -> None:
-        """Count dollars for which there is no row."""
-        if self.summary.cost is not None:
-            self.summary.cost += cost
-        self.ledger.spent += cost
-
-    def _speed(self, now: float) -> str:
-        """Rows a second, over the last seconds."""
-        rows = self.summary.kept + self.summary.rejected.total()
-        self._moments.append((now, rows))
-        while self._moments[0][0] < now - _SPEED_SECONDS:
-            self._moments.popleft()
-        began, before = self._moments[0]
-        return f"{(rows - before) / (now - began):.0f}" if now > began else "0"
-
-    def tell(self) -> None:
-        """Bring the summary up to date with the files."""
-        self._watermark.remember()
-        ledger, summary = self.ledger, self.summary
-        summary.errors = ledger.rejected["error"]
-        summary.all_kept, summary.named = ledger.kept, ledger.named
-        summary.spent = None if self.work.budget.price is None else ledger.spent
+            await job.ask_each(job.wanted())
+    finally:
+        await job.work.teacher.close()

@@ -1,14 +1,14 @@
-"""Whether a reply is fit to learn from: read into its row, with the reason where it is not."""
+"""Judge a reply: read it into its row, and say why it is not fit to learn from, if it is not."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 from scicot.config import GenerateSettings
 from scicot.records import Rationale
-from scicot.replies import ParsedReply, is_refusal, read_reply
+from scicot.replies import ParsedReply, is_refusal, only_choice_named, read_reply
 from scicot.rouge import rouge_l
 from scicot.teachers import Reply
 from scicot.text import normalized
@@ -81,3 +81,29 @@ def _leans(row: Rationale) -> bool:
 def repeats(rationale: str, others: Iterable[str]) -> bool:
     """Whether another sample of the same question says the same in nearly the same words."""
     return any(rouge_l(rationale, other) >= NEAR_DUPLICATE for other in others)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A reply read into its row. `reason` is None where it is fit to learn from; `named`: its
+    rationale names the gold choice and no other."""
+
+    row: Rationale
+    reason: str | None
+    named: bool
+
+
+def verdict_on(
+    row: Rationale, reply: Reply, settings: GenerateSettings, others: Sequence[str]
+) -> Verdict:
+    """Judge a reply, also against the kept rationales of the same question."""
+    row, reason = judge(row, reply, settings)
+    if reason is None and repeats(row.rationale, others):
+        reason = "duplicate"
+    return Verdict(row, reason, reason is None and names_gold_alone(row))
+
+
+def names_gold_alone(row: Rationale) -> bool:
+    """Whether a rationale names the gold choice and no other."""
+    gold = row.question.answer
+    return gold is not None and only_choice_named(row.rationale, row.question) == gold

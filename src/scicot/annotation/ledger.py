@@ -19,10 +19,11 @@ from typing import Any
 
 from scicot import jsonl
 from scicot.annotation.index import VERSION, Entry, Index, mark_of
-from scicot.annotation.verdict import names_gold_alone
+from scicot.annotation.judging import names_gold_alone
 from scicot.errors import InvalidRow, ScicotError
 from scicot.outputs import Output, beside
-from scicot.records import Question, Rationale, Row, RowProblem, content_id
+from scicot.records import Question, Rationale, content_id
+from scicot.row_fields import Row, RowProblem
 from scicot.sources.seen import digest
 from scicot.text import whole_characters
 

@@ -16,9 +16,9 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any, Protocol
 
-from scicot.annotation.asking import Ask
 from scicot.annotation.pace import Pace
-from scicot.annotation.running import out_of_patience
+from scicot.annotation.requests import RowRequest
+from scicot.annotation.retries import out_of_patience
 from scicot.config import GenerateSettings
 from scicot.errors import ScicotError
 from scicot.reporting import Reporter, number_of
@@ -37,8 +37,8 @@ class Take(Protocol):
     the request left (time.monotonic)."""
 
     async def __call__(
-        self, ask: Ask, outcome: Reply | TeacherError, sent: float
-    ) -> Ask | None: ...
+        self, ask: RowRequest, outcome: Reply | TeacherError, sent: float
+    ) -> RowRequest | None: ...
 
 
 class Scheduler:
@@ -73,8 +73,8 @@ class Scheduler:
         self._told: set[str] = set()
         self._yielded = time.monotonic()
 
-    async def run(self, asks: Iterator[Ask | None], take: Take) -> None:
-        """Ask all requests. Raises what stopped the work, after writing the replies in flight."""
+    async def run(self, asks: Iterator[RowRequest | None], take: Take) -> None:
+        """Send all requests. Raises what stopped the work, after writing the replies in flight."""
         pull = asyncio.Lock()
         workers = [asyncio.create_task(self._work(asks, take, pull)) for _ in range(self._count)]
         # After a signal, wait 10 s for the replies in flight; after an error of our own, --timeout.
@@ -122,7 +122,9 @@ class Scheduler:
             if patience > _GRACE_SECONDS:
                 self._look()
 
-    async def _work(self, asks: Iterator[Ask | None], take: Take, pull: asyncio.Lock) -> None:
+    async def _work(
+        self, asks: Iterator[RowRequest | None], take: Take, pull: asyncio.Lock
+    ) -> None:
         while not self._closing:
             async with pull:  # one at a time, so that no more than one is drawn without a slot
                 ask = await self._pull(asks)
@@ -138,8 +140,8 @@ class Scheduler:
             finally:
                 self._slots.release()
 
-    async def _through(self, ask: Ask, take: Take) -> Ask | None:
-        """Ask one request and have its outcome written. Returns the follow-up request, or None."""
+    async def _through(self, ask: RowRequest, take: Take) -> RowRequest | None:
+        """Send one request and have its outcome written. Returns the follow-up request, or None."""
         sent = time.monotonic()
         outcome = await self._outcome(ask)
         self._taking += 1
@@ -148,11 +150,11 @@ class Scheduler:
         finally:
             self._taking -= 1
 
-    async def _pull(self, asks: Iterator[Ask | None]) -> Ask | None:
+    async def _pull(self, asks: Iterator[RowRequest | None]) -> RowRequest | None:
         """The next request; None at the end. A None among the requests is a moment's rest."""
         while not self._closing:
             ask = await _aside(asks) if self._blocking else next(asks, _END)
-            if isinstance(ask, Ask):
+            if isinstance(ask, RowRequest):
                 await self._rest()
                 return ask
             if ask is _END:
@@ -168,7 +170,7 @@ class Scheduler:
             self._yielded = now
             await asyncio.sleep(0)
 
-    async def _outcome(self, ask: Ask) -> Reply | TeacherError:
+    async def _outcome(self, ask: RowRequest) -> Reply | TeacherError:
         """Ask until an answer comes, waiting longer each time, `max_wait` seconds in all."""
         began, waited, (backoff, longest) = time.monotonic(), 0.0, _BACKOFF
         while True:
@@ -230,7 +232,7 @@ class Scheduler:
             self._reporter.warn(f"{self._teacher.name}: {busy}; asking again")
 
 
-async def _aside(asks: Iterator[Ask | None]) -> Any:
+async def _aside(asks: Iterator[RowRequest | None]) -> Any:
     """The next of what may block, from a thread that is left behind when the work stops."""
     loop = asyncio.get_running_loop()
     coming: asyncio.Future[Any] = loop.create_future()

@@ -5,9 +5,9 @@ passes its options straight in and reads its defaults from here.
 """
 
 from scicot.config.checks import Precision
-from scicot.config.evaluate import EvaluateSettings
-from scicot.config.generate import GenerateSettings, Keep, RevealAnswer
-from scicot.config.predict import (
+from scicot.config.evaluate_settings import EvaluateSettings
+from scicot.config.generate_settings import GenerateSettings, Keep, RevealAnswer
+from scicot.config.predict_settings import (
     SAMPLING,
     EngineName,
     EnginePrecision,
@@ -16,7 +16,15 @@ from scicot.config.predict import (
     Scoring,
     Shard,
 )
-from scicot.config.train import AUTO, AnswerAs, Attention, Method, SelectBy, Tracker, TrainSettings
+from scicot.config.train_settings import (
+    AUTO,
+    AnswerAs,
+    Attention,
+    Method,
+    SelectBy,
+    Tracker,
+    TrainSettings,
+)
 
 __all__ = [
     "AUTO",

@@ -2,8 +2,8 @@
 systems really differ."""
 
 from scicot.evaluation.comparing import Comparison
-from scicot.evaluation.figures import Calibration, Group, System
 from scicot.evaluation.job import Evaluation, evaluate, systems_of
+from scicot.evaluation.metrics import Calibration, Group, System
 from scicot.evaluation.names import name_files
 
 __all__ = [

@@ -28,10 +28,9 @@ from scicot.records import (
     RATIONALE_FIELDS,
     Prediction,
     Question,
-    Row,
-    RowProblem,
 )
 from scicot.reporting import Reporter, counted, number_of, some_of
+from scicot.row_fields import Row, RowProblem
 
 _NEEDS_GOLD = sources.NeedsGold("to judge by", "left out")
 _KEPT = 10  # ids that a message may name

@@ -8,8 +8,8 @@ from functools import cached_property
 
 from scicot.config import EvaluateSettings
 from scicot.errors import ScicotError
-from scicot.evaluation.figures import as_count, clusters_of, renumbered, resampled
-from scicot.evaluation.judged import Judged, check_same, shared
+from scicot.evaluation.metrics import as_count, clusters_of, renumbered, resampled
+from scicot.evaluation.system_answers import SystemAnswers, check_same, shared
 from scicot.reporting import Reporter
 from scicot.statistics import (
     Interval,
@@ -89,7 +89,7 @@ class Comparison:
 
 
 def compare(
-    first: Judged, second: Judged, settings: EvaluateSettings, reporter: Reporter
+    first: SystemAnswers, second: SystemAnswers, settings: EvaluateSettings, reporter: Reporter
 ) -> Comparison:
     """The first minus the second, on the questions that both have; ScicotError where they have none
     in common, or disagree on gold answers."""

@@ -12,12 +12,12 @@ from scicot.config import EvaluateSettings
 from scicot.errors import ScicotError
 from scicot.evaluation.answers import Answers
 from scicot.evaluation.comparing import Comparison, compare, corrected
-from scicot.evaluation.figures import System, system_of
-from scicot.evaluation.judged import Column, Judged
+from scicot.evaluation.metrics import System, system_of
 from scicot.evaluation.names import name_files
+from scicot.evaluation.system_answers import AnswerColumns, SystemAnswers
 from scicot.outputs import beside
-from scicot.records import Row
 from scicot.reporting import LogReporter, Reporter, counted
+from scicot.row_fields import Row
 
 
 @dataclass(frozen=True)
@@ -112,9 +112,9 @@ def evaluate(
         for file in files:
             rows = answers.of(file)
             with reporter.task(f"reading {os.fspath(file)}") as task:
-                columns.append(Column.read(file, counted(rows, task), settings.paths))
+                columns.append(AnswerColumns.read(file, counted(rows, task), settings.paths))
             _tell_rejected(file, reporter)
-        judged.append(Judged.of(name, columns, reporter))
+        judged.append(SystemAnswers.of(name, columns, reporter))
     first, *others = judged
     if settings.primary and settings.primary not in {one.name for one in others}:
         raise ScicotError(f"--primary {settings.primary}: no such system behind the first")
@@ -127,7 +127,7 @@ def evaluate(
     )
 
 
-def _reliance(judged: Sequence[Judged]) -> dict[str, dict[str, float]]:
+def _reliance(judged: Sequence[SystemAnswers]) -> dict[str, dict[str, float]]:
     found: dict[str, dict[str, float]] = {}
     asked: dict[str, set[str]] = {}
     for one in judged:

@@ -16,8 +16,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from scicot.formats import fields, to_question_row
-from scicot.records import PREDICTION_FIELDS, Question, Row, RowProblem
+from scicot.records import PREDICTION_FIELDS, Question
 from scicot.replies import read_reply
+from scicot.row_fields import Row, RowProblem
 
 _INDEX_DIGITS = 9  # more are no index, and too many no number that Python reads
 FILTER = "lm_eval_filter"  # among a prediction's models: which filter read the answer

@@ -17,7 +17,7 @@ import json
 
 from scicot.formats import ai2_flat, ai2_nested, columns, copa, own, plain_list, scienceqa
 from scicot.formats.fields import Format, NotText
-from scicot.records import Row, RowProblem
+from scicot.row_fields import Row, RowProblem
 
 __all__ = ["NotText", "to_question_row"]
 

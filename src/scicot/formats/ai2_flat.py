@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from scicot.formats import fields
-from scicot.records import Row, RowProblem
+from scicot.row_fields import Row, RowProblem
 
 
 def matches(row: Row) -> bool:

@@ -12,7 +12,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from scicot.formats import own
-from scicot.records import QUESTION_FIELDS, Row
+from scicot.records import QUESTION_FIELDS
+from scicot.row_fields import Row
 
 
 def matches(row: Row) -> bool:

@@ -18,7 +18,7 @@ from typing import Any
 
 from scicot.formats import ai2_flat, fields, own, plain_list
 from scicot.jsonl import decode
-from scicot.records import Row, RowProblem
+from scicot.row_fields import Row, RowProblem
 
 _NAMES = {
     "question": tuple(name.lower() for name in fields.QUESTION_NAMES[:-1]),

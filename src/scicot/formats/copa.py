@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from scicot.formats import ai2_flat, columns, fields, own, plain_list
-from scicot.records import Row, RowProblem
+from scicot.row_fields import Row, RowProblem
 
 # The instructions of Roemmele, Bejan and Gordon 2011, section 3.
 _SENTENCES = {

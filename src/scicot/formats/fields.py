@@ -22,7 +22,7 @@ from functools import lru_cache
 from string import ascii_uppercase
 from typing import Any, Protocol
 
-from scicot.records import Row, RowProblem
+from scicot.row_fields import Row, RowProblem
 
 # The first of these names that holds something is read; the others are fields of the user's own.
 QUESTION_NAMES = ("question", "question_stem", "stem", "prompt", "Question")

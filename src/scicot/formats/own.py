@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Any
 
 from scicot.formats import fields
-from scicot.records import MAPPING, Row
+from scicot.row_fields import MAPPING, Row
 
 
 @lru_cache(maxsize=256)  # nearly all rows of a file have the same fields

@@ -8,7 +8,7 @@ or an index counted from 0 (MMLU). The labels become A, B, C and so on.
 from __future__ import annotations
 
 from scicot.formats import fields
-from scicot.records import Row
+from scicot.row_fields import Row
 
 
 def matches(row: Row) -> bool:

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from scicot.formats import fields, plain_list
-from scicot.records import Row, RowProblem
+from scicot.row_fields import Row, RowProblem
 
 _META = ("subject", "topic", "category", "skill", "grade", "split", "task")
 

@@ -13,12 +13,15 @@ from scicot import processes, sources
 from scicot.config import PredictSettings
 from scicot.errors import InvalidRow, ScicotError
 from scicot.outputs import STDOUT, Output, open_output, own_state
-from scicot.overlap import Met
-from scicot.prediction.students import Asked, Students
+from scicot.overlap import SeenQuestions
+from scicot.prediction import compatibility
+from scicot.prediction.plan import Plan
+from scicot.prediction.students import QuestionPair, Students
 from scicot.prediction.team import Team
 from scicot.prediction.windows import of_shard, several, size_of_shard, windows
-from scicot.records import Prediction, Question, Row, RowProblem, whole
+from scicot.records import Prediction, Question
 from scicot.reporting import LogReporter, Reporter, Task
+from scicot.row_fields import Row, RowProblem, checked_utf8
 
 
 @dataclass
@@ -56,7 +59,9 @@ def predict(
     if isinstance(rationale_model, str | os.PathLike):
         rationale_model = [rationale_model]
     with Team(settings.device) as team:
-        students = team.each(lambda: Students.check(answer_model, rationale_model or (), settings))
+        students = team.each(
+            lambda: Students(Plan.check(answer_model, rationale_model or (), settings))
+        )
         if processes.rank() > 0:
             team.serve(students)
             return PredictSummary()
@@ -86,7 +91,8 @@ def _predict(
     reporter: Reporter,
 ) -> PredictSummary:
     """The same, by the process that reads and writes."""
-    for doubt in students.doubts():
+    plan = students.plan
+    for doubt in compatibility.doubts(plan.answer, settings):
         reporter.warn(doubt)
     rows = sources.questions(
         questions,
@@ -94,21 +100,21 @@ def _predict(
         skip_invalid=skip_invalid,
         empty_pipe=True,
         reporter=reporter,
-        check=_check_rationale if students.reads_given else None,
+        check=_check_rationale if plan.reads_given else None,
     )
     total = sources.count_unique(rows, reporter)
-    by = _rotation(total, settings) if students.shuffles else 0
-    further = "further rationale" if students.reads_given else None
+    by = _rotation(total, settings) if plan.shuffles else 0
+    further = "further rationale" if plan.reads_given else None
     asked = _asked(rows, by, sources.unique(rows, reporter, further))
-    size = max(1, students.loaded.window // max(1, students.rationales_each))
+    size = max(1, students.loaded.window // max(1, plan.rationales_each))
     # A shard's windows are counted, so they are never cut short for a pipe that is slow.
     idle = None if total is not None or settings.shard else rows.idle
     parts = of_shard(windows(asked, size, idle), settings.shard)
-    met, job = students.met(), _Job(students, team, os.fspath(questions))
+    met, job = plan.seen_questions(), _Job(students, team, os.fspath(questions))
     if not force:
         before = own_state(Path(output)) if os.fspath(output) != STDOUT else None
-        students.loaded.recall(_engines_of(before or {}))
-    described = students.description()
+        students.loaded.restore(_engines_of(before or {}))
+    described = plan.description(students.loaded.engines())
     team.agree(described["engines"])
     for choice in students.loaded.measured():
         reporter.note(choice)
@@ -162,9 +168,11 @@ class _Job:
         self._team = team
         self._name = name
 
-    def run(self, parts: Iterable[list[Asked]], together: int, out: Output, task: Task) -> None:
+    def run(
+        self, parts: Iterable[list[QuestionPair]], together: int, out: Output, task: Task
+    ) -> None:
         """Answer these windows, so many at a time."""
-        each = self._students.rows_each
+        each = self._students.plan.rows_each
         before = out.existing()
         for some in several(parts, together):
             there = [self._check_done(asked, before) for asked in some]
@@ -184,9 +192,9 @@ class _Job:
         for where, row in before:
             raise _other(where, f"{row.get('id')!r}", f"{self._name} has ended")
 
-    def _check_done(self, asked: Sequence[Asked], before: Iterator[tuple[str, Row]]) -> int:
+    def _check_done(self, asked: Sequence[QuestionPair], before: Iterator[tuple[str, Row]]) -> int:
         """How many rows of the output answer these questions already; they must be the first."""
-        wanted = [question for question, _ in asked for _ in range(self._students.rows_each)]
+        wanted = [question for question, _ in asked for _ in range(self._students.plan.rows_each)]
         there = 0
         for question, (where, row) in zip(wanted, before, strict=False):
             self._check_same(question, where, row)
@@ -215,7 +223,9 @@ class _Job:
                 self.summary.unanswered += row.prediction is None and not row.abstained
 
 
-def _asked(rows: sources.Rows[Question], by: int, questions: Iterator[Question]) -> Iterator[Asked]:
+def _asked(
+    rows: sources.Rows[Question], by: int, questions: Iterator[Question]
+) -> Iterator[QuestionPair]:
     """Each question with the one whose rationales it is to read: itself, or the one that stands
     `by` places behind it, the file being taken for a ring."""
     if not by:
@@ -237,7 +247,9 @@ def _rotation(total: int | None, settings: PredictSettings) -> int:
     return 1 + (total // 2 - 1 + settings.seed) % (total - 1)
 
 
-def _watched(parts: Iterable[list[Asked]], met: Met) -> Iterator[list[Asked]]:
+def _watched(
+    parts: Iterable[list[QuestionPair]], met: SeenQuestions
+) -> Iterator[list[QuestionPair]]:
     """The same windows; questions that the students met before are counted in `met`."""
     for asked in parts:
         met.overlap_with(question for question, _ in asked)
@@ -261,7 +273,7 @@ def _check_rationale(question: Question) -> None:
     rationale = question.extra.get("rationale")
     if not isinstance(rationale, str):
         raise RowProblem('has no "rationale" to read, as --rationale-from wants it')
-    whole(rationale, '"rationale"')
+    checked_utf8(rationale, '"rationale"')
 
 
 def _other(where: str, answered: str, expected: str) -> ScicotError:

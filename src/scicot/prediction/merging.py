@@ -21,8 +21,9 @@ from scicot.outputs import (
     state_path,
     write_finished,
 )
-from scicot.records import Prediction, Question, Rationale, Row, RowProblem
+from scicot.records import Prediction, Question, Rationale
 from scicot.reporting import LogReporter, Reporter, Task, counted, number_of, some_of
+from scicot.row_fields import Row, RowProblem
 
 _KEPT = 10  # ids that a message may name
 _OF_A_PART = ("shard",)  # settings that the whole does not have

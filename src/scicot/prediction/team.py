@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 from scicot import processes
 from scicot.errors import ScicotError, StoppedEarly
-from scicot.prediction.students import Asked, Students
+from scicot.prediction.students import QuestionPair, Students
 
 Result = TypeVar("Result")
 
@@ -50,7 +50,7 @@ class _Failure:
         )
 
 
-class _Tally:
+class _CountCuts:
     """An order to tell what was cut."""
 
 
@@ -63,8 +63,8 @@ class Team:
         self._group: Any = None
         self._new = False
         if self.size > 1:
-            self._new = processes.join(device)
-            self._group = processes.talking()
+            self._new = processes.join_process_group(device)
+            self._group = processes.gloo_group()
 
     def __enter__(self) -> Team:
         return self
@@ -82,7 +82,7 @@ class Team:
             code = 0 if error is None else getattr(error, "exit_code", 1)
             self._deal([_End(code)] * self.size)
         if self._new:  # whoever had met before stays together
-            processes.leave()
+            processes.leave_process_group()
 
     def each(self, work: Callable[[], Result]) -> Result:
         """Have all processes do it. What goes wrong with one of them is raised at the first: the
@@ -98,7 +98,9 @@ class Team:
         if self._group is not None:
             self._deal([engines] * self.size)
 
-    def rows(self, students: Students, windows: Sequence[Sequence[Asked]]) -> Iterator[list[Any]]:
+    def rows(
+        self, students: Students, windows: Sequence[Sequence[QuestionPair]]
+    ) -> Iterator[list[Any]]:
         """Of the first process: the rows of as many windows as there are processes, at most. What
         goes wrong with one of them is raised behind the rows of those before it."""
         if self._group is None:
@@ -112,23 +114,23 @@ class Team:
     def count(self, students: Students) -> None:
         """Of the first process: take into account what was cut by the others."""
         if self._group is not None:
-            self._deal([_Tally()] * self.size)
+            self._deal([_CountCuts()] * self.size)
             for tally in self._gathered({})[1:]:
-                students.loaded.count(tally)
+                students.loaded.add_cuts(tally)
 
     def serve(self, students: Students) -> None:
         """Of all other processes: do what the first one deals out, until it has no more."""
         trouble: _Failure | None = None
         while not isinstance(order := self._dealt(), _End):
             if isinstance(order, dict):
-                made = _tried(partial(students.loaded.recall, order))
+                made = _tried(partial(students.loaded.restore, order))
                 trouble = made if isinstance(made, _Failure) else None
-            elif isinstance(order, _Tally):
-                self._gathered(students.loaded.tally())
+            elif isinstance(order, _CountCuts):
+                self._gathered(students.loaded.cut_counts())
             else:
                 self._gathered(trouble or (_tried(partial(students.rows, order)) if order else []))
         if order.code:
-            raise processes.Unled(order.code)
+            raise processes.RankZeroFailed(order.code)
 
     def _deal(self, orders: Sequence[Any]) -> None:
         self._talk("scatter_object_list", [None], list(orders), src=0)

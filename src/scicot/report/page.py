@@ -21,7 +21,7 @@ from scicot.config import EvaluateSettings
 from scicot.errors import ScicotError, no_room
 from scicot.evaluation import Evaluation, systems_of
 from scicot.evaluation.answers import Answers
-from scicot.evaluation.judged import LENGTH, group_of
+from scicot.evaluation.system_answers import LENGTH, group_of
 from scicot.outputs import STDOUT, check_not_read, make_parent
 from scicot.records import Prediction
 from scicot.reporting import LogReporter, Muted, Reporter, counted

@@ -20,7 +20,7 @@ from scicot.sources.kinds import (
     rationales,
     unique,
 )
-from scicot.sources.places import Source, is_rereadable, located_rows, sha256_of
+from scicot.sources.locations import Source, is_rereadable, located_rows, sha256_of
 from scicot.sources.prefix import Prefix
 from scicot.sources.rows import Counts, NotAsked, Rows
 

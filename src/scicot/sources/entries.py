@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from scicot.errors import InvalidRow
-from scicot.records import Row
+from scicot.row_fields import Row
 
 # What is wrong is handed on and not raised, because a generator that has raised cannot go on to
 # the next row.

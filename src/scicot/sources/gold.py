@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 
 from scicot.errors import ScicotError
 from scicot.formats.fields import plain_name
-from scicot.records import PREDICTION_FIELDS, QUESTION_FIELDS, RATIONALE_FIELDS, Row
+from scicot.records import PREDICTION_FIELDS, QUESTION_FIELDS, RATIONALE_FIELDS
 from scicot.reporting import number_of
+from scicot.row_fields import Row
 
 _USED = {*QUESTION_FIELDS, *RATIONALE_FIELDS, *PREDICTION_FIELDS, "reason", "reply", "error"}
 _LOOKED_AT = 20  # unlabelled rows whose fields are listed

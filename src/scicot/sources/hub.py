@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from scicot.errors import InvalidRow, ScicotError
 from scicot.jsonl import decode
 from scicot.sources.entries import Entry
+from scicot.text import error_line
 
 PREFIX = "hf://"
 
@@ -72,7 +73,7 @@ def _load(source: str, address: Address) -> Any:
             " load it where there is a network (it is kept in HF_HOME), or give a local file"
         ) from None
     except Exception as error:  # noqa: BLE001 (of any kind: missing, gated, no such config or split)
-        raise ScicotError(f"{source}: {_one_line(error)} (hf://OWNER/NAME/CONFIG/SPLIT)") from None
+        raise ScicotError(f"{source}: {error_line(error)} (hf://OWNER/NAME/CONFIG/SPLIT)") from None
     finally:
         datasets.config.HF_HUB_OFFLINE = offline
     return _without_pictures(datasets, table)
@@ -98,7 +99,3 @@ def _without_pictures(datasets: Any, table: Any) -> Any:
         if isinstance(feature, datasets.Image):
             table = table.cast_column(name, datasets.Image(decode=False))
     return table
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__

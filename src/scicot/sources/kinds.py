@@ -14,13 +14,12 @@ from scicot.records import (
     Prediction,
     Question,
     Rationale,
-    Row,
-    RowProblem,
     content_id,
 )
 from scicot.reporting import Reporter, counted, number_of
+from scicot.row_fields import Row, RowProblem
 from scicot.sources.gold import NeedsGold
-from scicot.sources.places import Source
+from scicot.sources.locations import Source
 from scicot.sources.rows import Rows
 from scicot.sources.seen import Seen
 
@@ -141,6 +140,8 @@ def _rationales_of(row: Row) -> Sequence[Rationale]:
         raise RowProblem("was predicted behind another question's rationale: not fit to learn from")
     question = prediction.question.without_rationale()
     teacher = PREDICTED if source == "student" else None
+    if teacher is None and not all(text.strip() for text in prediction.rationales):
+        raise RowProblem("was predicted behind an empty rationale: nothing to learn from")
     return [
         Rationale(question, text, sample=index, teacher=teacher)
         for index, text in enumerate(prediction.rationales)
@@ -161,9 +162,10 @@ def _concluded(row: Row) -> Prediction:
 
     Rejected rows count too, and of a refusal there is no explanation.
     """
-    given = Rationale.from_row({**row, "rationale": row["rationale"] or "(none)"})
+    explained = not isinstance(row["rationale"], str) or bool(row["rationale"].strip())
+    given = Rationale.from_row(row if explained else {**row, "rationale": "(none)"})
     question = given.question.without(PREDICTION_FIELDS)
     answer = given.conclusion if given.conclusion in question.labels else None
     models = {"teacher": given.teacher, "saw_answer": given.saw_answer}
-    rationales = (given.rationale,) if row["rationale"] else ()
+    rationales = (given.rationale,) if explained else ()
     return Prediction(question, rationales, answer, {}, None, models)

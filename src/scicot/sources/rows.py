@@ -12,14 +12,11 @@ from typing import Generic, TypeVar
 
 from scicot.errors import InvalidRow, ScicotError
 from scicot.formats import NotText, to_question_row
-from scicot.records import (
-    Row,
-    RowProblem,
-)
 from scicot.reporting import Muted, Reporter, number_of
+from scicot.row_fields import Row, RowProblem
 from scicot.sources.arrival import Arrival
 from scicot.sources.gold import GoldTally, NeedsGold
-from scicot.sources.places import Source, display_name, is_rereadable, located_rows
+from scicot.sources.locations import Source, display_name, is_rereadable, located_rows
 from scicot.sources.prefix import Prefix
 from scicot.text import whole_characters
 

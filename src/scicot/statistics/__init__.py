@@ -1,6 +1,6 @@
 """The statistics a verdict rests on: plain functions of counts and arrays, no rows in sight."""
 
-from scicot.statistics.confidence import (
+from scicot.statistics.calibration import (
     Reliability,
     RiskCoverage,
     brier_score,
@@ -19,7 +19,7 @@ from scicot.statistics.intervals import (
     wilson_interval,
 )
 from scicot.statistics.significance import holm, mcnemar_exact, questions_needed
-from scicot.statistics.student import student_quantile, student_tail
+from scicot.statistics.t_distribution import student_quantile, student_tail
 
 __all__ = [
     "Floats",

@@ -10,7 +10,7 @@ from statistics import NormalDist
 import numpy as np
 import numpy.typing as npt
 
-from scicot.statistics.student import student_quantile, student_tail
+from scicot.statistics.t_distribution import student_quantile, student_tail
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 
 from scicot import stages
 from scicot.config import AnswerAs
+from scicot.decoding.engine import Decoding
 from scicot.records import Question
 from scicot.stages import Stage
-from scicot.students.base import Decoding
 from scicot.students.student import Student
 
 

@@ -1,66 +1,65 @@
-"""Run directories as students that answer: which engine, and the engine made."""
+"""Load a run directory as a student: choose an engine for it, and make the engine."""
 
 from __future__ import annotations
 
 import json
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from scicot.decoding.engine import Engine
+from scicot.decoding.engine_spec import EngineRequest, EngineSpec, candidate_engines
 from scicot.devices import resolve_device
 from scicot.errors import ScicotError
-from scicot.students.base import Engine
-from scicot.students.engines.choice import Choice, Wish, possible
-from scicot.students.pretrained import load_pretrained
+from scicot.models.pretrained import load_pretrained
+from scicot.models.weights import weights_in
 from scicot.students.student import Student
-from scicot.students.weights import weights_in
 
-Rates = Mapping[str, float]  # tokens a second, by engine and precision
+Rates = Mapping[str, float]  # tokens per second, by engine and precision
 
 
 def load_student(
-    directory: str | os.PathLike[str],
-    *,
-    max_source_tokens: int,
-    batch_size: int,
-    batch_tokens: int | None = None,
-    engine: str = "auto",
-    precision: str = "auto",
-    device: str = "auto",
+    directory: str | os.PathLike[str], request: EngineRequest, *, max_source_tokens: int
 ) -> Student:
-    """Load a run directory for prediction; "auto" is an engine that can draw texts as well.
-    ScicotError where its files cannot be read."""
-    wish = Wish(engine, precision, device, draws=True)
-    choice = Choice(engine, precision)
-    if "auto" in (engine, precision):
-        choice, _ = choose(directory, wish, writes=True)
+    """Load a run directory for prediction. An engine that is left open will be able to sample.
+
+    Raises ScicotError where the files cannot be read.
+    """
+    spec = EngineSpec(request.engine, request.precision)
+    if "auto" in (request.engine, request.precision):
+        spec, _ = choose_engine(directory, replace(request, samples=True), writes=True)
     model, tokenizer = load_pretrained(os.fspath(directory))
-    sizes = {"batch_size": batch_size, "batch_tokens": batch_tokens}
-    made = _engine(choice, model, tokenizer, Path(directory), device, sizes)
-    return Student(made, tokenizer, max_source_tokens)
+    engine = _engine(spec, model, tokenizer, Path(directory), request)
+    return Student(engine, tokenizer, max_source_tokens)
 
 
-def choose(directory: str | os.PathLike[str], wish: Wish, *, writes: bool) -> tuple[Choice, Rates]:
-    """The engine for a run directory that is to write texts or to score them, and what was measured
-    to find it: nothing where there was no choice. ScicotError where none can do what is asked."""
+def choose_engine(
+    directory: str | os.PathLike[str], request: EngineRequest, *, writes: bool
+) -> tuple[EngineSpec, Rates]:
+    """Choose the engine for a run directory that is to write texts, or to score them.
+
+    Returns it with the speeds that were measured, none where there was no choice. Raises
+    ScicotError where no engine can do what is requested.
+    """
     place = Path(directory)
-    able = choices(directory, wish)
+    able = candidates(directory, request)
     if len(able) == 1:
         return able[0], {}
-    from scicot.students.engines.measuring import fastest
+    from scicot.decoding.speed import fastest
 
-    def load(choice: Choice) -> Engine:
+    def load(spec: EngineSpec) -> Engine:
         model, tokenizer = load_pretrained(os.fspath(directory))
-        return _engine(choice, model, tokenizer, place, wish.device, {"batch_size": 64})
+        return _engine(spec, model, tokenizer, place, EngineRequest(device=request.device))
 
     return fastest(able, load, _config(place), weights_in(place), writes=writes)
 
 
-def choices(directory: str | os.PathLike[str], wish: Wish) -> list[Choice]:
-    """The engines that can run a run directory as asked for; ScicotError where none can."""
+def candidates(directory: str | os.PathLike[str], request: EngineRequest) -> list[EngineSpec]:
+    """List the engines that can run a run directory as requested; ScicotError where none can."""
     place = Path(directory)
-    return possible(_config(place)["model_type"], weights_in(place), wish)
+    return candidate_engines(_config(place)["model_type"], weights_in(place), request)
 
 
 def _config(directory: Path) -> dict[str, Any]:
@@ -76,33 +75,29 @@ def _config(directory: Path) -> dict[str, Any]:
 
 
 def _engine(
-    choice: Choice,
-    model: Any,
-    tokenizer: Any,
-    directory: Path,
-    device: str,
-    sizes: Mapping[str, Any],
+    spec: EngineSpec, model: Any, tokenizer: Any, directory: Path, request: EngineRequest
 ) -> Engine:
     import torch
 
-    kinds = {"fp32": torch.float32, "bf16": torch.bfloat16, "int8": torch.int8}
-    kind = kinds[choice.precision]
-    if choice.engine == "ctranslate2":
-        from scicot.students.engines.conversion import converted
-        from scicot.students.engines.ctranslate2_engine import CTranslate2Engine
+    device = resolve_device(request.device)
+    dtypes = {"fp32": torch.float32, "bf16": torch.bfloat16, "int8": torch.int8}
+    dtype = dtypes[spec.precision]
+    sizes: dict[str, Any] = {"batch_size": request.batch_size, "batch_tokens": request.batch_tokens}
+    if spec.engine == "ctranslate2":
+        from scicot.decoding.conversion import converted
+        from scicot.decoding.ctranslate2_engine import CTranslate2Engine
 
-        folder = converted(model, tokenizer, directory)
+        folder, tokens = converted(model, tokenizer, directory), request.batch_tokens
         end = model.config.eos_token_id
-        tokens = sizes.get("batch_tokens")
-        return CTranslate2Engine(folder, end, kind=choice.precision, batch_tokens=tokens)
-    if choice.engine == "torch":
-        from scicot.students.engines.torch_engine import TorchEngine
+        return CTranslate2Engine(folder, end, kind=spec.precision, batch_tokens=tokens)
+    if spec.engine == "torch":
+        from scicot.decoding.native_engine import NativeEngine
 
-        return TorchEngine(model.to(resolve_device(device)).eval(), kind, **sizes)
-    from scicot.students.engines.transformers_engine import TransformersEngine
+        return NativeEngine(model.to(device).eval(), dtype, **sizes)
+    from scicot.decoding.transformers_engine import TransformersEngine
 
-    if kind is torch.bfloat16:
-        from scicot.students.halves import halve
+    if dtype is torch.bfloat16:
+        from scicot.models.mixed_precision import to_mixed_bf16
 
-        model = halve(model)  # before it goes to the device, which has to hold the half only
-    return TransformersEngine(model.to(resolve_device(device)).eval(), **sizes)
+        model = to_mixed_bf16(model)  # before it moves to the device, which then holds half as much
+    return TransformersEngine(model.to(device).eval(), **sizes)

@@ -20,6 +20,7 @@ from typing import Any
 
 from scicot import jsonl
 from scicot.config import AnswerAs
+from scicot.decoding.engine_spec import EngineRequest
 from scicot.errors import ScicotError
 from scicot.stages import FORMS, TEMPLATE_VERSION, Stage
 from scicot.students.student import Student
@@ -43,7 +44,7 @@ class Manifest:
     template: int = TEMPLATE_VERSION
     finished: bool = False
     packages: Mapping[str, str] = field(default_factory=dict)
-    ways: Mapping[str, str] = field(default_factory=dict)  # device, precision, attention
+    compute: Mapping[str, str] = field(default_factory=dict)  # device, precision, attention
     metrics: Mapping[str, Any] = field(default_factory=dict)
     examples_sha256: str | None = None  # of the texts it learnt from
     dev_sha256: str | None = None  # of the texts it was selected by
@@ -96,26 +97,12 @@ class Run:
     def stage(self) -> Stage:
         return self.manifest.stage
 
-    def load(
-        self,
-        *,
-        batch_size: int,
-        batch_tokens: int | None = None,
-        engine: str = "auto",
-        precision: str = "auto",
-        device: str,
-    ) -> Student:
-        """Its student, on a device (see `loading.load_student`)."""
+    def load(self, request: EngineRequest) -> Student:
+        """Load its student (see `loading.load_student`)."""
         from scicot.students.loading import load_student
 
         return load_student(
-            self.directory,
-            max_source_tokens=self.manifest.max_source_tokens,
-            batch_size=batch_size,
-            batch_tokens=batch_tokens,
-            engine=engine,
-            precision=precision,
-            device=device,
+            self.directory, request, max_source_tokens=self.manifest.max_source_tokens
         )
 
     @property
@@ -133,6 +120,7 @@ def read_manifest(directory: str | os.PathLike[str]) -> Manifest | None:
             raise ScicotError(f"{path}: made by scicot {row['scicot']}, newer than {__version__}")
         # A newer scicot of the same format may have added what this one does not need.
         known = {name: row[name] for name in Manifest.__dataclass_fields__ if name in row}
+        known.setdefault("compute", row.get("ways", {}))  # its name before 0.2
         _check_types(known)
         return Manifest(**{**known, "stage": Stage(row["stage"])})
     except (FileNotFoundError, NotADirectoryError):
@@ -146,7 +134,7 @@ def _check_types(row: Mapping[str, Any]) -> None:
     types: dict[str, Any] = {
         **dict.fromkeys(("stage", "student", "scicot"), str),
         **dict.fromkeys(("format", "template"), int),
-        **dict.fromkeys(("settings", "packages", "ways", "metrics"), dict),
+        **dict.fromkeys(("settings", "packages", "compute", "metrics"), dict),
         **dict.fromkeys(("data", "seeds"), list),
         **dict.fromkeys(("examples_sha256", "dev_sha256", "weights_sha256"), str | None),
         **dict.fromkeys(("fold", "equal_to"), dict | None),

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from itertools import takewhile
 from typing import Any
 
+from scicot.decoding.engine import Decoding, Engine, Ids
+from scicot.models.prompt_format import encode_inputs
 from scicot.stages import Input
-from scicot.students.base import Decoding, Engine, Ids
-from scicot.students.texts import encode_inputs
 
 
 class Student:
@@ -34,7 +34,7 @@ class Student:
         decoding: Decoding,
         draws: Sequence[Sequence[int | None]] = (),
     ) -> list[list[str]]:
-        """For each input one text for each of its draws: a seed (`drawing.seed_of`), or None for
+        """For each input one text for each of its draws: a seed (`sample_seed`), or None for
         the likeliest text, which is also what comes where no draws are given."""
         draws = draws or [[None]] * len(inputs)
         written = self._engine.generate(self.encode(inputs), draws, decoding)

@@ -26,7 +26,7 @@ from typing import Any
 
 from scicot.errors import ScicotError, StoppedEarly
 from scicot.teachers.base import TeacherBusy, TeacherError
-from scicot.teachers.limits import allowances, retry_after
+from scicot.teachers.rate_limits import allowances, retry_after
 from scicot.text import one_line
 
 _LENGTH = 300  # characters of a server's message that are shown

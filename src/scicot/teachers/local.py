@@ -13,10 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from scicot import pretrained
 from scicot.config import SAMPLING
+from scicot.decoding.engine import until_end
 from scicot.devices import resolve_device, resolve_precision
 from scicot.errors import ScicotError
+from scicot.models import pretrained
+from scicot.models.families import end_tokens
+from scicot.out_of_memory import retry_with_less
 from scicot.prompts import Prompt
 from scicot.teachers.base import Reply, Request, TeacherError
 
@@ -104,18 +107,21 @@ class LocalTeacher:
         return bool(self._sampling) or asked.request.sample > 0
 
     def _answer(self, asked: Sequence[_Asked]) -> list[Reply]:
-        """Replies to some requests at once, in halves where memory does not suffice for that."""
-        import torch
+        """Reply to several requests, in smaller batches where memory does not suffice for all."""
+        replies: list[Reply] = []
 
-        try:
-            return self._generate(asked)
-        except torch.OutOfMemoryError:
-            if len(asked) == 1:
-                raise TeacherError("out of memory") from None
-        torch.cuda.empty_cache()
-        half = len(asked) // 2
-        self._batch = max(1, half)
-        return self._answer(asked[:half]) + self._answer(asked[half:])
+        def work() -> None:
+            while len(replies) < len(asked):
+                replies.extend(self._generate(asked[len(replies) :][: self._batch]))
+
+        retry_with_less(work, self._halve)
+        return replies
+
+    def _halve(self) -> bool:
+        if self._batch == 1:
+            return False
+        self._batch //= 2
+        return True
 
     def _generate(self, asked: Sequence[_Asked]) -> list[Reply]:
         import torch
@@ -150,13 +156,13 @@ class LocalTeacher:
         return [self._reply(own, tokens) for own, tokens in zip(asked, written, strict=True)]
 
     def _reply(self, asked: _Asked, tokens: list[int]) -> Reply:
-        ends = self._model.generation_config.eos_token_id
-        ends = set(ends if isinstance(ends, list) else [ends])
-        length = next((n for n, token in enumerate(tokens) if token in ends), None)
-        kept = tokens if length is None else tokens[:length]
+        ends = end_tokens(self._model.generation_config)
+        written = until_end(tokens, ends)
+        ended = written[-1:] != [] and written[-1] in ends
+        kept = written[:-1] if ended else written
         text = self._tokenizer.decode(kept, skip_special_tokens=True).strip()
         usage = {"input_tokens": len(asked.ids), "output_tokens": len(kept)}
-        return Reply(text, "max_tokens" if length is None else "end_turn", usage)
+        return Reply(text, "end_turn" if ended else "max_tokens", usage)
 
     def _ids(self, prompt: Prompt) -> list[int]:
         turns = []

@@ -7,7 +7,7 @@ https://docs.claude.com/en/docs/build-with-claude/batch-processing: at most 100,
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,7 +17,6 @@ import anthropic
 
 from scicot.teachers.base import BatchNotFound, Reply, Request, TeacherBusy
 from scicot.teachers.error_table import classify_typed
-from scicot.teachers.messages import MessagesTeacher
 from scicot.teachers.messages_wire import TROUBLE, fields_of, outcome_of, reply_of
 
 MOST_REQUESTS = 100_000
@@ -54,14 +53,20 @@ class MessageBatches:
     """Batches of one teacher's requests. All raise TeacherBusy for what may pass, TeacherError for
     a batch the server does not take, ScicotError for what concerns every request."""
 
-    def __init__(self, teacher: MessagesTeacher) -> None:
-        self._teacher = teacher
-        # Unlike a question's, these answers cost nothing: a limit by the wall clock loses no money.
-        self._api = teacher.client.with_options(timeout=teacher.timeout).messages.batches
+    def __init__(
+        self,
+        client: anthropic.AsyncAnthropic,
+        parameters: Callable[[Request], dict[str, Any]],
+        timeout: float,
+    ) -> None:
+        """`parameters` makes the body of a request. `timeout` is in seconds of the wall clock: an
+        answer that comes too late costs nothing here, unlike a question's."""
+        self._api = client.with_options(timeout=timeout).messages.batches
+        self._parameters = parameters
 
     def encoded(self, custom_id: str, request: Request) -> bytes:
         """A request as it goes into a batch."""
-        parameters = self._teacher.parameters(request)
+        parameters = self._parameters(request)
         parameters.update(parameters.pop("extra_body", {}))
         return json.dumps({"custom_id": custom_id, "params": parameters}).encode()
 

@@ -10,7 +10,7 @@ import asyncio
 import os
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 
 import anthropic
@@ -19,12 +19,10 @@ import httpx2
 from scicot.errors import ScicotError
 from scicot.prompts import Prompt
 from scicot.teachers.base import Reply, Request, TeacherBusy
+from scicot.teachers.message_batches import MessageBatches
 from scicot.teachers.messages_wire import TROUBLE, outcome_of, raise_error_in, reply_of
-from scicot.teachers.waiting import done_within
+from scicot.teachers.time_limit import done_within
 from scicot.text import one_line
-
-if TYPE_CHECKING:
-    from scicot.teachers.message_batches import MessageBatches
 
 _CREDENTIALS = (401, 402, 403)
 
@@ -138,9 +136,7 @@ class MessagesTeacher:
 
     def batches(self) -> MessageBatches:
         """The same model behind the Message Batches API."""
-        from scicot.teachers.message_batches import MessageBatches
-
-        return MessageBatches(self)
+        return MessageBatches(self.client, self.parameters, self.timeout)
 
     async def close(self) -> None:
         await self.client.close()

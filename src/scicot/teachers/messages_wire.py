@@ -18,7 +18,7 @@ from anthropic.types import Message
 from scicot.errors import ScicotError
 from scicot.teachers.base import Reply, TeacherBusy
 from scicot.teachers.error_table import classify, classify_typed
-from scicot.teachers.limits import allowances
+from scicot.teachers.rate_limits import allowances
 from scicot.text import one_line, whole_characters
 
 # What the SDK raises for an answer that is an error, that is cut short, or that cannot be decoded.

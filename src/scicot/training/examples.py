@@ -13,10 +13,10 @@ from typing import Any
 
 from scicot import stages
 from scicot.config import AnswerAs
+from scicot.models.prompt_format import encode_inputs
 from scicot.records import PREDICTED, STUDENT, Question, Rationale
 from scicot.replies.labels import NOUN
 from scicot.stages import Input, Stage
-from scicot.students.texts import encode_inputs
 
 # A choice that points at others by their place: "All of the above".
 _POINTS_AT_OTHERS = re.compile(r"\b(?:above|below)\b", re.I)

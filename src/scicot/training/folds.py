@@ -13,20 +13,22 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from scicot import jsonl, processes
+from scicot.decoding.engine import Decoding
+from scicot.decoding.engine_spec import EngineRequest
+from scicot.decoding.sampling import sample_seed
 from scicot.devices import resolve_device, resolve_precision
 from scicot.errors import ScicotError
 from scicot.outputs import open_output
-from scicot.records import STUDENT, Rationale, Row
+from scicot.records import STUDENT, Rationale
 from scicot.reporting import Reporter, Task
 from scicot.rouge import rouge_l
+from scicot.row_fields import Row
 from scicot.stages import Stage
 from scicot.students.answering import write_rationales
-from scicot.students.base import Decoding
-from scicot.students.drawing import seed_of
 from scicot.students.runs import Run
 from scicot.students.student import Student
 from scicot.training.examples import Lesson
-from scicot.training.work import Work
+from scicot.training.spec import TrainingSpec
 
 FILE = "out_of_fold.jsonl"
 _WINDOW = 256  # rationales written before any is put on disk
@@ -41,7 +43,7 @@ class Folds:
     fold_of: Sequence[int]
     dev: set[int]  # places of the rows that no student learns from
 
-    def works(self, main: Work) -> list[Work]:
+    def works(self, main: TrainingSpec) -> list[TrainingSpec]:
         """The fold students: each as the main student, without its fold, in dev too."""
         settings = main.settings
 
@@ -63,7 +65,9 @@ class Folds:
             for fold in range(settings.folds)
         ]
 
-    def write(self, main: Work, works: Sequence[Work], reporter: Reporter) -> dict[str, float]:
+    def write(
+        self, main: TrainingSpec, works: Sequence[TrainingSpec], reporter: Reporter
+    ) -> dict[str, float]:
         """Write RUN/out_of_fold.jsonl by the trained fold students; rationales that were written
         before are kept. Gives what is known of them: their number and mean ROUGE-L."""
         with reporter.task("writing out-of-fold rationales", len(self.lessons)) as task:
@@ -73,10 +77,14 @@ class Folds:
                 if fold % processes.count() == processes.rank()
             }
             processes.wait()
-            return processes.by_first(lambda: self._gathered(main, works, own, task))
+            return processes.on_rank_zero(lambda: self._gathered(main, works, own, task))
 
     def _gathered(
-        self, main: Work, works: Sequence[Work], own: Mapping[int, Iterator[str]], task: Task
+        self,
+        main: TrainingSpec,
+        works: Sequence[TrainingSpec],
+        own: Mapping[int, Iterator[str]],
+        task: Task,
     ) -> dict[str, float]:
         # What other processes have written is read.
         written = [
@@ -95,7 +103,7 @@ class Folds:
         count = len(self.lessons)
         return {"out_of_fold_rows": count, "out_of_fold_rouge_l": overlap / count}
 
-    def _written(self, work: Work, fold: int, task: Task) -> Iterator[str]:
+    def _written(self, work: TrainingSpec, fold: int, task: Task) -> Iterator[str]:
         """The rationales for the rows of one fold, in their order, all of them on disk.
 
         RUN/folds/K/rationales.jsonl holds them bare, by id and sample: what else is known of a
@@ -135,12 +143,12 @@ class Folds:
         return iter(texts)
 
 
-def _loaded(run: Run, work: Work) -> Student:
+def _loaded(run: Run, work: TrainingSpec) -> Student:
     """In a precision that depends on no measurement: who goes on must write alike."""
     device = resolve_device(work.settings.device)
     precision = str(resolve_precision(work.settings.precision, device))
     half = "bf16" if precision == "torch.bfloat16" else "fp32"
-    return run.load(batch_size=_BATCH, precision=half, device=work.settings.device)
+    return run.load(EngineRequest(precision=half, device=work.settings.device, batch_size=_BATCH))
 
 
 def _samples(lessons: Sequence[Lesson]) -> Iterator[tuple[int, Lesson]]:
@@ -163,4 +171,4 @@ def _checked(where: str, row: Row, wanted: Sequence[tuple[int, Lesson]]) -> str:
 
 def _draw(seed: int, lesson: Lesson, sample: int) -> int | None:
     """The seed of a further sample of a question; the first is greedy."""
-    return seed_of(seed, lesson.question.id, sample) if sample else None
+    return sample_seed(seed, lesson.question.id, sample) if sample else None

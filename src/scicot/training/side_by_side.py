@@ -20,9 +20,9 @@ from scicot.devices import cores, resolve_device
 from scicot.errors import ScicotError, StoppedEarly
 from scicot.reporting import Reporter, Task
 from scicot.students.runs import Manifest, Run
-from scicot.training.fitting.ways import weights_of
-from scicot.training.preparing import Prepared
-from scicot.training.work import Work
+from scicot.training.fitting.compute import weights_of
+from scicot.training.setup import Prepared
+from scicot.training.spec import TrainingSpec
 
 # A process has to load torch and transformers first, which does not pay for a short training.
 _SHORT = 60.0  # seconds
@@ -54,9 +54,7 @@ def room(first: Prepared, students: int, seconds: float, settings: TrainSettings
     return max(1, min(students, fit, cores()))
 
 
-def train(
-    todo: Sequence[Work], together: int, report_to: Sequence[str], reporter: Reporter
-) -> dict[Path, Manifest]:
+def train(todo: Sequence[TrainingSpec], together: int, reporter: Reporter) -> dict[Path, Manifest]:
     """Train the students, so many at a time; their manifests by run directory.
 
     Where one fails no other is begun, and its error is raised when those under way are done. A wish
@@ -71,7 +69,7 @@ def train(
             while running or (waiting and not failed):
                 while waiting and slots and not failed:
                     work, slot = waiting.pop(0), slots.pop(0)
-                    running[work.run] = _Student(work, slot, together, report_to, said)
+                    running[work.run] = _Student(work, slot, together, said)
                 try:
                     student, message = said.get(timeout=_POLL)
                 except queue.Empty:
@@ -99,10 +97,9 @@ class _Student:
 
     def __init__(
         self,
-        work: Work,
+        work: TrainingSpec,
         slot: int,
         together: int,
-        report_to: Sequence[str],
         said: queue.Queue[tuple[_Student, dict[str, Any]]],
     ) -> None:
         self.work = work
@@ -116,7 +113,7 @@ class _Student:
             process_group=0,  # a terminal's interrupt reaches this process, which passes it on
         )
         assert self._process.stdin is not None
-        pickle.dump((work, tuple(report_to)), self._process.stdin)
+        pickle.dump(work, self._process.stdin)
         self._process.stdin.flush()  # and open while this process lives, as the worker sees
         threading.Thread(target=self._listen, args=(said,), daemon=True).start()
 

@@ -9,26 +9,26 @@ import pickle
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import IO
 
 from scicot import standard_input
 from scicot.errors import ScicotError, StoppedEarly, no_room
 from scicot.reporting import Task
-from scicot.training import runs
-from scicot.training.preparing import prepare
-from scicot.training.work import Work
+from scicot.stop_request import stop
+from scicot.training import run_directory
+from scicot.training.setup import prepare
+from scicot.training.spec import TrainingSpec
 
 
-class Telling:
-    """A reporter that writes JSON lines, and stops where it is told to."""
+class JsonLinesReporter:
+    """A reporter that writes each message and each step as a JSON line."""
 
     def __init__(self, stream: IO[str]) -> None:
         self._stream = stream
-        self._wish = self._deferred = False
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: self._ask())
+            signal.signal(number, lambda *_: _request_stop())
 
     def note(self, message: str) -> None:
         self.tell(note=message)
@@ -40,39 +40,34 @@ class Telling:
     def task(self, description: str, total: int | None = None) -> Iterator[Task]:  # noqa: ARG002
         yield self
 
-    @contextmanager
-    def stops_deferred(self) -> Iterator[None]:
-        before, self._deferred = self._deferred, True
-        try:
-            yield
-        finally:
-            self._deferred = before
+    def stops_deferred(self) -> AbstractContextManager[None]:
+        return stop.deferring()
 
     def advance(self, steps: int = 1, **figures: float | int | str) -> None:
-        if self._wish:
-            raise KeyboardInterrupt
+        stop.check()
         self.tell(advance=steps, figures=figures)
 
     def tell(self, **message: object) -> None:
         print(json.dumps(message), file=self._stream, flush=True)
 
-    def _ask(self) -> None:
-        self._wish = True
-        if not self._deferred:
-            raise KeyboardInterrupt
+
+def _request_stop() -> None:
+    # A batch system signals every process of a job, and the parent passes its signal on: a second
+    # request must not interrupt a step.
+    if stop.pending is None or not stop.deferred:
+        stop.request(KeyboardInterrupt())
 
 
 def main() -> int:
-    telling = Telling(sys.stdout)
+    telling = JsonLinesReporter(sys.stdout)
     sys.stdout = sys.stderr  # whatever else prints
     try:
         standard_input.reserve()
         orders = standard_input.stream()
         assert orders is not None
-        given: tuple[Work, Sequence[str]] = pickle.load(orders)
+        work: TrainingSpec = pickle.load(orders)
         threading.Thread(target=_end_with_parent, args=(orders.fileno(),), daemon=True).start()
-        work, report_to = given
-        runs.train(work, prepare(work, telling), telling, report_to)
+        run_directory.train(work, prepare(work, telling), telling)
     except ScicotError as error:
         telling.tell(error=str(error))
         return error.exit_code

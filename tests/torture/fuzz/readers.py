@@ -23,8 +23,9 @@ from scicot.config import GenerateSettings
 from scicot.errors import ScicotError
 from scicot.evaluation.answers import Answers
 from scicot.prompts import Prompt
-from scicot.records import Prediction, Question, Rationale, RowProblem
+from scicot.records import Prediction, Question, Rationale
 from scicot.replies import read_reply
+from scicot.row_fields import RowProblem
 from scicot.teachers import Reply, Request, TeacherError
 from scicot.teachers.recorded import RecordedTeacher
 from torture.fuzz import seeds

@@ -23,15 +23,14 @@ from typing import Any
 
 import httpx2
 
-from scicot.annotation.asking import Asking
+from scicot.annotation.batch_plans import Plan
 from scicot.annotation.budget import Budget
 from scicot.annotation.pace import Pace
-from scicot.annotation.plans import Plan
-from scicot.annotation.running import out_of_patience
+from scicot.annotation.requests import RequestBuilder
+from scicot.annotation.retries import out_of_patience
 from scicot.config import GenerateSettings
 from scicot.errors import ScicotError
 from scicot.teachers import Reply, TeacherBusy, TeacherError
-from scicot.teachers.message_batches import MessageBatches
 from scicot.teachers.messages import MessagesTeacher
 from torture.fuzz import seeds
 from torture.fuzz.readers import ASKED, judged
@@ -48,7 +47,7 @@ class Wire:
         self.teacher = MessagesTeacher("m", base_url="http://127.0.0.1:9", timeout=5)
         client = httpx2.AsyncClient(transport=httpx2.MockTransport(self._answer))
         self.teacher.client = self.teacher.client.with_options(http_client=client)
-        self.batches = MessageBatches(self.teacher)
+        self.batches = self.teacher.batches()
         self.loop = asyncio.new_event_loop()
         self._response = (200, list[tuple[bytes, bytes]](), b"")
         self.turn = 0
@@ -157,7 +156,7 @@ def server_target(
     return Target(name, "server", inputs, run, ())
 
 
-ASK = Asking("anthropic:m", SETTINGS).of(ASKED, 0, revealed=False)
+ASK = RequestBuilder("anthropic:m", SETTINGS).of(ASKED, 0, revealed=False)
 PLAN = Plan(Path("0001.json"), "0123456789abcdef", 2)  # whose requests the results name
 SINCE = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -9,8 +9,8 @@ from typing import Any
 import typer
 
 from scicot import outputs, sources
-from scicot.annotation.asking import Asking
-from scicot.annotation.plans import Plan
+from scicot.annotation.batch_plans import Plan
+from scicot.annotation.requests import RequestBuilder
 from scicot.config import GenerateSettings
 from scicot.errors import ScicotError
 from scicot.prompts import build_prompt, check_template
@@ -90,7 +90,7 @@ def plans(path: Path) -> str:
     first, _, second = path.read_bytes().partition(SPLIT)
     (folder / "0001.json").write_bytes(first)
     (folder / "0001.requests.jsonl").write_bytes(second)
-    asking = Asking("anthropic:m", GenerateSettings(reveal_answer="on-failure"))
+    asking = RequestBuilder("anthropic:m", GenerateSettings(reveal_answer="on-failure"))
     told = []
     for plan in Plan.all_in(folder):
         asks = list(plan.asks(asking))
@@ -123,7 +123,9 @@ def template(path: Path) -> str:
 
 def examples(path: Path) -> str:
     shown = list(sources.rationales(path, skip_invalid=False, reporter=SILENT))
-    asking = Asking("anthropic:m", GenerateSettings(reveal_answer="on-failure"), None, shown)
+    asking = RequestBuilder(
+        "anthropic:m", GenerateSettings(reveal_answer="on-failure"), None, shown
+    )
     asking.fingerprint()
     json.dumps(asking.fingerprint())
     for question in (ASKED, Question.from_row(seeds.LAYOUTS[1])):

@@ -13,8 +13,8 @@ from transformers import Trainer, TrainerCallback
 from scicot import jsonl, processes
 from scicot.config import TrainSettings
 from scicot.reporting import Task
+from scicot.training.best_checkpoint import Selection
 from scicot.training.plan.schedule import Schedule
-from scicot.training.selection import Selection
 
 WHOLE = "whole"  # an empty file that is put into a checkpoint when everything else is there
 LOG = "training_log.jsonl"
@@ -44,7 +44,7 @@ class Progress(TrainerCallback):
         self._model = model
         self.trainer: Trainer | None = None
         self._writes = processes.rank() == 0
-        self._council = processes.Council()
+        self._council = processes.StopVote()
         self._step = 0
         self._saved = self._started = time.monotonic()
         self._since = 0  # the step at which this process began

@@ -17,46 +17,42 @@ from scicot.devices import resolve_device
 from scicot.errors import ScicotError
 from scicot.reporting import Reporter
 from scicot.students.runs import CHECKPOINTS
-from scicot.training.dev import Dev
+from scicot.training.best_checkpoint import Selection
 from scicot.training.fitting import lora
-from scicot.training.fitting.collating import Collator
+from scicot.training.fitting.auto_batch_size import out_of_memory_explained
+from scicot.training.fitting.collator import Collator
+from scicot.training.fitting.compute import attention, half, weights_of
 from scicot.training.fitting.loss import TargetLoss
-from scicot.training.fitting.memory import told_of_memory
 from scicot.training.fitting.progress import WHOLE, Log, Progress
-from scicot.training.fitting.ways import attention, half, weights_of
 from scicot.training.plan.schedule import Schedule
-from scicot.training.selection import Selection
+from scicot.training.spec import TrainingSpec
 
 
 def fit(
-    model: Any,
-    tokenizer: Any,
-    schedule: Schedule,
-    dev: Dev | None,
-    run: Path,
-    settings: TrainSettings,
-    *,
-    report_to: Sequence[str] = (),
-    reporter: Reporter,
+    model: Any, tokenizer: Any, schedule: Schedule, spec: TrainingSpec, reporter: Reporter
 ) -> tuple[dict[str, Any], Log]:
     """Train `model` in place, from the last whole checkpoint on; its metrics, and the log.
 
     AdamW with beta2 = 0.98 (Vaswani et al. 2017, section 5.3) and gradients clipped to norm 1; the
-    learning rate rises linearly for `warmup_steps` and then falls linearly to 0. With `dev` the
-    model ends as it was when it did best there. Writes training_log.jsonl and checkpoints to `run`.
+    learning rate rises linearly for `warmup_steps` and then falls linearly to 0. With dev rows the
+    model ends with the weights that did best there. Writes training_log.jsonl and checkpoints to
+    the run directory.
     """
-    trainer = make_trainer(model, tokenizer, schedule, run, settings, report_to)
+    run, settings, dev = spec.run, spec.settings, spec.judge()
+    trainer = make_trainer(model, tokenizer, schedule, run, settings, spec.report_to)
     selection = Selection(dev, run, settings.patience) if dev else None
-    last = processes.by_first(lambda: last_checkpoint(run / CHECKPOINTS))
+    last = processes.on_rank_zero(lambda: last_checkpoint(run / CHECKPOINTS))
     if last is not None:
         reporter.note(f"going on from step {_step(last)}")
     with reporter.task("training", schedule.steps) as task, reporter.stops_deferred():
         progress = Progress(task, run, settings, schedule, selection, model)
         progress.trainer = trainer
         trainer.add_callback(progress)
-        with told_of_memory(settings, trainer.args.device):
+        with out_of_memory_explained(settings, trainer.args.device):
             result = trainer.train(resume_from_checkpoint=None if last is None else str(last))
-    if "wandb" in report_to:  # transformers leaves its run open, and the next student would go on
+    if (
+        "wandb" in spec.report_to
+    ):  # transformers leaves its run open, and the next student would go on
         import wandb
 
         wandb.finish()

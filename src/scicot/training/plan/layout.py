@@ -14,7 +14,7 @@ from scicot import jsonl
 from scicot.config import TrainSettings
 from scicot.devices import resolve_device
 from scicot.errors import ScicotError
-from scicot.training.plan.batching import pieces
+from scicot.training.plan.length_buckets import pieces
 
 FILE = "layout.json"
 

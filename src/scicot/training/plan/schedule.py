@@ -19,9 +19,9 @@ import numpy as np
 from scicot.config import TrainSettings
 from scicot.stages import Stage
 from scicot.training.examples import Encoded, Example, Lesson, digest, encode, examples_of
-from scicot.training.plan import batching
-from scicot.training.plan.drawing import Drawing
+from scicot.training.plan import length_buckets
 from scicot.training.plan.layout import Layout, fewest_costs, measured
+from scicot.training.plan.row_sampler import RowSampler
 from scicot.training.plan.tokens import MANY, Tokens, identity, tokenise
 
 
@@ -31,7 +31,7 @@ class Epoch:
 
     places: Any  # of the lesson of each draw
     bare: Any  # whether it comes without its rationale
-    steps: list[list[batching.Places]]  # draws, by number, of the groups of each step
+    steps: list[list[length_buckets.Places]]  # draws, by number, of the groups of each step
 
 
 class Schedule:
@@ -61,7 +61,7 @@ class Schedule:
         self._settings = settings
         self._ranks = ranks
         self._per_lesson = len(examples_of(lessons[0], stage))
-        self._drawing = Drawing([lesson.file for lesson in lessons], settings)
+        self._drawing = RowSampler([lesson.file for lesson in lessons], settings)
         self._whole = self._tokenised(drop_rationale=False)
         self._bare = self._whole
         if settings.rationale_dropout:
@@ -86,7 +86,9 @@ class Schedule:
             groups = measured(first.steps, lengths)
             batches = fewest_costs(groups, settings.device, self._ranks, self._per_lesson, most)
             self.layout = replace(self.layout, batches=batches)
-        self._turns = len(batching.shares(self._batches(self._epoch(0).steps[0]), self._ranks))
+        self._turns = len(
+            length_buckets.shares(self._batches(self._epoch(0).steps[0]), self._ranks)
+        )
 
     @property
     def tokens_an_epoch(self) -> int:
@@ -120,7 +122,7 @@ class Schedule:
         step, rest = divmod(item, self._turns * self._ranks)
         turn, rank = divmod(rest, self._ranks)
         number, epoch, groups = self._at(step)
-        batch = batching.shares(self._batches(groups), self._ranks)[turn][rank]
+        batch = length_buckets.shares(self._batches(groups), self._ranks)[turn][rank]
         share = self._shares(epoch, groups)
         if not len(batch):  # a process without work takes part in the step none the less
             batch, share = np.array([(groups[0][0], 0)]), [0.0] * self._per_lesson
@@ -150,7 +152,7 @@ class Schedule:
         epoch = self._epoch(0)
         lengths = self._by_lesson(epoch.places, epoch.bare)
         all_of_them = sum(
-            batching.padded(lengths[batch[:, 0], batch[:, 1]])
+            length_buckets.padded(lengths[batch[:, 0], batch[:, 1]])
             for groups in epoch.steps
             for batch in self._batches(groups)
         )
@@ -175,7 +177,7 @@ class Schedule:
                 total += int(self._weights(*self._drawing.epoch(number)).sum())
         return total
 
-    def _at(self, step: int) -> tuple[int, Epoch, list[batching.Places]]:
+    def _at(self, step: int) -> tuple[int, Epoch, list[length_buckets.Places]]:
         number, within = divmod(step, self.epoch_steps)
         epoch = self._epoch(number)
         return number, epoch, epoch.steps[within]
@@ -187,7 +189,7 @@ class Schedule:
         if self.layout.tokens is not None:
             weights = self._weights(places, bare)
         count = self.epoch_steps * self.layout.groups
-        groups = batching.alike(lengths, weights, count)
+        groups = length_buckets.alike(lengths, weights, count)
         order = self._drawing.dice(number, "batches").permutation(count)
         steps = order.reshape(self.epoch_steps, self.layout.groups)
 
@@ -197,7 +199,7 @@ class Schedule:
         in_order = [[groups[one] for one in sorted(own, key=longest)] for own in steps]
         return Epoch(places, bare, in_order)
 
-    def _batches(self, groups: Sequence[batching.Places]) -> list[batching.Places]:
+    def _batches(self, groups: Sequence[length_buckets.Places]) -> list[length_buckets.Places]:
         """The groups of a step joined to batches, examples x (draw, part); those of a multi-task
         student come apart by task, since one writes a label and the other a rationale."""
         size = self.layout.groups // self.layout.batches
@@ -219,7 +221,7 @@ class Schedule:
         """Tokens of each draw."""
         return self._by_lesson(places, bare).sum(axis=(1, 2))
 
-    def _shares(self, epoch: Epoch, groups: Sequence[batching.Places]) -> list[float]:
+    def _shares(self, epoch: Epoch, groups: Sequence[length_buckets.Places]) -> list[float]:
         """What a target token of each task weighs in the loss of a step."""
         draws = np.concatenate(groups)
         targets = self._by_lesson(epoch.places[draws], epoch.bare[draws])[:, :, 1].sum(axis=0)

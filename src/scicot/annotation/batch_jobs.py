@@ -1,0 +1,261 @@
+"""Requests sent as batches: planned on disk, sent once, fetched however often it takes.
+
+A batch is planned whole before it is sent, and that it is about to be sent is on disk before it is
+(plans.py). Whoever comes back to a plan that was about to be sent, and of which no id is known,
+looks among the server's batches for one made since with as many requests, and knows it by their
+names (sending.py). So no batch is paid twice, whenever the process died.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import aclosing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from scicot.annotation.batch_plans import FOLDER, Plan, plans_of
+from scicot.annotation.batch_sender import Sender, looks
+from scicot.annotation.generation import Generation
+from scicot.annotation.requests import RowRequest
+from scicot.annotation.setup import Setup
+from scicot.errors import ScicotError, StoppedEarly
+from scicot.outputs import STDOUT, beside
+from scicot.reporting import number_of, some_of
+from scicot.teachers import Reply, TeacherBusy, TeacherError
+
+if TYPE_CHECKING:
+    from scicot.teachers.message_batches import MessageBatches, Unanswered
+
+_FETCHES = 2  # times that incomplete results are fetched again
+_ROUNDS = 3  # times a request is sent in all that expires or meets an error of the server
+
+
+def check(work: Setup, output: Path, *, force: bool) -> None:
+    """ScicotError where batches cannot be had, or one under way would be forgotten."""
+    settings, under_way = work.settings, plans_of(output)
+    folder, batched = beside(output, FOLDER), settings.batch or settings.cancel_batches
+    if settings.cancel_batches and not under_way:
+        raise ScicotError(f"--cancel-batches: none is under way for {output}")
+    if under_way and (force or not batched):
+        raise ScicotError(
+            f"{folder}: a batch is under way; --batch fetches what it comes to, --cancel-batches"
+            " takes it back"
+        )
+    if not batched:
+        return
+    if not work.rows.rereadable:
+        raise ScicotError("--batch: needs a file of questions, which it reads more than once")
+    if str(output) == STDOUT or (output.exists() and not output.is_file()):
+        raise ScicotError(f"--batch: {output} is no file; what is paid for must not get lost")
+    if not hasattr(work.teacher, "batches"):
+        raise ScicotError(f"--batch: {work.teacher.name} takes no batches; leave it out")
+
+
+async def run(job: Generation) -> None:
+    """Have all that is wanted answered by batches."""
+    teacher: Any = (
+        job.work.teacher
+    )  # `check` has seen that it takes batches, and that OUT is a file
+    folder = beside(Path(job.output.name), FOLDER)
+    folder.mkdir(exist_ok=True)
+    Plan.tidy(folder)
+    runner = _Runner(job, teacher.batches(), folder)
+    try:
+        await runner.run()
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        runner.say_how_to_come_back()
+        raise
+    except TeacherError as error:
+        raise ScicotError(f"the Message Batches API: {error}") from None
+    finally:
+        if not any(folder.iterdir()):
+            folder.rmdir()
+
+
+class _Runner:
+    def __init__(self, job: Generation, api: MessageBatches, folder: Path) -> None:
+        self._job = job
+        self._api = api
+        self._folder = folder
+        self._cancel = job.work.settings.cancel_batches
+        self._sender = Sender(job, api, folder)
+        self._rounds = 0  # after which something was left unanswered
+        self._left = 0  # requests that the round left unanswered
+        self._taken_back = 0  # of them, canceled by somebody
+        self._fetched: dict[str, int] = {}  # how often results came incomplete, by plan
+        self._answered = 0  # replies in results, of this run
+        self._held: list[
+            tuple[RowRequest, TeacherError]
+        ] = []  # errors that may be the fault of their questions or not
+        self._refused: ScicotError | None = None  # why no request will be answered
+
+    async def run(self) -> None:
+        while True:
+            await self._settle()
+            if self._refused is not None:
+                raise self._refused
+            if self._cancel:
+                raise StoppedEarly(
+                    "batches taken back; what they had answered is kept, and the same command"
+                    " without --cancel-batches goes on from here"
+                )
+            if self._taken_back:
+                raise StoppedEarly(
+                    f"{number_of(self._taken_back, 'request')} of a batch that was canceled: the"
+                    " same command sends them again"
+                )
+            if not await self._plan():
+                return
+
+    def say_how_to_come_back(self) -> None:
+        sent = [plan.id for plan in Plan.all_in(self._folder) if plan.id]
+        if sent:
+            self._job.work.reporter.note(
+                f"{some_of(sent)}: the server goes on with it; the same command fetches what it"
+                " comes to, with --cancel-batches it is taken back"
+            )
+
+    async def _plan(self) -> bool:
+        """Plan batches for all that is wanted and can be paid; whether there is anything."""
+        from scicot.teachers.message_batches import MOST_BYTES, MOST_REQUESTS
+
+        wanted, budget = self._wanted(), self._job.work.budget
+        if self._job.summary.kept + self._job.summary.rejected.total() == 0:
+            first = next(wanted, None)
+            if first is None:
+                return False
+            # What is wrong with all requests is found out with one, not in a batch a day later.
+            await self._job.ask_each(iter([first]))
+        planned, asks, size, short = False, list[RowRequest](), 0, None
+        for ask in wanted:
+            try:
+                budget.reserve(ask.request, batched=True)
+            except StoppedEarly as error:
+                short = error
+                break
+            length = len(self._api.encoded("x" * 64, ask.request))
+            if asks and (len(asks) == MOST_REQUESTS or size + length > MOST_BYTES):
+                self._make(asks)
+                planned, asks, size = True, [], 0
+            asks.append(ask)
+            size += length
+        if asks:
+            self._make(asks)
+        elif short is not None and not planned:
+            raise short
+        return planned or bool(asks)
+
+    def _wanted(self) -> Iterator[RowRequest]:
+        for ask in self._job.wanted():
+            if ask is None:
+                self._job.look()
+            else:
+                yield ask
+
+    def _make(self, asks: list[RowRequest]) -> None:
+        plan = Plan.make(self._folder, asks, retry=self._job.work.settings.retry_rejected)
+        self._sender.paid.add(plan.name)
+
+    async def _settle(self) -> None:
+        """Send what is planned, wait for all of it, and write what it comes to."""
+        self._left = self._taken_back = 0
+        plans = [await self._sender.sent(plan) for plan in Plan.all_in(self._folder)]
+        waiting = [plan for plan in plans if plan is not None]
+        waits = looks()
+        while waiting:
+            for plan in list(waiting):
+                if (await self._sender.state(plan)).ended:
+                    await self._collect(plan)
+                    waiting.remove(plan)
+            if waiting:
+                await self._sender.sleep(next(waits))
+        self._rounds += self._left > 0
+
+    async def _collect(self, plan: Plan) -> None:
+        """Write the rows of a batch that has ended, and drop its plan."""
+        asks = list(plan.asks(self._job.work.asking))
+        seen = await self._sender.patiently(lambda: self._enter_all(plan, asks))
+        for line in sorted({*range(len(asks))} - seen):
+            await self._enter(asks[line], _missing())
+        await self._settle_held(plan)
+        if plan.name in self._sender.paid:
+            for ask in asks:
+                self._job.work.budget.release(ask.request, batched=True)
+        self._job.ledger.commit()
+        plan.drop()
+
+    async def _enter_all(self, plan: Plan, asks: list[RowRequest]) -> set[int]:
+        """Write what has no row yet; the lines of which there was a result."""
+        left, taken_back = self._left, self._taken_back
+        seen, foreign = set[int](), 0
+        self._held.clear()
+        async with aclosing(self._api.results(str(plan.id))) as results:
+            async for name, outcome in results:
+                line = None if name is None else plan.line_of(name)
+                if line is None:
+                    foreign += 1
+                    continue
+                if line not in seen:
+                    seen.add(line)
+                    await self._enter(asks[line], outcome)
+                if len(seen) % 100 == 0:
+                    self._job.look()
+        if len(seen) < len(asks) and self._fetched.get(plan.name, 0) < _FETCHES:
+            self._fetched[plan.name] = self._fetched.get(plan.name, 0) + 1
+            self._left, self._taken_back = left, taken_back
+            raise TeacherBusy(f"batch {plan.id}: {len(asks) - len(seen)} results are missing")
+        if foreign:
+            self._job.work.reporter.warn(
+                f"batch {plan.id}: {number_of(foreign, 'result')} of requests that are not ours"
+            )
+        return seen
+
+    async def _enter(self, ask: RowRequest, outcome: Reply | Unanswered) -> None:
+        """Write the row of a result, unless it was written before a crash, or is still to come."""
+        key = ask.row.sample, ask.row.saw_answer
+        attempt = self._job.ledger.attempts(ask.row.question).get(key)
+        if attempt is not None and not attempt.retry:
+            self._answered += attempt.reason != "error"
+            return
+        if isinstance(outcome, Reply):
+            self._answered += 1
+            await self._job.enter(ask, outcome, batched=True)
+            return
+        error = outcome.error
+        if outcome.canceled:
+            self._taken_back += 1
+            self._left += 1
+        elif isinstance(error, ScicotError):
+            self._refused = error
+            self._left += 1
+        elif isinstance(error, TeacherBusy) and self._rounds + 1 < _ROUNDS:
+            self._left += 1
+        elif isinstance(error, TeacherError) and error.certain:
+            self._job.reject_failed(ask, error)
+        else:
+            self._held.append((ask, TeacherError(str(error), certain=False)))
+
+    async def _settle_held(self, plan: Plan) -> None:
+        """Record the errors held back where other requests of the batch were answered; else nothing
+        speaks against the questions, and the run is to stop. Of a single one a probe tells."""
+        if self._answered:
+            for ask, error in self._held:
+                self._job.reject_failed(ask, error)
+        elif len(self._held) == 1:
+            self._job.failures.hold(*self._held[0])
+            await self._job.failures.settle(self._job.look)
+        elif self._held:
+            _, error = self._held[-1]
+            self._refused = StoppedEarly(
+                f"batch {plan.id}: none of {number_of(len(self._held), 'request')} was answered"
+                f" (the last: {error}); nothing is recorded against the questions; the same command"
+                " sends them again, without --batch it asks them one by one"
+            )
+        self._held.clear()
+
+
+def _missing() -> Unanswered:
+    from scicot.teachers.message_batches import Unanswered
+
+    return Unanswered(TeacherBusy("the batch ended without a result for this request"))

@@ -1,0 +1,148 @@
+"""Batches as they are planned, on disk: OUT.batches/ holds for each that is not finished
+
+    0001.requests.jsonl     {"sample": ..., "revealed": ..., "question": {...}}, a line a request
+    0001.json               {"name": ..., "requests": ..., "began": ..., "id": ..., "retry": ...}
+
+A plan counts when the second file is there. `began` is the time when it was about to be sent, `id`
+what the server calls it. Its requests are called NAME-LINE, the name being drawn for this plan, so
+that a batch is known by its results wherever they are met.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from scicot import jsonl
+from scicot.annotation.requests import RequestBuilder, RowRequest
+from scicot.errors import InvalidRow, ScicotError
+from scicot.outputs import beside
+from scicot.records import Question
+from scicot.row_fields import RowProblem
+
+FOLDER = "batches"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Requests that are to be one batch, and what is known of it."""
+
+    place: Path  # of its second file
+    name: str
+    requests: int
+    began: str | None = None  # ISO 8601
+    id: str | None = None
+    retry: bool = False  # its requests have rows already, which the results replace
+
+    @classmethod
+    def make(cls, folder: Path, asks: Sequence[RowRequest], *, retry: bool = False) -> Plan:
+        """Put a plan on disk, whole or not at all."""
+        stems = [file.stem for file in folder.glob("*.json")]
+        number = max([int(stem) for stem in stems if re.fullmatch(r"\d{1,9}", stem)], default=0) + 1
+        plan = cls(folder / f"{number:04}.json", secrets.token_hex(8), len(asks), retry=retry)
+        with jsonl.replacing(plan._lines) as stream:
+            for ask in asks:
+                row = ask.row
+                own = {"sample": row.sample, "revealed": row.saw_answer}
+                stream.write(jsonl.encode({**own, "question": row.question.to_row()}))
+        plan._write()
+        return plan
+
+    @classmethod
+    def all_in(cls, folder: Path) -> list[Plan]:
+        """The plans of a folder, in the order they were made."""
+        return [cls._read(file) for file in sorted(folder.glob("*.json"))]
+
+    @classmethod
+    def tidy(cls, folder: Path) -> None:
+        """Remove what is left of plans that were half made or half dropped."""
+        for torn in folder.glob(".*"):  # of a process that was killed as it wrote
+            torn.unlink()
+        for lines in folder.glob("*.requests.jsonl"):
+            if not (folder / f"{lines.name.partition('.')[0]}.json").exists():
+                lines.unlink()
+
+    @classmethod
+    def _read(cls, file: Path) -> Plan:
+        try:
+            plan = cls(file, **jsonl.decode(file.read_bytes()))
+            plan._check()
+        except (OSError, ValueError, TypeError):
+            raise ScicotError(
+                f"{file}: not readable; it says which batch was sent: mend it, or delete it where"
+                " none was"
+            ) from None
+        return plan
+
+    def _check(self) -> None:
+        """ValueError where a field is not what was written."""
+        texts = [self.name, *(text for text in (self.began, self.id) if text is not None)]
+        right = all(isinstance(text, str) for text in texts)
+        if not (right and type(self.requests) is int and type(self.retry) is bool):
+            raise ValueError
+        if self.began is not None and datetime.fromisoformat(self.began).tzinfo is None:
+            raise ValueError
+
+    def asks(self, asking: RequestBuilder) -> Iterator[RowRequest]:
+        """The requests again, in their order."""
+        if not self._lines.exists():
+            raise ScicotError(
+                f"{self._lines}: gone, and with it what batch {self.id} was asked; put it back:"
+                " without it the batch's replies belong to no question"
+            )
+        for located in jsonl.rows_from(self._lines, 0):
+            sample, revealed = located.row.get("sample"), located.row.get("revealed")
+            given = located.row.get("question")
+            if not (type(sample) is int and type(revealed) is bool and isinstance(given, dict)):
+                raise InvalidRow(located.where, "no request of a batch")
+            try:
+                question = Question.from_row(given)
+            except RowProblem as problem:
+                raise InvalidRow(located.where, f"no request of a batch ({problem})") from None
+            yield asking.of(question, sample, revealed=revealed)
+
+    def beginning(self) -> Plan:
+        """About to be sent."""
+        return self._now(replace(self, began=datetime.now(UTC).isoformat()))
+
+    def sent(self, identity: str) -> Plan:
+        return self._now(replace(self, id=identity))
+
+    def drop(self) -> None:
+        """Remove a plan that has been carried out, the .json first: a lone .requests.jsonl does not
+        count as a plan."""
+        self.place.unlink(missing_ok=True)
+        self._lines.unlink(missing_ok=True)
+
+    def custom_id(self, line: int) -> str:
+        """What a request is called, at most 64 characters of [a-zA-Z0-9_-]."""
+        return f"{self.name}-{line}"
+
+    def line_of(self, custom_id: str) -> int | None:
+        """Which request is called so; None where it is another plan's."""
+        name, _, line = custom_id.rpartition("-")
+        own = name == self.name and line.isdecimal() and int(line) < self.requests
+        return int(line) if own else None
+
+    @property
+    def _lines(self) -> Path:
+        return self.place.with_suffix(".requests.jsonl")
+
+    def _now(self, changed: Plan) -> Plan:
+        changed._write()
+        return changed
+
+    def _write(self) -> None:
+        told = {key: value for key, value in asdict(self).items() if key != "place"}
+        jsonl.write_text(self.place, json.dumps(told) + "\n")
+
+
+def plans_of(output: Path) -> list[Plan]:
+    """The plans of an output whose batches are not finished."""
+    folder = beside(output, FOLDER)
+    return Plan.all_in(folder) if folder.is_dir() else []

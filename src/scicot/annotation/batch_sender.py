@@ -1,0 +1,164 @@
+"""Send a planned batch exactly once; after a crash, look for it on the server."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import aclosing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from scicot.annotation.batch_plans import Plan
+from scicot.annotation.generation import Generation
+from scicot.annotation.retries import Patience, sleep
+from scicot.errors import ScicotError
+from scicot.reporting import number_of
+from scicot.teachers import BatchNotFound, TeacherBusy, TeacherError
+
+if TYPE_CHECKING:
+    from scicot.teachers.message_batches import Batch, MessageBatches
+
+T = TypeVar("T")
+
+LOOKS = (1.0, 60.0)  # seconds between the first two looks at a batch, and between later ones
+LISTED = 30.0  # seconds until a new batch is assumed to be in the server's list
+_CLOCKS = timedelta(minutes=10)  # by which the server's clock may be behind ours
+
+
+class Sender:
+    """Sends the plans of a folder, and asks after them. `paid` holds the names of those whose cost
+    is set aside."""
+
+    def __init__(self, job: Generation, api: MessageBatches, folder: Path) -> None:
+        self._job = job
+        self._api = api
+        self._folder = folder
+        self._cancel = job.work.settings.cancel_batches
+        self.paid: set[str] = set()
+
+    async def sent(self, plan: Plan) -> Plan | None:
+        """The plan with the id of its batch; None where it was dropped, not having been sent."""
+        if plan.id is None and plan.began is not None:
+            found = await self._found(plan)
+            plan = plan if found is None else plan.sent(found)
+        if plan.id is None and self._cancel:
+            plan.drop()
+            return None
+        if plan.id is None:
+            plan = await self._send(plan)
+        if self._cancel:
+            await self.patiently(lambda: self._api.cancel(str(plan.id)))
+        return plan
+
+    async def _send(self, plan: Plan) -> Plan:
+        asks = list(plan.asks(self._job.work.asking))
+        for ask in asks if plan.name not in self.paid else ():  # planned by an earlier run
+            self._job.work.budget.reserve(ask.request, batched=True)
+        self.paid.add(plan.name)
+        requests = [
+            self._api.encoded(plan.custom_id(line), ask.request) for line, ask in enumerate(asks)
+        ]
+        patience = self._patience()
+        while True:
+            plan = plan.beginning()
+            try:
+                batch = await self._api.send(requests)
+            except (TeacherError, ScicotError) as error:
+                plan.drop()  # refused for certain: nothing is under way
+                if isinstance(error, ScicotError):
+                    raise
+                raise ScicotError(f"the server takes no batch: {error}") from None
+            except TeacherBusy as busy:
+                await patience.wait(busy)
+                found = await self._found(plan)  # it may have come through, for all we know
+                if found is not None:
+                    return plan.sent(found)
+            else:
+                self._job.work.reporter.note(
+                    f"batch {batch.id}: {number_of(plan.requests, 'request')} sent; they are"
+                    " answered within a day"
+                )
+                return plan.sent(batch.id)
+
+    async def _found(self, plan: Plan) -> str | None:
+        """The id of a batch of which nobody knows whether it was sent; None where it was not.
+
+        A batch may be missing in the server's list for some moments after it was made, so the list
+        is looked at again until LISTED seconds have passed.
+        """
+        known = {own.id for own in Plan.all_in(self._folder)}
+        waits = looks()
+        while True:
+            late = datetime.now(UTC) - _began(plan) >= timedelta(seconds=LISTED)
+            for batch in await self.patiently(lambda: self._api.since(_began(plan) - _CLOCKS)):
+                alike = batch.requests == plan.requests and not batch.archived
+                if alike and batch.id not in known and await self._is(batch, plan):
+                    return batch.id
+            if late:
+                return None
+            await self.sleep(next(waits))
+
+    async def _is(self, batch: Batch, plan: Plan) -> bool:
+        """Whether a batch is a plan's, which its results tell when it has ended."""
+        waits = looks()
+        if not batch.ended:
+            self._job.work.reporter.note(
+                f"batch {batch.id} may be the one that an earlier run was sending at {plan.began};"
+                " waiting for it to end, since its results tell"
+            )
+        identity = batch.id
+        while not batch.ended:
+            await self.sleep(next(waits))
+            batch = await self.patiently(lambda: self._api.state(identity))
+
+        async def first() -> str:
+            async with aclosing(self._api.results(identity)) as results:
+                async for name, _ in results:
+                    if name is not None:
+                        return name
+            # Sending again would pay for it twice, should it be ours.
+            raise TeacherBusy(f"the results of batch {identity}, which has ended, do not come")
+
+        return plan.line_of(await self.patiently(first)) is not None
+
+    async def state(self, plan: Plan) -> Batch:
+        """How far a batch is, by its id or else by the server's list of batches."""
+
+        async def state() -> Batch:
+            try:
+                return await self._api.state(str(plan.id))
+            except BatchNotFound as missing:
+                for batch in await self._api.since(_began(plan) - _CLOCKS):
+                    if batch.id == plan.id:
+                        return batch
+                raise BatchNotFound(
+                    f"{missing}, nor does it list it; it may belong to another key, or be found"
+                    f" later: {plan.place} remembers it, and nothing is sent again"
+                ) from None
+
+        return await self.patiently(state)
+
+    async def patiently(self, call: Callable[[], Awaitable[T]]) -> T:
+        """The result of a call that is repeated while the server is busy."""
+        return await self._patience().call(call)
+
+    async def sleep(self, seconds: float) -> None:
+        await sleep(seconds, self._job.look)
+
+    def _patience(self) -> Patience:
+        return Patience(self._job.work.settings.max_wait, self._job.look)
+
+
+def _began(plan: Plan) -> datetime:
+    """When a plan was about to be sent."""
+    if plan.began is None:
+        return datetime.fromtimestamp(_CLOCKS.total_seconds(), UTC)
+    return datetime.fromisoformat(plan.began)
+
+
+def looks() -> Iterator[float]:
+    """Seconds between looks at a batch: short ones are done soon, long ones take hours."""
+    seconds, longest = LOOKS
+    while True:
+        yield seconds
+        seconds = min(1.5 * seconds, longest)

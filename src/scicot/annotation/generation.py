@@ -1,0 +1,242 @@
+"""Ask a teacher for what is still wanted, judge its replies, and write their rows."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter, deque
+from collections.abc import Iterator
+from contextlib import nullcontext
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from scicot import sources
+from scicot.annotation.failures import Failures
+from scicot.annotation.judging import Verdict, verdict_on
+from scicot.annotation.ledger import COST, Ledger
+from scicot.annotation.requests import RowRequest
+from scicot.annotation.scheduler import Scheduler
+from scicot.annotation.setup import Setup
+from scicot.annotation.watermark import Watermark
+from scicot.errors import StoppedEarly
+from scicot.outputs import Output
+from scicot.records import Rationale
+from scicot.reporting import Task, some_of
+from scicot.teachers import Reply, TeacherError
+
+_SHORT = 20_000  # characters that are judged faster than a thread is started for it
+_LOOK_SECONDS = 0.2  # between two tellings of how far the work is
+_SPEED_SECONDS = 5.0  # over which the speed is told
+
+
+@dataclass
+class GenerateSummary:
+    """What became of a run: rows kept, rejected by reason, found done before, tokens and dollars
+    used. `errors` are rows of this run and earlier ones that still wait for a reply, `named` how
+    many of `all_kept` rows name the gold choice in their rationale and no other choice, and `spent`
+    what all runs have cost; None where nobody knows what the teacher costs."""
+
+    kept: int = 0
+    rejected: Counter[str] = field(default_factory=Counter)
+    already_done: int = 0
+    errors: int = 0
+    tokens: Counter[str] = field(default_factory=Counter)
+    cost: float | None = None
+    spent: float | None = None
+    saved: float = 0.0  # dollars that the server's cache spared
+    all_kept: int = 0
+    named: int = 0
+
+
+class Generation:
+    """One run of generate-rationales: its counts, and the files it writes."""
+
+    def __init__(self, work: Setup, output: Output, ledger: Ledger, task: Task) -> None:
+        self.summary = GenerateSummary(cost=work.budget.nothing)
+        self.work = work
+        self.output = output
+        self.ledger = ledger
+        self._task = task
+        self._watermark = Watermark(work.rows, ledger, work.settings)
+        self._first_pass = True
+        self.failures = Failures(work, reject=self.reject_failed, spend=self._spend)
+        self._stopping = False
+        # Samples of one question are judged one after the other, as each is compared with those
+        # that were kept before it.
+        self._judging = asyncio.Lock()
+        self._warned_of_usage = False
+        self._short: StoppedEarly | None = None  # of money, for what follows from a reply
+        self._untold = 0  # requests done since the task was last told
+        self._moments: deque[tuple[float, int]] = deque()  # (when, rows)
+        work.budget.spent = ledger.spent
+
+    async def ask_each(self, asks: Iterator[RowRequest | None]) -> None:
+        """Ask one by one, with several in flight."""
+        rows, settings = self.work.rows, self.work.settings
+        scheduler = Scheduler(
+            self.work.teacher,
+            settings,
+            self.work.reporter,
+            look=self.look,
+            blocking=not rows.rereadable,
+        )
+        await scheduler.run(self._afforded(asks), self.take)
+        await self.failures.settle(self.look)
+
+    def wanted(self) -> Iterator[RowRequest | None]:
+        """What is still to be asked; None now and then, for others to have a turn."""
+        asking, ledger = self.work.asking, self.ledger
+        looked = time.monotonic()
+        self._watermark = Watermark(self.work.rows, ledger, self.work.settings)
+        first, self._first_pass = self._first_pass, False
+        if first and self.work.rows.passed is not None:
+            self._found_done(self.work.rows.passed.rows * self.work.settings.samples)
+        for question in sources.unique(self.work.rows, self.work.reporter):
+            asks = asking.wanted(question, ledger)
+            if first:
+                self._found_done(self.work.settings.samples - len(asks))
+            self._watermark.began(question.id, len(asks))
+            yield from asks
+            if time.monotonic() - looked > _LOOK_SECONDS:
+                looked = time.monotonic()
+                yield None
+
+    def _found_done(self, requests: int) -> None:
+        self.summary.already_done += requests
+        self._untold += requests
+
+    def _afforded(self, asks: Iterator[RowRequest | None]) -> Iterator[RowRequest | None]:
+        """Those that can be paid, which may be more when others have cost less than they could."""
+        budget = self.work.budget
+        for ask in asks:
+            while ask is not None and budget.waits(ask.request):
+                yield None
+            if ask is not None:
+                budget.reserve(ask.request)
+            yield ask
+        if self._short is not None:
+            raise self._short
+
+    async def take(
+        self, ask: RowRequest, outcome: Reply | TeacherError, sent: float
+    ) -> RowRequest | None:
+        """Write what came of a request that left at this time; what is to be asked next because of
+        it, if anything."""
+        if isinstance(outcome, Reply):
+            self.failures.answer(sent)
+            further = await self.enter(ask, outcome)
+        else:
+            further = None
+            self.work.budget.release(ask.request)
+            await self.failures.fail(ask, outcome, self._end_if_stopping)
+        if further is not None:
+            try:
+                self.work.budget.reserve(further.request)
+            except StoppedEarly as short:
+                self._short = short
+                return None
+        return further
+
+    def reject_failed(self, ask: RowRequest, error: TeacherError) -> None:
+        """Write the row of a question that cannot be answered."""
+        self._reject(ask.row, "error", {"error": str(error)})
+        self._watermark.answered(ask.row.question.id)
+
+    async def enter(
+        self, ask: RowRequest, reply: Reply, *, batched: bool = False
+    ) -> RowRequest | None:
+        """Judge a reply and write its row; the request that follows from it, if any."""
+        budget = self.work.budget
+        self.summary.tokens.update(reply.usage)
+        usage: dict[str, float] = dict(reply.usage)
+        cost = budget.pay(ask.request, reply, batched=batched)
+        if not batched:
+            budget.release(ask.request)
+        if cost is not None:
+            usage[COST] = round(cost, 9)
+            self.summary.cost = (self.summary.cost or 0.0) + cost
+            self.summary.saved += budget.saved(reply.usage)
+        if reply.misstated:
+            self._warn_of_usage(reply.misstated)
+        row = replace(ask.row, usage=usage)
+        async with self._judging if self.work.settings.samples > 1 else nullcontext():
+            verdict = await self._judged(row, reply)
+            if verdict.reason is not None:
+                self._reject(verdict.row, verdict.reason, {"reply": reply.text})
+            else:
+                self.ledger.keep(verdict.row, named=verdict.named)
+                self.summary.kept += 1
+        further = self.work.asking.after(verdict.row, verdict.reason, self.ledger)
+        if further is None:
+            self._untold += 1
+            self._watermark.answered(row.question.id)
+        return further
+
+    async def _judged(self, row: Rationale, reply: Reply) -> Verdict:
+        """The verdict on a reply. A long one is read in a thread: meanwhile the event loop takes
+        other replies from the network, which would otherwise time out there."""
+        others = self.ledger.other_samples(row) if self.work.settings.samples > 1 else []
+
+        def judged() -> Verdict:
+            return verdict_on(row, reply, self.work.settings, others)
+
+        if len(reply.text) <= _SHORT:
+            return judged()
+        return await asyncio.to_thread(judged)
+
+    def _warn_of_usage(self, names: tuple[str, ...]) -> None:
+        if not self._warned_of_usage:
+            self._warned_of_usage = True
+            self.work.reporter.warn(
+                f"{self.work.teacher.name}: tells counts of tokens that cannot be true"
+                f" ({some_of(names)}); such replies count as costing the most they may"
+            )
+
+    def _reject(self, row: Rationale, reason: str, why: dict[str, Any]) -> None:
+        self.ledger.reject(row, reason, why)
+        self.summary.rejected[reason] += 1
+        self._untold += reason == "error"
+
+    def look(self) -> None:
+        """Update the progress bar; raises the pending request to stop, if any."""
+        steps, self._untold = self._untold, 0
+        self._watermark.remember()
+        figures: dict[str, int | str] = {"kept": self.summary.kept}
+        figures |= {reason: count for reason, count in self.summary.rejected.items() if count}
+        figures["requests/s"] = self._speed(time.monotonic())
+        figures["tokens"] = f"{sum(self.summary.tokens.values()):,}"
+        if self.summary.cost is not None:
+            figures["dollars"] = f"{self.summary.cost:.2f}"
+        try:
+            self._task.advance(steps, **figures)
+        except BaseException:
+            self._stopping = True
+            raise
+
+    def _end_if_stopping(self) -> None:
+        """Like `look`, where the request to stop has already been raised elsewhere."""
+        if self._stopping:
+            raise StoppedEarly("stopped before it was found out why requests fail")
+
+    def _spend(self, cost: float) -> None:
+        """Count dollars for which there is no row."""
+        if self.summary.cost is not None:
+            self.summary.cost += cost
+        self.ledger.spent += cost
+
+    def _speed(self, now: float) -> str:
+        """Rows a second, over the last seconds."""
+        rows = self.summary.kept + self.summary.rejected.total()
+        self._moments.append((now, rows))
+        while self._moments[0][0] < now - _SPEED_SECONDS:
+            self._moments.popleft()
+        began, before = self._moments[0]
+        return f"{(rows - before) / (now - began):.0f}" if now > began else "0"
+
+    def tell(self) -> None:
+        """Bring the summary up to date with the files."""
+        self._watermark.remember()
+        ledger, summary = self.ledger, self.summary
+        summary.errors = ledger.rejected["error"]
+        summary.all_kept, summary.named = ledger.kept, ledger.named
+        summary.spent = None if self.work.budget.price is None else ledger.spent

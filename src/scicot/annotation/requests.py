@@ -1,0 +1,163 @@
+"""What is asked of a teacher: a question for its n-th time, with or without the right answer."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from scicot.annotation.ledger import Attempt, Ledger
+from scicot.config import GenerateSettings
+from scicot.prompts import BUILT_IN_PROMPT, build_example, build_prompt, check_template
+from scicot.records import (
+    PREDICTION_FIELDS,
+    RATIONALE_FIELDS,
+    Question,
+    Rationale,
+)
+from scicot.teachers import Request
+from scicot.text import normalized
+
+# Fields of an earlier answer to the same question, which the teacher's answer replaces.
+SUPERSEDED = (*PREDICTION_FIELDS, *RATIONALE_FIELDS, "reason", "reply", "error")
+
+# Reasons that speak of a missing reply, not of a bad one: worth asking again.
+MISSING = ("error", "empty", "truncated", "refusal")
+# What a teacher that is told the answer may do better.
+FAILED = (
+    *("wrong-conclusion", "leaks-answer", "too-long", "repetitive", "empty"),
+    *("truncated", "refusal"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class RowRequest:
+    """One request, and the row that its reply will be read into."""
+
+    request: Request
+    row: Rationale
+
+
+@dataclass(frozen=True)
+class RequestBuilder:
+    """How questions become requests: the same for the same settings, whoever runs it when."""
+
+    teacher: str
+    settings: GenerateSettings
+    template: str | None = None
+    examples: Sequence[Rationale] = ()
+    identity: str | None = None  # of a teacher whose name may stand for several
+    _shown: dict[bool, tuple[tuple[str, str], ...]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        modes = {"never": (False,), "always": (True,), "on-failure": (False, True)}
+        for revealed in modes[self.settings.reveal_answer]:
+            if self.template is not None:
+                check_template(self.template, reveal_answer=revealed)
+            self._shown[revealed] = tuple(
+                build_example(
+                    example.question,
+                    example.rationale,
+                    reveal_answer=revealed,
+                    template=self.template,
+                )
+                for example in self.examples
+            )
+
+    def fingerprint(self) -> dict[str, Any]:
+        """What must be the same for an output to be continued. The words of the built-in prompt
+        too: asked in other words is asked anew, and must not mix."""
+        shown = [[list(pair) for pair in own] for own in self._shown.values()]
+        return {
+            "teacher": self.teacher,
+            **({"identity": self.identity} if self.identity else {}),
+            "reveal_answer": self.settings.reveal_answer,
+            "keep": self.settings.keep,
+            "max_tokens": self.settings.max_tokens,
+            "sampling": self.settings.sampling,
+            "prompt": _digest(self.template or BUILT_IN_PROMPT),
+            "examples": _digest(json.dumps(shown)) if self.examples else None,
+        }
+
+    def of(self, question: Question, sample: int, *, revealed: bool) -> RowRequest:
+        prompt = build_prompt(
+            question,
+            reveal_answer=revealed,
+            template=self.template,
+            examples=self._others(question, revealed),
+        )
+        request = Request(question.id, sample, prompt, self.settings.max_tokens)
+        row = Rationale(
+            question,
+            "",
+            sample,
+            self.teacher,
+            saw_answer=revealed,
+            request=request_hash(self.teacher, request),
+        )
+        return RowRequest(request, row)
+
+    def wanted(self, given: Question, ledger: Ledger) -> list[RowRequest]:
+        """What is still to be asked about a question, one request at most for each sample."""
+        question = given.without(SUPERSEDED)
+        known = ledger.attempts(question)
+        asks = [self._next(question, n, known) for n in range(self.settings.samples)]
+        return [ask for ask in asks if ask is not None]
+
+    def after(self, row: Rationale, reason: str | None, ledger: Ledger) -> RowRequest | None:
+        """What is asked next where a reply was not fit to learn from."""
+        if self.settings.reveal_answer != "on-failure" or row.saw_answer or reason not in FAILED:
+            return None
+        known = ledger.attempts(row.question).get((row.sample, True))
+        return self._told(row.question, row.sample, known)
+
+    def _next(
+        self, question: Question, sample: int, known: dict[tuple[int, bool], Attempt]
+    ) -> RowRequest | None:
+        plain, told = known.get((sample, False)), known.get((sample, True))
+        if any(own is not None and own.reason is None for own in (plain, told)):
+            return None  # there is a rationale, however it came about
+        if self.settings.reveal_answer == "always":
+            wanted = told is None or _asked_again(told)
+            return self.of(question, sample, revealed=True) if wanted else None
+        if plain is None or _asked_again(plain):
+            return self.of(question, sample, revealed=False)
+        if self.settings.reveal_answer == "on-failure" and plain.reason in FAILED:
+            return self._told(question, sample, told)
+        return None
+
+    def _told(self, question: Question, sample: int, known: Attempt | None) -> RowRequest | None:
+        """The second request, with the answer, unless it was made or cannot be."""
+        wanted = question.answer is not None and (known is None or _asked_again(known))
+        return self.of(question, sample, revealed=True) if wanted else None
+
+    def _others(self, question: Question, revealed: bool) -> tuple[tuple[str, str], ...]:
+        """The examples without this very question, whose answer they would give away."""
+        shown = self._shown[revealed]
+        if not shown:
+            return ()
+        text = normalized(question.question)
+        return tuple(
+            pair
+            for pair, example in zip(shown, self.examples, strict=True)
+            if normalized(example.question.question) != text
+        )
+
+
+def _asked_again(attempt: Attempt) -> bool:
+    return attempt.retry and attempt.reason in MISSING
+
+
+def request_hash(teacher: str, request: Request) -> str:
+    """A short digest of what was asked of whom, as rows record it."""
+    prompt = request.prompt
+    content: list[Any] = [teacher, prompt.system, prompt.user, request.max_tokens]
+    if prompt.examples:
+        content.append([list(pair) for pair in prompt.examples])
+    return _digest(json.dumps(content))
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

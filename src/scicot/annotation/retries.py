@@ -1,0 +1,106 @@
+"""Run a job's coroutine to its end, and retry calls until --max-wait is used up."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+
+from scicot.errors import StoppedEarly
+from scicot.teachers import TeacherBusy
+from scicot.teachers.rate_limits import LONGEST
+
+_HOUR = 3600.0
+_SLICE = 0.1  # seconds between two looks at whether the work is to stop
+
+T = TypeVar("T")
+
+
+def out_of_patience(trouble: str, seconds: float, most: float) -> StoppedEarly:
+    """The error for a wait that would exceed --max-wait."""
+    return StoppedEarly(
+        f"{trouble}; would have to wait {_wait(seconds)}, --max-wait is {most:.0f} s in all;"
+        " the same command goes on from here"
+    )
+
+
+def _wait(seconds: float) -> str:
+    """A wait in words: below an hour its length, else also the time when it ends."""
+    if seconds < _HOUR:
+        return f"{seconds:.0f} s more"
+    if seconds >= LONGEST:
+        return "a year or more"
+    until = datetime.now(UTC) + timedelta(seconds=seconds)
+    return f"{seconds / _HOUR:.1f} h more, until {until:%Y-%m-%d %H:%M} UTC"
+
+
+class Patience:
+    """Calls to a server, repeated with exponential backoff while it is busy, `most` seconds in all.
+
+    `look` is called ten times a second, during a call too, and raises what stops the work.
+    """
+
+    def __init__(self, most: float, look: Callable[[], None]) -> None:
+        self._most = most
+        self._look = look
+        self._waited, self._delay = 0.0, 0.5
+
+    async def call(self, call: Callable[[], Awaitable[T]]) -> T:
+        """The result of the first call that the server is not too busy for."""
+        while True:
+            try:
+                return await self._watched(call())
+            except TeacherBusy as busy:
+                await self.wait(busy)
+
+    async def wait(self, busy: TeacherBusy) -> None:
+        """Wait before the next call; StoppedEarly where that would exceed the time limit."""
+        seconds = max(busy.retry_after or 0.0, self._delay)
+        self._waited += seconds
+        self._delay = min(2 * self._delay, 60.0)
+        if self._waited > self._most:
+            raise out_of_patience(str(busy), seconds, self._most)
+        await sleep(seconds, self._look)
+
+    async def _watched(self, call: Awaitable[T]) -> T:
+        task = asyncio.ensure_future(call)
+        try:
+            while not task.done():
+                await asyncio.wait([task], timeout=_SLICE)
+                self._look()
+            return task.result()
+        finally:
+            task.cancel()
+
+
+async def sleep(seconds: float, look: Callable[[], None]) -> None:
+    """Sleep, unless `look` raises what stops the work."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        look()
+        await asyncio.sleep(min(_SLICE, seconds))
+
+
+def complete(work: Coroutine[Any, Any, T]) -> T:
+    """The result of a coroutine. Where an event loop is running already, the coroutine runs in
+    another thread; an interrupt of this thread cancels it there."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(work)
+    loop = asyncio.new_event_loop()
+    task = loop.create_task(work)
+    with ThreadPoolExecutor(1) as aside:
+        done = aside.submit(loop.run_until_complete, task)
+        try:
+            return done.result()
+        except BaseException:
+            if not done.done():
+                loop.call_soon_threadsafe(task.cancel)
+            raise
+        finally:
+            aside.shutdown()
+            loop.close()

@@ -1,0 +1,105 @@
+"""Read and check the inputs of generate-rationales, before anything is asked or written."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from scicot import sources
+from scicot.annotation.batch_plans import plans_of
+from scicot.annotation.budget import Budget
+from scicot.annotation.requests import RequestBuilder
+from scicot.annotation.watermark import done_before
+from scicot.config import GenerateSettings
+from scicot.records import Question
+from scicot.reporting import Reporter
+from scicot.row_fields import RowProblem
+from scicot.teachers import Teacher, load_teacher
+
+COMMAND = "generate-rationales"
+_FILTER_NEEDS_GOLD = sources.NeedsGold(
+    "by which --keep correct filters",
+    "their rationales are kept unfiltered",
+    "give --keep all if no filter is meant",
+)
+
+
+@dataclass(frozen=True)
+class Setup:
+    """Checked inputs: the questions, the teacher, and how they are asked and paid for."""
+
+    rows: sources.Rows[Question]
+    source: str
+    total: int | None  # requests, where they can be counted
+    teacher: Teacher
+    asking: RequestBuilder
+    budget: Budget
+    settings: GenerateSettings
+    reporter: Reporter
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """The arguments that `generate_rationales` and `estimate_cost` share."""
+
+    questions: str | os.PathLike[str]
+    teacher: str | Teacher
+    settings: GenerateSettings
+    reporter: Reporter
+    base_url: str | None = None
+    prompt: str | None = None
+    examples: str | os.PathLike[str] | None = None
+    limit: int | None = None
+    skip_invalid: bool = False
+
+
+def prepare(inputs: Inputs, *, output: Path | None = None, only_counts: bool = False) -> Setup:
+    """Read and check the inputs; raises ScicotError where the work cannot be done.
+
+    With `output`, the questions that earlier runs have finished for it are not read again.
+    """
+    settings, reporter, teacher = inputs.settings, inputs.reporter, inputs.teacher
+    # A batch that an earlier version sent without this check is paid for, so it is still fetched.
+    fetching = settings.cancel_batches or (output is not None and bool(plans_of(output)))
+    rows = sources.questions(
+        inputs.questions,
+        limit=inputs.limit,
+        skip_invalid=inputs.skip_invalid,
+        empty_pipe=True,
+        reporter=reporter,
+        gold=None if settings.keep == "all" or fetching else _FILTER_NEEDS_GOLD,
+        check=_has_answer if settings.reveal_answer == "always" else None,
+    )
+    shown = list(sources.rationales(inputs.examples, reporter=reporter)) if inputs.examples else []
+    name = teacher if isinstance(teacher, str) else teacher.name
+    asking = RequestBuilder(name, settings, inputs.prompt, shown)
+    budget = Budget.of(name, settings)
+    done = None if output is None else done_before(output, settings)
+    if done is not None:
+        rows.pass_over(done)
+    unique = sources.count_unique(rows, reporter)
+    if unique is not None and rows.passed is not None:
+        unique += rows.passed.rows
+    if isinstance(teacher, str):
+        with reporter.task(f"loading {teacher}"):
+            teacher = load_teacher(
+                teacher,
+                base_url=inputs.base_url,
+                timeout=settings.timeout,
+                sampling=settings.sampling,
+                only_counts=only_counts,
+            )
+        identity = getattr(teacher, "identity", None)
+        asking = replace(asking, teacher=teacher.name, identity=identity)
+    if unique is None:
+        rows.look_ahead()
+    total = None if unique is None else unique * settings.samples
+    source = os.fspath(inputs.questions)
+    return Setup(rows, source, total, teacher, asking, budget, settings, reporter)
+
+
+def _has_answer(question: Question) -> None:
+    if question.answer is None:
+        told = sources.unused_fields(question.extra)
+        raise RowProblem(f"has no gold answer, which --reveal-answer shows to the teacher {told}")

@@ -1,0 +1,188 @@
+"""Texts in slots that are filled again, each step as large as the last one: for CUDA.
+
+A GPU hardly notices some texts that have ended; what it should not do is wait to be told of
+operations, or for the host to have read its tokens.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from scicot.decoding.batch_limits import BatchLimits, Completion, pad_right
+from scicot.decoding.engine import Decoding, Ids, until_end
+from scicot.decoding.sampling import sample_tokens
+from scicot.decoding.slots import Graphs, Sampler, Slots, Step
+from scicot.models.native.lm_head import LMHead
+from scicot.models.native.t5 import T5
+
+_LOOK = 4  # steps between two looks at which texts have ended
+_SLOTS, _PLACES = 16, 32  # that a step is made for, at least: of a text, and of a source
+_SHARE = 8  # of the slots, one part of which is filled at a time
+_FREE = 0.3  # of the free memory, for slots: other students may come
+
+Drawn = tuple[float, float]  # the temperature and top_p of what is drawn
+
+
+class ContinuousBatching:
+    def __init__(self, model: T5, room: BatchLimits) -> None:
+        self._model, self._room = model, room
+        self.forget()
+
+    def forget(self) -> None:
+        """Leave the memory of the slots to others."""
+        self._slots: Slots | None = None
+        self._tokens = 0  # that there is memory for
+        self._steps: dict[tuple[object, ...], Callable[[], None]] = {}
+        self._graphs = Graphs(self._model.device)
+
+    def write(
+        self, texts: Sequence[Completion], sources: Sequence[Ids], decoding: Decoding
+    ) -> None:
+        """Write all of them, which are in the order of their sources' lengths, the longest first;
+        torch.OutOfMemoryError leaves some undone."""
+        waiting, most = deque(texts), decoding.max_new_tokens
+        draws = any(text.numbers is not None for text in texts)
+        drawn = (decoding.temperature, decoding.top_p) if draws else None
+        slots, rows = self._with_room(len(sources[texts[0].place]), len(texts), most)
+        held: list[Completion | None] = [None] * rows  # by each slot
+        while waiting or any(held):
+            self._fill(slots, held, waiting, sources)
+            held = _together(slots, held)
+            live = [text for text in held if text]
+            width = max(len(sources[text.place]) for text in live)
+            oldest = max(text.age for text in live) + _LOOK
+            width, oldest = _size(width, _PLACES), _size(oldest, _PLACES)
+            shape = len(held), min(width, slots.width), min(oldest, slots.most)
+            step = self._step(slots, drawn, shape)
+            for _ in range(_LOOK):
+                step()
+            for text in live:
+                text.age += _LOOK
+            self._take_down(slots, held, most)
+
+    def _with_room(self, width: int, texts: int, most: int) -> tuple[Slots, int]:
+        """Slots for sources of `width` at most, those of the last time where they are enough, and
+        how many of them so many texts need."""
+        known, most = self._slots, most + _LOOK
+        if known is not None:
+            # As large as ever, so that the next ones find them large enough.
+            width, most = max(width, known.width), max(most, known.most)
+        width, most = _size(width, _PLACES), _size(most, _PLACES)
+        tokens = min(self._room.tokens, self._tokens or self._room.tokens)
+        count = max(1, min(_size(texts, _SLOTS), self._room.rows, tokens // (width + most)))
+        if known is None or (known.width, known.most) != (width, most) or known.count < count:
+            del known
+            self.forget()  # before there are others
+            like, self._tokens = self._measured()
+            count = max(1, min(count, self._tokens // (width + most)))
+            self._slots = Slots(like, count, width, most)
+        assert self._slots is not None
+        return self._slots, count
+
+    def _measured(self) -> tuple[Tensor, int]:
+        """Keys and values of a token, and of how many tokens there is memory for."""
+        device = self._model.device
+        ids = torch.zeros((1, 1), dtype=torch.long, device=device)
+        like = self._model.encoder(ids, torch.ones_like(ids[0])).states
+        if device.type != "cuda":
+            return like, self._room.tokens
+        torch.cuda.empty_cache()
+        free, _ = torch.cuda.mem_get_info(device)
+        return like, min(self._room.tokens, int(free * _FREE) // like.nbytes)
+
+    def _fill(
+        self,
+        slots: Slots,
+        held: list[Completion | None],
+        waiting: deque[Completion],
+        sources: Sequence[Ids],
+    ) -> None:
+        """Begin texts that wait, where enough slots are free for them."""
+        free = [slot for slot, text in enumerate(held) if text is None]
+        if len(free) < min(-(-len(held) // _SHARE), len(waiting)):
+            return
+        device = self._model.device
+        while waiting and free:
+            width = len(sources[waiting[0].place])
+            count = min(len(free), len(waiting), max(1, self._room.read // width))
+            begun = [waiting.popleft() for _ in range(count)]
+            own, free = free[:count], free[count:]
+            places = list(dict.fromkeys(text.place for text in begun))
+            read = self._model.encoder(*pad_right([sources[place] for place in places], device))
+            if len(places) < count:
+                where = {place: number for number, place in enumerate(places)}
+                read = read.of([where[text.place] for text in begun])
+            numbers = np.full((count, slots.most), -1.0)
+            for row, text in zip(numbers, begun, strict=True):
+                text.age = 0
+                if text.numbers is not None:
+                    row[: len(text.numbers)] = text.numbers
+            slots.fill(own, read, self._model.start, torch.from_numpy(numbers).to(device))
+            for slot, text in zip(own, begun, strict=True):
+                held[slot] = text
+
+    def _step(
+        self, slots: Slots, drawn: Drawn | None, shape: tuple[int, int, int]
+    ) -> Callable[[], None]:
+        key = drawn, shape
+        if key not in self._steps:
+            decoder = self._model.decoder
+            step = Step(
+                slots, decoder, make_sampler(decoder.output, drawn), self._model.ends, shape
+            )
+            self._steps[key] = self._graphs.of(step)
+        return self._steps[key]
+
+    def _take_down(self, slots: Slots, held: list[Completion | None], most: int) -> None:
+        """Texts that have ended go from their slots."""
+        ended = slots.ended[: len(held)].tolist()
+        done = {
+            slot: text
+            for slot, text in enumerate(held)
+            if text is not None and (ended[slot] or text.age >= most)
+        }
+        if not done:
+            return
+        written = slots.written[torch.tensor(list(done), device=self._model.device)].tolist()
+        for (slot, text), tokens in zip(done.items(), written, strict=True):
+            text.written = until_end(tokens[: min(most, text.age)], self._model.ends)
+            text.done = True
+            held[slot] = None
+
+
+def _together(slots: Slots, held: list[Completion | None]) -> list[Completion | None]:
+    """What the slots hold, in half as many of them where that is enough, or a quarter, ..."""
+    live = {slot: text for slot, text in enumerate(held) if text is not None}
+    fewer = _size(len(live), _SLOTS)
+    if 2 * fewer > len(held):
+        return held
+    slots.move(list(live))
+    return [*live.values(), *[None] * (fewer - len(live))]
+
+
+def make_sampler(output: LMHead, drawn: Drawn | None) -> Sampler:
+    """Make the sampler of a step: without `drawn`, all are the likeliest."""
+
+    def likeliest(states: Tensor, numbers: Tensor) -> Tensor:  # noqa: ARG001
+        return output.likeliest(states)
+
+    if drawn is None:
+        return likeliest
+    temperature, top_p = drawn
+
+    def drawn_or_likeliest(states: Tensor, numbers: Tensor) -> Tensor:
+        own = sample_tokens(output.logits(states), numbers.clamp(min=0), temperature, top_p)
+        return torch.where(numbers < 0, output.likeliest(states), own)
+
+    return drawn_or_likeliest
+
+
+def _size(count: int, least: int) -> int:
+    """The next power of two, or one and a half times one: so many shapes, and no more, of steps."""
+    size = 1 << (count - 1).bit_length()
+    return max(least, size // 4 * 3 if count <= size // 4 * 3 else size)

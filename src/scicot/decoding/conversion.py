@@ -1,0 +1,117 @@
+"""Students as CTranslate2 reads them: converted once, held against the original, kept beside it."""
+
+from __future__ import annotations
+
+import copy
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from scicot import abandoned
+from scicot.decoding.engine import Engine
+from scicot.errors import ScicotError, no_room
+from scicot.models.weights import weights_sha256
+
+FOLDER = "ctranslate2"
+_TOLERANCE = 1e-3  # nats
+
+
+def converted(model: Any, tokenizer: Any, directory: Path) -> Path:
+    """The folder of a run's model in fp32 as CTranslate2 reads it, made where it is not there:
+    RUN/ctranslate2/HASH of its weights. ScicotError where it does not score as the model does."""
+    place = directory / FOLDER / weights_sha256(directory)[:12]
+    if place.exists():
+        return place
+    prefix = f".{place.name}."
+    try:
+        place.parent.mkdir(exist_ok=True)
+        abandoned.discard(place.parent, prefix)
+        held, made = abandoned.temporary_folder(place.parent, prefix)
+    except OSError as error:
+        if no_room(error):
+            raise
+        raise ScicotError(
+            f"--engine ctranslate2: {place.parent} cannot be written to ({error.strerror}); take"
+            " --engine torch"
+        ) from None
+    try:
+        _try(model, tokenizer, made, directory)
+        _check(model, made, directory)
+        made.chmod(0o755)
+        try:
+            made.rename(place)
+        except OSError:  # another process was faster
+            if not place.exists():
+                raise
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
+        os.close(held)
+    return place
+
+
+def _try(model: Any, tokenizer: Any, folder: Path, directory: Path) -> None:
+    try:
+        convert(model, tokenizer, folder)
+    except (ValueError, RuntimeError, OSError) as error:
+        raise ScicotError(
+            f"--engine ctranslate2: cannot convert {directory} ({error}); take --engine torch"
+        ) from None
+
+
+def convert(model: Any, tokenizer: Any, folder: Path) -> None:
+    """Write a model to a folder, in fp32."""
+    from ctranslate2.converters import TransformersConverter
+
+    class Converter(TransformersConverter):  # type: ignore[misc]
+        """Of a model that is loaded already."""
+
+        def load_model(self, *_: Any, **__: Any) -> Any:
+            return copy.deepcopy(model)  # its weights are changed in place
+
+        def load_tokenizer(self, *_: Any, **__: Any) -> Any:
+            return tokenizer
+
+        def _load(self) -> Any:
+            spec = super()._load()
+            # The converter asks whether weights are tied, which transformers 5 says of every T5.
+            spec.decoder.scale_outputs = np.float32(_scale(model.config))
+            return spec
+
+    Converter(model.name_or_path).convert(str(folder), force=True)
+
+
+def _scale(config: Any) -> float:
+    from scicot.models.native.t5 import scales_outputs
+
+    return float(config.d_model**-0.5) if scales_outputs(config) else 1.0
+
+
+def _check(model: Any, folder: Path, directory: Path) -> None:
+    import torch
+
+    from scicot.decoding.ctranslate2_engine import CTranslate2Engine
+    from scicot.decoding.native_engine import NativeEngine
+
+    end, words = model.config.eos_token_id, model.config.vocab_size
+    dice = np.random.default_rng(0)
+    lengths = (1, 5, 17, 40)
+    sources = [[*dice.integers(2, words, length).tolist(), end] for length in lengths]
+    targets = [[[*dice.integers(2, words, length).tolist(), end] for length in (1, 4)]] * 4
+    engines: Sequence[Engine] = (
+        NativeEngine(model.cpu(), torch.float32, batch_size=4),
+        CTranslate2Engine(folder, end, kind="fp32", batch_tokens=None),
+    )
+    ours, theirs = (
+        np.array([value for own in engine.score(sources, targets) for one in own for value in one])
+        for engine in engines
+    )
+    apart = float(np.abs(ours - theirs).max())
+    if not apart < _TOLERANCE * max(1.0, float(np.abs(ours).max()) / 10):
+        raise ScicotError(
+            f"--engine ctranslate2: converted, {directory} scores otherwise (by {apart:.3g} nats);"
+            " take --engine torch"
+        )

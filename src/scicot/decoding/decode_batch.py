@@ -1,0 +1,101 @@
+"""Texts that are written side by side, in groups that began together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from scicot.decoding.engine import Ids
+from scicot.models.native.attention import NEVER, KVCache, PrefixCache
+from scicot.models.native.t5 import Decoder, PositionBias
+
+
+class DecodeBatch:
+    """Rows that began at the same step, each of which reads a source and writes a text. `texts` are
+    what the caller has in them; None where one has ended."""
+
+    def __init__(self, read: PrefixCache, texts: Sequence[Any], start: int) -> None:
+        self.texts = list(texts)
+        self.tokens = torch.full((len(texts),), start, device=read.states.device)  # written last
+        self._read = read
+        self._written = KVCache(read.states)
+        self._bias: dict[PositionBias, Tensor] = {}  # of this step
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    @property
+    def width(self) -> int:
+        """Tokens of the longest source."""
+        return self._read.width
+
+    @property
+    def live(self) -> list[int]:
+        """The rows whose texts have not ended."""
+        return [row for row, text in enumerate(self.texts) if text is not None]
+
+    def begin_step(self, tokens: int = 1) -> None:
+        """`tokens` are read at once."""
+        self._bias.clear()
+        self._written.begin(tokens)
+
+    def ahead(self, decoder: Decoder, draft: Ids) -> Tensor:
+        """Of a single row: the states (tokens x size) behind the last token and those of a draft;
+        `keep_ahead` says then how many of these tokens there are indeed."""
+        self.begin_step(1 + len(draft))
+        tokens = torch.cat([self.tokens, torch.tensor(draft, device=self.tokens.device).long()])
+        return decoder(tokens[None], self)[0]
+
+    def keep_ahead(self, read: int, kept: int, token: int) -> None:
+        """Of `read` tokens, `kept` are there; `token` was written behind them."""
+        self._written.steps -= read - kept
+        self.tokens = torch.full_like(self.tokens, token)
+
+    def end_step(self, tokens: Tensor) -> None:
+        self.tokens = tokens
+
+    def keep(self, rows: Sequence[int]) -> None:
+        """Let all other rows go."""
+        self.texts = [self.texts[row] for row in rows]
+        self.tokens = self.tokens[rows]
+        self._written.keep(rows)
+        self._read = self._read.of(rows)
+
+    def own(self, layer: int, q: Tensor, k: Tensor, v: Tensor, positions: PositionBias) -> Tensor:
+        if positions not in self._bias:
+            now, places = self._written.steps, q.shape[2]
+            steps = torch.arange(now, device=q.device)
+            before = steps[now - places :, None] - steps
+            bias = positions(before.clamp(min=0), now)
+            self._bias[positions] = bias.masked_fill(before < 0, NEVER) if places > 1 else bias
+        return self._written.attend(layer, q, k, v, self._bias[positions])
+
+    def read(self, layer: int, q: Tensor) -> Tensor:
+        return self._read.attend(layer, q)
+
+
+class JoinedBatches:
+    """The `Memory` of several groups, their rows one behind the other."""
+
+    def __init__(self, groups: Sequence[DecodeBatch]) -> None:
+        self._groups = groups
+        self._rows = [len(group) for group in groups]
+
+    def step(self, decoder: Decoder) -> Tensor:
+        """The states (rows x size) behind the last tokens."""
+        for group in self._groups:
+            group.begin_step()
+        tokens = torch.cat([group.tokens for group in self._groups])
+        return decoder(tokens[:, None], self)[:, 0]
+
+    def own(self, layer: int, q: Tensor, k: Tensor, v: Tensor, positions: PositionBias) -> Tensor:
+        split = (torch.split(one, self._rows) for one in (q, k, v))
+        parts = zip(self._groups, *split, strict=True)
+        return torch.cat([group.own(layer, *part, positions) for group, *part in parts])
+
+    def read(self, layer: int, q: Tensor) -> Tensor:
+        parts = zip(self._groups, torch.split(q, self._rows), strict=True)
+        return torch.cat([group.read(layer, part) for group, part in parts])

@@ -1,0 +1,108 @@
+"""Which engines can run a student in which precision, and what a user asks of one."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from scicot.devices import LARGE, multiplies_bf16, multiplies_int8, resolve_device
+from scicot.errors import ScicotError
+from scicot.models.native import kernels
+
+# Engine -> the precisions of its matrix products. The last one runs every model.
+ENGINES: Mapping[str, tuple[str, ...]] = {
+    "torch": ("fp32", "bf16", "int8"),
+    "ctranslate2": ("fp32", "int8"),
+    "transformers": ("fp32", "bf16"),
+}
+_KNOWN = {"torch": ("t5", "mt5", "umt5"), "ctranslate2": ("t5", "mt5")}  # model types
+
+
+@dataclass(frozen=True)
+class EngineSpec:
+    """An engine and the precision of its matrix products."""
+
+    engine: str
+    precision: str
+
+    def __str__(self) -> str:
+        return f"{self.engine} in {self.precision}"
+
+    @classmethod
+    def parse(cls, text: str) -> EngineSpec:
+        """Read what str() wrote."""
+        engine, _, precision = text.partition(" in ")
+        return cls(engine, precision)
+
+
+@dataclass(frozen=True)
+class EngineRequest:
+    """What is asked of an engine; "auto" leaves the choice open.
+
+    `samples` and `beams` say that texts will be sampled, or searched for with beams. `batch_size`
+    is the number of sequences in a batch, `batch_tokens` of their tokens with padding (None: as
+    suits the device), both at most.
+    """
+
+    engine: str = "auto"
+    precision: str = "auto"
+    device: str = "auto"
+    samples: bool = False
+    beams: bool = False
+    batch_size: int = 64
+    batch_tokens: int | None = None
+
+
+def candidate_engines(model_type: str, weights: int, request: EngineRequest) -> list[EngineSpec]:
+    """List the engines that can run a student of so many weights as requested.
+
+    Raises ScicotError where none can.
+    """
+    device = resolve_device(request.device).type
+    if request.engine != "auto":
+        why = _obstacle(request.engine, model_type, device, request)
+        if not why and request.precision not in ("auto", *ENGINES[request.engine]):
+            why = f"has no {request.precision}; take {' or '.join(ENGINES[request.engine])}"
+        if why:
+            raise ScicotError(f"--engine {request.engine}: {why}")
+        engine = request.engine
+    else:
+        engine = "transformers" if _obstacle("torch", model_type, device, request) else "torch"
+        if request.precision not in ("auto", *ENGINES[engine]):
+            raise ScicotError(f"--precision {request.precision}: no engine has it for this student")
+    return [EngineSpec(engine, kind) for kind in _precisions(engine, device, weights, request)]
+
+
+def _obstacle(engine: str, model_type: str, device: str, request: EngineRequest) -> str:
+    """Say why an engine cannot do what is requested; "" where it can."""
+    if model_type not in _KNOWN.get(engine, (model_type,)):
+        return f"knows no {model_type} students; leave it out"
+    if engine != "transformers" and request.beams:
+        return "searches with no --beams; leave one of both out"
+    if engine == "torch" and request.precision == "int8" and device != "cpu":
+        return "has int8 on CPUs alone; take bf16"
+    if engine == "ctranslate2":
+        if importlib.util.find_spec("ctranslate2") is None:
+            return "is not installed; pip install 'scicot[fast]'"
+        if device != "cpu":
+            return "is for CPUs; say --device cpu"
+        if request.samples:
+            return "draws no --samples; leave one of both out"
+    return ""
+
+
+def _precisions(engine: str, device: str, weights: int, request: EngineRequest) -> list[str]:
+    """List the precisions of an engine that are worth measuring."""
+    if request.precision != "auto":
+        return [request.precision]
+    if engine == "ctranslate2":
+        return ["int8"]
+    if device != "cpu":
+        return ["bf16" if multiplies_bf16(device) else "fp32"]
+    if engine != "torch" or weights < LARGE:
+        return ["fp32"]
+    # Without its kernels, or its instructions, int8 is not worth what it changes.
+    whole = kernels.HERE and multiplies_int8()
+    tries = {"int8": whole, "bf16": multiplies_bf16(device), "fp32": True}
+    return [kind for kind, worth in tries.items() if worth]

@@ -1,0 +1,29 @@
+"""Which sequences are worked on together: those of like length, as many as a budget allows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+# Tokens that a sequence reads, and tokens that it writes or is scored on.
+Lengths = tuple[int, int]
+
+
+def length_batches(
+    lengths: Sequence[Lengths], fits: Callable[[int, int, int], bool]
+) -> Iterator[list[int]]:
+    """Places of sequences of these lengths, the longest first, as many at a time as `fits(rows,
+    read, written)` allows when all are padded to the longest; one sequence is never too much.
+    Sequences of the same lengths stay in their order.
+    """
+    order = sorted(range(len(lengths)), key=lambda place: (-lengths[place][0], -lengths[place][1]))
+    batch: list[int] = []
+    read = written = 0
+    for place in order:
+        wider = max(read, lengths[place][0]), max(written, lengths[place][1])
+        if batch and not fits(len(batch) + 1, *wider):
+            yield batch
+            batch, wider = [], lengths[place]
+        batch.append(place)
+        read, written = wider
+    if batch:
+        yield batch

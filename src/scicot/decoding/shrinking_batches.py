@@ -1,0 +1,145 @@
+"""Texts in groups that began together and let go of those that end: for CPUs, each worker its own.
+
+A CPU is told of operations at no cost; what it should not do is work on texts that have ended.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from scicot.decoding.batch_limits import BatchLimits, Completion, pad_right
+from scicot.decoding.decode_batch import DecodeBatch, JoinedBatches
+from scicot.decoding.engine import Decoding, Ids, until_end
+from scicot.decoding.prompt_lookup import PromptLookup
+from scicot.decoding.sampling import sample_tokens
+from scicot.decoding.workers import Workers
+from scicot.models.native.t5 import T5
+
+_FEW = 8  # texts, that no further worker begins for
+
+
+class ShrinkingBatches:
+    def __init__(self, model: T5, room: BatchLimits, workers: Workers) -> None:
+        self._model, self._room, self._workers = model, room, workers
+
+    def forget(self) -> None:
+        """Nothing is kept between calls."""
+
+    def write(
+        self, texts: Sequence[Completion], sources: Sequence[Ids], decoding: Decoding
+    ) -> None:
+        """Write all of them, which are in the order of their sources' lengths, the longest first;
+        torch.OutOfMemoryError leaves some undone."""
+        if len(texts) == 1 and texts[0].numbers is None:
+            self._write_alone(texts[0], sources[texts[0].place], decoding.max_new_tokens)
+        else:
+            self._workers.each(
+                lambda share: self._write(share, sources, decoding), self._shares(texts)
+            )
+
+    def _shares(self, texts: Sequence[Completion]) -> list[list[Completion]]:
+        """What each worker does: blocks of them in turn, so that each has some of all lengths."""
+        count = min(self._workers.count, max(1, len(texts) // _FEW))
+        size = max(1, min(self._room.group, -(-len(texts) // count)))
+        blocks = [texts[start : start + size] for start in range(0, len(texts), size)]
+        return [[text for block in blocks[n::count] for text in block] for n in range(count)]
+
+    def _write(
+        self, texts: Sequence[Completion], sources: Sequence[Ids], decoding: Decoding
+    ) -> None:
+        """What one worker does."""
+        most = decoding.max_new_tokens
+        waiting = deque(texts)
+        groups: list[DecodeBatch] = []
+        while waiting or groups:
+            self._workers.check()
+            for own in self._next(groups, waiting, sources, most):
+                groups.append(self._begun(own, sources))
+            states = JoinedBatches(groups).step(self._model.decoder)
+            tokens = self._chosen(states, groups, decoding)
+            parts = torch.split(tokens, [len(group) for group in groups])
+            for group, written in zip(groups, parts, strict=True):
+                self._note(group, written, most)
+            groups = [group for group in groups if group.live]
+
+    def _write_alone(self, text: Completion, source: Ids, most: int) -> None:
+        """The likeliest text where no other is asked for: several tokens in a step, where words of
+        the source come again."""
+        decoder, ends = self._model.decoder, self._model.ends
+        drafts, group = PromptLookup(source), self._begun([text], [source])
+        while not text.done:
+            draft = drafts.next(text.written, most - len(text.written) - 1)
+            states = group.ahead(decoder, draft)
+            tokens = drafts.judge(draft, decoder.output.likeliest(states).tolist())
+            tokens = until_end(tokens, ends)
+            text.written += tokens
+            text.done = tokens[-1] in ends or len(text.written) == most
+            group.keep_ahead(1 + len(draft), len(tokens), tokens[-1])
+
+    def _next(
+        self,
+        groups: Sequence[DecodeBatch],
+        waiting: deque[Completion],
+        sources: Sequence[Ids],
+        most: int,
+    ) -> Iterator[list[Completion]]:
+        """The texts that there is room for, group by group, taken from those that wait."""
+        room = self._room
+        rows = sum(map(len, groups))
+        tokens = sum(len(group) * (group.width + most) for group in groups)
+        while waiting:
+            width = len(sources[waiting[0].place])
+            count = max(1, min(room.group, room.rows, room.read // width, len(waiting)))
+            count = max(1, min(count, room.tokens // (width + most)))
+            rows, tokens = rows + count, tokens + count * (width + most)
+            if rows > count and (rows > room.rows or tokens > room.tokens):
+                return
+            yield [waiting.popleft() for _ in range(count)]
+
+    def _begun(self, texts: list[Completion], sources: Sequence[Ids]) -> DecodeBatch:
+        model = self._model
+        for text in texts:
+            text.written.clear()  # where memory was lacking, it has begun before
+        places = list(dict.fromkeys(text.place for text in texts))
+        read = model.encoder(*pad_right([sources[place] for place in places], model.device))
+        if len(places) < len(texts):
+            at = [places.index(text.place) for text in texts]
+            read = read.of(at)
+        return DecodeBatch(read, texts, model.start)
+
+    def _chosen(self, states: Tensor, groups: Sequence[DecodeBatch], decoding: Decoding) -> Tensor:
+        """The next token of each row."""
+        device, output = self._model.device, self._model.decoder.output
+        texts = [text for group in groups for text in group.texts]
+        drawn = [row for row, text in enumerate(texts) if text and text.numbers is not None]
+        if not drawn:
+            return output.likeliest(states)
+        numbers = [texts[row].numbers[len(texts[row].written)] for row in drawn]
+        place = torch.device("cpu") if device.type == "mps" else device  # mps has no fp64
+        uniform = torch.tensor(np.array(numbers), device=place)
+        logits = output.logits(states[drawn]).to(place)
+        own = sample_tokens(logits, uniform, decoding.temperature, decoding.top_p).to(device)
+        if len(drawn) == len(texts):
+            return own
+        tokens = output.likeliest(states)
+        tokens[drawn] = own
+        return tokens
+
+    def _note(self, group: DecodeBatch, tokens: Tensor, most: int) -> None:
+        """Write the tokens of a group down; rows of texts that have ended go, some at a time."""
+        group.end_step(tokens)
+        for row, token in enumerate(tokens.tolist()):
+            text = group.texts[row]
+            if text is not None:
+                text.written.append(token)
+                text.done = token in self._model.ends or len(text.written) == most
+                if text.done:
+                    group.texts[row] = None
+        live = group.live
+        if 0 < len(live) <= 3 * len(group) // 4:
+            group.keep(live)

@@ -1,0 +1,190 @@
+"""Texts in slots: every step is the same work on the same memory, for CUDA to replay as a graph.
+
+A GPU takes longer to be told of a small student's operations than to do them. So a step is captured
+once and then replayed as a whole (https://docs.pytorch.org/docs/stable/notes/cuda.html, "CUDA
+Graphs"): it allocates nothing, asks nothing of the host, and tells the host nothing.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Collection, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from scicot.models.native.attention import PrefixCache, attended, masked
+from scicot.models.native.t5 import Decoder, PositionBias
+
+_WARM = 3  # steps before one is captured: libraries set themselves up in the first ones
+
+# States (rows x size), numbers in [0, 1) or -1 for the likeliest (rows) -> tokens (rows).
+Sampler = Callable[[Tensor, Tensor], Tensor]
+
+
+class Slots:
+    """Memory for `count` texts of up to `most` tokens, whose sources have up to `width`."""
+
+    def __init__(self, like: Tensor, count: int, width: int, most: int) -> None:
+        """Shaped for the layers, heads, size and dtype of `like` (PrefixCache.states)."""
+        layers, _, _, heads, _, size = like.shape
+        self.count, self.width, self.most = count, width, most
+        self.source = like.new_zeros((layers, 2, count, heads, width, size))
+        self.own = like.new_zeros((layers, 2, count, heads, most, size))
+        # Of each slot: the source's tokens, the token written last, and how many were written.
+        self.lengths, self.tokens, self.steps = (
+            torch.zeros(count, dtype=torch.long, device=like.device) for _ in range(3)
+        )
+        self.ended = torch.zeros(count, dtype=torch.bool, device=like.device)
+        self.written = torch.zeros(count, most, dtype=torch.long, device=like.device)
+        self.numbers = torch.zeros(count, most, dtype=torch.double, device=like.device)
+
+    def fill(self, slots: Sequence[int], read: PrefixCache, start: int, numbers: Tensor) -> None:
+        """Begin a text in each of these slots, behind the sources that were read; `numbers`: slots
+        x most, those that decide its tokens (see Sampler)."""
+        places = torch.tensor(slots, device=self.source.device)
+        self.source[:, :, places, :, : read.width] = read.states
+        self.lengths[places] = read.lengths
+        self.tokens[places] = start
+        self.steps[places] = 0
+        self.ended[places] = False
+        self.numbers[places] = numbers
+
+    def move(self, slots: Sequence[int]) -> None:
+        """Have the texts of these slots in the first ones."""
+        places = torch.tensor(slots, device=self.source.device)
+        for own in (*self.source.flatten(0, 1), *self.own.flatten(0, 1)):  # or much is there twice
+            own[: len(slots)] = own[places]
+        for own in (self.lengths, self.tokens, self.steps, self.ended, self.written, self.numbers):
+            own[: len(slots)] = own[places]
+
+
+class Step:
+    """A step of the first `rows` slots, whose texts read the first `width` places of their sources
+    and have the first `most` of their own. Slots that hold no text do as the others do. It is the
+    `Memory` of its decoder."""
+
+    def __init__(
+        self,
+        slots: Slots,
+        decoder: Decoder,
+        rule: Sampler,
+        ends: Collection[int],
+        shape: tuple[int, int, int],
+    ) -> None:
+        rows, width, most = shape
+        self._decoder, self._rule, self._ends = decoder, rule, sorted(ends)
+        self._source = slots.source[:, :, :rows, :, :width]
+        self._own = slots.own[:, :, :rows, :, :most]
+        self._lengths, self._tokens, self._steps, self._ended = (
+            one[:rows] for one in (slots.lengths, slots.tokens, slots.steps, slots.ended)
+        )
+        self._written, self._numbers = (one[:rows, :most] for one in (slots.written, slots.numbers))
+        self._rows, self._places = (
+            torch.arange(count, device=slots.source.device) for count in (rows, most)
+        )
+        # Kept, since a graph knows them by their addresses.
+        self._positions: dict[PositionBias, Tensor] = {}  # heads x distances
+        # As attention adds it to scores.
+        self._kind = self._own.dtype if self._own.device.type != "cpu" else torch.float32
+        # Of the step that is under way, or nothing: a graph would keep room for it.
+        self._of_step: dict[Any, Tensor] = {}
+
+    def __call__(self) -> None:
+        most = len(self._places)
+        # Where there is a text, it has room; what else is written stays within the slot's own.
+        place = self._steps.clamp(max=most - 1)
+        self._of_step = {
+            "place": place,
+            "source": masked(self._lengths, self._source.shape[4]).to(self._kind),
+            "own": masked(place + 1, most),
+        }
+        states = self._decoder(self._tokens[:, None], self)[:, 0]
+        now = place[:, None]
+        tokens = self._rule(states, self._numbers.gather(1, now)[:, 0])
+        self._written.scatter_(1, now, tokens[:, None])
+        for end in self._ends:  # compared one by one: a tensor of them would be copied to the GPU
+            self._ended.logical_or_(tokens == end)
+        self._tokens.copy_(tokens)
+        self._steps.add_(1)
+        self._of_step.clear()
+
+    def own(self, layer: int, q: Tensor, k: Tensor, v: Tensor, positions: PositionBias) -> Tensor:
+        keys, values = self._own[layer]
+        place = self._of_step["place"]
+        keys[self._rows, :, place] = k[:, :, 0].to(keys.dtype)
+        values[self._rows, :, place] = v[:, :, 0].to(values.dtype)
+        return attended(q, keys, values, self._biased(positions))
+
+    def read(self, layer: int, q: Tensor) -> Tensor:
+        keys, values = self._source[layer]
+        return attended(q, keys, values, self._of_step["source"])
+
+    def _biased(self, positions: PositionBias) -> Tensor:
+        """rows x heads x 1 x places"""
+        if positions not in self._positions:
+            most = len(self._places)
+            self._positions[positions] = positions(self._places[None], most)[:, 0].clone()
+        if positions not in self._of_step:
+            before = (self._of_step["place"][:, None] - self._places).clamp(min=0)
+            bias = self._positions[positions][:, before].transpose(0, 1)[:, :, None]
+            self._of_step[positions] = (bias + self._of_step["own"]).to(self._kind)
+        return self._of_step[positions]
+
+
+class Graphs:
+    """Steps for one device. By CUDA they are replayed as graphs, which share a stream and the
+    memory of what they compute in between, since no two of them run at once."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._stream: torch.cuda.Stream | None = None
+        if device.type == "cuda":
+            self._stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+            self._pool = torch.cuda.graph_pool_handle()
+
+    def of(self, step: Callable[[], None]) -> Callable[[], None]:
+        """A step that does the same on the same memory each time."""
+        if self._stream is None:
+            return step
+        return _Replayed(step, self._stream, self._pool)
+
+
+class _Replayed:
+    def __init__(self, step: Callable[[], None], stream: torch.cuda.Stream, pool: Any) -> None:
+        self._step, self._stream, self._pool = step, stream, pool
+        self._warm = 0
+        self._graph: torch.cuda.CUDAGraph | None = None
+
+    def __call__(self) -> None:
+        with torch.cuda.device(self._stream.device):
+            if self._warm == _WARM:
+                self._capture()
+            if self._graph is not None:
+                self._graph.replay()
+            else:
+                self._aside()
+            self._warm += 1
+
+    def _aside(self) -> None:
+        before = torch.cuda.current_stream()
+        self._stream.wait_stream(before)
+        try:
+            with torch.cuda.stream(self._stream):
+                self._step()
+        finally:
+            before.wait_stream(self._stream)
+
+    def _capture(self) -> None:
+        """Record a step, without doing it."""
+        before, graph = torch.cuda.current_stream(), torch.cuda.CUDAGraph()
+        try:
+            with torch.cuda.graph(graph, pool=self._pool, stream=self._stream):
+                self._step()
+            self._graph = graph
+        except torch.OutOfMemoryError:
+            raise
+        except RuntimeError as error:
+            warnings.warn(f"steps are slower than they could be, CUDA says {error}", stacklevel=2)
+        finally:
+            torch.cuda.set_stream(before)  # which CUDA does not, where it fails at the end

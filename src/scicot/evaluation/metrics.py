@@ -1,0 +1,280 @@
+"""What is known of one system: accuracy, calibration, abstention, groups, labels."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from scicot.config import EvaluateSettings
+from scicot.evaluation.rationales import RationaleFigures
+from scicot.evaluation.system_answers import LENGTH, SystemAnswers
+from scicot.statistics import (
+    Floats,
+    Interval,
+    Ints,
+    Reliability,
+    Resampled,
+    bootstrap,
+    brier_score,
+    calibration_error_by_chance,
+    expected_calibration_error,
+    negative_log_likelihood,
+    reliability,
+    risk_coverage,
+    wilson_interval,
+)
+
+COVERAGES = (0.2, 0.4, 0.6, 0.8, 1.0)
+_FAVOURED, _SURELY = 0.1, 4  # a share of answers; standard deviations
+_LONG = 15  # digits of a number by which names are put in order
+
+
+@dataclass(frozen=True)
+class Group:
+    """The questions with one value of a field."""
+
+    value: str
+    questions: int
+    accuracy: float
+    interval: Interval
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Whether confidence can be trusted, over the questions that tell it; means over seeds."""
+
+    questions: int  # of the first seed
+    ece: float  # expected calibration error, in bins of equal mass
+    ece_by_chance: float  # what a perfectly calibrated one would show on as many questions
+    brier: float | None  # from 0 to 2; None where no row tells the scores of all choices
+    nll: float | None  # nats; likewise
+    bins: Reliability  # of the first seed
+    aurc: float  # area under the risk-coverage curve
+    risk_at: dict[str, float]  # share of wrong answers where only the surest share is answered
+
+
+@dataclass(frozen=True)
+class System:
+    """How one system did, of one or several seeds. No answer counts as wrong."""
+
+    name: str
+    files: list[str]
+    questions: int
+    answered: float  # a mean over seeds, as what follows
+    abstained: float
+    correct: float
+    accuracy: float
+    interval: Interval
+    accuracy_answered: float | None  # among the answered
+    spread: float | None  # standard deviation of the accuracies of seeds
+    by_seed: list[float]
+    chance: float  # of guessing at random among each question's choices
+    oracle: bool  # it read given rationales or saw the answer: an upper bound, not a result
+    calibration: Calibration | None
+    rationales: RationaleFigures | None
+    rationale_from: str | None  # whose rationales it read: student, input, none, shuffled
+    answer_model: str | None
+    groups: dict[str, list[Group]]
+    macro: dict[str, float]  # mean accuracy of the groups of a field
+    confusion: list[list[int]]  # answers (of all seeds) by the place of gold and of the one given
+
+    @property
+    def favours(self) -> tuple[int, float, float] | None:
+        """The place (from 1) that it names more often than it is right, by chance hardly ever and
+        by more than a tenth of its answers, and how often it names it and it is right."""
+        given = np.array(self.confusion, float)[:, :-1]  # the last column: no answer
+        count = given.sum()
+        if np.count_nonzero(given.sum(axis=1)) < 2:
+            return None  # where one place is always right, to name others is to be wrong
+        said, gold = given.sum(axis=0) / count, given.sum(axis=1) / count
+        place = int(np.argmax(said - gold))
+        independent = count / len(self.files)  # seeds answer the same questions
+        noise = math.sqrt(sum(p * (1 - p) for p in (said[place], gold[place])) / independent)
+        if said[place] - gold[place] <= max(_FAVOURED, _SURELY * noise):
+            return None
+        return place + 1, float(said[place]), float(gold[place])
+
+
+def system_of(judged: SystemAnswers, settings: EvaluateSettings) -> System:
+    """The figures of a system."""
+    answered = judged.said >= 0
+    by_seed = judged.right.mean(axis=1)
+    right = float(judged.right.sum())
+    clusters = clusters_of(judged, settings)
+    groups = {path: _groups(judged, path, clusters, settings) for path in settings.by}
+    return System(
+        judged.name,
+        judged.files,
+        len(judged.ids),
+        as_count(answered.sum(axis=1).mean()),
+        as_count(judged.abstained / len(judged.files)),
+        as_count(right / len(judged.files)),
+        float(by_seed.mean()),
+        interval_of(judged.right, clusters, settings),
+        right / float(answered.sum()) if answered.any() else None,
+        float(by_seed.std(ddof=1)) if len(by_seed) > 1 else None,
+        by_seed.tolist(),
+        float((1 / judged.choices).mean()),
+        judged.oracle,
+        _calibration(judged, settings),
+        judged.rationales,
+        judged.models.get("rationale_from"),
+        judged.models.get("answer"),
+        groups,
+        {path: float(np.mean([g.accuracy for g in own])) for path, own in groups.items()},
+        _confusion(judged, int(judged.choices.max())),
+    )
+
+
+def clusters_of(judged: SystemAnswers, settings: EvaluateSettings) -> Ints | None:
+    """The number of each question's cluster; None where questions are independent."""
+    if settings.cluster_by is None:
+        return None
+    _, numbers = np.unique(judged.fields[settings.cluster_by], return_inverse=True)
+    return numbers.astype(np.int64)
+
+
+def interval_of(right: Floats, clusters: Ints | None, settings: EvaluateSettings) -> Interval:
+    """Wilson's for one seed of independent questions, else resampled. right: shape (seeds, n)."""
+    if clusters is None and len(right) == 1:
+        return wilson_interval(round(right.sum()), right.size, settings.level)
+    return resampled([right], [1.0], clusters, settings).interval
+
+
+def resampled(
+    systems: Sequence[Floats],
+    weights: Sequence[float],
+    clusters: Ints | None,
+    settings: EvaluateSettings,
+) -> Resampled:
+    """A bootstrap over clusters and seeds (see `statistics.bootstrap`).
+
+    Where every resample is the same, it would claim certainty. Each cluster then counts as the one
+    observation that it is at least; what was not seen may still be as likely as Wilson says.
+    """
+    numbers = np.arange(systems[0].shape[1]) if clusters is None else clusters
+    found = bootstrap(
+        systems,
+        weights,
+        numbers,
+        level=settings.level,
+        resamples=settings.resamples,
+        seed=settings.seed,
+    )
+    low, high = found.interval
+    if low < high:
+        return found
+    unseen = wilson_interval(0, len(np.unique(numbers)), settings.level)[1]
+    lowest = sum(min(weight, 0.0) for weight in weights)
+    highest = sum(max(weight, 0.0) for weight in weights)
+    low, high = max(lowest, low - unseen), min(highest, high + unseen)
+    return Resampled((low, high), 1.0 if low <= 0 <= high else found.p_value)
+
+
+def _groups(
+    judged: SystemAnswers, path: str, clusters: Ints | None, settings: EvaluateSettings
+) -> list[Group]:
+    values = judged.fields[path]
+    names = _quartiles(values) if path == LENGTH else values
+    order = sorted(set(names), key=_natural)
+    places: dict[str, list[int]] = {name: [] for name in order}
+    for place, name in enumerate(names):
+        places[name].append(place)
+    return [
+        Group(
+            name,
+            len(own),
+            float(judged.right[:, own].mean()),
+            interval_of(judged.right[:, own], renumbered(clusters, own), settings),
+        )
+        for name, own in places.items()
+    ]
+
+
+def _natural(name: str) -> tuple[float, list[tuple[int, str]]]:
+    """Numbers in their order, and behind them other names, in which numbers count as such."""
+    try:
+        number = float(name[:_LONG])
+    except ValueError:
+        number = math.inf
+    parts = re.split(rf"(\d{{1,{_LONG}}})", name)
+    return number, [(int(part), "") if part.isdecimal() else (-1, part) for part in parts]
+
+
+def renumbered(clusters: Ints | None, places: Sequence[int] | Ints) -> Ints | None:
+    if clusters is None:
+        return None
+    return np.unique(clusters[places], return_inverse=True)[1].astype(np.int64)
+
+
+def _quartiles(lengths: Sequence[str]) -> list[str]:
+    """Lengths in words as the range of the quarter that they lie in."""
+    numbers = np.array(lengths, int)
+    edges = np.unique(np.quantile(numbers, [0.25, 0.5, 0.75], method="lower"))
+    quarter = np.searchsorted(edges, numbers, side="left")
+    ranges = {
+        part: f"{numbers[quarter == part].min()}-{numbers[quarter == part].max()} words"
+        for part in np.unique(quarter).tolist()
+    }
+    return [ranges[part] for part in quarter.tolist()]
+
+
+def _calibration(judged: SystemAnswers, settings: EvaluateSettings) -> Calibration | None:
+    """Means over the seeds: what one overrates and another underrates does not cancel out."""
+    told = ~np.isnan(judged.confidence) & (judged.said >= 0)
+    seeds = [_of_seed(judged, seed, own, settings) for seed, own in enumerate(told) if own.any()]
+    if not seeds:
+        return None
+
+    def mean(name: str) -> float | None:
+        values = [getattr(one, name) for one in seeds if getattr(one, name) is not None]
+        return float(np.mean(values)) if values else None
+
+    names = ("ece", "ece_by_chance", "brier", "nll", "aurc")
+    risks = {
+        share: float(np.mean([one.risk_at[share] for one in seeds])) for share in seeds[0].risk_at
+    }
+    means: dict[str, Any] = {name: mean(name) for name in names}
+    return replace(seeds[0], **means, risk_at=risks)
+
+
+def _of_seed(
+    judged: SystemAnswers, seed: int, told: npt.NDArray[np.bool_], settings: EvaluateSettings
+) -> Calibration:
+    sure, right = judged.confidence[seed, told], judged.right[seed, told]
+    scored = told & ~np.isnan(judged.of_gold[seed])
+    bins = reliability(sure, right, settings.bins)
+    curve = risk_coverage(sure, right)
+    at = [max(0, round(share * len(sure)) - 1) for share in COVERAGES]
+    return Calibration(
+        int(told.sum()),
+        expected_calibration_error(bins),
+        calibration_error_by_chance(bins),
+        brier_score(judged.squares[seed, scored], judged.of_gold[seed, scored])
+        if scored.any()
+        else None,
+        negative_log_likelihood(judged.of_gold[seed, scored]) if scored.any() else None,
+        bins,
+        curve.area,
+        {f"{share:.0%}": float(curve.risk[p]) for share, p in zip(COVERAGES, at, strict=True)},
+    )
+
+
+def _confusion(judged: SystemAnswers, most: int) -> list[list[int]]:
+    """A row for each place of the gold answer; a column for each place named, the last for none."""
+    said = np.where(judged.said < 0, most, judged.said).astype(int)
+    cells = judged.gold.astype(int) * (most + 1) + said
+    counts = np.bincount(cells.ravel(), minlength=most * (most + 1))
+    rows: list[list[int]] = counts.reshape(most, most + 1).tolist()
+    return rows
+
+
+def as_count(value: float) -> float:
+    """A count, as an integer where it is one (as of a single seed)."""
+    return int(value) if float(value).is_integer() else float(value)

@@ -1,0 +1,206 @@
+"""One system's rows as columns: a million of them take little memory, and are counted at once."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from array import array
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from scicot.errors import ScicotError
+from scicot.evaluation.rationales import RationaleCounts, RationaleFigures
+from scicot.records import Prediction, Question
+from scicot.reporting import Reporter, number_of, some_of
+from scicot.sources import Source
+from scicot.statistics import Floats, Ints
+
+CHOICES, LENGTH = "choices", "length"  # groups that need no field of the row
+
+
+@dataclass
+class AnswerColumns:
+    """One file: a value for each question that has a gold answer, in the order of the file."""
+
+    file: str
+    ids: list[str] = field(default_factory=list)
+    said: array[int] = field(default_factory=lambda: array("b"))  # place of the label; -1: none
+    gold: array[int] = field(default_factory=lambda: array("b"))
+    choices: array[int] = field(default_factory=lambda: array("b"))
+    confidence: array[float] = field(default_factory=lambda: array("d"))  # nan: not told
+    of_gold: array[float] = field(default_factory=lambda: array("d"))
+    squares: array[float] = field(default_factory=lambda: array("d"))  # sum of p^2
+    abstained: array[int] = field(default_factory=lambda: array("b"))
+    # Digests of what was asked and of the right choice's text, by which files of one id are known
+    # to be of one question.
+    asked: array[int] = field(default_factory=lambda: array("q"))
+    answer: array[int] = field(default_factory=lambda: array("q"))
+    fields: dict[str, list[str]] = field(default_factory=dict)
+    rationales: RationaleCounts = field(default_factory=RationaleCounts)
+    models: Mapping[str, Any] = field(default_factory=dict)  # of the first row
+    oracle: bool = False
+
+    @classmethod
+    def read(cls, file: Source, rows: Iterable[Prediction], paths: Sequence[str]) -> AnswerColumns:
+        """Take up the rows of a file that have a gold answer, one for each question, with the
+        values of these fields; ScicotError where a field is missing, or nothing can be judged."""
+        column = cls(os.fspath(file), fields={path: [] for path in paths})
+        for row in rows:
+            if row.question.answer is not None:
+                column._add(row, row.question, row.question.answer)
+        if not column.ids:
+            raise ScicotError(f"{column.file}: no row has a gold answer to judge by")
+        return column
+
+    def _add(self, row: Prediction, question: Question, gold: str) -> None:
+        labels = question.labels
+        self.models = self.models or row.models
+        self.rationales.add(row)
+        self.ids.append(question.id)
+        self.said.append(-1 if row.prediction is None else labels.index(row.prediction))
+        self.gold.append(labels.index(gold))
+        self.choices.append(len(labels))
+        known = row.scores.keys() == set(labels)
+        self.confidence.append(math.nan if row.confidence is None else row.confidence)
+        self.of_gold.append(row.scores[gold] if known else math.nan)
+        self.squares.append(sum([p * p for p in row.scores.values()]) if known else math.nan)
+        self.abstained.append(row.abstained)
+        texts = [choice.text for choice in question.choices]
+        # A sum, since files may hold the choices in another order.
+        self.asked.append(hash((question.question.strip(), sum(map(hash, texts)))))
+        self.answer.append(hash(texts[labels.index(gold)]))
+        given = row.models.get("rationale_from") == "input"
+        self.oracle = self.oracle or given or bool(row.models.get("saw_answer"))
+        for path, values in self.fields.items():
+            values.append(group_of(question, path, self.file))
+
+
+def group_of(question: Question, path: str, file: str) -> str:
+    """The value that a question is grouped by; ScicotError where it has none."""
+    if path == CHOICES:
+        return str(len(question.choices))
+    if path == LENGTH:
+        return str(len(question.question.split()))
+    try:
+        value = question.field(path)
+    except KeyError:
+        raise ScicotError(
+            f"{file}: question {question.id!r} has no {path!r}, by which rows are grouped"
+        ) from None
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+@dataclass(frozen=True)
+class SystemAnswers:
+    """A system: its files (seeds) on the same n questions. Arrays are (seeds, n), or (n,)."""
+
+    name: str
+    files: list[str]
+    ids: list[str]
+    right: Floats
+    said: npt.NDArray[np.int8]
+    gold: npt.NDArray[np.int8]  # (seeds, n) too: files may hold choices in another order
+    asked: Ints
+    answer: Ints
+    choices: npt.NDArray[np.int8]
+    confidence: Floats
+    of_gold: Floats
+    squares: Floats
+    fields: dict[str, list[str]]
+    abstained: int  # in all files
+    oracle: bool
+    rationales: RationaleFigures | None  # of the first file
+    models: Mapping[str, Any]  # likewise
+
+    @classmethod
+    def of(cls, name: str, columns: Sequence[AnswerColumns], reporter: Reporter) -> SystemAnswers:
+        """Files of one system on the questions that all of them answer to."""
+        first = columns[0]
+        places = [np.arange(len(first.ids))]
+        for other in columns[1:]:
+            _, own, theirs = shared(
+                first.ids, other.ids, first.file, other.file, reporter, f"figures of {name!r} leave"
+            )
+            check_same(first, other, own, theirs, reporter)
+            kept = np.isin(places[0], own)
+            lookup = dict(zip(own.tolist(), theirs.tolist(), strict=True))
+            places = [own_places[kept] for own_places in places]
+            places.append(np.array([lookup[place] for place in places[0].tolist()], int))
+        if not len(places[0]):
+            raise ScicotError(f"the files of {name!r} have no question in common (by id)")
+
+        def stacked(what: str) -> npt.NDArray[np.float64]:
+            pairs = zip(columns, places, strict=True)
+            return np.stack([np.asarray(getattr(c, what))[own] for c, own in pairs])
+
+        said, gold = stacked("said").astype(np.int8), stacked("gold").astype(np.int8)
+        return cls(
+            name,
+            [column.file for column in columns],
+            [first.ids[place] for place in places[0].tolist()],
+            (said == gold).astype(float),
+            said,
+            gold,
+            np.asarray(first.asked, np.int64)[places[0]],
+            np.asarray(first.answer, np.int64)[places[0]],
+            np.asarray(first.choices, np.int8)[places[0]],
+            stacked("confidence"),
+            stacked("of_gold"),
+            stacked("squares"),
+            {path: [own[p] for p in places[0].tolist()] for path, own in first.fields.items()},
+            int(stacked("abstained").sum()),
+            any(column.oracle for column in columns),
+            first.rationales.figures(),
+            first.models,
+        )
+
+
+def shared(
+    ids: Sequence[str],
+    others: Sequence[str],
+    file: str,
+    other: str,
+    reporter: Reporter,
+    leaves: str = "comparison leaves",
+) -> tuple[int, Ints, Ints]:
+    """How many ids two files have in common, and their places in both, in the order of the first;
+    ids that only one of them has are named in a warning."""
+    place = {identity: number for number, identity in enumerate(others)}
+    own = [number for number, identity in enumerate(ids) if identity in place]
+    theirs = [place[ids[number]] for number in own]
+    missing = {file: (ids, set(own), other), other: (others, set(theirs), file)}
+    for name, (all_ids, kept, lacking) in missing.items():
+        if len(kept) < len(all_ids):
+            lost = [identity for number, identity in enumerate(all_ids) if number not in kept]
+            reporter.warn(
+                f"{number_of(len(lost), 'question')} of {name} not in {lacking} ({some_of(lost)});"
+                f" the {leaves} them out"
+            )
+    return len(own), np.array(own, int), np.array(theirs, int)
+
+
+def check_same(
+    first: AnswerColumns | SystemAnswers,
+    second: AnswerColumns | SystemAnswers,
+    own: Ints,
+    theirs: Ints,
+    reporter: Reporter,
+) -> None:
+    """ScicotError where gold answers of the same ids differ; a warning where the questions do."""
+    one, other = (x.file if isinstance(x, AnswerColumns) else x.files[0] for x in (first, second))
+    for name in ("answer", "asked"):
+        differ = np.asarray(getattr(first, name))[own] != np.asarray(getattr(second, name))[theirs]
+        if not differ.any():
+            continue
+        found = some_of([first.ids[place] for place in own[differ].tolist()[:10]])
+        if name == "answer":
+            raise ScicotError(f"{one} and {other} disagree on the gold answer of {found}")
+        reporter.warn(
+            f"{number_of(int(differ.sum()), 'question')} of {one} stand in {other} in other words"
+            f" or with other choices ({found}); are they the same?"
+        )

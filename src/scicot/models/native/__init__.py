@@ -1,0 +1,1 @@
+"""Forward passes over plain tensors, with the weights of transformers' models."""

@@ -1,0 +1,118 @@
+"""Attention of a single query: nothing but reading keys and values, each once, in their order.
+
+Keys and values are fp32, or bf16 as uint16. Scores are not divided by anything, as in T5.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+import torch
+from numba import types
+from numba.extending import overload
+from torch import Tensor
+
+from scicot.models.native.kernels.instructions import exp2, f32, kernel, widened
+
+_LOG2_E = f32(1.4426950408889634)
+_BLOCK = 8  # steps that are read side by side while a query stays in the registers
+
+
+def _number(x):  # type: ignore[no-untyped-def]
+    """fp32 of what keys and values are kept in."""
+    raise NotImplementedError(x)
+
+
+@overload(_number)
+def _compiled_number(x):  # type: ignore[no-untyped-def]  # numba compares annotations too
+    if x is types.uint16:
+        return lambda x: widened(x)
+    return lambda x: x
+
+
+@kernel
+def _softmax(scores, count):  # type: ignore[no-untyped-def]
+    top = scores[0]
+    for s in range(1, count):
+        top = max(top, scores[s])
+    total = f32(0)
+    for s in range(count):
+        scores[s] = exp2((scores[s] - top) * _LOG2_E)
+        total += scores[s]
+    for s in range(count):
+        scores[s] /= total
+
+
+@kernel
+def _read(q, keys, values, lengths, scores, out, sized):  # type: ignore[no-untyped-def]
+    for i in range(len(q)):
+        for h in range(q.shape[1]):
+            for s in range(lengths[i]):
+                score = f32(0)
+                for d in range(len(sized)):
+                    score += q[i, h, d] * _number(keys[i, h, s, d])
+                scores[s] = score
+            _softmax(scores, lengths[i])
+            for s in range(lengths[i]):
+                for d in range(len(sized)):
+                    out[i, h, d] += scores[s] * _number(values[i, h, s, d])
+
+
+@kernel
+def _score_steps(q, keys, bias, scores, sized):  # type: ignore[no-untyped-def]
+    steps, rows, heads = keys.shape[:3]
+    for start in range(0, steps, _BLOCK):
+        for i in range(rows):
+            for h in range(heads):
+                for s in range(start, min(start + _BLOCK, steps)):
+                    score = f32(0)
+                    for d in range(len(sized)):
+                        score += q[i, h, d] * _number(keys[s, i, h, d])
+                    scores[i, h, s] = score + bias[h, s]
+    for i in range(rows):
+        for h in range(heads):
+            _softmax(scores[i, h], steps)
+
+
+@kernel
+def _sum_steps(values, scores, out, sized):  # type: ignore[no-untyped-def]
+    steps, rows, heads = values.shape[:3]
+    for start in range(0, steps, _BLOCK):
+        for i in range(rows):
+            for h in range(heads):
+                for s in range(start, min(start + _BLOCK, steps)):
+                    for d in range(len(sized)):
+                        out[i, h, d] += scores[i, h, s] * _number(values[s, i, h, d])
+
+
+def read(q: Tensor, keys: Tensor, values: Tensor, lengths: Tensor) -> Tensor:
+    """Queries (rows x heads x 1 x size), keys and values (rows x heads x places x size), how many
+    of the places each row has, 1 at least -> rows x 1 x width."""
+    size = q.shape[-1]
+    scores, out = np.empty(keys.shape[2], np.float32), torch.zeros(*q.shape[:2], size)
+    own = q[:, :, 0].numpy(), _seen(keys), _seen(values), lengths.numpy()
+    _read(*own, scores, out.numpy(), _sized(size))
+    return out.flatten(1)[:, None]
+
+
+def own(q: Tensor, keys: Tensor, values: Tensor, bias: Tensor) -> Tensor:
+    """Queries (rows x heads x 1 x size), keys and values (steps x rows x heads x size), what is
+    added to their scores (heads x steps) -> rows x 1 x width."""
+    size = q.shape[-1]
+    scores, out = np.empty((*q.shape[:2], len(keys)), np.float32), torch.zeros(*q.shape[:2], size)
+    _score_steps(q[:, :, 0].numpy(), _seen(keys), bias.numpy(), scores, _sized(size))
+    _sum_steps(_seen(values), scores, out.numpy(), _sized(size))
+    return out.flatten(1)[:, None]
+
+
+@cache
+def _sized(size: int) -> tuple[int, ...]:
+    """As long as a head is wide: of a tuple, unlike of an array, the compiler knows the length, and
+    a loop of a known length is several times as fast."""
+    return (0,) * size
+
+
+def _seen(x: Tensor) -> Any:
+    return (x.view(torch.uint16) if x.dtype is torch.bfloat16 else x).numpy()

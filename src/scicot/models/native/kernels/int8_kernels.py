@@ -1,0 +1,128 @@
+"""What whole.py does, each in one pass.
+
+Maxima are taken of the bits of positive floats, which are in their order: so they become vector
+instructions.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from scicot.models.native.kernels.instructions import (
+    bits,
+    byte,
+    exp2,
+    f32,
+    halved,
+    kernel,
+    nearest,
+    of_bits,
+    real,
+)
+
+
+@kernel
+def _round_row(x, into):  # type: ignore[no-untyped-def]
+    """x as int8; its scale."""
+    top = np.int32(0)
+    for j in range(len(x)):
+        top = max(top, bits(abs(x[j])))
+    most = of_bits(top) + f32(1e-30)  # zeros have a scale too
+    times = f32(127) / most
+    for j in range(len(x)):
+        into[j] = byte(nearest(x[j] * times))
+    return most / f32(127)
+
+
+@kernel
+def _rounded(x, into, scales):  # type: ignore[no-untyped-def]
+    for i in range(len(x)):
+        scales[i] = _round_row(x[i], into[i])
+
+
+@kernel
+def _normed_rounded(x, eps, into, scales):  # type: ignore[no-untyped-def]
+    size = x.shape[1]
+    for i in range(len(x)):
+        squares = f32(0)
+        for j in range(size):
+            squares += x[i, j] * x[i, j]
+        scales[i] = _round_row(x[i], into[i]) / np.sqrt(squares / f32(size) + eps)
+
+
+@kernel
+def _normed_halved(x, eps, into):  # type: ignore[no-untyped-def]
+    size = x.shape[1]
+    for i in range(len(x)):
+        squares = f32(0)
+        for j in range(size):
+            squares += x[i, j] * x[i, j]
+        times = f32(1) / np.sqrt(squares / f32(size) + eps)
+        for j in range(size):
+            into[i, j] = halved(x[i, j] * times)
+
+
+@kernel
+def _scaled(product, rows, columns, out):  # type: ignore[no-untyped-def]
+    for i in range(len(product)):
+        for j in range(product.shape[1]):
+            out[i, j] = real(product[i, j]) * (rows[i] * columns[j])
+
+
+@kernel
+def _added(product, rows, columns, to):  # type: ignore[no-untyped-def]
+    for i in range(len(product)):
+        for j in range(product.shape[1]):
+            to[i, j] += real(product[i, j]) * (rows[i] * columns[j])
+
+
+@kernel
+def _gated(product, rows, columns, row, into, scales):  # type: ignore[no-untyped-def]
+    size = len(row)
+    for i in range(len(product)):
+        for j in range(size):
+            gate = real(product[i, j]) * (rows[i] * columns[j])
+            value = real(product[i, size + j]) * (rows[i] * columns[size + j])
+            # gelu_new(x) = x / (1 + exp(-2 sqrt(2 / pi) (x + 0.044715 x^3))), here by powers of 2.
+            slope = f32(-2.302208198) + f32(-0.1029432397) * gate * gate
+            row[j] = gate * value / (f32(1) + exp2(gate * slope))
+        scales[i] = _round_row(row, into[i])
+
+
+def rounded(x: Tensor, eps: float | None) -> tuple[Tensor, Tensor]:
+    into, scales = _like(x, x.shape[1])
+    if eps is None:
+        _rounded(x.numpy(), into.numpy(), scales.numpy())
+    else:
+        _normed_rounded(x.numpy(), f32(eps), into.numpy(), scales.numpy())
+    return into, scales
+
+
+def normed_halved(x: Tensor, eps: float) -> Tensor:
+    """x / rms(x) in bf16."""
+    into = torch.empty(x.shape, dtype=torch.bfloat16)
+    rows = x.reshape(-1, x.shape[-1]).numpy()
+    _normed_halved(rows, f32(eps), into.view(-1, x.shape[-1]).view(torch.uint16).numpy())
+    return into
+
+
+def scaled(product: Tensor, rows: Tensor, columns: Tensor, out: Tensor) -> None:
+    _scaled(product.numpy(), rows.numpy(), columns.numpy(), out.numpy())
+
+
+def added(product: Tensor, rows: Tensor, columns: Tensor, to: Tensor) -> None:
+    _added(product.numpy(), rows.numpy(), columns.numpy(), to.numpy())
+
+
+def gated(product: Tensor, rows: Tensor, columns: Tensor) -> tuple[Tensor, Tensor]:
+    size = product.shape[1] // 2
+    into, scales = _like(product, size)
+    row = np.empty(size, np.float32)
+    _gated(product.numpy(), rows.numpy(), columns.numpy(), row, into.numpy(), scales.numpy())
+    return into, scales
+
+
+def _like(x: Tensor, size: int) -> tuple[Tensor, Tensor]:
+    return torch.empty((len(x), size), dtype=torch.int8), torch.empty(len(x))

@@ -1,0 +1,33 @@
+"""How likely tokens are."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from scicot.models.native.kernels.instructions import bits, exp2, f32, kernel, of_bits
+
+_LOG2_E = f32(1.4426950408889634)
+
+
+@kernel
+def _logsumexp(logits, out):  # type: ignore[no-untyped-def]
+    for i in range(len(logits)):
+        # Of the bits of floats, negative ones included: these are turned round to be in order.
+        top = np.int32(-2147483648)
+        for j in range(logits.shape[1]):
+            one = bits(logits[i, j])
+            top = max(top, one ^ ((one >> np.int32(31)) & np.int32(0x7FFFFFFF)))
+        most = of_bits(top ^ ((top >> np.int32(31)) & np.int32(0x7FFFFFFF)))
+        total = f32(0)
+        for j in range(logits.shape[1]):
+            total += exp2((logits[i, j] - most) * _LOG2_E)
+        out[i] = most + np.log(total)
+
+
+def logsumexp(logits: Tensor) -> Tensor:
+    """rows x vocabulary -> rows"""
+    out = torch.empty(len(logits))
+    _logsumexp(logits.numpy(), out.numpy())
+    return out

@@ -1,0 +1,175 @@
+"""Linear layers without a bias, in the precision that is asked for; fp32 in, and out on a CPU."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from scicot.devices import multiplies_bf16, multiplies_int8
+from scicot.models.native import int8, kernels
+
+_ROWS = 512  # that are converted and multiplied at a time: their numbers stay in a CPU's cache
+
+
+class Linear(Protocol):
+    """x / rms(x), or x where no norm stands before it, times weights."""
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """(..., inputs) -> (..., outputs)"""
+
+    def add(self, x: Tensor, to: Tensor) -> None:
+        """Add it to `to` (..., outputs)."""
+
+
+def linear(weights: Sequence[Tensor], kind: torch.dtype, norm: Any = None) -> Linear:
+    """All weights (outputs x inputs) at once, side by side, behind a norm of T5 where one is given;
+    `kind` is torch.float32, bfloat16 or, for CPUs, int8."""
+    # A single one is not copied: the output layer is large.
+    weight = (
+        torch.cat([one.detach() for one in weights]) if len(weights) > 1 else weights[0].detach()
+    )
+    eps = None
+    if norm is not None:
+        weight, eps = weight * norm.weight.detach(), norm.variance_epsilon
+    of: dict[torch.dtype, Callable[[Tensor, float | None], Linear]]
+    of = {torch.float32: _Fp32, torch.bfloat16: _Bf16, torch.int8: Int8}
+    return of[kind](weight.contiguous(), eps)
+
+
+def finer(kind: torch.dtype) -> torch.dtype:
+    """What queries, keys and values are multiplied in where other matrices are in `kind`: whole
+    numbers are too coarse for scores that nothing divides."""
+    if kind is not torch.int8:
+        return kind
+    return torch.bfloat16 if multiplies_bf16("cpu") else torch.float32
+
+
+def normed(x: Tensor, eps: float | None) -> Tensor:
+    """T5's norm without its weight."""
+    return x if eps is None else functional.rms_norm(x, x.shape[-1:], eps=eps)
+
+
+def normed_half(x: Tensor, eps: float | None) -> Tensor:
+    """The same in bf16."""
+    if eps is None or not kernels.HERE or x.device.type != "cpu":
+        return normed(x, eps).bfloat16()
+    from scicot.models.native.kernels.int8_kernels import normed_halved
+
+    return normed_halved(x, eps)
+
+
+class _Fp32:
+    def __init__(self, weight: Tensor, eps: float | None) -> None:
+        self._weight, self._eps = weight, eps
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return functional.linear(normed(x, self._eps), self._weight)
+
+    def add(self, x: Tensor, to: Tensor) -> None:
+        to.add_(self(x))
+
+
+class _Bf16:
+    def __init__(self, weight: Tensor, eps: float | None) -> None:
+        self._multiplied, self._eps = Bf16Product(weight), eps
+        # Where a CPU multiplies halves in attention, it takes longer than to widen them.
+        self._to = torch.float32 if weight.device.type == "cpu" else torch.bfloat16
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return self._multiplied(normed_half(x, self._eps)).to(self._to)
+
+    def add(self, x: Tensor, to: Tensor) -> None:
+        to.add_(self._multiplied(normed_half(x, self._eps)))
+
+
+class Bf16Product:
+    """x, weight (outputs x inputs) -> x @ weight.T in bf16, with what follows it in one go."""
+
+    def __init__(self, weight: Tensor) -> None:
+        self._weight = weight.bfloat16()
+        self._packed = weight.device.type == "cpu" and _onednn()
+        # oneDNN's own layout: with few rows, bringing weights into it takes longer than the rest.
+        if self._packed:
+            self._weight = torch.ops.mkldnn._reorder_linear_weight(self._weight, _ROWS)
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return self._made(x, "none", "") if self._packed else functional.linear(x, self._weight)
+
+    def gelu_new(self, x: Tensor) -> Tensor:
+        """gelu_new of it."""
+        if self._packed:
+            return self._made(x, "gelu", "tanh")
+        return functional.gelu(functional.linear(x, self._weight), approximate="tanh")
+
+    def times(self, x: Tensor, other: Tensor) -> Tensor:
+        """It times `other`, number by number."""
+        if not self._packed:
+            return functional.linear(x, self._weight).mul_(other)
+        run = torch.ops.mkldnn._linear_pointwise.binary
+        made: Tensor = run(x, other, self._weight, None, "mul")
+        return made
+
+    def _made(self, x: Tensor, after: str, algorithm: str) -> Tensor:
+        run = torch.ops.mkldnn._linear_pointwise
+        made: Tensor = run(x, self._weight, None, after, [], algorithm)
+        return made
+
+
+def _onednn() -> bool:
+    """Whether oneDNN's fused layers are there, those that torch.compile makes of models on CPUs;
+    they refuse a CPU that has no instructions for bf16."""
+    own = getattr(torch.ops, "mkldnn", None)
+    return multiplies_bf16("cpu") and all(
+        hasattr(own, name) for name in ("_linear_pointwise", "_reorder_linear_weight")
+    )
+
+
+class Int8:
+    """Products of whole numbers, see int8.py: weights are rounded to 127ths of the largest of
+    their output (63rds where a CPU lacks instructions, see `multiplies_int8`), inputs to 127ths of
+    the largest of their row."""
+
+    def __init__(self, weight: Tensor, eps: float | None) -> None:
+        self.numbers = _whole_numbers()
+        self.scale = weight.abs().amax(dim=1).clamp_(min=int8.LEAST)
+        self.scale = self.scale / (127 if multiplies_int8() else 63)
+        self._weight = (weight / self.scale[:, None]).round_().to(torch.int8).t()
+        self._eps = eps
+        self._size = len(weight)
+
+    def __call__(self, x: Tensor) -> Tensor:
+        out = x.new_empty(*x.shape[:-1], self._size)
+        for part, to in pieces(x, out):
+            self.numbers.scaled(*self.product(part), self.scale, to)
+        return out
+
+    def add(self, x: Tensor, to: Tensor) -> None:
+        for part, into in pieces(x, to):
+            self.numbers.added(*self.product(part), self.scale, into)
+
+    def product(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """rows x inputs -> int32, rows x outputs, and the scale of each row."""
+        rounded, scales = self.numbers.rounded(x, self._eps)
+        return self.multiplied(rounded), scales
+
+    def multiplied(self, rounded: Tensor) -> Tensor:
+        return torch._int_mm(rounded, self._weight)
+
+
+def _whole_numbers() -> Any:
+    """int8.py, or kernels/int8_kernels.py where numba is installed."""
+    if not kernels.HERE:
+        return int8
+    from scicot.models.native.kernels import int8_kernels
+
+    return int8_kernels
+
+
+def pieces(x: Tensor, out: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+    """Some rows of both at a time."""
+    rows, to = x.reshape(-1, x.shape[-1]), out.view(-1, out.shape[-1])
+    return zip(torch.split(rows, _ROWS), torch.split(to, _ROWS), strict=True)

@@ -1,0 +1,161 @@
+"""A T5's encoder and decoder over plain tensors, with the weights of transformers' model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from scicot.models.families import end_tokens
+from scicot.models.native import kernels
+from scicot.models.native.attention import PrefixCache, attended, masked
+from scicot.models.native.feed_forward import feed_forward
+from scicot.models.native.linear import finer, linear, normed
+from scicot.models.native.lm_head import LMHead
+
+# How far before its query each key stands (any shape), and what none of them exceeds -> what that
+# adds to its score, heads in front of the last two dimensions.
+PositionBias = Callable[[Tensor, int], Tensor]
+
+
+class DecoderCache(Protocol):
+    """What the rows of a decoder have written and read."""
+
+    def own(self, layer: int, q: Tensor, k: Tensor, v: Tensor, positions: PositionBias) -> Tensor:
+        """Attention to these keys and values, and to those that were written before them."""
+
+    def read(self, layer: int, q: Tensor) -> Tensor:
+        """Attention to the source."""
+
+
+class T5:
+    """A transformers model on its device; matrices are multiplied in `kind` (torch.float32,
+    bfloat16 or, on a CPU, int8: see `feeding` and `finer`)."""
+
+    def __init__(self, model: Any, kind: torch.dtype) -> None:
+        self.encoder, self.decoder = Encoder(model, kind), Decoder(model, kind)
+        self.start: int = model.config.decoder_start_token_id
+        self.ends: frozenset[int] = end_tokens(model.config)
+        self.device: torch.device = model.device
+
+
+class Encoder:
+    """Token ids -> what the decoder reads of them."""
+
+    def __init__(self, model: Any, kind: torch.dtype) -> None:
+        stack = model.get_encoder()
+        crossing = [block.layer[1].EncDecAttention for block in model.get_decoder().block]
+        self._embedding = model.get_input_embeddings().weight.detach()
+        self._layers = [_EncoderLayer(block, kind) for block in stack.block]
+        self._shape = (len(crossing), 2, crossing[0].n_heads, -1)
+        read = [weight for one in crossing for weight in (one.k.weight, one.v.weight)]
+        self._states = linear(read, finer(kind), stack.final_layer_norm)
+        # A CPU reads halves with those kernels alone.
+        readable = kernels.HERE or self._embedding.device.type != "cpu"
+        half = readable and kind is not torch.float32
+        self._kept = torch.bfloat16 if half else torch.float32
+
+    def __call__(self, ids: Tensor, lengths: Tensor) -> PrefixCache:
+        """ids: rows x places, padded with any token behind `lengths` (rows)."""
+        rows, width = ids.shape
+        mask = masked(lengths, width)
+        x, bias = functional.embedding(ids, self._embedding), mask
+        for layer in self._layers:
+            if layer.positions is not None:
+                bias = layer.positions(width, width) + mask
+            layer(x, bias)
+        states = self._states(x).view(rows, width, *self._shape)
+        made = states.new_empty(
+            (*self._shape[:2], rows, self._shape[2], width, states.shape[-1]), dtype=self._kept
+        )
+        return PrefixCache(made.copy_(states.permute(2, 3, 0, 4, 1, 5)), lengths)
+
+
+class _EncoderLayer:
+    def __init__(self, block: Any, kind: torch.dtype) -> None:
+        attention, norm = block.layer[0].SelfAttention, block.layer[0].layer_norm
+        self.positions = attention.compute_bias if attention.has_relative_attention_bias else None
+        self._shape = (3, attention.n_heads, -1)
+        weights = [attention.q.weight, attention.k.weight, attention.v.weight]
+        self._qkv = linear(weights, finer(kind), norm)
+        self._out = linear([attention.o.weight], finer(kind))
+        self._feed = feed_forward(block.layer[-1], kind)
+
+    def __call__(self, x: Tensor, bias: Tensor) -> None:
+        q, k, v = _parted(self._qkv(x), self._shape)
+        self._out.add(attended(q, k, v, bias), x)
+        self._feed(x)
+
+
+class Decoder:
+    """Tokens and a memory -> states, which `output` makes logits of."""
+
+    def __init__(self, model: Any, kind: torch.dtype) -> None:
+        stack, config = model.get_decoder(), model.config
+        self._embedding = model.get_input_embeddings().weight.detach()
+        self._layers = [_DecoderLayer(block, kind) for block in stack.block]
+        self._eps = stack.final_layer_norm.variance_epsilon
+        scale = stack.final_layer_norm.weight
+        if scales_outputs(config):
+            scale = scale * config.d_model**-0.5
+        self.output = LMHead(model.get_output_embeddings().weight, kind, scale)
+
+    def __call__(self, ids: Tensor, memory: DecoderCache) -> Tensor:
+        """rows x places -> rows x places x size."""
+        x = functional.embedding(ids, self._embedding)
+        positions = self._layers[0].positions
+        for number, layer in enumerate(self._layers):
+            positions = layer.positions or positions
+            layer(number, x, memory, positions)
+        return normed(x, self._eps)
+
+
+class _DecoderLayer:
+    def __init__(self, block: Any, kind: torch.dtype) -> None:
+        own, crossing = block.layer[0].SelfAttention, block.layer[1].EncDecAttention
+        self.positions = _Distances(own) if own.has_relative_attention_bias else None
+        self._shape = (3, own.n_heads, -1)
+        weights = [own.q.weight, own.k.weight, own.v.weight]
+        self._qkv = linear(weights, finer(kind), block.layer[0].layer_norm)
+        self._out = linear([own.o.weight], finer(kind))
+        self._query = linear([crossing.q.weight], finer(kind), block.layer[1].layer_norm)
+        self._read_out = linear([crossing.o.weight], finer(kind))
+        self._feed = feed_forward(block.layer[-1], kind)
+
+    def __call__(self, number: int, x: Tensor, memory: DecoderCache, positions: Any) -> None:
+        q, k, v = _parted(self._qkv(x), self._shape)
+        self._out.add(memory.own(number, q, k, v, positions), x)
+        (q,) = _parted(self._query(x), (1, *self._shape[1:]))
+        self._read_out.add(memory.read(number, q), x)
+        self._feed(x)
+
+
+class _Distances:
+    """What the distance of a key before its query adds to its score."""
+
+    def __init__(self, attention: Any) -> None:
+        self._attention = attention
+        self._known = torch.empty(0, 0)  # heads x distances
+
+    def __call__(self, distances: Tensor, most: int) -> Tensor:
+        known = self._known  # which another thread may replace
+        if most >= known.shape[1]:
+            length = 2 * most + 64
+            last = self._attention.compute_bias(1, length, past_seen_tokens=length - 1)
+            self._known = known = last[0, :, 0].flip(-1).detach()
+        return known[:, distances].movedim(0, -3)  # heads before places x keys
+
+
+def _parted(x: Tensor, shape: tuple[int, int, int]) -> Tensor:
+    """rows x places x width -> parts x rows x heads x places x size."""
+    return x.view(*x.shape[:2], *shape).permute(2, 0, 3, 1, 4)
+
+
+def scales_outputs(config: Any) -> bool:
+    """Whether a T5 divides states by sqrt(d_model) before its output layer."""
+    if config.model_type == "t5":
+        return bool(config.scale_decoder_outputs)
+    return config.model_type == "umt5" and bool(config.tie_word_embeddings)

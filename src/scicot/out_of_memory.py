@@ -1,0 +1,41 @@
+"""Recognise a lack of memory, and retry work in smaller batches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from scicot.devices import release_memory
+from scicot.errors import ScicotError
+
+Result = TypeVar("Result")
+
+_SAID = ("can't allocate memory", "not enough memory")  # by torch's allocator on CPUs
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error means that a GPU or this machine lacks memory."""
+    import torch
+
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    return isinstance(error, RuntimeError) and any(said in str(error) for said in _SAID)
+
+
+def retry_with_less(work: Callable[[], Result], halve: Callable[[], bool]) -> Result:
+    """Return work(), called again after each halve() for as long as it runs out of memory.
+
+    halve() returns False where the batches cannot get smaller; ScicotError is raised then.
+    """
+    while True:
+        try:
+            return work()
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+        if not halve():
+            raise ScicotError(
+                "the device has not enough memory for a single sequence; shorten what is read or"
+                " written (--max-new-tokens), or take --device cpu"
+            )
+        release_memory()

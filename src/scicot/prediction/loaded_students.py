@@ -1,0 +1,123 @@
+"""The students of a prediction: load each run once, on the engine that was chosen for it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from scicot import processes
+from scicot.config import PredictSettings
+from scicot.decoding.engine_spec import ENGINES, EngineRequest, EngineSpec
+from scicot.devices import resolve_device
+from scicot.models.prompt_format import describe_cuts
+from scicot.stages import FORMS
+from scicot.students.loading import Rates, candidates, choose_engine
+from scicot.students.runs import Run
+from scicot.students.student import Student
+
+# By type of device: sequences of a batch, and sequences that are read ahead: more, so that
+# others take the place of those that end.
+_SIZES = {"cpu": (256, 512), "cuda": (1024, 4096)}
+
+# By run directory, what was cut (see Student): inputs by the part they lost, and the texts.
+CutCounts = Mapping[Path, tuple[Counter[str], int]]
+
+
+class LoadedStudents:
+    """Loads each run when its student is first needed, or all of them at once."""
+
+    def __init__(self, runs: Sequence[Run], settings: PredictSettings) -> None:
+        """Raises ScicotError for a device that is not there."""
+        self._runs = runs
+        self._settings = settings
+        self._sizes = _SIZES.get(resolve_device(settings.device).type, _SIZES["cpu"])
+        self._engines: dict[Path, tuple[EngineSpec, Rates]] = {}
+        self._students: dict[Path, tuple[Run, Student]] = {}
+
+    @property
+    def window(self) -> int:
+        """Sequences that are read ahead."""
+        return self._settings.window or self._sizes[1]
+
+    def engines(self) -> dict[str, str]:
+        """Engine and precision by the identity of a run; ScicotError where one cannot do what is
+        requested."""
+        return {run.identity: str(self._engine(run)) for run in self._runs}
+
+    def restore(self, engines: Mapping[str, str]) -> None:
+        """Use the engines of an earlier run of the same output, unless others are asked for: a new
+        measurement is no reason to answer differently."""
+        for run in self._runs:
+            spec, request = EngineSpec.parse(engines.get(run.identity, "")), self._request(run)
+            same_engine = request.engine in ("auto", spec.engine)
+            same_precision = request.precision in ("auto", spec.precision)
+            if same_engine and same_precision and spec.engine in ENGINES:
+                fixed = replace(request, engine=spec.engine, precision=spec.precision)
+                self._engines[run.directory] = candidates(run.directory, fixed)[0], {}
+
+    def measured(self) -> Iterator[str]:
+        """Describe the measured speeds, in a sentence for each run that had a choice."""
+        for run, (spec, rates) in self._engines.items():
+            if rates:
+                each = ", ".join(f"{name} {rate:,.0f}" for name, rate in rates.items())
+                yield f"{run}: {spec}, the fastest here (tokens/s: {each})"
+
+    def load_all(self) -> None:
+        """Load all runs; ScicotError where one cannot be loaded."""
+        for run in self._runs:
+            self.student(run)
+
+    def student(self, run: Run) -> Student:
+        """The student of a run; ScicotError where it cannot be loaded."""
+        if run.directory not in self._students:
+            spec = self._engine(run)
+            request = replace(self._request(run), engine=spec.engine, precision=spec.precision)
+            self._students[run.directory] = run, run.load(request)
+        return self._students[run.directory][1]
+
+    def cuts(self) -> Iterator[str]:
+        """Describe what was longer than allowed, one sentence each."""
+        for run, student in self._students.values():
+            yield from describe_cuts(student.cuts, run.manifest.max_source_tokens)
+            if student.cut_outputs:
+                yield f"{student.cut_outputs} rationales ran into --max-new-tokens"
+
+    def cut_counts(self) -> CutCounts:
+        """What was cut so far, for `add_cuts` in another process."""
+        return {
+            directory: (student.cuts, student.cut_outputs)
+            for directory, (_, student) in self._students.items()
+        }
+
+    def add_cuts(self, counts: CutCounts) -> None:
+        """Add what the same students have cut in another process."""
+        for directory, (cuts, outputs) in counts.items():
+            _, student = self._students[directory]
+            student.cuts += cuts
+            student.cut_outputs += outputs
+
+    def _engine(self, run: Run) -> EngineSpec:
+        if run.directory not in self._engines:
+            writes = FORMS[run.stage].writes_rationale
+            self._engines[run.directory] = choose_engine(
+                run.directory, self._request(run), writes=writes
+            )
+        return self._engines[run.directory][0]
+
+    def _request(self, run: Run) -> EngineRequest:
+        settings, writes = self._settings, FORMS[run.stage].writes_rationale
+        precision, on_cpu = settings.precision, resolve_device(settings.device).type == "cpu"
+        elsewhere = processes.count() > 1 and not processes.on_one_machine()
+        if (settings.shard or elsewhere) and on_cpu and precision == "auto":
+            precision = "fp32"  # which every machine has: all shards must answer alike
+        return EngineRequest(
+            settings.engine,
+            precision,
+            settings.device,
+            samples=writes and settings.sampling is not None,
+            beams=writes and settings.beams > 1,
+            batch_size=settings.batch_size or self._sizes[0],
+            batch_tokens=settings.batch_tokens,
+        )

@@ -1,0 +1,39 @@
+"""Combine what an answer student says behind several rationales into one answer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from scicot.config import PredictSettings
+from scicot.records import Question
+from scicot.students import answering
+from scicot.students.answering import Answer
+
+# Probabilities of the choices; None where a score was not a number.
+ChoiceProbabilities = list[float] | None
+
+
+def mix(
+    question: Question,
+    behind_rationales: Sequence[ChoiceProbabilities],
+    without: Sequence[ChoiceProbabilities],
+    settings: PredictSettings,
+) -> Answer:
+    """Average the probabilities behind the rationales, or count them as votes, and add the share of
+    the answer `without` a rationale that --mix-direct asks for.
+
+    There is no answer where any of the scores was not a number.
+    """
+    known = [own for own in behind_rationales if own is not None]
+    direct = [own for own in without if own is not None]
+    if len(known) < len(behind_rationales) or len(direct) < len(without):
+        return Answer(None, {})
+    if settings.vote:
+        answer = answering.vote_of(question, known)
+    else:
+        answer = answering.answer_of(question, answering.averaged(known))
+    if not direct:
+        return answer
+    weight = settings.mix_direct
+    both = [list(answer.scores.values()), direct[0]]
+    return answering.answer_of(question, answering.averaged(both, [1 - weight, weight]))

@@ -1,0 +1,142 @@
+"""The plan of a prediction: which runs write and answer, how they decode, and how rows name it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from scicot.config import SAMPLING, AnswerAs, PredictSettings
+from scicot.decoding.engine import Decoding
+from scicot.decoding.sampling import sample_seed
+from scicot.overlap import SeenQuestions
+from scicot.prediction import compatibility
+from scicot.records import Question
+from scicot.stages import FORMS
+from scicot.students.runs import Run
+
+
+@dataclass(frozen=True)
+class Plan:
+    """`answer` answers, each of `rationales` writes what it reads; either may be missing."""
+
+    answer: Run | None
+    rationales: Sequence[Run]
+    settings: PredictSettings
+
+    @classmethod
+    def check(
+        cls,
+        answer_model: compatibility.Name | None,
+        rationale_models: Sequence[compatibility.Name],
+        settings: PredictSettings,
+    ) -> Plan:
+        """Look at the runs without loading them; ScicotError where they do not fit together."""
+        answer, rationales = compatibility.check_runs(answer_model, rationale_models, settings)
+        plan = cls(answer, rationales, settings)
+        compatibility.check_settings(answer, plan.writers, plan.source, settings)
+        return plan
+
+    @property
+    def runs(self) -> list[Run]:
+        return [*([self.answer] if self.answer else []), *self.rationales]
+
+    @cached_property
+    def writers(self) -> list[Run]:
+        """The runs that write rationales, an answer run that writes its own among them."""
+        return [run for run in self.runs if FORMS[run.stage].writes_rationale]
+
+    @property
+    def source(self) -> str:
+        """Where the rationales come from: "student", "input", "shuffled" or "none"."""
+        if self.answer is None or FORMS[self.answer.stage].writes_rationale:
+            return "student"
+        reads = FORMS[self.answer.stage].reads_rationale
+        return self.settings.rationale_from if reads else "none"
+
+    @property
+    def shuffles(self) -> bool:
+        """Whether each question is answered behind the rationales of another one."""
+        return self.source == "shuffled"
+
+    @property
+    def reads_given(self) -> bool:
+        """Whether the rows of the input have to bring rationales."""
+        return self.source == "input" or (self.source == "shuffled" and not self.writers)
+
+    @property
+    def rationales_each(self) -> int:
+        """The number of rationales written for a question."""
+        return self.settings.samples * len(self.writers)
+
+    @property
+    def rows_each(self) -> int:
+        """The number of output rows of a question: one prediction, or each of its rationales."""
+        return 1 if self.answer else self.rationales_each
+
+    def decoding(self, writer: Run) -> Decoding:
+        settings = self.settings
+        most = settings.max_new_tokens or writer.manifest.max_target_tokens
+        return Decoding(most, settings.sampling or SAMPLING, settings.top_p, settings.beams)
+
+    def draws(self, question: Question, writer: int) -> list[int | None]:
+        """The seeds of a question's samples; [None] where nothing is sampled."""
+        settings = self.settings
+        if settings.sampling is None:
+            return [None]
+        samples = range(settings.samples)
+        return [sample_seed(settings.seed, question.id, sample, writer) for sample in samples]
+
+    def scoring(self, run: Run) -> AnswerAs:
+        scoring = self.settings.scoring
+        return run.manifest.answer_as if scoring == "auto" else scoring
+
+    def temperature(self, run: Run) -> float:
+        """The temperature that calibrates scores; it was fitted to scores of the kind that the run
+        was trained for."""
+        fits = self.settings.calibrate and self.scoring(run) == run.manifest.answer_as
+        return run.manifest.temperature if fits else 1.0
+
+    @cached_property
+    def models(self) -> dict[str, Any]:
+        """What each row says of how it was made: runs, scoring, where the rationales came from."""
+        answer, settings = self.answer, self.settings
+        names = [run.identity for run in self.rationales]
+        models: dict[str, Any] = {
+            "answer": answer.identity if answer else None,
+            "rationale": names if len(names) > 1 else next(iter(names), None),
+            "rationale_from": self.source,
+        }
+        if answer:
+            models["scoring"] = self.scoring(answer)
+            if self.temperature(answer) != 1:
+                models["calibration"] = self.temperature(answer)
+        if settings.sampling is not None:
+            models |= {"samples": settings.samples, "temperature": settings.sampling}
+            models |= {"top_p": settings.top_p, "seed": settings.seed}
+        if settings.vote:
+            models["vote"] = True
+        if settings.beams > 1:
+            models["beams"] = settings.beams
+        if settings.mix_direct:
+            models["mix_direct"] = settings.mix_direct
+        return models
+
+    def description(self, engines: dict[str, str]) -> dict[str, Any]:
+        """What decides the answers, for the state of the output."""
+        limits = [self.decoding(run).max_new_tokens for run in self.writers]
+        least = self.settings.abstain_below
+        return {
+            **self.models,
+            "max_new_tokens": limits[0] if len(set(limits)) == 1 else limits or None,
+            "engines": engines,
+            **({"abstain_below": least} if least else {}),
+        }
+
+    def seen_questions(self) -> SeenQuestions:
+        """The questions that the students were trained or selected on."""
+        seen = SeenQuestions()
+        for run in self.runs:
+            seen.read(run.directory)
+        return seen

@@ -1,0 +1,58 @@
+"""Read the fields of a row, and check their types."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from scicot.text import whole_characters
+
+Row = dict[str, Any]
+MAPPING = (dict, Mapping)  # for isinstance: nearly all are dicts, which is the faster check
+
+
+class RowProblem(ValueError):
+    """What is wrong with a row. Readers that know its line raise InvalidRow from it."""
+
+
+def mapping_field(row: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    value = row.get(name) or {}
+    if not isinstance(value, MAPPING):
+        raise RowProblem(f'"{name}" must be an object')
+    return value
+
+
+def string_field(row: Mapping[str, Any], name: str, default: str | None = None) -> str:
+    if row.get(name) is None and default is not None:
+        return default
+    return checked_utf8(_given(row, name, blank=default is not None), f'"{name}"')
+
+
+def model_text_field(row: Mapping[str, Any], name: str, *, blank: bool = False) -> str:
+    """Read a text that a model wrote, with lone surrogates replaced by U+FFFD.
+
+    A proxy that cuts a reply in the wrong place leaves half a character; the rest was paid for.
+    Raises RowProblem where there is no text, or, unless `blank` is allowed, an empty one.
+    """
+    return whole_characters(_given(row, name, blank=blank))
+
+
+def _given(row: Mapping[str, Any], name: str, *, blank: bool) -> str:
+    value = row.get(name)
+    if not isinstance(value, str):
+        raise RowProblem(
+            f'"{name}" is missing' if name not in row else f'"{name}" must be a string'
+        )
+    if not blank and not value.strip():
+        raise RowProblem(f'"{name}" is empty')
+    return value
+
+
+def checked_utf8(text: str, what: str) -> str:
+    """Return the text; RowProblem where UTF-8, and so tokenizers and servers, cannot hold it."""
+    try:
+        if not text.isascii():
+            text.encode()
+    except UnicodeEncodeError:
+        raise RowProblem(f"{what} holds half a character (a lone surrogate)") from None
+    return text

@@ -1,0 +1,59 @@
+"""A request to stop: raised at once, or deferred until the work reaches a place where it may stop.
+
+Signal handlers make requests; reporters check for them between two steps. This module imports
+nothing, so that a command can handle signals before its libraries are loaded.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False  # importing typing would delay the first signal handler
+if TYPE_CHECKING:
+    from types import TracebackType
+
+
+class StopRequest:
+    """The request of one process, if any, and whether it is deferred.
+
+    A request is stored as well as raised, since Python discards exceptions that are raised in
+    destructors: the next check() raises it again.
+    """
+
+    def __init__(self) -> None:
+        self.pending: KeyboardInterrupt | None = None
+        self.deferred = False
+
+    def request(self, interrupt: KeyboardInterrupt) -> None:
+        """Store an interrupt, and raise it unless requests are deferred; a second one is raised in
+        any case."""
+        again = self.pending is not None
+        self.pending = interrupt
+        if again or not self.deferred:
+            raise interrupt
+
+    def check(self) -> None:
+        """Raise the request that is pending, if any."""
+        if self.pending is not None:
+            raise self.pending
+
+    def deferring(self) -> _Deferring:
+        """A context in which requests are stored, and raised by the next check() only."""
+        return _Deferring(self)
+
+
+class _Deferring:
+    def __init__(self, stop: StopRequest) -> None:
+        self._stop = stop
+
+    def __enter__(self) -> None:
+        self._before, self._stop.deferred = self._stop.deferred, True
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stop.deferred = self._before
+
+
+stop = StopRequest()  # of this process

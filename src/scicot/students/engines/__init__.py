@@ -1,1 +1,0 @@
-"""Engines: what runs a student's model. One file each, behind the seam of `students.base`."""

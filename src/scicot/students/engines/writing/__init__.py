@@ -1,1 +1,0 @@
-"""How texts are written side by side: in groups that shrink, or in slots that are filled again."""

@@ -1,0 +1,85 @@
+"""Which step's weights a training ends with: the best on dev, kept on disk while it goes on.
+
+Measurements are rows of the log of the Trainer, which its checkpoints carry: whoever goes on from
+one knows what was measured before it, and nothing of what came after.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from scicot import processes
+from scicot.students.runs import CHECKPOINTS
+from scicot.training.dev_set import DevSet
+
+Row = dict[str, Any]
+
+
+class Selection:
+    """The measurements of one training so far, and the weights of the best."""
+
+    def __init__(self, dev: DevSet, run: Path, patience: int | None) -> None:
+        self._dev = dev
+        self._run = run
+        self._patience = patience
+
+    def measure(self, model: Any, tokenizer: Any, log: Sequence[Row], step: int) -> Row:
+        """Measure the student at a step, by the first process for all; its weights are kept where
+        it was never better before."""
+        return processes.on_rank_zero(lambda: self._measured(model, tokenizer, log, step))
+
+    def _measured(self, model: Any, tokenizer: Any, log: Sequence[Row], step: int) -> Row:
+        import torch
+
+        metrics = self._dev.measure(model, tokenizer)
+        before = self.best(row for row in log if row["step"] < step)
+        if before is None or self._dev.better(metrics, before):
+            file = self._file(step)
+            file.parent.mkdir(exist_ok=True)
+            torch.save(model.state_dict(), file.with_suffix(".new"))
+            os.replace(file.with_suffix(".new"), file)
+        return metrics
+
+    def best(self, log: Iterable[Row]) -> Row | None:
+        """The best measurement in a log, the first of equals; None where there is none."""
+        best: Row | None = None
+        for row in log:
+            if "dev_loss" in row and (best is None or self._dev.better(row, best)):
+                best = row
+        return best
+
+    def exhausted(self, log: Sequence[Row]) -> bool:
+        """Whether as many measurements as patience allows have come since the best."""
+        best = self.best(log)
+        if best is None or self._patience is None:
+            return False
+        since = sum("dev_loss" in row and row["step"] > best["step"] for row in log)
+        return bool(since >= self._patience)
+
+    def sweep(self, log: Sequence[Row]) -> None:
+        """Let weights go that are not the best any more. Only when a checkpoint is whole: before,
+        a training may have to go on from where another step was the best."""
+        best = self.best(log)
+        for file in self._run.glob(f"{CHECKPOINTS}/best-*.pt"):
+            if best is None or file != self._file(best["step"]):
+                file.unlink()
+
+    def restore(self, model: Any, log: Sequence[Row], step: int) -> Row:
+        """Give the model, which is as it was at `step`, the weights of the best measurement, and
+        that measurement with its step as "best_step"."""
+        import torch
+
+        best = self.best(log)
+        if best is None:
+            return {}
+        if best["step"] != step:
+            weights = torch.load(self._file(best["step"]), map_location="cpu", weights_only=True)
+            model.load_state_dict(weights)
+        figures = {name: value for name, value in best.items() if name.startswith("dev_")}
+        return {**figures, "best_step": best["step"]}
+
+    def _file(self, step: int) -> Path:
+        return self._run / CHECKPOINTS / f"best-{step}.pt"

@@ -1,0 +1,47 @@
+"""A rival that gets as much as other runs did together: their weights, their training tokens."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+
+from scicot.errors import ScicotError
+from scicot.reporting import Reporter
+from scicot.stages import Stage
+from scicot.students.runs import check_run
+from scicot.training.scratch import PREFIX
+from scicot.training.setup import prepare
+from scicot.training.spec import TrainingSpec
+
+
+def match_budget(
+    equals: Sequence[str | os.PathLike[str]], work: TrainingSpec, reporter: Reporter
+) -> TrainingSpec:
+    """The work with as many steps as it takes to read as many tokens (inputs and targets, without
+    padding) as `equals` did together, and a scratch student with about as many weights.
+
+    A pretrained student keeps its own weights; how many is told. Raises ScicotError for a run that
+    is not finished, and where the settings say how many steps.
+    """
+    if work.settings.max_steps is not None:
+        raise ScicotError("--equal-to and --max-steps: both say how long; leave one out")
+    found = [check_run(run, "--equal-to", *Stage) for run in equals]
+    for run in found:
+        if not {"weights", "training_tokens"} <= run.manifest.metrics.keys():
+            raise ScicotError(f"--equal-to {run.directory}: made by an older scicot; train it anew")
+    weights = sum(run.manifest.metrics["weights"] for run in found)
+    tokens = sum(run.manifest.metrics["training_tokens"] for run in found)
+    equal = {"runs": [run.identity for run in found], "weights": None, "tokens": tokens}
+    if work.student.startswith(PREFIX):
+        equal["weights"] = weights
+    one_step = replace(work, settings=replace(work.settings, max_steps=1), equal_to=equal)
+    prepared = prepare(one_step, reporter)
+    epoch = prepared.schedule.epoch_steps
+    steps = max(1, round(tokens / prepared.schedule.tokens(epoch) * epoch))
+    own = sum(weight.numel() for weight in prepared.model.parameters())
+    reporter.note(
+        f"equal to {', '.join(equal['runs'])}: {own:,} weights (theirs {weights:,}),"
+        f" {steps:,} steps for {tokens:,} tokens"
+    )
+    return replace(one_step, settings=replace(work.settings, max_steps=steps))

@@ -1,0 +1,159 @@
+"""Files -> lessons, and which of them are learnt from, which judge, and which fold each lies in."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, TypedDict
+
+from scicot import sources
+from scicot.config import TrainSettings
+from scicot.errors import ScicotError
+from scicot.overlap import SeenQuestions
+from scicot.reporting import Reporter, counted
+from scicot.splits import Groups, assign_folds, dev_split, group_rows
+from scicot.stages import FORMS, Stage
+from scicot.training.examples import Lesson
+from scicot.training.folds import Folds
+
+_NEEDS_GOLD = sources.NeedsGold("to learn from", "left out")
+
+
+class Options(TypedDict, total=False):
+    """What both verbs take about rows."""
+
+    dev: Sequence[sources.Source]  # files to choose the best checkpoint by
+    limit: int | None  # rows of each file
+    skip_invalid: bool
+
+
+@dataclass(frozen=True)
+class Parts:
+    train: Sequence[Lesson]
+    dev: Sequence[Lesson]
+    folds: Folds | None
+
+
+class Reader:
+    """Reads and parts the rows for one stage."""
+
+    def __init__(
+        self, stage: Stage, settings: TrainSettings, options: Options, reporter: Reporter
+    ) -> None:
+        self._stage = stage
+        self._settings = settings
+        self._options = options
+        self._reporter = reporter
+        dev = options.get("dev") or ()
+        self.dev_files = [dev] if isinstance(dev, str | os.PathLike) else dev
+        if self.dev_files and settings.dev_fraction:
+            raise ScicotError("--dev and --dev-fraction: give one of the two")
+        for option, given in {
+            "patience": settings.patience,
+            "eval-steps": settings.eval_steps,
+            "select-by": None if settings.select_by == "auto" else settings.select_by,
+        }.items():
+            if given is not None and not (self.dev_files or settings.dev_fraction):
+                raise ScicotError(f"--{option}: nothing to judge by; give --dev or --dev-fraction")
+        if settings.fold_by and not (settings.folds or settings.dev_fraction):
+            raise ScicotError("--fold-by: nothing is parted; give --dev-fraction or --folds")
+
+    def read(self, files: Sequence[sources.Source]) -> list[Lesson]:
+        """The rows of all files that teach this stage; ScicotError where there is none."""
+        weights = self._settings.weights
+        if weights and len(weights) != len(files):
+            raise ScicotError(f"--weights: {len(weights)} numbers for {len(files)} files")
+        lessons = self._lessons(files, plain=self._stage is Stage.DIRECT)
+        for number, file in enumerate(files):
+            if weights and not any(lesson.file == number for lesson in lessons):
+                raise ScicotError(f"{os.fspath(file)}: no row is left to train on")
+        if not lessons:
+            raise ScicotError("no row is left to train on")
+        return lessons
+
+    def part(self, lessons: Sequence[Lesson]) -> Parts:
+        """Rows that would give each other away stay on one side (groups.py)."""
+        settings = self._settings
+        groups, carved = [], set()
+        if settings.dev_fraction or settings.folds:
+            groups = group_rows([lesson.question for lesson in lessons], settings.fold_by)
+        if settings.dev_fraction:
+            carved = self._carve(lessons, groups)
+        train = [lesson for place, lesson in enumerate(lessons) if place not in carved]
+        folds = (
+            Folds(lessons, assign_folds(groups, settings.folds, carved), carved)
+            if settings.folds
+            else None
+        )
+        if self.dev_files:
+            dev = self._dev_from_files(train)
+        else:
+            dev = [lessons[place] for place in sorted(carved)]
+        return Parts(train, self._as_predicted(dev), folds)
+
+    def _carve(self, lessons: Sequence[Lesson], groups: Groups) -> set[int]:
+        settings = self._settings
+        questions = [lesson.question for lesson in lessons]
+        carved = dev_split(questions, groups, settings.dev_fraction, settings.fold_by)
+        taken = [own for own in groups if own[0] in carved]
+        self._reporter.note(
+            f"dev: {len(carved):,} of {len(lessons):,} rows, in {len(taken):,} groups that are not"
+            f" parted, the largest of {max(map(len, taken)):,}"
+        )
+        return carved
+
+    def _lessons(self, files: Sequence[sources.Source], *, plain: bool) -> list[Lesson]:
+        """The rows of files that teach this stage; `plain`: their questions, each once."""
+        options: Any = {
+            "limit": self._options.get("limit"),
+            "skip_invalid": self._options.get("skip_invalid", False),
+            "gold": None if self._stage is Stage.RATIONALE else _NEEDS_GOLD,
+            "reporter": self._reporter,
+        }
+        with self._reporter.task("reading") as task:
+            if plain:
+                read = (row for file in files for row in sources.questions(file, **options))
+                unique = sources.unique(counted(read, task), self._reporter)
+                rows = [Lesson(question) for question in unique]
+            else:
+                rows = [
+                    Lesson.of(row, number)
+                    for number, file in enumerate(files)
+                    for row in counted(sources.rationales(file, **options), task)
+                ]
+                for _ in sources.unique((lesson.question for lesson in rows), None):
+                    pass  # two different questions of one id are told
+        lessons = [lesson for lesson in rows if lesson.teaches(self._stage)]
+        if self._stage is Stage.RATIONALE and len(lessons) < len(rows):
+            self._reporter.warn(f"{len(rows) - len(lessons)} rows left out: an empty rationale")
+        return lessons
+
+    def _dev_from_files(self, train: Sequence[Lesson]) -> list[Lesson]:
+        judged_with = FORMS[self._stage].reads_rationale or self._stage is Stage.RATIONALE
+        dev = self._lessons(self.dev_files, plain=not judged_with)
+        if not dev:
+            raise ScicotError("--dev: no row is left to judge by")
+        met = SeenQuestions()
+        met.add(lesson.question for lesson in train)
+        overlap = met.overlap_with(lesson.question for lesson in dev)
+        if overlap:
+            self._reporter.warn(f"--dev: {overlap.told('training questions')}")
+        return dev
+
+    def _as_predicted(self, dev: list[Lesson]) -> list[Lesson]:
+        """Where stage 2 is judged, of each question the out-of-fold rationales alone if it has any:
+        nothing comes nearer to what `predict` will show it."""
+        if self._stage is not Stage.ANSWER or not dev:
+            return dev
+        told = {lesson.question.id for lesson in dev if lesson.out_of_fold}
+        honest = [lesson for lesson in dev if lesson.out_of_fold or lesson.question.id not in told]
+        if told and len(honest) < len(dev):
+            self._reporter.note(f"dev: judged by {len(honest)} rows, out-of-fold where there are")
+        elif not any(lesson.by_student for lesson in dev):
+            self._reporter.warn(
+                "dev: judged by a teacher's rationales, where predict will show a student's; its"
+                " accuracy is an upper bound, and its confidence stays as it is, not calibrated"
+                " (train-rationale --folds makes rationales to judge by)"
+            )
+        return honest

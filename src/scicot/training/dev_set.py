@@ -1,0 +1,135 @@
+"""How good a student is on questions it does not learn from: what checkpoints are chosen by."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from scicot.config import TrainSettings
+from scicot.decoding.transformers_engine import TransformersEngine
+from scicot.devices import resolve_precision
+from scicot.rouge import rouge_l
+from scicot.stages import FORMS, Stage
+from scicot.students.answering import answer_of, choice_scores, softmax, write_rationale
+from scicot.students.student import Student
+from scicot.temperature_scaling import fit_temperature
+from scicot.training.examples import Lesson, examples_of, target_within
+
+Metrics = Mapping[str, float]
+
+# Writing rationales costs far more than scoring them: ROUGE-L is of this many at most.
+ROUGE_ROWS = 100
+_BATCH = 32  # sequences measured together
+_TRIED = 32  # rows that tell how long all of them take
+
+
+class DevSet:
+    """A dev set, and what a student makes of it."""
+
+    def __init__(self, lessons: Sequence[Lesson], stage: Stage, settings: TrainSettings) -> None:
+        self._lessons = lessons
+        self._stage = stage
+        self._settings = settings
+
+    def measure(self, model: Any, tokenizer: Any) -> dict[str, float]:
+        """Stage 1: dev_loss in nats a token, dev_rouge_l (F1, from 0 to 1). The others:
+        dev_accuracy, dev_loss in nats a question, of the gold choice among the choices, and
+        dev_temperature for calibration, fitted where it reads what it will read in `predict`."""
+        import torch
+
+        training, device = model.training, model.device
+        bf16 = resolve_precision(self._settings.precision, device) is torch.bfloat16
+        engine = TransformersEngine(model.eval(), batch_size=_BATCH)
+        student = Student(engine, tokenizer, self._settings.max_source_tokens)
+        try:
+            with _half(model, enabled=bf16):
+                answers = FORMS[self._stage].answers
+                return self._answers(student) if answers else self._rationales(student)
+        finally:
+            model.train(training)
+
+    def expected_seconds(self, model: Any, tokenizer: Any) -> float:
+        """About how long `measure` takes, from a few rows."""
+        some = DevSet(self._lessons[:_TRIED], self._stage, self._settings)
+        start = time.perf_counter()
+        some.measure(model, tokenizer)
+        return (time.perf_counter() - start) * len(self._lessons) / len(some._lessons)
+
+    def better(self, one: Metrics, other: Metrics) -> bool:
+        """Whether `one` is the better of two measurements; of equals the later is not."""
+        return self._merit(one) > self._merit(other)
+
+    def _merit(self, metrics: Metrics) -> tuple[float, ...]:
+        by = self._settings.select_by
+        if by == "rouge-l":
+            return metrics["dev_rouge_l"], -metrics["dev_loss"]
+        if by == "accuracy" or (by == "auto" and "dev_accuracy" in metrics):
+            return metrics["dev_accuracy"], -metrics["dev_loss"]
+        return (-metrics["dev_loss"],)
+
+    def _rationales(self, student: Student) -> dict[str, float]:
+        limit = self._settings.max_target_tokens
+        examples = [examples_of(lesson, self._stage)[0] for lesson in self._lessons]
+        targets = [target_within(example, student.tokenizer, limit) for example in examples]
+        scores = student.score([e.source for e in examples], [[target] for target in targets])
+        tokens = sum(map(len, student.tokenizer(text_target=targets)["input_ids"]))
+        some = self._lessons[:ROUGE_ROWS]
+        written = write_rationale(student, self._stage, [lesson.question for lesson in some], limit)
+        overlaps = [
+            rouge_l(text, lesson.rationale) for text, lesson in zip(written, some, strict=True)
+        ]
+        return {
+            "dev_loss": -sum(score for (score,) in scores) / tokens,
+            "dev_rouge_l": sum(overlaps) / len(overlaps),
+        }
+
+    def _answers(self, student: Student) -> dict[str, float]:
+        questions = [lesson.question for lesson in self._lessons]
+        rationales: Sequence[str | None] = [lesson.rationale or None for lesson in self._lessons]
+        if FORMS[self._stage].writes_rationale:
+            limit = self._settings.max_target_tokens
+            rationales = write_rationale(student, self._stage, questions, limit)
+        scoring = self._settings.answer_as
+        scores = choice_scores(student, self._stage, questions, rationales, scoring)
+        right, loss = 0, 0.0
+        for question, own in zip(questions, scores, strict=True):
+            answer = answer_of(question, softmax(own))
+            gold = question.answer or ""
+            right += answer.label == gold
+            loss -= math.log(max(answer.scores.get(gold, 0.0), 1e-300))
+        metrics = {"dev_accuracy": right / len(questions), "dev_loss": loss / len(questions)}
+        gold_places = [question.labels.index(question.answer or "") for question in questions]
+        told = [row for row, lesson in enumerate(self._lessons) if self._as_predicted(lesson)]
+        if told:
+            metrics["dev_temperature"] = fit_temperature(
+                [scores[row] for row in told], [gold_places[row] for row in told]
+            )
+        return metrics
+
+    def _as_predicted(self, lesson: Lesson) -> bool:
+        """Whether the student reads here what it will read when it predicts: with its teacher's
+        rationales it is surer, and more often right."""
+        return lesson.by_student or not FORMS[self._stage].reads_rationale
+
+
+@contextmanager
+def _half(model: Any, *, enabled: bool) -> Iterator[None]:
+    """bf16 as `predict` has it: the output layer stays in fp32, or labels would tie."""
+    import torch
+
+    head, kind = model.get_output_embeddings(), model.device.type
+    plain = head.forward
+
+    def exact(states: Any) -> Any:
+        with torch.autocast(kind, enabled=False):
+            return plain(states.float())
+
+    head.forward = exact
+    try:
+        with torch.autocast(kind, torch.bfloat16, enabled=enabled):
+            yield
+    finally:
+        del head.forward

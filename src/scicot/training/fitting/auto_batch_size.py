@@ -1,0 +1,78 @@
+"""What fits into memory, found by trying; and the one line that a lack of it comes to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+
+from scicot.config import TrainSettings
+from scicot.devices import release_memory, resolve_device
+from scicot.errors import ScicotError
+from scicot.out_of_memory import is_out_of_memory
+from scicot.training.fitting.compute import half, weights_of
+from scicot.training.fitting.loss import TargetLoss
+
+_LEAST, _MOST = 1024, 1 << 20  # tokens of a batch
+_KEPT = 0.8  # of what was found to fit: batches differ, and memory comes to pieces
+_ON_CPU = 16_384  # tokens, above which a CPU gets no faster
+
+
+class OutOfMemory(ScicotError):
+    """A device has no room for a batch."""
+
+    of_one_process = True
+
+
+@contextmanager
+def out_of_memory_explained(settings: TrainSettings, device: torch.device) -> Iterator[None]:
+    """Within, a lack of memory is an error of one line that says what to try."""
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        tries = [f"--accumulate {2 * (settings.accumulate or 4)}"]
+        if not settings.gradient_checkpointing:
+            tries.append("--gradient-checkpointing")
+        tries += ["fewer --max-source-tokens", "a smaller student"]
+        raise OutOfMemory(
+            f"out of memory on {device}, --batch-size {settings.batch_size}; try"
+            f" {', '.join(tries[:-1])} or {tries[-1]}"
+        ) from None
+
+
+def tokens_that_fit(model: Any, longest: tuple[int, int], settings: TrainSettings) -> int:
+    """How many tokens of inputs and targets, padded, a batch may have, found by training steps on
+    batches of the longest rows, (tokens of input, of target), until memory is lacking; the weights
+    stay. OutOfMemory where not even one row fits."""
+    device = resolve_device(settings.device)
+    model.to(device).train()
+    target_loss = TargetLoss(model, bf16=half(model, settings))
+    most = _MOST if device.type == "cuda" else _ON_CPU
+    found, rows = 0, max(1, _LEAST // sum(longest))
+    with out_of_memory_explained(settings, device):
+        moments = torch.empty(2 * weights_of(model), device=device)  # as AdamW will take
+        while not found or rows * sum(longest) <= most:
+            try:
+                _try(model, target_loss, rows, longest)
+            except (RuntimeError, MemoryError) as error:
+                if not found or not is_out_of_memory(error):
+                    raise
+                break
+            found = rows * sum(longest)
+            rows *= 2
+        del moments
+    model.zero_grad()
+    release_memory()
+    return int(found * (_KEPT if device.type == "cuda" else 1))
+
+
+def _try(model: Any, target_loss: TargetLoss, rows: int, longest: tuple[int, int]) -> None:
+    source, target = (
+        torch.ones((rows, tokens), dtype=torch.long, device=model.device) for tokens in longest
+    )
+    batch = {"input_ids": source, "attention_mask": source, "labels": target}
+    target_loss(model, batch).backward()  # type: ignore[no-untyped-call]

@@ -1,0 +1,39 @@
+"""How a training computes where it runs: what "auto" comes to there."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from scicot.config import TrainSettings
+from scicot.devices import resolve_device, training_precision
+
+
+def compute_settings(model: Any, settings: TrainSettings) -> dict[str, str]:
+    """Device, precision and attention, by these names."""
+    device = resolve_device(settings.device)
+    return {
+        "device": device.type,
+        "precision": "bf16" if half(model, settings) else "fp32",
+        "attention": attention(settings, device),
+    }
+
+
+def half(model: Any, settings: TrainSettings) -> bool:
+    """Whether a model's matrices are multiplied in bf16."""
+    device = resolve_device(settings.device)
+    return training_precision(settings.precision, device, weights_of(model)) is torch.bfloat16
+
+
+def attention(settings: TrainSettings, device: torch.device) -> str:
+    """The implementation of attention. On a CPU "eager" is the faster one, since T5's position bias
+    keeps SDPA from its best; `python -m benchmarks.training attention` measures it."""
+    if settings.attention != "auto":
+        return settings.attention
+    return "eager" if device.type == "cpu" else "sdpa"
+
+
+def weights_of(model: Any) -> int:
+    """How many weights a model has."""
+    return sum(weight.numel() for weight in model.parameters())

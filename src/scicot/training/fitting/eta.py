@@ -1,0 +1,46 @@
+"""How long a training will take."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from typing import Any
+
+from scicot.config import TrainSettings
+from scicot.devices import resolve_device
+from scicot.training.dev_set import DevSet
+from scicot.training.fitting.auto_batch_size import out_of_memory_explained
+from scicot.training.fitting.collator import Collator
+from scicot.training.fitting.compute import attention, half
+from scicot.training.fitting.loss import TargetLoss
+from scicot.training.fitting.progress import tenth
+from scicot.training.plan.schedule import Schedule
+
+_TRIED = 6  # batches; the first one is slow
+
+
+def expected_seconds(
+    model: Any, tokenizer: Any, schedule: Schedule, dev: DevSet | None, settings: TrainSettings
+) -> float:
+    """About how long a training will take with its looks at dev, from a few of its own batches;
+    leaves the weights alone."""
+    device = resolve_device(settings.device)
+    model.set_attn_implementation(attention(settings, device))
+    model.to(device).train()
+    collate = Collator(model.config.pad_token_id, device)
+    target_loss = TargetLoss(model, bf16=half(model, settings))
+    seconds = []
+    with out_of_memory_explained(settings, device):
+        for item in range(min(_TRIED, len(schedule))):
+            batch = {name: one.to(device) for name, one in collate([schedule[item]]).items()}
+            share = batch.pop("share")[0]
+            start = time.perf_counter()
+            loss = target_loss(model, batch) * share
+            loss.backward()  # type: ignore[no-untyped-call]
+            loss.item()  # waits for a GPU
+            seconds.append(time.perf_counter() - start)
+            model.zero_grad()
+    look = dev.expected_seconds(model, tokenizer) if dev else 0.0
+    looks = -(-schedule.steps // (settings.eval_steps or tenth(schedule.steps)))
+    batches = schedule.steps * schedule.turns
+    return batches * statistics.mean(seconds[1:] or seconds) + looks * look

@@ -1,0 +1,106 @@
+"""A finished run to the Hugging Face Hub, as `--push-to-hub OWNER/NAME` asks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from scicot.errors import ScicotError
+from scicot.reporting import Reporter
+from scicot.sources.hub import hub_answers
+from scicot.text import error_line, one_line
+from scicot.version import __version__
+
+if TYPE_CHECKING:
+    from huggingface_hub import HfApi
+
+# What does not leave this machine: work in progress, and the training questions and rationales.
+# A run of several seeds has them a folder deeper; a star here matches "/" as well.
+IGNORED = (
+    "*checkpoints/*",
+    "*folds/*",
+    "*tensorboard/*",
+    "*out_of_fold*",
+    "*trained_on*",
+    "*.lock",
+    "*ctranslate2/*",
+)
+
+
+def check_push(repo: str) -> None:
+    """Find out before a long training whether its run can be pushed to `repo`, OWNER/NAME.
+
+    Raises ScicotError where that is no such name, no token is set, the Hub cannot be reached, or
+    the token is refused or may only read. Whether it may write to OWNER shows when it does.
+    """
+    from huggingface_hub.utils import (  # type: ignore[attr-defined, unused-ignore]
+        validate_repo_id,  # documented to be had from there
+    )
+
+    where = f"--push-to-hub {repo}"
+    try:
+        validate_repo_id(repo)
+    except ValueError as error:
+        raise ScicotError(f"{where}: write OWNER/NAME ({_said(error)})") from None
+    if "/" not in repo:
+        raise ScicotError(f"{where}: write OWNER/NAME")
+    api = _api(repo)
+    try:
+        access = (api.whoami().get("auth") or {}).get("accessToken") or {}
+    except Exception as error:  # noqa: BLE001 (the Hub's own, and those of the client it is built on)
+        problem = _said(error, api.token)
+        raise ScicotError(f"{where}: the Hub does not take the token ({problem})") from None
+    if access.get("role") == "read":
+        raise ScicotError(f"{where}: the token may only read; give one that may write")
+
+
+def push(run: Path, repo: str, reporter: Reporter) -> str:
+    """Put a run directory on the Hub as one commit, without what IGNORED names; its URL there.
+
+    A model repository that is not there yet is made, private; one that is stays as it is, public
+    too, and keeps files that this run lacks. Raises ScicotError where it fails: the run is whole.
+    """
+    ending = f"; the run itself is whole in {run}, and the same command pushes it again"
+    with reporter.task(f"pushing to {repo}"):
+        api = _api(repo, ending)
+        try:
+            url = api.create_repo(repo, private=True, exist_ok=True)
+            api.upload_folder(
+                repo_id=repo,
+                folder_path=run,
+                commit_message=f"A run of scicot {__version__}",
+                ignore_patterns=list(IGNORED),
+            )
+        except Exception as error:  # noqa: BLE001 (of HTTP, of storage, of the model card's form)
+            problem = _said(error, api.token)
+            raise ScicotError(f"--push-to-hub {repo}: {problem}{ending}") from None
+    return str(url)
+
+
+def _api(repo: str, ending: str = "") -> HfApi:
+    """The Hub's client, once it is clear that there is a token, and a Hub to talk to."""
+    from huggingface_hub import HfApi, get_token
+
+    where = f"--push-to-hub {repo}"
+    token = get_token()
+    if token is None:
+        raise ScicotError(
+            f"{where}: no token of the Hub is set; put one in HF_TOKEN,"
+            f" or run: hf auth login{ending}"
+        )
+    if not (token.isascii() and token.isprintable()):
+        # The HTTP client would not send it, and would show it in its complaint.
+        raise ScicotError(f"{where}: the token that is set holds characters no token has{ending}")
+    # Asked first, since an upload waits long, again and again, for a network that is not there.
+    if not hub_answers(repo):
+        raise ScicotError(
+            f"{where}: the Hub cannot be reached; see to the network, and that HF_HUB_OFFLINE is"
+            f" not set, or leave --push-to-hub out{ending}"
+        )
+    return HfApi(token=token)
+
+
+def _said(error: Exception, token: str | bool | None = None) -> str:
+    """What the Hub said, where it said something; else the error's own words. Never the token."""
+    text = one_line(getattr(error, "server_message", None) or "") or error_line(error)
+    return text.replace(token, "...") if isinstance(token, str) else text

@@ -1,0 +1,206 @@
+"""The two verbs of training: what was asked for is checked, read, parted, and trained."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Unpack
+
+from scicot import processes, sources
+from scicot.config import TrainSettings
+from scicot.devices import resolve_device
+from scicot.errors import ScicotError
+from scicot.outputs import STDOUT, locked, make_parent
+from scicot.reporting import LogReporter, Muted, Reporter
+from scicot.stages import Stage
+from scicot.students.runs import Manifest
+from scicot.training import hub_upload, trackers
+from scicot.training.budget_matching import match_budget
+from scicot.training.data import Options, Reader
+from scicot.training.fitting import lora
+from scicot.training.multi_run import train_all
+from scicot.training.spec import TrainingSpec
+
+Sources = sources.Source | Sequence[sources.Source]
+
+# What train_answer can train, by the name that a user gives it.
+METHODS = {
+    "two-stage": Stage.ANSWER,
+    "direct": Stage.DIRECT,
+    "one-sequence": Stage.ONE_SEQUENCE,
+    "multi-task": Stage.MULTI_TASK,
+}
+
+
+def train_rationale(
+    rationales: Sources,
+    run: str | os.PathLike[str],
+    *,
+    student: str,
+    settings: TrainSettings | None = None,
+    force: bool = False,
+    report_to: Sequence[str] = (),
+    push_to_hub: str | None = None,
+    reporter: Reporter | None = None,
+    **options: Unpack[Options],
+) -> Manifest:
+    """Stage 1: train `student` to write rationales, from a file of rationale rows or several.
+
+    `student` is a Hub id or directory that AutoModelForSeq2SeqLM loads, or "scratch:SIZE". `run`
+    becomes its directory. A finished run of the same settings and data is returned as it is, an
+    unfinished one goes on; another one in its place raises ScicotError. `report_to` names trackers
+    ("tensorboard", "wandb", "trackio"), `push_to_hub` a model repository (OWNER/NAME).
+
+    With `settings.folds` also trains that many fold students (RUN/folds/0, ...) and writes
+    RUN/out_of_fold.jsonl: each row's question with the rationale of a student that never saw it.
+    With `settings.seeds` above 1 the runs are RUN/seed-0, ... and what is returned sums them up.
+    """
+    return _train(
+        Stage.RATIONALE,
+        rationales,
+        run,
+        student,
+        (),
+        options,
+        settings=settings,
+        force=force,
+        report_to=report_to,
+        push_to_hub=push_to_hub,
+        reporter=reporter,
+    )
+
+
+def train_answer(
+    rationales: Sources,
+    run: str | os.PathLike[str],
+    *,
+    student: str,
+    method: str = "two-stage",
+    equal_to: Sequence[str | os.PathLike[str]] = (),
+    settings: TrainSettings | None = None,
+    force: bool = False,
+    report_to: Sequence[str] = (),
+    push_to_hub: str | None = None,
+    reporter: Reporter | None = None,
+    **options: Unpack[Options],
+) -> Manifest:
+    """Stage 2: train `student` to answer from question, choices and rationale; or a rival of it.
+
+    `rationales` may be files of a teacher's, a student's or predicted rationales, together.
+    `method` is one of METHODS; "direct" takes the questions of the rows, each once, without a
+    rationale, and then plain questions will do. With `equal_to` (runs) the student is trained on as
+    many tokens as they were together, and a scratch student has about as many weights as they have.
+    Everything else as in `train_rationale`.
+    """
+    if method not in METHODS:
+        raise ScicotError(f"--method {method}: no such method; there is {', '.join(METHODS)}")
+    return _train(
+        METHODS[method],
+        rationales,
+        run,
+        student,
+        equal_to,
+        options,
+        settings=settings,
+        force=force,
+        report_to=report_to,
+        push_to_hub=push_to_hub,
+        reporter=reporter,
+    )
+
+
+def _train(
+    stage: Stage,
+    files: Sources,
+    run: str | os.PathLike[str],
+    student: str,
+    equal_to: Sequence[str | os.PathLike[str]],
+    options: Options,
+    *,
+    settings: TrainSettings | None,
+    force: bool,
+    report_to: Sequence[str],
+    push_to_hub: str | None,
+    reporter: Reporter | None,
+) -> Manifest:
+    settings, reporter = settings or TrainSettings(), reporter or LogReporter()
+    place = Path(os.path.abspath(run))  # noqa: PTH100  (links stay as the user named them)
+    if not place.name:
+        raise ScicotError(f"-o {run}: name a directory for the run")
+    _check(settings, stage)
+    trackers.check(report_to)
+    lora.check(settings.lora)
+    if push_to_hub:
+        hub_upload.check_push(push_to_hub)
+    files = [files] if isinstance(files, str | os.PathLike) else files
+    with processes.process_group(settings.device):
+        if processes.rank():
+            reporter = Muted(reporter)
+        reader = Reader(stage, settings, options, reporter)
+        if processes.count() > 1 and STDOUT in [*files, *reader.dev_files]:
+            raise ScicotError("-: several processes cannot share standard input; name a file")
+        for source in [*files, *reader.dev_files, *equal_to, student]:
+            if Path(source).exists() and Path(source).resolve().is_relative_to(place.resolve()):
+                raise ScicotError(
+                    f"{os.fspath(source)}: lies in -o {place}; name another directory"
+                )
+        lessons = reader.read(files)
+        parts = reader.part(lessons)
+        data = [_described(file) for file in files]
+        data += [{**_described(file), "split": "dev"} for file in reader.dev_files]
+        work = TrainingSpec(
+            place,
+            stage,
+            student,
+            settings,
+            parts.train,
+            parts.dev,
+            data,
+            report_to=tuple(report_to),
+        )
+        if equal_to:
+            work = match_budget(equal_to, work, reporter)
+        with ExitStack() as held:
+            processes.on_rank_zero(lambda: held.enter_context(_kept(place)))
+            manifest = train_all(work, parts.folds, force, reporter)
+        if push_to_hub and processes.rank() == 0:
+            reporter.note(f"{place} is at {hub_upload.push(place, push_to_hub, reporter)}")
+    return manifest
+
+
+@contextmanager
+def _kept(place: Path) -> Iterator[None]:
+    make_parent(place)
+    with locked(place):
+        yield
+
+
+def _described(file: sources.Source) -> dict[str, str | None]:
+    return {"file": os.fspath(file), "sha256": sources.sha256_of(file)}
+
+
+def _check(settings: TrainSettings, stage: Stage) -> None:
+    """What can be known to be wrong before a row is read."""
+    device = resolve_device(settings.device)  # one that is not there is said at once
+    if device.index:  # the Trainer takes the first GPU it sees, whatever it is told
+        raise ScicotError(
+            f"--device {settings.device}: to train there, say --device cuda and set"
+            f" CUDA_VISIBLE_DEVICES={device.index}"
+        )
+    rationale = stage is Stage.RATIONALE
+    refused = {
+        "--rationale-dropout": settings.rationale_dropout > 0 and stage is not Stage.ANSWER,
+        "--rationale-loss-weight": settings.rationale_loss_weight != 1
+        and stage is not Stage.MULTI_TASK,
+        "--weights": bool(settings.weights) and stage is Stage.DIRECT,
+        "--shuffle-choices": settings.shuffle_choices and rationale,
+        "--answer-as": settings.answer_as != "label" and rationale,
+        "--folds": settings.folds > 0 and not rationale,
+        "--select-by accuracy": settings.select_by == "accuracy" and rationale,
+        "--select-by rouge-l": settings.select_by == "rouge-l" and not rationale,
+    }
+    for option, wrong in refused.items():
+        if wrong:
+            raise ScicotError(f"{option}: means nothing where the student is {stage}; leave it out")

@@ -1,0 +1,226 @@
+"""All students of one command: the main one, its fold students, and the same for every seed."""
+
+from __future__ import annotations
+
+import shutil
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from scicot import processes
+from scicot.devices import release_memory
+from scicot.errors import ScicotError
+from scicot.reporting import Reporter
+from scicot.students.runs import CHECKPOINTS, Manifest, read_manifest
+from scicot.training import run_directory, side_by_side
+from scicot.training.card import write_card
+from scicot.training.folds import Folds
+from scicot.training.setup import Prepared, prepare
+from scicot.training.spec import TrainingSpec
+
+Done = dict[Path, Manifest]
+
+
+def train_all(main: TrainingSpec, folds: Folds | None, force: bool, reporter: Reporter) -> Manifest:
+    """Train what is not trained yet, write the out-of-fold rationales, and sum up the seeds.
+
+    What is there already is looked at before anything is trained. With `force` the former run waits
+    beside its place until the new one is done.
+    """
+    mains = _of_seeds(main)
+    of_folds = {one.run: folds.works(one) if folds else [] for one in mains}
+    works = [work for one in mains for work in [one, *of_folds[one.run]]]
+    for work in works:
+        run_directory.check_rows(work)
+    done = processes.on_rank_zero(lambda: _begin(main, mains, works, force))
+    todo = [work for work in works if work.run not in done]
+    first, room = _prepare_first(todo, done, main, reporter)
+    if force:
+        processes.on_rank_zero(lambda: _set_aside(main.run, reporter))
+    if len(mains) > 1:
+        processes.on_rank_zero(lambda: _sum_up(main, mains, done))
+    try:
+        if room > 1:
+            first = None  # its memory is for others now
+            release_memory()
+            done |= side_by_side.train(todo, room, reporter)
+        else:
+            done |= _one_by_one(todo, first, reporter)
+    except ScicotError as error:
+        former = f"; the former run is {_replaced(main.run)}" if force else ""
+        raise type(error)(f"{error}{former}") from None
+    if folds:
+        for one in mains:
+            metrics = folds.write(one, of_folds[one.run], reporter)
+            processes.on_rank_zero(partial(_add_folds, done[one.run], metrics, one))
+    if len(mains) > 1:
+        done[main.run] = processes.on_rank_zero(lambda: _sum_up(main, mains, done))
+    if processes.rank() == 0:
+        shutil.rmtree(_replaced(main.run), ignore_errors=True)
+    return done[main.run]
+
+
+def _begin(
+    main: TrainingSpec, mains: Sequence[TrainingSpec], works: Sequence[TrainingSpec], force: bool
+) -> Done:
+    """What is finished already; with `force` nothing is."""
+    if not force:
+        return _found(main, mains, works)
+    _check_ours(main.run)
+    return {}
+
+
+def _one_by_one(todo: Sequence[TrainingSpec], first: Prepared | None, reporter: Reporter) -> Done:
+    done = {}
+    for number, work in enumerate(todo, start=1):
+        if len(todo) > 1:
+            reporter.note(f"student {number} of {len(todo)}: {work.run}")
+        # Handed over, so that no two students are in memory together.
+        prepared, first = first or prepare(work, reporter), None
+        done[work.run] = run_directory.train(work, prepared, reporter)
+        del prepared
+    return done
+
+
+def _prepare_first(
+    todo: Sequence[TrainingSpec], done: Done, main: TrainingSpec, reporter: Reporter
+) -> tuple[Prepared | None, int]:
+    """Say what there is to do, and see that the first student can be had before anything goes; it,
+    and how many students to train side by side."""
+    if not todo:
+        reporter.note(f"{main.run} is finished already and not trained again")
+        return None, 1
+    if done:
+        count = len(done) + len(todo)
+        reporter.note(f"{len(done)} of {count} students are finished and not trained again")
+    first = prepare(todo[0], reporter)
+    if len(todo) == 1:
+        return first, 1
+    return first, processes.on_rank_zero(lambda: _announce(todo, first, reporter))
+
+
+def _of_seeds(main: TrainingSpec) -> list[TrainingSpec]:
+    """The main students: RUN itself, or RUN/seed-S for each of several seeds."""
+    first, count = main.settings.seed, main.settings.seeds
+    if count == 1:
+        return [main]
+    return [
+        replace(main, run=main.run / f"seed-{seed}", settings=replace(main.settings, seed=seed))
+        for seed in range(first, first + count)
+    ]
+
+
+def _found(
+    main: TrainingSpec, mains: Sequence[TrainingSpec], works: Sequence[TrainingSpec]
+) -> Done:
+    """The runs that are finished; ScicotError where something else is in a run's place."""
+    top = read_manifest(main.run)
+    if top is not None and bool(top.seeds) != (len(mains) > 1):
+        kind = f"{len(top.seeds)} seeds" if top.seeds else "a single run"
+        raise ScicotError(
+            f"-o {main.run}: holds {kind}; name another directory, or train it over with --force"
+        )
+    if len(mains) > 1:
+        run_directory.check_seeds(main, top, [work.run.name for work in mains])
+    found = {work.run: run_directory.existing(work) for work in works}
+    done = {run: manifest for run, manifest in found.items() if manifest}
+    for run in done:  # where a stop came between the last line and the broom
+        shutil.rmtree(run / CHECKPOINTS, ignore_errors=True)
+    return done
+
+
+def _announce(todo: Sequence[TrainingSpec], first: Prepared, reporter: Reporter) -> int:
+    """Say how long it will take; how many students are to be trained side by side."""
+    from scicot.training.fitting.eta import expected_seconds
+
+    settings = todo[0].settings
+    one = expected_seconds(first.model, first.tokenizer, first.schedule, todo[0].judge(), settings)
+    room = side_by_side.room(first, len(todo), one, settings)
+    rows = len(todo[0].lessons)
+    # By epochs, fold students have less to read; by steps, as much.
+    shares = [1.0 if work.settings.max_steps else len(work.lessons) / rows for work in todo]
+    folds = sum(work.fold is not None for work in todo)
+    of_folds = f", {folds} of them fold students" if folds else ""
+    together = f", {room} side by side" if room > 1 else ""
+    writing = ", and then their rationales to write" if folds else ""
+    reporter.note(
+        f"{len(todo)} students to train{of_folds}{together}: about {_duration(one)} each alone,"
+        f" {_duration(one * sum(shares))} one by one{writing}"
+    )
+    return room
+
+
+def _sum_up(
+    main: TrainingSpec, mains: Sequence[TrainingSpec], done: Mapping[Path, Manifest]
+) -> Manifest:
+    """Write what several seeds come to: mean and spread of every metric they share."""
+    trained = [done[work.run] for work in mains if work.run in done]
+    summary = main.manifest()
+    summary.seeds = [work.run.name for work in mains]
+    summary.finished = len(trained) == len(mains)
+    if summary.finished:
+        summary.metrics = _mean_and_spread([manifest.metrics for manifest in trained])
+    main.run.mkdir(parents=True, exist_ok=True)
+    summary.write(main.run)
+    if summary.finished:
+        write_card(summary, main.run)
+    return summary
+
+
+def _mean_and_spread(metrics: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """NAME and NAME_sd (the standard deviation over seeds, n - 1) for each metric of all runs."""
+    shared = [name for name in metrics[0] if all(name in own for own in metrics)]
+    result: dict[str, float] = {}
+    for name in shared:
+        values = [own[name] for own in metrics]
+        result[name] = statistics.mean(values)
+        if len(set(values)) > 1:
+            result[f"{name}_sd"] = statistics.stdev(values)
+    return result
+
+
+def _add_folds(manifest: Manifest, metrics: Mapping[str, float], main: TrainingSpec) -> None:
+    """Tell of the fold students in the main student's manifest and card."""
+    asked = {"folds": main.settings.folds, "fold_by": main.settings.fold_by}
+    added = {**manifest.metrics, **metrics}, {**manifest.settings, **asked}
+    if added != (manifest.metrics, manifest.settings):
+        manifest.metrics, manifest.settings = added
+        manifest.write(main.run)
+        write_card(manifest, main.run)
+
+
+def _replaced(run: Path) -> Path:
+    real = run.resolve()  # of a link, beside what it leads to
+    return real.with_name(f".{real.name}.replaced")
+
+
+def _check_ours(run: Path) -> None:
+    """With --force what is there goes, so it must be a run, or nothing."""
+    for place in (run, _replaced(run)):
+        if place.exists() and not place.is_dir():
+            raise ScicotError(f"-o {place}: is a file; name another directory")
+        if place.exists() and read_manifest(place) is None and not run_directory.is_empty(place):
+            raise ScicotError(f"-o {place}: is no run of scicot; name another directory")
+
+
+def _set_aside(run: Path, reporter: Reporter) -> None:
+    """With --force: the run that was there waits beside its place until the new one is done."""
+    replaced, there = _replaced(run), read_manifest(run)
+    if replaced.exists() and (there is None or not there.finished):
+        shutil.rmtree(run.resolve(), ignore_errors=True)  # of an earlier --force that was stopped
+        run.resolve().mkdir()
+    elif run.exists():
+        shutil.rmtree(replaced, ignore_errors=True)
+        real = run.resolve()
+        real.rename(replaced)
+        real.mkdir()
+        reporter.note(f"the former {run} is kept as {replaced} until the end")
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = seconds / 60
+    return f"{minutes:.0f} min" if minutes < 90 else f"{minutes / 60:.1f} h"

@@ -1,0 +1,59 @@
+"""Which lessons an epoch draws, and which of them come without their rationale."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from scicot.config import TrainSettings
+
+# Streams of dice of one epoch; those of files are numbered from 1.
+_STREAMS = {"dropout": 1_000_001, "batches": 1_000_002}
+
+
+class RowSampler:
+    """The draws of lessons, given by the file that each is from: decided by seed and epoch."""
+
+    def __init__(self, files: Sequence[int], settings: TrainSettings) -> None:
+        self._count = len(files)
+        self._settings = settings
+        self._files = [
+            [place for place, own in enumerate(files) if own == file]
+            for file in range(len(settings.weights))
+        ]
+        self._file_order = lru_cache(maxsize=2 * len(settings.weights) + 2)(self._new_file_order)
+
+    def epoch(self, number: int) -> tuple[Any, Any]:
+        """(places of the lessons, whether they are bare) of an epoch's draws, in random order."""
+        dice = np.random.default_rng([self._settings.seed, number])
+        if self._settings.weights:
+            places = dice.permutation(np.concatenate(self._drawn_from_files(number)))
+        else:
+            places = dice.permutation(self._count)
+        bare = self.dice(number, "dropout").random(self._count) < self._settings.rationale_dropout
+        return places, bare
+
+    def dice(self, epoch: int, stream: str) -> np.random.Generator:
+        return np.random.default_rng([self._settings.seed, epoch, _STREAMS[stream]])
+
+    def _drawn_from_files(self, epoch: int) -> list[Any]:
+        """The places of an epoch's lessons, file by file."""
+        shares = np.cumsum(self._settings.weights) / sum(self._settings.weights)
+        # Rounded over all epochs so far, so that the smallest share has its turn some day.
+        before, after = (np.round(shares * self._count * n) for n in (epoch, epoch + 1))
+        firsts, ends = (np.diff(bounds, prepend=0).astype(int) for bounds in (before, after))
+        drawn = []
+        for file, (first, end) in enumerate(zip(firsts, ends, strict=True)):
+            picks = np.arange(first, end)
+            turns, places = np.divmod(picks, len(self._files[file]))
+            drawn += [
+                self._file_order(file, turn)[places[turns == turn]] for turn in np.unique(turns)
+            ]
+        return drawn
+
+    def _new_file_order(self, file: int, turn: int) -> Any:
+        dice = np.random.default_rng([self._settings.seed, turn, file + 1])
+        return dice.permutation(self._files[file])

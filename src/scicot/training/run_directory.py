@@ -1,0 +1,186 @@
+"""One run directory: what is to be made there, whether it is there already, and making it."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import shutil
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from scicot import jsonl, processes
+from scicot.config import TrainSettings
+from scicot.devices import release_memory
+from scicot.errors import ScicotError
+from scicot.models.prompt_format import describe_cuts
+from scicot.models.weights import weights_sha256
+from scicot.outputs import differences
+from scicot.overlap import write_seen
+from scicot.reporting import Reporter
+from scicot.students.runs import CHECKPOINTS, MANIFEST, Manifest, read_manifest
+from scicot.training.card import write_card
+from scicot.training.loss_plot import loss_plot
+from scicot.training.plan.layout import Layout
+from scicot.training.plan.schedule import Schedule
+from scicot.training.setup import Prepared
+from scicot.training.spec import TrainingSpec
+
+Log = list[dict[str, Any]]
+
+# Settings that do not decide the weights of a run, or do so through its rows alone.
+_NO_MATTER = (
+    *("device", "folds", "fold_by", "dev_fraction", "seeds"),
+    *("gradient_checkpointing", "compile", "checkpoint_minutes", "jobs"),
+)
+
+
+def existing(work: TrainingSpec) -> Manifest | None:
+    """A finished run of the same making; None where there is work to do; else ScicotError."""
+    if not work.run.exists():
+        return None
+    old = read_manifest(work.run) if work.run.is_dir() else None
+    if old is None:
+        if work.run.is_dir() and is_empty(work.run):
+            return None
+        raise ScicotError(f"-o {work.run}: exists and is no run of scicot; name another directory")
+    if not old.finished and not any((work.run / CHECKPOINTS).glob("checkpoint-*")):
+        return None  # nothing was learnt yet, so nothing can be mixed up
+    changed = differences(_making(old), _making(work.manifest()), defaults=asdict(TrainSettings()))
+    if not old.finished and Layout.read(work.run / CHECKPOINTS) is None:
+        changed.append("begun by an earlier version, which drew other batches")
+    if changed:
+        raise ScicotError(
+            f"-o {work.run}: holds another run ({'; '.join(changed)});"
+            f" name another directory, {_instead(work)}"
+        )
+    return old if old.finished else None
+
+
+def is_empty(run: Path) -> bool:
+    """Whether a directory holds nothing but the temporary files of a start that was killed."""
+    return all(path.name.startswith(f".{MANIFEST}.") for path in run.iterdir())
+
+
+def check_seeds(main: TrainingSpec, top: Manifest | None, names: Sequence[str]) -> None:
+    """ScicotError where a directory holds anything but some of these seeds of the same making."""
+    if top is None:
+        parts = list(main.run.iterdir()) if main.run.is_dir() else []
+        # Nothing but seeds: each was trained by itself, as in an array of jobs.
+        if not parts or {part.name.removesuffix(".lock") for part in parts} - {*names}:
+            existing(main)
+        return
+    old, new = (_making(one) for one in (top, main.manifest()))
+    changed = differences({**old, "seed": None}, {**new, "seed": None})
+    if not set(top.seeds) <= set(names):
+        changed.append(f"seeds: were {', '.join(top.seeds)}, are {', '.join(names)}")
+    if changed:
+        raise ScicotError(
+            f"-o {main.run}: holds other runs ({'; '.join(changed)});"
+            " name another directory, or train them over with --force"
+        )
+
+
+def check_rows(work: TrainingSpec) -> None:
+    """ScicotError where parting the rows has left a student, or a weighted file, without any."""
+    if not work.lessons:
+        raise ScicotError(f"{work.run}: no row is left to train on; part the rows less finely")
+    for number in range(len(work.settings.weights)):
+        if not any(lesson.file == number for lesson in work.lessons):
+            file = work.data[number]["file"]
+            raise ScicotError(f"{file}: no row is left to train on, which --weights wants")
+
+
+def train(work: TrainingSpec, prepared: Prepared, reporter: Reporter) -> Manifest:
+    """Train the student and leave a finished run directory behind."""
+    from scicot.training.fitting.compute import compute_settings
+    from scicot.training.fitting.trainer import fit
+
+    settings, schedule, manifest = work.settings, prepared.schedule, work.manifest()
+    _tell_cuts(work, schedule, reporter)
+    manifest.packages, manifest.compute = _versions(), compute_settings(prepared.model, settings)
+    processes.on_rank_zero(lambda: _begin(work, manifest, schedule))
+    # To the end: a student that is trained but not saved would be trained again.
+    with reporter.stops_deferred():
+        metrics, log = fit(prepared.model, prepared.tokenizer, schedule, work, reporter)
+        manifest = processes.on_rank_zero(lambda: _save(work, prepared, manifest, metrics, log))
+    release_memory()
+    return manifest
+
+
+def _begin(work: TrainingSpec, manifest: Manifest, schedule: Schedule) -> None:
+    """What a run directory holds while its student is trained."""
+    work.run.mkdir(parents=True, exist_ok=True)
+    manifest.write(work.run)  # before all else: by it the next start knows the directory for ours
+    schedule.layout.write(work.run / CHECKPOINTS)
+    write_seen(
+        work.run,
+        (lesson.question for lesson in work.lessons),
+        (lesson.question for lesson in work.dev),
+    )
+
+
+def _save(
+    work: TrainingSpec, prepared: Prepared, manifest: Manifest, metrics: dict[str, Any], log: Log
+) -> Manifest:
+    """What a finished run directory holds, the manifest that says so last of all."""
+    schedule = prepared.schedule
+    prepared.model.save_pretrained(work.run)
+    prepared.tokenizer.save_pretrained(work.run)
+    for file in work.run.glob("*.safetensors"):
+        file.chmod(0o666 & ~jsonl.umask())  # safetensors lets nobody else read
+    cuts = {f"cut_{part}": count for part, count in schedule.cuts.items() if count}
+    manifest.metrics = {
+        "rows": len(work.lessons),
+        "dev_rows": len(work.dev),
+        **metrics,
+        **cuts,
+        "cut_targets": schedule.cut_targets,
+    }
+    manifest.weights_sha256 = weights_sha256(work.run)
+    jsonl.write_text(
+        work.run / "loss.svg", loss_plot(log, f"{work.run.name}: {work.stage} student")
+    )
+    write_card(manifest, work.run)
+    manifest.finished = True
+    manifest.write(work.run)
+    shutil.rmtree(work.run / CHECKPOINTS, ignore_errors=True)
+    return manifest
+
+
+def _instead(work: TrainingSpec) -> str:
+    if work.fold is not None:
+        return f"or delete {work.run.parent} to train its fold students over"
+    return "or train it over with --force"
+
+
+def _tell_cuts(work: TrainingSpec, schedule: Schedule, reporter: Reporter) -> None:
+    for sentence in describe_cuts(schedule.cuts, work.settings.max_source_tokens):
+        reporter.warn(f"{sentence} (--max-source-tokens)")
+    if schedule.cut_targets:
+        reporter.warn(
+            f"{schedule.cut_targets} of {len(work.lessons)} targets are longer than"
+            f" {work.settings.max_target_tokens} tokens and were cut (--max-target-tokens)"
+        )
+    if work.settings.shuffle_choices and schedule.in_fixed_order:
+        reporter.note(
+            f"{schedule.in_fixed_order} of {len(work.lessons)} rows keep the order of their"
+            " choices: the rationale names labels, or a choice points at others"
+        )
+
+
+def _making(manifest: Manifest) -> dict[str, Any]:
+    """What decides the weights; where it ran does not."""
+    return {
+        "stage": str(manifest.stage),
+        "student": manifest.student,
+        "training rows": manifest.examples_sha256,
+        "dev rows": manifest.dev_sha256,
+        "equal to": manifest.equal_to,
+        **{name: value for name, value in manifest.settings.items() if name not in _NO_MATTER},
+    }
+
+
+def _versions() -> dict[str, str]:
+    names = ("torch", "transformers", "tokenizers", "accelerate")
+    return {name: importlib.metadata.version(name) for name in names}

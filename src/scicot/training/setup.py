@@ -1,0 +1,85 @@
+"""What a training needs before it starts: a student with weights, and all it will read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from scicot import processes
+from scicot.config import AUTO, TrainSettings
+from scicot.reporting import Reporter
+from scicot.students.runs import CHECKPOINTS
+from scicot.training import examples
+from scicot.training.plan.layout import Layout
+from scicot.training.plan.schedule import Schedule
+from scicot.training.scratch import PREFIX, build_scratch
+from scicot.training.spec import TrainingSpec
+
+_STEPS = 20  # an epoch, at least, where --batch-size auto decides
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A student with fresh or pretrained weights, and all that it will read."""
+
+    model: Any
+    tokenizer: Any
+    schedule: Schedule
+
+
+def prepare(work: TrainingSpec, reporter: Reporter) -> Prepared:
+    """Build or load the student and tokenise its rows; ScicotError where it cannot be had."""
+    from transformers import set_seed
+
+    set_seed(work.settings.seed)
+    if work.student.startswith(PREFIX):
+        texts = (
+            text
+            for lesson in work.lessons
+            for example in examples.examples_of(
+                lesson, work.stage, answer_as=work.settings.answer_as
+            )
+            for text in (str(example.source), example.written)
+        )
+        model, tokenizer = build_scratch(
+            work.student, texts, weights=(work.equal_to or {}).get("weights")
+        )
+    else:
+        from scicot.models.pretrained import load_pretrained
+
+        model, tokenizer = load_pretrained(work.student)
+    begun = processes.on_rank_zero(lambda: _begun(work.run))
+    with reporter.task("tokenising"):
+        schedule = processes.rank_zero_first(
+            lambda: Schedule(
+                work.lessons,
+                work.stage,
+                tokenizer,
+                work.settings,
+                layout=begun,
+                ranks=processes.count(),
+            )
+        )
+    if begun is None and work.settings.batch_size == AUTO:
+        _fit_batches(model, schedule, work.settings, reporter)
+    return Prepared(model, tokenizer, schedule)
+
+
+def _fit_batches(
+    model: Any, schedule: Schedule, settings: TrainSettings, reporter: Reporter
+) -> None:
+    """Lay the schedule out in as large steps as the device has room for, of which an epoch has
+    some at least."""
+    from scicot.training.fitting.auto_batch_size import tokens_that_fit
+
+    fit = processes.on_rank_zero(lambda: tokens_that_fit(model, schedule.longest, settings))
+    tokens = max(1, min(fit * processes.count(), schedule.tokens_an_epoch // _STEPS))
+    reporter.note(f"--batch-size auto: {tokens} tokens a step")
+    schedule.fit(tokens, fit)
+
+
+def _begun(run: Path) -> Layout | None:
+    """The layout of a training that left a checkpoint, which whoever goes on keeps."""
+    checkpoints = run / CHECKPOINTS
+    return Layout.read(checkpoints) if any(checkpoints.glob("checkpoint-*")) else None

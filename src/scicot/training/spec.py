@@ -1,0 +1,58 @@
+"""The specification of one training: the student, its rows and settings, and the run directory."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from scicot.config import TrainSettings
+from scicot.stages import Stage
+from scicot.students.runs import Manifest
+from scicot.training import examples
+from scicot.training.dev_set import DevSet
+from scicot.training.examples import Lesson
+
+
+@dataclass(frozen=True)
+class TrainingSpec:
+    """One student to train. `run` is its directory, `data` describes the files of its rows."""
+
+    run: Path
+    stage: Stage
+    student: str
+    settings: TrainSettings
+    lessons: Sequence[Lesson]
+    dev: Sequence[Lesson]
+    data: Sequence[Mapping[str, Any]]
+    fold: Mapping[str, Any] | None = None
+    equal_to: Mapping[str, Any] | None = None  # the budget to match (budget_matching.py)
+    report_to: tuple[str, ...] = ()  # trackers
+
+    def judge(self) -> DevSet | None:
+        """The dev set, if any."""
+        return DevSet(self.dev, self.stage, self.settings) if self.dev else None
+
+    def manifest(self) -> Manifest:
+        """The manifest of the run, before it is trained."""
+        return Manifest(
+            self.stage,
+            self.student,
+            json.loads(json.dumps(asdict(self.settings))),  # as it is read again
+            self.data,
+            examples_sha256=self._digests[0],
+            dev_sha256=self._digests[1] if self.dev else None,
+            fold=self.fold,
+            equal_to=self.equal_to,
+        )
+
+    @cached_property
+    def _digests(self) -> tuple[str, str]:
+        weighted = bool(self.settings.weights)
+        return (
+            examples.digest(self.lessons, self.stage, weighted=weighted),
+            examples.digest(self.dev, self.stage),
+        )

@@ -1,0 +1,98 @@
+"""The options of a command and the fields of its settings are written in two places: they agree."""
+
+import dataclasses
+import types
+import typing
+from typing import Any
+
+import pytest
+import typer
+
+from scicot import EvaluateSettings, GenerateSettings, PredictSettings, TrainSettings
+from scicot_cli.app import app
+
+COMMANDS = {
+    "generate-rationales": GenerateSettings,
+    "train-rationale": TrainSettings,
+    "train-answer": TrainSettings,
+    "predict": PredictSettings,
+    "evaluate": EvaluateSettings,
+}
+
+# Fields that a command has no option for: they concern the other training command, or have an
+# option of another name.
+NO_OPTION = {
+    "train-rationale": {
+        *("weights", "rationale_dropout", "shuffle_choices", "rationale_loss_weight"),
+        "answer_as",
+    },
+    "train-answer": {"folds"},
+    "predict": {"calibrate"},  # --calibration/--no-calibration
+}
+
+# Options of the command line that are no settings of the library's function, but its arguments.
+ARGUMENTS = {
+    *("questions", "rationales", "predictions", "output", "limit", "skip_invalid", "force"),
+    *("teacher", "base_url", "prompt", "examples", "student", "method", "equal_to", "dev"),
+    *("report_to", "push_to_hub", "answer_model", "rationale_model", "report"),
+    # of the command line alone
+    *("config", "quiet", "verbose", "dry_run", "as_json", "processes", "calibration"),
+    *("no_rationale", "min_accuracy", "fail_if_worse_than"),
+}
+
+# Option types that spell a setting in another way.
+SPELLED = {"batch_size": str, "weights": str, "fold_by": str, "price": str, "shard": str}
+
+
+def options_of(command: str) -> dict[str, Any]:
+    group: Any = typer.main.get_command(app)
+    return {option.name: option for option in group.commands[command].params}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_setting_is_an_option_with_its_default(command: str) -> None:
+    settings, options = COMMANDS[command](), options_of(command)
+    fields = {field.name for field in dataclasses.fields(settings)}
+    assert fields - options.keys() == NO_OPTION.get(command, set())
+    assert options.keys() - fields <= ARGUMENTS
+    for name in fields & options.keys():
+        option, default = options[name], getattr(settings, name)
+        if isinstance(default, tuple):
+            assert not option.default, name
+        elif isinstance(option.default, str):
+            assert option.default == str(default), name
+        else:
+            assert option.default == default, name
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_an_option_takes_the_type_of_its_setting(command: str) -> None:
+    fields = typing.get_type_hints(COMMANDS[command])
+    (function,) = [
+        own.callback
+        for own in app.registered_commands
+        if own.callback and own.callback.__name__ == command.replace("-", "_")
+    ]
+    for name, hint in typing.get_type_hints(function).items():
+        if name in fields and name not in SPELLED:
+            assert _literals(hint) in (_literals(fields[name]), set()), name
+            assert _plain(hint) is _plain(fields[name]), name
+
+
+def _plain(hint: Any) -> type:
+    """The type of a value that is given: int of `int | None`, str of a Literal."""
+    origin = typing.get_origin(hint)
+    if origin in (typing.Union, types.UnionType):
+        (given,) = [own for own in typing.get_args(hint) if own is not types.NoneType]
+        return _plain(given)
+    if origin is typing.Literal:
+        return str
+    if origin in (tuple, list):
+        return tuple
+    return origin or hint
+
+
+def _literals(hint: Any) -> set[Any]:
+    if typing.get_origin(hint) is typing.Literal:
+        return set(typing.get_args(hint))
+    return set().union(*(_literals(own) for own in typing.get_args(hint)), set())
