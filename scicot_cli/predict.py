@@ -9,7 +9,14 @@ from typing import Annotated
 
 import typer
 
-from scicot.config import EngineName, PredictSettings, RationaleFrom, Scoring, Shard
+from scicot.config import (
+    EngineName,
+    LengthNormalisation,
+    PredictSettings,
+    RationaleFrom,
+    Scoring,
+    Shard,
+)
 from scicot.errors import ScicotError
 from scicot.processes import count, rank
 from scicot_cli import console
@@ -28,8 +35,9 @@ def predict(
         str | None,
         typer.Option(
             "--answer-model",
-            metavar="RUN",
-            help="A run of train-answer. Without it, only rationales are written.",
+            metavar="RUN|hf:MODEL",
+            help="A run of train-answer, or hf:MODEL_OR_DIR: a model that answers without training."
+            " Without it, only rationales are written.",
         ),
     ] = None,
     output: Annotated[
@@ -106,6 +114,14 @@ def predict(
             " answer model was trained to write.",
         ),
     ] = PredictSettings.scoring,
+    length_normalisation: Annotated[
+        LengthNormalisation,
+        typer.Option(
+            "--length-normalisation",
+            help="Divide the log-likelihood of a choice by its tokens or characters; auto: of texts"
+            " by their tokens, of labels by nothing.",
+        ),
+    ] = PredictSettings.length_normalisation,
     calibration: Annotated[
         bool,
         typer.Option(
@@ -217,6 +233,7 @@ def predict(
         vote=vote,
         mix_direct=mix_direct,
         scoring=scoring,
+        length_normalisation=length_normalisation,
         calibrate=calibration,
         abstain_below=abstain_below,
         max_new_tokens=max_new_tokens,

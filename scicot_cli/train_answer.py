@@ -81,6 +81,7 @@ def train_answer(
     eval_steps: own.EvalSteps = TrainSettings.eval_steps,
     patience: own.Patience = TrainSettings.patience,
     select_by: own.SelectBy = TrainSettings.select_by,
+    prompt_format: own.PromptFormat = TrainSettings.prompt_format,
     seeds: own.Seeds = TrainSettings.seeds,
     seed: opt.Seed = TrainSettings.seed,
     device: opt.Device = TrainSettings.device,

@@ -40,6 +40,7 @@ def train_rationale(
     eval_steps: own.EvalSteps = TrainSettings.eval_steps,
     patience: own.Patience = TrainSettings.patience,
     select_by: own.SelectBy = TrainSettings.select_by,
+    prompt_format: own.PromptFormat = TrainSettings.prompt_format,
     seeds: own.Seeds = TrainSettings.seeds,
     seed: opt.Seed = TrainSettings.seed,
     device: opt.Device = TrainSettings.device,

@@ -40,6 +40,14 @@ TrainingPrecision = Annotated[
     ),
 ]
 
+PromptFormat = Annotated[
+    config.PromptFormatName,
+    typer.Option(
+        "--prompt-format",
+        help="How a causal (decoder-only) student reads questions: plain lines, or chat: a turn of"
+        " its tokenizer's template; auto: chat for models that were trained to chat.",
+    ),
+]
 Epochs = Annotated[float, typer.Option("--epochs", help="Passes over the rows.")]
 MaxSteps = Annotated[
     int | None, typer.Option("--max-steps", help="Optimizer steps, instead of --epochs.")

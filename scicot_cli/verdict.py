@@ -58,6 +58,8 @@ def _sentences(verdict: Evaluation) -> Iterator[str]:
     if any(system.oracle for system in verdict.systems):
         yield "* an upper bound: it read given rationales, or saw the answer"
     for system in verdict.systems:
+        if system.zero_shot:
+            yield _escaped(f"{system.name}: zero-shot, by a model that was not trained for it")
         if system.spread is not None:
             seeds = ", ".join(f"{100 * own:.1f}" for own in system.by_seed)
             told = f"{system.name}: {len(system.files)} seeds, {seeds} %"

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -153,6 +153,18 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     train_answer([rows], place / "answer", **common)
     train_answer([rows], place / "direct", method="direct", **common)
     return Trained(rows, place / "rationale", place / "answer", place / "direct")
+
+
+@pytest.fixture(scope="session")
+def preloaded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A folder with a `scicot` that starts at once (preloaded.py), to put in front of PATH."""
+    from preloaded import shim, start_server
+
+    place = tmp_path_factory.mktemp("preloaded")
+    server = start_server(place / "socket")
+    yield str(shim(place / "bin", place / "socket"))
+    server.kill()
+    server.wait()
 
 
 @dataclass(frozen=True)

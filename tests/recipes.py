@@ -16,10 +16,18 @@ ENVIRONMENT = {
 }
 
 
-def recipe(name: str, out: Path, *parts: str, **variables: str) -> subprocess.CompletedProcess[str]:
+def with_path(folder: str) -> dict[str, str]:
+    """The environment with a folder in front of PATH."""
+    return {**ENVIRONMENT, "PATH": f"{folder}{os.pathsep}{ENVIRONMENT['PATH']}"}
+
+
+def recipe(
+    name: str, out: Path, *parts: str, path: str, **variables: str
+) -> subprocess.CompletedProcess[str]:
+    """Run a recipe with `path` in front of PATH."""
     return subprocess.run(
         ["bash", str(RECIPES / f"{name}.sh"), *parts],
-        env={**ENVIRONMENT, "OUT": str(out), **variables},
+        env={**with_path(path), "OUT": str(out), **variables},
         capture_output=True,
         text=True,
         timeout=900,

@@ -122,9 +122,9 @@ def test_a_student_of_texts_is_scored_by_texts_per_token(
         (source,) = student.encode([answer_input(question, rationale, manifest.stage)])
         expected = []
         for choice in question.choices:
-            target = student.tokenizer(text_target=choice.text)["input_ids"]
+            target = student.form.tokenizer(text_target=choice.text)["input_ids"]
             before = f"{rationale} answer:" if method == "one-sequence" else ""
-            start = student.tokenizer(text_target=before)["input_ids"][:-1]
+            start = student.form.tokenizer(text_target=before)["input_ids"][:-1]
             ((log_p,),) = student._engine.score([source], [[start + target]])
             expected.append(math.fsum(log_p[len(start) :]) / len(target))
         assert list(row["scores"].values()) == pytest.approx(softmax(expected), abs=1e-5)
@@ -190,7 +190,7 @@ def test_beams_find_likelier_texts_than_greedy() -> None:
         (scores,) = engine.score([source], [[one, other]])
         means = [sum(own) / len(own) for own in scores]  # as beams are compared
         assert means[1] >= means[0] - 1e-6
-    with pytest.raises(ValueError, match="drawn or searched for"):
+    with pytest.raises(ValueError, match="sampled or searched for"):
         engine.generate(sources[:1], [[3]], Decoding(5, beams=2))
 
 
@@ -203,9 +203,10 @@ def test_where_memory_does_not_suffice_a_batch_is_halved(
     from scicot import ScicotError
     from scicot.models.native.t5 import Decoder
 
-    kind, name = {"torch": (Decoder, "__call__"), "transformers": (TransformersEngine, "_written")}[
-        engine
-    ]
+    kind, name = {
+        "torch": (Decoder, "__call__"),
+        "transformers": (TransformersEngine, "_generated"),
+    }[engine]
     student = load_student(
         trained.rationale, EngineRequest(engine, device="cpu", batch_size=8), max_source_tokens=64
     )

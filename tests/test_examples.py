@@ -8,10 +8,10 @@ from pathlib import Path
 from conftest import REPOSITORY, read_rows
 
 
-def test_quickstart(tmp_path: Path) -> None:
+def test_quickstart(tmp_path: Path, preloaded: str) -> None:
     environment = {
         **os.environ,
-        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "PATH": f"{preloaded}:{Path(sys.executable).parent}:{os.environ['PATH']}",
         "OUT": str(tmp_path),
         "STEPS": "2",
         "TRAIN": "200",

@@ -169,7 +169,7 @@ def test_no_call_of_a_library_leaves_open_whether_code_is_run() -> None:
         for file in package.rglob("*.py")
         if ".from_pretrained(" in file.read_text()
     ]
-    assert callers == ["pretrained.py"]
+    assert callers == ["models/pretrained.py"]
 
 
 def test_a_library_that_reads_standard_input_gets_nothing(trained: Trained) -> None:

@@ -6,29 +6,30 @@ import subprocess
 import time
 from pathlib import Path
 
-from recipes import ENVIRONMENT, RECIPES, recipe
+from recipes import RECIPES, recipe, with_path
 
 # Each is killed as soon as such a file is there.
 MILESTONES = ("**/rationales.jsonl", "**/checkpoints/layout.json", "**/predictions*.jsonl")
 
 
-def test_a_stopped_recipe_goes_on(tmp_path: Path) -> None:
+def test_a_stopped_recipe_goes_on(tmp_path: Path, preloaded: str) -> None:
     """Killed early, while it trains and while it predicts, and then run to its verdict."""
     kills = 0
     for milestone in MILESTONES:
         process = subprocess.Popen(
             ["bash", str(RECIPES / "scienceqa.sh")],
-            env={**ENVIRONMENT, "OUT": str(tmp_path), "RIVALS": ""},
+            env={**with_path(preloaded), "OUT": str(tmp_path), "RIVALS": ""},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
         while process.poll() is None and not any(tmp_path.glob(milestone)):
             time.sleep(0.05)
-        kills += process.poll() is None
-        os.killpg(process.pid, signal.SIGKILL)
+        if process.poll() is None:
+            kills += 1
+            os.killpg(process.pid, signal.SIGKILL)
         process.wait()
     assert kills >= 2
-    done = recipe("scienceqa", tmp_path, RIVALS="")
+    done = recipe("scienceqa", tmp_path, path=preloaded, RIVALS="")
     assert done.returncode == 0, done.stderr
     assert "two-stage minus direct" in done.stdout

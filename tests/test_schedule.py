@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from scicot import TrainSettings
+from scicot.models.prompt_format import Seq2Seq
 from scicot.records import Choice, Question, Rationale
 from scicot.stages import Stage
 from scicot.training.examples import Example, Lesson, digest, encode, examples_of
@@ -25,6 +26,9 @@ class Letters:
         return {"input_ids": [[*map(ord, text), 1] for text in given]}
 
 
+FORM = Seq2Seq(Letters(), frozenset({1}))
+
+
 def text(ids: list[int]) -> str:
     return "".join(map(chr, ids[:-1]))
 
@@ -38,7 +42,7 @@ def schedule(
     lessons: list[Lesson], stage: Stage = Stage.ANSWER, ranks: int = 1, **settings: Any
 ) -> Schedule:
     asked = TrainSettings(**{"batch_size": 4, "device": "cpu", **settings})
-    return Schedule(lessons, stage, Letters(), asked, ranks=ranks)
+    return Schedule(lessons, stage, FORM, asked, ranks=ranks)
 
 
 def rows(made: Schedule, steps: range | None = None) -> list[dict[str, Any]]:
@@ -155,7 +159,7 @@ def test_one_who_goes_on_keeps_the_layout() -> None:
     first = schedule(lessons, Stage.RATIONALE, epochs=2)
     other = Layout(4, None, 2, 1)
     kept = Schedule(
-        lessons, Stage.RATIONALE, Letters(), TrainSettings(batch_size=4, epochs=2), layout=other
+        lessons, Stage.RATIONALE, FORM, TrainSettings(batch_size=4, epochs=2), layout=other
     )
     assert kept.layout == other != first.layout
 
@@ -251,7 +255,7 @@ def test_what_is_too_long_is_cut_where_it_does_least_harm_and_counted() -> None:
     (example,) = examples_of(lesson(1, rationale="one two three"), Stage.ONE_SEQUENCE)
     assert example.written == "one two three answer: B"
     (answer,) = examples_of(lesson(1, rationale="one two three"), Stage.ANSWER)
-    encoded = encode([example, answer], Letters(), 56, 18)
+    encoded = encode([example, answer], FORM, 56, 18)
     assert [text(row["labels"]) for row in encoded.rows] == ["one two answer: B", "B"]
     assert text(encoded.rows[1]["input_ids"]) == (
         "question: Q1? choices: (A) wood (B) copper (C) wax"

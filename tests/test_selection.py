@@ -71,6 +71,7 @@ def test_the_dev_loss_is_that_of_the_model_itself(trained: Trained) -> None:
     import torch
 
     from scicot.models.pretrained import load_pretrained
+    from scicot.models.prompt_format import Seq2Seq
     from scicot.records import Question
     from scicot.stages import Stage, rationale_input
     from scicot.training.examples import Lesson
@@ -78,7 +79,9 @@ def test_the_dev_loss_is_that_of_the_model_itself(trained: Trained) -> None:
     model, tokenizer = load_pretrained(str(trained.rationale))
     rows = world_rows()[:5]
     lessons = [Lesson(Question.from_row(row), row["rationale"]) for row in rows]
-    measured = DevSet(lessons, Stage.RATIONALE, SETTINGS).measure(model, tokenizer)
+    measured = DevSet(lessons, Stage.RATIONALE, SETTINGS).measure(
+        model, Seq2Seq(tokenizer, frozenset({1}))
+    )
     total, tokens = 0.0, 0
     for lesson in lessons:
         source = tokenizer(str(rationale_input(lesson.question)), return_tensors="pt")

@@ -80,7 +80,7 @@ def test_a_step_asks_nothing_of_the_host_and_brings_nothing(kind: str, half: boo
         slots = Slots(read.states, 16, 32, 64)
         for drawn in (None, (0.7, 0.9)):
             step = Step(
-                slots, own.decoder, make_sampler(own.decoder.output, drawn), 1, (12, 24, 48)
+                slots, own.decoder, make_sampler(own.decoder.output, drawn), [1], (12, 24, 48)
             )
             with AllThere():
                 step()

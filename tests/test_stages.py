@@ -42,11 +42,15 @@ def test_every_stage_has_a_form() -> None:
     assert set(FORMS) == set(Stage)
 
 
-def words(text: str) -> int:
-    return len(text.split())
+def words(text: Input) -> int:
+    return len(str(text).split())
 
 
-LONG = Input("one two three four five", "(A) x (B) y", "r1 r2 r3", "c1 c2 c3")
+def characters(text: Input) -> int:
+    return len(str(text))
+
+
+LONG = Input("one two three four five", ("(A) x", "(B) y"), "r1 r2 r3", "c1 c2 c3")
 
 
 @pytest.mark.parametrize(
@@ -73,11 +77,11 @@ def test_what_is_too_long_loses_context_then_rationale_then_the_beginning_of_the
 
 def test_a_text_without_blanks_is_cut_within() -> None:
     """As in Chinese, where a sentence is one word to whoever looks for blanks."""
-    question = Input("哪一个能导电" * 9, "(A) 铜 (B) 木", "铜是金属。" * 9)
-    short, lost = stages.shortened(question, 70, len)
+    question = Input("哪一个能导电" * 9, ("(A) 铜", "(B) 木"), "铜是金属。" * 9)
+    short, lost = stages.shortened(question, 70, characters)
     assert len(str(short)) == 70
     assert lost == ("rationale", "question")
     assert question.question.endswith(short.question)
-    short, lost = stages.shortened(question, 110, len)
+    short, lost = stages.shortened(question, 110, characters)
     assert (len(str(short)), lost) == (110, ("rationale",))
     assert question.rationale.startswith(short.rationale)

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from conftest import Trained, world_rows, write_rows
 
+from scicot import stop_request
 from scicot.errors import StoppedEarly
 from scicot_cli import console, signals
 
@@ -172,4 +173,4 @@ def test_a_wish_is_kept_where_python_ignores_it(capsys: Any) -> None:
 
     signals._unraisable(Ignored)
     assert capsys.readouterr().err == ""
-    assert console.stop is signals.stop
+    assert console.stop is stop_request.stop

@@ -17,9 +17,9 @@ from scicot.students.runs import check_run
 from scicot.students.student import Student
 
 INPUTS = [
-    Input("Which conducts electricity?", "(A) wood (B) copper"),
-    Input("Which?", "(A) iron (B) wax"),
-    Input("Which conducts electricity?", "(A) iron (B) wax", "iron is a metal."),
+    Input("Which conducts electricity?", ("(A) wood", "(B) copper")),
+    Input("Which?", ("(A) iron", "(B) wax")),
+    Input("Which conducts electricity?", ("(A) iron", "(B) wax"), "iron is a metal."),
 ]
 
 

@@ -37,11 +37,12 @@ def measure(run: Path, questions: Path) -> None:
 def inputs_of(run: Path, questions: Path) -> tuple[Any, Any, Inputs]:
     """The model of a run of train-rationale, its tokenizer, and what it reads of the questions."""
     from scicot.models.pretrained import load_pretrained
-    from scicot.models.prompt_format import encode_inputs
+    from scicot.models.prompt_format import Seq2Seq, encode_inputs
 
     if not (run.is_dir() and questions.is_file()):
         sys.exit(f"{run} and {questions} are not there; make quickstart makes them")
     model, tokenizer = load_pretrained(str(run))
     asked = [Question.from_row(json.loads(line)) for line in questions.open()]
     inputs = [stages.rationale_input(question, Stage.RATIONALE) for question in asked]
-    return model, tokenizer, encode_inputs(inputs, tokenizer, 512, Counter())
+    form = Seq2Seq(tokenizer, frozenset({1}))
+    return model, tokenizer, encode_inputs(inputs, form, 512, Counter())

@@ -46,10 +46,10 @@ def questions(count: int = QUESTIONS) -> list[Question]:
 
 def asked(asked: list[Question]) -> Inputs:
     """What stage 1 reads."""
-    from scicot.models.prompt_format import encode_inputs
+    from scicot.models.prompt_format import Seq2Seq, encode_inputs
 
     inputs = [stages.rationale_input(question, Stage.RATIONALE) for question in asked]
-    return encode_inputs(inputs, tokenizer(), 512, Counter())
+    return encode_inputs(inputs, Seq2Seq(tokenizer(), frozenset({1})), 512, Counter())
 
 
 def behind(first: Inputs, written: list[Ids]) -> Inputs:

@@ -23,6 +23,7 @@ def compare() -> None:
     cut short, or it would take an hour."""
     from transformers import set_seed
 
+    from scicot.models.prompt_format import Seq2Seq
     from scicot.reporting import LogReporter
     from scicot.training.data import Reader
     from scicot.training.dev_set import DevSet
@@ -45,7 +46,7 @@ def compare() -> None:
             set_seed(seed)
             texts = [lesson.question.question + " " + lesson.rationale for lesson in lessons]
             model, tokenizer = build_scratch("scratch:tiny", texts)
-            schedule = Schedule(lessons, stage, tokenizer, own)
+            schedule = Schedule(lessons, stage, Seq2Seq(tokenizer, frozenset({1})), own)
             lengths = schedule.lengths
             with tempfile.TemporaryDirectory() as folder:
                 if way.startswith("scicot"):
@@ -68,7 +69,9 @@ def compare() -> None:
                         Path(folder), learning_rate=_RATE, warmup_steps=100, seed=seed,
                     )  # fmt: skip
                 trainer.train()
-            found.setdefault(way, []).append(dev.measure(model, tokenizer)["dev_loss"])
+            found.setdefault(way, []).append(
+                dev.measure(model, Seq2Seq(tokenizer, frozenset({1})))["dev_loss"]
+            )
     for way, losses in found.items():
         spread = ", ".join(f"{loss:.3f}" for loss in losses)
         print(f"  {way:22} dev loss {statistics.mean(losses):.3f} nats a token ({spread})")

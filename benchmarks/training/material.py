@@ -37,6 +37,7 @@ def prepared(stage: Stage) -> tuple[Any, Any, Any]:
     import torch
     from transformers import T5Tokenizer
 
+    from scicot.models.prompt_format import Seq2Seq
     from scicot.reporting import LogReporter
     from scicot.training.data import Reader
     from scicot.training.plan.schedule import Schedule
@@ -47,7 +48,7 @@ def prepared(stage: Stage) -> tuple[Any, Any, Any]:
     lessons = Reader(stage, settings, {}, LogReporter()).read(
         [str(DATA / "entailmentbank.train.jsonl")]
     )
-    schedule = Schedule(lessons, stage, tokenizer, settings)
+    schedule = Schedule(lessons, stage, Seq2Seq(tokenizer, frozenset({1})), settings)
     return flan_t5_small(), tokenizer, schedule
 
 

@@ -23,6 +23,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import Any
 
 from scicot.config import AnswerAs
 from scicot.records import Question
@@ -102,17 +103,22 @@ _MARK = " answer: "  # between the rationale and the label of a one-sequence out
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """What a student reads, in its parts; str() is the text."""
+    """What a student reads, in its parts; str() is the one line that an encoder-decoder reads.
+
+    `choices` are "(A) wood", "(B) copper"; `asks` is what the student is to write first: a
+    "rationale" or an "answer".
+    """
 
     question: str
-    choices: str
+    choices: tuple[str, ...]
     rationale: str = ""
     context: str = ""
     task: str = ""  # the prefix of a multi-task student
+    asks: str = "answer"
 
     def __str__(self) -> str:
         parts = [
-            f"{self.task}question: {self.question} choices: {self.choices}",
+            f"{self.task}question: {self.question} choices: {' '.join(self.choices)}",
             f"rationale: {self.rationale}" if self.rationale else "",
             f"context: {self.context}" if self.context else "",
         ]
@@ -121,7 +127,8 @@ class Input:
 
 def rationale_input(question: Question, stage: Stage = Stage.RATIONALE) -> Input:
     """What a student reads that is to write a rationale."""
-    return _input(question, "", "explain: " if stage is Stage.MULTI_TASK else "")
+    task = "explain: " if stage is Stage.MULTI_TASK else ""
+    return _input(question, "", task, asks="rationale")
 
 
 def answer_input(
@@ -129,7 +136,10 @@ def answer_input(
 ) -> Input:
     """What a student reads that is to answer; only stage 2 reads the rationale."""
     given = rationale or "" if FORMS[stage].reads_rationale else ""
-    return _input(question, given, "predict: " if stage is Stage.MULTI_TASK else "")
+    task = "predict: " if stage is Stage.MULTI_TASK else ""
+    # A one-sequence student goes on behind its own rationale.
+    asks = "rationale" if stage is Stage.ONE_SEQUENCE else "answer"
+    return _input(question, given, task, asks=asks)
 
 
 def rationale_target(rationale: str) -> str:
@@ -161,7 +171,7 @@ def written_rationale(text: str, stage: Stage) -> str:
 
 
 def shortened(
-    text: Input, limit: int, count: Callable[[str], int]
+    text: Input, limit: int, count: Callable[[Input], int]
 ) -> tuple[Input, tuple[str, ...]]:
     """The input without as much as it takes for `count` (its tokens) to be within `limit`, and the
     parts that lost something.
@@ -176,13 +186,14 @@ def shortened(
         cut = end if part == "question" else beginning
 
         def keeping(number: int, cut: Cut = cut, whole: str = whole, part: str = part) -> Input:
-            return replace(text, **{part: cut(whole, number)})  # noqa: B023  (not kept)
+            changed: dict[str, Any] = {part: cut(whole, number)}
+            return replace(text, **changed)  # noqa: B023  (not kept)
 
-        kept = most_that_fit(len(whole), lambda n: count(str(keeping(n))) <= limit)
+        kept = most_that_fit(len(whole), lambda n: count(keeping(n)) <= limit)
         if kept < len(whole):
             text = keeping(kept)
             lost.append(part)
-        if count(str(text)) <= limit:
+        if count(text) <= limit:
             break
     return text, tuple(lost)
 
@@ -211,6 +222,6 @@ def most_that_fit(most: int, fits: Callable[[int], bool]) -> int:
     return low
 
 
-def _input(question: Question, rationale: str, task: str) -> Input:
-    choices = " ".join(f"({choice.label}) {choice.text}" for choice in question.choices)
-    return Input(question.question, choices, rationale, question.context, task)
+def _input(question: Question, rationale: str, task: str, *, asks: str) -> Input:
+    choices = tuple(f"({choice.label}) {choice.text}" for choice in question.choices)
+    return Input(question.question, choices, rationale, question.context, task, asks)

@@ -11,6 +11,7 @@ from scicot.errors import ScicotError
 
 RationaleFrom = Literal["student", "input", "none", "shuffled"]
 Scoring = Literal["auto", "label", "text"]
+LengthNormalisation = Literal["auto", "none", "token", "character"]
 EngineName = Literal["auto", "torch", "ctranslate2", "transformers"]
 EnginePrecision = Literal["auto", "fp32", "bf16", "int8"]
 
@@ -55,6 +56,8 @@ class PredictSettings:
     vote: bool = False  # each rationale has one vote; else the probabilities are averaged
     mix_direct: float = 0.0  # the weight of the answer that is given without a rationale
     scoring: Scoring = "auto"  # "auto": what the answer student was trained to write
+    # What the log-likelihood of a choice is divided by; "auto": of texts by their tokens
+    length_normalisation: LengthNormalisation = "auto"
     calibrate: bool = True  # divide scores by the temperature that was fitted on dev
     abstain_below: float = 0.0  # an answer less likely than this is not given
     max_new_tokens: int | None = None  # of a rationale; as many as its student was trained on
@@ -81,6 +84,7 @@ class PredictSettings:
         mix, least = self.mix_direct, self.abstain_below
         require(0 <= mix <= 1, "mix-direct", mix, "between 0 and 1")
         one_of("scoring", self.scoring, Scoring)
+        one_of("length-normalisation", self.length_normalisation, LengthNormalisation)
         require(0 <= least <= 1, "abstain-below", least, "between 0 and 1")
         if self.max_new_tokens is not None:
             known = 1 <= self.max_new_tokens <= 65_536

@@ -14,6 +14,8 @@ SelectBy = Literal["auto", "accuracy", "loss", "rouge-l"]
 Method = Literal["two-stage", "direct", "one-sequence", "multi-task"]
 Tracker = Literal["tensorboard", "wandb", "trackio"]
 
+PromptFormatName = Literal["auto", "plain", "chat"]
+
 AUTO, TOKENS = "auto", "tokens"
 
 
@@ -42,6 +44,7 @@ class TrainSettings:
     answer_as: AnswerAs = "label"  # what an answer student writes: a choice's label, or its text
     folds: int = 0  # students that each write the rationales of the fold they never saw
     fold_by: str | None = None  # a field whose equal rows are never parted, as "meta.topic"
+    prompt_format: PromptFormatName = "auto"  # of a causal student
     seeds: int = 1  # students that differ by their seed: seed, seed + 1, ...
     seed: int = 0
     device: str = "auto"
@@ -123,3 +126,4 @@ class TrainSettings:
             require(self.patience >= 1, "patience", self.patience, "at least 1")
         one_of("select-by", self.select_by, SelectBy)
         one_of("answer-as", self.answer_as, AnswerAs)
+        one_of("prompt-format", self.prompt_format, PromptFormatName)

@@ -76,6 +76,7 @@ class System:
     by_seed: list[float]
     chance: float  # of guessing at random among each question's choices
     oracle: bool  # it read given rationales or saw the answer: an upper bound, not a result
+    zero_shot: bool  # the answer model was not trained
     calibration: Calibration | None
     rationales: RationaleFigures | None
     rationale_from: str | None  # whose rationales it read: student, input, none, shuffled
@@ -122,6 +123,7 @@ def system_of(judged: SystemAnswers, settings: EvaluateSettings) -> System:
         by_seed.tolist(),
         float((1 / judged.choices).mean()),
         judged.oracle,
+        bool(judged.models.get("zero_shot")),
         _calibration(judged, settings),
         judged.rationales,
         judged.models.get("rationale_from"),

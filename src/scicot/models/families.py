@@ -1,11 +1,135 @@
-"""What differs between families of models."""
+"""What differs between families of models, in one table: encoder-decoder and causal.
+
+An encoder-decoder reads a source and writes a target behind a start token. A causal (decoder-only)
+model reads one sequence, source and target, and predicts each token from those before it.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import torch
+
+IGNORED = -100  # the label of a position that has no target, as transformers has it
+
+Row = Mapping[str, Any]  # {"input_ids": source ids, "labels": target ids}
+
+
+@dataclass(frozen=True)
+class Family:
+    """One family. `joined`: source and target are one sequence.
+
+    `cpu_attention` is the faster implementation of attention on a CPU: T5's position bias keeps
+    SDPA from its best.
+    """
+
+    name: str
+    auto_class: str  # the class of transformers that loads it
+    lora_task: str  # peft's TaskType
+    joined: bool
+    formats: tuple[str, ...]  # prompt formats (prompt_format.py)
+    answer_as: str  # what an answer student writes unless dev says otherwise
+    cpu_attention: str
+
+    def lengths(self, lengths: Any) -> Any:
+        """Lengths by which batches are padded, (..., 1 or 2), from those of sources and targets,
+        (..., 2)."""
+        return lengths.sum(axis=-1, keepdims=True) if self.joined else lengths
+
+    def collate(self, rows: Sequence[Row], pad: int, multiple: int) -> dict[str, torch.Tensor]:
+        """Pad rows on the right, to a multiple of `multiple` tokens, into a batch.
+
+        Returns "input_ids" and "attention_mask" (rows x inputs), and "labels". Those of an
+        encoder-decoder are rows x targets; those of a causal model are rows x inputs, each the
+        token that follows its position, IGNORED where that is no target.
+        """
+        sources = [row["input_ids"] for row in rows]
+        targets = [row["labels"] for row in rows]
+        if self.joined:
+            # The last token is only predicted, so it is not read.
+            read = [[*a, *b][:-1] for a, b in zip(sources, targets, strict=True)]
+            next_ids = [
+                [IGNORED] * (len(a) - 1) + list(b) for a, b in zip(sources, targets, strict=True)
+            ]
+        else:
+            read, next_ids = sources, targets
+        return {
+            "input_ids": _padded(read, pad, multiple),
+            "attention_mask": _mask(read, multiple),
+            "labels": _padded(next_ids, IGNORED, multiple),
+        }
+
+    def decoder_inputs(self, model: Any, labels: torch.Tensor) -> dict[str, Any]:
+        """What else the model's forward pass takes to predict the labels."""
+        if self.joined:
+            return {}
+        return {"decoder_input_ids": model.prepare_decoder_input_ids_from_labels(labels=labels)}
+
+    def trial_batch(self, rows: int, longest: tuple[int, int], device: Any) -> dict[str, Any]:
+        """A batch of rows of the longest source and target, to measure memory with."""
+        import torch
+
+        source, target = longest
+        row = {"input_ids": [1] * source, "labels": [1] * target}
+        batch = self.collate([row] * rows, 0, 1)
+        return {name: tensor.to(device) for name, tensor in batch.items()} | {
+            "attention_mask": torch.ones_like(batch["attention_mask"], device=device)
+        }
+
+
+ENCODER_DECODER = Family(
+    name="encoder-decoder",
+    auto_class="AutoModelForSeq2SeqLM",
+    lora_task="SEQ_2_SEQ_LM",
+    joined=False,
+    formats=("seq2seq",),
+    answer_as="label",
+    cpu_attention="eager",
+)
+CAUSAL = Family(
+    name="causal",
+    auto_class="AutoModelForCausalLM",
+    lora_task="CAUSAL_LM",
+    joined=True,
+    formats=("plain", "chat"),
+    answer_as="text",
+    cpu_attention="sdpa",
+)
+
+
+def family_of(config: Any) -> Family:
+    """The family of a model, by its config."""
+    return ENCODER_DECODER if getattr(config, "is_encoder_decoder", False) else CAUSAL
 
 
 def end_tokens(config: Any) -> frozenset[int]:
     """The ids of the tokens that end a text, of which a model may have several."""
     ends = config.eos_token_id
+    if ends is None:
+        return frozenset()
     return frozenset(ends if isinstance(ends, list | tuple) else [ends])
+
+
+def _padded(rows: Sequence[Sequence[int]], value: int, multiple: int) -> torch.Tensor:
+    import torch
+
+    whole = np.full((len(rows), _width(rows, multiple)), value, np.int64)
+    for index, ids in enumerate(rows):
+        whole[index, : len(ids)] = ids
+    return torch.from_numpy(whole)
+
+
+def _mask(rows: Sequence[Sequence[int]], multiple: int) -> torch.Tensor:
+    import torch
+
+    lengths = torch.tensor([len(row) for row in rows])
+    return (torch.arange(_width(rows, multiple)) < lengths[:, None]).long()
+
+
+def _width(rows: Sequence[Sequence[int]], multiple: int) -> int:
+    return -(-max(map(len, rows)) // multiple) * multiple

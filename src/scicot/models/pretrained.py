@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from scicot.errors import ScicotError, no_room
+from scicot.models.families import family_of
 from scicot.sources.hub import hub_answers
+from scicot.text import error_line
 
 _PICKLED = ("*.bin", "*.pt", "*.pth", "*.ckpt")
 
@@ -46,12 +48,85 @@ def load_pretrained(name: str) -> tuple[Any, Any]:
     Raises ScicotError that says what is wrong.
     """
     import torch
-    from transformers import AutoModelForSeq2SeqLM
+    import transformers
 
+    what = f"student {name}"
     if not Path(name).is_dir() and (name.startswith((".", "/", "~")) or name.count("/") > 1):
-        raise ScicotError(f"student {name}: there is no such directory")
+        raise ScicotError(f"{what}: there is no such directory")
+    config = read_config(name, what)
+    problem = _unfit(config)
+    if problem:
+        raise ScicotError(f"{what}: {problem}")
+    loader = getattr(transformers, family_of(config).auto_class)
     # fp32 whatever the file holds: AdamW's steps vanish in bf16 weights, and fp16 overflows.
-    return load(AutoModelForSeq2SeqLM, name, what=f"student {name}", dtype=torch.float32)
+    model, tokenizer = load(loader, name, what=what, dtype=torch.float32)
+    return model, tokenizer
+
+
+def local_directory(name: str, what: str) -> Path:
+    """The folder of a model: a directory, or a Hub id downloaded or found in the cache.
+
+    Raises ScicotError, which begins with `what`, where it is neither.
+    """
+    if Path(name).is_dir():
+        return Path(name)
+    if not name or name.startswith((".", "/", "~")) or name.count("/") > 1:
+        raise ScicotError(f"{what}: there is no such directory")
+    from huggingface_hub import snapshot_download
+
+    here = not hub_answers(name)
+    kinds = ["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja"]
+    try:
+        return Path(snapshot_download(name, allow_patterns=kinds, local_files_only=here))
+    except Exception as error:  # noqa: BLE001  (of the Hub's client and of what it is built on)
+        reason = "the Hub cannot be reached" if here else error_line(error)[:200]
+        raise ScicotError(f"{what}: cannot be had from the Hub ({reason})") from None
+
+
+def read_config(name: str, what: str) -> Any:
+    """The config of a directory or Hub id; ScicotError, which begins with `what`, where there is
+    none."""
+    from transformers import AutoConfig
+
+    here = Path(name).is_dir() or not hub_answers(name)
+    gguf = sorted(Path(name).glob("*.gguf")) if Path(name).is_dir() else []
+    if name.endswith(".gguf") or (gguf and not (Path(name) / "config.json").exists()):
+        file = gguf[0].name if gguf else Path(name).name
+        raise ScicotError(
+            f"{what}: {file} is a GGUF file, made for llama.cpp; take the model's own repository"
+            " of safetensors weights"
+        )
+    try:
+        return AutoConfig.from_pretrained(name, local_files_only=here, trust_remote_code=False)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise ScicotError(f"{what}: {_reason(error, name, here=here)}") from None
+
+
+# By a part of an architecture's name, why such a model can be no student.
+_NO_STUDENTS = {
+    "ForMaskedLM": "an encoder-only model, which cannot write text",
+    "Classification": "a classifier, which cannot write text",
+    "ForQuestionAnswering": "a model that marks answers in a text, and cannot write any",
+    "ForVision": "a vision model",
+    "ForImage": "a vision model",
+}
+_INSTEAD = "take an encoder-decoder or a causal language model"
+
+
+def _unfit(config: Any) -> str:
+    """Why a model can be no student; "" where it can."""
+    kind, names = config.model_type, getattr(config, "architectures", None) or []
+    quantization = getattr(config, "quantization_config", None)
+    if quantization:
+        told = quantization if isinstance(quantization, dict) else vars(quantization)
+        method = told.get("quant_method", "unknown method")
+        return f"its weights are quantised ({method}), and cannot be trained; take the original"
+    if any(getattr(config, f"{sense}_config", None) is not None for sense in ("vision", "audio")):
+        return f"reads more than text ({kind}); take a language model alone"
+    for part, why in _NO_STUDENTS.items():
+        if any(part in name for name in names):
+            return f"is {why} ({kind}); {_INSTEAD}"
+    return ""
 
 
 def _reason(error: Exception, name: str, *, here: bool) -> str:

@@ -1,36 +1,239 @@
-"""Encode inputs as token ids within a limit, and count what had to be cut."""
+"""Turn what a student reads and writes into token ids, in the format of its model.
+
+    seq2seq   encoder-decoders      question: ... choices: (A) wood (B) copper rationale: ...
+    plain     causal base models    several lines that end in "Rationale:" or "Answer:"
+    chat      causal chat models    the plain lines as a user's turn of the tokenizer's own template
+
+A run records its format (scicot.json) and is only used with it.
+
+Prompt and target of a causal model are one sequence, so where one ends and the other begins is
+decided here, once: a target's ids are those that the tokenizer gives it behind the last line of the
+prompt, whose own ids stay as they are without a target. That equals encoding the whole text at once
+unless a tokenizer merges across the boundary, which none does that splits text at spaces or lines.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
+from functools import cached_property
+from typing import Any, Protocol
 
 from scicot import stages
+from scicot.errors import ScicotError
+from scicot.models.families import CAUSAL, end_tokens, family_of
 from scicot.stages import Input
+from scicot.text import one_line
 
 CHOICES = "choices"  # counted where they alone are longer than the limit, which they may be
 
+Ids = list[int]
+
+_INSTRUCTIONS = {
+    "rationale": "Explain the reasoning that leads to the answer.",
+    "answer": "Give the answer.",
+}
+_LAST_LINES = {"rationale": "Rationale:", "answer": "Answer:"}
+_MARK = "scicot"  # stands for a reply while a chat template is looked at
+
+
+class PromptFormat(Protocol):
+    """A tokenizer with one way to put questions to its model."""
+
+    name: str
+    tokenizer: Any
+    ends: frozenset[int]  # tokens that end a text; the first that a target ends with is `end`
+
+    def prompt(self, text: Input) -> str:
+        """Return the text that the model reads."""
+
+    def sources(self, texts: Sequence[Input]) -> list[Ids]:
+        """Encode prompts."""
+
+    def targets(self, texts: Sequence[str], asks: str) -> list[Ids]:
+        """Encode what the model is to write, with its end token; `asks` is Input.asks."""
+
+    def decode(self, rows: Sequence[Ids]) -> list[str]:
+        """Return the texts of ids that the model wrote."""
+
+
+class Seq2Seq:
+    """One line of text for an encoder-decoder, whose tokenizer ends every text by itself."""
+
+    name = "seq2seq"
+
+    def __init__(self, tokenizer: Any, ends: frozenset[int]) -> None:
+        self.tokenizer = tokenizer
+        self.ends = ends
+
+    def prompt(self, text: Input) -> str:
+        return str(text)
+
+    def sources(self, texts: Sequence[Input]) -> list[Ids]:
+        rows: list[Ids] = self.tokenizer([str(text) for text in texts])["input_ids"]
+        return rows
+
+    def targets(self, texts: Sequence[str], asks: str) -> list[Ids]:  # noqa: ARG002
+        rows: list[Ids] = self.tokenizer(text_target=list(texts))["input_ids"]
+        return rows
+
+    def decode(self, rows: Sequence[Ids]) -> list[str]:
+        return _decoded(self.tokenizer, rows)
+
+
+class Plain:
+    """Several lines that end in "Rationale:" or "Answer:", behind which a causal model goes on."""
+
+    name = "plain"
+    _joint = " "  # between prompt and target
+
+    def __init__(self, tokenizer: Any, ends: frozenset[int]) -> None:
+        self.tokenizer = tokenizer
+        self.ends = ends | ({self._end} if self._end is not None else set())
+        if not self.ends:
+            raise ScicotError(f"student {tokenizer.name_or_path}: its tokenizer has no end token")
+        self._known: dict[tuple[str, str], Ids] = {}
+
+    @cached_property
+    def _end(self) -> int | None:
+        """The token that targets end with."""
+        end: int | None = self.tokenizer.eos_token_id
+        return end
+
+    def prompt(self, text: Input) -> str:
+        return plain_prompt(text)
+
+    def sources(self, texts: Sequence[Input]) -> list[Ids]:
+        rows: list[Ids] = self._encoded([self.prompt(text) for text in texts])
+        # Some tokenizers are set to end every text.
+        return [row[:-1] if row and row[-1] in self.ends else row for row in rows]
+
+    def targets(self, texts: Sequence[str], asks: str) -> list[Ids]:
+        behind = self._last_line(asks)
+        new = [text for text in dict.fromkeys(texts) if (behind, text) not in self._known]
+        if len(self._known) > 100_000:
+            self._known.clear()
+            new = list(dict.fromkeys(texts))
+        self._known |= {
+            (behind, text): ids for text, ids in zip(new, self._behind(behind, new), strict=True)
+        }
+        return [self._known[behind, text] for text in texts]
+
+    def decode(self, rows: Sequence[Ids]) -> list[str]:
+        return _decoded(self.tokenizer, rows)
+
+    def _behind(self, last_line: str, texts: Sequence[str]) -> list[Ids]:
+        """The ids of each text behind the last line of a prompt, and the end token."""
+        if not texts:
+            return []
+        end = self._end if self._end is not None else min(self.ends)
+        alone = self._bare([last_line])[0]
+        both = self._bare([f"{last_line}{self._joint}{text}" for text in texts])
+        apart = [row[: len(alone)] != alone for row in both]
+        if any(apart):  # merged across the boundary: encoded by itself
+            both = [
+                [*alone, *self._bare([f"{self._joint}{text}"])[0]] if wrong else row
+                for row, text, wrong in zip(both, texts, apart, strict=True)
+            ]
+        return [
+            [*(row[len(alone) :] if text else []), end]
+            for row, text in zip(both, texts, strict=True)
+        ]
+
+    def _encoded(self, texts: Sequence[str]) -> list[Ids]:
+        rows: list[Ids] = self.tokenizer(list(texts), truncation=False)["input_ids"]
+        return rows
+
+    def _bare(self, texts: Sequence[str]) -> list[Ids]:
+        """Without the tokens that a tokenizer puts before or behind a text."""
+        rows: list[Ids] = self.tokenizer(list(texts), truncation=False, add_special_tokens=False)[
+            "input_ids"
+        ]
+        return rows
+
+    def _last_line(self, asks: str) -> str:
+        return _LAST_LINES[asks]
+
+
+class Chat(Plain):
+    """The same lines as a user's turn of the tokenizer's chat template; the reply is the target."""
+
+    name = "chat"
+    _joint = ""
+
+    def __init__(self, tokenizer: Any, ends: frozenset[int]) -> None:
+        if not tokenizer.chat_template:
+            raise ScicotError(
+                f"student {tokenizer.name_or_path}: its tokenizer has no chat template; take"
+                " --prompt-format plain"
+            )
+        asked = self._render(tokenizer, _MARK, begin=False)
+        self._begin = self._render(tokenizer, _MARK, begin=True)[len(asked) :]
+        super().__init__(tokenizer, ends)
+
+    @cached_property
+    def _end(self) -> int | None:
+        return end_of_turn(self.tokenizer)
+
+    def prompt(self, text: Input) -> str:
+        content = f"{_lines(text)}\n\n{_INSTRUCTIONS[text.asks]}"
+        return self._render(self.tokenizer, content, begin=True)
+
+    def sources(self, texts: Sequence[Input]) -> list[Ids]:
+        return self._bare([self.prompt(text) for text in texts])
+
+    def _last_line(self, asks: str) -> str:  # noqa: ARG002
+        return self._begin
+
+    @staticmethod
+    def _render(tokenizer: Any, content: str, *, begin: bool) -> str:
+        return render_chat(tokenizer, [{"role": "user", "content": content}], begin=begin)
+
+
+FORMATS: dict[str, type[Seq2Seq | Plain]] = {"seq2seq": Seq2Seq, "plain": Plain, "chat": Chat}
+
+
+def make_format(name: str, model: Any, tokenizer: Any) -> PromptFormat:
+    """Make the format of this name for a model; "auto" finds the one that suits it.
+
+    A causal model is a chat model if its tokenizer has a template and the token that ends a turn
+    there is among the model's own end tokens: base models often carry the template too, but do
+    not end with that token. Raises ScicotError for a format that the model's family has not.
+    """
+    family = family_of(model.config)
+    ends = end_tokens(model.config) | end_tokens(model.generation_config)
+    if name == "auto":
+        name = family.formats[0]
+        if family is CAUSAL and tokenizer.chat_template and end_of_turn(tokenizer) in ends:
+            name = "chat"
+    if name not in family.formats:
+        able = " or ".join(family.formats)
+        raise ScicotError(
+            f"--prompt-format {name}: {tokenizer.name_or_path} is an {family.name} model"
+            f" ({model.config.model_type}), which takes {able}"
+        )
+    return FORMATS[name](tokenizer, ends)
+
 
 def encode_inputs(
-    inputs: Sequence[Input], tokenizer: Any, limit: int, cuts: Counter[str]
-) -> list[list[int]]:
-    """Encode each input, its end token included, shortened to `limit` tokens (stages.shortened).
+    texts: Sequence[Input], form: PromptFormat, limit: int, cuts: Counter[str]
+) -> list[Ids]:
+    """Encode inputs, each shortened to `limit` tokens where it is longer (stages.shortened).
 
     `cuts` counts the inputs that lost some of their "context", "rationale" or "question", and under
     "choices" those that stay longer than the limit because choices are never cut.
     """
-    if not inputs:
+    if not texts:
         return []  # a tokenizer takes no empty batch
-    rows: list[list[int]] = tokenizer([str(text) for text in inputs])["input_ids"]
-    for place, row in enumerate(rows):
+    rows = form.sources(texts)
+    for index, row in enumerate(rows):
         if len(row) > limit:
             text, lost = stages.shortened(
-                inputs[place], limit, lambda words: len(tokenizer(words)["input_ids"])
+                texts[index], limit, lambda tried: len(form.sources([tried])[0])
             )
-            rows[place] = tokenizer(str(text))["input_ids"]
+            rows[index] = form.sources([text])[0]
             cuts.update(lost)
-            cuts[CHOICES] += len(rows[place]) > limit
+            cuts[CHOICES] += len(rows[index]) > limit
     return rows
 
 
@@ -43,3 +246,48 @@ def describe_cuts(cuts: Counter[str], limit: int) -> list[str]:
         CHOICES: f"are longer than {limit} tokens by their choices alone, which are kept",
     }
     return [f"{cuts[part]} inputs {said}" for part, said in sentences.items() if cuts[part]]
+
+
+def render_chat(tokenizer: Any, turns: Sequence[dict[str, str]], *, begin: bool) -> str:
+    """Render a conversation with the tokenizer's chat template; with `begin`, up to where the
+    model's reply begins. ScicotError where the template fails."""
+    try:
+        # Models that think before they answer are asked not to: the rationale is the thinking.
+        text: str = tokenizer.apply_chat_template(
+            list(turns), tokenize=False, add_generation_prompt=begin, enable_thinking=False
+        )
+    except Exception as error:  # noqa: BLE001  (whatever a template raises)
+        said = " ".join(str(error).split())[:200]
+        raise ScicotError(f"{tokenizer.name_or_path}: its chat template fails ({said})") from None
+    return text
+
+
+def end_of_turn(tokenizer: Any) -> int | None:
+    """The special token that the chat template puts behind a reply; else the end token."""
+    turns = [{"role": "user", "content": _MARK}, {"role": "assistant", "content": _MARK}]
+    _, _, behind = render_chat(tokenizer, turns, begin=False).rpartition(_MARK)
+    special = set(tokenizer.all_special_ids) | set(tokenizer.added_tokens_decoder)
+    for token in tokenizer(behind, add_special_tokens=False)["input_ids"]:
+        if token in special:
+            return int(token)
+    end: int | None = tokenizer.eos_token_id
+    return end
+
+
+def plain_prompt(text: Input) -> str:
+    """The prompt of a causal base model."""
+    return f"{_lines(text)}\n{_LAST_LINES[text.asks]}"
+
+
+def _lines(text: Input) -> str:
+    context = [f"Context: {text.context}"] if text.context else []
+    rationale = [f"Rationale: {text.rationale}"] if text.rationale else []
+    lines = [*context, f"Question: {text.question}", *text.choices, *rationale]
+    return "\n".join(map(one_line, lines))
+
+
+def _decoded(tokenizer: Any, rows: Sequence[Ids]) -> list[str]:
+    if not rows:
+        return []
+    texts: list[str] = tokenizer.batch_decode(rows, skip_special_tokens=True)
+    return [text.strip() for text in texts]

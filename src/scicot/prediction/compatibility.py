@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from scicot.config import PredictSettings
 from scicot.errors import ScicotError
 from scicot.stages import FORMS
-from scicot.students.runs import Run, check_run
+from scicot.students.runs import UNTRAINED, Run, check_run, untrained_run
 
 Name = str | os.PathLike[str]
 
@@ -28,7 +28,10 @@ def check_runs(
         rationales += [fold for run in rationales for fold in fold_students(run)]
     if answer_model is None:
         return None, rationales
-    answer = check_run(answer_model, "--answer-model", *_ANSWERING)
+    if os.fspath(answer_model).startswith(UNTRAINED):
+        answer = untrained_run(os.fspath(answer_model), "--answer-model")
+    else:
+        answer = check_run(answer_model, "--answer-model", *_ANSWERING)
     place = f"--answer-model {os.fspath(answer_model)}"
     reads, source = FORMS[answer.stage].reads_rationale, settings.rationale_from
     if reads and source == "student" and not rationales:
@@ -83,6 +86,7 @@ def check_settings(
         alone = {
             "--rationale-from": settings.rationale_from != "student",
             "--vote": settings.vote,
+            "--length-normalisation": settings.length_normalisation != "auto",
             "--scoring": settings.scoring != "auto",
             "--abstain-below": settings.abstain_below > 0,
         }
@@ -96,7 +100,7 @@ def doubts(answer: Run | None, settings: PredictSettings) -> Iterator[str]:
     if answer is None:
         return
     trained = answer.manifest
-    if settings.scoring not in ("auto", trained.answer_as):
+    if not answer.untrained and settings.scoring not in ("auto", trained.answer_as):
         yield (
             f"--scoring {settings.scoring}: {answer.directory} was trained to write"
             f" {trained.answer_as}s; its scores are not calibrated for this"

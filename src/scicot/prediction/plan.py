@@ -95,7 +95,11 @@ class Plan:
     def temperature(self, run: Run) -> float:
         """The temperature that calibrates scores; it was fitted to scores of the kind that the run
         was trained for."""
-        fits = self.settings.calibrate and self.scoring(run) == run.manifest.answer_as
+        fits = (
+            self.settings.calibrate
+            and self.scoring(run) == run.manifest.answer_as
+            and self.settings.length_normalisation == "auto"
+        )
         return run.manifest.temperature if fits else 1.0
 
     @cached_property
@@ -110,6 +114,10 @@ class Plan:
         }
         if answer:
             models["scoring"] = self.scoring(answer)
+            if settings.length_normalisation != "auto":
+                models["length_normalisation"] = settings.length_normalisation
+            if answer.untrained:
+                models["zero_shot"] = True
             if self.temperature(answer) != 1:
                 models["calibration"] = self.temperature(answer)
         if settings.sampling is not None:

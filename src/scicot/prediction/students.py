@@ -120,6 +120,7 @@ class Students:
             [question for question, _ in asked],
             [text for _, text in asked],
             self.plan.scoring(run),
+            self.plan.settings.length_normalisation,
         )
         each = iter([answering.softmax(own, self.plan.temperature(run)) for own in scores])
         known = [{text: next(each) for text in texts} for texts in distinct]

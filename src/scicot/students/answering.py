@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from scicot import stages
-from scicot.config import AnswerAs
+from scicot.config import AnswerAs, LengthNormalisation
 from scicot.decoding.engine import Decoding
 from scicot.records import Question
 from scicot.stages import Stage
@@ -58,12 +58,16 @@ def choice_scores(
     questions: Sequence[Question],
     rationales: Sequence[str | None],
     scoring: AnswerAs,
+    normalisation: LengthNormalisation = "auto",
 ) -> list[list[float]]:
     """How likely each choice of each question is to this student, with its rationale.
 
     By label, log p(label | question, rationale) in nats. By text, log p(text | ...) divided by the
-    number of its tokens, end token included, or long choices would always lose.
+    number of its tokens, end token included, or long choices would always lose. Another
+    `normalisation` than "auto" replaces that.
     """
+    if normalisation == "auto":
+        normalisation = "token" if scoring == "text" else "none"
     before = [stages.before_answer(rationale, stage) for rationale in rationales]
     return student.score(
         [
@@ -78,7 +82,7 @@ def choice_scores(
             for question, own in zip(questions, before, strict=True)
         ],
         after=before if any(before) else (),
-        per_token=scoring == "text",
+        normalisation=normalisation,
     )
 
 

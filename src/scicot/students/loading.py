@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from scicot.decoding.engine_spec import EngineRequest, EngineSpec, candidate_eng
 from scicot.devices import resolve_device
 from scicot.errors import ScicotError
 from scicot.models.pretrained import load_pretrained
+from scicot.models.prompt_format import make_format
 from scicot.models.weights import weights_in
 from scicot.students.student import Student
 
@@ -21,7 +22,11 @@ Rates = Mapping[str, float]  # tokens per second, by engine and precision
 
 
 def load_student(
-    directory: str | os.PathLike[str], request: EngineRequest, *, max_source_tokens: int
+    directory: str | os.PathLike[str],
+    request: EngineRequest,
+    *,
+    max_source_tokens: int,
+    prompt_format: str = "auto",
 ) -> Student:
     """Load a run directory for prediction. An engine that is left open will be able to sample.
 
@@ -31,8 +36,9 @@ def load_student(
     if "auto" in (request.engine, request.precision):
         spec, _ = choose_engine(directory, replace(request, samples=True), writes=True)
     model, tokenizer = load_pretrained(os.fspath(directory))
-    engine = _engine(spec, model, tokenizer, Path(directory), request)
-    return Student(engine, tokenizer, max_source_tokens)
+    form = make_format(prompt_format, model, tokenizer)
+    engine = _engine(spec, model, tokenizer, Path(directory), request, form.ends)
+    return Student(engine, form, max_source_tokens)
 
 
 def choose_engine(
@@ -75,7 +81,12 @@ def _config(directory: Path) -> dict[str, Any]:
 
 
 def _engine(
-    spec: EngineSpec, model: Any, tokenizer: Any, directory: Path, request: EngineRequest
+    spec: EngineSpec,
+    model: Any,
+    tokenizer: Any,
+    directory: Path,
+    request: EngineRequest,
+    ends: Collection[int] = (),
 ) -> Engine:
     import torch
 
@@ -100,4 +111,4 @@ def _engine(
         from scicot.models.mixed_precision import to_mixed_bf16
 
         model = to_mixed_bf16(model)  # before it moves to the device, which then holds half as much
-    return TransformersEngine(model.to(device).eval(), **sizes)
+    return TransformersEngine(model.to(device).eval(), ends=ends, **sizes)

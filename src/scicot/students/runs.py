@@ -29,6 +29,7 @@ from scicot.version import __version__
 MANIFEST = "scicot.json"
 CHECKPOINTS = "checkpoints"  # a folder that is there while a run is trained
 FORMAT = 1
+UNTRAINED = "hf:"  # before the name of a model that answers without training
 
 
 @dataclass
@@ -44,6 +45,7 @@ class Manifest:
     template: int = TEMPLATE_VERSION
     finished: bool = False
     packages: Mapping[str, str] = field(default_factory=dict)
+    prompt_format: str = "seq2seq"  # models/prompt_format.py
     compute: Mapping[str, str] = field(default_factory=dict)  # device, precision, attention
     metrics: Mapping[str, Any] = field(default_factory=dict)
     examples_sha256: str | None = None  # of the texts it learnt from
@@ -80,10 +82,12 @@ class Manifest:
 
 @dataclass(frozen=True)
 class Run:
-    """A finished run directory and its manifest."""
+    """A finished run directory and its manifest; `untrained` is a model as it came (hf:...), whose
+    manifest says how it is asked."""
 
     directory: Path
     manifest: Manifest
+    untrained: bool = False
 
     @classmethod
     def at(cls, directory: Path) -> Run:
@@ -102,13 +106,17 @@ class Run:
         from scicot.students.loading import load_student
 
         return load_student(
-            self.directory, request, max_source_tokens=self.manifest.max_source_tokens
+            self.directory,
+            request,
+            max_source_tokens=self.manifest.max_source_tokens,
+            prompt_format=self.manifest.prompt_format,
         )
 
     @property
     def identity(self) -> str:
         """A short name for the weights, as rows record it: FOLDER@HASH."""
-        return f"{self.directory.resolve().name}@{(self.manifest.weights_sha256 or '')[:12]}"
+        name = self.manifest.student if self.untrained else self.directory.resolve().name
+        return f"{name}@{(self.manifest.weights_sha256 or '')[:12]}"
 
 
 def read_manifest(directory: str | os.PathLike[str]) -> Manifest | None:
@@ -132,7 +140,7 @@ def read_manifest(directory: str | os.PathLike[str]) -> Manifest | None:
 def _check_types(row: Mapping[str, Any]) -> None:
     """ValueError for a field that somebody has given another type than a run is written with."""
     types: dict[str, Any] = {
-        **dict.fromkeys(("stage", "student", "scicot"), str),
+        **dict.fromkeys(("stage", "student", "scicot", "prompt_format"), str),
         **dict.fromkeys(("format", "template"), int),
         **dict.fromkeys(("settings", "packages", "compute", "metrics"), dict),
         **dict.fromkeys(("data", "seeds"), list),
@@ -183,3 +191,19 @@ def check_run(directory: str | os.PathLike[str], option: str, *stages: Stage) ->
             f" {TEMPLATE_VERSION}; train it again, or predict with scicot {manifest.scicot}"
         )
     return Run(Path(directory), manifest)
+
+
+def untrained_run(name: str, option: str) -> Run:
+    """A model as it came, "hf:MODEL_OR_DIR", to answer questions without training.
+
+    Raises ScicotError, which begins with the option, where it cannot be had.
+    """
+    from scicot.models.pretrained import local_directory
+    from scicot.models.weights import weights_sha256
+
+    model = name.removeprefix(UNTRAINED)
+    directory = local_directory(model, f"{option} {name}")
+    settings = {"max_source_tokens": 512, "max_target_tokens": 256, "answer_as": "text"}
+    manifest = Manifest(Stage.DIRECT, name, settings, (), finished=True, prompt_format="auto")
+    manifest.weights_sha256 = weights_sha256(directory)
+    return Run(directory, manifest, untrained=True)

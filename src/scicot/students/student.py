@@ -5,18 +5,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from itertools import takewhile
-from typing import Any
 
 from scicot.decoding.engine import Decoding, Engine, Ids
-from scicot.models.prompt_format import encode_inputs
+from scicot.models.prompt_format import PromptFormat, encode_inputs
 from scicot.stages import Input
 
 
 class Student:
     """An engine behind text. Results come in the order of the inputs."""
 
-    def __init__(self, engine: Engine, tokenizer: Any, max_source_tokens: int) -> None:
-        self.tokenizer = tokenizer
+    def __init__(self, engine: Engine, form: PromptFormat, max_source_tokens: int) -> None:
+        self.form = form
         # How many inputs so far lost words of "context", "rationale", "question", and how many
         # texts ended at max_new_tokens, not by themselves.
         self.cuts: Counter[str] = Counter()
@@ -26,7 +25,7 @@ class Student:
 
     def encode(self, inputs: Sequence[Input]) -> list[Ids]:
         """Token ids, `max_source_tokens` at most; what had to be cut is counted in `cuts`."""
-        return encode_inputs(inputs, self.tokenizer, self._max_source_tokens, self.cuts)
+        return encode_inputs(inputs, self.form, self._max_source_tokens, self.cuts)
 
     def generate(
         self,
@@ -39,10 +38,9 @@ class Student:
         draws = draws or [[None]] * len(inputs)
         written = self._engine.generate(self.encode(inputs), draws, decoding)
         flat = [ids for own in written for ids in own]
-        end = self.tokenizer.eos_token_id
-        self.cut_outputs += sum(end not in ids for ids in flat)
-        texts = iter(self.tokenizer.batch_decode(flat, skip_special_tokens=True) if flat else ())
-        return [[next(texts).strip() for _ in own] for own in written]
+        self.cut_outputs += sum(self.form.ends.isdisjoint(ids) for ids in flat)
+        texts = iter(self.form.decode(flat))
+        return [[next(texts) for _ in own] for own in written]
 
     def score(
         self,
@@ -50,28 +48,35 @@ class Student:
         candidates: Sequence[Sequence[str]],
         *,
         after: Sequence[str] = (),
-        per_token: bool = False,
+        normalisation: str = "none",
     ) -> list[list[float]]:
         """log p(candidate | input) in nats for every candidate of every input, end token included,
         so that a candidate that begins another ("1", "10") competes with it fairly.
 
         Where `after` holds a text for each input, that is what its candidates begin with, and the
-        likelihood is of what follows. With `per_token` it is the mean over the tokens.
+        likelihood is of what follows. It is divided by the number of its tokens, or of its
+        characters, where `normalisation` is "token" or "character".
         """
-        targets = [self._targets(own) for own in candidates]
-        shared = self._targets(after) if after else [[]] * len(targets)
+        targets = [
+            self.form.targets(own, text.asks) for own, text in zip(candidates, inputs, strict=True)
+        ]
+        shared: list[Ids] = [[]] * len(targets)
+        if after:
+            shared = [
+                self.form.targets([own], text.asks)[0]
+                for own, text in zip(after, inputs, strict=True)
+            ]
         scores = self._engine.score(self.encode(inputs), targets)
         return [
             [
-                _told(log_p[_shared(prefix, target) :], per_token=per_token)
-                for log_p, target in zip(own_scores, own, strict=True)
+                _normalised(log_p[_shared(prefix, target) :], normalisation, len(text) - skipped)
+                for log_p, target, text in zip(own_scores, own, texts, strict=True)
             ]
-            for own_scores, own, prefix in zip(scores, targets, shared, strict=True)
-        ]
-
-    def _targets(self, texts: Sequence[str]) -> list[Ids]:
-        ids: list[Ids] = self.tokenizer(text_target=list(texts), truncation=False)["input_ids"]
-        return ids
+            for own_scores, own, prefix, texts, skipped in zip(
+                scores, targets, shared, candidates, map(len, after or [""] * len(targets)),
+                strict=True,
+            )
+        ]  # fmt: skip
 
 
 def _shared(one: Ids, other: Ids) -> int:
@@ -80,5 +85,7 @@ def _shared(one: Ids, other: Ids) -> int:
     return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
 
 
-def _told(log_p: Sequence[float], *, per_token: bool) -> float:
-    return sum(log_p) / len(log_p) if per_token else sum(log_p)
+def _normalised(log_p: Sequence[float], normalisation: str, characters: int) -> float:
+    if normalisation == "token":
+        return sum(log_p) / len(log_p)
+    return sum(log_p) / max(1, characters) if normalisation == "character" else sum(log_p)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from scicot import processes
+from scicot.models.prompt_format import PromptFormat
 from scicot.students.runs import CHECKPOINTS
 from scicot.training.dev_set import DevSet
 
@@ -26,15 +27,15 @@ class Selection:
         self._run = run
         self._patience = patience
 
-    def measure(self, model: Any, tokenizer: Any, log: Sequence[Row], step: int) -> Row:
+    def measure(self, model: Any, form: PromptFormat, log: Sequence[Row], step: int) -> Row:
         """Measure the student at a step, by the first process for all; its weights are kept where
         it was never better before."""
-        return processes.on_rank_zero(lambda: self._measured(model, tokenizer, log, step))
+        return processes.on_rank_zero(lambda: self._measured(model, form, log, step))
 
-    def _measured(self, model: Any, tokenizer: Any, log: Sequence[Row], step: int) -> Row:
+    def _measured(self, model: Any, form: PromptFormat, log: Sequence[Row], step: int) -> Row:
         import torch
 
-        metrics = self._dev.measure(model, tokenizer)
+        metrics = self._dev.measure(model, form)
         before = self.best(row for row in log if row["step"] < step)
         if before is None or self._dev.better(metrics, before):
             file = self._file(step)

@@ -11,6 +11,7 @@ from typing import Any
 from scicot.config import TrainSettings
 from scicot.decoding.transformers_engine import TransformersEngine
 from scicot.devices import resolve_precision
+from scicot.models.prompt_format import PromptFormat
 from scicot.rouge import rouge_l
 from scicot.stages import FORMS, Stage
 from scicot.students.answering import answer_of, choice_scores, softmax, write_rationale
@@ -34,7 +35,7 @@ class DevSet:
         self._stage = stage
         self._settings = settings
 
-    def measure(self, model: Any, tokenizer: Any) -> dict[str, float]:
+    def measure(self, model: Any, form: PromptFormat) -> dict[str, float]:
         """Stage 1: dev_loss in nats a token, dev_rouge_l (F1, from 0 to 1). The others:
         dev_accuracy, dev_loss in nats a question, of the gold choice among the choices, and
         dev_temperature for calibration, fitted where it reads what it will read in `predict`."""
@@ -42,8 +43,8 @@ class DevSet:
 
         training, device = model.training, model.device
         bf16 = resolve_precision(self._settings.precision, device) is torch.bfloat16
-        engine = TransformersEngine(model.eval(), batch_size=_BATCH)
-        student = Student(engine, tokenizer, self._settings.max_source_tokens)
+        engine = TransformersEngine(model.eval(), batch_size=_BATCH, ends=form.ends)
+        student = Student(engine, form, self._settings.max_source_tokens)
         try:
             with _half(model, enabled=bf16):
                 answers = FORMS[self._stage].answers
@@ -51,11 +52,11 @@ class DevSet:
         finally:
             model.train(training)
 
-    def expected_seconds(self, model: Any, tokenizer: Any) -> float:
+    def expected_seconds(self, model: Any, form: PromptFormat) -> float:
         """About how long `measure` takes, from a few rows."""
         some = DevSet(self._lessons[:_TRIED], self._stage, self._settings)
         start = time.perf_counter()
-        some.measure(model, tokenizer)
+        some.measure(model, form)
         return (time.perf_counter() - start) * len(self._lessons) / len(some._lessons)
 
     def better(self, one: Metrics, other: Metrics) -> bool:
@@ -73,9 +74,9 @@ class DevSet:
     def _rationales(self, student: Student) -> dict[str, float]:
         limit = self._settings.max_target_tokens
         examples = [examples_of(lesson, self._stage)[0] for lesson in self._lessons]
-        targets = [target_within(example, student.tokenizer, limit) for example in examples]
+        targets = [target_within(example, student.form, limit) for example in examples]
         scores = student.score([e.source for e in examples], [[target] for target in targets])
-        tokens = sum(map(len, student.tokenizer(text_target=targets)["input_ids"]))
+        tokens = sum(map(len, student.form.targets(targets, examples[0].source.asks)))
         some = self._lessons[:ROUGE_ROWS]
         written = write_rationale(student, self._stage, [lesson.question for lesson in some], limit)
         overlaps = [

@@ -13,7 +13,7 @@ from typing import Any
 
 from scicot import stages
 from scicot.config import AnswerAs
-from scicot.models.prompt_format import encode_inputs
+from scicot.models.prompt_format import PromptFormat, encode_inputs
 from scicot.records import PREDICTED, STUDENT, Question, Rationale
 from scicot.replies.labels import NOUN
 from scicot.stages import Input, Stage
@@ -146,19 +146,20 @@ class Encoded:
 
 
 def encode(
-    examples: Sequence[Example], tokenizer: Any, max_source_tokens: int, max_target_tokens: int
+    examples: Sequence[Example], form: PromptFormat, max_source_tokens: int, max_target_tokens: int
 ) -> Encoded:
     """Token ids; what is too long loses words of its context, rationale or question, or of the end
     of its target, never choices or label."""
     cuts: Counter[str] = Counter()
-    sources = encode_inputs([e.source for e in examples], tokenizer, max_source_tokens, cuts)
-    targets = tokenizer(text_target=[e.written for e in examples])["input_ids"]
+    sources = encode_inputs([e.source for e in examples], form, max_source_tokens, cuts)
+    targets = _targets(examples, form)
     cut_targets = 0
     for place, ids in enumerate(targets):
         if len(ids) > max_target_tokens:
             cut_targets += 1
-            short = target_within(examples[place], tokenizer, max_target_tokens)
-            targets[place] = tokenizer(text_target=short)["input_ids"]
+            example = examples[place]
+            short = target_within(example, form, max_target_tokens)
+            targets[place] = form.targets([short], example.source.asks)[0]
     rows = [
         {"input_ids": source, "labels": target}
         for source, target in zip(sources, targets, strict=True)
@@ -166,16 +167,31 @@ def encode(
     return Encoded(rows, cuts, cut_targets)
 
 
-def target_within(example: Example, tokenizer: Any, limit: int) -> str:
+def _targets(examples: Sequence[Example], form: PromptFormat) -> list[list[int]]:
+    """The ids of all targets: of those that are asked alike together."""
+    targets: list[list[int]] = [[] for _ in examples]
+    for asks in dict.fromkeys(example.source.asks for example in examples):
+        own = [place for place, example in enumerate(examples) if example.source.asks == asks]
+        found = form.targets([examples[place].written for place in own], asks)
+        for place, ids in zip(own, found, strict=True):
+            targets[place] = ids
+    return targets
+
+
+def target_within(example: Example, form: PromptFormat, limit: int) -> str:
     """What the example writes, without as much of the end of its target as it takes for the whole
     to be of `limit` tokens at most."""
-    if len(tokenizer(text_target=example.written)["input_ids"]) <= limit:
+
+    def tokens(text: str) -> int:
+        return len(form.targets([text], example.source.asks)[0])
+
+    if tokens(example.written) <= limit:
         return example.written
 
     def keeping(length: int) -> str:
         return replace(example, target=stages.beginning(example.target, length)).written
 
     def fits(length: int) -> bool:
-        return len(tokenizer(text_target=keeping(length))["input_ids"]) <= limit
+        return tokens(keeping(length)) <= limit
 
     return keeping(stages.most_that_fit(len(example.target), fits))

@@ -136,7 +136,7 @@ def _announce(todo: Sequence[TrainingSpec], first: Prepared, reporter: Reporter)
     from scicot.training.fitting.eta import expected_seconds
 
     settings = todo[0].settings
-    one = expected_seconds(first.model, first.tokenizer, first.schedule, todo[0].judge(), settings)
+    one = expected_seconds(first.model, first.form, first.schedule, todo[0].judge(), settings)
     room = side_by_side.room(first, len(todo), one, settings)
     rows = len(todo[0].lessons)
     # By epochs, fold students have less to read; by steps, as much.

@@ -13,6 +13,7 @@ from scicot import jsonl, processes
 from scicot.config import TrainSettings
 from scicot.devices import release_memory
 from scicot.errors import ScicotError
+from scicot.models.families import family_of
 from scicot.models.prompt_format import describe_cuts
 from scicot.models.weights import weights_sha256
 from scicot.outputs import differences
@@ -98,11 +99,12 @@ def train(work: TrainingSpec, prepared: Prepared, reporter: Reporter) -> Manifes
 
     settings, schedule, manifest = work.settings, prepared.schedule, work.manifest()
     _tell_cuts(work, schedule, reporter)
+    manifest.prompt_format = prepared.form.name
     manifest.packages, manifest.compute = _versions(), compute_settings(prepared.model, settings)
     processes.on_rank_zero(lambda: _begin(work, manifest, schedule))
     # To the end: a student that is trained but not saved would be trained again.
     with reporter.stops_deferred():
-        metrics, log = fit(prepared.model, prepared.tokenizer, schedule, work, reporter)
+        metrics, log = fit(prepared.model, prepared.form, schedule, work, reporter)
         manifest = processes.on_rank_zero(lambda: _save(work, prepared, manifest, metrics, log))
     release_memory()
     return manifest
@@ -125,8 +127,9 @@ def _save(
 ) -> Manifest:
     """What a finished run directory holds, the manifest that says so last of all."""
     schedule = prepared.schedule
+    _set_ends(prepared)
     prepared.model.save_pretrained(work.run)
-    prepared.tokenizer.save_pretrained(work.run)
+    prepared.form.tokenizer.save_pretrained(work.run)
     for file in work.run.glob("*.safetensors"):
         file.chmod(0o666 & ~jsonl.umask())  # safetensors lets nobody else read
     cuts = {f"cut_{part}": count for part, count in schedule.cuts.items() if count}
@@ -146,6 +149,20 @@ def _save(
     manifest.write(work.run)
     shutil.rmtree(work.run / CHECKPOINTS, ignore_errors=True)
     return manifest
+
+
+def _set_ends(prepared: Prepared) -> None:
+    """Have transformers' `generate` end texts with the tokens that the student learnt to end with;
+    and take no settings for sampling over from the model that it was trained from."""
+    from transformers import GenerationConfig
+
+    if family_of(prepared.model.config).joined:
+        ends, pad = sorted(prepared.form.ends), prepared.model.config.pad_token_id
+        prepared.model.generation_config = GenerationConfig(  # type: ignore[no-untyped-call]
+            eos_token_id=ends[0] if len(ends) == 1 else ends,
+            pad_token_id=ends[0] if pad is None else pad,
+            bos_token_id=prepared.model.config.bos_token_id,
+        )
 
 
 def _instead(work: TrainingSpec) -> str:

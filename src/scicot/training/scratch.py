@@ -1,4 +1,5 @@
-"""`scratch:SIZE`: a T5 with fresh weights and a vocabulary learnt from the rows it is to read.
+"""`scratch:SIZE`: a student with fresh weights and a vocabulary learnt from the rows it is to read,
+a T5 or, as `scratch:SIZE-causal`, a Llama.
 
 No download, no Hub: what the examples and tests run on, and a baseline that owes nothing to
 pretraining.
@@ -6,7 +7,7 @@ pretraining.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from scicot.errors import ScicotError
@@ -48,6 +49,31 @@ SIZES: dict[str, dict[str, Any]] = {
     },
 }
 
+# The same sizes as a decoder-only model: what LlamaConfig calls them.
+_CAUSAL_SIZES: dict[str, dict[str, Any]] = {
+    "tiny-causal": {  # 0.6 M
+        "hidden_size": 96,
+        "intermediate_size": 256,
+        "num_hidden_layers": 4,
+        "num_attention_heads": 4,
+        "vocabulary": 4096,
+    },
+    "small-causal": {  # 2.7 M
+        "hidden_size": 160,
+        "intermediate_size": 448,
+        "num_hidden_layers": 6,
+        "num_attention_heads": 4,
+        "vocabulary": 8192,
+    },
+    "base-causal": {  # 29 M
+        "hidden_size": 448,
+        "intermediate_size": 1216,
+        "num_hidden_layers": 10,
+        "num_attention_heads": 7,
+        "vocabulary": 16384,
+    },
+}
+
 # T5's only sense of order are its position biases, which transformers draws near 0 (standard
 # deviation d_model ** -0.5). Adam moves a weight by about the learning rate a step, so a fresh
 # model sees a bag of words for long: an answer student stayed at chance for 900 steps. With biases
@@ -65,48 +91,83 @@ def build_scratch(
     With `weights` the student is as much wider (or narrower) as it takes to have about so many.
     Weights come from torch's global generator: seed it first. ScicotError for an unknown size.
     """
-    from transformers import T5ForConditionalGeneration
-
     size = spec.removeprefix(PREFIX)
-    if size not in SIZES:
-        raise ScicotError(f"--student {spec}: no such size; there is {', '.join(SIZES)}")
-    shape = dict(SIZES[size])
-    tokenizer = train_tokenizer(texts, shape.pop("vocabulary"))
+    all_sizes = {**SIZES, **_CAUSAL_SIZES}
+    if size not in all_sizes:
+        raise ScicotError(f"--student {spec}: no such size; there is {', '.join(all_sizes)}")
+    shape, build = dict(all_sizes[size]), _llama if size in _CAUSAL_SIZES else _t5
+    tokenizer = train_tokenizer(
+        texts, shape.pop("vocabulary"), ends_every_text=size not in _CAUSAL_SIZES
+    )
     if weights is not None:
-        shape = _as_large_as(weights, shape, tokenizer)
-    model = T5ForConditionalGeneration(_config(shape, tokenizer))
-    for name, weight in model.named_parameters():
-        if "relative_attention_bias" in name:
-            weight.data.mul_(_POSITION_GAIN)
-    return model, tokenizer
+        shape = _as_large_as(weights, shape, tokenizer, build)
+    return build(shape, tokenizer), tokenizer
 
 
-def _config(shape: dict[str, Any], tokenizer: Any) -> Any:
-    from transformers import T5Config
+def is_causal(spec: str) -> bool:
+    """Whether a "scratch:SIZE" is a decoder-only student."""
+    return spec.removeprefix(PREFIX) in _CAUSAL_SIZES
+
+
+def _t5(shape: dict[str, Any], tokenizer: Any) -> Any:
+    from transformers import T5Config, T5ForConditionalGeneration
 
     # decoder_start_token_id is a setting of every model, which the stubs of T5Config leave out.
-    return T5Config(  # type: ignore[call-arg]
+    config = T5Config(  # type: ignore[call-arg]
         **shape,
         vocab_size=len(tokenizer),
         decoder_start_token_id=tokenizer.pad_token_id,
         pad_token_id=tokenizer.pad_token_id,
         eos_token_id=tokenizer.eos_token_id,
     )
+    model = T5ForConditionalGeneration(config)
+    for name, weight in model.named_parameters():
+        if "relative_attention_bias" in name:
+            weight.data.mul_(_POSITION_GAIN)
+    return model
 
 
-def _as_large_as(weights: int, shape: dict[str, Any], tokenizer: Any) -> dict[str, Any]:
+def _llama(shape: dict[str, Any], tokenizer: Any) -> Any:
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    config = LlamaConfig(
+        **shape,
+        vocab_size=len(tokenizer),
+        pad_token_id=tokenizer.pad_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        bos_token_id=None,
+        tie_word_embeddings=True,
+        max_position_embeddings=2048,
+    )
+    return LlamaForCausalLM(config)
+
+
+_WIDTH = ("d_model", "hidden_size")
+_INNER = ("d_ff", "intermediate_size")
+_HEADS = ("num_heads", "num_attention_heads")
+
+
+def _as_large_as(
+    weights: int, shape: dict[str, Any], tokenizer: Any, build: Callable[..., Any]
+) -> dict[str, Any]:
     """The shape at the width that comes nearest to so many weights; the depth stays."""
     import torch
-    from transformers import T5ForConditionalGeneration
+
+    width_of, inner, heads = (
+        next(name for name in names if name in shape) for names in (_WIDTH, _INNER, _HEADS)
+    )
 
     def at(width: int) -> dict[str, Any]:
-        heads = max(1, round(width * shape["num_heads"] / shape["d_model"]))
-        factor = shape["d_ff"] // shape["d_model"]
-        return {**shape, "d_model": width, "d_ff": factor * width, "num_heads": heads}
+        count = max(1, round(width * shape[heads] / shape[width_of]))
+        if width_of == "hidden_size":
+            while width % (2 * count):  # rotary positions turn pairs of numbers of a head
+                count -= 1
+        factor = shape[inner] / shape[width_of]
+        return {**shape, width_of: width, inner: round(factor * width), heads: count}
 
     def size(width: int) -> int:
         with torch.device("meta"):  # shapes without numbers
-            return int(T5ForConditionalGeneration(_config(at(width), tokenizer)).num_parameters())
+            return int(build(at(width), tokenizer).num_parameters())
 
     width = 8
     while size(width + 4) <= weights:
@@ -114,13 +175,14 @@ def _as_large_as(weights: int, shape: dict[str, Any], tokenizer: Any) -> dict[st
     return at(min((width, width + 4), key=lambda near: abs(size(near) - weights)))
 
 
-def train_tokenizer(texts: Iterable[str], vocabulary: int) -> Any:
-    """A byte-level BPE tokenizer that ends every text with </s>; no text is out of vocabulary."""
+def train_tokenizer(texts: Iterable[str], vocabulary: int, *, ends_every_text: bool = True) -> Any:
+    """A byte-level BPE tokenizer, which no text is out of the vocabulary of; it ends every text
+    with </s>, as T5's does, or none."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
     from transformers import PreTrainedTokenizerFast
 
     bpe = Tokenizer(models.BPE(unk_token=_UNKNOWN))
-    bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
+    bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=ends_every_text)
     bpe.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
         vocab_size=vocabulary,
@@ -130,11 +192,12 @@ def train_tokenizer(texts: Iterable[str], vocabulary: int) -> Any:
         show_progress=False,
     )
     bpe.train_from_iterator(texts, trainer)
-    bpe.post_processor = processors.TemplateProcessing(
-        single=f"$A {_END}",
-        pair=f"$A {_END} $B {_END}",
-        special_tokens=[(_END, bpe.token_to_id(_END))],
-    )
+    if ends_every_text:
+        bpe.post_processor = processors.TemplateProcessing(
+            single=f"$A {_END}",
+            pair=f"$A {_END} $B {_END}",
+            special_tokens=[(_END, bpe.token_to_id(_END))],
+        )
     return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
         tokenizer_object=bpe, pad_token=_PAD, eos_token=_END, unk_token=_UNKNOWN
     )

@@ -8,12 +8,15 @@ from typing import Any
 
 from scicot import processes
 from scicot.config import AUTO, TrainSettings
+from scicot.models.families import family_of
+from scicot.models.prompt_format import PromptFormat, make_format, plain_prompt
 from scicot.reporting import Reporter
+from scicot.stages import Input
 from scicot.students.runs import CHECKPOINTS
 from scicot.training import examples
 from scicot.training.plan.layout import Layout
 from scicot.training.plan.schedule import Schedule
-from scicot.training.scratch import PREFIX, build_scratch
+from scicot.training.scratch import PREFIX, build_scratch, is_causal
 from scicot.training.spec import TrainingSpec
 
 _STEPS = 20  # an epoch, at least, where --batch-size auto decides
@@ -24,7 +27,7 @@ class Prepared:
     """A student with fresh or pretrained weights, and all that it will read."""
 
     model: Any
-    tokenizer: Any
+    form: PromptFormat
     schedule: Schedule
 
 
@@ -40,7 +43,7 @@ def prepare(work: TrainingSpec, reporter: Reporter) -> Prepared:
             for example in examples.examples_of(
                 lesson, work.stage, answer_as=work.settings.answer_as
             )
-            for text in (str(example.source), example.written)
+            for text in (_prompt(work, example.source), example.written)
         )
         model, tokenizer = build_scratch(
             work.student, texts, weights=(work.equal_to or {}).get("weights")
@@ -49,21 +52,28 @@ def prepare(work: TrainingSpec, reporter: Reporter) -> Prepared:
         from scicot.models.pretrained import load_pretrained
 
         model, tokenizer = load_pretrained(work.student)
+    form = make_format(work.settings.prompt_format, model, tokenizer)
     begun = processes.on_rank_zero(lambda: _begun(work.run))
     with reporter.task("tokenising"):
         schedule = processes.rank_zero_first(
             lambda: Schedule(
                 work.lessons,
                 work.stage,
-                tokenizer,
+                form,
                 work.settings,
+                family=family_of(model.config),
                 layout=begun,
                 ranks=processes.count(),
             )
         )
     if begun is None and work.settings.batch_size == AUTO:
         _fit_batches(model, schedule, work.settings, reporter)
-    return Prepared(model, tokenizer, schedule)
+    return Prepared(model, form, schedule)
+
+
+def _prompt(work: TrainingSpec, source: Input) -> str:
+    """What a scratch student reads, for its tokenizer to learn from."""
+    return plain_prompt(source) if is_causal(work.student) else str(source)
 
 
 def _fit_batches(

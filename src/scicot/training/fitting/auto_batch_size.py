@@ -11,6 +11,7 @@ import torch
 from scicot.config import TrainSettings
 from scicot.devices import release_memory, resolve_device
 from scicot.errors import ScicotError
+from scicot.models.families import family_of
 from scicot.out_of_memory import is_out_of_memory
 from scicot.training.fitting.compute import half, weights_of
 from scicot.training.fitting.loss import TargetLoss
@@ -71,8 +72,5 @@ def tokens_that_fit(model: Any, longest: tuple[int, int], settings: TrainSetting
 
 
 def _try(model: Any, target_loss: TargetLoss, rows: int, longest: tuple[int, int]) -> None:
-    source, target = (
-        torch.ones((rows, tokens), dtype=torch.long, device=model.device) for tokens in longest
-    )
-    batch = {"input_ids": source, "attention_mask": source, "labels": target}
+    batch = family_of(model.config).trial_batch(rows, longest, model.device)
     target_loss(model, batch).backward()  # type: ignore[no-untyped-call]

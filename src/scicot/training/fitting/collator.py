@@ -1,40 +1,27 @@
-"""Rows of token ids -> the tensors of a batch."""
+"""Make the tensors of a batch from rows of token ids."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import torch
 
-from scicot.training.fitting.loss import IGNORED
+from scicot.models.families import family_of
 
 
 class Collator:
-    """Makes a batch of one item of a schedule: {"input_ids", "attention_mask": rows x inputs,
-    "labels": rows x targets, "share": rows}, padded to the longest; on CUDA to a multiple of 8,
-    as tensor cores have it."""
+    """Makes a batch of one item of a schedule, as the model's family has it (Family.collate), with
+    "share": the weight of each row's target tokens in the loss of the step. On CUDA the tensors are
+    padded to a multiple of 8 tokens, which suits tensor cores."""
 
-    def __init__(self, pad: int, device: torch.device) -> None:
-        self._pad = pad
+    def __init__(self, model: Any, device: torch.device) -> None:
+        self._family = family_of(model.config)
+        pad = model.config.pad_token_id
+        self._pad = 0 if pad is None else pad  # masked, so any token will do
         self._multiple = 8 if device.type == "cuda" else 1
 
     def __call__(self, items: Sequence[Sequence[dict[str, Any]]]) -> dict[str, torch.Tensor]:
         (rows,) = items
-        sources = self._padded([row["input_ids"] for row in rows], self._pad)
-        lengths = torch.tensor([len(row["input_ids"]) for row in rows])
-        return {
-            "input_ids": sources,
-            "attention_mask": (torch.arange(sources.shape[1]) < lengths[:, None]).long(),
-            "labels": self._padded([row["labels"] for row in rows], IGNORED),
-            "share": torch.tensor([row["share"] for row in rows], dtype=torch.float32),
-        }
-
-    def _padded(self, rows: Sequence[Sequence[int]], value: int) -> torch.Tensor:
-        longest = max(map(len, rows))
-        width = -(-longest // self._multiple) * self._multiple
-        whole = np.full((len(rows), width), value, np.int64)
-        for place, ids in enumerate(rows):
-            whole[place, : len(ids)] = ids
-        return torch.from_numpy(whole)
+        share = torch.tensor([row["share"] for row in rows], dtype=torch.float32)
+        return {**self._family.collate(rows, self._pad, self._multiple), "share": share}

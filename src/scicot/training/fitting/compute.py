@@ -8,6 +8,7 @@ import torch
 
 from scicot.config import TrainSettings
 from scicot.devices import resolve_device, training_precision
+from scicot.models.families import family_of
 
 
 def compute_settings(model: Any, settings: TrainSettings) -> dict[str, str]:
@@ -16,7 +17,7 @@ def compute_settings(model: Any, settings: TrainSettings) -> dict[str, str]:
     return {
         "device": device.type,
         "precision": "bf16" if half(model, settings) else "fp32",
-        "attention": attention(settings, device),
+        "attention": attention(model, settings, device),
     }
 
 
@@ -26,12 +27,12 @@ def half(model: Any, settings: TrainSettings) -> bool:
     return training_precision(settings.precision, device, weights_of(model)) is torch.bfloat16
 
 
-def attention(settings: TrainSettings, device: torch.device) -> str:
-    """The implementation of attention. On a CPU "eager" is the faster one, since T5's position bias
-    keeps SDPA from its best; `python -m benchmarks.training attention` measures it."""
+def attention(model: Any, settings: TrainSettings, device: torch.device) -> str:
+    """The implementation of attention: on a CPU the one that is faster for the model's family
+    (`python -m benchmarks.training attention` measures it), else SDPA."""
     if settings.attention != "auto":
         return settings.attention
-    return "eager" if device.type == "cpu" else "sdpa"
+    return family_of(model.config).cpu_attention if device.type == "cpu" else "sdpa"
 
 
 def weights_of(model: Any) -> int:

@@ -8,6 +8,7 @@ from typing import Any
 
 from scicot.config import TrainSettings
 from scicot.devices import resolve_device
+from scicot.models.prompt_format import PromptFormat
 from scicot.training.dev_set import DevSet
 from scicot.training.fitting.auto_batch_size import out_of_memory_explained
 from scicot.training.fitting.collator import Collator
@@ -20,14 +21,14 @@ _TRIED = 6  # batches; the first one is slow
 
 
 def expected_seconds(
-    model: Any, tokenizer: Any, schedule: Schedule, dev: DevSet | None, settings: TrainSettings
+    model: Any, form: PromptFormat, schedule: Schedule, dev: DevSet | None, settings: TrainSettings
 ) -> float:
     """About how long a training will take with its looks at dev, from a few of its own batches;
     leaves the weights alone."""
     device = resolve_device(settings.device)
-    model.set_attn_implementation(attention(settings, device))
+    model.set_attn_implementation(attention(model, settings, device))
     model.to(device).train()
-    collate = Collator(model.config.pad_token_id, device)
+    collate = Collator(model, device)
     target_loss = TargetLoss(model, bf16=half(model, settings))
     seconds = []
     with out_of_memory_explained(settings, device):
@@ -40,7 +41,7 @@ def expected_seconds(
             loss.item()  # waits for a GPU
             seconds.append(time.perf_counter() - start)
             model.zero_grad()
-    look = dev.expected_seconds(model, tokenizer) if dev else 0.0
+    look = dev.expected_seconds(model, form) if dev else 0.0
     looks = -(-schedule.steps // (settings.eval_steps or tenth(schedule.steps)))
     batches = schedule.steps * schedule.turns
     return batches * statistics.mean(seconds[1:] or seconds) + looks * look

@@ -6,6 +6,7 @@ import importlib.util
 from typing import Any
 
 from scicot.errors import ScicotError
+from scicot.models.families import family_of
 
 
 def check(rank: int) -> None:
@@ -21,8 +22,8 @@ def adapted(model: Any, rank: int) -> Any:
         return model
     from peft import LoraConfig, TaskType, get_peft_model
 
-    kind = TaskType.SEQ_2_SEQ_LM
-    config = LoraConfig(r=rank, lora_alpha=2 * rank, target_modules="all-linear", task_type=kind)
+    task = TaskType(family_of(model.config).lora_task)
+    config = LoraConfig(r=rank, lora_alpha=2 * rank, target_modules="all-linear", task_type=task)
     return get_peft_model(model, config)
 
 

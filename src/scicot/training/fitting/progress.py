@@ -12,6 +12,7 @@ from transformers import Trainer, TrainerCallback
 
 from scicot import jsonl, processes
 from scicot.config import TrainSettings
+from scicot.models.prompt_format import PromptFormat
 from scicot.reporting import Task
 from scicot.training.best_checkpoint import Selection
 from scicot.training.plan.schedule import Schedule
@@ -35,6 +36,7 @@ class Progress(TrainerCallback):
         schedule: Schedule,
         selection: Selection | None,
         model: Any,
+        form: PromptFormat,
     ) -> None:
         self._task = task
         self._run = run
@@ -42,6 +44,7 @@ class Progress(TrainerCallback):
         self._rows = schedule.rows_per_step
         self._selection = selection
         self._model = model
+        self._form = form
         self.trainer: Trainer | None = None
         self._writes = processes.rank() == 0
         self._council = processes.StopVote()
@@ -106,8 +109,7 @@ class Progress(TrainerCallback):
             return False
         due = control.should_log
         log = self.trainer.state.log_history
-        tokenizer = self.trainer.processing_class
-        self.trainer.log(self._selection.measure(self._model, tokenizer, log, step))
+        self.trainer.log(self._selection.measure(self._model, self._form, log, step))
         control.should_log = due  # the training loss of this step may be due as well
         return self._selection.exhausted(self.trainer.state.log_history)
 

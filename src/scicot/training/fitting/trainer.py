@@ -1,4 +1,4 @@
-"""One student through transformers' Seq2SeqTrainer, with checkpoints to go on from."""
+"""One student through transformers' Trainer, with checkpoints to go on from."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from transformers import Seq2SeqTrainer, Seq2SeqTrainingArguments, set_seed
+from transformers import Trainer, TrainingArguments, set_seed
 from transformers.integrations.integration_utils import TensorBoardCallback
 from transformers.trainer_callback import PrinterCallback
 
@@ -15,6 +15,7 @@ from scicot import processes
 from scicot.config import TrainSettings
 from scicot.devices import resolve_device
 from scicot.errors import ScicotError
+from scicot.models.prompt_format import PromptFormat
 from scicot.reporting import Reporter
 from scicot.students.runs import CHECKPOINTS
 from scicot.training.best_checkpoint import Selection
@@ -29,7 +30,7 @@ from scicot.training.spec import TrainingSpec
 
 
 def fit(
-    model: Any, tokenizer: Any, schedule: Schedule, spec: TrainingSpec, reporter: Reporter
+    model: Any, form: PromptFormat, schedule: Schedule, spec: TrainingSpec, reporter: Reporter
 ) -> tuple[dict[str, Any], Log]:
     """Train `model` in place, from the last whole checkpoint on; its metrics, and the log.
 
@@ -39,13 +40,13 @@ def fit(
     the run directory.
     """
     run, settings, dev = spec.run, spec.settings, spec.judge()
-    trainer = make_trainer(model, tokenizer, schedule, run, settings, spec.report_to)
+    trainer = make_trainer(model, form.tokenizer, schedule, run, settings, spec.report_to)
     selection = Selection(dev, run, settings.patience) if dev else None
     last = processes.on_rank_zero(lambda: last_checkpoint(run / CHECKPOINTS))
     if last is not None:
         reporter.note(f"going on from step {_step(last)}")
     with reporter.task("training", schedule.steps) as task, reporter.stops_deferred():
-        progress = Progress(task, run, settings, schedule, selection, model)
+        progress = Progress(task, run, settings, schedule, selection, model, form)
         progress.trainer = trainer
         trainer.add_callback(progress)
         with out_of_memory_explained(settings, trainer.args.device):
@@ -92,7 +93,7 @@ def make_trainer(
     """The Trainer that `fit` starts, for a model that it changes in place."""
     set_seed(settings.seed + processes.rank())  # each process drops out other units
     device = resolve_device(settings.device)
-    model.set_attn_implementation(attention(settings, device))
+    model.set_attn_implementation(attention(model, settings, device))
     if settings.gradient_checkpointing:
         enable = getattr(model, "activation_checkpointing_enable", None)  # its name in later 5.x
         (enable or model.gradient_checkpointing_enable)({"use_reentrant": False})
@@ -100,7 +101,7 @@ def make_trainer(
         model=lora.adapted(model, settings.lora),
         args=_arguments(schedule, settings, run, report_to),
         train_dataset=schedule,
-        data_collator=Collator(model.config.pad_token_id, device),
+        data_collator=Collator(model, device),
         processing_class=tokenizer,
     )
     trainer.target_loss = TargetLoss(model, bf16=half(model, settings))
@@ -126,9 +127,9 @@ def _step(checkpoint: Path) -> int:
 
 def _arguments(
     schedule: Schedule, settings: TrainSettings, run: Path, report_to: Sequence[str]
-) -> Seq2SeqTrainingArguments:
+) -> TrainingArguments:
     device = resolve_device(settings.device)
-    arguments = Seq2SeqTrainingArguments(
+    arguments = TrainingArguments(
         output_dir=str(run / CHECKPOINTS),
         max_steps=schedule.steps,
         per_device_train_batch_size=1,  # an item of the schedule is a batch
@@ -157,7 +158,7 @@ def _arguments(
     return arguments
 
 
-class _Trainer(Seq2SeqTrainer):
+class _Trainer(Trainer):
     """Whose loss is the mean over the target tokens of a whole step, however many batches and
     processes that comes in; that of a multi-task student has two such means (Hsieh et al. 2023,
     equation 4): over label tokens + rationale_loss_weight x over rationale tokens."""

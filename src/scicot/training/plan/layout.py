@@ -81,10 +81,10 @@ def fewest_costs(
     leaves it so."""
     kind = resolve_device(device).type
     beginning = _BATCH_COSTS.get(kind, _BATCH_COSTS_A_GPU)
-    steps, count, _ = groups.shape
+    steps, count, columns = groups.shape
 
     def padded(batches: int) -> Any:
-        joined = groups.reshape(steps, batches, count // batches, 3)
+        joined = groups.reshape(steps, batches, count // batches, columns)
         return joined[..., 0].sum(axis=2) * joined[..., 1:].max(axis=2).sum(axis=-1)
 
     def cost(batches: int) -> float:

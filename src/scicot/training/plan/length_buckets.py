@@ -17,7 +17,8 @@ Places = npt.NDArray[np.int64]
 
 
 def padded(lengths: Any) -> int:
-    """Tokens of rows of these lengths (rows x 2: input, target) as one batch, padding included."""
+    """Tokens of rows of these lengths (rows x 2: input, target; or rows x 1: both) as one batch,
+    padding included."""
     return int(len(lengths) * lengths.max(axis=0).sum())
 
 
@@ -37,7 +38,10 @@ def _parted(rows: Places, lengths: Any, weights: Any, count: int) -> Iterator[Pl
         return
     first = count // 2
     halves = min(
-        (_halved(rows[_order(lengths, rows, by)], weights, first, count) for by in (0, 1)),
+        (
+            _halved(rows[_order(lengths, rows, by)], weights, first, count)
+            for by in range(lengths.shape[1])
+        ),
         key=lambda both: sum(padded(lengths[half]) for half in both),
     )
     yield from _parted(halves[0], lengths, weights, first)

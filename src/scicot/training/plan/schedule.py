@@ -17,6 +17,8 @@ from typing import Any
 import numpy as np
 
 from scicot.config import TrainSettings
+from scicot.models.families import ENCODER_DECODER, Family
+from scicot.models.prompt_format import PromptFormat
 from scicot.stages import Stage
 from scicot.training.examples import Encoded, Example, Lesson, digest, encode, examples_of
 from scicot.training.plan import length_buckets
@@ -49,15 +51,17 @@ class Schedule:
         self,
         lessons: Sequence[Lesson],
         stage: Stage,
-        tokenizer: Any,
+        form: PromptFormat,
         settings: TrainSettings,
         *,
+        family: Family = ENCODER_DECODER,
         layout: Layout | None = None,
         ranks: int = 1,
     ) -> None:
         self._lessons = lessons
         self._stage = stage
-        self._tokenizer = tokenizer
+        self._form = form
+        self._family = family
         self._settings = settings
         self._ranks = ranks
         self._per_lesson = len(examples_of(lessons[0], stage))
@@ -82,7 +86,7 @@ class Schedule:
         self._epoch = lru_cache(maxsize=2)(self._new_epoch)
         if layout is None and settings.accumulate is None:
             first = self._epoch(0)
-            lengths = self._by_lesson(first.places, first.bare).max(axis=1)
+            lengths = self._padded_lengths(first.places, first.bare).max(axis=1)
             groups = measured(first.steps, lengths)
             batches = fewest_costs(groups, settings.device, self._ranks, self._per_lesson, most)
             self.layout = replace(self.layout, batches=batches)
@@ -150,7 +154,7 @@ class Schedule:
     def padding(self) -> float:
         """The share of padding among the tokens of the first epoch, on one device."""
         epoch = self._epoch(0)
-        lengths = self._by_lesson(epoch.places, epoch.bare)
+        lengths = self._padded_lengths(epoch.places, epoch.bare)
         all_of_them = sum(
             length_buckets.padded(lengths[batch[:, 0], batch[:, 1]])
             for groups in epoch.steps
@@ -184,7 +188,7 @@ class Schedule:
 
     def _new_epoch(self, number: int) -> Epoch:
         places, bare = self._drawing.epoch(number)
-        lengths = self._by_lesson(places, bare).max(axis=1)
+        lengths = self._padded_lengths(places, bare).max(axis=1)
         weights = np.ones(len(places))
         if self.layout.tokens is not None:
             weights = self._weights(places, bare)
@@ -216,6 +220,10 @@ class Schedule:
         shape = (-1, self._per_lesson, 2)
         whole = self._whole.lengths.reshape(shape)[places]
         return np.where(bare[:, None, None], self._bare.lengths.reshape(shape)[places], whole)
+
+    def _padded_lengths(self, places: Any, bare: Any) -> Any:
+        """Lengths by which the examples of each draw are padded: draws x examples x 1 or 2."""
+        return self._family.lengths(self._by_lesson(places, bare))
 
     def _weights(self, places: Any, bare: Any) -> Any:
         """Tokens of each draw."""
@@ -251,7 +259,7 @@ class Schedule:
             read = examples_of(lesson, self._stage, answer_as=answer_as, drop_rationale=bare)
             made.append(read[part])
         limits = self._settings.max_source_tokens, self._settings.max_target_tokens
-        return encode(made, self._tokenizer, *limits).rows
+        return encode(made, self._form, *limits).rows
 
     def _tokenised(self, *, drop_rationale: bool) -> Tokens:
         settings = self._settings
@@ -262,11 +270,19 @@ class Schedule:
             answer_as=settings.answer_as,
             drop_rationale=drop_rationale,
         )
-        encoded = partial(_encoded, read=read, tokenizer=self._tokenizer, limits=limits)
+        encoded = partial(_encoded, read=read, form=self._form, limits=limits)
         if len(self._lessons) < MANY:
             return tokenise(self._lessons, encoded)
-        rows, tokenizer = digest(self._lessons, self._stage), identity(self._tokenizer)
-        known = rows, tokenizer, self._stage, settings.answer_as, drop_rationale, limits
+        rows, tokenizer = digest(self._lessons, self._stage), identity(self._form.tokenizer)
+        known = (
+            rows,
+            tokenizer,
+            self._form.name,
+            self._stage,
+            settings.answer_as,
+            drop_rationale,
+            limits,
+        )
         return tokenise(self._lessons, encoded, cached_as=repr(known))
 
 
@@ -274,7 +290,7 @@ def _encoded(
     lessons: Sequence[Lesson],
     *,
     read: Callable[[Lesson], Sequence[Example]],
-    tokenizer: Any,
+    form: PromptFormat,
     limits: tuple[int, int],
 ) -> Encoded:
-    return encode([one for lesson in lessons for one in read(lesson)], tokenizer, *limits)
+    return encode([one for lesson in lessons for one in read(lesson)], form, *limits)

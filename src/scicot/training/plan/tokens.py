@@ -67,7 +67,7 @@ def tokenise(lessons: Sequence[Any], encode: Encode, *, cached_as: str | None = 
 
 
 def identity(tokenizer: Any) -> str:
-    """What tells a tokenizer from any other."""
+    """A digest that tells a tokenizer from any other."""
     backend = getattr(tokenizer, "backend_tokenizer", None)
     if backend is not None:
         return hashlib.sha256(backend.to_str().encode()).hexdigest()

@@ -1,0 +1,205 @@
+"""How transformers' models of each family are given sources and targets: one class a family."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from scicot.decoding.engine import Ids
+from scicot.decoding.length_batches import Lengths
+from scicot.models.families import CAUSAL, ENCODER_DECODER, family_of
+
+Scores = list[list[float]]  # of the targets of one source: log p of each token, in nats
+
+
+class Inputs(Protocol):
+    """What an engine needs to know of a family. An item of score_items is what is scored as one
+    row of a batch."""
+
+    pad: int
+
+    def generate(self, sources: Sequence[Ids]) -> tuple[dict[str, Any], int]:
+        """Arguments for `generate`, and the position of its output at which texts begin."""
+
+    def score_items(
+        self, sources: Sequence[Ids], targets: Sequence[Sequence[Ids]]
+    ) -> tuple[list[Any], list[Lengths]]:
+        """The items to score, and the lengths by which they are batched."""
+
+    def score(self, items: Sequence[Any], most_logits: int) -> list[Any]:
+        """Score a batch of items; the logits of at most `most_logits` numbers at a time, if an
+        item can be scored in parts."""
+
+    def by_source(self, scored: Sequence[Any], targets: Sequence[Sequence[Ids]]) -> list[Scores]:
+        """The scores of items, by source and target."""
+
+
+def inputs_for(model: Any) -> Inputs:
+    """The inputs of a model's family."""
+    return _INPUTS[family_of(model.config).name](model)
+
+
+class _EncoderDecoder:
+    """Each distinct source is encoded once; an item to score is a source and one target."""
+
+    def __init__(self, model: Any) -> None:
+        self._model = model
+        self.pad: int = model.config.pad_token_id
+
+    def generate(self, sources: Sequence[Ids]) -> tuple[dict[str, Any], int]:
+        return self._encoded(sources), 1  # behind the start token
+
+    def score_items(
+        self, sources: Sequence[Ids], targets: Sequence[Sequence[Ids]]
+    ) -> tuple[list[Any], list[Lengths]]:
+        pairs = [
+            (source, target) for source, own in zip(sources, targets, strict=True) for target in own
+        ]
+        return pairs, [(len(source), len(target)) for source, target in pairs]
+
+    def score(self, items: Sequence[Any], most_logits: int) -> list[Any]:  # noqa: ARG002
+        sources, targets = zip(*items, strict=True)
+        labels, _ = self._padded(targets)
+        logits = self._model(
+            **self._encoded(sources),
+            decoder_input_ids=self._model.prepare_decoder_input_ids_from_labels(labels),
+        ).logits.float()
+        log_p = logits.gather(-1, labels.unsqueeze(-1)).squeeze(-1) - logits.logsumexp(-1)
+        rows: list[list[float]] = log_p.tolist()
+        return [row[: len(target)] for row, target in zip(rows, targets, strict=True)]
+
+    def by_source(self, scored: Sequence[Any], targets: Sequence[Sequence[Ids]]) -> list[Scores]:
+        each = iter(scored)
+        return [[next(each) for _ in own] for own in targets]
+
+    def _encoded(self, sources: Sequence[Ids]) -> dict[str, Any]:
+        from transformers.modeling_outputs import BaseModelOutput
+
+        index = {key: row for row, key in enumerate(dict.fromkeys(map(tuple, sources)))}
+        tokens, mask = self._padded([list(source) for source in index])
+        states = self._model.get_encoder()(input_ids=tokens, attention_mask=mask).last_hidden_state
+        if len(index) < len(sources):
+            rows = torch.tensor([index[tuple(source)] for source in sources], device=mask.device)
+            states, mask = states[rows], mask[rows]
+        return {
+            "encoder_outputs": BaseModelOutput(last_hidden_state=states),
+            "attention_mask": mask,
+        }
+
+    def _padded(self, rows: Sequence[Ids]) -> tuple[Tensor, Tensor]:
+        """Token ids and their mask, padded on the right to the longest."""
+        return _padded(rows, self.pad, self._model.device)
+
+
+class _Causal:
+    """Sources are padded on the left, so that what follows them is one sequence with them, also for
+    sliding windows. An item to score is a source with all its targets, behind one prefix."""
+
+    def __init__(self, model: Any) -> None:
+        self._model = model
+        # Masked wherever it stands, so any token will do.
+        pad = model.config.pad_token_id
+        self.pad: int = 0 if pad is None or not 0 <= pad < model.config.vocab_size else pad
+
+    def generate(self, sources: Sequence[Ids]) -> tuple[dict[str, Any], int]:
+        tokens, mask = _padded(sources, self.pad, self._model.device, left=True)
+        return {"input_ids": tokens, "attention_mask": mask}, tokens.shape[1]
+
+    def score_items(
+        self, sources: Sequence[Ids], targets: Sequence[Sequence[Ids]]
+    ) -> tuple[list[Any], list[Lengths]]:
+        items = list(zip(sources, targets, strict=True))
+        # As many copies of the prefix as targets are in memory, and logits of all their tokens.
+        lengths = [(len(source) * len(own), sum(map(len, own))) for source, own in items]
+        return items, lengths
+
+    def score(self, items: Sequence[Any], most_logits: int) -> list[Any]:
+        sources = [source for source, _ in items]
+        first, cache, mask = self._prefix(sources)
+        begins = [[target[0] for target in own] for _, own in items]
+        scores: list[Scores] = [
+            [[float(first[row, token])] for token in tokens] for row, tokens in enumerate(begins)
+        ]
+        # The first token of a target is predicted by the prefix, the others behind it.
+        rest = [
+            (row, number, target)
+            for row, (_, own) in enumerate(items)
+            for number, target in enumerate(own)
+            if len(target) > 1
+        ]
+        rest.sort(key=lambda one: len(one[2]))
+        while rest:
+            size = max(1, most_logits // (self._model.config.vocab_size * len(rest[-1][2])))
+            part, rest = rest[-size:], rest[:-size]
+            self._score_rest(part, scores, copy.deepcopy(cache) if rest else cache, mask)
+        return scores
+
+    def _prefix(self, sources: Sequence[Ids]) -> tuple[Tensor, Any, Tensor]:
+        """log p of the first token behind each source (rows x vocabulary), the KV cache of the
+        sources, and their mask."""
+        from transformers import DynamicCache
+
+        tokens, mask = _padded(sources, self.pad, self._model.device, left=True)
+        cache = DynamicCache(config=self._model.config)
+        logits = self._model(
+            input_ids=tokens,
+            attention_mask=mask,
+            position_ids=_positions(mask),
+            past_key_values=cache,
+            use_cache=True,
+            logits_to_keep=1,
+        ).logits[:, -1]
+        return logits.float().log_softmax(-1), cache, mask
+
+    def _score_rest(
+        self, part: Sequence[tuple[int, int, Ids]], scores: list[Scores], cache: Any, mask: Tensor
+    ) -> None:
+        """Add the scores of all tokens but the first, of targets (row, number, ids)."""
+        device = mask.device
+        rows = torch.tensor([row for row, _, _ in part], device=device)
+        cache.batch_select_indices(rows)
+        read, own = _padded([target[:-1] for _, _, target in part], self.pad, device)
+        seen = torch.cat([mask[rows], own], dim=1)
+        logits = self._model(
+            input_ids=read,
+            attention_mask=seen,
+            position_ids=_positions(seen)[:, mask.shape[1] :],
+            past_key_values=cache,
+            use_cache=True,
+        ).logits.float()
+        asked, _ = _padded([target[1:] for _, _, target in part], self.pad, device)
+        log_p = logits.gather(-1, asked.unsqueeze(-1)).squeeze(-1) - logits.logsumexp(-1)
+        for (row, number, target), found in zip(part, log_p.tolist(), strict=True):
+            scores[row][number] += found[: len(target) - 1]
+
+    def by_source(self, scored: Sequence[Any], targets: Sequence[Sequence[Ids]]) -> list[Scores]:  # noqa: ARG002
+        return list(scored)
+
+
+_INPUTS: dict[str, type[_EncoderDecoder | _Causal]] = {
+    ENCODER_DECODER.name: _EncoderDecoder,
+    CAUSAL.name: _Causal,
+}
+
+
+def _padded(
+    rows: Sequence[Ids], pad: int, device: torch.device, *, left: bool = False
+) -> tuple[Tensor, Tensor]:
+    """Token ids and their mask, rows x longest."""
+    width = max(map(len, rows))
+    tokens = np.full((len(rows), width), pad, np.int64)
+    mask = np.zeros((len(rows), width), np.int64)
+    for index, row in enumerate(rows):
+        own = slice(width - len(row), width) if left else slice(0, len(row))
+        tokens[index, own], mask[index, own] = row, 1
+    return torch.from_numpy(tokens).to(device), torch.from_numpy(mask).to(device)
+
+
+def _positions(mask: Tensor) -> Tensor:
+    """The position of each token among those of its row that are not padding."""
+    return (mask.cumsum(-1) - 1).clamp(min=0)

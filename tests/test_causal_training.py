@@ -1,0 +1,172 @@
+"""Training decoder-only students: what is fed to the model, and the loss of it."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from causal_models import MODELS, tiny
+from conftest import Trained, read_rows, world_rows, write_rows
+
+from scicot import PredictSettings, TrainSettings, predict, train_answer, train_rationale
+from scicot.models.families import CAUSAL, IGNORED
+from scicot.models.prompt_format import Plain, make_format
+from scicot.stages import Stage
+from scicot.students.runs import read_manifest
+from scicot.training.fitting.loss import TargetLoss
+
+TINY = TrainSettings(max_steps=4, warmup_steps=1, batch_size=12, device="cpu", learning_rate=1e-3)
+CPU = PredictSettings(device="cpu", max_new_tokens=12)
+ROWS = [
+    {"input_ids": [5, 6, 7, 8, 9], "labels": [10, 11, 1]},
+    {"input_ids": [12], "labels": [13, 14, 15, 16, 1]},
+    {"input_ids": [17, 18, 19], "labels": [1]},
+]
+
+
+def plain_loss(model: Any, row: dict[str, list[int]]) -> torch.Tensor:
+    """-log p of the target in nats, by transformers' own loss on one row."""
+    ids = torch.tensor([[*row["input_ids"], *row["labels"]]])
+    labels = ids.clone()
+    labels[:, : len(row["input_ids"])] = IGNORED
+    return model(ids, labels=labels).loss * len(row["labels"])
+
+
+@pytest.mark.parametrize("kind", [*MODELS, "granite"])
+def test_the_loss_is_that_of_the_targets_alone(kind: str) -> None:
+    """Whatever shares a batch; also where logits are scaled behind the output layer (granite)."""
+    model = tiny(kind)
+    batch = CAUSAL.collate(ROWS, 0, 8)
+    loss = TargetLoss(model)(model, dict(batch))
+    loss.backward()
+    found = [weight.grad.clone() for weight in model.parameters()]
+    model.zero_grad()
+    wanted = sum(plain_loss(model, row) for row in ROWS)
+    wanted.backward()
+    assert float(loss.detach()) == pytest.approx(float(wanted.detach()), rel=1e-5)
+    for own, weight in zip(found, model.parameters(), strict=True):
+        assert torch.allclose(own, weight.grad, atol=1e-5)
+
+
+def test_no_logits_of_sources_are_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = tiny("llama")
+    target_loss = TargetLoss(model)
+    seen = []
+    plain = torch.nn.functional.linear
+    monkeypatch.setattr(
+        torch.nn.functional, "linear",
+        lambda x, weight, *more: seen.append((x.shape, weight.shape)) or plain(x, weight, *more),
+    )  # fmt: skip
+    target_loss(model, dict(CAUSAL.collate(ROWS, 0, 1)))
+    assert not any(weight[0] == 96 for _, weight in seen), "the output layer is given targets alone"
+
+
+def test_a_batch_is_one_sequence_a_row() -> None:
+    batch = CAUSAL.collate(ROWS, 7, 4)
+    assert batch["input_ids"].shape == (3, 8)
+    assert batch["input_ids"][0].tolist() == [5, 6, 7, 8, 9, 10, 11, 7]
+    assert batch["labels"][0].tolist() == [*[IGNORED] * 4, 10, 11, 1, IGNORED]
+    assert batch["attention_mask"].sum(1).tolist() == [7, 5, 3]
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    """A student of each kind, from scratch."""
+    place = tmp_path_factory.mktemp("causal")
+    rows = write_rows(place / "rows.jsonl", world_rows())
+    common: dict[str, Any] = {"student": "scratch:tiny-causal", "settings": TINY}
+    train_rationale(rows, place / "rationale", **common)
+    train_answer(rows, place / "answer", **common)
+    train_answer(rows, place / "direct", method="direct", **common)
+    return Trained(rows, place / "rationale", place / "answer", place / "direct")
+
+
+def test_two_stages_end_to_end(runs: Trained, tmp_path: Path) -> None:
+    manifest = read_manifest(runs.answer)
+    assert manifest is not None
+    assert manifest.prompt_format == "plain"
+    out = tmp_path / "p.jsonl"
+    settings = replace(CPU, samples=2, temperature=0.8)
+    models: Any = {"answer_model": runs.answer, "rationale_model": runs.rationale}
+    predict(runs.rows, out, settings=settings, **models)
+    rows = read_rows(out)
+    assert len(rows) == 36
+    assert all(sum(row["scores"].values()) == pytest.approx(1) for row in rows)
+    again = tmp_path / "again.jsonl"
+    predict(runs.rows, again, settings=replace(settings, batch_size=3, window=36), **models)
+    assert [row["rationales"] for row in read_rows(again)] == [row["rationales"] for row in rows]
+
+
+@pytest.mark.parametrize("method", ["one-sequence", "multi-task"])
+def test_rivals(runs: Trained, tmp_path: Path, method: str) -> None:
+    run, out = tmp_path / "run", tmp_path / "out.jsonl"
+    settings = replace(TINY, dev_fraction=0.2, fold_by="meta.metal", shuffle_choices=True)
+    manifest = train_answer(
+        runs.rows, run, student="scratch:tiny-causal", method=method, settings=settings
+    )
+    assert manifest.stage is Stage(method)
+    predict(runs.rows, out, answer_model=run, settings=CPU)
+    assert all(row["prediction"] for row in read_rows(out))
+
+
+def test_a_run_is_an_ordinary_model_directory(runs: Trained, tmp_path: Path) -> None:
+    """Loaded by transformers alone it scores and writes what `predict` does."""
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    model = AutoModelForCausalLM.from_pretrained(runs.direct)
+    tokenizer = AutoTokenizer.from_pretrained(runs.direct)
+    out = tmp_path / "p.jsonl"
+    predict(runs.rows, out, answer_model=runs.direct, settings=CPU, limit=4)
+    for row in read_rows(out):
+        lines = "\n".join(f"({choice['label']}) {choice['text']}" for choice in row["choices"])
+        ids = tokenizer(f"Question: {row['question']}\n{lines}\nAnswer:")["input_ids"]
+        scores = []
+        for choice in row["choices"]:
+            target = [*tokenizer(f" {choice['label']}")["input_ids"], tokenizer.eos_token_id]
+            with torch.no_grad():
+                log_p = model(torch.tensor([[*ids, *target]])).logits[0].log_softmax(-1)
+            scores.append(sum(log_p[len(ids) - 1 + n, t] for n, t in enumerate(target)))
+        wanted = torch.stack(scores).softmax(-1).tolist()
+        assert list(row["scores"].values()) == pytest.approx(wanted, abs=1e-5)
+    (file,) = runs.rationale.glob("generation_config.json")
+    assert '"eos_token_id"' in file.read_text()
+
+
+def test_seeds_folds_adapters_and_equal_budgets(runs: Trained, tmp_path: Path) -> None:
+    pytest.importorskip("peft")
+    settings = replace(
+        TINY, folds=2, fold_by="meta.metal", lora=2, gradient_checkpointing=True, seeds=2
+    )
+    manifest = train_rationale(
+        runs.rows, tmp_path / "run", student="scratch:tiny-causal", settings=settings
+    )
+    assert manifest.metrics["out_of_fold_rows"] == 36
+    equal = train_answer(
+        runs.rows,
+        tmp_path / "equal",
+        student="scratch:tiny-causal",
+        method="direct",
+        equal_to=[runs.rationale, runs.answer],
+        settings=replace(TINY, max_steps=None),
+    )
+    both = [read_manifest(run) for run in (runs.rationale, runs.answer)]
+    wanted = sum(own.metrics["weights"] for own in both if own)
+    assert equal.metrics["weights"] == pytest.approx(wanted, rel=0.1)
+
+
+def test_the_boundary_between_prompt_and_target(runs: Trained) -> None:
+    """Prompt and target apart give the ids of both together (byte-level BPE)."""
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    model = AutoModelForCausalLM.from_pretrained(runs.direct)
+    tokenizer = AutoTokenizer.from_pretrained(runs.direct)
+    form = make_format("auto", model, tokenizer)
+    assert isinstance(form, Plain)
+    prompt = "Question: Which?\n(A) wood\n(B) copper\nAnswer:"
+    source = tokenizer(prompt)["input_ids"]
+    for text in ("A", "copper", "it conducts (well)", "  odd", "é-1", ""):
+        (target,) = form.targets([text], "answer")
+        whole = tokenizer(f"{prompt} {text}" if text else prompt)["input_ids"]
+        assert [*source, *target[:-1]] == whole
+        assert target[-1] == tokenizer.eos_token_id
