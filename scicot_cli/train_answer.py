@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from scicot.config import AnswerAs, Method, TrainSettings
+from scicot.config import AnswerForm, Method, TrainSettings
 from scicot.errors import ScicotError
 from scicot_cli import console
 from scicot_cli import options as opt
@@ -48,9 +48,12 @@ def train_answer(
         ),
     ] = TrainSettings.rationale_dropout,
     answer_as: Annotated[
-        AnswerAs,
+        AnswerForm | None,
         typer.Option(
-            "--answer-as", help="What the student writes for a choice: its label, or its text."
+            "--answer-as",
+            help="What the student writes for a choice: its label, its text, or auto: what does"
+            " better on dev in a short trial. [default: text for pretrained causal students, else"
+            " label]",
         ),
     ] = TrainSettings.answer_as,
     shuffle_choices: Annotated[
@@ -72,6 +75,7 @@ def train_answer(
     accumulate: own.Accumulate = TrainSettings.accumulate,
     learning_rate: own.LearningRate = TrainSettings.learning_rate,
     warmup_steps: own.WarmupSteps = TrainSettings.warmup_steps,
+    warmup_share: own.WarmupShare = TrainSettings.warmup_share,
     weight_decay: own.WeightDecay = TrainSettings.weight_decay,
     max_source_tokens: own.MaxSourceTokens = TrainSettings.max_source_tokens,
     max_target_tokens: own.MaxTargetTokens = TrainSettings.max_target_tokens,

@@ -31,6 +31,7 @@ def train_rationale(
     accumulate: own.Accumulate = TrainSettings.accumulate,
     learning_rate: own.LearningRate = TrainSettings.learning_rate,
     warmup_steps: own.WarmupSteps = TrainSettings.warmup_steps,
+    warmup_share: own.WarmupShare = TrainSettings.warmup_share,
     weight_decay: own.WeightDecay = TrainSettings.weight_decay,
     max_source_tokens: own.MaxSourceTokens = TrainSettings.max_source_tokens,
     max_target_tokens: own.MaxTargetTokens = TrainSettings.max_target_tokens,

@@ -48,7 +48,13 @@ PromptFormat = Annotated[
         " its tokenizer's template; auto: chat for models that were trained to chat.",
     ),
 ]
-Epochs = Annotated[float, typer.Option("--epochs", help="Passes over the rows.")]
+Epochs = Annotated[
+    float | None,
+    typer.Option(
+        "--epochs",
+        help="Passes over the rows. [default: 3 for pretrained causal students, else 10]",
+    ),
+]
 MaxSteps = Annotated[
     int | None, typer.Option("--max-steps", help="Optimizer steps, instead of --epochs.")
 ]
@@ -103,10 +109,26 @@ Jobs = Annotated[
     ),
 ]
 LearningRate = Annotated[
-    float, typer.Option("--learning-rate", help="Peak learning rate; it then falls linearly to 0.")
+    float | None,
+    typer.Option(
+        "--learning-rate",
+        help="Peak learning rate; it then falls linearly to 0. [default: 3e-4 for encoder-decoders,"
+        " 1e-4 for pretrained and 1e-3 for fresh causal students]",
+    ),
 ]
 WarmupSteps = Annotated[
-    int, typer.Option("--warmup-steps", help="Steps until the peak learning rate.")
+    int | None,
+    typer.Option(
+        "--warmup-steps",
+        help="Steps until the peak learning rate. [default: 100 for fresh students]",
+    ),
+]
+WarmupShare = Annotated[
+    float | None,
+    typer.Option(
+        "--warmup-share",
+        help="The same as a share of all steps. [default: 0.06 for pretrained students]",
+    ),
 ]
 WeightDecay = Annotated[float, typer.Option("--weight-decay", help="Weight decay of AdamW.")]
 MaxSourceTokens = Annotated[

@@ -9,7 +9,14 @@ import torch
 from causal_models import MODELS, tiny
 from conftest import Trained, read_rows, world_rows, write_rows
 
-from scicot import PredictSettings, TrainSettings, predict, train_answer, train_rationale
+from scicot import (
+    PredictSettings,
+    ScicotError,
+    TrainSettings,
+    predict,
+    train_answer,
+    train_rationale,
+)
 from scicot.models.families import CAUSAL, IGNORED
 from scicot.models.prompt_format import Plain, make_format
 from scicot.stages import Stage
@@ -170,3 +177,75 @@ def test_the_boundary_between_prompt_and_target(runs: Trained) -> None:
         whole = tokenizer(f"{prompt} {text}" if text else prompt)["input_ids"]
         assert [*source, *target[:-1]] == whole
         assert target[-1] == tokenizer.eos_token_id
+
+
+def test_defaults_suit_the_student(runs: Trained, tmp_path: Path) -> None:
+    from scicot.training.answer_form import fill
+
+    fresh = fill(TrainSettings(), "scratch:tiny", Stage.ANSWER)
+    assert (fresh.learning_rate, fresh.epochs, fresh.warmup(50)) == (3e-4, 10.0, 100)
+    assert fresh.answer_as == "label"
+    causal = fill(TrainSettings(), "scratch:tiny-causal", Stage.DIRECT)
+    assert (causal.learning_rate, causal.answer_as, causal.warmup(50)) == (1e-3, "label", 100)
+    model = tiny("llama")
+    model.save_pretrained(tmp_path / "llama")
+    pretrained = fill(TrainSettings(warmup_share=0.1), str(tmp_path / "llama"), Stage.DIRECT)
+    assert (pretrained.learning_rate, pretrained.answer_as) == (1e-4, "text")
+    assert pretrained.warmup(50) == 5
+    assert fill(TrainSettings(), str(runs.answer), Stage.ANSWER) == causal, "goes on from scratch"
+    assert fill(TrainSettings(), str(tmp_path / "llama"), Stage.RATIONALE).answer_as == "label"
+
+
+def test_the_form_of_the_answer_is_tried_on_dev_once(runs: Trained, tmp_path: Path) -> None:
+    from conftest import Recorder
+
+    settings = replace(TINY, answer_as="auto", dev_fraction=0.2, fold_by="meta.metal")
+    options: Any = {"student": "scratch:tiny-causal", "method": "direct", "settings": settings}
+    first, second = Recorder(), Recorder()
+    manifest = train_answer(runs.rows, tmp_path / "run", reporter=first, **options)
+    (told,) = [note for note in first.notes if note.startswith("--answer-as auto: ")]
+    assert manifest.settings["answer_as"] in told
+    assert not list(tmp_path.glob(".run*"))
+    again = train_answer(runs.rows, tmp_path / "run", reporter=second, **options)
+    assert again == manifest
+    assert not [note for note in second.notes if note.startswith("--answer-as auto: ")]
+    with pytest.raises(ScicotError, match="--answer-as auto: tries both forms on dev"):
+        train_answer(
+            runs.rows,
+            tmp_path / "other",
+            **{**options, "settings": replace(TINY, answer_as="auto")},
+        )
+
+
+def test_a_warm_up_longer_than_the_training_is_told(runs: Trained, tmp_path: Path) -> None:
+    from conftest import Recorder
+
+    recorder = Recorder()
+    settings = replace(TINY, warmup_steps=None)
+    train_answer(
+        runs.rows, tmp_path / "run", student="scratch:tiny-causal", method="direct",
+        settings=settings, reporter=recorder,
+    )  # fmt: skip
+    assert any("warm-up takes 100 of 4 steps" in own for own in recorder.warnings)
+
+
+def test_a_model_answers_without_training(runs: Trained, tmp_path: Path, scicot: Any) -> None:
+    """And says so, in the rows and in the verdict."""
+    zero, out = tmp_path / "zero.jsonl", tmp_path / "run.jsonl"
+    told = scicot(
+        "predict", runs.rows, "--answer-model", f"hf:{runs.direct}", "-o", zero, "--device", "cpu",
+        "--length-normalisation", "character",
+    )  # fmt: skip
+    assert told.code == 0, told.stderr
+    row = read_rows(zero)[0]
+    assert row["models"]["zero_shot"] is True
+    assert row["models"]["answer"].startswith(f"hf:{runs.direct}@")
+    assert row["models"]["scoring"] == "text"
+    assert row["models"]["length_normalisation"] == "character"
+    predict(runs.rows, out, answer_model=runs.direct, settings=CPU)
+    assert "zero_shot" not in read_rows(out)[0]["models"]
+    verdict = scicot("evaluate", zero, out)
+    assert "zero: zero-shot, by a model that was not trained" in verdict.stdout
+    missing = scicot("predict", runs.rows, "--answer-model", "hf:./nowhere", "-o", tmp_path / "x")
+    assert (missing.code, missing.stderr.count("\n")) == (1, 1)
+    assert "hf:./nowhere: there is no such directory" in missing.stderr

@@ -60,7 +60,7 @@ def compare() -> None:
                         grouped_by_trainer(lengths, ROWS)
                         if way.startswith("Trainer")
                         else dice.permutation(len(lengths))
-                        for _ in range(int(settings.epochs))
+                        for _ in range(int(settings.filled().epochs or 1))
                     ]
                     order = np.concatenate(orders)[: schedule.steps * ROWS]
                     rows = schedule.rows(range(len(lengths)))

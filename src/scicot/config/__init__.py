@@ -19,7 +19,9 @@ from scicot.config.predict_settings import (
 )
 from scicot.config.train_settings import (
     AUTO,
+    RECIPES,
     AnswerAs,
+    AnswerForm,
     Attention,
     Method,
     PromptFormatName,
@@ -30,8 +32,10 @@ from scicot.config.train_settings import (
 
 __all__ = [
     "AUTO",
+    "RECIPES",
     "SAMPLING",
     "AnswerAs",
+    "AnswerForm",
     "Attention",
     "EngineName",
     "EnginePrecision",

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from scicot.config.checks import Precision, check_precision, one_of, require
+from scicot.errors import ScicotError
 
 AnswerAs = Literal["label", "text"]
+AnswerForm = Literal["auto", "label", "text"]
 Attention = Literal["auto", "eager", "sdpa"]
 SelectBy = Literal["auto", "accuracy", "loss", "rouge-l"]
 Method = Literal["two-stage", "direct", "one-sequence", "multi-task"]
@@ -20,16 +22,40 @@ AUTO, TOKENS = "auto", "tokens"
 
 
 @dataclass(frozen=True)
-class TrainSettings:
-    """How a student is trained. Defaults suit fine-tuning a T5 or Flan-T5."""
+class Recipe:
+    """What a student of one kind is trained with unless a setting says otherwise. The warm-up is a
+    number of steps or a share of all."""
 
-    epochs: float = 10.0  # passes over the rows, unless max_steps is given
+    learning_rate: float
+    epochs: float
+    answer_as: AnswerAs
+    warmup_steps: int | None = None
+    warmup_share: float | None = None
+
+
+# By family (models/families.py), and whether the weights are fresh. Those of fresh encoder-decoders
+# are what all figures of the example world were made with.
+RECIPES = {
+    ("encoder-decoder", True): Recipe(3e-4, 10.0, "label", warmup_steps=100),
+    ("encoder-decoder", False): Recipe(3e-4, 10.0, "label", warmup_share=0.06),
+    ("causal", True): Recipe(1e-3, 10.0, "label", warmup_steps=100),
+    ("causal", False): Recipe(1e-4, 3.0, "text", warmup_share=0.06),
+}
+FRESH = RECIPES["encoder-decoder", True]
+
+
+@dataclass(frozen=True)
+class TrainSettings:
+    """How a student is trained. What is None depends on the student, see RECIPES."""
+
+    epochs: float | None = None  # passes over the rows, unless max_steps is given
     max_steps: int | None = None  # optimizer steps, instead of epochs
     # Of an optimizer step, over all devices: rows; tokens, "8192tokens"; as many as fit, "auto"
     batch_size: int | str = 32
     accumulate: int | None = None  # parts that a step is taken in; None: as suits the device
-    learning_rate: float = 3e-4  # the peak; after the warm-up it falls linearly to 0
-    warmup_steps: int = 100
+    learning_rate: float | None = None  # the peak; after the warm-up it falls linearly to 0
+    warmup_steps: int | None = None
+    warmup_share: float | None = None  # of all steps, instead
     weight_decay: float = 0.0
     max_source_tokens: int = 512  # longer inputs lose words, never choices, and are counted
     max_target_tokens: int = 256  # longer targets are cut and counted
@@ -41,7 +67,8 @@ class TrainSettings:
     eval_steps: int | None = None  # steps between two looks at dev; a tenth of all unless given
     patience: int | None = None  # stop after so many looks at dev without a better one
     select_by: SelectBy = "auto"  # accuracy for answers, loss for rationales
-    answer_as: AnswerAs = "label"  # what an answer student writes: a choice's label, or its text
+    # What an answer student writes: a choice's label or its text; "auto" tries both on dev
+    answer_as: AnswerForm | None = None
     folds: int = 0  # students that each write the rationales of the fold they never saw
     fold_by: str | None = None  # a field whose equal rows are never parted, as "meta.topic"
     prompt_format: PromptFormatName = "auto"  # of a causal student
@@ -57,13 +84,12 @@ class TrainSettings:
     jobs: int | None = None  # students trained side by side; as many as the device has room for
 
     def __post_init__(self) -> None:
-        require(0 < self.epochs < 1e6, "epochs", self.epochs, "more than 0, and finite")
+        if self.epochs is not None:
+            require(0 < self.epochs < 1e6, "epochs", self.epochs, "more than 0, and finite")
         if self.max_steps is not None:
             require(self.max_steps >= 1, "max-steps", self.max_steps, "at least 1")
         self._check_batches()
-        rate, known = self.learning_rate, 0 < self.learning_rate < 1e3
-        require(known, "learning-rate", rate, "more than 0, and less than 1,000")
-        require(self.warmup_steps >= 0, "warmup-steps", self.warmup_steps, "0 or more")
+        self._check_rate()
         require(self.weight_decay >= 0, "weight-decay", self.weight_decay, "0 or more")
         require(self.max_source_tokens >= 8, "max-source-tokens", self.max_source_tokens, "8+")
         require(self.max_target_tokens >= 2, "max-target-tokens", self.max_target_tokens, "2+")
@@ -73,6 +99,30 @@ class TrainSettings:
         last = 2**32 - self.seeds
         require(0 <= self.seed <= last, "seed", self.seed, f"from 0 to {last}")
         check_precision(self.precision)
+
+    def filled(self, recipe: Recipe = FRESH) -> TrainSettings:
+        """The same, with what is None taken from a recipe."""
+        given = self.warmup_steps is not None or self.warmup_share is not None
+        return replace(
+            self,
+            epochs=recipe.epochs if self.epochs is None else self.epochs,
+            learning_rate=self.learning_rate or recipe.learning_rate,
+            warmup_steps=self.warmup_steps if given else recipe.warmup_steps,
+            warmup_share=self.warmup_share if given else recipe.warmup_share,
+            answer_as=self.answer_as or recipe.answer_as,
+        )
+
+    def warmup(self, steps: int) -> int:
+        """How many of so many steps the learning rate rises."""
+        own = self.filled()
+        if own.warmup_steps is not None:
+            return own.warmup_steps
+        return round((own.warmup_share or 0.0) * steps)
+
+    @property
+    def answer_form(self) -> AnswerAs:
+        """What an answer student writes, once that is decided."""
+        return "text" if self.answer_as == "text" else "label"
 
     @property
     def batch_rows(self) -> int | None:
@@ -88,6 +138,17 @@ class TrainSettings:
         if isinstance(self.batch_size, int) or self.batch_size == AUTO:
             return None
         return int(self.batch_size.removesuffix(TOKENS))
+
+    def _check_rate(self) -> None:
+        rate, share = self.learning_rate, self.warmup_share
+        if rate is not None:
+            require(0 < rate < 1e3, "learning-rate", rate, "more than 0, and less than 1,000")
+        if self.warmup_steps is not None:
+            require(self.warmup_steps >= 0, "warmup-steps", self.warmup_steps, "0 or more")
+        if share is not None:
+            require(0 <= share <= 1, "warmup-share", share, "between 0 and 1")
+        if self.warmup_steps is not None and share is not None:
+            raise ScicotError("--warmup-steps and --warmup-share: give one of the two")
 
     def _check_batches(self) -> None:
         size = self.batch_size
@@ -125,5 +186,6 @@ class TrainSettings:
         if self.patience is not None:
             require(self.patience >= 1, "patience", self.patience, "at least 1")
         one_of("select-by", self.select_by, SelectBy)
-        one_of("answer-as", self.answer_as, AnswerAs)
+        if self.answer_as is not None:
+            one_of("answer-as", self.answer_as, AnswerForm)
         one_of("prompt-format", self.prompt_format, PromptFormatName)

@@ -209,8 +209,8 @@ def make_format(name: str, model: Any, tokenizer: Any) -> PromptFormat:
     if name not in family.formats:
         able = " or ".join(family.formats)
         raise ScicotError(
-            f"--prompt-format {name}: {tokenizer.name_or_path} is an {family.name} model"
-            f" ({model.config.model_type}), which takes {able}"
+            f"--prompt-format {name}: not for {family.name} students"
+            f" ({model.config.model_type}), which take {able}"
         )
     return FORMATS[name](tokenizer, ends)
 

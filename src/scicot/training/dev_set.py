@@ -93,7 +93,7 @@ class DevSet:
         if FORMS[self._stage].writes_rationale:
             limit = self._settings.max_target_tokens
             rationales = write_rationale(student, self._stage, questions, limit)
-        scoring = self._settings.answer_as
+        scoring = self._settings.answer_form
         scores = choice_scores(student, self._stage, questions, rationales, scoring)
         right, loss = 0, 0.0
         for question, own in zip(questions, scores, strict=True):

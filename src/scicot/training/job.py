@@ -16,7 +16,7 @@ from scicot.outputs import STDOUT, locked, make_parent
 from scicot.reporting import LogReporter, Muted, Reporter
 from scicot.stages import Stage
 from scicot.students.runs import Manifest
-from scicot.training import hub_upload, trackers
+from scicot.training import answer_form, hub_upload, trackers
 from scicot.training.budget_matching import match_budget
 from scicot.training.data import Options, Reader
 from scicot.training.fitting import lora
@@ -130,6 +130,7 @@ def _train(
     if not place.name:
         raise ScicotError(f"-o {run}: name a directory for the run")
     _check(settings, stage)
+    settings = answer_form.fill(settings, student, stage)
     trackers.check(report_to)
     lora.check(settings.lora)
     if push_to_hub:
@@ -160,6 +161,7 @@ def _train(
             data,
             report_to=tuple(report_to),
         )
+        work = answer_form.decide(work, reporter)
         if equal_to:
             work = match_budget(equal_to, work, reporter)
         with ExitStack() as held:
@@ -196,7 +198,7 @@ def _check(settings: TrainSettings, stage: Stage) -> None:
         and stage is not Stage.MULTI_TASK,
         "--weights": bool(settings.weights) and stage is Stage.DIRECT,
         "--shuffle-choices": settings.shuffle_choices and rationale,
-        "--answer-as": settings.answer_as != "label" and rationale,
+        "--answer-as": settings.answer_as is not None and rationale,
         "--folds": settings.folds > 0 and not rationale,
         "--select-by accuracy": settings.select_by == "accuracy" and rationale,
         "--select-by rouge-l": settings.select_by == "rouge-l" and not rationale,

@@ -99,6 +99,7 @@ def train(work: TrainingSpec, prepared: Prepared, reporter: Reporter) -> Manifes
 
     settings, schedule, manifest = work.settings, prepared.schedule, work.manifest()
     _tell_cuts(work, schedule, reporter)
+    _tell_warmup(settings, schedule.steps, reporter)
     manifest.prompt_format = prepared.form.name
     manifest.packages, manifest.compute = _versions(), compute_settings(prepared.model, settings)
     processes.on_rank_zero(lambda: _begin(work, manifest, schedule))
@@ -162,6 +163,16 @@ def _set_ends(prepared: Prepared) -> None:
             eos_token_id=ends[0] if len(ends) == 1 else ends,
             pad_token_id=ends[0] if pad is None else pad,
             bos_token_id=prepared.model.config.bos_token_id,
+        )
+
+
+def _tell_warmup(settings: TrainSettings, steps: int, reporter: Reporter) -> None:
+    warmup = settings.warmup(steps)
+    if warmup > steps // 2:
+        peak = "is never reached" if warmup >= steps else "is reached late"
+        reporter.warn(
+            f"the warm-up takes {warmup} of {steps} steps, so the peak learning rate {peak};"
+            " give --warmup-share 0.06"
         )
 
 

@@ -41,7 +41,7 @@ def prepare(work: TrainingSpec, reporter: Reporter) -> Prepared:
             text
             for lesson in work.lessons
             for example in examples.examples_of(
-                lesson, work.stage, answer_as=work.settings.answer_as
+                lesson, work.stage, answer_as=work.settings.answer_form
             )
             for text in (_prompt(work, example.source), example.written)
         )

@@ -35,7 +35,7 @@ def fit(
     """Train `model` in place, from the last whole checkpoint on; its metrics, and the log.
 
     AdamW with beta2 = 0.98 (Vaswani et al. 2017, section 5.3) and gradients clipped to norm 1; the
-    learning rate rises linearly for `warmup_steps` and then falls linearly to 0. With dev rows the
+    learning rate rises linearly during the warm-up and then falls linearly to 0. With dev rows the
     model ends with the weights that did best there. Writes training_log.jsonl and checkpoints to
     the run directory.
     """
@@ -136,8 +136,8 @@ def _arguments(
         gradient_accumulation_steps=schedule.turns,
         train_sampling_strategy="sequential",  # the schedule is in order already
         remove_unused_columns=False,
-        learning_rate=settings.learning_rate,
-        warmup_steps=settings.warmup_steps,
+        learning_rate=settings.filled().learning_rate or 0.0,
+        warmup_steps=settings.warmup(schedule.steps),
         weight_decay=settings.weight_decay,
         optim="adamw_torch_fused",
         adam_beta2=0.98,

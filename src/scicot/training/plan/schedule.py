@@ -82,7 +82,8 @@ class Schedule:
         tokens = self.tokens_an_epoch
         self.layout = layout or Layout.grouped(settings, lessons, tokens)
         self.epoch_steps = self.layout.steps(lessons, tokens)
-        self.steps = settings.max_steps or max(1, round(settings.epochs * self.epoch_steps))
+        epochs = settings.filled().epochs or 0.0
+        self.steps = settings.max_steps or max(1, round(epochs * self.epoch_steps))
         self._epoch = lru_cache(maxsize=2)(self._new_epoch)
         if layout is None and settings.accumulate is None:
             first = self._epoch(0)
@@ -255,7 +256,7 @@ class Schedule:
         for draw, part in examples:
             dice = random.Random(f"{self._settings.seed}/{number * len(self._lessons) + draw}")
             lesson = self._lessons[epoch.places[draw]].shuffled(dice)
-            bare, answer_as = bool(epoch.bare[draw]), self._settings.answer_as
+            bare, answer_as = bool(epoch.bare[draw]), self._settings.answer_form
             read = examples_of(lesson, self._stage, answer_as=answer_as, drop_rationale=bare)
             made.append(read[part])
         limits = self._settings.max_source_tokens, self._settings.max_target_tokens
@@ -267,7 +268,7 @@ class Schedule:
         read = partial(
             examples_of,
             stage=self._stage,
-            answer_as=settings.answer_as,
+            answer_as=settings.answer_form,
             drop_rationale=drop_rationale,
         )
         encoded = partial(_encoded, read=read, form=self._form, limits=limits)
@@ -279,7 +280,7 @@ class Schedule:
             tokenizer,
             self._form.name,
             self._stage,
-            settings.answer_as,
+            settings.answer_form,
             drop_rationale,
             limits,
         )

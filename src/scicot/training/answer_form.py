@@ -1,0 +1,111 @@
+"""Fill in what depends on the student, and choose the form of its answers by a short trial on dev.
+
+Whether a student learns the label or the text of a choice better differs by set: of one pretrained
+student of 126 million weights, ScienceQA was answered right by text 68.0 %, by label 52.6 %,
+OpenBookQA by text 44.8 %, by label 46.0 %.
+"""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from scicot import processes
+from scicot.config import RECIPES, AnswerAs, TrainSettings
+from scicot.devices import release_memory
+from scicot.errors import ScicotError
+from scicot.models.families import CAUSAL, ENCODER_DECODER, family_of
+from scicot.reporting import Muted, Reporter
+from scicot.stages import Stage
+from scicot.students.runs import read_manifest
+from scicot.training.scratch import PREFIX, is_causal
+from scicot.training.setup import prepare
+from scicot.training.spec import TrainingSpec
+
+_SHARE = 10  # of the steps, one part of which is tried with each form
+_LEAST = 20  # steps
+
+
+def fill(settings: TrainSettings, student: str, stage: Stage) -> TrainSettings:
+    """The settings with what they leave open, as suits the student (config.RECIPES)."""
+    if student.startswith(PREFIX):
+        family, fresh = (CAUSAL if is_causal(student) else ENCODER_DECODER), True
+    else:
+        from scicot.models.pretrained import read_config
+
+        family = family_of(read_config(student, f"student {student}"))
+        fresh = _from_scratch(student)
+    settings = settings.filled(RECIPES[family.name, fresh])
+    return replace(settings, answer_as="label") if stage is Stage.RATIONALE else settings
+
+
+def _from_scratch(student: str) -> bool:
+    """Whether a run directory holds a student whose first weights were fresh."""
+    for _ in range(100):
+        manifest = read_manifest(student)
+        if manifest is None:
+            return False
+        student = manifest.student
+        if student.startswith(PREFIX):
+            return True
+    return False
+
+
+def decide(spec: TrainingSpec, reporter: Reporter) -> TrainingSpec:
+    """The spec with --answer-as auto decided: as the run that is there already was, else by a
+    trial on dev. ScicotError where there is no dev set to try it on."""
+    if spec.settings.answer_as != "auto":
+        return spec
+    if not spec.dev:
+        raise ScicotError(
+            "--answer-as auto: tries both forms on dev; give --dev or --dev-fraction, or say label"
+            " or text"
+        )
+    known = processes.on_rank_zero(lambda: _known(spec.run))
+    form = known or _tried(spec, reporter)
+    return replace(spec, settings=replace(spec.settings, answer_as=form))
+
+
+def _known(run: Path) -> AnswerAs | None:
+    for place in (run, *sorted(run.glob("seed-*"))):
+        manifest = read_manifest(place) if place.is_dir() else None
+        if manifest is not None:
+            return manifest.answer_as
+    return None
+
+
+def _tried(spec: TrainingSpec, reporter: Reporter) -> AnswerAs:
+    found: dict[AnswerAs, float] = {}
+    forms: tuple[AnswerAs, ...] = ("label", "text")
+    with reporter.task("trying labels and texts as answers", len(forms)) as task:
+        for form in forms:
+            found[form] = _accuracy(spec, form, reporter)
+            task.advance()
+    best = max(forms, key=lambda form: found[form])
+    told = ", ".join(f"{form} {100 * found[form]:.1f} %" for form in forms)
+    reporter.note(f"--answer-as auto: {best} (dev accuracy after a short trial: {told})")
+    return best
+
+
+def _accuracy(spec: TrainingSpec, form: AnswerAs, reporter: Reporter) -> float:
+    """The dev accuracy of a student that was trained a little to answer in a form."""
+    from scicot.training.fitting.trainer import fit
+
+    place = spec.run.with_name(f".{spec.run.name}.trial")
+    processes.on_rank_zero(lambda: shutil.rmtree(place, ignore_errors=True))
+    whole = replace(spec, run=place, settings=replace(spec.settings, answer_as=form), report_to=())
+    prepared = prepare(whole, Muted(reporter))
+    steps = max(_LEAST, prepared.schedule.steps // _SHARE)
+    short: dict[str, Any] = {"max_steps": steps, "eval_steps": steps, "patience": None}
+    trial = replace(whole, settings=replace(whole.settings, **short))
+    prepared = prepare(trial, Muted(reporter))
+    processes.on_rank_zero(lambda: place.mkdir(parents=True, exist_ok=True))
+    try:
+        metrics, _ = fit(prepared.model, prepared.form, prepared.schedule, trial, Muted(reporter))
+    finally:
+        processes.on_rank_zero(lambda: shutil.rmtree(place, ignore_errors=True))
+        del prepared
+        release_memory()
+    return float(metrics["dev_accuracy"])
