@@ -1,0 +1,84 @@
+"""Train, predict and evaluate by the command line on the device, and predict again on the CPU."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from benchmarks.device.figures import SMOKE, Figures, device
+
+_CLOSE = 1e-3  # that a probability may differ by between devices, in fp32
+STUDENTS = {"t5": "scratch:tiny", "causal": "scratch:tiny-causal"}
+
+
+def measure(figures: Figures) -> bool:
+    """Both families through both stages; whether the CPU gives the same answers in fp32."""
+    good = True
+    with tempfile.TemporaryDirectory() as folder:
+        place, size = Path(folder), ("60", "12") if SMOKE else ("600", "200")
+        _run(
+            str(Path(__file__).parents[2] / "examples" / "make_world.py"),
+            *("--out", place / "world", "--train", size[0], "--test", size[1], "--seed", 0),
+        )
+        _scicot(
+            *("generate-rationales", place / "world" / "train.jsonl", "-o", place / "taught.jsonl"),
+            *("--teacher", f"recorded:{place / 'world' / 'train_replies.jsonl'}"),
+        )
+        for name, student in STUDENTS.items():
+            found = _both_stages(place, name, student)
+            figures.add(**{name: found})
+            good = good and not found["different_answers"] and found["farthest"] < _CLOSE
+    return good
+
+
+def _both_stages(place: Path, name: str, student: str) -> dict[str, Any]:
+    on, steps = device().type, 4 if SMOKE else 200
+    runs = {stage: place / name / stage for stage in ("rationale", "answer")}
+    common = ("--student", student, "--max-steps", steps, "--learning-rate", "2e-3", "--device", on)
+    start = time.perf_counter()
+    for stage, run in runs.items():
+        _scicot(f"train-{stage}", place / "taught.jsonl", "-o", run, *common)
+    trained = time.perf_counter() - start
+    outs, seconds = {}, {}
+    for where in dict.fromkeys((on, "cpu")):
+        outs[where] = place / name / f"{where}.jsonl"
+        start = time.perf_counter()
+        _scicot(
+            *("predict", place / "world" / "test.jsonl", "-o", outs[where], "--device", where),
+            *("--rationale-model", runs["rationale"], "--answer-model", runs["answer"]),
+            *("--precision", "fp32", "--max-new-tokens", 64),
+        )
+        seconds[where] = round(time.perf_counter() - start, 1)
+    verdict = json.loads(_scicot("evaluate", *outs.values(), "--json"))
+    rows = [[json.loads(line) for line in out.open()] for out in outs.values()]
+    pairs = list(zip(rows[0], rows[-1], strict=True))
+    return {
+        "device": on,
+        "train_seconds": round(trained, 1),
+        "predict_seconds": seconds,
+        "accuracy": verdict["systems"][0]["accuracy"],
+        "questions": len(pairs),
+        "different_rationales": sum(a["rationales"] != b["rationales"] for a, b in pairs),
+        "different_answers": sum(a["prediction"] != b["prediction"] for a, b in pairs),
+        "farthest": max(
+            abs(a["scores"][label] - b["scores"][label]) for a, b in pairs for label in a["scores"]
+        ),
+    }
+
+
+def _scicot(*arguments: object) -> str:
+    return _run("-m", "scicot_cli", *arguments)
+
+
+def _run(*arguments: object) -> str:
+    done = subprocess.run(
+        [sys.executable, *map(str, arguments)], capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        sys.exit(f"{' '.join(map(str, arguments))}: exit {done.returncode}\n{done.stderr}")
+    return done.stdout

@@ -1,0 +1,116 @@
+"""The figures of a section, on disk as soon as they are known; and what they are measured on."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import time
+from pathlib import Path
+from typing import Any
+
+SMOKE = bool(os.environ.get("SMOKE"))  # tiny sizes, to try the script itself
+
+
+class Figures:
+    """A JSON object in a file, which is rewritten with each addition."""
+
+    def __init__(self, file: Path, section: str) -> None:
+        self._file = file
+        self._began = time.monotonic()
+        self._found: dict[str, Any] = {"section": section, "smoke": SMOKE, **machine()}
+        self.add()
+
+    def add(self, **figures: Any) -> None:
+        """Add figures, and the seconds that have passed."""
+        self._found |= {**figures, "seconds": round(time.monotonic() - self._began, 1)}
+        self._file.write_text(json.dumps(self._found, indent=1) + "\n")
+        if figures:
+            print(json.dumps(figures), flush=True)
+
+
+def machine() -> dict[str, Any]:
+    """What is measured on, and with."""
+    import torch
+    import transformers
+
+    cuda = torch.cuda.is_available()
+    return {
+        "device": torch.cuda.get_device_name(0) if cuda else platform.processor() or "cpu",
+        "cuda": cuda,
+        "torch": torch.__version__,
+        "transformers": transformers.__version__,
+        "python": platform.python_version(),
+    }
+
+
+def device() -> Any:
+    """The first GPU, else the CPU."""
+    import torch
+
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def peak(dtype: Any) -> float:
+    """FLOP/s of a large matrix product on the device."""
+    import torch
+
+    size, where = (512 if SMOKE else 8192 if torch.cuda.is_available() else 2048), device()
+    one = torch.randn(size, size, device=where).to(dtype)
+    best = 0.0
+    for _ in range(5):
+        settle()
+        start = time.perf_counter()
+        for _ in range(4):
+            one @ one
+        settle()
+        best = max(best, 4 * 2 * size**3 / (time.perf_counter() - start))
+    return best
+
+
+def settle() -> None:
+    """Wait for the GPU."""
+    import torch
+
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+
+
+def flan_t5_base() -> Any:
+    """flan-t5-base's shape (248 million weights) with random weights."""
+    from transformers import T5Config, T5ForConditionalGeneration
+
+    shape: dict[str, Any] = {
+        "d_model": 768,
+        "d_kv": 64,
+        "d_ff": 2048,
+        "num_layers": 12,
+        "num_heads": 12,
+    }
+    if SMOKE:
+        shape = {"d_model": 64, "d_kv": 16, "d_ff": 128, "num_layers": 2, "num_heads": 4}
+    config = T5Config(  # type: ignore[call-arg]
+        **shape, vocab_size=1024 if SMOKE else 32128, feed_forward_proj="gated-gelu",
+        tie_word_embeddings=False, decoder_start_token_id=0,
+    )  # fmt: skip
+    return T5ForConditionalGeneration(config)
+
+
+def gemma() -> Any:
+    """The shape of Gemma 3 270M with a vocabulary of 40,410 tokens (126 million weights), with
+    random weights."""
+    from transformers import Gemma3ForCausalLM, Gemma3TextConfig
+
+    shape: dict[str, Any] = {
+        "hidden_size": 640, "intermediate_size": 2048, "num_hidden_layers": 18,
+        "num_attention_heads": 4, "num_key_value_heads": 1, "head_dim": 256, "sliding_window": 512,
+        "vocab_size": 40_410,
+    }  # fmt: skip
+    if SMOKE:
+        shape |= {"hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2}
+        shape |= {"num_attention_heads": 2, "head_dim": 32, "vocab_size": 1024}
+    config = Gemma3TextConfig(**shape, pad_token_id=0, eos_token_id=1, bos_token_id=2)
+    return Gemma3ForCausalLM(config)
+
+
+MODELS = {"flan-t5-base": flan_t5_base, "gemma": gemma}

@@ -1,0 +1,102 @@
+"""Tokens a second of prediction, beside transformers' `generate`."""
+
+from __future__ import annotations
+
+import random
+import time
+from typing import Any
+
+from benchmarks.device.figures import MODELS, SMOKE, Figures, device, peak, settle
+
+SOURCE, WRITTEN = (16, 8) if SMOKE else (96, 64)  # tokens
+SIZES = (4,) if SMOKE else (256, 1024)  # sequences at a time
+REFERENCE = 4 if SMOKE else 64
+
+
+def measure(figures: Figures) -> bool:
+    """Both families, in bf16: generating texts, and scoring four choices of four tokens."""
+    import torch
+
+    from scicot.decoding.engine import Decoding
+
+    bf16 = peak(torch.bfloat16)
+    figures.add(peak_bf16_tflops=round(bf16 / 1e12, 2), source_tokens=SOURCE, tokens=WRITTEN)
+    for name, build in MODELS.items():
+        torch.manual_seed(0)
+        model = build().eval().to(device())
+        weights = sum(own.numel() for own in model.parameters())
+        found: dict[str, Any] = {"weights": weights, "generate": _reference(model)}
+        figures.add(**{name: found})
+        for size in SIZES:
+            engine: Any = _engine(model, size)
+            rows = _sources(size, model.config.vocab_size)
+            draws = [[None]] * size
+            engine.generate(rows, draws, Decoding(WRITTEN))  # compiles, captures
+            start = time.perf_counter()
+            texts = engine.generate(rows, draws, Decoding(WRITTEN))
+            seconds = time.perf_counter() - start
+            tokens = sum(len(text) for (text,) in texts)
+            targets = [[row[n : n + 4] for n in range(4)] for row in rows]
+            engine.score(rows, targets)
+            start = time.perf_counter()
+            engine.score(rows, targets)
+            settle()
+            scored = size * (SOURCE + 16) / (time.perf_counter() - start)
+            found[f"scicot, {size} at a time"] = {
+                "engine": type(engine).__name__,
+                "tokens_per_second": round(tokens / seconds),
+                "scored_tokens_per_second": round(scored),
+                "share_of_peak": round(2 * weights * tokens / seconds / bf16, 4),
+            }
+            figures.add(**{name: found})
+            del engine
+        del model
+    return True
+
+
+def _engine(model: Any, size: int) -> Any:
+    """The engine that `predict` takes for the model, in bf16 on a GPU."""
+    import copy
+
+    import torch
+
+    from scicot.decoding.engine_spec import EngineRequest, candidate_engines
+
+    (spec, *_) = candidate_engines(model.config.model_type, 10**9, EngineRequest(samples=True))
+    dtype = torch.bfloat16 if device().type == "cuda" else torch.float32
+    if spec.engine == "torch":
+        from scicot.decoding.native_engine import NativeEngine
+
+        return NativeEngine(model, dtype, batch_size=size)
+    from scicot.decoding.transformers_engine import TransformersEngine
+    from scicot.models.mixed_precision import to_mixed_bf16
+
+    own = to_mixed_bf16(copy.deepcopy(model)) if dtype is torch.bfloat16 else model
+    return TransformersEngine(own, batch_size=size, batch_tokens=2**20)
+
+
+def _reference(model: Any) -> dict[str, Any]:
+    """transformers' own `generate`, all in bf16."""
+    import copy
+
+    import torch
+
+    half = copy.deepcopy(model).to(torch.bfloat16) if device().type == "cuda" else model
+    rows = torch.tensor(_sources(REFERENCE, model.config.vocab_size), device=device())
+    options: dict[str, Any] = {
+        "max_new_tokens": WRITTEN, "min_new_tokens": WRITTEN, "do_sample": False,
+        "disable_compile": True, "pad_token_id": 0,
+    }  # fmt: skip
+    with torch.inference_mode():
+        half.generate(rows, attention_mask=torch.ones_like(rows), **options)
+        settle()
+        start = time.perf_counter()
+        half.generate(rows, attention_mask=torch.ones_like(rows), **options)
+        settle()
+    rate = REFERENCE * WRITTEN / (time.perf_counter() - start)
+    return {"at_a_time": REFERENCE, "tokens_per_second": round(rate)}
+
+
+def _sources(count: int, vocabulary: int) -> list[list[int]]:
+    draw = random.Random(0)
+    return [[draw.randrange(3, vocabulary) for _ in range(SOURCE)] for _ in range(count)]

@@ -1,0 +1,27 @@
+"""The tests that need a GPU."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from benchmarks.device.figures import Figures
+
+_NONE_COLLECTED = 5  # pytest's exit code
+
+
+def measure(figures: Figures) -> bool:
+    """Run them; whether they passed. Without a GPU they are skipped."""
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-m", "cuda", "-p", "no:cacheprovider", "tests"],
+        cwd=Path(__file__).parents[2],
+        env={**os.environ, "SCICOT_TEST_GPU": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    lines = done.stdout.strip().splitlines()
+    figures.add(summary=lines[-1:], output=lines[-40:])
+    return done.returncode in (0, _NONE_COLLECTED)

@@ -1,0 +1,42 @@
+"""The script for machines with a GPU, at smoke size on this CPU."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import REPOSITORY
+
+SCRIPT = REPOSITORY / "benchmarks" / "device.sh"
+
+
+def device(out: Path, *sections: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["bash", str(SCRIPT), str(out), *sections],
+        env={**os.environ, "SMOKE": "1", "PYTHON": sys.executable},
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("section", ["commands", "predict", "train"])
+def test_a_section_leaves_its_figures(tmp_path: Path, section: str) -> None:
+    done = device(tmp_path, section)
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = json.loads((tmp_path / f"{section}.json").read_text())
+    assert (found["finished"], found["passed"], found["smoke"]) == (True, True, True)
+    if section == "commands":
+        assert found["t5"]["different_answers"] == found["causal"]["different_answers"] == 0
+    else:
+        assert found["gemma"]
+        assert found["flan-t5-base"]
+
+
+def test_an_unknown_section_is_refused(tmp_path: Path) -> None:
+    done = device(tmp_path, "nosuch")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "no section nosuch; there is tests commands predict train" in done.stderr
