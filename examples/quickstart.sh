@@ -3,6 +3,7 @@
 #
 #   bash examples/quickstart.sh            with scicot installed; or: make quickstart
 #   SEED=1 OUT=my/folder bash ...          another world, other students, another place
+#   STUDENT=scratch:tiny-causal bash ...   decoder-only students
 #
 # Stopped half-way, the same command goes on: each step below knows what it has done.
 set -euo pipefail
@@ -12,11 +13,12 @@ OUT=${OUT:-quickstart/seed-$SEED}
 STEPS=${STEPS:-1000}     # optimizer steps of each of the three students
 TRAIN=${TRAIN:-4000}     # training questions
 TEST=${TEST:-320}        # test questions, about facts that no training question asks
+STUDENT=${STUDENT:-scratch:tiny}
 PYTHON=${PYTHON:-python3}
 HERE=$(cd "$(dirname "$0")" && pwd)
 WORLD=$OUT/world
 
-student=(--student scratch:tiny --max-steps "$STEPS" --learning-rate 2e-3 --seed "$SEED")
+student=(--student "$STUDENT" --max-steps "$STEPS" --learning-rate 2e-3 --seed "$SEED")
 
 step() { printf '\n\033[1m%s\033[0m\n' "$*" >&2; }
 
