@@ -249,3 +249,22 @@ def test_a_model_answers_without_training(runs: Trained, tmp_path: Path, scicot:
     missing = scicot("predict", runs.rows, "--answer-model", "hf:./nowhere", "-o", tmp_path / "x")
     assert (missing.code, missing.stderr.count("\n")) == (1, 1)
     assert "hf:./nowhere: there is no such directory" in missing.stderr
+
+
+def test_the_licence_of_the_base_model_is_in_the_card(runs: Trained, tmp_path: Path) -> None:
+    import shutil
+
+    base = tmp_path / "base"
+    shutil.copytree(runs.direct, base)
+    for licence, wanted in (
+        ("license: apache-2.0", "license: apache-2.0"),
+        ("license: other\nlicense_name: my-terms", 'license: other\nlicense_name: "my-terms"'),
+        ("tags: [x]", ""),
+    ):
+        (base / "README.md").write_text(f"---\n{licence}\n---\n\n# A model\n")
+        settings = replace(TINY, max_steps=1)
+        run = tmp_path / f"run-{len(list(tmp_path.iterdir()))}"
+        train_answer(runs.rows, run, student=str(base), method="direct", settings=settings)
+        head = (run / "README.md").read_text().split("---")[1]
+        assert wanted in head
+        assert ("license" in head) == bool(wanted)

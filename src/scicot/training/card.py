@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from scicot import jsonl
+from scicot.models.licence import licence_of
 from scicot.stages import FORMS
 from scicot.students.runs import Manifest
+from scicot.training.scratch import PREFIX
+
+# Names that the Hub knows; others are given as "other" with their name.
+_KNOWN_LICENCES = (
+    *("apache-2.0", "mit", "gemma", "llama2", "llama3", "llama3.1", "llama3.2", "bsd-3-clause"),
+    *("cc-by-4.0", "cc-by-sa-4.0", "cc-by-nc-4.0", "openrail", "gpl-3.0", "cc0-1.0"),
+)
 
 _LIMITS = """\
 It knows what its training rows taught it. A rationale it writes can be fluent and wrong, and says
@@ -32,11 +41,15 @@ def write_card(manifest: Manifest, run: Path) -> None:
         f"- {row.get('split', 'train')}: `{row['file']}` (sha256 `{row['sha256'] or 'not kept'}`)"
         for row in manifest.data
     ]
+    base, licence = None, None
+    if not manifest.student.startswith(PREFIX):
+        base, licence = manifest.student, licence_of(manifest.student)
     parts = [
         f"# {run.name}",
         f"{seeds if manifest.seeds else ''}A student of scicot {manifest.scicot} that"
         f" {form.does}.\n"
-        f"{lack}It was trained from `{manifest.student}`.",
+        f"{lack}It was trained from `{manifest.student}`"
+        + (f", whose licence ({licence}) applies to it too." if licence else "."),
         f"Input and output: `{form.reads}` -> {form.writes.replace('label', answer)}.",
         reading if form.answers else "",
         "## Data",
@@ -49,9 +62,23 @@ def write_card(manifest: Manifest, run: Path) -> None:
         "## Limits",
         _LIMITS,
     ]
-    head = (
-        "---\nlibrary_name: transformers\npipeline_tag: text-generation\n"
-        "tags: [scicot, chain-of-thought, distillation]\n---\n\n"
+    head = "\n".join(
+        [
+            "---",
+            "library_name: transformers",
+            "pipeline_tag: text-generation",
+            *([f"base_model: {base}"] if base and not Path(base).exists() else []),
+            *([f"license: {licence}"] if licence in _KNOWN_LICENCES else []),
+            *(
+                ["license: other", f"license_name: {json.dumps(licence)}"]
+                if licence and licence not in _KNOWN_LICENCES
+                else []
+            ),
+            "tags: [scicot, chain-of-thought, distillation]",
+            "---",
+            "",
+            "",
+        ]
     )
     jsonl.write_text(run / "README.md", head + "\n\n".join(filter(None, parts)) + "\n")
 

@@ -1,0 +1,45 @@
+"""Find the licence of a model, so that a student trained from it can say so."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import yaml
+
+from scicot.sources.hub import hub_answers
+
+_HEAD = re.compile(r"\A---\s*\n(.*?)\n---\s*$", re.S | re.M)
+
+
+def licence_of(name: str) -> str | None:
+    """The licence that the model card of a directory or Hub id names, such as "apache-2.0"; None
+    where there is no card, or it names none."""
+    card = Path(name) / "README.md"
+    if not Path(name).is_dir():
+        found = _card_from_hub(name)
+        if found is None:
+            return None
+        card = found
+    try:
+        head = _HEAD.search(card.read_text(errors="replace"))
+        told = yaml.safe_load(head[1]) if head else None
+    except (OSError, yaml.YAMLError):
+        return None
+    if not isinstance(told, dict):
+        return None
+    licence = told.get("license")
+    if licence == "other":  # a licence of the model's own, whose name stands beside
+        licence = told.get("license_name") or licence
+    return str(licence) if isinstance(licence, str) and licence else None
+
+
+def _card_from_hub(name: str) -> Path | None:
+    """The model card of a Hub id, from the cache where the Hub cannot be reached."""
+    from huggingface_hub import hf_hub_download
+
+    try:
+        here = not hub_answers(name)
+        return Path(hf_hub_download(name, "README.md", local_files_only=here))
+    except Exception:  # noqa: BLE001  (of the Hub's client; a card is no reason to fail)
+        return None
