@@ -50,6 +50,7 @@ def train_rationale(
     gradient_checkpointing: own.GradientCheckpointing = TrainSettings.gradient_checkpointing,
     compile: own.Compile = TrainSettings.compile,  # noqa: A002  (the option's own name)
     lora: own.Lora = TrainSettings.lora,
+    quantization: own.Quantization = TrainSettings.quantization,
     checkpoint_minutes: own.CheckpointMinutes = TrainSettings.checkpoint_minutes,
     jobs: own.Jobs = TrainSettings.jobs,
     report_to: own.ReportTo = [],  # noqa: B006

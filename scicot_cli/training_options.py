@@ -96,6 +96,14 @@ Lora = Annotated[
         show_default=False,
     ),
 ]
+Quantization = Annotated[
+    config.Quantization,
+    typer.Option(
+        "--quantization",
+        help="nf4: hold the weights that --lora stands beside in four bits (QLoRA), for students of"
+        " some billion weights on one GPU; needs scicot[qlora].",
+    ),
+]
 CheckpointMinutes = Annotated[
     float,
     typer.Option("--checkpoint-minutes", help="Minutes between two checkpoints."),

@@ -268,3 +268,44 @@ def test_the_licence_of_the_base_model_is_in_the_card(runs: Trained, tmp_path: P
         head = (run / "README.md").read_text().split("---")[1]
         assert wanted in head
         assert ("license" in head) == bool(wanted)
+
+
+def test_adapters_beside_weights_in_four_bits(runs: Trained, tmp_path: Path, scicot: Any) -> None:
+    """They learn, on what dev chooses, and end in an ordinary run of whole weights."""
+    pytest.importorskip("bitsandbytes")
+    from safetensors.torch import load_file
+    from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
+
+    base, tokenizer = tmp_path / "base", AutoTokenizer.from_pretrained(runs.direct)
+    config = LlamaConfig(  # in blocks of 64, as bitsandbytes has it on a CPU
+        hidden_size=128, intermediate_size=256, num_hidden_layers=2, num_attention_heads=2,
+        vocab_size=len(tokenizer), eos_token_id=tokenizer.eos_token_id, bos_token_id=None,
+    )  # fmt: skip
+    torch.manual_seed(0)
+    LlamaForCausalLM(config).save_pretrained(base)
+    tokenizer.save_pretrained(base)
+
+    settings = replace(
+        TINY, lora=4, quantization="nf4", dev_fraction=0.2, fold_by="meta.metal", max_steps=12,
+        learning_rate=1e-2, eval_steps=4,
+    )  # fmt: skip
+    run = tmp_path / "run"
+    manifest = train_answer(runs.rows, run, student=str(base), method="direct", settings=settings)
+    before, after = (load_file(own / "model.safetensors") for own in (base, run))
+    assert before.keys() == after.keys()
+    changed = {name for name in before if not torch.equal(before[name], after[name])}
+    if manifest.metrics["best_step"]:
+        assert any("q_proj" in name for name in changed)
+    assert all("proj" in name for name in changed)
+    assert manifest.metrics["weights"] == sum(own.numel() for own in after.values())
+    predict(runs.rows, tmp_path / "p.jsonl", answer_model=run, settings=CPU)
+    fresh = scicot(
+        "train-answer", runs.rows, "-o", tmp_path / "x", "--student", "scratch:tiny-causal",
+        "--quantization", "nf4", "--lora", 4,
+    )  # fmt: skip
+    assert (fresh.code, fresh.stderr.count("\n")) == (1, 1)
+    bare = scicot(
+        "train-answer", runs.rows, "-o", tmp_path / "x", "--student", base,
+        "--quantization", "nf4",
+    )  # fmt: skip
+    assert "--quantization: quantised weights do not learn; give --lora" in bare.stderr

@@ -16,6 +16,7 @@ SelectBy = Literal["auto", "accuracy", "loss", "rouge-l"]
 Method = Literal["two-stage", "direct", "one-sequence", "multi-task"]
 Tracker = Literal["tensorboard", "wandb", "trackio"]
 
+Quantization = Literal["none", "nf4"]
 PromptFormatName = Literal["auto", "plain", "chat"]
 
 AUTO, TOKENS = "auto", "tokens"
@@ -80,6 +81,7 @@ class TrainSettings:
     gradient_checkpointing: bool = False  # less memory, a third more time
     compile: bool = False  # torch.compile
     lora: int = 0  # the rank of low-rank adapters, trained in place of all weights; 0: none
+    quantization: Quantization = "none"  # of the weights that adapters stand beside
     checkpoint_minutes: float = 5.0  # how much work a crash may cost
     jobs: int | None = None  # students trained side by side; as many as the device has room for
 
@@ -165,6 +167,9 @@ class TrainSettings:
             require(self.accumulate >= 1, "accumulate", self.accumulate, "at least 1")
         one_of("attention", self.attention, Attention)
         require(0 <= self.lora <= 4096, "lora", self.lora, "the rank of the adapters, or 0")
+        one_of("quantization", self.quantization, Quantization)
+        if self.quantization != "none" and not self.lora:
+            raise ScicotError("--quantization: quantised weights do not learn; give --lora as well")
         minutes = self.checkpoint_minutes
         require(minutes > 0, "checkpoint-minutes", minutes, "more than 0")
         if self.jobs is not None:

@@ -17,11 +17,12 @@ from scicot.text import error_line
 _PICKLED = ("*.bin", "*.pt", "*.pth", "*.ckpt")
 
 
-def load(loader: Any, name: str, *, what: str, dtype: Any) -> tuple[Any, Any]:
+def load(loader: Any, name: str, *, what: str, dtype: Any, **more: Any) -> tuple[Any, Any]:
     """(model, tokenizer) of a directory or Hub id, by an AutoModel class of transformers.
 
     Where transformers has the architecture itself, its own code is used, whatever the config names
-    beside it. `what` begins the message of the ScicotError that says why a model cannot be loaded.
+    beside it. `what` begins the message of the ScicotError that says why a model cannot be loaded;
+    `more` goes to the model's `from_pretrained`.
     """
     from safetensors import SafetensorError
     from transformers import AutoTokenizer
@@ -31,7 +32,7 @@ def load(loader: Any, name: str, *, what: str, dtype: Any) -> tuple[Any, Any]:
     common: dict[str, Any] = {"local_files_only": here, "trust_remote_code": False}
     try:
         tokenizer = AutoTokenizer.from_pretrained(name, **common)
-        model = loader.from_pretrained(name, dtype=dtype, use_safetensors=True, **common)
+        model = loader.from_pretrained(name, dtype=dtype, use_safetensors=True, **common, **more)
     except (
         OSError, ValueError, KeyError, TypeError, AttributeError, ImportError, RuntimeError,
         RecursionError, SafetensorError,
@@ -42,9 +43,10 @@ def load(loader: Any, name: str, *, what: str, dtype: Any) -> tuple[Any, Any]:
     return model, tokenizer
 
 
-def load_pretrained(name: str) -> tuple[Any, Any]:
+def load_pretrained(name: str, *, nf4_on: Any = None) -> tuple[Any, Any]:
     """(model, tokenizer) of a student: a local directory or a Hub id.
 
+    With `nf4_on`, a torch.device, the weights of its linear layers are held there in four bits.
     Raises ScicotError that says what is wrong.
     """
     import torch
@@ -59,8 +61,27 @@ def load_pretrained(name: str) -> tuple[Any, Any]:
         raise ScicotError(f"{what}: {problem}")
     loader = getattr(transformers, family_of(config).auto_class)
     # fp32 whatever the file holds: AdamW's steps vanish in bf16 weights, and fp16 overflows.
-    model, tokenizer = load(loader, name, what=what, dtype=torch.float32)
-    return model, tokenizer
+    more = {} if nf4_on is None else {**_nf4(), "device_map": {"": nf4_on}}
+    return load(loader, name, what=what, dtype=torch.float32, **more)
+
+
+def _nf4() -> dict[str, Any]:
+    """QLoRA's settings: normal floats, their scales quantised as well, products in bf16."""
+    import torch
+    from transformers import BitsAndBytesConfig
+
+    settings = BitsAndBytesConfig(  # type: ignore[no-untyped-call]
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=torch.bfloat16,
+    )
+    return {"quantization_config": settings}
+
+
+def is_quantized(model: Any) -> bool:
+    """Whether a model's weights are held in fewer bits than they learn in."""
+    return bool(getattr(model, "is_quantized", False) or getattr(model, "is_loaded_in_4bit", False))
 
 
 def local_directory(name: str, what: str) -> Path:

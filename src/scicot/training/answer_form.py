@@ -103,7 +103,9 @@ def _accuracy(spec: TrainingSpec, form: AnswerAs, reporter: Reporter) -> float:
     prepared = prepare(trial, Muted(reporter))
     processes.on_rank_zero(lambda: place.mkdir(parents=True, exist_ok=True))
     try:
-        metrics, _ = fit(prepared.model, prepared.form, prepared.schedule, trial, Muted(reporter))
+        _, metrics, _ = fit(
+            prepared.model, prepared.form, prepared.schedule, trial, Muted(reporter)
+        )
     finally:
         processes.on_rank_zero(lambda: shutil.rmtree(place, ignore_errors=True))
         del prepared

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from scicot import processes
+from scicot.models.pretrained import is_quantized
 from scicot.models.prompt_format import PromptFormat
 from scicot.students.runs import CHECKPOINTS
 from scicot.training.dev_set import DevSet
@@ -40,7 +41,7 @@ class Selection:
         if before is None or self._dev.better(metrics, before):
             file = self._file(step)
             file.parent.mkdir(exist_ok=True)
-            torch.save(model.state_dict(), file.with_suffix(".new"))
+            torch.save(_learnt(model), file.with_suffix(".new"))
             os.replace(file.with_suffix(".new"), file)
         return metrics
 
@@ -78,9 +79,18 @@ class Selection:
             return {}
         if best["step"] != step:
             weights = torch.load(self._file(best["step"]), map_location="cpu", weights_only=True)
-            model.load_state_dict(weights)
+            model.load_state_dict(weights, strict=not is_quantized(model))
         figures = {name: value for name, value in best.items() if name.startswith("dev_")}
         return {**figures, "best_step": best["step"]}
 
     def _file(self, step: int) -> Path:
         return self._run / CHECKPOINTS / f"best-{step}.pt"
+
+
+def _learnt(model: Any) -> dict[str, Any]:
+    """The weights that training changes: all, or those beside quantised ones."""
+    state: dict[str, Any] = model.state_dict()
+    if not is_quantized(model):
+        return state
+    learning = {name for name, weight in model.named_parameters() if weight.requires_grad}
+    return {name: weight for name, weight in state.items() if name in learning}

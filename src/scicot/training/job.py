@@ -132,7 +132,7 @@ def _train(
     _check(settings, stage)
     settings = answer_form.fill(settings, student, stage)
     trackers.check(report_to)
-    lora.check(settings.lora)
+    lora.check(settings, student)
     if push_to_hub:
         hub_upload.check_push(push_to_hub)
     files = [files] if isinstance(files, str | os.PathLike) else files

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import shutil
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -105,7 +105,8 @@ def train(work: TrainingSpec, prepared: Prepared, reporter: Reporter) -> Manifes
     processes.on_rank_zero(lambda: _begin(work, manifest, schedule))
     # To the end: a student that is trained but not saved would be trained again.
     with reporter.stops_deferred():
-        metrics, log = fit(prepared.model, prepared.form, schedule, work, reporter)
+        student, metrics, log = fit(prepared.model, prepared.form, schedule, work, reporter)
+        prepared = replace(prepared, model=student)
         manifest = processes.on_rank_zero(lambda: _save(work, prepared, manifest, metrics, log))
     release_memory()
     return manifest

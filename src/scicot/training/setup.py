@@ -8,6 +8,7 @@ from typing import Any
 
 from scicot import processes
 from scicot.config import AUTO, TrainSettings
+from scicot.devices import resolve_device
 from scicot.models.families import family_of
 from scicot.models.prompt_format import PromptFormat, make_format, plain_prompt
 from scicot.reporting import Reporter
@@ -51,7 +52,9 @@ def prepare(work: TrainingSpec, reporter: Reporter) -> Prepared:
     else:
         from scicot.models.pretrained import load_pretrained
 
-        model, tokenizer = load_pretrained(work.student)
+        nf4 = work.settings.quantization == "nf4"
+        device = resolve_device(work.settings.device) if nf4 else None
+        model, tokenizer = load_pretrained(work.student, nf4_on=device)
     form = make_format(work.settings.prompt_format, model, tokenizer)
     begun = processes.on_rank_zero(lambda: _begun(work.run))
     with reporter.task("tokenising"):

@@ -31,8 +31,8 @@ from scicot.training.spec import TrainingSpec
 
 def fit(
     model: Any, form: PromptFormat, schedule: Schedule, spec: TrainingSpec, reporter: Reporter
-) -> tuple[dict[str, Any], Log]:
-    """Train `model` in place, from the last whole checkpoint on; its metrics, and the log.
+) -> tuple[Any, dict[str, Any], Log]:
+    """Train `model` from the last whole checkpoint on; the student, its metrics, and the log.
 
     AdamW with beta2 = 0.98 (Vaswani et al. 2017, section 5.3) and gradients clipped to norm 1; the
     learning rate rises linearly during the warm-up and then falls linearly to 0. With dev rows the
@@ -77,9 +77,9 @@ def fit(
     if selection:
         processes.wait()  # for the best weights to be on the disk
         metrics |= selection.restore(model, log, steps)
-    lora.merge(trainer.model)
-    metrics["weights"] = weights_of(model)
-    return metrics, log
+    student = lora.merged(trainer.model, model, spec.student, settings.lora)
+    metrics["weights"] = weights_of(student)
+    return student, metrics, log
 
 
 def make_trainer(
