@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import sys
@@ -44,6 +45,7 @@ def reporter(*, quiet: bool = False, verbose: bool = False) -> Reporter:
         os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")
         os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
         warnings.simplefilter("ignore")
+        logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # warns as it is imported
     return _ConsoleReporter(quiet) if rank() == 0 else _Follower(quiet=True)
 
 
