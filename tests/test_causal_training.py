@@ -221,12 +221,12 @@ def test_a_warm_up_longer_than_the_training_is_told(runs: Trained, tmp_path: Pat
     from conftest import Recorder
 
     recorder = Recorder()
-    settings = replace(TINY, warmup_steps=None)
+    settings = replace(TINY, warmup_steps=None, max_steps=24)
     train_answer(
         runs.rows, tmp_path / "run", student="scratch:tiny-causal", method="direct",
         settings=settings, reporter=recorder,
     )  # fmt: skip
-    assert any("warm-up takes 100 of 4 steps" in own for own in recorder.warnings)
+    assert any("warm-up takes 100 of 24 steps" in own for own in recorder.warnings)
 
 
 def test_a_model_answers_without_training(runs: Trained, tmp_path: Path, scicot: Any) -> None:

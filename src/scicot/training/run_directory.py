@@ -167,9 +167,12 @@ def _set_ends(prepared: Prepared) -> None:
         )
 
 
+_TRIAL = 20  # steps: a training of fewer only tries whether everything works
+
+
 def _tell_warmup(settings: TrainSettings, steps: int, reporter: Reporter) -> None:
     warmup = settings.warmup(steps)
-    if warmup > steps // 2:
+    if warmup > steps // 2 and steps >= _TRIAL:
         peak = "is never reached" if warmup >= steps else "is reached late"
         reporter.warn(
             f"the warm-up takes {warmup} of {steps} steps, so the peak learning rate {peak};"

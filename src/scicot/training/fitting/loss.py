@@ -62,23 +62,25 @@ class TargetLoss:
 
 
 def _ends_in_head(model: Any, head: Any) -> bool:
-    """Whether a model's logits are what its output layer returns: not scaled or capped behind it.
+    """Whether a model returns what its output layer does: no scale, cap or bias comes behind it.
 
-    Tried with two tokens, since models differ; without gradients, in a few milliseconds.
+    Tried on three tokens, with an output layer that returns a single number.
     """
-    found: list[Tensor] = []
-    hook = head.register_forward_hook(lambda *call: found.append(call[2].clone()))
+    number = torch.tensor(0.7321, device=model.device)
     training = model.training
     model.eval()
+    head.forward = lambda hidden: number  # noqa: ARG005
     try:
-        ids = torch.arange(1, 4, device=model.device)[None]  # not padding alone, which may be zeros
+        ids = torch.arange(1, 4, device=model.device)[None]
         with torch.no_grad():
             extra = family_of(model.config).decoder_inputs(model, ids)
             logits = model(input_ids=ids, **extra, use_cache=False).logits
+    except (RuntimeError, IndexError, TypeError):  # what comes behind it takes no single number
+        return False
     finally:
-        hook.remove()
+        del head.forward
         model.train(training)
-    return len(found) == 1 and found[0].shape == logits.shape and bool((found[0] == logits).all())
+    return logits.shape == number.shape and bool(logits == number)
 
 
 class _Summed(torch.autograd.Function):
