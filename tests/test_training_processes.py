@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +24,22 @@ TWO = ("-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2")
 STUDENT = ("--student", "scratch:small", "--device", "cpu", "--precision", "fp32")
 
 
-def command(*arguments: Any) -> subprocess.Popen[str]:
+@pytest.fixture(scope="module", autouse=True)
+def forked(preloaded: str) -> Iterator[None]:
+    """Start `-m scicot_cli` from a process that has loaded what it needs (preloaded.py)."""
+    STARTS[TRAIN[:2]] = (f"{preloaded}/scicot",)
+    yield
+    del STARTS[TRAIN[:2]]
+
+
+STARTS: dict[tuple[str, ...], tuple[str, ...]] = {}  # arguments -> what they are replaced by
+
+
+def command(*arguments: Any, real: bool = False) -> subprocess.Popen[str]:
+    """Start Python with these arguments; `real`: as a child of its own, that has children."""
+    start = None if real else STARTS.get(arguments[:2])
     return subprocess.Popen(
-        [sys.executable, *map(str, arguments)],
+        [*start, *map(str, arguments[2:])] if start else [sys.executable, *map(str, arguments)],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ, cwd=ROOT,
     )  # fmt: skip
 
@@ -187,7 +201,7 @@ def test_students_side_by_side_stop_and_go_on(trained: Trained, tmp_path: Path) 
     assert process.returncode == 75, said
     for seed in ("seed-0", "seed-1"):
         assert len(list((run / seed / "checkpoints").glob("checkpoint-*/whole"))) == 1
-    process = command(*asked, "--jobs", 2)
+    process = command(*asked, "--jobs", 2, real=True)
     until(lambda: len(psutil.Process(process.pid).children()) == 2)
     process.kill()  # whoever is left without it ends as well
     process.communicate()

@@ -19,7 +19,7 @@ if SMOKE:  # every command takes seconds to start
 
 
 def measure(figures: Figures) -> bool:
-    """Both families through both stages (one at smoke size); whether the CPU gives the same answers in fp32."""
+    """Both families through both stages (one at smoke size); whether the CPU answers alike."""
     good = True
     with tempfile.TemporaryDirectory() as folder:
         place, size = Path(folder), ("60", "12") if SMOKE else ("600", "200")
