@@ -2,6 +2,7 @@
 
 import json
 import os
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
@@ -160,11 +161,11 @@ def preloaded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A folder with a `scicot` that starts at once (preloaded.py), to put in front of PATH."""
     from preloaded import shim, start_server
 
-    place = tmp_path_factory.mktemp("preloaded")
-    server = start_server(place / "socket")
-    yield str(shim(place / "bin", place / "socket"))
-    server.kill()
-    server.wait()
+    with tempfile.TemporaryDirectory() as short:  # the name of a socket has 100 characters at most
+        server = start_server(Path(short) / "socket")
+        yield str(shim(tmp_path_factory.mktemp("preloaded"), Path(short) / "socket"))
+        server.kill()
+        server.wait()
 
 
 @dataclass(frozen=True)
