@@ -15,7 +15,7 @@ class Set:
     steps: tuple[int, int]  # of stage 1, of stage 2
     longest: int  # tokens of a rationale
     folds: int = 0  # 0: only the default recipe and the direct rival
-    train: str = ""  # a file of DATA; a world of make_world.py without
+    train: str = ""  # a file of DATA; a world of examples/make_world.py without
     test: str = ""
     world: tuple[str, ...] = ()
     student: str = "scratch:tiny"

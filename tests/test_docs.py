@@ -55,6 +55,22 @@ def test_the_architecture_page_names_every_module() -> None:
                 assert file.stem in named, f"{folder}/{file.name} is not on the architecture page"
 
 
+def test_docstrings_and_pages_name_modules_that_exist() -> None:
+    """A docstring says `name.py` of a module beside it, or a path; a page of any module."""
+    package, commands = REPOSITORY / "src" / "scicot", REPOSITORY / "scicot_cli"
+    modules = [*package.rglob("*.py"), *commands.rglob("*.py")]
+    pages = [*DOCS.glob("*.md"), REPOSITORY / "README.md"]
+    stale = []
+    for file in [*modules, *pages]:
+        folders = [file.parent, package, REPOSITORY]
+        if file in pages:
+            folders += {module.parent for module in modules}
+        for name in re.findall(r"(?<![\w/\"'.])[a-z_0-9/]+\.py\b", file.read_text()):
+            if not any((folder / name).exists() for folder in folders):
+                stale.append(f"{file.relative_to(REPOSITORY)}: {name}")
+    assert stale == []
+
+
 def test_rows_fit_their_schemas(trained: Trained, tmp_path: Path) -> None:
     given = world_rows()[0]
     jsonschema.validate(Question.from_row(given).to_row(), schema("question"))

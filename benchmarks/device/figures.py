@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import random
 import time
 from pathlib import Path
 from typing import Any
@@ -74,6 +75,12 @@ def settle() -> None:
 
     if torch.cuda.is_available():
         torch.cuda.synchronize()
+
+
+def random_ids(count: int, length: int, vocabulary: int) -> list[list[int]]:
+    """The token ids of `count` texts, the same each time; none is a special token."""
+    draw = random.Random(0)
+    return [[draw.randrange(3, vocabulary) for _ in range(length)] for _ in range(count)]
 
 
 def flan_t5_base() -> Any:

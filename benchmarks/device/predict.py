@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import random
 import time
 from typing import Any
 
-from benchmarks.device.figures import MODELS, SMOKE, Figures, device, peak, settle
+from benchmarks.device.figures import MODELS, SMOKE, Figures, device, peak, random_ids, settle
 
 SOURCE, WRITTEN = (16, 8) if SMOKE else (96, 64)  # tokens
 SIZES = (4,) if SMOKE else (256, 1024)  # sequences at a time
@@ -29,7 +28,7 @@ def measure(figures: Figures) -> bool:
         figures.add(**{name: found})
         for size in SIZES:
             engine: Any = _engine(model, size)
-            rows = _sources(size, model.config.vocab_size)
+            rows = random_ids(size, SOURCE, model.config.vocab_size)
             draws = [[None]] * size
             engine.generate(rows, draws, Decoding(WRITTEN))  # compiles, captures
             start = time.perf_counter()
@@ -82,7 +81,7 @@ def _reference(model: Any) -> dict[str, Any]:
     import torch
 
     half = copy.deepcopy(model).to(torch.bfloat16) if device().type == "cuda" else model
-    rows = torch.tensor(_sources(REFERENCE, model.config.vocab_size), device=device())
+    rows = torch.tensor(random_ids(REFERENCE, SOURCE, model.config.vocab_size), device=device())
     options: dict[str, Any] = {
         "max_new_tokens": WRITTEN, "min_new_tokens": WRITTEN, "do_sample": False,
         "disable_compile": True, "pad_token_id": 0,
@@ -95,8 +94,3 @@ def _reference(model: Any) -> dict[str, Any]:
         settle()
     rate = REFERENCE * WRITTEN / (time.perf_counter() - start)
     return {"at_a_time": REFERENCE, "tokens_per_second": round(rate)}
-
-
-def _sources(count: int, vocabulary: int) -> list[list[int]]:
-    draw = random.Random(0)
-    return [[draw.randrange(3, vocabulary) for _ in range(SOURCE)] for _ in range(count)]

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import random
 import statistics
 import time
 from typing import Any
 
-from benchmarks.device.figures import MODELS, SMOKE, Figures, device, peak, settle
+from benchmarks.device.figures import MODELS, SMOKE, Figures, device, peak, random_ids, settle
 
 SOURCE, TARGET = (16, 8) if SMOKE else (96, 64)  # tokens of a row
 ROWS = (4,) if SMOKE else (32, 128)  # of a step
@@ -32,7 +31,11 @@ def measure(figures: Figures) -> bool:
         loss_of = TargetLoss(model, bf16=True)
         optimizer = torch.optim.AdamW(model.parameters(), lr=1e-5, fused=device().type == "cuda")
         for rows in ROWS:
-            batch = family.collate(_rows(rows, model.config.vocab_size), 0, 8)
+            texts = [
+                {"input_ids": ids[:SOURCE], "labels": ids[SOURCE:]}
+                for ids in random_ids(rows, SOURCE + TARGET, model.config.vocab_size)
+            ]
+            batch = family.collate(texts, 0, 8)
             batch = {key: own.to(device()) for key, own in batch.items()}
             seconds = []
             for _ in range(STEPS):
@@ -57,12 +60,3 @@ def measure(figures: Figures) -> bool:
             figures.add(**{name: found})
         del model, optimizer, loss_of
     return True
-
-
-def _rows(count: int, vocabulary: int) -> list[dict[str, list[int]]]:
-    draw = random.Random(0)
-
-    def ids(length: int) -> list[int]:
-        return [draw.randrange(3, vocabulary) for _ in range(length)]
-
-    return [{"input_ids": ids(SOURCE), "labels": ids(TARGET)} for _ in range(count)]

@@ -1,9 +1,10 @@
 """Questions x teacher -> rationales: ask, read, filter, and never pay twice for what is on disk.
 
-job.py is the verb, of what work.py has checked. asking.py makes requests of questions, scheduler.py
-sends them as fast as pace.py allows (or batches.py all at once, as plans.py has them on disk),
-judging.py reads what comes back, and ledger.py writes it and knows what is done, by index.py.
-budget.py counts dollars, estimate.py does so beforehand.
+job.py is the command, and setup.py checks what it is given. generation.py runs it: requests.py
+makes requests of questions, and scheduler.py sends them as fast as pace.py allows; or batch_jobs.py
+sends them all at once, and batch_plans.py keeps on disk what was sent. judging.py reads what comes
+back, and ledger.py writes it; index.py knows what is done. budget.py counts dollars, estimate.py
+does so beforehand.
 """
 
 from scicot.annotation.estimate import Estimate, estimate_cost

@@ -1,9 +1,9 @@
 """Requests sent as batches: planned on disk, sent once, fetched however often it takes.
 
-A batch is planned whole before it is sent, and that it is about to be sent is on disk before it is
-(plans.py). Whoever comes back to a plan that was about to be sent, and of which no id is known,
-looks among the server's batches for one made since with as many requests, and knows it by their
-names (sending.py). So no batch is paid twice, whenever the process died.
+batch_plans.py writes to disk which requests a batch has, and that it is about to be sent, before it
+is. A later run that finds such a plan without the server's id for it looks among the server's
+batches for one created since, with as many requests, and recognises it by their names
+(batch_sender.py). So no batch is paid for twice, whenever the process died.
 """
 
 from __future__ import annotations
@@ -85,9 +85,8 @@ class _Runner:
         self._taken_back = 0  # of them, canceled by somebody
         self._fetched: dict[str, int] = {}  # how often results came incomplete, by plan
         self._answered = 0  # replies in results, of this run
-        self._held: list[
-            tuple[RowRequest, TeacherError]
-        ] = []  # errors that may be the fault of their questions or not
+        # Errors that may be the fault of their questions or not.
+        self._held: list[tuple[RowRequest, TeacherError]] = []
         self._refused: ScicotError | None = None  # why no request will be answered
 
     async def run(self) -> None:

@@ -15,7 +15,7 @@ _TYPES = {"fp32": "float32", "int8": "int8_float32"}
 
 
 class CTranslate2Engine:
-    """An `Engine` (see base.py) on a converted model (conversion.py), on the CPU; its matrices are
+    """An `Engine` (engine.py) on a converted model (conversion.py), on the CPU; its matrices are
     multiplied in `kind`, "int8" or "fp32". It writes the likeliest texts, and draws none.
     """
 

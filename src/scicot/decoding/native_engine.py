@@ -25,7 +25,7 @@ _IN_SLOTS = ("cuda",)  # the devices that write so
 
 
 class NativeEngine:
-    """An `Engine` (see base.py) with the weights of a T5, on their device; matrices are multiplied
+    """An `Engine` (engine.py) with the weights of a T5, on their device; matrices are multiplied
     in `kind`, see `T5`; what decides among tokens is in fp32. Texts that end make room for others.
     """
 

@@ -4,10 +4,10 @@
     predictions("-", reporter=reporter)                         standard input
     rationales("hf://OWNER/NAME/SPLIT", reporter=reporter)
 
-A source may be JSON lines, another JSON file or a table, in any format of scicot.formats. places.py
-opens it, files.py tells its kind, documents.py reads JSON, tables.py CSV and hub.py the Hub;
-rows.py makes records of what these find, gold.py checks that they have gold answers where a command
-needs them, and kinds.py questions, rationales or predictions of them.
+A source may be JSON lines, another JSON file or a table, in any format of scicot.formats.
+locations.py opens it, files.py tells its kind, documents.py reads JSON, tables.py CSV and hub.py
+the Hub. rows.py makes records of what these find, gold.py checks that they have gold answers where
+a command needs them, and kinds.py makes questions, rationales or predictions of them.
 """
 
 from scicot.sources.gold import NeedsGold, unused_fields

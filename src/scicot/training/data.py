@@ -73,7 +73,7 @@ class Reader:
         return lessons
 
     def part(self, lessons: Sequence[Lesson]) -> Parts:
-        """Rows that would give each other away stay on one side (groups.py)."""
+        """Rows that would give each other away stay on one side (splits.py)."""
         settings = self._settings
         groups, carved = [], set()
         if settings.dev_fraction or settings.folds:

@@ -2,7 +2,7 @@
 
 x (rows x size) is rounded to 127ths of the largest number of its row (Dettmers et al. 2022, arXiv
 2208.07339, section 2, "vector-wise"); a product of such rows and columns is worth as much as the
-scales of both say. kernels/numbers.py does the same in one pass where numba is installed.
+scales of both say. kernels/int8_kernels.py does the same in one pass where numba is installed.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What whole.py does, each in one pass.
+"""What models/native/int8.py does, each in one pass.
 
 Maxima are taken of the bits of positive floats, which are in their order: so they become vector
 instructions.
