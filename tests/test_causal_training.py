@@ -249,6 +249,8 @@ def test_a_model_answers_without_training(runs: Trained, tmp_path: Path, scicot:
     missing = scicot("predict", runs.rows, "--answer-model", "hf:./nowhere", "-o", tmp_path / "x")
     assert (missing.code, missing.stderr.count("\n")) == (1, 1)
     assert "hf:./nowhere: there is no such directory" in missing.stderr
+    nameless = scicot("predict", runs.rows, "--answer-model", "hf:", "-o", tmp_path / "x")
+    assert (nameless.code, nameless.stderr.count("\n")) == (1, 1)
 
 
 def test_the_licence_of_the_base_model_is_in_the_card(runs: Trained, tmp_path: Path) -> None:

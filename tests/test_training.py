@@ -200,7 +200,8 @@ def test_a_place_that_holds_something_else_is_left_alone(trained: Trained, tmp_p
     [
         ("scratch:gigantic", "no such size; there is tiny"),
         ("no/such-model", "student no/such-model: cannot be loaded"),
-        ("./nowhere", "there is no such directory"),
+        ("./nowhere", "student ./nowhere: there is no such directory"),
+        ("./weights.gguf", "is a GGUF file"),
     ],
 )
 def test_a_student_that_cannot_be_had(

@@ -53,8 +53,6 @@ def load_pretrained(name: str, *, nf4_on: Any = None) -> tuple[Any, Any]:
     import transformers
 
     what = f"student {name}"
-    if not Path(name).is_dir() and (name.startswith((".", "/", "~")) or name.count("/") > 1):
-        raise ScicotError(f"{what}: there is no such directory")
     config = read_config(name, what)
     problem = _unfit(config)
     if problem:
@@ -89,10 +87,8 @@ def local_directory(name: str, what: str) -> Path:
 
     Raises ScicotError, which begins with `what`, where it is neither.
     """
-    if Path(name).is_dir():
+    if _checked(name, what):
         return Path(name)
-    if not name or name.startswith((".", "/", "~")) or name.count("/") > 1:
-        raise ScicotError(f"{what}: there is no such directory")
     from huggingface_hub import snapshot_download
 
     here = not hub_answers(name)
@@ -109,18 +105,27 @@ def read_config(name: str, what: str) -> Any:
     none."""
     from transformers import AutoConfig
 
-    here = Path(name).is_dir() or not hub_answers(name)
-    gguf = sorted(Path(name).glob("*.gguf")) if Path(name).is_dir() else []
+    here = _checked(name, what) or not hub_answers(name)
+    try:
+        return AutoConfig.from_pretrained(name, local_files_only=here, trust_remote_code=False)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise ScicotError(f"{what}: {_reason(error, name, here=here)}") from None
+
+
+def _checked(name: str, what: str) -> bool:
+    """Whether a name is that of a directory, and not a Hub id. ScicotError where it can be neither,
+    or is a GGUF file."""
+    directory = bool(name) and Path(name).is_dir()
+    gguf = sorted(Path(name).glob("*.gguf")) if directory else []
     if name.endswith(".gguf") or (gguf and not (Path(name) / "config.json").exists()):
         file = gguf[0].name if gguf else Path(name).name
         raise ScicotError(
             f"{what}: {file} is a GGUF file, made for llama.cpp; take the model's own repository"
             " of safetensors weights"
         )
-    try:
-        return AutoConfig.from_pretrained(name, local_files_only=here, trust_remote_code=False)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise ScicotError(f"{what}: {_reason(error, name, here=here)}") from None
+    if not directory and (not name or name.startswith((".", "/", "~")) or name.count("/") > 1):
+        raise ScicotError(f"{what}: there is no such directory")
+    return directory
 
 
 # By a part of an architecture's name, why such a model can be no student.
