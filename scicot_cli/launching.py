@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from scicot import standard_input
 from scicot.devices import cores, resolve_device
 from scicot.errors import ScicotError, StoppedEarly
+from scicot_cli.signals import Terminated
 
 _POLL = 0.1  # seconds
 _GRACE = 5.0  # for the first process to say what is wrong when another one has ended
@@ -43,7 +44,7 @@ def launch(count: int, arguments: Sequence[str], device: str) -> int:
                 _signal(running, signal.SIGKILL)
         except KeyboardInterrupt as raised:
             wish = raised
-            plain = type(wish) is KeyboardInterrupt
+            plain = not isinstance(wish, Terminated)
             ending, asked = time.monotonic(), True
             _signal(running, signal.SIGINT if plain else signal.SIGTERM)
     codes = [process.returncode for process in running if process.returncode]

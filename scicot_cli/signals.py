@@ -75,9 +75,9 @@ def message(*, terminated: bool) -> str:
 
 
 def _ask(number: int, frame: FrameType | None) -> None:
-    from scicot.stop_request import stop  # loaded since the command began
+    from scicot.stop_request import Interrupted, stop  # loaded since the command began
 
-    stop.request(KeyboardInterrupt() if number == signal.SIGINT else Terminated())
+    stop.request(Interrupted() if number == signal.SIGINT else Terminated())
 
 
 def _end(number: int, frame: FrameType | None) -> None:

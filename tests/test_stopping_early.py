@@ -70,6 +70,19 @@ def test_a_library_may_turn_an_interrupt_into_an_error_of_its_own(tmp_path: Path
     assert done.stderr == "error: terminated; the same command goes on from here\n"
 
 
+def test_an_interrupt_that_leaves_an_executed_text_keeps_the_exit_code(tmp_path: Path) -> None:
+    """Of such a plain KeyboardInterrupt `python -m` ends itself by SIGINT, handled or not."""
+    file = write_rows(tmp_path / "p.jsonl", [{**row, "prediction": "A"} for row in world_rows()])
+    signalled = "exec('import os, signal; os.kill(os.getpid(), signal.SIGINT)')"
+    (tmp_path / "program.py").write_text(AT_IMPORT.format(module="numpy", number=0, after=signalled))
+    done = subprocess.run(
+        [sys.executable, "-m", "program", "evaluate", file],
+        capture_output=True, text=True, cwd=tmp_path, check=False,
+    )  # fmt: skip
+    assert done.returncode == 130
+    assert done.stderr == "error: interrupted; the same command goes on from here\n"
+
+
 def test_a_signal_after_the_end_of_a_command_changes_nothing(tmp_path: Path) -> None:
     program = (
         "import atexit, os, signal, sys, threading, time\n"

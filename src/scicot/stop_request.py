@@ -11,6 +11,12 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 
+class Interrupted(KeyboardInterrupt):
+    """SIGINT. A plain KeyboardInterrupt that leaves an `exec` of a text, as dataclasses and imports
+    of large libraries use it, makes `python -m` end itself by SIGINT, even after the exception was
+    handled: the exit code would be lost. Python does so for that very class, not for subclasses."""
+
+
 class StopRequest:
     """The request of one process, if any, and whether it is deferred.
 

@@ -16,7 +16,7 @@ from typing import IO
 from scicot import standard_input
 from scicot.errors import ScicotError, StoppedEarly, no_room
 from scicot.reporting import Task
-from scicot.stop_request import stop
+from scicot.stop_request import Interrupted, stop
 from scicot.training import run_directory
 from scicot.training.setup import prepare
 from scicot.training.spec import TrainingSpec
@@ -55,7 +55,7 @@ def _request_stop() -> None:
     # A batch system signals every process of a job, and the parent passes its signal on: a second
     # request must not interrupt a step.
     if stop.pending is None or not stop.deferred:
-        stop.request(KeyboardInterrupt())
+        stop.request(Interrupted())
 
 
 def main() -> int:
