@@ -74,7 +74,9 @@ def test_an_interrupt_that_leaves_an_executed_text_keeps_the_exit_code(tmp_path:
     """Of such a plain KeyboardInterrupt `python -m` ends itself by SIGINT, handled or not."""
     file = write_rows(tmp_path / "p.jsonl", [{**row, "prediction": "A"} for row in world_rows()])
     signalled = "exec('import os, signal; os.kill(os.getpid(), signal.SIGINT)')"
-    (tmp_path / "program.py").write_text(AT_IMPORT.format(module="numpy", number=0, after=signalled))
+    (tmp_path / "program.py").write_text(
+        AT_IMPORT.format(module="numpy", number=0, after=signalled)
+    )
     done = subprocess.run(
         [sys.executable, "-m", "program", "evaluate", file],
         capture_output=True, text=True, cwd=tmp_path, check=False,

@@ -37,7 +37,11 @@ def main() -> int:
     parser.add_argument(
         "--only", action="append", default=[], help="a fuzz target; may be repeated"
     )
-    parser.add_argument("--folder", type=Path, help="where files and faulty inputs go")
+    parser.add_argument(
+        "--folder",
+        type=Path,
+        help="where files and faulty inputs go; the same again goes on with a stopped fuzz part",
+    )
     parser.add_argument("--json", type=Path, help="where the figures go")
     given = parser.parse_args()
     if given.parts[:1] == ["page"]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import shutil
 import time
 import warnings
@@ -40,11 +41,12 @@ def targets(folder: Path) -> list[Target]:
     return [*readers.targets(folder), *settings_files.targets(folder), *servers.targets()]
 
 
+# The slowest ones first, so that both processes end at about the same time.
 NAMES = (
-    "question rows", "rationale rows", "prediction rows", "JSON documents", "tables", "gzip",
-    "answers with --questions", "lm-eval logs", "recorded replies", "replies", "ledger rows",
+    "replies", "messages", "errors and headers", "token counts", "batches", "batch lists",
+    "batch results", "question rows", "rationale rows", "prediction rows", "JSON documents",
+    "tables", "gzip", "answers with --questions", "lm-eval logs", "recorded replies", "ledger rows",
     "--config", "OUT.state.json", "OUT.batches", "scicot.json", "--prompt", "--examples",
-    "messages", "errors and headers", "token counts", "batches", "batch lists", "batch results",
 )  # fmt: skip
 
 
@@ -93,7 +95,7 @@ class Background:
         )
         executions = options.executions or EXECUTIONS
         self._futures: list[Future[Job]] = [
-            self._pool.submit(_in_turn, name, number, options.seed, executions, until)
+            self._pool.submit(_in_turn, name, number, options, executions, until)
             for number, name in enumerate(names_of(options))
         ]
 
@@ -108,13 +110,23 @@ def _be_nice() -> None:
     os.nice(10)
 
 
-def _in_turn(name: str, number: int, seed: int, executions: int, until: float) -> Job:
-    """A job with its share of the time that is left, so that the last ones have theirs."""
+def _in_turn(name: str, number: int, options: Options, executions: int, until: float) -> Job:
+    """A job with its share of the time that is left, so that the last ones have theirs. It is kept
+    in the folder as soon as it is done; a run that is stopped goes on from there."""
+    kept = options.folder / "jobs" / f"{name}, seed {options.seed}, {executions}.pickle"
+    if kept.exists():
+        done: Job = pickle.loads(kept.read_bytes())
+        return done
     left = len(NAMES) - number
     share = max(20.0, 1.5 * PROCESSES * (until - time.monotonic()) / left)
     with in_memory() as found:
         (target,) = (target for target in found if target.name == name)
-        return job(target, seed, executions, min(until, time.monotonic() + share))
+        done = job(target, options.seed, executions, min(until, time.monotonic() + share))
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    partial = kept.with_suffix(".partial")
+    partial.write_bytes(pickle.dumps(done))
+    partial.replace(kept)
+    return done
 
 
 def gathered(jobs: list[Job], options: Options) -> Result:
