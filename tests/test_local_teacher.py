@@ -31,6 +31,8 @@ TEMPLATE = (
     "{% for turn in messages %}<{{ turn['role'] }}> {{ turn['content'] }} {% endfor %}"
     "{% if add_generation_prompt %}<assistant>{% endif %}"
 )
+# As of models that think before they reply: without thinking, the reply begins behind empty thoughts.
+THINKS = TEMPLATE + "{% if enable_thinking is defined and not enable_thinking %} <end>{% endif %}"
 REFUSES = "{% if messages[0]['role'] == 'system' %}{{ raise_exception('no system') }}{% endif %}"
 
 
@@ -111,6 +113,8 @@ def test_a_template_without_a_system_turn_gets_it_with_the_first_one(model: Path
     teacher._tokenizer.chat_template = REFUSES + TEMPLATE
     without = teacher._tokenizer.decode(teacher._ids(shown))
     assert without == "<user> Question: Of <assistant> iron <user> what <assistant>"
+    teacher._tokenizer.chat_template = THINKS
+    assert teacher._tokenizer.decode(teacher._ids(shown)) == with_system, "it may think"
     teacher._tokenizer.chat_template = None
     assert teacher._tokenizer.decode(teacher._ids(shown)) == "Question: Of iron what"
 

@@ -21,6 +21,7 @@ from typing import Any, Protocol
 
 from scicot import stages
 from scicot.errors import ScicotError
+from scicot.models.chat_template import MARK, end_of_turn, render_chat
 from scicot.models.families import CAUSAL, end_tokens, family_of
 from scicot.stages import Input
 from scicot.text import one_line
@@ -34,7 +35,6 @@ _INSTRUCTIONS = {
     "answer": "Give the answer.",
 }
 _LAST_LINES = {"rationale": "Rationale:", "answer": "Answer:"}
-_MARK = "scicot"  # stands for a reply while a chat template is looked at
 
 
 class PromptFormat(Protocol):
@@ -167,8 +167,8 @@ class Chat(Plain):
                 f"student {tokenizer.name_or_path}: its tokenizer has no chat template; take"
                 " --prompt-format plain"
             )
-        asked = self._render(tokenizer, _MARK, begin=False)
-        self._begin = self._render(tokenizer, _MARK, begin=True)[len(asked) :]
+        asked = self._render(tokenizer, MARK, begin=False)
+        self._begin = self._render(tokenizer, MARK, begin=True)[len(asked) :]
         super().__init__(tokenizer, ends)
 
     @cached_property
@@ -246,32 +246,6 @@ def describe_cuts(cuts: Counter[str], limit: int) -> list[str]:
         CHOICES: f"are longer than {limit} tokens by their choices alone, which are kept",
     }
     return [f"{cuts[part]} inputs {said}" for part, said in sentences.items() if cuts[part]]
-
-
-def render_chat(tokenizer: Any, turns: Sequence[dict[str, str]], *, begin: bool) -> str:
-    """Render a conversation with the tokenizer's chat template; with `begin`, up to where the
-    model's reply begins. ScicotError where the template fails."""
-    try:
-        # Models that think before they answer are asked not to: the rationale is the thinking.
-        text: str = tokenizer.apply_chat_template(
-            list(turns), tokenize=False, add_generation_prompt=begin, enable_thinking=False
-        )
-    except Exception as error:  # noqa: BLE001  (whatever a template raises)
-        said = " ".join(str(error).split())[:200]
-        raise ScicotError(f"{tokenizer.name_or_path}: its chat template fails ({said})") from None
-    return text
-
-
-def end_of_turn(tokenizer: Any) -> int | None:
-    """The special token that the chat template puts behind a reply; else the end token."""
-    turns = [{"role": "user", "content": _MARK}, {"role": "assistant", "content": _MARK}]
-    _, _, behind = render_chat(tokenizer, turns, begin=False).rpartition(_MARK)
-    special = set(tokenizer.all_special_ids) | set(tokenizer.added_tokens_decoder)
-    for token in tokenizer(behind, add_special_tokens=False)["input_ids"]:
-        if token in special:
-            return int(token)
-    end: int | None = tokenizer.eos_token_id
-    return end
 
 
 def plain_prompt(text: Input) -> str:

@@ -18,6 +18,7 @@ from scicot.decoding.engine import until_end
 from scicot.devices import resolve_device, resolve_precision
 from scicot.errors import ScicotError
 from scicot.models import pretrained
+from scicot.models.chat_template import encode_conversation
 from scicot.models.families import end_tokens
 from scicot.out_of_memory import retry_with_less
 from scicot.prompts import Prompt
@@ -170,23 +171,8 @@ class LocalTeacher:
             turns.append({"role": "user", "content": question})
             turns.append({"role": "assistant", "content": answer})
         turns.append({"role": "user", "content": prompt.user})
-        tokenizer = self._tokenizer
-        if not tokenizer.chat_template:
-            text = "\n\n".join([prompt.system, *(turn["content"] for turn in turns), ""])
-            return list(tokenizer(text.lstrip())["input_ids"])
-        system = [{"role": "system", "content": prompt.system}] if prompt.system else []
-        try:
-            text = _rendered(tokenizer, [*system, *turns])
-        except Exception as error:
-            if type(error).__name__ not in ("TemplateError", "UndefinedError"):
-                raise
-            # Some templates know no system's part: it opens the conversation, then.
-            turns[0] = {**turns[0], "content": f"{prompt.system}\n\n{turns[0]['content']}".lstrip()}
-            try:
-                text = _rendered(tokenizer, turns)
-            except Exception as again:  # noqa: BLE001  (whatever a template raises)
-                raise ScicotError(f"{self.name}: its chat template fails: {again}") from None
-        return list(tokenizer(text, add_special_tokens=False)["input_ids"])
+        # Models that think before they reply may: their thoughts make good rationales.
+        return encode_conversation(self._tokenizer, prompt.system, turns, thinking=True)
 
 
 def _identity(place: Path) -> str:
@@ -198,11 +184,6 @@ def _identity(place: Path) -> str:
         elif file.is_file():
             own.update(f"{file.name} {file.stat().st_size}".encode())
     return own.hexdigest()[:16]
-
-
-def _rendered(tokenizer: Any, turns: list[dict[str, str]]) -> str:
-    text: str = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
-    return text
 
 
 def _loaded(name: str, device: Any) -> tuple[Any, Any]:

@@ -1,0 +1,64 @@
+"""Render conversations with a tokenizer's own chat template, for students and for teachers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from scicot.errors import ScicotError
+
+Turn = dict[str, str]  # "role" and "content"
+
+MARK = "scicot"  # stands for a text while a template is examined
+
+
+def render_chat(
+    tokenizer: Any, turns: Sequence[Turn], *, begin: bool, thinking: bool = False
+) -> str:
+    """Render a conversation; with `begin`, up to where the model's reply begins.
+
+    Models that can think before they reply are asked not to unless `thinking`, which leaves it to
+    the template. Raises ScicotError where the template fails.
+    """
+    options = {} if thinking else {"enable_thinking": False}
+    try:
+        text: str = tokenizer.apply_chat_template(
+            list(turns), tokenize=False, add_generation_prompt=begin, **options
+        )
+    except Exception as error:  # noqa: BLE001  (whatever a template raises)
+        said = " ".join(str(error).split())[:200]
+        raise ScicotError(f"{tokenizer.name_or_path}: its chat template fails ({said})") from None
+    return text
+
+
+def encode_conversation(
+    tokenizer: Any, system: str, turns: Sequence[Turn], *, thinking: bool
+) -> list[int]:
+    """Encode a conversation up to where the model's reply begins.
+
+    Templates that refuse a system turn get its text at the beginning of the first turn; a
+    tokenizer without a template gets all texts as paragraphs. Raises ScicotError where the template
+    fails in both forms.
+    """
+    if not tokenizer.chat_template:
+        text = "\n\n".join([system, *(turn["content"] for turn in turns), ""])
+        return list(tokenizer(text.lstrip())["input_ids"])
+    opening = [{"role": "system", "content": system}] if system else []
+    try:
+        text = render_chat(tokenizer, [*opening, *turns], begin=True, thinking=thinking)
+    except ScicotError:
+        first = {**turns[0], "content": f"{system}\n\n{turns[0]['content']}".lstrip()}
+        text = render_chat(tokenizer, [first, *turns[1:]], begin=True, thinking=thinking)
+    return list(tokenizer(text, add_special_tokens=False)["input_ids"])
+
+
+def end_of_turn(tokenizer: Any) -> int | None:
+    """Return the special token that the template puts behind a reply; else the end token."""
+    turns = [{"role": "user", "content": MARK}, {"role": "assistant", "content": MARK}]
+    _, _, behind = render_chat(tokenizer, turns, begin=False).rpartition(MARK)
+    special = set(tokenizer.all_special_ids) | set(tokenizer.added_tokens_decoder)
+    for token in tokenizer(behind, add_special_tokens=False)["input_ids"]:
+        if token in special:
+            return int(token)
+    end: int | None = tokenizer.eos_token_id
+    return end
