@@ -31,7 +31,7 @@ TEMPLATE = (
     "{% for turn in messages %}<{{ turn['role'] }}> {{ turn['content'] }} {% endfor %}"
     "{% if add_generation_prompt %}<assistant>{% endif %}"
 )
-# As of models that think before they reply: without thinking, the reply begins behind empty thoughts.
+# As of models that think first: without thinking, the reply begins behind empty thoughts.
 THINKS = TEMPLATE + "{% if enable_thinking is defined and not enable_thinking %} <end>{% endif %}"
 REFUSES = "{% if messages[0]['role'] == 'system' %}{{ raise_exception('no system') }}{% endif %}"
 
