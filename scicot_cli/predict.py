@@ -32,14 +32,14 @@ def predict(
         ),
     ],
     answer_model: Annotated[
-        str | None,
+        list[str],
         typer.Option(
             "--answer-model",
             metavar="RUN|hf:MODEL",
             help="A run of train-answer, or hf:MODEL_OR_DIR: a model that answers without training."
-            " Without it, only rationales are written.",
+            " May be repeated: the answers are averaged. Without it, only rationales are written.",
         ),
-    ] = None,
+    ] = [],  # noqa: B006  (Typer reads it, nobody changes it)
     output: Annotated[
         str,
         typer.Option(
@@ -98,14 +98,14 @@ def predict(
         bool, typer.Option("--vote", help="Let the samples vote, instead of averaging.")
     ] = PredictSettings.vote,
     mix_direct: Annotated[
-        float,
+        str,
         typer.Option(
             "--mix-direct",
             metavar="W",
-            help="Mix in the answer given without a rationale, with this weight (0 to 1). For"
-            " students of --rationale-dropout.",
+            help="Mix in the answer given without a rationale, with this weight (0 to 1), or auto:"
+            " the one that train-answer fitted on dev. For students of --rationale-dropout.",
         ),
-    ] = PredictSettings.mix_direct,
+    ] = str(PredictSettings.mix_direct),
     scoring: Annotated[
         Scoring,
         typer.Option(

@@ -22,7 +22,9 @@ def train_answer(
         typer.Option(
             "--method",
             help="two-stage; or a rival: direct (no rationale), one-sequence (the student writes"
-            " rationale and answer), multi-task (it learns to answer and to explain).",
+            " rationale and answer), answer-first (it learns to write answer and rationale, and"
+            " answers as fast as direct), multi-task (it learns to answer and to explain), shared"
+            " (one student is both stages).",
         ),
     ] = "two-stage",
     no_rationale: Annotated[
@@ -66,7 +68,8 @@ def train_answer(
     rationale_loss_weight: Annotated[
         float,
         typer.Option(
-            "--rationale-loss-weight", help="Weight of a multi-task student's rationale loss."
+            "--rationale-loss-weight",
+            help="Weight of a multi-task or shared student's rationale loss.",
         ),
     ] = TrainSettings.rationale_loss_weight,
     epochs: own.Epochs = TrainSettings.epochs,

@@ -25,6 +25,16 @@ def train_rationale(
             show_default=False,
         ),
     ] = TrainSettings.folds,
+    fold_questions: Annotated[
+        list[str],
+        typer.Option(
+            "--fold-questions",
+            metavar="FILE",
+            help="Questions whose rationales RUN/out_of_fold.jsonl is to have as well, though none"
+            " is among the training rows: all of a training set, also where the teacher was wrong."
+            " May be repeated.",
+        ),
+    ] = [],  # noqa: B006  (Typer reads it, nobody changes it)
     epochs: own.Epochs = TrainSettings.epochs,
     max_steps: own.MaxSteps = TrainSettings.max_steps,
     batch_size: own.BatchSize = str(TrainSettings.batch_size),
@@ -79,6 +89,7 @@ def train_rationale(
         student=student,
         settings=settings,
         dev=dev,
+        fold_questions=fold_questions,
         limit=limit,
         skip_invalid=skip_invalid,
         force=force,

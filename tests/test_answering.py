@@ -95,7 +95,9 @@ def test_scores_of_flan_t5_smalls_shape_are_the_reference(tmp_path: Path) -> Non
     assert_like_the_reference(tmp_path)
 
 
-@pytest.mark.parametrize("method", ["two-stage", "direct", "one-sequence", "multi-task"])
+@pytest.mark.parametrize(
+    "method", ["two-stage", "direct", "one-sequence", "answer-first", "multi-task", "shared"]
+)
 def test_a_student_of_texts_is_scored_by_texts_per_token(
     trained: Trained, tmp_path: Path, method: str, recorder: Any
 ) -> None:
@@ -123,6 +125,9 @@ def test_a_student_of_texts_is_scored_by_texts_per_token(
         expected = []
         for choice in question.choices:
             target = student.form.tokenizer(text_target=choice.text)["input_ids"]
+            if method == "answer-first":  # goes on, where the others end
+                whole = f"{choice.text} rationale:"
+                target = student.form.tokenizer(text_target=whole)["input_ids"][:-1]
             before = f"{rationale} answer:" if method == "one-sequence" else ""
             start = student.form.tokenizer(text_target=before)["input_ids"][:-1]
             ((log_p,),) = student._engine.score([source], [[start + target]])

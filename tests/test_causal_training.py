@@ -105,7 +105,7 @@ def test_two_stages_end_to_end(runs: Trained, tmp_path: Path) -> None:
     assert [row["rationales"] for row in read_rows(again)] == [row["rationales"] for row in rows]
 
 
-@pytest.mark.parametrize("method", ["one-sequence", "multi-task"])
+@pytest.mark.parametrize("method", ["one-sequence", "answer-first", "multi-task", "shared"])
 def test_rivals(runs: Trained, tmp_path: Path, method: str) -> None:
     run, out = tmp_path / "run", tmp_path / "out.jsonl"
     settings = replace(TINY, dev_fraction=0.2, fold_by="meta.metal", shuffle_choices=True)

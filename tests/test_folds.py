@@ -176,3 +176,41 @@ def test_seeds_have_a_run_each_and_a_summary(rows: Path, tmp_path: Path, scicot:
     assert "holds 2 seeds; name one of them" in refused.stderr
     single = scicot(*arguments[:8], "--device", "cpu")
     assert "holds 2 seeds; name another directory" in single.stderr
+
+
+def test_fold_questions_get_rationales_and_teach_nobody(tmp_path: Path) -> None:
+    """Also in a run that is finished, whose students are not trained again."""
+    questions = world_rows()
+    for row in questions[:2]:
+        row.pop("answer")  # a stage 1 needs none
+    learnt = write_rows(tmp_path / "rows.jsonl", [r for r in questions if r["note"]["kept"] % 3])
+    bare = [{k: v for k, v in row.items() if k != "rationale"} for row in questions]
+    new = {**bare[0], "id": "new", "question": "Which one bends?", "meta": {"metal": "lead"}}
+    every = write_rows(tmp_path / "questions.jsonl", [*bare, new])
+    common: dict[str, Any] = {"student": "scratch:tiny", "settings": FOLDS}
+    without, added, at_once = (tmp_path / name for name in ("without", "added", "at-once"))
+    manifest = train_rationale(learnt, without, **common)
+    recorder = Recorder()
+    train_rationale(learnt, at_once, fold_questions=every, reporter=recorder, **common)
+    assert "--fold-questions: 13 that no training row is of" in recorder.notes
+    assert read_manifest(at_once).weights_sha256 == manifest.weights_sha256  # type: ignore[union-attr]
+    written = read_rows(at_once / "out_of_fold.jsonl")
+    assert len(written) == len(questions) + 1
+    assert written[: len(read_rows(learnt))] == [
+        {**row, "teacher": row["teacher"].replace("without", "at-once")}
+        for row in read_rows(without / "out_of_fold.jsonl")
+    ]
+    for fold in range(3):
+        met = ids(at_once / "folds" / str(fold))
+        own = {row["id"] for row in written if row["fold"] == fold}
+        assert not own & met
+        metals = {row["meta"]["metal"] for row in questions if row["id"] in met}
+        assert not {row["meta"]["metal"] for row in written if row["fold"] == fold} & metals
+    without.rename(added)
+    train_rationale(learnt, added, fold_questions=[every], reporter=recorder, **common)
+    later = read_rows(added / "out_of_fold.jsonl")
+    assert [(r["id"], r["rationale"]) for r in later] == [
+        (r["id"], r["rationale"]) for r in written
+    ]
+    with pytest.raises(ScicotError, match="--fold-questions: nobody is to write for them; give"):
+        train_rationale(learnt, tmp_path / "no", student="scratch:tiny", fold_questions=every)

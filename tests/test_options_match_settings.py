@@ -34,6 +34,7 @@ NO_OPTION = {
 ARGUMENTS = {
     *("questions", "rationales", "predictions", "output", "limit", "skip_invalid", "force"),
     *("teacher", "base_url", "prompt", "examples", "student", "method", "equal_to", "dev"),
+    "fold_questions",
     *("report_to", "push_to_hub", "answer_model", "rationale_model", "report"),
     # of the command line alone
     *("config", "quiet", "verbose", "dry_run", "as_json", "processes", "calibration"),
@@ -41,7 +42,14 @@ ARGUMENTS = {
 }
 
 # Option types that spell a setting in another way.
-SPELLED = {"batch_size": str, "weights": str, "fold_by": str, "price": str, "shard": str}
+SPELLED = {
+    "batch_size": str,
+    "weights": str,
+    "mix_direct": str,
+    "fold_by": str,
+    "price": str,
+    "shard": str,
+}
 
 
 def options_of(command: str) -> dict[str, Any]:

@@ -3,7 +3,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Recorder, Trained, read_rows
+from conftest import Recorder, Trained, read_rows, write_rows
+from safetensors.numpy import load_file
 
 from scicot import PredictSettings, ScicotError, TrainSettings, predict, train_answer
 from scicot.decoding.engine_spec import EngineRequest
@@ -13,7 +14,9 @@ TINY = TrainSettings(max_steps=4, warmup_steps=1, batch_size=8, max_target_token
 CPU = PredictSettings(device="cpu", max_new_tokens=16)
 
 
-@pytest.mark.parametrize("method", ["direct", "one-sequence", "multi-task"])
+@pytest.mark.parametrize(
+    "method", ["direct", "one-sequence", "answer-first", "multi-task", "shared"]
+)
 def test_a_rival_answers_alone(trained: Trained, tmp_path: Path, method: str) -> None:
     run, out = tmp_path / "run", tmp_path / "out.jsonl"
     settings = replace(TINY, dev_fraction=0.2, fold_by="meta.metal")
@@ -25,9 +28,11 @@ def test_a_rival_answers_alone(trained: Trained, tmp_path: Path, method: str) ->
     predict(trained.rows, out, answer_model=run, settings=CPU)
     rows = read_rows(out)
     assert all(sum(row["scores"].values()) == pytest.approx(1) for row in rows)
-    assert all(len(row["rationales"]) == (method == "one-sequence") for row in rows)
-    source = "student" if method == "one-sequence" else "none"
-    assert rows[0]["models"]["rationale_from"] == source
+    writes = method in ("one-sequence", "shared")
+    assert all(len(row["rationales"]) == writes for row in rows)
+    assert rows[0]["models"]["rationale_from"] == ("student" if writes else "none")
+    if method == "shared":
+        return
     with pytest.raises(ScicotError, match=f"is a {method} run, which reads no rationales; leave"):
         predict(trained.rows, out, answer_model=run, rationale_model=trained.rationale)
 
@@ -51,6 +56,122 @@ def test_a_one_sequence_answer_is_the_likelihood_of_the_whole(
         wholes = [f"{rationale} answer: {label}".strip() for label in question.labels]
         (scores,) = student.score([rationale_input(question)], [wholes])
         assert list(row["scores"].values()) == pytest.approx(softmax(scores), abs=1e-5)
+
+
+def test_a_shared_student_is_both_stages(trained: Trained, tmp_path: Path) -> None:
+    """It answers as if it were given twice, and reads and writes as either stage does."""
+    run = tmp_path / "run"
+    settings = replace(TINY, rationale_dropout=0.5)
+    train_answer(trained.rows, run, student="scratch:tiny", method="shared", settings=settings)
+
+    def rows(name: str, *, settings: PredictSettings = CPU, **models: Any) -> list[dict[str, Any]]:
+        predict(trained.rows, tmp_path / name, settings=settings, **models)
+        return read_rows(tmp_path / name)
+
+    alone = rows("alone.jsonl", answer_model=run)
+    twice = rows("twice.jsonl", answer_model=run, rationale_model=run)
+    assert alone == twice
+    assert alone[0]["models"]["rationale"] == alone[0]["models"]["answer"]
+    written = rows("written.jsonl", rationale_model=run)
+    assert [row["rationale"] for row in written] == [row["rationales"][0] for row in alone]
+    other = rows("other.jsonl", answer_model=run, rationale_model=trained.rationale)
+    assert other[0]["models"]["rationale"].startswith("rationale@")
+    given = rows("given.jsonl", settings=replace(CPU, rationale_from="input"), answer_model=run)
+    assert given[0]["rationales"] == [alone[0]["rationale"]]
+    none = rows("none.jsonl", settings=replace(CPU, rationale_from="none"), answer_model=run)
+    assert none[0]["rationales"] == []
+    shuffled = replace(CPU, rationale_from="shuffled")
+    moved = rows("shuffled.jsonl", settings=shuffled, answer_model=run)
+    assert sorted(row["rationales"][0] for row in moved) == sorted(
+        row["rationales"][0] for row in alone
+    )
+    mixed = rows("mixed.jsonl", settings=replace(CPU, mix_direct=0.5), answer_model=run)
+    for row, behind, without in zip(mixed, alone, none, strict=True):
+        for label, score in row["scores"].items():
+            both = behind["scores"][label] + without["scores"][label]
+            assert score == pytest.approx(both / 2)
+
+
+def test_the_answers_of_several_students_are_averaged(trained: Trained, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    train_answer(
+        trained.rows, run, student="scratch:tiny", method="direct",
+        settings=replace(TINY, seeds=2),
+    )  # fmt: skip
+    seeds = [run / "seed-0", run / "seed-1"]
+    with pytest.raises(ScicotError, match="seed-0, or several, each with the option"):
+        predict(trained.rows, tmp_path / "no.jsonl", answer_model=run, settings=CPU)
+    for name, models in (("0", seeds[0]), ("1", seeds[1]), ("both", seeds)):
+        predict(trained.rows, tmp_path / name, answer_model=models, settings=CPU)
+    one, other, both = (read_rows(tmp_path / name) for name in ("0", "1", "both"))
+    assert both[0]["models"]["answer"] == " + ".join(
+        rows[0]["models"]["answer"] for rows in (one, other)
+    )
+    for row, first, second in zip(both, one, other, strict=True):
+        mean = {
+            label: (first["scores"][label] + second["scores"][label]) / 2 for label in row["scores"]
+        }
+        assert row["scores"] == pytest.approx(mean)
+    out = tmp_path / "no.jsonl"
+    with pytest.raises(ScicotError, match="some read rationales and some do not"):
+        predict(trained.rows, out, answer_model=[seeds[0], trained.answer], settings=CPU,
+                rationale_model=trained.rationale)  # fmt: skip
+
+
+@pytest.mark.parametrize("method", ["answer-first", "shared"])
+def test_a_stopped_rival_goes_on_to_the_same_weights(
+    trained: Trained, tmp_path: Path, method: str
+) -> None:
+    class Stopping(Recorder):
+        def advance(self, steps: int = 1, **figures: Any) -> None:
+            super().advance(steps)
+            if self.doing == "training" and self.steps == 3:
+                raise KeyboardInterrupt
+
+    options: dict[str, Any] = {"student": "scratch:tiny", "method": method, "settings": TINY}
+    with pytest.raises(KeyboardInterrupt):
+        train_answer(trained.rows, tmp_path / "a", reporter=Stopping(), **options)
+    again = Recorder()
+    train_answer(trained.rows, tmp_path / "a", reporter=again, **options)
+    assert any("going on from step 3" in note for note in again.notes)
+    train_answer(trained.rows, tmp_path / "b", **options)
+    one, other = (load_file(tmp_path / name / "model.safetensors") for name in "ab")
+    assert all((one[name] == other[name]).all() for name in other)
+
+
+def test_the_weight_of_the_direct_answer_is_fitted_on_dev(trained: Trained, tmp_path: Path) -> None:
+    from scicot.students.runs import read_manifest
+
+    run, out = tmp_path / "run", tmp_path / "out.jsonl"
+    rows = [{**row, "teacher": "student:x", "fold": 0} for row in read_rows(trained.rows)]
+    file = write_rows(tmp_path / "student.jsonl", rows)
+    common: dict[str, Any] = {"student": "scratch:tiny"}
+    settings = replace(TINY, rationale_dropout=0.5, dev_fraction=0.3, fold_by="meta.metal")
+    train_answer(file, run, settings=settings, **common)
+    manifest = read_manifest(run)
+    assert manifest is not None
+    weight = manifest.mix_direct
+    assert weight is not None
+    assert 0 <= weight <= 1
+    models = {"answer_model": run, "rationale_model": trained.rationale}
+    auto = replace(CPU, mix_direct="auto")
+    predict(trained.rows, out, settings=auto, **models)
+    fixed = tmp_path / "fixed.jsonl"
+    predict(trained.rows, fixed, settings=replace(CPU, mix_direct=weight), **models)
+    assert out.read_bytes() == fixed.read_bytes()
+    with pytest.raises(ScicotError, match="--mix-direct auto: no weight was fitted for"):
+        predict(trained.rows, out, settings=auto, **{**models, "answer_model": trained.answer})
+    with pytest.raises(ScicotError, match="--mix-direct is much; it must be between 0 and 1, or"):
+        replace(CPU, mix_direct="much")
+
+
+def test_the_mixture_weight_of_the_highest_likelihood() -> None:
+    from scicot.training.mixture_weight import fit_mixture_weight
+
+    assert fit_mixture_weight([0.9, 0.8], [0.5, 0.5]) == 0
+    assert fit_mixture_weight([0.5, 0.0], [0.6, 0.7]) == 1
+    assert fit_mixture_weight([0.9, 0.1], [0.1, 0.9]) == 0.5
+    assert fit_mixture_weight([0.5], [0.5]) == 0, "of equals the smallest"
 
 
 def test_equal_weights_and_tokens(trained: Trained, tmp_path: Path, recorder: Recorder) -> None:

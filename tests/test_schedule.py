@@ -263,6 +263,25 @@ def test_what_is_too_long_is_cut_where_it_does_least_harm_and_counted() -> None:
     assert (encoded.cuts["rationale"], encoded.cut_targets) == (1, 1)
 
 
+def test_what_answer_first_and_shared_students_are_fed() -> None:
+    asked = "question: Q1? choices: (A) wood (B) copper (C) wax"
+    given = lesson(1, rationale="one two three")
+    (first,) = examples_of(given, Stage.ANSWER_FIRST)
+    assert (str(first.source), first.written) == (asked, "B rationale: one two three")
+    encoded = encode([first], FORM, 100, 22)
+    assert text(encoded.rows[0]["labels"]) == "B rationale: one two", "the label is never cut"
+    assert encoded.cut_targets == 1
+    answer, explanation = examples_of(given, Stage.SHARED)
+    assert str(answer.source) == f"predict: {asked} rationale: one two three"
+    assert answer.written == "B"
+    assert str(explanation.source) == f"explain: {asked}"
+    assert explanation.written == "one two three"
+    bare, _ = examples_of(given, Stage.SHARED, drop_rationale=True)
+    assert str(bare.source) == f"predict: {asked}"
+    (by_text,) = examples_of(given, Stage.ANSWER_FIRST, answer_as="text")
+    assert by_text.written == "copper rationale: one two three"
+
+
 def test_the_digest_knows_texts_and_files() -> None:
     one, other = [lesson(1), lesson(2)], [lesson(1), lesson(2, file=1)]
     assert digest(one, Stage.ANSWER) == digest(list(one), Stage.ANSWER)

@@ -21,7 +21,7 @@ def test_the_inputs_of_both_stages() -> None:
 
 
 def test_rivals_read_no_rationale() -> None:
-    for stage in (Stage.DIRECT, Stage.ONE_SEQUENCE):
+    for stage in (Stage.DIRECT, Stage.ONE_SEQUENCE, Stage.ANSWER_FIRST):
         assert str(stages.answer_input(QUESTION, "Copper conducts.", stage)) == ASKED
     assert str(stages.answer_input(QUESTION, "Copper.", Stage.MULTI_TASK)) == f"predict: {ASKED}"
     assert str(stages.rationale_input(QUESTION, Stage.MULTI_TASK)) == f"explain: {ASKED}"
@@ -36,6 +36,21 @@ def test_a_one_sequence_student_writes_the_label_behind_its_rationale() -> None:
     assert stages.written_rationale("answer: 2", one) == ""
     assert stages.written_rationale("It never came to", one) == "It never came to"
     assert stages.written_rationale("An answer: 2", Stage.RATIONALE) == "An answer: 2"
+
+
+def test_an_answer_first_student_writes_the_rationale_behind_its_label() -> None:
+    behind = stages.behind_answer(Stage.ANSWER_FIRST)
+    assert stages.answer_target(QUESTION, "2", behind=behind) == "2 rationale:"
+    assert stages.behind_answer(Stage.DIRECT) == ""
+
+
+def test_a_shared_student_reads_both_inputs_by_prompt() -> None:
+    assert str(stages.rationale_input(QUESTION, Stage.SHARED)) == f"explain: {ASKED}"
+    assert str(stages.answer_input(QUESTION, "Copper.", Stage.SHARED)) == (
+        f"predict: {ASKED} rationale: Copper."
+    )
+    assert stages.rationale_input(QUESTION, Stage.SHARED).asks == "rationale"
+    assert stages.answer_input(QUESTION, "Copper.", Stage.SHARED).asks == "answer"
 
 
 def test_every_stage_has_a_form() -> None:

@@ -48,20 +48,23 @@ def group_rows(questions: Sequence[Question], by: str | None = None) -> Groups:
     )
 
 
-def assign_folds(groups: Groups, folds: int, dev: set[int] | None = None) -> list[int]:
+def assign_folds(
+    groups: Groups, folds: int, dev: set[int] | None = None, further: set[int] | None = None
+) -> list[int]:
     """The fold (from 0) of each row: whole groups, the folds as even in rows as they can be.
 
-    Large groups are dealt first, each to the fold that has least; those of `dev`, which nobody
-    learns from, for themselves. ScicotError where there are fewer groups to learn from than folds.
+    Large groups are dealt first, each to the fold that has least; those of `dev` and those of
+    nothing but `further` rows, which nobody learns from either, each kind for itself. ScicotError
+    where there are fewer groups to learn from than folds.
     """
-    dev = dev or set()
-    learnt = [own for own in groups if own[0] not in dev]
+    dev, further = dev or set(), further or set()
+    learnt = [own for own in groups if own[0] not in dev | further]
     if len(learnt) < folds:
         raise ScicotError(
             f"--folds {folds}: the rows make only {len(learnt)} groups that may be parted {_HINT}"
         )
     fold_of = [0] * sum(map(len, groups))
-    for part in (learnt, [own for own in groups if own[0] in dev]):
+    for part in (learnt, *([own for own in groups if own[0] in kind] for kind in (dev, further))):
         sizes = [0] * folds
         for own in sorted(part, key=len, reverse=True):
             fold = sizes.index(min(sizes))

@@ -4,12 +4,16 @@
     answer         question + choices + rationale  -> label                         (stage 2)
     direct         question + choices              -> label
     one-sequence   question + choices              -> rationale, then label
+    answer-first   question + choices              -> label, then rationale
     multi-task     predict: question + choices     -> label
                    explain: question + choices     -> rationale
+    shared         explain: question + choices     -> rationale
+                   predict: question + choices + rationale  -> label
 
 The first two are Sci-CoT (Ma, Jiang, Fan 2023, section 3). The others are what it is compared with:
-answering at once, chain-of-thought in one output (Ho, Schmid, Yun 2023), and distilling step by
-step (Hsieh et al. 2023), whose task prefixes these are.
+answering at once, chain-of-thought in one output (Ho, Schmid, Yun 2023), the answer before its
+explanation, of which only the answer is needed in the end, distilling step by step (Hsieh et al.
+2023), whose task prefixes these are, and both stages in one model, by prompt.
 
 A question becomes one line of text:
 
@@ -40,7 +44,9 @@ class Stage(StrEnum):
     ANSWER = "answer"
     DIRECT = "direct"
     ONE_SEQUENCE = "one-sequence"
+    ANSWER_FIRST = "answer-first"
     MULTI_TASK = "multi-task"
+    SHARED = "shared"
 
 
 @dataclass(frozen=True)
@@ -53,10 +59,13 @@ class Form:
     writes: str
     answers: bool = True
     reads_rationale: bool = False
-    writes_rationale: bool = False
+    writes_rationale: bool = False  # when it predicts
+    # What inputs begin with that ask for an answer, and for a rationale.
+    prefixes: tuple[str, str] = ("", "")
 
 
 _QUESTION = "question: ... choices: (A) ... (B) ..."
+_TASKS = ("predict: ", "explain: ")
 
 FORMS = {
     Stage.RATIONALE: Form(
@@ -93,12 +102,30 @@ FORMS = {
         " distilling step by step)",
         f"predict: {_QUESTION}",
         "the label",
+        prefixes=_TASKS,
+    ),
+    Stage.ANSWER_FIRST: Form(
+        "train-answer",
+        "answers a multiple-choice question, and learnt to explain the answer behind it",
+        _QUESTION,
+        "the label, rationale: and the rationale",
+    ),
+    Stage.SHARED: Form(
+        "train-answer",
+        "writes a rationale for a multiple-choice question, and answers with its help (both stages"
+        " of Sci-CoT in one model)",
+        f"explain: {_QUESTION}, or predict: {_QUESTION} rationale: ...",
+        "the rationale, or the label",
+        reads_rationale=True,
+        writes_rationale=True,
+        prefixes=_TASKS,
     ),
 }
 
 Cut = Callable[[str, int], str]
 
 _MARK = " answer: "  # between the rationale and the label of a one-sequence output
+_BEHIND = " rationale:"  # between the label and the rationale of an answer-first output
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +140,7 @@ class Input:
     choices: tuple[str, ...]
     rationale: str = ""
     context: str = ""
-    task: str = ""  # the prefix of a multi-task student
+    task: str = ""  # what the line begins with (Form.prefixes)
     asks: str = "answer"
 
     def __str__(self) -> str:
@@ -127,19 +154,17 @@ class Input:
 
 def rationale_input(question: Question, stage: Stage = Stage.RATIONALE) -> Input:
     """What a student reads that is to write a rationale."""
-    task = "explain: " if stage is Stage.MULTI_TASK else ""
-    return _input(question, "", task, asks="rationale")
+    return _input(question, "", FORMS[stage].prefixes[1], asks="rationale")
 
 
 def answer_input(
     question: Question, rationale: str | None = None, stage: Stage = Stage.ANSWER
 ) -> Input:
-    """What a student reads that is to answer; only stage 2 reads the rationale."""
+    """What a student reads that is to answer; the rationale only if its stage reads it."""
     given = rationale or "" if FORMS[stage].reads_rationale else ""
-    task = "predict: " if stage is Stage.MULTI_TASK else ""
     # A one-sequence student goes on behind its own rationale.
     asks = "rationale" if stage is Stage.ONE_SEQUENCE else "answer"
-    return _input(question, given, task, asks=asks)
+    return _input(question, given, FORMS[stage].prefixes[0], asks=asks)
 
 
 def rationale_target(rationale: str) -> str:
@@ -148,17 +173,28 @@ def rationale_target(rationale: str) -> str:
 
 
 def answer_target(
-    question: Question, label: str, *, answer_as: AnswerAs = "label", before: str = ""
+    question: Question,
+    label: str,
+    *,
+    answer_as: AnswerAs = "label",
+    before: str = "",
+    behind: str = "",
 ) -> str:
-    """What a student writes for a choice: its label or its text, behind the rationale where both
-    are one output (see `before_answer`)."""
+    """What a student writes for a choice: its label or its text, with what stands before and behind
+    it where rationale and answer are one output (see `before_answer` and `behind_answer`)."""
     answer = question.text_of(label) if answer_as == "text" else label
-    return one_line(f"{before} {answer}")
+    return one_line(f"{before} {answer}{behind}")
 
 
 def before_answer(rationale: str | None, stage: Stage) -> str:
     """What a student writes before its answer: nothing, but for a one-sequence student."""
     return one_line(f"{rationale or ''}{_MARK}") if stage is Stage.ONE_SEQUENCE else ""
+
+
+def behind_answer(stage: Stage) -> str:
+    """What a student writes behind its answer before it goes on; nothing where the answer ends its
+    output."""
+    return _BEHIND if stage is Stage.ANSWER_FIRST else ""
 
 
 def written_rationale(text: str, stage: Stage) -> str:

@@ -4,7 +4,7 @@ Each class checks its own values when it is made, and says what would be right: 
 passes its options straight in and reads its defaults from here.
 """
 
-from scicot.config.checks import Precision
+from scicot.config.checks import AUTO, Precision
 from scicot.config.evaluate_settings import EvaluateSettings
 from scicot.config.generate_settings import GenerateSettings, Keep, RevealAnswer
 from scicot.config.predict_settings import (
@@ -18,7 +18,6 @@ from scicot.config.predict_settings import (
     Shard,
 )
 from scicot.config.train_settings import (
-    AUTO,
     RECIPES,
     AnswerAs,
     AnswerForm,

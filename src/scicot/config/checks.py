@@ -8,6 +8,8 @@ from scicot.errors import ScicotError
 
 Precision = Literal["auto", "fp32", "bf16"]
 
+AUTO = "auto"  # the value of an option that is decided when it is known what it is for
+
 _SHOWN = 60  # characters
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from typing import Literal
 
-from scicot.config.checks import check_precision, one_of, require, short
+from scicot.config.checks import AUTO, check_precision, one_of, require, short
 from scicot.errors import ScicotError
 
 RationaleFrom = Literal["student", "input", "none", "shuffled"]
@@ -54,7 +55,8 @@ class PredictSettings:
     beams: int = 1  # of beam search, instead of sampling
     with_folds: bool = False  # the fold students of the rationale models write rationales too
     vote: bool = False  # each rationale has one vote; else the probabilities are averaged
-    mix_direct: float = 0.0  # the weight of the answer that is given without a rationale
+    # The weight of the answer that is given without a rationale; "auto": as fitted on dev
+    mix_direct: float | str = 0.0
     scoring: Scoring = "auto"  # "auto": what the answer student was trained to write
     # What the log-likelihood of a choice is divided by; "auto": of texts by their tokens
     length_normalisation: LengthNormalisation = "auto"
@@ -81,8 +83,8 @@ class PredictSettings:
         require(0 < self.top_p <= 1, "top-p", self.top_p, "more than 0, and 1 at most")
         require(self.beams >= 1, "beams", self.beams, "at least 1")
         self._check_together()
-        mix, least = self.mix_direct, self.abstain_below
-        require(0 <= mix <= 1, "mix-direct", mix, "between 0 and 1")
+        self._check_mix()
+        least = self.abstain_below
         one_of("scoring", self.scoring, Scoring)
         one_of("length-normalisation", self.length_normalisation, LengthNormalisation)
         require(0 <= least <= 1, "abstain-below", least, "between 0 and 1")
@@ -96,15 +98,32 @@ class PredictSettings:
         one_of("engine", self.engine, EngineName)
         check_precision(self.precision, EnginePrecision)
 
+    def _check_mix(self) -> None:
+        mix = self.mix_direct
+        if mix == AUTO:
+            return
+        try:
+            mix = float(mix)  # as a command line has it
+        except ValueError:
+            mix = math.nan
+        wanted = f"between 0 and 1, or {AUTO}"
+        require(0 <= mix <= 1, "mix-direct", self.mix_direct, wanted)
+        object.__setattr__(self, "mix_direct", mix)
+
     def _check_together(self) -> None:
         if self.beams > 1 and self.sampling is not None:
             raise ScicotError("--beams: finds one rationale, it draws none; leave out --samples")
-        if self.vote and self.mix_direct:
+        if self.vote and self.mixes_direct:
             raise ScicotError(
                 "--vote and --mix-direct: votes are no probabilities; give one of both"
             )
         if self.sampling is None and self.top_p < 1:
             raise ScicotError("--top-p: means nothing where nothing is drawn; give --temperature")
+
+    @property
+    def mixes_direct(self) -> bool:
+        """Whether the answer without a rationale counts as well."""
+        return bool(self.mix_direct)
 
     @property
     def sampling(self) -> float | None:

@@ -6,20 +6,20 @@ import re
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from scicot.config.checks import Precision, check_precision, one_of, require
+from scicot.config.checks import AUTO, Precision, check_precision, one_of, require
 from scicot.errors import ScicotError
 
 AnswerAs = Literal["label", "text"]
 AnswerForm = Literal["auto", "label", "text"]
 Attention = Literal["auto", "eager", "sdpa"]
 SelectBy = Literal["auto", "accuracy", "loss", "rouge-l"]
-Method = Literal["two-stage", "direct", "one-sequence", "multi-task"]
+Method = Literal["two-stage", "direct", "one-sequence", "answer-first", "multi-task", "shared"]
 Tracker = Literal["tensorboard", "wandb", "trackio"]
 
 Quantization = Literal["none", "nf4"]
 PromptFormatName = Literal["auto", "plain", "chat"]
 
-AUTO, TOKENS = "auto", "tokens"
+TOKENS = "tokens"
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class TrainSettings:
     weights: tuple[float, ...] = ()  # how much of an epoch comes from each file; all of all if ()
     rationale_dropout: float = 0.0  # share of rows that stage 2 meets without their rationale
     shuffle_choices: bool = False  # the choices' texts in a new order each time
-    rationale_loss_weight: float = 1.0  # of a multi-task student
+    rationale_loss_weight: float = 1.0  # of a multi-task or shared student
     dev_fraction: float = 0.0  # of the rows: kept apart to choose the best checkpoint by
     eval_steps: int | None = None  # steps between two looks at dev; a tenth of all unless given
     patience: int | None = None  # stop after so many looks at dev without a better one

@@ -5,36 +5,47 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 
-from scicot.config import PredictSettings
+from scicot.config import AUTO, PredictSettings
 from scicot.errors import ScicotError
-from scicot.stages import FORMS
+from scicot.stages import FORMS, Stage
 from scicot.students.runs import UNTRAINED, Run, check_run, untrained_run
 
 Name = str | os.PathLike[str]
 
 _ANSWERING = tuple(stage for stage, form in FORMS.items() if form.answers)
-_WRITING = tuple(stage for stage, form in FORMS.items() if not form.answers)
+# Stages whose rationales another student can read: as of stage 1, unlike a one-sequence student's.
+_WRITING = (Stage.RATIONALE, Stage.SHARED)
 
 
 def check_runs(
-    answer_model: Name | None, rationale_models: Sequence[Name], settings: PredictSettings
-) -> tuple[Run | None, list[Run]]:
-    """The run that answers and those that write rationales for it; ScicotError where one is
+    answer_models: Sequence[Name], rationale_models: Sequence[Name], settings: PredictSettings
+) -> tuple[list[Run], list[Run]]:
+    """The runs that answer and those that write rationales for them; ScicotError where one is
     missing or too many."""
-    if answer_model is None and not rationale_models:
+    if not answer_models and not rationale_models:
         raise ScicotError("nothing to predict with; give --answer-model RUN")
     rationales = [check_run(name, "--rationale-model", *_WRITING) for name in rationale_models]
     if settings.with_folds:
         rationales += [fold for run in rationales for fold in fold_students(run)]
-    if answer_model is None:
-        return None, rationales
-    if os.fspath(answer_model).startswith(UNTRAINED):
-        answer = untrained_run(os.fspath(answer_model), "--answer-model")
-    else:
-        answer = check_run(answer_model, "--answer-model", *_ANSWERING)
-    place = f"--answer-model {os.fspath(answer_model)}"
-    reads, source = FORMS[answer.stage].reads_rationale, settings.rationale_from
-    if reads and source == "student" and not rationales:
+    answers = [_answering_run(name) for name in answer_models]
+    _check_together(answers, rationales)
+    for answer in answers:
+        _check_source(answer, rationales, settings.rationale_from)
+    return answers, rationales
+
+
+def _answering_run(name: Name) -> Run:
+    if os.fspath(name).startswith(UNTRAINED):
+        return untrained_run(os.fspath(name), "--answer-model")
+    return check_run(name, "--answer-model", *_ANSWERING)
+
+
+def _check_source(answer: Run, rationales: Sequence[Run], source: str) -> None:
+    """ScicotError where a run cannot answer with rationales from this source."""
+    name = answer.manifest.student if answer.untrained else answer.directory
+    place = f"--answer-model {name}"
+    reads, writes = FORMS[answer.stage].reads_rationale, FORMS[answer.stage].writes_rationale
+    if reads and not writes and source == "student" and not rationales:
         raise ScicotError(
             f"{place}: reads rationales; give --rationale-model RUN, or say --rationale-from"
             " input or none"
@@ -43,13 +54,27 @@ def check_runs(
         why = f"is a {answer.stage} run, which reads no rationales"
         why = f"--rationale-from is {source}" if reads else why
         raise ScicotError(f"{place}: {why}; leave --rationale-model out")
-    writes = FORMS[answer.stage].writes_rationale
     if not reads and (source in ("input", "shuffled") or (source == "none" and writes)):
         why = "writes its own rationale" if writes else "reads no rationales"
         raise ScicotError(
             f"{place}: is a {answer.stage} run, which {why}; leave --rationale-from out"
         )
-    return answer, rationales
+
+
+def _check_together(answers: Sequence[Run], rationales: Sequence[Run]) -> None:
+    """ScicotError for answer models whose answers cannot be averaged: all must read the same
+    rationales, or none."""
+    if len(answers) < 2:
+        return
+    if len({FORMS[run.stage].reads_rationale for run in answers}) > 1:
+        told = ", ".join(f"{run.directory} ({run.stage})" for run in answers)
+        raise ScicotError(f"--answer-model: some read rationales and some do not: {told}")
+    for run in answers:
+        if FORMS[run.stage].writes_rationale and not rationales:
+            raise ScicotError(
+                f"--answer-model {run.directory}: is a {run.stage} run, which writes a rationale of"
+                " its own; give it alone"
+            )
 
 
 def fold_students(run: Run) -> list[Run]:
@@ -64,15 +89,15 @@ def fold_students(run: Run) -> list[Run]:
 
 
 def check_settings(
-    answer: Run | None, writers: Sequence[Run], source: str, settings: PredictSettings
+    answers: Sequence[Run], writers: Sequence[Run], source: str, settings: PredictSettings
 ) -> None:
     """ScicotError for an option that would do nothing with these runs."""
     draws = settings.sampling is not None or settings.beams > 1
-    mixes = answer is not None and FORMS[answer.stage].reads_rationale and source != "none"
+    mixes = any(FORMS[run.stage].reads_rationale for run in answers) and source != "none"
     idle = {
         "--samples, --temperature or --beams": draws and not writers,
         "--with-folds": settings.with_folds and not writers,
-        "--mix-direct": settings.mix_direct > 0 and not mixes,
+        "--mix-direct": settings.mixes_direct and not mixes,
     }
     for option, wrong in idle.items():
         if wrong:
@@ -80,25 +105,34 @@ def check_settings(
             raise ScicotError(f"{option}: means nothing where no rationale {why}; leave it out")
     if settings.vote and settings.samples * len(writers) < 2:
         raise ScicotError("--vote: one rationale alone cannot vote; give --samples as well")
-    if answer is None:
-        if len(writers) > 1:
-            raise ScicotError("only one student writes at a time where there is no --answer-model")
-        alone = {
-            "--rationale-from": settings.rationale_from != "student",
-            "--vote": settings.vote,
-            "--length-normalisation": settings.length_normalisation != "auto",
-            "--scoring": settings.scoring != "auto",
-            "--abstain-below": settings.abstain_below > 0,
-        }
-        for option, wrong in alone.items():
-            if wrong:
-                raise ScicotError(f"{option}: means nothing without --answer-model")
+    for run in answers:
+        if settings.mix_direct == AUTO and run.manifest.mix_direct is None:
+            raise ScicotError(
+                f"--mix-direct auto: no weight was fitted for {run.directory} (train-answer"
+                " --rationale-dropout, with a dev set of student rationales); give a number"
+            )
+    if not answers:
+        _check_writing(writers, settings)
 
 
-def doubts(answer: Run | None, settings: PredictSettings) -> Iterator[str]:
-    """What the user may not have meant, one sentence each."""
-    if answer is None:
-        return
+def _check_writing(writers: Sequence[Run], settings: PredictSettings) -> None:
+    """ScicotError for an option that would do nothing where rationales alone are written."""
+    if len(writers) > 1:
+        raise ScicotError("only one student writes at a time where there is no --answer-model")
+    alone = {
+        "--rationale-from": settings.rationale_from != "student",
+        "--vote": settings.vote,
+        "--length-normalisation": settings.length_normalisation != "auto",
+        "--scoring": settings.scoring != "auto",
+        "--abstain-below": settings.abstain_below > 0,
+    }
+    for option, wrong in alone.items():
+        if wrong:
+            raise ScicotError(f"{option}: means nothing without --answer-model")
+
+
+def doubts(answer: Run, settings: PredictSettings) -> Iterator[str]:
+    """What the user of this answer model may not have meant, one sentence each."""
     trained = answer.manifest
     if not answer.untrained and settings.scoring not in ("auto", trained.answer_as):
         yield (
@@ -106,8 +140,8 @@ def doubts(answer: Run | None, settings: PredictSettings) -> Iterator[str]:
             f" {trained.answer_as}s; its scores are not calibrated for this"
         )
     bare = settings.rationale_from == "none" and FORMS[answer.stage].reads_rationale
-    if (settings.mix_direct or bare) and not trained.settings.get("rationale_dropout"):
-        option = "--mix-direct" if settings.mix_direct else "--rationale-from none"
+    if (settings.mixes_direct or bare) and not trained.settings.get("rationale_dropout"):
+        option = "--mix-direct" if settings.mixes_direct else "--rationale-from none"
         yield (
             f"{option}: {answer.directory} never learnt to answer without a rationale"
             " (train-answer --rationale-dropout)"

@@ -39,7 +39,7 @@ def predict(
     questions: str | os.PathLike[str],
     output: str | os.PathLike[str],
     *,
-    answer_model: sources.Source | None = None,
+    answer_model: sources.Source | Sequence[sources.Source] | None = None,
     rationale_model: sources.Source | Sequence[sources.Source] | None = None,
     settings: PredictSettings | None = None,
     limit: int | None = None,
@@ -50,18 +50,16 @@ def predict(
     """Answer every question of a file, one prediction row each, in the order of the file.
 
     An answer model that reads rationales wants a `rationale_model`, or several, behind whose
-    rationales it answers in turn; without an `answer_model` the rationales are written, as
+    rationales it answers in turn; a shared student writes its own. Of several answer models the
+    mean of the probabilities counts. Without an `answer_model` the rationales are written, as
     rationale rows. Called again it goes on after the rows that `output` holds. Raises ScicotError
     for what the user can mend, among it a run that was trained for another stage.
     """
     settings = settings or PredictSettings()
     reporter = reporter or LogReporter()
-    if isinstance(rationale_model, str | os.PathLike):
-        rationale_model = [rationale_model]
+    answers, writers = _listed(answer_model), _listed(rationale_model)
     with Team(settings.device) as team:
-        students = team.each(
-            lambda: Students(Plan.check(answer_model, rationale_model or (), settings))
-        )
+        students = team.each(lambda: Students(Plan.check(answers, writers, settings)))
         if processes.rank() > 0:
             team.serve(students)
             return PredictSummary()
@@ -78,6 +76,10 @@ def predict(
         )
 
 
+def _listed(models: sources.Source | Sequence[sources.Source] | None) -> Sequence[sources.Source]:
+    return [models] if isinstance(models, str | os.PathLike) else models or ()
+
+
 def _predict(
     questions: str | os.PathLike[str],
     output: str | os.PathLike[str],
@@ -92,8 +94,9 @@ def _predict(
 ) -> PredictSummary:
     """The same, by the process that reads and writes."""
     plan = students.plan
-    for doubt in compatibility.doubts(plan.answer, settings):
-        reporter.warn(doubt)
+    for run in plan.answers:
+        for doubt in compatibility.doubts(run, settings):
+            reporter.warn(doubt)
     rows = sources.questions(
         questions,
         limit=limit,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from scicot.config import PredictSettings
 from scicot.records import Question
 from scicot.students import answering
 from scicot.students.answering import Answer
@@ -17,10 +16,12 @@ def mix(
     question: Question,
     behind_rationales: Sequence[ChoiceProbabilities],
     without: Sequence[ChoiceProbabilities],
-    settings: PredictSettings,
+    *,
+    weight: float,
+    vote: bool,
 ) -> Answer:
-    """Average the probabilities behind the rationales, or count them as votes, and add the share of
-    the answer `without` a rationale that --mix-direct asks for.
+    """Average the probabilities behind the rationales, or count them as votes, and add the answer
+    `without` a rationale, where there is one, with its weight.
 
     There is no answer where any of the scores was not a number.
     """
@@ -28,12 +29,17 @@ def mix(
     direct = [own for own in without if own is not None]
     if len(known) < len(behind_rationales) or len(direct) < len(without):
         return Answer(None, {})
-    if settings.vote:
+    if vote:
         answer = answering.vote_of(question, known)
     else:
         answer = answering.answer_of(question, answering.averaged(known))
     if not direct:
         return answer
-    weight = settings.mix_direct
     both = [list(answer.scores.values()), direct[0]]
     return answering.answer_of(question, answering.averaged(both, [1 - weight, weight]))
+
+
+def mean_or_none(opinions: Sequence[ChoiceProbabilities]) -> ChoiceProbabilities:
+    """The mean of several probabilities of the same choices; None where one is None."""
+    known = [own for own in opinions if own is not None]
+    return answering.averaged(known) if len(known) == len(opinions) else None

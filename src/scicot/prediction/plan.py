@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -19,41 +19,46 @@ from scicot.students.runs import Run
 
 @dataclass(frozen=True)
 class Plan:
-    """`answer` answers, each of `rationales` writes what it reads; either may be missing."""
+    """`answers` answer, the mean of their probabilities counts; each of `rationales` writes what
+    they read. Either may be missing."""
 
-    answer: Run | None
+    answers: Sequence[Run]
     rationales: Sequence[Run]
     settings: PredictSettings
 
     @classmethod
     def check(
         cls,
-        answer_model: compatibility.Name | None,
+        answer_models: Sequence[compatibility.Name],
         rationale_models: Sequence[compatibility.Name],
         settings: PredictSettings,
     ) -> Plan:
         """Look at the runs without loading them; ScicotError where they do not fit together."""
-        answer, rationales = compatibility.check_runs(answer_model, rationale_models, settings)
-        plan = cls(answer, rationales, settings)
-        compatibility.check_settings(answer, plan.writers, plan.source, settings)
+        answers, rationales = compatibility.check_runs(answer_models, rationale_models, settings)
+        plan = cls(answers, rationales, settings)
+        compatibility.check_settings(answers, plan.writers, plan.source, settings)
         return plan
 
     @property
     def runs(self) -> list[Run]:
-        return [*([self.answer] if self.answer else []), *self.rationales]
+        return [*self.answers, *self.rationales]
 
     @cached_property
     def writers(self) -> list[Run]:
-        """The runs that write rationales, an answer run that writes its own among them."""
-        return [run for run in self.runs if FORMS[run.stage].writes_rationale]
+        """The runs that write rationales: those for the purpose, else an answer run that can."""
+        if self.source in ("input", "none"):
+            return []
+        own = [run for run in self.answers if FORMS[run.stage].writes_rationale]
+        return list(self.rationales) or own
 
     @property
     def source(self) -> str:
         """Where the rationales come from: "student", "input", "shuffled" or "none"."""
-        if self.answer is None or FORMS[self.answer.stage].writes_rationale:
-            return "student"
-        reads = FORMS[self.answer.stage].reads_rationale
-        return self.settings.rationale_from if reads else "none"
+        forms = [FORMS[run.stage] for run in self.answers]
+        if any(form.reads_rationale for form in forms):
+            return self.settings.rationale_from
+        writes = any(form.writes_rationale for form in forms)
+        return "student" if writes or not forms else "none"
 
     @property
     def shuffles(self) -> bool:
@@ -73,7 +78,7 @@ class Plan:
     @property
     def rows_each(self) -> int:
         """The number of output rows of a question: one prediction, or each of its rationales."""
-        return 1 if self.answer else self.rationales_each
+        return 1 if self.answers else self.rationales_each
 
     def decoding(self, writer: Run) -> Decoding:
         settings = self.settings
@@ -103,23 +108,36 @@ class Plan:
         return run.manifest.temperature if fits else 1.0
 
     @cached_property
+    def mix_direct(self) -> float:
+        """The weight of the answer that is given without a rationale; of several answer runs, the
+        mean of what was fitted for each."""
+        given = self.settings.mix_direct
+        if isinstance(given, str):
+            fitted = [run.manifest.mix_direct or 0.0 for run in self.answers]
+            return sum(fitted) / len(fitted)
+        return given
+
+    @cached_property
     def models(self) -> dict[str, Any]:
         """What each row says of how it was made: runs, scoring, where the rationales came from."""
-        answer, settings = self.answer, self.settings
+        settings = self.settings
         names = [run.identity for run in self.rationales]
+        if not names:  # a shared student's own; a one-sequence student is named as the answer run
+            names = [run.identity for run in self.writers if FORMS[run.stage].reads_rationale]
         models: dict[str, Any] = {
-            "answer": answer.identity if answer else None,
-            "rationale": names if len(names) > 1 else next(iter(names), None),
+            "answer": " + ".join(run.identity for run in self.answers) or None,
+            "rationale": one_or_all(names),
             "rationale_from": self.source,
         }
-        if answer:
-            models["scoring"] = self.scoring(answer)
+        if self.answers:
+            models["scoring"] = one_or_all(dict.fromkeys(map(self.scoring, self.answers)))
             if settings.length_normalisation != "auto":
                 models["length_normalisation"] = settings.length_normalisation
-            if answer.untrained:
+            if all(run.untrained for run in self.answers):
                 models["zero_shot"] = True
-            if self.temperature(answer) != 1:
-                models["calibration"] = self.temperature(answer)
+            calibrations = [self.temperature(run) for run in self.answers]
+            if set(calibrations) != {1.0}:
+                models["calibration"] = one_or_all(calibrations)
         if settings.sampling is not None:
             models |= {"samples": settings.samples, "temperature": settings.sampling}
             models |= {"top_p": settings.top_p, "seed": settings.seed}
@@ -127,8 +145,8 @@ class Plan:
             models["vote"] = True
         if settings.beams > 1:
             models["beams"] = settings.beams
-        if settings.mix_direct:
-            models["mix_direct"] = settings.mix_direct
+        if self.mix_direct:
+            models["mix_direct"] = self.mix_direct
         return models
 
     def description(self, engines: dict[str, str]) -> dict[str, Any]:
@@ -148,3 +166,9 @@ class Plan:
         for run in self.runs:
             seen.read(run.directory)
         return seen
+
+
+def one_or_all(values: Iterable[Any]) -> Any:
+    """None without values, the value where there is one, else a list of all."""
+    found = list(values)
+    return found if len(found) > 1 else next(iter(found), None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from scicot.prediction.loaded_students import LoadedStudents
-from scicot.prediction.mixing import ChoiceProbabilities, mix
+from scicot.prediction.mixing import ChoiceProbabilities, mean_or_none, mix
 from scicot.prediction.plan import Plan
 from scicot.records import (
     PREDICTION_FIELDS,
@@ -34,7 +34,7 @@ class Students:
         """The question as its row of the output carries it: without the fields of an earlier
         answer, which that row replaces."""
         question = question.without(PREDICTION_FIELDS)
-        if self.plan.answer:
+        if self.plan.answers:
             return question
         return question.without((*RATIONALE_FIELDS, "fold"))  # fields of a student's rationales
 
@@ -42,15 +42,15 @@ class Students:
         """The rows of the output, `plan.rows_each` for each question, in order."""
         questions = [question for question, _ in asked]
         rationales = self._rationales([source for _, source in asked])
-        answer = self.plan.answer
-        if answer is None:
+        if not self.plan.answers:
             return self._as_teacher(questions, rationales)
-        behind = self._probabilities(answer, questions, rationales)
+        behind = self._probabilities(questions, rationales)
         without: Sequence[Sequence[ChoiceProbabilities]] = [()] * len(questions)
-        if self.plan.settings.mix_direct:
-            without = self._probabilities(answer, questions, [()] * len(questions))
+        weight, vote = self.plan.mix_direct, self.plan.settings.vote
+        if weight:
+            without = self._probabilities(questions, [()] * len(questions))
         return [
-            self._prediction(question, texts, mix(question, own, direct, self.plan.settings))
+            self._prediction(question, texts, mix(question, own, direct, weight=weight, vote=vote))
             for question, texts, own, direct in zip(
                 questions, rationales, behind, without, strict=True
             )
@@ -103,10 +103,21 @@ class Students:
         return written
 
     def _probabilities(
+        self, questions: Sequence[Question], rationales: Sequence[Sequence[str]]
+    ) -> list[list[ChoiceProbabilities]]:
+        """The probabilities behind each rationale, or without one: the mean over answer runs."""
+        each = [self._probabilities_of(run, questions, rationales) for run in self.plan.answers]
+        if len(each) == 1:
+            return each[0]
+        return [
+            [mean_or_none(opinions) for opinions in zip(*of_question, strict=True)]
+            for of_question in zip(*each, strict=True)
+        ]
+
+    def _probabilities_of(
         self, run: Run, questions: Sequence[Question], rationales: Sequence[Sequence[str]]
     ) -> list[list[ChoiceProbabilities]]:
-        """The answer student's probabilities behind each rationale, or without one; rationales
-        that are equal are read once."""
+        """One answer run's probabilities; rationales that are equal are read once."""
         read: list[Sequence[str | None]] = [texts or [None] for texts in rationales]
         distinct = [dict.fromkeys(texts) for texts in read]
         asked = [

@@ -69,6 +69,7 @@ def choice_scores(
     if normalisation == "auto":
         normalisation = "token" if scoring == "text" else "none"
     before = [stages.before_answer(rationale, stage) for rationale in rationales]
+    behind = stages.behind_answer(stage)
     return student.score(
         [
             stages.answer_input(question, rationale, stage)
@@ -76,13 +77,14 @@ def choice_scores(
         ],
         [
             [
-                stages.answer_target(question, label, answer_as=scoring, before=own)
+                stages.answer_target(question, label, answer_as=scoring, before=own, behind=behind)
                 for label in question.labels
             ]
             for question, own in zip(questions, before, strict=True)
         ],
         after=before if any(before) else (),
         normalisation=normalisation,
+        ends=not behind,
     )
 
 

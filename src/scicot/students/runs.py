@@ -75,6 +75,12 @@ class Manifest:
         """What scores are divided by to make them calibrated, as far as dev could tell."""
         return float(self.metrics.get("dev_temperature", 1.0))
 
+    @property
+    def mix_direct(self) -> float | None:
+        """The weight of the answer without a rationale that did best on dev, if it was fitted."""
+        fitted = self.metrics.get("dev_mix_direct")
+        return None if fitted is None else float(fitted)
+
     def write(self, directory: Path) -> None:
         text = json.dumps(asdict(self), indent=1, ensure_ascii=False, sort_keys=False)
         jsonl.write_text(directory / MANIFEST, text + "\n")
@@ -156,7 +162,11 @@ def _check_types(row: Mapping[str, Any]) -> None:
     numbers = {
         name: row["settings"].get(name) for name in ("max_source_tokens", "max_target_tokens")
     }
-    numbers["dev_temperature"] = row.get("metrics", {}).get("dev_temperature", 1.0)
+    metrics = row.get("metrics", {})
+    numbers["dev_temperature"] = metrics.get("dev_temperature", 1.0)
+    weight = metrics.get("dev_mix_direct", 0.0)
+    if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 <= weight <= 1:
+        raise ValueError('"dev_mix_direct" must be a number from 0 to 1')
     for name, number in numbers.items():
         if isinstance(number, bool) or not isinstance(number, int | float) or not number > 0:
             raise ValueError(f'"{name}" must be a number above 0')
@@ -180,7 +190,10 @@ def check_run(directory: str | os.PathLike[str], option: str, *stages: Stage) ->
         )
     if manifest.seeds:
         one = Path(directory) / manifest.seeds[0]
-        raise ScicotError(f"{place}: holds {len(manifest.seeds)} seeds; name one of them, as {one}")
+        several = ", or several, each with the option" if "model" in option else ""
+        raise ScicotError(
+            f"{place}: holds {len(manifest.seeds)} seeds; name one of them, as {one}{several}"
+        )
     if not manifest.finished:
         raise ScicotError(
             f"{place}: its training is not finished; run the same training command again first"

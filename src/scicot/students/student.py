@@ -49,9 +49,11 @@ class Student:
         *,
         after: Sequence[str] = (),
         normalisation: str = "none",
+        ends: bool = True,
     ) -> list[list[float]]:
         """log p(candidate | input) in nats for every candidate of every input, end token included,
-        so that a candidate that begins another ("1", "10") competes with it fairly.
+        so that a candidate that begins another ("1", "10") competes with it fairly; without it
+        unless `ends`, where candidates close with a text that tells them apart.
 
         Where `after` holds a text for each input, that is what its candidates begin with, and the
         likelihood is of what follows. It is divided by the number of its tokens, or of its
@@ -69,7 +71,11 @@ class Student:
         scores = self._engine.score(self.encode(inputs), targets)
         return [
             [
-                _normalised(log_p[_shared(prefix, target) :], normalisation, len(text) - skipped)
+                _normalised(
+                    log_p[_shared(prefix, target) : None if ends else -1],
+                    normalisation,
+                    len(text) - skipped,
+                )
                 for log_p, target, text in zip(own_scores, own, texts, strict=True)
             ]
             for own_scores, own, prefix, texts, skipped in zip(

@@ -24,6 +24,7 @@ class Options(TypedDict, total=False):
     """What both verbs take about rows."""
 
     dev: Sequence[sources.Source]  # files to choose the best checkpoint by
+    fold_questions: Sequence[sources.Source]  # that fold students write rationales for as well
     limit: int | None  # rows of each file
     skip_invalid: bool
 
@@ -45,8 +46,8 @@ class Reader:
         self._settings = settings
         self._options = options
         self._reporter = reporter
-        dev = options.get("dev") or ()
-        self.dev_files = [dev] if isinstance(dev, str | os.PathLike) else dev
+        self.dev_files = _listed(options.get("dev"))
+        self.fold_files = _listed(options.get("fold_questions"))
         if self.dev_files and settings.dev_fraction:
             raise ScicotError("--dev and --dev-fraction: give one of the two")
         for option, given in {
@@ -56,6 +57,8 @@ class Reader:
         }.items():
             if given is not None and not (self.dev_files or settings.dev_fraction):
                 raise ScicotError(f"--{option}: nothing to judge by; give --dev or --dev-fraction")
+        if self.fold_files and not settings.folds:
+            raise ScicotError("--fold-questions: nobody is to write for them; give --folds")
         if settings.fold_by and not (settings.folds or settings.dev_fraction):
             raise ScicotError("--fold-by: nothing is parted; give --dev-fraction or --folds")
 
@@ -76,21 +79,37 @@ class Reader:
         """Rows that would give each other away stay on one side (splits.py)."""
         settings = self._settings
         groups, carved = [], set()
+        rows = [*lessons, *self._fold_questions(lessons)]
+        further = set(range(len(lessons), len(rows)))
         if settings.dev_fraction or settings.folds:
-            groups = group_rows([lesson.question for lesson in lessons], settings.fold_by)
+            groups = group_rows([lesson.question for lesson in rows], settings.fold_by)
         if settings.dev_fraction:
-            carved = self._carve(lessons, groups)
+            carved = self._carve(lessons, _without(groups, further))
         train = [lesson for place, lesson in enumerate(lessons) if place not in carved]
-        folds = (
-            Folds(lessons, assign_folds(groups, settings.folds, carved), carved)
-            if settings.folds
-            else None
-        )
+        folds = None
+        if settings.folds:
+            fold_of = assign_folds(groups, settings.folds, carved, further)
+            folds = Folds(rows, fold_of, carved, further)
         if self.dev_files:
             dev = self._dev_from_files(train)
         else:
             dev = [lessons[place] for place in sorted(carved)]
         return Parts(train, self._as_predicted(dev), folds)
+
+    def _fold_questions(self, lessons: Sequence[Lesson]) -> list[Lesson]:
+        """The questions of --fold-questions that no lesson is of."""
+        skip = self._options.get("skip_invalid", False)
+        learnt = {lesson.question.id for lesson in lessons}
+        found: list[Lesson] = []
+        for file in self.fold_files:
+            rows = sources.questions(file, skip_invalid=skip, reporter=self._reporter)
+            unique = sources.unique(rows, self._reporter)
+            new = [Lesson(question) for question in unique if question.id not in learnt]
+            learnt.update(lesson.question.id for lesson in new)
+            found += new
+        if self.fold_files:
+            self._reporter.note(f"--fold-questions: {len(found):,} that no training row is of")
+        return found
 
     def _carve(self, lessons: Sequence[Lesson], groups: Groups) -> set[int]:
         settings = self._settings
@@ -130,7 +149,8 @@ class Reader:
         return lessons
 
     def _dev_from_files(self, train: Sequence[Lesson]) -> list[Lesson]:
-        judged_with = FORMS[self._stage].reads_rationale or self._stage is Stage.RATIONALE
+        form = FORMS[self._stage]
+        judged_with = (form.reads_rationale and not form.writes_rationale) or not form.answers
         dev = self._lessons(self.dev_files, plain=not judged_with)
         if not dev:
             raise ScicotError("--dev: no row is left to judge by")
@@ -157,3 +177,13 @@ class Reader:
                 " (train-rationale --folds makes rationales to judge by)"
             )
         return honest
+
+
+def _listed(files: Any) -> Sequence[sources.Source]:
+    return [files] if isinstance(files, str | os.PathLike) else files or ()
+
+
+def _without(groups: Groups, places: set[int]) -> Groups:
+    """The groups without these places; groups of nothing else are left out."""
+    kept = [[place for place in own if place not in places] for own in groups]
+    return [own for own in kept if own]

@@ -18,6 +18,7 @@ from scicot.students.answering import answer_of, choice_scores, softmax, write_r
 from scicot.students.student import Student
 from scicot.temperature_scaling import fit_temperature
 from scicot.training.examples import Lesson, examples_of, target_within
+from scicot.training.mixture_weight import fit_mixture_weight
 
 Metrics = Mapping[str, float]
 
@@ -38,7 +39,8 @@ class DevSet:
     def measure(self, model: Any, form: PromptFormat) -> dict[str, float]:
         """Stage 1: dev_loss in nats a token, dev_rouge_l (F1, from 0 to 1). The others:
         dev_accuracy, dev_loss in nats a question, of the gold choice among the choices, and
-        dev_temperature for calibration, fitted where it reads what it will read in `predict`."""
+        dev_temperature for calibration, fitted where it reads what it will read in `predict`; with
+        rationale dropout also dev_mix_direct, the weight of its answer without a rationale."""
         import torch
 
         training, device = model.training, model.device
@@ -105,15 +107,32 @@ class DevSet:
         gold_places = [question.labels.index(question.answer or "") for question in questions]
         told = [row for row, lesson in enumerate(self._lessons) if self._as_predicted(lesson)]
         if told:
-            metrics["dev_temperature"] = fit_temperature(
-                [scores[row] for row in told], [gold_places[row] for row in told]
-            )
+            gold_told = [gold_places[row] for row in told]
+            temperature = fit_temperature([scores[row] for row in told], gold_told)
+            metrics["dev_temperature"] = temperature
+            if self._settings.rationale_dropout:
+                asked = [questions[row] for row in told]
+                bare = choice_scores(student, self._stage, asked, [None] * len(told), scoring)
+                metrics["dev_mix_direct"] = fit_mixture_weight(
+                    _gold_probabilities([scores[row] for row in told], gold_told, temperature),
+                    _gold_probabilities(bare, gold_told, temperature),
+                )
         return metrics
 
     def _as_predicted(self, lesson: Lesson) -> bool:
         """Whether the student reads here what it will read when it predicts: with its teacher's
         rationales it is surer, and more often right."""
-        return lesson.by_student or not FORMS[self._stage].reads_rationale
+        form = FORMS[self._stage]
+        return lesson.by_student or form.writes_rationale or not form.reads_rationale
+
+
+def _gold_probabilities(
+    scores: Sequence[Sequence[float]], gold: Sequence[int], temperature: float
+) -> list[float]:
+    return [
+        (softmax(own, temperature) or [0.0] * len(own))[place]
+        for own, place in zip(scores, gold, strict=True)
+    ]
 
 
 @contextmanager

@@ -90,37 +90,44 @@ def _naming(labels: tuple[str, ...]) -> tuple[re.Pattern[str], re.Pattern[str]]:
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """What a student reads and what it is to write: `target`, which may be cut, and `tail`, which
-    may not."""
+    """What a student reads and what it is to write: `target`, whose end may be cut, between `head`
+    and `tail`, which may not."""
 
     source: Input
     target: str
     tail: str = ""
+    head: str = ""
 
     @property
     def written(self) -> str:
-        return f"{self.target} {self.tail}".strip()
+        return " ".join(filter(None, (self.head, self.target, self.tail)))
 
 
 def examples_of(
     lesson: Lesson, stage: Stage, *, answer_as: AnswerAs = "label", drop_rationale: bool = False
 ) -> tuple[Example, ...]:
-    """The examples of a lesson for a stage: one, or two for multi-task. `lesson.teaches(stage)`."""
+    """The examples of a lesson for a stage: one, or two (answer, explanation) for multi-task and
+    shared. `lesson.teaches(stage)`."""
     question, rationale = lesson.question, lesson.rationale
     explanation = Example(
         stages.rationale_input(question, stage), stages.rationale_target(rationale)
     )
     if stage is Stage.RATIONALE:
         return (explanation,)
-    before = stages.before_answer(None, stage)
     target = stages.answer_target(
-        question, question.answer or "", answer_as=answer_as, before=before
+        question,
+        question.answer or "",
+        answer_as=answer_as,
+        before=stages.before_answer(None, stage),
+        behind=stages.behind_answer(stage),
     )
     if stage is Stage.ONE_SEQUENCE:
         return (replace(explanation, tail=target),)
     read = "" if drop_rationale else rationale
     answer = Example(stages.answer_input(question, read, stage), target)
-    if stage is Stage.MULTI_TASK:
+    if stage is Stage.ANSWER_FIRST:
+        return (replace(answer, target=explanation.target, head=target),)
+    if stage in (Stage.MULTI_TASK, Stage.SHARED):
         return answer, explanation
     return (answer,)
 

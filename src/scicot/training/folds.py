@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from scicot import jsonl, processes
 from scicot.decoding.engine import Decoding
@@ -41,7 +41,8 @@ class Folds:
 
     lessons: Sequence[Lesson]
     fold_of: Sequence[int]
-    dev: set[int]  # places of the rows that no student learns from
+    dev: set[int]  # places of the rows that judge, from which no student learns
+    further: set[int] = field(default_factory=set)  # of questions without a rationale of a teacher
 
     def works(self, main: TrainingSpec) -> list[TrainingSpec]:
         """The fold students: each as the main student, without its fold, in dev too."""
@@ -51,7 +52,9 @@ class Folds:
             return [
                 lesson
                 for place, lesson in enumerate(self.lessons)
-                if self.fold_of[place] != fold and (place in self.dev) == dev
+                if self.fold_of[place] != fold
+                and place not in self.further
+                and (place in self.dev) == dev
             ]
 
         return [
@@ -95,13 +98,13 @@ class Folds:
         with jsonl.replacing(main.run / FILE) as stream:
             for (sample, lesson), fold in zip(_samples(self.lessons), self.fold_of, strict=True):
                 text = next(written[fold])
-                overlap += rouge_l(text, lesson.rationale)
+                overlap += rouge_l(text, lesson.rationale) if lesson.rationale else 0.0
                 row = Rationale(
                     lesson.question, text, sample=sample, teacher=names[fold], fold=fold
                 )
                 stream.write(jsonl.encode(row.to_row()))
-        count = len(self.lessons)
-        return {"out_of_fold_rows": count, "out_of_fold_rouge_l": overlap / count}
+        count, learnt = len(self.lessons), len(self.lessons) - len(self.further)
+        return {"out_of_fold_rows": count, "out_of_fold_rouge_l": overlap / learnt}
 
     def _written(self, work: TrainingSpec, fold: int, task: Task) -> Iterator[str]:
         """The rationales for the rows of one fold, in their order, all of them on disk.

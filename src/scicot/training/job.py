@@ -14,7 +14,7 @@ from scicot.devices import resolve_device
 from scicot.errors import ScicotError
 from scicot.outputs import STDOUT, locked, make_parent
 from scicot.reporting import LogReporter, Muted, Reporter
-from scicot.stages import Stage
+from scicot.stages import FORMS, Stage
 from scicot.students.runs import Manifest
 from scicot.training import answer_form, hub_upload, trackers
 from scicot.training.budget_matching import match_budget
@@ -30,7 +30,9 @@ METHODS = {
     "two-stage": Stage.ANSWER,
     "direct": Stage.DIRECT,
     "one-sequence": Stage.ONE_SEQUENCE,
+    "answer-first": Stage.ANSWER_FIRST,
     "multi-task": Stage.MULTI_TASK,
+    "shared": Stage.SHARED,
 }
 
 
@@ -54,7 +56,8 @@ def train_rationale(
     ("tensorboard", "wandb", "trackio"), `push_to_hub` a model repository (OWNER/NAME).
 
     With `settings.folds` also trains that many fold students (RUN/folds/0, ...) and writes
-    RUN/out_of_fold.jsonl: each row's question with the rationale of a student that never saw it.
+    RUN/out_of_fold.jsonl: each row's question with the rationale of a student that never saw it,
+    and with `fold_questions` (files) also those of further questions, whose teacher was wrong, say.
     With `settings.seeds` above 1 the runs are RUN/seed-0, ... and what is returned sums them up.
     """
     return _train(
@@ -140,9 +143,10 @@ def _train(
         if processes.rank():
             reporter = Muted(reporter)
         reader = Reader(stage, settings, options, reporter)
-        if processes.count() > 1 and STDOUT in [*files, *reader.dev_files]:
+        read = [*files, *reader.dev_files, *reader.fold_files]
+        if processes.count() > 1 and STDOUT in read:
             raise ScicotError("-: several processes cannot share standard input; name a file")
-        for source in [*files, *reader.dev_files, *equal_to, student]:
+        for source in [*read, *equal_to, student]:
             if Path(source).exists() and Path(source).resolve().is_relative_to(place.resolve()):
                 raise ScicotError(
                     f"{os.fspath(source)}: lies in -o {place}; name another directory"
@@ -151,6 +155,7 @@ def _train(
         parts = reader.part(lessons)
         data = [_described(file) for file in files]
         data += [{**_described(file), "split": "dev"} for file in reader.dev_files]
+        data += [{**_described(file), "split": "fold-questions"} for file in reader.fold_files]
         work = TrainingSpec(
             place,
             stage,
@@ -193,9 +198,9 @@ def _check(settings: TrainSettings, stage: Stage) -> None:
         )
     rationale = stage is Stage.RATIONALE
     refused = {
-        "--rationale-dropout": settings.rationale_dropout > 0 and stage is not Stage.ANSWER,
+        "--rationale-dropout": settings.rationale_dropout > 0 and not FORMS[stage].reads_rationale,
         "--rationale-loss-weight": settings.rationale_loss_weight != 1
-        and stage is not Stage.MULTI_TASK,
+        and stage not in (Stage.MULTI_TASK, Stage.SHARED),
         "--weights": bool(settings.weights) and stage is Stage.DIRECT,
         "--shuffle-choices": settings.shuffle_choices and rationale,
         "--answer-as": settings.answer_as is not None and rationale,

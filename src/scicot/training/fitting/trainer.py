@@ -160,7 +160,7 @@ def _arguments(
 
 class _Trainer(Trainer):
     """Whose loss is the mean over the target tokens of a whole step, however many batches and
-    processes that comes in; that of a multi-task student has two such means (Hsieh et al. 2023,
+    processes that comes in; that of a student with two tasks has two such means (Hsieh et al. 2023,
     equation 4): over label tokens + rationale_loss_weight x over rationale tokens."""
 
     target_loss: TargetLoss

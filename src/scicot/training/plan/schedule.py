@@ -205,8 +205,8 @@ class Schedule:
         return Epoch(places, bare, in_order)
 
     def _batches(self, groups: Sequence[length_buckets.Places]) -> list[length_buckets.Places]:
-        """The groups of a step joined to batches, examples x (draw, part); those of a multi-task
-        student come apart by task, since one writes a label and the other a rationale."""
+        """The groups of a step joined to batches, examples x (draw, part); those of a student with
+        two tasks come apart by task, since one writes a label and the other a rationale."""
         size = self.layout.groups // self.layout.batches
         joined = [
             np.concatenate(groups[start : start + size]) for start in range(0, len(groups), size)
