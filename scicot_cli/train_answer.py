@@ -49,6 +49,16 @@ def train_answer(
             " without it too, and to trust it less.",
         ),
     ] = TrainSettings.rationale_dropout,
+    soft_labels: Annotated[
+        float,
+        typer.Option(
+            "--soft-labels",
+            metavar="SHARE",
+            help="In this share of the times that a row comes, learn one of the answers that the"
+            " teacher's samples concluded in place of the gold one (rows of generate-rationales"
+            " --samples N --keep all).",
+        ),
+    ] = TrainSettings.soft_labels,
     answer_as: Annotated[
         AnswerForm | None,
         typer.Option(
@@ -82,6 +92,7 @@ def train_answer(
     weight_decay: own.WeightDecay = TrainSettings.weight_decay,
     max_source_tokens: own.MaxSourceTokens = TrainSettings.max_source_tokens,
     max_target_tokens: own.MaxTargetTokens = TrainSettings.max_target_tokens,
+    max_rationale_tokens: own.MaxRationaleTokens = TrainSettings.max_rationale_tokens,
     dev: own.DevFile = [],  # noqa: B006  (Typer reads it, nobody changes it)
     dev_fraction: own.DevFraction = TrainSettings.dev_fraction,
     fold_by: own.FoldBy = TrainSettings.fold_by,

@@ -45,6 +45,7 @@ def train_rationale(
     weight_decay: own.WeightDecay = TrainSettings.weight_decay,
     max_source_tokens: own.MaxSourceTokens = TrainSettings.max_source_tokens,
     max_target_tokens: own.MaxTargetTokens = TrainSettings.max_target_tokens,
+    max_rationale_tokens: own.MaxRationaleTokens = TrainSettings.max_rationale_tokens,
     dev: own.DevFile = [],  # noqa: B006  (Typer reads it, nobody changes it)
     dev_fraction: own.DevFraction = TrainSettings.dev_fraction,
     fold_by: own.FoldBy = TrainSettings.fold_by,

@@ -151,6 +151,15 @@ MaxTargetTokens = Annotated[
         "--max-target-tokens", help="Tokens of a target; longer ones are cut and counted."
     ),
 ]
+MaxRationaleTokens = Annotated[
+    int | None,
+    typer.Option(
+        "--max-rationale-tokens",
+        help="Tokens of a rationale; longer ones lose their end, where the student writes them and"
+        " where it reads them. [default: all]",
+        show_default=False,
+    ),
+]
 
 
 # What checkpoints are chosen by

@@ -24,7 +24,7 @@ COMMANDS = {
 NO_OPTION = {
     "train-rationale": {
         *("weights", "rationale_dropout", "shuffle_choices", "rationale_loss_weight"),
-        "answer_as",
+        *("answer_as", "soft_labels"),
     },
     "train-answer": {"folds"},
     "predict": {"calibrate"},  # --calibration/--no-calibration

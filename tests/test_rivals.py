@@ -6,9 +6,18 @@ import pytest
 from conftest import Recorder, Trained, read_rows, write_rows
 from safetensors.numpy import load_file
 
-from scicot import PredictSettings, ScicotError, TrainSettings, predict, train_answer
+from scicot import (
+    PredictSettings,
+    ScicotError,
+    TrainSettings,
+    predict,
+    train_answer,
+    train_rationale,
+)
 from scicot.decoding.engine_spec import EngineRequest
+from scicot.models.prompt_format import cut_rationales
 from scicot.stages import Stage
+from scicot.students.loading import load_student
 
 TINY = TrainSettings(max_steps=4, warmup_steps=1, batch_size=8, max_target_tokens=24, device="cpu")
 CPU = PredictSettings(device="cpu", max_new_tokens=16)
@@ -44,7 +53,6 @@ def test_a_one_sequence_answer_is_the_likelihood_of_the_whole(
     from scicot.records import Question
     from scicot.stages import rationale_input
     from scicot.students.answering import softmax
-    from scicot.students.loading import load_student
 
     run, out = tmp_path / "run", tmp_path / "out.jsonl"
     train_answer(trained.rows, run, student="scratch:tiny", method="one-sequence", settings=TINY)
@@ -193,6 +201,51 @@ def test_equal_weights_and_tokens(trained: Trained, tmp_path: Path, recorder: Re
         equal_to=both, settings=replace(TINY, max_steps=None), reporter=recorder,
     )  # fmt: skip
     assert again == manifest
+
+
+def test_soft_labels_take_what_teachers_concluded(
+    trained: Trained, tmp_path: Path, recorder: Recorder
+) -> None:
+    settings = replace(TINY, soft_labels=0.5)
+    common: dict[str, Any] = {"student": "scratch:tiny", "settings": settings, "method": "direct"}
+    with pytest.raises(ScicotError, match='--soft-labels: no row has a "conclusion"'):
+        train_answer(trained.rows, tmp_path / "none", **common)
+    rows = read_rows(trained.rows)
+    right = [{**row, "conclusion": row["answer"], "sample": 0} for row in rows]
+    other = [{**row, "conclusion": "AB"[row["answer"] == "A"], "sample": 1} for row in rows[:9]]
+    file = write_rows(tmp_path / "right.jsonl", right)
+    train_answer(file, tmp_path / "right", reporter=recorder, **common)
+    assert "every conclusion is the gold answer" in recorder.warnings[0]
+    file = write_rows(tmp_path / "votes.jsonl", [*right, *other])
+    train_answer(file, tmp_path / "votes", reporter=recorder, **common)
+    assert "--soft-labels: 9 of 36 rows have other votes" in recorder.notes
+    train_answer(file, tmp_path / "two", reporter=recorder, **{**common, "method": "two-stage"})
+    assert "--soft-labels: 18 of 45 rows have other votes" in recorder.notes
+
+
+def test_a_rationale_is_as_long_in_predict_as_in_training(trained: Trained, tmp_path: Path) -> None:
+    run, answer = tmp_path / "rationale", tmp_path / "answer"
+    settings = replace(TINY, max_rationale_tokens=3)
+    common: dict[str, Any] = {"student": "scratch:tiny", "settings": settings}
+    train_rationale(trained.rows, run, **common)
+    train_answer(trained.rows, answer, **common)
+    out = tmp_path / "out.jsonl"
+    settings = PredictSettings(device="cpu")
+    predict(trained.rows, out, answer_model=answer, rationale_model=run, settings=settings)
+    student = load_student(run, EngineRequest(device="cpu"), max_source_tokens=512)
+    for row in read_rows(out):
+        ids = student.form.targets(row["rationales"], "rationale")[0]
+        assert len(ids) <= 4, "three and the end"
+    given, short = tmp_path / "given.jsonl", tmp_path / "short.jsonl"
+    read = replace(settings, rationale_from="input")
+    predict(trained.rows, given, answer_model=answer, settings=read)
+    cut = cut_rationales([row["rationale"] for row in read_rows(trained.rows)], student.form, 3)
+    rows = [{**r, "rationale": own} for r, own in zip(read_rows(trained.rows), cut, strict=True)]
+    file = write_rows(tmp_path / "cut.jsonl", rows)
+    predict(file, short, answer_model=answer, settings=read)
+    assert [row["scores"] for row in read_rows(given)] == [
+        pytest.approx(row["scores"]) for row in read_rows(short)
+    ]
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 import random
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -280,6 +281,32 @@ def test_what_answer_first_and_shared_students_are_fed() -> None:
     assert str(bare.source) == f"predict: {asked}"
     (by_text,) = examples_of(given, Stage.ANSWER_FIRST, answer_as="text")
     assert by_text.written == "copper rationale: one two three"
+
+
+def test_rationales_are_cut_where_they_are_written_and_where_they_are_read() -> None:
+    given = [lesson(1, rationale="one two three")]
+    for stage, field in ((Stage.RATIONALE, "labels"), (Stage.ANSWER, "input_ids")):
+        made = schedule(given, stage, epochs=1, max_rationale_tokens=8)
+        (row,) = rows(made)
+        assert text(row[field]).endswith("one two")
+        shuffled = schedule(given, stage, epochs=1, max_rationale_tokens=8, shuffle_choices=True)
+        assert text(rows(shuffled)[0][field]).endswith("one two")
+    (first,) = rows(schedule(given, Stage.ANSWER_FIRST, epochs=1, max_rationale_tokens=8))
+    assert text(first["labels"]) == "B rationale: one two"
+
+
+def test_soft_labels_are_drawn_from_the_votes() -> None:
+    given = [replace(lesson(n), votes=("B", "C", "C", "C")) for n in range(40)]
+    made = schedule([*given, lesson(40)], Stage.DIRECT, epochs=20, soft_labels=0.5)
+    labels = Counter(text(row["labels"]) for row in rows(made))
+    assert labels.total() == 41 * 20
+    assert set(labels) == {"B", "C"}
+    assert labels["C"] / (40 * 20) == pytest.approx(0.5 * 0.75, abs=0.05)
+    again = schedule([*given, lesson(40)], Stage.DIRECT, epochs=20, soft_labels=0.5)
+    assert [row["labels"] for row in rows(again)] == [row["labels"] for row in rows(made)]
+    hard = schedule(given, Stage.DIRECT, epochs=2)
+    assert {text(row["labels"]) for row in rows(hard)} == {"B"}
+    assert digest(given, Stage.DIRECT) != digest([lesson(n) for n in range(40)], Stage.DIRECT)
 
 
 def test_the_digest_knows_texts_and_files() -> None:

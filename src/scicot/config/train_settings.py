@@ -60,8 +60,10 @@ class TrainSettings:
     weight_decay: float = 0.0
     max_source_tokens: int = 512  # longer inputs lose words, never choices, and are counted
     max_target_tokens: int = 256  # longer targets are cut and counted
+    max_rationale_tokens: int | None = None  # rationales lose their end behind so many
     weights: tuple[float, ...] = ()  # how much of an epoch comes from each file; all of all if ()
     rationale_dropout: float = 0.0  # share of rows that stage 2 meets without their rationale
+    soft_labels: float = 0.0  # share of draws whose label comes from the teacher's votes, not gold
     shuffle_choices: bool = False  # the choices' texts in a new order each time
     rationale_loss_weight: float = 1.0  # of a multi-task or shared student
     dev_fraction: float = 0.0  # of the rows: kept apart to choose the best checkpoint by
@@ -95,6 +97,9 @@ class TrainSettings:
         require(self.weight_decay >= 0, "weight-decay", self.weight_decay, "0 or more")
         require(self.max_source_tokens >= 8, "max-source-tokens", self.max_source_tokens, "8+")
         require(self.max_target_tokens >= 2, "max-target-tokens", self.max_target_tokens, "2+")
+        if self.max_rationale_tokens is not None:
+            most = self.max_rationale_tokens
+            require(most >= 1, "max-rationale-tokens", most, "at least 1")
         self._check_rows()
         self._check_selection()
         require(self.seeds >= 1, "seeds", self.seeds, "at least 1")
@@ -120,6 +125,13 @@ class TrainSettings:
         if own.warmup_steps is not None:
             return own.warmup_steps
         return round((own.warmup_share or 0.0) * steps)
+
+    @property
+    def rationale_target_tokens(self) -> int:
+        """Tokens that a student may write for a rationale, its end token among them."""
+        if self.max_rationale_tokens is None:
+            return self.max_target_tokens
+        return min(self.max_target_tokens, self.max_rationale_tokens + 1)
 
     @property
     def answer_form(self) -> AnswerAs:
@@ -180,6 +192,7 @@ class TrainSettings:
         require(good, "weights", self.weights, "numbers above 0, one for each file")
         dropout, loss_weight = self.rationale_dropout, self.rationale_loss_weight
         require(0 <= dropout < 1, "rationale-dropout", dropout, "0 or more, and less than 1")
+        require(0 <= self.soft_labels <= 1, "soft-labels", self.soft_labels, "between 0 and 1")
         require(0 <= loss_weight < 1e6, "rationale-loss-weight", loss_weight, "0 or more")
         require(self.folds == 0 or self.folds >= 2, "folds", self.folds, "at least 2 (or 0: none)")
 

@@ -237,6 +237,24 @@ def encode_inputs(
     return rows
 
 
+def cut_rationales(texts: Sequence[str], form: PromptFormat, limit: int | None) -> list[str]:
+    """Return the rationales without what makes them longer than `limit` tokens, whole words kept;
+    as they are without a limit."""
+    if limit is None or not texts:
+        return list(texts)
+    most = limit + 1  # the end token
+
+    def tokens(text: str) -> int:
+        return len(form.targets([text], "rationale")[0])
+
+    def within(text: str) -> str:
+        fits = stages.most_that_fit(len(text), lambda n: tokens(stages.beginning(text, n)) <= most)
+        return stages.beginning(text, fits)
+
+    lengths = map(len, form.targets(list(texts), "rationale"))
+    return [text if own <= most else within(text) for text, own in zip(texts, lengths, strict=True)]
+
+
 def describe_cuts(cuts: Counter[str], limit: int) -> list[str]:
     """Describe what was cut, in a sentence for each part."""
     sentences = {

@@ -82,7 +82,10 @@ class Plan:
 
     def decoding(self, writer: Run) -> Decoding:
         settings = self.settings
-        most = settings.max_new_tokens or writer.manifest.max_target_tokens
+        trained = writer.manifest
+        most = settings.max_new_tokens or trained.max_target_tokens
+        if trained.max_rationale_tokens is not None and settings.max_new_tokens is None:
+            most = min(most, trained.max_rationale_tokens + 1)  # with the end token
         return Decoding(most, settings.sampling or SAMPLING, settings.top_p, settings.beams)
 
     def draws(self, question: Question, writer: int) -> list[int | None]:

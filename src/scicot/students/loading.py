@@ -26,6 +26,7 @@ def load_student(
     request: EngineRequest,
     *,
     max_source_tokens: int,
+    max_rationale_tokens: int | None = None,
     prompt_format: str = "auto",
 ) -> Student:
     """Load a run directory for prediction. An engine that is left open will be able to sample.
@@ -38,7 +39,7 @@ def load_student(
     model, tokenizer = load_pretrained(os.fspath(directory))
     form = make_format(prompt_format, model, tokenizer)
     engine = _engine(spec, model, tokenizer, Path(directory), request, form.ends)
-    return Student(engine, form, max_source_tokens)
+    return Student(engine, form, max_source_tokens, max_rationale_tokens)
 
 
 def choose_engine(

@@ -66,6 +66,12 @@ class Manifest:
         return int(self.settings["max_target_tokens"])
 
     @property
+    def max_rationale_tokens(self) -> int | None:
+        """The tokens of a rationale that its student learnt to read or write; None: any number."""
+        limit = self.settings.get("max_rationale_tokens")
+        return None if limit is None else int(limit)
+
+    @property
     def answer_as(self) -> AnswerAs:
         """What an answer student writes."""
         return "text" if self.settings.get("answer_as") == "text" else "label"
@@ -115,6 +121,7 @@ class Run:
             self.directory,
             request,
             max_source_tokens=self.manifest.max_source_tokens,
+            max_rationale_tokens=self.manifest.max_rationale_tokens,
             prompt_format=self.manifest.prompt_format,
         )
 
@@ -159,9 +166,10 @@ def _check_types(row: Mapping[str, Any]) -> None:
             raise ValueError(f'"{name}" is of the wrong type')
     if not all(isinstance(name, str) for name in row.get("seeds", ())):
         raise ValueError('"seeds" must be names')
-    numbers = {
-        name: row["settings"].get(name) for name in ("max_source_tokens", "max_target_tokens")
-    }
+    settings = row["settings"]
+    numbers = {name: settings.get(name) for name in ("max_source_tokens", "max_target_tokens")}
+    if settings.get("max_rationale_tokens") is not None:
+        numbers["max_rationale_tokens"] = settings["max_rationale_tokens"]
     metrics = row.get("metrics", {})
     numbers["dev_temperature"] = metrics.get("dev_temperature", 1.0)
     weight = metrics.get("dev_mix_direct", 0.0)

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import takewhile
 
 from scicot.decoding.engine import Decoding, Engine, Ids
-from scicot.models.prompt_format import PromptFormat, encode_inputs
+from scicot.models.prompt_format import PromptFormat, cut_rationales, encode_inputs
 from scicot.stages import Input
 
 
 class Student:
     """An engine behind text. Results come in the order of the inputs."""
 
-    def __init__(self, engine: Engine, form: PromptFormat, max_source_tokens: int) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        form: PromptFormat,
+        max_source_tokens: int,
+        max_rationale_tokens: int | None = None,
+    ) -> None:
         self.form = form
         # How many inputs so far lost words of "context", "rationale", "question", and how many
         # texts ended at max_new_tokens, not by themselves.
@@ -22,9 +29,15 @@ class Student:
         self.cut_outputs = 0
         self._engine = engine
         self._max_source_tokens = max_source_tokens
+        self._max_rationale_tokens = max_rationale_tokens
 
     def encode(self, inputs: Sequence[Input]) -> list[Ids]:
-        """Token ids, `max_source_tokens` at most; what had to be cut is counted in `cuts`."""
+        """Token ids, `max_source_tokens` at most; what had to be cut is counted in `cuts`. A
+        rationale in them is cut at `max_rationale_tokens`, as the student learnt to read it."""
+        if self._max_rationale_tokens is not None:
+            given = [text.rationale for text in inputs]
+            short = cut_rationales(given, self.form, self._max_rationale_tokens)
+            inputs = [replace(one, rationale=own) for one, own in zip(inputs, short, strict=True)]
         return encode_inputs(inputs, self.form, self._max_source_tokens, self.cuts)
 
     def generate(

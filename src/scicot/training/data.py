@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
+from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypedDict
 
 from scicot import sources
 from scicot.config import TrainSettings
 from scicot.errors import ScicotError
 from scicot.overlap import SeenQuestions
-from scicot.reporting import Reporter, counted
+from scicot.reporting import Muted, Reporter, counted
 from scicot.splits import Groups, assign_folds, dev_split, group_rows
 from scicot.stages import FORMS, Stage
 from scicot.training.examples import Lesson
@@ -68,12 +69,40 @@ class Reader:
         if weights and len(weights) != len(files):
             raise ScicotError(f"--weights: {len(weights)} numbers for {len(files)} files")
         lessons = self._lessons(files, plain=self._stage is Stage.DIRECT)
+        if self._settings.soft_labels:
+            lessons = self._with_votes(lessons, files)
         for number, file in enumerate(files):
             if weights and not any(lesson.file == number for lesson in lessons):
                 raise ScicotError(f"{os.fspath(file)}: no row is left to train on")
         if not lessons:
             raise ScicotError("no row is left to train on")
         return lessons
+
+    def _with_votes(
+        self, lessons: Sequence[Lesson], files: Sequence[sources.Source]
+    ) -> list[Lesson]:
+        """The lessons with what the teacher's samples of their questions concluded."""
+        votes: dict[str, list[str]] = defaultdict(list)
+        limit, skip = self._options.get("limit"), self._options.get("skip_invalid", False)
+        for file in files:
+            read = sources.questions(
+                file, limit=limit, skip_invalid=skip, reporter=Muted(self._reporter)
+            )
+            for row in read:
+                vote = row.extra.get("conclusion")
+                if isinstance(vote, str) and vote in row.labels:
+                    votes[row.id].append(vote)
+        voted = [replace(one, votes=tuple(votes[one.question.id])) for one in lessons]
+        other = sum(any(vote != one.question.answer for vote in one.votes) for one in voted)
+        if not any(one.votes for one in voted):
+            raise ScicotError('--soft-labels: no row has a "conclusion", as teachers\' rows have')
+        if not other:
+            self._reporter.warn(
+                "--soft-labels: every conclusion is the gold answer, so nothing is soft; generate"
+                " rationales with --samples N --keep all"
+            )
+        self._reporter.note(f"--soft-labels: {other:,} of {len(voted):,} rows have other votes")
+        return voted
 
     def part(self, lessons: Sequence[Lesson]) -> Parts:
         """Rows that would give each other away stay on one side (splits.py)."""

@@ -46,7 +46,8 @@ class DevSet:
         training, device = model.training, model.device
         bf16 = resolve_precision(self._settings.precision, device) is torch.bfloat16
         engine = TransformersEngine(model.eval(), batch_size=_BATCH, ends=form.ends)
-        student = Student(engine, form, self._settings.max_source_tokens)
+        limits = self._settings.max_source_tokens, self._settings.max_rationale_tokens
+        student = Student(engine, form, *limits)
         try:
             with _half(model, enabled=bf16):
                 answers = FORMS[self._stage].answers
@@ -74,7 +75,7 @@ class DevSet:
         return (-metrics["dev_loss"],)
 
     def _rationales(self, student: Student) -> dict[str, float]:
-        limit = self._settings.max_target_tokens
+        limit = self._settings.rationale_target_tokens
         examples = [examples_of(lesson, self._stage)[0] for lesson in self._lessons]
         targets = [target_within(example, student.form, limit) for example in examples]
         scores = student.score([e.source for e in examples], [[target] for target in targets])
@@ -93,7 +94,7 @@ class DevSet:
         questions = [lesson.question for lesson in self._lessons]
         rationales: Sequence[str | None] = [lesson.rationale or None for lesson in self._lessons]
         if FORMS[self._stage].writes_rationale:
-            limit = self._settings.max_target_tokens
+            limit = self._settings.rationale_target_tokens
             rationales = write_rationale(student, self._stage, questions, limit)
         scoring = self._settings.answer_form
         scores = choice_scores(student, self._stage, questions, rationales, scoring)

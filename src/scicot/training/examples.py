@@ -13,7 +13,7 @@ from typing import Any
 
 from scicot import stages
 from scicot.config import AnswerAs
-from scicot.models.prompt_format import PromptFormat, encode_inputs
+from scicot.models.prompt_format import PromptFormat, cut_rationales, encode_inputs
 from scicot.records import PREDICTED, STUDENT, Question, Rationale
 from scicot.replies.labels import NOUN
 from scicot.stages import Input, Stage
@@ -32,6 +32,7 @@ class Lesson:
     file: int = 0
     by_student: bool = False  # who wrote the rationale
     out_of_fold: bool = False  # and had never seen the question
+    votes: tuple[str, ...] = ()  # labels that the teacher's samples concluded (--soft-labels)
 
     @classmethod
     def of(cls, row: Rationale, file: int) -> Lesson:
@@ -44,6 +45,13 @@ class Lesson:
         if stage is Stage.RATIONALE:
             return bool(self.rationale)
         return self.question.answer is not None
+
+    def with_voted_label(self, dice: random.Random, share: float) -> Lesson:
+        """The same or, with the probability `share`, with one of the votes as its answer: over many
+        draws, what a soft label teaches. Itself where there are no votes."""
+        if not self.votes or dice.random() >= share:
+            return self
+        return replace(self, question=replace(self.question, answer=dice.choice(self.votes)))
 
     def shuffled(self, dice: random.Random) -> Lesson:
         """The same, the texts of its choices in another order under the same labels; itself where
@@ -139,6 +147,7 @@ def digest(lessons: Iterable[Lesson], stage: Stage, *, weighted: bool = False) -
     for lesson in lessons:
         for example in examples_of(lesson, stage):
             text = f"{lesson.file if weighted else ''}\0{example.source}\0{example.written}\0"
+            text += "".join(f"{vote}\0" for vote in lesson.votes)
             seen.update(text.encode("utf-8", "surrogatepass"))
     return seen.hexdigest()
 
@@ -202,3 +211,13 @@ def target_within(example: Example, form: PromptFormat, limit: int) -> str:
         return tokens(keeping(length)) <= limit
 
     return keeping(stages.most_that_fit(len(example.target), fits))
+
+
+def with_short_rationales(
+    lessons: Sequence[Lesson], form: PromptFormat, limit: int | None
+) -> Sequence[Lesson]:
+    """The lessons, each rationale without what is behind `limit` tokens; None: as they are."""
+    if limit is None:
+        return lessons
+    short = cut_rationales([lesson.rationale for lesson in lessons], form, limit)
+    return [replace(one, rationale=own) for one, own in zip(lessons, short, strict=True)]

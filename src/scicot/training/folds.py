@@ -118,7 +118,7 @@ class Folds:
             if own == fold
         ]
         run = Run.at(work.run)
-        limit = work.settings.max_target_tokens
+        limit = work.settings.rationale_target_tokens
         with open_output(
             work.run / "rationales.jsonl",
             command="train-rationale",

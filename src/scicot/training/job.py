@@ -201,6 +201,9 @@ def _check(settings: TrainSettings, stage: Stage) -> None:
         "--rationale-dropout": settings.rationale_dropout > 0 and not FORMS[stage].reads_rationale,
         "--rationale-loss-weight": settings.rationale_loss_weight != 1
         and stage not in (Stage.MULTI_TASK, Stage.SHARED),
+        "--soft-labels": settings.soft_labels > 0 and rationale,
+        "--max-rationale-tokens": settings.max_rationale_tokens is not None
+        and stage is Stage.DIRECT,
         "--weights": bool(settings.weights) and stage is Stage.DIRECT,
         "--shuffle-choices": settings.shuffle_choices and rationale,
         "--answer-as": settings.answer_as is not None and rationale,

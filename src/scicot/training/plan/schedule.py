@@ -20,7 +20,15 @@ from scicot.config import TrainSettings
 from scicot.models.families import ENCODER_DECODER, Family
 from scicot.models.prompt_format import PromptFormat
 from scicot.stages import Stage
-from scicot.training.examples import Encoded, Example, Lesson, digest, encode, examples_of
+from scicot.training.examples import (
+    Encoded,
+    Example,
+    Lesson,
+    digest,
+    encode,
+    examples_of,
+    with_short_rationales,
+)
 from scicot.training.plan import length_buckets
 from scicot.training.plan.layout import Layout, fewest_costs, measured
 from scicot.training.plan.row_sampler import RowSampler
@@ -240,8 +248,8 @@ class Schedule:
     def _rows(
         self, number: int, epoch: Epoch, examples: Sequence[tuple[int, int]]
     ) -> list[dict[str, Any]]:
-        if self._settings.shuffle_choices:
-            return self._shuffled(number, epoch, examples)
+        if self._settings.shuffle_choices or self._settings.soft_labels:
+            return self._drawn(number, epoch, examples)
         rows: dict[tuple[int, int], dict[str, Any]] = {}
         for bare, tokens in ((False, self._whole), (True, self._bare)):
             own = [one for one in examples if epoch.bare[one[0]] == bare]
@@ -249,13 +257,21 @@ class Schedule:
             rows |= zip(own, tokens.rows(at), strict=True) if own else ()
         return [rows[one] for one in examples]
 
-    def _shuffled(
+    def _drawn(
         self, number: int, epoch: Epoch, examples: Sequence[tuple[int, int]]
     ) -> list[dict[str, Any]]:
+        """The rows of examples whose label or order of choices is drawn anew each time."""
         made = []
         for draw, part in examples:
             dice = random.Random(f"{self._settings.seed}/{number * len(self._lessons) + draw}")
-            lesson = self._lessons[epoch.places[draw]].shuffled(dice)
+            lesson = self._lessons[epoch.places[draw]]
+            if self._settings.soft_labels:
+                lesson = lesson.with_voted_label(dice, self._settings.soft_labels)
+            if self._settings.shuffle_choices:
+                lesson = lesson.shuffled(dice)
+            (lesson,) = with_short_rationales(
+                [lesson], self._form, self._settings.max_rationale_tokens
+            )
             bare, answer_as = bool(epoch.bare[draw]), self._settings.answer_form
             read = examples_of(lesson, self._stage, answer_as=answer_as, drop_rationale=bare)
             made.append(read[part])
@@ -271,7 +287,13 @@ class Schedule:
             answer_as=settings.answer_form,
             drop_rationale=drop_rationale,
         )
-        encoded = partial(_encoded, read=read, form=self._form, limits=limits)
+        encoded = partial(
+            _encoded,
+            read=read,
+            form=self._form,
+            limits=limits,
+            max_rationale_tokens=settings.max_rationale_tokens,
+        )
         if len(self._lessons) < MANY:
             return tokenise(self._lessons, encoded)
         rows, tokenizer = digest(self._lessons, self._stage), identity(self._form.tokenizer)
@@ -283,6 +305,7 @@ class Schedule:
             settings.answer_form,
             drop_rationale,
             limits,
+            *([settings.max_rationale_tokens] if settings.max_rationale_tokens else []),
         )
         return tokenise(self._lessons, encoded, cached_as=repr(known))
 
@@ -293,5 +316,7 @@ def _encoded(
     read: Callable[[Lesson], Sequence[Example]],
     form: PromptFormat,
     limits: tuple[int, int],
+    max_rationale_tokens: int | None,
 ) -> Encoded:
+    lessons = with_short_rationales(lessons, form, max_rationale_tokens)
     return encode([one for lesson in lessons for one in read(lesson)], form, *limits)
