@@ -1,10 +1,12 @@
-"""`python -m benchmarks.training loss`, `attention` or `sft STUDENT`: choices, and a rival."""
+"""`python -m benchmarks.training loss`, `attention`, `sft STUDENT`, `rates STUDENT FILE ROWS FOLDER`:
+choices, a rival, and what the default learning rates rest on."""
 
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
-from benchmarks.training import attention, losses, sft
+from benchmarks.training import attention, losses, rates, sft
 from benchmarks.training.material import missing
 
 CHOICES = {"loss": losses, "attention": attention}
@@ -14,10 +16,14 @@ if __name__ == "__main__":
     if names[0] == "sft" and len(names) == 2:
         sft.compare(names[1])
         sys.exit()
+    if names[0] == "rates" and len(names) == 5:
+        rates.compare(names[1], names[2], int(names[3]), Path(names[4]))
+        sys.exit()
     unknown = [name for name in names if name not in CHOICES]
     if unknown:
         sys.exit(
-            f"no comparison {', '.join(unknown)}; there is {', '.join(CHOICES)} and sft STUDENT"
+            f"no comparison {', '.join(unknown)}; there is {', '.join(CHOICES)} sft STUDENT"
+            " and rates STUDENT FILE ROWS FOLDER"
         )
     for name in [] if missing() else names:
         print(f"{name}: {(CHOICES[name].__doc__ or '').splitlines()[0]}")

@@ -1,0 +1,55 @@
+"""How good a student is on dev by its peak learning rate and its warm-up: what the recipes rest on.
+
+    python -m benchmarks.training rates STUDENT FILE ROWS FOLDER
+
+FILE holds rationale rows. Both kinds of training are tried, from a third to three times the rate of
+the student's recipe, and with none, the usual share and a third of the steps as warm-up. Runs stay
+in FOLDER: the same command goes on after a stop, and its figures are FOLDER/rates.json.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from scicot import TrainSettings, train_answer, train_rationale
+from scicot.stages import Stage
+from scicot.training.answer_form import fill
+
+FACTORS = (1 / 3, 1.0, 3.0)
+SHARES = (0.0, 0.06, 0.33)
+DEV = 0.25  # of the rows
+
+
+def compare(student: str, file: str, rows: int, folder: Path) -> None:
+    """Print a line for each training: dev loss in nats (a token, a question), dev accuracy."""
+    usual = fill(TrainSettings(), student, Stage.DIRECT)
+    rate = usual.learning_rate or 0.0
+    base = TrainSettings(dev_fraction=DEV, seed=0)
+    tried = [
+        replace(base, learning_rate=rate * factor, warmup_share=0.06) for factor in FACTORS
+    ] + [replace(base, learning_rate=rate, warmup_share=share) for share in SHARES if share != 0.06]
+    found = []
+    for stage in ("direct", "rationale"):
+        for settings in tried:
+            name = f"{stage}-{settings.learning_rate:.1e}-{settings.warmup_share:g}"
+            given: dict[str, Any] = {"student": student, "settings": settings, "limit": rows}
+            if stage == "direct":
+                manifest = train_answer(file, folder / name, method="direct", **given)
+            else:
+                manifest = train_rationale(file, folder / name, **given)
+            own = {
+                "student": student,
+                "stage": stage,
+                "learning_rate": settings.learning_rate,
+                "warmup_share": settings.warmup_share,
+                **{key: value for key, value in manifest.metrics.items() if "dev" in key},
+                "steps": manifest.metrics.get("steps"),
+            }
+            found.append(own)
+            (folder / "rates.json").write_text(json.dumps(found, indent=1) + "\n")
+            accuracy = own.get("dev_accuracy")
+            told = "" if accuracy is None else f", dev accuracy {100 * accuracy:.1f} %"
+            print(f"  {name:28} dev loss {own['dev_loss']:.3f}{told}", flush=True)
