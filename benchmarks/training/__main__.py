@@ -1,4 +1,4 @@
-"""`python -m benchmarks.training loss`, `attention`, `sft STUDENT`, `rates STUDENT FILE ROWS FOLDER`:
+"""`python -m benchmarks.training loss`, `attention`, `sft STUDENT`, `rates STUDENT FILE ROWS DIR`:
 choices, a rival, and what the default learning rates rest on."""
 
 from __future__ import annotations
