@@ -43,6 +43,7 @@ RATIONALE_FIELDS = (
     "sample",
     "teacher",
     "conclusion",
+    "still_concludes",
     "saw_answer",
     "request",
     "usage",
@@ -53,6 +54,7 @@ REASONS = (
     "refusal",
     "truncated",
     "empty",
+    "too-short",
     "too-long",
     "repetitive",
     "duplicate",
@@ -168,6 +170,8 @@ class Rationale:
     request: str | None = None
     usage: Mapping[str, float] = field(default_factory=dict)  # tokens by kind, and dollars
     fold: int | None = None  # of out-of-fold rationales: the fold that its student never saw
+    # What the rationale concludes by itself, in a sentence that is the reasoning and stayed.
+    still_concludes: str | None = None
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> Rationale:
@@ -184,19 +188,20 @@ class Rationale:
         saw_answer = row.get("saw_answer", False)
         if not isinstance(saw_answer, bool):
             raise RowProblem('"saw_answer" must be true or false')
-        conclusion = row.get("conclusion")
-        if conclusion is not None and not isinstance(conclusion, str):
-            raise RowProblem('"conclusion" must be a label or null')
+        for name in ("conclusion", "still_concludes"):
+            if row.get(name) is not None and not isinstance(row[name], str):
+                raise RowProblem(f'"{name}" must be a label or null')
         return cls(
             question,
             text,
             sample,
             row.get("teacher"),
-            conclusion,
+            row.get("conclusion"),
             saw_answer,
             row.get("request"),
             mapping_field(row, "usage"),
             row["fold"] if by_student and isinstance(row.get("fold"), int) else None,
+            row.get("still_concludes"),
         )
 
     def to_row(self) -> Row:
@@ -205,6 +210,8 @@ class Rationale:
         row["sample"] = self.sample
         row["teacher"] = self.teacher
         row["conclusion"] = self.conclusion
+        if self.still_concludes is not None:
+            row["still_concludes"] = self.still_concludes
         row["saw_answer"] = self.saw_answer
         if self.request is not None:
             row["request"] = self.request

@@ -8,7 +8,14 @@ from dataclasses import dataclass, replace
 
 from scicot.config import GenerateSettings
 from scicot.records import Rationale
-from scicot.replies import ParsedReply, is_refusal, only_choice_named, read_reply
+from scicot.replies import (
+    SHORTEST,
+    ParsedReply,
+    count_words,
+    is_refusal,
+    only_choice_named,
+    read_reply,
+)
 from scicot.rouge import rouge_l
 from scicot.teachers import Reply
 from scicot.text import normalized
@@ -35,7 +42,12 @@ _LEANS = re.compile(
 def judge(row: Rationale, reply: Reply, settings: GenerateSettings) -> tuple[Rationale, str | None]:
     """Read a reply into its row, with the reason why it is not fit to learn from, or None."""
     parsed = read_reply(reply.text, row.question)
-    row = replace(row, rationale=parsed.rationale, conclusion=parsed.conclusion)
+    row = replace(
+        row,
+        rationale=parsed.rationale,
+        conclusion=parsed.conclusion,
+        still_concludes=parsed.still_concludes,
+    )
     gold = row.question.answer
     if reply.stop_reason == "refusal" or is_refusal(reply.text):
         reason = "refusal"
@@ -45,6 +57,8 @@ def judge(row: Rationale, reply: Reply, settings: GenerateSettings) -> tuple[Rat
         reason = "too-long"
     elif _says_nothing(row.rationale):
         reason = "empty"
+    elif count_words(row.rationale) < SHORTEST:
+        reason = "too-short"
     elif _turns_round(row.rationale):
         reason = "repetitive"
     elif settings.keep == "correct" and gold is not None and row.conclusion != gold:

@@ -27,7 +27,7 @@ SUPERSEDED = (*PREDICTION_FIELDS, *RATIONALE_FIELDS, "reason", "reply", "error")
 MISSING = ("error", "empty", "truncated", "refusal")
 # What a teacher that is told the answer may do better.
 FAILED = (
-    *("wrong-conclusion", "leaks-answer", "too-long", "repetitive", "empty"),
+    *("wrong-conclusion", "leaks-answer", "too-long", "too-short", "repetitive", "empty"),
     *("truncated", "refusal"),
 )
 

@@ -35,7 +35,7 @@ _JSON_CELLS = (
     "sample", "saw_answer", "usage", "meta", "rationales", "scores", "confidence", "models",
 )  # fmt: skip
 # And those for which an empty cell means that there is none.
-_OPTIONAL_CELLS = ("id", "teacher", "conclusion", "request", "prediction")
+_OPTIONAL_CELLS = ("id", "teacher", "conclusion", "still_concludes", "request", "prediction")
 
 
 def is_header(names: Iterable[str]) -> bool:

@@ -19,9 +19,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from scicot.records import Question
-from scicot.replies.announcements import Sentence, sentences
+from scicot.replies.announcements import sentences
+from scicot.replies.cleaning import explanation
+from scicot.replies.conclusion import Conclusion, conclusion_of
 from scicot.replies.mentions import Mentions
 
 # Of longer texts only the beginning and the end are read: a model that writes five thousand words
@@ -39,27 +42,6 @@ _NEXT_QUESTION = re.compile(
     r"|\[INST\])|<\|(?:im_|e(?:nd|ot))",
     re.I | re.M,
 )
-_CONCLUDES = re.compile(r"\b(?:therefore|thus|hence|so|in conclusion|overall)\b", re.I)
-_NEGATES = re.compile(r"\b(?:not|no|never|neither|nor|cannot|without|unlike)\b|n['’]t\b", re.I)
-_CHATTER = re.compile(
-    r"(?:sure|certainly|of course|okay|here['’]s why)\b|(?:[\w']{1,20}[ ,]{1,2}){0,4}[\w']{1,20}!$",
-    re.I,
-)
-_HEADING = re.compile(
-    r"[\W_]{0,8}(?:(?:final|correct|step-by-step) )?"
-    r"(?:answer|a|explanation|rationale|reasoning|reason|conclusion|solution)"
-    r"[*_ ]{0,4}(?::[*_ ]{0,4}|$)",
-    re.I,
-)
-_SINCE = re.compile(
-    r"[\s*_]{0,8}(?:(?:so|therefore|thus|hence),? )?(?:since|because|as|given that)\s+", re.I
-)
-_SO = re.compile(
-    r"(?:[,;]|\s[–—-]{1,2})?\s(?:and )?(?:so|therefore|thus|hence|which means|meaning)\b"
-    r"|[,;]\s(?:making|which makes)\b",
-    re.I,
-)
-_BECAUSE = re.compile(r"[\s*_\"'”’)]{0,4}[,:]?[\s–—-]{0,4}\b(?:because|since)\s+(?!of\b)", re.I)
 _REFUSAL = re.compile(
     r"\W{0,8}(?:(?:(?:i['’]m|i am) (?:(?:very|so|really) )?(?:sorry|afraid)|sorry|i apologi[sz]e"
     r"|my apologies|unfortunately|as an ai\b[^.,]{0,40})[\s,.;:—-]{1,4}(?:but |that )?)?"
@@ -70,17 +52,25 @@ _REFUSAL = re.compile(
 _REFUSAL_LENGTH = 400  # characters; what is longer says something besides
 
 
+# Cutting one sentence may let another be read as a conclusion. Real replies settle after two
+# readings; one that has not after so many is given up (`leaks`).
+_READINGS = 6
+
+
 @dataclass(frozen=True, slots=True)
 class ParsedReply:
     """What a reply says: the explanation without the announcement, and the label, or None.
 
-    Where the announcement does not come off cleanly the explanation still holds it, and `leaks`.
+    The explanation is a fixed point: read again it is itself, unless it `leaks`. Then it still
+    announces an answer, since the announcement does not come off cleanly.
 
     `announced` is False where no sentence claims the conclusion and it was read off the opening or
     closing one. Of a reply that was cut short, only an announced conclusion means anything.
     `ran_on` is True where the reply went on to a question of its own, which is not read.
     `too_long` is True where the reply has more than LONGEST characters without its thinking. Then
     its conclusion is looked for at the beginning and the end, and `rationale` is empty.
+    `still_concludes` is the conclusion of the explanation itself, where the sentence that tells it
+    is the reasoning and could not be cut out: "Sunlight is a kind of renewable resource."
     """
 
     rationale: str
@@ -89,30 +79,51 @@ class ParsedReply:
     ran_on: bool = False
     leaks: bool = False
     too_long: bool = False
+    still_concludes: str | None = None
+
+
+class _Reading(NamedTuple):
+    """One reading of a text: what is left of it, and what it concludes."""
+
+    rationale: str
+    conclusion: Conclusion
+    announces: bool
+    ran_on: bool = False
+    too_long: bool = False
 
 
 def read_reply(text: str, question: Question) -> ParsedReply:
     """The explanation and the label that a reply settles on. Raises nothing, whatever the text."""
+    first = last = _read_once(text, question)
+    settled = False
+    for _ in range(_READINGS):
+        again = _read_once(last.rationale, question)
+        settled = again.rationale == last.rationale
+        last = again
+        if settled:
+            break
+    return ParsedReply(
+        last.rationale,
+        first.conclusion.label,
+        first.conclusion.announced,
+        first.ran_on,
+        leaks=last.announces or not settled,
+        too_long=first.too_long,
+        still_concludes=last.conclusion.label,
+    )
+
+
+def _read_once(text: str, question: Question) -> _Reading:
     whole = _without_thinking(text)
     own = _without_next_question(whole)
     mentions = _mentions(own, question)
     said = sentences(mentions)
-    announced = any(sentence.claims for sentence in said)
-    conclusion, told_in = _conclusion(mentions, said)
-    ran_on = own != whole
+    conclusion = conclusion_of(mentions, said)
+    announces = any(sentence.announces for sentence in said)
     if len(own) > LONGEST:
-        return ParsedReply("", conclusion, announced, ran_on, too_long=True)
-    rationale = _rationale(mentions, [sentence for sentence in said if sentence is not told_in])
-    # What is left may read differently once a line between is gone, so it is read again.
-    for tries_left in (2, 1, 0):
-        if rationale != mentions.text:
-            mentions = Mentions(rationale, question.choices)
-            said = sentences(mentions)
-        leaks = any(sentence.announces for sentence in said)
-        if not (leaks and tries_left):
-            break
-        rationale = _rationale(mentions, said)
-    return ParsedReply(rationale, conclusion, announced, ran_on, leaks)
+        return _Reading("", conclusion, announces, own != whole, too_long=True)
+    rationale = explanation(mentions, said, conclusion, question)
+    return _Reading(rationale, conclusion, announces, own != whole)
 
 
 def announces_answer(rationale: str, question: Question) -> bool:
@@ -168,70 +179,3 @@ def _without_next_question(text: str) -> str:
         if begins < match.start():
             return text[: match.start()].rstrip(" \t\n#*>_-")
     return text
-
-
-def _conclusion(mentions: Mentions, said: list[Sentence]) -> tuple[str | None, Sentence | None]:
-    """The label settled on and, where a sentence that claims nothing tells it, that sentence.
-
-    The last claim counts, explicit ones before "the metaphor is (B)". Llama-2 often claims nothing
-    ("(B) gum is stickier than (A) gold", "Yes, the sentence is a run-on"): then its closing
-    sentence, or else its opening one, may name one choice and no other.
-    """
-    claims = [claim for sentence in said for claim in sentence.claims]
-    if claims:
-        return ([claim for claim in claims if claim.explicit] or claims)[-1].label, None
-    plain = [s for s in said if not (_CHATTER.match(s.text) or s.leads_on or s.listed)]
-    ends = [s for s in plain[-1:] if _CONCLUDES.search(s.text)] + plain[:1]
-    for sentence in ends:
-        than = mentions.text.find(" than ", sentence.start, sentence.end)
-        labels = mentions.marked_in(sentence.start, than if than > 0 else sentence.end)
-        if opening := mentions.opening(sentence.start, sentence.end):
-            labels.update(opening.labels)
-        if len(labels) == 1 and not _NEGATES.search(sentence.text):
-            return labels.pop(), sentence
-    for sentence in ends:
-        if label := mentions.text_alone(sentence.start, sentence.end):
-            return label, None
-        labels = mentions.texts_in(sentence.start, sentence.end)
-        if len(labels) == 1 and not _NEGATES.search(sentence.text):
-            return labels.pop(), None
-    return None, None
-
-
-def _rationale(mentions: Mentions, said: list[Sentence]) -> str:
-    """The sentences that explain, paragraphs kept as lines."""
-    pieces: list[str] = []
-    end = 0
-    for sentence in said:
-        piece = _reasons(mentions, sentence) if sentence.announces else sentence.text
-        piece = "" if _CHATTER.match(piece) else _without_heading(piece)
-        if piece:
-            pieces += ["\n" if "\n" in mentions.text[end : sentence.start] else " ", piece]
-            end = sentence.end
-    return "".join(pieces).strip()
-
-
-def _without_heading(text: str) -> str:
-    heading = _HEADING.match(text)
-    return " ".join((text[heading.end() :] if heading else text).split())
-
-
-def _reasons(mentions: Mentions, sentence: Sentence) -> str:
-    """The reasons that an announcing sentence gives, where they come off cleanly, else nothing."""
-    if not sentence.claims:
-        return ""
-    head = mentions.text[sentence.start : sentence.claims[0].start]
-    tail = mentions.text[sentence.claims[-1].end : sentence.end]
-    reasons = []
-    if since := _SINCE.match(head):
-        reasons.append(head[since.end() : max(head.rfind(","), since.end())])
-    elif so := list(_SO.finditer(head)):
-        reasons.append(head[: so[-1].start()])
-    if because := _BECAUSE.match(tail):
-        reasons.append(tail[because.end() :])
-    return " ".join(_as_sentence(reason) for reason in reasons if len(reason.split()) > 1)
-
-
-def _as_sentence(clause: str) -> str:
-    clause = clause.strip(" \n.,;:")
-    return clause[:1].upper() + clause[1:] + "."

@@ -1,0 +1,208 @@
+"""Cut out of a text the sentences that tell the answer; what is left explains it.
+
+For the choices A "acquired", B "inherited" and a question about playing the flute
+
+    Playing the flute is acquired. It is learned by practice, so the trait is acquired.
+    |----------------------------|                          |-----------------------|
+    restates the question                                   verdict
+
+    The answer is (A).
+    |----------------|
+    announcement (announcements.py)
+
+leaves "It is learned by practice."
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from scicot.records import Question
+from scicot.replies.announcements import Sentence
+from scicot.replies.conclusion import CUE, Conclusion, conclusion_of, is_chatter
+from scicot.replies.mentions import Mentions
+from scicot.replies.words import WORD
+
+# A rationale of fewer words says nothing: "Let me see.", "Animal cells:".
+SHORTEST = 3
+
+_HEADING = re.compile(
+    r"[\W_]{0,8}(?:(?:final|correct|step-by-step) )?"
+    r"(?:answer|a|explanation|rationale|reasoning|reason|conclusion|solution)"
+    r"[*_ ]{0,4}(?::[*_ ]{0,4}|$)",
+    re.I,
+)
+_SINCE = re.compile(
+    r"[\s*_]{0,8}(?:(?:so|therefore|thus|hence),? )?(?:since|because|as|given that)\s+", re.I
+)
+_SO = re.compile(
+    r"(?:[,;]|\s[–—-]{1,2})?\s(?:and )?(?:so(?! that\b)|therefore|thus|hence|which means"
+    r"|meaning)\b"
+    r"|[,;]\s(?:making|which makes)\b",
+    re.I,
+)
+_BECAUSE = re.compile(r"[\s*_\"'”’)]{0,4}[,:]?[\s–—-]{0,4}\b(?:because|since)\s+(?!of\b)", re.I)
+# What may stand before the "therefore" that opens a sentence: a mark or the number of an item.
+_OPENS = re.compile(r"[\W_]{0,8}(?:(?:step )?\d{1,2}[\W_]{1,4})?", re.I)
+# No clause ends so: "The statement is, therefore, a paradox", "they must therefore choose gold".
+_OPEN_END = re.compile(
+    r"\b(?:is|are|was|were|be|been|do|does|did|done|doing|must|should|will|would|can|could|may"
+    r"|might|has|have|had)[\s,]*$"
+)
+_LAST_CUES = 3  # of a sentence are tried, so that the time stays linear in its length
+_LONGEST_LEAD_IN = 80  # characters of "Here's the complete sentence:"
+# Scripts without spaces between words: each character counts as one.
+_COUNTED = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]|\w+")
+# Words that may stand beside a choice and yet give no reason for it.
+_COMMON = re.compile(
+    r"according|all|also|and|any|are|based|because|been|being|both|but|can|choices?|correct|does|each"
+    r"|for|from|given|has|have|having|here|hint|how|information|into|its?|items|more|most|must|not"
+    r"|one|only|options?|other|passage|phrase|properties|provided|same|sentence|she|since|some"
+    r"|statement|such|text|than|that|the|their|them|then|there|therefore|these|they|this|those|thus"
+    r"|two|uses?|used|very|was|were|what|when|where|which|while|who|whose|will|with|would|yes|you"
+    r"|your"
+)
+_SHORTEST_WORD = 3  # letters of a word that may be a reason
+_STEM = 4  # letters by which "forms" is known in "formed"
+
+
+def count_words(text: str) -> int:
+    """The number of words of a text; of scripts without spaces, the number of characters."""
+    return sum(1 for _ in _COUNTED.finditer(text))
+
+
+def explanation(
+    mentions: Mentions, said: Sequence[Sentence], concluded: Conclusion, question: Question
+) -> str:
+    """The sentences that explain, paragraphs kept as lines."""
+    texts = [_reasons(mentions, s) if s.announces else s.text for s in said]
+    texts = ["" if is_chatter(text) else _without_heading(text) for text in texts]
+    _cut_verdict(texts, mentions, said, concluded, question)
+    _cut_lead_ins(texts, said)
+    pieces: list[str] = []
+    end = 0
+    for sentence, text in zip(said, texts, strict=True):
+        if text:
+            pieces += ["\n" if "\n" in mentions.text[end : sentence.start] else " ", text]
+            end = sentence.end
+    return "".join(pieces).strip()
+
+
+def _without_heading(text: str) -> str:
+    heading = _HEADING.match(text)
+    return " ".join((text[heading.end() :] if heading else text).split())
+
+
+def _cut_lead_ins(texts: list[str], said: Sequence[Sentence]) -> None:
+    """Cut out "Here's the complete sentence:" and "4." where what they lead to is not there."""
+    followed = False
+    for index in range(len(texts) - 1, -1, -1):
+        if not texts[index]:
+            # Between two sentences that were cut out nothing changes for the one before them.
+            followed = False
+            continue
+        leads_on = said[index].leads_on or _OPENS.fullmatch(texts[index])
+        if leads_on and not followed and len(texts[index]) <= _LONGEST_LEAD_IN:
+            texts[index] = ""
+        followed = bool(texts[index])
+
+
+def _cut_verdict(
+    texts: list[str],
+    mentions: Mentions,
+    said: Sequence[Sentence],
+    concluded: Conclusion,
+    question: Question,
+) -> None:
+    """Cut out what tells the answer without announcing it, where enough is left without it.
+
+    That is a closing "Therefore, paper is the most flexible", and an opening "Yes, the sentence is
+    a run-on" that only restates the question. Other sentences that name one choice are the
+    reasoning itself ("Sunlight is a kind of energy.") and stay.
+    """
+    sentence, label = concluded.sentence, concluded.label
+    if sentence is None or label is None:
+        return
+    index = said.index(sentence)
+    rest = [other for other in said if other is not sentence]
+    left = " ".join(texts[:index] + texts[index + 1 :])
+    reasons = _before_verdict(mentions, sentence, label)
+    if reasons is not None:
+        left = f"{left} {reasons}"
+        if count_words(left) >= SHORTEST and not _restates(left, question):
+            texts[index] = reasons
+    elif not _restates(sentence.text, question):
+        return
+    elif concluded.by_label:
+        # Not the first of several options that are gone through one by one.
+        if conclusion_of(mentions, rest).label in (None, label):
+            texts[index] = ""
+    else:
+        named = set().union(*(_named(mentions, other.start, other.end) for other in rest))
+        long_enough = count_words(left) >= max(SHORTEST, count_words(texts[index]))
+        if label not in named and len(named) < 2 and long_enough and not _restates(left, question):
+            texts[index] = ""
+
+
+def _before_verdict(mentions: Mentions, sentence: Sentence, label: str) -> str | None:
+    """The reasons of "It is learned, so it is acquired" and "Therefore, it is acquired because it
+    is learned", "" where there are none; None where no such word leads to the choice."""
+    text, start = sentence.text, sentence.start
+    cue = CUE.search(text)
+    if cue is None:
+        return None
+    if _OPENS.fullmatch(text, 0, cue.start()):
+        if since := _SINCE.match(text, cue.start()):
+            comma = text.rfind(",")
+            if comma > since.end() and label not in _named(mentions, start, start + comma):
+                return _as_sentence(text[since.end() : comma])
+        because = _BECAUSE.search(text, cue.end())
+        return _as_sentence(text[because.end() :]) if because else ""
+    for so in list(_SO.finditer(text))[: -_LAST_CUES - 1 : -1]:
+        degree = so[0].casefold() == " so"  # "I was so hungry" has no comma before it
+        if not degree and label in _named(mentions, start + so.end(), sentence.end):
+            head = text[: so.start()]
+            return "" if _OPEN_END.search(head) else _as_sentence(head)
+    return None
+
+
+def _named(mentions: Mentions, start: int, end: int) -> set[str]:
+    """Labels of the choices that a part of the text names."""
+    return mentions.texts_in(start, end) | mentions.marked_in(start, end)
+
+
+def _restates(text: str, question: Question) -> bool:
+    """Whether a text holds no word that the question and its choices do not hold."""
+    asked = [question.question, question.context, *(choice.text for choice in question.choices)]
+    known = {_stem(word) for part in asked for word in WORD.findall(part.casefold())}
+    return all(_stem(word) in known for word in WORD.findall(text.casefold()) if _is_content(word))
+
+
+def _is_content(word: str) -> bool:
+    return (len(word) >= _SHORTEST_WORD and not _COMMON.fullmatch(word)) or not word.isalpha()
+
+
+def _stem(word: str) -> str:
+    return word[:_STEM] if word.isascii() and word.isalpha() else word
+
+
+def _reasons(mentions: Mentions, sentence: Sentence) -> str:
+    """The reasons that an announcing sentence gives, where they come off cleanly, else nothing."""
+    if not sentence.claims:
+        return ""
+    head = mentions.text[sentence.start : sentence.claims[0].start]
+    tail = mentions.text[sentence.claims[-1].end : sentence.end]
+    reasons = []
+    if since := _SINCE.match(head):
+        reasons.append(head[since.end() : max(head.rfind(","), since.end())])
+    elif so := list(_SO.finditer(head)):
+        reasons.append(head[: so[-1].start()])
+    if because := _BECAUSE.match(tail):
+        reasons.append(tail[because.end() :])
+    return " ".join(_as_sentence(reason) for reason in reasons if len(reason.split()) > 1)
+
+
+def _as_sentence(clause: str) -> str:
+    clause = clause.strip(" \n.,;:")
+    return clause[:1].upper() + clause[1:] + "."

@@ -1,0 +1,82 @@
+"""Which choice a text settles on, and the sentence that tells it where none announces it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from scicot.replies.announcements import Sentence
+from scicot.replies.mentions import Mentions
+
+CUE = re.compile(r"\b(?:therefore|thus|hence|so|in conclusion|overall)\b", re.I)
+_NEGATES = re.compile(
+    r"\b(?:not|no|never|neither|nor|cannot|without|unlike)\b|n['’]t\b"
+    r"|\b(?:is|are|was|were) (?:incorrect|wrong)\b",
+    re.I,
+)
+# PaLM opens with "The answer must be something that is watched": a requirement, no answer.
+_REQUIRES = re.compile(
+    r"\W{0,8}the (?:correct |right |best )?(?:answer|choice|option)"
+    r" (?:must|should|has to|needs to)\b",
+    re.I,
+)
+# Says nothing of the question: "Sure!", "I'll select the mammal.", "I can help you with that.".
+_CHATTER = re.compile(
+    r"(?:sure|certainly|of course|okay|here['’]s why)\b|(?:[\w']{1,20}[ ,]{1,2}){0,4}[\w']{1,20}!$"
+    r"|(?:i(?:['’]ll| will| can|['’]d be (?:happy|glad) to|['’]m going to)|let me|let['’]s)"
+    r" (?:know|help|assist|select|choose|pick|answer|identify|find|complete|solve|analy[sz]e"
+    r"|think|start|begin)\b"
+    r"[^.!?:;,\n]{0,60}[.!]{0,3}$"
+    r"|i (?:choose|pick|select)\b[^\w]{0,8}$",
+    re.I,
+)
+
+
+class Conclusion(NamedTuple):
+    """The label that a text settles on, or None.
+
+    announced: a sentence claims it ("the answer is B").
+    sentence: else the opening or closing sentence that names this choice and no other.
+    by_label: the sentence names it by its label, and not by its text alone.
+    """
+
+    label: str | None = None
+    announced: bool = False
+    sentence: Sentence | None = None
+    by_label: bool = False
+
+
+def is_chatter(text: str) -> bool:
+    """Whether a sentence speaks of the reply, and not of the question."""
+    return bool(_CHATTER.match(text))
+
+
+def conclusion_of(mentions: Mentions, said: Sequence[Sentence]) -> Conclusion:
+    """The label that these sentences of a text settle on.
+
+    The last claim counts, explicit ones before "the metaphor is (B)". Llama-2 often claims nothing
+    ("(B) gum is stickier than (A) gold", "Yes, the sentence is a run-on"): then its closing
+    sentence, or else its opening one, may name one choice and no other.
+    """
+    claims = [claim for sentence in said for claim in sentence.claims]
+    if claims:
+        last = ([claim for claim in claims if claim.explicit] or claims)[-1]
+        return Conclusion(last.label, announced=True)
+    plain = [s for s in said if not (is_chatter(s.text) or s.leads_on or s.listed)]
+    ends = [s for s in plain[-1:] if CUE.search(s.text)] + plain[:1]
+    ends = [s for s in ends if not _REQUIRES.match(s.text)]
+    for sentence in ends:
+        than = mentions.text.find(" than ", sentence.start, sentence.end)
+        labels = mentions.marked_in(sentence.start, than if than > 0 else sentence.end)
+        if opening := mentions.opening(sentence.start, sentence.end):
+            labels.update(opening.labels)
+        if len(labels) == 1 and not _NEGATES.search(sentence.text):
+            return Conclusion(labels.pop(), sentence=sentence, by_label=True)
+    for sentence in ends:
+        if label := mentions.text_alone(sentence.start, sentence.end):
+            return Conclusion(label, sentence=sentence)
+        labels = mentions.texts_in(sentence.start, sentence.end)
+        if len(labels) == 1 and not _NEGATES.search(sentence.text):
+            return Conclusion(labels.pop(), sentence=sentence)
+    return Conclusion()
