@@ -46,6 +46,7 @@ def train_rationale(
     max_source_tokens: own.MaxSourceTokens = TrainSettings.max_source_tokens,
     max_target_tokens: own.MaxTargetTokens = TrainSettings.max_target_tokens,
     max_rationale_tokens: own.MaxRationaleTokens = TrainSettings.max_rationale_tokens,
+    clean: own.Clean = TrainSettings.clean,
     dev: own.DevFile = [],  # noqa: B006  (Typer reads it, nobody changes it)
     dev_fraction: own.DevFraction = TrainSettings.dev_fraction,
     fold_by: own.FoldBy = TrainSettings.fold_by,

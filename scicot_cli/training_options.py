@@ -161,6 +161,14 @@ MaxRationaleTokens = Annotated[
     ),
 ]
 
+Clean = Annotated[
+    bool,
+    typer.Option(
+        "--clean",
+        help="Cut out of rationales what announces the answer, as generate-rationales does, and"
+        " leave rows out whose rationale says nothing then.",
+    ),
+]
 
 # What checkpoints are chosen by
 DevFile = Annotated[

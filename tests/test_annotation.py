@@ -26,7 +26,7 @@ class ScriptedTeacher:
     async def ask(self, request: Request) -> Reply:
         self.asked.append((request.question_id, request.sample))
         answer = self.script.get(
-            request.question_id, f"Because.\nAnswer: {GOLD[request.question_id]}"
+            request.question_id, f"Because it is so.\nAnswer: {GOLD[request.question_id]}"
         )
         if isinstance(answer, list):
             answer = answer.pop(0)
@@ -70,7 +70,7 @@ def test_every_reply_is_kept_or_rejected_with_its_reason(questions: Path, tmp_pa
     (row,) = read_rows(out)
     assert {k: row[k] for k in ("id", "rationale", "conclusion", "teacher", "usage", "note")} == {
         "id": "q5",
-        "rationale": "Because.",
+        "rationale": "Because it is so.",
         "conclusion": GOLD["q5"],
         "teacher": "scripted:teacher",
         "usage": {"output_tokens": 3},
@@ -87,7 +87,10 @@ def test_every_reply_is_kept_or_rejected_with_its_reason(questions: Path, tmp_pa
 def test_a_teacher_is_judged_by_kept_and_rejected_rows_together(
     questions: Path, tmp_path: Path
 ) -> None:
-    script = {"q0": f"So.\nAnswer: {WRONG[GOLD['q0']]}", "q1": Reply("I cannot help with that.")}
+    script = {
+        "q0": f"It is so.\nAnswer: {WRONG[GOLD['q0']]}",
+        "q1": Reply("I cannot help with that."),
+    }
     out = tmp_path / "out.jsonl"
     generate_rationales(questions, out, teacher=ScriptedTeacher(script))
     both = tmp_path / "both.jsonl"
@@ -97,7 +100,10 @@ def test_a_teacher_is_judged_by_kept_and_rejected_rows_together(
 
 
 def test_keep_all_keeps_wrong_conclusions_only(questions: Path, tmp_path: Path) -> None:
-    script = {"q0": f"So.\nAnswer: {WRONG[GOLD['q0']]}", "q1": Reply("I cannot help with that.")}
+    script = {
+        "q0": f"It is so.\nAnswer: {WRONG[GOLD['q0']]}",
+        "q1": Reply("I cannot help with that."),
+    }
     out = tmp_path / "out.jsonl"
     generate_rationales(
         questions, out, teacher=ScriptedTeacher(script), settings=GenerateSettings(keep="all")
@@ -129,7 +135,9 @@ def test_more_questions_and_more_samples_ask_only_what_is_new(tmp_path: Path) ->
     write_rows(file, QUESTIONS[:2])
     generate_rationales(file, out, teacher=ScriptedTeacher())
     write_rows(file, QUESTIONS[:3])
-    teacher = ScriptedTeacher({q: [f"More.\nAnswer: {GOLD[q]}"] * 2 for q in ("q0", "q1", "q2")})
+    teacher = ScriptedTeacher(
+        {q: [f"More of it.\nAnswer: {GOLD[q]}"] * 2 for q in ("q0", "q1", "q2")}
+    )
     generate_rationales(file, out, teacher=teacher, settings=GenerateSettings(samples=2))
     assert teacher.asked == [("q0", 1), ("q1", 1), ("q2", 0), ("q2", 1)]
     assert rejected(out) == {"q2": "duplicate"}
@@ -171,7 +179,7 @@ def test_a_notebook_has_a_loop_of_its_own(questions: Path, tmp_path: Path) -> No
 
 def test_retry_rejected_asks_again_where_no_reply_came(questions: Path, tmp_path: Path) -> None:
     out = tmp_path / "out.jsonl"
-    script = {"q0": TeacherError("x"), "q1": f"So.\nAnswer: {WRONG[GOLD['q1']]}"}
+    script = {"q0": TeacherError("x"), "q1": f"It is so.\nAnswer: {WRONG[GOLD['q1']]}"}
     generate_rationales(questions, out, teacher=ScriptedTeacher(script))
     teacher = ScriptedTeacher()
     summary = generate_rationales(
@@ -248,7 +256,7 @@ def test_trouble_that_passes_is_waited_out_and_told(
     questions: Path, tmp_path: Path, recorder: Recorder
 ) -> None:
     script: dict[str, Any] = {
-        "q0": [TeacherBusy("429", 0.01), TeacherBusy("429", 0), "So.\nAnswer: A"]
+        "q0": [TeacherBusy("429", 0.01), TeacherBusy("429", 0), "It is so.\nAnswer: A"]
     }
     out = tmp_path / "out.jsonl"
     generate_rationales(questions, out, teacher=ScriptedTeacher(script), reporter=recorder)
@@ -335,7 +343,7 @@ def test_rows_to_standard_output_carry_no_notes(
 ) -> None:
     replies = write_rows(
         tmp_path / "replies.jsonl",
-        [{"id": q, "reply": f"So.\nAnswer: {answer}"} for q, answer in GOLD.items()],
+        [{"id": q, "reply": f"It is so.\nAnswer: {answer}"} for q, answer in GOLD.items()],
     )
     outcome = scicot(
         "generate-rationales", "-", "-o", "-", "--teacher", f"recorded:{replies}",

@@ -278,7 +278,8 @@ def waiting_command(tmp_path: Path) -> subprocess.Popen[bytes]:
     """A command that waits for its standard input, having written what it read so far."""
     replies = tmp_path / "replies.jsonl"
     write_rows(
-        replies, [{"id": r["id"], "reply": f"So.\nAnswer: {r['answer']}"} for r in world_rows()]
+        replies,
+        [{"id": r["id"], "reply": f"It is so.\nAnswer: {r['answer']}"} for r in world_rows()],
     )
     process = subprocess.Popen(
         [*CLI, "generate-rationales", "-", "-o", tmp_path / "out.jsonl",
@@ -316,7 +317,7 @@ def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
     )
     replies = write_rows(
         tmp_path / "r.jsonl",
-        [{"id": r["id"], "reply": f"So.\nAnswer: {r['answer']}"} for r in read_rows(rows)],
+        [{"id": r["id"], "reply": f"It is so.\nAnswer: {r['answer']}"} for r in read_rows(rows)],
     )
     done = subprocess.run(
         ["bash", "-c", 'set -o pipefail; "$@" | head -1 >/dev/null; echo ${PIPESTATUS[0]}', "-",

@@ -217,7 +217,7 @@ def test_a_batch_that_somebody_canceled_is_not_sent_again_unasked(tmp_path: Path
 
 def test_batches_need_a_teacher_that_takes_them(tmp_path: Path) -> None:
     source = questions(tmp_path / "q.jsonl", 3)
-    replies = write_rows(tmp_path / "r.jsonl", [{"id": "q0", "reply": "So.\nAnswer: A"}])
+    replies = write_rows(tmp_path / "r.jsonl", [{"id": "q0", "reply": "It is so.\nAnswer: A"}])
     own = GenerateSettings(batch=True)
     with pytest.raises(ScicotError, match=r"recorded:r.jsonl takes no batches"):
         generate_rationales(

@@ -95,7 +95,7 @@ def test_a_dry_run_tells_what_is_left_and_asks_nothing(scicot: Any, tmp_path: Pa
 
 def test_a_server_that_counts_no_tokens_leaves_an_estimate(tmp_path: Path) -> None:
     source = questions(tmp_path / "q.jsonl", 10)
-    replies = write_rows(tmp_path / "r.jsonl", [{"id": "q0", "reply": "So.\nAnswer: A"}])
+    replies = write_rows(tmp_path / "r.jsonl", [{"id": "q0", "reply": "It is so.\nAnswer: A"}])
     told = estimate_cost(source, tmp_path / "o.jsonl", teacher=f"recorded:{replies}")
     assert (told.requests, told.input_counted, told.cost) == (10, False, None)
     assert 100 < told.input_tokens / 10 < 400

@@ -92,7 +92,8 @@ def test_what_announces_the_revealed_answer_is_cut_off(tmp_path: Path) -> None:
 def test_reveal_answer_goes_with_and_without_a_value(scicot: Any, tmp_path: Path) -> None:
     source = questions(tmp_path / "q.jsonl", 2)
     replies = write_rows(
-        tmp_path / "r.jsonl", [{"id": f"q{n}", "reply": f"So.\nAnswer: {'AB'[n]}"} for n in (0, 1)]
+        tmp_path / "r.jsonl",
+        [{"id": f"q{n}", "reply": f"It is so.\nAnswer: {'AB'[n]}"} for n in (0, 1)],
     )
     for number, (given, seen) in enumerate(
         [

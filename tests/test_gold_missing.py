@@ -114,7 +114,7 @@ def test_a_revealed_answer_that_is_missing_names_the_likely_field(tmp_path: Path
 
 def test_standard_input_is_judged_before_the_first_request(scicot: Any, tmp_path: Path) -> None:
     replies = write_rows(
-        tmp_path / "r.jsonl", [{"id": f"q{n}", "reply": "It is.\nAnswer: A"} for n in range(30)]
+        tmp_path / "r.jsonl", [{"id": f"q{n}", "reply": "It is so.\nAnswer: A"} for n in range(30)]
     )
     out = tmp_path / "out.jsonl"
     command = ("generate-rationales", "-", "-o", out, "--teacher", f"recorded:{replies}")

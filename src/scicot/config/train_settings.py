@@ -61,6 +61,7 @@ class TrainSettings:
     max_source_tokens: int = 512  # longer inputs lose words, never choices, and are counted
     max_target_tokens: int = 256  # longer targets are cut and counted
     max_rationale_tokens: int | None = None  # rationales lose their end behind so many
+    clean: bool = False  # rationales lose what announces the answer; rows go that say nothing then
     weights: tuple[float, ...] = ()  # how much of an epoch comes from each file; all of all if ()
     rationale_dropout: float = 0.0  # share of rows that stage 2 meets without their rationale
     soft_labels: float = 0.0  # share of draws whose label comes from the teacher's votes, not gold

@@ -24,8 +24,9 @@ from scicot.replies.conclusion import CUE, Conclusion, conclusion_of, is_chatter
 from scicot.replies.mentions import Mentions
 from scicot.replies.words import WORD
 
-# A rationale of fewer words says nothing: "Let me see.", "Animal cells:".
-SHORTEST = 3
+# A rationale of fewer words says nothing: "Yes.". "Metal conducts." explains.
+SHORTEST = 2
+_ENOUGH = 3  # words that must be left for a verdict to be cut out
 
 _HEADING = re.compile(
     r"[\W_]{0,8}(?:(?:final|correct|step-by-step) )?"
@@ -130,7 +131,7 @@ def _cut_verdict(
     reasons = _before_verdict(mentions, sentence, label)
     if reasons is not None:
         left = f"{left} {reasons}"
-        if count_words(left) >= SHORTEST and not _restates(left, question):
+        if count_words(left) >= _ENOUGH and not _restates(left, question):
             texts[index] = reasons
     elif not _restates(sentence.text, question):
         return
@@ -140,7 +141,7 @@ def _cut_verdict(
             texts[index] = ""
     else:
         named = set().union(*(_named(mentions, other.start, other.end) for other in rest))
-        long_enough = count_words(left) >= max(SHORTEST, count_words(texts[index]))
+        long_enough = count_words(left) >= max(_ENOUGH, count_words(texts[index]))
         if label not in named and len(named) < 2 and long_enough and not _restates(left, question):
             texts[index] = ""
 

@@ -15,6 +15,7 @@ from scicot.overlap import SeenQuestions
 from scicot.reporting import Muted, Reporter, counted
 from scicot.splits import Groups, assign_folds, dev_split, group_rows
 from scicot.stages import FORMS, Stage
+from scicot.training.announcing import Announcements
 from scicot.training.examples import Lesson
 from scicot.training.folds import Folds
 
@@ -68,7 +69,7 @@ class Reader:
         weights = self._settings.weights
         if weights and len(weights) != len(files):
             raise ScicotError(f"--weights: {len(weights)} numbers for {len(files)} files")
-        lessons = self._lessons(files, plain=self._stage is Stage.DIRECT)
+        lessons = self._lessons(files, plain=self._stage is Stage.DIRECT, dev=False)
         if self._settings.soft_labels:
             lessons = self._with_votes(lessons, files)
         for number, file in enumerate(files):
@@ -151,7 +152,7 @@ class Reader:
         )
         return carved
 
-    def _lessons(self, files: Sequence[sources.Source], *, plain: bool) -> list[Lesson]:
+    def _lessons(self, files: Sequence[sources.Source], *, plain: bool, dev: bool) -> list[Lesson]:
         """The rows of files that teach this stage; `plain`: their questions, each once."""
         options: Any = {
             "limit": self._options.get("limit"),
@@ -165,11 +166,14 @@ class Reader:
                 unique = sources.unique(counted(read, task), self._reporter)
                 rows = [Lesson(question) for question in unique]
             else:
+                found = Announcements(clean=self._settings.clean)
                 rows = [
                     Lesson.of(row, number)
                     for number, file in enumerate(files)
-                    for row in counted(sources.rationales(file, **options), task)
+                    for given in counted(sources.rationales(file, **options), task)
+                    if (row := found.checked(given)) is not None
                 ]
+                found.tell(self._reporter, dev=dev)
                 for _ in sources.unique((lesson.question for lesson in rows), None):
                     pass  # two different questions of one id are told
         lessons = [lesson for lesson in rows if lesson.teaches(self._stage)]
@@ -180,7 +184,7 @@ class Reader:
     def _dev_from_files(self, train: Sequence[Lesson]) -> list[Lesson]:
         form = FORMS[self._stage]
         judged_with = (form.reads_rationale and not form.writes_rationale) or not form.answers
-        dev = self._lessons(self.dev_files, plain=not judged_with)
+        dev = self._lessons(self.dev_files, plain=not judged_with, dev=True)
         if not dev:
             raise ScicotError("--dev: no row is left to judge by")
         met = SeenQuestions()

@@ -204,6 +204,7 @@ def _check(settings: TrainSettings, stage: Stage) -> None:
         "--soft-labels": settings.soft_labels > 0 and rationale,
         "--max-rationale-tokens": settings.max_rationale_tokens is not None
         and stage is Stage.DIRECT,
+        "--clean": settings.clean and stage is Stage.DIRECT,
         "--weights": bool(settings.weights) and stage is Stage.DIRECT,
         "--shuffle-choices": settings.shuffle_choices and rationale,
         "--answer-as": settings.answer_as is not None and rationale,

@@ -1,0 +1,68 @@
+"""Rationales that announce the answer: counted, and with --clean cut as generate-rationales cuts.
+
+A student that learns to write "so the answer is (B)" guesses before it has reasoned, and one that
+reads it repeats the guess.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from scicot.records import Rationale
+from scicot.replies import SHORTEST, announces_answer, count_words, read_reply
+from scicot.reporting import Reporter, number_of
+
+# Rationales that are looked at where nothing is cut: reading one takes half a millisecond.
+LOOKED_AT = 5_000
+_WORTH_A_WARNING = 0.01  # the share that announces
+
+
+class Announcements:
+    """Counts the rationales of a reading that announce the answer and, with `clean`, cuts them."""
+
+    def __init__(self, *, clean: bool) -> None:
+        self._clean = clean
+        self._read = self._looked_at = 0
+        self._announcing = self._cut = self._dropped = self._concluding = 0
+
+    def checked(self, row: Rationale) -> Rationale | None:
+        """The row to learn from: as it is or, with `clean`, with its rationale cleaned; None where
+        the cleaned one says nothing or still announces. A student's blank rationale stays."""
+        self._read += 1
+        if not row.rationale.strip():
+            return row
+        if self._clean:
+            return self._cleaned(row)
+        if self._looked_at < LOOKED_AT:
+            self._looked_at += 1
+            self._announcing += announces_answer(row.rationale, row.question)
+        return row
+
+    def _cleaned(self, row: Rationale) -> Rationale | None:
+        reply = read_reply(row.rationale, row.question)
+        if reply.leaks or reply.too_long or count_words(reply.rationale) < SHORTEST:
+            self._dropped += 1
+            return None
+        self._cut += reply.rationale.split() != row.rationale.split()
+        self._concluding += reply.still_concludes is not None
+        return replace(row, rationale=reply.rationale)
+
+    def tell(self, reporter: Reporter, *, dev: bool) -> None:
+        """Say what was found, if anything was."""
+        where = "--dev: " if dev else ""
+        if self._clean:
+            reporter.note(
+                f"{where}--clean: {self._cut:,} of {self._read:,} rationales were cut,"
+                f" {number_of(self._dropped, 'row')} left out, of whose rationale nothing is left or which"
+                f" still announces the answer; {self._concluding:,} of the others name one choice"
+                " as their reasoning"
+            )
+        elif self._announcing:
+            share = self._announcing / self._looked_at
+            among = "the first " if self._looked_at == LOOKED_AT < self._read else ""
+            say = reporter.warn if share >= _WORTH_A_WARNING else reporter.note
+            say(
+                f"{where}{self._announcing:,} of {among}{self._looked_at:,} rationales"
+                f" ({share:.1%}) announce the answer, from which students learn to guess it and to"
+                " repeat the guess; --clean cuts announcements out"
+            )
