@@ -53,9 +53,9 @@ class Announcements:
         if self._clean:
             reporter.note(
                 f"{where}--clean: {self._cut:,} of {self._read:,} rationales were cut,"
-                f" {number_of(self._dropped, 'row')} left out, of whose rationale nothing is left or which"
-                f" still announces the answer; {self._concluding:,} of the others name one choice"
-                " as their reasoning"
+                f" {number_of(self._dropped, 'row')} left out, of whose rationale nothing is left"
+                " or which still announces the answer;"
+                f" {self._concluding:,} of the others name one choice as their reasoning"
             )
         elif self._announcing:
             share = self._announcing / self._looked_at
