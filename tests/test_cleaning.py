@@ -38,16 +38,16 @@ PARADOX = question("Which figure of speech is used?", "paradox", "simile")
     ("asked", "reply", "rationale"),
     [
         # A verdict at the end goes, with what it rests on kept.
-        (FLEXIBLE, "Paper is thin and bends. Therefore, paper is the most flexible.",
-         "Paper is thin and bends."),
+        (FLEXIBLE, "Thin things bend easily. Therefore, paper is the most flexible.",
+         "Thin things bend easily."),
         (TRAIT, "It is learned by practice, so it is an acquired trait.",
          "It is learned by practice."),
         (FLEXIBLE, "Tiles are rigid and break. Thus (A) is more flexible because it is thin.",
          "Tiles are rigid and break. It is thin."),
         (PARADOX, "It contradicts itself on purpose. The statement is, therefore, a paradox.",
          "It contradicts itself on purpose."),
-        (FLEXIBLE, "1. Paper is thin and bends.\n2. So, paper is the most flexible.",
-         "1. Paper is thin and bends."),
+        (FLEXIBLE, "1. Thin things bend easily.\n2. So, paper is the most flexible.",
+         "1. Thin things bend easily."),
         # So does an opening sentence that only restates the question.
         (RUN_ON, "Yes, this is a run-on sentence. It joins two clauses with nothing but a comma.",
          "It joins two clauses with nothing but a comma."),
@@ -85,7 +85,7 @@ def test_a_sentence_that_is_the_reasoning_stays_and_is_marked(
     ("reply", "conclusion"),
     [
         ("Clay is baked and hard. Therefore, option (B) is incorrect.", None),
-        ("The answer must be something that can be paper.", None),
+        ("The answer must be something that bends like paper.", None),
     ],
 )
 def test_what_denies_a_choice_or_names_a_requirement_concludes_nothing(
