@@ -39,9 +39,13 @@ def show(verdict: Evaluation) -> None:
 
 def _tables(verdict: Evaluation, percent: str) -> Iterator[Table]:
     systems = verdict.systems
-    table = _table("system", "questions", "answered", "accuracy", f"{percent} interval")
+    headings = ["system", "questions", "answered", "accuracy", f"{percent} interval"]
+    work = [system.cost.work for system in systems if system.cost]
+    if work:
+        headings += ["weights", "cost"]
+    table = _table(*headings)
     for system in systems:
-        table.add_row(*_cells(system))
+        table.add_row(*_cells(system), *(_price(system, min(work)) if work else ()))
     chances = dict.fromkeys(f"{100 * system.chance:.1f} %" for system in systems)
     table.add_row("chance", "", "", " / ".join(chances), "", style="dim")
     yield table
@@ -66,6 +70,8 @@ def _sentences(verdict: Evaluation) -> Iterator[str]:
             yield _escaped(f"{told} (sd {100 * system.spread:.1f})")
     for comparison in verdict.comparisons:
         yield _escaped(comparison.sentence)
+    if verdict.cheapest:
+        yield _escaped(verdict.cheapest.sentence)
     for answer, own in verdict.reliance.items():
         told = ", ".join(f"{source} {100 * accuracy:.1f} %" for source, accuracy in own.items())
         yield _escaped(f"{answer} by whose rationales it read: {told}.")
@@ -73,6 +79,17 @@ def _sentences(verdict: Evaluation) -> Iterator[str]:
         yield f"[yellow]hint:[/] {_escaped(hint)}."
     if verdict.cluster_by:
         yield _escaped(f"Intervals resample {verdict.cluster_by}, not questions.")
+
+
+def _price(system: System, least: float) -> tuple[str, str]:
+    """Weights of its students, and how many times the work of the cheapest system it takes."""
+    if system.cost is None:
+        return "", ""
+    weights = system.cost.weights
+    told = f"{weights:,}" if weights < 1e6 else f"{weights / 1e6:,.3g} M"
+    if weights >= 1e9:
+        told = f"{weights / 1e9:,.3g} B"
+    return told, f"{system.cost.work / least:.1f} x"
 
 
 def _table(*headings: str) -> Table:

@@ -31,6 +31,9 @@ def test_both_stages_answer_in_the_order_of_the_questions(trained: Trained, tmp_
         assert row["confidence"] == row["scores"][row["prediction"]]
         assert row["models"]["rationale_from"] == "student"
         assert row["models"]["answer"].startswith("answer@")
+        told = row["models"]["weights"]
+        assert list(told) == [row["models"]["answer"], row["models"]["rationale"]]
+        assert all(count > 100 for count in told.values())
 
 
 def test_windows_and_batches_change_nothing(trained: Trained, tmp_path: Path) -> None:

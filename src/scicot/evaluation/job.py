@@ -11,6 +11,7 @@ from scicot import sources
 from scicot.config import EvaluateSettings
 from scicot.errors import ScicotError
 from scicot.evaluation.answers import Answers
+from scicot.evaluation.cheapest import Cheapest, cheapest
 from scicot.evaluation.comparing import Comparison, compare, corrected
 from scicot.evaluation.metrics import System, system_of
 from scicot.evaluation.names import name_files
@@ -31,6 +32,8 @@ class Evaluation:
     # How an answer student did by whose rationales it read, where there are files of several on the
     # same questions: {"answer@1f0c": {"student": 0.9, "shuffled": 0.4, "none": 0.3}}.
     reliance: dict[str, dict[str, float]]
+    # None with fewer than two systems whose rows tell what an answer costs.
+    cheapest: Cheapest | None
 
     @property
     def hints(self) -> list[str]:
@@ -73,6 +76,8 @@ class Evaluation:
                 "questions_needed": comparison.needed,
                 "verdict": comparison.verdict,
             }
+        if self.cheapest is not None:
+            row["cheapest"] |= {"sentence": self.cheapest.sentence}
         return row
 
 
@@ -118,12 +123,14 @@ def evaluate(
     first, *others = judged
     if settings.primary and settings.primary not in {one.name for one in others}:
         raise ScicotError(f"--primary {settings.primary}: no such system behind the first")
+    comparisons = corrected([compare(first, other, settings, reporter) for other in others])
     return Evaluation(
         [system_of(one, settings) for one in judged],
-        corrected([compare(first, other, settings, reporter) for other in others]),
+        comparisons,
         settings.level,
         settings.cluster_by,
         _reliance(judged),
+        cheapest(judged, comparisons, settings, reporter),
     )
 
 

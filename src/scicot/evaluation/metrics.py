@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from scicot.config import EvaluateSettings
+from scicot.evaluation.cost import Cost
 from scicot.evaluation.rationales import RationaleFigures
 from scicot.evaluation.system_answers import LENGTH, SystemAnswers
 from scicot.statistics import (
@@ -81,6 +82,7 @@ class System:
     rationales: RationaleFigures | None
     rationale_from: str | None  # whose rationales it read: student, input, none, shuffled
     answer_model: str | None
+    cost: Cost | None  # of an answer; None where the rows do not tell the weights
     groups: dict[str, list[Group]]
     macro: dict[str, float]  # mean accuracy of the groups of a field
     confusion: list[list[int]]  # answers (of all seeds) by the place of gold and of the one given
@@ -128,6 +130,7 @@ def system_of(judged: SystemAnswers, settings: EvaluateSettings) -> System:
         judged.rationales,
         judged.models.get("rationale_from"),
         judged.models.get("answer"),
+        judged.cost,
         groups,
         {path: float(np.mean([g.accuracy for g in own])) for path, own in groups.items()},
         _confusion(judged, int(judged.choices.max())),

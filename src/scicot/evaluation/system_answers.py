@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from scicot.errors import ScicotError
+from scicot.evaluation.cost import Cost, CostCounts, mean_cost
 from scicot.evaluation.rationales import RationaleCounts, RationaleFigures
 from scicot.records import Prediction, Question
 from scicot.reporting import Reporter, number_of, some_of
@@ -42,6 +43,7 @@ class AnswerColumns:
     answer: array[int] = field(default_factory=lambda: array("q"))
     fields: dict[str, list[str]] = field(default_factory=dict)
     rationales: RationaleCounts = field(default_factory=RationaleCounts)
+    costs: CostCounts = field(default_factory=CostCounts)
     models: Mapping[str, Any] = field(default_factory=dict)  # of the first row
     oracle: bool = False
 
@@ -61,6 +63,7 @@ class AnswerColumns:
         labels = question.labels
         self.models = self.models or row.models
         self.rationales.add(row)
+        self.costs.add(row)
         self.ids.append(question.id)
         self.said.append(-1 if row.prediction is None else labels.index(row.prediction))
         self.gold.append(labels.index(gold))
@@ -116,6 +119,7 @@ class SystemAnswers:
     oracle: bool
     rationales: RationaleFigures | None  # of the first file
     models: Mapping[str, Any]  # likewise
+    cost: Cost | None  # a mean over files; None where one does not tell
 
     @classmethod
     def of(cls, name: str, columns: Sequence[AnswerColumns], reporter: Reporter) -> SystemAnswers:
@@ -157,6 +161,7 @@ class SystemAnswers:
             any(column.oracle for column in columns),
             first.rationales.figures(),
             first.models,
+            mean_cost([column.costs.cost() for column in columns]),
         )
 
 

@@ -14,7 +14,7 @@ from scicot.overlap import SeenQuestions
 from scicot.prediction import compatibility
 from scicot.records import Question
 from scicot.stages import FORMS
-from scicot.students.runs import Run
+from scicot.students.runs import Run, weights_of
 
 
 @dataclass(frozen=True)
@@ -132,6 +132,8 @@ class Plan:
             "rationale": one_or_all(names),
             "rationale_from": self.source,
         }
+        if all(weights_of(run) for run in self.runs):
+            models["weights"] = {run.identity: weights_of(run) for run in self.runs}
         if self.answers:
             models["scoring"] = one_or_all(dict.fromkeys(map(self.scoring, self.answers)))
             if settings.length_normalisation != "auto":
@@ -156,8 +158,9 @@ class Plan:
         """What decides the answers, for the state of the output."""
         limits = [self.decoding(run).max_new_tokens for run in self.writers]
         least = self.settings.abstain_below
+        told = {name: value for name, value in self.models.items() if name != "weights"}
         return {
-            **self.models,
+            **told,
             "max_new_tokens": limits[0] if len(set(limits)) == 1 else limits or None,
             "engines": engines,
             **({"abstain_below": least} if least else {}),

@@ -83,10 +83,12 @@ const shares = {low: 0, high: 1, ticks: quarters, told: v => percent(v, 0)};
 
 function showSystems() {
   const level = `${+(100 * verdict.level).toFixed(4)} % interval`;
-  table($("systems"), ["system", "questions", "answered", "accuracy", level, "among answered"], [
+  const work = systems.filter(s => s.cost).map(s => s.cost.work), least = Math.min(...work);
+  const price = s => !work.length ? [] : s.cost ? [s.cost.weights.toLocaleString("en"), `${fixed(s.cost.work / least, 1)} x`] : ["", ""];
+  table($("systems"), ["system", "questions", "answered", "accuracy", level, "among answered", ...(work.length ? ["weights", "cost"] : [])], [
     ...systems.map(s => [visible(s.name) + (s.oracle ? " *" : ""), s.questions.toLocaleString("en"), s.answered.toLocaleString("en"),
-      percent(s.accuracy), `${percent(s.interval[0])} \u2013 ${percent(s.interval[1])}`, percent(s.accuracy_answered)]),
-    ["chance", "", "", [...new Set(systems.map(s => percent(s.chance)))].join(" / "), "", ""]]);
+      percent(s.accuracy), `${percent(s.interval[0])} \u2013 ${percent(s.interval[1])}`, percent(s.accuracy_answered), ...price(s)]),
+    ["chance", "", "", [...new Set(systems.map(s => percent(s.chance)))].join(" / "), "", "", ...(work.length ? ["", ""] : [])]]);
   const notes = [];
   if (systems.some(s => s.oracle)) notes.push("* an upper bound: it read given rationales, or saw the answer.");
   for (const s of systems) if (s.spread !== null)
@@ -109,6 +111,7 @@ function showDifferences() {
     title: visible(c.sentence)})), scale, "differences of accuracy in points"),
     element("figcaption", {}, `${visible(comparisons[0].first)} minus each of the others, in points`));
   for (const c of comparisons) $("sentences").append(element("li", {}, visible(c.sentence)));
+  if (verdict.cheapest) $("sentences").append(element("li", {}, visible(verdict.cheapest.sentence)));
 }
 function showConfidence() {
   const told = systems.map((s, n) => ({...s, n})).filter(s => s.calibration);

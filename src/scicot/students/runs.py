@@ -22,6 +22,7 @@ from scicot import jsonl
 from scicot.config import AnswerAs
 from scicot.decoding.engine_spec import EngineRequest
 from scicot.errors import ScicotError
+from scicot.models.weights import weights_in
 from scicot.stages import FORMS, TEMPLATE_VERSION, Stage
 from scicot.students.student import Student
 from scicot.version import __version__
@@ -178,6 +179,12 @@ def _check_types(row: Mapping[str, Any]) -> None:
     for name, number in numbers.items():
         if isinstance(number, bool) or not isinstance(number, int | float) or not number > 0:
             raise ValueError(f'"{name}" must be a number above 0')
+
+
+def weights_of(run: Run) -> int:
+    """How many weights a run's student has, without loading it; 0 where that cannot be told."""
+    told = run.manifest.metrics.get("weights")
+    return told if type(told) is int else weights_in(run.directory)
 
 
 def check_run(directory: str | os.PathLike[str], option: str, *stages: Stage) -> Run:

@@ -1,0 +1,97 @@
+"""The cheapest system that is not distinguishably worse than the best one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from scicot.config import EvaluateSettings
+from scicot.evaluation.comparing import Comparison, compare, corrected
+from scicot.evaluation.cost import Cost
+from scicot.evaluation.system_answers import SystemAnswers
+from scicot.reporting import Muted, Reporter
+from scicot.statistics import Interval
+
+
+@dataclass(frozen=True)
+class Cheapest:
+    """What to use where accuracy cannot tell systems apart."""
+
+    name: str
+    best: str  # the most accurate system; the same one where nothing cheaper is as good
+    difference: float  # accuracy of the best minus that of the cheapest
+    interval: Interval
+    level: float
+    cost_ratio: float | None  # its work over that of the best; None where that is not known
+    not_compared: list[str]  # systems whose cost is not known
+
+    @property
+    def sentence(self) -> str:
+        """The verdict in one line."""
+        unknown = ""
+        if self.not_compared:
+            unknown = f" (the cost of {', '.join(self.not_compared)} is not known)"
+        if self.name == self.best:
+            return (
+                f"{self.name} is the most accurate, and no cheaper system is"
+                f" not distinguishably worse{unknown}."
+            )
+        low, high = (100 * bound for bound in self.interval)
+        at = "" if self.cost_ratio is None else f", at {self.cost_ratio:.2g} times its cost"
+        return (
+            f"{self.name} is the cheapest system that is not distinguishably worse than the most"
+            f" accurate, {self.best}: {100 * self.difference:.1f} points below it"
+            f" ({100 * self.level:g} % interval {low:+.1f} to {high:+.1f}){at}{unknown}."
+        )
+
+
+def cheapest(
+    judged: Sequence[SystemAnswers],
+    comparisons: Sequence[Comparison],
+    settings: EvaluateSettings,
+    reporter: Reporter,
+) -> Cheapest | None:
+    """Compare the most accurate system with every cheaper one, with Holm's correction over these.
+
+    `comparisons` are those of the first system, which are not made again. Upper bounds and systems
+    behind shuffled rationales are no candidates. None where there are fewer than two candidates, or
+    where fewer than two of them tell their cost.
+    """
+    candidates = [one for one in judged if not one.oracle and not _is_shuffled(one)]
+    known = [one for one in candidates if one.cost is not None]
+    if len(known) < 2:
+        return None
+    best = max(candidates, key=lambda one: float(one.right.mean()))
+    cheaper = [one for one in known if one is not best and _is_cheaper(one, best)]
+    cheaper = [one for one in cheaper if not set(one.ids).isdisjoint(best.ids)]
+    made = {c.second: c for c in comparisons if c.first == best.name}
+    plain = replace(settings, primary=None)
+    found = [
+        made.get(one.name) or compare(best, one, plain, Muted(reporter))  # warned of before
+        for one in cheaper
+    ]
+    tested = corrected([replace(c, primary=False, p_adjusted=c.p_value) for c in found])
+    worse = {c.second for c in tested if c.differs and c.difference > 0}
+    unknown = [one.name for one in candidates if one.cost is None]
+    left = [one for one in cheaper if one.name not in worse]
+    if not left:
+        return Cheapest(best.name, best.name, 0.0, (0.0, 0.0), settings.level, 1.0, unknown)
+    own = min(left, key=_price)
+    (comparison,) = [c for c in tested if c.second == own.name]
+    ratio = _price(own)[0] / _price(best)[0] if best.cost else None
+    told = comparison.difference, comparison.interval, settings.level
+    return Cheapest(own.name, best.name, *told, ratio, unknown)
+
+
+def _is_shuffled(one: SystemAnswers) -> bool:
+    return one.models.get("rationale_from") == "shuffled"
+
+
+def _is_cheaper(one: SystemAnswers, best: SystemAnswers) -> bool:
+    return best.cost is None or _price(one)[0] < _price(best)[0]
+
+
+def _price(one: SystemAnswers) -> tuple[float, float, float]:
+    """Least work first; of equals the one of fewer weights, then the more accurate."""
+    cost = one.cost or Cost(0, 0.0, float("inf"))
+    return cost.work, cost.weights, -float(one.right.mean())

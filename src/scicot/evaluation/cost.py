@@ -1,0 +1,119 @@
+"""Estimate what a system's answers cost, from the text and the `models` of its rows.
+
+    {"models": {"answer": "answer@1f0c", "rationale": "rationale@77ab", "rationale_from": "student",
+                "weights": {"answer@1f0c": 560000, "rationale@77ab": 560000}}, ...}
+
+A transformer does about two operations a weight for each token that it reads or writes. Rows hold
+texts, not tokens, so words stand for tokens: the tokens of a word are as many for all systems of
+one student, and cancel out where costs are compared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from scicot.records import Prediction
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What an answer takes; means over the questions."""
+
+    weights: int  # of all students together, each counted once: the memory they take
+    words: float  # that the students read and write for a question
+    work: float  # weights times words, summed over the students: half of the operations
+
+
+class CostCounts:
+    """The same, row by row."""
+
+    def __init__(self) -> None:
+        self._rows = 0
+        self._words = self._work = 0.0
+        self._weights: Mapping[str, int] | None = None
+        self._known = True
+
+    def add(self, row: Prediction) -> None:
+        """Count the words of a row; a row that does not tell the weights makes the cost unknown."""
+        weights = _weights_of(row.models)
+        if weights is None:
+            self._known = False
+        if not self._known or weights is None:
+            return
+        self._weights = self._weights or weights
+        for student, words in _passes(row):
+            if student not in weights:
+                self._known = False
+                return
+            self._words += words
+            self._work += weights[student] * words
+        self._rows += 1
+
+    def cost(self) -> Cost | None:
+        """None where a row did not tell."""
+        if not self._known or not self._rows or self._weights is None:
+            return None
+        total = sum(self._weights.values())
+        return Cost(total, self._words / self._rows, self._work / self._rows)
+
+
+def mean_cost(costs: Sequence[Cost | None]) -> Cost | None:
+    """The mean over seeds; None where one is not known."""
+    known = [cost for cost in costs if cost is not None]
+    if not known or len(known) < len(costs):
+        return None
+    count = len(known)
+    return Cost(
+        round(sum(cost.weights for cost in known) / count),
+        sum(cost.words for cost in known) / count,
+        sum(cost.work for cost in known) / count,
+    )
+
+
+def _weights_of(models: Mapping[str, Any]) -> dict[str, int] | None:
+    told = models.get("weights")
+    if not isinstance(told, dict) or not told:
+        return None
+    good = all(type(count) is int and count > 0 for count in told.values())
+    return told if good else None
+
+
+def _passes(row: Prediction) -> Iterator[tuple[str, int]]:
+    """(student, words that it read and wrote) for everything that was done for a row."""
+    models, question = row.models, row.question
+    answer = models.get("answer")
+    if not isinstance(answer, str):
+        return
+    choices = sum(_words(choice.text) for choice in question.choices)
+    asked = _words(question.question) + _words(question.context) + choices
+    # Given rationales cost nothing here; of shuffled ones each was written for some question.
+    if models.get("rationale_from") in ("student", "shuffled"):
+        yield from _writing(models, answer, asked, row.rationales)
+    # Rationales that are equal are read once.
+    read = [_words(text) for text in dict.fromkeys(row.rationales)] or [0]
+    if models.get("mix_direct"):
+        read.append(0)
+    scored = choices if models.get("scoring") == "text" else len(question.choices)
+    for words in read:
+        yield answer, asked + words + scored
+
+
+def _writing(
+    models: Mapping[str, Any], answer: str, asked: int, texts: Sequence[str]
+) -> Iterator[tuple[str, int]]:
+    """The same of the students that wrote the rationales, in equal parts and in this order; one
+    student may do both."""
+    told = models.get("rationale")
+    if told is None and models.get("rationale_from") == "shuffled":
+        return  # these stood in the input
+    writers = told if isinstance(told, list) else [answer if told is None else told]
+    each = max(1, len(texts) // len(writers))
+    for number, writer in enumerate(writers):
+        own = texts[number * each : (number + 1) * each]
+        yield str(writer), asked + sum(map(_words, own))
+
+
+def _words(text: str) -> int:
+    return len(text.split())
