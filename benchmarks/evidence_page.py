@@ -1,14 +1,20 @@
-"""docs/evidence.md, of the results of benchmarks.evidence and the prose of evidence/template.md."""
+"""docs/evidence.md, of the results of the grid, of cells, and the prose of evidence/template.md."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections import defaultdict
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from benchmarks.cells.figures import Group
+from benchmarks.cells.sets import CELL_SETS
+from benchmarks.cells.table import Kind, read_cells
+from benchmarks.cells.table import tables as tables_of_cells
 from benchmarks.evidence_sets import SETS
 from benchmarks.intervals import Floats, interval
 from scicot.statistics import bootstrap
@@ -27,6 +33,12 @@ OTHERS = {
     "direct, equal": "direct, as many weights and training tokens",
     "one-sequence": "one-sequence",
     "multi-task": "multi-task",
+    # Of cells of the same world and student.
+    "answer-first": "answer first, then the rationale, of which only the answer is decoded",
+    "shared": "one student for both stages, half the weights",
+    "direct-2": "two seeds of direct, their scores averaged",
+    "two-stage-oof": "two-stage, stage 2 on out-of-fold rationales of all training questions",
+    "two-stage-both": "two-stage, stage 2 on both with dropout, direct answer mixed in",
 }
 TITLES = {
     "shipped": "The example world, fresh seeds",
@@ -45,8 +57,8 @@ TRIED = {
 }
 
 
-def write(kept: Path, page: Path) -> None:
-    """Write the page of all results that are there."""
+def write(kept: Path, cells: Iterable[Path], page: Path) -> None:
+    """Write the page of all results that are there: of the grid in `kept`, and of these cells."""
     found: defaultdict[str, Results] = defaultdict(list)
     for file in sorted(kept.glob("*-*.json")):
         one = json.loads(file.read_text())
@@ -54,11 +66,35 @@ def write(kept: Path, page: Path) -> None:
             found[one["set"]].append(one)
     if not found:
         raise SystemExit(f"{kept}: no results; make evidence FRESH=1")
+    groups = read_cells(place for place in cells if place.exists() or place != kept / "cells")
+    _add_cells(found, groups)
     hours = sum(one["seconds"] for own in found.values() for one in own) / 3600 / 2
     parts = [_primary(found), *(_grid(name, found[name]) for name in TITLES if found[name])]
     tables = "\n".join([*parts, _tried(found)]).rstrip()
     text = (kept / "template.md").read_text()
-    page.write_text(text.replace("{hours}", f"{hours:.1f}").replace("{tables}", tables))
+    parts_of = {
+        "hours": f"{hours:.1f}",
+        "tables": tables,
+        "cells": tables_of_cells(groups).rstrip(),
+    }
+    for name, told in parts_of.items():
+        text = text.replace(f"{{{name}}}", told)
+    page.write_text(text)
+
+
+def _add_cells(found: dict[str, Results], groups: dict[Kind, Group]) -> None:
+    """Put cells of a world beside the grid's systems, where student and test questions are the
+    same. Systems that the grid has keep the grid's figures."""
+    for kind, group in groups.items():
+        if CELL_SETS[kind.set].real or kind.setup[1:] != (None, None, None):
+            continue
+        for one in found[kind.set]:
+            digest = hashlib.sha256("\n".join(one["ids"]).encode()).hexdigest()[:16]
+            for system, own in group.items():
+                cell = own.get(one["seed"])
+                same = cell and cell["test_sha256"] == digest and kind.student == one["student"]
+                if same and system in OTHERS and system not in one["right"]:
+                    one["right"][system] = [int(mark) for mark in own[one["seed"]]["right"]]
 
 
 def values(own: Results, system: str, *, unseen: bool = True) -> list[Floats]:

@@ -1,13 +1,11 @@
-"""What answers cost, and the cheapest system that is as good as the best, as far as one can tell."""
+"""What answers cost, and the cheapest system that is not distinguishably worse than the best."""
 
 from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 from conftest import Recorder, write_rows
 from predictions import rows_of
-from safetensors.torch import save_file
 
 from scicot import evaluate
 from scicot.models.weights import weights_in
@@ -164,6 +162,9 @@ def test_the_table_shows_weights_and_cost(scicot: Any, tmp_path: Path) -> None:
 
 
 def test_weights_are_counted_in_any_precision(tmp_path: Path) -> None:
+    import torch
+    from safetensors.torch import save_file
+
     save_file(
         {"a": torch.zeros(3, 5, dtype=torch.bfloat16), "b": torch.zeros(2)},
         tmp_path / "model.safetensors",

@@ -1,0 +1,287 @@
+"""Train and predict one cell, and write OUT/SET-SEED.SYSTEM.json; everything is resumable."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.metadata
+import json
+import os
+import platform
+import signal
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+from benchmarks.cells.questions import prepare
+from benchmarks.cells.sets import CELL_SETS, data_folder, set_and_seed, stop
+from benchmarks.cells.systems import SYSTEMS, Command, Failed, Place, Step, runs_of
+from benchmarks.lab import rows
+from scicot import EvaluateSettings, evaluate
+from scicot.stop_request import Interrupted
+from scicot.stop_request import stop as stop_request
+
+_PACKAGES = ("scicot", "torch", "transformers", "tokenizers")
+_TIME_OUT, _INTERRUPTED = 75, 130  # exit codes of a scicot command that was stopped
+
+
+@dataclass(frozen=True)
+class Options:
+    """What all cells of one OUT/SET-SEED have in common."""
+
+    student: str | None = None
+    rows: int | None = None  # training questions; all
+    test_rows: int | None = None
+    max_steps: int | None = None
+    device: str = "auto"
+    data: Path | None = None
+
+
+class OutOfTime(Exception):
+    """A system has used up its time limit; the same command goes on where it stopped."""
+
+
+def place_of(out: Path, name: str, options: Options) -> tuple[Place, dict[str, Any]]:
+    """Prepare the questions of "SET-SEED" under OUT; where they are, and what about.json tells."""
+    called, seed = set_and_seed(name)
+    own = CELL_SETS[called]
+    student = options.student or ("" if own.real else "scratch:tiny")
+    if not student:
+        stop(f"{name}: give --student DIR, a pretrained student (scratch:tiny only tries commands)")
+    folder = out.resolve() / name
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder / "lock"):
+        _check_config(folder, student, options)
+        limits = options.rows, options.test_rows
+        data = data_folder(options.data)
+        about = prepare(folder / "questions", own, seed, data, *limits)
+    at = Place(folder, own, seed, student, about["sizes"], options.device, options.max_steps)
+    return at, about
+
+
+def _check_config(folder: Path, student: str, options: Options) -> None:
+    """A cell is of one student and size: another one needs another OUT."""
+    told = {**asdict(options), "student": student}
+    told = {name: told[name] for name in ("student", "rows", "test_rows", "max_steps")}
+    file = folder / "config.json"
+    if not file.exists():
+        file.write_text(json.dumps(told))
+        return
+    known = json.loads(file.read_text())
+    for name, value in told.items():
+        if known.get(name) != value:
+            option = "--" + name.replace("_", "-")
+            stop(f"{folder}: was begun with {option} {known.get(name)}; name another OUT")
+
+
+def run_cell(
+    out: Path, name: str, system: str, options: Options, seconds: float | None = None
+) -> Path:
+    """Do one cell, unless it is done; its file. Raises OutOfTime after so many `seconds`, and
+    Failed where a command ends with an error."""
+    file = out / f"{name}.{system}.json"
+    at, about = place_of(out, name, options)
+    if file.exists():
+        return file
+    own = SYSTEMS[system]
+    with _time_limit(seconds):
+        steps = own.steps(at)
+        trained = sum(_do(at, step) for step in steps)
+        answered = {}
+        for which in dict.fromkeys(["dev"] * (not own.diagnostic) + [own.asked]):
+            if at.sizes[which]:
+                answered[which] = _predict(at, system, which, own.predict(at))
+        told = _told(at, about, system, steps, answered)
+        told["training_seconds"] = round(trained, 1)
+        _write(file, told)
+    return file
+
+
+def _write(file: Path, told: dict[str, Any]) -> None:
+    file.with_suffix(".new").write_text(json.dumps(told) + "\n")
+    file.with_suffix(".new").replace(file)
+
+
+def _do(at: Place, step: Step) -> float:
+    """Do a step once, whoever needs it first; the seconds that it took in all its runs."""
+    file = at.folder / "steps" / f"{step.name}.json"
+    file.parent.mkdir(exist_ok=True)
+    with FileLock(file.with_suffix(".lock")):
+        known = json.loads(file.read_text()) if file.exists() else {"seconds": 0.0}
+        if known.get("done") and known["command"] == _portable(at, step.command):
+            return float(known["seconds"])
+        start = time.monotonic()
+        try:
+            _scicot(step.command)
+            known["done"] = True
+        finally:
+            known["seconds"] += time.monotonic() - start
+            known["command"] = _portable(at, step.command)
+            _write(file, known)
+        return float(known["seconds"])
+
+
+def _predict(at: Place, system: str, which: str, models: Command) -> Step:
+    """Answer the questions of a file, and keep how long it took."""
+    out = at.folder / "predictions" / f"{system}.{which}.jsonl"
+    # Its time is a figure of the cell; an interrupted prediction would be timed in parts.
+    command = ["predict", at.file(which), "-o", str(out), *models, "--device", at.device]
+    command += ["--seed", str(at.seed)]
+    step = Step(f"{system}.{which}", command)
+    _do(at, step)
+    return step
+
+
+def _scicot(command: Command) -> None:
+    """Run a command of scicot's command line in this process: to import torch takes longer than
+    some of the commands do."""
+    from scicot_cli.app import app
+
+    print(f"$ scicot {' '.join(command)}", file=sys.stderr, flush=True)
+    code: Any = 0
+    try:
+        app([*command, "--quiet"])
+    except SystemExit as end:
+        code = end.code or 0
+    finally:
+        stopped, stop_request.pending = stop_request.pending, None
+    if stopped is not None or code == _TIME_OUT:
+        raise OutOfTime
+    if code == _INTERRUPTED:
+        raise KeyboardInterrupt
+    if code:
+        raise Failed(f"scicot {command[0]} ended with exit code {code}")
+
+
+@contextlib.contextmanager
+def _time_limit(seconds: float | None) -> Iterator[None]:
+    """Ask whatever is running to stop after so many seconds; training keeps a checkpoint then."""
+
+    def ask(*_: Any) -> None:
+        stop_request.request(Interrupted())
+
+    if seconds is None:
+        yield
+        return
+    before = signal.signal(signal.SIGALRM, ask)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    except Interrupted:  # between two commands
+        stop_request.pending = None
+        raise OutOfTime from None
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def _told(
+    at: Place,
+    about: dict[str, Any],
+    system: str,
+    steps: Sequence[Step],
+    answered: dict[str, Step],
+) -> dict[str, Any]:
+    own, name = SYSTEMS[system], at.folder.name
+    asked = answered[own.asked]
+    judged = evaluate(_output(asked), settings=EvaluateSettings(resamples=100)).systems[0]
+    right = _right(at, asked)
+    dev = _right(at, answered["dev"], "dev") if "dev" in answered else ""
+    metrics = [json.loads((run / "scicot.json").read_text())["metrics"] for run in runs_of(steps)]
+    config = json.loads((at.folder / "config.json").read_text())
+    commands = [_portable(at, step.command) for step in [*steps, *answered.values()]]
+    return {
+        "set": name.rpartition("-")[0],
+        "seed": at.seed,
+        "system": system,
+        "student": _name(at.student),
+        **{key: config[key] for key in ("rows", "test_rows", "max_steps")},
+        "sizes": at.sizes,
+        "chance": about["chance"],
+        "accuracy": judged.accuracy,
+        "test_sha256": about["test_sha256"],
+        "right": right,
+        "seen": about["seen"],
+        "clusters": about["clusters"],
+        "dev_right": dev,
+        "training_tokens": sum(one["training_tokens"] for one in metrics),
+        "prediction_seconds": round(_seconds(at, asked), 1),
+        "cost": asdict(judged.cost) if judged.cost else None,
+        "device": _device(at.device),
+        "versions": {package: importlib.metadata.version(package) for package in _PACKAGES},
+        "commands": commands,
+    }
+
+
+def _right(at: Place, step: Step, which: str = "test") -> str:
+    """A character for each question of the file: 1 for right, 0 for wrong, - where it was not
+    asked."""
+    said = {row["id"]: row["prediction"] == row["answer"] for row in rows(_output(step))}
+    asked = rows(Path(at.file(which)))
+    return "".join("-" if row["id"] not in said else str(int(said[row["id"]])) for row in asked)
+
+
+def _output(step: Step) -> Path:
+    return Path(step.command[step.command.index("-o") + 1])
+
+
+def _seconds(at: Place, step: Step) -> float:
+    """Of a prediction, with the loading of its students."""
+    return float(json.loads((at.folder / "steps" / f"{step.name}.json").read_text())["seconds"])
+
+
+def _portable(at: Place, command: Command) -> str:
+    """The command as others would give it: without the folders of this machine."""
+    names = {str(at.folder): f"OUT/{at.folder.name}"}
+    if not at.fresh:
+        names[at.student] = _name(at.student)
+    text = " ".join(command)
+    for name, told in names.items():
+        text = text.replace(name, told)
+    return text
+
+
+def _name(student: str) -> str:
+    return student if student.startswith("scratch:") else Path(student).resolve().name
+
+
+def _device(asked: str) -> str:
+    import torch
+
+    if asked != "cpu" and torch.cuda.is_available():
+        return torch.cuda.get_device_name()
+    return f"{os.cpu_count()} cores, {platform.machine()}"
+
+
+def run_cells(
+    out: Path,
+    name: str,
+    systems: Sequence[str],
+    options: Options,
+    scale: float | None = None,
+) -> int:
+    """Do these systems one after another; one that fails or takes too long costs no other its
+    result. `scale`: stop each after its own time limit times this. The exit code."""
+    for system in systems:
+        if system not in SYSTEMS:
+            stop(f"{system}: no such system; there is {', '.join(SYSTEMS)}")
+    failed = 0
+    for system in systems:
+        start = time.monotonic()
+        limit = None if scale is None else scale * SYSTEMS[system].seconds
+        problem = "done"
+        try:
+            run_cell(out, name, system, options, limit)
+        except OutOfTime:
+            problem = (
+                f"stopped after {limit:.0f} s; the same command goes on" if limit else "stopped"
+            )
+        except Failed as error:
+            problem = str(error)
+        failed += problem != "done"
+        print(f"{name} {system}: {problem}, {time.monotonic() - start:.0f} s", flush=True)
+    return 1 if failed else 0

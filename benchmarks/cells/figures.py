@@ -1,0 +1,129 @@
+"""What cells come to: accuracies, paired differences, the rival that is best on dev."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from benchmarks.cells.systems import PRIMARY, SYSTEMS
+from benchmarks.intervals import Floats
+from scicot.statistics import bootstrap, holm
+
+Cell = dict[str, Any]
+Group = dict[str, dict[int, Cell]]  # of each system, its cells by seed
+
+DISCORDANT = 0.2  # share of questions that only one of two systems gets right, where not measured
+_LEVEL = 0.05
+
+
+def values(cells: Sequence[Cell], which: str = "right", *, seen: bool = False) -> Floats:
+    """(cells, questions): 1, 0, nan where a question was not asked or stands in the training
+    files (unless `seen`)."""
+    table = np.full((len(cells), len(cells[0][which])), np.nan)
+    for row, cell in zip(table, cells, strict=True):
+        marks = np.array(list(cell[which]))
+        row[marks == "1"], row[marks == "0"] = 1.0, 0.0
+        if which == "right" and not seen:
+            row[np.array(list(cell["seen"])) == "1"] = np.nan
+    return table
+
+
+Figure = tuple[float, float, float, float]  # estimate, low, high, p of its being 0
+
+
+def figure(tables: Sequence[Floats], weights: Sequence[float]) -> Figure:
+    """The weighted sum of mean accuracies on the questions that all of them have, in points."""
+    kept = ~np.isnan(np.concatenate(tables)).any(axis=0)
+    whole = [table[:, kept] for table in tables]
+    found = bootstrap(whole, weights, np.arange(int(kept.sum())))
+    estimate = sum(w * float(table.mean()) for table, w in zip(whole, weights, strict=True))
+    low, high = found.interval
+    return 100 * estimate, 100 * low, 100 * high, found.p_value
+
+
+def difference(group: Group, first: str, second: str, *, seen: bool = False) -> Figure | None:
+    """Of two systems, paired by seed and question; None where they have nothing in common."""
+    one, other = group.get(first, {}), group.get(second, {})
+    seeds = sorted(one.keys() & other.keys())
+    if not seeds:
+        return None
+    both = [[own[seed] for seed in seeds] for own in (one, other)]
+    tables = [values(cells, seen=seen) for cells in both]
+    if np.isnan(np.concatenate(tables)).any(axis=0).all():
+        return None  # no question that both were asked
+    return figure(tables, [1.0, -1.0])
+
+
+def dev_accuracy(group: Group, system: str) -> float | None:
+    """On the dev questions, over its seeds; None where it has none."""
+    cells = [cell for cell in group.get(system, {}).values() if cell["dev_right"]]
+    if not cells:
+        return None
+    return 100 * float(np.mean([np.nanmean(values([cell], "dev_right")) for cell in cells]))
+
+
+def best_rival(group: Group) -> str | None:
+    """The rival that does best on dev; of equals the one that stands first in SYSTEMS."""
+    known = {
+        system: dev_accuracy(group, system)
+        for system, own in SYSTEMS.items()
+        if own.rival and system in group
+    }
+    told = {system: value for system, value in known.items() if value is not None}
+    return max(told, key=lambda system: told[system]) if told else None
+
+
+def half_width(questions: int, discordant: float = DISCORDANT) -> float:
+    """Half of the 95 % interval, in points, of a paired difference near 0 on so many questions, of
+    which this share is answered right by one of the two systems only."""
+    return 100 * 1.96 * math.sqrt(discordant / questions)
+
+
+def discordant_share(group: Group, rival: str) -> float:
+    shares = []
+    for seed in group[PRIMARY].keys() & group[rival].keys():
+        one, other = (values([group[name][seed]])[0] for name in (PRIMARY, rival))
+        both = ~np.isnan(one) & ~np.isnan(other)
+        shares.append(float((one[both] != other[both]).mean()))
+    return float(np.mean(shares))
+
+
+def cheapest(group: Group) -> str:
+    """The cheapest system that is not distinguishably worse than the most accurate, as `scicot
+    evaluate` names it: of systems that have all seeds, with Holm's correction."""
+    seeds = max((own.keys() for own in group.values()), key=len)
+    whole = {
+        system: own
+        for system, own in group.items()
+        if not SYSTEMS[system].diagnostic
+        and own.keys() == seeds
+        and all(cell["cost"] for cell in own.values())
+    }
+    if len(whole) < 2:
+        return ""
+    right = {system: float(np.nanmean(values(list(own.values())))) for system, own in whole.items()}
+    work = {
+        system: float(np.mean([cell["cost"]["work"] for cell in own.values()]))
+        for system, own in whole.items()
+    }
+    best = max(right, key=lambda system: right[system])
+    cheaper = [system for system in whole if work[system] < work[best]]
+    gaps = [told for system in cheaper if (told := difference(group, best, system))]
+    adjusted = holm([told[3] for told in gaps])
+    left = {
+        system: told
+        for system, told, p in zip(cheaper, gaps, adjusted, strict=True)
+        if not (p < _LEVEL and told[0] > 0)
+    }
+    if not left:
+        return f"{best} is the most accurate, and no cheaper system is not distinguishably worse."
+    own = min(left, key=lambda system: work[system])
+    low, high = left[own][1:3]
+    return (
+        f"{own} is the cheapest system that is not distinguishably worse than the most accurate,"
+        f" {best}: {left[own][0]:.1f} points below it ({low:+.1f} to {high:+.1f}), at"
+        f" {work[own] / work[best]:.2g} times its cost."
+    )

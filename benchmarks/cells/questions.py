@@ -1,0 +1,191 @@
+"""Files of one set and seed: what is learnt from, what chooses, what judges.
+
+questions/train.jsonl      questions with gold answers, those that teacher and direct learn from
+questions/teacher.jsonl    rationales of them that were kept
+questions/dev.jsonl        questions carved from the training files, never learnt from
+questions/teacher_dev.jsonl
+questions/test.jsonl       the test questions, without rationales
+questions/tutor.jsonl      those that the teacher explained, with its rationales
+questions/about.json       sizes, which test questions stand in the training files, clusters
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import sys
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.cells.sets import REPOSITORY, TEST_FRACTION, CellSet, stop
+from benchmarks.lab import rows
+from scicot import GenerateSettings, generate_rationales
+from scicot.text import normalized
+
+Rows = list[dict[str, Any]]
+
+DEV_FRACTION, MOST_DEV = 0.1, 400
+_OF_RATIONALES = ("rationale", "teacher", "saw_answer")
+_BARE = ("id", "question", "choices", "answer", "context", "meta")
+
+
+def prepare(
+    place: Path, own: CellSet, seed: int, data: Path, limit: int | None, test_limit: int | None
+) -> dict[str, Any]:
+    """Write the files, unless they are there; what about.json tells.
+
+    `limit` training questions and `test_limit` test questions are the first ones by a hash of their
+    text: the same for all seeds, and those of a smaller limit are among those of a larger one.
+    """
+    about = place / "about.json"
+    if about.exists():
+        found: dict[str, Any] = json.loads(about.read_text())
+        return found
+    place.mkdir(parents=True, exist_ok=True)
+    if own.real:
+        train, test, taught, tutor = _real(own, data)
+    else:
+        train, test, taught, tutor = _world(place, own, seed)
+    train, test = _unique(train), _unique(test)
+    known = {_key(row) for row in train}
+    dev = _carve(train, "dev", min(DEV_FRACTION, MOST_DEV / len(train))) if own.real else []
+    held = {_key(row) for row in dev}
+    train = _first([row for row in train if _key(row) not in held], limit)
+    dev = _first(dev, limit and max(limit // 4, 4))
+    test = _first(test, test_limit)
+    _write(place / "train.jsonl", map(_bare, train))
+    _write(place / "dev.jsonl", map(_bare, dev))
+    _write(place / "test.jsonl", map(_bare, test))
+    _teach(place, "teacher", train, taught, keep="correct")
+    _teach(place, "teacher_dev", dev, taught, keep="correct")
+    _teach(place, "tutor", test, tutor, keep="all")
+    told = _about(place, own, test, known)
+    about.write_text(json.dumps(told))
+    return told
+
+
+def _about(place: Path, own: CellSet, test: Rows, known: set[str]) -> dict[str, Any]:
+    names = ("train", "teacher", "dev", "teacher_dev", "test", "tutor")
+    ids = "\n".join(row["id"] for row in test)
+    facts = [row.get("meta", {}).get("fact", row["id"]) for row in test]
+    numbers = {fact: number for number, fact in enumerate(dict.fromkeys(facts))}
+    seen = ["1" if own.real and _key(row) in known else "0" for row in test]
+    return {
+        "sizes": {name: len(rows(place / f"{name}.jsonl")) for name in names},
+        "chance": sum(1 / len(row["choices"]) for row in test) / len(test),
+        "test_sha256": hashlib.sha256(ids.encode()).hexdigest()[:16],
+        "seen": "".join(seen),
+        "clusters": None if own.real else [numbers[fact] for fact in facts],
+    }
+
+
+def _real(own: CellSet, data: Path) -> tuple[Rows, Rows, Rows, Rows]:
+    """(training questions, test questions, rationales of the one, of the other)."""
+    train = _read(data, own.train)
+    if not own.test:
+        test = _carve(train, "test", TEST_FRACTION)
+        kept = {_key(row) for row in test}
+        train = [row for row in train if _key(row) not in kept]
+        return train, test, train, test
+    test = _read(data, own.test)
+    taught = _read(data, own.taught) if own.taught else train
+    return train, test, taught, _read(data, own.tutor) if own.tutor else test
+
+
+def _world(place: Path, own: CellSet, seed: int) -> tuple[Rows, Rows, Rows, Rows]:
+    script = str(REPOSITORY / "examples" / "make_world.py")
+    size = ["--out", str(place / "world"), "--test", "600", "--seed", str(seed), *own.world]
+    subprocess.run([sys.executable, script, *size], check=True, stdout=subprocess.DEVNULL)
+    train, test, taught, tutor = (
+        rows(place / "world" / f"{name}.jsonl")
+        for name in ("train", "test", "train_replies", "test_replies")
+    )
+    return train, test, taught, tutor
+
+
+def _read(data: Path, names: Sequence[str]) -> Rows:
+    for name in names:
+        if not (data / name).exists():
+            stop(f"{data / name}: no such file; name the folder of the sets by --data")
+    found: dict[str, dict[str, Any]] = {}
+    for row in (row for name in names for row in rows(data / name)):
+        found.setdefault(f"{row['id']} {_key(row)} {row.get('rationale')}", row)
+    return list(found.values())
+
+
+def _teach(place: Path, name: str, asked: Rows, taught: Rows, keep: Any) -> None:
+    """Write the rationales of these questions: recorded replies go through generate-rationales,
+    rationales that somebody else has cut are taken as they are."""
+    out = place / f"{name}.jsonl"
+    if taught and ("reply" in taught[0] or "question" not in taught[0]):
+        if not asked:
+            _write(out, [])
+            return
+        _write(place / f"{name}_asked.jsonl", map(_bare, asked))
+        _write(place / f"{name}_replies.jsonl", taught)
+        generate_rationales(
+            place / f"{name}_asked.jsonl",
+            out,
+            teacher=f"recorded:{place / f'{name}_replies.jsonl'}",
+            settings=GenerateSettings(keep=keep),
+        )
+        return
+    _write(out, _joined(asked, taught))
+
+
+def _joined(asked: Rows, taught: Rows) -> Iterable[dict[str, Any]]:
+    """Each rationale with its question as it is asked: by id, else by text, as files of one set may
+    call a question by other ids. One of another gold answer is of another question."""
+    by_id = {row["id"]: row for row in asked}
+    by_text: defaultdict[str, Rows] = defaultdict(list)
+    for row in asked:
+        by_text[_key(row)].append(row)
+    for own in taught:
+        known = [by_id[own["id"]]] if own["id"] in by_id else by_text[_key(own)]
+        same = [row for row in known if (_key(row), _gold(row)) == (_key(own), _gold(own))]
+        if same and isinstance(own.get("rationale"), str):
+            more = {name: own[name] for name in _OF_RATIONALES if name in own}
+            yield {**_bare(same[0]), **more}
+
+
+def _unique(own: Rows) -> Rows:
+    """Each id once: sets repeat rows, and have several rationales of a question."""
+    return list({row["id"]: row for row in reversed(own)}.values())[::-1]
+
+
+def _carve(own: Rows, purpose: str, fraction: float) -> Rows:
+    """About this fraction of the rows, by a hash of question text and purpose alone."""
+    return [row for row in own if _dice(row, purpose) < fraction]
+
+
+def _first(own: Rows, limit: int | None) -> Rows:
+    """So many rows, in the order that they had; all without a limit."""
+    if limit is None or len(own) <= limit:
+        return own
+    chosen = sorted(range(len(own)), key=lambda place: _dice(own[place], "limit"))[:limit]
+    return [own[place] for place in sorted(chosen)]
+
+
+def _dice(row: dict[str, Any], purpose: str) -> float:
+    """From 0 to 1; rows of one text get the same."""
+    digest = hashlib.sha256(f"{purpose}\n{_key(row)}".encode()).digest()
+    return float(int.from_bytes(digest[:8]) / 2**64)
+
+
+def _key(row: dict[str, Any]) -> str:
+    return normalized(row["question"])
+
+
+def _gold(row: dict[str, Any]) -> str:
+    return str(next(c["text"] for c in row["choices"] if c["label"] == row["answer"]))
+
+
+def _bare(row: dict[str, Any]) -> dict[str, Any]:
+    return {name: row[name] for name in _BARE if name in row}
+
+
+def _write(file: Path, own: Iterable[dict[str, Any]]) -> None:
+    file.write_text("".join(json.dumps(row) + "\n" for row in own))

@@ -1,0 +1,91 @@
+"""The question sets of the cells, and the files they are made of."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+from benchmarks.evidence_sets import SETS
+
+REPOSITORY = Path(__file__).parents[2]
+TEST_FRACTION = 0.25  # of the training questions, where a set has no test questions of its own
+
+
+@dataclass(frozen=True)
+class CellSet:
+    """Files of a set, in the schema of docs/rows.md; a world of examples/make_world.py has none."""
+
+    title: str
+    seeds: tuple[int, ...]
+    train: tuple[str, ...] = ()  # questions
+    test: tuple[str, ...] = ()  # none: the test set is carved from `train`
+    # Rationales of these questions; the files of questions, where rationales stand in them.
+    taught: tuple[str, ...] = ()
+    tutor: tuple[str, ...] = ()  # rationales of the test questions
+    real: bool = True
+    world: tuple[str, ...] = ()
+    # Of students with fresh weights on a world: steps of stage 1 and stage 2, as in the grid.
+    steps: tuple[int, int] = (1000, 600)
+
+
+def _world(name: str, title: str) -> CellSet:
+    own = SETS[name]
+    return CellSet(title, own.seeds, real=False, world=own.world, steps=own.steps)
+
+
+_ARC = tuple(f"arc_{kind}.train.jsonl" for kind in ("easy", "challenge"))
+_ARC_TEST = tuple(f"arc_{kind}.dev.jsonl" for kind in ("easy", "challenge"))
+CELL_SETS = {
+    "scienceqa": CellSet(
+        "ScienceQA, questions of text, rationales of Llama-2-13b-chat",
+        (0, 1, 2),
+        train=("scienceqa_text_llama2chat13b.train.jsonl",),
+        test=("scienceqa_text_llama2chat13b.dev.jsonl",),
+    ),
+    "openbookqa": CellSet(
+        "OpenBookQA, rationales of Flan-T5-XL, which saw the answers",
+        (0, 1, 2),
+        train=("openbookqa_flant5xl.train.jsonl",),
+        test=("openbookqa_flant5xl.dev.jsonl",),
+    ),
+    "arc": CellSet(
+        "ARC, Easy and Challenge, rationales of EntailmentBank's experts and of Flan-T5-XL",
+        (0, 1, 2),
+        train=_ARC,
+        test=_ARC_TEST,
+        # EntailmentBank's own dev questions are ARC's training questions; they are not used.
+        taught=("entailmentbank.train.jsonl", "arc_challenge_flant5xl.train.jsonl"),
+        tutor=("arc_challenge_flant5xl.dev.jsonl",),
+    ),
+    "commonsenseqa": CellSet(
+        "CommonsenseQA, rationales of PaLM-540B, a test set carved from the training questions",
+        (0, 1, 2),
+        train=("csqa_palm.train.jsonl",),
+    ),
+    "shipped": _world("shipped", "The example world"),
+    "harder": _world("harder", "A harder world: 700 training questions rather than 4,000"),
+}
+
+
+def data_folder(given: Path | None = None) -> Path:
+    """The folder of the real sets: as given, or named by SCICOT_DATA, or beside the checkout."""
+    if given is not None:
+        return given
+    told = os.environ.get("SCICOT_DATA")
+    return Path(told) if told else REPOSITORY.parent / "shared" / "data"
+
+
+def stop(message: str) -> NoReturn:
+    """End with a user's mistake in one line, exit code 1."""
+    sys.exit(f"evidence: {message}")
+
+
+def set_and_seed(name: str) -> tuple[str, int]:
+    """("scienceqa", 0) of "scienceqa-0"."""
+    called, _, seed = name.rpartition("-")
+    if called not in CELL_SETS or not seed.isdecimal():
+        stop(f"{name}: no SET-SEED; a set is one of {', '.join(CELL_SETS)}, as scienceqa-0")
+    return called, int(seed)

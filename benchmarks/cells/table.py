@@ -1,0 +1,248 @@
+"""Cells that are there -> the tables of docs/evidence.md; what is not there is marked so."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.cells.figures import (
+    DISCORDANT,
+    Cell,
+    Figure,
+    Group,
+    best_rival,
+    cheapest,
+    dev_accuracy,
+    difference,
+    discordant_share,
+    figure,
+    half_width,
+    values,
+)
+from benchmarks.cells.sets import CELL_SETS
+from benchmarks.cells.systems import PRIMARY, SYSTEMS
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What cells of one table have in common."""
+
+    set: str
+    student: str
+    rows: int | None
+    test_rows: int | None
+    max_steps: int | None
+
+    @property
+    def title(self) -> str:
+        size = (
+            "all training questions" if self.rows is None else f"{self.rows:,} training questions"
+        )
+        if self.max_steps is not None:
+            size += f", {self.max_steps} steps (no result: it tries the commands)"
+        elif self.rows is not None or self.test_rows is not None:
+            size += " (a pilot)"
+        return f"{CELL_SETS[self.set].title}: {self.student}, {size}"
+
+    @property
+    def setup(self) -> tuple[Any, ...]:
+        """The same without the set: what may be pooled."""
+        return self.student, self.rows, self.test_rows, self.max_steps
+
+    def command(self, seed: Any, system: str) -> str:
+        """The command that does a cell."""
+        rows = "" if self.rows is None else f" --rows {self.rows}"
+        rows += "" if self.test_rows is None else f" --test-rows {self.test_rows}"
+        student = self.student if self.student.startswith("scratch:") else "DIR"
+        told = f"python -m benchmarks.evidence run OUT {self.set}-{seed} {system}"
+        return f"`{told} --student {student}{rows}`"
+
+
+def read_cells(places: Iterable[Path]) -> dict[Kind, Group]:
+    """Cells of these files and folders, sorted; SystemExit where one cell is there twice, or cells
+    of one seed have other test questions."""
+    found: defaultdict[Kind, Group] = defaultdict(dict)
+    for file in _files(places):
+        cell = json.loads(file.read_text())
+        keys = ("set", "student", "rows", "test_rows", "max_steps")
+        kind = Kind(**{key: cell[key] for key in keys})
+        own = found[kind].setdefault(cell["system"], {})
+        if cell["seed"] in own:
+            raise SystemExit(f"evidence: {file}: another cell of the same system and seed is there")
+        for others in found[kind].values():
+            other = others.get(cell["seed"])
+            if other and other["test_sha256"] != cell["test_sha256"]:
+                raise SystemExit(f"evidence: {file}: has other test questions than its neighbours")
+        own[cell["seed"]] = cell
+    order = list(CELL_SETS)
+    return dict(sorted(found.items(), key=lambda kind: (order.index(kind[0].set), str(kind[0]))))
+
+
+def _files(places: Iterable[Path]) -> list[Path]:
+    files: list[Path] = []
+    for place in places:
+        if place.is_dir():
+            files += sorted(file for file in place.rglob("*-*.*.json"))
+        elif place.exists():
+            files.append(place)
+        else:
+            raise SystemExit(f"evidence: {place}: no such file or folder of cells")
+    return files
+
+
+def tables(found: dict[Kind, Group]) -> str:
+    """The part of the page that cells make, in Markdown."""
+    real = {kind: group for kind, group in found.items() if CELL_SETS[kind.set].real}
+    lines = [*_primary(real), ""]
+    for kind, group in real.items():
+        lines += [*_table(kind, group), ""]
+    return "\n".join([*lines, *_not_run(real)])
+
+
+def _gap(told: Figure | None) -> str:
+    return "" if told is None else "{:+.1f} ({:+.1f} to {:+.1f})".format(*told)
+
+
+def _accuracy(cells: Sequence[Cell], *, seen: bool = False) -> str:
+    table = values(cells, seen=seen)
+    if np.isnan(table).all():
+        return ""
+    return "{:.1f} ({:.1f} to {:.1f})".format(*figure([table], [1.0]))
+
+
+def _primary(found: dict[Kind, Group]) -> list[str]:
+    """Default two-stage against the rival that is best on dev, of each set and pooled."""
+    lines = [
+        "| set | student | training questions | seeds | rival, best on dev | questions |"
+        " two-stage minus rival | with questions seen in training | power |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    pooled: defaultdict[tuple[Any, ...], list[tuple[Group, str]]] = defaultdict(list)
+    for kind, group in found.items():
+        rival = best_rival(group)
+        told = rival and difference(group, PRIMARY, rival)
+        if not rival or not told:
+            continue
+        pooled[kind.setup].append((group, rival))
+        seeds = sorted(group[PRIMARY].keys() & group[rival].keys())
+        cell = group[PRIMARY][seeds[0]]
+        count = int((~np.isnan(values([cell]))).sum())
+        beside = ""
+        if "1" in cell["seen"]:
+            everything = _gap(difference(group, PRIMARY, rival, seen=True))
+            beside = f"{everything} of {len(cell['right']):,}"
+        share = discordant_share(group, rival)
+        lines.append(
+            f"| {kind.set} | {kind.student} | {cell['sizes']['train']:,} |"
+            f" {' '.join(map(str, seeds))} | {rival} | {count:,} | {_gap(told)} | {beside} |"
+            f" ±{half_width(count, share):.1f} a seed ({100 * share:.0f} % discordant) |"
+        )
+    if len(lines) == 2:
+        return ["Not run yet: no set has cells of two-stage and of a rival.", *_power()]
+    return [*lines, *_pooled(pooled), *_power()]
+
+
+def _power() -> list[str]:
+    return [
+        "",
+        f"*Power*: 1,000 questions, {100 * DISCORDANT:.0f} % of which only one of two systems gets"
+        f" right, tell a difference to ±{half_width(1000):.1f} points a seed; 500 questions to"
+        f" ±{half_width(500):.1f}. Smaller differences are not seen, whichever way they go.",
+    ]
+
+
+def _pooled(groups: dict[tuple[Any, ...], list[tuple[Group, str]]]) -> list[str]:
+    """Over the seeds that all sets have, each question once; nothing for a single set."""
+    lines = []
+    for setup, own in groups.items():
+        each = [group[PRIMARY].keys() & group[rival].keys() for group, rival in own]
+        seeds = sorted(set.intersection(*map(set, each)))
+        if len(own) < 2 or not seeds:
+            continue
+        systems = [
+            np.concatenate(
+                [values([group[name(rival)][s] for s in seeds]) for group, rival in own], 1
+            )
+            for name in (lambda _: PRIMARY, lambda rival: rival)
+        ]
+        told = figure(systems, [1.0, -1.0])
+        count = int((~np.isnan(systems[0]).any(axis=0)).sum())
+        lines.append(
+            f"| all {len(own)} sets | {setup[0]} | | {' '.join(map(str, seeds))} | as above |"
+            f" {count:,} | {_gap(told)} | | ±{half_width(count):.1f} a seed |"
+        )
+    return lines
+
+
+def _table(kind: Kind, group: Group) -> list[str]:
+    first = next(cell for own in group.values() for cell in own.values())
+    sizes, seeds = first["sizes"], sorted({seed for own in group.values() for seed in own})
+    devices = dict.fromkeys(cell["device"] for own in group.values() for cell in own.values())
+    unseen = first["seen"].count("0")
+    lines = [
+        f"### {kind.title}\n",
+        f"Seeds {', '.join(map(str, seeds))}; {sizes['train']:,} training questions,"
+        f" {sizes['teacher']:,} rationales of them kept, {sizes['dev']:,} dev and"
+        f" {sizes['test']:,} test questions, {unseen:,} of which have no text in common with the"
+        f" training files (the figures are of these); chance {100 * first['chance']:.1f}; on"
+        f" {', '.join(devices)}.\n",
+        "| system | accuracy | minus direct | with seen questions | dev | training tokens |"
+        " seconds | weights | cost |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    costs = [c["cost"]["work"] for own in group.values() for c in own.values() if c["cost"]]
+    for system, about in SYSTEMS.items():
+        name = f"*{system}*" if about.diagnostic else system
+        cells = [cell for _, cell in sorted(group.get(system, {}).items())]
+        if not cells:
+            lines.append(f"| {name} | not run: {kind.command(seeds[0], system)} | | | | | | | |")
+            continue
+        missing = [seed for seed in seeds if seed not in group[system]]
+        note = f" (seeds {', '.join(map(str, missing))} not run)" if missing else ""
+        gap = "" if system == "direct" else _gap(difference(group, system, "direct"))
+        seen = _accuracy(cells, seen=True) if "1" in first["seen"] else ""
+        dev = dev_accuracy(group, system)
+        lines.append(
+            f"| {name}{note} | {_accuracy(cells)} | {gap} | {seen} |"
+            f" {'' if dev is None else f'{dev:.1f}'} | {_mean(cells, 'training_tokens'):,.0f} |"
+            f" {_mean(cells, 'prediction_seconds'):,.0f} | {_price(cells, min(costs, default=1))} |"
+        )
+    advice = cheapest(group)
+    abouts = "; ".join(f"*{name}*: {own.about}" for name, own in SYSTEMS.items())
+    return [*lines, "", *([f"{advice}\n"] if advice else []), f"{abouts}."]
+
+
+def _mean(cells: Sequence[Cell], name: str) -> float:
+    return float(np.mean([cell[name] for cell in cells]))
+
+
+def _price(cells: Sequence[Cell], least: float) -> str:
+    known = [cell["cost"] for cell in cells if cell["cost"]]
+    if len(known) < len(cells):
+        return " | "
+    weights, work = (float(np.mean([cost[name] for cost in known])) for name in ("weights", "work"))
+    return f"{weights / 1e6:,.3g} M | {work / least:.1f} x"
+
+
+def _not_run(found: dict[Kind, Group]) -> list[str]:
+    """Sets without a table on full data, with the command of the whole row."""
+    whole = {kind.set for kind in found if kind.rows is None and kind.max_steps is None}
+    missing = [name for name, own in CELL_SETS.items() if own.real and name not in whole]
+    if not missing:
+        return []
+    lines = [
+        "### Not run on all training questions\n",
+        "| set | seeds | the whole row of systems, on one GPU |",
+        "| --- | --- | --- |",
+    ]
+    for name in missing:
+        seeds = " ".join(map(str, CELL_SETS[name].seeds))
+        command = f"STUDENT=DIR bash benchmarks/device.sh OUT evidence {name} SEED"
+        lines.append(f"| {name} | {seeds} | not run: `{command}` |")
+    return [*lines, ""]

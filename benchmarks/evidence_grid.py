@@ -1,0 +1,199 @@
+"""The grid of students from scratch, on example worlds and on real questions; resumable.
+
+The grid of each set and seed: what stage 2 learns from (nothing, the teacher's rationales, stage
+1's own on its training questions, out-of-fold ones, a mixture) by what it reads in the test
+(nothing, stage 1's rationales, those of other questions, the tutor's), and the rivals.
+OUT/SET-SEED.json tells which test questions each system got right. Real questions are read from the
+folder that SCICOT_DATA names; its .dev files are the test sets, dev is a part of .train.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from benchmarks.evidence_sets import SETS, Set
+from benchmarks.exercises import write_exercises
+from benchmarks.lab import Lab, rows, side_by_side
+from scicot import GenerateSettings, TrainSettings, generate_rationales, train_rationale
+from scicot.text import normalized
+
+REPOSITORY = Path(__file__).parents[1]
+DATA = Path(os.environ.get("SCICOT_DATA", REPOSITORY.parent / "shared" / "data"))
+DROPOUT = 0.2
+
+
+def run(name: str, out: Path) -> None:
+    """One set and seed; what is done already is not done again."""
+    called, _, seed = name.rpartition("-")
+    own, start = SETS[called], time.monotonic()
+    base = TrainSettings(
+        batch_size=16, learning_rate=2e-3, max_target_tokens=own.longest, seed=int(seed),
+        device="cpu", dev_fraction=0.1 if own.real else 0.0, shuffle_choices=False,
+    )  # fmt: skip
+    lab = Lab.at(out / name, base, 32, set=called, seed=int(seed), seconds=0.0, student=own.student)
+    lab.place.mkdir(parents=True, exist_ok=True)
+    teacher, test, tutor = _questions(lab, own)
+    before = float(lab.results["seconds"])  # of whatever was finished
+    settings = replace(base, max_steps=own.steps[0], folds=own.folds)
+    if own.folds and not own.real:
+        settings = replace(settings, fold_by="meta.block")
+    stage_1 = lab.place / "runs" / "rationale"
+    train_rationale(teacher, stage_1, student=own.student, settings=settings)
+    more: dict[str, Any] = {"shuffle_choices": own.shuffle, "answer_as": own.answer_as}
+    readers = {"teacher": _reader(lab, own, teacher, tutor, more)}
+    direct = lab.train_answer("direct", [teacher], own.steps[1], method="direct", **more)
+    lab.judge("direct", test, answer_model=direct)
+    if own.folds:
+        readers |= _readers(lab, own, teacher, stage_1, more)
+    written = lab.predict(test, "written", rationale_model=stage_1)
+    behind = {"student": written, "shuffled": _shuffled(written), "given": tutor}
+    for learnt, reader in readers.items():
+        lab.judge(f"{learnt}/none", test, answer_model=reader, rationale_from="none")
+        for source, file in behind.items():
+            lab.judge(f"{learnt}/{source}", file, answer_model=reader, rationale_from="input")
+    lab.judge_generated("teacher/student, generated", written, readers["teacher"])
+    lab.judge_generated("direct, generated", written, direct)
+    two: dict[str, Any] = {"answer_model": readers["teacher"], "rationale_model": stage_1}
+    lab.judge("teacher/5 samples", test, samples=5, **two)
+    if own.folds:
+        lab.judge("teacher/with folds", test, with_folds=True, **two)
+        dropped = {**two, "answer_model": readers["teacher, dropout"]}
+        lab.judge("teacher, dropout/mix direct 0.3", test, mix_direct=0.3, **dropped)
+        _rivals(lab, own, teacher, test, [stage_1, readers["teacher"]], more)
+    lab.results["seconds"] = before + time.monotonic() - start
+    lab.results["done"] = True
+    lab.save()
+
+
+def _reader(lab: Lab, own: Set, teacher: Path, tutor: Path, more: dict[str, Any]) -> Path:
+    """The answer student of the default recipe; after and beside reading exercises, if told."""
+    if not own.exercises:
+        return lab.train_answer("teacher", [teacher], own.steps[1], **more)
+    files = [lab.place / f"{name}.jsonl" for name in ("words", "exercises")][-len(own.exercises) :]
+    student: str | Path = own.student
+    for file, steps in zip(files, own.exercises, strict=True):
+        one_word = file.stem == "words"
+        asked = file.with_name(f"{file.stem}_asked.jsonl")
+        write_exercises(teacher, file, lab.base.seed, one_word=one_word)
+        write_exercises(tutor, asked, lab.base.seed, one_word=one_word)
+        student = lab.train_answer(file.stem, [file], steps, student=student, **more)
+        lab.judge(file.stem, asked, into="reads", answer_model=student, rationale_from="input")
+    # Rehearsed beside the questions: as many rows of the one as of the other.
+    mixed: dict[str, Any] = {"student": student, "weights": (1.0, 1.0), **more}
+    return lab.train_answer("teacher", [teacher, files[-1]], own.steps[1], **mixed)
+
+
+def _readers(
+    lab: Lab, own: Set, teacher: Path, stage_1: Path, more: dict[str, Any]
+) -> dict[str, Path]:
+    """Answer students of the other sources of rationales."""
+    in_sample = lab.predict(teacher, "in-sample", rationale_model=stage_1)
+    out_of_fold = stage_1 / "out_of_fold.jsonl"
+    steps = own.steps[1]
+    return {
+        "in-sample": lab.train_answer("in-sample", [in_sample], steps, **more),
+        "out-of-fold": lab.train_answer("out-of-fold", [out_of_fold], steps, **more),
+        "mixed": lab.train_answer(
+            "mixed", [teacher, out_of_fold], steps, weights=(4.0, 1.0), **more
+        ),
+        "teacher, dropout": lab.train_answer(
+            "teacher-dropout", [teacher], steps, rationale_dropout=DROPOUT, **more
+        ),
+    }
+
+
+def _shuffled(written: Path) -> Path:
+    """The same questions, each with the rationale of the one half a file away."""
+    file, own = written.with_name("shuffled.jsonl"), rows(written)
+    with file.open("w") as stream:
+        for place, row in enumerate(own):
+            other = own[(place + len(own) // 2) % len(own)]
+            stream.write(json.dumps({**row, "rationale": other["rationale"]}) + "\n")
+    return file
+
+
+def _rivals(
+    lab: Lab, own: Set, teacher: Path, test: Path, stages: list[Path], more: dict[str, Any]
+) -> None:
+    rivals: dict[str, dict[str, Any]] = {
+        "direct, equal": {"method": "direct", "equal_to": stages, "max_steps": None, **more},
+        "one-sequence": {"method": "one-sequence"},
+        "multi-task": {"method": "multi-task", **more},
+    }
+    for name, options in rivals.items():
+        student = lab.train_answer(name.replace(", ", "-"), [teacher], own.steps[0], **options)
+        lab.judge(name, test, answer_model=student)
+
+
+def _questions(lab: Lab, own: Set) -> tuple[Path, Path, Path]:
+    """(what students learn from, the test questions, those with the tutor's rationales)."""
+    place, made = lab.place, lab.place / "questions"
+    if own.train:
+        train, test = DATA / own.train, DATA / own.test
+        replies = (train, test)
+    else:
+        if not (made / "test_replies.jsonl").exists():
+            script = str(REPOSITORY / "examples" / "make_world.py")
+            size = ["--out", str(made), "--test", "600", "--seed", str(lab.base.seed), *own.world]
+            subprocess.run([sys.executable, script, *size], check=True, stdout=subprocess.DEVNULL)
+        train, test = made / "train.jsonl", made / "test.jsonl"
+        replies = (made / "train_replies.jsonl", made / "test_replies.jsonl")
+    teacher, tutor = place / "teacher.jsonl", place / "tutor.jsonl"
+    if own.train and "reply" not in rows(train)[0]:  # rationales as somebody else cut them
+        shutil.copyfile(train, teacher)
+        shutil.copyfile(test, tutor)
+    else:
+        kept = GenerateSettings(keep=own.keep)
+        generate_rationales(train, teacher, teacher=f"recorded:{replies[0]}", settings=kept)
+        generate_rationales(
+            test, tutor, teacher=f"recorded:{replies[1]}", settings=GenerateSettings(keep="all")
+        )
+    for file in (teacher, tutor) if own.told else ():
+        _replace_by_answers(file)
+    asked = place / "test.jsonl"
+    known = {normalized(row["question"]) for row in rows(train)}
+    test_rows = rows(test)
+    with asked.open("w") as stream:
+        for row in test_rows:
+            bare = {k: row[k] for k in ("id", "question", "choices", "answer", "meta") if k in row}
+            stream.write(json.dumps(bare) + "\n")
+    lab.results.update(
+        {
+            "ids": [row["id"] for row in test_rows],
+            "facts": [row.get("meta", {}).get("fact", row["id"]) for row in test_rows],
+            "seen": [int(own.real and normalized(row["question"]) in known) for row in test_rows],
+            "given": [row["id"] for row in rows(tutor)],
+            "chance": sum(1 / len(row["choices"]) for row in test_rows) / len(test_rows),
+            "learnt from": [len(rows(teacher)), len(rows(train))],
+        }
+    )
+    return teacher, asked, tutor
+
+
+def _replace_by_answers(file: Path) -> None:
+    """Whoever reads such a rationale and cannot answer cannot read."""
+    told = []
+    for row in rows(file):
+        (text,) = [own["text"] for own in row["choices"] if own["label"] == row["answer"]]
+        told.append(json.dumps({**row, "rationale": text}) + "\n")
+    file.write_text("".join(told))
+
+
+def run_grid(out: Path, names: Sequence[str], jobs: int) -> None:
+    """The grids of these "SET-SEED", all of them unless named; a process each where there are
+    several."""
+    if len(names) == 1:
+        run(names[0], out)
+        return
+    names = names or [f"{name}-{s}" for name, own in SETS.items() for s in own.seeds]
+    calls = [("grid", str(out), name) for name in names]
+    side_by_side("benchmarks.evidence", calls, jobs)
