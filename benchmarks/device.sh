@@ -4,6 +4,12 @@
 #   bash benchmarks/device.sh OUT               all sections
 #   bash benchmarks/device.sh OUT tests train   some of them
 #   SMOKE=1 bash benchmarks/device.sh OUT       tiny sizes, on a CPU too: what `make test` runs
+#   STUDENT=DIR bash benchmarks/device.sh OUT evidence SET SEED
+#                                               instead a row of docs/evidence.md: all its systems
+#
+# The row reads the question sets from SCICOT_DATA and leaves OUT/SET-SEED.SYSTEM.json of each system
+# (benchmarks/evidence.py). The same command goes on where a time limit has stopped it.
+# SYSTEMS="direct two-stage" does these alone, one after another.
 #
 # Each section has its own time limit and leaves OUT/SECTION.json as soon as it is done, so that a
 # section that fails or hangs costs no other its results. Packages that the machine lacks are
@@ -37,6 +43,45 @@ if [ -d "$WHEELS" ]; then
   fi
 fi
 export PYTHONPATH="$ROOT/src:$ROOT${PYTHONPATH:+:$PYTHONPATH}" HF_HUB_OFFLINE=1
+
+# Systems of a row, side by side: a student of 126 million weights leaves most of the GPU idle. A
+# stage that two of them need is trained by whoever comes first. Those that matter most come first.
+LANES=("two-stage two-stage-oof two-stage-both"
+  "direct direct-2 zero-shot one-sequence given none shuffled"
+  "answer-first shared multi-task")
+LONGEST=465 # seconds of a row, beside its questions
+
+evidence() {
+  local name=$1-$2 scale=1 most=$LONGEST code=0 lane job jobs=() options
+  [ ! -d "$STUDENT" ] || STUDENT=$(cd "$STUDENT" && pwd)
+  [ ! -d "${SCICOT_DATA:-}" ] || export SCICOT_DATA=$(cd "$SCICOT_DATA" && pwd)
+  [ -z "${SYSTEMS:-}" ] || LANES=("$SYSTEMS")
+  options=(--student "$STUDENT")
+  if [ -n "${SMOKE:-}" ]; then
+    options+=(--rows 24 --test-rows 6 --max-steps 1)
+    scale=10 most=$((10 * LONGEST))
+  fi
+  cd "$ROOT" || exit 1
+  "$PYTHON" -m benchmarks.evidence run "$OUT" "$name" "${options[@]}" 2> "$OUT/$name.log" \
+    || { tail -n 5 "$OUT/$name.log" >&2; exit 1; }
+  for lane in "${LANES[@]}"; do
+    # shellcheck disable=SC2086  (the systems of a lane are words)
+    timeout "$most" "$PYTHON" -m benchmarks.evidence run "$OUT" "$name" $lane "${options[@]}" \
+      --limit-scale "$scale" 2> "$OUT/$name.${lane%% *}.log" &
+    jobs+=($!)
+  done
+  for job in "${jobs[@]}"; do wait "$job" || code=1; done
+  return $code
+}
+
+if [ "${1:-}" = evidence ]; then
+  if [ $# -ne 3 ] || [ -z "${STUDENT:-}" ]; then
+    echo "device: STUDENT=DIR bash $0 OUT evidence SET SEED" >&2
+    exit 2
+  fi
+  evidence "$2" "$3"
+  exit
+fi
 
 failed=0
 for section in "${@:-${ORDER[@]}}"; do

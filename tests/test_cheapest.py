@@ -61,6 +61,14 @@ def cost_of(tmp_path: Path, models: dict[str, Any], **more: Any) -> Any:
             2 * ASKED + 2 + 2 + 4,
             1000 * (2 * ASKED + 2 + 2 + 4),
         ),
+        # Two students answer, and each reads the question.
+        (
+            DIRECT | {"answer": "direct@1 + direct@2", "weights": {"direct@1": 10, "direct@2": 20}},
+            [],
+            30,
+            2 * (ASKED + 4),
+            30 * (ASKED + 4),
+        ),
         # Two writers, a rationale each.
         (
             TWO_STAGE

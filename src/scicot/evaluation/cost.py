@@ -83,32 +83,33 @@ def _weights_of(models: Mapping[str, Any]) -> dict[str, int] | None:
 def _passes(row: Prediction) -> Iterator[tuple[str, int]]:
     """(student, words that it read and wrote) for everything that was done for a row."""
     models, question = row.models, row.question
-    answer = models.get("answer")
-    if not isinstance(answer, str):
+    if not isinstance(models.get("answer"), str):
         return
+    answers = models["answer"].split(" + ")
     choices = sum(_words(choice.text) for choice in question.choices)
     asked = _words(question.question) + _words(question.context) + choices
     # Given rationales cost nothing here; of shuffled ones each was written for some question.
     if models.get("rationale_from") in ("student", "shuffled"):
-        yield from _writing(models, answer, asked, row.rationales)
+        yield from _writing(models, answers, asked, row.rationales)
     # Rationales that are equal are read once.
     read = [_words(text) for text in dict.fromkeys(row.rationales)] or [0]
     if models.get("mix_direct"):
         read.append(0)
-    scored = choices if models.get("scoring") == "text" else len(question.choices)
-    for words in read:
-        yield answer, asked + words + scored
+    scored = choices if "text" in (models.get("scoring") or "") else len(question.choices)
+    for answer in answers:
+        for words in read:
+            yield answer, asked + words + scored
 
 
 def _writing(
-    models: Mapping[str, Any], answer: str, asked: int, texts: Sequence[str]
+    models: Mapping[str, Any], answers: list[str], asked: int, texts: Sequence[str]
 ) -> Iterator[tuple[str, int]]:
-    """The same of the students that wrote the rationales, in equal parts and in this order; one
-    student may do both."""
+    """The same of the students that wrote the rationales, in equal parts and in this order: those
+    for the purpose, or the ones that answer."""
     told = models.get("rationale")
     if told is None and models.get("rationale_from") == "shuffled":
         return  # these stood in the input
-    writers = told if isinstance(told, list) else [answer if told is None else told]
+    writers = answers if told is None else told if isinstance(told, list) else [told]
     each = max(1, len(texts) // len(writers))
     for number, writer in enumerate(writers):
         own = texts[number * each : (number + 1) * each]
