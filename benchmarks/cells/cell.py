@@ -17,11 +17,9 @@ from typing import Any
 
 from filelock import FileLock
 
-from benchmarks.cells.questions import prepare
+from benchmarks.cells.questions import prepare, rows
 from benchmarks.cells.sets import CELL_SETS, data_folder, set_and_seed, stop
 from benchmarks.cells.systems import SYSTEMS, Command, Failed, Place, Step, runs_of
-from benchmarks.lab import rows
-from scicot import EvaluateSettings, evaluate
 from scicot.stop_request import Interrupted
 from scicot.stop_request import stop as stop_request
 
@@ -186,6 +184,8 @@ def _told(
     steps: Sequence[Step],
     answered: dict[str, Step],
 ) -> dict[str, Any]:
+    from scicot import EvaluateSettings, evaluate
+
     own, name = SYSTEMS[system], at.folder.name
     asked = answered[own.asked]
     judged = evaluate(_output(asked), settings=EvaluateSettings(resamples=100)).systems[0]

@@ -21,8 +21,6 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.cells.sets import REPOSITORY, TEST_FRACTION, CellSet, stop
-from benchmarks.lab import rows
-from scicot import GenerateSettings, generate_rationales
 from scicot.text import normalized
 
 Rows = list[dict[str, Any]]
@@ -65,6 +63,12 @@ def prepare(
     told = _about(place, own, test, known)
     about.write_text(json.dumps(told))
     return told
+
+
+def rows(file: Path) -> Rows:
+    """All rows of a file."""
+    with file.open() as lines:
+        return [json.loads(line) for line in lines]
 
 
 def _about(place: Path, own: CellSet, test: Rows, known: set[str]) -> dict[str, Any]:
@@ -126,6 +130,8 @@ def _teach(place: Path, name: str, asked: Rows, taught: Rows, keep: Any) -> None
             return
         _write(place / f"{name}_asked.jsonl", map(_bare, asked))
         _write(place / f"{name}_replies.jsonl", taught)
+        from scicot import GenerateSettings, generate_rationales
+
         generate_rationales(
             place / f"{name}_asked.jsonl",
             out,
