@@ -12,10 +12,10 @@ from conftest import REPOSITORY
 SCRIPT = REPOSITORY / "benchmarks" / "device.sh"
 
 
-def device(out: Path, *sections: str) -> subprocess.CompletedProcess[str]:
+def device(out: Path, *sections: str, **more: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         ["bash", str(SCRIPT), str(out), *sections],
-        env={**os.environ, "SMOKE": "1", "PYTHON": sys.executable},
+        env={**os.environ, "SMOKE": "1", "PYTHON": sys.executable, **more},
         capture_output=True,
         text=True,
         timeout=600,
@@ -40,3 +40,20 @@ def test_an_unknown_section_is_refused(tmp_path: Path) -> None:
     done = device(tmp_path, "nosuch")
     assert (done.returncode, done.stdout) == (2, "")
     assert "no section nosuch; there is tests commands predict train" in done.stderr
+
+
+def test_a_row_of_the_evidence_leaves_a_cell_of_each_system(tmp_path: Path) -> None:
+    more = {"STUDENT": "scratch:tiny", "SYSTEMS": "direct zero-shot"}
+    done = device(tmp_path, "evidence", "shipped", "3", **more)
+    assert done.returncode == 1, "a student with random weights has no zero-shot"
+    assert "shipped-3 direct: done" in done.stdout
+    assert "shipped-3 zero-shot: scratch:tiny has random weights" in done.stdout
+    cell = json.loads((tmp_path / "shipped-3.direct.json").read_text())
+    assert (cell["system"], cell["max_steps"], len(cell["right"])) == ("direct", 1, 6)
+
+
+def test_a_row_needs_a_set_a_seed_and_a_student(tmp_path: Path) -> None:
+    for words, more in ((("evidence", "shipped"), {"STUDENT": "x"}), (("evidence", "a", "1"), {})):
+        done = device(tmp_path, *words, **more)
+        assert done.returncode == 2
+        assert "STUDENT=DIR bash" in done.stderr
