@@ -78,7 +78,7 @@ class Place:
     @property
     def clean(self) -> Command:
         """Where others cut the rationales they may announce the answer; a world's never do."""
-        return []
+        return ["--clean"] if self.own.real else []
 
 
 @dataclass(frozen=True)

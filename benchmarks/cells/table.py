@@ -88,12 +88,18 @@ def _files(places: Iterable[Path]) -> list[Path]:
     files: list[Path] = []
     for place in places:
         if place.is_dir():
-            files += sorted(file for file in place.rglob("*-*.*.json"))
+            # Beside the cells, OUT holds steps and predictions.
+            files += sorted(file for file in place.rglob("*-*.*.json") if _is_cell(file))
         elif place.exists():
             files.append(place)
         else:
             raise SystemExit(f"evidence: {place}: no such file or folder of cells")
     return files
+
+
+def _is_cell(file: Path) -> bool:
+    name, _, system = file.stem.partition(".")
+    return system in SYSTEMS and name.rpartition("-")[0] in CELL_SETS
 
 
 def tables(found: dict[Kind, Group]) -> str:
@@ -125,6 +131,8 @@ def _primary(found: dict[Kind, Group]) -> list[str]:
     ]
     pooled: defaultdict[tuple[Any, ...], list[tuple[Group, str]]] = defaultdict(list)
     for kind, group in found.items():
+        if kind.max_steps is not None:
+            continue  # cells that only tried the commands
         rival = best_rival(group)
         told = rival and difference(group, PRIMARY, rival)
         if not rival or not told:
