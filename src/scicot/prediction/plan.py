@@ -121,6 +121,12 @@ class Plan:
         return given
 
     @cached_property
+    def _weights(self) -> dict[str, dict[str, int]]:
+        """How many weights each student has; nothing where that cannot be told of all."""
+        known = {run.identity: weights_of(run) for run in self.runs}
+        return {"weights": known} if all(known.values()) else {}
+
+    @cached_property
     def models(self) -> dict[str, Any]:
         """What each row says of how it was made: runs, scoring, where the rationales came from."""
         settings = self.settings
@@ -131,9 +137,8 @@ class Plan:
             "answer": " + ".join(run.identity for run in self.answers) or None,
             "rationale": one_or_all(names),
             "rationale_from": self.source,
+            **self._weights,
         }
-        if all(weights_of(run) for run in self.runs):
-            models["weights"] = {run.identity: weights_of(run) for run in self.runs}
         if self.answers:
             models["scoring"] = one_or_all(dict.fromkeys(map(self.scoring, self.answers)))
             if settings.length_normalisation != "auto":
