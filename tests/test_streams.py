@@ -7,7 +7,6 @@ import select
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -16,8 +15,12 @@ from conftest import Trained, read_rows, world_rows, write_rows
 
 from scicot import PredictSettings, predict
 
-SCICOT = [sys.executable, "-m", "scicot_cli"]
 PAGE = Path(__file__).parents[1] / "docs" / "predicting.md"
+
+
+@pytest.fixture
+def command(preloaded: str) -> list[str]:
+    return [f"{preloaded}/scicot"]
 
 
 def students(trained: Trained) -> list[str]:
@@ -25,10 +28,10 @@ def students(trained: Trained) -> list[str]:
             "--max-new-tokens", "4"]  # fmt: skip
 
 
-def test_an_answer_comes_as_soon_as_its_question(trained: Trained) -> None:
+def test_an_answer_comes_as_soon_as_its_question(trained: Trained, command: list[str]) -> None:
     """Whoever writes one question and waits is answered, with more to come."""
     with subprocess.Popen(
-        [*SCICOT, "predict", "-", *students(trained)],
+        [*command, "predict", "-", *students(trained)],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
     ) as process:  # fmt: skip
         assert process.stdin is not None
@@ -47,12 +50,14 @@ def test_an_answer_comes_as_soon_as_its_question(trained: Trained) -> None:
 
 
 @pytest.mark.parametrize("reader", ["head -1", "true"])
-def test_a_reader_that_leaves_is_no_error(trained: Trained, tmp_path: Path, reader: str) -> None:
+def test_a_reader_that_leaves_is_no_error(
+    trained: Trained, tmp_path: Path, command: list[str], reader: str
+) -> None:
     rows = [{**row, "id": f"{n}-{row['id']}"} for n in range(20) for row in world_rows()]
     many = write_rows(tmp_path / "q.jsonl", rows)
-    command = " ".join([*SCICOT, "predict", str(many), *students(trained), "--window", "8"])
+    piped = " ".join([*command, "predict", str(many), *students(trained), "--window", "8"])
     done = subprocess.run(
-        ["bash", "-c", f"{command} | {reader}; echo ${{PIPESTATUS[0]}}"],
+        ["bash", "-c", f"{piped} | {reader}; echo ${{PIPESTATUS[0]}}"],
         capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert done.stdout.splitlines()[-1] == str(128 + signal.SIGPIPE)
@@ -60,10 +65,12 @@ def test_a_reader_that_leaves_is_no_error(trained: Trained, tmp_path: Path, read
     assert "error" not in done.stderr.lower()
 
 
-def test_a_bad_row_in_a_pipe_comes_after_what_stood_before_it(trained: Trained) -> None:
+def test_a_bad_row_in_a_pipe_comes_after_what_stood_before_it(
+    trained: Trained, command: list[str]
+) -> None:
     rows = [json.dumps(row) for row in world_rows()[:3]]
     lines = "\n".join([*rows[:2], '{"question": "no choices"}', rows[2]])
-    command = [*SCICOT, "predict", "-", *students(trained)]
+    command = [*command, "predict", "-", *students(trained)]
     stopped = subprocess.run(command, input=lines, capture_output=True, text=True, check=False)
     assert stopped.returncode == 1
     assert "<stdin>:3: not a question row" in stopped.stderr
@@ -75,8 +82,10 @@ def test_a_bad_row_in_a_pipe_comes_after_what_stood_before_it(trained: Trained) 
     assert "1 invalid row skipped" in done.stderr
 
 
-def test_a_pipe_through_which_nothing_comes_is_nothing_to_do(trained: Trained) -> None:
-    command = [*SCICOT, "predict", "-", *students(trained)]
+def test_a_pipe_through_which_nothing_comes_is_nothing_to_do(
+    trained: Trained, command: list[str]
+) -> None:
+    command = [*command, "predict", "-", *students(trained)]
     done = subprocess.run(command, input="", capture_output=True, text=True, check=True)
     assert (done.stdout, done.stderr) == ("", "warning: <stdin>: holds no rows\n")
     invalid = [*command, "--skip-invalid"]
@@ -84,11 +93,13 @@ def test_a_pipe_through_which_nothing_comes_is_nothing_to_do(trained: Trained) -
     assert (done.returncode, "1 invalid row skipped" in done.stderr) == (1, True)
 
 
-def test_killed_at_any_moment_it_goes_on_to_the_same_file(trained: Trained, tmp_path: Path) -> None:
+def test_killed_at_any_moment_it_goes_on_to_the_same_file(
+    trained: Trained, tmp_path: Path, command: list[str]
+) -> None:
     rows = [{**row, "id": f"{n}-{row['id']}"} for n in range(30) for row in world_rows()]
     file = write_rows(tmp_path / "q.jsonl", rows)
     whole, out = tmp_path / "whole.jsonl", tmp_path / "out.jsonl"
-    command = [*SCICOT, "predict", str(file), *students(trained), "--window", "24", "-o"]
+    command = [*command, "predict", str(file), *students(trained), "--window", "24", "-o"]
     subprocess.run([*command, str(whole)], check=True, capture_output=True)
     done, kills = 0, 0
     while True:
@@ -109,7 +120,9 @@ def test_killed_at_any_moment_it_goes_on_to_the_same_file(trained: Trained, tmp_
     assert out.read_bytes() == whole.read_bytes()
 
 
-def test_the_cascade_from_small_to_large_and_back(trained: Trained, tmp_path: Path) -> None:
+def test_the_cascade_from_small_to_large_and_back(
+    trained: Trained, tmp_path: Path, preloaded: str
+) -> None:
     """What docs/predicting.md tells to type: what the student is not sure of is explained by a
     teacher, and answered by the same student behind the teacher's rationale."""
     questions = write_rows(
@@ -139,7 +152,7 @@ def test_the_cascade_from_small_to_large_and_back(trained: Trained, tmp_path: Pa
     }.items():
         assert said in cascade
         cascade = cascade.replace(said, done)
-    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    environment = {**os.environ, "PATH": f"{preloaded}:{os.environ['PATH']}"}
     done = subprocess.run(
         ["bash", "-o", "pipefail", "-c", cascade],
         cwd=tmp_path, env=environment, capture_output=True, text=True, check=False,
