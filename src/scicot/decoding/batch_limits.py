@@ -79,7 +79,7 @@ class BatchLimits:
 def pad_right(rows: Sequence[Ids], device: torch.device) -> tuple[Tensor, Tensor]:
     """Token ids (rows x places), and how many of each row they are."""
     lengths = torch.tensor([len(row) for row in rows])
-    width = int(lengths.max())
+    width = max(1, int(lengths.max()))  # a source of one token has an empty prefix
     if device.type != "cpu":
         width = -(-width // _WHOLE) * _WHOLE
     ids = np.zeros((len(rows), width), np.int64)
