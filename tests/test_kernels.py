@@ -13,7 +13,8 @@ pytest.importorskip("numba")
 import torch
 from torch import Tensor
 
-from scicot.decoding.workers import Stopped, Workers
+from scicot.decoding.engine import Stopped
+from scicot.decoding.workers import Workers
 from scicot.devices import multiplies_int8
 from scicot.models.native import int8
 from scicot.models.native.attention import attended, masked

@@ -17,8 +17,9 @@ from scicot.decoding.batch_limits import BatchLimits, Completion, pad_right
 from scicot.decoding.engine import Decoding, until_end
 from scicot.decoding.sampling import sample_tokens
 from scicot.decoding.slots import Graphs, Sampler, Slots, Step
-from scicot.models.native.lm_head import LMHead
+from scicot.decoding.workers import Workers
 from scicot.models.native.interface import NativeModel, Prompt
+from scicot.models.native.lm_head import LMHead
 
 _LOOK = 4  # steps between two looks at which texts have ended
 _SLOTS, _PLACES = 16, 32  # that a step is made for, at least: of a text, and of a source
@@ -29,8 +30,8 @@ Drawn = tuple[float, float]  # the temperature and top_p of what is drawn
 
 
 class ContinuousBatching:
-    def __init__(self, model: NativeModel, room: BatchLimits) -> None:
-        self._model, self._room = model, room
+    def __init__(self, model: NativeModel, room: BatchLimits, workers: Workers) -> None:
+        self._model, self._room, self._workers = model, room, workers
         self.forget()
 
     def forget(self) -> None:
@@ -51,6 +52,7 @@ class ContinuousBatching:
         slots, rows = self._with_room(len(prompts[texts[0].place].prefix), len(texts), most)
         held: list[Completion | None] = [None] * rows  # by each slot
         while waiting or any(held):
+            self._workers.check()
             self._fill(slots, held, waiting, prompts)
             held = _together(slots, held)
             live = [text for text in held if text]
@@ -142,7 +144,7 @@ class ContinuousBatching:
 
     def _take_down(self, slots: Slots, held: list[Completion | None], most: int) -> None:
         """Texts that have ended go from their slots."""
-        ended = slots.ended[: len(held)].tolist()
+        ended = slots.ended[: len(held)].tolist()  # the host waits for the steps here
         done = {
             slot: text
             for slot, text in enumerate(held)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import torch
@@ -28,7 +28,8 @@ class NativeEngine:
     """An `Engine` (engine.py) with the weights of a model, on their device; matrices are multiplied
     in `kind` (torch.float32, bfloat16 or, on CPUs, int8); what decides among tokens is in fp32.
     Texts that end make room for others. `ends` are the tokens that end a text, those of the model's
-    config by default."""
+    config by default. `stopped` is called before each step: where it returns True, `Stopped` is
+    raised."""
 
     def __init__(
         self,
@@ -38,17 +39,25 @@ class NativeEngine:
         batch_size: int,
         batch_tokens: int | None = None,
         ends: Collection[int] = (),
+        stopped: Callable[[], bool] = lambda: False,
     ) -> None:
         place = model.device.type
         if place == "cpu":
             keep_freed_memory()
         self._model = native_model(model, kind, ends)
-        self._room = BatchLimits.of(place, model.config.vocab_size, batch_size, batch_tokens)
-        self._workers = Workers(model.device, batch_size // (2 * self._room.group))
+        self._room = BatchLimits.of(
+            place,
+            model.config.vocab_size,
+            batch_size,
+            batch_tokens,
+            token_bytes=self._model.token_bytes,
+            weight_bytes=sum(weight.nbytes for weight in model.parameters()),
+        )
+        self._workers = Workers(model.device, batch_size // (2 * self._room.group), stopped)
         self._room.share(self._workers.count)
         self._writer: ContinuousBatching | ShrinkingBatches
         if place in _IN_SLOTS:
-            self._writer = ContinuousBatching(self._model, self._room)
+            self._writer = ContinuousBatching(self._model, self._room, self._workers)
         else:
             self._writer = ShrinkingBatches(self._model, self._room, self._workers)
 

@@ -21,6 +21,7 @@ from scicot.decoding.workers import Workers
 from scicot.models.native.interface import NativeModel, Prompt
 
 _FEW = 8  # texts, that no further worker begins for
+_SAMPLED = 8  # of the states whose logits are in memory, one part of which is sampled at a time
 
 
 class ShrinkingBatches:
@@ -73,6 +74,7 @@ class ShrinkingBatches:
         decoder, ends = self._model.decoder, self._model.ends
         drafts, group = PromptLookup(prompts[text.place].words), self._begun([text], prompts)
         while not text.done:
+            self._workers.check()
             draft = drafts.next(text.written, most - len(text.written) - 1)
             states = group.ahead(decoder, draft)
             tokens = drafts.judge(draft, decoder.output.likeliest(states).tolist())
@@ -123,8 +125,22 @@ class ShrinkingBatches:
         numbers = [texts[row].numbers[len(texts[row].written)] for row in drawn]
         place = torch.device("cpu") if device.type == "mps" else device  # mps has no fp64
         uniform = torch.tensor(np.array(numbers), device=place)
-        logits = output.logits(states[drawn]).to(place)
-        own = sample_tokens(logits, uniform, decoding.temperature, decoding.top_p).to(device)
+        own = torch.cat(
+            [
+                sample_tokens(some, each, decoding.temperature, decoding.top_p)
+                for rows, these in zip(
+                    states[drawn].split(self._room.nodes),
+                    uniform.split(self._room.nodes),
+                    strict=True,
+                )
+                # Sampling is in fp64, and takes several times the memory of the logits.
+                for some, each in zip(
+                    output.logits(rows).to(place).split(max(1, self._room.nodes // _SAMPLED)),
+                    these.split(max(1, self._room.nodes // _SAMPLED)),
+                    strict=True,
+                )
+            ]
+        ).to(device)
         if len(drawn) == len(texts):
             return own
         tokens = output.likeliest(states)

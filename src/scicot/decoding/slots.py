@@ -90,8 +90,7 @@ class Step:
         )
         self._written, self._numbers = (one[:rows, :most] for one in (slots.written, slots.numbers))
         self._rows, self._places = (
-            torch.arange(count, device=slots.source.device)
-            for count in (rows, self._own.shape[4])
+            torch.arange(count, device=slots.source.device) for count in (rows, self._own.shape[4])
         )
         # Kept, since a graph knows them by their addresses.
         self._positions: dict[PositionBias, Tensor] = {}  # heads x distances

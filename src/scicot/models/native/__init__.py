@@ -19,5 +19,6 @@ def native_model(model: Any, kind: torch.dtype, ends: Collection[int] = ()) -> N
     from scicot.models.native.causal import Causal
     from scicot.models.native.t5 import T5
 
-    make = Causal if family_of(model.config) is CAUSAL else T5
-    return make(model, kind, ends)
+    if family_of(model.config) is CAUSAL:
+        return Causal(model, kind, ends)
+    return T5(model, kind, ends)

@@ -51,7 +51,7 @@ def attended(q: Tensor, keys: Tensor, values: Tensor, bias: Tensor) -> Tensor:
 
 
 def attended_in_parts(q: Tensor, parts: Sequence[tuple[Tensor, Tensor, Tensor]]) -> Tensor:
-    """The same with one softmax over several parts (keys, values, bias), none of which is copied."""
+    """The same with one softmax over parts (keys, values, bias), none of which is copied."""
     heads, places = q.shape[1:3]
     kind = q.dtype if q.device.type == "cpu" else parts[0][0].dtype
     groups = heads // parts[0][0].shape[1]

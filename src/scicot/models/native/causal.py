@@ -1,5 +1,7 @@
-"""Causal models over plain tensors, with the weights of transformers' models: Llama, Qwen2, Qwen3 and
-Gemma 3, which differ in norms, rotary positions and sliding windows."""
+"""Causal models over plain tensors, with the weights of transformers' models.
+
+Llama, Qwen2, Qwen3 and Gemma 3 differ in norms, rotary positions, biases and sliding windows.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,7 @@ from scicot.models.families import end_tokens
 from scicot.models.native import kernels
 from scicot.models.native.attention import NEVER, PrefixCache, attended
 from scicot.models.native.feed_forward import FeedForward, add_normed, feed
-from scicot.models.native.interface import DecoderCache, Prompt
+from scicot.models.native.interface import DecoderCache, JointCache, Prompt
 from scicot.models.native.linear import Norm, finer, linear
 from scicot.models.native.lm_head import LMHead
 
@@ -34,6 +36,7 @@ class Causal:
         # A CPU reads halves with the compiled kernel alone.
         readable = kernels.HERE or self.device.type != "cpu"
         self._kept = torch.bfloat16 if readable and kind is not torch.float32 else torch.float32
+        self.token_bytes = self.decoder.token_numbers * self._kept.itemsize
 
     def prompt(self, source: list[int]) -> Prompt:
         # The last token is read with the text: what it predicts is the first token.
@@ -55,6 +58,7 @@ class Decoder:
         self._rotations = _rotations(core.rotary_emb)
         self._layers = [_Layer(layer, kind) for layer in core.layers]
         self._norm = _norm(core.norm)
+        self.token_numbers = 2 * sum(layer.key_numbers for layer in self._layers)
         softcap = getattr(config, "final_logit_softcapping", None)
         self.output = LMHead(model.get_output_embeddings().weight, kind, None, softcap)
 
@@ -99,6 +103,7 @@ class _Layer:
         self._size: int = own.head_dim
         projections = (own.q_proj, own.k_proj, own.v_proj)
         self._heads = [len(one.weight) // self._size for one in projections]
+        self.key_numbers = len(own.k_proj.weight)
         self._qkv = linear(
             [one.weight for one in projections],
             finer(kind),
@@ -133,7 +138,7 @@ class _Layer:
             kind,
         )
 
-    def __call__(self, number: int, x: Tensor, memory: DecoderCache, angles: Angles) -> None:
+    def __call__(self, number: int, x: Tensor, memory: JointCache, angles: Angles) -> None:
         q, k, v = self.queries(x, angles)
         add_normed(self._out, memory.joint(number, q, k, v, self._window), self._after, x)
         self._feed(x)
@@ -151,7 +156,7 @@ class _Layer:
 
 
 class _Prefill:
-    """The `DecoderCache` of prefixes that are read: all places at once, each of which sees those
+    """The `JointCache` of prefixes that are read: all places at once, each of which sees those
     before it. Keys and values are kept in `states`."""
 
     states: Tensor

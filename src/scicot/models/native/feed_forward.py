@@ -35,8 +35,8 @@ _KNOWN = {
 @dataclass(frozen=True)
 class FeedForward:
     """Weights of second(act(gate(norm(x))) * value(norm(x))), in the types of transformers; without
-    `value` nothing is multiplied. `after` is a norm of the result. With `in_place`, weights in fp32
-    are not copied."""
+    `value` nothing is multiplied. `after` is a norm of the result. With `in_place`, weights of the
+    type that they are multiplied in are not copied."""
 
     gate: Tensor
     value: Tensor | None
@@ -61,7 +61,8 @@ def feed_forward(layer: Any, kind: torch.dtype) -> Feed:
 
 def feed(weights: FeedForward, kind: torch.dtype) -> Feed:
     """A layer of these weights, multiplied in `kind`."""
-    fused = weights.value is not None and weights.kind_of_act
+    kept = weights.in_place and weights.gate.dtype is kind
+    fused = weights.value is not None and weights.kind_of_act and not kept
     if fused and kind is torch.bfloat16:
         return _Bf16(weights)
     if fused and kind is torch.int8:

@@ -25,11 +25,19 @@ class Prompt:
     words: list[int]  # tokens that the text may repeat
 
 
-class DecoderCache(Protocol):
+class JointCache(Protocol):
+    """Keys and values of prefixes and texts, to which a causal model attends in one softmax."""
+
+    def joint(self, layer: int, q: Tensor, k: Tensor, v: Tensor, window: int | None) -> Tensor:
+        """Attention to the prefix, to what was written, and to these keys and values; only to the
+        last `window` positions, if given."""
+
+
+class DecoderCache(JointCache, Protocol):
     """Keys and values of the rows of a decoder: of their prefixes, and of what they have written.
 
-    An encoder-decoder attends to both apart (`own`, `read`), a causal model to both together
-    (`joint`). Queries are rows x heads x places x size, results rows x places x width.
+    An encoder-decoder attends to both apart (`own`, `read`), a causal model to both together.
+    Queries are rows x heads x places x size, results rows x places x width.
     """
 
     def own(self, layer: int, q: Tensor, k: Tensor, v: Tensor, positions: PositionBias) -> Tensor:
@@ -37,10 +45,6 @@ class DecoderCache(Protocol):
 
     def read(self, layer: int, q: Tensor) -> Tensor:
         """Attention to the source."""
-
-    def joint(self, layer: int, q: Tensor, k: Tensor, v: Tensor, window: int | None) -> Tensor:
-        """Attention to the prefix, to what was written, and to these keys and values; only to the
-        last `window` positions, if given."""
 
     def positions(self, places: int) -> Tensor:
         """The positions of the last tokens in their sequences: rows x places."""
@@ -56,15 +60,21 @@ class Decoder(Protocol):
 
 
 class NativeModel(Protocol):
-    """A transformers model over plain tensors. `joint`: it attends to prefix and text together."""
+    """A transformers model over plain tensors. `joint`: it attends to prefix and text together;
+    `token_bytes`: what it keeps of a token then."""
 
     joint: bool
-    decoder: Decoder
+    token_bytes: int
     ends: frozenset[int]
     device: device
 
-    def encoder(self, ids: Tensor, lengths: Tensor) -> PrefixCache:
-        """Read prefixes: ids are rows x places, padded with any token behind `lengths` (rows)."""
+    @property
+    def decoder(self) -> Decoder: ...
+
+    @property
+    def encoder(self) -> Callable[[Tensor, Tensor], PrefixCache]:
+        """Reads prefixes: token ids (rows x places), padded with any token behind lengths
+        (rows)."""
 
     def prompt(self, source: list[int]) -> Prompt:
         """Split a source."""

@@ -47,12 +47,12 @@ def linear(
     in_place: bool = False,
 ) -> Linear:
     """All weights (outputs x inputs) at once, side by side, behind a Norm where one is given;
-    `kind` is torch.float32, bfloat16 or, for CPUs, int8. With `in_place`, weights that are not
-    converted are not copied either."""
+    `kind` is torch.float32, bfloat16 or, for CPUs, int8. With `in_place`, weights that are of this
+    type already are not copied: a large teacher would not fit twice."""
     if biases:
         bias = torch.cat([one.detach().float() for one in biases])
         return _Biased(linear(weights, kind, norm, in_place=in_place), bias)
-    if in_place and kind is torch.float32:
+    if in_place and weights[0].dtype is kind:
         return _InPlace([one.detach() for one in weights], norm)
     # A single one is not copied: the output layer is large.
     weight = (
@@ -100,13 +100,13 @@ class _Fp32:
 
 
 class _InPlace:
-    """A model's own weights in fp32."""
+    """A model's own weights, in their type."""
 
     def __init__(self, weights: Sequence[Tensor], norm: Any) -> None:
         self._weights, self._norm = weights, norm and Norm(norm.weight, norm.variance_epsilon)
 
     def __call__(self, x: Tensor) -> Tensor:
-        x = self._norm(x) if self._norm else x
+        x = (self._norm(x) if self._norm else x).to(self._weights[0].dtype)
         parts = [functional.linear(x, weight) for weight in self._weights]
         return torch.cat(parts, -1) if len(parts) > 1 else parts[0]
 

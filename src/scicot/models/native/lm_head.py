@@ -80,7 +80,9 @@ class LMHead:
         return token
 
     def _best(self, states: Tensor) -> Tensor:
-        tops, logits, tokens = [], [], []
+        tops: list[Tensor] = []
+        logits: list[Tensor] = []
+        tokens: list[Tensor] = []
         for start, blocks, starts in self._blocks(states):
             top, chosen = blocks.amax(-1).topk(min(_BLOCKS, blocks.shape[1]))
             tops.append(top)

@@ -17,13 +17,14 @@ from scicot.models.native.interface import DecoderCache, Prompt
 from scicot.models.native.linear import finer, linear, normed
 from scicot.models.native.lm_head import LMHead
 
+
 class T5:
-    """A `NativeModel`: a transformers model on its device; matrices are multiplied in `kind` (torch.float32,
-    bfloat16 or, on a CPU, int8: see `feeding` and `finer`)."""
+    """A `NativeModel`: a transformers model on its device; matrices are multiplied in `kind`
+    (torch.float32, bfloat16 or, on a CPU, int8: see `feed_forward` and `finer`)."""
 
     def __init__(self, model: Any, kind: torch.dtype, ends: Collection[int] = ()) -> None:
         self.encoder, self.decoder = Encoder(model, kind), Decoder(model, kind)
-        self.joint = False
+        self.joint, self.token_bytes = False, 0
         self.ends: frozenset[int] = frozenset(ends) or end_tokens(model.config)
         self.device: torch.device = model.device
         self._start: int = model.config.decoder_start_token_id
