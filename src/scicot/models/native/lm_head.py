@@ -93,7 +93,7 @@ class LMHead:
             chosen = top.topk(_BLOCKS).indices
             first = first.gather(1, chosen)
             own = own.gather(1, chosen[..., None].expand(-1, -1, self._block))
-        places = own.flatten(1).topk(_CANDIDATES).indices
+        places = own.flatten(1).topk(min(_CANDIDATES, own[0].numel())).indices
         found = first.gather(1, places // self._block) + places % self._block
         exact = torch.bmm(self._weight[found].float(), states[..., None].float())[..., 0]
         return found.gather(1, exact.argmax(-1, keepdim=True))[:, 0]
