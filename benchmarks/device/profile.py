@@ -76,7 +76,7 @@ def _profile(model: Any) -> dict[str, Any]:
     half = torch.bfloat16 if device().type == "cuda" else torch.float32
     rows = random_ids(ROWS, SOURCE, model.config.vocab_size)
     in_slots = native_engine._IN_SLOTS
-    native_engine._IN_SLOTS = ("cuda", "cpu")
+    native_engine._IN_SLOTS = ("cuda", "cpu")  # type: ignore[assignment]
     try:
         engine = native_engine.NativeEngine(model, half, batch_size=ROWS)
     finally:
@@ -142,14 +142,14 @@ def _mark() -> Mark:
     if device().type != "cuda":
         return time.perf_counter()
     event = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
-    event.record()  # type: ignore[no-untyped-call]
+    event.record()
     return event
 
 
 def _between(start: Mark, end: Mark) -> float:
     """Milliseconds."""
     if isinstance(start, float):
-        return 1000 * (end - start)
+        return 1000 * (float(end) - start)
     return float(start.elapsed_time(end))
 
 

@@ -125,27 +125,28 @@ class ShrinkingBatches:
         numbers = [texts[row].numbers[len(texts[row].written)] for row in drawn]
         place = torch.device("cpu") if device.type == "mps" else device  # mps has no fp64
         uniform = torch.tensor(np.array(numbers), device=place)
-        own = torch.cat(
-            [
-                sample_tokens(some, each, decoding.temperature, decoding.top_p)
-                for rows, these in zip(
-                    states[drawn].split(self._room.nodes),
-                    uniform.split(self._room.nodes),
-                    strict=True,
-                )
-                # Sampling is in fp64, and takes several times the memory of the logits.
-                for some, each in zip(
-                    output.logits(rows).to(place).split(max(1, self._room.nodes // _SAMPLED)),
-                    these.split(max(1, self._room.nodes // _SAMPLED)),
-                    strict=True,
-                )
-            ]
-        ).to(device)
+        own = self._sampled(states[drawn], uniform, decoding).to(device)
         if len(drawn) == len(texts):
             return own
         tokens = output.likeliest(states)
         tokens[drawn] = own
         return tokens
+
+    def _sampled(self, states: Tensor, uniform: Tensor, decoding: Decoding) -> Tensor:
+        """The tokens that these numbers (rows) draw behind states (rows x size): a part of the rows
+        at a time, and of these a part again, since fp64 takes several times the memory of the
+        logits."""
+        found: list[Tensor] = []
+        parts = (torch.split(one, self._room.nodes) for one in (states, uniform))
+        for rows, numbers in zip(*parts, strict=True):
+            logits = self._model.decoder.output.logits(rows).to(numbers.device)
+            size = max(1, self._room.nodes // _SAMPLED)
+            few = (torch.split(one, size) for one in (logits, numbers))
+            found += [
+                sample_tokens(some, each, decoding.temperature, decoding.top_p)
+                for some, each in zip(*few, strict=True)
+            ]
+        return torch.cat(found)
 
     def _note(self, group: DecodeBatch, tokens: Tensor, most: int) -> None:
         """Write the tokens of a group down; rows of texts that have ended go, some at a time."""

@@ -60,7 +60,8 @@ def attended_in_parts(q: Tensor, parts: Sequence[tuple[Tensor, Tensor, Tensor]])
         (q @ keys.to(kind).transpose(2, 3)).float() + _for_groups(bias, groups)
         for keys, _, bias in parts
     ]
-    shares = torch.cat(scores, -1).softmax(-1).to(kind).split([one.shape[-1] for one in scores], -1)
+    whole = torch.cat(scores, -1).softmax(-1).to(kind)
+    shares = torch.split(whole, [one.shape[-1] for one in scores], -1)
     read = shares[0] @ parts[0][1].to(kind)
     for share, (_, values, _) in zip(shares[1:], parts[1:], strict=True):
         read = read + share @ values.to(kind)

@@ -145,8 +145,8 @@ class _Layer:
 
     def queries(self, x: Tensor, angles: Angles) -> tuple[Tensor, Tensor, Tensor]:
         """Queries, scaled, keys and values, rows x heads x places x size."""
-        heads = self._qkv(x).unflatten(-1, (-1, self._size))
-        q, k, v = heads.split(self._heads, dim=2)
+        heads = self._qkv(x).view(*x.shape[:2], -1, self._size)
+        q, k, v = torch.split(heads, self._heads, dim=2)
         if self._norms:
             q, k = (norm(one) for norm, one in zip(self._norms, (q, k), strict=True))
         q, k = _rotated(q, *angles), _rotated(k, *angles)
@@ -167,6 +167,8 @@ class _Prefill:
 
     def joint(self, layer: int, q: Tensor, k: Tensor, v: Tensor, window: int | None) -> Tensor:
         self.keep(layer, k, v)
+        if q.device.type != "cpu":
+            k, v = self.states[layer]  # both in the type that is kept
         places = q.shape[2]
         window = window if window and window < places else None
         if window not in self._masks:

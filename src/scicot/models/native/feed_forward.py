@@ -55,8 +55,8 @@ def feed_forward(layer: Any, kind: torch.dtype) -> Feed:
     """A T5LayerFF whose matrices are multiplied in `kind`."""
     dense = layer.DenseReluDense
     gated = hasattr(dense, "wi_0")
-    first = (dense.wi_0.weight, dense.wi_1.weight) if gated else (dense.wi.weight, None)
-    return feed(FeedForward(*first, dense.wo.weight, dense.act, layer.layer_norm), kind)
+    gate, value = (dense.wi_0.weight, dense.wi_1.weight) if gated else (dense.wi.weight, None)
+    return feed(FeedForward(gate, value, dense.wo.weight, dense.act, layer.layer_norm), kind)
 
 
 def feed(weights: FeedForward, kind: torch.dtype) -> Feed:

@@ -35,7 +35,8 @@ class Norm:
     variance_epsilon: float
 
     def __call__(self, x: Tensor) -> Tensor:
-        return functional.rms_norm(x, x.shape[-1:], self.weight, self.variance_epsilon)
+        # fp32 as the weight is, or torch takes several kernels for it.
+        return functional.rms_norm(x.float(), x.shape[-1:], self.weight, self.variance_epsilon)
 
 
 def linear(
@@ -193,14 +194,13 @@ class Int8:
 
     def __init__(self, weight: Tensor, eps: float | None) -> None:
         self.numbers = _whole_numbers()
-        top = [part.abs().amax(dim=1) for part in weight.split(_CONVERTED)]
+        parts = torch.split(weight, _CONVERTED)
+        top = [part.abs().amax(dim=1) for part in parts]
         self.scale = torch.cat(top).clamp_(min=int8.LEAST)
         self.scale = self.scale / (127 if multiplies_int8() else 63)
         whole = torch.empty(weight.shape, dtype=torch.int8, device=weight.device)
-        for part, scale, to in zip(
-            weight.split(_CONVERTED), self.scale.split(_CONVERTED), whole.split(_CONVERTED),
-            strict=True,
-        ):  # fmt: skip
+        scales, rounded = torch.split(self.scale, _CONVERTED), torch.split(whole, _CONVERTED)
+        for part, scale, to in zip(parts, scales, rounded, strict=True):
             to.copy_((part / scale[:, None]).round_())
         self._weight = whole.t()
         self._eps = eps

@@ -105,7 +105,7 @@ class LMHead:
             logits = part(states)
             count = logits.shape[1]
             starts = torch.arange(0, count - self._block + 1, self._block, device=states.device)
-            whole = logits[:, : len(starts) * self._block].unflatten(1, (-1, self._block))
+            whole = logits[:, : len(starts) * self._block].reshape(len(states), -1, self._block)
             if count % self._block:
                 starts = torch.cat([starts, starts.new_full((1,), count - self._block)])
                 whole = torch.cat([whole, logits[:, None, -self._block :]], 1)
