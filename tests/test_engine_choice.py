@@ -72,6 +72,13 @@ def test_which_causal_models_our_loop_knows() -> None:
     ]
     assert {engine("llama", **settings) for settings in unknown} == {"transformers"}
     assert engine("gpt2") == "transformers"
+    every = candidate_engines({"model_type": "llama"}, 10**8, EngineRequest(device="cpu"))
+    assert EngineSpec("torch", "fp32") in every
+    assert EngineSpec("torch", "int8") not in every
+    with pytest.raises(ScicotError, match="has int8 for T5 students alone"):
+        candidate_engines(
+            {"model_type": "llama"}, 10**8, EngineRequest("torch", precision="int8", device="cpu")
+        )
     told = "--engine torch: knows no rotary positions of type dynamic; leave it out"
     with pytest.raises(ScicotError, match=told):
         candidate_engines({"model_type": "llama", **unknown[0]}, 1, EngineRequest("torch"))

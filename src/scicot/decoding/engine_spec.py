@@ -19,6 +19,9 @@ ENGINES: Mapping[str, tuple[str, ...]] = {
     "transformers": ("fp32", "bf16"),
 }
 _CTRANSLATE2 = ("t5", "mt5")  # model types
+# In int8 11 of 16 answers of Gemma 3 270M changed: single numbers of its states are so large that
+# the others of a row become zeros when they are rounded together.
+_INT8 = ("t5", "mt5", "umt5")
 
 
 @dataclass(frozen=True)
@@ -75,7 +78,10 @@ def candidate_engines(
         engine = "transformers" if _obstacle("torch", config, device, request) else "torch"
         if request.precision not in ("auto", *ENGINES[engine]):
             raise ScicotError(f"--precision {request.precision}: no engine has it for this student")
-    return [EngineSpec(engine, kind) for kind in _precisions(engine, device, weights, request)]
+    kinds = _precisions(engine, device, weights, request)
+    if len(kinds) > 1 and config["model_type"] not in _INT8:
+        kinds = [kind for kind in kinds if kind != "int8"]
+    return [EngineSpec(engine, kind) for kind in kinds]
 
 
 def _obstacle(engine: str, config: Mapping[str, Any], device: str, request: EngineRequest) -> str:
@@ -88,6 +94,8 @@ def _obstacle(engine: str, config: Mapping[str, Any], device: str, request: Engi
         return "searches with no --beams; leave one of both out"
     if engine == "torch" and request.precision == "int8" and device != "cpu":
         return "has int8 on CPUs alone; take bf16"
+    if engine == "torch" and request.precision == "int8" and config["model_type"] not in _INT8:
+        return "has int8 for T5 students alone, of others it changes answers; take bf16"
     if engine == "ctranslate2":
         if importlib.util.find_spec("ctranslate2") is None:
             return "is not installed; pip install 'scicot[fast]'"
