@@ -28,8 +28,8 @@ mkdir -p "$OUT"
 OUT=$(cd "$OUT" && pwd)
 
 # Seconds of each section; 470 in all.
-declare -A LIMITS=([tests]=90 [commands]=120 [predict]=140 [train]=110)
-ORDER=(tests commands predict train)
+declare -A LIMITS=([tests]=80 [commands]=110 [predict]=120 [profile]=60 [train]=100)
+ORDER=(tests commands predict profile train)
 
 if [ -d "$WHEELS" ]; then
   missing=()

@@ -28,14 +28,27 @@ MODELS: dict[str, dict[str, Any]] = {
 SCALED = {"granite": {**GROUPED, "logits_scaling": 4.0}}
 
 
-def tiny(kind: str, *, pad: int | None = 0, seed: int = 0) -> Any:
-    """A model whose texts end with token 1; their logits differ enough to choose among."""
+# Those that our own loop runs.
+NATIVE = ("llama", "qwen2", "qwen3", "gemma3_text")
+
+
+def tiny(
+    kind: str, *, pad: int | None = 0, seed: int = 0, words: int | None = None, **more: Any
+) -> Any:
+    """A model whose texts end with token 1; their logits differ enough to choose among. `words` is
+    the size of another vocabulary, `more` other settings."""
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM
 
     torch.manual_seed(seed)
     config = AutoConfig.for_model(
-        kind, **{**MODELS, **SCALED}[kind], eos_token_id=1, bos_token_id=2, pad_token_id=pad
+        kind,
+        **{
+            **{**MODELS, **SCALED}[kind],
+            **({"vocab_size": words} if words else {}),
+            **{"eos_token_id": 1, "bos_token_id": 2, "pad_token_id": pad},
+            **more,
+        },
     )
     model = AutoModelForCausalLM.from_config(config, dtype=torch.float32).eval()
     head = model.get_output_embeddings()

@@ -23,7 +23,7 @@ def device(out: Path, *sections: str, **more: str) -> subprocess.CompletedProces
     )
 
 
-@pytest.mark.parametrize("section", ["commands", "predict", "train"])
+@pytest.mark.parametrize("section", ["commands", "predict", "profile", "train"])
 def test_a_section_leaves_its_figures(tmp_path: Path, section: str) -> None:
     done = device(tmp_path, section)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -34,12 +34,16 @@ def test_a_section_leaves_its_figures(tmp_path: Path, section: str) -> None:
     else:
         assert found["gemma"]
         assert found["flan-t5-base"]
+    if section == "profile":
+        sections = found["gemma"]["sections_ms"]
+        assert {"attention", "feed-forward", "output layer and choice of tokens"} < set(sections)
+        assert "attention to the source" in found["flan-t5-base"]["sections_ms"]
 
 
 def test_an_unknown_section_is_refused(tmp_path: Path) -> None:
     done = device(tmp_path, "nosuch")
     assert (done.returncode, done.stdout) == (2, "")
-    assert "no section nosuch; there is tests commands predict train" in done.stderr
+    assert "no section nosuch; there is tests commands predict profile train" in done.stderr
 
 
 def test_a_row_of_the_evidence_leaves_a_cell_of_each_system(tmp_path: Path) -> None:

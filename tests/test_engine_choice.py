@@ -14,33 +14,74 @@ from scicot.decoding.engine_spec import EngineRequest, EngineSpec, candidate_eng
 from scicot.outputs import state_path
 from scicot.students.loading import choose_engine
 
+T5, BART = {"model_type": "t5"}, {"model_type": "bart"}
+
 
 def test_which_engines_can(monkeypatch: pytest.MonkeyPatch) -> None:
     small, large = 10**6, 10**8
     torch_fp32 = [EngineSpec("torch", "fp32")]
-    assert candidate_engines("t5", small, EngineRequest()) == torch_fp32
-    assert candidate_engines("bart", large, EngineRequest()) == [EngineSpec("transformers", "fp32")]
-    assert candidate_engines("t5", small, EngineRequest(beams=True)) == [
+    assert candidate_engines(T5, small, EngineRequest()) == torch_fp32
+    assert candidate_engines(BART, large, EngineRequest()) == [EngineSpec("transformers", "fp32")]
+    assert candidate_engines(T5, small, EngineRequest(beams=True)) == [
         EngineSpec("transformers", "fp32")
     ]
-    assert candidate_engines("t5", small, EngineRequest("transformers", "bf16")) == [
+    assert candidate_engines(T5, small, EngineRequest("transformers", "bf16")) == [
         EngineSpec("transformers", "bf16")
     ]
     whole = EngineRequest(precision="int8")
-    assert candidate_engines("t5", small, whole) == [EngineSpec("torch", "int8")]
-    assert candidate_engines("t5", large, replace(whole, samples=True)) == [
+    assert candidate_engines(T5, small, whole) == [EngineSpec("torch", "int8")]
+    assert candidate_engines(T5, large, replace(whole, samples=True)) == [
         EngineSpec("torch", "int8")
     ]
-    assert torch_fp32[0] in candidate_engines("t5", large, EngineRequest(device="cpu"))
+    assert torch_fp32[0] in candidate_engines(T5, large, EngineRequest(device="cpu"))
     for kernels, instructions in ((True, True), (False, True), (True, False)):
         monkeypatch.setattr("scicot.models.native.kernels.HERE", kernels)
         monkeypatch.setattr(
             "scicot.decoding.engine_spec.multiplies_int8", lambda known=instructions: known
         )
         tried = EngineSpec("torch", "int8") in candidate_engines(
-            "t5", large, EngineRequest(device="cpu")
+            T5, large, EngineRequest(device="cpu")
         )
         assert tried == (kernels and instructions)
+
+
+def test_which_causal_models_our_loop_knows() -> None:
+    def engine(kind: str, **settings: Any) -> str:
+        config = {"model_type": kind, **settings}
+        return candidate_engines(config, 10**6, EngineRequest())[0].engine
+
+    for kind in ("llama", "qwen2", "qwen3", "gemma3_text"):
+        assert engine(kind) == "torch"
+    yarn = {"rope_type": "yarn", "factor": 2.0}
+    both = {"full_attention": {"rope_type": "default"}, "sliding_attention": yarn}
+    known: list[dict[str, Any]] = [
+        {"rope_scaling": None},
+        {"rope_scaling": {"type": "linear", "factor": 2.0}},
+        {"rope_parameters": yarn},
+        {"rope_parameters": both},
+        {"final_logit_softcapping": 30.0},
+    ]
+    assert {engine("llama", **settings) for settings in known} == {"torch"}
+    unknown: list[dict[str, Any]] = [
+        {"rope_parameters": {"rope_type": "dynamic", "factor": 2.0}},
+        {"rope_parameters": {**both, "full_attention": {"rope_type": "longrope"}}},
+        {"rope_parameters": {**yarn, "partial_rotary_factor": 0.5}},
+        {"mlp_bias": True},
+        {"use_bidirectional_attention": True},
+        {"quantization_config": {"quant_method": "gptq"}},
+    ]
+    assert {engine("llama", **settings) for settings in unknown} == {"transformers"}
+    assert engine("gpt2") == "transformers"
+    every = candidate_engines({"model_type": "llama"}, 10**8, EngineRequest(device="cpu"))
+    assert EngineSpec("torch", "fp32") in every
+    assert EngineSpec("torch", "int8") not in every
+    with pytest.raises(ScicotError, match="has int8 for T5 students alone"):
+        candidate_engines(
+            {"model_type": "llama"}, 10**8, EngineRequest("torch", precision="int8", device="cpu")
+        )
+    told = "--engine torch: knows no rotary positions of type dynamic; leave it out"
+    with pytest.raises(ScicotError, match=told):
+        candidate_engines({"model_type": "llama", **unknown[0]}, 1, EngineRequest("torch"))
 
 
 @pytest.mark.parametrize(
@@ -64,14 +105,14 @@ def test_which_engines_can(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_no_engine_can(shape: str, wish: EngineRequest, said: str) -> None:
     pytest.importorskip("ctranslate2")
     with pytest.raises(ScicotError, match=said):
-        candidate_engines(shape, 10**8, wish)
+        candidate_engines({"model_type": shape}, 10**8, wish)
 
 
 def test_ctranslate2_has_to_be_there(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(ScicotError, match=r"is not installed; pip install 'scicot\[fast\]'"):
-        candidate_engines("t5", 10**8, EngineRequest("ctranslate2"))
-    assert candidate_engines("t5", 10**8, EngineRequest(precision="int8")) == [
+        candidate_engines(T5, 10**8, EngineRequest("ctranslate2"))
+    assert candidate_engines(T5, 10**8, EngineRequest(precision="int8")) == [
         EngineSpec("torch", "int8")
     ]
 

@@ -124,7 +124,7 @@ def test_drafts_change_no_text(kind: str, monkeypatch: pytest.MonkeyPatch) -> No
 def test_what_is_drafted() -> None:
     from scicot.decoding.prompt_lookup import PromptLookup
 
-    drafts = PromptLookup([5, 6, 7, 8, 9, 10, 11, 12, 5, 6, 9, 1])
+    drafts = PromptLookup([5, 6, 7, 8, 9, 10, 11, 12, 5, 6, 9])
     assert drafts.next([5], 9) == drafts.next([8, 7], 9) == drafts.next([6, 9], 9) == []
     assert drafts.next([5, 6], 9) == [9]  # the last time that they came
     assert drafts.next([2, 6, 7], 9) == [8, 9, 10, 11, 12]
@@ -194,9 +194,12 @@ def test_less_precision_scores_nearly_alike(
 
 
 @pytest.mark.parametrize("words", [100, 128, 1000])
-def test_fp32_decides_which_token_is_the_likeliest(words: int) -> None:
+def test_fp32_decides_which_token_is_the_likeliest(
+    words: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import torch
 
+    from scicot.models.native import lm_head
     from scicot.models.native.lm_head import LMHead
 
     torch.manual_seed(0)
@@ -204,6 +207,12 @@ def test_fp32_decides_which_token_is_the_likeliest(words: int) -> None:
     wanted = (states @ weight.T).argmax(-1)
     for kind in (torch.float32, torch.bfloat16, torch.int8):
         assert torch.equal(LMHead(weight, kind, torch.ones(32)).likeliest(states), wanted)
+        own = LMHead(weight, kind, None)  # no copy, whose last tokens are no whole block
+        assert own.logits(states[:1]).shape == (1, words)
+        assert torch.equal(own.likeliest(states), wanted)
+        monkeypatch.setattr(lm_head, "_PART", 256)  # parts of the vocabulary, one after the other
+        assert torch.equal(LMHead(weight, kind, None).likeliest(states), wanted)
+        monkeypatch.undo()
 
 
 def test_scoring_goes_on_with_less_memory(monkeypatch: pytest.MonkeyPatch) -> None:

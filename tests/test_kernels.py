@@ -13,7 +13,8 @@ pytest.importorskip("numba")
 import torch
 from torch import Tensor
 
-from scicot.decoding.workers import Stopped, Workers
+from scicot.decoding.engine import Stopped
+from scicot.decoding.workers import Workers
 from scicot.devices import multiplies_int8
 from scicot.models.native import int8
 from scicot.models.native.attention import attended, masked
@@ -38,9 +39,10 @@ def test_whole_numbers(size: int) -> None:
         ).all()
     product = torch.randint(-10_000, 10_000, (9, 2 * size), dtype=torch.int32)
     rows, columns = torch.rand(9) / 100, torch.rand(2 * size) / 100
-    gated, wanted = (one.gated(product, rows, columns) for one in (int8_kernels, int8))
-    assert torch.allclose(gated[1], wanted[1], rtol=1e-5)
-    assert ((worth(gated) - worth(wanted)).abs() <= wanted[1][:, None] * 1.01).all()
+    for act in ("gated_gelu_new", "gated_silu"):
+        gated, wanted = (getattr(one, act)(product, rows, columns) for one in (int8_kernels, int8))
+        assert torch.allclose(gated[1], wanted[1], rtol=1e-5)
+        assert ((worth(gated) - worth(wanted)).abs() <= wanted[1][:, None] * 1.01).all()
     for name in ("scaled", "added"):
         into = torch.randn(9, 2 * size)
         other = into.clone()

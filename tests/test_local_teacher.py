@@ -119,6 +119,27 @@ def test_a_template_without_a_system_turn_gets_it_with_the_first_one(model: Path
     assert teacher._tokenizer.decode(teacher._ids(shown)) == "Question: Of iron what"
 
 
+def test_our_own_loop_runs_what_it_knows_and_both_engines_stop(model: Path, tmp_path: Path) -> None:
+    from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
+
+    from scicot.decoding.native_engine import NativeEngine
+    from scicot.decoding.transformers_engine import TransformersEngine
+    from scicot.teachers.local import _Asked
+
+    PreTrainedTokenizerFast.from_pretrained(model).save_pretrained(tmp_path)
+    config = GPT2Config(vocab_size=20, n_embd=16, n_layer=1, n_head=2, eos_token_id=1)
+    GPT2LMHeadModel(config).save_pretrained(tmp_path)
+    for place, engine in ((model, NativeEngine), (tmp_path, TransformersEngine)):
+        teacher = load_teacher(f"hf:{place}", device="cpu")
+        assert isinstance(teacher, LocalTeacher)
+        assert isinstance(teacher._engine, engine)
+        asked = [_Asked(request(n, n), [5, 6, 7 + n], None) for n in range(2)]  # type: ignore[arg-type]
+        assert len(teacher._answer(asked)) == 2
+        asyncio.run(teacher.close())
+        with pytest.raises(asyncio.CancelledError):
+            teacher._answer(asked)
+
+
 def test_what_does_not_fit_is_an_error_of_that_request(model: Path) -> None:
     with pytest.raises(TeacherError, match="more than the 512 that hf:teacher"):
         replies(model, [request(200)])

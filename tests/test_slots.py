@@ -6,9 +6,15 @@ from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import pytest
-from test_engines import KINDS, model, sources, targets, values
+from causal_models import NATIVE, tiny
+from test_engines import KINDS, sources, targets, values
+from test_engines import model as t5
 
 from scicot.decoding.engine import Decoding, Ids
+
+
+def model(kind: str) -> Any:
+    return t5(kind) if kind in KINDS else tiny(kind, words=300)
 
 
 def texts_of(writes: str, own: Any, asked: tuple[Any, ...], **sizes: int) -> list[list[Ids]]:
@@ -53,7 +59,7 @@ def test_slots_write_the_texts_of_groups(kind: str) -> None:
 
 
 @pytest.mark.parametrize("half", [False, True])
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [*KINDS, *NATIVE])
 def test_a_step_asks_nothing_of_the_host_and_brings_nothing(kind: str, half: bool) -> None:
     """Or CUDA would not capture it. Tensors without numbers stand for those of a GPU: they cannot
     be looked at, and go with no tensor of a CPU."""
@@ -63,7 +69,7 @@ def test_a_step_asks_nothing_of_the_host_and_brings_nothing(kind: str, half: boo
 
     from scicot.decoding.continuous_batching import make_sampler
     from scicot.decoding.slots import Slots, Step
-    from scicot.models.native.t5 import T5
+    from scicot.models.native import native_model
 
     class AllThere(TorchDispatchMode):
         def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None):
@@ -72,12 +78,12 @@ def test_a_step_asks_nothing_of_the_host_and_brings_nothing(kind: str, half: boo
                 assert not isinstance(one, torch.Tensor) or one.device.type == "meta", func
             return made
 
-    own = T5(model(kind).to("meta"), torch.bfloat16 if half else torch.float32)
+    own = native_model(model(kind).to("meta"), torch.bfloat16 if half else torch.float32)
     with torch.inference_mode():
         ids = torch.zeros((6, 20), dtype=torch.long, device="meta")
         read = own.encoder(ids, torch.zeros(6, dtype=torch.long, device="meta"))
         assert read.states.dtype == (torch.bfloat16 if half else torch.float32)
-        slots = Slots(read.states, 16, 32, 64)
+        slots = Slots(read.states, 16, 32, 64, joint=own.joint)
         for drawn in (None, (0.7, 0.9)):
             step = Step(
                 slots, own.decoder, make_sampler(own.decoder.output, drawn), [1], (12, 24, 48)
@@ -88,7 +94,7 @@ def test_a_step_asks_nothing_of_the_host_and_brings_nothing(kind: str, half: boo
 
 @pytest.mark.cuda
 @pytest.mark.skipif("not __import__('torch').cuda.is_available()", reason="no CUDA here")
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [*KINDS, *NATIVE])
 def test_cuda_writes_the_texts_of_transformers(kind: str) -> None:
     import torch
 
@@ -161,11 +167,11 @@ def test_slots_go_on_with_less_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     wanted = texts_of("groups", own, asked)
     plain, counts = Slots.__init__, list[int]()
 
-    def small(self: Any, like: Any, count: int, *more: int) -> None:
+    def small(self: Any, like: Any, count: int, *more: int, joint: bool) -> None:
         counts.append(count)
         if count > 10:
             raise torch.OutOfMemoryError("CUDA out of memory")
-        plain(self, like, count, *more)
+        plain(self, like, count, *more, joint=joint)
 
     monkeypatch.setattr(Slots, "__init__", small)
     assert texts_of("slots", own, asked) == wanted

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from benchmarks.device.figures import Figures
 
-SECTIONS = ("tests", "commands", "predict", "train")
+SECTIONS = ("tests", "commands", "predict", "profile", "train")
 
 
 def main(section: str, file: str) -> int:

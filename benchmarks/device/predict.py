@@ -61,7 +61,7 @@ def _engine(model: Any, size: int) -> Any:
 
     from scicot.decoding.engine_spec import EngineRequest, candidate_engines
 
-    (spec, *_) = candidate_engines(model.config.model_type, 10**9, EngineRequest(samples=True))
+    (spec, *_) = candidate_engines(model.config.to_dict(), 10**9, EngineRequest(samples=True))
     dtype = torch.bfloat16 if device().type == "cuda" else torch.float32
     if spec.engine == "torch":
         from scicot.decoding.native_engine import NativeEngine

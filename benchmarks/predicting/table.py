@@ -8,12 +8,14 @@ is asked fewer of them, batches being alike. CTranslate2 is bare: its `translate
 
 from __future__ import annotations
 
+import os
 import statistics
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
+from benchmarks.predicting import causal
 from benchmarks.predicting.material import (
     CHOICES,
     QUESTIONS,
@@ -35,9 +37,12 @@ WRITTEN = 64  # tokens
 
 
 def more() -> None:
-    """Print a table: random weights, rationales of 64 tokens."""
+    """Print a table: random weights, rationales of 64 tokens; with GEMMA=DIR in the environment,
+    one for that causal model too."""
     if missing():
         return
+    if os.environ.get("GEMMA"):
+        causal.measure(Path(os.environ["GEMMA"]))
     first = asked(questions())
     second = behind(first, random_texts(QUESTIONS, WRITTEN))
     compare(endless(), tokenizer(), first, second, WRITTEN, WRITTEN)

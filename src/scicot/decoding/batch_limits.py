@@ -17,6 +17,8 @@ _TOKENS = {"cpu": 65_536, "cuda": 2**20}
 _READ = {"cpu": 2048, "cuda": 65_536}
 _LOGITS = {"cpu": 2**24, "cuda": 2**28}  # numbers that are scored together
 _GROUP = {"cpu": 64, "cuda": 1024}  # texts that begin together
+# Bytes of the keys and values of causal models on a CPU: so many, or a share of the weights'.
+_CACHE, _SHARE = 2**28, 0.3
 _WHOLE = 8  # places; attention would copy masks of other widths, off a CPU
 
 
@@ -45,12 +47,23 @@ class BatchLimits:
 
     @classmethod
     def of(
-        cls, place: str, vocabulary: int, batch_size: int, batch_tokens: int | None
+        cls,
+        place: str,
+        vocabulary: int,
+        batch_size: int,
+        batch_tokens: int | None,
+        *,
+        token_bytes: int = 0,
+        weight_bytes: int = 0,
     ) -> BatchLimits:
-        """For a type of device, all of it."""
+        """For a type of device, all of it; `token_bytes` of keys and values are kept of a token, if
+        that is to bound how many of them are in memory together."""
         tokens, read, logits, group = (
             own.get(place, own["cpu"]) for own in (_TOKENS, _READ, _LOGITS, _GROUP)
         )
+        if token_bytes and place == "cpu":
+            room = max(_CACHE, int(_SHARE * weight_bytes))
+            tokens = min(tokens, max(1, room // token_bytes))
         tokens = batch_tokens or tokens
         return cls(
             rows=batch_size,
@@ -79,7 +92,7 @@ class BatchLimits:
 def pad_right(rows: Sequence[Ids], device: torch.device) -> tuple[Tensor, Tensor]:
     """Token ids (rows x places), and how many of each row they are."""
     lengths = torch.tensor([len(row) for row in rows])
-    width = int(lengths.max())
+    width = max(1, int(lengths.max()))  # a source of one token has an empty prefix
     if device.type != "cpu":
         width = -(-width // _WHOLE) * _WHOLE
     ids = np.zeros((len(rows), width), np.int64)

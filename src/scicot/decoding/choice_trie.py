@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from scicot.decoding.engine import Ids
-from scicot.models.native.attention import NEVER, PrefixCache, attended
-from scicot.models.native.t5 import PositionBias
+from scicot.models.native.attention import NEVER, PrefixCache, attended, attended_in_parts
+from scicot.models.native.interface import PositionBias
 
 
 @dataclass(frozen=True)
@@ -30,9 +30,11 @@ class ChoiceTrie:
     tokens: Tensor
 
     @classmethod
-    def of(cls, targets: Sequence[Sequence[Ids]], start: int, device: torch.device) -> ChoiceTrie:
-        """The targets of each row, behind the token that all texts start with."""
-        tries = [_TrieBuilder(start) for _ in targets]
+    def of(
+        cls, targets: Sequence[Sequence[Ids]], starts: Sequence[int], device: torch.device
+    ) -> ChoiceTrie:
+        """The targets of each row, behind the token that its texts start with."""
+        tries = [_TrieBuilder(start) for start in starts]
         wanted = [
             ((number, place), token)
             for number, (trie, own) in enumerate(zip(tries, targets, strict=True))
@@ -59,7 +61,7 @@ class ChoiceTrie:
         """The `Memory` of these rows behind what they read."""
         distances = (self.depths[:, :, None] - self.depths[:, None]).clamp_(min=0)
         mask = torch.where(self.sees, 0.0, NEVER)[:, None]
-        return _Behind(read, distances, mask)
+        return _Behind(read, distances, mask, self.depths)
 
 
 class _TrieBuilder:
@@ -93,9 +95,21 @@ class _Behind:
     source: PrefixCache
     distances: Tensor
     mask: Tensor
+    depths: Tensor
 
     def own(self, layer: int, q: Tensor, k: Tensor, v: Tensor, positions: PositionBias) -> Tensor:  # noqa: ARG002
         return attended(q, k, v, positions(self.distances, self.mask.shape[-1]) + self.mask)
 
     def read(self, layer: int, q: Tensor) -> Tensor:
         return self.source.attend(layer, q)
+
+    def joint(self, layer: int, q: Tensor, k: Tensor, v: Tensor, window: int | None) -> Tensor:
+        places = self.mask.shape[-1]
+        if window and self.source.width + places <= window:
+            window = None  # all are within it
+        before = self.source.behind(self.positions(places), window)
+        own = self.mask.where(self.distances[:, None] < window, NEVER) if window else self.mask
+        return attended_in_parts(q, [(*self.source.states[layer], before), (k, v, own)])
+
+    def positions(self, places: int) -> Tensor:  # noqa: ARG002
+        return self.source.lengths[:, None] + self.depths

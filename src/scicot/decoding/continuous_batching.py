@@ -14,11 +14,12 @@ import torch
 from torch import Tensor
 
 from scicot.decoding.batch_limits import BatchLimits, Completion, pad_right
-from scicot.decoding.engine import Decoding, Ids, until_end
+from scicot.decoding.engine import Decoding, until_end
 from scicot.decoding.sampling import sample_tokens
 from scicot.decoding.slots import Graphs, Sampler, Slots, Step
+from scicot.decoding.workers import Workers
+from scicot.models.native.interface import NativeModel, Prompt
 from scicot.models.native.lm_head import LMHead
-from scicot.models.native.t5 import T5
 
 _LOOK = 4  # steps between two looks at which texts have ended
 _SLOTS, _PLACES = 16, 32  # that a step is made for, at least: of a text, and of a source
@@ -29,8 +30,8 @@ Drawn = tuple[float, float]  # the temperature and top_p of what is drawn
 
 
 class ContinuousBatching:
-    def __init__(self, model: T5, room: BatchLimits) -> None:
-        self._model, self._room = model, room
+    def __init__(self, model: NativeModel, room: BatchLimits, workers: Workers) -> None:
+        self._model, self._room, self._workers = model, room, workers
         self.forget()
 
     def forget(self) -> None:
@@ -41,20 +42,21 @@ class ContinuousBatching:
         self._graphs = Graphs(self._model.device)
 
     def write(
-        self, texts: Sequence[Completion], sources: Sequence[Ids], decoding: Decoding
+        self, texts: Sequence[Completion], prompts: Sequence[Prompt], decoding: Decoding
     ) -> None:
-        """Write all of them, which are in the order of their sources' lengths, the longest first;
+        """Write all of them, which are in the order of their prefixes' lengths, the longest first;
         torch.OutOfMemoryError leaves some undone."""
         waiting, most = deque(texts), decoding.max_new_tokens
         draws = any(text.numbers is not None for text in texts)
         drawn = (decoding.temperature, decoding.top_p) if draws else None
-        slots, rows = self._with_room(len(sources[texts[0].place]), len(texts), most)
+        slots, rows = self._with_room(len(prompts[texts[0].place].prefix), len(texts), most)
         held: list[Completion | None] = [None] * rows  # by each slot
         while waiting or any(held):
-            self._fill(slots, held, waiting, sources)
+            self._workers.check()
+            self._fill(slots, held, waiting, prompts)
             held = _together(slots, held)
             live = [text for text in held if text]
-            width = max(len(sources[text.place]) for text in live)
+            width = max(len(prompts[text.place].prefix) for text in live)
             oldest = max(text.age for text in live) + _LOOK
             width, oldest = _size(width, _PLACES), _size(oldest, _PLACES)
             shape = len(held), min(width, slots.width), min(oldest, slots.most)
@@ -80,7 +82,7 @@ class ContinuousBatching:
             self.forget()  # before there are others
             like, self._tokens = self._measured()
             count = max(1, min(count, self._tokens // (width + most)))
-            self._slots = Slots(like, count, width, most)
+            self._slots = Slots(like, count, width, most, joint=self._model.joint)
         assert self._slots is not None
         return self._slots, count
 
@@ -100,7 +102,7 @@ class ContinuousBatching:
         slots: Slots,
         held: list[Completion | None],
         waiting: deque[Completion],
-        sources: Sequence[Ids],
+        prompts: Sequence[Prompt],
     ) -> None:
         """Begin texts that wait, where enough slots are free for them."""
         free = [slot for slot, text in enumerate(held) if text is None]
@@ -108,12 +110,13 @@ class ContinuousBatching:
             return
         device = self._model.device
         while waiting and free:
-            width = len(sources[waiting[0].place])
+            width = max(1, len(prompts[waiting[0].place].prefix))
             count = min(len(free), len(waiting), max(1, self._room.read // width))
             begun = [waiting.popleft() for _ in range(count)]
             own, free = free[:count], free[count:]
             places = list(dict.fromkeys(text.place for text in begun))
-            read = self._model.encoder(*pad_right([sources[place] for place in places], device))
+            prefixes = [prompts[place].prefix for place in places]
+            read = self._model.encoder(*pad_right(prefixes, device))
             if len(places) < count:
                 where = {place: number for number, place in enumerate(places)}
                 read = read.of([where[text.place] for text in begun])
@@ -122,7 +125,8 @@ class ContinuousBatching:
                 text.age = 0
                 if text.numbers is not None:
                     row[: len(text.numbers)] = text.numbers
-            slots.fill(own, read, self._model.start, torch.from_numpy(numbers).to(device))
+            starts = [prompts[text.place].start for text in begun]
+            slots.fill(own, read, starts, torch.from_numpy(numbers).to(device))
             for slot, text in zip(own, begun, strict=True):
                 held[slot] = text
 
@@ -140,7 +144,7 @@ class ContinuousBatching:
 
     def _take_down(self, slots: Slots, held: list[Completion | None], most: int) -> None:
         """Texts that have ended go from their slots."""
-        ended = slots.ended[: len(held)].tolist()
+        ended = slots.ended[: len(held)].tolist()  # the host waits for the steps here
         done = {
             slot: text
             for slot, text in enumerate(held)

@@ -10,16 +10,16 @@ from torch import Tensor
 
 from scicot.decoding.engine import Ids
 from scicot.models.native.attention import NEVER, KVCache, PrefixCache
-from scicot.models.native.t5 import Decoder, PositionBias
+from scicot.models.native.interface import Decoder, PositionBias
 
 
 class DecodeBatch:
-    """Rows that began at the same step, each of which reads a source and writes a text. `texts` are
-    what the caller has in them; None where one has ended."""
+    """Rows that began at the same step, each of which reads a prefix and writes a text behind one
+    of the tokens `starts`. `texts` are what the caller has in them; None where one has ended."""
 
-    def __init__(self, read: PrefixCache, texts: Sequence[Any], start: int) -> None:
+    def __init__(self, read: PrefixCache, texts: Sequence[Any], starts: Sequence[int]) -> None:
         self.texts = list(texts)
-        self.tokens = torch.full((len(texts),), start, device=read.states.device)  # written last
+        self.tokens = torch.tensor(starts, device=read.states.device)  # written last
         self._read = read
         self._written = KVCache(read.states)
         self._bias: dict[PositionBias, Tensor] = {}  # of this step
@@ -76,6 +76,13 @@ class DecodeBatch:
     def read(self, layer: int, q: Tensor) -> Tensor:
         return self._read.attend(layer, q)
 
+    def joint(self, layer: int, q: Tensor, k: Tensor, v: Tensor, window: int | None) -> Tensor:
+        return self._written.attend_jointly(layer, q, k, v, self._read, window)
+
+    def positions(self, places: int) -> Tensor:
+        steps = torch.arange(self._written.steps - places, self._written.steps)
+        return self._read.lengths[:, None] + steps.to(self._read.lengths.device)
+
 
 class JoinedBatches:
     """The `Memory` of several groups, their rows one behind the other."""
@@ -99,3 +106,11 @@ class JoinedBatches:
     def read(self, layer: int, q: Tensor) -> Tensor:
         parts = zip(self._groups, torch.split(q, self._rows), strict=True)
         return torch.cat([group.read(layer, part) for group, part in parts])
+
+    def joint(self, layer: int, q: Tensor, k: Tensor, v: Tensor, window: int | None) -> Tensor:
+        split = (torch.split(one, self._rows) for one in (q, k, v))
+        parts = zip(self._groups, *split, strict=True)
+        return torch.cat([group.joint(layer, *part, window) for group, *part in parts])
+
+    def positions(self, places: int) -> Tensor:
+        return torch.cat([group.positions(places) for group in self._groups])

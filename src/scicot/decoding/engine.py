@@ -26,6 +26,10 @@ class Decoding:
     beams: int = 1
 
 
+class Stopped(Exception):
+    """Raised where nobody waits for a result any more."""
+
+
 class Engine(Protocol):
     """A loaded model. In fp32 the result for a source does not depend on the other sources, except
     for the last digits of scores."""

@@ -1,8 +1,8 @@
-"""T5 students by our own loop: the tokens of transformers' `generate`, several times faster."""
+"""Models by our own loop: the tokens of transformers' `generate`, several times faster."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import torch
@@ -17,31 +17,47 @@ from scicot.decoding.sampling import uniforms
 from scicot.decoding.shrinking_batches import ShrinkingBatches
 from scicot.decoding.workers import Workers
 from scicot.devices import keep_freed_memory
+from scicot.models.native import native_model
 from scicot.models.native.lm_head import logsumexp
-from scicot.models.native.t5 import T5
 from scicot.out_of_memory import retry_with_less
 
 _IN_SLOTS = ("cuda",)  # the devices that write so
 
 
 class NativeEngine:
-    """An `Engine` (engine.py) with the weights of a T5, on their device; matrices are multiplied
-    in `kind`, see `T5`; what decides among tokens is in fp32. Texts that end make room for others.
-    """
+    """An `Engine` (engine.py) with the weights of a model, on their device; matrices are multiplied
+    in `kind` (torch.float32, bfloat16 or, on CPUs, int8); what decides among tokens is in fp32.
+    Texts that end make room for others. `ends` are the tokens that end a text, those of the model's
+    config by default. `stopped` is called before each step: where it returns True, `Stopped` is
+    raised."""
 
     def __init__(
-        self, model: Any, kind: torch.dtype, *, batch_size: int, batch_tokens: int | None = None
+        self,
+        model: Any,
+        kind: torch.dtype,
+        *,
+        batch_size: int,
+        batch_tokens: int | None = None,
+        ends: Collection[int] = (),
+        stopped: Callable[[], bool] = lambda: False,
     ) -> None:
         place = model.device.type
         if place == "cpu":
             keep_freed_memory()
-        self._model = T5(model, kind)
-        self._room = BatchLimits.of(place, model.config.vocab_size, batch_size, batch_tokens)
-        self._workers = Workers(model.device, batch_size // (2 * self._room.group))
+        self._model = native_model(model, kind, ends)
+        self._room = BatchLimits.of(
+            place,
+            model.config.vocab_size,
+            batch_size,
+            batch_tokens,
+            token_bytes=self._model.token_bytes,
+            weight_bytes=sum(weight.nbytes for weight in model.parameters()),
+        )
+        self._workers = Workers(model.device, batch_size // (2 * self._room.group), stopped)
         self._room.share(self._workers.count)
         self._writer: ContinuousBatching | ShrinkingBatches
         if place in _IN_SLOTS:
-            self._writer = ContinuousBatching(self._model, self._room)
+            self._writer = ContinuousBatching(self._model, self._room, self._workers)
         else:
             self._writer = ShrinkingBatches(self._model, self._room, self._workers)
 
@@ -56,13 +72,14 @@ class NativeEngine:
             [Completion(place, None if seed is None else uniforms(seed, most)) for seed in own]
             for place, own in enumerate(draws)
         ]
+        prompts = [self._model.prompt(source) for source in sources]
         flat = [text for own in texts for text in own]
-        flat.sort(key=lambda text: -len(sources[text.place]))
+        flat.sort(key=lambda text: -len(prompts[text.place].prefix))
 
         def write() -> None:
             waiting = [text for text in flat if not text.done]
             if waiting:
-                self._writer.write(waiting, sources, decoding)
+                self._writer.write(waiting, prompts, decoding)
 
         retry_with_less(write, self._halve)
         return [[text.written for text in own] for own in texts]
@@ -105,8 +122,10 @@ class NativeEngine:
         scores: list[float] = []
         for part in parts:
             self._workers.check()
-            tries = ChoiceTrie.of([targets[place] for place in part], model.start, model.device)
-            read = model.encoder(*pad_right([sources[place] for place in part], model.device))
+            prompts = [model.prompt(sources[place]) for place in part]
+            starts = [prompt.start for prompt in prompts]
+            tries = ChoiceTrie.of([targets[place] for place in part], starts, model.device)
+            read = model.encoder(*pad_right([own.prefix for own in prompts], model.device))
             found = model.decoder(tries.ids, tries.memory(read))
             order += part
             scores += self._log_p(found[tries.rows, tries.places], tries.behind, tries.tokens)

@@ -19,10 +19,10 @@ _TRIED, _SHARE = 15, 0.3
 
 
 class PromptLookup:
-    """For one text behind one source."""
+    """For one text behind one source, whose words are given."""
 
-    def __init__(self, source: Ids) -> None:
-        self._source = source[:-1]  # the end of a source is not what a text goes on with
+    def __init__(self, words: Ids) -> None:
+        self._source = words
         self._drafted = self._right = 0
 
     def next(self, written: Ids, most: int) -> Ids:

@@ -14,32 +14,33 @@ from torch import Tensor
 
 from scicot.decoding.batch_limits import BatchLimits, Completion, pad_right
 from scicot.decoding.decode_batch import DecodeBatch, JoinedBatches
-from scicot.decoding.engine import Decoding, Ids, until_end
+from scicot.decoding.engine import Decoding, until_end
 from scicot.decoding.prompt_lookup import PromptLookup
 from scicot.decoding.sampling import sample_tokens
 from scicot.decoding.workers import Workers
-from scicot.models.native.t5 import T5
+from scicot.models.native.interface import NativeModel, Prompt
 
 _FEW = 8  # texts, that no further worker begins for
+_SAMPLED = 8  # of the states whose logits are in memory, one part of which is sampled at a time
 
 
 class ShrinkingBatches:
-    def __init__(self, model: T5, room: BatchLimits, workers: Workers) -> None:
+    def __init__(self, model: NativeModel, room: BatchLimits, workers: Workers) -> None:
         self._model, self._room, self._workers = model, room, workers
 
     def forget(self) -> None:
         """Nothing is kept between calls."""
 
     def write(
-        self, texts: Sequence[Completion], sources: Sequence[Ids], decoding: Decoding
+        self, texts: Sequence[Completion], prompts: Sequence[Prompt], decoding: Decoding
     ) -> None:
-        """Write all of them, which are in the order of their sources' lengths, the longest first;
+        """Write all of them, which are in the order of their prefixes' lengths, the longest first;
         torch.OutOfMemoryError leaves some undone."""
         if len(texts) == 1 and texts[0].numbers is None:
-            self._write_alone(texts[0], sources[texts[0].place], decoding.max_new_tokens)
+            self._write_alone(texts[0], prompts, decoding.max_new_tokens)
         else:
             self._workers.each(
-                lambda share: self._write(share, sources, decoding), self._shares(texts)
+                lambda share: self._write(share, prompts, decoding), self._shares(texts)
             )
 
     def _shares(self, texts: Sequence[Completion]) -> list[list[Completion]]:
@@ -50,7 +51,7 @@ class ShrinkingBatches:
         return [[text for block in blocks[n::count] for text in block] for n in range(count)]
 
     def _write(
-        self, texts: Sequence[Completion], sources: Sequence[Ids], decoding: Decoding
+        self, texts: Sequence[Completion], prompts: Sequence[Prompt], decoding: Decoding
     ) -> None:
         """What one worker does."""
         most = decoding.max_new_tokens
@@ -58,8 +59,8 @@ class ShrinkingBatches:
         groups: list[DecodeBatch] = []
         while waiting or groups:
             self._workers.check()
-            for own in self._next(groups, waiting, sources, most):
-                groups.append(self._begun(own, sources))
+            for own in self._next(groups, waiting, prompts, most):
+                groups.append(self._begun(own, prompts))
             states = JoinedBatches(groups).step(self._model.decoder)
             tokens = self._chosen(states, groups, decoding)
             parts = torch.split(tokens, [len(group) for group in groups])
@@ -67,12 +68,13 @@ class ShrinkingBatches:
                 self._note(group, written, most)
             groups = [group for group in groups if group.live]
 
-    def _write_alone(self, text: Completion, source: Ids, most: int) -> None:
+    def _write_alone(self, text: Completion, prompts: Sequence[Prompt], most: int) -> None:
         """The likeliest text where no other is asked for: several tokens in a step, where words of
         the source come again."""
         decoder, ends = self._model.decoder, self._model.ends
-        drafts, group = PromptLookup(source), self._begun([text], [source])
+        drafts, group = PromptLookup(prompts[text.place].words), self._begun([text], prompts)
         while not text.done:
+            self._workers.check()
             draft = drafts.next(text.written, most - len(text.written) - 1)
             states = group.ahead(decoder, draft)
             tokens = drafts.judge(draft, decoder.output.likeliest(states).tolist())
@@ -85,7 +87,7 @@ class ShrinkingBatches:
         self,
         groups: Sequence[DecodeBatch],
         waiting: deque[Completion],
-        sources: Sequence[Ids],
+        prompts: Sequence[Prompt],
         most: int,
     ) -> Iterator[list[Completion]]:
         """The texts that there is room for, group by group, taken from those that wait."""
@@ -93,7 +95,7 @@ class ShrinkingBatches:
         rows = sum(map(len, groups))
         tokens = sum(len(group) * (group.width + most) for group in groups)
         while waiting:
-            width = len(sources[waiting[0].place])
+            width = max(1, len(prompts[waiting[0].place].prefix))
             count = max(1, min(room.group, room.rows, room.read // width, len(waiting)))
             count = max(1, min(count, room.tokens // (width + most)))
             rows, tokens = rows + count, tokens + count * (width + most)
@@ -101,16 +103,17 @@ class ShrinkingBatches:
                 return
             yield [waiting.popleft() for _ in range(count)]
 
-    def _begun(self, texts: list[Completion], sources: Sequence[Ids]) -> DecodeBatch:
+    def _begun(self, texts: list[Completion], prompts: Sequence[Prompt]) -> DecodeBatch:
         model = self._model
         for text in texts:
             text.written.clear()  # where memory was lacking, it has begun before
         places = list(dict.fromkeys(text.place for text in texts))
-        read = model.encoder(*pad_right([sources[place] for place in places], model.device))
+        prefixes = [prompts[place].prefix for place in places]
+        read = model.encoder(*pad_right(prefixes, model.device))
         if len(places) < len(texts):
             at = [places.index(text.place) for text in texts]
             read = read.of(at)
-        return DecodeBatch(read, texts, model.start)
+        return DecodeBatch(read, texts, [prompts[text.place].start for text in texts])
 
     def _chosen(self, states: Tensor, groups: Sequence[DecodeBatch], decoding: Decoding) -> Tensor:
         """The next token of each row."""
@@ -122,13 +125,28 @@ class ShrinkingBatches:
         numbers = [texts[row].numbers[len(texts[row].written)] for row in drawn]
         place = torch.device("cpu") if device.type == "mps" else device  # mps has no fp64
         uniform = torch.tensor(np.array(numbers), device=place)
-        logits = output.logits(states[drawn]).to(place)
-        own = sample_tokens(logits, uniform, decoding.temperature, decoding.top_p).to(device)
+        own = self._sampled(states[drawn], uniform, decoding).to(device)
         if len(drawn) == len(texts):
             return own
         tokens = output.likeliest(states)
         tokens[drawn] = own
         return tokens
+
+    def _sampled(self, states: Tensor, uniform: Tensor, decoding: Decoding) -> Tensor:
+        """The tokens that these numbers (rows) draw behind states (rows x size): a part of the rows
+        at a time, and of these a part again, since fp64 takes several times the memory of the
+        logits."""
+        found: list[Tensor] = []
+        parts = (torch.split(one, self._room.nodes) for one in (states, uniform))
+        for rows, numbers in zip(*parts, strict=True):
+            logits = self._model.decoder.output.logits(rows).to(numbers.device)
+            size = max(1, self._room.nodes // _SAMPLED)
+            few = (torch.split(one, size) for one in (logits, numbers))
+            found += [
+                sample_tokens(some, each, decoding.temperature, decoding.top_p)
+                for some, each in zip(*few, strict=True)
+            ]
+        return torch.cat(found)
 
     def _note(self, group: DecodeBatch, tokens: Tensor, most: int) -> None:
         """Write the tokens of a group down; rows of texts that have ended go, some at a time."""

@@ -14,8 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from scicot.models.native.attention import PrefixCache, attended, masked
-from scicot.models.native.t5 import Decoder, PositionBias
+from scicot.models.native.attention import NEVER, PrefixCache, attended, masked
+from scicot.models.native.interface import Decoder, PositionBias
 
 _WARM = 3  # steps before one is captured: libraries set themselves up in the first ones
 
@@ -24,14 +24,18 @@ Sampler = Callable[[Tensor, Tensor], Tensor]
 
 
 class Slots:
-    """Memory for `count` texts of up to `most` tokens, whose sources have up to `width`."""
+    """Memory for `count` texts of up to `most` tokens, whose prefixes have up to `width`. Where a
+    model attends to both together (`joint`), a text is kept right behind its prefix."""
 
-    def __init__(self, like: Tensor, count: int, width: int, most: int) -> None:
+    def __init__(self, like: Tensor, count: int, width: int, most: int, *, joint: bool) -> None:
         """Shaped for the layers, heads, size and dtype of `like` (PrefixCache.states)."""
         layers, _, _, heads, _, size = like.shape
-        self.count, self.width, self.most = count, width, most
-        self.source = like.new_zeros((layers, 2, count, heads, width, size))
-        self.own = like.new_zeros((layers, 2, count, heads, most, size))
+        self.count, self.width, self.most, self.joint = count, width, most, joint
+        if joint:
+            self.source = self.own = like.new_zeros((layers, 2, count, heads, width + most, size))
+        else:
+            self.source = like.new_zeros((layers, 2, count, heads, width, size))
+            self.own = like.new_zeros((layers, 2, count, heads, most, size))
         # Of each slot: the source's tokens, the token written last, and how many were written.
         self.lengths, self.tokens, self.steps = (
             torch.zeros(count, dtype=torch.long, device=like.device) for _ in range(3)
@@ -40,13 +44,15 @@ class Slots:
         self.written = torch.zeros(count, most, dtype=torch.long, device=like.device)
         self.numbers = torch.zeros(count, most, dtype=torch.double, device=like.device)
 
-    def fill(self, slots: Sequence[int], read: PrefixCache, start: int, numbers: Tensor) -> None:
-        """Begin a text in each of these slots, behind the sources that were read; `numbers`: slots
-        x most, those that decide its tokens (see Sampler)."""
+    def fill(
+        self, slots: Sequence[int], read: PrefixCache, starts: Sequence[int], numbers: Tensor
+    ) -> None:
+        """Begin a text in each of these slots, behind the prefixes that were read and a token each;
+        `numbers`: slots x most, those that decide its tokens (see Sampler)."""
         places = torch.tensor(slots, device=self.source.device)
         self.source[:, :, places, :, : read.width] = read.states
         self.lengths[places] = read.lengths
-        self.tokens[places] = start
+        self.tokens[places] = torch.tensor(starts, device=places.device)
         self.steps[places] = 0
         self.ended[places] = False
         self.numbers[places] = numbers
@@ -54,7 +60,8 @@ class Slots:
     def move(self, slots: Sequence[int]) -> None:
         """Have the texts of these slots in the first ones."""
         places = torch.tensor(slots, device=self.source.device)
-        for own in (*self.source.flatten(0, 1), *self.own.flatten(0, 1)):  # or much is there twice
+        kept = (self.own,) if self.joint else (self.source, self.own)
+        for own in (layer for one in kept for layer in one.flatten(0, 1)):  # or much is there twice
             own[: len(slots)] = own[places]
         for own in (self.lengths, self.tokens, self.steps, self.ended, self.written, self.numbers):
             own[: len(slots)] = own[places]
@@ -76,13 +83,14 @@ class Step:
         rows, width, most = shape
         self._decoder, self._rule, self._ends = decoder, rule, sorted(ends)
         self._source = slots.source[:, :, :rows, :, :width]
-        self._own = slots.own[:, :, :rows, :, :most]
+        self._joint = slots.joint
+        self._own = slots.own[:, :, :rows, :, : width + most if slots.joint else most]
         self._lengths, self._tokens, self._steps, self._ended = (
             one[:rows] for one in (slots.lengths, slots.tokens, slots.steps, slots.ended)
         )
         self._written, self._numbers = (one[:rows, :most] for one in (slots.written, slots.numbers))
         self._rows, self._places = (
-            torch.arange(count, device=slots.source.device) for count in (rows, most)
+            torch.arange(count, device=slots.source.device) for count in (rows, self._own.shape[4])
         )
         # Kept, since a graph knows them by their addresses.
         self._positions: dict[PositionBias, Tensor] = {}  # heads x distances
@@ -92,16 +100,20 @@ class Step:
         self._of_step: dict[Any, Tensor] = {}
 
     def __call__(self) -> None:
-        most = len(self._places)
         # Where there is a text, it has room; what else is written stays within the slot's own.
-        place = self._steps.clamp(max=most - 1)
-        self._of_step = {
-            "place": place,
-            "source": masked(self._lengths, self._source.shape[4]).to(self._kind),
-            "own": masked(place + 1, most),
-        }
+        step = self._steps.clamp(max=self._written.shape[1] - 1)
+        places = len(self._places)
+        if self._joint:
+            place = (self._lengths + step).clamp(max=places - 1)
+            self._of_step = {"place": place, "own": masked(place + 1, places)}
+        else:
+            self._of_step = {
+                "place": step,
+                "source": masked(self._lengths, self._source.shape[4]).to(self._kind),
+                "own": masked(step + 1, places),
+            }
         states = self._decoder(self._tokens[:, None], self)[:, 0]
-        now = place[:, None]
+        now = step[:, None]
         tokens = self._rule(states, self._numbers.gather(1, now)[:, 0])
         self._written.scatter_(1, now, tokens[:, None])
         for end in self._ends:  # compared one by one: a tensor of them would be copied to the GPU
@@ -111,15 +123,30 @@ class Step:
         self._of_step.clear()
 
     def own(self, layer: int, q: Tensor, k: Tensor, v: Tensor, positions: PositionBias) -> Tensor:
-        keys, values = self._own[layer]
-        place = self._of_step["place"]
-        keys[self._rows, :, place] = k[:, :, 0].to(keys.dtype)
-        values[self._rows, :, place] = v[:, :, 0].to(values.dtype)
-        return attended(q, keys, values, self._biased(positions))
+        return attended(q, *self._put(layer, k, v), self._biased(positions))
 
     def read(self, layer: int, q: Tensor) -> Tensor:
         keys, values = self._source[layer]
         return attended(q, keys, values, self._of_step["source"])
+
+    def joint(self, layer: int, q: Tensor, k: Tensor, v: Tensor, window: int | None) -> Tensor:
+        if ("joint", window) not in self._of_step:
+            bias = self._of_step["own"]
+            if window and window < len(self._places):
+                before = self._of_step["place"][:, None] - self._places
+                bias = bias.where((before < window)[:, None, None], NEVER)
+            self._of_step["joint", window] = bias.to(self._kind)
+        return attended(q, *self._put(layer, k, v), self._of_step["joint", window])
+
+    def positions(self, places: int) -> Tensor:  # noqa: ARG002
+        return self._of_step["place"][:, None]
+
+    def _put(self, layer: int, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+        keys, values = self._own[layer]
+        place = self._of_step["place"]
+        keys[self._rows, :, place] = k[:, :, 0].to(keys.dtype)
+        values[self._rows, :, place] = v[:, :, 0].to(values.dtype)
+        return keys, values
 
     def _biased(self, positions: PositionBias) -> Tensor:
         """rows x heads x 1 x places"""

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import numpy as np
 import torch
 
-from scicot.decoding.engine import Decoding, Ids, until_end
+from scicot.decoding.engine import Decoding, Ids, Stopped, until_end
 from scicot.decoding.family_inputs import inputs_for
 from scicot.decoding.length_batches import Lengths, length_batches
 from scicot.decoding.sampling import sample_tokens, uniforms
@@ -24,7 +24,8 @@ Result = TypeVar("Result")
 
 class TransformersEngine:
     """An `Engine` (engine.py) for a loaded model, on its device and in its precision. `ends` are
-    the tokens that end a text, those of the model's config by default."""
+    the tokens that end a text, those of the model's config by default. `stopped` is called before
+    each step: where it returns True, `Stopped` is raised."""
 
     def __init__(
         self,
@@ -33,11 +34,13 @@ class TransformersEngine:
         batch_size: int,
         batch_tokens: int | None = None,
         ends: Collection[int] = (),
+        stopped: Callable[[], bool] = lambda: False,
     ) -> None:
         device = "cuda" if model.device.type == "cuda" else "cpu"
         self._model = model
         self._inputs = inputs_for(model)
         self._ends = frozenset(ends) or end_tokens(model.config)
+        self._stopped = stopped
         self._size = batch_size
         self._tokens = batch_tokens or BATCH_TOKENS[device]
         self._logits = _LOGITS[device]
@@ -124,7 +127,9 @@ class TransformersEngine:
                 tokens = self._model.generate(
                     **given,
                     generation_config=plain,
-                    logits_processor=LogitsProcessorList([_Sampled(draws, decoding, begin)]),
+                    logits_processor=LogitsProcessorList(
+                        [_Sampled(draws, decoding, begin, self._stopped)]
+                    ),
                 )
         finally:
             self._model.generation_config = own
@@ -135,7 +140,14 @@ class _Sampled:
     """A logits processor that leaves one token to choose, in the rows that have a seed. Texts begin
     at position `begin` of the tokens."""
 
-    def __init__(self, draws: Sequence[int | None], decoding: Decoding, begin: int) -> None:
+    def __init__(
+        self,
+        draws: Sequence[int | None],
+        decoding: Decoding,
+        begin: int,
+        stopped: Callable[[], bool],
+    ) -> None:
+        self._stopped = stopped
         self._rows = [row for row, seed in enumerate(draws) if seed is not None]
         self._decoding = decoding
         self._begin = begin
@@ -143,6 +155,8 @@ class _Sampled:
         self._uniforms = np.array(numbers)
 
     def __call__(self, tokens: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        if self._stopped():
+            raise Stopped
         if not self._rows:
             return scores
         device = torch.device("cpu") if scores.device.type == "mps" else scores.device  # no fp64

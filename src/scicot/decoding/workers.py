@@ -13,26 +13,27 @@ from typing import TypeVar
 
 import torch
 
+from scicot.decoding.engine import Stopped
+
 Part = TypeVar("Part")
 Result = TypeVar("Result")
 
 
-class Stopped(Exception):
-    """Raised in a worker whose result nobody waits for any more."""
-
-
 class Workers:
     """Of one device: `most` of them, if it has as many cores; a single one, the caller, where it is
-    no CPU."""
+    no CPU. Where `stopped()` returns True, nobody waits for results any more."""
 
-    def __init__(self, device: torch.device, most: int) -> None:
+    def __init__(
+        self, device: torch.device, most: int, stopped: Callable[[], bool] = lambda: False
+    ) -> None:
         self._cores = torch.get_num_threads()
         self.count = max(1, min(self._cores, most)) if device.type == "cpu" else 1
         self._stopping = threading.Event()
+        self._stopped = stopped
 
     def check(self) -> None:
         """For the work, now and then: raises Stopped where it is in vain."""
-        if self._stopping.is_set():
+        if self._stopping.is_set() or self._stopped():
             raise Stopped
 
     def each(self, work: Callable[[Part], Result], parts: Sequence[Part]) -> list[Result]:

@@ -66,7 +66,7 @@ def choose_engine(
 def candidates(directory: str | os.PathLike[str], request: EngineRequest) -> list[EngineSpec]:
     """List the engines that can run a run directory as requested; ScicotError where none can."""
     place = Path(directory)
-    return candidate_engines(_config(place)["model_type"], weights_in(place), request)
+    return candidate_engines(_config(place), weights_in(place), request)
 
 
 def _config(directory: Path) -> dict[str, Any]:
@@ -105,7 +105,7 @@ def _engine(
     if spec.engine == "torch":
         from scicot.decoding.native_engine import NativeEngine
 
-        return NativeEngine(model.to(device).eval(), dtype, **sizes)
+        return NativeEngine(model.to(device).eval(), dtype, ends=ends, **sizes)
     from scicot.decoding.transformers_engine import TransformersEngine
 
     if dtype is torch.bfloat16:

@@ -8,23 +8,24 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from scicot.config import SAMPLING
-from scicot.decoding.engine import until_end
+from scicot.decoding.engine import Decoding, Engine, Stopped
 from scicot.devices import resolve_device, resolve_precision
 from scicot.errors import ScicotError
 from scicot.models import pretrained
 from scicot.models.chat_template import encode_conversation
 from scicot.models.families import end_tokens
-from scicot.out_of_memory import retry_with_less
+from scicot.models.native.support import unsupported
 from scicot.prompts import Prompt
 from scicot.teachers.base import Reply, Request, TeacherError
 
-BATCH = {"cuda": 64, "cpu": 8}  # requests answered together; fewer where memory does not suffice
+BATCH = {"cuda": 64, "cpu": 8}  # requests answered together
 _WAITING = 4  # batches' worth of requests that lengths are sorted over
 
 
@@ -45,20 +46,40 @@ class LocalTeacher:
         self.identity = _identity(place) if place.is_dir() else None
         self._sampling = dict(sampling)
         self._device = resolve_device(device)
-        self._model, self._tokenizer = _loaded(model, self._device)
+        own, self._tokenizer = _loaded(model, self._device)
+        self._most = getattr(own.config, "max_position_embeddings", None)
+        self._ends = end_tokens(own.generation_config) or end_tokens(own.config)
         self._batch = BATCH.get(self._device.type, BATCH["cpu"])
+        self._closed = False
+        self._engine = self._made(own)
         self.in_flight = _WAITING * self._batch
         self._waiting: list[_Asked] = []
         self._serving: asyncio.Task[None] | None = None
-        self._closed = False
+
+    def _made(self, model: Any) -> Engine:
+        """Our own loop where it knows the model; it works on less at once where memory is short."""
+        import torch
+
+        options: dict[str, Any] = {
+            "batch_size": self._batch,
+            "ends": self._ends,
+            "stopped": lambda: self._closed,
+        }
+        half = model.dtype is torch.bfloat16
+        if unsupported(model.config.to_dict()):
+            from scicot.decoding.transformers_engine import TransformersEngine
+
+            return TransformersEngine(model, **options)
+        from scicot.decoding.native_engine import NativeEngine
+
+        return NativeEngine(model, torch.bfloat16 if half else torch.float32, **options)
 
     async def ask(self, request: Request) -> Reply:
         ids = self._ids(request.prompt)
-        most = getattr(self._model.config, "max_position_embeddings", None)
-        if most and len(ids) + request.max_tokens > most:
+        if self._most and len(ids) + request.max_tokens > self._most:
             raise TeacherError(
-                f"{len(ids)} tokens and --max-tokens {request.max_tokens} are more than the {most}"
-                f" that {self.name} takes"
+                f"{len(ids)} tokens and --max-tokens {request.max_tokens} are more than the"
+                f" {self._most} that {self.name} takes"
             )
         asked = _Asked(request, ids, asyncio.get_running_loop().create_future())
         self._waiting.append(asked)
@@ -108,59 +129,23 @@ class LocalTeacher:
         return bool(self._sampling) or asked.request.sample > 0
 
     def _answer(self, asked: Sequence[_Asked]) -> list[Reply]:
-        """Reply to several requests, in smaller batches where memory does not suffice for all."""
-        replies: list[Reply] = []
-
-        def work() -> None:
-            while len(replies) < len(asked):
-                replies.extend(self._generate(asked[len(replies) :][: self._batch]))
-
-        retry_with_less(work, self._halve)
-        return replies
-
-    def _halve(self) -> bool:
-        if self._batch == 1:
-            return False
-        self._batch //= 2
-        return True
-
-    def _generate(self, asked: Sequence[_Asked]) -> list[Reply]:
-        import torch
-        from transformers import StoppingCriteria, StoppingCriteriaList
-
-        teacher = self
-
-        class Closed(StoppingCriteria):
-            def __call__(self, *given: Any, **_: Any) -> Any:
-                ids = given[0]
-                return torch.full((len(ids),), teacher._closed, device=ids.device)
-
-        longest = max(len(own.ids) for own in asked)
-        pad = self._tokenizer.pad_token_id
-        ids = torch.tensor([[pad] * (longest - len(own.ids)) + own.ids for own in asked])
-        mask = torch.tensor([[0] * (longest - len(o.ids)) + [1] * len(o.ids) for o in asked])
-        sampling: dict[str, Any] = {"do_sample": False, "temperature": None, "top_p": None}
-        if self._draws(asked[0]):
-            sampling = {"do_sample": True, "temperature": SAMPLING, "top_k": 0, **self._sampling}
-        with torch.inference_mode():
-            out = self._model.generate(
-                input_ids=ids.to(self._device),
-                attention_mask=mask.to(self._device),
-                max_new_tokens=asked[0].request.max_tokens,
-                pad_token_id=pad,
-                stopping_criteria=StoppingCriteriaList([Closed()]),
-                **sampling,
-            )
-        if self._closed:
-            raise asyncio.CancelledError
-        written = out[:, longest:].tolist()
-        return [self._reply(own, tokens) for own, tokens in zip(asked, written, strict=True)]
+        """Reply to several requests."""
+        decoding = Decoding(
+            asked[0].request.max_tokens,
+            self._sampling.get("temperature") or SAMPLING,
+            self._sampling.get("top_p", 1.0),
+        )
+        # A request that comes again is drawn anew.
+        draws = [[secrets.randbits(63) if self._draws(own) else None] for own in asked]
+        try:
+            written = self._engine.generate([own.ids for own in asked], draws, decoding)
+        except Stopped:
+            raise asyncio.CancelledError from None
+        return [self._reply(own, tokens) for own, (tokens,) in zip(asked, written, strict=True)]
 
     def _reply(self, asked: _Asked, tokens: list[int]) -> Reply:
-        ends = end_tokens(self._model.generation_config)
-        written = until_end(tokens, ends)
-        ended = written[-1:] != [] and written[-1] in ends
-        kept = written[:-1] if ended else written
+        ended = tokens[-1:] != [] and tokens[-1] in self._ends
+        kept = tokens[:-1] if ended else tokens
         text = self._tokenizer.decode(kept, skip_special_tokens=True).strip()
         usage = {"input_tokens": len(asked.ids), "output_tokens": len(kept)}
         return Reply(text, "end_turn" if ended else "max_tokens", usage)

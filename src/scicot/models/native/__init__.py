@@ -1,1 +1,24 @@
 """Forward passes over plain tensors, with the weights of transformers' models."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import torch
+
+    from scicot.models.native.interface import NativeModel
+
+
+def native_model(model: Any, kind: torch.dtype, ends: Collection[int] = ()) -> NativeModel:
+    """A transformers model on its device, its matrices multiplied in `kind` (torch.float32,
+    bfloat16 or, on CPUs, int8); `ends` are the tokens that end a text, those of its config by
+    default."""
+    from scicot.models.families import CAUSAL, family_of
+    from scicot.models.native.causal import Causal
+    from scicot.models.native.t5 import T5
+
+    if family_of(model.config) is CAUSAL:
+        return Causal(model, kind, ends)
+    return T5(model, kind, ends)

@@ -1,4 +1,5 @@
-"""Attention as T5 has it: scores are not divided by anything."""
+"""Attention over keys and values; scores are not divided by anything, which T5 does not, and for
+others the queries are scaled beforehand."""
 
 from __future__ import annotations
 
@@ -22,25 +23,63 @@ _OF_CUDA = [SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]
 _STEPS = 32  # that there is room for, at first
 
 
+_FEW = 8  # queries of a row, at most, for which the compiled kernel is faster
+
+
 def attended(q: Tensor, keys: Tensor, values: Tensor, bias: Tensor) -> Tensor:
-    """Queries (rows x heads x places x size), keys and values as many rows and heads, bias
-    (broadcast to rows x heads x places x keys) -> rows x places x width; in the type of the keys,
-    on a CPU in that of the queries."""
+    """Queries (rows x heads x places x size), keys and values of as many rows and heads, or of a
+    divisor of the heads (grouped queries), bias (broadcast to rows x heads x places x keys) -> rows
+    x places x width; in the type of the keys, on a CPU in that of the queries."""
     rows, heads, places, _ = q.shape
     if q.device.type == "cpu":
         keys, values = keys.to(q.dtype), values.to(q.dtype)
     else:
         q, bias = q.to(keys.dtype), bias.to(keys.dtype)
-    if places > 1 or q.device.type != "cpu":
+    groups = heads // keys.shape[1]
+    if groups > 1:
+        q, bias = _grouped(q, groups), _for_groups(bias, groups)
+    if q.shape[2] > 1 or q.device.type != "cpu":
         # cuDNN makes a plan for every shape, in some 30 ms, and shapes are many here.
         with sdpa_kernel(_OF_CUDA) if q.device.type == "cuda" else nullcontext():
             read = scaled_dot_product_attention(q, keys, values, attn_mask=bias, scale=1.0)
-        return read.transpose(1, 2).flatten(2)
+        return _as_rows(read, heads, places)
     # For a single query, products of small matrices are faster by far.
     bias = bias.expand(rows, heads, places, -1).flatten(0, 1)
     scores = torch.baddbmm(bias, q.flatten(0, 1), keys.flatten(0, 1).transpose(1, 2))
     read = torch.bmm(scores.softmax(-1), values.flatten(0, 1)).view(rows, heads, places, -1)
-    return read.transpose(1, 2).flatten(2)
+    return _as_rows(read, heads, places)
+
+
+def attended_in_parts(q: Tensor, parts: Sequence[tuple[Tensor, Tensor, Tensor]]) -> Tensor:
+    """The same with one softmax over parts (keys, values, bias), none of which is copied."""
+    heads, places = q.shape[1:3]
+    kind = q.dtype if q.device.type == "cpu" else parts[0][0].dtype
+    groups = heads // parts[0][0].shape[1]
+    q = _grouped(q.to(kind), groups)
+    scores = [
+        (q @ keys.to(kind).transpose(2, 3)).float() + _for_groups(bias, groups)
+        for keys, _, bias in parts
+    ]
+    whole = torch.cat(scores, -1).softmax(-1).to(kind)
+    shares = torch.split(whole, [one.shape[-1] for one in scores], -1)
+    read = shares[0] @ parts[0][1].to(kind)
+    for share, (_, values, _) in zip(shares[1:], parts[1:], strict=True):
+        read = read + share @ values.to(kind)
+    return _as_rows(read, heads, places)
+
+
+def _grouped(q: Tensor, groups: int) -> Tensor:
+    """Queries of all heads that read the same keys, as if they were one head's at more places."""
+    rows, heads, places, size = q.shape
+    return q.reshape(rows, heads // groups, groups * places, size)
+
+
+def _for_groups(bias: Tensor, groups: int) -> Tensor:
+    return bias if bias.shape[2] == 1 else bias.repeat(1, 1, groups, 1)
+
+
+def _as_rows(read: Tensor, heads: int, places: int) -> Tensor:
+    return read.reshape(len(read), heads, places, -1).transpose(1, 2).flatten(2)
 
 
 @dataclass(frozen=True)
@@ -70,6 +109,14 @@ class PrefixCache:
 
             return read(q, keys, values, self.lengths)
         return attended(q, keys, values, self.mask)
+
+    def behind(self, at: Tensor, window: int | None) -> Tensor:
+        """What is added to scores of queries at these positions (rows x places), nothing within the
+        `window` positions that end there: rows x 1 x places x width."""
+        if not window:
+            return self.mask
+        before = torch.arange(self.width, device=at.device)
+        return self.mask.where(at[:, None, :, None] - before < window, NEVER)
 
 
 def masked(lengths: Tensor, width: int) -> Tensor:
@@ -101,15 +148,39 @@ class KVCache:
     def attend(self, layer: int, q: Tensor, k: Tensor, v: Tensor, bias: Tensor) -> Tensor:
         """Attention of the last steps' queries to them and those before; `bias`: heads x places x
         steps."""
-        keys, values = self._states[layer][:, : self.steps]
-        now = slice(self.steps - q.shape[2], self.steps)
-        keys[now], values[now] = k.permute(2, 0, 1, 3), v.permute(2, 0, 1, 3)
+        keys, values = self._put(layer, k, v)
         if _alone(q):
             from scicot.models.native.kernels.decode_attention import own
 
             return own(q, keys, values, bias[:, 0])
         keys, values = (one.permute(1, 2, 0, 3) for one in (keys, values))
         return attended(q, keys, values, bias)
+
+    def attend_jointly(
+        self, layer: int, q: Tensor, k: Tensor, v: Tensor, prefix: PrefixCache, window: int | None
+    ) -> Tensor:
+        """Attention of the last steps' queries to the prefix, to them and those before, in one
+        softmax; only to the last `window` of these positions, if given."""
+        keys, values = self._put(layer, k, v)
+        if kernels.HERE and q.device.type == "cpu" and q.shape[2] <= _FEW:
+            from scicot.models.native.kernels.joint_attention import joint
+
+            return joint(q, prefix.states[layer], prefix.lengths, keys, values, window)
+        places, device = q.shape[2], q.device
+        steps = torch.arange(self.steps, device=device)
+        before = steps[-places:, None] - steps
+        sees = (before >= 0) if not window else (before >= 0) & (before < window)
+        own = torch.zeros(sees.shape, device=device).masked_fill_(~sees, NEVER)[None, None]
+        read = prefix.behind(prefix.lengths[:, None] + steps[-places:], window)
+        keys, values = (one.permute(1, 2, 0, 3) for one in (keys, values))
+        return attended_in_parts(q, [(*prefix.states[layer], read), (keys, values, own)])
+
+    def _put(self, layer: int, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+        """Keep the last steps' keys and values; return all, steps x rows x heads x size."""
+        keys, values = self._states[layer][:, : self.steps]
+        now = slice(self.steps - k.shape[2], self.steps)
+        keys[now], values[now] = k.permute(2, 0, 1, 3), v.permute(2, 0, 1, 3)
+        return keys, values
 
 
 def _alone(q: Tensor) -> bool:

@@ -1,9 +1,10 @@
-"""T5's feed-forward layers, which are most of its work: what of them can be done in one go is."""
+"""Feed-forward layers, which are most of a model's work: what of them can be done in one go is."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -12,6 +13,8 @@ from torch import Tensor
 from scicot.models.native.linear import (
     Bf16Product,
     Int8,
+    Linear,
+    Norm,
     linear,
     normed_half,
     pieces,
@@ -19,28 +22,63 @@ from scicot.models.native.linear import (
 
 Feed = Callable[[Tensor], None]  # adds to x, in place, what the layer makes of it
 
+# What "gelu_new" and "silu" are called by transformers.
+_KNOWN = {
+    "NewGELUActivation": "gelu_new",
+    "GELUTanh": "gelu_new",
+    "PytorchGELUTanh": "gelu_new",
+    "SiLUActivation": "silu",
+    "SiLU": "silu",
+}
+
+
+@dataclass(frozen=True)
+class FeedForward:
+    """Weights of second(act(gate(norm(x))) * value(norm(x))), in the types of transformers; without
+    `value` nothing is multiplied. `after` is a norm of the result. With `in_place`, weights of the
+    type that they are multiplied in are not copied."""
+
+    gate: Tensor
+    value: Tensor | None
+    second: Tensor
+    act: Any
+    norm: Any
+    after: Norm | None = None
+    in_place: bool = False
+
+    @property
+    def kind_of_act(self) -> str:
+        return _KNOWN.get(type(self.act).__name__, "")
+
 
 def feed_forward(layer: Any, kind: torch.dtype) -> Feed:
     """A T5LayerFF whose matrices are multiplied in `kind`."""
     dense = layer.DenseReluDense
-    gated_gelu = hasattr(dense, "wi_0") and type(dense.act).__name__ == "NewGELUActivation"
-    if gated_gelu and kind is torch.bfloat16:
-        return _Bf16(layer)
-    if gated_gelu and kind is torch.int8:
-        return _Int8(layer)
-    return _Any(layer, kind)
+    gated = hasattr(dense, "wi_0")
+    gate, value = (dense.wi_0.weight, dense.wi_1.weight) if gated else (dense.wi.weight, None)
+    return feed(FeedForward(gate, value, dense.wo.weight, dense.act, layer.layer_norm), kind)
+
+
+def feed(weights: FeedForward, kind: torch.dtype) -> Feed:
+    """A layer of these weights, multiplied in `kind`."""
+    kept = weights.in_place and weights.gate.dtype is kind
+    fused = weights.value is not None and weights.kind_of_act and not kept
+    if fused and kind is torch.bfloat16:
+        return _Bf16(weights)
+    if fused and kind is torch.int8:
+        return _Int8(weights)
+    return _Any(weights, kind)
 
 
 class _Any:
     """Of any activation, gated or not."""
 
-    def __init__(self, layer: Any, kind: torch.dtype) -> None:
-        dense = layer.DenseReluDense
-        self._gated = hasattr(dense, "wi_0")
-        first = [dense.wi_0, dense.wi_1] if self._gated else [dense.wi]
-        self._first = linear([one.weight for one in first], kind, layer.layer_norm)
-        self._second = linear([dense.wo.weight], kind)
-        self._act = _gelu_new if type(dense.act).__name__ == "NewGELUActivation" else dense.act
+    def __init__(self, own: FeedForward, kind: torch.dtype) -> None:
+        self._gated, self._after = own.value is not None, own.after
+        first = [own.gate] if own.value is None else [own.gate, own.value]
+        self._first = linear(first, kind, own.norm, in_place=own.in_place)
+        self._second = linear([own.second], kind, in_place=own.in_place)
+        self._act = _gelu_new if own.kind_of_act == "gelu_new" else own.act
 
     def __call__(self, x: Tensor) -> None:
         hidden = self._first(x)
@@ -49,36 +87,52 @@ class _Any:
             hidden = self._act(gate).mul_(value)
         else:
             hidden = self._act(hidden)
-        self._second.add(hidden, x)
+        add_normed(self._second, hidden, self._after, x)
 
 
 class _Bf16:
-    def __init__(self, layer: Any) -> None:
-        dense, norm = layer.DenseReluDense, layer.layer_norm
+    def __init__(self, own: FeedForward) -> None:
+        assert own.value is not None
         self._gate, self._value = (
-            Bf16Product((one.weight * norm.weight).detach()) for one in (dense.wi_0, dense.wi_1)
+            Bf16Product((one * own.norm.weight).detach()) for one in (own.gate, own.value)
         )
-        self._second = Bf16Product(dense.wo.weight.detach())
-        self._eps = norm.variance_epsilon
+        self._second, self._after = Bf16Product(own.second.detach()), own.after
+        self._act = getattr(self._gate, own.kind_of_act)
+        self._eps = own.norm.variance_epsilon
 
     def __call__(self, x: Tensor) -> None:
         own = normed_half(x, self._eps)
-        x.add_(self._second(self._value.times(own, self._gate.gelu_new(own))))
+        made = self._second(self._value.times(own, self._act(own)))
+        x.add_(self._after(made.float()) if self._after else made)
 
 
 class _Int8:
-    def __init__(self, layer: Any) -> None:
-        dense, norm = layer.DenseReluDense, layer.layer_norm
-        weight = torch.cat([dense.wi_0.weight, dense.wi_1.weight]) * norm.weight
-        self._first = Int8(weight.detach(), norm.variance_epsilon)
-        self._second = Int8(dense.wo.weight.detach(), None)
+    def __init__(self, own: FeedForward) -> None:
+        assert own.value is not None
+        weight = torch.cat([own.gate, own.value]) * own.norm.weight
+        self._first = Int8(weight.detach(), own.norm.variance_epsilon)
+        self._second, self._after = Int8(own.second.detach(), None), own.after
+        self._gated = getattr(self._first.numbers, f"gated_{own.kind_of_act}")
 
     def __call__(self, x: Tensor) -> None:
         for _, part in pieces(x, x):
             product, scales = self._first.product(part)
-            rounded, scales = self._first.numbers.gated(product, scales, self._first.scale)
+            rounded, scales = self._gated(product, scales, self._first.scale)
             product = self._second.multiplied(rounded)
-            self._second.numbers.added(product, scales, self._second.scale, part)
+            if self._after is None:
+                self._second.numbers.added(product, scales, self._second.scale, part)
+            else:
+                out = torch.empty_like(part)
+                self._second.numbers.scaled(product, scales, self._second.scale, out)
+                part.add_(self._after(out))
+
+
+def add_normed(layer: Linear, x: Tensor, after: Norm | None, to: Tensor) -> None:
+    """Add what a layer makes of x to `to`, behind a norm where there is one."""
+    if after is None:
+        layer.add(x, to)
+    else:
+        to.add_(after(layer(x).float()))
 
 
 def _gelu_new(x: Tensor) -> Tensor:

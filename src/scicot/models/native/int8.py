@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn.functional import gelu, rms_norm
+from torch.nn.functional import gelu, rms_norm, silu
 
 LEAST = 1e-30  # of a scale: zeros have one too
 
@@ -31,9 +31,19 @@ def added(product: Tensor, rows: Tensor, columns: Tensor, to: Tensor) -> None:
     to.add_(product.float().mul_(columns).mul_(rows[:, None]))
 
 
-def gated(product: Tensor, rows: Tensor, columns: Tensor) -> tuple[Tensor, Tensor]:
+def gated_gelu_new(product: Tensor, rows: Tensor, columns: Tensor) -> tuple[Tensor, Tensor]:
     """gelu_new of the first half times the second half, rounded."""
+    gate, value = _halves(product, rows, columns)
+    return rounded(gelu(gate, approximate="tanh").mul_(value), None)
+
+
+def gated_silu(product: Tensor, rows: Tensor, columns: Tensor) -> tuple[Tensor, Tensor]:
+    """The same with silu."""
+    gate, value = _halves(product, rows, columns)
+    return rounded(silu(gate).mul_(value), None)
+
+
+def _halves(product: Tensor, rows: Tensor, columns: Tensor) -> tuple[Tensor, ...]:
     out = torch.empty(product.shape)
     scaled(product, rows, columns, out)
-    gate, value = out.chunk(2, dim=1)
-    return rounded(gelu(gate, approximate="tanh").mul_(value), None)
+    return out.chunk(2, dim=1)

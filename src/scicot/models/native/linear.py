@@ -1,8 +1,9 @@
-"""Linear layers without a bias, in the precision that is asked for; fp32 in, and out on a CPU."""
+"""Linear layers in the precision that is asked for; fp32 in, and out on a CPU."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import torch
@@ -13,6 +14,7 @@ from scicot.devices import multiplies_bf16, multiplies_int8
 from scicot.models.native import int8, kernels
 
 _ROWS = 512  # that are converted and multiplied at a time: their numbers stay in a CPU's cache
+_CONVERTED = 8192  # rows of weights that are converted at a time: an output layer is large
 
 
 class Linear(Protocol):
@@ -25,9 +27,34 @@ class Linear(Protocol):
         """Add it to `to` (..., outputs)."""
 
 
-def linear(weights: Sequence[Tensor], kind: torch.dtype, norm: Any = None) -> Linear:
-    """All weights (outputs x inputs) at once, side by side, behind a norm of T5 where one is given;
-    `kind` is torch.float32, bfloat16 or, for CPUs, int8."""
+@dataclass(frozen=True)
+class Norm:
+    """x / rms(x) * weight, as a norm of transformers that has these attributes."""
+
+    weight: Tensor
+    variance_epsilon: float
+
+    def __call__(self, x: Tensor) -> Tensor:
+        # fp32 as the weight is, or torch takes several kernels for it.
+        return functional.rms_norm(x.float(), x.shape[-1:], self.weight, self.variance_epsilon)
+
+
+def linear(
+    weights: Sequence[Tensor],
+    kind: torch.dtype,
+    norm: Any = None,
+    biases: Sequence[Tensor] = (),
+    *,
+    in_place: bool = False,
+) -> Linear:
+    """All weights (outputs x inputs) at once, side by side, behind a Norm where one is given;
+    `kind` is torch.float32, bfloat16 or, for CPUs, int8. With `in_place`, weights that are of this
+    type already are not copied: a large teacher would not fit twice."""
+    if biases:
+        bias = torch.cat([one.detach().float() for one in biases])
+        return _Biased(linear(weights, kind, norm, in_place=in_place), bias)
+    if in_place and weights[0].dtype is kind:
+        return _InPlace([one.detach() for one in weights], norm)
     # A single one is not copied: the output layer is large.
     weight = (
         torch.cat([one.detach() for one in weights]) if len(weights) > 1 else weights[0].detach()
@@ -73,6 +100,33 @@ class _Fp32:
         to.add_(self(x))
 
 
+class _InPlace:
+    """A model's own weights, in their type."""
+
+    def __init__(self, weights: Sequence[Tensor], norm: Any) -> None:
+        self._weights, self._norm = weights, norm and Norm(norm.weight, norm.variance_epsilon)
+
+    def __call__(self, x: Tensor) -> Tensor:
+        x = (self._norm(x) if self._norm else x).to(self._weights[0].dtype)
+        parts = [functional.linear(x, weight) for weight in self._weights]
+        return torch.cat(parts, -1) if len(parts) > 1 else parts[0]
+
+    def add(self, x: Tensor, to: Tensor) -> None:
+        to.add_(self(x))
+
+
+class _Biased:
+    def __init__(self, plain: Linear, bias: Tensor) -> None:
+        self._plain, self._bias = plain, bias
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return self._plain(x).add_(self._bias)
+
+    def add(self, x: Tensor, to: Tensor) -> None:
+        self._plain.add(x, to)
+        to.add_(self._bias)
+
+
 class _Bf16:
     def __init__(self, weight: Tensor, eps: float | None) -> None:
         self._multiplied, self._eps = Bf16Product(weight), eps
@@ -105,6 +159,11 @@ class Bf16Product:
             return self._made(x, "gelu", "tanh")
         return functional.gelu(functional.linear(x, self._weight), approximate="tanh")
 
+    def silu(self, x: Tensor) -> Tensor:
+        if self._packed:
+            return self._made(x, "swish", "")
+        return functional.silu(functional.linear(x, self._weight))
+
     def times(self, x: Tensor, other: Tensor) -> Tensor:
         """It times `other`, number by number."""
         if not self._packed:
@@ -135,9 +194,15 @@ class Int8:
 
     def __init__(self, weight: Tensor, eps: float | None) -> None:
         self.numbers = _whole_numbers()
-        self.scale = weight.abs().amax(dim=1).clamp_(min=int8.LEAST)
+        parts = torch.split(weight, _CONVERTED)
+        top = [part.abs().amax(dim=1) for part in parts]
+        self.scale = torch.cat(top).clamp_(min=int8.LEAST)
         self.scale = self.scale / (127 if multiplies_int8() else 63)
-        self._weight = (weight / self.scale[:, None]).round_().to(torch.int8).t()
+        whole = torch.empty(weight.shape, dtype=torch.int8, device=weight.device)
+        scales, rounded = torch.split(self.scale, _CONVERTED), torch.split(whole, _CONVERTED)
+        for part, scale, to in zip(parts, scales, rounded, strict=True):
+            to.copy_((part / scale[:, None]).round_())
+        self._weight = whole.t()
         self._eps = eps
         self._size = len(weight)
 

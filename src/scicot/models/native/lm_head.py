@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor
 
@@ -10,6 +12,7 @@ from scicot.models.native.linear import linear
 
 _BLOCK = 128  # tokens, of which the best is found first: a plain argmax is ten times slower
 _BLOCKS, _CANDIDATES = 4, 8  # of which so many tokens are looked at closely
+_PART = 256 * _BLOCK  # tokens whose logits are in memory together, where no more is needed
 
 
 def logsumexp(logits: Tensor) -> Tensor:
@@ -24,35 +27,86 @@ def logsumexp(logits: Tensor) -> Tensor:
 class LMHead:
     """Of a model with `weight` (vocabulary x size). Logits are fp32's. Where the other matrices are
     multiplied in less, so is this one to find the likeliest tokens, but only to find a few
-    candidates: fp32 decides among them."""
+    candidates: fp32 decides among them.
 
-    def __init__(self, weight: Tensor, kind: torch.dtype, scale: Tensor) -> None:
-        self._vocabulary = len(weight)
-        missing = -len(weight) % _BLOCK
-        # Padded to whole blocks with copies of the last token. `_exactly` shares this memory.
-        padded = torch.cat([weight, weight[-1:].expand(missing, -1)]).detach().mul_(scale.detach())
-        self._weight = padded
-        self._exactly = linear([padded], torch.float32)
-        self._roughly = self._exactly if kind is torch.float32 else linear([padded], kind)
-        self._exact = kind is torch.float32
+    With a `scale` (size) of the states, the weight is multiplied by it; without one it is the
+    model's own, not a copy. `softcap` bounds logits: softcap * tanh(logits / softcap).
+    """
+
+    def __init__(
+        self, weight: Tensor, kind: torch.dtype, scale: Tensor | None, softcap: float | None = None
+    ) -> None:
+        self._vocabulary, self._softcap = len(weight), softcap
+        weight = weight.detach()
+        if scale is not None:
+            missing = -len(weight) % _BLOCK
+            # Padded to whole blocks with copies of the last token.
+            weight = torch.cat([weight, weight[-1:].expand(missing, -1)]).mul_(scale.detach())
+        # bf16 weights, as teachers have them on GPUs, are multiplied as they are.
+        self._weight, self._type = weight, weight.dtype
+        self._exact = kind in (torch.float32, weight.dtype)
+        self._block = min(_BLOCK, len(weight))
+        self._exactly = linear([weight], torch.float32)
+        # The last part has what remains, or it could be smaller than a block.
+        starts = range(0, max(1, len(weight) - len(weight) % _PART), _PART)
+        ends = [*starts[1:], len(weight)]
+        self._parts = [
+            (start, linear([weight[start:end]], torch.float32 if self._exact else kind))
+            for start, end in zip(starts, ends, strict=True)
+        ]
 
     def logits(self, states: Tensor) -> Tensor:
         """rows x size -> rows x vocabulary."""
-        return self._exactly(states)[:, : self._vocabulary]
+        logits = self._exactly(states.to(self._type)).float()[:, : self._vocabulary]
+        if self._softcap is not None:
+            logits = logits.div_(self._softcap).tanh_().mul_(self._softcap)
+        return logits
 
     def likeliest(self, states: Tensor) -> Tensor:
         """rows x size -> rows, the first of tokens that are exactly as likely."""
-        blocks = self._roughly(states).view(len(states), -1, _BLOCK)
-        best = blocks.amax(-1)
-        if self._exact:
-            block = best.argmax(-1)
-            inside = blocks[torch.arange(len(block), device=block.device), block].argmax(-1)
-            return (block * _BLOCK + inside).clamp_(max=self._vocabulary - 1)
-        chosen = best.topk(min(_BLOCKS, best.shape[1])).indices
-        logits = blocks.gather(1, chosen[..., None].expand(-1, -1, _BLOCK)).flatten(1)
-        places = logits.topk(_CANDIDATES).indices
-        tokens = chosen.gather(1, places // _BLOCK) * _BLOCK + places % _BLOCK
-        exact = torch.bmm(self._weight[tokens], states[..., None])[..., 0]
-        return tokens.gather(1, exact.argmax(-1, keepdim=True))[:, 0].clamp_(
+        return (self._exact_best(states) if self._exact else self._best(states)).clamp_(
             max=self._vocabulary - 1
         )
+
+    def _exact_best(self, states: Tensor) -> Tensor:
+        best: Tensor | None = None
+        token = torch.zeros(len(states), dtype=torch.long, device=states.device)
+        for start, blocks, starts in self._blocks(states.to(self._type)):
+            tops, block = blocks.amax(-1).max(-1)
+            inside = blocks[torch.arange(len(block), device=block.device), block].argmax(-1)
+            found = starts[block] + inside + start
+            token = found if best is None else torch.where(tops > best, found, token)
+            best = tops if best is None else torch.maximum(best, tops)
+        return token
+
+    def _best(self, states: Tensor) -> Tensor:
+        tops: list[Tensor] = []
+        logits: list[Tensor] = []
+        tokens: list[Tensor] = []
+        for start, blocks, starts in self._blocks(states):
+            top, chosen = blocks.amax(-1).topk(min(_BLOCKS, blocks.shape[1]))
+            tops.append(top)
+            logits.append(blocks.gather(1, chosen[..., None].expand(-1, -1, self._block)))
+            tokens.append(starts[chosen] + start)
+        top, first, own = (torch.cat(parts, 1) for parts in (tops, tokens, logits))
+        if len(tops) > 1:
+            chosen = top.topk(_BLOCKS).indices
+            first = first.gather(1, chosen)
+            own = own.gather(1, chosen[..., None].expand(-1, -1, self._block))
+        places = own.flatten(1).topk(min(_CANDIDATES, own[0].numel())).indices
+        found = first.gather(1, places // self._block) + places % self._block
+        exact = torch.bmm(self._weight[found].float(), states[..., None].float())[..., 0]
+        return found.gather(1, exact.argmax(-1, keepdim=True))[:, 0]
+
+    def _blocks(self, states: Tensor) -> Iterator[tuple[int, Tensor, Tensor]]:
+        """Of each part: its first token, the logits (rows x blocks x tokens), and where blocks
+        begin in it. The last block overlaps the one before it where the tokens do not divide."""
+        for start, part in self._parts:
+            logits = part(states)
+            count = logits.shape[1]
+            starts = torch.arange(0, count - self._block + 1, self._block, device=states.device)
+            whole = logits[:, : len(starts) * self._block].reshape(len(states), -1, self._block)
+            if count % self._block:
+                starts = torch.cat([starts, starts.new_full((1,), count - self._block)])
+                whole = torch.cat([whole, logits[:, None, -self._block :]], 1)
+            yield start, whole, starts

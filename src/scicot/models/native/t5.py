@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Protocol
+from collections.abc import Collection
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -13,33 +13,25 @@ from scicot.models.families import end_tokens
 from scicot.models.native import kernels
 from scicot.models.native.attention import PrefixCache, attended, masked
 from scicot.models.native.feed_forward import feed_forward
+from scicot.models.native.interface import DecoderCache, Prompt
 from scicot.models.native.linear import finer, linear, normed
 from scicot.models.native.lm_head import LMHead
 
-# How far before its query each key stands (any shape), and what none of them exceeds -> what that
-# adds to its score, heads in front of the last two dimensions.
-PositionBias = Callable[[Tensor, int], Tensor]
-
-
-class DecoderCache(Protocol):
-    """What the rows of a decoder have written and read."""
-
-    def own(self, layer: int, q: Tensor, k: Tensor, v: Tensor, positions: PositionBias) -> Tensor:
-        """Attention to these keys and values, and to those that were written before them."""
-
-    def read(self, layer: int, q: Tensor) -> Tensor:
-        """Attention to the source."""
-
 
 class T5:
-    """A transformers model on its device; matrices are multiplied in `kind` (torch.float32,
-    bfloat16 or, on a CPU, int8: see `feeding` and `finer`)."""
+    """A `NativeModel`: a transformers model on its device; matrices are multiplied in `kind`
+    (torch.float32, bfloat16 or, on a CPU, int8: see `feed_forward` and `finer`)."""
 
-    def __init__(self, model: Any, kind: torch.dtype) -> None:
+    def __init__(self, model: Any, kind: torch.dtype, ends: Collection[int] = ()) -> None:
         self.encoder, self.decoder = Encoder(model, kind), Decoder(model, kind)
-        self.start: int = model.config.decoder_start_token_id
-        self.ends: frozenset[int] = end_tokens(model.config)
+        self.joint, self.token_bytes = False, 0
+        self.ends: frozenset[int] = frozenset(ends) or end_tokens(model.config)
         self.device: torch.device = model.device
+        self._start: int = model.config.decoder_start_token_id
+
+    def prompt(self, source: list[int]) -> Prompt:
+        # The end of a source is not what a text goes on with.
+        return Prompt(source, self._start, source[:-1])
 
 
 class Encoder:

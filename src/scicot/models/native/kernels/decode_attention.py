@@ -20,12 +20,12 @@ _LOG2_E = f32(1.4426950408889634)
 _BLOCK = 8  # steps that are read side by side while a query stays in the registers
 
 
-def _number(x):  # type: ignore[no-untyped-def]
+def number(x):  # type: ignore[no-untyped-def]
     """fp32 of what keys and values are kept in."""
     raise NotImplementedError(x)
 
 
-@overload(_number)
+@overload(number)
 def _compiled_number(x):  # type: ignore[no-untyped-def]  # numba compares annotations too
     if x is types.uint16:
         return lambda x: widened(x)
@@ -33,7 +33,7 @@ def _compiled_number(x):  # type: ignore[no-untyped-def]  # numba compares annot
 
 
 @kernel
-def _softmax(scores, count):  # type: ignore[no-untyped-def]
+def softmax(scores, count):  # type: ignore[no-untyped-def]
     top = scores[0]
     for s in range(1, count):
         top = max(top, scores[s])
@@ -52,12 +52,12 @@ def _read(q, keys, values, lengths, scores, out, sized):  # type: ignore[no-unty
             for s in range(lengths[i]):
                 score = f32(0)
                 for d in range(len(sized)):
-                    score += q[i, h, d] * _number(keys[i, h, s, d])
+                    score += q[i, h, d] * number(keys[i, h, s, d])
                 scores[s] = score
-            _softmax(scores, lengths[i])
+            softmax(scores, lengths[i])
             for s in range(lengths[i]):
                 for d in range(len(sized)):
-                    out[i, h, d] += scores[s] * _number(values[i, h, s, d])
+                    out[i, h, d] += scores[s] * number(values[i, h, s, d])
 
 
 @kernel
@@ -69,11 +69,11 @@ def _score_steps(q, keys, bias, scores, sized):  # type: ignore[no-untyped-def]
                 for s in range(start, min(start + _BLOCK, steps)):
                     score = f32(0)
                     for d in range(len(sized)):
-                        score += q[i, h, d] * _number(keys[s, i, h, d])
+                        score += q[i, h, d] * number(keys[s, i, h, d])
                     scores[i, h, s] = score + bias[h, s]
     for i in range(rows):
         for h in range(heads):
-            _softmax(scores[i, h], steps)
+            softmax(scores[i, h], steps)
 
 
 @kernel
@@ -84,7 +84,7 @@ def _sum_steps(values, scores, out, sized):  # type: ignore[no-untyped-def]
             for h in range(heads):
                 for s in range(start, min(start + _BLOCK, steps)):
                     for d in range(len(sized)):
-                        out[i, h, d] += scores[i, h, s] * _number(values[s, i, h, d])
+                        out[i, h, d] += scores[i, h, s] * number(values[s, i, h, d])
 
 
 def read(q: Tensor, keys: Tensor, values: Tensor, lengths: Tensor) -> Tensor:
@@ -92,8 +92,8 @@ def read(q: Tensor, keys: Tensor, values: Tensor, lengths: Tensor) -> Tensor:
     of the places each row has, 1 at least -> rows x 1 x width."""
     size = q.shape[-1]
     scores, out = np.empty(keys.shape[2], np.float32), torch.zeros(*q.shape[:2], size)
-    own = q[:, :, 0].numpy(), _seen(keys), _seen(values), lengths.numpy()
-    _read(*own, scores, out.numpy(), _sized(size))
+    own = q[:, :, 0].numpy(), seen(keys), seen(values), lengths.numpy()
+    _read(*own, scores, out.numpy(), sized_as(size))
     return out.flatten(1)[:, None]
 
 
@@ -102,17 +102,17 @@ def own(q: Tensor, keys: Tensor, values: Tensor, bias: Tensor) -> Tensor:
     added to their scores (heads x steps) -> rows x 1 x width."""
     size = q.shape[-1]
     scores, out = np.empty((*q.shape[:2], len(keys)), np.float32), torch.zeros(*q.shape[:2], size)
-    _score_steps(q[:, :, 0].numpy(), _seen(keys), bias.numpy(), scores, _sized(size))
-    _sum_steps(_seen(values), scores, out.numpy(), _sized(size))
+    _score_steps(q[:, :, 0].numpy(), seen(keys), bias.numpy(), scores, sized_as(size))
+    _sum_steps(seen(values), scores, out.numpy(), sized_as(size))
     return out.flatten(1)[:, None]
 
 
 @cache
-def _sized(size: int) -> tuple[int, ...]:
+def sized_as(size: int) -> tuple[int, ...]:
     """As long as a head is wide: of a tuple, unlike of an array, the compiler knows the length, and
     a loop of a known length is several times as fast."""
     return (0,) * size
 
 
-def _seen(x: Tensor) -> Any:
+def seen(x: Tensor) -> Any:
     return (x.view(torch.uint16) if x.dtype is torch.bfloat16 else x).numpy()

@@ -79,14 +79,14 @@ def _added(product, rows, columns, to):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _gated(product, rows, columns, row, into, scales):  # type: ignore[no-untyped-def]
+def _gated(product, rows, columns, linear, cubic, row, into, scales):  # type: ignore[no-untyped-def]
+    """gate / (1 + 2^(linear gate + cubic gate^3)) * value, rounded."""
     size = len(row)
     for i in range(len(product)):
         for j in range(size):
             gate = real(product[i, j]) * (rows[i] * columns[j])
             value = real(product[i, size + j]) * (rows[i] * columns[size + j])
-            # gelu_new(x) = x / (1 + exp(-2 sqrt(2 / pi) (x + 0.044715 x^3))), here by powers of 2.
-            slope = f32(-2.302208198) + f32(-0.1029432397) * gate * gate
+            slope = linear + cubic * gate * gate
             row[j] = gate * value / (f32(1) + exp2(gate * slope))
         scales[i] = _round_row(row, into[i])
 
@@ -116,11 +116,23 @@ def added(product: Tensor, rows: Tensor, columns: Tensor, to: Tensor) -> None:
     _added(product.numpy(), rows.numpy(), columns.numpy(), to.numpy())
 
 
-def gated(product: Tensor, rows: Tensor, columns: Tensor) -> tuple[Tensor, Tensor]:
+def gated_gelu_new(product: Tensor, rows: Tensor, columns: Tensor) -> tuple[Tensor, Tensor]:
+    # gelu_new(x) = x / (1 + exp(-2 sqrt(2 / pi) (x + 0.044715 x^3)))
+    return _gated_by(f32(-2.302208198), f32(-0.1029432397), product, rows, columns)
+
+
+def gated_silu(product: Tensor, rows: Tensor, columns: Tensor) -> tuple[Tensor, Tensor]:
+    return _gated_by(f32(-1.4426950408889634), f32(0), product, rows, columns)
+
+
+def _gated_by(
+    linear: f32, cubic: f32, product: Tensor, rows: Tensor, columns: Tensor
+) -> tuple[Tensor, Tensor]:
     size = product.shape[1] // 2
     into, scales = _like(product, size)
     row = np.empty(size, np.float32)
-    _gated(product.numpy(), rows.numpy(), columns.numpy(), row, into.numpy(), scales.numpy())
+    numbers = product.numpy(), rows.numpy(), columns.numpy()
+    _gated(*numbers, linear, cubic, row, into.numpy(), scales.numpy())
     return into, scales
 
 

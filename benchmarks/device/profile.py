@@ -1,0 +1,160 @@
+"""Where the time of a decoding step goes, by CUDA events; and what is left of it between steps.
+
+A step is done without a graph, behind a kernel that keeps the GPU waiting until the host has
+launched all of it: so events measure the work, not the launching. Without a GPU the host's clock
+measures, which only tries the script.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from benchmarks.device.figures import MODELS, SMOKE, Figures, device, random_ids, settle
+from benchmarks.device.predict import SOURCE, WRITTEN
+
+ROWS = 4 if SMOKE else 2048  # sequences at a time
+STEPS = 2 if SMOKE else 10
+_WAIT = 100_000_000  # cycles that the GPU is kept waiting: some 50 ms
+
+Mark = Any  # a torch.cuda.Event, or seconds
+
+
+class Sections:
+    """Milliseconds by section, of calls that are wrapped."""
+
+    def __init__(self) -> None:
+        self._pairs: dict[str, list[tuple[Mark, Mark]]] = {}
+
+    def wrap(self, owner: Any, name: str, section: str) -> None:
+        """Have calls of a method, on this object, counted."""
+        plain = getattr(owner, name)
+
+        def timed(*given: Any) -> Any:
+            return self.timed(section, lambda: plain(*given))
+
+        setattr(owner, name, timed)
+
+    def timed(self, section: str, work: Callable[[], Any]) -> Any:
+        start = _mark()
+        made = work()
+        self._pairs.setdefault(section, []).append((start, _mark()))
+        return made
+
+    def milliseconds(self, count: int) -> dict[str, float]:
+        """Of each section, all of them divided by `count`; they are forgotten then."""
+        settle()
+        sums = {
+            name: sum(_between(*pair) for pair in pairs) / count
+            for name, pairs in self._pairs.items()
+        }
+        self._pairs.clear()
+        return {name: round(own, 3) for name, own in sums.items()}
+
+
+def measure(figures: Figures) -> bool:
+    """Both families, in bf16 on a GPU, all sequences at their last token."""
+    import torch
+
+    figures.add(sequences=ROWS, source_tokens=SOURCE, tokens=WRITTEN)
+    for name, build in MODELS.items():
+        torch.manual_seed(0)
+        model = build().eval().to(device())
+        figures.add(**{name: _profile(model)})
+        del model
+    return True
+
+
+def _profile(model: Any) -> dict[str, Any]:
+    import torch
+
+    from scicot.decoding import native_engine
+    from scicot.decoding.engine import Decoding
+
+    half = torch.bfloat16 if device().type == "cuda" else torch.float32
+    rows = random_ids(ROWS, SOURCE, model.config.vocab_size)
+    in_slots = native_engine._IN_SLOTS
+    native_engine._IN_SLOTS = ("cuda", "cpu")  # type: ignore[assignment]
+    try:
+        engine = native_engine.NativeEngine(model, half, batch_size=ROWS)
+    finally:
+        native_engine._IN_SLOTS = in_slots
+    greedy: list[list[int | None]] = [[None]] * ROWS
+    engine.generate(rows, greedy, Decoding(WRITTEN))  # captures
+    start = time.perf_counter()
+    engine.generate(rows, greedy, Decoding(WRITTEN))
+    seconds = time.perf_counter() - start
+    with torch.inference_mode():
+        found = _sections(engine, rows)
+    return {**found, "generate_ms_per_step": round(1000 * seconds / WRITTEN, 3)}
+
+
+def _sections(engine: Any, rows: list[list[int]]) -> dict[str, Any]:
+    from scicot.decoding.batch_limits import Completion
+    from scicot.decoding.continuous_batching import make_sampler
+    from scicot.decoding.slots import Graphs, Step
+
+    model, writer, sections = engine._model, engine._writer, Sections()
+    prompts = [model.prompt(row) for row in rows]
+    waiting = deque(Completion(place, None) for place in range(len(rows)))
+    slots, count = writer._with_room(len(prompts[0].prefix), len(rows), WRITTEN)
+    held: list[Completion | None] = [None] * count
+    sections.timed("prefill", lambda: writer._fill(slots, held, waiting, prompts))
+    prefill = sections.milliseconds(1)["prefill"]
+    sampler = make_sampler(model.decoder.output, None)
+    step = Step(slots, model.decoder, sampler, model.ends, (count, slots.width, slots.most))
+
+    slots.steps.fill_(WRITTEN - 1)
+    graph = Graphs(device()).of(step)
+    for _ in range(5):
+        graph()
+    for _ in range(STEPS):
+        slots.steps.fill_(WRITTEN - 1)
+        sections.timed("step as a graph", graph)
+    whole = sections.milliseconds(STEPS)["step as a graph"]
+
+    sections.wrap(step, "own", "attention to the text")
+    sections.wrap(step, "read", "attention to the source")
+    sections.wrap(step, "joint", "attention")
+    sections.wrap(model.decoder.output, "likeliest", "output layer and choice of tokens")
+    for layer in model.decoder._layers:
+        sections.wrap(layer, "_feed", "feed-forward")
+    for _ in range(STEPS):
+        slots.steps.fill_(WRITTEN - 1)
+        _keep_waiting()
+        sections.timed("all", step)
+    parts = sections.milliseconds(STEPS)
+    every = parts.pop("all")
+    parts["projections, norms and the rest"] = round(every - sum(parts.values()), 3)
+    return {
+        "prefill_ms": prefill,
+        "step_ms": every,
+        "step_as_a_graph_ms": whole,
+        "sections_ms": parts,
+    }
+
+
+def _mark() -> Mark:
+    import torch
+
+    if device().type != "cuda":
+        return time.perf_counter()
+    event = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
+    event.record()
+    return event
+
+
+def _between(start: Mark, end: Mark) -> float:
+    """Milliseconds."""
+    if isinstance(start, float):
+        return 1000 * (float(end) - start)
+    return float(start.elapsed_time(end))
+
+
+def _keep_waiting() -> None:
+    import torch
+
+    if device().type == "cuda":
+        torch.cuda._sleep(_WAIT)  # type: ignore[no-untyped-call]

@@ -1,0 +1,135 @@
+"""A causal model's directory through our loop, beside transformers: rationales, then text answers.
+
+The reference writes with `generate` in fp32, 16 questions at a time as they come, and scores one
+row a choice: question and choice together, 16 rows at a time. It is asked fewer questions, batches
+being alike. The default is what `--engine auto` takes on this machine.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.predicting.material import Inputs, behind, questions
+from benchmarks.predicting.ways import BATCH
+from scicot import stages
+from scicot.decoding.engine import Decoding, Ids
+from scicot.stages import Stage
+
+GOAL = "writing: fp32 2 x the reference, the default 5 x; scoring: fp32 2 x"
+QUESTIONS, SLOW_QUESTIONS, ROUNDS, WRITTEN = 256, 32, 3, 64
+
+Targets = list[list[Ids]]
+Work = Callable[[], int]  # the number of questions that it did
+
+
+def measure(directory: Path) -> None:
+    """Print questions a second of each way and stage, and their ratios to the reference."""
+    writing, scoring = ways(directory)
+    print(f"  {directory.name}: {GOAL}")
+    for told, found in (("writing", writing), ("scoring", scoring)):
+        rates: dict[str, list[float]] = {}
+        for _ in range(ROUNDS):
+            for name, work in found.items():
+                start = time.perf_counter()
+                done = work()
+                rates.setdefault(name, []).append(done / (time.perf_counter() - start))
+        for name, own in rates.items():
+            ratios = [rate / other for rate, other in zip(own, rates["transformers"], strict=True)]
+            each = ", ".join(f"{rate:.2f}" for rate in own)
+            print(
+                f"    {told}, {name:22} {statistics.median(own):7.2f} questions/s "
+                f" {statistics.median(ratios):5.2f} x  ({each})",
+                flush=True,
+            )
+
+
+def ways(directory: Path) -> tuple[dict[str, Work], dict[str, Work]]:
+    """What writes rationales, and what scores answers behind them, by name."""
+    import torch
+
+    from scicot.decoding.engine_spec import EngineRequest
+    from scicot.decoding.native_engine import NativeEngine
+    from scicot.models.pretrained import load_pretrained
+    from scicot.models.prompt_format import encode_inputs, make_format
+    from scicot.students.loading import choose_engine
+
+    model, tokenizer = load_pretrained(str(directory))
+    model = model.eval()
+    form = make_format("auto", model, tokenizer)
+    asked = questions(QUESTIONS)
+    inputs = [stages.rationale_input(question, Stage.RATIONALE) for question in asked]
+    first = encode_inputs(inputs, form, 512, Counter())
+    answers = [
+        form.targets([choice.text for choice in question.choices], "answer") for question in asked
+    ]
+    kinds = {"fp32": torch.float32, "bf16": torch.bfloat16, "int8": torch.int8}
+    engines = {"torch in fp32": NativeEngine(model, torch.float32, batch_size=256)}
+    for writes in (True, False):
+        spec, _ = choose_engine(directory, EngineRequest(device="cpu"), writes=writes)
+        print(f"  the default to {'write' if writes else 'score'} here: {spec}", flush=True)
+        if str(spec) not in engines:
+            engines[str(spec)] = NativeEngine(model, kinds[spec.precision], batch_size=256)
+    greedy: list[list[int | None]] = [[None]] * len(first)
+    texts = engines["torch in fp32"].generate(first, greedy, Decoding(WRITTEN))
+    second = behind(first, [text for (text,) in texts])
+
+    def write(engine: NativeEngine) -> Work:
+        return lambda: len(engine.generate(first, greedy, Decoding(WRITTEN)))
+
+    def score(engine: NativeEngine) -> Work:
+        return lambda: len(engine.score(second, answers))
+
+    few = slice(None, None, max(1, len(first) // SLOW_QUESTIONS))
+    writing: dict[str, Work] = {"transformers": lambda: generate(model, first[few])}
+    scoring: dict[str, Work] = {
+        "transformers": lambda: one_row_a_choice(model, second[few], answers[few])
+    }
+    writing |= {name: write(engine) for name, engine in engines.items()}
+    scoring |= {name: score(engine) for name, engine in engines.items()}
+    return writing, scoring
+
+
+def generate(model: Any, rows: Inputs) -> int:
+    """transformers' `generate`; the number of rows."""
+    import torch
+
+    with torch.inference_mode():
+        for start in range(0, len(rows), BATCH):
+            ids, mask = _padded(rows[start : start + BATCH], left=True)
+            model.generate(
+                input_ids=ids, attention_mask=mask, max_new_tokens=WRITTEN, do_sample=False,
+                pad_token_id=0,
+            )  # fmt: skip
+    return len(rows)
+
+
+def one_row_a_choice(model: Any, sources: Inputs, targets: Targets) -> int:
+    """log p of each target behind its source, each in a row of its own; the number of sources."""
+    import torch
+
+    pairs = [(own, one) for own, some in zip(sources, targets, strict=True) for one in some]
+    with torch.inference_mode():
+        for start in range(0, len(pairs), BATCH):
+            part = pairs[start : start + BATCH]
+            ids, mask = _padded([own + one for own, one in part], left=False)
+            logits = model(input_ids=ids, attention_mask=mask).logits
+            for row, (own, one) in zip(logits, part, strict=True):
+                log_p = row[len(own) - 1 : len(own) + len(one) - 1].log_softmax(-1)
+                log_p.gather(1, torch.tensor(one)[:, None]).tolist()
+    return len(sources)
+
+
+def _padded(rows: Sequence[Ids], *, left: bool) -> tuple[Any, Any]:
+    import torch
+
+    width = max(map(len, rows))
+    ids, mask = (torch.zeros(len(rows), width, dtype=torch.long) for _ in range(2))
+    for index, row in enumerate(rows):
+        own = slice(width - len(row), width) if left else slice(len(row))
+        ids[index, own], mask[index, own] = torch.tensor(row), 1
+    return ids, mask

@@ -1,0 +1,214 @@
+"""Causal models over plain tensors, with the weights of transformers' models.
+
+Llama, Qwen2, Qwen3 and Gemma 3 differ in norms, rotary positions, biases and sliding windows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from scicot.models.families import end_tokens
+from scicot.models.native import kernels
+from scicot.models.native.attention import NEVER, PrefixCache, attended
+from scicot.models.native.feed_forward import FeedForward, add_normed, feed
+from scicot.models.native.interface import DecoderCache, JointCache, Prompt
+from scicot.models.native.linear import Norm, finer, linear
+from scicot.models.native.lm_head import LMHead
+
+Angles = tuple[Tensor, Tensor]  # cosines and sines: rows x places x 1 x half of a head's size
+
+
+class Causal:
+    """A `NativeModel`: a transformers model on its device; matrices are multiplied in `kind`
+    (torch.float32, bfloat16 or, on a CPU, int8: see `feed` and `finer`). In fp32 it keeps no weight
+    but the model's own."""
+
+    def __init__(self, model: Any, kind: torch.dtype, ends: Collection[int] = ()) -> None:
+        self.decoder = Decoder(model, kind)
+        self.joint = True
+        self.ends: frozenset[int] = frozenset(ends) or end_tokens(model.config)
+        self.device: torch.device = model.device
+        # A CPU reads halves with the compiled kernel alone.
+        readable = kernels.HERE or self.device.type != "cpu"
+        self._kept = torch.bfloat16 if readable and kind is not torch.float32 else torch.float32
+        self.token_bytes = self.decoder.token_numbers * self._kept.itemsize
+
+    def prompt(self, source: list[int]) -> Prompt:
+        # The last token is read with the text: what it predicts is the first token.
+        return Prompt(source[:-1], source[-1], source)
+
+    def encoder(self, ids: Tensor, lengths: Tensor) -> PrefixCache:
+        return PrefixCache(self.decoder.read(ids, self._kept), lengths)
+
+
+class Decoder:
+    """Tokens and a cache -> states, which `output` makes logits of."""
+
+    def __init__(self, model: Any, kind: torch.dtype) -> None:
+        core, config = model.model, model.config
+        self._embedding = core.embed_tokens.weight.detach()
+        # transformers rounds the scale to the type of the weights too.
+        scale = torch.tensor(getattr(core.embed_tokens, "scalar_embed_scale", 1.0))
+        self._scale: float = float(scale.to(self._embedding.dtype))
+        self._rotations = _rotations(core.rotary_emb)
+        self._layers = [_Layer(layer, kind) for layer in core.layers]
+        self._norm = _norm(core.norm)
+        self.token_numbers = 2 * sum(layer.key_numbers for layer in self._layers)
+        softcap = getattr(config, "final_logit_softcapping", None)
+        self.output = LMHead(model.get_output_embeddings().weight, kind, None, softcap)
+
+    def __call__(self, ids: Tensor, memory: DecoderCache) -> Tensor:
+        """rows x places -> rows x places x size."""
+        x, angles = self._embedded(ids), self._angles(memory.positions(ids.shape[1]))
+        for number, layer in enumerate(self._layers):
+            layer(number, x, memory, angles[layer.rotation])
+        return self._norm(x)
+
+    def read(self, ids: Tensor, kept: torch.dtype) -> Tensor:
+        """Keys and values of these tokens (rows x places), as PrefixCache has them, in the type
+        `kept`. Padding on the right is seen by padding alone."""
+        x = self._embedded(ids)
+        angles = self._angles(torch.arange(ids.shape[1], device=ids.device)[None])
+        memory = _Prefill(len(self._layers), kept)
+        for number, layer in enumerate(self._layers[:-1]):
+            layer(number, x, memory, angles[layer.rotation])
+        last = self._layers[-1]  # of which nobody asks for states
+        memory.keep(len(self._layers) - 1, *last.queries(x, angles[last.rotation])[1:])
+        return memory.states
+
+    def _embedded(self, ids: Tensor) -> Tensor:
+        x = functional.embedding(ids, self._embedding)
+        x = x * self._scale if self._scale != 1 else x
+        return x.float()
+
+    def _angles(self, positions: Tensor) -> dict[str, Angles]:
+        """By rotation: the angles of positions (rows x places)."""
+        found = {}
+        for name, (frequencies, scaling) in self._rotations.items():
+            turns = positions[..., None, None].float() * frequencies
+            found[name] = (turns.cos() * scaling, turns.sin() * scaling)
+        return found
+
+
+class _Layer:
+    def __init__(self, layer: Any, kind: torch.dtype) -> None:
+        own = layer.self_attn
+        self.rotation: str = getattr(own, "layer_type", None) or ""
+        self._window: int | None = getattr(own, "sliding_window", None)
+        self._size: int = own.head_dim
+        projections = (own.q_proj, own.k_proj, own.v_proj)
+        self._heads = [len(one.weight) // self._size for one in projections]
+        self.key_numbers = len(own.k_proj.weight)
+        self._qkv = linear(
+            [one.weight for one in projections],
+            finer(kind),
+            _norm(layer.input_layernorm),
+            [one.bias for one in projections if one.bias is not None],
+            in_place=True,
+        )
+        out = own.o_proj
+        biases = [] if out.bias is None else [out.bias]
+        self._out = linear([out.weight], finer(kind), None, biases, in_place=True)
+        self._scale: float | None = float(own.scaling)
+        self._norms: tuple[Norm, Norm] | None = None
+        if getattr(own, "q_norm", None) is not None:
+            q, k = _norm(own.q_norm), _norm(own.k_norm)
+            self._norms = Norm(q.weight * self._scale, q.variance_epsilon), k
+            self._scale = None  # the norm has it
+        # Gemma has a norm behind each part of a layer too.
+        four = hasattr(layer, "pre_feedforward_layernorm")
+        before = layer.pre_feedforward_layernorm if four else layer.post_attention_layernorm
+        self._after = _norm(layer.post_attention_layernorm) if four else None
+        mlp = layer.mlp
+        self._feed = feed(
+            FeedForward(
+                mlp.gate_proj.weight,
+                mlp.up_proj.weight,
+                mlp.down_proj.weight,
+                mlp.act_fn,
+                _norm(before),
+                _norm(layer.post_feedforward_layernorm) if four else None,
+                in_place=True,
+            ),
+            kind,
+        )
+
+    def __call__(self, number: int, x: Tensor, memory: JointCache, angles: Angles) -> None:
+        q, k, v = self.queries(x, angles)
+        add_normed(self._out, memory.joint(number, q, k, v, self._window), self._after, x)
+        self._feed(x)
+
+    def queries(self, x: Tensor, angles: Angles) -> tuple[Tensor, Tensor, Tensor]:
+        """Queries, scaled, keys and values, rows x heads x places x size."""
+        heads = self._qkv(x).view(*x.shape[:2], -1, self._size)
+        q, k, v = torch.split(heads, self._heads, dim=2)
+        if self._norms:
+            q, k = (norm(one) for norm, one in zip(self._norms, (q, k), strict=True))
+        q, k = _rotated(q, *angles), _rotated(k, *angles)
+        if self._scale is not None:
+            q = q * self._scale
+        return q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2)
+
+
+class _Prefill:
+    """The `JointCache` of prefixes that are read: all places at once, each of which sees those
+    before it. Keys and values are kept in `states`."""
+
+    states: Tensor
+
+    def __init__(self, layers: int, kept: torch.dtype) -> None:
+        self._layers, self._kept = layers, kept
+        self._masks: dict[int | None, Tensor] = {}
+
+    def joint(self, layer: int, q: Tensor, k: Tensor, v: Tensor, window: int | None) -> Tensor:
+        self.keep(layer, k, v)
+        if q.device.type != "cpu":
+            k, v = self.states[layer]  # both in the type that is kept
+        places = q.shape[2]
+        window = window if window and window < places else None
+        if window not in self._masks:
+            before = torch.arange(places, device=q.device)
+            before = before[:, None] - before
+            sees = before >= 0 if window is None else (before >= 0) & (before < window)
+            mask = torch.zeros(sees.shape, device=q.device).masked_fill_(~sees, NEVER)
+            self._masks[window] = mask[None, None]
+        return attended(q, k, v, self._masks[window])
+
+    def keep(self, layer: int, k: Tensor, v: Tensor) -> None:
+        if layer == 0:
+            self.states = k.new_empty((self._layers, 2, *k.shape), dtype=self._kept)
+        self.states[layer, 0], self.states[layer, 1] = k, v
+
+
+def _rotated(x: Tensor, cosines: Tensor, sines: Tensor) -> Tensor:
+    """Rotary position embedding (Su et al. 2021, arXiv 2104.09864) as transformers has it: the
+    first half of a head's numbers with the second. rows x places x heads x size."""
+    first, second = x.chunk(2, dim=-1)
+    return torch.cat([first * cosines - second * sines, second * cosines + first * sines], dim=-1)
+
+
+def _rotations(rotary: Any) -> dict[str, tuple[Tensor, float]]:
+    """Frequencies and scaling of angles, by the layer_type of attention: one for all ("" too), or
+    each its own, as Gemma has it."""
+    if hasattr(rotary, "inv_freq"):
+        one = rotary.inv_freq.float(), float(rotary.attention_scaling)
+        return dict.fromkeys(("", "full_attention", "sliding_attention"), one)
+    return {
+        name: (
+            getattr(rotary, f"{name}_inv_freq").float(),
+            float(getattr(rotary, f"{name}_attention_scaling")),
+        )
+        for name in rotary.rope_type
+    }
+
+
+def _norm(norm: Any) -> Norm:
+    """Gemma's norms multiply by one more than their weights."""
+    if hasattr(norm, "variance_epsilon"):
+        return Norm(norm.weight.detach().float(), norm.variance_epsilon)
+    return Norm(1.0 + norm.weight.detach().float(), norm.eps)

@@ -1,0 +1,87 @@
+"""Attention of a few queries to a prefix and to what was written behind it, in one softmax.
+
+Keys and values are fp32, or bf16 as uint16, and each is read once for all heads that share it.
+Queries are scaled already.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from scicot.models.native.kernels.decode_attention import number, seen, sized_as, softmax
+from scicot.models.native.kernels.instructions import f32, kernel
+
+_ALL = 2**62  # a window that ends nowhere
+
+
+@kernel
+def _score(q, keys, scores, sized):  # type: ignore[no-untyped-def]
+    for s in range(len(keys)):
+        for h in range(len(q)):
+            score = f32(0)
+            for d in range(len(sized)):
+                score += q[h, d] * number(keys[s, d])
+            scores[h, s] = score
+
+
+@kernel
+def _score_steps(q, keys, i, g, first, last, scores, at, sized):  # type: ignore[no-untyped-def]
+    for s in range(first, last):
+        for h in range(len(q)):
+            score = f32(0)
+            for d in range(len(sized)):
+                score += q[h, d] * number(keys[s, i, g, d])
+            scores[h, at + s - first] = score
+
+
+@kernel
+def _sum(values, scores, out, sized):  # type: ignore[no-untyped-def]
+    for s in range(len(values)):
+        for h in range(len(out)):
+            for d in range(len(sized)):
+                out[h, d] += scores[h, s] * number(values[s, d])
+
+
+@kernel
+def _sum_steps(values, i, g, first, last, scores, at, out, sized):  # type: ignore[no-untyped-def]
+    for s in range(first, last):
+        for h in range(len(out)):
+            for d in range(len(sized)):
+                out[h, d] += scores[h, at + s - first] * number(values[s, i, g, d])
+
+
+@kernel
+def _joint(q, read_k, read_v, lengths, keys, values, window, scores, out, sized):  # type: ignore[no-untyped-def]
+    rows, places, heads = q.shape[:3]
+    for i in range(rows):
+        for p in range(places):
+            last = len(keys) - places + p + 1  # of the steps that this query sees
+            first = max(0, last - window)
+            length = lengths[i]
+            begin = min(length, max(0, length + last - window))  # of the prefix
+            read = length - begin
+            for g in range(heads):
+                _score(q[i, p, g], read_k[i, g, begin:length], scores, sized)
+                _score_steps(q[i, p, g], keys, i, g, first, last, scores, read, sized)
+                for h in range(len(scores)):
+                    softmax(scores[h], read + last - first)
+                _sum(read_v[i, g, begin:length], scores, out[i, p, g], sized)
+                _sum_steps(values, i, g, first, last, scores, read, out[i, p, g], sized)
+
+
+def joint(
+    q: Tensor, prefix: Tensor, lengths: Tensor, keys: Tensor, values: Tensor, window: int | None
+) -> Tensor:
+    """Queries (rows x heads x places x size) of the last steps, keys and values of prefixes (2 x
+    rows x heads x width x size), how much of the width each row has, keys and values of steps
+    (steps x rows x heads x size) -> rows x places x width."""
+    rows, heads, places, size = q.shape
+    shared = keys.shape[2]
+    q = q.transpose(1, 2).reshape(rows, places, shared, heads // shared, size).contiguous()
+    scores = np.empty((heads // shared, prefix.shape[3] + len(keys)), np.float32)
+    out = torch.zeros(q.shape)
+    own = q.numpy(), seen(prefix[0]), seen(prefix[1]), lengths.numpy(), seen(keys), seen(values)
+    _joint(*own, window or _ALL, scores, out.numpy(), sized_as(size))
+    return out.view(rows, places, -1)

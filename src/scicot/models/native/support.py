@@ -1,0 +1,36 @@
+"""Which models our own forward passes know, by their config.json, without loading torch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+_TYPES = ("t5", "mt5", "umt5", "llama", "qwen2", "qwen3", "gemma3_text")
+_ROPES = ("default", "linear", "llama3", "yarn")  # whose angles depend on positions alone
+
+
+def unsupported(config: Mapping[str, Any]) -> str:
+    """Say what of a model is not known, as "knows no ..."; "" where all is."""
+    kind = config["model_type"]
+    if kind not in _TYPES:
+        return f"knows no {kind} students"
+    for name, rotary in _rotary(config):
+        if name not in _ROPES:
+            return f"knows no rotary positions of type {name}"
+        if rotary.get("partial_rotary_factor", 1) != 1:
+            return "knows no rotary positions of a part of a head"
+    if config.get("mlp_bias"):
+        return "knows no biases in feed-forward layers"
+    if config.get("use_bidirectional_attention"):
+        return "knows no attention to later tokens"
+    if config.get("quantization_config"):
+        return "knows no quantised weights"
+    return ""
+
+
+def _rotary(config: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Type and settings of rotary positions: one for all layers, or one for each type of layer."""
+    own = config.get("rope_parameters") or config.get("rope_scaling") or {}
+    nested = own and all(isinstance(part, Mapping) for part in own.values())
+    for part in own.values() if nested else [own]:
+        yield str(part.get("rope_type") or part.get("type") or "default"), part
