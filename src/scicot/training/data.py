@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any, TypedDict
 
 from scicot import sources
-from scicot.config import TrainSettings
+from scicot.config import ReadingSettings, TrainSettings
 from scicot.errors import ScicotError
 from scicot.overlap import SeenQuestions
 from scicot.reporting import Muted, Reporter, counted
@@ -29,6 +29,7 @@ class Options(TypedDict, total=False):
     fold_questions: Sequence[sources.Source]  # that fold students write rationales for as well
     limit: int | None  # rows of each file
     skip_invalid: bool
+    reading: ReadingSettings | None
 
 
 @dataclass(frozen=True)
@@ -156,6 +157,7 @@ class Reader:
         """The rows of files that teach this stage; `plain`: their questions, each once."""
         options: Any = {
             "limit": self._options.get("limit"),
+            "reading": self._options.get("reading"),
             "skip_invalid": self._options.get("skip_invalid", False),
             "gold": None if self._stage is Stage.RATIONALE else _NEEDS_GOLD,
             "reporter": self._reporter,
