@@ -88,7 +88,11 @@ class Reader:
         limit, skip = self._options.get("limit"), self._options.get("skip_invalid", False)
         for file in files:
             read = sources.questions(
-                file, limit=limit, skip_invalid=skip, reporter=Muted(self._reporter)
+                file,
+                reading=self._options.get("reading"),
+                limit=limit,
+                skip_invalid=skip,
+                reporter=Muted(self._reporter),
             )
             for row in read:
                 vote = row.extra.get("conclusion")
@@ -133,7 +137,12 @@ class Reader:
         learnt = {lesson.question.id for lesson in lessons}
         found: list[Lesson] = []
         for file in self.fold_files:
-            rows = sources.questions(file, skip_invalid=skip, reporter=self._reporter)
+            rows = sources.questions(
+                file,
+                reading=self._options.get("reading"),
+                skip_invalid=skip,
+                reporter=self._reporter,
+            )
             unique = sources.unique(rows, self._reporter)
             new = [Lesson(question) for question in unique if question.id not in learnt]
             learnt.update(lesson.question.id for lesson in new)
