@@ -36,8 +36,8 @@ def main(names: list[str]) -> None:
             f"  {1000 * ratio.ours:.0f} ms against {1000 * ratio.theirs:.0f} ms:"
             f" ratio {ratio.ratio:.2f} (median of {ratio.pairs} pairs; goal: {module.GOAL})"
         )
-        if module is generating:
-            generating.more()
+        if module in (generating, reading):
+            module.more()
 
 
 if __name__ == "__main__":

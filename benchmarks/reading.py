@@ -2,30 +2,121 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import tempfile
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from benchmarks.timing import Ratio, in_pairs
 from scicot import sources
-from scicot.reporting import LogReporter
+from scicot.reporting import LogReporter, Muted
 
 GOAL = "no goal: what checking every row costs"
 ROWS = 20_000
+LAYOUT_ROWS = 10_000  # of each of the others; a million rows take as long a hundred times
+_PAIRS = 3
+
+Row = dict[str, Any]
 
 
 def measure() -> Ratio:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "questions.jsonl"
-        file.write_text("".join(_row(n) for n in range(ROWS)))
-        return in_pairs(
-            lambda: sources.questions(file, reporter=LogReporter()).check(),
-            lambda: [json.loads(line) for line in file.open("rb")],
-        )
+        file.write_text("".join(json.dumps(_own(n)) + "\n" for n in range(ROWS)))
+        return in_pairs(partial(_check, file), partial(_decode, file))
 
 
-def _row(number: int) -> str:
+def more() -> None:
+    """Print a line for each of the common layouts, and for the table formats."""
+    print(f"  {'layout':<22}{'us a row':>10}{'json.loads':>12}{'ratio':>8}{'a million':>12}")
+    with tempfile.TemporaryDirectory() as folder:
+        for name, row in LAYOUTS.items():
+            file = Path(folder) / "rows.jsonl"
+            rows = [row(number) for number in range(LAYOUT_ROWS)]
+            file.write_text("".join(json.dumps(own) + "\n" for own in rows))
+            _told(name, in_pairs(partial(_check, file), partial(_decode, file), _PAIRS))
+        rows = [_columns(number) for number in range(LAYOUT_ROWS)]
+        table = Path(folder) / "rows.csv"
+        with table.open("w", newline="") as stream:
+            writer = csv.DictWriter(stream, list(rows[0]))
+            writer.writeheader()
+            writer.writerows(rows)
+        file.write_text("".join(json.dumps(own) + "\n" for own in rows))
+        _told("CSV", in_pairs(partial(_check, table), partial(_decode, file), _PAIRS))
+
+
+def _told(name: str, ratio: Ratio) -> None:
+    ours, theirs = (1e6 * seconds / LAYOUT_ROWS for seconds in (ratio.ours, ratio.theirs))
+    print(f"  {name:<22}{ours:>10.1f}{theirs:>12.1f}{ratio.ratio:>8.1f}{ours:>10.0f} s")
+
+
+def _check(file: Path) -> int:
+    return sources.questions(file, reporter=Muted(LogReporter())).check()
+
+
+def _decode(file: Path) -> list[Any]:
+    with file.open("rb") as stream:
+        return [json.loads(line) for line in stream]
+
+
+def _texts(number: int) -> list[str]:
+    return [f"choice {label} of {number}" for label in "ABCD"]
+
+
+def _asked(number: int) -> str:
+    return f"Which of these is number {number}, and why not another one?"
+
+
+def _own(number: int) -> Row:
     choices = [{"label": label, "text": f"choice {label} of {number}"} for label in "ABCD"]
-    question = f"Which of these is number {number}, and why not another one?"
-    row = {"id": f"q{number}", "question": question, "choices": choices, "answer": "A"}
-    return json.dumps(row) + "\n"
+    return {"id": f"q{number}", "question": _asked(number), "choices": choices, "answer": "A"}
+
+
+def _columns(number: int) -> Row:
+    texts = dict(zip("ABCD", _texts(number), strict=True))
+    return {"question": _asked(number), **texts, "answer": "ABCD"[number % 4]}
+
+
+def _hub(number: int) -> Row:
+    choices = {"text": _texts(number), "label": list("ABCD")}
+    return {"id": f"q{number}", "question": _asked(number), "choices": choices, "answerKey": "B"}
+
+
+def _list(number: int) -> Row:
+    return {"question": _asked(number), "choices": _texts(number), "answer": number % 4}
+
+
+def _options(number: int) -> Row:
+    texts = _texts(number)
+    options = dict(zip("ABCD", texts, strict=True))
+    return {"question": _asked(number), "options": options, "answer": texts[1], "answer_idx": "B"}
+
+
+def _distractors(number: int) -> Row:
+    right, *wrong = _texts(number)
+    told = {f"distractor{place}": text for place, text in enumerate(wrong, start=1)}
+    return {"question": _asked(number), **told, "correct_answer": right, "support": "It is."}
+
+
+def _endings(number: int) -> Row:
+    told = {f"ending{place}": text for place, text in enumerate(_texts(number))}
+    return {"sent1": f"Case {number}.", "sent2": "It", **told, "label": number % 4}
+
+
+def _yes_no(number: int) -> Row:
+    return {"question": _asked(number), "passage": "It is so.", "answer": number % 2 == 0}
+
+
+LAYOUTS: dict[str, Callable[[int], Row]] = {
+    "scicot's own": _own,
+    "ARC on the Hub": _hub,
+    "MMLU": _list,
+    "MedQA": _options,
+    "SciQ": _distractors,
+    "SWAG": _endings,
+    "BoolQ": _yes_no,
+    "columns A to D": _columns,
+}

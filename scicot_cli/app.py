@@ -15,6 +15,7 @@ from scicot.processes import StoppedByAnother, count, rank
 from scicot.stop_request import stop
 from scicot.version import __version__
 from scicot_cli import console, signals
+from scicot_cli.check import check
 from scicot_cli.evaluate import evaluate
 from scicot_cli.generate_rationales import GenerateRationales, generate_rationales
 from scicot_cli.launching import watch_launcher
@@ -24,7 +25,7 @@ from scicot_cli.train_answer import train_answer
 from scicot_cli.train_rationale import train_rationale
 
 BROKEN_PIPE = 128 + signal.SIGPIPE  # what a shell reports of a filter whose reader has gone
-_NOT_RESUMED = ("evaluate", "merge")  # what they write appears whole, or not at all
+_NOT_RESUMED = ("check", "evaluate", "merge")  # what they write appears whole, or not at all
 
 
 class _Commands(TyperGroup):
@@ -145,6 +146,7 @@ def scicot(
         raise ScicotError(f"{command}: several processes cannot share it")
 
 
+app.command("check")(check)
 app.command("generate-rationales", cls=GenerateRationales)(generate_rationales)
 app.command("train-rationale")(train_rationale)
 app.command("train-answer")(train_answer)

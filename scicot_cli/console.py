@@ -190,6 +190,11 @@ def give_up(stream: IO[str] | None) -> None:
         return
 
 
+def visible_lines(lines: list[str]) -> str:
+    """Lines of which some are text of a file, joined, none of them able to steer the terminal."""
+    return "\n".join(map(visible, lines))
+
+
 def visible(text: str) -> str:
     """Control characters, and those that turn the direction of what follows, by their names: the
     text of a file shall not steer the terminal."""

@@ -114,6 +114,9 @@ def evaluate(
         ),
     ] = EvaluateSettings.per_character,
     seed: opt.Seed = EvaluateSettings.seed,
+    columns: opt.Columns = "",
+    answer_index: opt.AnswerIndex = None,
+    encoding: opt.Encoding = "",
     limit: opt.Limit = None,
     skip_invalid: opt.SkipInvalid = False,
     force: Annotated[
@@ -155,6 +158,7 @@ def evaluate(
     reading: dict[str, Any] = {
         "questions": questions,
         "settings": settings,
+        "reading": opt.reading(columns, answer_index, encoding),
         "limit": limit,
         "skip_invalid": skip_invalid,
         "reporter": reporter,

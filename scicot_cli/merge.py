@@ -20,6 +20,9 @@ def merge(
     output: Annotated[
         str, typer.Option("--output", "-o", metavar="OUT", help="The file to make of them.")
     ],
+    columns: opt.Columns = "",
+    answer_index: opt.AnswerIndex = None,
+    encoding: opt.Encoding = "",
     limit: opt.Limit = None,
     skip_invalid: opt.SkipInvalid = False,
     force: Annotated[bool, typer.Option("--force", help="Replace OUT where it exists.")] = False,
@@ -39,6 +42,7 @@ def merge(
         questions,
         parts,
         output,
+        reading=opt.reading(columns, answer_index, encoding),
         limit=limit,
         skip_invalid=skip_invalid,
         force=force,

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from scicot.config import ReadingSettings
 from scicot.errors import ScicotError
 from scicot_cli import settings_file
 
@@ -46,6 +47,12 @@ def _as_option(parameter: Any, value: settings_file.Value) -> Any:
     return value if getattr(parameter, "is_flag", False) else str(value)
 
 
+def reading(columns: str, answer_index: int | None, encoding: str) -> ReadingSettings:
+    """What the three options say of the files of questions."""
+    base: Any = answer_index  # typer has checked it
+    return ReadingSettings(columns, base, encoding)
+
+
 def _spelled(name: str) -> str:
     return name.lstrip("-").replace("_", "-")
 
@@ -62,6 +69,35 @@ Config = Annotated[
 ]
 Limit = Annotated[
     int | None, typer.Option("--limit", min=1, help="Read only the first N rows of each file.")
+]
+Columns = Annotated[
+    str,
+    typer.Option(
+        "--columns",
+        metavar="ROLE=FIELD,...",
+        help="Which fields of the file hold what: question=Frage,choices=A+B+C+D,answer=gold.label,"
+        "context=Text (also id, distractors, rationale, prediction). The rest is recognised.",
+        show_default=False,
+    ),
+]
+AnswerIndex = Annotated[
+    int | None,
+    typer.Option(
+        "--answer-index",
+        metavar="0|1",
+        min=0,
+        max=1,
+        help="Gold answers that are numbers count from 0, or from 1, where the file does not tell.",
+    ),
+]
+Encoding = Annotated[
+    str,
+    typer.Option(
+        "--encoding",
+        metavar="NAME",
+        help="Of text files, as latin-1, cp1252 or utf-16. [default: utf-8]",
+        show_default=False,
+    ),
 ]
 SkipInvalid = Annotated[
     bool,

@@ -114,6 +114,9 @@ def train_answer(
     jobs: own.Jobs = TrainSettings.jobs,
     report_to: own.ReportTo = [],  # noqa: B006
     push_to_hub: own.PushToHub = None,
+    columns: opt.Columns = "",
+    answer_index: opt.AnswerIndex = None,
+    encoding: opt.Encoding = "",
     limit: opt.Limit = None,
     skip_invalid: opt.SkipInvalid = False,
     force: opt.Force = False,
@@ -141,6 +144,7 @@ def train_answer(
         equal_to=equal_to,
         settings=settings,
         dev=dev,
+        reading=opt.reading(columns, answer_index, encoding),
         limit=limit,
         skip_invalid=skip_invalid,
         force=force,

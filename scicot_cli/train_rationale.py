@@ -67,6 +67,9 @@ def train_rationale(
     jobs: own.Jobs = TrainSettings.jobs,
     report_to: own.ReportTo = [],  # noqa: B006
     push_to_hub: own.PushToHub = None,
+    columns: opt.Columns = "",
+    answer_index: opt.AnswerIndex = None,
+    encoding: opt.Encoding = "",
     limit: opt.Limit = None,
     skip_invalid: opt.SkipInvalid = False,
     force: opt.Force = False,
@@ -92,6 +95,7 @@ def train_rationale(
         settings=settings,
         dev=dev,
         fold_questions=fold_questions,
+        reading=opt.reading(columns, answer_index, encoding),
         limit=limit,
         skip_invalid=skip_invalid,
         force=force,

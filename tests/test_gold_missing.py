@@ -68,7 +68,7 @@ def test_no_question_is_asked_where_none_has_a_gold_answer(tmp_path: Path, dry_r
     assert str(refused.value) == (
         f"{file}: no row has a gold answer by which --keep correct filters"
         ' (fields not used: "key", "note"); rename "key" to "answer" if it holds the answers,'
-        " or give --keep all if no filter is meant"
+        " or add --columns answer=key, or give --keep all if no filter is meant"
     )
     assert teacher.asked == []
     assert [path.name for path in tmp_path.iterdir()] == ["q.jsonl"], "the next run is not bound"
@@ -305,7 +305,9 @@ def test_the_field_that_looks_like_the_answer_is_named(names: list[str], likely:
 
 
 def test_fields_of_any_names_stay_one_short_line() -> None:
-    assert 'rename the one that holds the answers to "answer"' in unused_fields(["note", "tags"])
+    assert 'rename the one that holds the answers to "answer", or add --columns' in unused_fields(
+        ["note", "tags"]
+    )
     assert unused_fields(["rationale"]) == '(no field is unused); add a field named "answer"'
     told = unused_fields([f"line\nbreak {n} {'x' * 500}" for n in range(50)])
     assert "\n" not in told

@@ -36,6 +36,7 @@ ARGUMENTS = {
     *("teacher", "base_url", "prompt", "examples", "student", "method", "equal_to", "dev"),
     "fold_questions",
     *("report_to", "push_to_hub", "answer_model", "rationale_model", "report"),
+    *("columns", "answer_index", "encoding"),  # together one argument, `reading`
     # of the command line alone
     *("config", "quiet", "verbose", "dry_run", "as_json", "processes", "calibration"),
     *("no_rationale", "min_accuracy", "fail_if_worse_than"),

@@ -1,9 +1,10 @@
 """scicot distils the chain-of-thought of a large language model into small students.
 
-The five verbs of the command line are functions here, as pleasant to call from Python:
+The verbs of the command line are functions here, as pleasant to call from Python:
 
     import scicot
 
+    print(scicot.check("train.csv").read_as)
     scicot.generate_rationales("train.jsonl", "rationales.jsonl",
                                teacher="anthropic:claude-haiku-5-5")
     scicot.train_rationale(["rationales.jsonl"], "runs/rationale", student="google/flan-t5-small")
@@ -24,10 +25,12 @@ from scicot.version import __version__
 
 if TYPE_CHECKING:
     from scicot.annotation import Estimate, GenerateSummary, estimate_cost, generate_rationales
+    from scicot.checking import Check, check
     from scicot.config import (
         EvaluateSettings,
         GenerateSettings,
         PredictSettings,
+        ReadingSettings,
         Shard,
         TrainSettings,
     )
@@ -40,10 +43,12 @@ if TYPE_CHECKING:
 # Where each public name lives.
 _HOMES = {
     "scicot.annotation": ("Estimate", "GenerateSummary", "estimate_cost", "generate_rationales"),
+    "scicot.checking": ("Check", "check"),
     "scicot.config": (
         "EvaluateSettings",
         "GenerateSettings",
         "PredictSettings",
+        "ReadingSettings",
         "Shard",
         "TrainSettings",
     ),
@@ -56,6 +61,7 @@ _HOMES = {
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
+    "Check",
     "Choice",
     "Comparison",
     "Estimate",
@@ -69,12 +75,14 @@ __all__ = [
     "Prediction",
     "Question",
     "Rationale",
+    "ReadingSettings",
     "ScicotError",
     "Shard",
     "StoppedEarly",
     "System",
     "TrainSettings",
     "__version__",
+    "check",
     "estimate_cost",
     "evaluate",
     "generate_rationales",

@@ -25,7 +25,7 @@ One line, because T5's SentencePiece folds line breaks into blanks and lacks bra
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
@@ -142,6 +142,7 @@ class Input:
     context: str = ""
     task: str = ""  # what the line begins with (Form.prefixes)
     asks: str = "answer"
+    id: str = field(default="", compare=False)  # of the question, for messages
 
     def __str__(self) -> str:
         parts = [
@@ -260,4 +261,4 @@ def most_that_fit(most: int, fits: Callable[[int], bool]) -> int:
 
 def _input(question: Question, rationale: str, task: str, *, asks: str) -> Input:
     choices = tuple(f"({choice.label}) {choice.text}" for choice in question.choices)
-    return Input(question.question, choices, rationale, question.context, task, asks)
+    return Input(question.question, choices, rationale, question.context, task, asks, question.id)

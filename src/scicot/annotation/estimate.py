@@ -14,7 +14,7 @@ from scicot.annotation.ledger import REJECTED, read_ledger
 from scicot.annotation.requests import MISSING
 from scicot.annotation.retries import complete
 from scicot.annotation.setup import COMMAND, Inputs, Setup, prepare
-from scicot.config import GenerateSettings
+from scicot.config import GenerateSettings, ReadingSettings
 from scicot.outputs import check_beside, check_continues
 from scicot.reporting import LogReporter, Reporter, counted
 from scicot.teachers import Request, Teacher
@@ -51,6 +51,7 @@ def estimate_cost(
     base_url: str | None = None,
     prompt: str | None = None,
     examples: str | os.PathLike[str] | None = None,
+    reading: ReadingSettings | None = None,
     limit: int | None = None,
     skip_invalid: bool = False,
     force: bool = False,
@@ -65,7 +66,16 @@ def estimate_cost(
     settings, reporter = settings or GenerateSettings(), reporter or LogReporter()
     check_beside(Path(output))
     inputs = Inputs(
-        questions, teacher, settings, reporter, base_url, prompt, examples, limit, skip_invalid
+        questions,
+        teacher,
+        settings,
+        reporter,
+        base_url,
+        prompt,
+        examples,
+        limit,
+        skip_invalid,
+        reading,
     )
     work = prepare(inputs, only_counts=True)
     path = Path(output)

@@ -13,7 +13,7 @@ from scicot.annotation.ledger import REJECTED, open_ledger
 from scicot.annotation.requests import MISSING
 from scicot.annotation.retries import complete
 from scicot.annotation.setup import COMMAND, Inputs, prepare
-from scicot.config import GenerateSettings
+from scicot.config import GenerateSettings, ReadingSettings
 from scicot.outputs import check_beside, open_output
 from scicot.reporting import LogReporter, Reporter
 from scicot.teachers import Teacher
@@ -28,6 +28,7 @@ def generate_rationales(
     base_url: str | None = None,
     prompt: str | None = None,
     examples: str | os.PathLike[str] | None = None,
+    reading: ReadingSettings | None = None,
     limit: int | None = None,
     skip_invalid: bool = False,
     force: bool = False,
@@ -52,6 +53,7 @@ def generate_rationales(
         examples,
         limit,
         skip_invalid,
+        reading,
     )
     work = prepare(inputs, output=None if force else Path(output))
     settings, reporter = work.settings, work.reporter

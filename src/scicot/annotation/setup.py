@@ -11,7 +11,7 @@ from scicot.annotation.batch_plans import plans_of
 from scicot.annotation.budget import Budget
 from scicot.annotation.requests import RequestBuilder
 from scicot.annotation.watermark import done_before
-from scicot.config import GenerateSettings
+from scicot.config import GenerateSettings, ReadingSettings
 from scicot.records import Question
 from scicot.reporting import Reporter
 from scicot.row_fields import RowProblem
@@ -52,6 +52,7 @@ class Inputs:
     examples: str | os.PathLike[str] | None = None
     limit: int | None = None
     skip_invalid: bool = False
+    reading: ReadingSettings | None = None
 
 
 def prepare(inputs: Inputs, *, output: Path | None = None, only_counts: bool = False) -> Setup:
@@ -64,6 +65,7 @@ def prepare(inputs: Inputs, *, output: Path | None = None, only_counts: bool = F
     fetching = settings.cancel_batches or (output is not None and bool(plans_of(output)))
     rows = sources.questions(
         inputs.questions,
+        reading=inputs.reading,
         limit=inputs.limit,
         skip_invalid=inputs.skip_invalid,
         empty_pipe=True,

@@ -17,6 +17,7 @@ from scicot.config.predict_settings import (
     Scoring,
     Shard,
 )
+from scicot.config.reading_settings import AnswerIndex, ReadingSettings
 from scicot.config.train_settings import (
     RECIPES,
     AnswerAs,
@@ -36,6 +37,7 @@ __all__ = [
     "SAMPLING",
     "AnswerAs",
     "AnswerForm",
+    "AnswerIndex",
     "Attention",
     "EngineName",
     "EnginePrecision",
@@ -49,6 +51,7 @@ __all__ = [
     "PromptFormatName",
     "Quantization",
     "RationaleFrom",
+    "ReadingSettings",
     "RevealAnswer",
     "Scoring",
     "SelectBy",

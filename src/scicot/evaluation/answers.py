@@ -3,6 +3,7 @@
     Answers(reporter=reporter).of("predictions.jsonl")         scicot's own rows, or rationale rows
     Answers(questions="test.jsonl", ...).of("theirs.jsonl")    {"id": "q1", "prediction": "B"}
     Answers(reporter=reporter).of("samples_arc_easy.jsonl")    a log of lm-evaluation-harness
+    Answers(reporter=reporter).of("2026-01-01_arc.eval")       a log of Inspect
 
 With `questions`, these are the questions that were asked: the gold answers are theirs, what answers
 none of them is left out, and what was not answered counts.
@@ -19,9 +20,10 @@ from dataclasses import replace
 from typing import Any
 
 from scicot import jsonl, sources
+from scicot.config import ReadingSettings
 from scicot.errors import ScicotError
-from scicot.evaluation import lm_eval
-from scicot.formats import columns, fields, to_question_row
+from scicot.evaluation import inspect_log, lm_eval
+from scicot.formats import PLAIN, Columns, Reading, columns, gold, to_question_row
 from scicot.records import (
     PREDICTION_FIELDS,
     QUESTION_FIELDS,
@@ -45,6 +47,7 @@ class Answers:
         *,
         questions: sources.Source | None = None,
         per_character: bool = False,
+        reading: ReadingSettings | None = None,
         limit: int | None = None,
         skip_invalid: bool = False,
         reporter: Reporter,
@@ -53,16 +56,19 @@ class Answers:
         self._skip_invalid = skip_invalid
         self._reporter = reporter
         self._limit = limit
+        self._settings = reading or ReadingSettings()
         self._asked: _Asked | None = None
         if questions is not None:
             rows = sources.questions(
                 questions,
+                reading=_for_questions(self._settings),
                 limit=limit,
                 skip_invalid=skip_invalid,
                 gold=_NEEDS_GOLD,
                 reporter=reporter,
             )
             self._limit = None  # it is of questions, then
+            self._settings = _for_answers(self._settings)
             with reporter.task(f"reading {os.fspath(questions)}") as task:
                 self._asked = _Asked(counted(rows, task), os.fspath(questions))
 
@@ -72,6 +78,7 @@ class Answers:
         rows = sources.predictions(
             file,
             convert=_Reading(self._asked, self._per_character).convert,
+            reading=self._settings,
             limit=self._limit,
             skip_invalid=self._skip_invalid,
             gold=_NEEDS_GOLD if self._asked is None else None,
@@ -112,9 +119,28 @@ class Answers:
             )
 
 
+def _for_questions(settings: ReadingSettings) -> ReadingSettings:
+    """What is said of the questions' file, where predictions are in files of their own."""
+    kept = _roles(settings, "question", "choices", "distractors", "answer", "context", "id")
+    return replace(settings, columns=kept)
+
+
+def _for_answers(settings: ReadingSettings) -> ReadingSettings:
+    """And what of the predictions' files: their fields, and no encoding."""
+    return ReadingSettings(_roles(settings, "id", "prediction"))
+
+
+def _roles(settings: ReadingSettings, *roles: str) -> str:
+    columns = Columns.parse(settings.columns)
+    kept = columns.only(*roles) if columns is not None else None
+    return "" if kept is None else str(kept)
+
+
 def _is_further(row: Prediction, first: Mapping[str, Any], seen: Collection[str]) -> bool:
     """Whether it is another reply to its question: of a teacher, or as another filter than the
     first row's read it."""
+    if inspect_log.EPOCH in row.models:
+        return row.question.id in seen
     if lm_eval.FILTER in row.models:
         return bool(row.models[lm_eval.FILTER] != first.get(lm_eval.FILTER))
     return row.question.id in seen and "teacher" in row.models
@@ -128,8 +154,13 @@ class _Reading:
         self._per_character = per_character
         self._found: defaultdict[tuple[str, str, str], list[Any]] = defaultdict(list)
 
-    def convert(self, row: Row) -> Row:
+    def convert(self, row: Row, reading: Reading = PLAIN) -> Row:
         """The row as a prediction (or rationale) row; RowProblem where it is none."""
+        if inspect_log.is_sample(row):
+            question = self._asked_or(inspect_log.question_of(row), row)
+            return {**question.to_row(), **inspect_log.answer_of(row, question)}
+        if reading.columns is not None and self._asked is not None:
+            row = reading.columns.applied(row)
         if lm_eval.is_sample(row):
             question = self._asked_or(lm_eval.question_of(row), row["doc"])
             own = lm_eval.answer_of(row, question, per_character=self._per_character)
@@ -137,7 +168,7 @@ class _Reading:
         if self._asked is None:
             if "prediction" in row and not {"question", "choices"} & row.keys():
                 raise RowProblem("holds no question; name the file that does by --questions")
-            return to_question_row(row)
+            return to_question_row(row, reading)
         shown = _question_in(row)
         question = self._asked_or(shown, row)
         # What the questions' file holds besides is no answer of this row: but its rationale is a
@@ -202,7 +233,7 @@ def _answer_of(row: Row, question: Question, shown: Question | None) -> Row:
     """What a row says beside its question: an answer is a label or the text of a choice. Labels are
     those that the row shows, where it shows its question, else the question's."""
     own = {name: value for name, value in columns.cells(row).items() if name not in QUESTION_FIELDS}
-    for name in fields.gold_fields(own):  # the gold answer is the question's
+    for name in gold.gold_fields(own):  # the gold answer is the question's
         del own[name]
     if shown is None and isinstance(row.get("rationale"), str):
         own["rationales"] = [own.pop("rationale")]
@@ -223,20 +254,20 @@ def _answer_of(row: Row, question: Question, shown: Question | None) -> Row:
 def _label_of(said: Any, question: Question) -> str | None:
     """The label meant, read as gold answers are; None for a blank, RowProblem where none is meant,
     or one of several."""
-    if fields.is_blank(said):
+    if gold.is_blank(said):
         return None
     if isinstance(said, bool | float | list | dict):
-        raise RowProblem(f'"prediction" is {fields.shown(said)}, no label and no text of a choice')
+        raise RowProblem(f'"prediction" is {gold.shown(said)}, no label and no text of a choice')
     choices: list[dict[str, Any]] = [{"label": c.label, "text": c.text} for c in question.choices]
-    reading = fields.read_choice(said, choices)
+    reading = gold.read_choice(said, choices)
     if reading is not None and reading.doubt:
-        raise RowProblem(f'"prediction" is {fields.shown(said)}, {reading.doubt}')
+        raise RowProblem(f'"prediction" is {gold.shown(said)}, {reading.doubt}')
     if reading is not None:
         return reading.labels[0]
     label = lm_eval.label_in(said, question) if isinstance(said, str) else None
     if label is None:
         raise RowProblem(
-            f'"prediction" is {fields.shown(said)}, neither a label of {question.id!r}'
+            f'"prediction" is {gold.shown(said)}, neither a label of {question.id!r}'
             f" {list(question.labels)} nor the text of a choice"
         )
     return label

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from scicot import sources
-from scicot.config import EvaluateSettings
+from scicot.config import EvaluateSettings, ReadingSettings
 from scicot.errors import ScicotError
 from scicot.evaluation.answers import Answers
 from scicot.evaluation.cheapest import Cheapest, cheapest
@@ -88,25 +88,27 @@ def evaluate(
     *,
     questions: sources.Source | None = None,
     settings: EvaluateSettings | None = None,
+    reading: ReadingSettings | None = None,
     limit: int | None = None,
     skip_invalid: bool = False,
     reporter: Reporter | None = None,
 ) -> Evaluation:
     """Judge files of prediction rows, of rationale rows (by their conclusions), sample logs of
-    lm-evaluation-harness, or rows of an id and a prediction.
+    lm-evaluation-harness or Inspect, or rows of an id and a prediction.
 
     `predictions` maps the names of systems to their files, several of them where a system has
     several seeds; in a plain list a file is named by NAME=FILE or after itself. The first system is
     compared with each of the others. `questions` names what was asked: rows are joined to it by id,
-    take its gold answers, and what they leave out counts as not answered; `limit` is of questions
-    then. Raises ScicotError where a file holds nothing to judge, or one id twice, and where systems
-    disagree on a gold answer.
+    take its gold answers, and what they leave out counts as not answered; `limit` and `reading` are
+    of questions then. Raises ScicotError where a file holds nothing to judge, or one id twice, and
+    where systems disagree on a gold answer.
     """
     settings = settings or EvaluateSettings()
     reporter = reporter or LogReporter()
     answers = Answers(
         questions=questions,
         per_character=settings.per_character,
+        reading=reading,
         limit=limit,
         skip_invalid=skip_invalid,
         reporter=reporter,

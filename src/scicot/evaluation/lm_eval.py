@@ -15,12 +15,14 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from scicot.formats import fields, to_question_row
+from scicot.formats import Reading, fields, gold, to_question_row
 from scicot.records import PREDICTION_FIELDS, Question
 from scicot.replies import read_reply
 from scicot.row_fields import Row, RowProblem
 
 _INDEX_DIGITS = 9  # more are no index, and too many no number that Python reads
+# A task lists yes and no, or the right and the wrong answers, in an order of its own.
+_ORDERED = Reading(ordered=True)
 FILTER = "lm_eval_filter"  # among a prediction's models: which filter read the answer
 
 
@@ -32,7 +34,7 @@ def question_of(row: Row) -> Question | None:
     """The question of a sample: its doc where that is a question row, else the prompt with the
     continuations that were compared, where they are several of one prompt; None for others."""
     try:
-        return Question.from_row(to_question_row(row["doc"])).without(PREDICTION_FIELDS)
+        return Question.from_row(to_question_row(row["doc"], _ORDERED)).without(PREDICTION_FIELDS)
     except RowProblem:
         pass
     prompts, texts = _arguments(row, "arg_0", 0), _arguments(row, "arg_1", 1)
@@ -44,7 +46,7 @@ def question_of(row: Row) -> Question | None:
     index = _target_index(row)
     if index is None:
         # Not by its label: these letters are ours, and the harness does not know them.
-        labels = fields.labels_of_text(str(row.get("target")), choices)
+        labels = gold.labels_of_text(str(row.get("target")), choices)
         question["answer"] = labels[0] if labels else None
     else:
         question["answer"] = choices[index]["label"] if index < len(choices) else None
@@ -151,7 +153,7 @@ def label_in(said: str, question: Question) -> str | None:
     """The label in a text such as "(b)", "B." or "Wood", for a choice "wood"; None without one."""
     choices: list[dict[str, Any]] = [{"label": c.label, "text": c.text} for c in question.choices]
     alone = said.strip().strip("().").strip()
-    reading = fields.read_choice(alone, choices)
+    reading = gold.read_choice(alone, choices)
     if reading is not None:
         return None if reading.doubt else reading.labels[0]
     folded = [own["label"] for own in choices if own["text"].strip().casefold() == alone.casefold()]

@@ -7,19 +7,42 @@ may be missing everywhere, and fields that a format does not know pass through u
     {"question": "2 + 2?", "choices": [{"label": "A", "text": "3"}, {"label": "B", "text": "4"}],
      "answer": "B", "mine": "x"}
 
-A new format is one module with these two functions and one line in the table below; the first
-that matches is taken.
+The modules of the table below are tried first, in this order; general.py reads all other layouts,
+by the names and the forms of their fields.
 """
 
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
-from scicot.formats import ai2_flat, ai2_nested, columns, copa, own, plain_list, scienceqa
-from scicot.formats.fields import Format, NotText
+from scicot.formats import ai2_flat, ai2_nested, copa, general, own, plain_list, scienceqa
+from scicot.formats.fields import Format, NotText, with_context
+from scicot.formats.general import Unread
+from scicot.formats.mapping import Columns, not_there, option_for
+from scicot.formats.reading import (
+    PLAIN,
+    FieldMapping,
+    Reading,
+    Recognised,
+    Tally,
+    UncertainIndex,
+)
 from scicot.row_fields import Row, RowProblem
 
-__all__ = ["NotText", "to_question_row"]
+__all__ = [
+    "PLAIN",
+    "Columns",
+    "NotText",
+    "Reading",
+    "Recognised",
+    "Tally",
+    "UncertainIndex",
+    "check_columns",
+    "is_own",
+    "recognised",
+    "to_question_row",
+]
 
 
 _FORMATS: tuple[Format, ...] = (
@@ -29,25 +52,66 @@ _FORMATS: tuple[Format, ...] = (
     ai2_flat,
     scienceqa,  # before plain_list, whose choices it shares
     plain_list,
-    columns,
 )
 
 _NAMES_SHOWN = 12
 _NAME_LENGTH = 40
 
 
-def to_question_row(row: Row) -> Row:
+def to_question_row(row: Row, reading: Reading = PLAIN) -> Row:
     """The row in scicot's schema, ready for `from_row` of any record; the row given is not changed.
 
-    Raises RowProblem for a row of no known format, NotText for a question about an image.
+    Raises RowProblem for a row of no known format, NotText for a question about an image, and
+    UncertainIndex where a gold answer is a number that counts from 0 or from 1.
     """
+    if reading.columns is not None and not _is_left(row, reading.columns):
+        row = with_context(reading.columns.applied(row), reading)
     for form in _FORMATS:
         if form.matches(row):
-            return form.convert(row)
-    raise RowProblem(
-        f"not a question row: {_named(row)}; one needs "
-        '"question" and "choices" (and "answer", where it is known)'
-    )
+            return form.convert(row, reading)
+    try:
+        return general.convert(row, reading)
+    except Unread:
+        raise RowProblem(
+            f"not a question row: {_named(row)}; one needs "
+            '"question" and "choices" (and "answer", where it is known);'
+            f" name the fields that hold them: {option_for(row)}"
+        ) from None
+
+
+def recognised(row: Row, reading: Reading = PLAIN) -> Recognised:
+    """Which fields of a row are read as what; raises what `to_question_row` raises."""
+    told = Recognised()
+    read = to_question_row(row, replace(reading, recognised=told))
+    told.question = told.question or "question"
+    told.choices = told.choices or "choices"
+    if not told.context and read.get("context"):
+        told.context = "context"
+    if not told.answer and read.get("answer") is not None:
+        told.answer, told.kind = "answer", "labels"
+    if reading.columns is not None:
+        for role in ("question", "choices", "answer", "context"):
+            if role in reading.columns.roles and getattr(told, role) == role:
+                setattr(told, role, reading.columns.roles[role])
+    return told
+
+
+def is_own(row: Row) -> bool:
+    """Whether a row has the question and the choices of scicot's own schema."""
+    return isinstance(row.get("question"), str) and own.matches(row)
+
+
+def check_columns(row: Row, columns: FieldMapping) -> None:
+    """RowProblem where a row, the first of its file, lacks a field that --columns names."""
+    missing = columns.missing(row)
+    if missing and not is_own(row):
+        raise RowProblem(not_there(missing, row))
+
+
+def _is_left(row: Row, columns: FieldMapping) -> bool:
+    """Whether --columns is not meant for a row: those that scicot writes have none of its fields,
+    and may be given beside a table."""
+    return is_own(row) and bool(columns.missing(row))
 
 
 def _named(row: Row) -> str:

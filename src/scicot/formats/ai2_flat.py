@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from scicot.formats import fields
+from scicot.formats.reading import PLAIN, Reading
 from scicot.row_fields import Row, RowProblem
 
 
@@ -20,13 +21,14 @@ def matches(row: Row) -> bool:
     return isinstance(choices, Mapping) and "text" in choices and "label" in choices
 
 
-def convert(row: Row) -> Row:
+def convert(row: Row, reading: Reading = PLAIN) -> Row:
     labels, texts = row["choices"]["label"], row["choices"]["text"]
     if not _are_strings(labels) or not _are_strings(texts):
         raise RowProblem('"choices" must hold two lists of strings, "text" and "label"')
     if len(labels) != len(texts):
         raise RowProblem(f'"choices" has {len(texts)} texts and {len(labels)} labels')
-    return fields.labelled(row, fields.choice_rows(labels, texts))
+    row = fields.with_context(row, reading)
+    return fields.labelled(row, fields.choice_rows(labels, texts), reading=reading)
 
 
 def _are_strings(value: Any) -> bool:

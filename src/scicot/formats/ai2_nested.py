@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from scicot.formats import own
+from scicot.formats.reading import PLAIN, Reading
 from scicot.records import QUESTION_FIELDS
 from scicot.row_fields import Row
 
@@ -21,11 +22,11 @@ def matches(row: Row) -> bool:
     return isinstance(question, Mapping) and "stem" in question and "choices" in question
 
 
-def convert(row: Row) -> Row:
+def convert(row: Row, reading: Reading = PLAIN) -> Row:
     nested = dict(row["question"])
     flat = {**row, "question": nested.pop("stem"), "choices": nested.pop("choices")}
     for name, value in nested.items():
         # A field of the row itself wins its name, so that neither overwrites the other.
         taken = name in row or name in QUESTION_FIELDS
         flat[f"question.{name}" if taken else name] = value
-    return own.convert(flat) if own.matches(flat) else flat
+    return own.convert(flat, reading) if own.matches(flat) else flat

@@ -10,8 +10,12 @@ context. The labels are A and B: COPA's choices are numbered from 1, and its "la
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
-from scicot.formats import ai2_flat, columns, fields, own, plain_list
+from scicot.formats import ai2_flat, columns, fields, general, own, plain_list
+from scicot.formats.gold import gold_fields, is_blank
+from scicot.formats.names import ANSWERS
+from scicot.formats.reading import PLAIN, Reading
 from scicot.row_fields import Row, RowProblem
 
 # The instructions of Roemmele, Bejan and Gordon 2011, section 3.
@@ -20,7 +24,8 @@ _SENTENCES = {
     "effect": "What happened as a result?",
 }
 _CHOICES = ("choice1", "choice2")
-_GOLD = (*fields.GOLD_NAMES, "label")
+_NAMES = (*ANSWERS, "label")
+_GOLD = replace(fields.GOLD, names=_NAMES, further=(), bases={"label": 0})
 
 
 def matches(row: Row) -> bool:
@@ -32,52 +37,56 @@ def matches(row: Row) -> bool:
     return _sentence(row, names) is not None or all(name in names for name in _CHOICES)
 
 
-def convert(row: Row) -> Row:
+def convert(row: Row, reading: Reading = PLAIN) -> Row:
     names = _names(row)
     sentence = _sentence(row, names)
     premise = row[names["premise"]] if "premise" in names else None
-    if fields.is_blank(premise) or not isinstance(premise, str):
+    if is_blank(premise) or not isinstance(premise, str):
         if sentence is None:
-            return _as_another_format(row)
+            return _as_another_format(row, reading)
         raise RowProblem('"premise" is missing or empty, which the question is about (COPA)')
     context = row[names["context"]] if "context" in names else None
-    if fields.is_blank(context):
+    if is_blank(context):
         context = premise
     elif isinstance(context, str):
         context = f"{context}\n{premise}"
     row = {name: value for name, value in row.items() if name.lower() not in ("premise", "context")}
     row["context"] = context
     if sentence is None:
-        return _as_another_format(row)
+        return _as_another_format(row, reading)
     row["question"] = sentence
     if names["question"] != "question":
         del row[names["question"]]
     if all(name in names for name in _CHOICES) and "choice3" not in names:
-        return _with_two_columns(row, names)
-    return _as_another_format(row)
+        return _with_two_columns(row, names, reading)
+    return _as_another_format(row, reading)
 
 
-def _with_two_columns(row: Row, names: Mapping[str, str]) -> Row:
+def _with_two_columns(row: Row, names: Mapping[str, str], reading: Reading) -> Row:
     row = columns.cells(row)
     texts = [row.pop(names[name]) for name in _CHOICES]
     label = names.get("label", "label")
-    if row.get(label) in ("0", "1"):  # a cell of a table
-        row[label] = int(row[label])
-    for name in fields.gold_fields(row):
-        if type(row[name]) is int and fields.is_blank(row.get(label)):
+    for name in gold_fields(row):
+        numbered = type(row[name]) is int and reading.answer_index is None
+        if numbered and is_blank(row.get(label)):
             raise RowProblem(
                 f'"{name}" is {row[name]}: COPA numbers its choices from 1 and its "label" from 0;'
                 ' give the text of the choice, or a "label"'
             )
-    return fields.labelled(row, fields.lettered(texts), names=_GOLD)
+    if reading.recognised is not None:
+        reading.recognised.choices = " and ".join(_CHOICES)
+    return fields.labelled(row, fields.lettered(texts), reading=reading, gold=_GOLD)
 
 
-def _as_another_format(row: Row) -> Row:
-    others: tuple[fields.Format, ...] = (own, ai2_flat, plain_list, columns)
+def _as_another_format(row: Row, reading: Reading) -> Row:
+    others: tuple[fields.Format, ...] = (own, ai2_flat, plain_list)
     for form in others:
         if form.matches(row):
-            return form.convert(row)
-    raise RowProblem("has a premise, but no question or no choices (COPA)")
+            return form.convert(row, reading)
+    try:
+        return general.convert(row, reading)
+    except general.Unread:
+        raise RowProblem("has a premise, but no question or no choices (COPA)") from None
 
 
 def _sentence(row: Row, names: Mapping[str, str]) -> str | None:

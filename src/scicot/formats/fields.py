@@ -1,37 +1,30 @@
-"""What the formats share: how a row is rewritten, and which choice the gold answer means.
-
-Gold answers met in the wild, for the choices A "wood", B "copper", C "glass":
-
-    "B"   "b"   "copper"   1 (an index, counted from 0)   "" or null or -1 (unlabelled)
-
-One rule reads all of them, in every format, and predictions too (`read_choice`):
-
-1. A JSON string that is exactly a label is that label, whatever the texts of the choices are.
-2. A JSON integer is an index. Past the last one it may be a label, see `_read_integer`.
-3. Any other string is the text of a choice, or a label in other capitals.
-
-A row may hold its gold answer in several fields (`gold_fields`): what all of them can mean counts.
-"""
+"""What the formats share: how a row is rewritten into scicot's own schema."""
 
 from __future__ import annotations
 
-import reprlib
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from string import ascii_uppercase
 from typing import Any, Protocol
 
+from scicot.formats.gold import (
+    ChoiceRow,
+    Meaning,
+    agreed,
+    gold_fields,
+    is_blank,
+    is_hidden,
+    read_choice,
+    unread,
+)
+from scicot.formats.indices import meaning_of
+from scicot.formats.names import ANSWERS, CONTEXTS, FURTHER_ANSWERS, QUESTIONS, plain_name
+from scicot.formats.reading import PLAIN, Base, Reading
 from scicot.row_fields import Row, RowProblem
 
-# The first of these names that holds something is read; the others are fields of the user's own.
-QUESTION_NAMES = ("question", "question_stem", "stem", "prompt", "Question")
-# The fields of the gold answer, as `plain_name` writes them: "answerKey" and "Answer Key" count.
-GOLD_NAMES = ("answer", "answerkey")
-# What integer columns of the Hub hold where the gold answer of a test set is kept secret.
-_HIDDEN = ("-1", -1)
-
-ChoiceRow = dict[str, Any]
+# Names that say whether a row was answered rightly in some files, and hold the answer in others.
+_MARKS = frozenset({"correct", "richtig", "correcta"})
 
 
 class Format(Protocol):
@@ -40,7 +33,7 @@ class Format(Protocol):
     def matches(self, row: Row) -> bool:
         """Whether the row is of this format, going by its fields and their types."""
 
-    def convert(self, row: Row) -> Row:
+    def convert(self, row: Row, reading: Reading = PLAIN) -> Row:
         """A new row in scicot's schema; raises RowProblem for one that is broken."""
 
 
@@ -48,8 +41,33 @@ class NotText(RowProblem):
     """A question that text alone cannot answer. Such rows are skipped and counted, not errors."""
 
 
-def is_blank(value: Any) -> bool:
-    return value is None or (isinstance(value, str) and not value.strip())
+@dataclass(frozen=True, slots=True)
+class Gold:
+    """Where a layout has its gold answer, and how it is written there.
+
+    `names` are read first, `further` beside them. `bases` says for some of them what numbers count
+    from by the layout's definition; `loose` says that JSON integers come from a table. `columns`
+    are the labels of choices by the plain names of their columns, which some answers name.
+    `single`: the value may stand in a list of one.
+    """
+
+    names: tuple[str, ...] = ANSWERS
+    further: tuple[str, ...] = FURTHER_ANSWERS
+    bases: Mapping[str, Base] = field(default_factory=dict)
+    loose: bool = False
+    columns: Mapping[str, str] = field(default_factory=dict)
+    single: bool = False
+
+    def value(self, row: Mapping[str, Any], name: str, choices: Sequence[ChoiceRow]) -> Any:
+        value = row[name]
+        if self.single and isinstance(value, list) and len(value) == 1:
+            value = value[0]
+        if self.columns and isinstance(value, str) and read_choice(value, choices) is None:
+            value = self.columns.get(plain_name(value), value)
+        return value
+
+
+GOLD = Gold()
 
 
 def first_filled(row: Mapping[str, Any], names: Sequence[str]) -> str | None:
@@ -57,8 +75,28 @@ def first_filled(row: Mapping[str, Any], names: Sequence[str]) -> str | None:
     return next((name for name in names if not is_blank(row.get(name))), None)
 
 
+def named(row: Mapping[str, Any], plain: Sequence[str]) -> tuple[str, ...]:
+    """The row's fields with these plain names, in the order of `plain`."""
+    return _named(tuple(row), tuple(plain))
+
+
+@lru_cache(maxsize=1024)  # nearly all rows of a file have the same fields
+def _named(names: tuple[str, ...], plain: tuple[str, ...]) -> tuple[str, ...]:
+    found: dict[str, str] = {}
+    for name in names:
+        found.setdefault(plain_name(name), name)
+    return tuple(found[own] for own in plain if own in found)
+
+
+def question_field(row: Mapping[str, Any]) -> str | None:
+    """The field of the question's text."""
+    if isinstance(row.get("question"), str) and not is_blank(row["question"]):
+        return "question"
+    return first_filled(row, named(row, QUESTIONS))
+
+
 def has_question_text(row: Mapping[str, Any]) -> bool:
-    name = first_filled(row, QUESTION_NAMES)
+    name = question_field(row)
     return name is not None and isinstance(row[name], str)
 
 
@@ -79,156 +117,100 @@ def rebuilt(
     answer: str | None,
     *,
     used: Collection[str | None] = (),
+    reading: Reading = PLAIN,
 ) -> Row:
     """The row in scicot's schema; fields in `used` have been read and are not repeated.
 
     Raises RowProblem where no field holds the question's text.
     """
-    source = first_filled(row, QUESTION_NAMES)
+    source = question_field(row)
     if source is None:
         raise RowProblem('"question" is missing or empty')
     rewritten = {source, "question", "choices", "answer", *used}
     rest = {name: value for name, value in row.items() if name not in rewritten}
+    if reading.recognised is not None:
+        reading.recognised.question = reading.recognised.question or source
     return {"question": row[source], "choices": choices, "answer": answer, **rest}
 
 
 def labelled(
-    row: Mapping[str, Any], choices: list[ChoiceRow], *, names: Sequence[str] = GOLD_NAMES
+    row: Mapping[str, Any],
+    choices: list[ChoiceRow],
+    *,
+    reading: Reading = PLAIN,
+    gold: Gold = GOLD,
+    used: Collection[str] = (),
 ) -> Row:
-    """The row in scicot's schema, with the label that its gold fields (`names`) agree on."""
-    answer, used = read_gold(row, choices, names)
-    return rebuilt(row, choices, answer, used=[used])
-
-
-@lru_cache(maxsize=1024)
-def plain_name(name: str) -> str:
-    """A field's name for comparison: "Answer Key" and "answer_key" are "answerkey"."""
-    return "".join(character for character in name.lower() if character not in " _-")
-
-
-def gold_fields(row: Mapping[str, Any], names: Sequence[str] = GOLD_NAMES) -> list[str]:
-    """The fields that hold something and are read as the gold answer, in the order of `names`."""
-    found = [name for name in row if plain_name(name) in names and not is_blank(row[name])]
-    return sorted(found, key=lambda name: names.index(plain_name(name)))
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """The labels that a value can mean; with `doubt` it takes another field to choose.
-
-    Several labels without a doubt are choices of the same text, of which the first is taken.
-    """
-
-    labels: tuple[str, ...]
-    doubt: str = ""
+    """The row in scicot's schema, with the label that its gold fields agree on; fields in `used`
+    have been read and are not repeated."""
+    if reading.columns is not None and reading.columns.maps("answer"):
+        gold = replace(gold, names=("answer",), further=(), bases={})
+    if reading.columns is not None and reading.columns.tabular:
+        gold = replace(gold, loose=True)
+    answer, told = read_gold(row, choices, gold, reading)
+    return rebuilt(row, choices, answer, used=[*used, told], reading=reading)
 
 
 def read_gold(
-    row: Mapping[str, Any], choices: Sequence[ChoiceRow], names: Sequence[str] = GOLD_NAMES
+    row: Mapping[str, Any],
+    choices: Sequence[ChoiceRow],
+    gold: Gold = GOLD,
+    reading: Reading = PLAIN,
 ) -> tuple[str | None, str | None]:
     """The gold label and the field that tells it; (None, None) for an unlabelled row.
 
     A field that names no choice is ignored where another one does. Raises RowProblem where none
     does, and where two fields name different choices.
     """
-    readings: dict[str, Reading] = {}
-    unread = ""
-    for name in gold_fields(row, names):
-        reading = read_choice(row[name], choices)
-        if reading is not None:
-            readings[name] = reading
-        elif row[name] not in _HIDDEN:
-            unread = unread or name
-    if readings:
-        return _agreed(row, readings)
-    if unread:
-        raise RowProblem(
-            f'"{unread}" is {shown(row[unread])}, neither a label nor the text of a choice nor an'
-            f" index (a JSON integer from 0 to {len(choices) - 1})"
+    meanings: dict[str, Meaning] = {}
+    missed = ""
+    fields = gold_fields(row, gold.names)
+    further = gold_fields(row, gold.further) if gold.further else []
+    if fields and further:
+        further = [name for name in further if plain_name(name) not in _MARKS]
+    for name in (*fields, *further):
+        value = gold.value(row, name, choices)
+        if is_hidden(value):
+            continue
+        base = gold.bases.get(plain_name(name))
+        meaning = meaning_of(
+            value, choices, name=name, reading=reading, base=base, loose=gold.loose
         )
+        if meaning is not None:
+            meanings[name] = meaning
+        elif name in fields or not isinstance(value, list | dict | bool):
+            missed = missed or name
+    if meanings:
+        label, name = agreed(row, meanings)
+        if reading.recognised is not None:
+            reading.recognised.answer, reading.recognised.kind = name, meanings[name].kind
+        return label, name
+    if missed:
+        raise unread(row, missed, len(choices))
     return None, None
 
 
-def _agreed(row: Mapping[str, Any], readings: Mapping[str, Reading]) -> tuple[str, str]:
-    """The label that all gold fields agree on, and the field it is taken from; RowProblem where
-    they can mean none in common."""
-    name = min(readings, key=lambda name: len(readings[name].labels))
-    for other, reading in readings.items():
-        if not set(reading.labels) & set(readings[name].labels):
-            told = [
-                f'"{own}" is {shown(row[own])}, choice {_either(reading.labels)}'
-                for own, reading in readings.items()
-                if own in (name, other)
-            ]
-            raise RowProblem(f"has two gold answers: {', and '.join(told)}; remove the wrong one")
-    if all(reading.doubt for reading in readings.values()):
-        raise RowProblem(f'"{name}" is {shown(row[name])}, {readings[name].doubt}')
-    common = set.intersection(*(set(reading.labels) for reading in readings.values()))
-    labels = readings[name].labels
-    return next((label for label in labels if label in common), labels[0]), name
+def with_context(row: Row, reading: Reading = PLAIN, *, without: Collection[str] = ()) -> Row:
+    """The row with the text that its question is about as "context", from the first field of such
+    a name. A context of the user's own stays; fields in `without` are read as something else."""
+    if not is_blank(row.get("context")) and isinstance(row["context"], str):
+        if reading.recognised is not None:
+            reading.recognised.context = reading.recognised.context or "context"
+        return row
+    for name in named(row, CONTEXTS):
+        text = None if name in without else _text_of(row[name])
+        if text:
+            rest = {key: value for key, value in row.items() if key not in (name, "context")}
+            if reading.recognised is not None:
+                reading.recognised.context = name
+            return {**rest, "context": text}
+    return row
 
 
-def read_choice(value: Any, choices: Sequence[ChoiceRow]) -> Reading | None:
-    """The choice that a gold answer or a prediction names; None where it names none."""
-    labels = [str(choice["label"]) for choice in choices]
-    if isinstance(value, int) and not isinstance(value, bool):
-        return _read_integer(value, labels, choices)
-    if not isinstance(value, str):
-        return None
-    if value in labels:
-        return Reading((value,))
-    said = value.strip()
-    exact = [label for label in labels if label.strip() == said]
-    if len(exact) == 1:
-        return Reading((exact[0],))
-    by_text = labels_of_text(said, choices)
-    folded = [label for label in labels if label.strip().casefold() == said.casefold()]
-    if len(folded) == 1 and (not by_text or folded[0] in by_text):
-        return Reading((folded[0],))
-    if folded:
-        meant = tuple(dict.fromkeys((*by_text, *folded)))
-        doubt = f"which can mean choice {_either(meant)}, by text or label; write the label exactly"
-        return Reading(meant, doubt)
-    return Reading(by_text) if by_text else None
-
-
-def _read_integer(
-    value: int, labels: Sequence[str], choices: Sequence[ChoiceRow]
-) -> Reading | None:
-    """An index from 0. A larger integer is a label or a text, unless others of them could be taken
-    for indices: of rows with the labels 1 to 4, those with the answers 1 to 3 are read as indices.
-    """
-    if value < 0:
-        return None
-    if value < len(labels):
-        return Reading((labels[value],))
-    written = str(value)
-    named = (written,) if written in labels else labels_of_text(written, choices)
-    if not named:
-        return None
-    others = {*labels, *(choice["text"] for choice in choices if isinstance(choice["text"], str))}
-    if others.isdisjoint(map(str, range(len(labels)))):
-        return Reading(named)
-    doubt = (
-        f"an integer, so an index from 0, and the last one is {len(labels) - 1}; it is also the"
-        f" label or text of choice {_either(named)}, so write it as a string"
-    )
-    return Reading(named, doubt)
-
-
-def labels_of_text(said: str, choices: Sequence[ChoiceRow]) -> tuple[str, ...]:
-    """The labels of the choices with this text; data sets do have the same text twice."""
-    return tuple(
-        str(choice["label"])
-        for choice in choices
-        if isinstance(choice["text"], str) and choice["text"].strip() == said.strip()
-    )
-
-
-def _either(labels: Sequence[str]) -> str:
-    return " or ".join(map(shown, labels))
-
-
-def shown(value: Any) -> str:
-    """A value short enough for a one-line message."""
-    return reprlib.repr(value)
+def _text_of(value: Any) -> str | None:
+    """A context as one text: a string, a list of them, or an object with such a list."""
+    if isinstance(value, Mapping):
+        value = value.get("contexts")  # PubMedQA
+    if isinstance(value, list) and value and all(isinstance(own, str) for own in value):
+        value = "\n".join(value)
+    return value if isinstance(value, str) and value.strip() else None

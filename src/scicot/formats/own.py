@@ -10,13 +10,15 @@ from functools import lru_cache
 from typing import Any
 
 from scicot.formats import fields
+from scicot.formats.names import ANSWERS, plain_name
+from scicot.formats.reading import PLAIN, Reading
 from scicot.row_fields import MAPPING, Row
 
 
 @lru_cache(maxsize=256)  # nearly all rows of a file have the same fields
 def _has_second_gold(names: tuple[str, ...]) -> bool:
     """Whether a field besides "answer" may hold a gold answer."""
-    return any(fields.plain_name(name) in fields.GOLD_NAMES for name in names if name != "answer")
+    return any(plain_name(name) in ANSWERS for name in names if name != "answer")
 
 
 def matches(row: Row) -> bool:
@@ -29,7 +31,7 @@ def matches(row: Row) -> bool:
     return not all(isinstance(choice, str) for choice in choices)
 
 
-def convert(row: Row) -> Row:
+def convert(row: Row, reading: Reading = PLAIN) -> Row:
     choices, answer = row["choices"], row.get("answer")
     plain = isinstance(row.get("question"), str) and isinstance(answer, str)
     if (
@@ -38,7 +40,7 @@ def convert(row: Row) -> Row:
         and not _has_second_gold(tuple(row))
     ):
         return row  # nothing is to be done, as for nearly all rows of the longest files
-    return fields.labelled(row, choices) if all(map(_is_choice, choices)) else row
+    return fields.labelled(row, choices, reading=reading) if all(map(_is_choice, choices)) else row
 
 
 def _is_choice(value: Any) -> bool:

@@ -7,18 +7,22 @@ or an index counted from 0 (MMLU). The labels become A, B, C and so on.
 
 from __future__ import annotations
 
-from scicot.formats import fields
+from scicot.formats import choices, fields, published
+from scicot.formats.reading import PLAIN, Reading
 from scicot.row_fields import Row
 
 
 def matches(row: Row) -> bool:
-    choices = row.get("choices")
+    found = row.get("choices")
     return (
-        isinstance(choices, list)
-        and bool(choices)
-        and all(isinstance(text, str) for text in choices)
+        isinstance(found, list)
+        and bool(found)
+        and all(isinstance(text, str) for text in found)
+        and fields.has_question_text(row)
     )
 
 
-def convert(row: Row) -> Row:
-    return fields.labelled(row, fields.lettered(row["choices"]))
+def convert(row: Row, reading: Reading = PLAIN) -> Row:
+    row = fields.with_context(row, reading)
+    gold = published.gold_of(tuple(row))
+    return fields.labelled(row, choices.plain(row["choices"]), reading=reading, gold=gold)

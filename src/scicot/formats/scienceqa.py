@@ -13,6 +13,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from scicot.formats import fields, plain_list
+from scicot.formats.gold import is_blank
+from scicot.formats.reading import PLAIN, Reading
 from scicot.row_fields import Row, RowProblem
 
 _META = ("subject", "topic", "category", "skill", "grade", "split", "task")
@@ -23,14 +25,14 @@ def matches(row: Row) -> bool:
     return "hint" in row and ("image" in row or "lecture" in row) and plain_list.matches(row)
 
 
-def convert(row: Row) -> Row:
+def convert(row: Row, reading: Reading = PLAIN) -> Row:
     if row.get("image"):
         raise fields.NotText("the question is about an image")
     row = dict(row)
-    if fields.is_blank(row.get("context")):
+    if is_blank(row.get("context")):
         row["context"] = row.pop("hint") or ""
     given = row.pop("meta", None) or {}
     if not isinstance(given, Mapping):
         raise RowProblem('"meta" must be an object')
     meta = {name: row.pop(name) for name in _META if name in row}
-    return plain_list.convert({**row, "meta": {**meta, **given}})
+    return plain_list.convert({**row, "meta": {**meta, **given}}, reading)

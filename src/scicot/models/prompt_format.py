@@ -15,12 +15,14 @@ unless a tokenizer merges across the boundary, which none does that splits text 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any, Protocol
 
 from scicot import stages
 from scicot.errors import ScicotError
+from scicot.models import characters
+from scicot.models.characters import Alphabet
 from scicot.models.chat_template import MARK, end_of_turn, render_chat
 from scicot.models.families import CAUSAL, end_tokens, family_of
 from scicot.stages import Input
@@ -42,6 +44,7 @@ class PromptFormat(Protocol):
 
     name: str
     tokenizer: Any
+    alphabet: Alphabet  # which characters it lacks, and what is read in their place
     ends: frozenset[int]  # tokens that end a text; the first that a target ends with is `end`
 
     def prompt(self, text: Input) -> str:
@@ -64,17 +67,20 @@ class Seq2Seq:
 
     def __init__(self, tokenizer: Any, ends: frozenset[int]) -> None:
         self.tokenizer = tokenizer
+        self.alphabet = Alphabet(tokenizer)
         self.ends = ends
 
     def prompt(self, text: Input) -> str:
-        return str(text)
+        return str(self.alphabet.plain_input(text))
 
     def sources(self, texts: Sequence[Input]) -> list[Ids]:
-        rows: list[Ids] = self.tokenizer([str(text) for text in texts])["input_ids"]
+        rows: list[Ids] = self.tokenizer([self.prompt(text) for text in texts])["input_ids"]
         return rows
 
     def targets(self, texts: Sequence[str], asks: str) -> list[Ids]:  # noqa: ARG002
-        rows: list[Ids] = self.tokenizer(text_target=list(texts))["input_ids"]
+        rows: list[Ids] = self.tokenizer(text_target=list(map(self.alphabet.plain, texts)))[
+            "input_ids"
+        ]
         return rows
 
     def decode(self, rows: Sequence[Ids]) -> list[str]:
@@ -89,6 +95,7 @@ class Plain:
 
     def __init__(self, tokenizer: Any, ends: frozenset[int]) -> None:
         self.tokenizer = tokenizer
+        self.alphabet = Alphabet(tokenizer)
         self.ends = ends | ({self._end} if self._end is not None else set())
         if not self.ends:
             raise ScicotError(f"student {tokenizer.name_or_path}: its tokenizer has no end token")
@@ -101,7 +108,7 @@ class Plain:
         return end
 
     def prompt(self, text: Input) -> str:
-        return plain_prompt(text)
+        return plain_prompt(self.alphabet.plain_input(text))
 
     def sources(self, texts: Sequence[Input]) -> list[Ids]:
         rows: list[Ids] = self._encoded([self.prompt(text) for text in texts])
@@ -109,7 +116,7 @@ class Plain:
         return [row[:-1] if row and row[-1] in self.ends else row for row in rows]
 
     def targets(self, texts: Sequence[str], asks: str) -> list[Ids]:
-        behind = self._last_line(asks)
+        behind, texts = self._last_line(asks), list(map(self.alphabet.plain, texts))
         new = [text for text in dict.fromkeys(texts) if (behind, text) not in self._known]
         if len(self._known) > 100_000:
             self._known.clear()
@@ -176,7 +183,7 @@ class Chat(Plain):
         return end_of_turn(self.tokenizer)
 
     def prompt(self, text: Input) -> str:
-        content = f"{_lines(text)}\n\n{_INSTRUCTIONS[text.asks]}"
+        content = f"{_lines(self.alphabet.plain_input(text))}\n\n{_INSTRUCTIONS[text.asks]}"
         return self._render(self.tokenizer, content, begin=True)
 
     def sources(self, texts: Sequence[Input]) -> list[Ids]:
@@ -193,12 +200,15 @@ class Chat(Plain):
 FORMATS: dict[str, type[Seq2Seq | Plain]] = {"seq2seq": Seq2Seq, "plain": Plain, "chat": Chat}
 
 
-def make_format(name: str, model: Any, tokenizer: Any) -> PromptFormat:
+def make_format(
+    name: str, model: Any, tokenizer: Any, replacements: Mapping[str, str] | None = None
+) -> PromptFormat:
     """Make the format of this name for a model; "auto" finds the one that suits it.
 
     A causal model is a chat model if its tokenizer has a template and the token that ends a turn
     there is among the model's own end tokens: base models often carry the template too, but do
-    not end with that token. Raises ScicotError for a format that the model's family has not.
+    not end with that token. `replacements` are of characters (characters.py). Raises
+    ScicotError for a format that the model's family has not.
     """
     family = family_of(model.config)
     ends = end_tokens(model.config) | end_tokens(model.generation_config)
@@ -212,7 +222,9 @@ def make_format(name: str, model: Any, tokenizer: Any) -> PromptFormat:
             f"--prompt-format {name}: not for {family.name} students"
             f" ({model.config.model_type}), which take {able}"
         )
-    return FORMATS[name](tokenizer, ends)
+    form = FORMATS[name](tokenizer, ends)
+    form.alphabet = Alphabet(tokenizer, replacements)
+    return form
 
 
 def encode_inputs(
@@ -221,7 +233,8 @@ def encode_inputs(
     """Encode inputs, each shortened to `limit` tokens where it is longer (stages.shortened).
 
     `cuts` counts the inputs that lost some of their "context", "rationale" or "question", and under
-    "choices" those that stay longer than the limit because choices are never cut.
+    "choices" those that stay longer than the limit because choices are never cut; also those with
+    characters that the tokenizer lacks (characters.py).
     """
     if not texts:
         return []  # a tokenizer takes no empty batch
@@ -234,6 +247,13 @@ def encode_inputs(
             rows[index] = form.sources([text])[0]
             cuts.update(lost)
             cuts[CHOICES] += len(rows[index]) > limit
+    alphabet = form.alphabet
+    if alphabet.unknown is not None:
+        for text, row in zip(texts, rows, strict=True):
+            if alphabet.replacements or alphabet.unknown in row:
+                characters.count(
+                    cuts, text, row, alphabet, lambda own, asks=text.asks: form.targets(own, asks)
+                )
     return rows
 
 
@@ -263,7 +283,8 @@ def describe_cuts(cuts: Counter[str], limit: int) -> list[str]:
         "question": f"lost the beginning of their question: they were longer than {limit} tokens",
         CHOICES: f"are longer than {limit} tokens by their choices alone, which are kept",
     }
-    return [f"{cuts[part]} inputs {said}" for part, said in sentences.items() if cuts[part]]
+    told = [f"{cuts[part]} inputs {said}" for part, said in sentences.items() if cuts[part]]
+    return told + characters.describe(cuts)
 
 
 def plain_prompt(text: Input) -> str:

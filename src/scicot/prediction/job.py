@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from scicot import processes, sources
-from scicot.config import PredictSettings
+from scicot.config import PredictSettings, ReadingSettings
 from scicot.errors import InvalidRow, ScicotError
 from scicot.outputs import STDOUT, Output, open_output, own_state
 from scicot.overlap import SeenQuestions
@@ -42,6 +42,7 @@ def predict(
     answer_model: sources.Source | Sequence[sources.Source] | None = None,
     rationale_model: sources.Source | Sequence[sources.Source] | None = None,
     settings: PredictSettings | None = None,
+    reading: ReadingSettings | None = None,
     limit: int | None = None,
     skip_invalid: bool = False,
     force: bool = False,
@@ -69,6 +70,7 @@ def predict(
             students,
             team,
             settings,
+            reading=reading,
             limit=limit,
             skip_invalid=skip_invalid,
             force=force,
@@ -87,6 +89,7 @@ def _predict(
     team: Team,
     settings: PredictSettings,
     *,
+    reading: ReadingSettings | None,
     limit: int | None,
     skip_invalid: bool,
     force: bool,
@@ -99,6 +102,7 @@ def _predict(
             reporter.warn(doubt)
     rows = sources.questions(
         questions,
+        reading=reading,
         limit=limit,
         skip_invalid=skip_invalid,
         empty_pipe=True,

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from scicot import jsonl, sources
+from scicot.config import ReadingSettings
 from scicot.errors import InvalidRow, ScicotError
 from scicot.outputs import (
     STDOUT,
@@ -34,6 +35,7 @@ def merge(
     parts: Sequence[str | os.PathLike[str]],
     output: str | os.PathLike[str],
     *,
+    reading: ReadingSettings | None = None,
     limit: int | None = None,
     skip_invalid: bool = False,
     force: bool = False,
@@ -60,7 +62,11 @@ def merge(
             raise ScicotError(f"{output}: exists; name another output, or replace it with --force")
         settings = _settings_of(files)
         rows = sources.questions(
-            questions, limit=limit, skip_invalid=skip_invalid, reporter=reporter
+            questions,
+            reading=reading,
+            limit=limit,
+            skip_invalid=skip_invalid,
+            reporter=reporter,
         )
         with reporter.task("reading the parts") as task, closing(_Parts(files, task)) as parted:
             asked = counted(sources.unique(rows, reporter), task)

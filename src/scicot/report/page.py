@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from scicot import jsonl, sources
-from scicot.config import EvaluateSettings
+from scicot.config import EvaluateSettings, ReadingSettings
 from scicot.errors import ScicotError, no_room
 from scicot.evaluation import Evaluation, systems_of
 from scicot.evaluation.answers import Answers
@@ -40,6 +40,7 @@ def write_report(
     *,
     questions: sources.Source | None = None,
     settings: EvaluateSettings | None = None,
+    reading: ReadingSettings | None = None,
     limit: int | None = None,
     skip_invalid: bool = False,
     force: bool = False,
@@ -60,6 +61,7 @@ def write_report(
     answers = Answers(
         questions=questions,
         per_character=settings.per_character,
+        reading=reading,
         limit=limit,
         skip_invalid=skip_invalid,
         reporter=Muted(reporter),

@@ -11,6 +11,7 @@ from typing import IO, Any, cast
 from scicot.sources.prefix import Prefix, Tally
 
 GZIP = b"\x1f\x8b"
+ZSTD = b"\x28\xb5\x2f\xfd"
 
 
 class Arrival:
@@ -19,6 +20,7 @@ class Arrival:
     def __init__(self, after: Prefix | None = None) -> None:
         self.after = after
         self.tally: Tally | None = None  # of a plain file
+        self.notes: list[str] = []  # what readers have left out, for people
         self._raw: _Pipe | None = None
         self._stream: io.BufferedReader | None = None
 
@@ -27,7 +29,7 @@ class Arrival:
         try:
             descriptor = stream.fileno()
             if stat.S_ISREG(os.fstat(descriptor).st_mode):
-                return stream if _is_gzip(stream) else self._tallied(stream)
+                return stream if _is_packed(stream) else self._tallied(stream)
         except (OSError, AttributeError):  # bytes in memory, as tests have them for stdin
             return stream
         self._raw = _Pipe(descriptor)
@@ -49,8 +51,8 @@ class Arrival:
             self._raw.patience = None
 
 
-def _is_gzip(stream: Any) -> bool:
-    return not hasattr(stream, "peek") or bool(stream.peek(2).startswith(GZIP))
+def _is_packed(stream: Any) -> bool:
+    return not hasattr(stream, "peek") or bool(stream.peek(4).startswith((GZIP, ZSTD)))
 
 
 class _Pipe(io.RawIOBase):

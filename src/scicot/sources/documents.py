@@ -3,6 +3,7 @@
 {"id": "q1", "question": ...}                  JSON lines
 [{"id": "q1", "question": ...}, ...]           an array, on one line or on many
 {"12195": {"question": ...}, ...}              by id (ScienceQA's problems.json), likewise
+{"samples": [{"input": ...}, ...], ...}        a list of them inside an object (nested.py)
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from typing import Any
 
 from scicot.errors import InvalidRow
 from scicot.jsonl import decode, decode_lines
-from scicot.sources.entries import Entry
+from scicot.sources import nested
+from scicot.sources.entries import NOT_UTF8, Entry
 
 
 def objects(first: bytes, head: list[bytes], lines: Iterator[bytes], name: str) -> Iterator[Entry]:
@@ -29,6 +31,9 @@ def objects(first: bytes, head: list[bytes], lines: Iterator[bytes], name: str) 
         return json_lines(chain(head, lines), name)
     if is_keyed(value):
         return chain(_by_key(value, name), _surplus(lines, name, after=len(head)))
+    inner = nested.rows_in(value, name)
+    if inner is not None:
+        return chain(inner, _surplus(lines, name, after=len(head)))
     return json_lines(chain(head, lines), name)
 
 
@@ -62,6 +67,8 @@ def _document(data: bytes, name: str) -> Iterator[Entry]:
         yield value
     elif is_keyed(value):
         yield from _by_key(value, name)
+    elif (inner := nested.rows_in(value, name)) is not None:
+        yield from inner
     else:  # a single row on many lines
         yield f"{name}:1", value
 
@@ -89,7 +96,7 @@ def _decoded(data: bytes, name: str) -> Any:
         return decode(data.decode("utf-8-sig").rstrip())
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        return InvalidRow(f"{name}:{line}", "not UTF-8 text")
+        return InvalidRow(f"{name}:{line}", NOT_UTF8)
     except json.JSONDecodeError as error:
         problem = f"not JSON ({error.msg} at column {error.colno})"
         return InvalidRow(f"{name}:{error.lineno}", problem)
@@ -102,8 +109,12 @@ def is_keyed(value: Any) -> bool:
     return (
         isinstance(value, Mapping)
         and bool(value)
-        and all(isinstance(row, Mapping) and "question" in row for row in value.values())
+        and all(isinstance(row, Mapping) and _is_question(row) for row in value.values())
     )
+
+
+def _is_question(row: Mapping[str, Any]) -> bool:
+    return "question" in row or "Question" in row or "QUESTION" in row
 
 
 def _by_key(value: Mapping[str, Any], name: str) -> Iterator[Entry]:
@@ -126,4 +137,5 @@ def json_lines(lines: Iterable[bytes], name: str, after: int = 0) -> Iterator[En
         except StopIteration:
             return
         except InvalidRow as error:
-            yield error
+            recoded = error.problem == "not UTF-8 text"
+            yield InvalidRow(error.where, NOT_UTF8) if recoded else error

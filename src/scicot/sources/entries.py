@@ -9,4 +9,7 @@ from scicot.row_fields import Row
 # the next row.
 Entry = tuple[str, Row] | InvalidRow
 
+# Said of a place whose bytes are none of UTF-8.
+NOT_UTF8 = "not UTF-8 text (--encoding latin-1 or cp1252, for example, reads others)"
+
 BOM = b"\xef\xbb\xbf"  # which some editors put before UTF-8

@@ -10,22 +10,34 @@ import gzip
 import io
 import zlib
 from collections.abc import Iterator
-from itertools import chain
+from itertools import chain, islice
 from typing import IO, Any, cast
 
 from scicot.errors import InvalidRow, ScicotError
 from scicot.jsonl import decode
-from scicot.sources import documents, tables
-from scicot.sources.arrival import GZIP
+from scicot.sources import binary, documents, tables
+from scicot.sources.arrival import GZIP, ZSTD
 from scicot.sources.entries import BOM, Entry
 
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _HEAD = 65536
+_PREAMBLE = 10  # lines that may stand before the header of a table
 
 
-def entries(stream: IO[bytes], name: str) -> Iterator[Entry]:
-    """All that a file holds; raises ScicotError where the file as a whole cannot be read."""
-    lines = _lines(stream, name)
+def entries(
+    stream: IO[bytes],
+    name: str,
+    *,
+    encoding: str = "",
+    mapped: tuple[str, ...] = (),
+    notes: list[str] | None = None,
+) -> Iterator[Entry]:
+    """All that a file of text holds; raises ScicotError where the file as a whole cannot be read.
+
+    `encoding` is UTF-8 unless it is given. `mapped` are names of columns that --columns gives. What
+    was left out is added to `notes`.
+    """
+    lines = _lines(stream, name, encoding)
     head: list[bytes] = []  # up to the first line that is not blank
     for line in lines:
         head.append(line)
@@ -38,21 +50,27 @@ def entries(stream: IO[bytes], name: str) -> Iterator[Entry]:
         yield from documents.array(b"".join([*head, *lines]), name)
     elif first.startswith(b"{"):
         yield from documents.objects(first, head, lines, name)
-    elif delimiter := tables.delimiter_of(first):
+    elif delimiter := tables.named_delimiter(first):
+        head[-1] = b"\n"  # keeps the count of lines
+        yield from tables.entries(chain(head, lines), delimiter, name)
+    elif delimiter := tables.delimiter_of(first, mapped):
         yield from tables.entries(chain(head, lines), delimiter, name)
     else:
-        yield from _neither(first, head, lines, name)
+        yield from _neither(first, head, lines, name, mapped, [] if notes is None else notes)
 
 
-def _lines(stream: IO[bytes], name: str) -> Iterator[bytes]:
+def _lines(stream: IO[bytes], name: str, encoding: str) -> Iterator[bytes]:
     """The lines, unzipped; a file that is not text is refused before much of it is read."""
     try:
-        plain = _unzipped(stream)
+        plain = _unzipped(stream, name)
+        if encoding:
+            yield from _recoded(cast("IO[bytes]", plain), name, encoding)
+            return
         first = plain.readline(_HEAD)
         if first.startswith(_UTF16):
-            raise ScicotError(f"{name}: UTF-16 text; save it as UTF-8")
+            raise ScicotError(f"{name}: UTF-16 text; add --encoding utf-16, or save it as UTF-8")
         if b"\0" in first:
-            raise ScicotError(f"{name}: a binary file; expected JSONL, JSON or CSV")
+            raise ScicotError(f"{name}: a binary file; expected JSONL, JSON, CSV, XLSX or Parquet")
         if first and not first.endswith(b"\n"):
             first += plain.readline()
         if first:
@@ -64,24 +82,63 @@ def _lines(stream: IO[bytes], name: str) -> Iterator[bytes]:
         raise ScicotError(f"{name}: {error.strerror or error}") from None
 
 
-def _unzipped(stream: IO[bytes]) -> io.BufferedIOBase:
+def _recoded(stream: IO[bytes], name: str, encoding: str) -> Iterator[bytes]:
+    """The lines of text in another encoding, as UTF-8."""
+    try:
+        for line in io.TextIOWrapper(stream, encoding, newline="\n"):
+            yield line.removeprefix("\ufeff").encode("utf-8", "surrogatepass")
+    except UnicodeError as error:
+        reason = getattr(error, "reason", None) or error
+        raise ScicotError(
+            f"{name}: not {encoding} text ({reason}); give another --encoding"
+        ) from None
+
+
+def _unzipped(stream: IO[bytes], name: str) -> io.BufferedIOBase:
     # Looked at and not read: a pipe cannot be wound back. What cannot peek stands in for a file.
     raw = cast(Any, stream)
     buffered: io.BufferedReader = raw if hasattr(raw, "peek") else io.BufferedReader(raw)
-    return gzip.GzipFile(fileobj=buffered) if buffered.peek(2).startswith(GZIP) else buffered
+    first = buffered.peek(4)
+    if first.startswith(ZSTD):
+        return binary.unzipped(buffered, name)
+    return gzip.GzipFile(fileobj=buffered) if first.startswith(GZIP) else buffered
 
 
-def _neither(first: bytes, head: list[bytes], lines: Iterator[bytes], name: str) -> Iterator[Entry]:
-    """A first line that begins no object and is no table's header: said once, then JSON lines."""
+def _neither(
+    first: bytes,
+    head: list[bytes],
+    lines: Iterator[bytes],
+    name: str,
+    mapped: tuple[str, ...],
+    notes: list[str],
+) -> Iterator[Entry]:
+    """A first line that begins no object and is no table's header: a table without a header, or
+    with lines before it; else said once, and then JSON lines."""
+    begins = len(head)
     try:
         decode(first.decode())
     except UnicodeDecodeError:
         pass  # which the lines' reader says
     except ValueError:
+        names = tables.headerless(head, lines)
+        if names is not None:
+            notes.append(f"{name}: has no header; read as {', '.join(names)} (MMLU's layout)")
+            yield from tables.entries(chain(head, lines), ",", name, names)
+            return
+        head += islice(lines, _PREAMBLE)
+        for place in range(begins, len(head)):
+            delimiter = tables.delimiter_of(head[place].strip(), mapped)
+            if delimiter and head[place].count(delimiter.encode()) > 1:
+                notes.append(
+                    f"{name}: what stands before the header in line {place + 1} is left out"
+                )
+                rest = [b"\n"] * place + head[place:]  # keeps the count of lines
+                yield from tables.entries(chain(rest, lines), delimiter, name)
+                return
         problem = (
             'not JSON, and no CSV header either (that names a column "question", or "id" and'
-            ' "prediction")'
+            ' "prediction"); --columns says which column is what'
         )
-        yield InvalidRow(f"{name}:{len(head)}", problem)
-        head = [b"\n"] * len(head)  # keeps the count of lines
+        yield InvalidRow(f"{name}:{begins}", problem)
+        head = [b"\n"] * begins + head[begins:]  # keeps the count of lines
     yield from documents.json_lines(chain(head, lines), name)

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from scicot.errors import ScicotError
-from scicot.formats.fields import plain_name
+from scicot.formats.names import plain_name
 from scicot.records import PREDICTION_FIELDS, QUESTION_FIELDS, RATIONALE_FIELDS
 from scicot.reporting import number_of
 from scicot.row_fields import Row
@@ -101,13 +101,19 @@ def unused_fields(names: Iterable[str]) -> str:
         return '(no field is unused); add a field named "answer"'
     likely = _likely_gold(unused)
     rename = (
-        'rename the one that holds the answers to "answer"'
+        'rename the one that holds the answers to "answer", or add --columns answer=FIELD'
         if likely is None
-        else f'rename {_quoted(likely)} to "answer" if it holds the answers'
+        else f'rename {_quoted(likely)} to "answer" if it holds the answers,'
+        f" or add --columns {_option(likely)}"
     )
     shown = ", ".join(map(_quoted, unused[:_NAMES_SHOWN]))
     more = f" and {len(unused) - _NAMES_SHOWN} more" if len(unused) > _NAMES_SHOWN else ""
     return f"(fields not used: {shown}{more}); {rename}"
+
+
+def likely_gold(names: Iterable[str]) -> str | None:
+    """The unused field that looks most like the gold answer; None where none does."""
+    return _likely_gold([name for name in names if name not in _USED])
 
 
 def _likely_gold(names: Sequence[str]) -> str | None:
@@ -121,6 +127,11 @@ def _likely_gold(names: Sequence[str]) -> str | None:
             if part in own and not any(unlikely in own for unlikely in _UNLIKELY_PARTS):
                 return name
     return None
+
+
+def _option(name: str) -> str:
+    short = " ".join(name[:_NAME_LENGTH].split())
+    return f"'answer={short}'" if " " in short else f"answer={short}"
 
 
 def _quoted(name: str) -> str:

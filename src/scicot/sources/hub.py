@@ -2,10 +2,12 @@
 
 hf://allenai/openbookqa/test                  hf://OWNER/NAME/SPLIT
 hf://allenai/ai2_arc/ARC-Easy/validation      hf://OWNER/NAME/CONFIG/SPLIT
+hf://OWNER/NAME/data/quiz.xlsx                one of its files, or several: hf://OWNER/NAME/data/*.zst
 """
 
 from __future__ import annotations
 
+import fnmatch
 import json
 import sys
 from collections.abc import Iterator
@@ -14,6 +16,7 @@ from typing import Any, NamedTuple
 
 from scicot.errors import InvalidRow, ScicotError
 from scicot.jsonl import decode
+from scicot.sources import shards
 from scicot.sources.entries import Entry
 from scicot.text import error_line
 
@@ -34,6 +37,31 @@ def parse(source: str) -> Address:
         raise ScicotError(f"{source}: write hf://OWNER/NAME/SPLIT or hf://OWNER/NAME/CONFIG/SPLIT")
     config = parts[2] if len(parts) == 4 else None
     return Address("/".join(parts[:2]), config, parts[-1])
+
+
+def files_of(source: str) -> list[tuple[str, str]] | None:
+    """Where the files of a data set lie on this machine once they are fetched, each with its name;
+    None for the name of a split. Raises ScicotError where there is no such file."""
+    parts = source.removeprefix(PREFIX).removeprefix("datasets/").split("/")
+    repository, path = "/".join(parts[:2]), "/".join(parts[2:])
+    if len(parts) < 3 or not all(parts) or not shards.names_files(path):
+        return None
+    from huggingface_hub import HfApi, hf_hub_download
+
+    try:
+        paths = [path]
+        if shards.is_pattern(path):
+            known = HfApi().list_repo_files(repository, repo_type="dataset")
+            paths = sorted(fnmatch.filter(known, path), key=shards.by_number)
+        found = [
+            (hf_hub_download(repository, own, repo_type="dataset"), f"{PREFIX}{repository}/{own}")
+            for own in paths
+        ]
+    except Exception as error:  # noqa: BLE001 (of any kind: missing, gated, no network)
+        raise ScicotError(f"{source}: {error_line(error)}") from None
+    if not found:
+        raise ScicotError(f"{source}: no file of the data set matches this pattern")
+    return found
 
 
 def entries(source: str) -> Iterator[Entry]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Literal, Required, TypedDict, Unpack
 
+from scicot.config import ReadingSettings
 from scicot.errors import ScicotError
-from scicot.formats import to_question_row
+from scicot.formats import Reading, to_question_row
 from scicot.records import (
     PREDICTED,
     PREDICTION_FIELDS,
@@ -40,6 +41,7 @@ class Options(TypedDict, total=False):
     skip_invalid: bool
     empty_pipe: bool
     gold: NeedsGold | None
+    reading: ReadingSettings | None
     reporter: Required[Reporter]
 
 
@@ -74,7 +76,7 @@ def rationales(source: Source, **options: Unpack[Options]) -> Rows[Rationale]:
 def predictions(
     source: Source,
     *,
-    convert: Callable[[Row], Row] = to_question_row,
+    convert: Callable[[Row, Reading], Row] = to_question_row,
     **options: Unpack[Options],
 ) -> Rows[Prediction]:
     """What is evaluated: prediction rows, or rationale rows with the teacher's own conclusion.

@@ -1,4 +1,4 @@
-"""A source by its name: a file, "-" for standard input, or a data set on the Hub (hf://...)."""
+"""A source by its name: a file, a folder or pattern of shards, "-" (standard input), or the Hub."""
 
 from __future__ import annotations
 
@@ -9,25 +9,31 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from scicot import standard_input
+from scicot.config import ReadingSettings
 from scicot.errors import InvalidRow, ScicotError
+from scicot.formats.mapping import Columns
 from scicot.row_fields import Row
-from scicot.sources import documents, files, hub
+from scicot.sources import binary, documents, files, hub, shards
 from scicot.sources.arrival import Arrival
 from scicot.sources.entries import Entry
 
 Source = str | os.PathLike[str]
+_PLAIN = ReadingSettings()
 
 
-def located_rows(source: Source, arrival: Arrival | None = None) -> Iterator[tuple[str, Row]]:
+def located_rows(
+    source: Source, arrival: Arrival | None = None, settings: ReadingSettings = _PLAIN
+) -> Iterator[tuple[str, Row]]:
     """("FILE:LINE", row as it stands there) for each row of a source; an array gives "FILE[17]".
 
     Raises InvalidRow for what is no row, and goes on with the next one when asked again; raises
     ScicotError where the source as a whole cannot be read. `arrival` can tell of a pipe whether its
     next row is there.
     """
-    return _Located(_entries(os.fspath(source), arrival or Arrival()))
+    return _Located(_entries(os.fspath(source), arrival or Arrival(), settings))
 
 
 class _Located(Iterator[tuple[str, Row]]):
@@ -41,21 +47,54 @@ class _Located(Iterator[tuple[str, Row]]):
         return entry
 
 
-def _entries(source: str, arrival: Arrival) -> Iterator[Entry]:
+def _entries(source: str, arrival: Arrival, settings: ReadingSettings) -> Iterator[Entry]:
     if source.startswith(hub.PREFIX):
-        yield from hub.entries(source)
-    elif source == "-":
+        paths = hub.files_of(source)
+        if paths is None:
+            yield from hub.entries(source)
+        else:
+            for path, name in paths:
+                yield from _of_file(path, name, arrival, settings)
+        return
+    if source == "-":
         data = standard_input.stream()
         if data is None:
             raise ScicotError("<stdin>: closed; nothing can be read from it")
-        yield from files.entries(arrival.watch(data), display_name(source))
-    else:
-        with _opened(source) as stream:
-            watched = arrival.watch(stream)
-            if arrival.after is None:
-                yield from files.entries(watched, source)
-            else:
-                yield from documents.json_lines(watched, source, arrival.after.lines)
+        yield from _of_stream(arrival.watch(data), display_name(source), arrival, settings)
+        return
+    found = shards.files_of(source)
+    for path in [source] if found is None else found:
+        yield from _of_file(path, path, arrival, settings)
+    if found is not None:
+        arrival.tally = None  # the place in the last file is none in the source
+
+
+def _of_file(path: str, name: str, arrival: Arrival, settings: ReadingSettings) -> Iterator[Entry]:
+    with _opened(path) as stream:
+        if arrival.after is not None:
+            yield from documents.json_lines(arrival.watch(stream), name, arrival.after.lines)
+            return
+        # A pipe is watched before anything is read of it: what is buffered here is lost there.
+        regular = stat.S_ISREG(os.fstat(stream.fileno()).st_mode)
+        if regular and (settings.encoding or binary.is_binary(stream.peek(4))):
+            yield from _of_stream(stream, name, arrival, settings)
+        else:
+            yield from _of_stream(arrival.watch(stream), name, arrival, settings)
+
+
+def _of_stream(
+    stream: IO[bytes], name: str, arrival: Arrival, settings: ReadingSettings
+) -> Iterator[Entry]:
+    columns = Columns.parse(settings.columns)
+    mapped = columns.names if columns is not None else ()
+    first = stream.peek(4) if hasattr(stream, "peek") else b""
+    if binary.is_binary(first):
+        whole = stream if stream.seekable() else io.BytesIO(stream.read())
+        yield from binary.entries(whole, name, mapped, arrival.notes)
+        return
+    yield from files.entries(
+        stream, name, encoding=settings.encoding, mapped=mapped, notes=arrival.notes
+    )
 
 
 @contextmanager
@@ -82,19 +121,24 @@ def is_rereadable(source: Source) -> bool:
     source = os.fspath(source)
     if source == "-":
         return False
-    if source.startswith(hub.PREFIX):
+    if source.startswith(hub.PREFIX) or shards.is_pattern(source):
         return True
     try:
         mode = Path(source).stat().st_mode
     except (OSError, ValueError):
         return True  # as much as it can be read at all, which reading will tell
-    return stat.S_ISREG(mode)
+    return stat.S_ISREG(mode) or stat.S_ISDIR(mode)
 
 
 def sha256_of(source: Source) -> str | None:
-    """The digest of a file's bytes as they are stored; None for streams and for the Hub."""
+    """The digest of a file's bytes as they are stored, of several files that of their digests; None
+    for streams and for the Hub."""
     source = os.fspath(source)
     if source.startswith(hub.PREFIX) or not is_rereadable(source):
         return None
+    found = shards.files_of(source)
+    if found is not None:
+        digests = "".join(f"{sha256_of(path)}\n" for path in found)
+        return hashlib.sha256(digests.encode()).hexdigest()
     with _opened(source) as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()

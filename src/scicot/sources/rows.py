@@ -10,11 +10,13 @@ from dataclasses import dataclass
 from itertools import chain, islice
 from typing import Generic, TypeVar
 
+from scicot.config import ReadingSettings
 from scicot.errors import InvalidRow, ScicotError
-from scicot.formats import NotText, to_question_row
+from scicot.formats import NotText, Reading, to_question_row
 from scicot.reporting import Muted, Reporter, number_of
 from scicot.row_fields import Row, RowProblem
 from scicot.sources.arrival import Arrival
+from scicot.sources.converting import Converter
 from scicot.sources.gold import GoldTally, NeedsGold
 from scicot.sources.locations import Source, display_name, is_rereadable, located_rows
 from scicot.sources.prefix import Prefix
@@ -52,12 +54,12 @@ class NotAsked(RowProblem):
 class Rows(Generic[T]):
     """The rows of one source, parsed; each iteration reads it anew and starts `counts` again.
 
-    `convert` brings a row into scicot's schema; `parse` makes records of it: one, or several where
-    the row holds several. `limit` counts these records. The first invalid row raises InvalidRow
-    unless `skip_invalid`; a source that gives no record at all raises ScicotError at its end,
-    unless it is a pipe through which nothing came and `empty_pipe` says that there was nothing to
-    do, then. With `gold` a source in which no row has a gold answer raises ScicotError at its end,
-    and rows without one are counted.
+    `convert` brings a row into scicot's schema, by what `reading` says of the file; `parse` makes
+    records of it: one, or several where the row holds several. `limit` counts these records. The
+    first invalid row raises InvalidRow unless `skip_invalid`; a source that gives no record at all
+    raises ScicotError at its end, unless it is a pipe through which nothing came and `empty_pipe`
+    says that there was nothing to do, then. With `gold` a source in which no row has a gold answer
+    raises ScicotError at its end, and rows without one are counted.
     """
 
     def __init__(
@@ -65,7 +67,8 @@ class Rows(Generic[T]):
         source: Source,
         parse: Callable[[Row], Sequence[T]],
         *,
-        convert: Callable[[Row], Row] = to_question_row,
+        convert: Callable[[Row, Reading], Row] = to_question_row,
+        reading: ReadingSettings | None = None,
         limit: int | None = None,
         skip_invalid: bool = False,
         empty_pipe: bool = False,
@@ -78,6 +81,8 @@ class Rows(Generic[T]):
         self.counts = Counts()
         self._parse = parse
         self._convert = convert
+        self._settings = reading or ReadingSettings()
+        self._converter = Converter(self.source, convert, self._settings)
         self._limit = limit
         self._skip_invalid = skip_invalid
         self._empty_pipe = empty_pipe
@@ -90,6 +95,21 @@ class Rows(Generic[T]):
         self._begun: Iterator[T] | None = None  # what comes behind these
 
     @property
+    def recognised(self) -> list[str]:
+        """What the fields of the rows were read as (see Converter)."""
+        return self._converter.recognised
+
+    @property
+    def likely_answer(self) -> str | None:
+        """The field that looks like the gold answer, of the first layout that has no other."""
+        return self._converter.likely_answer
+
+    @property
+    def left_out(self) -> list[str]:
+        """What the file holds that was not read as rows, a sentence each."""
+        return list(self._arrival.notes)
+
+    @property
     def rereadable(self) -> bool:
         return is_rereadable(self.source)
 
@@ -100,6 +120,7 @@ class Rows(Generic[T]):
     def pass_over(self, prefix: Prefix) -> bool:
         """Read only what comes behind this beginning; whether the source begins so."""
         short = self._limit is not None and self._limit <= prefix.rows
+        short = short or self._settings != ReadingSettings()
         if short or not self.rereadable or not prefix.begins(self.source):
             return False
         self.passed = prefix
@@ -109,7 +130,7 @@ class Rows(Generic[T]):
         """What was read so far, which can be passed over another time; None where it cannot."""
         tally = self._arrival.tally
         before = self.passed.rows if self.passed else 0
-        if tally is None or self._ahead:
+        if tally is None or self._ahead or self._settings != ReadingSettings():
             return None
         return tally.prefix(before + self.counts.rows)
 
@@ -176,6 +197,7 @@ class Rows(Generic[T]):
                 self.source,
                 self._parse,
                 convert=self._convert,
+                reading=self._settings,
                 limit=self.passed.rows,
                 skip_invalid=True,
                 gold=gold.needs,
@@ -187,7 +209,7 @@ class Rows(Generic[T]):
         gold.check(display_name(self.source))
 
     def _records(self, counts: Counts) -> Iterator[T]:
-        located = located_rows(self.source, self._arrival)
+        located = located_rows(self.source, self._arrival, self._settings)
         while True:
             try:
                 where, row = next(located)
@@ -201,7 +223,7 @@ class Rows(Generic[T]):
 
     def _read(self, where: str, row: Row, counts: Counts) -> Sequence[T]:
         try:
-            question_row = self._convert(row)
+            question_row = self._converter.question_row(where, row)
             records = self._parse(question_row)
         except NotText:
             counts.not_text += 1
@@ -233,6 +255,10 @@ class Rows(Generic[T]):
 
     def _tell(self, counts: Counts) -> None:
         name = display_name(self.source)
+        for line in self._converter.told:
+            self._reporter.note(f"{name}: {line}")
+        for note in self._arrival.notes:
+            self._reporter.note(note)
         if counts.invalid:
             self._reporter.warn(f"{name}: {number_of(counts.invalid, 'invalid row')} skipped")
         if counts.twins:

@@ -4,40 +4,82 @@ id,question,A,B,answer
 q1,"Which conducts
 electricity?",wood,copper,B
 
-The delimiter is the one of , ; and tab under which the header names a question.
+The delimiter is the one of , ; and tab under which the header names a question. MMLU's own files
+have no header: the last cell of each record is a letter, and there is a choice for each letter.
 """
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from string import ascii_uppercase
 
 from scicot.errors import InvalidRow, ScicotError
 from scicot.formats import columns
-from scicot.sources.entries import BOM, Entry
+from scicot.sources.entries import BOM, NOT_UTF8, Entry
+
+_DELIMITERS = ",;\t"
+_RECORDS = 3  # that are looked at where there is no header, of _LINES at most
+_LINES = 100
 
 
-def delimiter_of(header: bytes) -> str | None:
-    """What stands between the columns; None where the line is not the header of questions."""
+def delimiter_of(header: bytes, mapped: tuple[str, ...] = ()) -> str | None:
+    """What stands between the columns; None where the line is not the header of questions. `mapped`
+    are names that --columns gives."""
     text = header.decode(errors="surrogateescape")
     found: dict[str, int] = {}
-    for delimiter in ",;\t":
+    for delimiter in _DELIMITERS:
         try:
             names = next(csv.reader([text], delimiter=delimiter, strict=True))
         except csv.Error:
             continue
-        if columns.is_header(names):
+        if columns.is_header(names, mapped):
             found[delimiter] = len(names)
     return max(found, key=found.__getitem__, default=None)
 
 
-def entries(lines: Iterable[bytes], delimiter: str, name: str) -> Iterator[Entry]:
-    """The rows below the header, each a cell by its column's name, every cell a string."""
+def named_delimiter(line: bytes) -> str | None:
+    """The delimiter that a first line such as "sep=;" names, which Excel writes and reads."""
+    text = line.strip().strip(b'"').lower()
+    if not text.startswith(b"sep=") or len(line.strip()) > len(b'"sep=;"'):
+        return None
+    return line.strip().strip(b'"')[4:5].decode(errors="replace") or "\t"
+
+
+def headerless(head: list[bytes], lines: Iterator[bytes]) -> list[str] | None:
+    """The columns of a table without a header, as MMLU's files are; None for others. Lines that are
+    looked at are added to `head`."""
+    start = len(head) - 1
+
+    def looked_at() -> Iterator[str]:
+        yield head[start].removeprefix(BOM).decode(errors="surrogateescape")
+        for line in islice(lines, _LINES):
+            head.append(line)
+            yield line.decode(errors="surrogateescape")
+
+    try:
+        records = list(islice(filter(any, csv.reader(looked_at(), strict=True)), _RECORDS))
+    except csv.Error:
+        return None
+    widths = {len(record) for record in records}
+    choices = ascii_uppercase[: max(widths, default=0) - 2]
+    if len(widths) != 1 or len(choices) < 2 or not _is_unicode([c for r in records for c in r]):
+        return None
+    if not all(record[-1] in choices and all(c.strip() for c in record) for record in records):
+        return None
+    return ["question", *choices, "answer"]
+
+
+def entries(
+    lines: Iterable[bytes], delimiter: str, name: str, header: Sequence[str] | None = None
+) -> Iterator[Entry]:
+    """The rows below the header, each a cell by its column's name, every cell a string. `header`
+    gives the columns of a table that does not name them."""
     # Bytes that are no UTF-8 are carried along as lone surrogates, so that the record that holds
     # them can be named and the next one read.
     text = (line.removeprefix(BOM).decode(errors="surrogateescape") for line in lines)
     reader = csv.reader(text, delimiter=delimiter, strict=True)
-    header: list[str] | None = None
     while True:
         where = f"{name}:{reader.line_num + 1}"  # where the record begins: cells may hold newlines
         try:
@@ -50,14 +92,15 @@ def entries(lines: Iterable[bytes], delimiter: str, name: str) -> Iterator[Entry
         if not any(cell.strip() for cell in cells):
             continue
         if header is None:
-            header = _header(cells, where)
+            header = header_of(cells, where)
         else:
-            yield _record(header, cells, where)
+            yield record_of(header, cells, where)
 
 
-def _header(cells: list[str], where: str) -> list[str]:
+def header_of(cells: Sequence[str], where: str) -> list[str]:
+    """The columns' names; ScicotError where two columns have the same."""
     if not _is_unicode(cells):
-        raise ScicotError(f"{where}: not UTF-8 text; save the table as UTF-8")
+        raise ScicotError(f"{where}: {NOT_UTF8}")
     names = [cell.strip() for cell in cells]
     twice = sorted({name for name in names if name and names.count(name) > 1})
     if twice:
@@ -65,16 +108,17 @@ def _header(cells: list[str], where: str) -> list[str]:
     return names
 
 
-def _record(header: list[str], cells: list[str], where: str) -> Entry:
+def record_of(header: Sequence[str], cells: Sequence[str], where: str) -> Entry:
+    """A row of the table, or what is wrong with it."""
     if not _is_unicode(cells):
-        return InvalidRow(where, "not UTF-8 text")
+        return InvalidRow(where, NOT_UTF8)
     if len(cells) != len(header):
         return InvalidRow(where, f"has {len(cells)} cells, the header names {len(header)}")
     # Columns without a name (pandas' index, a spreadsheet's empty ones) cannot be fields.
     return where, {name: cell for name, cell in zip(header, cells, strict=True) if name}
 
 
-def _is_unicode(cells: list[str]) -> bool:
+def _is_unicode(cells: Sequence[str]) -> bool:
     try:
         "".join(cells).encode()
     except UnicodeEncodeError:

@@ -28,8 +28,10 @@ def load_student(
     max_source_tokens: int,
     max_rationale_tokens: int | None = None,
     prompt_format: str = "auto",
+    replacements: Mapping[str, str] | None = None,
 ) -> Student:
     """Load a run directory for prediction. An engine that is left open will be able to sample.
+    `replacements` are of the characters that it was trained without (models/characters.py).
 
     Raises ScicotError where the files cannot be read.
     """
@@ -37,7 +39,7 @@ def load_student(
     if "auto" in (request.engine, request.precision):
         spec, _ = choose_engine(directory, replace(request, samples=True), writes=True)
     model, tokenizer = load_pretrained(os.fspath(directory))
-    form = make_format(prompt_format, model, tokenizer)
+    form = make_format(prompt_format, model, tokenizer, replacements)
     engine = _engine(spec, model, tokenizer, Path(directory), request, form.ends)
     return Student(engine, form, max_source_tokens, max_rationale_tokens)
 

@@ -47,6 +47,8 @@ class Manifest:
     finished: bool = False
     packages: Mapping[str, str] = field(default_factory=dict)
     prompt_format: str = "seq2seq"  # models/prompt_format.py
+    # Of characters that its tokenizer lacks (models/characters.py); none in runs before 0.2.
+    replacements: Mapping[str, str] = field(default_factory=dict)
     compute: Mapping[str, str] = field(default_factory=dict)  # device, precision, attention
     metrics: Mapping[str, Any] = field(default_factory=dict)
     examples_sha256: str | None = None  # of the texts it learnt from
@@ -124,6 +126,7 @@ class Run:
             max_source_tokens=self.manifest.max_source_tokens,
             max_rationale_tokens=self.manifest.max_rationale_tokens,
             prompt_format=self.manifest.prompt_format,
+            replacements=self.manifest.replacements,
         )
 
     @property
@@ -156,7 +159,7 @@ def _check_types(row: Mapping[str, Any]) -> None:
     types: dict[str, Any] = {
         **dict.fromkeys(("stage", "student", "scicot", "prompt_format"), str),
         **dict.fromkeys(("format", "template"), int),
-        **dict.fromkeys(("settings", "packages", "compute", "metrics"), dict),
+        **dict.fromkeys(("settings", "packages", "compute", "metrics", "replacements"), dict),
         **dict.fromkeys(("data", "seeds"), list),
         **dict.fromkeys(("examples_sha256", "dev_sha256", "weights_sha256"), str | None),
         **dict.fromkeys(("fold", "equal_to"), dict | None),
@@ -165,6 +168,10 @@ def _check_types(row: Mapping[str, Any]) -> None:
     for name, value in row.items():
         if not isinstance(value, types[name]):
             raise ValueError(f'"{name}" is of the wrong type')
+    if not all(
+        len(key) == 1 and isinstance(own, str) for key, own in row.get("replacements", {}).items()
+    ):
+        raise ValueError('"replacements" must be texts by characters')
     if not all(isinstance(name, str) for name in row.get("seeds", ())):
         raise ValueError('"seeds" must be names')
     settings = row["settings"]

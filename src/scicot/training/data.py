@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any, TypedDict
 
 from scicot import sources
-from scicot.config import TrainSettings
+from scicot.config import ReadingSettings, TrainSettings
 from scicot.errors import ScicotError
 from scicot.overlap import SeenQuestions
 from scicot.reporting import Muted, Reporter, counted
@@ -29,6 +29,7 @@ class Options(TypedDict, total=False):
     fold_questions: Sequence[sources.Source]  # that fold students write rationales for as well
     limit: int | None  # rows of each file
     skip_invalid: bool
+    reading: ReadingSettings | None
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,11 @@ class Reader:
         limit, skip = self._options.get("limit"), self._options.get("skip_invalid", False)
         for file in files:
             read = sources.questions(
-                file, limit=limit, skip_invalid=skip, reporter=Muted(self._reporter)
+                file,
+                reading=self._options.get("reading"),
+                limit=limit,
+                skip_invalid=skip,
+                reporter=Muted(self._reporter),
             )
             for row in read:
                 vote = row.extra.get("conclusion")
@@ -132,7 +137,12 @@ class Reader:
         learnt = {lesson.question.id for lesson in lessons}
         found: list[Lesson] = []
         for file in self.fold_files:
-            rows = sources.questions(file, skip_invalid=skip, reporter=self._reporter)
+            rows = sources.questions(
+                file,
+                reading=self._options.get("reading"),
+                skip_invalid=skip,
+                reporter=self._reporter,
+            )
             unique = sources.unique(rows, self._reporter)
             new = [Lesson(question) for question in unique if question.id not in learnt]
             learnt.update(lesson.question.id for lesson in new)
@@ -156,6 +166,7 @@ class Reader:
         """The rows of files that teach this stage; `plain`: their questions, each once."""
         options: Any = {
             "limit": self._options.get("limit"),
+            "reading": self._options.get("reading"),
             "skip_invalid": self._options.get("skip_invalid", False),
             "gold": None if self._stage is Stage.RATIONALE else _NEEDS_GOLD,
             "reporter": self._reporter,

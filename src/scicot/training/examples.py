@@ -13,6 +13,7 @@ from typing import Any
 
 from scicot import stages
 from scicot.config import AnswerAs
+from scicot.models import characters
 from scicot.models.prompt_format import PromptFormat, cut_rationales, encode_inputs
 from scicot.records import PREDICTED, STUDENT, Question, Rationale
 from scicot.replies.labels import NOUN
@@ -169,13 +170,15 @@ def encode(
     cuts: Counter[str] = Counter()
     sources = encode_inputs([e.source for e in examples], form, max_source_tokens, cuts)
     targets = _targets(examples, form)
-    cut_targets = 0
+    unknown, cut_targets = form.alphabet.unknown, 0
     for place, ids in enumerate(targets):
         if len(ids) > max_target_tokens:
             cut_targets += 1
             example = examples[place]
             short = target_within(example, form, max_target_tokens)
             targets[place] = form.targets([short], example.source.asks)[0]
+    if unknown is not None:
+        cuts[characters.LACKING_TARGETS] += sum(unknown in ids for ids in targets)
     rows = [
         {"input_ids": source, "labels": target}
         for source, target in zip(sources, targets, strict=True)

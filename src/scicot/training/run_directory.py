@@ -13,6 +13,7 @@ from scicot import jsonl, processes
 from scicot.config import TrainSettings
 from scicot.devices import release_memory
 from scicot.errors import ScicotError
+from scicot.models import characters
 from scicot.models.families import family_of
 from scicot.models.prompt_format import describe_cuts
 from scicot.models.weights import weights_sha256
@@ -101,6 +102,7 @@ def train(work: TrainingSpec, prepared: Prepared, reporter: Reporter) -> Manifes
     _tell_cuts(work, schedule, reporter)
     _tell_warmup(settings, schedule.steps, reporter)
     manifest.prompt_format = prepared.form.name
+    manifest.replacements = prepared.form.alphabet.replacements
     manifest.packages, manifest.compute = _versions(), compute_settings(prepared.model, settings)
     processes.on_rank_zero(lambda: _begin(work, manifest, schedule))
     # To the end: a student that is trained but not saved would be trained again.
@@ -134,7 +136,13 @@ def _save(
     prepared.form.tokenizer.save_pretrained(work.run)
     for file in work.run.glob("*.safetensors"):
         file.chmod(0o666 & ~jsonl.umask())  # safetensors lets nobody else read
-    cuts = {f"cut_{part}": count for part, count in schedule.cuts.items() if count}
+    cuts = {
+        f"cut_{part}": count
+        for part, count in schedule.cuts.items()
+        if count and not characters.is_count(part)
+    }
+    if schedule.cuts[characters.LACKING]:
+        cuts["lacking_characters"] = schedule.cuts[characters.LACKING]
     manifest.metrics = {
         "rows": len(work.lessons),
         "dev_rows": len(work.dev),
@@ -188,7 +196,8 @@ def _instead(work: TrainingSpec) -> str:
 
 def _tell_cuts(work: TrainingSpec, schedule: Schedule, reporter: Reporter) -> None:
     for sentence in describe_cuts(schedule.cuts, work.settings.max_source_tokens):
-        reporter.warn(f"{sentence} (--max-source-tokens)")
+        limited = "longer than" in sentence
+        reporter.warn(f"{sentence} (--max-source-tokens)" if limited else sentence)
     if schedule.cut_targets:
         reporter.warn(
             f"{schedule.cut_targets} of {len(work.lessons)} targets are longer than"

@@ -9,11 +9,12 @@ from typing import Any
 from scicot import processes
 from scicot.config import AUTO, TrainSettings
 from scicot.devices import resolve_device
+from scicot.models.characters import replacements_for
 from scicot.models.families import family_of
 from scicot.models.prompt_format import PromptFormat, make_format, plain_prompt
 from scicot.reporting import Reporter
 from scicot.stages import Input
-from scicot.students.runs import CHECKPOINTS
+from scicot.students.runs import CHECKPOINTS, read_manifest
 from scicot.training import examples
 from scicot.training.plan.layout import Layout
 from scicot.training.plan.schedule import Schedule
@@ -55,8 +56,11 @@ def prepare(work: TrainingSpec, reporter: Reporter) -> Prepared:
         nf4 = work.settings.quantization == "nf4"
         device = resolve_device(work.settings.device) if nf4 else None
         model, tokenizer = load_pretrained(work.student, nf4_on=device)
-    form = make_format(work.settings.prompt_format, model, tokenizer)
     begun = processes.on_rank_zero(lambda: _begun(work.run))
+    # A training that goes on reads what it has read before.
+    before = read_manifest(work.run) if begun is not None else None
+    replacements = replacements_for(tokenizer) if before is None else before.replacements
+    form = make_format(work.settings.prompt_format, model, tokenizer, replacements)
     with reporter.task("tokenising"):
         schedule = processes.rank_zero_first(
             lambda: Schedule(

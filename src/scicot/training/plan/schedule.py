@@ -306,6 +306,7 @@ class Schedule:
             drop_rationale,
             limits,
             *([settings.max_rationale_tokens] if settings.max_rationale_tokens else []),
+            sorted(self._form.alphabet.replacements.items()),
         )
         return tokenise(self._lessons, encoded, cached_as=repr(known))
 

@@ -1,0 +1,136 @@
+"""`scicot check`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from scicot.errors import ScicotError
+from scicot.reporting import number_of
+from scicot_cli import console
+from scicot_cli import options as opt
+
+if TYPE_CHECKING:
+    from scicot.checking import Check
+
+_SHORT = 300  # characters of a text that are shown
+
+
+def check(
+    file: Annotated[
+        str,
+        typer.Argument(
+            metavar="FILE",
+            help="A file of questions, a folder or pattern of them, - or hf://OWNER/NAME/SPLIT.",
+        ),
+    ],
+    student: Annotated[
+        str | None,
+        typer.Option(
+            "--student",
+            metavar="RUN|ID|DIR",
+            help="Also count the characters that its tokenizer lacks, and inputs that are too long"
+            " for it.",
+        ),
+    ] = None,
+    overlap: Annotated[
+        str | None,
+        typer.Option(
+            "--overlap", metavar="FILE", help="Also count the questions that this file has too."
+        ),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")] = False,
+    columns: opt.Columns = "",
+    answer_index: opt.AnswerIndex = None,
+    encoding: opt.Encoding = "",
+    limit: opt.Limit = None,
+    config: opt.Config = None,
+    quiet: opt.Quiet = False,
+    verbose: opt.Verbose = False,
+) -> None:
+    """Show how a file of questions is read, and what is wrong with it.
+
+    The command to try first on a file of your own. It asks nobody and writes nothing. Exits with 1
+    where something has to be mended.
+    """
+    reporter = console.reporter(quiet=quiet, verbose=verbose)
+    from scicot.checking import check as run
+
+    found = run(
+        file,
+        student=student,
+        overlap=overlap,
+        reading=opt.reading(columns, answer_index, encoding),
+        limit=limit,
+        reporter=reporter,
+    )
+    if as_json:
+        typer.echo(json.dumps(found.to_row(), indent=1, ensure_ascii=False))
+    else:
+        typer.echo(console.visible_lines(list(_told(found, overlap))))
+    for problem in found.problems:
+        console.error(problem)
+    if not found.fit:
+        raise typer.Exit(ScicotError.exit_code)
+
+
+def _told(found: Check, overlap: str | None) -> Iterator[str]:
+    """What was found, for people."""
+    yield found.file
+    for line in found.read_as:
+        yield f"  {line}"
+    if found.kept_fields:
+        yield f"  kept as they are: {', '.join(found.kept_fields[:12])}"
+    for number, row in enumerate(found.first, start=1):
+        yield ""
+        if row.get("context"):
+            yield f"     ({_short(row['context'])})"
+        yield f"  {number}  {_short(row['question'])}"
+        for choice in row["choices"]:
+            mark = "  <- right" if choice["label"] == row["answer"] else ""
+            yield f"     {choice['label']}  {_short(choice['text'])}{mark}"
+    yield ""
+    for name, told in _figures(found, overlap):
+        yield f"{name:<18}{told}"
+    for note in found.notes:
+        yield f"note: {note}"
+
+
+def _figures(found: Check, overlap: str | None) -> Iterator[tuple[str, str]]:
+    images = f", {found.images:,} image questions skipped" if found.images else ""
+    unreadable = f", {found.unreadable:,} rows that cannot be read" if found.unreadable else ""
+    yield "questions", f"{found.questions:,}{images}{unreadable}"
+    yield (
+        "choices",
+        ", ".join(f"{n} ({number_of(count, 'question')})" for n, count in found.choices.items()),
+    )
+    labels = ", ".join(f"{label} {count:,}" for label, count in found.gold.items())
+    gold = found.questions - found.without_answer
+    yield "gold answers", f"{gold:,} of {found.questions:,}" + (f": {labels}" if labels else "")
+    yield (
+        "duplicates",
+        f"{found.repeated:,} repeated, {found.same_text:,} others of the same text,"
+        f" {found.equal_choices:,} with two equal choices",
+    )
+    limit = "for the student" if found.unit == "tokens" else "(over 2,000 characters)"
+    yield (
+        "long texts",
+        f"{found.long:,} too long {limit}, the longest has {found.longest:,} {found.unit}",
+    )
+    if found.unit == "tokens":
+        lacking = found.characters.get("lacking", 0)
+        yield "characters", f"{lacking:,} questions with some that the student's tokenizer lacks"
+    if found.overlap is not None:
+        yield (
+            "overlap",
+            f"{found.overlap['same_text']:,} questions have the text of one in {overlap},"
+            f" {found.overlap['same_question']:,} of them its choices too",
+        )
+
+
+def _short(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= _SHORT else f"{line[:_SHORT]}..."

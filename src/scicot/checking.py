@@ -1,0 +1,207 @@
+"""`check`: how a file of questions is read, and what is wrong with it, before any work is done."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from dataclasses import asdict, dataclass, field
+from itertools import chain
+from typing import TYPE_CHECKING
+
+from scicot import sources
+from scicot.config import ReadingSettings
+from scicot.overlap import SeenQuestions, text_key
+from scicot.records import Question, content_id
+from scicot.reporting import LogReporter, Muted, Reporter, counted, some_of
+from scicot.row_fields import Row
+
+if TYPE_CHECKING:
+    from scicot.students.alphabets import StudentAlphabet
+
+SHOWN = 3  # questions
+LONG = 2_000  # characters: about as many as a student's 512 tokens
+_KEPT = 10  # ids that a message may name
+
+
+@dataclass
+class Check:
+    """What was found in a file of questions. `problems` are what is to be mended, a sentence each.
+
+    `choices` counts questions by their number of choices, `gold` by the label of their answer.
+    `long` questions have more than 2,000 characters with context and choices, or more tokens than
+    the student reads. `characters` says what the student's tokenizer lacks, `overlap` how many
+    questions another file has too.
+    """
+
+    file: str
+    read_as: list[str] = field(default_factory=list)
+    kept_fields: list[str] = field(default_factory=list)
+    first: list[Row] = field(default_factory=list)
+    questions: int = 0
+    unreadable: int = 0
+    images: int = 0
+    without_answer: int = 0
+    choices: dict[str, int] = field(default_factory=dict)
+    gold: dict[str, int] = field(default_factory=dict)
+    repeated: int = 0
+    same_text: int = 0
+    equal_choices: int = 0
+    long: int = 0
+    longest: int = 0
+    unit: str = "characters"
+    characters: dict[str, int] = field(default_factory=dict)
+    overlap: dict[str, int] | None = None
+    notes: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+    @property
+    def fit(self) -> bool:
+        """Whether nothing has to be mended."""
+        return not self.problems
+
+    def to_row(self) -> Row:
+        return {**asdict(self), "fit": self.fit}
+
+
+class _Listener(Muted):
+    """Keeps warnings, and hands on progress."""
+
+    def __init__(self, reporter: Reporter) -> None:
+        super().__init__(reporter)
+        self.warnings: list[str] = []
+
+    def warn(self, message: str) -> None:
+        self.warnings.append(message)
+
+
+def check(
+    questions: sources.Source,
+    *,
+    student: str | None = None,
+    overlap: sources.Source | None = None,
+    reading: ReadingSettings | None = None,
+    limit: int | None = None,
+    reporter: Reporter | None = None,
+) -> Check:
+    """Read a file of questions as every command would, and tell what was found.
+
+    `student` is a run, a model's directory or a Hub id, whose tokenizer is looked at, never its
+    weights; `overlap` another file of questions. Raises ScicotError where the file as a whole
+    cannot be read.
+    """
+    reporter = reporter or LogReporter()
+    listener = _Listener(reporter)
+    found = Check(os.fspath(questions))
+    alphabet = _alphabet(student) if student is not None else None
+    rows = sources.questions(
+        questions, reading=reading, limit=limit, skip_invalid=True, reporter=listener
+    )
+    tally = _Tally(found, alphabet, _seen(overlap, reporter))
+    with reporter.task(f"reading {found.file}") as task:
+        for question in counted(rows, task):
+            tally.add(question)
+    tally.close()
+    found.read_as = rows.recognised or ["scicot's own rows: question, choices, answer"]
+    found.unreadable, found.images = rows.counts.invalid, rows.counts.not_text
+    found.notes += rows.left_out
+    if rows.counts.invalid:
+        found.problems.append(
+            f"{rows.counts.invalid:,} rows cannot be read, first {rows.counts.first_invalid}"
+        )
+    if found.without_answer == found.questions and rows.likely_answer:
+        field_name = rows.likely_answer
+        found.problems.append(
+            f'no row has a gold answer; if "{field_name}" holds it, add'
+            f" --columns answer={field_name}"
+        )
+    return found
+
+
+def _alphabet(student: str) -> StudentAlphabet:
+    from scicot.students.alphabets import StudentAlphabet
+
+    return StudentAlphabet.of(student)
+
+
+def _seen(other: sources.Source | None, reporter: Reporter) -> SeenQuestions | None:
+    if other is None:
+        return None
+    met = SeenQuestions()
+    met.add(sources.questions(other, skip_invalid=True, reporter=Muted(reporter)))
+    return met
+
+
+class _Tally:
+    """Counts questions one by one."""
+
+    def __init__(
+        self, found: Check, alphabet: StudentAlphabet | None, met: SeenQuestions | None
+    ) -> None:
+        self._found = found
+        self._alphabet = alphabet
+        self._met = met
+        self._choices: Counter[int] = Counter()
+        self._gold: Counter[str] = Counter()
+        self._contents: dict[str, str] = {}  # by id
+        self._texts: set[str] = set()
+        self._conflicts: list[str] = []
+        self._fields: dict[str, None] = {}
+
+    def add(self, question: Question) -> None:
+        found = self._found
+        found.questions += 1
+        if len(found.first) < SHOWN:
+            found.first.append(question.to_row())
+        self._fields.update(dict.fromkeys(question.extra))
+        self._choices[len(question.choices)] += 1
+        if question.answer is None:
+            found.without_answer += 1
+        else:
+            self._gold[question.answer] += 1
+        texts = [choice.text.strip() for choice in question.choices]
+        found.equal_choices += len(set(texts)) < len(texts)
+        self._compare(question)
+        self._measure(question)
+
+    def _compare(self, question: Question) -> None:
+        content = content_id(question.question, question.context, question.choices)
+        before = self._contents.setdefault(question.id, content)
+        key = text_key(question)
+        if before != content:
+            self._conflicts.append(question.id)
+        elif key in self._texts:
+            # Repeated, or asked again with other choices or under another id.
+            self._found.same_text += 1
+        self._texts.add(key)
+        if self._met is not None:
+            self._met.overlap_with([question])
+
+    def _measure(self, question: Question) -> None:
+        if self._alphabet is not None:
+            length, limit = self._alphabet.add(question), self._alphabet.max_source_tokens
+        else:
+            texts = (choice.text for choice in question.choices)
+            length = sum(map(len, chain([question.question, question.context], texts)))
+            limit = LONG
+        self._found.longest = max(self._found.longest, length)
+        self._found.long += length > limit
+
+    def close(self) -> None:
+        """Fill in what is known at the end."""
+        found = self._found
+        found.choices = {str(number): count for number, count in sorted(self._choices.items())}
+        found.gold = dict(sorted(self._gold.items()))
+        found.kept_fields = list(self._fields)
+        found.repeated = found.questions - len(self._contents) - len(self._conflicts)
+        found.same_text -= found.repeated
+        if self._conflicts:
+            named = some_of(self._conflicts[:_KEPT])
+            found.problems.append(f"different questions share an id ({named}); rename one of each")
+        if self._met is not None:
+            told = self._met.overlap
+            found.overlap = {"same_text": told.same_text, "same_question": told.same_question}
+        if self._alphabet is not None:
+            found.unit = "tokens"
+            found.characters = dict(self._alphabet.counts)
+            found.notes += self._alphabet.described
+            found.problems += self._alphabet.problems

@@ -1,0 +1,42 @@
+"""How files of questions are read where they do not tell themselves."""
+
+from __future__ import annotations
+
+import codecs
+from dataclasses import dataclass
+from typing import Literal
+
+from scicot.errors import ScicotError
+
+AnswerIndex = Literal[0, 1]
+
+
+@dataclass(frozen=True)
+class ReadingSettings:
+    """What a user says of the files of a command.
+
+    `columns` maps what a question has to the fields of the file, as --columns has it:
+    "question=Frage,choices=A+B+C+D,answer=gold.label". `answer_index`: gold answers that are
+    numbers count from 0, or from 1. `encoding`: of text files, "latin-1" for example.
+    """
+
+    columns: str = ""
+    answer_index: AnswerIndex | None = None
+    encoding: str = ""
+
+    def __post_init__(self) -> None:
+        if self.answer_index not in (None, 0, 1):
+            raise ScicotError(f"--answer-index {self.answer_index}: give 0 or 1")
+        if self.encoding:
+            _check_encoding(self.encoding)
+
+
+def _check_encoding(name: str) -> None:
+    try:
+        known = codecs.lookup(name)._is_text_encoding  # base64 and others turn bytes into bytes
+    except (LookupError, ValueError):
+        known = False
+    if not known:
+        raise ScicotError(
+            f"--encoding {name}: no such encoding; common ones are utf-16, latin-1 and cp1252"
+        )

@@ -1,0 +1,86 @@
+"""Samples of logs of Inspect (inspect_ai): `.eval` archives, and `.json` files.
+
+{"id": 1, "epoch": 1, "input": "Which conducts?", "choices": ["wood", "copper"], "target": "B",
+ "output": {"completion": "ANSWER: B", ...},
+ "scores": {"choice": {"value": "C", "answer": "B", "explanation": "ANSWER: B"}}}
+
+The solver for multiple choice labels the choices A, B, C in their order; its scorer notes the
+letter that was chosen, and "C" for a right answer or "I" for a wrong one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from scicot.evaluation.lm_eval import label_in
+from scicot.formats import to_question_row
+from scicot.records import PREDICTION_FIELDS, Question
+from scicot.replies import read_reply
+from scicot.row_fields import Row, RowProblem
+
+EPOCH = "inspect_epoch"  # among a prediction's models: which answer of several to one question
+_LOG_FIELDS = ("epoch", "output", "scores", "error")
+
+
+def is_sample(row: Row) -> bool:
+    return "input" in row and "target" in row and ("scores" in row or "output" in row)
+
+
+def question_of(row: Row) -> Question | None:
+    """The question of a sample, None for one that shows no choices."""
+    asked = {name: value for name, value in row.items() if name not in _LOG_FIELDS}
+    if asked.get("choices") is None:  # a task that writes them into its input
+        asked.pop("choices", None)
+    try:
+        return Question.from_row(to_question_row(asked)).without(PREDICTION_FIELDS)
+    except RowProblem:
+        return None
+
+
+def answer_of(row: Row, question: Question) -> Row:
+    """What a sample answers to its question, as the fields of a prediction row."""
+    models: dict[str, Any] = {EPOCH: row.get("epoch")}
+    output = row.get("output")
+    if isinstance(output, Mapping) and isinstance(output.get("model"), str):
+        models["model"] = output["model"]
+    reply = _completion(output)
+    read = read_reply(reply, question)
+    return {
+        "prediction": _scored(row, question) or read.conclusion,
+        "rationales": [read.rationale] if read.rationale else [],
+        "models": models,
+    }
+
+
+def _scored(row: Row, question: Question) -> str | None:
+    """The label that a scorer noted as the answer; None where none did."""
+    scores = row.get("scores")
+    for score in scores.values() if isinstance(scores, Mapping) else ():
+        if not isinstance(score, Mapping):
+            continue
+        answer = score.get("answer")
+        label = label_in(answer, question) if isinstance(answer, str) else None
+        if label is not None:
+            return label
+        if score.get("value") == "C" and question.answer is not None:
+            return question.answer
+    return None
+
+
+def _completion(output: Any) -> str:
+    if not isinstance(output, Mapping):
+        return ""
+    if isinstance(output.get("completion"), str):
+        return str(output["completion"])
+    try:
+        content = output["choices"][0]["message"]["content"]
+    except (LookupError, TypeError):
+        return ""
+    if isinstance(content, list):
+        content = "".join(
+            part["text"]
+            for part in content
+            if isinstance(part, Mapping) and isinstance(part.get("text"), str)
+        )
+    return content if isinstance(content, str) else ""

@@ -1,0 +1,223 @@
+"""Lists and objects as a cell of a table spells them.
+
+    ["wood", "copper"]                                        JSON
+    ['wood', 'copper']   ['wood' 'copper']                    Python and NumPy, as pandas has it
+    {'text': array(['wood', 'copper'], dtype=object), ...}    likewise
+    wood|copper|glass    wood;copper;glass                    with a separator, or one choice a line
+
+Nothing is evaluated: a small reader knows the few forms, and refuses all others.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from scicot.jsonl import decode
+
+_LARGEST = 100_000  # characters
+_DEEPEST = 8
+_TOKEN = re.compile(
+    r"""\s*(?:(?P<string>'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")"""
+    r"""|(?P<number>-?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?(?![\w.]))"""
+    r"""|(?P<word>True|False|None|nan|array\(|dtype=\w+|object)"""
+    r"""|(?P<mark>[\[\]{}(),:]))""",
+    re.DOTALL,
+)
+_WORDS = {"True": True, "False": False, "None": None, "nan": None}
+_SEPARATORS = ("|", ";", "\n")
+
+
+def value_of(cell: str) -> Any:
+    """What a cell spells; ValueError where it is neither JSON nor a Python or NumPy list."""
+    try:
+        return decode(cell)
+    except ValueError:
+        pass
+    text = cell.strip()
+    if not text.startswith(("[", "{", "array(")) or len(text) > _LARGEST:
+        raise ValueError("neither JSON nor a list")
+    return _Literal(text).read()
+
+
+def separated(cell: str) -> list[str] | None:
+    """The texts of "wood|copper|glass"; None where no separator parts the cell."""
+    for separator in _SEPARATORS:
+        parts = [part.strip() for part in cell.strip().strip(separator).split(separator)]
+        if len(parts) > 1:
+            return parts if all(parts) else None
+    return None
+
+
+class _Literal:
+    """A recursive descent over the tokens of a Python or NumPy literal."""
+
+    def __init__(self, text: str) -> None:
+        self._tokens = _tokens(text)
+        self._next = 0
+
+    def read(self) -> Any:
+        value = self._value(0)
+        if self._next != len(self._tokens):
+            raise ValueError("text after the end of the list")
+        return value
+
+    def _peek(self) -> tuple[str, str]:
+        return self._tokens[self._next] if self._next < len(self._tokens) else ("end", "")
+
+    def _take(self) -> tuple[str, str]:
+        token = self._peek()
+        self._next += 1
+        return token
+
+    def _value(self, depth: int) -> Any:
+        if depth > _DEEPEST:
+            raise ValueError("nested too deeply")
+        kind, text = self._take()
+        if kind == "string":
+            # One string literal, whose escapes Python reads.
+            return str(ast.literal_eval(text.replace("\n", "\\n")))
+        if kind == "number":
+            return float(text) if re.search(r"[.eE]", text) else int(text)
+        if text in _WORDS:
+            return _WORDS[text]
+        if text == "[":
+            return self._list(depth)
+        if text == "{":
+            return self._object(depth)
+        if text == "array(":
+            return self._array(depth)
+        raise ValueError(f"unexpected {text!r}")
+
+    def _list(self, depth: int) -> list[Any]:
+        values = []
+        while self._peek()[1] != "]":
+            values.append(self._value(depth + 1))
+            if self._peek()[1] == ",":  # NumPy writes none
+                self._take()
+        self._take()
+        return values
+
+    def _object(self, depth: int) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        while self._peek()[1] != "}":
+            key = self._value(depth + 1)
+            if self._take()[1] != ":" or isinstance(key, list | dict):
+                raise ValueError("no object")
+            found[str(key)] = self._value(depth + 1)
+            if self._peek()[1] == ",":
+                self._take()
+        self._take()
+        return found
+
+    def _array(self, depth: int) -> Any:
+        value = self._value(depth + 1)
+        while self._peek()[1] != ")":
+            if self._take()[0] not in ("word", "mark"):
+                raise ValueError("no array")
+            if self._next > len(self._tokens):
+                raise ValueError("an array without an end")
+        self._take()
+        return value
+
+
+def _tokens(text: str) -> list[tuple[str, str]]:
+    tokens: list[tuple[str, str]] = []
+    place = 0
+    while place < len(text):
+        match = _TOKEN.match(text, place)
+        if match is None:
+            raise ValueError(f"unexpected text at character {place}")
+        tokens.append((match.lastgroup or "", match[match.lastgroup or 0]))
+        place = match.end()
+    return tokens
+
+
+# Choices in a running text
+
+_INLINE = re.compile(r"(?<!\S)\(([A-Z]|[1-9])\)")
+_INLINE_SMALL = re.compile(r"(?<!\S)\(([a-z])\)")
+_AT_LINES = re.compile(r"^[ \t]*[(\[]?([A-Z])[ \t]?[).:\]][ \t]+", re.MULTILINE)
+_AT_LINES_SMALL = re.compile(r"^[ \t]*[(\[]?([a-z])[ \t]?[).:\]][ \t]+", re.MULTILINE)
+_NUMBERED_LINES = re.compile(r"^[ \t]*[(\[]?([1-9])[ \t]?[).:\]][ \t]+", re.MULTILINE)
+# Only where a cell is known to hold choices: "a ) 38 , b ) 27" and "A. wood B. copper".
+_IN_CELL = re.compile(r"(?:^|(?<=[\s,;|]))[(\[]?([A-Za-z]|[1-9])\s?[).:\]]\s*")
+_BULLETS = re.compile(
+    r"\n[ \t]*(?:options|choices|answer choices)[ \t]*:[ \t]*\n"
+    r"((?:[ \t]*[-*•][ \t]+\S[^\n]*\n?)+)\s*$",
+    re.IGNORECASE,
+)
+_LEAD_IN = re.compile(r"\s*\b(?:options|answer choices|choices)\s*:\s*$", re.IGNORECASE)
+_CUE = re.compile(r"\n\s*(?:answer|a)\s*:\s*$", re.IGNORECASE)
+_JOINED = re.compile(r"[\s,;]+(?:or|and)[\s,;]*$|[\s]*[,;]\s*$", re.IGNORECASE)
+
+Marked = tuple[str, list[str], list[str]]  # the stem, labels, texts
+
+
+def choices_in(text: str) -> Marked | None:
+    """The stem and the choices of "stem (A) wood (B) copper", or of choices one a line; None where
+    the text is not so built."""
+    text = _CUE.sub("", text)
+    for pattern in (_INLINE, _AT_LINES, _INLINE_SMALL, _AT_LINES_SMALL, _NUMBERED_LINES):
+        found = _marked(text, pattern)
+        if found is not None:
+            stem, labels, texts = found
+            return _LEAD_IN.sub("", stem).strip(), labels, _out_of_sentence(texts)
+    bullets = _BULLETS.search(text)
+    if bullets is not None:
+        lines = [line.strip()[1:].strip() for line in bullets[1].strip().splitlines()]
+        letters = [chr(ord("A") + place) for place in range(len(lines))]
+        return text[: bullets.start()].strip(), letters, lines
+    return None
+
+
+def choices_of_cell(cell: str) -> tuple[list[str], list[str]] | None:
+    """Labels and texts of a cell such as "a ) 38 , b ) 27" or "(A) wood (B) copper"."""
+    found = _marked(cell, _IN_CELL)
+    if found is None or found[0]:
+        return None
+    texts = [text.rstrip(" ,;|") for text in found[2]]
+    return (found[1], texts) if all(texts) else None
+
+
+def _marked(text: str, pattern: re.Pattern[str]) -> Marked | None:
+    """The last "(A)" that has a "(B)" after it begins the choices: a stem may speak of an (A)
+    too."""
+    marks = list(pattern.finditer(text))
+    behind: set[str] = set()  # labels that stand behind the mark that is looked at
+    for start in reversed(range(len(marks))):
+        label = marks[start][1]
+        if label in "Aa1" and _following(label) in behind:
+            run = _run(marks[start:])
+            ends = [mark.start() for mark in run[1:]] + [len(text)]
+            texts = [text[m.end() : end].strip() for m, end in zip(run, ends, strict=True)]
+            return text[: run[0].start()].strip(), [mark[1] for mark in run], texts
+        behind.add(label)
+    return None
+
+
+def _run(marks: Sequence[re.Match[str]]) -> list[re.Match[str]]:
+    """The marks that go on from the first one without a gap: (A), (B), (C)."""
+    run: list[re.Match[str]] = []
+    for mark in marks:
+        if not run or mark[1] == _following(run[-1][1]):
+            run.append(mark)
+    return run
+
+
+def _following(label: str) -> str:
+    return chr(ord(label) + 1)
+
+
+def _out_of_sentence(texts: list[str]) -> list[str]:
+    """The choices of "on (A) the sand or (B) the ice." without what joins them to a sentence."""
+    *before, last = texts
+    joint = _JOINED.search(before[-1])
+    if joint is None or not re.search(r"\w", joint[0]):
+        return texts
+    parted = [_JOINED.sub("", text) for text in before]
+    if any(text.endswith((".", "?", "!")) for text in parted):
+        return texts
+    return [*parted, last.rstrip(" .?!")]

@@ -1,0 +1,137 @@
+"""Choices in columns of their own: A to D, "Option A", opa, opt1, choice0, ending0, "Answer 1".
+
+Or the right one and the wrong ones: correct_answer and distractor1, "Incorrect Answer 1".
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import count, takewhile
+from string import ascii_uppercase
+from typing import Any
+
+from scicot.formats import choices, fields
+from scicot.formats.gold import ChoiceRow, is_blank
+from scicot.formats.names import CHOICE_PREFIXES, RIGHT, WRONG, plain_name
+
+_PREFIX = "|".join(sorted(CHOICE_PREFIXES, key=len, reverse=True))
+_CHOICE = re.compile(
+    rf"[(\[]?(?:(?P<prefix>{_PREFIX})[(\[]?)?(?P<label>[a-z]|\d{{1,2}})[)\].]?(?P<more>text)?"
+)
+_WRONG = re.compile(rf"({'|'.join(sorted(WRONG, key=len, reverse=True))})(?:[a-z]|\d{{1,2}})?")
+
+
+@dataclass(frozen=True)
+class Family:
+    """The columns of one prefix, with their labels: an unbroken run from A, 0 or 1."""
+
+    prefix: str
+    labels: tuple[str, ...]
+    columns: tuple[str, ...]
+
+    @property
+    def shown(self) -> str:
+        first, last = self.columns[0], self.columns[-1]
+        return f"{first}-{last}" if len(first) == len(last) == 1 else f"{first} to {last}"
+
+
+@lru_cache(maxsize=256)  # nearly all rows of a file have the same fields
+def families(names: tuple[str, ...]) -> tuple[Family, ...]:
+    """All families among these fields; a user's own columns "x" and "y" are none."""
+    found: dict[str, dict[str, str]] = {}
+    for name in names:
+        match = _CHOICE.fullmatch(plain_name(name))
+        if match is None:
+            continue
+        prefix, label = match["prefix"] or "", match["label"].upper()
+        if prefix or (label.isalpha() and not match["more"]):
+            label = str(int(label)) if label.isdigit() else label
+            found.setdefault(prefix, {}).setdefault(label, name)
+    made = []
+    for prefix in (*CHOICE_PREFIXES, ""):
+        family = found.get(prefix, {})
+        for labels in _label_runs():
+            run = tuple(takewhile(family.__contains__, labels))
+            if len(run) > 1:
+                made.append(Family(prefix, run, tuple(family[label] for label in run)))
+                break
+    return tuple(made)
+
+
+def _label_runs() -> Iterator[Iterable[str]]:
+    yield ascii_uppercase
+    yield map(str, count(0))
+    yield map(str, count(1))
+
+
+def filled(row: Mapping[str, Any], family: Family) -> list[ChoiceRow]:
+    """The choices whose cells are not blank; a blank one takes no other column's label away."""
+    pairs = zip(family.labels, family.columns, strict=True)
+    texts = {label: row[name] for label, name in pairs if not is_blank(row[name])}
+    return fields.choice_rows(
+        list(texts), [text if isinstance(text, str) else _plain(text) for text in texts.values()]
+    )
+
+
+def _plain(value: Any) -> Any:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return str(value) if number else value
+
+
+@dataclass(frozen=True)
+class RightAndWrong:
+    """The choices of a right and of wrong answers, in an order of chance that is the same in each
+    run, since a hash decides it."""
+
+    choices: list[ChoiceRow]
+    answer: str
+    right: str
+    wrong: tuple[str, ...]
+
+
+@lru_cache(maxsize=256)
+def wrong_columns(names: tuple[str, ...]) -> tuple[str, ...]:
+    """The fields of wrong answers."""
+    return tuple(name for name in names if _WRONG.fullmatch(plain_name(name)))
+
+
+def right_and_wrong(row: Mapping[str, Any], asked: str) -> RightAndWrong | None:
+    """The choices of a row that has its right and its wrong answers in fields of their own; None
+    for others. `asked` is the text that decides the order, with the choices."""
+    wrong = wrong_columns(tuple(row))
+    right = fields.first_filled(row, fields.named(row, RIGHT)) if wrong else None
+    if right is None or not isinstance(row[right], str):
+        return None
+    texts = [row[right].strip()]
+    for name in wrong:
+        if is_blank(row[name]):
+            continue
+        # "distractor1" holds one text, whatever stands in it; "distractors" holds all.
+        found = None if name.strip()[-1:].isdigit() else choices.listed(row[name])
+        own = [choice["text"] for choice in found.choices] if found else [row[name]]
+        texts += [_plain(text) for text in own]
+    if len(texts) < 2 or not all(isinstance(text, str) for text in texts):
+        return None
+    listed = fields.lettered([text.strip() for text in texts])
+    made, answer = in_order_of_chance(listed, listed[0]["label"], asked)
+    return RightAndWrong(made, answer or "", right, wrong)
+
+
+def in_order_of_chance(
+    given: list[ChoiceRow], right: str | None, asked: str
+) -> tuple[list[ChoiceRow], str | None]:
+    """The choices in an order that a hash of them and of what is asked decides, under the labels A,
+    B, C, and the new label of the right one."""
+    order = sorted(range(len(given)), key=lambda n: _digest(asked, given[n]["text"], n))
+    made = fields.lettered([given[place]["text"] for place in order])
+    labels = [choice["label"] for choice in given]
+    return made, None if right is None else made[order.index(labels.index(right))]["label"]
+
+
+def _digest(asked: str, text: str, place: int) -> bytes:
+    content = f"{asked}\0{text}\0{place}".encode("utf-8", "surrogatepass")
+    return hashlib.sha256(content).digest()

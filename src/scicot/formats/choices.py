@@ -1,0 +1,161 @@
+"""Choices in one field, in all forms that public data sets and tables have.
+
+["wood", "copper"]   ["A)wood", "B)copper"]               texts, labels before some of them
+{"A": "wood", "B": "copper"}                              by label
+{"text": ["wood", "copper"], "label": ["A", "B"]}         in two lists
+[{"key": "A", "value": "wood"}, ...]                      objects
+{"choices": ["wood", "copper"], "labels": [0, 1]}         with marks of the right one
+{"wood": 0, "copper": 1}                                  texts with scores (BIG-bench)
+"wood|copper"   "a ) wood , b ) copper"   "['wood' 'copper']"    a cell of a table
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from string import ascii_uppercase
+from typing import Any
+
+from scicot.formats import cells, fields
+from scicot.formats.gold import ChoiceRow, is_blank
+from scicot.formats.names import plain_name
+from scicot.row_fields import RowProblem
+
+_LABELS = ("label", "key", "letter", "id", "aid", "index", "name", "option", "choicelabel")
+_TEXTS = ("text", "value", "atext", "content", "choicetext", "optiontext", "answertext", "choice",
+          "answer", "option")  # fmt: skip
+_MARKS = ("correct", "iscorrect", "isanswer", "right", "isright")
+_TEXT_LISTS = ("text", "texts", "choices", "options", "value", "values")
+_LABEL_LISTS = ("label", "labels", "key", "keys")
+_LABEL = re.compile(r"[A-Za-z]|\d{1,2}")
+_MARKED = re.compile(r"\s*[(\[]?\s*([A-Za-z])\s*[).:\]]\s*(\S.*)", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """Choices, and the labels of the right ones where the field marks these."""
+
+    choices: list[ChoiceRow]
+    right: tuple[str, ...] | None = None
+
+
+def scored(value: Any) -> Listed | None:
+    """The choices of an object of texts with scores, the right ones with the highest."""
+    if not isinstance(value, Mapping) or len(value) < 2:
+        return None
+    scores = list(value.values())
+    if not all(isinstance(score, int | float) for score in scores):
+        return None
+    best = max(scores)
+    return _marked(fields.lettered(list(value)), [score == best for score in scores])
+
+
+def listed(value: Any) -> Listed | None:
+    """The choices that a field holds; None where it holds none."""
+    if isinstance(value, str):
+        return _of_cell(value)
+    if isinstance(value, list):
+        return _of_list(value)
+    if isinstance(value, Mapping):
+        return _of_object(value)
+    return None
+
+
+def _of_cell(cell: str) -> Listed | None:
+    if cell.lstrip().startswith(("[", "{", "array(")):
+        try:
+            return listed(cells.value_of(cell))
+        except ValueError:
+            pass
+    marked = cells.choices_of_cell(cell)
+    if marked is not None:
+        return Listed(fields.choice_rows(*marked))
+    texts = cells.separated(cell)
+    return None if texts is None else _of_list(texts)
+
+
+def _of_list(values: Sequence[Any]) -> Listed | None:
+    values = _without_padding(values)
+    if not values:
+        return None
+    if all(isinstance(value, Mapping) for value in values):
+        return _of_objects(values)
+    if all(isinstance(value, list) and len(value) == 2 for value in values):
+        return _with_labels([pair[0] for pair in values], [pair[1] for pair in values])
+    texts = [_text(value) for value in values]
+    if None in texts:
+        return None
+    return Listed(plain([text or "" for text in texts]))
+
+
+def plain(texts: Sequence[str]) -> list[ChoiceRow]:
+    """Choices of texts alone: labels A, B, C, which may stand before every text ("A)21")."""
+    if texts[0][:3].lstrip(" ([")[:1] in ("A", "a"):  # all others need not be looked at
+        found = [_MARKED.fullmatch(text) for text in texts]
+        labels = [match[1] for match in found if match is not None]
+        if len(labels) == len(texts) and "".join(labels).upper() == ascii_uppercase[: len(texts)]:
+            return fields.choice_rows(labels, [match[2].strip() for match in found if match])
+    return fields.lettered(texts)
+
+
+def _of_object(value: Mapping[str, Any]) -> Listed | None:
+    names = {plain_name(name): own for name, own in value.items()}
+    texts = next((names[name] for name in _TEXT_LISTS if isinstance(names.get(name), list)), None)
+    labels = next((names[name] for name in _LABEL_LISTS if isinstance(names.get(name), list)), None)
+    if texts is not None and labels is not None:
+        if len(texts) != len(labels):
+            raise RowProblem(f'"choices" has {len(texts)} texts and {len(labels)} labels')
+        if labels and all(type(mark) is int and mark in (0, 1) for mark in labels):
+            return _marked(fields.lettered(texts), labels)
+        return _with_labels(labels, texts)
+    filled = {key: own for key, own in value.items() if not is_blank(own)}
+    if len(filled) > 1 and all(_LABEL.fullmatch(key.strip()) for key in filled):
+        return _with_labels(list(filled), list(filled.values()))
+    return None
+
+
+def _of_objects(values: Sequence[Mapping[str, Any]]) -> Listed | None:
+    rows = [{plain_name(name): own for name, own in value.items()} for value in values]
+    label = next((name for name in _LABELS if all(name in row for row in rows)), None)
+    text = next((name for name in _TEXTS if name != label and all(name in r for r in rows)), None)
+    mark = next((name for name in _MARKS if all(name in row for row in rows)), None)
+    if text is None:
+        return None
+    texts = [row[text] for row in rows]
+    found = (
+        Listed(fields.lettered([_text(own) for own in texts]))
+        if label is None
+        else _with_labels([row[label] for row in rows], texts)
+    )
+    if found is not None and mark is not None:
+        return _marked(found.choices, [row[mark] for row in rows])
+    return found
+
+
+def _with_labels(labels: Sequence[Any], texts: Sequence[Any]) -> Listed | None:
+    plain_labels, plain_texts = [_text(own) for own in labels], [_text(own) for own in texts]
+    if None in plain_labels or None in plain_texts:
+        return None
+    return Listed(fields.choice_rows([own or "" for own in plain_labels], plain_texts))
+
+
+def _marked(choices: list[ChoiceRow], marks: Sequence[Any]) -> Listed:
+    right = [c["label"] for c, mark in zip(choices, marks, strict=True) if mark in (1, True, "1")]
+    return Listed(choices, tuple(right))
+
+
+def _text(value: Any) -> str | None:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return str(value)
+    return None
+
+
+def _without_padding(values: Sequence[Any]) -> list[Any]:
+    """Without the blanks at its end, which fill lists of fixed length."""
+    kept = list(values)
+    while kept and is_blank(kept[-1]):
+        kept.pop()
+    return kept

@@ -1,0 +1,195 @@
+"""Rows of any layout whose fields tell by their names and forms what they are.
+
+The choices are looked for in this order: in one field (choices.py), in columns of their own
+(choice_columns.py), as a right answer and wrong ones, in the question's text (cells.py), and as yes
+and no (yes_no.py). The first found are taken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from scicot.formats import cells, choice_columns, choices, columns, fields, published, yes_no
+from scicot.formats.gold import ChoiceRow, is_blank
+from scicot.formats.names import CHOICES, QUESTIONS, QUESTIONS_BESIDE_CHOICES, plain_name
+from scicot.formats.reading import PLAIN, Reading
+from scicot.jsonl import decode
+from scicot.row_fields import Row, RowProblem
+
+_MARKED = ("mc1targets", "targetscores")  # TruthfulQA, BIG-bench
+_SCORES = "targetscores"
+_SENTENCES = ("sent1", "sent2")  # SWAG
+_FIRST_IS_RIGHT = "mc1targets"  # a student that reads labels would learn to say A
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """Choices, the fields that they were read from, and the answer where these fields tell it."""
+
+    choices: list[ChoiceRow]
+    used: tuple[str, ...]
+    shown: str
+    gold: fields.Gold
+    answer: str | None = None
+    told_by: str = ""
+    kind: str = ""
+    shuffled: bool = False
+    stem: str | None = None  # the question without its choices
+
+
+class Unread(RowProblem):
+    """A row of no known layout."""
+
+
+def convert(row: Row, reading: Reading = PLAIN) -> Row:
+    """The row in scicot's schema; raises Unread where it holds no question with choices."""
+    row = columns.cells(row)
+    question = _question(row)
+    if question is None:
+        raise Unread("not a question row")
+    gold = published.gold_of(tuple(row))
+    found = _found(row, question, gold, reading)
+    if found is None:
+        raise Unread("not a question row")
+    text = row[question] if found.stem is None else found.stem
+    sentences = _sentences(row, question)
+    if sentences is not None:
+        row = {name: own for name, own in row.items() if plain_name(name) not in _SENTENCES}
+        row["context"] = sentences
+    row = fields.with_context(row, reading, without=(question, *found.used))
+    if question not in ("question", *found.used):
+        row = {name: value for name, value in row.items() if name != question}
+    row = {**row, "question": text}
+    if reading.recognised is not None:
+        reading.recognised.question = question
+        reading.recognised.choices = found.shown
+        reading.recognised.shuffled = found.shuffled
+    if found.told_by:
+        if reading.recognised is not None:
+            reading.recognised.answer, reading.recognised.kind = found.told_by, found.kind
+        return fields.rebuilt(row, found.choices, found.answer, used=(*found.used, found.told_by))
+    return fields.labelled(row, found.choices, reading=reading, gold=found.gold, used=found.used)
+
+
+def _question(row: Row) -> str | None:
+    """The field of the question's text; an input of chat messages becomes its last one of a
+    user."""
+    for name in fields.named(row, (*QUESTIONS, *QUESTIONS_BESIDE_CHOICES)):
+        value = row[name]
+        if isinstance(value, list):
+            said = [m.get("content") for m in value if isinstance(m, Mapping)]
+            value = next((text for text in reversed(said) if isinstance(text, str)), None)
+        if isinstance(value, str) and not is_blank(value):
+            row[name] = value
+            return name
+    return None
+
+
+def _sentences(row: Row, question: str) -> str | None:
+    """SWAG's first two sentences as one context, where its second is not the question."""
+    names = fields.named(row, _SENTENCES)
+    if len(names) < 2 or question in names or fields.named(row, ("context",)):
+        return None
+    texts = [row[name] for name in names]
+    return " ".join(texts) if all(isinstance(text, str) for text in texts) else None
+
+
+def _found(row: Row, question: str, gold: fields.Gold, reading: Reading) -> _Found | None:
+    found = _in_one_field(row, question, gold, reading) or _in_columns(row, question, gold)
+    if found is None and not reading.ordered:
+        found = _right_and_wrong(row, question, gold)
+    if found is None:
+        found = _in_the_question(row, question, gold)
+    if found is None and not reading.ordered:
+        found = _yes_or_no(row, gold, reading)
+    return found
+
+
+def _in_one_field(row: Row, question: str, gold: fields.Gold, reading: Reading) -> _Found | None:
+    for name in fields.named(row, (*CHOICES, *_MARKED)):
+        if name == question or is_blank(row[name]):
+            continue
+        read = choices.scored if plain_name(name) == _SCORES else choices.listed
+        found = read(row[name])
+        if found is None or len(found.choices) < 2:
+            if plain_name(name) == "choices":
+                raise RowProblem(_no_choices(row[name]))
+            continue
+        if found.right is None:
+            return _Found(found.choices, (name,), name, gold)
+        if len(found.right) > 1:
+            raise RowProblem(f'"{name}" marks {len(found.right)} choices as right; one is read')
+        right = found.right[0] if found.right else None
+        if plain_name(name) == _FIRST_IS_RIGHT and not reading.ordered:
+            made, right = choice_columns.in_order_of_chance(
+                found.choices, right, _asked(row, question)
+            )
+            return _Found(made, (name,), name, gold, right, name, "marked", shuffled=True)
+        return _Found(found.choices, (name,), name, gold, right, name, "marked")
+    return None
+
+
+def _no_choices(value: Any) -> str:
+    if isinstance(value, list):
+        return f'"choices" has {len(value)} that can be read; 2 to 26 are read'
+    if isinstance(value, str):
+        try:
+            decode(value)
+        except ValueError:
+            return (
+                'the column "choices" does not hold JSON, nor texts with | or ; between them, as'
+                " wood|copper|glass"
+            )
+        return 'the column "choices" holds no list of choices'
+    return '"choices" must hold two lists of strings, "text" and "label", or a text for each label'
+
+
+def _in_columns(row: Row, question: str, gold: fields.Gold) -> _Found | None:
+    for family in choice_columns.families(tuple(row)):
+        if question in family.columns:
+            continue
+        found = choice_columns.filled(row, family)
+        if len(found) < 2:
+            continue
+        labels = dict(zip(map(plain_name, family.columns), family.labels, strict=True))
+        own = replace(gold, loose=True, columns=labels if family.prefix else {})
+        return _Found(found, family.columns, family.shown, own)
+    return None
+
+
+def _right_and_wrong(row: Row, question: str, gold: fields.Gold) -> _Found | None:
+    found = choice_columns.right_and_wrong(row, _asked(row, question))
+    if found is None:
+        return None
+    used = (found.right, *found.wrong)
+    shown = " + ".join(used)
+    return _Found(
+        found.choices, used, shown, gold, found.answer, found.right, "texts", shuffled=True
+    )
+
+
+def _asked(row: Row, question: str) -> str:
+    """The text by which the order of choices is drawn."""
+    context = row.get("context")
+    return f"{row[question]}\0{context if isinstance(context, str) else ''}"
+
+
+def _in_the_question(row: Row, question: str, gold: fields.Gold) -> _Found | None:
+    marked = cells.choices_in(row[question])
+    if marked is None:
+        return None
+    stem, labels, texts = marked
+    return _Found(fields.choice_rows(labels, texts), (), f"those in {question}", gold, stem=stem)
+
+
+def _yes_or_no(row: Row, gold: fields.Gold, reading: Reading) -> _Found | None:
+    mapped = reading.columns is not None and reading.columns.maps("answer")
+    told = yes_no.texts_of(row, ("answer",) if mapped else gold.names)
+    if told is None:
+        return None
+    texts, name = told
+    answer = yes_no.label_of(row[name], texts)
+    shown = " or ".join(texts)
+    return _Found(fields.lettered(texts), (), shown, gold, answer, name, "yes or no")

@@ -1,0 +1,186 @@
+"""Which choice a gold answer means.
+
+Gold answers met in the wild, for the choices A "wood", B "copper", C "glass":
+
+    "B"   "b"   "copper"   "(B)"   "B) copper"   1 (an index from 0)   "" or null or -1 (unlabelled)
+
+One rule reads all of them, in every format, and predictions too (`read_choice`):
+
+1. A JSON string that is exactly a label is that label, whatever the texts of the choices are.
+2. A JSON integer is an index from 0. Past the last one it may be a label, see `_read_integer`.
+3. Any other string is the text of a choice, a label in other capitals, or both as "B) copper".
+4. A string of digits that is neither is an index, where it is certain what it counts from
+   (indices.py).
+
+A row may hold its gold answer in several fields (`gold_fields`): what all of them can mean counts.
+"""
+
+from __future__ import annotations
+
+import re
+import reprlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from scicot.formats.names import ANSWERS, plain_name
+from scicot.formats.reading import UncertainIndex
+from scicot.row_fields import RowProblem
+
+ChoiceRow = dict[str, Any]
+
+# What integer columns of the Hub hold where the gold answer of a test set is kept secret.
+_HIDDEN = ("-1", -1)
+# "(B)", "B.", "b)" and "[B]"; "B) copper", "(B) copper", "B. copper", "B: copper", "B - copper"
+_MARKED = re.compile(r"[(\[]?\s*([A-Za-z]|\d{1,2})\s*(?:[)\].:]|-(?=\s))\s*(.*)", re.DOTALL)
+
+
+def is_blank(value: Any) -> bool:
+    return value is None or (isinstance(value, str) and not value.strip())
+
+
+def shown(value: Any) -> str:
+    """A value short enough for a one-line message."""
+    return reprlib.repr(value)
+
+
+def gold_fields(row: Mapping[str, Any], names: Sequence[str] = ANSWERS) -> list[str]:
+    """The fields that hold something and are read as the gold answer, in the order of `names`."""
+    return [name for name in _gold_fields(tuple(row), tuple(names)) if not is_blank(row[name])]
+
+
+@lru_cache(maxsize=1024)  # nearly all rows of a file have the same fields
+def _gold_fields(fields: tuple[str, ...], names: tuple[str, ...]) -> tuple[str, ...]:
+    found = [name for name in fields if plain_name(name) in names]
+    return tuple(sorted(found, key=lambda name: names.index(plain_name(name))))
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """The labels that a value can mean; with `doubt` it takes another field to choose.
+
+    Several labels without a doubt are choices of the same text, of which the first is taken.
+    `kind` says how it was read, for people. `index` marks a number that counts from 0 or from 1.
+    """
+
+    labels: tuple[str, ...]
+    doubt: str = ""
+    kind: str = ""
+    index: bool = False
+
+
+def read_choice(value: Any, choices: Sequence[ChoiceRow]) -> Meaning | None:
+    """The choice that a gold answer or a prediction names; None where it names none."""
+    labels = [str(choice["label"]) for choice in choices]
+    if isinstance(value, int) and not isinstance(value, bool):
+        return _read_integer(value, labels, choices)
+    if not isinstance(value, str):
+        return None
+    if value in labels:
+        return Meaning((value,), kind="labels")
+    said = value.strip()
+    exact = [label for label in labels if label.strip() == said]
+    if len(exact) == 1:
+        return Meaning((exact[0],), kind="labels")
+    by_text = labels_of_text(said, choices)
+    folded = [label for label in labels if label.strip().casefold() == said.casefold()]
+    if len(folded) == 1 and (not by_text or folded[0] in by_text):
+        return Meaning((folded[0],), kind="labels")
+    if folded:
+        meant = tuple(dict.fromkeys((*by_text, *folded)))
+        doubt = f"which can mean choice {_either(meant)}, by text or label; write the label exactly"
+        return Meaning(meant, doubt)
+    if by_text:
+        return Meaning(by_text, kind="texts")
+    return _read_marked(said, labels, choices)
+
+
+def _read_marked(said: str, labels: Sequence[str], choices: Sequence[ChoiceRow]) -> Meaning | None:
+    """A label with its mark, alone or before the text of its choice: "(B)", "B) copper". A label
+    before any other text is an explanation or a slip, and names no choice."""
+    match = _MARKED.fullmatch(said)
+    if match is None:
+        return None
+    found = [label for label in labels if label.strip().casefold() == match[1].casefold()]
+    text = match[2].strip()
+    if len(found) != 1 or (text and found[0] not in labels_of_text(text, choices, folded=True)):
+        return None
+    return Meaning((found[0],), kind="labels")
+
+
+def _read_integer(
+    value: int, labels: Sequence[str], choices: Sequence[ChoiceRow]
+) -> Meaning | None:
+    """An index from 0. A larger integer is a label or a text, unless others of them could be taken
+    for indices: of rows with the labels 1 to 4, those with the answers 1 to 3 are read as indices.
+    """
+    if value < 0:
+        return None
+    if value < len(labels):
+        return Meaning((labels[value],), kind="index from 0", index=True)
+    written = str(value)
+    named = (written,) if written in labels else labels_of_text(written, choices)
+    if not named:
+        return None
+    others = {*labels, *(choice["text"] for choice in choices if isinstance(choice["text"], str))}
+    if others.isdisjoint(map(str, range(len(labels)))):
+        return Meaning(named, kind="texts")
+    doubt = (
+        f"an integer, so an index from 0, and the last one is {len(labels) - 1}; it is also the"
+        f" label or text of choice {_either(named)}, so write it as a string"
+    )
+    return Meaning(named, doubt)
+
+
+def labels_of_text(
+    said: str, choices: Sequence[ChoiceRow], *, folded: bool = False
+) -> tuple[str, ...]:
+    """The labels of the choices with this text; data sets do have the same text twice. `folded`:
+    in any capitals, and with or without a full stop."""
+
+    def plain(text: str) -> str:
+        return text.strip().rstrip(".").casefold() if folded else text.strip()
+
+    return tuple(
+        str(choice["label"])
+        for choice in choices
+        if isinstance(choice["text"], str) and plain(choice["text"]) == plain(said)
+    )
+
+
+def agreed(row: Mapping[str, Any], meanings: Mapping[str, Meaning]) -> tuple[str, str]:
+    """The label that all gold fields agree on, and the field it is taken from; RowProblem where
+    they can mean none in common."""
+    name = min(meanings, key=lambda name: len(meanings[name].labels))
+    for other, meaning in meanings.items():
+        if not set(meaning.labels) & set(meanings[name].labels):
+            told = [
+                f'"{field}" is {shown(row[field])}, choice {_either(meaning.labels)}'
+                for field, meaning in meanings.items()
+                if field in (name, other)
+            ]
+            raise RowProblem(f"has two gold answers: {', and '.join(told)}; remove the wrong one")
+    common = set.intersection(*(set(meaning.labels) for meaning in meanings.values()))
+    if all(meaning.doubt for meaning in meanings.values()):
+        problem = UncertainIndex if meanings[name].index else RowProblem
+        raise problem(f'"{name}" is {shown(row[name])}, {meanings[name].doubt}')
+    labels = meanings[name].labels
+    return next((label for label in labels if label in common), labels[0]), name
+
+
+def is_hidden(value: Any) -> bool:
+    """Whether it stands for an answer that is kept secret."""
+    return not isinstance(value, bool) and value in _HIDDEN
+
+
+def unread(row: Mapping[str, Any], name: str, count: int) -> RowProblem:
+    """The problem of a gold answer that names none of so many choices."""
+    return RowProblem(
+        f'"{name}" is {shown(row[name])}, neither a label nor the text of a choice nor an'
+        f" index (a JSON integer from 0 to {count - 1})"
+    )
+
+
+def _either(labels: Sequence[str]) -> str:
+    return " or ".join(map(shown, labels))

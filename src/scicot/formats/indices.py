@@ -1,0 +1,147 @@
+"""Gold answers that are numbers: labels, texts of choices, or indices from 0 or from 1.
+
+What a number counts from comes from the option --answer-index, from the definition of a published
+layout, or from what the rows of the file prove (reading.Tally), in this order. Where none of them
+tells, the answer is uncertain, and never guessed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from scicot.formats.gold import ChoiceRow, Meaning, read_choice
+from scicot.formats.reading import Base, Reading, Tally
+
+_MOST_DIGITS = 4  # more are no index of at most 26 choices
+_OPTION = "--answer-index 0 (the first choice is 0) or --answer-index 1"
+
+
+def meaning_of(
+    value: Any,
+    choices: Sequence[ChoiceRow],
+    *,
+    name: str,
+    reading: Reading,
+    base: Base | None = None,
+    loose: bool = False,
+) -> Meaning | None:
+    """The choice that the value of the gold field `name` means; None where it means none.
+
+    base: where numbers count from in this layout, by its definition. loose: JSON integers come from
+    a table, so they do not count from 0 by themselves. A meaning with a doubt is of several labels.
+    """
+    number = _number(value)
+    if number is None:
+        meaning = read_choice(value, choices)
+        if meaning is not None and meaning.kind == "texts" and reading.tally is not None:
+            _tally(reading, name).texts += 1
+        return meaning
+    given = reading.answer_index if reading.answer_index is not None else base
+    if given is not None:
+        return _index(number, choices, given) or (
+            read_choice(str(number), choices) if base is None else None
+        )
+    if not reading.strict:
+        return read_choice(value, choices)
+    if isinstance(value, int) and not loose:
+        return _json_integer(number, choices, name, reading)
+    return _of_table(value, number, choices, name, reading)
+
+
+def _number(value: Any) -> int | None:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    if isinstance(value, str):
+        digits = value.strip()
+        if digits.isascii() and digits.isdigit() and len(digits) <= _MOST_DIGITS:
+            return int(digits)
+    return None
+
+
+def _index(number: int, choices: Sequence[ChoiceRow], base: Base) -> Meaning | None:
+    place = number - base
+    if not 0 <= place < len(choices):
+        return None
+    return Meaning((str(choices[place]["label"]),), kind=f"index from {base}", index=True)
+
+
+def _json_integer(
+    number: int, choices: Sequence[ChoiceRow], name: str, reading: Reading
+) -> Meaning | None:
+    """An index from 0, as docs/rows.md has it; one past the last index makes the file doubtful."""
+    meaning = read_choice(number, choices)
+    if reading.tally is not None:
+        _count(_tally(reading, name), number, choices)
+    if meaning is not None or number != len(choices):
+        return meaning
+    if reading.tallies is not None and _tally_of(reading, name).zeros:
+        return None  # they do count from 0, and this one is wrong
+    doubt = f"past the last index from 0, {number - 1}; do they count from 1? give {_OPTION}"
+    return Meaning((str(choices[-1]["label"]),), doubt, index=True)
+
+
+def _of_table(
+    value: Any, number: int, choices: Sequence[ChoiceRow], name: str, reading: Reading
+) -> Meaning | None:
+    direct = read_choice(str(number), choices)
+    if direct is not None and direct.kind == "labels" and isinstance(value, str):
+        return direct
+    text = direct if direct is not None and direct.kind == "texts" else None
+    found = [_index(number, choices, base) for base in (0, 1)]
+    indices = [meaning for meaning in found if meaning is not None]
+    if reading.tally is not None:
+        tally = _tally(reading, name)
+        if text is None:
+            _count(tally, number, choices)
+        tally.texts += text is not None and not indices
+        return text or next(iter(indices), None)
+    if text is not None:
+        return _text_or_index(text, indices, name, reading)
+    return _uncertain(indices, _tally_of(reading, name))
+
+
+def _text_or_index(
+    text: Meaning, indices: Sequence[Meaning], name: str, reading: Reading
+) -> Meaning | None:
+    """A number that is the text of a choice, and may be the index of another one."""
+    if all(meaning.labels[0] in text.labels for meaning in indices):
+        return text
+    tally = _tally_of(reading, name)
+    if reading.tallies is not None and tally.all_texts:
+        return text
+    if reading.tallies is None or tally.texts:
+        return _doubt([text, *indices], "can be the text of a choice or an index")
+    return _uncertain(indices, tally)
+
+
+def _uncertain(indices: Sequence[Meaning], tally: Tally) -> Meaning | None:
+    """The index, where its base is known: 0 and the number of choices are indices of one base."""
+    if len(indices) < 2:
+        return next(iter(indices), None)
+    if tally.base is not None:
+        return indices[tally.base]
+    both = " (the file has both a 0 and the number of choices)" if tally.zeros else ""
+    return _doubt(indices, f"an index that can count from 0 or from 1{both}")
+
+
+def _doubt(meanings: Sequence[Meaning], why: str) -> Meaning:
+    labels = tuple(dict.fromkeys(label for meaning in meanings for label in meaning.labels))
+    return Meaning(labels, f"{why}; give {_OPTION}", index=True)
+
+
+def _count(tally: Tally, number: int, choices: Sequence[ChoiceRow]) -> None:
+    if 0 <= number <= len(choices):
+        tally.indices += 1
+        tally.zeros += number == 0
+        tally.lasts += number == len(choices)
+
+
+def _tally(reading: Reading, name: str) -> Tally:
+    if reading.tally is None:
+        raise ValueError("nothing is collected")
+    return reading.tally.setdefault(name, Tally())
+
+
+def _tally_of(reading: Reading, name: str) -> Tally:
+    return (reading.tallies or {}).get(name, Tally())

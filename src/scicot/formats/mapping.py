@@ -1,0 +1,249 @@
+"""The option --columns: which fields of a file hold what a question has.
+
+    question=Frage,choices=A+B+C+D,answer=gold.label,context=Text
+
+Several fields are joined by +, a run of them may be given by its ends (A-D), and a dotted path
+leads into nested objects and lists. What is not mapped is recognised as in any row.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from scicot.errors import ScicotError
+from scicot.formats import choice_columns, choices, fields
+from scicot.formats.gold import is_blank
+from scicot.formats.names import plain_name
+from scicot.row_fields import Row, RowProblem
+
+ROLES = ("question", "choices", "distractors", "answer", "context", "id", "rationale", "prediction")
+_PART = re.compile(rf"\s*({'|'.join(ROLES)})\s*=")
+_SEVERAL = ("choices", "distractors", "context")
+_ABSENT = object()
+_EXAMPLE = "question=FIELD,choices=FIELD+FIELD,answer=FIELD"
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The fields of each role, as the user named them."""
+
+    roles: Mapping[str, str]
+
+    def __hash__(self) -> int:
+        return hash(tuple(sorted(self.roles.items())))
+
+    @classmethod
+    def parse(cls, text: str) -> Columns | None:
+        """Read the option's value; None for an empty one, ScicotError for one that is none."""
+        if not text.strip():
+            return None
+        starts = [match for match in _PART.finditer(text) if _is_start(text, match.start())]
+        if not starts or starts[0].start() != 0:
+            raise ScicotError(
+                f"--columns {text}: write {_EXAMPLE}; what can be named is {', '.join(ROLES)}"
+            )
+        ends = [match.start() - 1 for match in starts[1:]] + [len(text)]
+        roles: dict[str, str] = {}
+        for match, end in zip(starts, ends, strict=True):
+            value = text[match.end() : end].strip()
+            if not value or match[1] in roles:
+                why = "twice" if match[1] in roles else "without a field"
+                raise ScicotError(f"--columns {text}: names {match[1]} {why}; write {_EXAMPLE}")
+            roles[match[1]] = value
+        if "choices" in roles and "distractors" in roles:
+            raise ScicotError(
+                f"--columns {text}: choices and distractors; give all choices, or the distractors"
+                " beside the answer"
+            )
+        return cls(roles)
+
+    def maps(self, role: str) -> bool:
+        return role in self.roles
+
+    @property
+    def tabular(self) -> bool:
+        """Whether it maps choices in columns of their own."""
+        return any(mark in self.roles.get("choices", "") for mark in "+-")
+
+    def only(self, *roles: str) -> Columns | None:
+        """The same for these roles alone; None where it maps none of them."""
+        kept = {role: field for role, field in self.roles.items() if role in roles}
+        return Columns(kept) if kept else None
+
+    def __str__(self) -> str:
+        return ",".join(f"{role}={field}" for role, field in self.roles.items())
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names that may stand in a table's header."""
+        found = []
+        for value in self.roles.values():
+            found += [value, *value.split("+")]
+        return tuple(name.strip() for name in found)
+
+    def missing(self, row: Row) -> list[str]:
+        """The mapped fields that the row does not have."""
+        return [
+            name
+            for role, value in self.roles.items()
+            for name in _fields(tuple(row), value, several=role in _SEVERAL)
+            if _at(row, name) is _ABSENT
+        ]
+
+    def applied(self, row: Row) -> Row:
+        """The row with each mapped field under its role's own name. A field of that name that was
+        not mapped stays as "original.NAME".
+
+        Raises RowProblem where a question or its choices are missing.
+        """
+        read: dict[str, Any] = {}
+        used: set[str] = set()
+        for role, value in self.roles.items():
+            names = _fields(tuple(row), value, several=role in _SEVERAL)
+            found = {name: _at(row, name) for name in names}
+            absent = [name for name in names if found[name] is _ABSENT]
+            if absent and role in ("question", "choices", "distractors"):
+                raise RowProblem(not_there(absent, row))
+            used |= {name for name in names if name in row}
+            given = {name: own for name, own in found.items() if own is not _ABSENT}
+            if given:
+                read[role] = _value(role, given)
+        rest = {
+            f"original.{name}" if name in read and name not in used else name: own
+            for name, own in row.items()
+            if name not in used
+        }
+        if "distractors" in read:
+            read |= _with_distractors(read)
+        return {**read, **rest}
+
+
+def not_there(absent: Sequence[str], row: Row) -> str:
+    """The problem of a row without these mapped fields."""
+    shown = ", ".join(f'"{name[:40]}"' for name in list(row)[:12])
+    return f'--columns: there is no field "{absent[0][:40]}"; the row has {shown}'
+
+
+def _is_start(text: str, place: int) -> bool:
+    return place == 0 or text[place - 1] == ","
+
+
+def _value(role: str, given: Mapping[str, Any]) -> Any:
+    if role == "choices" and len(given) > 1:
+        return _choices_of(given)
+    if role == "distractors":
+        texts: list[Any] = []
+        for own in given.values():
+            found = choices.listed(own) if len(given) == 1 else None
+            texts += [c["text"] for c in found.choices] if found else [own]
+        return [text for text in texts if not is_blank(text)]
+    if role == "context":
+        kept = [str(own) for own in given.values() if not is_blank(own)]
+        return "\n".join(kept)
+    return next(iter(given.values()))
+
+
+def _choices_of(given: Mapping[str, Any]) -> Any:
+    """Choices of several columns, labelled by the columns' names where these count up."""
+    family = next(iter(choice_columns.families(tuple(given))), None)
+    names = tuple(given)
+    labels = family.labels if family and family.columns == names else None
+    pairs = [
+        (labels[place] if labels else chr(ord("A") + place), given[name])
+        for place, name in enumerate(names)
+    ]
+    return [
+        {"label": label, "text": text if isinstance(text, str) else str(text)}
+        for label, text in pairs
+        if not is_blank(text)
+    ]
+
+
+def _with_distractors(read: Row) -> Row:
+    """The right answer and the distractors under the names that choice_columns.py reads."""
+    wrong = {f"distractor{n}": text for n, text in enumerate(read.pop("distractors"), start=1)}
+    if isinstance(read.get("answer"), str):
+        wrong["correct_answer"] = read.pop("answer")
+    return wrong
+
+
+@lru_cache(maxsize=1024)  # nearly all rows of a file have the same fields
+def _fields(names: tuple[str, ...], value: str, *, several: bool) -> tuple[str, ...]:
+    """The fields of one role: the whole value where a field is called so, else its parts."""
+    if value in names or not several:
+        return (value,)
+    found: list[str] = []
+    for part in (part.strip() for part in value.split("+")):
+        ends = [end.strip() for end in part.split("-")]
+        found += _range(names, *ends) if part not in names and len(ends) == 2 else [part]
+    return tuple(found)
+
+
+def _range(names: tuple[str, ...], first: str, last: str) -> list[str]:
+    """The fields from one to another, as they stand in the row."""
+    if first in names and last in names:
+        return list(names[names.index(first) : names.index(last) + 1])
+    return [f"{first}-{last}"]
+
+
+def _at(row: Row, path: str) -> Any:
+    """The value of a field, or at a dotted path into it; _ABSENT where there is none."""
+    if path in row:
+        return row[path]
+    value: Any = row
+    for name in path.split("."):
+        if isinstance(value, Mapping) and name in value:
+            value = value[name]
+        elif isinstance(value, list) and name.isdigit() and int(name) < len(value):
+            value = value[int(name)]
+        else:
+            return _ABSENT
+    return value
+
+
+_LIKELY_ANSWERS = ("answer", "key", "gold", "label", "correct", "target", "sol", "lös", "richtig",
+                   "right", "truth")  # fmt: skip
+_COUNTED = re.compile(r"(.*?)[ _-]?(?:\d{1,2}|[A-Za-z])")
+
+
+def option_for(row: Row) -> str:
+    """The option --columns that is likely to read a row of no known layout, with the names of its
+    own fields where these can be told."""
+    flat: dict[str, Any] = {}
+    for name, value in row.items():
+        nested = value.items() if isinstance(value, Mapping) else ()
+        flat |= {f"{name}.{key}": own for key, own in nested} or {name: value}
+    among = _likely_choices(row)
+    rest = {name: own for name, own in flat.items() if name not in among}
+    answers = [n for n in rest if any(own in plain_name(n) for own in _LIKELY_ANSWERS)]
+    texts = {n: own for n, own in rest.items() if isinstance(own, str) and n not in answers}
+    question = fields.question_field(row)
+    if question is None or not isinstance(row[question], str):
+        question = max(texts, key=lambda name: len(texts[name]), default="FIELD")
+    answer = next((name for name in answers if name != question), "FIELD")
+    parts = f"question={question},choices={'+'.join(among) or 'FIELD+FIELD'},answer={answer}"
+    return f"--columns {_quoted(parts)}"
+
+
+def _likely_choices(row: Row) -> tuple[str, ...]:
+    for family in choice_columns.families(tuple(row)):
+        return family.columns
+    for name, value in row.items():
+        if isinstance(value, list) and len(value) > 1:
+            return (name,)
+    groups: dict[str, list[str]] = {}
+    for name in row:
+        match = _COUNTED.fullmatch(name)
+        if match is not None and match[1]:
+            groups.setdefault(match[1].lower(), []).append(name)
+    longest = max(groups.values(), key=len, default=[])
+    return tuple(longest[:26]) if len(longest) > 1 else ()
+
+
+def _quoted(text: str) -> str:
+    text = " ".join(text.split())[:200]
+    return f"'{text}'" if re.search(r"[^\w=,+.\-]", text) else text

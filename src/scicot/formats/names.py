@@ -1,0 +1,67 @@
+"""The names that fields have in public data sets and in tables, compared without case and blanks.
+
+A name is read only where it can mean nothing else. Names such as "label", "target" or "key" hold
+the gold answer in some files and something else in others: they are read in the published layouts
+that define them (published.py), and elsewhere only where --columns says so.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+# The likeliest first. The first that holds something is read.
+QUESTIONS = (
+    "question", "questionstem", "stem", "prompt", "questiontext", "query", "qtext", "problem",
+    "frage", "fragetext", "fragestellung", "pregunta", "domanda", "pergunta", "vraag", "fråga",
+    "item",
+)  # fmt: skip
+# Names of a question only where the row has choices as well, and none of the names above.
+QUESTIONS_BESIDE_CHOICES = ("input", "goal", "sent2", "ctx", "sentence", "text", "q")
+CONTEXTS = (
+    "context", "passage", "article", "support", "premise", "paragraph", "story", "sent1", "sent2",
+    "ctx", "kontext", "lesetext", "contexte", "contexto", "contesto",
+)  # fmt: skip
+IDS = ("id", "questionid", "qid", "idstring", "recordid", "exampleid")
+# "answerKey" and "Answer Key" count.
+ANSWERS = ("answer", "answerkey")
+# Read beside ANSWERS where these are blank or can mean several choices, and never against them.
+FURTHER_ANSWERS = (
+    "correctanswer", "correctoption", "correctchoice", "correctlabel", "correctletter",
+    "correctresponse", "rightanswer", "rightoption", "rightchoice", "goldanswer", "answerindex",
+    "answeridx", "answerid", "answerlabel", "answerletter", "correctindex", "correctidx",
+    "correctanswerindex", "correctansweridx", "correctanswerid", "correctoptionindex",
+    "correctanswers", "qans", "correct", "richtigeantwort", "richtig", "antwort", "lösung",
+    "respuestacorrecta", "respuesta", "correcta", "bonneréponse", "réponse", "rispostacorretta",
+    "risposta", "respostacorreta", "resposta", "juisteantwoord", "antwoord",
+)  # fmt: skip
+# Fields that hold all choices.
+CHOICES = (
+    "choices", "options", "choice", "alternatives", "candidates", "answerchoices", "answeroptions",
+    "optionslist", "choiceslist", "endings", "possibleanswers", "antworten",
+    "antwortmöglichkeiten", "opciones", "opzioni", "opcoes", "antwoorden", "answers",
+)  # fmt: skip
+# What stands before the letter or the number of a choice's own column: "Option A", "opt1", "sol1".
+CHOICE_PREFIXES = (
+    "choice", "option", "opt", "op", "answer", "ans", "antwort", "alternative", "candidate",
+    "ending", "solution", "sol", "response", "possibleanswer", "answeroption", "answerchoice",
+    "optie", "opcion", "opción", "opzione", "risposta", "respuesta", "réponse", "qop",
+)  # fmt: skip
+RIGHT = ("correctanswer", "correct", "rightanswer", "bestanswer", "richtigeantwort", "richtig",
+         "correctchoice", "correctoption", "answer")  # fmt: skip
+# A number may follow, as in "Incorrect Answer 1" and "distractor2".
+WRONG = ("distractor", "distractors", "incorrectanswer", "incorrectanswers", "incorrect",
+         "wronganswer", "wronganswers", "wrong", "falseanswer", "falseanswers", "incorrectoption",
+         "wrongoption", "incorrectchoice", "falscheantwort", "falscheantworten", "falsch",
+         "distraktor")  # fmt: skip
+
+
+# What templates of quiz programs say behind a name: "Answer 1 - max 75 characters".
+_ADVICE = re.compile(r"\s+-\s+(?:max \d+ characters|choose .*)$")
+
+
+@lru_cache(maxsize=4096)
+def plain_name(name: str) -> str:
+    """A field's name for comparison: "Answer Key:" and "answer_key" are "answerkey"."""
+    short = _ADVICE.sub("", name.lower()).replace("(s)", "").strip(" :")
+    return "".join(c for c in short if c not in " _-")

@@ -1,0 +1,82 @@
+"""Public data sets whose gold answer stands in a field that means something else elsewhere.
+
+Each entry is taken from the data set's card or paper: the fields that tell the layout, the field of
+the gold answer, and what its numbers count from. Layouts whose fields say all of this by their
+names (MMLU-Pro, MedQA, SciQ, RACE, ...) need no entry.
+
+    SWAG             sent1, sent2, ending0..3, label from 0
+    HellaSwag        ctx, endings, label from 0, a string
+    PIQA             goal, sol1, sol2, label from 0
+    SocialIQA        context, question, answerA..C, label from 1, a string
+    CosmosQA         context, question, answer0..3, label from 0
+    BBQ              context, question, ans0..2, label from 0
+    ReClor           context, question, answers, label from 0
+    QuAIL            context, question, answers, correct_answer_id from 0
+    LogiQA           context, query, options, correct_option from 0
+    AGIEval          passage, question, options, label: a letter
+    HEAD-QA          qtext, answers with their "aid", ra from 1
+    MedMCQA          opa..opd, cop: from 0 on the Hub, from 1 in the authors' files, so uncertain
+    KMMLU            A..D, answer from 1: a table's number, which the data prove
+    ThoughtSource    choices, answer in a list of one, cot
+    BIG-bench, Inspect   input, target
+    PubMedQA         final_decision: yes, no or maybe
+    BoolQ            passage, question, label in SuperGLUE: 1 is yes
+"""
+
+from __future__ import annotations
+
+from collections.abc import Set
+from dataclasses import dataclass
+from functools import lru_cache
+
+from scicot.formats.fields import GOLD, Gold
+from scicot.formats.names import plain_name
+from scicot.formats.reading import Base
+
+
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """Plain names of fields that are all there, the gold field and what its numbers count from."""
+
+    fields: frozenset[str]
+    gold: str
+    base: Base | None = None
+
+
+def _layout(names: str, gold: str, base: Base | None = None) -> _Layout:
+    return _Layout(frozenset(names.split()), gold, base)
+
+
+_LAYOUTS = (
+    _layout("ending0 ending1", "label", 0),
+    _layout("endings ctx", "label", 0),
+    _layout("goal sol1 sol2", "label", 0),
+    _layout("context question answera answerb answerc", "label", 1),
+    _layout("context question answer0 answer1", "label", 0),
+    _layout("context question ans0 ans1", "label", 0),
+    _layout("context question answers", "label", 0),
+    _layout("context question answers correctanswerid", "correctanswerid", 0),
+    _layout("context query options correctoption", "correctoption", 0),
+    _layout("qtext answers ra", "ra", 1),
+    _layout("opa opb cop", "cop"),
+    _layout("passage question options label", "label"),
+    _layout("input target", "target"),
+    _layout("question finaldecision", "finaldecision"),
+)
+
+
+@lru_cache(maxsize=256)  # nearly all rows of a file have the same fields
+def gold_of(names: tuple[str, ...]) -> Gold:
+    """Where rows with these fields have their gold answer."""
+    plain = frozenset(map(plain_name, names))
+    found = [layout for layout in _LAYOUTS if _fits(layout, plain)]
+    bases = {layout.gold: layout.base for layout in found if layout.base is not None}
+    return Gold(
+        names=(*GOLD.names, *(layout.gold for layout in found)),
+        bases=bases,
+        single=bool(plain & {"cot", "generatedcot"}) or "target" in (own.gold for own in found),
+    )
+
+
+def _fits(layout: _Layout, plain: Set[str]) -> bool:
+    return layout.gold in plain and layout.fields <= plain

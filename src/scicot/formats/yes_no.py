@@ -1,0 +1,52 @@
+"""Questions that are answered by yes or no, which have no choices of their own.
+
+{"question": "Is copper a metal?", "passage": "...", "answer": true}      BoolQ, StrategyQA
+{"question": "Does it help?", "final_decision": "maybe", ...}             PubMedQA, three choices
+{"question": "Copper is a metal.", "answer": "True"}                      a table
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from scicot.formats import fields
+from scicot.formats.gold import gold_fields, is_hidden
+from scicot.formats.names import FURTHER_ANSWERS, plain_name
+
+_PAIRS = (
+    ("yes", "no"), ("true", "false"), ("ja", "nein"), ("wahr", "falsch"), ("richtig", "falsch"),
+    ("oui", "non"), ("vrai", "faux"),
+)  # fmt: skip
+_DECISION = "finaldecision"
+
+
+def texts_of(row: Mapping[str, Any], names: tuple[str, ...]) -> tuple[tuple[str, ...], str] | None:
+    """The texts of the choices, and the field of the answer; None where it is no such question.
+    `names` are those of the gold answer."""
+    for name in gold_fields(row, (*names, *FURTHER_ANSWERS)):
+        value = row[name]
+        if plain_name(name) == _DECISION:
+            return ("yes", "no", "maybe"), name
+        if isinstance(value, bool):
+            return _PAIRS[0], name
+        if isinstance(value, str):
+            said = value.strip().casefold()
+            for pair in _PAIRS:
+                if said in pair:
+                    return pair, name
+    superglue = fields.named(row, ("label",)) if fields.named(row, ("passage",)) else []
+    for name in superglue:
+        if row[name] in (0, 1, "0", "1") or is_hidden(row[name]):
+            return _PAIRS[0], name
+    return None
+
+
+def label_of(value: Any, texts: tuple[str, ...]) -> str | None:
+    """The label of the answer: A for yes. None for a hidden answer."""
+    if isinstance(value, bool) or value in (0, 1, "0", "1"):
+        return "A" if value in (True, 1, "1") else "B"
+    if is_hidden(value):
+        return None
+    said = value.strip().casefold()
+    return "ABC"[texts.index(said)] if said in texts else None

@@ -1,0 +1,194 @@
+"""Characters that a tokenizer lacks: found, counted, and replaced by plain ones where possible.
+
+T5's vocabulary has no { ^ ~ < and no mathematical signs: in their place the model reads an unknown
+token, and whoever decodes its text gets nothing. So "x ≥ 3" and "x ≤ 3" become the same choice.
+
+A training replaces the characters of REPLACEMENTS that its tokenizer lacks, each by the first
+spelling that the tokenizer has, and records them in the run (scicot.json, "replacements"), whose
+predictions are made with the same. Runs without a record are read without replacements.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from scicot.stages import Input
+
+# By character, the spellings to try. docs/training.md shows this table.
+REPLACEMENTS: dict[str, tuple[str, ...]] = {
+    "≤": ("<=", " less than or equal to "),
+    "≥": (">=", " greater than or equal to "),
+    "<": (" less than ",),
+    ">": (" greater than ",),
+    "≠": ("!=", " not equal to "),
+    "≈": ("~=", " approximately "),
+    "±": ("+/-",),
+    "−": ("-",),
+    "×": ("*", " times "),
+    "·": ("*", " times "),
+    "⋅": ("*", " times "),
+    "÷": ("/",),
+    "√": (" sqrt ", " square root of "),
+    "∞": (" infinity ",),
+    "∑": (" sum ",),
+    "∫": (" integral ",),
+    "∂": (" d ",),
+    "∆": (" Delta ",),
+    "→": ("->", " to "),
+    "←": ("<-", " from "),
+    "↔": ("<->", " to and from "),
+    "⇌": ("<=>", " in equilibrium with "),
+    "⇒": ("=>", " implies "),
+    "∧": (" and ",),
+    "∨": (" or ",),
+    "¬": (" not ",),
+    "∈": (" in ",),
+    "∪": (" union ",),
+    "∩": (" intersection ",),
+    "∅": (" empty set ",),
+    "∀": (" for all ",),
+    "∃": (" there exists ",),
+    "{": ("(",),
+    "}": (")",),
+    "^": ("**", " to the power of "),
+    "~": (" about ",),
+    "\\": ("/",),
+    "`": ("'",),
+    "°": (" degrees ",),
+    "′": ("'",),
+    "″": ('"',),
+    "α": (" alpha ",), "β": (" beta ",), "γ": (" gamma ",), "δ": (" delta ",),
+    "ε": (" epsilon ",), "η": (" eta ",), "θ": (" theta ",), "λ": (" lambda ",),
+    "μ": (" mu ",), "µ": (" mu ",), "ν": (" nu ",), "π": (" pi ",), "ρ": (" rho ",),
+    "σ": (" sigma ",), "τ": (" tau ",), "φ": (" phi ",), "χ": (" chi ",), "ψ": (" psi ",),
+    "ω": (" omega ",), "Δ": (" Delta ",), "Σ": (" Sigma ",), "Φ": (" Phi ",), "Ω": (" Omega ",),
+}  # fmt: skip
+
+# Keys of the counts.
+LACKING, LACKING_TARGETS, REPLACED, EQUAL = "lacking", "lacking_targets", "replaced", "equal"
+_NAMED = 5  # rows, and characters, that a sentence names
+
+
+class Alphabet:
+    """What a tokenizer can spell, and what is replaced before it reads a text."""
+
+    def __init__(self, tokenizer: Any, replacements: Mapping[str, str] | None = None) -> None:
+        self.unknown: int | None = tokenizer.unk_token_id
+        self.replacements = dict(replacements or {})
+        self._tokenizer = tokenizer
+        self._table = str.maketrans(self.replacements)
+        self._lacks: dict[str, bool] = {}
+
+    def lacks(self, character: str) -> bool:
+        """Whether the tokenizer reads an unknown token for this character."""
+        if self.unknown is None or character.isspace():
+            return False
+        if character not in self._lacks:
+            ids = self._tokenizer(character, add_special_tokens=False)["input_ids"]
+            self._lacks[character] = self.unknown in ids
+        return self._lacks[character]
+
+    def lacking(self, text: str) -> list[str]:
+        """The characters of a text that the tokenizer lacks, each once, in their order."""
+        return [character for character in dict.fromkeys(text) if self.lacks(character)]
+
+    def plain(self, text: str) -> str:
+        """The text with its replacements made; itself where none is."""
+        if not self._table:
+            return text
+        written = text.translate(self._table)
+        return text if written == text else " ".join(written.split())
+
+    def plain_input(self, text: Input) -> Input:
+        """What a student reads, with the replacements made in all its parts."""
+        if not self._table:
+            return text
+        return replace(
+            text,
+            question=self.plain(text.question),
+            choices=tuple(map(self.plain, text.choices)),
+            rationale=self.plain(text.rationale),
+            context=self.plain(text.context),
+        )
+
+
+def replacements_for(tokenizer: Any) -> dict[str, str]:
+    """The replacements that a student of this tokenizer is to be trained with: of the characters it
+    lacks, those for which it has a spelling."""
+    alphabet = Alphabet(tokenizer)
+    found: dict[str, str] = {}
+    if alphabet.unknown is None:
+        return found
+    for character, spellings in REPLACEMENTS.items():
+        if alphabet.lacks(character):
+            fitting = (text for text in spellings if not alphabet.lacking(text))
+            spelling = next(fitting, None)
+            if spelling is not None:
+                found[character] = spelling
+    return found
+
+
+def count(
+    counts: Counter[str], text: Input, ids: Sequence[int], alphabet: Alphabet, spell: Any
+) -> None:
+    """Count one input whose ids hold an unknown token, or in which characters were replaced;
+    `spell` gives the ids of texts, by which choices that become equal are found."""
+    unknown = alphabet.unknown is not None and alphabet.unknown in ids
+    plain = alphabet.plain_input(text)
+    if unknown:
+        counts[LACKING] += 1
+        counts.update(f"{LACKING} {own}" for own in alphabet.lacking(str(plain)))
+    replaced = plain != text
+    counts[REPLACED] += replaced
+    if (unknown or replaced) and equal_choices(text, spell):
+        counts[EQUAL] += 1
+        if sum(key.startswith(f"{EQUAL} ") for key in counts) < _NAMED:
+            counts[f"{EQUAL} {text.id}"] += 1
+
+
+def equal_choices(text: Input, spell: Any) -> bool:
+    """Whether two choices of different texts are the same to the student."""
+    texts = list(dict.fromkeys(choice.partition(") ")[2] for choice in text.choices))
+    return len(set(map(tuple, spell(texts)))) < len(texts)
+
+
+def describe(counts: Counter[str]) -> list[str]:
+    """Describe what was counted, in a sentence for each kind."""
+    told = []
+    if counts[LACKING]:
+        found = {key[len(LACKING) + 1 :]: n for key, n in counts.items() if _is(key, LACKING)}
+        most = sorted(found, key=lambda own: -found[own])
+        more = f" and {len(most) - _NAMED} more" if len(most) > _NAMED else ""
+        told.append(
+            f"{counts[LACKING]} inputs hold characters that the student's tokenizer lacks"
+            f" ({' '.join(most[:_NAMED])}{more}): to the student they are all the same"
+        )
+    if counts[LACKING_TARGETS]:
+        told.append(
+            f"{counts[LACKING_TARGETS]} targets hold characters that the student's tokenizer lacks:"
+            " it learns to write an unknown token there"
+        )
+    if counts[REPLACED]:
+        told.append(
+            f"{counts[REPLACED]} inputs have characters that the student's tokenizer lacks, read as"
+            ' plain ones ("replacements" in its scicot.json)'
+        )
+    if counts[EQUAL]:
+        names = [key[len(EQUAL) + 1 :] for key in counts if _is(key, EQUAL)]
+        told.append(
+            f"in {counts[EQUAL]} inputs two choices become equal to the student, since its"
+            f" tokenizer lacks characters: {', '.join(names)}"
+        )
+    return told
+
+
+def is_count(key: str) -> bool:
+    """Whether a key of counts is one of these."""
+    return key.partition(" ")[0] in (LACKING, LACKING_TARGETS, REPLACED, EQUAL)
+
+
+def _is(key: str, kind: str) -> bool:
+    return key.startswith(f"{kind} ")

@@ -1,0 +1,203 @@
+"""Files that are no text: Parquet, XLSX, logs of Inspect (.eval), and text compressed by zstd.
+
+They are told by their first bytes, whatever they are called.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import zipfile
+from collections.abc import Iterator, Mapping
+from datetime import date, datetime
+from typing import IO, Any
+
+from scicot.errors import InvalidRow, ScicotError
+from scicot.formats import columns
+from scicot.sources import tables
+from scicot.sources.entries import Entry
+from scicot.text import error_line
+
+_PARQUET, _ZIP = b"PAR1", b"PK\x03\x04"
+_HEADER_ROWS = 20  # of a sheet that are looked at for the header: titles and notes stand before it
+_BATCH = 1024  # rows of a Parquet file that are decoded together
+# What a sample of Inspect's log is read by; its events may be megabytes.
+_SAMPLE_FIELDS = ("id", "epoch", "input", "choices", "target", "output", "scores", "error")
+
+
+def is_binary(first: bytes) -> bool:
+    """Whether a file of these first bytes is read here."""
+    return first.startswith((_PARQUET, _ZIP))
+
+
+def entries(
+    stream: IO[bytes], name: str, mapped: tuple[str, ...], notes: list[str]
+) -> Iterator[Entry]:
+    """The rows of a Parquet file, a workbook or a log; `stream` must be seekable. What was left out
+    is added to `notes`. Raises ScicotError where the file as a whole cannot be read."""
+    first = stream.read(len(_PARQUET))
+    stream.seek(0)
+    if first == _PARQUET:
+        yield from _parquet(stream, name)
+        return
+    try:
+        members = zipfile.ZipFile(stream).namelist()
+    except (zipfile.BadZipFile, OSError, ValueError) as error:
+        raise ScicotError(f"{name}: a damaged ZIP file ({error_line(error)})") from None
+    stream.seek(0)
+    if "xl/workbook.xml" in members:
+        yield from _workbook(stream, name, mapped, notes)
+    elif any(member.startswith("samples/") for member in members):
+        yield from _inspect_log(stream, name)
+    else:
+        raise ScicotError(f"{name}: a ZIP archive; unpack it and give the file inside")
+
+
+def unzipped(stream: IO[bytes], name: str) -> io.BufferedReader:
+    """The text of a stream that zstd compressed."""
+    import pyarrow
+
+    return io.BufferedReader(_Zstd(pyarrow.input_stream(stream, compression="zstd"), name), 1 << 16)
+
+
+class _Zstd(io.RawIOBase):
+    def __init__(self, stream: Any, name: str) -> None:
+        self._stream, self._name = stream, name
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        try:
+            data = self._stream.read(len(buffer))
+        except OSError:
+            raise ScicotError(f"{self._name}: the zstd data is damaged or cut short") from None
+        buffer[: len(data)] = data
+        return len(data)
+
+
+def _parquet(stream: IO[bytes], name: str) -> Iterator[Entry]:
+    import pyarrow
+    import pyarrow.parquet
+
+    number = 0
+    try:
+        for batch in pyarrow.parquet.ParquetFile(stream).iter_batches(_BATCH):
+            for row in batch.to_pylist():
+                number += 1
+                yield f"{name}:{number}", {key: plain(value) for key, value in row.items()}
+    except (pyarrow.ArrowException, OSError) as error:
+        raise ScicotError(f"{name}: cannot be read as Parquet ({error_line(error)})") from None
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON has it: times and bytes become strings, and NaN, which tables of numbers have
+    where a cell is empty, becomes null."""
+    if value is None or isinstance(value, str | bool | int):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(key): plain(own) for key, own in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(own) for own in value]
+    return str(value)
+
+
+def _workbook(
+    stream: IO[bytes], name: str, mapped: tuple[str, ...], notes: list[str]
+) -> Iterator[Entry]:
+    try:
+        import openpyxl
+    except ImportError:
+        raise ScicotError(
+            f"{name}: spreadsheets need a package: pip install 'scicot[tables]' (or save it as CSV)"
+        ) from None
+    try:
+        book = openpyxl.load_workbook(stream, read_only=True, data_only=True)
+    except Exception as error:  # noqa: BLE001 (zipfile's, XML's and openpyxl's own)
+        raise ScicotError(f"{name}: cannot be read as XLSX ({error_line(error)})") from None
+    found = 0
+    for sheet in book.worksheets:
+        rows = enumerate(sheet.iter_rows(values_only=True), start=1)
+        header, seen = _header(rows, f"{name}[{sheet.title}]", mapped)
+        if header is not None:
+            found += 1
+            yield from _sheet(rows, header, f"{name}[{sheet.title}]")
+        elif seen:
+            notes.append(f"{name}: the sheet {sheet.title!r} is left out, no row names columns")
+    if not found:
+        raise ScicotError(
+            f'{name}: none of the first {_HEADER_ROWS} rows of a sheet names a column "question";'
+            " say by --columns which column is what"
+        )
+
+
+def _header(
+    rows: Iterator[tuple[int, tuple[Any, ...]]], name: str, mapped: tuple[str, ...]
+) -> tuple[list[str] | None, bool]:
+    """The columns' names, and whether the sheet holds anything at all."""
+    seen = False
+    for number, row in rows:
+        names = [_cell(value).strip() for value in row]
+        seen = seen or any(names)
+        if columns.is_header(names, mapped):
+            return tables.header_of(names, f"{name}:{number}"), True
+        if number >= _HEADER_ROWS:
+            break
+    return None, seen
+
+
+def _sheet(
+    rows: Iterator[tuple[int, tuple[Any, ...]]], header: list[str], name: str
+) -> Iterator[Entry]:
+    for number, row in rows:
+        found = [_cell(value) for value in row]
+        if any(cell.strip() for cell in found):
+            found += [""] * (len(header) - len(found))
+            while len(found) > len(header) and not found[-1].strip():
+                found.pop()
+            yield tables.record_of(header, found, f"{name}:{number}")
+
+
+def _cell(value: Any) -> str:
+    """A cell as a CSV file would have it."""
+    if value is None:
+        return ""
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    if isinstance(value, datetime) and value.time() == datetime.min.time():
+        return value.date().isoformat()
+    if isinstance(value, date):
+        return value.isoformat()
+    return str(value)
+
+
+def _inspect_log(stream: IO[bytes], name: str) -> Iterator[Entry]:
+    """The samples of a log of Inspect, which is a ZIP archive with a file for each."""
+    with zipfile.ZipFile(stream) as archive:
+        for member in archive.namelist():
+            if not member.startswith("samples/") or not member.endswith(".json"):
+                continue
+            where = f"{name}[{member}]"
+            try:
+                sample = json.loads(archive.read(member), parse_constant=lambda _: None)
+            except (ValueError, RecursionError):
+                yield InvalidRow(where, "not JSON")
+            except (NotImplementedError, zipfile.BadZipFile, OSError) as error:
+                raise ScicotError(
+                    f"{where}: cannot be unpacked ({error_line(error)}); convert the log by"
+                    " `inspect log convert --to json`"
+                ) from None
+            else:
+                yield (
+                    (where, sample_of(sample))
+                    if isinstance(sample, dict)
+                    else InvalidRow(where, "not a JSON object")
+                )
+
+
+def sample_of(sample: dict[str, Any]) -> dict[str, Any]:
+    """A sample of Inspect's log without its events and messages."""
+    return {name: sample[name] for name in _SAMPLE_FIELDS if name in sample}

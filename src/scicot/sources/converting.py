@@ -1,0 +1,125 @@
+"""Bring the rows of one source into scicot's schema; remember what their fields were read as."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+from scicot.config import ReadingSettings
+from scicot.errors import InvalidRow, ScicotError
+from scicot.formats import (
+    Columns,
+    Reading,
+    Tally,
+    UncertainIndex,
+    check_columns,
+    is_own,
+    recognised,
+    to_question_row,
+)
+from scicot.row_fields import Row, RowProblem
+from scicot.sources.gold import likely_gold
+from scicot.sources.locations import Source, is_rereadable, located_rows
+
+_LAYOUTS_TOLD = 3  # of a file whose rows are of several layouts
+_LAYOUTS_MET = 32
+
+Convert = Callable[[Row, Reading], Row]
+
+
+class Converter:
+    """Converts rows by `convert`, with what a user says of their file.
+
+    The first gold answer that is a number of which nobody knows what it counts from has the whole
+    file looked through for a proof.
+    """
+
+    def __init__(self, source: Source, convert: Convert, settings: ReadingSettings) -> None:
+        self._source = source
+        self._convert = convert
+        self._settings = settings
+        self._reading = Reading(Columns.parse(settings.columns), settings.answer_index, strict=True)
+        self._layouts: dict[tuple[str, ...], str] = {}  # what was recognised, by the fields' names
+        self._likely: dict[str, None] = {}
+        self._checked = False  # whether the first row has the fields of --columns
+
+    @property
+    def recognised(self) -> list[str]:
+        """What the fields of the rows so far were read as, a line for each layout; none for
+        scicot's own rows."""
+        return list(dict.fromkeys(filter(None, self._layouts.values())))
+
+    @property
+    def told(self) -> list[str]:
+        """The first of these lines, and how many others there are."""
+        lines = self.recognised
+        more = [f"and {len(lines) - _LAYOUTS_TOLD} other layouts"] * (len(lines) > _LAYOUTS_TOLD)
+        return lines[:_LAYOUTS_TOLD] + more
+
+    @property
+    def likely_answer(self) -> str | None:
+        """The field that looks like the gold answer, of the first layout that has no other."""
+        return next(iter(self._likely), None)
+
+    def question_row(self, where: str, row: Row) -> Row:
+        """The row in scicot's schema; RowProblem for one that cannot be read.
+
+        Raises ScicotError, which --skip-invalid does not skip, where a gold answer is a number that
+        may count from 0 or from 1: what the user can tell is not to be left out.
+        """
+        columns = self._reading.columns
+        if columns is not None and not self._checked and self._convert is to_question_row:
+            self._checked = True
+            check_columns(row, columns)
+        try:
+            read = self._convert(row, self._reading)
+        except UncertainIndex as problem:
+            read = self._proven(where, row, problem)
+        if read is not row and tuple(row) not in self._layouts:
+            self._layouts[tuple(row)] = self._recognised(row)
+        return read
+
+    def _proven(self, where: str, row: Row, problem: UncertainIndex) -> Row:
+        if self._reading.tallies is None:
+            self._reading = replace(self._reading, tallies=self._prove())
+            try:
+                return self._convert(row, self._reading)
+            except UncertainIndex as still:
+                problem = still
+        raise ScicotError(f"{where}: {problem}")
+
+    def _prove(self) -> dict[str, Tally]:
+        """What the gold answers of all rows prove, by their fields; nothing of a pipe."""
+        tally: dict[str, Tally] = {}
+        if not is_rereadable(self._source):
+            return tally
+        reading = replace(self._reading, tally=tally)
+        for row in self._rows():
+            try:
+                self._convert(row, reading)
+            except RowProblem:
+                continue
+        return tally
+
+    def _rows(self) -> Iterator[Row]:
+        located = located_rows(self._source, None, self._settings)
+        while True:
+            try:
+                yield next(located)[1]
+            except StopIteration:
+                return
+            except InvalidRow:
+                continue
+
+    def _recognised(self, row: Row) -> str:
+        """What the row's fields were read as; "" where there is nothing to tell."""
+        if self._convert is not to_question_row or is_own(row):
+            return ""
+        if len(self._layouts) >= _LAYOUTS_MET:
+            return ""
+        found = recognised(row, self._reading)
+        likely = None if found.answer else likely_gold(row)
+        if likely is None:
+            return found.line()
+        self._likely[likely] = None
+        return f"{found.line()}; if {likely} holds it: --columns answer={likely}"

@@ -1,0 +1,97 @@
+"""Rows inside one JSON document: a list of them in an object, or columns in place of rows.
+
+{"data": [{"question": ...}, ...], "version": 1}            a list among other fields
+{"eval": {...}, "samples": [{"input": ...}, ...]}           a log of Inspect
+{"rows": [{"row_idx": 0, "row": {"question": ...}}]}        what the Hub's viewer serves
+{"name": {"train": [{"question": ...}, ...]}}               ThoughtSource
+{"question": {"0": "...", "1": "..."}, "A": {...}}          columns, as pandas writes them
+{"question": ["...", "..."], "A": ["...", "..."]}           columns, as `datasets` has them
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from scicot.errors import ScicotError
+from scicot.formats.names import QUESTIONS, QUESTIONS_BESIDE_CHOICES, plain_name
+from scicot.sources.binary import sample_of
+from scicot.sources.entries import Entry
+
+_ASKED = frozenset((*QUESTIONS, *QUESTIONS_BESIDE_CHOICES))
+_WRAPPED = {"row", "row_idx"}
+
+
+def rows_in(value: Any, name: str) -> Iterator[Entry] | None:
+    """The rows inside an object; None where it is a row itself, or holds none.
+
+    Raises ScicotError where it holds several lists of them, which are never mixed unasked.
+    """
+    if not isinstance(value, Mapping):
+        return None
+    table = _columns(value)
+    if table is not None:
+        return iter([(f"{name}[{number}]", row) for number, row in enumerate(table)])
+    if _asks(value):
+        return None
+    found = dict(_lists(value))
+    if not found:
+        return None
+    if len(found) > 1 and "samples" not in found:
+        raise ScicotError(
+            f"{name}: holds several lists of rows ({', '.join(list(found)[:6])}); give a file for"
+            " each"
+        )
+    key = "samples" if "samples" in found else next(iter(found))
+    is_log = "eval" in value and key == "samples"
+    return iter(
+        [
+            (f"{name}[{key}][{number}]", sample_of(row) if is_log else _unwrapped(row))
+            for number, row in enumerate(found[key])
+        ]
+    )
+
+
+def _asks(row: Mapping[str, Any]) -> bool:
+    return any(plain_name(name) in _ASKED for name in row)
+
+
+def _lists(value: Mapping[str, Any]) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    """The lists of rows in an object, and in the objects in it."""
+    for key, inner in value.items():
+        if isinstance(inner, list) and inner and all(isinstance(row, dict) for row in inner):
+            if _asks(_unwrapped(inner[0])):
+                yield key, inner
+        elif isinstance(inner, Mapping):
+            for split, rows in inner.items():
+                listed = isinstance(rows, list) and rows and all(isinstance(r, dict) for r in rows)
+                if listed and _asks(rows[0]):
+                    yield f"{key}.{split}", rows
+
+
+def _unwrapped(row: dict[str, Any]) -> dict[str, Any]:
+    inner = row.get("row")
+    return inner if isinstance(inner, dict) and row.keys() >= _WRAPPED else row
+
+
+def _columns(value: Mapping[str, Any]) -> list[dict[str, Any]] | None:
+    """The rows of a table that is written column by column; None for anything else."""
+    columns = list(value.values())
+    if len(columns) < 2 or not _asks(value):
+        return None
+    asked = next(column for name, column in value.items() if plain_name(name) in _ASKED)
+    if all(isinstance(column, Mapping) for column in columns):
+        keys = list(columns[0])
+        same = all(list(column) == keys for column in columns)
+        if not same or not keys or not all(key.isdigit() for key in keys):
+            return None
+        return [{name: column[key] for name, column in value.items()} for key in keys]
+    if all(isinstance(column, list) for column in columns):
+        if len({len(column) for column in columns}) != 1 or not _all_texts(asked):
+            return None
+        return [dict(zip(value, cells, strict=True)) for cells in zip(*columns, strict=True)]
+    return None
+
+
+def _all_texts(values: Sequence[Any]) -> bool:
+    return bool(values) and all(isinstance(value, str) for value in values)

@@ -1,0 +1,91 @@
+"""Folders and patterns of files: the shards of one source, in their order."""
+
+from __future__ import annotations
+
+import glob
+import re
+from pathlib import Path
+
+from scicot.errors import ScicotError
+
+_KINDS = (".jsonl", ".json", ".csv", ".tsv", ".parquet", ".xlsx", ".ndjson", ".eval")
+_PACKED = (".gz", ".zst")
+# What the Hub and `datasets` write beside data.
+_NO_DATA = ("dataset_info.json", "dataset_infos.json", "dataset_dict.json", "state.json")
+_SPLITS = re.compile(r"(train|training|test|testing|dev|devel|valid|validation|val|eval)(?![a-z])")
+_SHOWN = 4
+
+
+def is_pattern(source: str) -> bool:
+    """Whether a name is a pattern of files, and no file's own name."""
+    return glob.has_magic(source) and not Path(source).exists()
+
+
+def files_of(source: str) -> list[str] | None:
+    """The files of a folder or a pattern, sorted by their names with numbers by their values; None
+    for what is neither.
+
+    Raises ScicotError where there is none, and where a folder holds several kinds of files or
+    several splits, which are never mixed unasked.
+    """
+    if is_pattern(source):
+        found = [
+            path
+            for path in glob.glob(source, recursive=True)  # noqa: PTH207 (absolute ones too)
+            if Path(path).is_file()
+        ]
+        if not found:
+            raise ScicotError(f"{source}: no file matches this pattern")
+        return sorted(found, key=by_number)
+    folder = Path(source)
+    try:
+        if not folder.is_dir():
+            return None
+        inside = [path for path in folder.iterdir() if path.is_file() and _kind(path.name)]
+    except (OSError, ValueError):  # ValueError: a NUL in the name
+        return None
+    if not inside:
+        raise ScicotError(
+            f"{source}: a directory without files of rows ({', '.join(_KINDS)}); give a file in it"
+        )
+    kinds = sorted({_kind(path.name) or "" for path in inside})
+    if len(kinds) > 1:
+        raise ScicotError(
+            f"{source}: a directory with several kinds of files ({', '.join(kinds[:_SHOWN])}); give"
+            f" a pattern, as '{folder}/*{kinds[0]}'"
+        )
+    splits = sorted({split for path in inside if (split := _split(path.name))})
+    if len(splits) > 1:
+        raise ScicotError(
+            f"{source}: a directory with several splits ({', '.join(splits[:_SHOWN])}); give a"
+            f" pattern, as '{folder}/{splits[-1]}*'"
+        )
+    return sorted(map(str, inside), key=by_number)
+
+
+def names_files(path: str) -> bool:
+    """Whether a name is that of a file of rows, or a pattern of some, by its ending."""
+    return glob.has_magic(path) or _kind(path.rpartition("/")[2]) is not None
+
+
+def _kind(name: str) -> str | None:
+    """The extension of a file of rows, without that of its compression."""
+    lower = name.lower()
+    if lower.startswith(".") or lower in _NO_DATA:
+        return None
+    for packed in _PACKED:
+        lower = lower.removesuffix(packed)
+    return next((kind for kind in _KINDS if lower.endswith(kind)), None)
+
+
+def _split(name: str) -> str | None:
+    match = _SPLITS.search(re.sub(r"[_\-.]+", " ", name.lower()))
+    return match[1] if match else None
+
+
+def by_number(path: str) -> list[tuple[int, str]]:
+    """The key by which shard-2 comes before shard-10."""
+    return [
+        (int(part), "") if part.isdigit() and len(part) < 20 else (-1, part)
+        for part in re.split(r"(\d+)", path)
+    ]

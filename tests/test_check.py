@@ -1,0 +1,119 @@
+"""scicot check: how a file is read, and what is wrong with it."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import Recorder, Trained, lines, write_rows
+
+from scicot import ReadingSettings, ScicotError, check
+
+TABLE = "Frage;A;B;C;Richtig;Note\n" + "".join(
+    f"Was leitet {n}?;Holz;Kupfer;Glas;B;n{n}\n" for n in range(5)
+)
+
+
+def row(number: int, **more: Any) -> dict[str, Any]:
+    return {"id": f"q{number}", "question": f"Part {number}?", "choices": ["a", "b"],
+            "answer": 1, **more}  # fmt: skip
+
+
+def test_a_table_is_shown_as_it_is_read(scicot: Any, tmp_path: Path) -> None:
+    file = tmp_path / "quiz.csv"
+    file.write_text(TABLE)
+    outcome = scicot("check", file)
+    assert (outcome.code, outcome.stderr) == (0, "")
+    assert "question = Frage, choices = A-C, answer = Richtig (labels)" in outcome.stdout
+    assert "kept as they are: Note" in outcome.stdout
+    assert "3  Was leitet 2?" in outcome.stdout
+    assert "Was leitet 3?" not in outcome.stdout, "three questions are enough"
+    assert "B  Kupfer  <- right" in outcome.stdout
+    assert "5 of 5: B 5" in outcome.stdout
+    assert [path.name for path in tmp_path.iterdir()] == ["quiz.csv"], "nothing is written"
+
+
+def test_json_holds_the_same(scicot: Any, tmp_path: Path) -> None:
+    file = write_rows(tmp_path / "q.jsonl", [row(1), row(2), row(1), row(3, question="Part 2?")])
+    outcome = scicot("check", file, "--json")
+    found = json.loads(outcome.stdout)
+    assert (outcome.code, found["fit"], found["problems"]) == (0, True, [])
+    assert (found["questions"], found["choices"], found["gold"]) == (4, {"2": 4}, {"B": 4})
+    assert (found["repeated"], found["same_text"]) == (1, 1)
+    assert found["first"][0]["answer"] == "B"
+
+
+def test_no_torch_is_loaded_without_a_student(tmp_path: Path) -> None:
+    file = write_rows(tmp_path / "q.jsonl", [row(1)])
+    code = (
+        "import sys; from scicot_cli.app import run; sys.argv = ['scicot', 'check', sys.argv[1]];"
+        " assert run() == 0; heavy = {'torch', 'transformers', 'datasets', 'pyarrow', 'openpyxl'};"
+        " assert not heavy & sys.modules.keys(), heavy & sys.modules.keys()"
+    )
+    done = subprocess.run([sys.executable, "-c", code, file], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_rows_that_cannot_be_read_are_counted_and_end_with_1(scicot: Any, tmp_path: Path) -> None:
+    file = tmp_path / "q.jsonl"
+    file.write_text(lines(row(1), row(2, answer="c"), "oops"))
+    outcome = scicot("check", file)
+    assert outcome.code == 1
+    assert "2 rows cannot be read, first" in outcome.stderr
+    assert "q.jsonl:2: \"answer\" is 'c'" in outcome.stderr
+    assert "1, 2 rows that cannot be read" in outcome.stdout
+
+
+def test_an_answer_under_another_name_is_a_problem(tmp_path: Path) -> None:
+    rows = [{"question": f"Q{n}?", "A": "a", "B": "b", "key": "B"} for n in range(3)]
+    found = check(write_rows(tmp_path / "q.jsonl", rows), reporter=Recorder())
+    assert found.problems == [
+        'no row has a gold answer; if "key" holds it, add --columns answer=key'
+    ]
+    settings = ReadingSettings(columns="answer=key")
+    assert check(tmp_path / "q.jsonl", reading=settings, reporter=Recorder()).fit
+    plain = write_rows(tmp_path / "p.jsonl", [{"question": "Q?", "choices": ["a", "b"]}])
+    assert check(plain, reporter=Recorder()).fit, "questions to predict need no answers"
+
+
+def test_questions_that_share_an_id_are_named(tmp_path: Path) -> None:
+    file = write_rows(tmp_path / "q.jsonl", [row(1), row(1, question="Another?")])
+    [problem] = check(file, reporter=Recorder()).problems
+    assert "different questions share an id (q1)" in problem
+
+
+def test_long_texts_and_overlap_are_counted(tmp_path: Path) -> None:
+    file = write_rows(tmp_path / "q.jsonl", [row(1, context="x " * 1500), row(2), row(3)])
+    other = write_rows(tmp_path / "o.jsonl", [row(2), row(3, choices=["a", "c"])])
+    found = check(file, overlap=other, reporter=Recorder())
+    assert (found.long, found.unit) == (1, "characters")
+    assert found.overlap == {"same_text": 2, "same_question": 1}
+
+
+def test_what_a_whole_file_says_wrong_is_one_line(scicot: Any, tmp_path: Path) -> None:
+    file = tmp_path / "q.csv"
+    file.write_text("question,A,B,C,answer\nQ?,a,b,c,2\n")
+    outcome = scicot("check", file)
+    assert outcome.code == 1
+    assert "--answer-index 0" in outcome.stderr
+    assert outcome.stderr.count("\n") == 1
+    assert scicot("check", file, "--answer-index", "1").code == 0
+    assert scicot("check", file, "--answer-index", "2").code == 2
+
+
+def test_a_run_as_the_student(trained: Trained, tmp_path: Path) -> None:
+    rows = [row(1), row(2, choices=["\u2603", "\u2602"])]
+    file = write_rows(tmp_path / "q.jsonl", rows)
+    found = check(file, student=str(trained.direct), reporter=Recorder())
+    assert found.unit == "tokens"
+    assert found.characters["lacking"] >= 1
+    assert any("q2" in problem for problem in found.problems), "its choices are the same"
+
+
+@pytest.mark.parametrize("student", ["scratch:tiny", "./nowhere"])
+def test_a_student_without_a_tokenizer_is_one_line(tmp_path: Path, student: str) -> None:
+    file = write_rows(tmp_path / "q.jsonl", [row(1)])
+    with pytest.raises(ScicotError, match="--student"):
+        check(file, student=student, reporter=Recorder())

@@ -1,0 +1,102 @@
+"""--columns: the fields that a user names."""
+
+from typing import Any
+
+import pytest
+from conftest import Recorder, lines, write_rows
+
+from scicot import ReadingSettings, ScicotError, evaluate
+from scicot.errors import InvalidRow
+from scicot.formats import Columns
+from scicot.sources import questions
+
+TABLE = "Aufgabe;W1;W2;W3;Lsg;Text\nWas leitet?;Holz;Kupfer;Glas;B;Metalle leiten.\n"
+
+
+def read(source: Any, columns: str, **more: Any) -> list[Any]:
+    settings = ReadingSettings(columns=columns, **more)
+    return list(questions(source, reading=settings, reporter=Recorder()))
+
+
+@pytest.mark.parametrize("choices", ["W1+W2+W3", "W1-W3", " W1 + W2 + W3 "])
+def test_the_named_columns_of_a_table_are_read(write: Any, choices: str) -> None:
+    [own] = read(write(TABLE), f"question=Aufgabe,choices={choices},answer=Lsg,context=Text")
+    assert (own.question, own.context, own.answer) == ("Was leitet?", "Metalle leiten.", "B")
+    assert [choice.text for choice in own.choices] == ["Holz", "Kupfer", "Glas"]
+    assert own.extra == {}
+
+
+def test_paths_lead_into_objects_and_lists(write: Any) -> None:
+    row = {"q": {"text": "Which?"}, "opts": ["a", "b"], "gold": [{"label": "B"}], "mine": 1}
+    [own] = read(write(lines(row)), "question=q.text,choices=opts,answer=gold.0.label")
+    assert (own.question, own.answer, own.extra["mine"]) == ("Which?", "B", 1)
+    dotted = {"q.text": "Which?", "choices": ["a", "b"], "answer": "A"}
+    [own] = read(write(lines(dotted)), "question=q.text")
+    assert own.question == "Which?"
+
+
+def test_what_is_not_mapped_is_recognised_and_nothing_is_lost(write: Any) -> None:
+    row = {"question": "Which?", "A": "a", "B": "b", "answer": "because", "key": "B"}
+    [own] = read(write(lines(row)), "answer=key")
+    assert (own.answer, own.extra) == ("B", {"original.answer": "because"})
+
+
+def test_wrong_answers_beside_the_right_one(write: Any) -> None:
+    row = {"question": "Which?", "gut": "a", "f1": "b", "f2": "c"}
+    [own] = read(write(lines(row)), "answer=gut,distractors=f1+f2")
+    assert own.text_of(own.answer) == "a"
+    assert len(own.choices) == 3
+
+
+def test_a_name_may_hold_commas_and_blanks(write: Any) -> None:
+    row = {"Frage, kurz": "Which?", "A": "a", "B": "b", "Antwort (richtig)": "B"}
+    [own] = read(write(lines(row)), "question=Frage, kurz,answer=Antwort (richtig)")
+    assert (own.question, own.answer) == ("Which?", "B")
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ("Frage", "write question=FIELD"),
+        ("frage=x", "what can be named is question, choices"),
+        ("question=", "names question without a field"),
+        ("question=a,question=b", "names question twice"),
+        ("choices=a+b,distractors=c", "choices and distractors"),
+    ],
+)
+def test_an_option_that_says_nothing_is_refused(columns: str, message: str) -> None:
+    with pytest.raises(ScicotError, match=message):
+        Columns.parse(columns)
+
+
+@pytest.mark.parametrize("role", ["question", "answer", "context", "choices"])
+def test_a_field_that_is_not_there_is_named_with_those_that_are(write: Any, role: str) -> None:
+    row = {"question": "Which?", "A": "a", "B": "b", "answer": "B"}
+    with pytest.raises(InvalidRow, match=r'there is no field "nope"; the row has "question", "A"'):
+        read(write(lines(row)), f"{role}=nope")
+
+
+def test_scicots_own_rows_may_stand_beside_a_table(write: Any) -> None:
+    choices = [{"label": "A", "text": "a"}, {"label": "B", "text": "b"}]
+    own = {"question": "Which?", "choices": choices, "answer": "B"}
+    [same] = read(write(lines(own)), "question=Aufgabe,choices=W1+W2+W3,answer=Lsg")
+    assert same.answer == "B"
+
+
+def test_evaluate_maps_questions_and_predictions(tmp_path: Any) -> None:
+    asked = write_rows(tmp_path / "q.jsonl", [{"nr": 1, "Fr": "Q?", "A": "a", "B": "b", "ok": "B"}])
+    said = write_rows(tmp_path / "p.jsonl", [{"nr": 1, "says": "B"}])
+    settings = ReadingSettings(columns="question=Fr,answer=ok,id=nr,prediction=says")
+    (system,) = evaluate(said, questions=asked, reading=settings, reporter=Recorder()).systems
+    assert (system.questions, system.correct) == (1, 1)
+
+
+def test_config_and_command_line_take_the_options(scicot: Any, tmp_path: Any) -> None:
+    table = tmp_path / "t.csv"
+    table.write_text(TABLE)
+    config = tmp_path / "c.yaml"
+    config.write_text("columns: question=Aufgabe,choices=W1+W2+W3,answer=Lsg\n")
+    outcome = scicot("check", table, "--config", config)
+    assert outcome.code == 0
+    assert "question = Aufgabe, choices = W1+W2+W3, answer = Lsg (labels)" in outcome.stdout
+    assert scicot("check", table).code == 1

@@ -1,0 +1,328 @@
+"""Files that are no JSON lines: spreadsheets, Parquet, zstd, other encodings, folders of shards."""
+
+import io
+import json
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import Recorder, lines
+
+from scicot import ReadingSettings, ScicotError
+from scicot.errors import InvalidRow
+from scicot.sources import hub, is_rereadable, questions, sha256_of
+
+HEADER = ["question", "A", "B", "C", "answer"]
+CELLS = [
+    ["Which conducts?", "wood", "copper", "wax", "B"],
+    ["Which melts?", "ice", "tin", "ash", "A"],
+]
+CSV = "\n".join(",".join(row) for row in [HEADER, *CELLS]) + "\n"
+
+
+def read(source: Any, recorder: Recorder | None = None, **settings: Any) -> list[Any]:
+    reading = ReadingSettings(**settings)
+    return list(questions(source, reading=reading, reporter=recorder or Recorder()))
+
+
+def golds(source: Any, **settings: Any) -> list[str | None]:
+    return [own.answer and own.text_of(own.answer) for own in read(source, **settings)]
+
+
+# Spreadsheets
+
+
+def workbook(path: Path, **sheets: list[list[Any]]) -> Path:
+    openpyxl = pytest.importorskip("openpyxl")
+    book = openpyxl.Workbook()
+    book.remove(book.active)
+    for name, rows in sheets.items():
+        sheet = book.create_sheet(name)
+        for row in rows:
+            sheet.append(row)
+    book.save(path)
+    return path
+
+
+def test_a_workbook_is_read_below_its_title(tmp_path: Path) -> None:
+    path = workbook(
+        tmp_path / "quiz.xlsx",
+        Quiz=[["Physics, form 9"], [], HEADER, *CELLS, [None, None]],
+        Notes=[["made by Ann"]],
+    )
+    recorder = Recorder()
+    assert [own.answer for own in read(path, recorder)] == ["B", "A"]
+    assert f"{path}: the sheet 'Notes' is left out, no row names columns" in recorder.notes
+
+
+def test_numbers_of_a_workbook_are_read_as_a_table_writes_them(tmp_path: Path) -> None:
+    rows = [HEADER, ["How many legs?", 4, 6.0, 2.5, 2], ["How many eyes?", 2, 5, 8, 3]]
+    path = workbook(tmp_path / "q.xlsx", Q=rows)
+    assert [c.text for c in read(path)[0].choices] == ["4", "6", "2.5"]
+    assert golds(path) == ["6", "8"], "3 is the number of choices, so they count from 1"
+
+
+def test_a_broken_record_of_a_workbook_names_its_sheet_and_row(tmp_path: Path) -> None:
+    path = workbook(tmp_path / "q.xlsx", Q=[HEADER, [*CELLS[0][:4], "E"]])
+    with pytest.raises(InvalidRow, match=r"q.xlsx\[Q\]:2: \"answer\" is 'E'"):
+        read(path)
+
+
+def test_a_workbook_without_questions_says_what_to_do(tmp_path: Path) -> None:
+    path = workbook(tmp_path / "q.xlsx", Q=[["name", "age"], ["Ann", 9]])
+    with pytest.raises(ScicotError, match='names a column "question"; say by --columns'):
+        read(path)
+    mapped = workbook(tmp_path / "m.xlsx", Q=[["nr", "Aufgabe", "X1", "X2", "ok"],
+                                              [1, "Was?", "a", "b", "B"]])  # fmt: skip
+    assert golds(mapped, columns="question=Aufgabe,choices=X1+X2,answer=ok") == ["b"]
+
+
+def test_without_the_package_the_extra_is_named(
+    write: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "openpyxl", None)
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("xl/workbook.xml", "<x/>")
+    with pytest.raises(ScicotError, match=r"pip install 'scicot\[tables\]'") as refused:
+        read(write(packed.getvalue()))
+    assert "\n" not in str(refused.value)
+
+
+def test_other_archives_are_refused(write: Any) -> None:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("q.csv", CSV)
+    with pytest.raises(ScicotError, match="unpack it"):
+        read(write(packed.getvalue()))
+    with pytest.raises(ScicotError, match="a damaged ZIP file"):
+        read(write(b"PK\x03\x04 nothing"))
+
+
+# Parquet and zstd
+
+
+def parquet(path: Path, rows: list[dict[str, Any]]) -> Path:
+    import pyarrow
+    import pyarrow.parquet
+
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), path)
+    return path
+
+
+def test_parquet_is_read_row_by_row(tmp_path: Path) -> None:
+    nested = [{"question": "Q?", "choices": {"text": ["a", "b"], "label": ["A", "B"]},
+               "answerKey": "B", "score": float("nan")}]  # fmt: skip
+    [own] = read(parquet(tmp_path / "n.parquet", nested))
+    assert (own.answer, own.extra["score"]) == ("B", None)
+    flat = [dict(zip(HEADER, cells, strict=True)) for cells in CELLS]
+    assert golds(parquet(tmp_path / "f.parquet", flat)) == ["copper", "ice"]
+    (tmp_path / "x.parquet").write_bytes(b"PAR1 nothing")
+    with pytest.raises(ScicotError, match="cannot be read as Parquet"):
+        read(tmp_path / "x.parquet")
+
+
+def zstd(text: str) -> bytes:
+    import pyarrow
+
+    data: bytes = pyarrow.compress(text.encode(), codec="zstd", asbytes=True)
+    return data
+
+
+def test_text_may_be_compressed_by_zstd(write: Any) -> None:
+    row = {"question": "Q?", "choices": ["a", "b"], "answer": "b"}
+    assert golds(write(zstd(lines(row)))) == ["b"]
+    assert golds(write(zstd(CSV))) == ["copper", "ice"]
+    assert golds(write(zstd(lines(row)) + zstd(lines({**row, "id": "2"})))) == ["b", "b"]
+    with pytest.raises(ScicotError, match="zstd data is damaged or cut short"):
+        read(write(zstd(lines(row) * 500)[:-9]))
+
+
+# Encodings
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "cp1252", "utf-16", "utf-16-le", "utf-8-sig"])
+@pytest.mark.parametrize("text", [CSV.replace("ice", "Eis 0 °C"),
+                                  lines({"question": "Ä?", "choices": ["Eis 0 °C", "x"],
+                                         "answer": 0}).replace("\\u00c4", "Ä")
+                                  .replace("\\u00b0", "°")])  # fmt: skip
+def test_text_in_another_encoding(write: Any, encoding: str, text: str) -> None:
+    assert golds(write(text.encode(encoding)), encoding=encoding)[-1] == "Eis 0 °C"
+
+
+def test_the_option_is_named_where_it_is_needed(write: Any) -> None:
+    with pytest.raises(ScicotError, match=r"not UTF-8 text .*--encoding latin-1"):
+        read(write(CSV.replace("ice", "Eis 0 °C").encode("latin-1")))
+    with pytest.raises(ScicotError, match="UTF-16 text; add --encoding utf-16"):
+        read(write(CSV.encode("utf-16")))
+    with pytest.raises(ScicotError, match="not ascii text"):
+        read(write(CSV.replace("ice", "é").encode()), encoding="ascii")
+
+
+@pytest.mark.parametrize("name", ["nope", "base64", "x\0"])
+def test_an_encoding_that_is_none_is_refused(name: str) -> None:
+    with pytest.raises(ScicotError, match="no such encoding"):
+        ReadingSettings(encoding=name)
+
+
+# Tables as text
+
+
+def test_mmlus_own_files_have_no_header(write: Any) -> None:
+    text = (
+        '"Which, of these,\nconducts?",wood,copper,wax,glass,B\nWhich melts?,ice,tin,ash,coal,A\n'
+    )
+    recorder = Recorder()
+    first, second = read(write(text), recorder)
+    assert (first.question, first.answer) == ("Which, of these,\nconducts?", "B")
+    assert [choice.text for choice in second.choices] == ["ice", "tin", "ash", "coal"]
+    assert any("has no header; read as question, A, B, C, D, answer" in n for n in recorder.notes)
+
+
+@pytest.mark.parametrize("text", ["Q?,a,b,c,d,E\n", "Q?,a,b,c,2\n", "Q?,a,A\n", "x,y\nz,B\n"])
+def test_other_tables_without_a_header_are_refused(write: Any, text: str) -> None:
+    with pytest.raises(ScicotError, match="no CSV header"):
+        read(write(text))
+
+
+def test_lines_before_the_header_are_left_out_and_told(write: Any) -> None:
+    recorder = Recorder()
+    path = write("Physics test\nForm 9, term 2\n\n" + CSV)
+    assert [own.answer for own in read(path, recorder)] == ["B", "A"]
+    assert f"{path}: what stands before the header in line 4 is left out" in recorder.notes
+    assert golds(write("sep=;\n" + CSV.replace(",", ";"))) == ["copper", "ice"]
+
+
+# What the numbers of a table count from
+
+
+def indexed(*answers: str) -> str:
+    rows = [f"Q{n}?,ant,bee,cow,dog,{answer}" for n, answer in enumerate(answers)]
+    return "question,A,B,C,D,answer\n" + "\n".join(rows) + "\n"
+
+
+@pytest.mark.parametrize(
+    ("answers", "expected"),
+    [
+        (("2", "4", "1"), ["bee", "dog", "ant"]),
+        (("2", "0", "1"), ["cow", "ant", "bee"]),
+        (("1", "2", "3", "0"), ["bee", "cow", "dog", "ant"]),
+    ],
+)
+def test_a_later_row_proves_what_numbers_count_from(
+    write: Any, answers: Any, expected: list[str]
+) -> None:
+    assert golds(write(indexed(*answers))) == expected
+
+
+@pytest.mark.parametrize("answers", [("1", "2", "3"), ("2",), ("0", "4", "2"), ("1", "2") * 50])
+@pytest.mark.parametrize("skip_invalid", [False, True])
+def test_without_a_proof_the_option_is_asked_for(
+    write: Any, answers: Any, skip_invalid: bool
+) -> None:
+    rows = questions(write(indexed(*answers)), skip_invalid=skip_invalid, reporter=Recorder())
+    with pytest.raises(ScicotError, match=r"--answer-index 0 .* or --answer-index 1"):
+        rows.check()
+
+
+def test_the_option_tells_what_numbers_count_from(write: Any) -> None:
+    assert golds(write(indexed("1", "2")), answer_index=0) == ["bee", "cow"]
+    assert golds(write(indexed("1", "2")), answer_index=1) == ["ant", "bee"]
+    with pytest.raises(ScicotError, match="give 0 or 1"):
+        ReadingSettings(answer_index=2)  # type: ignore[arg-type]
+
+
+def test_a_number_that_is_a_choice_is_its_text_unless_the_file_has_indices(write: Any) -> None:
+    numbers = "question,A,B,C,D,answer\nLegs of an ant?,4,6,8,2,2\n"
+    assert golds(write(numbers)) == ["2"], "a text, as docs/rows.md has it"
+    assert golds(write(numbers + "Which barks?,ant,bee,cow,dog,4\n")) == ["6", "dog"]
+    with pytest.raises(ScicotError, match="can be the text of a choice or an index"):
+        read(write(numbers + "Which barks?,ant,bee,cow,dog,4\nWhich flies?,ant,bee,cow,dog,bee\n"))
+
+
+# JSON documents
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"version": 1, "data": [{"question": "Q?", "choices": ["a", "b"], "answer": 1}]},
+        {"response_code": 0, "results": [{"question": "Q?", "options": ["a", "b"], "answer": "B"}]},
+        {"rows": [{"row_idx": 0, "row": {"question": "Q?", "choices": ["a", "b"], "answer": 1}}]},
+        {
+            "sets": {
+                "train": [{"question": "Q?", "choices": ["a", "b"], "cot": [], "answer": ["b"]}]
+            }
+        },
+        {"question": {"0": "Q?"}, "A": {"0": "a"}, "B": {"0": "b"}, "answer": {"0": "B"}},
+        {"question": ["Q?"], "A": ["a"], "B": ["b"], "answer": ["B"]},
+        {"x1": {"Question": "Q?", "A": "a", "B": "b", "Answer": "B"}},
+    ],
+)
+@pytest.mark.parametrize("indent", [None, 1])
+def test_rows_inside_a_document(write: Any, document: Any, indent: int | None) -> None:
+    assert golds(write(json.dumps(document, indent=indent))) == ["b"]
+
+
+def test_several_lists_in_a_document_are_not_mixed(write: Any) -> None:
+    row = {"question": "Q?", "choices": ["a", "b"]}
+    with pytest.raises(ScicotError, match=r"several lists of rows \(train, test\)"):
+        read(write(json.dumps({"train": [row], "test": [row]})))
+
+
+# Folders and patterns
+
+
+def test_a_folder_and_a_pattern_are_read_in_order(tmp_path: Path) -> None:
+    for number in (10, 2, 1):
+        row = {"id": str(number), "question": f"Q{number}?", "choices": ["a", "b"]}
+        (tmp_path / f"part-{number}.jsonl").write_text(lines(row))
+    (tmp_path / "README.md").write_text("what this is")
+    for source in (tmp_path, f"{tmp_path}/part-*.jsonl"):
+        assert [own.id for own in read(source)] == ["1", "2", "10"]
+        assert is_rereadable(source)
+    before = sha256_of(tmp_path)
+    assert before == sha256_of(tmp_path)
+    (tmp_path / "part-2.jsonl").write_text(lines({"question": "other", "choices": ["a", "b"]}))
+    assert sha256_of(tmp_path) != before
+
+
+def test_what_a_folder_mixes_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ScicotError, match="a directory without files of rows"):
+        read(tmp_path)
+    for name in ("train-0.jsonl", "test-0.jsonl"):
+        (tmp_path / name).write_text("{}\n")
+    with pytest.raises(ScicotError, match=r"several splits \(test, train\); give a pattern"):
+        read(tmp_path)
+    (tmp_path / "x.csv").write_text(CSV)
+    with pytest.raises(ScicotError, match=r"several kinds of files \(\.csv, \.jsonl\)"):
+        read(tmp_path)
+    with pytest.raises(ScicotError, match="no file matches this pattern"):
+        read(f"{tmp_path}/*.parquet")
+
+
+def test_files_of_a_data_set_on_the_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import huggingface_hub
+
+    (tmp_path / "data").mkdir()
+    for name in ("data/b.csv", "data/a.csv"):
+        (tmp_path / name).write_text(CSV)
+
+    class Api:
+        def list_repo_files(self, repository: str, repo_type: str) -> list[str]:
+            assert (repository, repo_type) == ("owner/name", "dataset")
+            return ["README.md", "data/b.csv", "data/a.csv"]
+
+    def download(repository: str, name: str, repo_type: str) -> str:
+        assert (repository, repo_type) == ("owner/name", "dataset")
+        return str(tmp_path / name)
+
+    monkeypatch.setattr(huggingface_hub, "HfApi", Api)
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", download)
+    assert golds("hf://owner/name/data/b.csv") == ["copper", "ice"]
+    assert golds("hf://owner/name/data/*.csv") == ["copper", "ice"] * 2
+    with pytest.raises(ScicotError, match="no file of the data set matches"):
+        read("hf://owner/name/*.parquet")
+    assert hub.files_of("hf://owner/name/config/test") is None
