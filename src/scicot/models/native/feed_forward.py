@@ -36,7 +36,11 @@ _KNOWN = {
 class FeedForward:
     """Weights of second(act(gate(norm(x))) * value(norm(x))), in the types of transformers; without
     `value` nothing is multiplied. `after` is a norm of the result. With `in_place`, weights of the
-    type that they are multiplied in are not copied."""
+    type that they are multiplied in are not copied; and int8 rounds inputs behind the whole norm:
+    Gemma's weights of a norm are small where the states behind it would be so large that, rounded
+    together with them, the others were lost (the relative error of a layer's result: 0.06 so,
+    else 0.78).
+    """
 
     gate: Tensor
     value: Tensor | None
@@ -109,14 +113,18 @@ class _Bf16:
 class _Int8:
     def __init__(self, own: FeedForward) -> None:
         assert own.value is not None
-        weight = torch.cat([own.gate, own.value]) * own.norm.weight
-        self._first = Int8(weight.detach(), own.norm.variance_epsilon)
+        weight, eps = torch.cat([own.gate, own.value]), own.norm.variance_epsilon
+        self._norm: Norm | None = own.norm if own.in_place else None
+        if self._norm is None:
+            weight = weight * own.norm.weight
+        self._first = Int8(weight.detach(), eps if self._norm is None else None)
         self._second, self._after = Int8(own.second.detach(), None), own.after
         self._gated = getattr(self._first.numbers, f"gated_{own.kind_of_act}")
 
     def __call__(self, x: Tensor) -> None:
         for _, part in pieces(x, x):
-            product, scales = self._first.product(part)
+            read = part if self._norm is None else self._norm(part)
+            product, scales = self._first.product(read)
             rounded, scales = self._gated(product, scales, self._first.scale)
             product = self._second.multiplied(rounded)
             if self._after is None:
