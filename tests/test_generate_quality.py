@@ -22,7 +22,7 @@ class Student:
 
     name = "scripted:student"
 
-    def __init__(self, told: str = "The part is metal.", untold: str = "Perhaps.") -> None:
+    def __init__(self, told: str = "The part is metal.", untold: str = "Perhaps it is so.") -> None:
         self.told, self.untold = told, untold
         self.asked: list[tuple[str, int, bool]] = []
 
