@@ -54,6 +54,26 @@ def world_rows() -> list[dict[str, Any]]:
     return rows
 
 
+def student_of_letters(place: Path, letters: str) -> Path:
+    """A tiny T5 with fresh weights whose tokenizer has these characters and no others."""
+    from tokenizers import Tokenizer, models, processors
+    from transformers import PreTrainedTokenizerFast, T5Config, T5ForConditionalGeneration
+
+    special = ("<pad>", "</s>", "<unk>")
+    vocabulary = {token: n for n, token in enumerate([*special, *dict.fromkeys(letters)])}
+    spelling = Tokenizer(models.BPE(vocabulary, [], unk_token="<unk>"))
+    spelling.post_processor = processors.TemplateProcessing("$A </s>", special_tokens=[("</s>", 1)])
+    PreTrainedTokenizerFast(
+        tokenizer_object=spelling, pad_token="<pad>", eos_token="</s>", unk_token="<unk>"
+    ).save_pretrained(place)
+    config = T5Config(
+        vocab_size=len(vocabulary), d_model=16, d_kv=8, d_ff=16, num_layers=1, num_heads=2,
+        decoder_start_token_id=0, eos_token_id=1, pad_token_id=0,
+    )  # fmt: skip
+    T5ForConditionalGeneration(config).save_pretrained(place)
+    return place
+
+
 # A question in another format than ours, as the readers' tests use it.
 QUESTION: dict[str, Any] = {
     "id": "q1",

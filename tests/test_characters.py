@@ -1,12 +1,22 @@
 """Characters that a tokenizer lacks: counted, named, replaced in new runs, left in old ones."""
 
 import json
+import string
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import REPOSITORY, SHARED, Recorder, Trained, needs_shared_data, read_rows, write_rows
+from conftest import (
+    REPOSITORY,
+    SHARED,
+    Recorder,
+    Trained,
+    needs_shared_data,
+    read_rows,
+    student_of_letters,
+    write_rows,
+)
 
 from scicot import PredictSettings, TrainSettings, predict, stages, train_answer
 from scicot.models import characters
@@ -120,17 +130,20 @@ def test_a_run_records_its_replacements_and_predicts_with_them(tmp_path: Path) -
     settings = TrainSettings(max_steps=2, warmup_steps=1, batch_size=4, device="cpu")
     recorder = Recorder()
     run = tmp_path / "run"
-    train_answer(file, run, student="scratch:tiny", method="direct", settings=settings,
+    student = student_of_letters(tmp_path / "student", string.printable.strip() + " ")
+    train_answer(file, run, student=str(student), method="direct", settings=settings,
                  reporter=recorder)  # fmt: skip
     manifest = read_manifest(run)
     assert manifest is not None
-    assert "π" not in "".join(manifest.replacements.values())
-    sign = {**rows[0], "id": "sign", "question": "Which is number π?"}
+    assert manifest.replacements["π"] == " pi "
+    assert "{" not in manifest.replacements, "its tokenizer has them"
+    sign = {**rows[0], "id": "sign", "question": "Which is number π, or ☃?"}
     out = tmp_path / "out.jsonl"
     told = Recorder()
     predict(write_rows(tmp_path / "q.jsonl", [sign]), out, answer_model=run,
             settings=PredictSettings(device="cpu"), reporter=told)  # fmt: skip
-    assert any("tokenizer lacks" in warning for warning in told.warnings)
+    assert any("tokenizer lacks (☃)" in warning for warning in told.warnings)
+    assert any("1 inputs have characters" in warning for warning in told.warnings)
     assert read_rows(out)[0]["question"] == sign["question"], "rows keep their own text"
 
 

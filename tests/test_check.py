@@ -1,13 +1,14 @@
 """scicot check: how a file is read, and what is wrong with it."""
 
 import json
+import string
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Recorder, Trained, lines, write_rows
+from conftest import Recorder, lines, student_of_letters, write_rows
 
 from scicot import ReadingSettings, ScicotError, check
 
@@ -103,10 +104,14 @@ def test_what_a_whole_file_says_wrong_is_one_line(scicot: Any, tmp_path: Path) -
     assert scicot("check", file, "--answer-index", "2").code == 2
 
 
-def test_a_run_as_the_student(trained: Trained, tmp_path: Path) -> None:
+def test_a_model_as_the_student(tmp_path: Path) -> None:
     rows = [row(1), row(2, choices=["\u2603", "\u2602"])]
     file = write_rows(tmp_path / "q.jsonl", rows)
-    found = check(file, student=str(trained.direct), reporter=Recorder())
+    found = check(
+        file,
+        student=str(student_of_letters(tmp_path / "student", string.printable)),
+        reporter=Recorder(),
+    )
     assert found.unit == "tokens"
     assert found.characters["lacking"] >= 1
     assert any("q2" in problem for problem in found.problems), "its choices are the same"

@@ -20,6 +20,8 @@ from scicot.training.plan.schedule import Schedule
 class Letters:
     """A tokenizer: one token a character, end token 1."""
 
+    unk_token_id = None  # it spells everything
+
     def __call__(self, texts: Any = None, text_target: Any = None) -> dict[str, Any]:
         given = texts if texts is not None else text_target
         if isinstance(given, str):

@@ -11,6 +11,7 @@ tasks that generate log one text.
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -31,15 +32,17 @@ def is_sample(row: Row) -> bool:
 
 
 def question_of(row: Row) -> Question | None:
-    """The question of a sample: its doc where that is a question row, else the prompt with the
-    continuations that were compared, where they are several of one prompt; None for others."""
-    try:
-        return Question.from_row(to_question_row(row["doc"], _ORDERED)).without(PREDICTION_FIELDS)
-    except RowProblem:
-        pass
+    """The question of a sample: its doc where that is a question row with its answer, else the
+    prompt with the continuations that were compared, where they are several of one prompt, else a
+    doc without an answer; None for others."""
+    own = None
+    with contextlib.suppress(RowProblem):
+        own = Question.from_row(to_question_row(row["doc"], _ORDERED)).without(PREDICTION_FIELDS)
+    if own is not None and own.answer is not None:
+        return own
     prompts, texts = _arguments(row, "arg_0", 0), _arguments(row, "arg_1", 1)
     if not texts or len(set(prompts)) != 1 or not all(text.strip() for text in texts):
-        return None
+        return own
     choices = fields.lettered([text.strip() for text in texts])
     identity = row["doc"].get("id", row.get("doc_hash"))
     question = {"id": identity, "question": prompts[0].strip(), "choices": choices}

@@ -17,6 +17,19 @@ from scicot.text import error_line
 _PICKLED = ("*.bin", "*.pt", "*.pth", "*.ckpt")
 
 
+def load_tokenizer(directory: Path, what: str) -> Any:
+    """The tokenizer of a local directory alone; ScicotError, which `what` begins, where there is
+    none."""
+    from transformers import AutoTokenizer
+
+    try:
+        return AutoTokenizer.from_pretrained(
+            directory, local_files_only=True, trust_remote_code=False
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ScicotError(f"{what}: has no tokenizer ({error_line(error)[:200]})") from None
+
+
 def load(loader: Any, name: str, *, what: str, dtype: Any, **more: Any) -> tuple[Any, Any]:
     """(model, tokenizer) of a directory or Hub id, by an AutoModel class of transformers.
 

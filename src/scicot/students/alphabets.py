@@ -11,10 +11,9 @@ from scicot import stages
 from scicot.errors import ScicotError
 from scicot.models import characters
 from scicot.models.characters import Alphabet, replacements_for
-from scicot.models.pretrained import local_directory
+from scicot.models.pretrained import load_tokenizer, local_directory
 from scicot.records import Question
 from scicot.students.runs import read_manifest
-from scicot.text import error_line
 
 _LIMIT = 512  # tokens, as --max-source-tokens has it where nothing else is said
 _OPTION = "--student"
@@ -33,19 +32,13 @@ class StudentAlphabet:
     def of(cls, student: str) -> StudentAlphabet:
         """That of a run, which reads as it was trained to, or of a model, as a training would read;
         ScicotError where there is none."""
-        from transformers import AutoTokenizer
-
         if student.startswith("scratch:"):
             raise ScicotError(
                 f"{_OPTION} {student}: a fresh student learns its characters from the rows that it"
                 " is trained on; name a run, or a pretrained model"
             )
         directory = local_directory(student, f"{_OPTION} {student}")
-        try:
-            tokenizer = AutoTokenizer.from_pretrained(directory, trust_remote_code=False)
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            told = error_line(error)[:200]
-            raise ScicotError(f"{_OPTION} {student}: has no tokenizer ({told})") from None
+        tokenizer = load_tokenizer(Path(directory), f"{_OPTION} {student}")
         manifest = read_manifest(Path(directory))
         if manifest is None:
             return cls(tokenizer, Alphabet(tokenizer, replacements_for(tokenizer)), _LIMIT)
