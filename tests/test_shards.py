@@ -111,6 +111,16 @@ def test_shards_merged_are_one_run(
     assert (again.already_done, again.predicted) == (36, 0), "one run's file, and continued as one"
 
 
+def test_a_part_of_an_earlier_version_is_merged(trained: Trained, tmp_path: Path) -> None:
+    """Whose rows do not tell the weights of the students."""
+    first, _ = parts = predicted(trained, tmp_path, 2, CPU)
+    rows = read_rows(first)
+    for row in rows:
+        del row["models"]["weights"]
+    write_rows(first, rows)
+    assert merge(trained.rows, parts, tmp_path / "merged.jsonl") == 36
+
+
 def test_shards_of_sampled_rationales(trained: Trained, tmp_path: Path) -> None:
     settings = replace(CPU, samples=4)
     for shard, name in ((None, "whole"), (Shard(1, 2), "a"), (Shard(2, 2), "b")):

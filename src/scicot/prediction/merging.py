@@ -191,7 +191,8 @@ def _maker_and_sample(where: str, row: Row) -> tuple[Any, int]:
     except RowProblem as problem:
         raise InvalidRow(where, f"is no row of predict: {problem}") from None
     if isinstance(written, Prediction):
-        return written.models, 0
+        # Rows of earlier versions do not tell the weights.
+        return {name: own for name, own in written.models.items() if name != "weights"}, 0
     return written.teacher, written.sample
 
 
