@@ -7,6 +7,7 @@ import pytest
 from conftest import REPOSITORY
 
 from scicot.formats import Columns, Reading, UncertainIndex, recognised, to_question_row
+from scicot.formats.cells import value_of
 from scicot.records import Question
 from scicot.row_fields import Row, RowProblem
 
@@ -244,3 +245,17 @@ def test_numbers_beside_mapped_columns_are_not_guessed(answer: int) -> None:
         question(row, Reading(columns=columns, strict=True))
     read = question(row, Reading(columns=columns, answer_index=1, strict=True))
     assert (read.text_of(read.answer or ""), read.context) == ("ab"[answer - 1], "Read.")
+
+
+def test_an_index_into_no_choices_is_no_row() -> None:
+    row = {"question": "Q?", "choices": [], "answer": 0}
+    with pytest.raises(RowProblem):
+        Question.from_row(to_question_row(row, Reading(strict=True)))
+
+
+def test_a_list_with_a_string_that_python_cannot_read_is_no_list() -> None:
+    for cell in ("['a', 'b\\r']", "['a\rb', 'c']", "['\\x', 'b']", "['\\N{nothing}']"):
+        try:
+            assert isinstance(value_of(cell), list)
+        except ValueError:
+            continue

@@ -78,7 +78,11 @@ class _Literal:
         kind, text = self._take()
         if kind == "string":
             # One string literal, whose escapes Python reads.
-            return str(ast.literal_eval(text.replace("\n", "\\n")))
+            one_line = text.replace("\n", "\\n").replace("\r", "\\r")
+            try:
+                return str(ast.literal_eval(one_line))
+            except SyntaxError as error:
+                raise ValueError(f"no string ({error})") from None
         if kind == "number":
             return float(text) if re.search(r"[.eE]", text) else int(text)
         if text in _WORDS:

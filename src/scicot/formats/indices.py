@@ -73,7 +73,7 @@ def _json_integer(
     meaning = read_choice(number, choices)
     if reading.tally is not None:
         _count(_tally(reading, name), number, choices)
-    if meaning is not None or number != len(choices):
+    if meaning is not None or not choices or number != len(choices):
         return meaning
     if reading.tallies is not None and _tally_of(reading, name).zeros:
         return None  # they do count from 0, and this one is wrong
