@@ -1,6 +1,7 @@
 """Layouts of public data sets and of tables: the table of docs/rows.md, and what it leaves out."""
 
 import json
+import time
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ from conftest import REPOSITORY
 
 from scicot.formats import Columns, Reading, UncertainIndex, recognised, to_question_row
 from scicot.formats.cells import value_of
+from scicot.formats.names import plain_name
 from scicot.records import Question
 from scicot.row_fields import Row, RowProblem
 
@@ -259,3 +261,9 @@ def test_a_list_with_a_string_that_python_cannot_read_is_no_list() -> None:
             assert isinstance(value_of(cell), list)
         except ValueError:
             continue
+
+
+def test_a_long_name_of_blanks_is_read_at_once() -> None:
+    began = time.process_time()
+    assert plain_name(f"answer{' ' * 60_000}x") == "answerx"
+    assert time.process_time() - began < 1

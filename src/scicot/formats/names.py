@@ -57,7 +57,7 @@ WRONG = ("distractor", "distractors", "incorrectanswer", "incorrectanswers", "in
 
 
 # What templates of quiz programs say behind a name: "Answer 1 - max 75 characters".
-_ADVICE = re.compile(r"\s+-\s+(?:max \d+ characters|choose .*)$")
+_ADVICE = re.compile(r"\s{1,8}-\s{1,8}(?:max \d{1,6} characters|choose .*)$")
 
 
 @lru_cache(maxsize=4096)
