@@ -152,16 +152,11 @@ def systems_of(
     | sources.Source,
 ) -> dict[str, list[sources.Source]]:
     """The files of each system, of predictions given in any of the ways that `evaluate` takes."""
-    if isinstance(predictions, str | os.PathLike):
-        predictions = [predictions]
     if not predictions:
         raise ScicotError("no predictions to evaluate")
     if not isinstance(predictions, Mapping):
-        return name_files(predictions)
-    return {
-        name: [files] if isinstance(files, str | os.PathLike) else list(files)
-        for name, files in predictions.items()
-    }
+        return name_files(sources.listed(predictions))
+    return {name: sources.listed(files) for name, files in predictions.items()}
 
 
 def _tell_rejected(file: sources.Source, reporter: Reporter) -> None:

@@ -108,7 +108,8 @@ def family_of(config: Any) -> Family:
 
 
 def end_tokens(config: Any) -> frozenset[int]:
-    """The ids of the tokens that end a text, of which a model may have several."""
+    """The ids of the tokens that end a text, of which a model may have several, by its config or
+    generation config, or by its tokenizer."""
     ends = config.eos_token_id
     if ends is None:
         return frozenset()

@@ -58,7 +58,7 @@ def predict(
     """
     settings = settings or PredictSettings()
     reporter = reporter or LogReporter()
-    answers, writers = _listed(answer_model), _listed(rationale_model)
+    answers, writers = sources.listed(answer_model), sources.listed(rationale_model)
     with Team(settings.device) as team:
         students = team.each(lambda: Students(Plan.check(answers, writers, settings)))
         if processes.rank() > 0:
@@ -76,10 +76,6 @@ def predict(
             force=force,
             reporter=reporter,
         )
-
-
-def _listed(models: sources.Source | Sequence[sources.Source] | None) -> Sequence[sources.Source]:
-    return [models] if isinstance(models, str | os.PathLike) else models or ()
 
 
 def _predict(

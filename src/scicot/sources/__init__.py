@@ -4,10 +4,12 @@
     predictions("-", reporter=reporter)                         standard input
     rationales("hf://OWNER/NAME/SPLIT", reporter=reporter)
 
-A source may be JSON lines, another JSON file or a table, in any format of scicot.formats.
-locations.py opens it, files.py tells its kind, documents.py reads JSON, tables.py CSV and hub.py
-the Hub. rows.py makes records of what these find, gold.py checks that they have gold answers where
-a command needs them, and kinds.py makes questions, rationales or predictions of them.
+A source may be JSON lines, another JSON file, a table or a folder of them, in any format of
+scicot.formats. locations.py opens it (shards.py folders and patterns, hub.py the Hub) and files.py
+tells its kind: documents.py and nested.py read JSON, tables.py CSV, binary.py Parquet, XLSX, logs
+of Inspect and zstd. converting.py brings rows into our schema, rows.py makes records of them,
+gold.py checks that they have gold answers where a command needs them, and kinds.py makes questions,
+rationales or predictions of them.
 """
 
 from scicot.sources.gold import NeedsGold, unused_fields
@@ -20,7 +22,7 @@ from scicot.sources.kinds import (
     rationales,
     unique,
 )
-from scicot.sources.locations import Source, is_rereadable, located_rows, sha256_of
+from scicot.sources.locations import Source, is_rereadable, listed, located_rows, sha256_of
 from scicot.sources.prefix import Prefix
 from scicot.sources.rows import Counts, NotAsked, Rows
 
@@ -35,6 +37,7 @@ __all__ = [
     "count_unique",
     "is_rereadable",
     "kind_of",
+    "listed",
     "located_rows",
     "predictions",
     "questions",

@@ -6,7 +6,7 @@ import hashlib
 import io
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -22,6 +22,13 @@ from scicot.sources.entries import Entry
 
 Source = str | os.PathLike[str]
 _PLAIN = ReadingSettings()
+
+
+def listed(given: Source | Sequence[Source] | None) -> list[Source]:
+    """Sources as a list, of one, of several or of none."""
+    if given is None:
+        return []
+    return [given] if isinstance(given, str | os.PathLike) else list(given)
 
 
 def located_rows(

@@ -48,7 +48,11 @@ class LocalTeacher:
         self._device = resolve_device(device)
         own, self._tokenizer = _loaded(model, self._device)
         self._most = getattr(own.config, "max_position_embeddings", None)
-        self._ends = end_tokens(own.generation_config) or end_tokens(own.config)
+        # Those of the model, else that of its tokenizer.
+        settings = (own.generation_config, own.config, self._tokenizer)
+        self._ends = next(filter(None, map(end_tokens, settings)), frozenset[int]())
+        if not self._ends:
+            raise ScicotError(f"--teacher {self.name}: its tokenizer has no end token")
         self._batch = BATCH.get(self._device.type, BATCH["cpu"])
         self._closed = False
         self._engine = self._made(own)
@@ -177,8 +181,4 @@ def _loaded(name: str, device: Any) -> tuple[Any, Any]:
     what = f"--teacher hf:{name}"
     dtype = resolve_precision("auto", device)
     model, tokenizer = pretrained.load(AutoModelForCausalLM, name, what=what, dtype=dtype)
-    if tokenizer.pad_token_id is None:
-        tokenizer.pad_token = tokenizer.eos_token
-    if tokenizer.pad_token_id is None:
-        raise ScicotError(f"{what}: its tokenizer has no end token")
     return model.to(device).eval(), tokenizer

@@ -49,8 +49,8 @@ class Reader:
         self._settings = settings
         self._options = options
         self._reporter = reporter
-        self.dev_files = _listed(options.get("dev"))
-        self.fold_files = _listed(options.get("fold_questions"))
+        self.dev_files = sources.listed(options.get("dev"))
+        self.fold_files = sources.listed(options.get("fold_questions"))
         if self.dev_files and settings.dev_fraction:
             raise ScicotError("--dev and --dev-fraction: give one of the two")
         for option, given in {
@@ -221,10 +221,6 @@ class Reader:
                 " (train-rationale --folds makes rationales to judge by)"
             )
         return honest
-
-
-def _listed(files: Any) -> Sequence[sources.Source]:
-    return [files] if isinstance(files, str | os.PathLike) else files or ()
 
 
 def _without(groups: Groups, places: set[int]) -> Groups:

@@ -138,7 +138,7 @@ def _train(
     lora.check(settings, student)
     if push_to_hub:
         hub_upload.check_push(push_to_hub)
-    files = [files] if isinstance(files, str | os.PathLike) else files
+    files = sources.listed(files)
     with processes.process_group(settings.device):
         if processes.rank():
             reporter = Muted(reporter)
