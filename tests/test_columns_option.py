@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from conftest import Recorder, lines, write_rows
 
-from scicot import ReadingSettings, ScicotError, evaluate
+from scicot import ReadingSettings, ScicotError, check, evaluate
 from scicot.errors import InvalidRow
 from scicot.formats import Columns
 from scicot.sources import questions
@@ -100,3 +100,16 @@ def test_config_and_command_line_take_the_options(scicot: Any, tmp_path: Any) ->
     assert outcome.code == 0
     assert "question = Aufgabe, choices = W1+W2+W3, answer = Lsg (labels)" in outcome.stdout
     assert scicot("check", table).code == 1
+
+
+def test_a_field_that_no_row_has_is_told_where_all_rows_are_our_own(write: Any) -> None:
+    choices = [{"label": "A", "text": "a"}, {"label": "B", "text": "b"}]
+    own = {"question": "Which?", "choices": choices, "answer": "A"}
+    file, told = write(lines(own)), Recorder()
+    settings = ReadingSettings(columns="question=Frage")
+    assert len(list(questions(file, reading=settings, reporter=told))) == 1
+    assert any("--columns question=Frage: no row has all" in warning for warning in told.warnings)
+    [problem] = check(file, reading=settings, reporter=Recorder()).problems
+    assert "no row has all of these fields" in problem
+    both = write(lines({"Frage": "Which?", "choices": choices}, own))
+    assert check(both, reading=settings, reporter=Recorder()).fit, "one row has it"

@@ -104,6 +104,8 @@ def check(
     found.read_as = rows.recognised or ["scicot's own rows: question, choices, answer"]
     found.unreadable, found.images = rows.counts.invalid, rows.counts.not_text
     found.notes += rows.left_out
+    if rows.unused_columns:
+        found.problems.append(rows.unused_columns)
     if rows.counts.invalid:
         found.problems.append(
             f"{rows.counts.invalid:,} rows cannot be read, first {rows.counts.first_invalid}"

@@ -40,6 +40,7 @@ __all__ = [
     "UncertainIndex",
     "check_columns",
     "is_own",
+    "leaves_as_own",
     "recognised",
     "to_question_row",
 ]
@@ -64,7 +65,7 @@ def to_question_row(row: Row, reading: Reading = PLAIN) -> Row:
     Raises RowProblem for a row of no known format, NotText for a question about an image, and
     UncertainIndex where a gold answer is a number that counts from 0 or from 1.
     """
-    if reading.columns is not None and not _is_left(row, reading.columns):
+    if reading.columns is not None and not leaves_as_own(row, reading.columns):
         row = with_context(reading.columns.applied(row), reading)
     for form in _FORMATS:
         if form.matches(row):
@@ -108,9 +109,9 @@ def check_columns(row: Row, columns: FieldMapping) -> None:
         raise RowProblem(not_there(missing, row))
 
 
-def _is_left(row: Row, columns: FieldMapping) -> bool:
-    """Whether --columns is not meant for a row: those that scicot writes have none of its fields,
-    and may be given beside a table."""
+def leaves_as_own(row: Row, columns: FieldMapping) -> bool:
+    """Whether --columns is not meant for a row: rows in scicot's own schema lack its fields, and
+    may be given beside a table."""
     return is_own(row) and bool(columns.missing(row))
 
 

@@ -14,6 +14,7 @@ from scicot.formats import (
     UncertainIndex,
     check_columns,
     is_own,
+    leaves_as_own,
     recognised,
     to_question_row,
 )
@@ -42,6 +43,7 @@ class Converter:
         self._layouts: dict[tuple[str, ...], str] = {}  # what was recognised, by the fields' names
         self._likely: dict[str, None] = {}
         self._checked = False  # whether the first row has the fields of --columns
+        self._columns_used = self._reading.columns is None
 
     @property
     def recognised(self) -> list[str]:
@@ -55,6 +57,17 @@ class Converter:
         lines = self.recognised
         more = [f"and {len(lines) - _LAYOUTS_TOLD} other layouts"] * (len(lines) > _LAYOUTS_TOLD)
         return lines[:_LAYOUTS_TOLD] + more
+
+    @property
+    def unused_columns(self) -> str:
+        """A sentence where --columns names fields that no row so far has had; "" where all is well.
+        Rows in scicot's own schema need no mapping, so that is no error in a file of them."""
+        if self._columns_used:
+            return ""
+        return (
+            f"--columns {self._reading.columns}: no row has all of these fields; all are read"
+            " as scicot's own"
+        )
 
     @property
     def likely_answer(self) -> str | None:
@@ -71,6 +84,8 @@ class Converter:
         if columns is not None and not self._checked and self._convert is to_question_row:
             self._checked = True
             check_columns(row, columns)
+        if columns is not None and not self._columns_used:
+            self._columns_used = not leaves_as_own(row, columns)
         try:
             read = self._convert(row, self._reading)
         except UncertainIndex as problem:

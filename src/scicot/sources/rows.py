@@ -105,6 +105,11 @@ class Rows(Generic[T]):
         return self._converter.likely_answer
 
     @property
+    def unused_columns(self) -> str:
+        """A sentence where --columns names fields that no row has (see Converter), else ""."""
+        return self._converter.unused_columns
+
+    @property
     def left_out(self) -> list[str]:
         """What the file holds that was not read as rows, a sentence each."""
         return list(self._arrival.notes)
@@ -257,6 +262,8 @@ class Rows(Generic[T]):
         name = display_name(self.source)
         for line in self._converter.told:
             self._reporter.note(f"{name}: {line}")
+        if counts.rows and self.unused_columns:
+            self._reporter.warn(f"{name}: {self.unused_columns}")
         for note in self._arrival.notes:
             self._reporter.note(note)
         if counts.invalid:
