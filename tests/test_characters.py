@@ -79,18 +79,18 @@ def test_a_tokenizer_that_spells_everything_needs_none() -> None:
 
 def test_what_vanishes_is_counted_and_equal_choices_are_named() -> None:
     counts = counted(asked("x ≤ 3", "x ≥ 3"), Alphabet(PLAIN))
-    lacking, equal = describe(counts)
+    lacking, equal = describe(counts).values()
     assert "1 inputs hold characters that the student's tokenizer lacks (≤ ≥)" in lacking
     assert equal.endswith("q1")
     with_replacements = counted(asked("x ≤ 3", "x ≥ 3"), Alphabet(PLAIN, replacements_for(PLAIN)))
-    [replaced] = describe(with_replacements)
+    [replaced] = describe(with_replacements).values()
     assert "read as plain ones" in replaced
 
 
 def test_choices_that_replacements_make_equal_are_named() -> None:
     alphabet = Alphabet(PLAIN, {"{": "(", "}": ")"})
     assert counted(asked("{1}", "(1)"), alphabet)[characters.EQUAL] == 1
-    assert describe(counted(asked("a", "b"), alphabet)) == []
+    assert describe(counted(asked("a", "b"), alphabet)) == {}
 
 
 @needs_shared_data

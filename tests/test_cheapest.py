@@ -133,7 +133,7 @@ def test_the_cheapest_that_is_not_distinguishably_worse_is_named(
     assert only is not None
     assert only.name == only.best == "two"
     assert only.sentence == (
-        "two is the most accurate, and no cheaper system is not distinguishably worse."
+        "two is the most accurate; every cheaper system is distinguishably worse."
     )
 
 
@@ -154,7 +154,7 @@ def test_upper_bounds_and_unknown_costs_are_no_candidates(tmp_path: Path) -> Non
     assert found is not None
     assert (found.name, found.best, found.cost_ratio) == ("two", "other", None)
     assert found.not_compared == ["other"]
-    assert found.sentence.endswith(" (the cost of other is not known).")
+    assert found.sentence.endswith(" (not compared: other).")
     assert verdict.to_row()["cheapest"]["sentence"] == found.sentence
 
 

@@ -1,12 +1,17 @@
 """scicot check: how a file is read, and what is wrong with it."""
 
 import json
+import re
 import string
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 from typing import Any
 
+import openpyxl
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from conftest import Recorder, lines, student_of_letters, write_rows
 
@@ -122,3 +127,51 @@ def test_a_student_without_a_tokenizer_is_one_line(tmp_path: Path, student: str)
     file = write_rows(tmp_path / "q.jsonl", [row(1)])
     with pytest.raises(ScicotError, match="--student"):
         check(file, student=student, reporter=Recorder())
+
+
+@pytest.mark.parametrize("packed", [True, False])
+def test_standard_input_from_a_file(tmp_path: Path, packed: bool) -> None:
+    """A file behind "<" is read like the file itself: Parquet, and CSV in another encoding."""
+    more: list[str] = []
+    if packed:
+        file = tmp_path / "questions.parquet"
+        row = {"question": "Which conducts?", "options": ["wood", "copper"], "answer": "B"}
+        pq.write_table(pa.Table.from_pylist([row]), file)
+    else:
+        file, more = tmp_path / "fragen.csv", ["--encoding", "latin-1"]
+        file.write_bytes("Frage,A,B,Antwort\nWas fließt?,Öl,Stein,A\n".encode("latin-1"))
+    command = [sys.executable, "-m", "scicot_cli", "check", "-", *more]
+    with file.open("rb") as stream:
+        ended = subprocess.run(command, stdin=stream, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr
+    assert "2 (1 question)" in ended.stdout
+
+
+def test_a_sheet_that_states_wrong_dimensions_is_read_whole(tmp_path: Path) -> None:
+    file = tmp_path / "made_by_a_program.xlsx"
+    book = openpyxl.Workbook()
+    book.active.append(["Question", "A", "B", "Answer"])
+    for number in range(3):
+        book.active.append([f"Question {number}?", "wood", "copper", "B"])
+    book.save(file)
+    with zipfile.ZipFile(file) as packed:
+        parts = {name: packed.read(name) for name in packed.namelist()}
+    sheet = "xl/worksheets/sheet1.xml"
+    parts[sheet] = re.sub(rb'<dimension ref="[^"]+"', b'<dimension ref="A1:D2"', parts[sheet])
+    with zipfile.ZipFile(file, "w") as packed:
+        for name, data in parts.items():
+            packed.writestr(name, data)
+    assert check(file, reporter=Recorder()).questions == 3
+    parts[sheet] = parts[sheet][: len(parts[sheet]) // 2]
+    with zipfile.ZipFile(file, "w") as packed:
+        for name, data in parts.items():
+            packed.writestr(name, data)
+    with pytest.raises(ScicotError, match="cannot be read as XLSX"):
+        check(file, reporter=Recorder())
+
+
+def test_the_first_line_of_json_lines_may_hold_a_list(tmp_path: Path) -> None:
+    choices = [{"text": "wood", "label": "A"}, {"text": "copper", "label": "B"}]
+    rows = [{"question": f"{n}?", "choices": choices, "answer": "B"} for n in range(3)]
+    file = write_rows(tmp_path / "rows.jsonl", rows)
+    assert check(file, reporter=Recorder()).questions == 3

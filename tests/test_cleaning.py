@@ -94,6 +94,18 @@ def test_what_denies_a_choice_or_names_a_requirement_concludes_nothing(
     assert read_reply(reply, FLEXIBLE).conclusion == conclusion
 
 
+@pytest.mark.parametrize(
+    "reply",
+    [
+        "Of course, metals let a current pass.",
+        "Metals carry free electrons!",
+        "Great heat melts most metals, and free electrons carry a current.",
+    ],
+)
+def test_reasons_that_begin_or_end_like_chatter_stay(reply: str) -> None:
+    assert read_reply(f"{reply}\nThe answer is (B).", METAL).rationale == reply
+
+
 def test_a_rationale_of_one_word_is_too_short() -> None:
     row = Rationale(METAL, "")
     assert judge(row, Reply("Metal.\nAnswer: B"), GenerateSettings())[1] == "too-short"

@@ -212,5 +212,5 @@ def test_fold_questions_get_rationales_and_teach_nobody(tmp_path: Path) -> None:
     assert [(r["id"], r["rationale"]) for r in later] == [
         (r["id"], r["rationale"]) for r in written
     ]
-    with pytest.raises(ScicotError, match="--fold-questions: nobody is to write for them; give"):
+    with pytest.raises(ScicotError, match="--fold-questions needs --folds"):
         train_rationale(learnt, tmp_path / "no", student="scratch:tiny", fold_questions=every)

@@ -266,3 +266,41 @@ def test_a_long_name_of_blanks_is_read_at_once() -> None:
     began = time.process_time()
     assert plain_name(f"answer{' ' * 60_000}x") == "answerx"
     assert time.process_time() - began < 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["Which?\nOptions:\n" + "- a\n" * 20_000, "Options: " * 20_000, "(A) a or " + " " * 50_000],
+    ids=["bullets", "lead-ins", "blanks"],
+)
+def test_long_texts_are_read_in_linear_time(text: str) -> None:
+    start = time.process_time()
+    with pytest.raises(RowProblem):
+        question({"question": text, "answer": "A"})
+    assert time.process_time() - start < 5, "seconds; 0.1 here, minutes if it were quadratic"
+
+
+def test_choices_without_a_mark_are_answered_by_another_field() -> None:
+    choices = {"text": ["wood", "copper"], "label": [0, 0]}
+    row = {"question": "Which conducts?", "mc1_targets": choices, "answer": "copper"}
+    marked = {"choices": ["wood", "copper"], "labels": [0, 0]}
+    assert question({**row, "mc1_targets": marked}).answer == "B"
+
+
+def test_a_mark_and_another_gold_answer_are_refused() -> None:
+    marked = {"choices": ["wood", "copper"], "labels": [1, 0]}
+    row = {"question": "Which conducts?", "mc1_targets": marked, "answer": "copper"}
+    with pytest.raises(RowProblem, match="two gold answers"):
+        question(row)
+
+
+def test_a_decision_that_is_a_number_is_no_yes_or_no() -> None:
+    with pytest.raises(RowProblem, match="not a question row"):
+        question({"question": "Does copper conduct?", "final_decision": 5})
+
+
+def test_a_reversed_range_of_columns_is_told() -> None:
+    row = {"q": "Which?", "A": "wood", "B": "copper", "gold": "B"}
+    columns = Columns.parse("question=q,choices=B-A,answer=gold")
+    with pytest.raises(RowProblem, match='no field "B-A"'):
+        question(row, Reading(strict=True, columns=columns))

@@ -119,7 +119,7 @@ def cheapest(group: Group) -> str:
         if not (p < _LEVEL and told[0] > 0)
     }
     if not left:
-        return f"{best} is the most accurate, and no cheaper system is not distinguishably worse."
+        return f"{best} is the most accurate; every cheaper system is distinguishably worse."
     own = min(left, key=lambda system: work[system])
     low, high = left[own][1:3]
     return (

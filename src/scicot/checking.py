@@ -96,7 +96,7 @@ def check(
     rows = sources.questions(
         questions, reading=reading, limit=limit, skip_invalid=True, reporter=listener
     )
-    tally = _Tally(found, alphabet, _seen(overlap, reporter))
+    tally = _Tally(found, alphabet, _seen(overlap, reading, reporter))
     with reporter.task(f"reading {found.file}") as task:
         for question in counted(rows, task):
             tally.add(question)
@@ -125,11 +125,13 @@ def _alphabet(student: str) -> StudentAlphabet:
     return StudentAlphabet.of(student)
 
 
-def _seen(other: sources.Source | None, reporter: Reporter) -> SeenQuestions | None:
+def _seen(
+    other: sources.Source | None, reading: ReadingSettings | None, reporter: Reporter
+) -> SeenQuestions | None:
     if other is None:
         return None
     met = SeenQuestions()
-    met.add(sources.questions(other, skip_invalid=True, reporter=Muted(reporter)))
+    met.add(sources.questions(other, reading=reading, skip_invalid=True, reporter=Muted(reporter)))
     return met
 
 

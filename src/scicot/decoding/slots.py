@@ -1,8 +1,8 @@
 """Texts in slots: every step is the same work on the same memory, for CUDA to replay as a graph.
 
-A GPU takes longer to be told of a small student's operations than to do them. So a step is captured
-once and then replayed as a whole (https://docs.pytorch.org/docs/stable/notes/cuda.html, "CUDA
-Graphs"): it allocates nothing, asks nothing of the host, and tells the host nothing.
+For a small student, launching kernels takes longer than running them, so a step is captured once
+and replayed as a CUDA graph (https://docs.pytorch.org/docs/stable/notes/cuda.html, "CUDA Graphs"):
+it allocates nothing, and moves nothing between the host and the GPU.
 """
 
 from __future__ import annotations

@@ -126,8 +126,8 @@ def _for_questions(settings: ReadingSettings) -> ReadingSettings:
 
 
 def _for_answers(settings: ReadingSettings) -> ReadingSettings:
-    """And what of the predictions' files: their fields, and no encoding."""
-    return ReadingSettings(_roles(settings, "id", "prediction"))
+    """The settings for prediction files: of their columns only the id and the prediction count."""
+    return ReadingSettings(_roles(settings, "id", "prediction"), settings.answer_index)
 
 
 def _roles(settings: ReadingSettings, *roles: str) -> str:
@@ -169,7 +169,7 @@ class _Reading:
             if "prediction" in row and not {"question", "choices"} & row.keys():
                 raise RowProblem("holds no question; name the file that does by --questions")
             return to_question_row(row, reading)
-        shown = _question_in(row)
+        shown = _question_in(row, reading)
         question = self._asked_or(shown, row)
         # What the questions' file holds besides is no answer of this row: but its rationale is a
         # reference.
@@ -208,10 +208,10 @@ class _Reading:
         return replace(question, id=f"{question.id}#{len(found)}")
 
 
-def _question_in(row: Row) -> Question | None:
+def _question_in(row: Row, reading: Reading) -> Question | None:
     """The question that stands in a row, where one does."""
     try:
-        return Question.from_row(to_question_row(row))
+        return Question.from_row(to_question_row(row, replace(reading, columns=None)))
     except RowProblem:
         return None
 

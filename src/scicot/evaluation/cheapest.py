@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from scicot.config import EvaluateSettings
+from scicot.errors import ScicotError
 from scicot.evaluation.comparing import Comparison, compare, corrected
 from scicot.evaluation.cost import Cost
 from scicot.evaluation.system_answers import SystemAnswers
@@ -23,18 +24,18 @@ class Cheapest:
     interval: Interval
     level: float
     cost_ratio: float | None  # its work over that of the best; None where that is not known
-    not_compared: list[str]  # systems whose cost is not known
+    not_compared: list[str]  # systems of unknown cost, or that answered other questions
 
     @property
     def sentence(self) -> str:
         """The verdict in one line."""
         unknown = ""
         if self.not_compared:
-            unknown = f" (the cost of {', '.join(self.not_compared)} is not known)"
+            unknown = f" (not compared: {', '.join(self.not_compared)})"
         if self.name == self.best:
             return (
-                f"{self.name} is the most accurate, and no cheaper system is"
-                f" not distinguishably worse{unknown}."
+                f"{self.name} is the most accurate;"
+                f" every cheaper system is distinguishably worse{unknown}."
             )
         low, high = (100 * bound for bound in self.interval)
         at = "" if self.cost_ratio is None else f", at {self.cost_ratio:.2g} times its cost"
@@ -63,24 +64,30 @@ def cheapest(
         return None
     best = max(candidates, key=lambda one: float(one.right.mean()))
     cheaper = [one for one in known if one is not best and _is_cheaper(one, best)]
-    cheaper = [one for one in cheaper if not set(one.ids).isdisjoint(best.ids)]
     made = {c.second: c for c in comparisons if c.first == best.name}
     plain = replace(settings, primary=None)
-    found = [
-        made.get(one.name) or compare(best, one, plain, Muted(reporter))  # warned of before
-        for one in cheaper
-    ]
+    found, unknown = [], [one.name for one in candidates if one.cost is None]
+    for one in cheaper:
+        try:
+            # What there is to warn of was told when the files were compared with the first one.
+            own = made.get(one.name) or compare(best, one, plain, Muted(reporter))
+        except ScicotError:  # no question in common, or other gold answers
+            unknown.append(one.name)
+        else:
+            found.append(own)
     tested = corrected([replace(c, primary=False, p_adjusted=c.p_value) for c in found])
-    worse = {c.second for c in tested if c.differs and c.difference > 0}
-    unknown = [one.name for one in candidates if one.cost is None]
-    left = [one for one in cheaper if one.name not in worse]
+    left = [
+        one
+        for one in cheaper
+        if any(c.second == one.name and not (c.differs and c.difference > 0) for c in tested)
+    ]
     if not left:
         return Cheapest(best.name, best.name, 0.0, (0.0, 0.0), settings.level, 1.0, unknown)
-    own = min(left, key=_price)
-    (comparison,) = [c for c in tested if c.second == own.name]
-    ratio = _price(own)[0] / _price(best)[0] if best.cost else None
+    least = min(left, key=_price)
+    (comparison,) = [c for c in tested if c.second == least.name]
+    ratio = _price(least)[0] / _price(best)[0] if best.cost else None
     told = comparison.difference, comparison.interval, settings.level
-    return Cheapest(own.name, best.name, *told, ratio, unknown)
+    return Cheapest(least.name, best.name, *told, ratio, unknown)
 
 
 def _is_shuffled(one: SystemAnswers) -> bool:

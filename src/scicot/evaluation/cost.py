@@ -27,7 +27,7 @@ class Cost:
 
 
 class CostCounts:
-    """The same, row by row."""
+    """Adds up what answers take, row by row."""
 
     def __init__(self) -> None:
         self._rows = 0
@@ -85,7 +85,9 @@ def _passes(row: Prediction) -> Iterator[tuple[str, int]]:
     models, question = row.models, row.question
     if not isinstance(models.get("answer"), str):
         return
-    answers = models["answer"].split(" + ")
+    named = models["answer"]
+    # Several answer students are joined by " + ", which may stand in the name of one as well.
+    answers = [named] if named in models["weights"] else named.split(" + ")
     choices = sum(_words(choice.text) for choice in question.choices)
     asked = _words(question.question) + _words(question.context) + choices
     # Given rationales cost nothing here; of shuffled ones each was written for some question.
@@ -95,7 +97,7 @@ def _passes(row: Prediction) -> Iterator[tuple[str, int]]:
     read = [_words(text) for text in dict.fromkeys(row.rationales)] or [0]
     if models.get("mix_direct"):
         read.append(0)
-    scored = choices if "text" in (models.get("scoring") or "") else len(question.choices)
+    scored = choices if "text" in str(models.get("scoring")) else len(question.choices)
     for answer in answers:
         for words in read:
             yield answer, asked + words + scored
@@ -104,8 +106,8 @@ def _passes(row: Prediction) -> Iterator[tuple[str, int]]:
 def _writing(
     models: Mapping[str, Any], answers: list[str], asked: int, texts: Sequence[str]
 ) -> Iterator[tuple[str, int]]:
-    """The same of the students that wrote the rationales, in equal parts and in this order: those
-    for the purpose, or the ones that answer."""
+    """(student, words) for the writing of the rationales: each rationale student wrote an equal
+    share, in order; without any, the answer students wrote them."""
     told = models.get("rationale")
     if told is None and models.get("rationale_from") == "shuffled":
         return  # these stood in the input

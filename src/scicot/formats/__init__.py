@@ -65,8 +65,10 @@ def to_question_row(row: Row, reading: Reading = PLAIN) -> Row:
     Raises RowProblem for a row of no known format, NotText for a question about an image, and
     UncertainIndex where a gold answer is a number that counts from 0 or from 1.
     """
-    if reading.columns is not None and not leaves_as_own(row, reading.columns):
-        row = with_context(reading.columns.applied(row), reading)
+    columns = reading.columns
+    if columns is not None and not leaves_as_own(row, columns):
+        reading = replace(reading, in_columns=columns.tabular(row))
+        row = with_context(columns.applied(row), reading)
     for form in _FORMATS:
         if form.matches(row):
             return form.convert(row, reading)

@@ -13,6 +13,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Sequence
+from string import ascii_uppercase
 from typing import Any
 
 from scicot.jsonl import decode
@@ -22,7 +23,7 @@ _DEEPEST = 8
 _TOKEN = re.compile(
     r"""\s*(?:(?P<string>'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")"""
     r"""|(?P<number>-?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?(?![\w.]))"""
-    r"""|(?P<word>True|False|None|nan|array\(|dtype=\w+|object)"""
+    r"""|(?P<word>True|False|None|nan|array\(|dtype=(?:\w+|'[^']{0,40}')|object)"""
     r"""|(?P<mark>[\[\]{}(),:]))""",
     re.DOTALL,
 )
@@ -150,12 +151,14 @@ _NUMBERED_LINES = re.compile(r"^[ \t]*[(\[]?([1-9])[ \t]?[).:\]][ \t]+", re.MULT
 _IN_CELL = re.compile(r"(?:^|(?<=[\s,;|]))[(\[]?([A-Za-z]|[1-9])\s?[).:\]]\s*")
 _BULLETS = re.compile(
     r"\n[ \t]*(?:options|choices|answer choices)[ \t]*:[ \t]*\n"
-    r"((?:[ \t]*[-*•][ \t]+\S[^\n]*\n?)+)\s*$",
+    r"((?:[ \t]*[-*•][ \t]+\S[^\n]*(?:\n|\Z))+)\s*\Z",
     re.IGNORECASE,
 )
-_LEAD_IN = re.compile(r"\s*\b(?:options|answer choices|choices)\s*:\s*$", re.IGNORECASE)
-_CUE = re.compile(r"\n\s*(?:answer|a)\s*:\s*$", re.IGNORECASE)
-_JOINED = re.compile(r"[\s,;]+(?:or|and)[\s,;]*$|[\s]*[,;]\s*$", re.IGNORECASE)
+# What may end a text; looked for in its last characters alone, so that the time stays linear.
+_LEAD_IN = re.compile(r"\b(?:options|answer choices|choices)\s*:\Z", re.IGNORECASE)
+_CUE = re.compile(r"\n\s*(?:answer|a)\s*:\Z", re.IGNORECASE)
+_JOINED = re.compile(r"[\s,;](?:or|and)[\s,;]*\Z|[,;]\Z", re.IGNORECASE)
+_LAST = 60
 
 Marked = tuple[str, list[str], list[str]]  # the stem, labels, texts
 
@@ -163,18 +166,25 @@ Marked = tuple[str, list[str], list[str]]  # the stem, labels, texts
 def choices_in(text: str) -> Marked | None:
     """The stem and the choices of "stem (A) wood (B) copper", or of choices one a line; None where
     the text is not so built."""
-    text = _CUE.sub("", text)
+    text = _without_end(text, _CUE)
     for pattern in (_INLINE, _AT_LINES, _INLINE_SMALL, _AT_LINES_SMALL, _NUMBERED_LINES):
         found = _marked(text, pattern)
         if found is not None:
             stem, labels, texts = found
-            return _LEAD_IN.sub("", stem).strip(), labels, _out_of_sentence(texts)
+            return _without_end(stem, _LEAD_IN).strip(), labels, _out_of_sentence(texts)
     bullets = _BULLETS.search(text)
     if bullets is not None:
         lines = [line.strip()[1:].strip() for line in bullets[1].strip().splitlines()]
-        letters = [chr(ord("A") + place) for place in range(len(lines))]
-        return text[: bullets.start()].strip(), letters, lines
+        if len(lines) <= len(ascii_uppercase):
+            return text[: bullets.start()].strip(), list(ascii_uppercase[: len(lines)]), lines
     return None
+
+
+def _without_end(text: str, pattern: re.Pattern[str]) -> str:
+    """The text without what the pattern matches at its end."""
+    text = text.rstrip()
+    match = pattern.search(text, max(0, len(text) - _LAST))
+    return text[: match.start()].rstrip() if match else text
 
 
 def choices_of_cell(cell: str) -> tuple[list[str], list[str]] | None:
@@ -218,10 +228,10 @@ def _following(label: str) -> str:
 def _out_of_sentence(texts: list[str]) -> list[str]:
     """The choices of "on (A) the sand or (B) the ice." without what joins them to a sentence."""
     *before, last = texts
-    joint = _JOINED.search(before[-1])
-    if joint is None or not re.search(r"\w", joint[0]):
+    joint = before[-1].rstrip()[len(_without_end(before[-1], _JOINED)) :]
+    if not re.search(r"\w", joint):
         return texts
-    parted = [_JOINED.sub("", text) for text in before]
+    parted = [_without_end(text, _JOINED).rstrip(" ,;") for text in before]
     if any(text.endswith((".", "?", "!")) for text in parted):
         return texts
     return [*parted, last.rstrip(" .?!")]

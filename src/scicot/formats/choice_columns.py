@@ -84,8 +84,8 @@ def _plain(value: Any) -> Any:
 
 @dataclass(frozen=True)
 class RightAndWrong:
-    """The choices of a right and of wrong answers, in an order of chance that is the same in each
-    run, since a hash decides it."""
+    """The choices of a right and of wrong answers, in a pseudo-random order, seeded by a hash of
+    the question."""
 
     choices: list[ChoiceRow]
     answer: str
@@ -117,14 +117,14 @@ def right_and_wrong(row: Mapping[str, Any], asked: str) -> RightAndWrong | None:
     if len(texts) < 2 or not all(isinstance(text, str) for text in texts):
         return None
     listed = fields.lettered([text.strip() for text in texts])
-    made, answer = in_order_of_chance(listed, listed[0]["label"], asked)
+    made, answer = shuffled_by_hash(listed, listed[0]["label"], asked)
     return RightAndWrong(made, answer or "", right, wrong)
 
 
-def in_order_of_chance(
+def shuffled_by_hash(
     given: list[ChoiceRow], right: str | None, asked: str
 ) -> tuple[list[ChoiceRow], str | None]:
-    """The choices in an order that a hash of them and of what is asked decides, under the labels A,
+    """The choices in a pseudo-random order, seeded by a hash of the question, under the labels A,
     B, C, and the new label of the right one."""
     order = sorted(range(len(given)), key=lambda n: _digest(asked, given[n]["text"], n))
     made = fields.lettered([given[place]["text"] for place in order])

@@ -141,8 +141,13 @@ def _with_labels(labels: Sequence[Any], texts: Sequence[Any]) -> Listed | None:
 
 
 def _marked(choices: list[ChoiceRow], marks: Sequence[Any]) -> Listed:
-    right = [c["label"] for c, mark in zip(choices, marks, strict=True) if mark in (1, True, "1")]
+    right = [c["label"] for c, mark in zip(choices, marks, strict=True) if _is_mark(mark)]
     return Listed(choices, tuple(right))
+
+
+def _is_mark(value: Any) -> bool:
+    said = value.strip().casefold() if isinstance(value, str) else value
+    return said in (1, True, "1", "true", "yes", "x")
 
 
 def _text(value: Any) -> str | None:

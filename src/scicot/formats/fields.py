@@ -145,7 +145,7 @@ def labelled(
     have been read and are not repeated."""
     if reading.columns is not None and reading.columns.maps("answer"):
         gold = replace(gold, names=("answer",), further=(), bases={})
-    if reading.columns is not None and reading.columns.tabular:
+    if reading.in_columns:
         gold = replace(gold, loose=True)
     answer, told = read_gold(row, choices, gold, reading)
     return rebuilt(row, choices, answer, used=[*used, told], reading=reading)

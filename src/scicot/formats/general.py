@@ -1,4 +1,4 @@
-"""Rows of any layout whose fields tell by their names and forms what they are.
+"""Read rows of any other layout by the names and the types of their fields.
 
 The choices are looked for in this order: in one field (choices.py), in columns of their own
 (choice_columns.py), as a right answer and wrong ones, in the question's text (cells.py), and as yes
@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from scicot.formats import cells, choice_columns, choices, columns, fields, published, yes_no
-from scicot.formats.gold import ChoiceRow, is_blank
+from scicot.formats.gold import ChoiceRow, is_blank, shown
 from scicot.formats.names import CHOICES, QUESTIONS, QUESTIONS_BESIDE_CHOICES, plain_name
-from scicot.formats.reading import PLAIN, Reading
+from scicot.formats.reading import PLAIN, Reading, UncertainIndex
 from scicot.jsonl import decode
 from scicot.row_fields import Row, RowProblem
 
@@ -117,18 +117,42 @@ def _in_one_field(row: Row, question: str, gold: fields.Gold, reading: Reading) 
             if plain_name(name) == "choices":
                 raise RowProblem(_no_choices(row[name]))
             continue
-        if found.right is None:
+        if not found.right:  # nothing is marked: another field tells the answer, or none
             return _Found(found.choices, (name,), name, gold)
         if len(found.right) > 1:
             raise RowProblem(f'"{name}" marks {len(found.right)} choices as right; one is read')
-        right = found.right[0] if found.right else None
+        right: str | None = found.right[0]
+        _check_agreement(row, found.choices, right, gold, reading, (name,))
         if plain_name(name) == _FIRST_IS_RIGHT and not reading.ordered:
-            made, right = choice_columns.in_order_of_chance(
+            made, right = choice_columns.shuffled_by_hash(
                 found.choices, right, _asked(row, question)
             )
             return _Found(made, (name,), name, gold, right, name, "marked", shuffled=True)
         return _Found(found.choices, (name,), name, gold, right, name, "marked")
     return None
+
+
+def _check_agreement(
+    row: Row,
+    found: list[ChoiceRow],
+    right: str | None,
+    gold: fields.Gold,
+    reading: Reading,
+    used: tuple[str, ...],
+) -> None:
+    """RowProblem where a gold field beside marked choices names another one."""
+    others = {name: value for name, value in row.items() if name not in used}
+    try:
+        told, name = fields.read_gold(others, found, gold, replace(reading, recognised=None))
+    except UncertainIndex:
+        return  # it can mean the marked one
+    except RowProblem:
+        return  # it names none of the choices, as the text of a solution does
+    if told is not None and told != right:
+        raise RowProblem(
+            f'has two gold answers: "{name}" is {shown(row[name or ""])}, choice {shown(told)},'
+            f" and choice {shown(right)} is marked as right; remove the wrong one"
+        )
 
 
 def _no_choices(value: Any) -> str:
@@ -164,10 +188,11 @@ def _right_and_wrong(row: Row, question: str, gold: fields.Gold) -> _Found | Non
     if found is None:
         return None
     used = (found.right, *found.wrong)
-    shown = " + ".join(used)
+    _check_agreement(row, found.choices, found.answer, gold, PLAIN, used)
     return _Found(
-        found.choices, used, shown, gold, found.answer, found.right, "texts", shuffled=True
-    )
+        found.choices, used, " + ".join(used), gold, found.answer, found.right, "texts",
+        shuffled=True,
+    )  # fmt: skip
 
 
 def _asked(row: Row, question: str) -> str:
@@ -190,6 +215,6 @@ def _yes_or_no(row: Row, gold: fields.Gold, reading: Reading) -> _Found | None:
     if told is None:
         return None
     texts, name = told
-    answer = yes_no.label_of(row[name], texts)
+    answer = yes_no.label_of(row, name, texts)
     shown = " or ".join(texts)
     return _Found(fields.lettered(texts), (), shown, gold, answer, name, "yes or no")

@@ -33,9 +33,6 @@ class Columns:
 
     roles: Mapping[str, str]
 
-    def __hash__(self) -> int:
-        return hash(tuple(sorted(self.roles.items())))
-
     @classmethod
     def parse(cls, text: str) -> Columns | None:
         """Read the option's value; None for an empty one, ScicotError for one that is none."""
@@ -64,10 +61,10 @@ class Columns:
     def maps(self, role: str) -> bool:
         return role in self.roles
 
-    @property
-    def tabular(self) -> bool:
-        """Whether it maps choices in columns of their own."""
-        return any(mark in self.roles.get("choices", "") for mark in "+-")
+    def tabular(self, row: Row) -> bool:
+        """Whether it maps choices of a row in several columns of their own."""
+        value = self.roles.get("choices")
+        return value is not None and len(_fields(tuple(row), value, several=True)) > 1
 
     def only(self, *roles: str) -> Columns | None:
         """The same for these roles alone; None where it maps none of them."""
@@ -113,7 +110,7 @@ class Columns:
             if given:
                 read[role] = _value(role, given)
         rest = {
-            f"original.{name}" if name in read and name not in used else name: own
+            f"original.{name}" if name in read else name: own
             for name, own in row.items()
             if name not in used
         }
@@ -151,11 +148,10 @@ def _choices_of(given: Mapping[str, Any]) -> Any:
     """Choices of several columns, labelled by the columns' names where these count up."""
     family = next(iter(choice_columns.families(tuple(given))), None)
     names = tuple(given)
-    labels = family.labels if family and family.columns == names else None
-    pairs = [
-        (labels[place] if labels else chr(ord("A") + place), given[name])
-        for place, name in enumerate(names)
-    ]
+    labels = [row["label"] for row in fields.lettered(names)]
+    if family and family.columns == names:
+        labels = list(family.labels)
+    pairs = [(label, given[name]) for label, name in zip(labels, names, strict=True)]
     return [
         {"label": label, "text": text if isinstance(text, str) else str(text)}
         for label, text in pairs
@@ -185,7 +181,7 @@ def _fields(names: tuple[str, ...], value: str, *, several: bool) -> tuple[str, 
 
 def _range(names: tuple[str, ...], first: str, last: str) -> list[str]:
     """The fields from one to another, as they stand in the row."""
-    if first in names and last in names:
+    if first in names and last in names and names.index(first) <= names.index(last):
         return list(names[names.index(first) : names.index(last) + 1])
     return [f"{first}-{last}"]
 

@@ -17,7 +17,7 @@ Base = Literal[0, 1]
 
 
 class UncertainIndex(RowProblem):
-    """A number as the gold answer of which nobody knows where it counts from."""
+    """A numeric gold answer that may count from 0 or from 1."""
 
 
 @dataclass(slots=True)
@@ -62,7 +62,7 @@ class Recognised:
             f"answer = {self.answer}{kind}" if self.answer else "no answer",
             f"context = {self.context}" if self.context else "",
         ]
-        shuffled = "; the choices are put in an order of chance, the same in each run"
+        shuffled = "; the choices are shuffled by a hash of the question, the same in each run"
         return ", ".join(filter(None, parts)) + (shuffled if self.shuffled else "")
 
 
@@ -71,8 +71,7 @@ class FieldMapping(Protocol):
 
     @property
     def roles(self) -> Mapping[str, str]: ...
-    @property
-    def tabular(self) -> bool: ...
+    def tabular(self, row: Row) -> bool: ...
     def maps(self, role: str) -> bool: ...
     def missing(self, row: Row) -> list[str]: ...
     def applied(self, row: Row) -> Row: ...
@@ -83,15 +82,17 @@ class Reading:
     """How to read rows.
 
     strict: of a file, whose numbers in tables are not taken for indices without a proof. The rule
-    for a single row, which has no file, is that of docs/rows.md. ordered: only layouts whose rows
-    give an order of choices, as others have used it too. `tallies`: what each gold field's
-    rows prove, once the file was looked through; `tally` is filled while it is. `recognised` is
-    filled where somebody wants to know.
+    for a single row, which has no file, is that of docs/rows.md. in_columns: the choices stand in
+    several columns that a user has named, so that numbers are those of a table. ordered: only
+    layouts whose rows give an order of choices, as others have used it too. `tallies`: what each
+    gold field's rows prove, once the file was looked through; `tally` is filled while it is.
+    `recognised` is filled where somebody wants to know.
     """
 
     columns: FieldMapping | None = None
     answer_index: Base | None = None
     strict: bool = False
+    in_columns: bool = False
     ordered: bool = False
     tallies: Mapping[str, Tally] | None = None
     tally: dict[str, Tally] | None = None

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from scicot.formats import fields
-from scicot.formats.gold import gold_fields, is_hidden
+from scicot.formats.gold import gold_fields, is_hidden, unread
 from scicot.formats.names import FURTHER_ANSWERS, plain_name
 
 _PAIRS = (
@@ -26,7 +26,7 @@ def texts_of(row: Mapping[str, Any], names: tuple[str, ...]) -> tuple[tuple[str,
     `names` are those of the gold answer."""
     for name in gold_fields(row, (*names, *FURTHER_ANSWERS)):
         value = row[name]
-        if plain_name(name) == _DECISION:
+        if plain_name(name) == _DECISION and isinstance(value, str):
             return ("yes", "no", "maybe"), name
         if isinstance(value, bool):
             return _PAIRS[0], name
@@ -42,11 +42,14 @@ def texts_of(row: Mapping[str, Any], names: tuple[str, ...]) -> tuple[tuple[str,
     return None
 
 
-def label_of(value: Any, texts: tuple[str, ...]) -> str | None:
-    """The label of the answer: A for yes. None for a hidden answer."""
+def label_of(row: Mapping[str, Any], name: str, texts: tuple[str, ...]) -> str | None:
+    """The label of the answer: A for yes. None for a hidden answer; RowProblem for another one."""
+    value = row[name]
     if isinstance(value, bool) or value in (0, 1, "0", "1"):
         return "A" if value in (True, 1, "1") else "B"
     if is_hidden(value):
         return None
     said = value.strip().casefold()
-    return "ABC"[texts.index(said)] if said in texts else None
+    if said not in texts:
+        raise unread(row, name, len(texts))
+    return "ABC"[texts.index(said)]

@@ -155,30 +155,30 @@ def equal_choices(text: Input, spell: Any) -> bool:
     return len(set(map(tuple, spell(texts)))) < len(texts)
 
 
-def describe(counts: Counter[str]) -> list[str]:
-    """Describe what was counted, in a sentence for each kind."""
-    told = []
+def describe(counts: Counter[str]) -> dict[str, str]:
+    """Describe what was counted, in a sentence for each kind (LACKING, EQUAL, ...)."""
+    told = {}
     if counts[LACKING]:
         found = {key[len(LACKING) + 1 :]: n for key, n in counts.items() if _is(key, LACKING)}
         most = sorted(found, key=lambda own: -found[own])
         more = f" and {len(most) - _NAMED} more" if len(most) > _NAMED else ""
-        told.append(
+        told[LACKING] = (
             f"{counts[LACKING]} inputs hold characters that the student's tokenizer lacks"
             f" ({' '.join(most[:_NAMED])}{more}): to the student they are all the same"
         )
     if counts[LACKING_TARGETS]:
-        told.append(
+        told[LACKING_TARGETS] = (
             f"{counts[LACKING_TARGETS]} targets hold characters that the student's tokenizer lacks:"
             " it learns to write an unknown token there"
         )
     if counts[REPLACED]:
-        told.append(
+        told[REPLACED] = (
             f"{counts[REPLACED]} inputs have characters that the student's tokenizer lacks, read as"
             ' plain ones ("replacements" in its scicot.json)'
         )
     if counts[EQUAL]:
         names = [key[len(EQUAL) + 1 :] for key in counts if _is(key, EQUAL)]
-        told.append(
+        told[EQUAL] = (
             f"in {counts[EQUAL]} inputs two choices become equal to the student, since its"
             f" tokenizer lacks characters: {', '.join(names)}"
         )

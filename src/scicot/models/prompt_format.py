@@ -29,6 +29,7 @@ from scicot.stages import Input
 from scicot.text import one_line
 
 CHOICES = "choices"  # counted where they alone are longer than the limit, which they may be
+PARTS = ("context", "rationale", "question", CHOICES)  # of an input that is too long
 
 Ids = list[int]
 
@@ -210,8 +211,19 @@ def make_format(
     not end with that token. `replacements` are of characters (characters.py). Raises
     ScicotError for a format that the model's family has not.
     """
-    family = family_of(model.config)
     ends = end_tokens(model.config) | end_tokens(model.generation_config)
+    return format_of(name, model.config, ends, tokenizer, replacements)
+
+
+def format_of(
+    name: str,
+    config: Any,
+    ends: frozenset[int],
+    tokenizer: Any,
+    replacements: Mapping[str, str] | None = None,
+) -> PromptFormat:
+    """Make the format of a model whose config and end tokens are known, without its weights."""
+    family = family_of(config)
     if name == "auto":
         name = family.formats[0]
         if family is CAUSAL and tokenizer.chat_template and end_of_turn(tokenizer) in ends:
@@ -220,7 +232,7 @@ def make_format(
         able = " or ".join(family.formats)
         raise ScicotError(
             f"--prompt-format {name}: not for {family.name} students"
-            f" ({model.config.model_type}), which take {able}"
+            f" ({config.model_type}), which take {able}"
         )
     form = FORMATS[name](tokenizer, ends)
     form.alphabet = Alphabet(tokenizer, replacements)
@@ -275,16 +287,17 @@ def cut_rationales(texts: Sequence[str], form: PromptFormat, limit: int | None) 
     return [text if own <= most else within(text) for text, own in zip(texts, lengths, strict=True)]
 
 
-def describe_cuts(cuts: Counter[str], limit: int) -> list[str]:
-    """Describe what was cut, in a sentence for each part."""
+def describe_cuts(cuts: Counter[str], limit: int) -> dict[str, str]:
+    """Describe what was cut, by the part (see PARTS), and what the tokenizer lacks, by the kind
+    (characters.describe)."""
     sentences = {
         "context": f"lost the end of their context: they were longer than {limit} tokens",
         "rationale": f"lost the end of their rationale: they were longer than {limit} tokens",
         "question": f"lost the beginning of their question: they were longer than {limit} tokens",
         CHOICES: f"are longer than {limit} tokens by their choices alone, which are kept",
     }
-    told = [f"{cuts[part]} inputs {said}" for part, said in sentences.items() if cuts[part]]
-    return told + characters.describe(cuts)
+    told = {part: f"{cuts[part]} inputs {said}" for part, said in sentences.items() if cuts[part]}
+    return told | characters.describe(cuts)
 
 
 def plain_prompt(text: Input) -> str:

@@ -80,7 +80,7 @@ class LoadedStudents:
     def cuts(self) -> Iterator[str]:
         """Describe what was longer than allowed, one sentence each."""
         for run, student in self._students.values():
-            yield from describe_cuts(student.cuts, run.manifest.max_source_tokens)
+            yield from describe_cuts(student.cuts, run.manifest.max_source_tokens).values()
             if student.cut_outputs:
                 yield f"{student.cut_outputs} rationales ran into --max-new-tokens"
 

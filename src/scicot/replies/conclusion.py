@@ -23,7 +23,12 @@ _REQUIRES = re.compile(
 )
 # Says nothing of the question: "Sure!", "I'll select the mammal.", "I can help you with that.".
 _CHATTER = re.compile(
-    r"(?:sure|certainly|of course|okay|here['’]s why)\b|(?:[\w']{1,20}[ ,]{1,2}){0,4}[\w']{1,20}!$"
+    r"(?:sure|certainly|of course|okay|here['’]s why|ah,? ?ha|hmm+|wow|great|perfect)[^\w]{0,3}$"
+    r"|(?:sure|certainly|of course|okay)[,!]? (?=i['’ ]|let|here)[^.!?:;\n]{0,60}[.!:]{0,3}$"
+    r"|(?:(?:that['’]s a |what a )?(?:great|good|nice|interesting|excellent)"
+    r" (?:question|choice|job)"
+    r"|(?:i['’]m )?(?:happy|glad) to help|you['’]re welcome|good luck|thank you|thanks"
+    r"|i hope (?:this|that) helps)\b[^.!?:;,\n]{0,30}!$"
     r"|(?:i(?:['’]ll| will| can|['’]d be (?:happy|glad) to|['’]m going to)|let me|let['’]s)"
     r" (?:know|help|assist|select|choose|pick|answer|identify|find|complete|solve|analy[sz]e"
     r"|think|start|begin)\b"

@@ -10,6 +10,7 @@ import json
 import math
 import zipfile
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import date, datetime
 from typing import IO, Any
 
@@ -114,13 +115,12 @@ def _workbook(
         raise ScicotError(
             f"{name}: spreadsheets need a package: pip install 'scicot[tables]' (or save it as CSV)"
         ) from None
-    try:
+    with _damage_told(name):
         book = openpyxl.load_workbook(stream, read_only=True, data_only=True)
-    except Exception as error:  # noqa: BLE001 (zipfile's, XML's and openpyxl's own)
-        raise ScicotError(f"{name}: cannot be read as XLSX ({error_line(error)})") from None
     found = 0
     for sheet in book.worksheets:
-        rows = enumerate(sheet.iter_rows(values_only=True), start=1)
+        sheet.reset_dimensions()  # some programs write wrong ones, and rows beyond were not read
+        rows = enumerate(_rows_of(sheet, name), start=1)
         header, seen = _header(rows, f"{name}[{sheet.title}]", mapped)
         if header is not None:
             found += 1
@@ -132,6 +132,27 @@ def _workbook(
             f'{name}: none of the first {_HEADER_ROWS} rows of a sheet names a column "question";'
             " say by --columns which column is what"
         )
+
+
+@contextmanager
+def _damage_told(name: str) -> Iterator[None]:
+    """ScicotError where openpyxl cannot read a file."""
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001 (zipfile's, XML's and openpyxl's own)
+        raise ScicotError(f"{name}: cannot be read as XLSX ({error_line(error)})") from None
+
+
+def _rows_of(sheet: Any, name: str) -> Iterator[tuple[Any, ...]]:
+    """The rows of a sheet, which is unpacked while it is read."""
+    with _damage_told(name):
+        rows = sheet.iter_rows(values_only=True)
+    while True:
+        with _damage_told(name):
+            row = next(rows, None)
+        if row is None:
+            return
+        yield row
 
 
 def _header(

@@ -31,8 +31,8 @@ Convert = Callable[[Row, Reading], Row]
 class Converter:
     """Converts rows by `convert`, with what a user says of their file.
 
-    The first gold answer that is a number of which nobody knows what it counts from has the whole
-    file looked through for a proof.
+    The first ambiguous numeric gold answer triggers one pass over the whole file for a proof of
+    where its numbers count from.
     """
 
     def __init__(self, source: Source, convert: Convert, settings: ReadingSettings) -> None:

@@ -32,9 +32,20 @@ def objects(first: bytes, head: list[bytes], lines: Iterator[bytes], name: str) 
     if is_keyed(value):
         return chain(_by_key(value, name), _surplus(lines, name, after=len(head)))
     inner = nested.rows_in(value, name)
-    if inner is not None:
-        return chain(inner, _surplus(lines, name, after=len(head)))
-    return json_lines(chain(head, lines), name)
+    if inner is None:
+        return json_lines(chain(head, lines), name)
+    count = len(head)
+    following = next((line for line in _read_on(head, lines) if line.strip()), b"")
+    if following.lstrip().startswith(b"{"):  # an object a line, whatever the first one holds
+        return json_lines(chain(head, lines), name)
+    return chain(inner, _surplus(chain(head[count:], lines), name, after=count))
+
+
+def _read_on(head: list[bytes], lines: Iterator[bytes]) -> Iterator[bytes]:
+    """The lines that follow, which are kept in `head` too."""
+    for line in lines:
+        head.append(line)
+        yield line
 
 
 def _document_or_lines(head: list[bytes], lines: Iterator[bytes], name: str) -> Iterator[Entry]:

@@ -32,17 +32,21 @@ class Address(NamedTuple):
 
 
 def parse(source: str) -> Address:
-    parts = source.removeprefix(PREFIX).split("/")
+    parts = _parts(source)
     if len(parts) not in (3, 4) or not all(parts):
         raise ScicotError(f"{source}: write hf://OWNER/NAME/SPLIT or hf://OWNER/NAME/CONFIG/SPLIT")
     config = parts[2] if len(parts) == 4 else None
     return Address("/".join(parts[:2]), config, parts[-1])
 
 
+def _parts(source: str) -> list[str]:
+    return source.removeprefix(PREFIX).removeprefix("datasets/").split("/")
+
+
 def files_of(source: str) -> list[tuple[str, str]] | None:
     """Where the files of a data set lie on this machine once they are fetched, each with its name;
     None for the name of a split. Raises ScicotError where there is no such file."""
-    parts = source.removeprefix(PREFIX).removeprefix("datasets/").split("/")
+    parts = _parts(source)
     repository, path = "/".join(parts[:2]), "/".join(parts[2:])
     if len(parts) < 3 or not all(parts) or not shards.names_files(path):
         return None

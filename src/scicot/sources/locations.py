@@ -9,7 +9,7 @@ import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, TypeGuard
 
 from scicot import standard_input
 from scicot.config import ReadingSettings
@@ -67,26 +67,25 @@ def _entries(source: str, arrival: Arrival, settings: ReadingSettings) -> Iterat
         data = standard_input.stream()
         if data is None:
             raise ScicotError("<stdin>: closed; nothing can be read from it")
-        yield from _of_stream(arrival.watch(data), display_name(source), arrival, settings)
+        yield from _of_stream(data, display_name(source), arrival, settings)
         return
     found = shards.files_of(source)
-    for path in [source] if found is None else found:
-        yield from _of_file(path, path, arrival, settings)
-    if found is not None:
-        arrival.tally = None  # the place in the last file is none in the source
+    if found is None:
+        yield from _of_file(source, source, arrival, settings)
+        return
+    for path in found:
+        # A watch of its own: a position in one of the files is no position in the source.
+        watch = Arrival()
+        yield from _of_file(path, path, watch, settings)
+        arrival.notes += watch.notes
 
 
 def _of_file(path: str, name: str, arrival: Arrival, settings: ReadingSettings) -> Iterator[Entry]:
     with _opened(path) as stream:
         if arrival.after is not None:
             yield from documents.json_lines(arrival.watch(stream), name, arrival.after.lines)
-            return
-        # A pipe is watched before anything is read of it: what is buffered here is lost there.
-        regular = stat.S_ISREG(os.fstat(stream.fileno()).st_mode)
-        if regular and (settings.encoding or binary.is_binary(stream.peek(4))):
-            yield from _of_stream(stream, name, arrival, settings)
         else:
-            yield from _of_stream(arrival.watch(stream), name, arrival, settings)
+            yield from _of_stream(stream, name, arrival, settings)
 
 
 def _of_stream(
@@ -94,6 +93,10 @@ def _of_stream(
 ) -> Iterator[Entry]:
     columns = Columns.parse(settings.columns)
     mapped = columns.names if columns is not None else ()
+    # A pipe is watched before anything is read of it: what is buffered here is lost there. Of a
+    # file, only JSON lines, CSV and the like are read line by line.
+    if not (_is_regular(stream) and (settings.encoding or binary.is_binary(stream.peek(4)))):
+        stream = arrival.watch(stream)
     first = stream.peek(4) if hasattr(stream, "peek") else b""
     if binary.is_binary(first):
         whole = stream if stream.seekable() else io.BytesIO(stream.read())
@@ -102,6 +105,14 @@ def _of_stream(
     yield from files.entries(
         stream, name, encoding=settings.encoding, mapped=mapped, notes=arrival.notes
     )
+
+
+def _is_regular(stream: IO[bytes]) -> TypeGuard[io.BufferedReader]:
+    """Whether a stream is of a file on disk, standard input from one included."""
+    try:
+        return stat.S_ISREG(os.fstat(stream.fileno()).st_mode)
+    except (OSError, AttributeError):  # bytes in memory, as tests have them for stdin
+        return False
 
 
 @contextmanager

@@ -14,11 +14,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from scicot.errors import ScicotError
-from scicot.formats.names import QUESTIONS, QUESTIONS_BESIDE_CHOICES, plain_name
+from scicot.formats.names import (
+    ANSWERS,
+    CHOICES,
+    FURTHER_ANSWERS,
+    QUESTIONS,
+    QUESTIONS_BESIDE_CHOICES,
+    plain_name,
+)
 from scicot.sources.binary import sample_of
 from scicot.sources.entries import Entry
 
-_ASKED = frozenset((*QUESTIONS, *QUESTIONS_BESIDE_CHOICES))
+_TEXTS = frozenset((*QUESTIONS, *QUESTIONS_BESIDE_CHOICES))
 _WRAPPED = {"row", "row_idx"}
 
 
@@ -53,7 +60,13 @@ def rows_in(value: Any, name: str) -> Iterator[Entry] | None:
 
 
 def _asks(row: Mapping[str, Any]) -> bool:
-    return any(plain_name(name) in _ASKED for name in row)
+    """Whether an object is a question: choices have a "text" too, but no choices of their own."""
+    names = set(map(plain_name, row))
+    if names & set(QUESTIONS):
+        return True
+    return bool(names & set(QUESTIONS_BESIDE_CHOICES)) and bool(
+        names & {*CHOICES, *ANSWERS, *FURTHER_ANSWERS, "target", "label"}
+    )
 
 
 def _lists(value: Mapping[str, Any]) -> Iterator[tuple[str, list[dict[str, Any]]]]:
@@ -79,7 +92,7 @@ def _columns(value: Mapping[str, Any]) -> list[dict[str, Any]] | None:
     columns = list(value.values())
     if len(columns) < 2 or not _asks(value):
         return None
-    asked = next(column for name, column in value.items() if plain_name(name) in _ASKED)
+    asked = next(column for name, column in value.items() if plain_name(name) in _TEXTS)
     if all(isinstance(column, Mapping) for column in columns):
         keys = list(columns[0])
         same = all(list(column) == keys for column in columns)

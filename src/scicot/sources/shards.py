@@ -12,7 +12,9 @@ _KINDS = (".jsonl", ".json", ".csv", ".tsv", ".parquet", ".xlsx", ".ndjson", ".e
 _PACKED = (".gz", ".zst")
 # What the Hub and `datasets` write beside data.
 _NO_DATA = ("dataset_info.json", "dataset_infos.json", "dataset_dict.json", "state.json")
-_SPLITS = re.compile(r"(train|training|test|testing|dev|devel|valid|validation|val|eval)(?![a-z])")
+_SPLITS = re.compile(
+    r"(?<![a-z])(train|training|test|testing|dev|devel|valid|validation|val|eval)(?![a-z])"
+)
 _SHOWN = 4
 
 

@@ -12,7 +12,8 @@ from scicot import sources
 from scicot.config import ReadingSettings, TrainSettings
 from scicot.errors import ScicotError
 from scicot.overlap import SeenQuestions
-from scicot.reporting import Muted, Reporter, counted
+from scicot.records import Question
+from scicot.reporting import Reporter, counted
 from scicot.splits import Groups, assign_folds, dev_split, group_rows
 from scicot.stages import FORMS, Stage
 from scicot.training.announcing import Announcements
@@ -61,54 +62,27 @@ class Reader:
             if given is not None and not (self.dev_files or settings.dev_fraction):
                 raise ScicotError(f"--{option}: nothing to judge by; give --dev or --dev-fraction")
         if self.fold_files and not settings.folds:
-            raise ScicotError("--fold-questions: nobody is to write for them; give --folds")
+            raise ScicotError(
+                "--fold-questions needs --folds: the fold students write these rationales"
+            )
         if settings.fold_by and not (settings.folds or settings.dev_fraction):
-            raise ScicotError("--fold-by: nothing is parted; give --dev-fraction or --folds")
+            raise ScicotError("--fold-by needs --dev-fraction or --folds")
 
     def read(self, files: Sequence[sources.Source]) -> list[Lesson]:
         """The rows of all files that teach this stage; ScicotError where there is none."""
         weights = self._settings.weights
         if weights and len(weights) != len(files):
             raise ScicotError(f"--weights: {len(weights)} numbers for {len(files)} files")
-        lessons = self._lessons(files, plain=self._stage is Stage.DIRECT, dev=False)
-        if self._settings.soft_labels:
-            lessons = self._with_votes(lessons, files)
+        votes = _Votes() if self._settings.soft_labels else None
+        lessons = self._lessons(files, plain=self._stage is Stage.DIRECT, dev=False, votes=votes)
+        if votes is not None:
+            lessons = votes.added_to(lessons, self._reporter)
         for number, file in enumerate(files):
             if weights and not any(lesson.file == number for lesson in lessons):
                 raise ScicotError(f"{os.fspath(file)}: no row is left to train on")
         if not lessons:
             raise ScicotError("no row is left to train on")
         return lessons
-
-    def _with_votes(
-        self, lessons: Sequence[Lesson], files: Sequence[sources.Source]
-    ) -> list[Lesson]:
-        """The lessons with what the teacher's samples of their questions concluded."""
-        votes: dict[str, list[str]] = defaultdict(list)
-        limit, skip = self._options.get("limit"), self._options.get("skip_invalid", False)
-        for file in files:
-            read = sources.questions(
-                file,
-                reading=self._options.get("reading"),
-                limit=limit,
-                skip_invalid=skip,
-                reporter=Muted(self._reporter),
-            )
-            for row in read:
-                vote = row.extra.get("conclusion")
-                if isinstance(vote, str) and vote in row.labels:
-                    votes[row.id].append(vote)
-        voted = [replace(one, votes=tuple(votes[one.question.id])) for one in lessons]
-        other = sum(any(vote != one.question.answer for vote in one.votes) for one in voted)
-        if not any(one.votes for one in voted):
-            raise ScicotError('--soft-labels: no row has a "conclusion", as teachers\' rows have')
-        if not other:
-            self._reporter.warn(
-                "--soft-labels: every conclusion is the gold answer, so nothing is soft; generate"
-                " rationales with --samples N --keep all"
-            )
-        self._reporter.note(f"--soft-labels: {other:,} of {len(voted):,} rows have other votes")
-        return voted
 
     def part(self, lessons: Sequence[Lesson]) -> Parts:
         """Rows that would give each other away stay on one side (splits.py)."""
@@ -162,8 +136,16 @@ class Reader:
         )
         return carved
 
-    def _lessons(self, files: Sequence[sources.Source], *, plain: bool, dev: bool) -> list[Lesson]:
-        """The rows of files that teach this stage; `plain`: their questions, each once."""
+    def _lessons(
+        self,
+        files: Sequence[sources.Source],
+        *,
+        plain: bool,
+        dev: bool,
+        votes: _Votes | None = None,
+    ) -> list[Lesson]:
+        """The rows of files that teach this stage; `plain`: their questions, each once. `votes`
+        counts all rows, those among them that are left out."""
         options: Any = {
             "limit": self._options.get("limit"),
             "reading": self._options.get("reading"),
@@ -174,16 +156,20 @@ class Reader:
         with self._reporter.task("reading") as task:
             if plain:
                 read = (row for file in files for row in sources.questions(file, **options))
+                if votes is not None:
+                    read = (votes.counted(row, row.extra.get("conclusion")) for row in read)
                 unique = sources.unique(counted(read, task), self._reporter)
                 rows = [Lesson(question) for question in unique]
             else:
                 found = Announcements(clean=self._settings.clean)
-                rows = [
-                    Lesson.of(row, number)
-                    for number, file in enumerate(files)
-                    for given in counted(sources.rationales(file, **options), task)
-                    if (row := found.checked(given)) is not None
-                ]
+                rows = []
+                for number, file in enumerate(files):
+                    for given in counted(sources.rationales(file, **options), task):
+                        if votes is not None:
+                            votes.counted(given.question, given.conclusion)
+                        row = found.checked(given)
+                        if row is not None:
+                            rows.append(Lesson.of(row, number))
                 found.tell(self._reporter, dev=dev)
                 for _ in sources.unique((lesson.question for lesson in rows), None):
                     pass  # two different questions of one id are told
@@ -221,6 +207,35 @@ class Reader:
                 " (train-rationale --folds makes rationales to judge by)"
             )
         return honest
+
+
+class _Votes:
+    """What the teacher's samples of each question concluded (--soft-labels)."""
+
+    def __init__(self) -> None:
+        self._labels: dict[str, list[str]] = defaultdict(list)
+
+    def counted(self, question: Question, conclusion: object) -> Question:
+        """Count the conclusion of a row, unless it names no choice; returns the question."""
+        if isinstance(conclusion, str) and conclusion in question.labels:
+            self._labels[question.id].append(conclusion)
+        return question
+
+    def added_to(self, lessons: Sequence[Lesson], reporter: Reporter) -> list[Lesson]:
+        """The lessons with the votes; ScicotError where there are none."""
+        voted = [
+            replace(lesson, votes=tuple(self._labels[lesson.question.id])) for lesson in lessons
+        ]
+        other = sum(any(vote != one.question.answer for vote in one.votes) for one in voted)
+        if not any(one.votes for one in voted):
+            raise ScicotError('--soft-labels: no row has a "conclusion", as teachers\' rows have')
+        if not other:
+            reporter.warn(
+                "--soft-labels: every conclusion is the gold answer, so nothing is soft; generate"
+                " rationales with --samples N --keep all"
+            )
+        reporter.note(f"--soft-labels: {other:,} of {len(voted):,} rows have other votes")
+        return voted
 
 
 def _without(groups: Groups, places: set[int]) -> Groups:

@@ -15,7 +15,7 @@ from scicot.devices import release_memory
 from scicot.errors import ScicotError
 from scicot.models import characters
 from scicot.models.families import family_of
-from scicot.models.prompt_format import describe_cuts
+from scicot.models.prompt_format import PARTS, describe_cuts
 from scicot.models.weights import weights_sha256
 from scicot.outputs import differences
 from scicot.overlap import write_seen
@@ -195,9 +195,9 @@ def _instead(work: TrainingSpec) -> str:
 
 
 def _tell_cuts(work: TrainingSpec, schedule: Schedule, reporter: Reporter) -> None:
-    for sentence in describe_cuts(schedule.cuts, work.settings.max_source_tokens):
-        limited = "longer than" in sentence
-        reporter.warn(f"{sentence} (--max-source-tokens)" if limited else sentence)
+    told = describe_cuts(schedule.cuts, work.settings.max_source_tokens)
+    for kind, sentence in told.items():
+        reporter.warn(f"{sentence} (--max-source-tokens)" if kind in PARTS else sentence)
     if schedule.cut_targets:
         reporter.warn(
             f"{schedule.cut_targets} of {len(work.lessons)} targets are longer than"
