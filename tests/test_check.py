@@ -175,3 +175,37 @@ def test_the_first_line_of_json_lines_may_hold_a_list(tmp_path: Path) -> None:
     rows = [{"question": f"{n}?", "choices": choices, "answer": "B"} for n in range(3)]
     file = write_rows(tmp_path / "rows.jsonl", rows)
     assert check(file, reporter=Recorder()).questions == 3
+
+
+def test_headings_sums_and_empty_numbered_rows_of_a_sheet_are_left_out(tmp_path: Path) -> None:
+    file = tmp_path / "quiz.csv"
+    file.write_text(
+        "Nr;Aufgabe;a);b);Lösung\n1;Was leitet?;Holz;Kupfer;b\n;Teil B;;;\n"
+        "2;Was brennt?;Holz;Glas;a\n3;;;;\n;;;Summe;2\n4;Was schwimmt?;Holz;Blei;a,b\n",
+        encoding="utf-8",
+    )
+    found = check(file, reporter=Recorder())
+    assert (found.questions, found.unreadable) == (2, 1)
+    assert found.notes == [
+        "3 rows hold one or two cells and no question, as headings and sums do, and are left out"
+        f" (first: {file}:3)"
+    ]
+    assert found.problems == [
+        f"1 row cannot be read: {file}:7: \"Lösung\" is 'a,b', several choices;"
+        " one right answer is read"
+    ]
+
+
+@pytest.mark.parametrize("kind", ["csv", "xlsx"])
+def test_a_header_of_unknown_names_is_answered_with_the_option(tmp_path: Path, kind: str) -> None:
+    file = tmp_path / f"table.{kind}"
+    records = [["Nr", "Was", "x1", "x2", "Loes"], ["1", "Was leitet den Strom?", "a", "b", "x2"]]
+    if kind == "csv":
+        file.write_text("\n".join(map(";".join, records)))
+    else:
+        book = openpyxl.Workbook()
+        for record in records:
+            book.active.append(record)
+        book.save(file)
+    with pytest.raises(ScicotError, match=r"--columns question=Was,choices=x1\+x2,answer=Loes"):
+        check(file, reporter=Recorder())

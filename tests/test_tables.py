@@ -72,7 +72,7 @@ def test_a_broken_record_of_a_workbook_names_its_sheet_and_row(tmp_path: Path) -
 
 def test_a_workbook_without_questions_says_what_to_do(tmp_path: Path) -> None:
     path = workbook(tmp_path / "q.xlsx", Q=[["name", "age"], ["Ann", 9]])
-    with pytest.raises(ScicotError, match='names a column "question"; say by --columns'):
+    with pytest.raises(ScicotError, match="has a column 'question'; say by --columns"):
         read(path)
     mapped = workbook(tmp_path / "m.xlsx", Q=[["nr", "Aufgabe", "X1", "X2", "ok"],
                                               [1, "Was?", "a", "b", "B"]])  # fmt: skip
@@ -183,7 +183,7 @@ def test_mmlus_own_files_have_no_header(write: Any) -> None:
 
 @pytest.mark.parametrize("text", ["Q?,a,b,c,d,E\n", "Q?,a,b,c,2\n", "Q?,a,A\n", "x,y\nz,B\n"])
 def test_other_tables_without_a_header_are_refused(write: Any, text: str) -> None:
-    with pytest.raises(ScicotError, match="no CSV header"):
+    with pytest.raises(ScicotError, match=r"no CSV header|no column is called"):
         read(write(text))
 
 

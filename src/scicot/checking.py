@@ -107,9 +107,9 @@ def check(
     if rows.unused_columns:
         found.problems.append(rows.unused_columns)
     if rows.counts.invalid:
-        found.problems.append(
-            f"{rows.counts.invalid:,} rows cannot be read, first {rows.counts.first_invalid}"
-        )
+        count = rows.counts.invalid
+        told = "1 row cannot be read" if count == 1 else f"{count:,} rows cannot be read, first"
+        found.problems.append(f"{told}{':' if count == 1 else ''} {rows.counts.first_invalid}")
     if found.without_answer == found.questions and rows.likely_answer:
         field_name = rows.likely_answer
         found.problems.append(

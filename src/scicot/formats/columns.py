@@ -5,7 +5,7 @@ Every cell of a CSV file is a string; scicot's own fields that are none are read
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from scicot.formats import choice_columns, fields
@@ -33,6 +33,15 @@ def is_header(names: Iterable[str], mapped: Iterable[str] = ()) -> bool:
         return True
     beside = known & set(QUESTIONS_BESIDE_CHOICES)
     return bool(beside and (known & set(CHOICES) or choice_columns.families(columns)))
+
+
+def is_sparse(header: Sequence[str], filled: Sequence[str]) -> bool:
+    """Whether a record of these filled columns is a heading, a sum or a mere number, and no
+    question: one cell, or two of a wide table that are not the question."""
+    if len(filled) == 1:
+        return len(header) > 2
+    asked = {*QUESTIONS, *QUESTIONS_BESIDE_CHOICES}
+    return len(filled) == 2 and len(header) > 4 and asked.isdisjoint(map(plain_name, filled))
 
 
 def cells(row: Row) -> Row:

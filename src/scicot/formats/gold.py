@@ -176,6 +176,12 @@ def is_hidden(value: Any) -> bool:
 
 def unread(row: Mapping[str, Any], name: str, count: int) -> RowProblem:
     """The problem of a gold answer that names none of so many choices."""
+    value = row[name]
+    several = (
+        re.split(r"\s*(?:[,;&/|+]|\band\b|\bund\b)\s*", value) if isinstance(value, str) else []
+    )
+    if len(several) > 1 and all(re.fullmatch(r"[A-Za-z]|\d{1,2}", one) for one in several):
+        return RowProblem(f'"{name}" is {shown(value)}, several choices; one right answer is read')
     return RowProblem(
         f'"{name}" is {shown(row[name])}, neither a label nor the text of a choice nor an'
         f" index (a JSON integer from 0 to {count - 1})"

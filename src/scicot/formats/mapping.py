@@ -25,6 +25,7 @@ _PART = re.compile(rf"\s*({'|'.join(ROLES)})\s*=")
 _SEVERAL = ("choices", "distractors", "context")
 _ABSENT = object()
 _EXAMPLE = "question=FIELD,choices=FIELD+FIELD,answer=FIELD"
+_SHOWN = 6  # columns that a message names
 
 
 @dataclass(frozen=True)
@@ -201,8 +202,8 @@ def _at(row: Row, path: str) -> Any:
     return value
 
 
-_LIKELY_ANSWERS = ("answer", "key", "gold", "label", "correct", "target", "sol", "lös", "richtig",
-                   "right", "truth")  # fmt: skip
+_LIKELY_ANSWERS = ("answer", "key", "gold", "label", "correct", "target", "sol", "lös", "loes",
+                   "richtig", "right", "truth")  # fmt: skip
 _COUNTED = re.compile(r"(.*?)[ _-]?(?:\d{1,2}|[A-Za-z])")
 
 
@@ -223,6 +224,18 @@ def option_for(row: Row) -> str:
     answer = next((name for name in answers if name != question), "FIELD")
     parts = f"question={question},choices={'+'.join(among) or 'FIELD+FIELD'},answer={answer}"
     return f"--columns {_quoted(parts)}"
+
+
+def unknown_header(names: Sequence[str], cells: Sequence[str]) -> str:
+    """What to say of a table of these columns, none of which is known to hold questions, and of
+    these cells in the record below."""
+    row = {name.strip(): cell for name, cell in zip(names, cells, strict=False) if name.strip()}
+    shown = ", ".join(f'"{name}"' for name in list(row)[:_SHOWN])
+    more = ", ..." if len(row) > _SHOWN else ""
+    return (
+        f'no column is called "question" (there is {shown}{more}); say which column is what:'
+        f" {option_for(row)}"
+    )
 
 
 def _likely_choices(row: Row) -> tuple[str, ...]:

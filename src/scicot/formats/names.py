@@ -17,7 +17,10 @@ QUESTIONS = (
     "item",
 )  # fmt: skip
 # Names of a question only where the row has choices as well, and none of the names above.
-QUESTIONS_BESIDE_CHOICES = ("input", "goal", "sent2", "ctx", "sentence", "text", "q")
+QUESTIONS_BESIDE_CHOICES = (
+    "input", "goal", "sent2", "ctx", "sentence", "text", "q", "aufgabe", "aufgabentext",
+    "aufgabenstellung", "enunciado", "énoncé", "consegna", "opgave",
+)  # fmt: skip
 CONTEXTS = (
     "context", "passage", "article", "support", "premise", "paragraph", "story", "sent1", "sent2",
     "ctx", "kontext", "lesetext", "contexte", "contexto", "contesto",
@@ -32,6 +35,7 @@ FURTHER_ANSWERS = (
     "answeridx", "answerid", "answerlabel", "answerletter", "correctindex", "correctidx",
     "correctanswerindex", "correctansweridx", "correctanswerid", "correctoptionindex",
     "correctanswers", "qans", "correct", "richtigeantwort", "richtig", "antwort", "lösung",
+    "loesung", "korrekteantwort", "richtigelösung", "richtigeoption",
     "respuestacorrecta", "respuesta", "correcta", "bonneréponse", "réponse", "rispostacorretta",
     "risposta", "respostacorreta", "resposta", "juisteantwoord", "antwoord",
 )  # fmt: skip

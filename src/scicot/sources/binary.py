@@ -16,6 +16,7 @@ from typing import IO, Any
 
 from scicot.errors import InvalidRow, ScicotError
 from scicot.formats import columns
+from scicot.formats.mapping import unknown_header
 from scicot.sources import tables
 from scicot.sources.entries import Entry
 from scicot.text import error_line
@@ -117,19 +118,22 @@ def _workbook(
         ) from None
     with _damage_told(name):
         book = openpyxl.load_workbook(stream, read_only=True, data_only=True)
-    found = 0
+    found, likely = 0, ""
     for sheet in book.worksheets:
         sheet.reset_dimensions()  # some programs write wrong ones, and rows beyond were not read
         rows = enumerate(_rows_of(sheet, name), start=1)
-        header, seen = _header(rows, f"{name}[{sheet.title}]", mapped)
+        header, widest = _header(rows, f"{name}[{sheet.title}]", mapped)
         if header is not None:
             found += 1
-            yield from _sheet(rows, header, f"{name}[{sheet.title}]")
-        elif seen:
+            yield from _sheet(rows, header, f"{name}[{sheet.title}]", notes)
+        elif widest:
+            if len(widest[0]) > 2 and not likely:
+                likely = f"{name}[{sheet.title}]: {unknown_header(*widest)}"
             notes.append(f"{name}: the sheet {sheet.title!r} is left out, no row names columns")
     if not found:
         raise ScicotError(
-            f'{name}: none of the first {_HEADER_ROWS} rows of a sheet names a column "question";'
+            likely
+            or f"{name}: none of the first {_HEADER_ROWS} rows of a sheet has a column 'question';"
             " say by --columns which column is what"
         )
 
@@ -157,29 +161,36 @@ def _rows_of(sheet: Any, name: str) -> Iterator[tuple[Any, ...]]:
 
 def _header(
     rows: Iterator[tuple[int, tuple[Any, ...]]], name: str, mapped: tuple[str, ...]
-) -> tuple[list[str] | None, bool]:
-    """The columns' names, and whether the sheet holds anything at all."""
-    seen = False
+) -> tuple[list[str] | None, list[list[str]]]:
+    """The columns' names; without these, the first row of those with most cells filled and the row
+    below: [] where the sheet is empty."""
+    looked_at: list[list[str]] = []
     for number, row in rows:
         names = [_cell(value).strip() for value in row]
-        seen = seen or any(names)
         if columns.is_header(names, mapped):
-            return tables.header_of(names, f"{name}:{number}"), True
+            return tables.header_of(names, f"{name}:{number}"), []
+        looked_at.append(names)
         if number >= _HEADER_ROWS:
             break
-    return None, seen
+    filled = [sum(map(bool, names)) for names in looked_at]
+    if not any(filled):
+        return None, []
+    widest = filled.index(max(filled))
+    return None, [*looked_at, []][widest : widest + 2]
 
 
 def _sheet(
-    rows: Iterator[tuple[int, tuple[Any, ...]]], header: list[str], name: str
+    rows: Iterator[tuple[int, tuple[Any, ...]]], header: list[str], name: str, notes: list[str]
 ) -> Iterator[Entry]:
+    sparse = tables.SparseRecords(notes)
     for number, row in rows:
         found = [_cell(value) for value in row]
         if any(cell.strip() for cell in found):
             found += [""] * (len(header) - len(found))
             while len(found) > len(header) and not found[-1].strip():
                 found.pop()
-            yield tables.record_of(header, found, f"{name}:{number}")
+            if not sparse.left_out(header, found, f"{name}:{number}"):
+                yield tables.record_of(header, found, f"{name}:{number}")
 
 
 def _cell(value: Any) -> str:

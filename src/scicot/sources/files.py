@@ -14,6 +14,7 @@ from itertools import chain, islice
 from typing import IO, Any, cast
 
 from scicot.errors import InvalidRow, ScicotError
+from scicot.formats.mapping import unknown_header
 from scicot.jsonl import decode
 from scicot.sources import binary, documents, tables
 from scicot.sources.arrival import GZIP, ZSTD
@@ -37,6 +38,7 @@ def entries(
     `encoding` is UTF-8 unless it is given. `mapped` are names of columns that --columns gives. What
     was left out is added to `notes`.
     """
+    notes = [] if notes is None else notes
     lines = _lines(stream, name, encoding)
     head: list[bytes] = []  # up to the first line that is not blank
     for line in lines:
@@ -52,11 +54,11 @@ def entries(
         yield from documents.objects(first, head, lines, name)
     elif delimiter := tables.named_delimiter(first):
         head[-1] = b"\n"  # keeps the count of lines
-        yield from tables.entries(chain(head, lines), delimiter, name)
+        yield from tables.entries(chain(head, lines), delimiter, name, notes)
     elif delimiter := tables.delimiter_of(first, mapped):
-        yield from tables.entries(chain(head, lines), delimiter, name)
+        yield from tables.entries(chain(head, lines), delimiter, name, notes)
     else:
-        yield from _neither(first, head, lines, name, mapped, [] if notes is None else notes)
+        yield from _neither(first, head, lines, name, mapped, notes)
 
 
 def _lines(stream: IO[bytes], name: str, encoding: str) -> Iterator[bytes]:
@@ -123,7 +125,7 @@ def _neither(
         names = tables.headerless(head, lines)
         if names is not None:
             notes.append(f"{name}: has no header; read as {', '.join(names)} (MMLU's layout)")
-            yield from tables.entries(chain(head, lines), ",", name, names)
+            yield from tables.entries(chain(head, lines), ",", name, notes, names)
             return
         head += islice(lines, _PREAMBLE)
         for place in range(begins, len(head)):
@@ -133,8 +135,11 @@ def _neither(
                     f"{name}: what stands before the header in line {place + 1} is left out"
                 )
                 rest = [b"\n"] * place + head[place:]  # keeps the count of lines
-                yield from tables.entries(chain(rest, lines), delimiter, name)
+                yield from tables.entries(chain(rest, lines), delimiter, name, notes)
                 return
+        likely = tables.likely_header(first, *head[begins : begins + 1])
+        if likely:
+            raise ScicotError(f"{name}:{begins}: {unknown_header(*likely)}") from None
         problem = (
             'not JSON, and no CSV header either (that names a column "question", or "id" and'
             ' "prediction"); --columns says which column is what'

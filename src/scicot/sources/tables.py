@@ -22,6 +22,7 @@ from scicot.sources.entries import BOM, NOT_UTF8, Entry
 _DELIMITERS = ",;\t"
 _RECORDS = 3  # that are looked at where there is no header, of _LINES at most
 _LINES = 100
+_NAME = 60  # characters of a column's name, at most
 
 
 def delimiter_of(header: bytes, mapped: tuple[str, ...] = ()) -> str | None:
@@ -37,6 +38,22 @@ def delimiter_of(header: bytes, mapped: tuple[str, ...] = ()) -> str | None:
         if columns.is_header(names, mapped):
             found[delimiter] = len(names)
     return max(found, key=found.__getitem__, default=None)
+
+
+def likely_header(*lines: bytes) -> tuple[list[str], list[str]] | None:
+    """The columns' names and the first record below, where the first of these lines may be a header
+    of unknown names; None where it is text."""
+    texts = [line.decode(errors="replace") for line in lines]
+    found: tuple[list[str], list[str]] | None = None
+    for delimiter in _DELIMITERS:
+        try:
+            names, cells = [*csv.reader(texts, delimiter=delimiter, strict=True), [], []][:2]
+        except csv.Error:
+            continue
+        most = len(found[0]) if found else 2
+        if len(names) > most and all(len(name) <= _NAME for name in names):
+            found = names, cells + [""] * len(names)
+    return found
 
 
 def named_delimiter(line: bytes) -> str | None:
@@ -72,10 +89,15 @@ def headerless(head: list[bytes], lines: Iterator[bytes]) -> list[str] | None:
 
 
 def entries(
-    lines: Iterable[bytes], delimiter: str, name: str, header: Sequence[str] | None = None
+    lines: Iterable[bytes],
+    delimiter: str,
+    name: str,
+    notes: list[str],
+    header: Sequence[str] | None = None,
 ) -> Iterator[Entry]:
     """The rows below the header, each a cell by its column's name, every cell a string. `header`
     gives the columns of a table that does not name them."""
+    sparse = SparseRecords(notes)
     # Bytes that are no UTF-8 are carried along as lone surrogates, so that the record that holds
     # them can be named and the next one read.
     text = (line.removeprefix(BOM).decode(errors="surrogateescape") for line in lines)
@@ -93,8 +115,36 @@ def entries(
             continue
         if header is None:
             header = header_of(cells, where)
-        else:
+        elif not sparse.left_out(header, cells, where):
             yield record_of(header, cells, where)
+
+
+class SparseRecords:
+    """Leaves out headings, sums and empty numbered rows of a table, and says so in `notes`."""
+
+    def __init__(self, notes: list[str]) -> None:
+        self._notes = notes
+        self._place: int | None = None  # of the note
+        self._count = 0
+        self._first = ""
+
+    def left_out(self, header: Sequence[str], cells: Sequence[str], where: str) -> bool:
+        """Count a record that is no question; False for others."""
+        if len(cells) != len(header):
+            return False
+        filled = [name for name, cell in zip(header, cells, strict=True) if cell.strip()]
+        if not columns.is_sparse(header, filled):
+            return False
+        self._count += 1
+        if self._place is None:
+            self._place, self._first = len(self._notes), where
+            self._notes.append("")
+        rows = "1 row holds" if self._count == 1 else f"{self._count:,} rows hold"
+        self._notes[self._place] = (
+            f"{rows} one or two cells and no question, as headings and sums do, and"
+            f" {'is' if self._count == 1 else 'are'} left out (first: {self._first})"
+        )
+        return True
 
 
 def header_of(cells: Sequence[str], where: str) -> list[str]:
