@@ -135,6 +135,10 @@ def test_the_cheapest_that_is_not_distinguishably_worse_is_named(
     assert only.sentence == (
         "two is the most accurate; every cheaper system is distinguishably worse."
     )
+    best = files(tmp_path, direct=(good, DIRECT), two=(close, TWO_STAGE))
+    none = evaluate(best, reporter=recorder).cheapest
+    assert none is not None
+    assert none.sentence == "direct is the most accurate; no system is cheaper."
 
 
 def test_upper_bounds_and_unknown_costs_are_no_candidates(tmp_path: Path) -> None:

@@ -119,7 +119,8 @@ def cheapest(group: Group) -> str:
         if not (p < _LEVEL and told[0] > 0)
     }
     if not left:
-        return f"{best} is the most accurate; every cheaper system is distinguishably worse."
+        others = "every cheaper system is distinguishably worse" if gaps else "no system is cheaper"
+        return f"{best} is the most accurate; {others}."
     own = min(left, key=lambda system: work[system])
     low, high = left[own][1:3]
     return (

@@ -24,6 +24,7 @@ class Cheapest:
     interval: Interval
     level: float
     cost_ratio: float | None  # its work over that of the best; None where that is not known
+    worse: list[str]  # cheaper systems that are distinguishably worse
     not_compared: list[str]  # systems of unknown cost, or that answered other questions
 
     @property
@@ -33,10 +34,10 @@ class Cheapest:
         if self.not_compared:
             unknown = f" (not compared: {', '.join(self.not_compared)})"
         if self.name == self.best:
-            return (
-                f"{self.name} is the most accurate;"
-                f" every cheaper system is distinguishably worse{unknown}."
-            )
+            others = "every cheaper system is distinguishably worse"
+            if not self.worse:
+                others = "no system is cheaper"
+            return f"{self.name} is the most accurate; {others}{unknown}."
         low, high = (100 * bound for bound in self.interval)
         at = "" if self.cost_ratio is None else f", at {self.cost_ratio:.2g} times its cost"
         return (
@@ -76,18 +77,16 @@ def cheapest(
         else:
             found.append(own)
     tested = corrected([replace(c, primary=False, p_adjusted=c.p_value) for c in found])
-    left = [
-        one
-        for one in cheaper
-        if any(c.second == one.name and not (c.differs and c.difference > 0) for c in tested)
-    ]
+    worse = [c.second for c in tested if c.differs and c.difference > 0]
+    left = [one for one in cheaper if one.name not in [*worse, *unknown]]
     if not left:
-        return Cheapest(best.name, best.name, 0.0, (0.0, 0.0), settings.level, 1.0, unknown)
+        told = 0.0, (0.0, 0.0), settings.level
+        return Cheapest(best.name, best.name, *told, 1.0, worse, unknown)
     least = min(left, key=_price)
     (comparison,) = [c for c in tested if c.second == least.name]
     ratio = _price(least)[0] / _price(best)[0] if best.cost else None
     told = comparison.difference, comparison.interval, settings.level
-    return Cheapest(least.name, best.name, *told, ratio, unknown)
+    return Cheapest(least.name, best.name, *told, ratio, worse, unknown)
 
 
 def _is_shuffled(one: SystemAnswers) -> bool:
