@@ -47,6 +47,7 @@ format: $(INSTALLED)
 
 docs: $(INSTALLED)
 	$(BIN)/python docs/render_commands.py
+	$(BIN)/python docs/render_api.py
 	$(BIN)/python docs/render_architecture.py
 
 bench: $(INSTALLED)

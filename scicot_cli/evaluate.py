@@ -168,7 +168,7 @@ def evaluate(
         write_report(verdict, named, report, force=force, **reading)
         reporter.note(f"{report}: the page to look at")
     if as_json:
-        typer.echo(json.dumps(verdict.to_row(), indent=1, ensure_ascii=False))
+        typer.echo(json.dumps(verdict.to_dict(), indent=1, ensure_ascii=False))
     else:
         show(verdict)
     problems = list(_below(verdict, min_accuracy))

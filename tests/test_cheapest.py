@@ -159,7 +159,7 @@ def test_upper_bounds_and_unknown_costs_are_no_candidates(tmp_path: Path) -> Non
     assert (found.name, found.best, found.cost_ratio) == ("two", "other", None)
     assert found.not_compared == ["other"]
     assert found.sentence.endswith(" (not compared: other).")
-    assert verdict.to_row()["cheapest"]["sentence"] == found.sentence
+    assert verdict.to_dict()["cheapest"]["sentence"] == found.sentence
 
 
 def test_the_table_shows_weights_and_cost(scicot: Any, tmp_path: Path) -> None:

@@ -171,7 +171,7 @@ def test_a_system_that_another_one_contains_is_compared(tmp_path: Path, right: i
     ]
     (comparison,) = evaluate(files).comparisons
     assert comparison.difference == (right - 10) / 10
-    json.dumps(evaluate(files).to_row())
+    json.dumps(evaluate(files).to_dict())
 
 
 def test_the_first_file_is_the_first_system(scicot: Any, tmp_path: Path) -> None:

@@ -37,6 +37,11 @@ def test_commands_md_is_the_help_of_today() -> None:
     assert module.PAGE.read_text() == module.render(), "run `make docs`"
 
 
+def test_api_md_is_the_signatures_of_today() -> None:
+    module = rendering("render_api")
+    assert module.PAGE.read_text() == module.render(), "run `make docs`"
+
+
 def test_the_architecture_page_draws_the_imports_of_today() -> None:
     module = rendering("render_architecture")
     assert module.PAGE.read_text() == module.page(), "run `make docs`"
@@ -106,7 +111,7 @@ def test_a_verdict_fits_its_schema(trained: Trained, tmp_path: Path) -> None:
         settings = PredictSettings(device="cpu", rationale_from=source)  # type: ignore[arg-type]
         predict(trained.rows, files[-1], answer_model=trained.answer, settings=settings)
     settings = EvaluateSettings(by=("meta.metal", "choices"))
-    verdict = json.loads(json.dumps(evaluate(files, settings=settings).to_row()))
+    verdict = json.loads(json.dumps(evaluate(files, settings=settings).to_dict()))
     jsonschema.validate(verdict, schema("evaluation"))
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate({**verdict, "more": 1}, schema("evaluation"))

@@ -24,8 +24,20 @@ from typing import TYPE_CHECKING, Any
 from scicot.version import __version__
 
 if TYPE_CHECKING:
-    from scicot.annotation import Estimate, GenerateSummary, estimate_cost, generate_rationales
-    from scicot.checking import Check, check
+    from scicot.annotation import Estimate
+    from scicot.api import (
+        Predictions,
+        Rationales,
+        check,
+        estimate_cost,
+        evaluate,
+        generate_rationales,
+        merge,
+        predict,
+        train_answer,
+        train_rationale,
+    )
+    from scicot.checking import Check
     from scicot.config import (
         EvaluateSettings,
         GenerateSettings,
@@ -35,15 +47,17 @@ if TYPE_CHECKING:
         TrainSettings,
     )
     from scicot.errors import InvalidRow, ScicotError, StoppedEarly
-    from scicot.evaluation import Comparison, Evaluation, System, evaluate
-    from scicot.prediction import PredictSummary, merge, predict
+    from scicot.evaluation import Comparison, Evaluation, System
     from scicot.records import Choice, Prediction, Question, Rationale
-    from scicot.training.job import train_answer, train_rationale
 
 # Where each public name lives.
 _HOMES = {
-    "scicot.annotation": ("Estimate", "GenerateSummary", "estimate_cost", "generate_rationales"),
-    "scicot.checking": ("Check", "check"),
+    "scicot.annotation": ("Estimate",),
+    "scicot.api": (
+        *("Predictions", "Rationales", "check", "estimate_cost", "evaluate"),
+        *("generate_rationales", "merge", "predict", "train_answer", "train_rationale"),
+    ),
+    "scicot.checking": ("Check",),
     "scicot.config": (
         "EvaluateSettings",
         "GenerateSettings",
@@ -53,10 +67,8 @@ _HOMES = {
         "TrainSettings",
     ),
     "scicot.errors": ("InvalidRow", "ScicotError", "StoppedEarly"),
-    "scicot.evaluation": ("Comparison", "Evaluation", "System", "evaluate"),
-    "scicot.prediction": ("PredictSummary", "merge", "predict"),
+    "scicot.evaluation": ("Comparison", "Evaluation", "System"),
     "scicot.records": ("Choice", "Prediction", "Question", "Rationale"),
-    "scicot.training.job": ("train_answer", "train_rationale"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
@@ -68,13 +80,13 @@ __all__ = [
     "EvaluateSettings",
     "Evaluation",
     "GenerateSettings",
-    "GenerateSummary",
     "InvalidRow",
     "PredictSettings",
-    "PredictSummary",
     "Prediction",
+    "Predictions",
     "Question",
     "Rationale",
+    "Rationales",
     "ReadingSettings",
     "ScicotError",
     "Shard",

@@ -11,6 +11,7 @@ from scicot import sources
 from scicot.config import EvaluateSettings, ReadingSettings
 from scicot.errors import ScicotError
 from scicot.evaluation.answers import Answers
+from scicot.evaluation.as_html import table_of
 from scicot.evaluation.cheapest import Cheapest, cheapest
 from scicot.evaluation.comparing import Comparison, compare, corrected
 from scicot.evaluation.metrics import System, system_of
@@ -66,7 +67,12 @@ class Evaluation:
                 )
         return list(dict.fromkeys(hints))
 
-    def to_row(self) -> Row:
+    def _repr_html_(self) -> str:
+        told = [comparison.sentence for comparison in self.comparisons]
+        told += [self.cheapest.sentence] if self.cheapest is not None else []
+        return table_of(self.systems, [*told, *self.hints], self.level)
+
+    def to_dict(self) -> Row:
         """The verdict as JSON (docs/schema/evaluation.schema.json)."""
         row = {**asdict(self), "hints": self.hints}
         for told, comparison in zip(row["comparisons"], self.comparisons, strict=True):

@@ -73,7 +73,7 @@ def write_report(
             for row in counted(answers.of(file), task):
                 _add(shown, row, number, os.fspath(file), len(files), filters)
     told = {
-        "verdict": verdict.to_row(),
+        "verdict": verdict.to_dict(),
         "made": {
             "version": __version__,
             "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),

@@ -1,0 +1,74 @@
+"""Plain keywords for settings: train_answer(..., epochs=3) in place of TrainSettings(epochs=3)."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import fields, replace
+from difflib import get_close_matches
+from typing import Any, TypeVar, cast
+
+from scicot.config import ReadingSettings
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def takes(
+    settings: type[Any] | None, further: Mapping[str, Any] | None = None
+) -> Callable[[Function], Function]:
+    """Make a function that takes `settings`, `reading` and `**options` take the fields of these
+    settings as keywords.
+
+    `further` are keywords with their defaults that the function takes in `**options`. An unknown
+    keyword raises TypeError with the nearest name. `help()` and notebooks show them all.
+    """
+    further = further or {}
+
+    def with_keywords(function: Function) -> Function:
+        own = inspect.signature(function).parameters
+        parameters = {
+            name: given for name, given in own.items() if given.kind is not given.VAR_KEYWORD
+        }
+        groups = {"settings": settings, "reading": ReadingSettings}
+        of_group = {
+            field.name: group
+            for group, kind in groups.items()
+            if kind is not None and group in parameters
+            for field in fields(kind)
+        }
+        known = [*parameters, *further, *of_group]
+
+        @functools.wraps(function)
+        def called(*arguments: Any, **keywords: Any) -> Any:
+            for name in keywords:
+                if name not in known:
+                    raise TypeError(_unknown(function.__name__, name, known))
+            for group, kind in groups.items():
+                given = {n: keywords.pop(n) for n in list(keywords) if of_group.get(n) == group}
+                if given and kind is not None:
+                    before = keywords.get(group)
+                    keywords[group] = kind(**given) if before is None else replace(before, **given)
+            return function(*arguments, **keywords)
+
+        shown = [*parameters.values(), *(_keyword(name, value) for name, value in further.items())]
+        for group, kind in groups.items():
+            if kind is not None and group in parameters:
+                defaults = kind()
+                shown += [
+                    _keyword(field.name, getattr(defaults, field.name)) for field in fields(kind)
+                ]
+        vars(called)["__signature__"] = inspect.Signature(shown)
+        return cast(Function, called)
+
+    return with_keywords
+
+
+def _keyword(name: str, default: Any) -> inspect.Parameter:
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default)
+
+
+def _unknown(function: str, name: str, known: list[str]) -> str:
+    near = get_close_matches(name, known, n=1, cutoff=0.5)
+    meant = f"; did you mean {near[0]!r}?" if near else ""
+    return f"{function}() got an unexpected keyword argument {name!r}{meant}"

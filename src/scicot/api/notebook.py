@@ -1,0 +1,44 @@
+"""Progress in a notebook: one bar of tqdm for each piece of work."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from scicot.reporting import LogReporter, Reporter, Task
+
+
+class NotebookReporter(LogReporter):
+    """Shows work as bars of tqdm.auto, which draws widgets in a notebook; messages go to the
+    logger "scicot", as everywhere in Python."""
+
+    @contextmanager
+    def task(self, description: str, total: int | None = None) -> Iterator[Task]:
+        from tqdm.auto import tqdm
+
+        with tqdm(total=total, desc=description, leave=False, unit="") as bar:
+            yield _Bar(bar)
+
+
+class _Bar:
+    def __init__(self, bar: Any) -> None:
+        self._bar = bar
+
+    def advance(self, steps: int = 1, **figures: float | int | str) -> None:
+        if figures:
+            self._bar.set_postfix(figures, refresh=False)
+        self._bar.update(steps)
+
+
+def reporter_here(given: Reporter | None) -> Reporter:
+    """The reporter that was given, or the one for a notebook in a notebook, else the logger's."""
+    if given is not None:
+        return given
+    return NotebookReporter() if _in_notebook() else LogReporter()
+
+
+def _in_notebook() -> bool:
+    shell: Any = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    return shell is not None and type(shell).__name__ == "ZMQInteractiveShell"

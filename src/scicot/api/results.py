@@ -1,0 +1,86 @@
+"""What `predict` and `generate_rationales` return: counts, and the rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from html import escape
+from pathlib import Path
+from typing import Any, Self
+
+from scicot.annotation import GenerateSummary
+from scicot.jsonl import rows_from
+from scicot.prediction import PredictSummary
+from scicot.row_fields import Row
+
+_SHOWN = 10  # rows of a table in a notebook
+_LONGEST = 120  # characters of a cell
+
+
+class _WithRows:
+    """The rows of an output file, or those that were made in memory."""
+
+    output: str | None
+    _rows: Sequence[Row] | None = None
+
+    @property
+    def rows(self) -> Sequence[Row]:
+        """All rows of the output, in its order; read from its file where there is one."""
+        if self._rows is None:
+            if self.output is None:
+                return []
+            return [located.row for located in rows_from(Path(self.output), 0)]
+        return self._rows
+
+    def to_pandas(self) -> Any:
+        """The rows as a pandas DataFrame."""
+        import pandas
+
+        return pandas.DataFrame(list(self.rows))
+
+    def _repr_html_(self) -> str:
+        rows = list(self.rows)
+        names = list(dict.fromkeys(name for row in rows[:_SHOWN] for name in row))
+        head = "".join(f"<th>{escape(name)}</th>" for name in names)
+        body = "".join(
+            "<tr>" + "".join(f"<td>{escape(_cell(row.get(name)))}</td>" for name in names) + "</tr>"
+            for row in rows[:_SHOWN]
+        )
+        more = f"<p>{len(rows):,} rows</p>" if len(rows) > _SHOWN else ""
+        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{more}"
+
+
+@dataclass
+class Predictions(_WithRows, PredictSummary):
+    """What `predict` did: its counts, and `rows`. `output` is the file; None in memory."""
+
+    output: str | None = None
+
+    @classmethod
+    def of(cls, summary: PredictSummary, output: str | None, rows: Sequence[Row] | None) -> Self:
+        made = cls(**_counts(summary), output=output)
+        made._rows = rows
+        return made
+
+
+@dataclass
+class Rationales(_WithRows, GenerateSummary):
+    """What `generate_rationales` did: its counts, and `rows`. `output` is the file; None in
+    memory."""
+
+    output: str | None = None
+
+    @classmethod
+    def of(cls, summary: GenerateSummary, output: str | None, rows: Sequence[Row] | None) -> Self:
+        made = cls(**_counts(summary), output=output)
+        made._rows = rows
+        return made
+
+
+def _counts(summary: Any) -> dict[str, Any]:
+    return {field.name: getattr(summary, field.name) for field in fields(summary)}
+
+
+def _cell(value: Any) -> str:
+    text = "" if value is None else str(value)
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."

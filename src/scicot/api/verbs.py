@@ -1,0 +1,261 @@
+"""The verbs, one for each command."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from scicot import annotation, checking, prediction
+from scicot.annotation import Estimate
+from scicot.api.keywords import takes
+from scicot.api.notebook import reporter_here
+from scicot.api.results import Predictions, Rationales
+from scicot.api.rows import Files, in_memory, spool
+from scicot.config import (
+    EvaluateSettings,
+    GenerateSettings,
+    PredictSettings,
+    ReadingSettings,
+    TrainSettings,
+)
+from scicot.evaluation import Evaluation
+from scicot.evaluation import evaluate as judge
+from scicot.reporting import Reporter
+from scicot.sources import Source
+
+if TYPE_CHECKING:
+    from scicot.students.runs import Manifest
+
+Name = str | os.PathLike[str]  # of a file or a folder
+
+_ROWS = {"limit": None, "skip_invalid": False}
+_TRAINING = {
+    **{"dev": (), "fold_questions": (), **_ROWS},
+    **{"force": False, "report_to": (), "push_to_hub": None},
+}
+_TEACHING = {"base_url": None, "prompt": None, "examples": None, **_ROWS, "force": False}
+
+
+@takes(None, {"limit": None})
+def check(
+    questions: Files,
+    *,
+    student: str | None = None,
+    overlap: Files = None,
+    reading: ReadingSettings | None = None,
+    reporter: Reporter | None = None,
+    **options: Any,
+) -> checking.Check:
+    """Read questions as every verb would, and tell what was found; `scicot check`.
+
+    `student` is a run, a model's directory or a Hub id, whose tokenizer is looked at; `overlap`
+    are other questions. Raises ScicotError where the file as a whole cannot be read.
+    """
+    with spool() as files:
+        options |= {"student": student, "reading": reading, "reporter": reporter_here(reporter)}
+        return checking.check(files.file(questions), overlap=files.file(overlap), **options)
+
+
+@takes(GenerateSettings, _TEACHING)
+def generate_rationales(
+    questions: Files,
+    output: Name | None = None,
+    *,
+    teacher: Any,
+    settings: GenerateSettings | None = None,
+    reading: ReadingSettings | None = None,
+    reporter: Reporter | None = None,
+    **options: Any,
+) -> Rationales:
+    """Ask a teacher to explain every question; `scicot generate-rationales`.
+
+    `teacher` is KIND:NAME, or an object with `name`, `ask` and `close`. With an `output` the same
+    call goes on where an earlier one stopped; without, the rows are in the result alone. Raises
+    ScicotError for what the user can mend, StoppedEarly where the same call later goes on.
+    """
+    options |= {"settings": settings, "reading": reading, "reporter": reporter_here(reporter)}
+    with spool() as files:
+        asked, examples = files.file(questions), files.file(options.pop("examples", None))
+        target = output if output is not None else files.new()
+        summary = annotation.generate_rationales(
+            asked, target, teacher=teacher, examples=examples, **options
+        )
+        rows = None if output is not None else files.rows(target)
+    return Rationales.of(summary, None if output is None else os.fspath(output), rows)
+
+
+@takes(GenerateSettings, _TEACHING)
+def estimate_cost(
+    questions: Files,
+    output: Name | None = None,
+    *,
+    teacher: Any,
+    settings: GenerateSettings | None = None,
+    reading: ReadingSettings | None = None,
+    reporter: Reporter | None = None,
+    **options: Any,
+) -> Estimate:
+    """What `generate_rationales` with the same arguments would still ask for, and cost; `scicot
+    generate-rationales --dry-run`."""
+    options |= {"settings": settings, "reading": reading, "reporter": reporter_here(reporter)}
+    with spool() as files:
+        asked, examples = files.file(questions), files.file(options.pop("examples", None))
+        target = output if output is not None else files.new()
+        return annotation.estimate_cost(
+            asked, target, teacher=teacher, examples=examples, **options
+        )
+
+
+@takes(TrainSettings, _TRAINING)
+def train_rationale(
+    rationales: Files,
+    run: Name,
+    *,
+    student: str,
+    settings: TrainSettings | None = None,
+    reading: ReadingSettings | None = None,
+    reporter: Reporter | None = None,
+    **options: Any,
+) -> Manifest:
+    """Stage 1: train `student` to write rationales; `scicot train-rationale`.
+
+    `rationales` are rationale rows: a file, rows in memory, or several of them. `student` is a Hub
+    id, a directory or "scratch:SIZE". `run` becomes the run directory; a finished run of the same
+    settings and data is returned as it is, an unfinished one goes on. Returns its manifest. Raises
+    ScicotError for what the user can mend, another run in that place among it.
+    """
+    from scicot.training.job import train_rationale as train
+
+    with spool() as files:
+        options = _training(files, options, settings, reading, reporter)
+        return train(files.files(rationales), run, student=student, **options)
+
+
+@takes(TrainSettings, _TRAINING)
+def train_answer(
+    rationales: Files,
+    run: Name,
+    *,
+    student: str,
+    method: str = "two-stage",
+    equal_to: Sequence[Name] = (),
+    settings: TrainSettings | None = None,
+    reading: ReadingSettings | None = None,
+    reporter: Reporter | None = None,
+    **options: Any,
+) -> Manifest:
+    """Stage 2, or a rival of two stages: train `student` to answer; `scicot train-answer`.
+
+    `method` is "two-stage", "direct", "one-sequence", "answer-first", "multi-task" or "shared";
+    "direct" takes plain questions too. With `equal_to` (runs) the student is trained on as many
+    tokens as they were together. Everything else as in `train_rationale`.
+    """
+    from scicot.training.job import train_answer as train
+
+    with spool() as files:
+        options = _training(files, options, settings, reading, reporter)
+        options |= {"method": method, "equal_to": equal_to}
+        return train(files.files(rationales), run, student=student, **options)
+
+
+def _training(
+    files: Any,
+    options: dict[str, Any],
+    settings: TrainSettings | None,
+    reading: ReadingSettings | None,
+    reporter: Reporter | None,
+) -> dict[str, Any]:
+    further = [name for name in ("dev", "fold_questions") if name in options]
+    more = {name: files.files(options[name]) for name in further}
+    given = {"settings": settings, "reading": reading, "reporter": reporter_here(reporter)}
+    return options | more | given
+
+
+@takes(PredictSettings, {**_ROWS, "force": False})
+def predict(
+    questions: Files,
+    output: Name | None = None,
+    *,
+    answer_model: Source | Sequence[Source] | None = None,
+    rationale_model: Source | Sequence[Source] | None = None,
+    settings: PredictSettings | None = None,
+    reading: ReadingSettings | None = None,
+    reporter: Reporter | None = None,
+    **options: Any,
+) -> Predictions:
+    """Answer questions, a prediction row each, in their order; `scicot predict`.
+
+    The models are run directories, or "hf:MODEL" for one that was not trained. With an `output` the
+    same call goes on where an earlier one stopped; without, the rows are in the result alone.
+    Raises ScicotError for what the user can mend.
+    """
+    options |= {"settings": settings, "reading": reading, "reporter": reporter_here(reporter)}
+    options |= {"answer_model": answer_model, "rationale_model": rationale_model}
+    with spool() as files:
+        asked = files.file(questions)
+        target = output if output is not None else files.new()
+        summary = prediction.predict(asked, target, **options)
+        rows = None if output is not None else files.rows(target)
+    return Predictions.of(summary, None if output is None else os.fspath(output), rows)
+
+
+@takes(None, {**_ROWS, "force": False})
+def merge(
+    questions: Files,
+    parts: Sequence[Name],
+    output: Name,
+    *,
+    reading: ReadingSettings | None = None,
+    reporter: Reporter | None = None,
+    **options: Any,
+) -> int:
+    """Put the rows of `parts` (predict's shards) in the order of the questions; `scicot merge`.
+
+    Returns their number. Raises ScicotError, and writes nothing, unless every question came once.
+    """
+    options |= {"reading": reading, "reporter": reporter_here(reporter)}
+    with spool() as files:
+        return prediction.merge(files.file(questions), parts, output, **options)
+
+
+@takes(EvaluateSettings, _ROWS)
+def evaluate(
+    predictions: Files,
+    *,
+    questions: Files = None,
+    report: Name | None = None,
+    force: bool = False,
+    settings: EvaluateSettings | None = None,
+    reading: ReadingSettings | None = None,
+    reporter: Reporter | None = None,
+    **options: Any,
+) -> Evaluation:
+    """Judge predictions and compare systems; `scicot evaluate`.
+
+    `predictions` are prediction rows: a file, rows in memory, a result of `predict`, a list of
+    these, or a mapping of names to them, where a system of several seeds has a list. The first
+    system is compared with each other one. `report` is a page to write (an existing one only with
+    `force`). Raises ScicotError where there is nothing to judge, or systems disagree on gold.
+    """
+    from scicot.evaluation import systems_of
+    from scicot.report import check_report, write_report
+
+    with spool() as files:
+        if isinstance(predictions, Mapping):
+            given: Any = {name: files.files(own) for name, own in predictions.items()}
+        elif in_memory(predictions) is not None:
+            given = {"predictions": files.file(predictions)}
+        else:
+            given = files.files(predictions)
+        options |= {"settings": settings, "reading": reading, "reporter": reporter_here(reporter)}
+        options["questions"] = files.file(questions)
+        if report is not None:
+            report = Path(report)
+            read = [file for own in systems_of(given).values() for file in own]
+            check_report([*read, *filter(None, [options["questions"]])], report, force=force)
+        verdict = judge(given, **options)
+        if report is not None:
+            write_report(verdict, given, report, force=force, **options)
+        return verdict

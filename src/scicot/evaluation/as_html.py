@@ -1,0 +1,25 @@
+"""The verdict as a small table of HTML, for notebooks; report/ makes the whole page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+
+from scicot.evaluation.metrics import System
+
+
+def table_of(systems: Sequence[System], sentences: Sequence[str], level: float) -> str:
+    """A row for each system, then the sentences, a paragraph each."""
+    rows = []
+    for system in systems:
+        low, high = (100 * bound for bound in system.interval)
+        accuracy, interval = f"{100 * system.accuracy:.1f} %", f"{low:.1f} - {high:.1f}"
+        rows.append([system.name, f"{system.questions:,}", accuracy, interval])
+    head = _row("th", ["system", "questions", "accuracy", f"{100 * level:g} % interval"])
+    body = "".join(_row("td", row) for row in rows)
+    paragraphs = "".join(f"<p>{escape(text)}</p>" for text in sentences)
+    return f"<table><thead>{head}</thead><tbody>{body}</tbody></table>{paragraphs}"
+
+
+def _row(tag: str, cells: Sequence[str]) -> str:
+    return "<tr>" + "".join(f"<{tag}>{escape(cell)}</{tag}>" for cell in cells) + "</tr>"

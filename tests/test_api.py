@@ -1,0 +1,166 @@
+"""The verbs from Python: plain keywords, rows in memory, results as rows, notebooks."""
+
+import asyncio
+import inspect
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import REPOSITORY, Recorder
+
+import scicot
+from scicot.api.notebook import NotebookReporter
+
+VERBS = (
+    *("check", "generate_rationales", "estimate_cost", "train_rationale", "train_answer"),
+    *("predict", "merge", "evaluate"),
+)
+ROWS = [
+    {"question": f"Which of {n} conducts?", "choices": ["wood", "copper"], "answer": "copper"}
+    for n in range(8)
+]
+TRAINING: dict[str, Any] = {"student": "scratch:tiny", "epochs": 1, "device": "cpu"}
+
+
+@pytest.fixture(scope="module")
+def direct(tmp_path_factory: pytest.TempPathFactory) -> str:
+    run = tmp_path_factory.mktemp("runs") / "direct"
+    scicot.train_answer(ROWS, run, method="direct", reporter=Recorder(), **TRAINING)
+    return str(run)
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_an_unknown_keyword_is_a_type_error(verb: str) -> None:
+    with pytest.raises(TypeError, match=rf"{verb}\(\) got an unexpected keyword argument 'wurst'"):
+        getattr(scicot, verb)(ROWS, wurst=True)
+
+
+@pytest.mark.parametrize(
+    ("verb", "given", "meant"),
+    [
+        ("train_rationale", "epoch", "epochs"),
+        ("train_answer", "learningrate", "learning_rate"),
+        ("predict", "sample", "samples"),
+        ("generate_rationales", "reveal_answers", "reveal_answer"),
+        ("evaluate", "resample", "resamples"),
+        ("check", "column", "columns"),
+    ],
+)
+def test_the_nearest_keyword_is_named(verb: str, given: str, meant: str) -> None:
+    with pytest.raises(TypeError, match=f"did you mean '{meant}'"):
+        getattr(scicot, verb)(ROWS, **{given: 1})
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_the_signature_shows_every_keyword(verb: str) -> None:
+    names = inspect.signature(getattr(scicot, verb)).parameters
+    assert "options" not in names
+    assert "columns" in names
+    assert ("seed" in names) == (verb.startswith("train") or verb in ("predict", "evaluate"))
+
+
+def test_keywords_go_over_settings(tmp_path: Path) -> None:
+    settings = scicot.TrainSettings(epochs=7, seed=3)
+    run = scicot.train_answer(
+        ROWS, tmp_path / "run", method="direct", settings=settings, reporter=Recorder(), **TRAINING
+    )
+    assert (run.settings["epochs"], run.settings["seed"]) == (1, 3)
+
+
+def test_a_run_of_rows_in_memory_is_found_again(tmp_path: Path) -> None:
+    first = scicot.train_answer(
+        ROWS, tmp_path / "run", method="direct", reporter=Recorder(), **TRAINING
+    )
+    again = scicot.train_answer(
+        ROWS, tmp_path / "run", method="direct", reporter=Recorder(), **TRAINING
+    )
+    assert again.weights_sha256 == first.weights_sha256
+
+
+def frame() -> Any:
+    return pytest.importorskip("pandas").DataFrame(ROWS)
+
+
+def dataset() -> Any:
+    return pytest.importorskip("datasets").Dataset.from_list(ROWS)
+
+
+@pytest.mark.parametrize("make", [lambda: ROWS, lambda: tuple(ROWS), frame, dataset])
+def test_rows_in_memory_are_predicted_and_judged(direct: str, make: Any) -> None:
+    found = scicot.predict(make(), answer_model=direct, reporter=Recorder())
+    assert (found.predicted, found.output) == (8, None)
+    assert [row["question"] for row in found.rows] == [row["question"] for row in ROWS]
+    assert len(found.to_pandas()) == 8
+    for predictions in (found, found.rows, found.to_pandas(), {"direct": [found]}):
+        verdict = scicot.evaluate(predictions, reporter=Recorder(), resamples=100)
+        assert verdict.systems[0].questions == 8
+    assert json.loads(json.dumps(verdict.to_dict()))["systems"][0]["name"] == "direct"
+    assert "<table>" in verdict._repr_html_()
+    assert "Which of 0 conducts?" in found._repr_html_()
+
+
+def test_a_file_gives_its_rows_and_goes_on(direct: str, tmp_path: Path) -> None:
+    out = tmp_path / "predictions.jsonl"
+    found = scicot.predict(ROWS, out, answer_model=direct, reporter=Recorder())
+    assert len(found.rows) == found.predicted == 8
+    again = scicot.predict(ROWS, out, answer_model=direct, reporter=Recorder())
+    assert (again.predicted, again.already_done) == (0, 8)
+
+
+def test_evaluate_writes_the_report(direct: str, tmp_path: Path) -> None:
+    found = scicot.predict(ROWS, answer_model=direct, reporter=Recorder())
+    page = tmp_path / "report.html"
+    scicot.evaluate(found, report=page, reporter=Recorder())
+    assert "Which of 0 conducts?" in page.read_text()
+    with pytest.raises(scicot.ScicotError, match="exists"):
+        scicot.evaluate(found, report=page, reporter=Recorder())
+    scicot.evaluate(found, report=page, force=True, reporter=Recorder())
+
+
+def test_an_error_of_rows_in_memory_names_the_row() -> None:
+    with pytest.raises(scicot.ScicotError, match=r"^rows.jsonl:2: not a question row"):
+        scicot.train_answer(
+            [ROWS[0], {"a": 1}], "run", method="direct", reporter=Recorder(), **TRAINING
+        )
+    with pytest.raises(TypeError, match="row 1 is no dict but a int"):
+        scicot.check([ROWS[0], 5], reporter=Recorder())
+
+
+def test_a_teacher_is_asked_inside_a_running_event_loop(tmp_path: Path) -> None:
+    questions = [{**row, "id": f"q{number}"} for number, row in enumerate(ROWS)]
+    replies = [{**row, "reply": "Metals conduct. The answer is (B)."} for row in questions]
+    recorded = tmp_path / "replies.jsonl"
+    recorded.write_text("".join(json.dumps(row) + "\n" for row in replies))
+
+    async def cell() -> scicot.Rationales:
+        return scicot.generate_rationales(
+            questions, teacher=f"recorded:{recorded}", keep="correct", reporter=Recorder()
+        )
+
+    found = asyncio.run(cell())
+    assert (found.kept, len(found.rows)) == (8, 8)
+    assert {row["rationale"] for row in found.rows} == {"Metals conduct."}
+
+
+def test_bars_of_a_notebook(capsys: pytest.CaptureFixture[str]) -> None:
+    with NotebookReporter().task("reading", 3) as task:
+        task.advance(2, loss=0.5)
+    assert "reading" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/api.md"])
+def test_the_code_of_the_pages_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, page: str
+) -> None:
+    (block,) = re.findall(r"```python\n(.*?)```", (REPOSITORY / page).read_text(), re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    named = [{**row, "id": f"q{number}"} for number, row in enumerate(ROWS)]
+    cells = [f"{row['id']},{row['question']},wood,copper,B\n" for row in named]
+    for name in ("train.csv", "test.csv"):
+        Path(name).write_text("id,question,A,B,answer\n" + "".join(cells))
+    reply = "Metals let a current pass. The answer is (B)."
+    recorded = [{**row, "reply": reply} for row in named]
+    Path("replies.jsonl").write_text("".join(json.dumps(row) + "\n" for row in recorded))
+    exec(block.replace("epochs=3", "epochs=1"), {})
