@@ -14,10 +14,11 @@ from scicot.errors import ScicotError, StoppedEarly, no_room
 from scicot.processes import StoppedByAnother, count, rank
 from scicot.stop_request import stop
 from scicot.version import __version__
-from scicot_cli import console, signals
+from scicot_cli import console, signals, usage
 from scicot_cli.check import check
 from scicot_cli.evaluate import evaluate
 from scicot_cli.generate_rationales import GenerateRationales, generate_rationales
+from scicot_cli.grouped import WIDEST, GroupedCommand
 from scicot_cli.launching import watch_launcher
 from scicot_cli.merge import merge
 from scicot_cli.predict import predict
@@ -48,6 +49,15 @@ class _Commands(TyperGroup):
                 raise
             sys.exit(code)
 
+    def make_context(self, *arguments: Any, **options: Any) -> Any:
+        try:
+            return super().make_context(*arguments, **options)
+        except usage.ERRORS as error:
+            if usage.is_help(error):
+                raise
+            console.error(usage.line_of(error))
+            raise typer.Exit(usage.EXIT_CODE) from None
+
     def invoke(self, ctx: Any) -> None:
         signals.command_begins()
         try:
@@ -71,6 +81,10 @@ def _told(error: BaseException, command: str | None) -> int | None:
         return _stopped(stop.pending)
     if isinstance(error, KeyboardInterrupt):
         return _stopped(error)
+    if isinstance(error, usage.ERRORS) and not usage.is_help(error):
+        if rank() == 0:
+            console.error(usage.line_of(error))
+        return usage.EXIT_CODE
     if isinstance(error, ScicotError):
         # Of several processes all meet a user's mistake, and one tells of it.
         if rank() == 0 or error.of_one_process:
@@ -114,7 +128,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,  # a bug's traceback as Python prints it: no local variables
     rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": WIDEST},
 )
 
 
@@ -138,7 +152,7 @@ def scicot(
     student learns to write such rationales, another to answer with them. "-" is standard input or
     output. The same command again goes on where it stopped.
 
-    Exit codes: 0 done; 1 an error you can mend; 2 usage; 3 done, but some rows met an error that
+    Exit codes: 0 done; 1 an error in data; 2 a wrong option; 3 done, but some rows met an error that
     asking again may mend; 75 stopped early, resumable; 130 interrupted, resumable.
     """
     command = ctx.invoked_subcommand or ""
@@ -146,13 +160,13 @@ def scicot(
         raise ScicotError(f"{command}: several processes cannot share it")
 
 
-app.command("check")(check)
+app.command("check", cls=GroupedCommand)(check)
 app.command("generate-rationales", cls=GenerateRationales)(generate_rationales)
-app.command("train-rationale")(train_rationale)
-app.command("train-answer")(train_answer)
-app.command("predict")(predict)
-app.command("merge")(merge)
-app.command("evaluate")(evaluate)
+app.command("train-rationale", cls=GroupedCommand)(train_rationale)
+app.command("train-answer", cls=GroupedCommand)(train_answer)
+app.command("predict", cls=GroupedCommand)(predict)
+app.command("merge", cls=GroupedCommand)(merge)
+app.command("evaluate", cls=GroupedCommand)(evaluate)
 
 
 def run() -> int:

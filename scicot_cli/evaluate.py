@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from scicot.config import EvaluateSettings
-from scicot.errors import ScicotError
+from scicot.errors import ScicotError, UsageError
 from scicot_cli import console
 from scicot_cli import options as opt
 from scicot_cli.verdict import show
@@ -187,12 +187,10 @@ def _with_gate(named: dict[str, list[Source]], file: str) -> tuple[dict[str, lis
     for known, files in named.items():
         if os.path.realpath(path) in map(os.path.realpath, files):
             if known == next(iter(named)):
-                raise ScicotError(f"--fail-if-worse-than {file}: is of the first system itself")
+                raise UsageError(f"--fail-if-worse-than {file}: is of the first system itself")
             return named, known
     if name in named:
-        raise ScicotError(
-            f"--fail-if-worse-than {file}: {name!r} is another system; give NAME=FILE"
-        )
+        raise UsageError(f"--fail-if-worse-than {file}: {name!r} is another system; give NAME=FILE")
     return {**named, name: [path]}, name
 
 

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from typer.core import TyperCommand
 
 from scicot.config import GenerateSettings, Keep, RevealAnswer
-from scicot.errors import ScicotError
+from scicot.errors import ScicotError, UsageError
 from scicot.reporting import number_of
 from scicot_cli import console
 from scicot_cli import options as opt
+from scicot_cli.grouped import GroupedCommand
 
 if TYPE_CHECKING:
     from scicot.annotation import Estimate, GenerateSummary
@@ -25,7 +25,7 @@ _REVEAL = "--reveal-answer"
 _WHEN = ("never", "always", "on-failure")
 
 
-class GenerateRationales(TyperCommand):
+class GenerateRationales(GroupedCommand):
     """The command, of which one option may go without its value: --reveal-answer is "always"."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
@@ -216,7 +216,7 @@ def generate_rationales(
         price=_price(price),
     )
     if as_json and not dry_run:
-        raise ScicotError("--json: what --dry-run finds is printed so; rows are JSON anyway")
+        raise UsageError("--json: what --dry-run finds is printed so; rows are JSON anyway")
     from scicot import annotation
 
     arguments: dict[str, Any] = {
@@ -257,7 +257,7 @@ def _price(text: str | None) -> tuple[float, float] | None:
     try:
         read, written = (float(part) for part in text.split(","))
     except ValueError:
-        raise ScicotError(f"--price {text}: give IN,OUT, as 0.10,0.50") from None
+        raise UsageError(f"--price {text}: give IN,OUT, as 0.10,0.50") from None
     return read, written
 
 

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 from scicot import standard_input
 from scicot.devices import cores, resolve_device
-from scicot.errors import ScicotError, StoppedEarly
+from scicot.errors import StoppedEarly, UsageError
 from scicot_cli.signals import Terminated
 
 _POLL = 0.1  # seconds
@@ -62,7 +62,7 @@ def _check_gpus(count: int, device: str) -> None:
 
         there = torch.cuda.device_count()
         if there < count:
-            raise ScicotError(f"--processes {count}: only {there} GPUs are here; take as many")
+            raise UsageError(f"--processes {count}: only {there} GPUs are here; take as many")
 
 
 def watch_launcher() -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from scicot.config import ReadingSettings
-from scicot.errors import ScicotError
+from scicot.errors import UsageError
 from scicot_cli import settings_file
 
 _SHOWN = 60  # characters of a name that is none
@@ -28,7 +29,11 @@ def _read_config(ctx: typer.Context, path: Path | None) -> Path | None:
         parameter = parameters.get(_spelled(key))
         if parameter is None or parameter.name is None or parameter.name == "config":
             shown = key if len(key) <= _SHOWN else f"{key[:_SHOWN]}..."
-            raise ScicotError(f"--config {path}: {shown!r} is no option of scicot {ctx.info_name}")
+            near = get_close_matches(_spelled(key), [n for n in parameters if n != "config"], n=1)
+            meant = f"; did you mean {near[0]}?" if near else ""
+            raise UsageError(
+                f"--config {path}: {shown!r} is no option of scicot {ctx.info_name}{meant}"
+            )
         if value is not None:
             defaults[parameter.name] = _as_option(parameter, value)
     ctx.default_map = defaults

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from scicot.errors import ScicotError
+from scicot.errors import UsageError
 from scicot.text import one_line, whole_characters
 
 Scalar = str | bool
@@ -17,25 +17,25 @@ _MOST_ALIASES = 20  # aliases of aliases of aliases grow to any size
 
 
 def read(path: Path) -> dict[str, Value | None]:
-    """The values by name, numbers as they would be given in the shell; ScicotError where the file
+    """The values by name, numbers as they would be given in the shell; UsageError where the file
     cannot be read, or holds anything else."""
     where = f"--config {path}"
     try:
         with path.open("rb") as stream:
             text = stream.read(_LARGEST + 1).decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise ScicotError(f"{where}: not UTF-8 text") from None
+        raise UsageError(f"{where}: not UTF-8 text") from None
     except OSError as error:
-        raise ScicotError(f"{where}: {error.strerror}") from None
+        raise UsageError(f"{where}: {error.strerror}") from None
     if len(text) > _LARGEST:
-        raise ScicotError(f"{where}: is too large for a file of options")
+        raise UsageError(f"{where}: is too large for a file of options")
     try:
         return _options(_loaded(text, where), where)
     except (ValueError, OverflowError) as error:  # of numbers and dates
         reason = (
             "a number has too many digits" if "digits" in str(error) else one_line(str(error), 200)
         )
-        raise ScicotError(f"{where}: not YAML ({reason})") from None
+        raise UsageError(f"{where}: not YAML ({reason})") from None
 
 
 def _loaded(text: str, where: str) -> Any:
@@ -48,17 +48,17 @@ def _loaded(text: str, where: str) -> Any:
             level += kind.endswith("StartToken") - kind.endswith("EndToken")
             aliases += isinstance(token, yaml.AliasToken)
             if level > _DEEPEST or aliases > _MOST_ALIASES:
-                raise ScicotError(f"{where}: nested too deeply, or of too many aliases (*NAME)")
+                raise UsageError(f"{where}: nested too deeply, or of too many aliases (*NAME)")
         return yaml.safe_load(text)
     except yaml.YAMLError as error:
-        raise ScicotError(f"{where}: not YAML ({one_line(str(error), 200)})") from None
+        raise UsageError(f"{where}: not YAML ({one_line(str(error), 200)})") from None
 
 
 def _options(values: Any, where: str) -> dict[str, Value | None]:
     if values is None:
         return {}
     if not isinstance(values, dict):
-        raise ScicotError(f"{where}: must map option names to values")
+        raise UsageError(f"{where}: must map option names to values")
     names = {name: str(_scalar(name, where)) for name in values}
     return {
         names[name]: None if value is None else _value(value, f"{where}: {names[name][:60]}")
@@ -75,8 +75,8 @@ def _value(value: Any, where: str) -> Value:
 def _scalar(value: Any, where: str) -> Scalar:
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         kind = type(value).__name__
-        raise ScicotError(f"{where}: is a {kind}, not a text or a number; quote it for a text")
+        raise UsageError(f"{where}: is a {kind}, not a text or a number; quote it for a text")
     text = str(value)
     if "\0" in text or whole_characters(text) != text:
-        raise ScicotError(f"{where}: holds a character that no option can have")
+        raise UsageError(f"{where}: holds a character that no option can have")
     return text

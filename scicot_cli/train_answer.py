@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from scicot.config import AnswerForm, Method, TrainSettings
-from scicot.errors import ScicotError
+from scicot.errors import UsageError
 from scicot_cli import console
 from scicot_cli import options as opt
 from scicot_cli import training_options as own
@@ -133,7 +133,7 @@ def train_answer(
     reporter = console.reporter(quiet=quiet, verbose=verbose)
     settings = own.train_settings(locals())
     if no_rationale and method not in ("two-stage", "direct"):
-        raise ScicotError(f"--no-rationale and --method {method}: give one of the two")
+        raise UsageError(f"--no-rationale and --method {method}: give one of the two")
     from scicot.training.job import train_answer as train
 
     manifest = train(

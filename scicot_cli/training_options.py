@@ -10,7 +10,7 @@ import typer
 
 from scicot import config
 from scicot.config import TrainSettings
-from scicot.errors import ScicotError
+from scicot.errors import UsageError
 
 if TYPE_CHECKING:
     from scicot.students.runs import Manifest
@@ -255,7 +255,7 @@ def _numbers(text: str) -> tuple[float, ...]:
         inner = text.strip("[]() ")  # as a list of a --config file comes
         return tuple(float(number) for number in inner.split(",")) if inner else ()
     except ValueError:
-        raise ScicotError(f"--weights {text}: give a number for each file, as 1,1,2") from None
+        raise UsageError(f"--weights {text}: give a number for each file, as 1,1,2") from None
 
 
 def trained(manifest: Manifest, run: Path) -> str:

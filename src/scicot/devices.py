@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from scicot.errors import ScicotError
+from scicot.errors import UsageError
 
 if TYPE_CHECKING:
     import torch
@@ -23,7 +23,7 @@ def resolve_device(name: str) -> torch.device:
     except (RuntimeError, AssertionError):  # torch says "not compiled with CUDA" by assertion
         device = None
     if device is None or device.type not in ("cpu", "cuda", "mps"):
-        raise ScicotError(f"--device {name}: not available here; try auto or cpu")
+        raise UsageError(f"--device {name}: not available here; try auto or cpu")
     return device
 
 

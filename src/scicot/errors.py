@@ -17,6 +17,12 @@ class ScicotError(Exception):
     of_one_process = False  # of several that share a command, which otherwise all meet it
 
 
+class UsageError(ScicotError):
+    """An option that has no such value, or options that mean nothing together."""
+
+    exit_code = 2  # as for options that do not exist
+
+
 class InvalidRow(ScicotError):
     """A row that cannot be read. `where` is FILE:LINE, or FILE where a line makes no sense."""
 

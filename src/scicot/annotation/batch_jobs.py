@@ -19,7 +19,7 @@ from scicot.annotation.batch_sender import Sender, looks
 from scicot.annotation.generation import Generation
 from scicot.annotation.requests import RowRequest
 from scicot.annotation.setup import Setup
-from scicot.errors import ScicotError, StoppedEarly
+from scicot.errors import ScicotError, StoppedEarly, UsageError
 from scicot.outputs import STDOUT, beside
 from scicot.reporting import number_of, some_of
 from scicot.teachers import Reply, TeacherBusy, TeacherError
@@ -45,11 +45,11 @@ def check(work: Setup, output: Path, *, force: bool) -> None:
     if not batched:
         return
     if not work.rows.rereadable:
-        raise ScicotError("--batch: needs a file of questions, which it reads more than once")
+        raise UsageError("--batch: needs a file of questions, which it reads more than once")
     if str(output) == STDOUT or (output.exists() and not output.is_file()):
         raise ScicotError(f"--batch: {output} is no file; what is paid for must not get lost")
     if not hasattr(work.teacher, "batches"):
-        raise ScicotError(f"--batch: {work.teacher.name} takes no batches; leave it out")
+        raise UsageError(f"--batch: {work.teacher.name} takes no batches; leave it out")
 
 
 async def run(job: Generation) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from typing import Literal, get_args
 
-from scicot.errors import ScicotError
+from scicot.errors import UsageError
 
 Precision = Literal["auto", "fp32", "bf16"]
 
@@ -15,18 +16,21 @@ _SHOWN = 60  # characters
 
 def check_precision(precision: str, known: object = Precision) -> None:
     if precision == "fp16":
-        raise ScicotError("--precision fp16: T5 overflows in fp16; take bf16 or fp32")
+        raise UsageError("--precision fp16: T5 overflows in fp16; take bf16 or fp32")
     one_of("precision", precision, known)
 
 
 def one_of(option: str, value: str, known: object) -> None:
     """`known` is a Literal, of the values that the option may have."""
-    require(value in get_args(known), option, value, " or ".join(get_args(known)))
+    values = get_args(known)
+    near = get_close_matches(value, values, n=1)
+    meant = f"; did you mean {near[0]}?" if near else ""
+    require(value in values, option, value, " or ".join(values) + meant)
 
 
 def require(holds: bool, option: str, value: object, wanted: str) -> None:
     if not holds:
-        raise ScicotError(f"--{option} is {short(value)}; it must be {wanted}")
+        raise UsageError(f"--{option} is {short(value)}; it must be {wanted}")
 
 
 def short(value: object) -> str:

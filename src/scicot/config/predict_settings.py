@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from scicot.config.checks import AUTO, check_precision, one_of, require, short
-from scicot.errors import ScicotError
+from scicot.errors import UsageError
 
 RationaleFrom = Literal["student", "input", "none", "shuffled"]
 Scoring = Literal["auto", "label", "text"]
@@ -39,7 +39,7 @@ class Shard:
         """The shard that "3/8" names; ScicotError where it names none."""
         found = re.fullmatch(r"(\d{1,9})/(\d{1,9})", text)
         if found is None:
-            raise ScicotError(f"--shard is {short(text)}; it must be I/N, I from 1 to N, as 1/8")
+            raise UsageError(f"--shard is {short(text)}; it must be I/N, I from 1 to N, as 1/8")
         return cls(int(found[1]), int(found[2]))
 
 
@@ -112,13 +112,13 @@ class PredictSettings:
 
     def _check_together(self) -> None:
         if self.beams > 1 and self.sampling is not None:
-            raise ScicotError("--beams: finds one rationale, it draws none; leave out --samples")
+            raise UsageError("--beams: finds one rationale, it draws none; leave out --samples")
         if self.vote and self.mixes_direct:
-            raise ScicotError(
+            raise UsageError(
                 "--vote and --mix-direct: votes are no probabilities; give one of both"
             )
         if self.sampling is None and self.top_p < 1:
-            raise ScicotError("--top-p: means nothing where nothing is drawn; give --temperature")
+            raise UsageError("--top-p: means nothing where nothing is drawn; give --temperature")
 
     @property
     def mixes_direct(self) -> bool:

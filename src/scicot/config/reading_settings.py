@@ -6,7 +6,7 @@ import codecs
 from dataclasses import dataclass
 from typing import Literal
 
-from scicot.errors import ScicotError
+from scicot.errors import UsageError
 
 AnswerIndex = Literal[0, 1]
 
@@ -26,7 +26,7 @@ class ReadingSettings:
 
     def __post_init__(self) -> None:
         if self.answer_index not in (None, 0, 1):
-            raise ScicotError(f"--answer-index {self.answer_index}: give 0 or 1")
+            raise UsageError(f"--answer-index {self.answer_index}: give 0 or 1")
         if self.encoding:
             _check_encoding(self.encoding)
 
@@ -37,6 +37,6 @@ def _check_encoding(name: str) -> None:
     except (LookupError, ValueError):
         known = False
     if not known:
-        raise ScicotError(
+        raise UsageError(
             f"--encoding {name}: no such encoding; common ones are utf-16, latin-1 and cp1252"
         )

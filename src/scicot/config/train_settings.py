@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from scicot.config.checks import AUTO, Precision, check_precision, one_of, require
-from scicot.errors import ScicotError
+from scicot.errors import UsageError
 
 AnswerAs = Literal["label", "text"]
 AnswerForm = Literal["auto", "label", "text"]
@@ -163,7 +163,7 @@ class TrainSettings:
         if share is not None:
             require(0 <= share <= 1, "warmup-share", share, "between 0 and 1")
         if self.warmup_steps is not None and share is not None:
-            raise ScicotError("--warmup-steps and --warmup-share: give one of the two")
+            raise UsageError("--warmup-steps and --warmup-share: give one of the two")
 
     def _check_batches(self) -> None:
         size = self.batch_size
@@ -182,7 +182,7 @@ class TrainSettings:
         require(0 <= self.lora <= 4096, "lora", self.lora, "the rank of the adapters, or 0")
         one_of("quantization", self.quantization, Quantization)
         if self.quantization != "none" and not self.lora:
-            raise ScicotError("--quantization: quantised weights do not learn; give --lora as well")
+            raise UsageError("--quantization: quantised weights do not learn; give --lora as well")
         minutes = self.checkpoint_minutes
         require(minutes > 0, "checkpoint-minutes", minutes, "more than 0")
         if self.jobs is not None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from scicot.devices import LARGE, multiplies_bf16, multiplies_int8, resolve_device
-from scicot.errors import ScicotError
+from scicot.errors import UsageError
 from scicot.models.native import kernels
 from scicot.models.native.support import unsupported
 
@@ -72,12 +72,12 @@ def candidate_engines(
         if not why and request.precision not in ("auto", *ENGINES[request.engine]):
             why = f"has no {request.precision}; take {' or '.join(ENGINES[request.engine])}"
         if why:
-            raise ScicotError(f"--engine {request.engine}: {why}")
+            raise UsageError(f"--engine {request.engine}: {why}")
         engine = request.engine
     else:
         engine = "transformers" if _obstacle("torch", config, device, request) else "torch"
         if request.precision not in ("auto", *ENGINES[engine]):
-            raise ScicotError(f"--precision {request.precision}: no engine has it for this student")
+            raise UsageError(f"--precision {request.precision}: no engine has it for this student")
     kinds = _precisions(engine, device, weights, request)
     if len(kinds) > 1 and config["model_type"] not in _INT8:
         kinds = [kind for kind in kinds if kind != "int8"]

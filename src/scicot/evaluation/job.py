@@ -9,7 +9,7 @@ from pathlib import Path
 
 from scicot import sources
 from scicot.config import EvaluateSettings, ReadingSettings
-from scicot.errors import ScicotError
+from scicot.errors import ScicotError, UsageError
 from scicot.evaluation.answers import Answers
 from scicot.evaluation.as_html import table_of
 from scicot.evaluation.cheapest import Cheapest, cheapest
@@ -130,7 +130,7 @@ def evaluate(
         judged.append(SystemAnswers.of(name, columns, reporter))
     first, *others = judged
     if settings.primary and settings.primary not in {one.name for one in others}:
-        raise ScicotError(f"--primary {settings.primary}: no such system behind the first")
+        raise UsageError(f"--primary {settings.primary}: no such system behind the first")
     comparisons = corrected([compare(first, other, settings, reporter) for other in others])
     return Evaluation(
         [system_of(one, settings) for one in judged],

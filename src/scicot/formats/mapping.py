@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from scicot.errors import ScicotError
+from scicot.errors import UsageError
 from scicot.formats import choice_columns, choices, fields
 from scicot.formats.gold import is_blank
 from scicot.formats.names import plain_name
@@ -41,7 +41,7 @@ class Columns:
             return None
         starts = [match for match in _PART.finditer(text) if _is_start(text, match.start())]
         if not starts or starts[0].start() != 0:
-            raise ScicotError(
+            raise UsageError(
                 f"--columns {text}: write {_EXAMPLE}; what can be named is {', '.join(ROLES)}"
             )
         ends = [match.start() - 1 for match in starts[1:]] + [len(text)]
@@ -50,10 +50,10 @@ class Columns:
             value = text[match.end() : end].strip()
             if not value or match[1] in roles:
                 why = "twice" if match[1] in roles else "without a field"
-                raise ScicotError(f"--columns {text}: names {match[1]} {why}; write {_EXAMPLE}")
+                raise UsageError(f"--columns {text}: names {match[1]} {why}; write {_EXAMPLE}")
             roles[match[1]] = value
         if "choices" in roles and "distractors" in roles:
-            raise ScicotError(
+            raise UsageError(
                 f"--columns {text}: choices and distractors; give all choices, or the distractors"
                 " beside the answer"
             )

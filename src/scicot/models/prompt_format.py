@@ -20,7 +20,7 @@ from functools import cached_property
 from typing import Any, Protocol
 
 from scicot import stages
-from scicot.errors import ScicotError
+from scicot.errors import ScicotError, UsageError
 from scicot.models import characters
 from scicot.models.characters import Alphabet
 from scicot.models.chat_template import MARK, end_of_turn, render_chat
@@ -230,7 +230,7 @@ def format_of(
             name = "chat"
     if name not in family.formats:
         able = " or ".join(family.formats)
-        raise ScicotError(
+        raise UsageError(
             f"--prompt-format {name}: not for {family.name} students"
             f" ({config.model_type}), which take {able}"
         )

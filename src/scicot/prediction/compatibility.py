@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator, Sequence
 
 from scicot.config import AUTO, PredictSettings
-from scicot.errors import ScicotError
+from scicot.errors import ScicotError, UsageError
 from scicot.stages import FORMS, Stage
 from scicot.students.runs import UNTRAINED, Run, check_run, untrained_run
 
@@ -68,10 +68,10 @@ def _check_together(answers: Sequence[Run], rationales: Sequence[Run]) -> None:
         return
     if len({FORMS[run.stage].reads_rationale for run in answers}) > 1:
         told = ", ".join(f"{run.directory} ({run.stage})" for run in answers)
-        raise ScicotError(f"--answer-model: some read rationales and some do not: {told}")
+        raise UsageError(f"--answer-model: some read rationales and some do not: {told}")
     for run in answers:
         if FORMS[run.stage].writes_rationale and not rationales:
-            raise ScicotError(
+            raise UsageError(
                 f"--answer-model {run.directory}: is a {run.stage} run, which writes a rationale of"
                 " its own; give it alone"
             )
@@ -102,9 +102,9 @@ def check_settings(
     for option, wrong in idle.items():
         if wrong:
             why = "is written" if not writers else "is read"
-            raise ScicotError(f"{option}: means nothing where no rationale {why}; leave it out")
+            raise UsageError(f"{option}: means nothing where no rationale {why}; leave it out")
     if settings.vote and settings.samples * len(writers) < 2:
-        raise ScicotError("--vote: one rationale alone cannot vote; give --samples as well")
+        raise UsageError("--vote: one rationale alone cannot vote; give --samples as well")
     for run in answers:
         if settings.mix_direct == AUTO and run.manifest.mix_direct is None:
             raise ScicotError(
@@ -128,7 +128,7 @@ def _check_writing(writers: Sequence[Run], settings: PredictSettings) -> None:
     }
     for option, wrong in alone.items():
         if wrong:
-            raise ScicotError(f"{option}: means nothing without --answer-model")
+            raise UsageError(f"{option}: means nothing without --answer-model")
 
 
 def doubts(answer: Run, settings: PredictSettings) -> Iterator[str]:

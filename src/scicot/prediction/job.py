@@ -11,7 +11,7 @@ from typing import Any
 
 from scicot import processes, sources
 from scicot.config import PredictSettings, ReadingSettings
-from scicot.errors import InvalidRow, ScicotError
+from scicot.errors import InvalidRow, ScicotError, UsageError
 from scicot.outputs import STDOUT, Output, open_output, own_state
 from scicot.overlap import SeenQuestions
 from scicot.prediction import compatibility
@@ -244,9 +244,9 @@ def _rotation(total: int | None, settings: PredictSettings) -> int:
     neighbours are often alike, and one place more for each seed. So every rationale is read once,
     never behind its own question, whatever the windows are."""
     if total is None:
-        raise ScicotError("--rationale-from shuffled: reads the questions twice; give a file")
+        raise UsageError("--rationale-from shuffled: reads the questions twice; give a file")
     if total < 2:
-        raise ScicotError("--rationale-from shuffled: takes two questions at least")
+        raise UsageError("--rationale-from shuffled: takes two questions at least")
     return 1 + (total // 2 - 1 + settings.seed) % (total - 1)
 
 

@@ -11,7 +11,7 @@ from itertools import chain, islice
 from typing import Generic, TypeVar
 
 from scicot.config import ReadingSettings
-from scicot.errors import InvalidRow, ScicotError
+from scicot.errors import InvalidRow, ScicotError, UsageError
 from scicot.formats import NotText, Reading, to_question_row
 from scicot.reporting import Muted, Reporter, number_of
 from scicot.row_fields import Row, RowProblem
@@ -76,7 +76,7 @@ class Rows(Generic[T]):
         reporter: Reporter,
     ) -> None:
         if limit is not None and not 1 <= limit <= sys.maxsize:
-            raise ScicotError(f"--limit is {limit}; it must be at least 1, and a number of rows")
+            raise UsageError(f"--limit is {limit}; it must be at least 1, and a number of rows")
         self.source = os.fspath(source)
         self.counts = Counts()
         self._parse = parse

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from difflib import get_close_matches
 
-from scicot.errors import ScicotError
+from scicot.errors import ScicotError, UsageError
 from scicot.teachers.base import (
     Allowance,
     BatchNotFound,
@@ -55,7 +56,7 @@ def load_teacher(
             name, base_url=base_url, timeout=timeout, sampling=sampling, only_counts=only_counts
         )
     if base_url is not None:
-        raise ScicotError(f"--base-url: --teacher {spec} asks no server; leave it out")
+        raise UsageError(f"--base-url: --teacher {spec} asks no server; leave it out")
     if name and kind == "hf":
         from scicot.teachers.local import LocalTeacher
 
@@ -67,4 +68,6 @@ def load_teacher(
         from scicot.teachers.recorded import RecordedTeacher
 
         return RecordedTeacher(name)
-    raise ScicotError(f"--teacher {spec}: not a teacher; give {' or '.join(KINDS)}")
+    near = get_close_matches(kind, [known.partition(":")[0] for known in KINDS], n=1)
+    meant = f"; did you mean {near[0]}:{name or 'MODEL'}?" if near else ""
+    raise UsageError(f"--teacher {spec}: not a teacher; give {' or '.join(KINDS)}{meant}")

@@ -15,7 +15,7 @@ from typing import Any
 from scicot import processes
 from scicot.config import RECIPES, AnswerAs, TrainSettings
 from scicot.devices import release_memory
-from scicot.errors import ScicotError
+from scicot.errors import UsageError
 from scicot.models.families import CAUSAL, ENCODER_DECODER, family_of
 from scicot.reporting import Muted, Reporter
 from scicot.stages import Stage
@@ -59,7 +59,7 @@ def decide(spec: TrainingSpec, reporter: Reporter) -> TrainingSpec:
     if spec.settings.answer_as != "auto":
         return spec
     if not spec.dev:
-        raise ScicotError(
+        raise UsageError(
             "--answer-as auto: tries both forms on dev; give --dev or --dev-fraction, or say label"
             " or text"
         )

@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import replace
 
-from scicot.errors import ScicotError
+from scicot.errors import ScicotError, UsageError
 from scicot.reporting import Reporter
 from scicot.stages import Stage
 from scicot.students.runs import check_run
@@ -25,7 +25,7 @@ def match_budget(
     is not finished, and where the settings say how many steps.
     """
     if work.settings.max_steps is not None:
-        raise ScicotError("--equal-to and --max-steps: both say how long; leave one out")
+        raise UsageError("--equal-to and --max-steps: both say how long; leave one out")
     found = [check_run(run, "--equal-to", *Stage) for run in equals]
     for run in found:
         if not {"weights", "training_tokens"} <= run.manifest.metrics.keys():

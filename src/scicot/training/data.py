@@ -10,7 +10,7 @@ from typing import Any, TypedDict
 
 from scicot import sources
 from scicot.config import ReadingSettings, TrainSettings
-from scicot.errors import ScicotError
+from scicot.errors import ScicotError, UsageError
 from scicot.overlap import SeenQuestions
 from scicot.records import Question
 from scicot.reporting import Reporter, counted
@@ -53,26 +53,26 @@ class Reader:
         self.dev_files = sources.listed(options.get("dev"))
         self.fold_files = sources.listed(options.get("fold_questions"))
         if self.dev_files and settings.dev_fraction:
-            raise ScicotError("--dev and --dev-fraction: give one of the two")
+            raise UsageError("--dev and --dev-fraction: give one of the two")
         for option, given in {
             "patience": settings.patience,
             "eval-steps": settings.eval_steps,
             "select-by": None if settings.select_by == "auto" else settings.select_by,
         }.items():
             if given is not None and not (self.dev_files or settings.dev_fraction):
-                raise ScicotError(f"--{option}: nothing to judge by; give --dev or --dev-fraction")
+                raise UsageError(f"--{option}: nothing to judge by; give --dev or --dev-fraction")
         if self.fold_files and not settings.folds:
-            raise ScicotError(
+            raise UsageError(
                 "--fold-questions needs --folds: the fold students write these rationales"
             )
         if settings.fold_by and not (settings.folds or settings.dev_fraction):
-            raise ScicotError("--fold-by needs --dev-fraction or --folds")
+            raise UsageError("--fold-by needs --dev-fraction or --folds")
 
     def read(self, files: Sequence[sources.Source]) -> list[Lesson]:
         """The rows of all files that teach this stage; ScicotError where there is none."""
         weights = self._settings.weights
         if weights and len(weights) != len(files):
-            raise ScicotError(f"--weights: {len(weights)} numbers for {len(files)} files")
+            raise UsageError(f"--weights: {len(weights)} numbers for {len(files)} files")
         votes = _Votes() if self._settings.soft_labels else None
         lessons = self._lessons(files, plain=self._stage is Stage.DIRECT, dev=False, votes=votes)
         if votes is not None:

@@ -11,7 +11,7 @@ from typing import Unpack
 from scicot import processes, sources
 from scicot.config import TrainSettings
 from scicot.devices import resolve_device
-from scicot.errors import ScicotError
+from scicot.errors import ScicotError, UsageError
 from scicot.outputs import STDOUT, locked, make_parent
 from scicot.reporting import LogReporter, Muted, Reporter
 from scicot.stages import FORMS, Stage
@@ -98,7 +98,7 @@ def train_answer(
     Everything else as in `train_rationale`.
     """
     if method not in METHODS:
-        raise ScicotError(f"--method {method}: no such method; there is {', '.join(METHODS)}")
+        raise UsageError(f"--method {method}: no such method; there is {', '.join(METHODS)}")
     return _train(
         METHODS[method],
         rationales,
@@ -192,7 +192,7 @@ def _check(settings: TrainSettings, stage: Stage) -> None:
     """What can be known to be wrong before a row is read."""
     device = resolve_device(settings.device)  # one that is not there is said at once
     if device.index:  # the Trainer takes the first GPU it sees, whatever it is told
-        raise ScicotError(
+        raise UsageError(
             f"--device {settings.device}: to train there, say --device cuda and set"
             f" CUDA_VISIBLE_DEVICES={device.index}"
         )
@@ -214,4 +214,4 @@ def _check(settings: TrainSettings, stage: Stage) -> None:
     }
     for option, wrong in refused.items():
         if wrong:
-            raise ScicotError(f"{option}: means nothing where the student is {stage}; leave it out")
+            raise UsageError(f"{option}: means nothing where the student is {stage}; leave it out")

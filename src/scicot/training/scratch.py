@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from scicot.errors import ScicotError
+from scicot.errors import UsageError
 
 PREFIX = "scratch:"
 
@@ -94,7 +94,7 @@ def build_scratch(
     size = spec.removeprefix(PREFIX)
     all_sizes = {**SIZES, **_CAUSAL_SIZES}
     if size not in all_sizes:
-        raise ScicotError(f"--student {spec}: no such size; there is {', '.join(all_sizes)}")
+        raise UsageError(f"--student {spec}: no such size; there is {', '.join(all_sizes)}")
     shape, build = dict(all_sizes[size]), _llama if size in _CAUSAL_SIZES else _t5
     tokenizer = train_tokenizer(
         texts, shape.pop("vocabulary"), ends_every_text=size not in _CAUSAL_SIZES

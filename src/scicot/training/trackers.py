@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Sequence
+from difflib import get_close_matches
 from typing import get_args
 
 from scicot.config import Tracker
-from scicot.errors import ScicotError
+from scicot.errors import UsageError
 
 # Each is the name of its package, and of our extra that installs it.
 TRACKERS = get_args(Tracker)
@@ -17,8 +18,10 @@ def check(names: Sequence[str]) -> None:
     """ScicotError where a tracker is unknown or not installed."""
     for name in names:
         if name not in TRACKERS:
-            raise ScicotError(
-                f"--report-to {name}: no such tracker; there is {', '.join(TRACKERS)}"
+            near = get_close_matches(name, TRACKERS, n=1)
+            meant = f"; did you mean {near[0]}?" if near else ""
+            raise UsageError(
+                f"--report-to {name}: no such tracker; there is {', '.join(TRACKERS)}{meant}"
             )
         if importlib.util.find_spec(name) is None:
-            raise ScicotError(f"--report-to {name}: not installed; pip install 'scicot[{name}]'")
+            raise UsageError(f"--report-to {name}: not installed; pip install 'scicot[{name}]'")

@@ -7,7 +7,7 @@ import importlib.util
 from typing import Any
 
 from scicot.config import TrainSettings
-from scicot.errors import ScicotError
+from scicot.errors import ScicotError, UsageError
 from scicot.models.families import family_of
 from scicot.models.pretrained import is_quantized, load_pretrained
 from scicot.training.scratch import PREFIX
@@ -22,9 +22,7 @@ def check(settings: TrainSettings, student: str) -> None:
     if importlib.util.find_spec("bitsandbytes") is None:
         raise ScicotError("--quantization nf4: needs bitsandbytes; pip install 'scicot[qlora]'")
     if student.startswith(PREFIX):
-        raise ScicotError(
-            f"--quantization nf4: --student {student} has fresh weights; leave it out"
-        )
+        raise UsageError(f"--quantization nf4: --student {student} has fresh weights; leave it out")
 
 
 def adapted(model: Any, rank: int) -> Any:

@@ -1,0 +1,107 @@
+"""A command whose help lists its options in groups and ends with an example."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from typer.core import TyperCommand
+
+from scicot.errors import UsageError
+from scicot_cli import usage
+
+WIDEST = 140  # columns of the terminal that the help uses
+
+# The groups in their order, with the options of all commands by their parameters' names.
+_GROUPS = {
+    "Input": "questions rationales predictions parts columns answer_index encoding limit"
+    " skip_invalid overlap dev dev_fraction fold_by fold_questions weights cluster_by by examples"
+    " prompt clean config",
+    "Teacher": "teacher base_url samples reveal_answer keep max_tokens temperature top_p"
+    " rationale_source",
+    "Method": "student answer_model rationale_model method no_rationale equal_to reward rounds"
+    " keep_best folds with_folds rationale_from rationale_dropout soft_labels answer_as"
+    " shuffle_choices rationale_loss_weight max_rationale_tokens prompt_format seeds seed beams"
+    " vote weigh mix_direct scoring length_normalisation calibration abstain_below shard"
+    " max_new_tokens primary level bins resamples per_character",
+    "Optimisation": "epochs max_steps batch_size accumulate learning_rate warmup_steps warmup_share"
+    " weight_decay max_source_tokens max_target_tokens lora quantization gradient_checkpointing",
+    "Cost and pace": "dry_run max_cost price concurrency batch cancel_batches max_wait timeout"
+    " max_failures retry_rejected",
+    "Checkpoints": "eval_steps patience select_by checkpoint_minutes force",
+    "Hardware": "device precision engine attention compile batch_tokens window processes jobs",
+    "Output": "output report as_json min_accuracy fail_if_worse_than report_to push_to_hub quiet"
+    " verbose",
+}
+# What Typer says of the type of texts, which is nothing new.
+_TYPE = re.compile(r" <(?:list\[str\]|str|path)>")
+_GROUP_OF = {name: group for group, names in _GROUPS.items() for name in names.split()}
+
+EXAMPLES = {
+    "check": "scicot check questions.xlsx --columns question=Frage,choices=A-D,answer=Richtig",
+    "generate-rationales": "scicot generate-rationales train.jsonl -o rationales.jsonl"
+    " --teacher anthropic:claude-haiku-5-5 --max-cost 5",
+    "train-rationale": "scicot train-rationale rationales.jsonl -o runs/rationale"
+    " --student google/flan-t5-small --dev-fraction 0.1",
+    "train-answer": "scicot train-answer rationales.jsonl -o runs/answer"
+    " --student google/flan-t5-small --dev-fraction 0.1",
+    "predict": "scicot predict test.jsonl -o predictions.jsonl --rationale-model runs/rationale"
+    " --answer-model runs/answer",
+    "merge": "scicot merge test.jsonl part-1.jsonl part-2.jsonl -o predictions.jsonl",
+    "evaluate": "scicot evaluate two-stage=predictions.jsonl direct=direct.jsonl"
+    " --report report.html",
+}
+
+
+class GroupedCommand(TyperCommand):
+    """Lists the options in groups, each under its heading; the rest of typer's help stays."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Keep the words, which the message for a wrong value shows."""
+        ctx.meta[usage.ARGUMENTS] = list(args)
+        return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command; a wrong value that came from --config is told with its file."""
+        try:
+            return super().invoke(ctx)
+        except UsageError as error:
+            option = re.match(r"--([\w-]+)", str(error))
+            source = ctx.get_parameter_source(option[1].replace("-", "_")) if option else None
+            if source is not None and source.name == "DEFAULT_MAP":
+                raise UsageError(f"{ctx.params['config']}: {error}") from None
+            raise
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Write the groups that have options here."""
+        found: dict[str, list[tuple[str, str]]] = {group: [] for group in [*_GROUPS, "Help"]}
+        for parameter in self.get_params(ctx):
+            record = parameter.get_help_record(ctx)
+            if record is not None:
+                name, about = record
+                group = _GROUP_OF.get(parameter.name or "", "Help")
+                if group == "Teacher" and ctx.info_name != "generate-rationales":
+                    group = "Method"
+                found[group].append((_TYPE.sub("", name), about))
+        for group, records in found.items():
+            if records:
+                with formatter.section(group):
+                    formatter.write_dl(records)
+
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:
+        """Write the example."""
+        example = EXAMPLES.get(ctx.info_name or "")
+        if example is not None:
+            with formatter.section("Example"), formatter.indentation():
+                formatter.write(_continued(example, formatter.width - 4, formatter.current_indent))
+
+
+def _continued(command: str, width: int, indent: int) -> str:
+    """A command on lines that a shell reads as one."""
+    lines, words = [""], command.split(" ")
+    for word in words:
+        if lines[-1] and len(lines[-1]) + len(word) + 3 > width:
+            lines[-1] += " \\"
+            lines.append(" " * 4)
+        lines[-1] += word if not lines[-1].strip() else f" {word}"
+    return "".join(f"{' ' * indent}{line}\n" for line in lines)

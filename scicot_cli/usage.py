@@ -1,0 +1,94 @@
+"""What is wrong with a command's options, in one line of our own words."""
+
+from __future__ import annotations
+
+import re
+from difflib import get_close_matches
+from typing import Any
+
+import typer
+
+# What the parser raises for options and arguments that it cannot take.
+ERRORS: type[Any] = typer.BadParameter.__bases__[0]
+EXIT_CODE = 2
+ARGUMENTS = "scicot.arguments"  # where a context keeps the words of its command
+
+_CHOICES = re.compile(r"(?s).*'(.*)' is not one of (.*?)\.?")
+_WORDING = (
+    (re.compile(r".*valid integer.*"), "is no whole number"),
+    (re.compile(r".*valid number.*"), "is no number"),
+    (re.compile(r".*greater than or equal to (\S+)"), r"must be at least \1"),
+    (re.compile(r".*greater than (\S+)"), r"must be more than \1"),
+    (re.compile(r".*less than or equal to (\S+)"), r"must be at most \1"),
+    (re.compile(r".*less than (\S+)"), r"must be less than \1"),
+)
+
+
+def is_help(error: Any) -> bool:
+    """Whether nothing is wrong, and the help is to be shown: no arguments were given."""
+    return type(error).__name__ == "NoArgsIsHelpError"
+
+
+def line_of(error: Any) -> str:
+    """The line for an error of the parser, with the nearest valid value where there is one, and the
+    file where the value came from --config."""
+    command = error.ctx.command_path if error.ctx is not None else "scicot"
+    command = command.replace("python -m scicot_cli", "scicot")
+    told = _told(error)
+    return f"{told} ({command} --help)"
+
+
+def _told(error: Any) -> str:
+    missing = type(error).__name__ == "MissingParameter"
+    if missing and error.param is not None:
+        return f"{_name(error.param)} is missing"
+    if hasattr(error, "possibilities"):
+        near = get_close_matches(error.option_name, error.possibilities or [], n=1, cutoff=0.3)
+        meant = f"; did you mean {near[0]}?" if near else ""
+        return f"{error.option_name}: no such option{meant}"
+    if getattr(error, "param", None) is not None:
+        return _bad_value(error)
+    extra = re.fullmatch(r"Got unexpected extra arguments?(?:\(s\))? \((.*)\)", error.message)
+    if extra is not None:
+        return f"{extra[1]}: one argument too many"
+    unknown = re.fullmatch(r"(?s)No such command '(.*?)'\.(?: Did you mean (.*)\?)?", error.message)
+    if unknown is not None:
+        meant = f"; did you mean {unknown[2].replace(chr(39), '')}?" if unknown[2] else ""
+        return f"{unknown[1]}: no such command{meant}"
+    return str(error.format_message()).rstrip(".")
+
+
+def _bad_value(error: Any) -> str:
+    parameter, context = error.param, error.ctx
+    name = _name(parameter)
+    defaults = (context.default_map if context is not None else None) or {}
+    given = _given(parameter.opts, context.meta.get(ARGUMENTS, []) if context is not None else [])
+    place = name
+    if given is None and parameter.name in defaults:
+        place, given = f"{context.params.get('config')}: {parameter.name}", defaults[parameter.name]
+    shown = f"{place} {given}" if given is not None else place
+    choices = _CHOICES.fullmatch(error.message)
+    if choices is not None:
+        values = re.findall(r"'([^']*)'", choices[2])
+        near = get_close_matches(choices[1], values, n=1)
+        meant = f"; did you mean {near[0]}?" if near else ""
+        return f"{place} {choices[1]}: give {', '.join(values)}{meant}"
+    for pattern, wording in _WORDING:
+        match = pattern.fullmatch(error.message)
+        if match is not None:
+            return f"{shown}: {match.expand(wording)}"
+    return f"{shown}: {error.message.removeprefix('Value error, ').rstrip('.')}"
+
+
+def _name(parameter: Any) -> str:
+    option: str = parameter.opts[0]
+    return option if option.startswith("-") else parameter.metavar or option.upper()
+
+
+def _given(options: list[str], arguments: list[str]) -> str | None:
+    """The value of an option as it was typed."""
+    for place, argument in enumerate(arguments):
+        option, equals, value = argument.partition("=")
+        if option in options:
+            return value if equals else next(iter(arguments[place + 1 : place + 2]), None)
+    return None

@@ -1,0 +1,122 @@
+"""Wrong commands: each ends with one line that says what, where and what to do, and an exit code of
+2 for wrong usage and 1 for what is wrong with data."""
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from scicot_cli.app import app
+from scicot_cli.grouped import EXAMPLES
+
+TABLE = "Frage;A;B;Richtig\nWas leitet?;Holz;Kupfer;B\nWas brennt?;Holz;Kupfer;A\n"
+TRAIN = "train-answer q.csv -o run --student scratch:tiny --method direct"
+PREDICT = "predict q.csv --answer-model run"
+GENERATE = "generate-rationales q.csv -o r.jsonl --teacher"
+CONFIGS = {
+    "words.yaml": "epochs: many\n",
+    "name.yaml": "epoch: 3\n",
+    "device.yaml": "device: cud\n",
+    "broken.yaml": "epochs: [\n",
+}
+
+USAGE = [
+    ("wurst", "wurst: no such command (scicot --help)"),
+    ("chek q.csv", "chek: no such command; did you mean check? (scicot --help)"),
+    ("--wurst", "--wurst: no such option (scicot --help)"),
+    ("predict", "QUESTIONS is missing (scicot predict --help)"),
+    ("evaluate", "PREDICTIONS is missing (scicot evaluate --help)"),
+    ("merge q.csv -o out.jsonl", "PARTS is missing (scicot merge --help)"),
+    ("train-answer q.csv -o run", "--student is missing (scicot train-answer --help)"),
+    ("check q.csv more.csv", "more.csv: one argument too many (scicot check --help)"),
+    (f"{PREDICT} --answer-modell x", "no such option; did you mean --answer-model?"),
+    (
+        f"{PREDICT} --engine torhc",
+        "--engine torhc: give auto, torch, ctranslate2, tran",
+    ),
+    (f"{PREDICT} --rationale-from teacher", "give student, input, none, shuffled (scicot predict"),
+    (f"{PREDICT} --samples zero", "--samples zero: is no whole number (scicot predict --help)"),
+    (f"{PREDICT} --samples=", "--samples : is no whole number"),
+    (f"{PREDICT} --samples 0", "--samples is 0; it must be at least 1"),
+    (f"{PREDICT} --limit 0", "--limit 0: must be at least 1 (scicot predict --help)"),
+    (f"{PREDICT} --shard 3/2", "--shard is 3/2; it must be I/N, with I from 1 to N, as 1/8"),
+    (f"{PREDICT} --precision fp8", "--precision is fp8; it must be auto or fp32 or bf16 or int8"),
+    (f"{PREDICT} --precision bf61", "did you mean bf16?"),
+    (f"{PREDICT} --top-p 2", "--top-p is 2.0; it must be"),
+    (f"{PREDICT} --beams 4 --samples 3", "--beams: finds one rationale, it draws none"),
+    (f"{TRAIN} --device cud", "--device cud: not available here; try auto or cpu"),
+    (f"{TRAIN}t", "--method directt: give two-stage, direct, "),
+    (f"{TRAIN} --epochs many", "--epochs many: is no number (scicot train-answer --help)"),
+    (f"{TRAIN} --epochs -1", "--epochs is -1.0; it must be more than 0, and finite"),
+    (f"{TRAIN} --learning-rate 0", "--learning-rate is 0.0; it must be more than 0"),
+    (f"{TRAIN} --dev-fraction 1.5", "--dev-fraction is 1.5; it must be 0 or more"),
+    (f"{TRAIN} --dev q.csv --dev-fraction 0.5", "--dev and --dev-fraction: give one of the two"),
+    (f"{TRAIN} --report-to tensorbord", "did you mean tensorboard?"),
+    (f"{TRAIN} --batch-size lots", "--batch-size is lots; it must be rows (32), tokens"),
+    (f"{TRAIN} --patience 3", "--patience: nothing to judge by; give --dev or --dev-fraction"),
+    (f"{TRAIN} --weights a,b", "--weights a,b: give a number for each file"),
+    (f"{TRAIN} --config words.yaml", "words.yaml: epochs many: is no number"),
+    (f"{TRAIN} --config name.yaml", "--config name.yaml: 'epoch' is no option of scicot train-"),
+    (f"{TRAIN} --config device.yaml", "device.yaml: --device cud: not available here"),
+    ("train-answer q.csv -o run --student scratch:huge --method direct", "no such size; there is"),
+    ("train-rationale q.csv -o run --student scratch:tiny --folds 1", "--folds is 1; it must be"),
+    (f"{GENERATE} claude", "--teacher claude: not a teacher; give anthropic:MODEL or "),
+    (f"{GENERATE} antropic:claude", "did you mean anthropic:claude?"),
+    (f"{GENERATE} anthropic:c --max-cost cheap", "--max-cost cheap: is no number"),
+    (f"{GENERATE} anthropic:c --price 3", "--price 3: give IN,OUT, as 0.10,0.50"),
+    ("check q.csv --columns foo=bar", "--columns foo=bar: write question=FIELD,"),
+    ("check q.csv --answer-index 2", "--answer-index 2: must be at most 1"),
+    ("check q.csv --encoding klingon", "--encoding klingon: no such encoding"),
+    ("evaluate q.csv --level 2", "--level is 2.0; it must be between 0 and 1"),
+    (f"{TRAIN} --config broken.yaml", "--config broken.yaml: not YAML"),
+    (f"{TRAIN} --config none.yaml", "--config none.yaml: No such file or directory"),
+]
+DATA = [
+    ("check nowhere.csv", "nowhere.csv: no such file"),
+    ("predict q.csv --answer-model nowhere", "--answer-model nowhere: no such directory"),
+    ("train-rationale q.csv -o run --student scratch:tiny", 'q.csv:2: has no "rationale"'),
+]
+
+
+@pytest.mark.parametrize(
+    ("command", "told", "code"),
+    [*((c, told, 2) for c, told in USAGE), *((c, told, 1) for c, told in DATA)],
+)
+def test_a_wrong_command_ends_with_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str, told: str, code: int
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("q.csv").write_text(TABLE)
+    for name, text in CONFIGS.items():
+        Path(name).write_text(text)
+    ended = CliRunner().invoke(app, command.split(" "), prog_name="scicot")
+    errors = [line for line in ended.stderr.splitlines() if line.startswith("error: ")]
+    assert len(errors) == 1, ended.stderr
+    assert told in errors[0]
+    assert ended.exit_code == code
+    assert "Traceback" not in ended.stderr
+    assert "Input should be" not in ended.stderr
+
+
+@pytest.mark.parametrize("width", [80, 160])
+@pytest.mark.parametrize("command", EXAMPLES)
+def test_help_has_groups_and_an_example(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: str, width: int
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    with pytest.raises(SystemExit):  # not by CliRunner, whose terminal has 80 columns
+        app([command, "--help"], prog_name="scicot")
+    lines = capsys.readouterr().out.splitlines()
+    assert "Input:" in lines
+    assert "Output:" in lines
+    assert max(map(len, lines)) <= width
+    if width == 160 and command.startswith("train"):
+        assert max(map(len, lines)) > 100
+    example = " ".join(line.strip(" \\") for line in lines[lines.index("Example:") + 1 :])
+    assert example == EXAMPLES[command]
+
+
+def test_every_option_has_a_group() -> None:
+    for command in EXAMPLES:
+        shown = CliRunner().invoke(app, [command, "--help"], prog_name="scicot")
+        assert shown.stdout.partition("\nHelp:\n")[2].count("  --") <= 1, "only --help itself"
