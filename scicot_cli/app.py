@@ -152,8 +152,8 @@ def scicot(
     student learns to write such rationales, another to answer with them. "-" is standard input or
     output. The same command again goes on where it stopped.
 
-    Exit codes: 0 done; 1 an error in data; 2 a wrong option; 3 done, but some rows met an error that
-    asking again may mend; 75 stopped early, resumable; 130 interrupted, resumable.
+    Exit codes: 0 done; 1 an error in data; 2 a wrong option; 3 done, but some rows met an error
+    that asking again may mend; 75 stopped early, resumable; 130 interrupted, resumable.
     """
     command = ctx.invoked_subcommand or ""
     if count() > 1 and not command.startswith(("train-", "predict")):
