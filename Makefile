@@ -27,7 +27,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@touch $@
 
 quickstart: $(INSTALLED)
-	PATH="$(CURDIR)/$(BIN):$$PATH" bash examples/quickstart.sh
+	$(BIN)/scicot demo $${OUT:-quickstart/seed-$${SEED:-0}} --seed $${SEED:-0} --student $${STUDENT:-scratch:tiny}
 
 test: $(INSTALLED)
 	$(BIN)/python -m pytest -n 2 --dist loadfile

@@ -16,6 +16,7 @@ from scicot.stop_request import stop
 from scicot.version import __version__
 from scicot_cli import console, signals, usage
 from scicot_cli.check import check
+from scicot_cli.demo import demo
 from scicot_cli.evaluate import evaluate
 from scicot_cli.generate_rationales import GenerateRationales, generate_rationales
 from scicot_cli.grouped import WIDEST, GroupedCommand
@@ -160,6 +161,7 @@ def scicot(
         raise ScicotError(f"{command}: several processes cannot share it")
 
 
+app.command("demo", cls=GroupedCommand)(demo)
 app.command("check", cls=GroupedCommand)(check)
 app.command("generate-rationales", cls=GenerateRationales)(generate_rationales)
 app.command("train-rationale", cls=GroupedCommand)(train_rationale)

@@ -30,14 +30,15 @@ _GROUPS = {
     " max_failures retry_rejected",
     "Checkpoints": "eval_steps patience select_by checkpoint_minutes force",
     "Hardware": "device precision engine attention compile batch_tokens window processes jobs",
-    "Output": "output report as_json min_accuracy fail_if_worse_than report_to push_to_hub quiet"
-    " verbose",
+    "Output": "folder output report as_json min_accuracy fail_if_worse_than report_to push_to_hub"
+    " quiet verbose",
 }
 # What Typer says of the type of texts, which is nothing new.
 _TYPE = re.compile(r" <(?:list\[str\]|str|path)>")
 _GROUP_OF = {name: group for group, names in _GROUPS.items() for name in names.split()}
 
 EXAMPLES = {
+    "demo": "scicot demo my-demo",
     "check": "scicot check questions.xlsx --columns question=Frage,choices=A-D,answer=Richtig",
     "generate-rationales": "scicot generate-rationales train.jsonl -o rationales.jsonl"
     " --teacher anthropic:claude-haiku-5-5 --max-cost 5",

@@ -3,9 +3,16 @@
 import os
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
+from typing import Any
 
+import pytest
 from conftest import REPOSITORY, read_rows
+from typer.testing import CliRunner
+
+from scicot_cli import demo
+from scicot_cli.app import app
 
 
 def test_quickstart(tmp_path: Path, preloaded: str) -> None:
@@ -28,3 +35,30 @@ def test_quickstart(tmp_path: Path, preloaded: str) -> None:
     again = subprocess.run(script, capture_output=True, text=True, env=environment, check=False)
     assert again.stdout == first.stdout, "finished steps are not done again, the table is the same"
     assert "trained on" in again.stderr
+
+
+@pytest.mark.parametrize(("ended", "code"), [(0, 0), (1, 1), (-9, 137)])
+def test_demo_runs_the_quickstart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ended: int, code: int
+) -> None:
+    calls: list[Any] = []
+
+    def run(command: list[str], env: dict[str, str], check: bool) -> Any:
+        calls.append((command, env))
+        return subprocess.CompletedProcess(command, ended)
+
+    monkeypatch.setattr(demo.subprocess, "run", run)
+    told = CliRunner().invoke(app, ["demo", str(tmp_path), "--seed", "3"])
+    assert told.exit_code == code
+    ((command, environment),) = calls
+    assert command[1] == str(REPOSITORY / "examples" / "quickstart.sh")
+    assert (environment["OUT"], environment["SEED"]) == (str(tmp_path), "3")
+    assert environment["PATH"].startswith(str(Path(sys.executable).parent))
+
+
+def test_the_wheel_holds_what_the_demo_runs() -> None:
+    settings = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())
+    held = settings["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"]
+    assert {Path(name).name for name in held} == {"quickstart.sh", "make_world.py", "world.yaml"}
+    assert all((REPOSITORY / name).exists() for name in held)
+    assert all(Path(place).parent == Path("scicot_cli/example") for place in held.values())

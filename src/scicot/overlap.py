@@ -9,6 +9,7 @@ tells everything.
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -41,9 +42,16 @@ class Overlap:
     questions: int = 0
     same_text: int = 0
     same_question: int = 0
+    by_text: Counter[str] = field(default_factory=Counter)  # keys of texts that were met
 
     def __bool__(self) -> bool:
         return self.same_text > 0
+
+    @property
+    def is_of_templates(self) -> bool:
+        """Whether no question was met as a whole, and each text that was met stands for several
+        questions here: a template, which is asked with ever other choices."""
+        return not self.same_question and all(count > 1 for count in self.by_text.values())
 
     def told(self, those: str) -> str:
         """One sentence; `those` names what the questions were compared with."""
@@ -71,8 +79,10 @@ class SeenQuestions:
         """The same questions; those met before are counted in `overlap`."""
         for question in questions:
             self.overlap.questions += 1
-            if text_key(question) in self.texts:
+            text = text_key(question)
+            if text in self.texts:
                 self.overlap.same_text += 1
+                self.overlap.by_text[text] += 1
                 self.overlap.same_question += whole_key(question) in self.wholes
             yield question
 

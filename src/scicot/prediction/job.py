@@ -149,7 +149,8 @@ def _predict(
     for cut in students.loaded.cuts():
         reporter.warn(cut)
     if met.overlap:
-        reporter.warn(met.overlap.told("questions that the students were trained or selected on"))
+        tell = reporter.note if met.overlap.is_of_templates else reporter.warn
+        tell(met.overlap.told("questions that the students were trained or selected on"))
     _tell(job.summary, settings, reporter)
     return job.summary
 

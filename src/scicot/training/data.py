@@ -188,7 +188,8 @@ class Reader:
         met.add(lesson.question for lesson in train)
         overlap = met.overlap_with(lesson.question for lesson in dev)
         if overlap:
-            self._reporter.warn(f"--dev: {overlap.told('training questions')}")
+            tell = self._reporter.note if overlap.is_of_templates else self._reporter.warn
+            tell(f"--dev: {overlap.told('training questions')}")
         return dev
 
     def _as_predicted(self, dev: list[Lesson]) -> list[Lesson]:
