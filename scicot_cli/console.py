@@ -25,11 +25,13 @@ if TYPE_CHECKING:
 
 PLAIN_SECONDS = 10.0  # between two lines of progress off a terminal
 BAR_AFTER_SECONDS = 1.0
+STARTING_SECONDS = 0.6
 AT_ONCE_SECONDS = 1.0  # what is done within was done before, and tells nothing of the speed
 _STEERING = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 
 _bars: list[Progress] = []  # on the screen: what is printed goes above them
+_said: list[bool] = []  # not empty once the command has said something
 
 
 def error(message: str) -> None:
@@ -47,6 +49,31 @@ def reporter(*, quiet: bool = False, verbose: bool = False) -> Reporter:
         warnings.simplefilter("ignore")
         logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # warns as it is imported
     return _ConsoleReporter(quiet) if rank() == 0 else _Follower(quiet=True)
+
+
+@contextmanager
+def starting() -> Iterator[None]:
+    """Say on a terminal that libraries are loaded, unless the command says something sooner: to
+    import torch and transformers takes some seconds."""
+
+    def tell() -> None:
+        if not _said:
+            _print("[dim]loading torch and transformers ...[/]")
+
+    timer = threading.Timer(STARTING_SECONDS, tell)
+    timer.daemon = True
+    if sys.stderr is not None and sys.stderr.isatty():
+        timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def hint(command: str) -> None:
+    """Show on a terminal the command that is likely to be the next one."""
+    if sys.stderr is not None and sys.stderr.isatty() and rank() == 0:
+        _print(f"[dim]next: {escape(command)}[/]")
 
 
 class _ConsoleReporter:
@@ -174,6 +201,7 @@ def _duration(seconds: float) -> str:
 def _print(markup: str) -> None:
     # Made anew each time, since tests and redirections exchange sys.stderr; soft_wrap, since a line
     # that a program may read is not to be broken at the width of a terminal that is not there.
+    _said[:] = [True]
     console = _bars[-1].console if _bars else Console(stderr=True, emoji=False)
     try:
         console.print(visible(markup), soft_wrap=True, highlight=False)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from typing import Any
 
 from typer.core import TyperCommand
 
 from scicot.errors import UsageError
-from scicot_cli import usage
+from scicot_cli import console, usage
 
 WIDEST = 140  # columns of the terminal that the help uses
 
@@ -54,6 +55,20 @@ EXAMPLES = {
 }
 
 
+# What follows a command, shown on a terminal.
+NEXT = {
+    "check": "scicot generate-rationales {file} -o rationales.jsonl --teacher KIND:MODEL --dry-run",
+    "generate-rationales": "scicot train-rationale {output} -o runs/rationale"
+    " --student google/flan-t5-small",
+    "train-rationale": "scicot train-answer {rationales} -o runs/answer --student {student}",
+    "train-answer": "scicot predict TEST -o predictions.jsonl --answer-model {output}"
+    " [--rationale-model RUN]",
+    "predict": "scicot evaluate {output} --report report.html",
+    "merge": "scicot evaluate {output} --report report.html",
+}
+_HEAVY = ("train-rationale", "train-answer", "predict")  # these load torch and transformers
+
+
 class GroupedCommand(TyperCommand):
     """Lists the options in groups, each under its heading; the rest of typer's help stays."""
 
@@ -65,13 +80,28 @@ class GroupedCommand(TyperCommand):
     def invoke(self, ctx: Any) -> Any:
         """Run the command; a wrong value that came from --config is told with its file."""
         try:
-            return super().invoke(ctx)
+            with console.starting() if ctx.info_name in _HEAVY else contextlib.nullcontext():
+                done = super().invoke(ctx)
+            self._hint(ctx)
         except UsageError as error:
             option = re.match(r"--([\w-]+)", str(error))
             source = ctx.get_parameter_source(option[1].replace("-", "_")) if option else None
             if source is not None and source.name == "DEFAULT_MAP":
                 raise UsageError(f"{ctx.params['config']}: {error}") from None
             raise
+        return done
+
+    def _hint(self, ctx: Any) -> None:
+        """Show the command that follows this one in the pipeline, with its files."""
+        text = NEXT.get(ctx.info_name or "")
+        given = ctx.params
+        if text is None or given.get("quiet") or given.get("output") == "-":
+            return
+        if ctx.info_name == "check" and given.get("as_json"):
+            return
+        first = next(iter(given.get("rationales") or []), "")
+        names = {**given, "rationales": first}
+        console.hint(text.format_map({name: str(value) for name, value in names.items()}))
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write the groups that have options here."""

@@ -1,6 +1,9 @@
 """Wrong commands: each ends with one line that says what, where and what to do, and an exit code of
 2 for wrong usage and 1 for what is wrong with data."""
 
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -119,3 +122,19 @@ def test_every_option_has_a_group() -> None:
     for command in EXAMPLES:
         shown = CliRunner().invoke(app, [command, "--help"], prog_name="scicot")
         assert shown.stdout.partition("\nHelp:\n")[2].count("  --") <= 1, "only --help itself"
+
+
+@pytest.mark.skipif(shutil.which("script") is None, reason="no script(1)")
+def test_the_next_command_is_shown_on_a_terminal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """script(1) gives the command a terminal."""
+    monkeypatch.chdir(tmp_path)
+    Path("q.csv").write_text(TABLE)
+    command = f"{sys.executable} -m scicot_cli check q.csv"
+    shown = subprocess.run(
+        ["script", "-qec", command, "/dev/null"], capture_output=True, text=True, check=True
+    )
+    assert "next: scicot generate-rationales q.csv -o rationales.jsonl" in shown.stdout
+    plain = subprocess.run(command.split(), capture_output=True, text=True, check=True)
+    assert "next:" not in plain.stdout + plain.stderr
