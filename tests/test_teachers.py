@@ -155,7 +155,7 @@ def test_no_key_is_said_before_anything_is_asked() -> None:
 
 @pytest.mark.parametrize("spec", ["claude", "anthropic:", "oracle:x", ""])
 def test_an_unknown_teacher_is_refused_with_the_kinds(spec: str) -> None:
-    with pytest.raises(ScicotError, match="anthropic:MODEL or hf:MODEL_OR_DIR or recorded:FILE"):
+    with pytest.raises(ScicotError, match="anthropic:MODEL or openai:MODEL or hf:MODEL_OR_DIR"):
         load_teacher(spec)
 
 
