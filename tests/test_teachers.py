@@ -176,6 +176,16 @@ def test_recorded_replies_are_replayed_by_id_and_sample(tmp_path: Path) -> None:
             ask(spec, request)
 
 
+def test_rationales_of_others_are_replayed_as_replies(tmp_path: Path) -> None:
+    file = tmp_path / "rows.jsonl"
+    file.write_text(
+        '{"id": "q1", "rationale": "Metal conducts.", "conclusion": "B"}\n'
+        '{"id": "q2", "rationale": "Metal conducts."}\n'
+    )
+    assert ask(f"recorded:{file}").text == "Metal conducts.\n\nAnswer: (B)"
+    assert ask(f"recorded:{file}", Request("q2", 0, REQUEST.prompt, 1)) == Reply("Metal conducts.")
+
+
 def test_a_recorded_file_that_is_none(tmp_path: Path) -> None:
     with pytest.raises(ScicotError, match="nowhere: no such file"):
         load_teacher(f"recorded:{tmp_path / 'nowhere'}")
