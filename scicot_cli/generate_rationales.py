@@ -57,8 +57,9 @@ def generate_rationales(
         typer.Option(
             "--teacher",
             metavar="KIND:NAME",
-            help="anthropic:MODEL asks through the Messages API, hf:MODEL_OR_DIR a causal language"
-            " model on this machine; recorded:FILE replays replies.",
+            help="anthropic:MODEL asks through the Messages API, openai:MODEL through OpenAI's Chat"
+            " Completions API, hf:MODEL_OR_DIR a causal language model on this machine;"
+            " recorded:FILE replays replies.",
         ),
     ],
     base_url: Annotated[
@@ -66,7 +67,8 @@ def generate_rationales(
         typer.Option(
             "--base-url",
             metavar="URL",
-            help="Another server that speaks the Messages API (vLLM, Ollama, llama.cpp, LiteLLM).",
+            help="Another server that speaks the API of anthropic: or openai: (vLLM, Ollama,"
+            " llama.cpp, SGLang, LM Studio, OpenRouter, DeepSeek, LiteLLM).",
         ),
     ] = None,
     samples: Annotated[
@@ -110,7 +112,7 @@ def generate_rationales(
         typer.Option(
             "--temperature",
             help="Of sampling, where the teacher takes it: hf: and most local servers do,"
-            " Anthropic's API does not.",
+            " Anthropic's API and OpenAI's reasoning models do not.",
         ),
     ] = GenerateSettings.temperature,
     top_p: Annotated[
@@ -127,8 +129,8 @@ def generate_rationales(
         bool,
         typer.Option(
             "--batch",
-            help="Send all through the Message Batches API: half the price, done within a day. The"
-            " same command fetches what was sent before.",
+            help="Send all through Anthropic's or OpenAI's batch API: half the price, done within a"
+            " day. The same command fetches what was sent before.",
         ),
     ] = GenerateSettings.batch,
     cancel_batches: Annotated[

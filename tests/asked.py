@@ -29,8 +29,13 @@ def questions(path: Path, count: int) -> Path:
     return write_rows(path, rows)
 
 
-def command(source: Path, out: Path, url: str, *options: object) -> list[str]:
-    own = ["generate-rationales", source, "-o", out, "--teacher", "anthropic:m", "--base-url", url]
+KINDS = ("anthropic:m", "openai:m")  # what the teacher server speaks
+
+
+def command(
+    source: Path, out: Path, url: str, *options: object, teacher: str = KINDS[0]
+) -> list[str]:
+    own = ["generate-rationales", source, "-o", out, "--teacher", teacher, "--base-url", url]
     return [sys.executable, "-m", "scicot_cli", *map(str, [*own, *options])]
 
 

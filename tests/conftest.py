@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 
-for _name in [name for name in os.environ if name.startswith(("ANTHROPIC_", "HF_", "SLURM_"))]:
+for _name in [
+    name for name in os.environ if name.startswith(("ANTHROPIC_", "OPENAI_", "HF_", "SLURM_"))
+]:
     del os.environ[_name]
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TRANSFORMERS_VERBOSITY"] = "error"

@@ -1,5 +1,6 @@
 """--batch: one batch is paid once, whatever happens between any two of its steps."""
 
+import functools
 import inspect
 import json
 import os
@@ -10,24 +11,43 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from asked import all_rows, command, content, finished, questions, started
+from asked import KINDS, all_rows, content, finished, questions, started
+from asked import command as command_of
 from conftest import read_rows, write_rows
 from fakes.teacher_server import Conduct, TeacherServer
 
 from scicot import GenerateSettings, ScicotError, StoppedEarly, generate_rationales
 from scicot.annotation import batch_jobs, batch_plans, batch_sender
-from scicot.teachers import message_batches
+from scicot.teachers.chat_batches import ChatBatches
+from scicot.teachers.message_batches import MessageBatches
 
 COUNT = 40
+
+
+@pytest.fixture(params=KINDS)
+def teacher(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def command(teacher: str) -> Callable[..., list[str]]:
+    """The command line that asks this teacher."""
+    return functools.partial(command_of, teacher=teacher)
+
+
+@pytest.fixture
+def run(teacher: str) -> Callable[..., Any]:
+    """generate_rationales with --batch and this teacher."""
+    return functools.partial(run_of, teacher)
 
 
 class Crash(BaseException):
     """The process is gone: nothing of ours may handle this."""
 
 
-def run(source: Path, out: Path, url: str, **settings: Any) -> Any:
+def run_of(teacher: str, source: Path, out: Path, url: str, **settings: Any) -> Any:
     own = GenerateSettings(batch=True, keep="all", **settings)
-    return generate_rationales(source, out, teacher="anthropic:m", base_url=url, settings=own)
+    return generate_rationales(source, out, teacher=teacher, base_url=url, settings=own)
 
 
 @pytest.fixture
@@ -76,7 +96,11 @@ STEPS: dict[str, tuple[Any, str]] = {
 @pytest.mark.parametrize("step", STEPS)
 @pytest.mark.usefixtures("quick")
 def test_a_crash_at_any_step_pays_one_batch(
-    step: str, before: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    step: str,
+    before: bool,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    run: Callable[..., Any],
 ) -> None:
     source, out = questions(tmp_path / "q.jsonl", COUNT), tmp_path / "o.jsonl"
     owner, name = STEPS[step]
@@ -101,7 +125,9 @@ def test_a_crash_at_any_step_pays_one_batch(
 
 
 @pytest.mark.usefixtures("quick")
-def test_a_batch_whose_id_never_arrived_is_found_by_its_requests(tmp_path: Path) -> None:
+def test_a_batch_whose_id_never_arrived_is_found_by_its_requests(
+    tmp_path: Path, run: Callable[..., Any]
+) -> None:
     source, out = questions(tmp_path / "q.jsonl", COUNT), tmp_path / "o.jsonl"
     conduct = Conduct(ended_after=0.3)
     conduct.forgets["created"] = 1  # the server makes it, and the connection breaks
@@ -119,7 +145,7 @@ def test_a_batch_whose_id_never_arrived_is_found_by_its_requests(tmp_path: Path)
 
 @pytest.mark.usefixtures("quick")
 def test_a_batch_that_the_list_shows_late_is_not_sent_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run: Callable[..., Any]
 ) -> None:
     monkeypatch.setattr(batch_sender, "LISTED", 30.0)
     source, out = questions(tmp_path / "q.jsonl", COUNT), tmp_path / "o.jsonl"
@@ -143,7 +169,9 @@ def test_a_batch_that_the_list_shows_late_is_not_sent_again(
 
 
 @pytest.mark.usefixtures("quick")
-def test_what_expires_is_sent_again_and_what_is_wrong_is_an_error(tmp_path: Path) -> None:
+def test_what_expires_is_sent_again_and_what_is_wrong_is_an_error(
+    tmp_path: Path, run: Callable[..., Any]
+) -> None:
     source, out = questions(tmp_path / "q.jsonl", COUNT), tmp_path / "o.jsonl"
     with TeacherServer(Conduct(batch_faults=0.4, oddities=0.3)) as server:
         summary = run(source, out, server.url)
@@ -155,15 +183,18 @@ def test_what_expires_is_sent_again_and_what_is_wrong_is_an_error(tmp_path: Path
 
 
 @pytest.mark.usefixtures("quick")
-def test_batches_are_split_at_the_limits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_batches_are_split_at_the_limits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run: Callable[..., Any], teacher: str
+) -> None:
     source = questions(tmp_path / "q.jsonl", COUNT)
-    monkeypatch.setattr(message_batches, "MOST_REQUESTS", 10)
+    api = {"anthropic:m": MessageBatches, "openai:m": ChatBatches}[teacher]
+    monkeypatch.setattr(api, "most_requests", 10)
     with TeacherServer() as server:
         run(source, tmp_path / "a.jsonl", server.url)
         sizes = [len(batch.requests) for batch in server.behaviour.batches.values()]
     assert sizes == [10, 10, 10, 9], "and one that was asked by itself"
-    monkeypatch.setattr(message_batches, "MOST_REQUESTS", 100)
-    monkeypatch.setattr(message_batches, "MOST_BYTES", 10_000)
+    monkeypatch.setattr(api, "most_requests", 100)
+    monkeypatch.setattr(api, "most_bytes", 10_000)
     with TeacherServer() as server:
         run(source, tmp_path / "b.jsonl", server.url)
         assert all(
@@ -173,7 +204,9 @@ def test_batches_are_split_at_the_limits(tmp_path: Path, monkeypatch: pytest.Mon
     assert content(tmp_path / "a.jsonl") == content(tmp_path / "b.jsonl")
 
 
-def test_an_interrupted_batch_goes_on_and_can_be_taken_back(tmp_path: Path) -> None:
+def test_an_interrupted_batch_goes_on_and_can_be_taken_back(
+    tmp_path: Path, command: Callable[..., list[str]]
+) -> None:
     source, out = questions(tmp_path / "q.jsonl", COUNT), tmp_path / "o.jsonl"
     with TeacherServer(Conduct(ended_after=3600)) as server:
         own = command(source, out, server.url, "--batch", "--keep", "all")
@@ -203,7 +236,9 @@ def test_an_interrupted_batch_goes_on_and_can_be_taken_back(tmp_path: Path) -> N
 
 
 @pytest.mark.usefixtures("quick")
-def test_a_batch_that_somebody_canceled_is_not_sent_again_unasked(tmp_path: Path) -> None:
+def test_a_batch_that_somebody_canceled_is_not_sent_again_unasked(
+    tmp_path: Path, run: Callable[..., Any]
+) -> None:
     source, out = questions(tmp_path / "q.jsonl", COUNT), tmp_path / "o.jsonl"
     with TeacherServer() as server:
         told = server.behaviour._told
@@ -226,12 +261,12 @@ def test_batches_need_a_teacher_that_takes_them(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("quick")
-def test_a_batch_costs_half(tmp_path: Path) -> None:
+def test_a_batch_costs_half(tmp_path: Path, run: Callable[..., Any], teacher: str) -> None:
     source = questions(tmp_path / "q.jsonl", COUNT)
     with TeacherServer() as server:
         batched = run(source, tmp_path / "a.jsonl", server.url, price=(1.0, 5.0))
         single = generate_rationales(
-            source, tmp_path / "b.jsonl", teacher="anthropic:m", base_url=server.url,
+            source, tmp_path / "b.jsonl", teacher=teacher, base_url=server.url,
             settings=GenerateSettings(price=(1.0, 5.0)),
         )  # fmt: skip
     first = single.cost / COUNT
@@ -245,7 +280,7 @@ def test_a_batch_costs_half(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("quick")
 def test_what_a_later_round_still_owes_is_not_passed_over(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run: Callable[..., Any]
 ) -> None:
     from scicot.annotation import watermark
 
@@ -271,7 +306,9 @@ def test_what_a_later_round_still_owes_is_not_passed_over(
 
 
 @pytest.mark.usefixtures("quick")
-def test_a_result_that_never_comes_is_an_error_in_the_end(tmp_path: Path) -> None:
+def test_a_result_that_never_comes_is_an_error_in_the_end(
+    tmp_path: Path, run: Callable[..., Any]
+) -> None:
     source, out = questions(tmp_path / "q.jsonl", COUNT), tmp_path / "o.jsonl"
     with TeacherServer() as server:
         usual = server.behaviour._results
@@ -295,7 +332,9 @@ def test_a_result_that_never_comes_is_an_error_in_the_end(tmp_path: Path) -> Non
 
 
 @pytest.mark.usefixtures("quick")
-def test_a_server_without_batches_leaves_nothing_under_way(tmp_path: Path) -> None:
+def test_a_server_without_batches_leaves_nothing_under_way(
+    tmp_path: Path, run: Callable[..., Any], teacher: str
+) -> None:
     source, out = questions(tmp_path / "q.jsonl", 5), tmp_path / "o.jsonl"
     with TeacherServer() as server:
         server.behaviour._batches = (  # type: ignore[method-assign]
@@ -304,7 +343,7 @@ def test_a_server_without_batches_leaves_nothing_under_way(tmp_path: Path) -> No
         with pytest.raises(ScicotError, match="404 no such path"):
             run(source, out, server.url)
         generate_rationales(
-            source, out, teacher="anthropic:m", base_url=server.url,
+            source, out, teacher=teacher, base_url=server.url,
             settings=GenerateSettings(keep="all"),
         )  # fmt: skip
         with pytest.raises(ScicotError, match="--cancel-batches: none is under way"):

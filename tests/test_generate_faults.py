@@ -1,15 +1,18 @@
 """generate-rationales against a server that fails, and killed at any moment."""
 
+import functools
 import json
 import os
 import random
 import signal
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from asked import all_rows, command, content, finished, kill, questions, started
+from asked import KINDS, all_rows, content, finished, kill, questions, started
+from asked import command as command_of
 from conftest import Recorder, read_rows, write_rows
 from fakes.teacher_server import PASSING, Conduct, TeacherServer
 
@@ -19,7 +22,20 @@ IN_FLIGHT = 16
 KILLS = 20
 
 
-def test_twenty_kills_lose_nothing_and_repeat_little(tmp_path: Path) -> None:
+@pytest.fixture(params=KINDS)
+def teacher(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def command(teacher: str) -> Callable[..., list[str]]:
+    """The command line that asks this teacher."""
+    return functools.partial(command_of, teacher=teacher)
+
+
+def test_twenty_kills_lose_nothing_and_repeat_little(
+    tmp_path: Path, command: Callable[..., list[str]]
+) -> None:
     source = questions(tmp_path / "q.jsonl", 200)
     conduct = Conduct(latency=0.05, faults=0.1, oddities=0.1, drip=2.0)
     options = ("--timeout", "1", "--concurrency", IN_FLIGHT)
@@ -51,7 +67,9 @@ def test_twenty_kills_lose_nothing_and_repeat_little(tmp_path: Path) -> None:
     assert set(PASSING) <= set(server.behaviour.counts), "every kind of trouble was met"
 
 
-def test_a_stop_writes_what_is_on_its_way(tmp_path: Path) -> None:
+def test_a_stop_writes_what_is_on_its_way(
+    tmp_path: Path, command: Callable[..., list[str]]
+) -> None:
     source = questions(tmp_path / "q.jsonl", 400)
     for name, code in ((signal.SIGTERM, 75), (signal.SIGINT, 130)):
         out = tmp_path / f"{name}.jsonl"
@@ -66,17 +84,17 @@ def test_a_stop_writes_what_is_on_its_way(tmp_path: Path) -> None:
             assert "the same command goes on from here" in said
 
 
-def test_a_spend_limit_stops_at_once_and_keeps_what_came(tmp_path: Path) -> None:
+def test_a_spend_limit_stops_at_once_and_keeps_what_came(tmp_path: Path, teacher: str) -> None:
     source, out = questions(tmp_path / "q.jsonl", 100), tmp_path / "o.jsonl"
     with TeacherServer(Conduct(latency=0.01, spend_limit=30)) as server:
         with pytest.raises(ScicotError, match="spend_limit"):
-            generate_rationales(source, out, teacher="anthropic:m", base_url=server.url)
+            generate_rationales(source, out, teacher=teacher, base_url=server.url)
         assert len(all_rows(out)) == 30
         assert server.behaviour.counts["requests"] <= 30 + IN_FLIGHT
 
 
 def test_one_question_that_always_fails_does_not_stop_the_others(
-    tmp_path: Path, recorder: Recorder
+    tmp_path: Path, recorder: Recorder, teacher: str
 ) -> None:
     source, out = questions(tmp_path / "q.jsonl", 20), tmp_path / "o.jsonl"
 
@@ -86,7 +104,7 @@ def test_one_question_that_always_fails_does_not_stop_the_others(
             "500" if "part 7 " in asked else usual(asked, times)
         )
         summary = generate_rationales(
-            source, out, teacher="anthropic:m", base_url=server.url, reporter=recorder,
+            source, out, teacher=teacher, base_url=server.url, reporter=recorder,
             settings=GenerateSettings(max_wait=1.0, keep="all"),
         )  # fmt: skip
     assert (summary.kept, dict(summary.rejected)) == (19, {"error": 1})
@@ -94,40 +112,40 @@ def test_one_question_that_always_fails_does_not_stop_the_others(
     assert "500 some trouble, again and again" in row["error"]
 
 
-def test_many_failures_in_a_row_stop_the_run(tmp_path: Path) -> None:
+def test_many_failures_in_a_row_stop_the_run(tmp_path: Path, teacher: str) -> None:
     source, out = questions(tmp_path / "q.jsonl", 90), tmp_path / "o.jsonl"
     with TeacherServer(Conduct(oddities=1.0)) as server:
         server.behaviour._lasting = lambda asked: "400"  # type: ignore[method-assign]
         with pytest.raises(ScicotError, match=r"refuses \d\d questions .* as any other .*too odd"):
-            generate_rationales(source, out, teacher="anthropic:m", base_url=server.url)
+            generate_rationales(source, out, teacher=teacher, base_url=server.url)
     assert all_rows(out) == []
     with TeacherServer() as server:
         summary = generate_rationales(
-            source, out, teacher="anthropic:m", base_url=server.url,
+            source, out, teacher=teacher, base_url=server.url,
             settings=GenerateSettings(keep="all", retry_rejected=True),
             force=True,
         )  # fmt: skip
     assert summary.kept == 90
 
 
-def test_retry_after_is_heeded_up_to_max_wait(tmp_path: Path) -> None:
+def test_retry_after_is_heeded_up_to_max_wait(tmp_path: Path, teacher: str) -> None:
     source, out = questions(tmp_path / "q.jsonl", 3), tmp_path / "o.jsonl"
     with TeacherServer(Conduct(faults=1.0)) as server:
         server.behaviour._trouble = (  # type: ignore[method-assign]
             lambda asked, times: "retry-after" if times == 1 else None
         )
         began = time.monotonic()
-        generate_rationales(source, out, teacher="anthropic:m", base_url=server.url)
+        generate_rationales(source, out, teacher=teacher, base_url=server.url)
         assert time.monotonic() - began >= 0.3
         first, second = server.behaviour.accepted[0], server.behaviour.accepted[3]
         assert second - first >= 0.3
     assert len(all_rows(out)) == 3
 
 
-def test_an_allowed_rate_is_found_and_kept(tmp_path: Path) -> None:
+def test_an_allowed_rate_is_found_and_kept(tmp_path: Path, teacher: str) -> None:
     source, out = questions(tmp_path / "q.jsonl", 700), tmp_path / "o.jsonl"
     with TeacherServer(Conduct(latency=0.05, rate=80)) as server:
-        generate_rationales(source, out, teacher="anthropic:m", base_url=server.url)
+        generate_rationales(source, out, teacher=teacher, base_url=server.url)
         accepted, refusals = server.behaviour.accepted, server.behaviour.refusals
     assert len(all_rows(out)) == 700
     settled = accepted[0] + 4.0
@@ -135,16 +153,14 @@ def test_an_allowed_rate_is_found_and_kept(tmp_path: Path) -> None:
     assert sum(moment > settled for moment in refusals) < 0.1 * len(late)
 
 
-def test_what_the_index_forgot_is_read_from_the_rows(tmp_path: Path) -> None:
+def test_what_the_index_forgot_is_read_from_the_rows(tmp_path: Path, teacher: str) -> None:
     source, out = questions(tmp_path / "q.jsonl", 30), tmp_path / "o.jsonl"
     index = tmp_path / "o.done.sqlite"
     with TeacherServer() as server:
 
         def run(count: int) -> int:
             before = server.behaviour.asked.total()
-            generate_rationales(
-                source, out, teacher="anthropic:m", base_url=server.url, limit=count
-            )
+            generate_rationales(source, out, teacher=teacher, base_url=server.url, limit=count)
             return server.behaviour.asked.total() - before
 
         assert run(20) == 20
@@ -164,7 +180,7 @@ def test_what_the_index_forgot_is_read_from_the_rows(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "o.state.json").read_text())["finished"]
 
 
-def test_a_silent_pipe_can_be_left(tmp_path: Path) -> None:
+def test_a_silent_pipe_can_be_left(tmp_path: Path, command: Callable[..., list[str]]) -> None:
     row = questions(tmp_path / "q.jsonl", 1).read_text()
     for written in ("", row, row + row[:20]):
         out = tmp_path / f"{len(written)}.jsonl"
@@ -192,14 +208,14 @@ def test_a_silent_pipe_can_be_left(tmp_path: Path) -> None:
             process.stderr.close()
 
 
-def test_a_bad_line_of_the_output_is_named(tmp_path: Path) -> None:
+def test_a_bad_line_of_the_output_is_named(tmp_path: Path, teacher: str) -> None:
     source, out = questions(tmp_path / "q.jsonl", 10), tmp_path / "o.jsonl"
     settings = GenerateSettings(keep="all")
     with TeacherServer() as server:
 
         def run() -> None:
             generate_rationales(
-                source, out, teacher="anthropic:m", base_url=server.url, settings=settings
+                source, out, teacher=teacher, base_url=server.url, settings=settings
             )
 
         run()

@@ -155,7 +155,7 @@ def test_no_key_is_said_before_anything_is_asked() -> None:
 
 @pytest.mark.parametrize("spec", ["claude", "anthropic:", "oracle:x", ""])
 def test_an_unknown_teacher_is_refused_with_the_kinds(spec: str) -> None:
-    with pytest.raises(ScicotError, match="anthropic:MODEL or hf:MODEL_OR_DIR or recorded:FILE"):
+    with pytest.raises(ScicotError, match="anthropic:MODEL or openai:MODEL or hf:MODEL_OR_DIR"):
         load_teacher(spec)
 
 
@@ -174,6 +174,16 @@ def test_recorded_replies_are_replayed_by_id_and_sample(tmp_path: Path) -> None:
     for request in (Request("q1", 2, REQUEST.prompt, 1), Request("q3", 0, REQUEST.prompt, 1)):
         with pytest.raises(TeacherError, match="none for sample"):
             ask(spec, request)
+
+
+def test_rationales_of_others_are_replayed_as_replies(tmp_path: Path) -> None:
+    file = tmp_path / "rows.jsonl"
+    file.write_text(
+        '{"id": "q1", "rationale": "Metal conducts.", "conclusion": "B"}\n'
+        '{"id": "q2", "rationale": "Metal conducts."}\n'
+    )
+    assert ask(f"recorded:{file}").text == "Metal conducts.\n\nAnswer: (B)"
+    assert ask(f"recorded:{file}", Request("q2", 0, REQUEST.prompt, 1)) == Reply("Metal conducts.")
 
 
 def test_a_recorded_file_that_is_none(tmp_path: Path) -> None:

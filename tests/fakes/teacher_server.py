@@ -1,4 +1,5 @@
-"""A server that speaks the Messages API and fails as real ones do, by a script of chances.
+"""A server that fails as real ones do, by a script of chances. It speaks the Messages API, and Chat
+Completions by way of chat_api.py.
 
     with TeacherServer(Conduct(latency=0.1, faults=0.1)) as server:   in a thread of the test
         ...                                                           server.url, server.behaviour
@@ -23,6 +24,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
+from fakes.chat_api import ChatBatches, as_chat
 from fakes.wire import Answered, HttpServer, listen
 
 # Trouble that passes, by turns, and outcomes that stay, each question's its own.
@@ -60,6 +62,7 @@ class Server:
 
     def __init__(self, conduct: Conduct) -> None:
         self.conduct = conduct
+        self.chat = ChatBatches(self)
         self.counts: Counter[str] = Counter()  # of all kinds of things, by name
         self.asked: Counter[str] = Counter()  # requests by what was asked
         self.answered: Counter[str] = Counter()  # of them, those with a message
@@ -77,7 +80,11 @@ class Server:
             return _json(200, self.stats())
         if path.startswith("/v1/messages/batches"):
             return self._batches(method, path.removeprefix("/v1/messages/batches"), body)
+        if path.startswith(("/v1/files", "/v1/batches")):
+            return self.chat.answer(method, path.removeprefix("/v1"), body)
         request = json.loads(body)
+        if path == "/v1/chat/completions":
+            return as_chat(await self._message(request))
         if path == "/v1/messages/count_tokens":
             self.counts["count_tokens"] += 1
             return _json(200, {"input_tokens": _tokens(request)})

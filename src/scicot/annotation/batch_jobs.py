@@ -25,7 +25,7 @@ from scicot.reporting import number_of, some_of
 from scicot.teachers import Reply, TeacherBusy, TeacherError
 
 if TYPE_CHECKING:
-    from scicot.teachers.message_batches import MessageBatches, Unanswered
+    from scicot.teachers.batches import Batch, Batches, Unanswered
 
 _FETCHES = 2  # times that incomplete results are fetched again
 _ROUNDS = 3  # times a request is sent in all that expires or meets an error of the server
@@ -60,21 +60,22 @@ async def run(job: Generation) -> None:
     folder = beside(Path(job.output.name), FOLDER)
     folder.mkdir(exist_ok=True)
     Plan.tidy(folder)
-    runner = _Runner(job, teacher.batches(), folder)
+    api: Batches = teacher.batches()
+    runner = _Runner(job, api, folder)
     try:
         await runner.run()
     except (KeyboardInterrupt, asyncio.CancelledError):
         runner.say_how_to_come_back()
         raise
     except TeacherError as error:
-        raise ScicotError(f"the Message Batches API: {error}") from None
+        raise ScicotError(f"{api.api}: {error}") from None
     finally:
         if not any(folder.iterdir()):
             folder.rmdir()
 
 
 class _Runner:
-    def __init__(self, job: Generation, api: MessageBatches, folder: Path) -> None:
+    def __init__(self, job: Generation, api: Batches, folder: Path) -> None:
         self._job = job
         self._api = api
         self._folder = folder
@@ -117,9 +118,8 @@ class _Runner:
 
     async def _plan(self) -> bool:
         """Plan batches for all that is wanted and can be paid; whether there is anything."""
-        from scicot.teachers.message_batches import MOST_BYTES, MOST_REQUESTS
-
         wanted, budget = self._wanted(), self._job.work.budget
+        most_requests, most_bytes = self._api.most_requests, self._api.most_bytes
         if self._job.summary.kept + self._job.summary.rejected.total() == 0:
             first = next(wanted, None)
             if first is None:
@@ -134,7 +134,7 @@ class _Runner:
                 short = error
                 break
             length = len(self._api.encoded("x" * 64, ask.request))
-            if asks and (len(asks) == MOST_REQUESTS or size + length > MOST_BYTES):
+            if asks and (len(asks) == most_requests or size + length > most_bytes):
                 self._make(asks)
                 planned, asks, size = True, [], 0
             asks.append(ask)
@@ -164,19 +164,23 @@ class _Runner:
         waits = looks()
         while waiting:
             for plan in list(waiting):
-                if (await self._sender.state(plan)).ended:
-                    await self._collect(plan)
+                batch = await self._sender.state(plan)
+                if batch.ended:
+                    await self._collect(plan, batch)
                     waiting.remove(plan)
             if waiting:
                 await self._sender.sleep(next(waits))
         self._rounds += self._left > 0
 
-    async def _collect(self, plan: Plan) -> None:
+    async def _collect(self, plan: Plan, batch: Batch) -> None:
         """Write the rows of a batch that has ended, and drop its plan."""
         asks = list(plan.asks(self._job.work.asking))
-        seen = await self._sender.patiently(lambda: self._enter_all(plan, asks))
-        for line in sorted({*range(len(asks))} - seen):
-            await self._enter(asks[line], _missing())
+        if batch.failure is not None:  # of a batch that was refused as a whole there are no results
+            self._refused = batch.failure
+        else:
+            seen = await self._sender.patiently(lambda: self._enter_all(plan, asks, batch))
+            for line in sorted({*range(len(asks))} - seen):
+                await self._enter(asks[line], _missing(batch))
         await self._settle_held(plan)
         if plan.name in self._sender.paid:
             for ask in asks:
@@ -184,7 +188,7 @@ class _Runner:
         self._job.ledger.commit()
         plan.drop()
 
-    async def _enter_all(self, plan: Plan, asks: list[RowRequest]) -> set[int]:
+    async def _enter_all(self, plan: Plan, asks: list[RowRequest], batch: Batch) -> set[int]:
         """Write what has no row yet; the lines of which there was a result."""
         left, taken_back = self._left, self._taken_back
         seen, foreign = set[int](), 0
@@ -200,7 +204,8 @@ class _Runner:
                     await self._enter(asks[line], outcome)
                 if len(seen) % 100 == 0:
                     self._job.look()
-        if len(seen) < len(asks) and self._fetched.get(plan.name, 0) < _FETCHES:
+        incomplete = len(seen) < len(asks) and not batch.canceled
+        if incomplete and self._fetched.get(plan.name, 0) < _FETCHES:
             self._fetched[plan.name] = self._fetched.get(plan.name, 0) + 1
             self._left, self._taken_back = left, taken_back
             raise TeacherBusy(f"batch {plan.id}: {len(asks) - len(seen)} results are missing")
@@ -254,7 +259,8 @@ class _Runner:
         self._held.clear()
 
 
-def _missing() -> Unanswered:
-    from scicot.teachers.message_batches import Unanswered
+def _missing(batch: Batch) -> Unanswered:
+    from scicot.teachers.batches import Unanswered
 
-    return Unanswered(TeacherBusy("the batch ended without a result for this request"))
+    problem = TeacherBusy("the batch ended without a result for this request")
+    return Unanswered(problem, canceled=batch.canceled)

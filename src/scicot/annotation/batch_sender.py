@@ -16,7 +16,7 @@ from scicot.reporting import number_of
 from scicot.teachers import BatchNotFound, TeacherBusy, TeacherError
 
 if TYPE_CHECKING:
-    from scicot.teachers.message_batches import Batch, MessageBatches
+    from scicot.teachers.batches import Batch, Batches
 
 T = TypeVar("T")
 
@@ -29,7 +29,7 @@ class Sender:
     """Sends the plans of a folder, and asks after them. `paid` holds the names of those whose cost
     is set aside."""
 
-    def __init__(self, job: Generation, api: MessageBatches, folder: Path) -> None:
+    def __init__(self, job: Generation, api: Batches, folder: Path) -> None:
         self._job = job
         self._api = api
         self._folder = folder
@@ -62,7 +62,7 @@ class Sender:
         while True:
             plan = plan.beginning()
             try:
-                batch = await self._api.send(requests)
+                batch = await self._api.send(requests, plan.name)
             except (TeacherError, ScicotError) as error:
                 plan.drop()  # refused for certain: nothing is under way
                 if isinstance(error, ScicotError):
@@ -91,15 +91,18 @@ class Sender:
         while True:
             late = datetime.now(UTC) - _began(plan) >= timedelta(seconds=LISTED)
             for batch in await self.patiently(lambda: self._api.since(_began(plan) - _CLOCKS)):
-                alike = batch.requests == plan.requests and not batch.archived
-                if alike and batch.id not in known and await self._is(batch, plan):
+                if batch.id not in known and await self._is(batch, plan):
                     return batch.id
             if late:
                 return None
             await self.sleep(next(waits))
 
     async def _is(self, batch: Batch, plan: Plan) -> bool:
-        """Whether a batch is a plan's, which its results tell when it has ended."""
+        """Whether a batch is a plan's: by its name, or by its results when it has ended."""
+        if batch.name is not None:
+            return batch.name == plan.name
+        if batch.archived or batch.requests not in (0, plan.requests):
+            return False
         waits = looks()
         if not batch.ended:
             self._job.work.reporter.note(
@@ -110,6 +113,8 @@ class Sender:
         while not batch.ended:
             await self.sleep(next(waits))
             batch = await self.patiently(lambda: self._api.state(identity))
+        if batch.archived or batch.requests != plan.requests:
+            return False
 
         async def first() -> str:
             async with aclosing(self._api.results(identity)) as results:

@@ -23,8 +23,11 @@ from scicot.outputs import Output
 from scicot.records import Rationale
 from scicot.reporting import Task, some_of
 from scicot.teachers import Reply, TeacherError
+from scicot.text import one_line
 
 _SHORT = 20_000  # characters that are judged faster than a thread is started for it
+_FIRST = 20  # replies after which the user hears that most cannot be read
+_SHOWN = 80  # characters of a reply's end that are shown
 _LOOK_SECONDS = 0.2  # between two tellings of how far the work is
 _SPEED_SECONDS = 5.0  # over which the speed is told
 
@@ -65,6 +68,8 @@ class Generation:
         # that were kept before it.
         self._judging = asyncio.Lock()
         self._warned_of_usage = False
+        self._unread: list[str] | None = []  # replies without a conclusion; None once told
+        self._read = 0  # replies, while _unread is a list
         self._short: StoppedEarly | None = None  # of money, for what follows from a reply
         self._untold = 0  # requests done since the task was last told
         self._moments: deque[tuple[float, int]] = deque()  # (when, rows)
@@ -161,6 +166,7 @@ class Generation:
         row = replace(ask.row, usage=usage)
         async with self._judging if self.work.settings.samples > 1 else nullcontext():
             verdict = await self._judged(row, reply)
+            self._watch_reading(reply, verdict.row)
             if verdict.reason is not None:
                 self._reject(verdict.row, verdict.reason, {"reply": reply.text})
             else:
@@ -183,6 +189,24 @@ class Generation:
         if len(reply.text) <= _SHORT:
             return judged()
         return await asyncio.to_thread(judged)
+
+    def _watch_reading(self, reply: Reply, row: Rationale) -> None:
+        """Warn after the first replies where most yield no conclusion, with some of them."""
+        if self._unread is None:
+            return
+        self._read += 1
+        if row.conclusion is None and reply.text.strip():
+            self._unread.append(one_line(reply.text))
+        if self._read < _FIRST:
+            return
+        if len(self._unread) > _FIRST / 2:
+            shown = "; ".join(f'"...{text[-_SHOWN:]}"' for text in self._unread[:3])
+            self.work.reporter.warn(
+                f"{len(self._unread)} of the first {_FIRST} replies yield no conclusion: {shown}."
+                ' If they do answer, end your --prompt with "Answer: LABEL"; if they are cut short,'
+                " give a higher --max-tokens; --keep all keeps them"
+            )
+        self._unread = None
 
     def _warn_of_usage(self, names: tuple[str, ...]) -> None:
         if not self._warned_of_usage:

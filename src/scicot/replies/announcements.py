@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from scicot.replies.labels import NOUN
+from scicot.replies.languages import announcing
 from scicot.replies.mentions import BOUNDARY, Mention, Mentions
 
 _LOOK_BACK = 160  # characters from the copula back to the word "answer"
@@ -23,14 +24,23 @@ _RIGHT_BEFORE = 24  # characters that the patterns ending in $ below need at mos
 
 _CUE = re.compile(
     r"(?P<pick>\b(?:choos(?:e|ing)|chose|pick(?:ed|ing)?|select(?:ed|ing)?|go(?:ing)? with|opt for"
-    r"|(?:would|to|i|i['’]ll) answer)\b|\\boxed\b)|\b(?:is|are|be|was|were|equals)\b|[:\uff1a=→]",
+    r"|(?:would|to|i|i['’]ll) answer|narrow(?:s|ed)?(?: it| this| that| things)? down to"
+    r"|(?:leaves|leaving|left with|remaining (?:is|one is|option is))(?: us| me| you)?(?: only)?"
+    r"(?: with)?(?: only| just)?)\b|\\boxed\b)|\b(?:is|are|be|was|were|equals)\b|[:\uff1a=→]",
     re.I,
 )
-_NAMES_ANSWER = re.compile(rf"(?<!other )(?<!another )\b{NOUN}\b", re.I)
+# "Answer B suggests that it is fun" names no answer: there the word belongs to a label.
+_NAMES_ANSWER = re.compile(
+    rf"(?<!other )(?<!another )\b{NOUN}\b"
+    r"(?![\s*_]{0,3}[(\[\"'“]{0,2}(?-i:[A-HJ-Z]|[1-9])(?!\w))",
+    re.I,
+)
 _IS = re.compile(r"\b(?:is|are|be|was|were)(?: an?)?[\s*_(n)]{0,4}$", re.I)
 # Not an announcement, or not yet: "cannot be (A)", "the wrong answer is (A)", "whether it is (A)".
 _DENIED = re.compile(
-    r"(?:\b(?:not|never|cannot|could|might|may|neither)|n['’]t)\s{1,3}(?:be\s{1,3})?$", re.I
+    r"(?:\b(?:eliminat|exclud|discard|dismiss|reject)\w{0,5}|\b(?:rul|cross)\w{0,3} (?:out|off)"
+    r"|\b(?:not|never|cannot|could|might|may|neither)|n['’]t)\s{1,3}(?:be\s{1,3})?$",
+    re.I,
 )
 _UNDONE = re.compile(
     rf"\b(?:wrong|incorrect|tempting) {NOUN}\b|\bwhether\b|\bif the answer\b"
@@ -52,6 +62,72 @@ _BARE = re.compile(
     r"\b(?:the|my|correct|right|best|final) (?:answer|option|choice)\b"
     r"(?: (?:here|to|for)\b[^.!?:]{0,80}?)?[\s*_]{0,4}(?:(?:is|would be)\b(?!n['’]t| not\b)|:)"
     r"|^[\W_]{0,8}(?:final |correct )?answer[\s*_]{0,4}:",
+    re.I,
+)
+
+# A line that leads to a list of the options, and not to the answer: "Let us see each option:"
+_LEADS_TO_LIST = re.compile(
+    r"\b(?:(?:each|every|all|both|any|these|those|the (?:given|following|other|available|possible)"
+    r"|given|following|possible|available|individual|the (?:two|three|four|five|six))\b"
+    r"[^.!?:\n]{0,30}"
+    r"\b(?:options?|choices?|answers?|alternatives?|possibilit(?:y|ies)|candidates?"
+    r"|statements?|items?)"
+    r"|(?:options|choices|answers|alternatives|possibilities|candidates)|one by one|in turn"
+    r"|one at a time|optionen|antworten|möglichkeiten|réponses|opciones|alternativas)\b"
+    r"[^.!?:\n]{0,60}:[\s*_]{0,4}$",
+    re.I,
+)
+_PLURAL = re.compile(r"\b(?:options|choices|answers|alternatives|possibilities|candidates)\b", re.I)
+# The answer depends on something: "if it is metal, the answer is B", "B if it is metal".
+_CONDITION = re.compile(
+    r"\W{0,8}(?:(?:so|but|then|and|now|however|well)\b,? )?(?:if|unless|assuming|supposing|suppose"
+    r"|provided|in case|as long as|depending on|had it|were it|should it)\b"
+    r"(?! (?:we|you|one|i)\b(?:['’]\w+)?(?: \w+)?"
+    r" (?:look|consider|think|examine|analy[sz]e|compare|read|see|take|know|recall|remember|go"
+    r"|apply|use|need|wish|check|eliminate|focus|start|want|have|say|call|rub|mix|put)\b)",
+    re.I,
+)
+_CONDITION_BEHIND = re.compile(
+    r"[\s*_)\]\"'”’,;–—-]{0,6}(?:(?:but )?only |but |or |and )?(?:if|unless|assuming|provided"
+    r"|depending on|in case|as long as|on condition|otherwise)\b",
+    re.I,
+)
+_CONCLUDES = re.compile(r"\b(?:so|therefore|thus|hence|in any case|either way|regardless)\b", re.I)
+_CORRECTS = re.compile(
+    r"(?:^|(?<=[.!?,;:–—-]\s)|(?<=[.!?,;:–—-])|(?<=\n))[\s*_\"'“(]{0,4}(?:but )?"
+    r"(?:(?:oh|ah|oops|hmm+|sorry|no"
+    r"|wait|hold on|actually|correction|rather|instead|i mean|i meant|or rather|scratch that"
+    r"|make (?:that|it)|on second thought|on reflection|let me correct (?:that|myself|this)"
+    r"|i (?:made a mistake|was wrong|misspoke|take that back|stand corrected)"
+    r"|that(?:['’]s| is| was) (?:wrong|not right|incorrect|a mistake))\b[\s,.:;!?…–—-]{0,4}){1,6}",
+    re.I,
+)
+_MUST_BE = re.compile(
+    r"\b(?:it|this|that|answer|which)(?:['’]s| is| was| must be| should be| has to be| would be"
+    r"| can only be| needs to be| should have been)"
+    r"(?: actually| really| instead| in fact| clearly)?\b",
+    re.I,
+)
+_TAKES_BACK = re.compile(
+    r"\W{0,8}(?:(?:oh|ah|hmm+|no|wait|but|actually|sorry|oops|hold on)\b[\s,.!…–—-]{1,4}){0,4}"
+    r"(?:that(?:['’]s| is| was| can['’]t be| cannot be)(?: not)?"
+    r" (?:all |quite |actually )?(?:wrong|right|incorrect|correct|a mistake|true)"
+    r"|i (?:made a mistake|was wrong|misspoke|take that back|am not sure|['’]m not sure)"
+    r"|scratch that|let me (?:re(?:think|consider|do|check)|think again|start over))\b",
+    re.I,
+)
+_DENIES_RIGHT = re.compile(
+    r"not|can['’]t|cannot|wrong|incorrect|mistake|scratch|let me|misspoke|sure|back", re.I
+)
+_REFERS_BACK = re.compile(
+    r"\W{0,8}(?:this|that|it|which)(?: one| option| choice)? (?:is|must be|would be|has to be)"
+    r"(?: therefore| clearly| thus| indeed)? (?:the |our |my )?(?:correct|right|best)"
+    r"(?: (?:answer|option|choice|one))?\b(?! (?:that|to|because it is not))",
+    re.I,
+)
+_SPEAKS_AGAINST = re.compile(
+    r"\b(?:not|no|never|neither|nor|cannot|without|unlike|wrong|incorrect|eliminat\w+|exclud\w+"
+    r"|discard\w*|dismiss\w*|reject\w*|rul(?:e|ed|ing) out|cross\w* out)\b|n['’]t\b",
     re.I,
 )
 
@@ -84,6 +160,7 @@ class Sentence(NamedTuple):
 
     listed: an item of a list of options.
     announces: it claims an answer, or says that one comes.
+    asks: it is a question: the teacher's own, or the one that it restates.
     """
 
     start: int
@@ -92,6 +169,7 @@ class Sentence(NamedTuple):
     claims: tuple[Claim, ...]
     listed: bool
     announces: bool
+    asks: bool = False
 
     @property
     def leads_on(self) -> bool:
@@ -101,30 +179,134 @@ class Sentence(NamedTuple):
 def sentences(mentions: Mentions) -> list[Sentence]:
     """The sentences of a text, in order, each with the claims that it makes."""
     listed = _listed(mentions)
-    found = []
-    for start, end in _spans(mentions, listed):
-        claims = _claims(mentions, start, end)
+    found: list[Sentence] = []
+    claimed = False
+    spans = list(_spans(mentions, listed))
+    for number, (start, end) in enumerate(spans):
+        text = mentions.text[start:end]
+        corrected = bool(found) and bool(_CORRECTS.fullmatch(found[-1].text))
+        claims = _claims(mentions, start, end, claimed=claimed, corrected=corrected)
+        if number == len(spans) - 1 and not claimed:
+            claims += _closing(mentions, start, end, claims)
+        if not claims and found and (back := _REFERS_BACK.match(text)):
+            claims = _referred(mentions, start, start + back.end(), found[-1])
         if len(claims) > 1:
             claims.sort(key=lambda claim: claim.end)
         if start in listed:
             claims = [claim for claim in claims if claim.explicit]
-        text = mentions.text[start:end]
+        asks = not mentions.choices_ask and text.rstrip(" *_\"'”’)").endswith("?")
+        if asks:
+            claims = []
+        if claimed and not claims and _takes_back(text):
+            claims = [Claim(start, start, (), explicit=True)]
+        claimed = claimed or bool(claims)
         announces = bool(claims) or bool(_BARE.search(text))
-        found.append(Sentence(start, end, text, tuple(claims), start in listed, announces))
+        found.append(Sentence(start, end, text, tuple(claims), start in listed, announces, asks))
+    return _contradicted(mentions, found)
+
+
+def _takes_back(text: str) -> bool:
+    found = _TAKES_BACK.match(text)
+    return found is not None and bool(_DENIES_RIGHT.search(found[0]))
+
+
+def _closing(mentions: Mentions, start: int, end: int, claims: list[Claim]) -> list[Claim]:
+    """The claim of "... so it is copper (option B)." at the end of a text."""
+    found = mentions.text_with_label(start, end)
+    if claims or found is None or _SPEAKS_AGAINST.search(mentions.text, start, end):
+        return []
+    return [Claim(found.start, found.end, found.labels, explicit=False)]
+
+
+def _referred(mentions: Mentions, start: int, end: int, before: Sentence) -> list[Claim]:
+    """The claim of "This is the correct answer.", by the one choice that the sentence before it
+    names with its label."""
+    if _SPEAKS_AGAINST.search(before.text) or before.claims:
+        return []
+    labels = mentions.marked_in(before.start, before.end)
+    return [Claim(start, end, tuple(labels), explicit=True)] if len(labels) == 1 else []
+
+
+def _contradicted(mentions: Mentions, found: list[Sentence]) -> list[Sentence]:
+    """Unsettle "The answer is A. Copper." where copper is not A."""
+    for number, sentence in enumerate(found[:-1]):
+        following = found[number + 1]
+        between = mentions.text[sentence.end : following.start]
+        if not sentence.claims or "\n" in between or following.claims:
+            continue
+        last = sentence.claims[-1]
+        whole = mentions.whole_text(following.start, following.end)
+        ends = not mentions.text[last.end : sentence.end].strip(" .*_")
+        if ends and whole and last.label is not None and last.label not in whole:
+            claim = last._replace(labels=(last.label, *whole))
+            found[number] = sentence._replace(claims=(*sentence.claims[:-1], claim))
     return found
 
 
-def _claims(mentions: Mentions, start: int, end: int) -> list[Claim]:
-    claims = list(_after_cues(mentions, start, end))
-    for verdict in _VERDICT.finditer(mentions.text, start, end):
+def _claims(
+    mentions: Mentions, start: int, end: int, *, claimed: bool, corrected: bool
+) -> list[Claim]:
+    """`claimed`: an answer was announced before; `corrected`: the last sentence took it back."""
+    text = mentions.text
+    verdicts = []
+    for verdict in _VERDICT.finditer(text, start, end):
         if labels := mentions.ending_at(verdict.start(), start, texts=bool(verdict["strict"])):
-            claims.append(Claim(verdict.start(), verdict.end(), labels, explicit=True))
+            verdicts.append(Claim(verdict.start(), verdict.end(), labels, explicit=True))
+    # The noun of "B is the best answer, as wood is ..." announces nothing that follows it.
+    claims = [*verdicts, *_after_cues(mentions, start, end, [(v.start, v.end) for v in verdicts])]
+    claims += _in_other_languages(mentions, start, end)
+    if claimed:
+        claims += _corrections(mentions, start, end, goes_on=corrected)
+    if claims:
+        claims = [_unless_conditional(mentions, start, end, claim) for claim in claims]
     if alone := mentions.label_alone(start, end):
         claims.append(Claim(alone.start, alone.end, alone.labels, explicit=False))
     return claims
 
 
-def _after_cues(mentions: Mentions, start: int, end: int) -> Iterator[Claim]:
+def _unless_conditional(mentions: Mentions, start: int, end: int, claim: Claim) -> Claim:
+    """A claim that settles nothing where it holds under a condition only, unless the condition is
+    the question's own ("If Ana moves to Rome, ...")."""
+    text = mentions.text
+    behind = _CONDITION_BEHIND.match(text, claim.end, end)
+    opening = _CONDITION.match(text, start, claim.start)
+    if opening and _CONCLUDES.search(text, opening.end(), claim.start):
+        opening = None
+    if opening and mentions.asks_about(opening.end(), claim.start):
+        opening = None
+    return claim._replace(labels=(), explicit=False) if behind or opening else claim
+
+
+def _in_other_languages(mentions: Mentions, start: int, end: int) -> Iterator[Claim]:
+    before, behind = announcing()
+    for phrase in before.finditer(mentions.text, start, end) if before else ():
+        if mention := mentions.named_from(phrase.end(), end):
+            yield Claim(mention.start, mention.end, mention.labels, explicit=True)
+    for phrase in behind.finditer(mentions.text, start, end) if behind else ():
+        if labels := mentions.ending_at(phrase.start(), start, texts=True):
+            yield Claim(phrase.start(), phrase.end(), labels, explicit=True)
+
+
+def _corrections(mentions: Mentions, start: int, end: int, *, goes_on: bool) -> Iterator[Claim]:
+    """What takes the place of an earlier answer: "No, wait: it must be B", "Actually, B."."""
+    text = mentions.text
+    openings = [opening.end() for opening in _CORRECTS.finditer(text, start, end)]
+    for begin in [start] if goes_on else openings[:1]:
+        mention = mentions.named_from(begin, end)
+        if mention and _ENDS_HERE.match(text, mention.end, end):
+            yield Claim(mention.start, mention.end, mention.labels, explicit=True)
+        for copula in _MUST_BE.finditer(text, begin, end):
+            mention = mentions.named_from(copula.end(), end)
+            if mention and not _DENIED.search(text[max(start, copula.start() - 24) : copula.end()]):
+                yield Claim(mention.start, mention.end, mention.labels, explicit=True)
+
+
+_ENDS_HERE = re.compile(r"[\s*_)\]\"'”’]{0,4}(?:$|[.!;\n(–—]|,? (?:because|since|as)\b)", re.I)
+
+
+def _after_cues(
+    mentions: Mentions, start: int, end: int, verdicts: Sequence[tuple[int, int]] = ()
+) -> Iterator[Claim]:
     text = mentions.text
     undone = names_answer = None
     for cue in _CUE.finditer(text, start, end):
@@ -136,10 +318,17 @@ def _after_cues(mentions: Mentions, start: int, end: int) -> Iterator[Claim]:
             continue
         if undone is None or names_answer is None:
             undone = _Occurrences(_UNDONE, text, start, end)
-            names_answer = _Occurrences(_NAMES_ANSWER, text, start, end)
+            names_answer = _Occurrences(_NAMES_ANSWER, text, start, end, verdicts)
         before = text[max(start, cue.start() - _RIGHT_BEFORE) : cue.start()]
         if undone.shortly_before(cue.start()) or _DENIED.search(before):
             continue
+        if cue[0] in (":", "\uff1a") and _LEADS_TO_LIST.search(
+            text[start : cue.end()][-_LOOK_BACK:]
+        ):
+            continue
+        several = len(mention.labels) > 1 and not cue["pick"]
+        if several and _PLURAL.search(text[max(start, cue.start() - 40) : cue.start()]):
+            continue  # "the options are (A) wood and (B) copper"
         explicit = bool(cue["pick"]) or names_answer.shortly_before(cue.start())
         if explicit or (mention.marked and _stands_for_is(text, cue, before, mention)):
             yield Claim(mention.start, mention.end, mention.labels, explicit)
@@ -148,8 +337,18 @@ def _after_cues(mentions: Mentions, start: int, end: int) -> Iterator[Claim]:
 class _Occurrences:
     """Where a pattern matches in a sentence, found once for all of the sentence's cues."""
 
-    def __init__(self, pattern: re.Pattern[str], text: str, start: int, end: int) -> None:
+    def __init__(
+        self,
+        pattern: re.Pattern[str],
+        text: str,
+        start: int,
+        end: int,
+        besides: Sequence[tuple[int, int]] = (),
+    ) -> None:
+        """`besides` are spans whose occurrences do not count."""
         spans = [match.span() for match in pattern.finditer(text, start, end)]
+        if besides:
+            spans = [own for own in spans if not any(a <= own[0] < b for a, b in besides)]
         self._starts = [start for start, _ in spans]
         self._ends = [end for _, end in spans]
 
@@ -188,6 +387,7 @@ def _goes_on(mentions: Mentions, start: int, gap: re.Match[str], listed: set[int
             ":" in before
             and bool(_LEADS_ON.search(before))
             and gap.end() not in listed
+            and not _LEADS_TO_LIST.search(mentions.text[start : gap.start()][-_LOOK_BACK:])
             and mentions.named_from(gap.end(), len(mentions.text)) is not None
         )
     abbreviation = _ABBREVIATION.search(before)
@@ -201,7 +401,7 @@ def _listed(mentions: Mentions) -> set[int]:
     "(B) spoon" above "(A) is wood" is the answer, and what is wrong with another choice; above
     "(C) cork" it is a list, as is "(A) is wood" above "(B) is metal".
     """
-    listed: set[int] = set()
+    listed = _apart(mentions)
     previous: tuple[Mention, bool] | None = None
     for line in mentions.lines:
         if line.item is None:
@@ -215,3 +415,31 @@ def _listed(mentions: Mentions) -> set[int]:
                 listed.add(previous[0].start)
         previous = (item, pure)
     return listed
+
+
+def _apart(mentions: Mentions) -> set[int]:
+    """Where the items of a list begin that have other lines between them: behind a line that leads
+    to a list, or all with no more than their own text, from the first label on in their order."""
+    items: list[tuple[int, bool, Mention]] = []  # (line, pure, item)
+    lists: list[list[tuple[int, bool, Mention]]] = []
+    leading = led = False
+    for number, line in enumerate(mentions.lines):
+        if line.item is None:
+            leading = bool(
+                _LEADS_TO_LIST.search(mentions.text[line.start : line.end][-_LOOK_BACK:])
+            )
+            continue
+        item = mentions.item_of(line.item)
+        pure = not mentions.text[item.end : line.end].strip(" .:,*_)\"'")
+        position = mentions.labels.index(item.labels[0])
+        if position == 0 or leading:
+            items, led = [], leading
+            lists.append(items)
+        if position == len(items) and (led or pure):
+            items.append((number, pure, item))
+        leading = False
+    found: set[int] = set()
+    for own in lists:
+        if len(own) > 1:
+            found.update(item.start for _, _, item in own)
+    return found

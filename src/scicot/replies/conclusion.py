@@ -11,7 +11,8 @@ from scicot.replies.mentions import Mentions
 
 CUE = re.compile(r"\b(?:therefore|thus|hence|so|in conclusion|overall)\b", re.I)
 _NEGATES = re.compile(
-    r"\b(?:not|no|never|neither|nor|cannot|without|unlike)\b|n['’]t\b"
+    r"\b(?:not|no|never|neither|nor|cannot|without|unlike|eliminat\w+|exclud\w+|discard\w*|dismiss\w*"
+    r"|reject\w*|rul(?:e|ed|ing) out|cross\w* (?:out|off)|depends on whether)\b|n['’]t\b"
     r"|\b(?:is|are|was|were) (?:incorrect|wrong)\b",
     re.I,
 )
@@ -68,7 +69,7 @@ def conclusion_of(mentions: Mentions, said: Sequence[Sentence]) -> Conclusion:
     if claims:
         last = ([claim for claim in claims if claim.explicit] or claims)[-1]
         return Conclusion(last.label, announced=True)
-    plain = [s for s in said if not (is_chatter(s.text) or s.leads_on or s.listed)]
+    plain = [s for s in said if not (is_chatter(s.text) or s.leads_on or s.listed or s.asks)]
     ends = [s for s in plain[-1:] if CUE.search(s.text)] + plain[:1]
     ends = [s for s in ends if not _REQUIRES.match(s.text)]
     for sentence in ends:

@@ -18,6 +18,7 @@ class LabelPatterns:
     marked: re.Pattern[str]  # a label that is written as one: "(B)", "option B", "**B**"
     opening: re.Pattern[str]  # a label that opens a line: "B) ", "B.", "**B**"
     last: re.Pattern[str]  # a label that ends a stretch of text
+    in_brackets: re.Pattern[str]  # "(option B)" at the end of a text
 
 
 @lru_cache(maxsize=256)
@@ -39,4 +40,8 @@ def label_patterns(labels: tuple[str, ...]) -> LabelPatterns:
             flags,
         ),
         re.compile(rf"(?<!\w){label}[\s*_)\]\"'”’]{{0,6}}$", flags),
+        re.compile(
+            rf"[\s,*_]{{0,4}}[(\[][\s*_]{{0,3}}(?:{NOUN}\s)?{label}[\s*_]{{0,3}}[)\]][\s*_.!]{{0,6}}$",
+            re.I,
+        ),
     )

@@ -18,22 +18,27 @@ from typing import NamedTuple
 
 from scicot.records import Choice
 from scicot.replies.labels import NOUN
+from scicot.replies.languages import SKIPPED
 from scicot.replies.words import ARTICLES, WORD, WORD_GAP, ChoiceWords, TextWords, lexicon_of
 
 _LINE = re.compile(r"\S[^\n]*")
+_STEM = 4  # letters by which "decides" is known in "decided"
 _LABEL_REACH = 40  # how far back a label may begin that ends a stretch of text
 
 # Brackets, bold, quotes, LaTeX commands: what stands around a label and ends no sentence.
 _DECOR = re.compile(r"(?:[^\w.?!\\]|_|\\(?:[a-z]{1,12}(?![a-z]))?){0,24}")
 _SKIPPED = re.compile(
     r"(?:(?:an?|the)(?=\s)|either|both|(?:most )?likely|probably|definitely|clearly|therefore"
-    rf"|thus|indeed|actually|{NOUN}|number)\b",
+    rf"|thus|indeed|actually|{NOUN}|number|{SKIPPED})\b",
     re.I,
 )
 # What may follow a choice that is named without brackets: "A.", "A because", never "A metal".
 BOUNDARY = re.compile(
     r"[\s*_`$\"'”’)\]}\\]{0,8}(?:$|[.,;:!?\n(–—-]|(?:because|since|and|or|not|rather|as)\b)", re.I
 )
+_ARTICLE_GAP = re.compile(r"\s{1,3}(?=[\w\"'“‘*_])")
+_BESIDE = re.compile(r"[\s*_]{0,3}[.(\[–—-][\s*_\"'“(]{0,4}")
+_ENDS = re.compile(r"[\s*_`$\"'”’)\]}.!]{0,8}(?:$|\n)")
 _JOIN = re.compile(r"[\s*_\"'”’)\]]{0,4}(?:,?\s{0,2}\b(?:and|or)\b|&|/|,)", re.I)
 _LOOSE_OR = re.compile(r"[^.;:!?\n()]{1,60}\bor\s{1,2}(?=[(\[])", re.I)
 _SOME_LABEL = re.compile(r"[A-Za-z0-9]\s{0,2}[)\]]")
@@ -59,14 +64,28 @@ class Line(NamedTuple):
 class Mentions:
     """What one text says about one question's choices."""
 
-    def __init__(self, text: str, choices: Sequence[Choice]) -> None:
+    def __init__(self, text: str, choices: Sequence[Choice], asked: str = "") -> None:
+        """`asked` is the question, as far as it matters what it says."""
         self.text = text
         self._lexicon = lexicon_of(choices)
         self.labels = self._lexicon.labels
         self._patterns = self._lexicon.patterns
         self._words = TextWords(text, self._lexicon)
+        self._asked = asked
+        self.choices_ask = any(choice.text.rstrip(" \"'”’").endswith("?") for choice in choices)
         self._label_of: dict[str, str] = {label: label for label in self.labels}  # as written
         self._joined: dict[tuple[int, int], tuple[tuple[str, ...], int]] = {}
+
+    @cached_property
+    def _asked_stems(self) -> set[str]:
+        return {word[:_STEM] for word in WORD.findall(self._asked.casefold())}
+
+    def asks_about(self, start: int, end: int) -> bool:
+        """Whether the question holds most words of the first clause here."""
+        clause = self.text[start:end].partition(",")[0].casefold()
+        words = [word for word in WORD.findall(clause) if len(word) >= _STEM]
+        there = sum(word[:_STEM] in self._asked_stems for word in words)
+        return bool(words) and there > 0.5 * len(words)
 
     @cached_property
     def lines(self) -> list[Line]:
@@ -146,6 +165,26 @@ class Mentions:
         rest = self.text[mention.end : end].strip(" .!*_`$)]}\"'”’\n\\")
         return mention if not rest else None
 
+    def whole_text(self, start: int, end: int) -> tuple[str, ...]:
+        """The labels of the choice whose text is all that stands there; none where more does."""
+        stop, labels = self._text_at(self._past_decor(start))
+        return labels if not self.text[stop:end].strip(" .!*_\"'”’)") else ()
+
+    def text_with_label(self, start: int, end: int) -> Mention | None:
+        """The choice named at the end by its text and then its label, as in "copper (option B).";
+        with both labels where they are of two choices."""
+        match = self._patterns.in_brackets.search(self.text, max(start, end - 60), end)
+        if match is None:
+            return None
+        by_text = self._words.ending_at(
+            match.start(), max(start, match.start() - self._lexicon.reach)
+        )
+        if not by_text:
+            return None
+        label = self._label(match["label"])
+        labels = (label,) if label in by_text else (label, *by_text)
+        return Mention(match.start(), match.end(), labels, marked=True)
+
     def ending_at(self, end: int, start: int, texts: bool) -> tuple[str, ...]:
         """Labels named right before `end`, by label or, with `texts`, by the choice's text."""
         before = self.text[max(start, end - _LABEL_REACH) : end]
@@ -186,7 +225,9 @@ class Mentions:
         own_stop, own = self._text_at(self._past_decor(after))
         if own and self._lexicon.choices[label].codes == self._lexicon.choices[own[0]].codes:
             return Mention(start, own_stop, (label,), marked)
-        if stop > after:
+        # "(A) copper" and "A. copper" are no article and copper, though the words are the same.
+        parted = not _ARTICLE_GAP.match(self.text, match.end("label"))
+        if stop > after and not (parted and own and own == by_text):
             return None
         if marked:
             contradicts = own and BOUNDARY.match(self.text, own_stop, end)
@@ -194,11 +235,22 @@ class Mentions:
         an_article = article and self.text[after : after + 1].isspace()
         if an_article or not BOUNDARY.match(self.text, after, end):
             return None
+        beside = self._text_beside(after, end)
+        if beside and label not in beside:
+            return Mention(start, after, (label, *beside), marked)
         # What is written exactly as a label is that label, also where another choice's text is the
         # same: labels are what a teacher is asked for.
         exact = match["label"] in self.labels
         labels = (label,) if exact else tuple(dict.fromkeys((label, *by_text)))
         return Mention(start, after, labels, marked)
+
+    def _text_beside(self, after: int, end: int) -> tuple[str, ...]:
+        """Whose text ends the sentence behind a bare label: "A. copper", "A (copper)"."""
+        begin = _BESIDE.match(self.text, after, end)
+        if begin is None:
+            return ()
+        stop, labels = self._text_at(begin.end())
+        return labels if _ENDS.match(self.text, stop, end) else ()
 
     def _with_joined(self, mention: Mention, end: int) -> Mention:
         """ "(a) suitcase, (b) drawer or (e) dresser" names three."""

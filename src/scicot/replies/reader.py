@@ -42,6 +42,21 @@ _NEXT_QUESTION = re.compile(
     r"|\[INST\])|<\|(?:im_|e(?:nd|ot))",
     re.I | re.M,
 )
+# "<answer>B</answer>" is the answer; "<reasoning>" and the like are only marks.
+_ANSWER_TAG = re.compile(
+    r"[<\[](?P<name>(?:final[_ -]?)?"
+    r"(?:answer|ans|choice|option|solution|label|letter|response|result))"
+    r"(?:\s[^<>\n]{0,40})?[>\]]\s{0,8}(?=[^\s<])|</(?:final[_ -]?)?"
+    r"(?:answer|ans|choice|option|solution|label|letter|response|result)>\s{0,8}",
+    re.I,
+)
+_OTHER_TAG = re.compile(
+    r"</?(?:reasoning|explanation|rationale|thoughts?|analysis|reflection|steps?|output"
+    r"|justification"
+    r"|(?:final[_ -]?)?(?:answer|ans|choice|solution))(?:\s[^<>\n]{0,40})?>\s{0,8}",
+    re.I,
+)
+
 _REFUSAL = re.compile(
     r"\W{0,8}(?:(?:(?:i['’]m|i am) (?:(?:very|so|really) )?(?:sorry|afraid)|sorry|i apologi[sz]e"
     r"|my apologies|unfortunately|as an ai\b[^.,]{0,40})[\s,.;:—-]{1,4}(?:but |that )?)?"
@@ -115,15 +130,16 @@ def read_reply(text: str, question: Question) -> ParsedReply:
 
 def _read_once(text: str, question: Question) -> _Reading:
     whole = _without_thinking(text)
-    own = _without_next_question(whole)
+    tagless = _without_tags(whole)
+    own = _without_next_question(tagless)
     mentions = _mentions(own, question)
     said = sentences(mentions)
     conclusion = conclusion_of(mentions, said)
     announces = any(sentence.announces for sentence in said)
     if len(own) > LONGEST:
-        return _Reading("", conclusion, announces, own != whole, too_long=True)
+        return _Reading("", conclusion, announces, own != tagless, too_long=True)
     rationale = explanation(mentions, said, conclusion, question)
-    return _Reading(rationale, conclusion, announces, own != whole)
+    return _Reading(rationale, conclusion, announces, own != tagless)
 
 
 def announces_answer(rationale: str, question: Question) -> bool:
@@ -153,7 +169,7 @@ def _mentions(text: str, question: Question) -> Mentions:
     """A text, ready to be searched for choices; only both ends of it where it is too long."""
     if len(text) > LONGEST:
         text = text[:ENDS] + _LEFT_OUT + text[-ENDS:]
-    return Mentions(text, question.choices)
+    return Mentions(text, question.choices, f"{question.context} {question.question}")
 
 
 def _without_thinking(text: str) -> str:
@@ -170,6 +186,14 @@ def _without_thinking(text: str) -> str:
         if not inside:
             kept.append(part)
     return "".join(kept).strip()
+
+
+def _without_tags(text: str) -> str:
+    """The text with "<answer>B</answer>" as a line "Answer: B", and without other such tags."""
+    if "<" not in text and "[" not in text:
+        return text
+    text = _ANSWER_TAG.sub(lambda tag: "\nAnswer: " if tag["name"] else "\n", text)
+    return _OTHER_TAG.sub("\n", text).strip()
 
 
 def _without_next_question(text: str) -> str:

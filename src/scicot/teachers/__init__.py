@@ -30,7 +30,7 @@ __all__ = [
     "price_of",
 ]
 
-KINDS = ("anthropic:MODEL", "hf:MODEL_OR_DIR", "recorded:FILE")
+KINDS = ("anthropic:MODEL", "openai:MODEL", "hf:MODEL_OR_DIR", "recorded:FILE")
 
 
 def load_teacher(
@@ -53,6 +53,19 @@ def load_teacher(
         from scicot.teachers.messages import MessagesTeacher
 
         return MessagesTeacher(
+            name, base_url=base_url, timeout=timeout, sampling=sampling, only_counts=only_counts
+        )
+    if name and kind == "openai":
+        try:
+            from scicot.teachers.chat_completions import ChatTeacher
+        except ImportError as error:
+            if error.name != "openai":
+                raise
+            raise ScicotError(
+                f"--teacher {spec}: needs a package: pip install 'scicot[openai]'"
+            ) from None
+
+        return ChatTeacher(
             name, base_url=base_url, timeout=timeout, sampling=sampling, only_counts=only_counts
         )
     if base_url is not None:

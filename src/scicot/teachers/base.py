@@ -35,7 +35,9 @@ class Allowance:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What came back. `stop_reason` is "end_turn", "max_tokens", "refusal" or the server's own.
+    """What came back. `thinking` is what a reasoning model thought before, where its server tells
+    it apart from the text. `stop_reason` is "end_turn", "max_tokens", "refusal" or the server's
+    own.
 
     Whatever a teacher puts in is made storable here, once for all teachers: lone surrogates in
     the text become U+FFFD, and of `usage` only counts of tokens stay that can be true. The names
@@ -47,10 +49,12 @@ class Reply:
     usage: Mapping[str, int] = field(default_factory=dict)
     allowances: tuple[Allowance, ...] = field(default=(), compare=False)
     misstated: tuple[str, ...] = field(default=(), init=False, compare=False)
+    thinking: str = field(default="", kw_only=True)
 
     def __post_init__(self) -> None:
         put = object.__setattr__
         put(self, "text", whole_characters(self.text))
+        put(self, "thinking", whole_characters(self.thinking))
         put(self, "stop_reason", whole_characters(self.stop_reason))
         wrong = tuple(name for name, count in self.usage.items() if not _is_count(count))
         if wrong:
@@ -107,7 +111,7 @@ class Teacher(Protocol):
     A teacher that answers many requests at a time faster than one by one may say with an attribute
     `in_flight` how many it wants to have at a time, whatever --concurrency says. It may also have
     `count_tokens(request)` (how many a request sends), `batches()` (many requests, answered within
-    a day: message_batches.py) and `identity`, where its name may stand for several.
+    a day: batches.py) and `identity`, where its name may stand for several.
     """
 
     @property

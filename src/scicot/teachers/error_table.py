@@ -74,7 +74,8 @@ _RULES = (
         Cause.QUESTION,
         *(400, 403, 422, 500),
         words=r"content[_ ](?:filter|policy|management)|ContentPolicyViolation|input was flagged"
-        r"|requires moderation|blocked by (?:content|safety)|safety (?:system|filter|settings)",
+        r"|requires moderation|prompt was flagged"
+        r"|blocked by (?:content|safety)|safety (?:system|filter|settings)",
     ),
     # A firewall's page: of this text, or of all that comes from here?
     _rule(Cause.UNCLEAR, 403, words=r"^\s*<"),

@@ -7,51 +7,28 @@ https://docs.claude.com/en/docs/build-with-claude/batch-processing: at most 100,
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import anthropic
 
 from scicot.teachers.base import BatchNotFound, Reply, Request, TeacherBusy
+from scicot.teachers.batches import Batch, Unanswered
 from scicot.teachers.error_table import classify_typed
 from scicot.teachers.messages_wire import TROUBLE, fields_of, outcome_of, reply_of
 
-MOST_REQUESTS = 100_000
-MOST_BYTES = 200_000_000  # of 256 MB, for what HTTP and the SDK put around
 _SLOW = 600.0  # seconds for a call that carries a whole batch
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """What the server says of a batch. `ended`: its results can be had."""
-
-    id: str
-    ended: bool
-    created: datetime
-    counts: Mapping[str, int]  # requests by what became of them, "processing" while nothing has
-    archived: bool = False  # its results cannot be had any more
-
-    @property
-    def requests(self) -> int:
-        return sum(self.counts.values())
-
-
-@dataclass(frozen=True, slots=True)
-class Unanswered:
-    """A request without a reply, and why: TeacherError where the reason lies in the request (see
-    error_table.py), TeacherBusy where it may be answered when it is sent again, ScicotError where
-    no request will be."""
-
-    error: Exception
-    canceled: bool = False
-
-
 class MessageBatches:
-    """Batches of one teacher's requests. All raise TeacherBusy for what may pass, TeacherError for
-    a batch the server does not take, ScicotError for what concerns every request."""
+    """Batches of one teacher's requests (see `batches.Batches`). The API keeps no names of
+    batches: one is known by the custom ids of its results."""
+
+    api = "the Message Batches API"
+    most_requests = 100_000
+    most_bytes = 200_000_000  # of 256 MB, for what HTTP and the SDK put around
 
     def __init__(
         self,
@@ -70,7 +47,7 @@ class MessageBatches:
         parameters.update(parameters.pop("extra_body", {}))
         return json.dumps({"custom_id": custom_id, "params": parameters}).encode()
 
-    async def send(self, requests: Sequence[bytes]) -> Batch:
+    async def send(self, requests: Sequence[bytes], name: str) -> Batch:  # noqa: ARG002
         """Send requests as one batch."""
         own = [json.loads(request) for request in requests]
         try:

@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-import re
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
 import anthropic
 import httpx2
@@ -19,8 +17,9 @@ import httpx2
 from scicot.errors import ScicotError
 from scicot.prompts import Prompt
 from scicot.teachers.base import Reply, Request, TeacherBusy
+from scicot.teachers.endpoint import ADDRESS, check_url, has_key, raise_error_in
 from scicot.teachers.message_batches import MessageBatches
-from scicot.teachers.messages_wire import TROUBLE, outcome_of, raise_error_in, reply_of
+from scicot.teachers.messages_wire import TROUBLE, outcome_of, reply_of
 from scicot.teachers.time_limit import done_within
 from scicot.text import one_line
 
@@ -48,15 +47,15 @@ class MessagesTeacher:
         self._caching = True  # until a server says that it does not know what that is
         base_url = os.environ.get("ANTHROPIC_BASE_URL") if base_url is None else base_url
         if base_url is not None:
-            _check_url(base_url)
+            check_url(base_url)
         elif self._sampling:
             given = ", ".join(f"--{name.replace('_', '-')}" for name in self._sampling)
             raise ScicotError(
                 f"{given}: Anthropic's API takes no sampling parameters; leave it out, or name a"
                 " local server with --base-url"
             )
-        has_key = _key_in(os.environ)
-        self._counts = has_key or base_url is not None
+        keyed = has_key(os.environ, "ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN")
+        self._counts = keyed or base_url is not None
         if not (self._counts or only_counts):
             raise ScicotError(
                 "--teacher anthropic: no API key; set ANTHROPIC_API_KEY,"
@@ -66,13 +65,13 @@ class MessagesTeacher:
         # timeout=None: its limits are by the wall clock, ours (done_within) is not.
         try:
             self.client = anthropic.AsyncAnthropic(
-                api_key=None if has_key else "none",
+                api_key=None if keyed else "none",
                 base_url=base_url,
                 timeout=None,
                 max_retries=0,
             )
         except (anthropic.AnthropicError, httpx2.InvalidURL, ValueError) as error:
-            raise ScicotError(f"--base-url: {one_line(str(error), 200)}; {_ADDRESS}") from None
+            raise ScicotError(f"--base-url: {one_line(str(error), 200)}; {ADDRESS}") from None
 
     async def ask(self, request: Request) -> Reply:
         caching, parameters = self._caching, self.parameters(request)
@@ -156,37 +155,3 @@ def _turns(prompt: Prompt, caching: bool) -> list[dict[str, Any]]:
         block = {"type": "text", "text": turns[-1]["content"]}
         turns[-1]["content"] = [{**block, "cache_control": {"type": "ephemeral"}}]
     return [*turns, {"role": "user", "content": prompt.user}]
-
-
-def _check_url(url: str) -> None:
-    """ScicotError for what is no server's address. It may hold a password, so it is not shown."""
-    try:
-        parts = urlsplit(url)
-        port = parts.port  # ValueError beyond 65,535
-    except ValueError:
-        parts, port = urlsplit(""), None
-    named = re.fullmatch(r"[\w.:%-]+", parts.hostname or "")
-    if parts.scheme not in ("http", "https") or not named or port == 0:
-        raise ScicotError(f"--base-url {_without_password(url)!r}: {_ADDRESS}")
-
-
-_ADDRESS = "give the server as http://HOST:PORT, the port from 1 to 65535"
-
-
-def _without_password(url: str) -> str:
-    before, at, host = url.rpartition("@")
-    return f"...@{host}" if at else before + host
-
-
-def _key_in(environment: Mapping[str, str]) -> bool:
-    """Whether there is a key; ScicotError for one that no header can carry. It is never shown."""
-    names = [f"ANTHROPIC_{kind}" for kind in ("API_KEY", "AUTH_TOKEN")]
-    names = [name for name in names if environment.get(name)]
-    for name in names:
-        key = environment[name]
-        if not (key.isascii() and key.isprintable()) or key != key.strip():
-            raise ScicotError(
-                f"{name}: holds a character that no key has (a space, a line break or a byte that"
-                " is not ASCII); set it anew"
-            )
-    return bool(names)

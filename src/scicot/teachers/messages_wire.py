@@ -6,7 +6,6 @@ every field may be missing or of any type.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,9 +16,10 @@ from anthropic.types import Message
 
 from scicot.errors import ScicotError
 from scicot.teachers.base import Reply, TeacherBusy
-from scicot.teachers.error_table import classify, classify_typed
+from scicot.teachers.endpoint import counts_in, unanswered
+from scicot.teachers.error_table import classify
 from scicot.teachers.rate_limits import allowances
-from scicot.text import one_line, whole_characters
+from scicot.text import one_line
 
 # What the SDK raises for an answer that is an error, that is cut short, or that cannot be decoded.
 TROUBLE = (
@@ -42,20 +42,7 @@ def reply_of(message: Any, headers: Mapping[str, str] | None = None) -> Reply:
     text = "".join(text for text in texts if isinstance(text, str))
     reason: Any = message.stop_reason
     reason = reason if isinstance(reason, str) and reason else "end_turn"
-    return Reply(text, reason[:100], _usage(message), allowances(headers or {}))
-
-
-def raise_error_in(body: bytes, headers: Mapping[str, str]) -> None:
-    """Raise the error that an answer with status 200 holds; llama.cpp and proxies send such."""
-    try:
-        value = json.loads(body)
-    except (ValueError, RecursionError):
-        return
-    error = value.get("error") if isinstance(value, dict) else None
-    if isinstance(error, dict):
-        raise classify_typed(error, otherwise=400)
-    if error:
-        raise classify(400, value, headers)
+    return Reply(text, reason[:100], counts_in(fields_of(message.usage)), allowances(headers or {}))
 
 
 def outcome_of(error: Exception) -> Exception:
@@ -64,24 +51,7 @@ def outcome_of(error: Exception) -> Exception:
         return classify(error.status_code, error.body or error.message, error.response.headers)
     if isinstance(error, anthropic.CredentialsError):
         return ScicotError(f"no request can be sent: {one_line(str(error), 300)}; fix the key")
-    if isinstance(error, anthropic.AnthropicError | httpx2.HTTPError | httpx2.StreamError):
-        cause = str(error.__cause__ or "")
-        if "header" in cause.lower():
-            return ScicotError(f"no request can be sent: {one_line(cause, 300)}; fix the key")
-        return TeacherBusy(one_line(f"{error} {cause and f'({cause})'}", 300))
-    if isinstance(error, json.JSONDecodeError):
-        return TeacherBusy("the server's answer is not JSON")
-    return TeacherBusy(one_line(f"the server's answer cannot be read ({error})", 300))
-
-
-def _usage(message: Message) -> dict[str, Any]:
-    """Every number there is; local servers leave some or all out, and broken ones make them up."""
-    numbers: dict[str, Any] = {}
-    for name, count in fields_of(message.usage).items():
-        if isinstance(count, int | float) and not isinstance(count, bool) and count:
-            whole = isinstance(count, float) and count.is_integer()
-            numbers[whole_characters(name)] = int(count) if whole else count
-    return numbers
+    return unanswered(error)
 
 
 def fields_of(model: Any) -> dict[str, Any]:

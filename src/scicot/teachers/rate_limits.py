@@ -3,17 +3,25 @@
 retry-after: 3                                          seconds, or an HTTP date
 anthropic-ratelimit-requests-remaining: 12
 anthropic-ratelimit-requests-reset: 2026-11-23T08:00:05Z
+x-ratelimit-remaining-requests: 12                      as OpenAI and many others write it
+x-ratelimit-reset-requests: 1m2.5s
 """
 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 from scicot.teachers.base import Allowance
 
+_NUMBER = r"(\d{1,9}(?:\.\d{1,9})?)"
+_DURATION = re.compile(
+    "".join(rf"(?:{_NUMBER}{unit})?" for unit in ("d", "h", "m(?!s)", "s", "ms"))
+)
+_COUNT = re.compile(r"\d{1,15}")
 _KINDS = ("requests", "tokens", "input-tokens", "output-tokens")
 # No wait is longer: of a server that asks for 1e308 seconds no more is known than of one that asks
 # for a year.
@@ -37,7 +45,7 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
 
 def allowances(headers: Mapping[str, str]) -> tuple[Allowance, ...]:
     """Every limit that the headers tell both what remains of and when it is whole again."""
-    found = []
+    found = _openai_allowances(headers)
     for kind in _KINDS:
         remaining = headers.get(f"anthropic-ratelimit-{kind}-remaining")
         reset = headers.get(f"anthropic-ratelimit-{kind}-reset")
@@ -54,6 +62,25 @@ def allowances(headers: Mapping[str, str]) -> tuple[Allowance, ...]:
         seconds = min(max(0.0, (then - _now(headers)).total_seconds()), LONGEST)
         found.append(Allowance(kind == "requests", max(0.0, left), seconds))
     return tuple(found)
+
+
+def _openai_allowances(headers: Mapping[str, str]) -> list[Allowance]:
+    found = []
+    for kind in ("requests", "tokens"):
+        remaining = headers.get(f"x-ratelimit-remaining-{kind}") or ""
+        reset = _DURATION.fullmatch(headers.get(f"x-ratelimit-reset-{kind}") or "")
+        # Where it is no duration, servers differ in what they mean: seconds, or a moment.
+        if reset is None or not reset[0] or not _COUNT.fullmatch(remaining):
+            continue
+        seconds = sum(
+            float(number) * unit
+            for number, unit in zip(
+                reset.groups(), (86400.0, 3600.0, 60.0, 1.0, 0.001), strict=True
+            )
+            if number
+        )
+        found.append(Allowance(kind == "requests", float(remaining), min(seconds, LONGEST)))
+    return found
 
 
 def _now(headers: Mapping[str, str]) -> datetime:

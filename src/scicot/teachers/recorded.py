@@ -4,6 +4,11 @@ One row, of which only "id" and "reply" are required:
 
     {"id": "q1", "reply": "Copper is a metal ...\\nAnswer: B", "stop_reason": "end_turn"}
 
+A row may have a "rationale" instead of the reply, as others' data sets do: it is taken as what was
+explained, and its "conclusion", where it has one, as the answer:
+
+    {"id": "q1", "rationale": "Copper is a metal ...", "conclusion": "B"}
+
 Several rows with one id are its samples, in the order of the file. A reply without a "stop_reason"
 that breaks off in the middle of a sentence is taken to have run into a limit.
 """
@@ -13,7 +18,9 @@ from __future__ import annotations
 import json
 import re
 import sqlite3
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from scicot.errors import InvalidRow
 from scicot.sources import located_rows
@@ -23,6 +30,17 @@ from scicot.teachers.base import Reply, Request, TeacherError
 _CACHE_KIB = 32_768
 # The end of a sentence, and what may still stand behind it.
 _ENDS = re.compile(r"[.!?:。！？][\s\"'”’)\]*_`]*$")
+
+
+def _text(row: Mapping[str, Any]) -> str | None:
+    """The reply that a row holds; of a rationale, that with its conclusion announced."""
+    reply, rationale, concluded = (row.get(name) for name in ("reply", "rationale", "conclusion"))
+    if isinstance(reply, str):
+        return reply
+    if not isinstance(rationale, str):
+        return None
+    label = str(concluded).strip() if isinstance(concluded, str | int) else ""
+    return f"{rationale.rstrip()}\n\nAnswer: ({label})" if label else rationale
 
 
 class RecordedTeacher:
@@ -38,9 +56,9 @@ class RecordedTeacher:
         run("create table replies (id integer, content text)")
         run("begin")
         for where, row in located_rows(file):
-            identity, text = row.get("id"), row.get("reply")
-            if not isinstance(identity, str | int) or not isinstance(text, str):
-                raise InvalidRow(where, 'a recorded reply needs "id" and "reply"')
+            identity, text = row.get("id"), _text(row)
+            if not isinstance(identity, str | int) or text is None:
+                raise InvalidRow(where, 'a recorded reply needs "id" and "reply" or "rationale"')
             usage = row.get("usage") or {}
             if not isinstance(usage, dict):
                 raise InvalidRow(where, '"usage" must be an object')

@@ -1,0 +1,84 @@
+"""Announcements of an answer in other languages than English, as phrases around the choice.
+
+    "die Antwort ist {}"     Metalle leiten, also ist die Antwort (B) Kupfer.
+
+ANNOUNCEMENTS is a table to extend: add the phrases of a language in a row of their own, or your
+teacher's habits. `{}` is the choice, named by label or text; a space stands for any space, and case
+does not matter. A phrase in which nothing but marks stands before `{}` needs no words before it.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+ANNOUNCEMENTS: dict[str, list[str]] = {
+    "German": [
+        "Antwort: {}", "Lösung: {}", "Ergebnis: {}", "Antwort lautet {}", "Antwort lautet: {}",
+        "Antwort ist {}", "Antwort ist: {}", "Antwort wäre {}", "Lösung ist {}", "Lösung lautet {}",
+        "Option ist {}",
+        "Auswahl ist {}", "Möglichkeit ist {}", "Wahl ist {}", "ist die Antwort {}",
+        "lautet die Antwort {}", "ich wähle {}", "wähle ich {}", "ich nehme {}", "richtig ist {}",
+        "korrekt ist {}", "am besten passt {}", "entscheide mich für {}", "muss die Antwort {}",
+        "ist die richtige Antwort {}", "ist die korrekte Antwort {}",
+        "{} ist richtig", "{} ist korrekt", "{} ist die richtige", "{} ist die korrekte",
+        "{} ist die beste", "{} ist die Antwort", "{} trifft zu", "{} stimmt",
+    ],
+    "French": [
+        "Réponse : {}", "Réponse: {}", "Reponse: {}", "réponse est {}", "réponse est : {}",
+        "réponse est donc {}", "réponse correcte est {}", "bonne réponse est {}",
+        "réponse exacte est {}", "réponse finale est {}", "option correcte est {}",
+        "bonne option est {}", "bon choix est {}", "choix est {}", "Solution : {}",
+        "solution est {}",
+        "je choisis {}", "je choisirais {}", "j'opte pour {}", "il s'agit de {}", "c'est donc {}",
+        "{} est correct", "{} est correcte", "{} est la bonne", "{} est la réponse",
+        "{} est la meilleure", "{} est le bon choix", "{} est juste", "{} est exacte",
+    ],
+    "Spanish": [
+        "Respuesta: {}", "respuesta es {}", "respuesta es: {}", "respuesta correcta es {}",
+        "respuesta correcta es: {}", "respuesta final es {}", "respuesta sería {}",
+        "respuesta correcta: {}", "opción correcta es {}", "opción correcta: {}",
+        "mejor opción es {}", "mejor respuesta es {}", "alternativa correcta es {}",
+        "solución es {}", "Solución: {}", "elijo {}", "escojo {}", "elegiría {}", "yo elegiría {}",
+        "me quedo con {}", "{} es correcta", "{} es correcto", "{} es la correcta",
+        "{} es la respuesta", "{} es la opción correcta", "{} es la mejor",
+    ],
+}  # fmt: skip
+
+# What may stand between an announcement and the choice: articles and words like "option".
+SKIPPED = (
+    r"der|die|das|dem|den|ein(?:e[nmr]?)?|le|la|les|l['’]|une?|el|los|las|una|option|opción|opcion"
+    r"|antwort|réponse|respuesta|lettre|buchstabe|letra|alternativa|möglichkeit|choix|donc|also"
+    r"|somit|clairement|eindeutig|claramente|wohl|sein"
+)
+
+
+@lru_cache(maxsize=8)
+def _compiled(phrases: tuple[str, ...]) -> tuple[re.Pattern[str] | None, re.Pattern[str] | None]:
+    before, after = [], []
+    for phrase in phrases:
+        lead, _, tail = phrase.partition("{}")
+        if lead.strip():
+            before.append(_words(lead))
+        elif tail.strip():
+            after.append(_words(tail))
+    return _either(before, r"(?<!\w)(?:{})(?!\w)"), _either(after, r"(?<!\w)(?:{})(?!\w)")
+
+
+def _either(alternatives: list[str], around: str) -> re.Pattern[str] | None:
+    if not alternatives:
+        return None
+    longest_first = "|".join(sorted(alternatives, key=len, reverse=True))
+    return re.compile(around.replace("{}", longest_first), re.I)
+
+
+def _words(phrase: str) -> str:
+    """A pattern for the words of a phrase. Bold marks may stand around a colon."""
+    words = [re.escape(word) for word in phrase.replace(":", " : ").split()]
+    text = r"\s{1,3}".join(words)
+    return text.replace(r"\s{1,3}:", r"[\s*_]{0,4}:").replace("'", "['’]")
+
+
+def announcing() -> tuple[re.Pattern[str] | None, re.Pattern[str] | None]:
+    """Return the patterns of what stands before a choice, and of what stands behind it."""
+    return _compiled(tuple(phrase for rows in ANNOUNCEMENTS.values() for phrase in rows))

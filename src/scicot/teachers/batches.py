@@ -1,0 +1,79 @@
+"""What the batch APIs have in common: many requests sent at once, answered within a day.
+
+message_batches.py speaks Anthropic's Message Batches API, chat_batches.py OpenAI's Batch API.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+from scicot.errors import ScicotError
+from scicot.teachers.base import Reply, Request
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What the server says of a batch.
+
+    ended: its results can be had.
+    counts: requests by what became of them; not yet known where it is empty.
+    archived: there are no results, or not any more.
+    name: what we named it, where the API keeps such a name.
+    canceled: requests without a result were not answered because somebody canceled the batch.
+    failure: why the server refused the batch as a whole after it had taken it.
+    """
+
+    id: str
+    ended: bool
+    created: datetime
+    counts: Mapping[str, int] = field(default_factory=dict)
+    archived: bool = False
+    name: str | None = None
+    canceled: bool = False
+    failure: ScicotError | None = None
+
+    @property
+    def requests(self) -> int:
+        return sum(self.counts.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Unanswered:
+    """A request without a reply, and why: TeacherError where the reason lies in the request (see
+    error_table.py), TeacherBusy where it may be answered when it is sent again, ScicotError where
+    no request will be."""
+
+    error: Exception
+    canceled: bool = False
+
+
+class Batches(Protocol):
+    """Batches of one teacher's requests. All methods raise TeacherBusy for what may pass,
+    TeacherError for a batch the server does not take, ScicotError for what concerns every
+    request."""
+
+    api: str  # its name, for messages
+    most_requests: int  # of one batch
+    most_bytes: int
+
+    def encoded(self, custom_id: str, request: Request) -> bytes:
+        """Encode a request as it goes into a batch."""
+
+    async def send(self, requests: Sequence[bytes], name: str) -> Batch:
+        """Send requests as one batch, under a name that no other batch has."""
+
+    async def state(self, identity: str) -> Batch:
+        """How far a batch is; raises BatchNotFound where the server does not find it."""
+
+    async def since(self, moment: datetime) -> list[Batch]:
+        """The batches that were made since then, the latest first."""
+
+    async def cancel(self, identity: str) -> None:
+        """Cancel a batch; nothing where it has ended already."""
+
+    def results(self, identity: str) -> AsyncGenerator[tuple[str | None, Reply | Unanswered], None]:
+        """(custom id, what came of it) for the requests of a batch that has ended; the id is None
+        in a line that names none. Close it (`aclosing`) where it is left before its end."""

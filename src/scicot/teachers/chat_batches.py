@@ -1,0 +1,222 @@
+"""OpenAI's Batch API: many chat completions at half the price, answered within a day.
+
+A batch is an uploaded file of requests, its results are one file of answers and one of errors:
+
+    {"custom_id": "a1b2-0", "method": "POST", "url": "/v1/chat/completions", "body": {...}}
+    {"custom_id": "a1b2-0", "response": {"status_code": 200, "body": {...}}, "error": null}
+
+https://platform.openai.com/docs/guides/batch: at most 50,000 requests or 200 MB a batch. A batch
+carries our name for it in its metadata, by which it is found when its id never arrived.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import aclosing
+from datetime import UTC, datetime
+from typing import Any
+
+import openai
+
+from scicot.errors import ScicotError, StoppedEarly
+from scicot.teachers.base import BatchNotFound, Reply, Request, TeacherBusy, TeacherError
+from scicot.teachers.batches import Batch, Unanswered
+from scicot.teachers.chat_wire import TROUBLE, decoded, outcome_of, reply_of
+from scicot.teachers.error_table import classify, classify_typed
+
+_SLOW = 600.0  # seconds for a call that carries a whole batch
+_ENDPOINT: Any = "/v1/chat/completions"
+_NAME = "scicot_batch"  # in the metadata
+_ENDED = ("completed", "failed", "expired", "cancelled")
+_LONGEST_LINE = 64_000_000  # bytes of one result; a line that is longer is none
+_UNANSWERED = {"batch_expired": "expired", "batch_cancelled": "canceled"}
+
+
+class ChatBatches:
+    """Batches of one teacher's requests (see `batches.Batches`)."""
+
+    api = "the Batch API"
+    most_requests = 50_000
+    most_bytes = 190_000_000  # of 200 MB
+
+    def __init__(
+        self,
+        client: openai.AsyncOpenAI,
+        parameters: Callable[[Request], dict[str, Any]],
+        timeout: float,
+    ) -> None:
+        """`parameters` makes the body of a request. `timeout` is in seconds of the wall clock: an
+        answer that comes too late costs nothing here, unlike a question's."""
+        self._client = client.with_options(timeout=timeout)
+        self._parameters = parameters
+
+    def encoded(self, custom_id: str, request: Request) -> bytes:
+        own = {"custom_id": custom_id, "method": "POST", "url": _ENDPOINT}
+        return json.dumps({**own, "body": self._parameters(request)}).encode()
+
+    async def send(self, requests: Sequence[bytes], name: str) -> Batch:
+        lines = b"".join(request + b"\n" for request in requests)
+        try:
+            uploaded = await self._client.files.with_raw_response.create(
+                file=(f"{name}.jsonl", lines), purpose="batch", timeout=_SLOW
+            )
+            file = decoded(uploaded.http_response.content)
+            identity = file.get("id") if isinstance(file, dict) else None
+            if not isinstance(identity, str):
+                raise TeacherBusy("the server's answer names no uploaded file")
+            raw = await self._client.batches.with_raw_response.create(
+                input_file_id=identity,
+                endpoint=_ENDPOINT,
+                completion_window="24h",
+                metadata={_NAME: name},
+            )
+            return _batch(decoded(raw.http_response.content))
+        except TROUBLE as error:
+            raise outcome_of(error) from None
+
+    async def state(self, identity: str) -> Batch:
+        return _batch(await self._retrieved(identity))
+
+    async def since(self, moment: datetime) -> list[Batch]:
+        found: dict[str, Batch] = {}
+        more: dict[str, Any] = {}
+        try:
+            while True:
+                raw = await self._client.batches.with_raw_response.list(limit=100, **more)
+                page = decoded(raw.http_response.content)
+                listed = [_batch(one) for one in page["data"]]
+                new = [one for one in listed if one.created >= moment and one.id not in found]
+                found.update((one.id, one) for one in new)
+                # A server that does not know pages sends the first one for ever.
+                if not new or not page.get("has_more"):
+                    return sorted(found.values(), key=lambda one: one.created, reverse=True)
+                more = {"after": listed[-1].id}
+        except openai.NotFoundError:
+            raise TeacherBusy("the server does not find its list of batches (404)") from None
+        except TROUBLE as error:
+            raise outcome_of(error) from None
+
+    async def cancel(self, identity: str) -> None:
+        try:
+            await self._client.batches.with_raw_response.cancel(identity)
+        except (openai.BadRequestError, openai.ConflictError):
+            return
+        except TROUBLE as error:
+            raise _of_batch(identity, error) from None
+
+    async def results(
+        self, identity: str
+    ) -> AsyncGenerator[tuple[str | None, Reply | Unanswered], None]:
+        batch = await self._retrieved(identity)
+        for name in ("output_file_id", "error_file_id"):
+            file = batch.get(name)
+            if not isinstance(file, str) or not file:
+                continue
+            async with aclosing(self._lines(file)) as lines:
+                async for line in lines:
+                    yield _result(line)
+
+    async def _retrieved(self, identity: str) -> dict[str, Any]:
+        try:
+            raw = await self._client.batches.with_raw_response.retrieve(identity)
+            batch = decoded(raw.http_response.content)
+        except TROUBLE as error:
+            raise _of_batch(identity, error) from None
+        if not isinstance(batch, dict):
+            raise TeacherBusy(_NO_BATCH)
+        return batch
+
+    async def _lines(self, file: str) -> AsyncGenerator[bytes, None]:
+        """The lines of a file, split at line feeds alone: a text may hold other line separators."""
+        begun = b""
+        opened = self._client.files.with_streaming_response.content(file, timeout=_SLOW)
+        try:
+            async with opened as response:
+                async for part in response.iter_bytes():
+                    *whole, begun = (begun + part).split(b"\n")
+                    for line in whole:
+                        yield line
+                    if len(begun) > _LONGEST_LINE:
+                        raise TeacherBusy(f"file {file} of the batch's results has no lines")
+        except TROUBLE as error:
+            raise outcome_of(error) from None
+        if begun:
+            yield begun
+
+
+_NO_BATCH = "the server's answer is no batch of the Batch API"
+
+
+def _of_batch(identity: str, error: Exception) -> Exception:
+    if isinstance(error, openai.NotFoundError):
+        return BatchNotFound(f"the server does not find batch {identity} (404)")
+    return outcome_of(error)
+
+
+def _batch(sent: Any) -> Batch:
+    sent = sent if isinstance(sent, dict) else {}
+    identity, status, created = sent.get("id"), sent.get("status"), sent.get("created_at")
+    timed = isinstance(created, int | float) and 0 <= created < 1e11
+    if not (isinstance(identity, str) and isinstance(status, str) and timed):
+        raise TeacherBusy(_NO_BATCH)
+    told = sent.get("request_counts")
+    total = told.get("total") if isinstance(told, dict) else None
+    metadata = sent.get("metadata")
+    name = metadata.get(_NAME) if isinstance(metadata, dict) else None
+    ended = status in _ENDED
+    files = [sent.get("output_file_id"), sent.get("error_file_id")]
+    return Batch(
+        identity,
+        ended,
+        datetime.fromtimestamp(created, UTC),
+        {"total": total} if type(total) is int and total > 0 else {},
+        archived=ended and not any(files),
+        name=name if isinstance(name, str) else None,
+        canceled=status == "cancelled",
+        failure=_failure(identity, sent) if status == "failed" and not any(files) else None,
+    )
+
+
+def _failure(identity: str, batch: Mapping[str, Any]) -> ScicotError:
+    """Why a batch as a whole was not begun: StoppedEarly where it may be later (a limit of what may
+    be queued), ScicotError else. Nothing is billed for it."""
+    errors = batch.get("errors")
+    data = errors.get("data") if isinstance(errors, dict) else None
+    first = data[0] if isinstance(data, list) and data and isinstance(data[0], dict) else {}
+    code = str(first.get("code"))
+    said = f"{code}: {first.get('message')}" if first else "it does not say why"
+    problem = f"the server refuses batch {identity} ({' '.join(said.split())[:300]})"
+    limited = "limit" in code or isinstance(classify(400, {"error": first}), TeacherBusy)
+    if limited:
+        return StoppedEarly(f"{problem}; the same command sends its requests again")
+    return ScicotError(f"{problem}; nothing was billed: fix the cause, and run the same command")
+
+
+def _result(line: bytes) -> tuple[str | None, Reply | Unanswered]:
+    try:
+        value = decoded(line)
+    except (ValueError, RecursionError):
+        value = None
+    value = value if isinstance(value, dict) else {}
+    name = value.get("custom_id")
+    return name if isinstance(name, str) else None, _outcome(value)
+
+
+def _outcome(value: Mapping[str, Any]) -> Reply | Unanswered:
+    response, error = value.get("response"), value.get("error")
+    if isinstance(response, dict) and isinstance(response.get("status_code"), int):
+        body, status = response.get("body"), response["status_code"]
+        if status >= 400:
+            return Unanswered(classify(status, body))
+        try:
+            return reply_of(body)
+        except (TeacherBusy, TeacherError, ScicotError) as unreadable:
+            return Unanswered(unreadable)
+    if isinstance(error, dict):
+        kind = _UNANSWERED.get(str(error.get("code")))
+        if kind is not None:
+            problem = TeacherBusy(f"the request was {kind}")
+            return Unanswered(problem, canceled=kind == "canceled")
+        return Unanswered(classify_typed(error, otherwise=500))
+    return Unanswered(TeacherBusy("the server's answer is no result of a batch"))

@@ -1,0 +1,159 @@
+"""`openai:MODEL` asks a model through the Chat Completions API, which most servers speak.
+
+    POST /v1/chat/completions
+    {"model": ..., "messages": [{"role": "user", "content": ...}], "max_tokens": 1024}
+    -> {"choices": [{"message": {"content": ...}, "finish_reason": "stop"}],
+        "usage": {"prompt_tokens": 11, "completion_tokens": 7}}
+
+`--base-url` reaches vLLM, SGLang, Ollama, llama.cpp's server, LM Studio, OpenRouter, DeepSeek and
+others. They differ in what they accept: a server that refuses `max_completion_tokens` (or the older
+`max_tokens`), or a system message, is sent the other form from then on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx2
+import openai
+
+from scicot.errors import ScicotError
+from scicot.prompts import Prompt
+from scicot.teachers.base import Reply, Request, TeacherBusy
+from scicot.teachers.chat_batches import ChatBatches
+from scicot.teachers.chat_wire import TROUBLE, decoded, outcome_of, reply_of
+from scicot.teachers.endpoint import ADDRESS, check_url, has_key, raise_error_in
+from scicot.teachers.time_limit import done_within
+from scicot.text import one_line
+
+# OpenAI's newer models refuse the former; servers that were written before know only the former.
+_LIMITS = ("max_tokens", "max_completion_tokens")
+_NO_SYSTEM = re.compile(r"\bsystem (?:role|message|prompt)s?\b|\brole\b.{0,20}\bsystem\b", re.I)
+_UNKNOWN = re.compile(
+    r"unsupported|not supported|not permitted|unknown|unexpected|unrecogni[sz]ed|extra", re.I
+)
+_REFUSED = (400, 422, 500)  # servers that apply a chat template report its errors with 500
+
+
+class ChatTeacher:
+    """One model behind the Chat Completions API. `sampling` holds temperature or top_p, as far as
+    given. With `only_counts` no key is needed, since nothing is asked."""
+
+    def __init__(
+        self,
+        model: str,
+        *,
+        base_url: str | None,
+        timeout: float,
+        sampling: Mapping[str, float] | None = None,
+        only_counts: bool = False,
+    ) -> None:
+        self.name = f"openai:{model}"
+        self._model = model
+        self._timeout = timeout
+        self._sampling = dict(sampling or {})
+        base_url = os.environ.get("OPENAI_BASE_URL") or None if base_url is None else base_url
+        self._limit = _LIMITS[base_url is None]
+        self._tried = {self._limit}
+        self._system = True  # until the server says that it takes no system message
+        if base_url is not None:
+            check_url(base_url)
+            if urlsplit(base_url).path in ("", "/"):
+                base_url = f"{base_url.rstrip('/')}/v1"
+        keyed = has_key(os.environ, "OPENAI_API_KEY")
+        if not (keyed or only_counts or base_url is not None):
+            raise ScicotError(
+                "--teacher openai: no API key; set OPENAI_API_KEY, or name a server that needs none"
+                " with --base-url"
+            )
+        # max_retries=0: retries are the scheduler's, which heeds --max-wait.
+        # timeout=None: the SDK's limits are by the wall clock, ours (done_within) is not.
+        try:
+            self._client = openai.AsyncOpenAI(
+                api_key=None if keyed else "none", base_url=base_url, timeout=None, max_retries=0
+            )
+        except (openai.OpenAIError, httpx2.InvalidURL, ValueError) as error:
+            raise ScicotError(f"--base-url: {one_line(str(error), 200)}; {ADDRESS}") from None
+
+    async def ask(self, request: Request) -> Reply:
+        """Answer one request; raises TeacherBusy, TeacherError or ScicotError (`base.Teacher`)."""
+        parameters = self._parameters(request)
+        asked = asyncio.ensure_future(self._asked(parameters))
+        try:
+            if not await done_within([asked], self._timeout):
+                raise TeacherBusy(f"no answer within {self._timeout:g} s")
+            return asked.result()
+        except openai.APIStatusError as error:
+            if self._adapts(error, parameters):
+                return await self.ask(request)
+            raise outcome_of(error) from None
+        finally:
+            asked.cancel()
+
+    async def _asked(self, parameters: dict[str, Any]) -> Reply:
+        try:
+            raw = await self._client.chat.completions.with_raw_response.create(**parameters)
+            headers, body = raw.headers, raw.http_response.content
+            answer = decoded(body)
+        except openai.APIStatusError:
+            raise
+        except TROUBLE as error:
+            raise outcome_of(error) from None
+        if not (isinstance(answer, dict) and isinstance(answer.get("choices"), list)):
+            raise_error_in(body, headers)
+        return reply_of(answer, headers)
+
+    def _adapts(self, error: openai.APIStatusError, sent: Mapping[str, Any]) -> bool:
+        """Whether the server refused how something was said that can be said in another way, which
+        is then done from now on."""
+        if error.status_code not in _REFUSED:
+            return False
+        told = json.dumps(error.body, default=str) if error.body else str(error)
+        old, new = _LIMITS if _LIMITS[0] in sent else _LIMITS[::-1]
+        names = {name for name in _LIMITS if re.search(rf"\b{name}\b", told)}
+        # "'max_tokens' is too large" is no such refusal. Whatever is said, nothing is tried twice.
+        if old in names and (new in names or _UNKNOWN.search(told)) and new not in self._tried:
+            self._limit = new
+            self._tried.update(_LIMITS)
+            return True
+        if sent["messages"][0]["role"] == "system" and _NO_SYSTEM.search(told):
+            self._system = False
+            return True
+        return False
+
+    def _parameters(self, request: Request) -> dict[str, Any]:
+        """What the Chat Completions API is sent for a request."""
+        return {
+            "model": self._model,
+            "messages": _messages(request.prompt, self._system),
+            self._limit: request.max_tokens,
+            **self._sampling,
+        }
+
+    def batches(self) -> ChatBatches:
+        """The same model behind the Batch API."""
+        return ChatBatches(self._client, self._parameters, self._timeout)
+
+    async def close(self) -> None:
+        await self._client.close()
+
+
+def _messages(prompt: Prompt, system: bool) -> list[dict[str, str]]:
+    """The conversation: the examples as if they had been asked and answered before. The
+    instructions are put before the first question where no system message is taken."""
+    turns: list[dict[str, str]] = []
+    for asked, answered in prompt.examples:
+        turns.append({"role": "user", "content": asked})
+        turns.append({"role": "assistant", "content": answered})
+    turns.append({"role": "user", "content": prompt.user})
+    if prompt.system and system:
+        return [{"role": "system", "content": prompt.system}, *turns]
+    if prompt.system:
+        turns[0]["content"] = f"{prompt.system}\n\n{turns[0]['content']}"
+    return turns

@@ -1,0 +1,96 @@
+"""Decode what the Chat Completions API answers, whoever speaks it, into replies and errors of ours.
+
+The JSON is read here and not by the SDK, which does not check what it receives: in an answer of
+another server, or of a broken proxy, every field may be missing or of any type.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import httpx2
+import openai
+
+from scicot.teachers.base import Reply, TeacherBusy
+from scicot.teachers.endpoint import counts_in, unanswered
+from scicot.teachers.error_table import classify, classify_typed
+from scicot.teachers.rate_limits import allowances
+
+# What the SDK raises for an answer that is an error, that is cut short, or that cannot be decoded.
+TROUBLE = (
+    openai.OpenAIError,
+    httpx2.HTTPError,
+    httpx2.StreamError,
+    ValueError,
+    TypeError,
+    KeyError,
+    AttributeError,
+    RecursionError,
+)
+# Why a reply ended, in the words of the Messages API, which rows use.
+_REASONS = {"stop": "end_turn", "length": "max_tokens", "content_filter": "refusal"}
+_COUNTS = {"prompt_tokens": "input_tokens", "completion_tokens": "output_tokens"}
+_THOUGHTS = ("reasoning_content", "reasoning", "thinking")  # DeepSeek and vLLM; OpenRouter; Ollama
+
+
+def decoded(body: bytes) -> Any:
+    """Decode the JSON of an answer; raises ValueError where it is none."""
+    return json.loads(body.decode("utf-8", "surrogatepass"))
+
+
+def reply_of(answer: Any, headers: Mapping[str, str] | None = None) -> Reply:
+    """Return the reply that a chat completion holds; raises TeacherBusy where there is none in
+    it, and what its error stands for where the choice holds one (OpenRouter)."""
+    choices = answer.get("choices") if isinstance(answer, dict) else None
+    choice = choices[0] if isinstance(choices, list) and choices else None
+    if isinstance(choice, dict) and isinstance(choice.get("error"), dict):
+        raise classify_typed(choice["error"], otherwise=500)
+    message = choice.get("message") if isinstance(choice, dict) else None
+    if not isinstance(choice, dict) or not isinstance(message, dict):
+        raise TeacherBusy("the server's answer is no chat completion")
+    text, thinking = _parts(message.get("content"))
+    told = [message[name] for name in _THOUGHTS if isinstance(message.get(name), str)]
+    thinking = "".join([*told[:1], thinking])
+    reason = choice.get("finish_reason")
+    reason = _REASONS.get(reason, reason) if isinstance(reason, str) and reason else "end_turn"
+    if isinstance(message.get("refusal"), str) and message["refusal"]:
+        text, reason = text or message["refusal"], "refusal"
+    usage = answer.get("usage")
+    counts = counts_in(usage) if isinstance(usage, dict) else {}
+    named = {_COUNTS[name]: count for name, count in counts.items() if name in _COUNTS}
+    return Reply(text, reason[:100], named, allowances(headers or {}), thinking=thinking)
+
+
+def _parts(content: Any) -> tuple[str, str]:
+    """(text, thinking) of a message's content: a string, or a list of parts (Mistral)."""
+    if isinstance(content, str):
+        return content, ""
+    text, thinking = [], []
+    for part in content if isinstance(content, list) else ():
+        if not isinstance(part, dict):
+            continue
+        if isinstance(part.get("text"), str):
+            text.append(part["text"])
+        thought = part.get("thinking")
+        if isinstance(thought, str):
+            thinking.append(thought)
+        elif isinstance(thought, list):
+            thinking.append(_parts(thought)[0])
+    return "".join(text), "".join(thinking)
+
+
+def outcome_of(error: Exception) -> Exception:
+    """Return the exception of ours that an exception of the SDK stands for (error_table.py)."""
+    if isinstance(error, openai.APIStatusError):
+        return classify(error.status_code, error_body(error), error.response.headers)
+    return unanswered(error)
+
+
+def error_body(error: openai.APIStatusError) -> Any:
+    """Return the whole body of an error answer: the SDK keeps only what stands under "error"."""
+    try:
+        return decoded(error.response.content)
+    except (ValueError, RecursionError, httpx2.StreamError):
+        return error.body or error.message
