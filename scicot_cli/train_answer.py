@@ -41,6 +41,16 @@ def train_answer(
         ),
     ] = [],  # noqa: B006  (Typer reads it, nobody changes it)
     weights: own.Weights = "",
+    folds: Annotated[
+        int,
+        typer.Option(
+            "--folds",
+            help="Also train so many fold students, RUN/folds/0 and on, each without one fold of"
+            " the questions: train-rationale --reward RUN judges rationales by them. [default:"
+            " none]",
+            show_default=False,
+        ),
+    ] = TrainSettings.folds,
     rationale_dropout: Annotated[
         float,
         typer.Option(

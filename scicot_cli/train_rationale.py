@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import json
+from typing import Annotated, Any
 
 import typer
 
-from scicot.config import TrainSettings
+from scicot.config import RewardSettings, TrainSettings
+from scicot.errors import UsageError
 from scicot_cli import console
 from scicot_cli import options as opt
 from scicot_cli import training_options as own
@@ -35,6 +37,61 @@ def train_rationale(
             " May be repeated.",
         ),
     ] = [],  # noqa: B006  (Typer reads it, nobody changes it)
+    reward: Annotated[
+        str | None,
+        typer.Option(
+            "--reward",
+            metavar="RUN",
+            help="A run of train-answer --folds. Then learn in rounds from those of its own"
+            " rationales behind which RUN finds the right answer likelier; takes over --folds and"
+            " --fold-by of RUN.",
+        ),
+    ] = None,
+    rounds: Annotated[
+        int, typer.Option("--rounds", help="Rounds of --reward: sample, score, learn.")
+    ] = RewardSettings.rounds,
+    samples: Annotated[
+        int,
+        typer.Option("--samples", help="Rationales of each question and round that are scored."),
+    ] = RewardSettings.samples,
+    keep_best: Annotated[
+        int,
+        typer.Option(
+            "--keep-best", help="Rationales of a question that are learnt, if their reward is > 0."
+        ),
+    ] = RewardSettings.keep_best,
+    sample_temperature: Annotated[
+        float,
+        typer.Option(
+            "--sample-temperature",
+            help="Draw these rationales at this temperature; the first is the likeliest one.",
+        ),
+    ] = RewardSettings.sample_temperature,
+    reward_weight: Annotated[
+        float,
+        typer.Option(
+            "--reward-weight",
+            help="How much of an epoch comes from rewarded rationales, for 1 from the teacher's.",
+        ),
+    ] = RewardSettings.reward_weight,
+    leak_cap: Annotated[
+        float,
+        typer.Option(
+            "--leak-cap",
+            metavar="SHARE",
+            help="Rewards count up to this share of what naming the right choice would gain.",
+        ),
+    ] = RewardSettings.leak_cap,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run",
+            help="With --reward: train nothing; print steps, samples and the expected time.",
+        ),
+    ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="With --dry-run: print it as JSON.")
+    ] = False,
     epochs: own.Epochs = TrainSettings.epochs,
     max_steps: own.MaxSteps = TrainSettings.max_steps,
     batch_size: own.BatchSize = str(TrainSettings.batch_size),
@@ -81,26 +138,41 @@ def train_rationale(
 
     Question + choices -> rationale. The student learns from the rationales of a teacher, or of
     anyone: a row needs a question, its choices and a rationale. With --folds K stage 2 can learn
-    from rationales as it will meet them: scicot train-answer RUN/out_of_fold.jsonl. The same
+    from rationales as it will meet them: scicot train-answer RUN/out_of_fold.jsonl. With --reward
+    it then learns from what helps an answer student, in rounds kept in RUN/rounds. The same
     command again goes on from the last checkpoint, and trains no finished student twice.
     """
     reporter = console.reporter(quiet=quiet, verbose=verbose)
     settings = own.train_settings(locals())
-    from scicot.training.job import train_rationale as train
+    rewarded = own.reward_settings(locals())
+    if dry_run and rewarded is None:
+        raise UsageError("--dry-run: tells of --reward; give it as well")
+    if as_json and not dry_run:
+        raise UsageError("--json: prints what --dry-run finds; give it as well")
+    from scicot.training import job
 
-    manifest = train(
+    common: dict[str, Any] = {
+        "student": student,
+        "settings": settings,
+        "dev": dev,
+        "fold_questions": fold_questions,
+        "reading": opt.reading(columns, answer_index, encoding),
+        "limit": limit,
+        "skip_invalid": skip_invalid,
+        "reporter": reporter,
+        "reward": rewarded,
+    }
+    if dry_run:
+        estimate = job.estimate_rewards(rationales, output, **common)
+        told = json.dumps(estimate.to_row(), indent=1) if as_json else own.estimated(estimate)
+        typer.echo(told)
+        return
+    manifest = job.train_rationale(
         rationales,
         output,
-        student=student,
-        settings=settings,
-        dev=dev,
-        fold_questions=fold_questions,
-        reading=opt.reading(columns, answer_index, encoding),
-        limit=limit,
-        skip_invalid=skip_invalid,
         force=force,
         report_to=report_to,
         push_to_hub=push_to_hub,
-        reporter=reporter,
+        **common,
     )
     reporter.note(own.trained(manifest, output))

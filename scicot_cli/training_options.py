@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from scicot import config
-from scicot.config import TrainSettings
+from scicot.config import RewardSettings, TrainSettings
 from scicot.errors import UsageError
 
 if TYPE_CHECKING:
     from scicot.students.runs import Manifest
+    from scicot.training.rewards.estimate import RewardEstimate
 
 RationaleFiles = Annotated[
     list[str],
@@ -248,6 +249,35 @@ def train_settings(values: dict[str, Any]) -> TrainSettings:
     chosen = {name: value for name, value in values.items() if name in names}
     chosen["weights"] = _numbers(values.get("weights", ""))
     return TrainSettings(**chosen)
+
+
+def reward_settings(values: dict[str, Any]) -> RewardSettings | None:
+    """The settings of --reward among a command's arguments; UsageError for those that mean nothing
+    without it."""
+    chosen = {name: values[name] for name in RewardSettings.__dataclass_fields__}
+    if chosen["reward"] is not None:
+        return RewardSettings(**chosen)
+    for name, value in chosen.items():
+        if name != "reward" and value != getattr(RewardSettings, name):
+            option = name.replace("_", "-")
+            raise UsageError(f"--{option}: means nothing without --reward; leave it out")
+    return None
+
+
+def estimated(estimate: RewardEstimate) -> str:
+    """What --dry-run prints of a rewarded training."""
+    parts = {
+        "training": estimate.training_seconds,
+        "sampling": estimate.sampling_seconds,
+        "scoring": estimate.scoring_seconds,
+    }
+    each = ", ".join(f"{name} {seconds / 60:.1f} min" for name, seconds in parts.items())
+    return (
+        f"{estimate.rounds} rounds on {estimate.questions:,} questions: {estimate.students}"
+        f" students to train, {estimate.steps:,} steps, {estimate.samples:,} rationales to sample"
+        " and score\n"
+        f"about {estimate.seconds / 60:.1f} min on this machine, one student at a time: {each}"
+    )
 
 
 def _numbers(text: str) -> tuple[float, ...]:

@@ -8,7 +8,13 @@ from typing import Any
 import pytest
 import typer
 
-from scicot import EvaluateSettings, GenerateSettings, PredictSettings, TrainSettings
+from scicot import (
+    EvaluateSettings,
+    GenerateSettings,
+    PredictSettings,
+    RewardSettings,
+    TrainSettings,
+)
 from scicot_cli.app import app
 
 COMMANDS = {
@@ -26,7 +32,6 @@ NO_OPTION = {
         *("weights", "rationale_dropout", "shuffle_choices", "rationale_loss_weight"),
         *("answer_as", "soft_labels"),
     },
-    "train-answer": {"folds"},
     "predict": {"calibrate"},  # --calibration/--no-calibration
 }
 
@@ -34,7 +39,7 @@ NO_OPTION = {
 ARGUMENTS = {
     *("questions", "rationales", "predictions", "output", "limit", "skip_invalid", "force"),
     *("teacher", "base_url", "prompt", "examples", "student", "method", "equal_to", "dev"),
-    "fold_questions",
+    *("fold_questions", *(field.name for field in dataclasses.fields(RewardSettings))),
     *("report_to", "push_to_hub", "answer_model", "rationale_model", "report"),
     *("columns", "answer_index", "encoding"),  # together one argument, `reading`
     # of the command line alone

@@ -37,7 +37,7 @@ def group_rows(questions: Sequence[Question], by: str | None = None) -> Groups:
 
     first: dict[str, int] = {}
     for place, question in enumerate(questions):
-        for key in _keys(question, by):
+        for key in group_keys(question, by):
             parents[root(place)] = root(first.setdefault(key, place))
     members: dict[int, list[int]] = defaultdict(list)
     for place in range(len(questions)):
@@ -95,7 +95,8 @@ def dev_split(
     return carved or set(sorted(groups, key=len)[0])
 
 
-def _keys(question: Question, by: str | None) -> Iterable[str]:
+def group_keys(question: Question, by: str | None) -> Iterable[str]:
+    """The keys of a question: those that share one are one group."""
     yield f"id {question.id}"
     if by is None:
         yield f"text {text_key(question)}"

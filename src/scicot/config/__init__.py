@@ -18,6 +18,7 @@ from scicot.config.predict_settings import (
     Shard,
 )
 from scicot.config.reading_settings import AnswerIndex, ReadingSettings
+from scicot.config.reward_settings import RewardSettings
 from scicot.config.train_settings import (
     RECIPES,
     AnswerAs,
@@ -53,6 +54,7 @@ __all__ = [
     "RationaleFrom",
     "ReadingSettings",
     "RevealAnswer",
+    "RewardSettings",
     "Scoring",
     "SelectBy",
     "Shard",

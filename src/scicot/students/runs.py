@@ -56,6 +56,8 @@ class Manifest:
     weights_sha256: str | None = None
     fold: Mapping[str, Any] | None = None  # {"fold": 0, "folds": 4, "fold_by": "meta.block"}
     equal_to: Mapping[str, Any] | None = None  # {"runs": [...], "weights": 560000, "tokens": ...}
+    # How its rewarded rationales were made: {"answer": "answer@1f2e...", "round": 1, ...}
+    reward: Mapping[str, Any] | None = None
     seeds: Sequence[str] = field(
         default_factory=list
     )  # folders of runs that differ by their seed alone
@@ -162,7 +164,7 @@ def _check_types(row: Mapping[str, Any]) -> None:
         **dict.fromkeys(("settings", "packages", "compute", "metrics", "replacements"), dict),
         **dict.fromkeys(("data", "seeds"), list),
         **dict.fromkeys(("examples_sha256", "dev_sha256", "weights_sha256"), str | None),
-        **dict.fromkeys(("fold", "equal_to"), dict | None),
+        **dict.fromkeys(("fold", "equal_to", "reward"), dict | None),
         "finished": bool,
     }
     for name, value in row.items():

@@ -1,9 +1,11 @@
-"""Out-of-fold rationales: for every question, what a student writes that has never seen it.
+"""Fold students, and out-of-fold rationales: for every question, what a student writes that has
+never seen it.
 
 Stage 2 is to read the rationales of stage 1, which are worse than its teacher's, and worse than
 stage 1's own on questions it was trained on. So K students are trained as stage 1 is, each without
 one fold of the questions, and each writes for the fold it lacks: cross-fitting, as stacking makes
-its second-level data (Wolpert 1992).
+its second-level data (Wolpert 1992). The fold students of a stage 2 write nothing; they judge
+rationales of questions that they never saw (rewards/).
 """
 
 from __future__ import annotations
@@ -11,8 +13,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from scicot import jsonl, processes
+from scicot.config import TrainSettings
 from scicot.decoding.engine import Decoding
 from scicot.decoding.engine_spec import EngineRequest
 from scicot.decoding.sampling import sample_seed
@@ -32,12 +36,13 @@ from scicot.training.spec import TrainingSpec
 
 FILE = "out_of_fold.jsonl"
 _WINDOW = 256  # rationales written before any is put on disk
-_BATCH = 128  # sequences that are decoded together
+_BATCHES = {"cuda": 1024}  # sequences that are decoded together, by kind of device
+_BATCH = 128
 
 
 @dataclass(frozen=True)
 class Folds:
-    """All rows of a stage 1, dev rows too, and the fold (from 0) that each lies in."""
+    """All rows of a stage, dev rows too, and the fold (from 0) that each lies in."""
 
     lessons: Sequence[Lesson]
     fold_of: Sequence[int]
@@ -45,8 +50,10 @@ class Folds:
     further: set[int] = field(default_factory=set)  # of questions without a rationale of a teacher
 
     def works(self, main: TrainingSpec) -> list[TrainingSpec]:
-        """The fold students: each as the main student, without its fold, in dev too."""
-        settings = main.settings
+        """The fold students: each as the main student, without its fold, in dev too. Where the main
+        one goes on from the weights of another run, each goes on from that run's fold student."""
+        settings, begun = main.settings, main.begin_from
+        judging = set(map(id, main.dev))  # some rows of dev may be left out of the judging
 
         def without(fold: int, *, dev: bool) -> list[Lesson]:
             return [
@@ -55,12 +62,14 @@ class Folds:
                 if self.fold_of[place] != fold
                 and place not in self.further
                 and (place in self.dev) == dev
+                and (not dev or id(lesson) in judging)
             ]
 
         return [
             replace(
                 main,
-                run=main.run / "folds" / str(fold),
+                run=fold_run(main.run, fold),
+                begin_from=fold_run(begun, fold) if begun else None,
                 lessons=without(fold, dev=False),
                 dev=without(fold, dev=True) if self.dev else main.dev,
                 fold={"fold": fold, "folds": settings.folds, "fold_by": settings.fold_by},
@@ -130,7 +139,7 @@ class Folds:
             student = None
             for start in range(len(texts), len(wanted), _WINDOW):
                 window = wanted[start : start + _WINDOW]
-                student = student or _loaded(run, work)
+                student = student or load_alike(run, work.settings)
                 made = write_rationales(
                     student,
                     Stage.RATIONALE,
@@ -146,12 +155,19 @@ class Folds:
         return iter(texts)
 
 
-def _loaded(run: Run, work: TrainingSpec) -> Student:
-    """In a precision that depends on no measurement: who goes on must write alike."""
-    device = resolve_device(work.settings.device)
-    precision = str(resolve_precision(work.settings.precision, device))
+def fold_run(run: Path, fold: int) -> Path:
+    """The directory of a run's fold student."""
+    return run / "folds" / str(fold)
+
+
+def load_alike(run: Run, settings: TrainSettings) -> Student:
+    """Load a student in a precision that depends on no measurement: a command that goes on must
+    write and score as it did before."""
+    device = resolve_device(settings.device)
+    precision = str(resolve_precision(settings.precision, device))
     half = "bf16" if precision == "torch.bfloat16" else "fp32"
-    return run.load(EngineRequest(precision=half, device=work.settings.device, batch_size=_BATCH))
+    size = _BATCHES.get(device.type, _BATCH)
+    return run.load(EngineRequest(precision=half, device=settings.device, batch_size=size))
 
 
 def _samples(lessons: Sequence[Lesson]) -> Iterator[tuple[int, Lesson]]:

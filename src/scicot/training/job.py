@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Unpack
 
 from scicot import processes, sources
-from scicot.config import TrainSettings
+from scicot.config import RewardSettings, TrainSettings
 from scicot.devices import resolve_device
 from scicot.errors import ScicotError, UsageError
 from scicot.outputs import STDOUT, locked, make_parent
@@ -20,7 +20,10 @@ from scicot.training import answer_form, hub_upload, trackers
 from scicot.training.budget_matching import match_budget
 from scicot.training.data import Options, Reader
 from scicot.training.fitting import lora
+from scicot.training.folds import Folds
 from scicot.training.multi_run import train_all
+from scicot.training.rewards.estimate import RewardEstimate, estimate
+from scicot.training.rewards.rounds import Rounds, fold_settings
 from scicot.training.spec import TrainingSpec
 
 Sources = sources.Source | Sequence[sources.Source]
@@ -45,6 +48,7 @@ def train_rationale(
     force: bool = False,
     report_to: Sequence[str] = (),
     push_to_hub: str | None = None,
+    reward: RewardSettings | None = None,
     reporter: Reporter | None = None,
     **options: Unpack[Options],
 ) -> Manifest:
@@ -59,6 +63,9 @@ def train_rationale(
     RUN/out_of_fold.jsonl: each row's question with the rationale of a student that never saw it,
     and with `fold_questions` (files) also those of further questions, whose teacher was wrong, say.
     With `settings.seeds` above 1 the runs are RUN/seed-0, ... and what is returned sums them up.
+
+    With `reward` the student then learns in rounds from those of its own rationales that help an
+    answer run (train-answer --folds), as the package rewards/ says; RUN/rounds has the figures.
     """
     return _train(
         Stage.RATIONALE,
@@ -72,7 +79,29 @@ def train_rationale(
         report_to=report_to,
         push_to_hub=push_to_hub,
         reporter=reporter,
+        reward=reward,
     )
+
+
+def estimate_rewards(
+    rationales: Sources,
+    run: str | os.PathLike[str],
+    *,
+    student: str,
+    reward: RewardSettings,
+    settings: TrainSettings | None = None,
+    reporter: Reporter | None = None,
+    **options: Unpack[Options],
+) -> RewardEstimate:
+    """What `train_rationale` with `reward` would do, and about how long it would take, from a few
+    batches and samples of a student with its first weights. Writes nothing in `run`."""
+    settings, reporter = settings or TrainSettings(), reporter or LogReporter()
+    place = _place(run)
+    work, folds = _specified(
+        Stage.RATIONALE, rationales, place, student, (), options, settings, (), reward, reporter
+    )
+    assert folds is not None
+    return estimate(Rounds.of(work, folds, reward), reporter)
 
 
 def train_answer(
@@ -127,54 +156,83 @@ def _train(
     report_to: Sequence[str],
     push_to_hub: str | None,
     reporter: Reporter | None,
+    reward: RewardSettings | None = None,
 ) -> Manifest:
     settings, reporter = settings or TrainSettings(), reporter or LogReporter()
-    place = Path(os.path.abspath(run))  # noqa: PTH100  (links stay as the user named them)
-    if not place.name:
-        raise ScicotError(f"-o {run}: name a directory for the run")
-    _check(settings, stage)
-    settings = answer_form.fill(settings, student, stage)
+    place = _place(run)
     trackers.check(report_to)
-    lora.check(settings, student)
     if push_to_hub:
         hub_upload.check_push(push_to_hub)
-    files = sources.listed(files)
     with processes.process_group(settings.device):
         if processes.rank():
             reporter = Muted(reporter)
-        reader = Reader(stage, settings, options, reporter)
-        read = [*files, *reader.dev_files, *reader.fold_files]
-        if processes.count() > 1 and STDOUT in read:
-            raise ScicotError("-: several processes cannot share standard input; name a file")
-        for source in [*read, *equal_to, student]:
-            if Path(source).exists() and Path(source).resolve().is_relative_to(place.resolve()):
-                raise ScicotError(
-                    f"{os.fspath(source)}: lies in -o {place}; name another directory"
-                )
-        lessons = reader.read(files)
-        parts = reader.part(lessons)
-        data = [_described(file) for file in files]
-        data += [{**_described(file), "split": "dev"} for file in reader.dev_files]
-        data += [{**_described(file), "split": "fold-questions"} for file in reader.fold_files]
-        work = TrainingSpec(
-            place,
-            stage,
-            student,
-            settings,
-            parts.train,
-            parts.dev,
-            data,
-            report_to=tuple(report_to),
+        work, folds = _specified(
+            stage, files, place, student, equal_to, options, settings, report_to, reward, reporter
         )
-        work = answer_form.decide(work, reporter)
-        if equal_to:
-            work = match_budget(equal_to, work, reporter)
         with ExitStack() as held:
             processes.on_rank_zero(lambda: held.enter_context(_kept(place)))
-            manifest = train_all(work, parts.folds, force, reporter)
+            if reward is not None and folds is not None:
+                manifest = Rounds.of(work, folds, reward).train(force, reporter)
+            else:
+                manifest = train_all(work, folds, force, reporter)
         if push_to_hub and processes.rank() == 0:
             reporter.note(f"{place} is at {hub_upload.push(place, push_to_hub, reporter)}")
     return manifest
+
+
+def _place(run: str | os.PathLike[str]) -> Path:
+    place = Path(os.path.abspath(run))  # noqa: PTH100  (links stay as the user named them)
+    if not place.name:
+        raise ScicotError(f"-o {run}: name a directory for the run")
+    return place
+
+
+def _specified(
+    stage: Stage,
+    sources_given: Sources,
+    place: Path,
+    student: str,
+    equal_to: Sequence[str | os.PathLike[str]],
+    options: Options,
+    settings: TrainSettings,
+    report_to: Sequence[str],
+    reward: RewardSettings | None,
+    reporter: Reporter,
+) -> tuple[TrainingSpec, Folds | None]:
+    """Read and part the rows of the training that is asked for; ScicotError for a mistake."""
+    if reward is not None:
+        settings = fold_settings(settings, reward)
+    _check(settings, stage)
+    settings = answer_form.fill(settings, student, stage)
+    lora.check(settings, student)
+    files = sources.listed(sources_given)
+    reader = Reader(stage, settings, options, reporter)
+    read = [*files, *reader.dev_files, *reader.fold_files]
+    if processes.count() > 1 and STDOUT in read:
+        raise ScicotError("-: several processes cannot share standard input; name a file")
+    runs = [*equal_to, student, *([reward.reward] if reward else ())]
+    for source in [*read, *runs]:
+        if Path(source).exists() and Path(source).resolve().is_relative_to(place.resolve()):
+            raise ScicotError(f"{os.fspath(source)}: lies in -o {place}; name another directory")
+    lessons = reader.read(files)
+    parts = reader.part(lessons)
+    data = [_described(file) for file in files]
+    data += [{**_described(file), "split": "dev"} for file in reader.dev_files]
+    data += [{**_described(file), "split": "fold-questions"} for file in reader.fold_files]
+    work = TrainingSpec(
+        place,
+        stage,
+        student,
+        settings,
+        parts.train,
+        parts.dev,
+        data,
+        report_to=tuple(report_to),
+    )
+    work = answer_form.decide(work, reporter)
+    if equal_to:
+        work = match_budget(equal_to, work, reporter)
+    return work, parts.folds
 
 
 @contextmanager
@@ -208,7 +266,7 @@ def _check(settings: TrainSettings, stage: Stage) -> None:
         "--weights": bool(settings.weights) and stage is Stage.DIRECT,
         "--shuffle-choices": settings.shuffle_choices and rationale,
         "--answer-as": settings.answer_as is not None and rationale,
-        "--folds": settings.folds > 0 and not rationale,
+        "--folds": settings.folds > 0 and stage not in (Stage.RATIONALE, Stage.ANSWER),
         "--select-by accuracy": settings.select_by == "accuracy" and rationale,
         "--select-by rouge-l": settings.select_by == "rouge-l" and not rationale,
     }

@@ -13,6 +13,7 @@ from scicot import processes
 from scicot.devices import release_memory
 from scicot.errors import ScicotError
 from scicot.reporting import Reporter
+from scicot.stages import Stage
 from scicot.students.runs import CHECKPOINTS, Manifest, read_manifest
 from scicot.training import run_directory, side_by_side
 from scicot.training.card import write_card
@@ -23,8 +24,16 @@ from scicot.training.spec import TrainingSpec
 Done = dict[Path, Manifest]
 
 
-def train_all(main: TrainingSpec, folds: Folds | None, force: bool, reporter: Reporter) -> Manifest:
-    """Train what is not trained yet, write the out-of-fold rationales, and sum up the seeds.
+def train_all(
+    main: TrainingSpec,
+    folds: Folds | None,
+    force: bool,
+    reporter: Reporter,
+    *,
+    out_of_fold: bool = True,
+) -> Manifest:
+    """Train what is not trained yet, write the out-of-fold rationales of a stage 1 (unless
+    `out_of_fold` is False), and sum up the seeds.
 
     What is there already is looked at before anything is trained. With `force` the former run waits
     beside its place until the new one is done.
@@ -38,7 +47,7 @@ def train_all(main: TrainingSpec, folds: Folds | None, force: bool, reporter: Re
     todo = [work for work in works if work.run not in done]
     first, room = _prepare_first(todo, done, main, reporter)
     if force:
-        processes.on_rank_zero(lambda: _set_aside(main.run, reporter))
+        processes.on_rank_zero(lambda: set_aside(main.run, reporter))
     if len(mains) > 1:
         processes.on_rank_zero(lambda: _sum_up(main, mains, done))
     try:
@@ -49,16 +58,17 @@ def train_all(main: TrainingSpec, folds: Folds | None, force: bool, reporter: Re
         else:
             done |= _one_by_one(todo, first, reporter)
     except ScicotError as error:
-        former = f"; the former run is {_replaced(main.run)}" if force else ""
+        former = f"; the former run is {replaced_run(main.run)}" if force else ""
         raise type(error)(f"{error}{former}") from None
     if folds:
+        writes = out_of_fold and main.stage is Stage.RATIONALE
         for one in mains:
-            metrics = folds.write(one, of_folds[one.run], reporter)
+            metrics = folds.write(one, of_folds[one.run], reporter) if writes else {}
             processes.on_rank_zero(partial(_add_folds, done[one.run], metrics, one))
     if len(mains) > 1:
         done[main.run] = processes.on_rank_zero(lambda: _sum_up(main, mains, done))
     if processes.rank() == 0:
-        shutil.rmtree(_replaced(main.run), ignore_errors=True)
+        shutil.rmtree(replaced_run(main.run), ignore_errors=True)
     return done[main.run]
 
 
@@ -68,7 +78,7 @@ def _begin(
     """What is finished already; with `force` nothing is."""
     if not force:
         return _found(main, mains, works)
-    _check_ours(main.run)
+    check_ours(main.run)
     return {}
 
 
@@ -144,7 +154,8 @@ def _announce(todo: Sequence[TrainingSpec], first: Prepared, reporter: Reporter)
     folds = sum(work.fold is not None for work in todo)
     of_folds = f", {folds} of them fold students" if folds else ""
     together = f", {room} side by side" if room > 1 else ""
-    writing = ", and then their rationales to write" if folds else ""
+    writes = bool(folds) and todo[0].stage is Stage.RATIONALE
+    writing = ", and then their rationales to write" if writes else ""
     reporter.note(
         f"{len(todo)} students to train{of_folds}{together}: about {_duration(one)} each alone,"
         f" {_duration(one * sum(shares))} one by one{writing}"
@@ -191,23 +202,23 @@ def _add_folds(manifest: Manifest, metrics: Mapping[str, float], main: TrainingS
         write_card(manifest, main.run)
 
 
-def _replaced(run: Path) -> Path:
+def replaced_run(run: Path) -> Path:
     real = run.resolve()  # of a link, beside what it leads to
     return real.with_name(f".{real.name}.replaced")
 
 
-def _check_ours(run: Path) -> None:
+def check_ours(run: Path) -> None:
     """With --force what is there goes, so it must be a run, or nothing."""
-    for place in (run, _replaced(run)):
+    for place in (run, replaced_run(run)):
         if place.exists() and not place.is_dir():
             raise ScicotError(f"-o {place}: is a file; name another directory")
         if place.exists() and read_manifest(place) is None and not run_directory.is_empty(place):
             raise ScicotError(f"-o {place}: is no run of scicot; name another directory")
 
 
-def _set_aside(run: Path, reporter: Reporter) -> None:
+def set_aside(run: Path, reporter: Reporter) -> None:
     """With --force: the run that was there waits beside its place until the new one is done."""
-    replaced, there = _replaced(run), read_manifest(run)
+    replaced, there = replaced_run(run), read_manifest(run)
     if replaced.exists() and (there is None or not there.finished):
         shutil.rmtree(run.resolve(), ignore_errors=True)  # of an earlier --force that was stopped
         run.resolve().mkdir()

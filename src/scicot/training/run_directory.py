@@ -218,6 +218,7 @@ def _making(manifest: Manifest) -> dict[str, Any]:
         "training rows": manifest.examples_sha256,
         "dev rows": manifest.dev_sha256,
         "equal to": manifest.equal_to,
+        "reward": manifest.reward,
         **{name: value for name, value in manifest.settings.items() if name not in _NO_MATTER},
     }
 

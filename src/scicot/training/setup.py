@@ -38,7 +38,7 @@ def prepare(work: TrainingSpec, reporter: Reporter) -> Prepared:
     from transformers import set_seed
 
     set_seed(work.settings.seed)
-    if work.student.startswith(PREFIX):
+    if work.student.startswith(PREFIX) and work.begin_from is None:
         texts = (
             text
             for lesson in work.lessons
@@ -55,12 +55,14 @@ def prepare(work: TrainingSpec, reporter: Reporter) -> Prepared:
 
         nf4 = work.settings.quantization == "nf4"
         device = resolve_device(work.settings.device) if nf4 else None
-        model, tokenizer = load_pretrained(work.student, nf4_on=device)
+        model, tokenizer = load_pretrained(str(work.begin_from or work.student), nf4_on=device)
     begun = processes.on_rank_zero(lambda: _begun(work.run))
     # A training that goes on reads what it has read before.
     before = read_manifest(work.run) if begun is not None else None
-    replacements = replacements_for(tokenizer) if before is None else before.replacements
-    form = make_format(work.settings.prompt_format, model, tokenizer, replacements)
+    former = before or (read_manifest(work.begin_from) if work.begin_from else None)
+    replacements = replacements_for(tokenizer) if former is None else former.replacements
+    name = former.prompt_format if work.begin_from and former else work.settings.prompt_format
+    form = make_format(name, model, tokenizer, replacements)
     with reporter.task("tokenising"):
         schedule = processes.rank_zero_first(
             lambda: Schedule(

@@ -31,6 +31,8 @@ class TrainingSpec:
     fold: Mapping[str, Any] | None = None
     equal_to: Mapping[str, Any] | None = None  # the budget to match (budget_matching.py)
     report_to: tuple[str, ...] = ()  # trackers
+    begin_from: Path | None = None  # a finished run whose weights it begins with, not `student`'s
+    reward: Mapping[str, Any] | None = None  # how rewarded rationales were made (rewards/)
 
     def judge(self) -> DevSet | None:
         """The dev set, if any."""
@@ -47,6 +49,7 @@ class TrainingSpec:
             dev_sha256=self._digests[1] if self.dev else None,
             fold=self.fold,
             equal_to=self.equal_to,
+            reward=self.reward,
         )
 
     @cached_property

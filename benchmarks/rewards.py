@@ -1,0 +1,170 @@
+"""What rewarded rationales gain: example worlds, stage 1 fully and under-trained; resumable.
+
+    python -m benchmarks.rewards run OUT [WORLD-SEED-STATE ...]   train and judge; all unless named
+    python -m benchmarks.rewards page OUT                         print the table of docs/rewards.md
+
+OUT/WORLD-SEED-STATE.json tells which test questions the two stages got right before any reward and
+after each round, and holds the reports of the rounds. "more" is the control: stage 1 goes on for as
+many steps as the rounds have, with its teacher's rationales alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.intervals import interval
+from benchmarks.lab import Lab, rows
+from scicot import GenerateSettings, RewardSettings, TrainSettings, generate_rationales
+from scicot.training.job import train_rationale
+
+REPOSITORY = Path(__file__).parents[1]
+WORLDS = {
+    "harder": ("--train", "700"),
+    "small": ("--train", "1500", "--entities", "80"),
+    "shipped": (),
+}
+SEEDS = (0, 1, 2)
+STATES = {"under": 200, "full": 1000}  # steps of stage 1, and of each round
+ANSWER_STEPS, ROUNDS, FOLDS, SAMPLES = 600, 2, 2, 4
+SYSTEMS = ("before", "round 1", "more 1", "round 2", "more 2")
+
+
+def run(out: Path, name: str, scale: float = 1.0) -> None:
+    """Do one cell, unless it is done; `scale` shortens all trainings, to try the commands."""
+    world, seed, state = name.split("-")
+    steps = max(1, round(scale * STATES[state]))
+    base = TrainSettings(
+        batch_size=16, learning_rate=2e-3, max_target_tokens=96, seed=int(seed), device="cpu",
+        fold_by="meta.block", jobs=1, max_steps=steps,
+    )  # fmt: skip
+    lab = Lab.at(out / name, base, 32, world=world, seed=int(seed), state=state, seconds=0.0)
+    if lab.results.get("done"):
+        return
+    start, before = time.monotonic(), float(lab.results["seconds"])
+    shared = Lab(out / f"{world}-{seed}", lab.results, base, 32)  # what both states have in common
+    shared.place.mkdir(parents=True, exist_ok=True)
+    teacher, test = _questions(shared, WORLDS[world], int(seed))
+    answer = shared.train_answer(
+        "answer",
+        [teacher],
+        max(1, round(scale * ANSWER_STEPS)),
+        folds=FOLDS,
+        rationale_dropout=0.2,
+    )
+    rewarded = lab.place / "runs" / "rationale"
+    reward = RewardSettings(str(answer), rounds=ROUNDS, samples=SAMPLES)
+    train_rationale(teacher, rewarded, student=lab.student, settings=base, reward=reward)
+    students = {"before": rewarded / "rounds" / "0" / "student"}
+    for number in range(1, ROUNDS + 1):
+        last = number == ROUNDS
+        own = rewarded if last else rewarded / "rounds" / str(number) / "student"
+        students[f"round {number}"] = own
+        more = lab.place / "runs" / f"more-{number}"
+        former = students["before" if number == 1 else f"more {number - 1}"]
+        train_rationale(teacher, more, student=str(former), settings=base)
+        students[f"more {number}"] = more
+    for system, student in students.items():
+        lab.judge(system, test, rationale_model=student, answer_model=answer)
+    reports = [rewarded / "rounds" / str(n) / "report.json" for n in range(ROUNDS + 1)]
+    lab.results["reports"] = [json.loads(report.read_text()) for report in reports]
+    lab.results["facts"] = [row["meta"]["fact"] for row in rows(test)]
+    lab.results["seconds"] = before + time.monotonic() - start
+    lab.results["done"] = True
+    lab.save()
+
+
+def _questions(lab: Lab, world: Sequence[str], seed: int) -> tuple[Path, Path]:
+    """(the rationales that stage 1 learns from, the test questions) of a world."""
+    made, teacher = lab.place / "questions", lab.place / "teacher.jsonl"
+    if not (made / "test_replies.jsonl").exists():
+        script = str(REPOSITORY / "examples" / "make_world.py")
+        size = ["--out", str(made), "--test", "400", "--seed", str(seed), *world]
+        subprocess.run([sys.executable, script, *size], check=True, stdout=subprocess.DEVNULL)
+    generate_rationales(
+        made / "train.jsonl",
+        teacher,
+        teacher=f"recorded:{made / 'train_replies.jsonl'}",
+        settings=GenerateSettings(keep="correct"),
+    )
+    return teacher, made / "test.jsonl"
+
+
+def page(out: Path) -> str:
+    """The tables of docs/rewards.md, of the cells that are done."""
+    cells = [json.loads(file.read_text()) for file in sorted(out.glob("*-*-*.json"))]
+    cells = [cell for cell in cells if cell.get("done")]
+    lines = [
+        "| world, stage 1 | seeds | before | round 1 | round 2 | round 1 - before |"
+        " round 1 - more steps | round 2 - more steps |",
+        "| --- " * 8 + "|",
+    ]
+    for state in STATES:
+        for world in (*WORLDS, "all"):
+            own = [c for c in cells if c["state"] == state and world in (c["world"], "all")]
+            if own:
+                lines.append(_row(f"{world}, {state}", own))
+    lines += [
+        "",
+        "| world, stage 1 | round | mean reward | leak | leak share | announcing | names one |"
+        " own | none | shuffled | announced |",
+        "| --- " * 11 + "|",
+    ]
+    for state in STATES:
+        for world in WORLDS:
+            own = [c for c in cells if (c["state"], c["world"]) == (state, world)]
+            lines += [_leaks(f"{world}, {state}", n, own) for n in range(ROUNDS + 1) if own]
+    return "\n".join(lines)
+
+
+def _row(name: str, cells: Sequence[dict[str, Any]]) -> str:
+    right = [{s: np.array(c["right"][s], float) for s in SYSTEMS} for c in cells]
+    facts = [cell["facts"] for cell in cells]
+    shown = [f"{100 * np.mean([own[s].mean() for own in right]):.1f}" for s in SYSTEMS[:2]]
+    shown.append(f"{100 * np.mean([own['round 2'].mean() for own in right]):.1f}")
+    for one, other in (("round 1", "before"), ("round 1", "more 1"), ("round 2", "more 2")):
+        mean, low, high = interval([own[one] - own[other] for own in right], facts)
+        shown.append(f"{100 * mean:+.1f} ({100 * low:+.1f} to {100 * high:+.1f})")
+    return f"| {name} | {len(cells)} | {' | '.join(shown)} |"
+
+
+def _leaks(name: str, number: int, cells: Sequence[dict[str, Any]]) -> str:
+    def mean(figure: str) -> float:
+        known = [cell["reports"][number][figure] for cell in cells]
+        return float(np.mean([value for value in known if value is not None]))
+
+    shares = ("leak_share", "announcing", "names_one", "accuracy")
+    shares += tuple(f"accuracy_{behind}" for behind in ("none", "shuffled", "announced"))
+    told = [f"{mean('reward'):+.3f}", f"{mean('leak'):+.3f}"]
+    told += [f"{100 * mean(share):.1f} %" for share in shares]
+    return f"| {name} | {number} | {' | '.join(told)} |"
+
+
+def main() -> int:
+    """Parse the arguments, and do what they say; the exit code."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("what", choices=("run", "page"))
+    parser.add_argument("out", type=Path)
+    parser.add_argument("names", nargs="*", metavar="WORLD-SEED-STATE")
+    parser.add_argument("--scale", type=float, default=1.0, help="of all steps, to try it")
+    given = parser.parse_args()
+    if given.what == "page":
+        print(page(given.out))
+        return 0
+    everything = [f"{w}-{s}-{state}" for state in STATES for w in WORLDS for s in SEEDS]
+    for name in given.names or everything:
+        run(given.out, name, given.scale)
+        print(f"{name} is done", flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,88 @@
+"""The fold students of an answer run, each asked only about questions that it never saw."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from scicot import jsonl, overlap
+from scicot.errors import ScicotError
+from scicot.records import Question
+from scicot.splits import group_keys
+from scicot.stages import Stage
+from scicot.students.runs import Run, check_run
+from scicot.training.folds import fold_run
+
+
+@dataclass(frozen=True)
+class Judges:
+    """The fold students of a run of train-answer --folds."""
+
+    run: Run
+    folds: Sequence[Run]
+
+    @classmethod
+    def of(cls, name: str) -> Judges:
+        """Look at the runs without loading them; ScicotError where they cannot judge."""
+        run = check_run(name, "--reward", Stage.ANSWER)
+        count = int(run.manifest.settings.get("folds") or 0)
+        if not count:
+            raise ScicotError(
+                f"--reward {name}: has no fold students; train it with train-answer --folds"
+            )
+        places = [fold_run(run.directory, fold) for fold in range(count)]
+        return cls(run, [check_run(place, "--reward", Stage.ANSWER) for place in places])
+
+    @property
+    def fold_by(self) -> str | None:
+        """The field whose equal rows the run has never parted."""
+        field = self.run.manifest.settings.get("fold_by")
+        return None if field is None else str(field)
+
+    @cached_property
+    def without_rationale(self) -> bool:
+        """Whether the students have learnt to answer without a rationale too."""
+        return bool(self.run.manifest.settings.get("rationale_dropout"))
+
+    def blind(
+        self, questions: Sequence[Question], fold_of: Sequence[int], by: str | None
+    ) -> list[int]:
+        """For each question the number of a fold student that was neither trained nor selected on
+        any question of its group (splits.py): that of the same fold where it is one. ScicotError
+        where there is none."""
+        keys = [{*group_keys(question, by)} for question in questions]
+        wholes = [overlap.whole_key(question) for question in questions]
+        met = [self._met(fold, questions, keys) for fold in range(len(self.folds))]
+        found = []
+        for place, question in enumerate(questions):
+            order = sorted(range(len(self.folds)), key=lambda f: (f != fold_of[place], f))
+            own = {*keys[place], wholes[place]}
+            judge = next((fold for fold in order if own.isdisjoint(met[fold])), None)
+            if judge is None:
+                raise ScicotError(
+                    f"--reward {self.run.directory}: each of its fold students was trained on"
+                    f" question {question.id!r} or one of its group; train it with --folds on the"
+                    " same questions, with the same --fold-by"
+                )
+            found.append(judge)
+        return found
+
+    def _met(self, fold: int, questions: Sequence[Question], keys: Sequence[set[str]]) -> set[str]:
+        """The keys of all that a fold student was trained or selected on: of whole questions, and
+        of the groups of those that are among these."""
+        ids = set()
+        found: set[str] = set()
+        file = self.folds[fold].directory / overlap.FILE
+        if not file.exists():
+            raise ScicotError(
+                f"{file}: is missing, so what the student was trained on is not known"
+            )
+        with file.open("rb") as lines:
+            for _, row in jsonl.decode_lines(lines, str(file)):
+                ids.add(row.get("id"))
+                found.add(str(row.get("question")))
+        for question, own in zip(questions, keys, strict=True):
+            if question.id in ids:
+                found |= own
+        return found

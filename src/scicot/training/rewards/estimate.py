@@ -1,0 +1,110 @@
+"""What a rewarded training would take: its steps, its samples and about how long."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from statistics import fmean
+
+from scicot.decoding.engine import Decoding
+from scicot.decoding.sampling import sample_seed
+from scicot.reporting import Muted, Reporter
+from scicot.row_fields import Row
+from scicot.stages import Stage
+from scicot.students.answering import write_rationales
+from scicot.students.runs import Run
+from scicot.training.folds import load_alike
+from scicot.training.rewards.rounds import Rounds
+from scicot.training.rewards.samples import Sampler
+from scicot.training.rewards.scoring import score
+from scicot.training.setup import Prepared, prepare
+
+_TRIED = 16  # questions that are explained and scored to measure it
+
+
+@dataclass(frozen=True)
+class RewardEstimate:
+    """Counts of a whole rewarded training, whatever of it is done; seconds on this machine, the
+    students trained one by one. With what a round keeps, a training by epochs takes more steps."""
+
+    rounds: int
+    questions: int
+    students: int  # trainings, fold students and all rounds
+    steps: int  # of all trainings
+    samples: int  # rationales that are written and scored
+    training_seconds: float
+    sampling_seconds: float
+    scoring_seconds: float
+
+    @property
+    def seconds(self) -> float:
+        return self.training_seconds + self.sampling_seconds + self.scoring_seconds
+
+    def to_row(self) -> Row:
+        return {**asdict(self), "seconds": self.seconds}
+
+
+def estimate(rounds: Rounds, reporter: Reporter) -> RewardEstimate:
+    """Measure a few batches and samples of a student with its first weights; writes nothing but a
+    copy of them in a temporary folder."""
+    from scicot.training.fitting.eta import expected_seconds
+
+    main, reward = rounds.main, rounds.reward
+    sampler = Sampler.of(rounds.judges, rounds.folds, main.settings, reward)
+    for doubt in rounds.doubts(sampler):
+        reporter.warn(doubt)
+    prepared = prepare(main, Muted(reporter))
+    one = expected_seconds(
+        prepared.model, prepared.form, prepared.schedule, main.judge(), main.settings
+    )
+    works = [main, *rounds.folds.works(main)]
+    fixed = main.settings.max_steps
+    shares = [1.0 if fixed else len(work.lessons) / len(main.lessons) for work in works]
+    trainings = (reward.rounds + 1) * sum(shares)
+    # The last round writes the likeliest rationale twice: to be scored, and into out_of_fold.jsonl.
+    scored = len(sampler.questions) * (reward.rounds * reward.samples + 1)
+    written = scored + len(rounds.folds.lessons)
+    writing, scoring = _measured(sampler, prepared)
+    return RewardEstimate(
+        rounds=reward.rounds,
+        questions=len(sampler.questions),
+        students=(reward.rounds + 1) * len(works),
+        steps=round(trainings * prepared.schedule.steps),
+        samples=scored,
+        training_seconds=one * trainings,
+        sampling_seconds=writing * written,
+        scoring_seconds=scoring * (scored + 3 * (reward.rounds + 1) * len(sampler.questions)),
+    )
+
+
+def _measured(sampler: Sampler, prepared: Prepared) -> tuple[float, float]:
+    """Seconds to write a rationale as long as the teacher's are, and to score one."""
+    some, settings = sampler.questions[:_TRIED], sampler.settings
+    longest = settings.rationale_target_tokens
+    mean = round(min(longest, fmean(prepared.schedule.lengths[:, 1].tolist())))
+    draws = [[sample_seed(0, q.id, n) for n in range(sampler.reward.samples)] for q in some]
+    decoding = Decoding(max(1, mean), sampler.reward.sample_temperature, 1.0, 1)
+    with tempfile.TemporaryDirectory() as folder:
+        prepared.model.save_pretrained(folder)
+        prepared.form.tokenizer.save_pretrained(folder)
+        manifest = replace(
+            sampler.judges.run.manifest,
+            stage=Stage.RATIONALE,
+            settings={**asdict(settings)},
+            prompt_format=prepared.form.name,
+            replacements=prepared.form.alphabet.replacements,
+        )
+        writer = load_alike(Run(Path(folder), manifest), settings)
+        write_rationales(writer, Stage.RATIONALE, some[:1], Decoding(2), [[0]])  # warms it up
+        start = time.perf_counter()
+        texts = write_rationales(writer, Stage.RATIONALE, some, decoding, draws)
+        writing = (time.perf_counter() - start) / sum(map(len, texts))
+    judge = sampler.judges.folds[0]
+    scorer = load_alike(judge, settings)
+    score(scorer, judge.manifest.answer_as, some[:1], texts[:1])
+    start = time.perf_counter()
+    score(scorer, judge.manifest.answer_as, some, texts)
+    read = sum(len(dict.fromkeys(own)) + 3 for own in texts)
+    return writing, (time.perf_counter() - start) / read

@@ -1,0 +1,241 @@
+"""Rounds of sampling, scoring and learning: an expert iteration of stage 1 (as STaR, Zelikman et
+al. 2022) whose judge is stage 2.
+
+    OUT/rounds/0/student            stage 1 as its teacher's rationales make it, with fold students
+    OUT/rounds/0/scored.jsonl       what these fold students write, with rewards
+    OUT/rounds/0/kept.jsonl         the rationales that round 1 learns beside its teacher's
+    OUT/rounds/0/report.json
+    OUT/rounds/1/student, ...       goes on from the weights of round 0
+    OUT                             the student of the last round
+    OUT/rounds/R/scored.jsonl       its likeliest rationales, for the last report
+
+Whatever is finished is not done again, so the same command goes on at any moment.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from scicot import jsonl, processes
+from scicot.config import RewardSettings, TrainSettings
+from scicot.errors import ScicotError
+from scicot.outputs import differences
+from scicot.reporting import Reporter
+from scicot.row_fields import Row
+from scicot.stages import rationale_target
+from scicot.students.runs import Manifest, Run, read_manifest
+from scicot.training import examples, multi_run
+from scicot.training.examples import Lesson
+from scicot.training.folds import Folds, fold_run
+from scicot.training.rewards.blind import Judges
+from scicot.training.rewards.report import RoundReport, report_of
+from scicot.training.rewards.samples import SCORED, Sampler
+from scicot.training.spec import TrainingSpec
+
+ROUNDS, REPORT = "rounds", "report.json"
+
+
+def fold_settings(settings: TrainSettings, reward: RewardSettings) -> TrainSettings:
+    """The settings with the folds of the answer run, unless others were asked for; ScicotError for
+    what does not go with rewards."""
+    judges = Judges.of(reward.reward)
+    if settings.seeds > 1:
+        raise ScicotError("--seeds: a rewarded training is of one seed; give the command for each")
+    if processes.count() > 1:
+        raise ScicotError("--reward: several processes cannot share it; --jobs trains side by side")
+    return replace(
+        settings,
+        folds=settings.folds or len(judges.folds),
+        fold_by=settings.fold_by or judges.fold_by,
+    )
+
+
+@dataclass(frozen=True)
+class RewardedFolds(Folds):
+    """The rows of a stage 1 with rewarded rationales behind them (lessons of file 1)."""
+
+    teachers: Folds | None = None  # the rows without them
+
+    @classmethod
+    def of(cls, folds: Folds, rows: Sequence[Row]) -> RewardedFolds:
+        """The teacher's rows are all of file 0 now."""
+        questions = {lesson.question.id: lesson.question for lesson in folds.lessons}
+        places = {lesson.question.id: fold for lesson, fold in zip(
+            folds.lessons, folds.fold_of, strict=True
+        )}  # fmt: skip
+        kept = [row for row in rows if row["kept"]]
+        lessons = [replace(lesson, file=0) for lesson in folds.lessons]
+        lessons += [
+            Lesson(questions[row["id"]], rationale_target(row["rationale"]), 1, True, True)
+            for row in kept
+        ]
+        fold_of = [*folds.fold_of, *(places[row["id"]] for row in kept)]
+        return cls(lessons, fold_of, folds.dev, folds.further, folds)
+
+    def works(self, main: TrainingSpec) -> list[TrainingSpec]:
+        return [weighted(work) for work in super().works(main)]
+
+    def write(
+        self, main: TrainingSpec, works: Sequence[TrainingSpec], reporter: Reporter
+    ) -> dict[str, float]:
+        """Write a rationale for each row of the teacher's, as without rewards."""
+        assert self.teachers is not None
+        return self.teachers.write(main, works, reporter)
+
+    def learnt(self) -> list[Lesson]:
+        """What the main student learns from."""
+        return [
+            lesson
+            for place, lesson in enumerate(self.lessons)
+            if place not in self.dev and place not in self.further
+        ]
+
+
+def weighted(work: TrainingSpec) -> TrainingSpec:
+    """The same work, without weights where nothing was kept that they could be of."""
+    if any(lesson.file for lesson in work.lessons):
+        return work
+    return replace(work, settings=replace(work.settings, weights=()))
+
+
+@dataclass(frozen=True)
+class Rounds:
+    """The whole of a rewarded training."""
+
+    main: TrainingSpec
+    folds: Folds
+    reward: RewardSettings
+    judges: Judges
+
+    @classmethod
+    def of(cls, main: TrainingSpec, folds: Folds, reward: RewardSettings) -> Rounds:
+        """Look at the answer run."""
+        judges = Judges.of(reward.reward)
+        made = {
+            **{name: value for name, value in asdict(reward).items() if name != "reward"},
+            "answer": judges.run.identity,
+            "teacher_rows": examples.digest(main.lessons, main.stage),
+        }
+        return cls(replace(main, reward=json.loads(json.dumps(made))), folds, reward, judges)
+
+    def train(self, force: bool, reporter: Reporter) -> Manifest:
+        """Go through all rounds; the manifest of the last student."""
+        out, last = self.main.run, self.reward.rounds
+        if force:
+            multi_run.check_ours(out)
+            multi_run.set_aside(out, reporter)
+        finished = self._found()
+        if finished is not None:
+            reporter.note(f"{out} is finished already and not trained again")
+            return finished
+        sampler = Sampler.of(self.judges, self.folds, self.main.settings, self.reward)
+        for doubt in self.doubts(sampler):
+            reporter.warn(doubt)
+        if read_manifest(out) is None:
+            out.mkdir(parents=True, exist_ok=True)
+            self.main.manifest().write(out)  # by which the next start knows the directory for ours
+        rows: list[Row] = []
+        for number in range(last + 1):
+            folds = RewardedFolds.of(self.folds, rows) if number else self.folds
+            spec = self._spec(number, folds)
+            if number:
+                reporter.note(f"round {number} of {last}: learning from {_learnt(spec)}")
+            manifest = multi_run.train_all(spec, folds, False, reporter, out_of_fold=number == last)
+            writers = [Run.at(fold_run(spec.run, n)) for n in range(spec.settings.folds)]
+            samples = self.reward.samples if number < last else 1
+            rows = sampler.write(self.folder(number), writers, number, samples, reporter)
+            report = report_of(number, rows, self.reward.leak_cap, last=number == last)
+            text = json.dumps(report.to_row(), indent=1) + "\n"
+            jsonl.write_text(self.folder(number) / REPORT, text)
+            reporter.note(report.told)
+            if number < last and not report.kept:
+                reporter.warn(
+                    f"round {number}: no rationale was fit to be learnt; the next student only goes"
+                    " on with its teacher's"
+                )
+        shutil.rmtree(multi_run.replaced_run(out), ignore_errors=True)
+        return manifest
+
+    def folder(self, number: int) -> Path:
+        """The folder of a round."""
+        return self.main.run / ROUNDS / str(number)
+
+    def _student(self, number: int) -> Path:
+        last = number == self.reward.rounds
+        return self.main.run if last else self.folder(number) / "student"
+
+    def _spec(self, number: int, folds: Folds) -> TrainingSpec:
+        """The training of the student of a round."""
+        spec = replace(self.main, run=self._student(number))
+        if not number:
+            return replace(spec, reward=None)
+        assert isinstance(folds, RewardedFolds)
+        data = [{"file": os.fspath(self.folder(number - 1) / "kept.jsonl"), "sha256": None}]
+        first, *others = self.main.data
+        settings = replace(self.main.settings, weights=(1.0, self.reward.reward_weight))
+        return weighted(
+            replace(
+                spec,
+                settings=settings,
+                lessons=folds.learnt(),
+                data=[first, *data, *others],
+                begin_from=self._student(number - 1),
+                reward={**(self.main.reward or {}), "round": number},
+            )
+        )
+
+    def _found(self) -> Manifest | None:
+        """The manifest of a training that is finished, with its last report; None where there is
+        work to do; ScicotError where OUT holds another training."""
+        out = self.main.run
+        old = read_manifest(out) if out.is_dir() else None
+        if old is None:
+            return None  # train_all refuses what is no run
+        changed = differences(_making(old), _making(self.main.manifest()))
+        if changed:
+            raise ScicotError(
+                f"-o {out}: holds another run ({'; '.join(changed)}); name another directory, or"
+                " train it over with --force"
+            )
+        report = self.folder(self.reward.rounds) / REPORT
+        return old if old.finished and report.exists() else None
+
+    def doubts(self, sampler: Sampler) -> list[str]:
+        """What the user may not have meant, one sentence each."""
+        found = []
+        if not self.judges.without_rationale:
+            found.append(
+                f"--reward {self.reward.reward}: it never learnt to answer without a rationale"
+                " (train-answer --rationale-dropout), from which rewards are counted"
+            )
+        everyone = {lesson.question.id for lesson in self.main.lessons}
+        bare = len(everyone - {question.id for question in sampler.questions})
+        if bare:
+            found.append(f"{bare:,} training questions have no gold answer, and get no reward")
+        return found
+
+
+def _making(manifest: Manifest) -> dict[str, Any]:
+    """What tells two rewarded trainings apart; the rows that a round adds follow from it."""
+    settings = {
+        name: value
+        for name, value in manifest.settings.items()
+        if name not in ("weights", "device", "jobs", "checkpoint_minutes")
+    }
+    reward: Mapping[str, Any] = manifest.reward or {}
+    told = {f"reward {name}": value for name, value in reward.items() if name != "round"}
+    return {"stage": str(manifest.stage), "student": manifest.student, **settings, **told}
+
+
+def _learnt(spec: TrainingSpec) -> str:
+    rewarded = sum(lesson.file for lesson in spec.lessons)
+    return f"{len(spec.lessons) - rewarded:,} rows and {rewarded:,} rewarded rationales"
+
+
+__all__ = ["REPORT", "ROUNDS", "SCORED", "RoundReport", "Rounds", "fold_settings"]

@@ -1,0 +1,234 @@
+"""Sample and score the rationales of a round: OUT/rounds/R/scored.jsonl and kept.jsonl.
+
+A row is a rationale row with its reward beside it:
+
+    {"id": "q1", "question": ..., "rationale": "Copper is a metal.", "sample": 3,
+     "teacher": "student:rationale/rounds/0/student/folds/1@1f2e...", "fold": 1,
+     "scorer": "student:answer/folds/1@9c0d...", "reward": 0.41, "leak": 0.62, "kept": true,
+     "rejected": null, "names": null,
+     "answered": {"own": "B", "none": "A", "announced": "B", "shuffled": "A"}}
+
+`reward` and `leak` are in nats. `answered` holds what the scorer answers behind this rationale,
+without one, behind the text of the right choice and behind another question's first sample.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from scicot import jsonl
+from scicot.config import RewardSettings, TrainSettings
+from scicot.decoding.engine import Decoding
+from scicot.decoding.sampling import sample_seed
+from scicot.devices import resolve_device
+from scicot.errors import ScicotError
+from scicot.outputs import open_output
+from scicot.records import STUDENT, Question, Rationale
+from scicot.reporting import Reporter
+from scicot.row_fields import Row
+from scicot.stages import Stage
+from scicot.students.answering import write_rationales
+from scicot.students.runs import Run
+from scicot.students.student import Student
+from scicot.training.folds import Folds, load_alike
+from scicot.training.rewards.blind import Judges
+from scicot.training.rewards.scoring import ScoredQuestion, best, score
+
+SCORED, KEPT = "scored.jsonl", "kept.jsonl"
+_SEQUENCES = {"cuda": 4096}  # rationales that are written before any is put on disk
+_SEQUENCES_ON_CPU = 512
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Questions of one fold that one writer explains and one scorer judges together."""
+
+    fold: int
+    judge: int
+    questions: Sequence[Question]
+
+
+@dataclass(frozen=True)
+class Sampler:
+    """Samples and scores the training questions with fold students that never saw them."""
+
+    judges: Judges
+    settings: TrainSettings
+    reward: RewardSettings
+    questions: Sequence[Question]  # with a gold answer, each once
+    fold_of: Sequence[int]
+    judge_of: Sequence[int]
+
+    @classmethod
+    def of(
+        cls, judges: Judges, folds: Folds, settings: TrainSettings, reward: RewardSettings
+    ) -> Sampler:
+        """Of all questions to learn from that have a gold answer; ScicotError without any, or where
+        no fold student of the answer run is blind to one of them."""
+        fold_of: dict[str, int] = {}
+        questions: list[Question] = []
+        for place, lesson in enumerate(folds.lessons):
+            question = lesson.question
+            if place in folds.dev or question.answer is None or question.id in fold_of:
+                continue
+            fold_of[question.id] = folds.fold_of[place]
+            questions.append(question)
+        if not questions:
+            raise ScicotError("--reward: no training question has a gold answer to be rewarded by")
+        own = [fold_of[question.id] for question in questions]
+        judge_of = judges.blind(questions, own, settings.fold_by)
+        return cls(judges, settings, reward, questions, own, judge_of)
+
+    def windows(self, samples: int) -> list[Asked]:
+        """The questions, as many at a time as are written together, in the order of the rows."""
+        device = resolve_device(self.settings.device).type
+        size = max(2, _SEQUENCES.get(device, _SEQUENCES_ON_CPU) // samples)
+        parts: dict[tuple[int, int], list[Question]] = defaultdict(list)
+        for question, fold, judge in zip(self.questions, self.fold_of, self.judge_of, strict=True):
+            parts[fold, judge].append(question)
+        return [
+            Asked(fold, judge, own[start : start + size])
+            for (fold, judge), own in sorted(parts.items(), key=lambda part: part[0])
+            for start in range(0, len(own), size)
+        ]
+
+    def write(
+        self, folder: Path, writers: Sequence[Run], number: int, samples: int, reporter: Reporter
+    ) -> list[Row]:
+        """The scored rows of round `number`, all of them on disk in `folder`; rows that were
+        written before are kept."""
+        windows = self.windows(samples)
+        folder.mkdir(parents=True, exist_ok=True)
+        limit = self.settings.rationale_target_tokens
+        students = _Pair(self, writers)
+        rows: list[Row] = []
+        total = samples * len(self.questions)
+        described = {
+            "writers": [writer.manifest.weights_sha256 for writer in writers],
+            "scorers": [judge.manifest.weights_sha256 for judge in self.judges.folds],
+            "samples": samples,
+            "temperature": self.reward.sample_temperature,
+            "keep_best": self.reward.keep_best,
+            "leak_cap": self.reward.leak_cap,
+            "seed": self.settings.seed,
+            "max_new_tokens": limit,
+            "window": len(windows[0].questions),
+        }
+        with (
+            open_output(
+                folder / SCORED, command="train-rationale", settings=described, inputs={}
+            ) as out,
+            reporter.task(f"sampling round {number}", total) as task,
+        ):
+            there = out.existing()
+            for asked in windows:
+                before = _existing(there, asked, samples)
+                wanted = samples * len(asked.questions)
+                if len(before) < wanted:
+                    made = self._made(asked, students, writers, number, samples, folder)
+                    # A window that a crash has torn is made again whole: in another batch its
+                    # scores would have other last digits.
+                    out.write_all(made[len(before) :])
+                    before += made[len(before) :]
+                rows += before
+                task.advance(wanted)
+            out.finish({"rows": len(rows)})
+        with jsonl.replacing(folder / KEPT) as stream:
+            for row in rows:
+                if row["kept"]:
+                    stream.write(jsonl.encode(row))
+        return rows
+
+    def _made(
+        self,
+        asked: Asked,
+        students: _Pair,
+        writers: Sequence[Run],
+        number: int,
+        samples: int,
+        folder: Path,
+    ) -> list[Row]:
+        seed = self.settings.seed
+        draws = [
+            [None, *(sample_seed(seed, q.id, n, number) for n in range(1, samples))]
+            for q in asked.questions
+        ]
+        decoding = Decoding(
+            self.settings.rationale_target_tokens, self.reward.sample_temperature, 1.0, 1
+        )
+        writer, scorer = students.of(asked)
+        written = write_rationales(writer, Stage.RATIONALE, asked.questions, decoding, draws)
+        scoring = self.judges.folds[asked.judge].manifest.answer_as
+        scored = score(scorer, scoring, asked.questions, written)
+        return [
+            row for one in scored for row in self._rows(one, asked, writers[asked.fold], folder)
+        ]
+
+    def _rows(self, one: ScoredQuestion, asked: Asked, writer: Run, folder: Path) -> Iterator[Row]:
+        judge = self.judges.folds[asked.judge]
+        top, answers = folder.parents[1], self.judges.run.directory
+        kept = best(one.samples, self.reward.keep_best, self.reward.leak_cap)
+        readings = {"none": one.none, "announced": one.announced, "shuffled": one.shuffled}
+        others = {name: own and own.label for name, own in readings.items()}
+        for sample, own in enumerate(one.samples):
+            row = Rationale(
+                one.question.without_rationale(),
+                own.rationale,
+                sample=sample,
+                teacher=_name(writer, top),
+                fold=asked.fold,
+            ).to_row()
+            yield {
+                **row,
+                "scorer": _name(judge, answers),
+                "reward": own.reward,
+                "leak": own.leak,
+                "kept": sample in kept,
+                "rejected": own.rejected,
+                "names": own.names,
+                "answered": {"own": own.reading.label, **others},
+            }
+
+
+class _Pair:
+    """The writer and the scorer of a fold; those of another fold are dropped before."""
+
+    def __init__(self, sampler: Sampler, writers: Sequence[Run]) -> None:
+        self._sampler = sampler
+        self._writers = writers
+        self._loaded: dict[tuple[str, int], Student] = {}
+
+    def of(self, asked: Asked) -> tuple[Student, Student]:
+        wanted = {
+            ("writer", asked.fold): self._writers[asked.fold],
+            ("scorer", asked.judge): self._sampler.judges.folds[asked.judge],
+        }
+        for key in [key for key in self._loaded if key not in wanted]:
+            del self._loaded[key]
+        for key, run in wanted.items():
+            if key not in self._loaded:
+                self._loaded[key] = load_alike(run, self._sampler.settings)
+        writer, scorer = (self._loaded[key] for key in wanted)
+        return writer, scorer
+
+
+def _existing(there: Iterator[tuple[str, Row]], asked: Asked, samples: int) -> list[Row]:
+    """The rows of a window that are on disk already; ScicotError where they are of others."""
+    found: list[Row] = []
+    wanted = [(question.id, n) for question in asked.questions for n in range(samples)]
+    for key, (where, row) in zip(wanted, there, strict=False):
+        if (row.get("id"), row.get("sample")) != key:
+            raise ScicotError(
+                f"{where}: belongs to other training rows; delete this file to write it anew"
+            )
+        found.append(row)
+    return found
+
+
+def _name(fold_student: Run, main: Path) -> str:
+    """RUN/folds/K@HASH of a fold student that belongs to the run in the folder `main`."""
+    folder = fold_student.directory.parent.relative_to(main.parent)
+    return f"{STUDENT}{folder}/{fold_student.identity}"

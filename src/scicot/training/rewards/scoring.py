@@ -1,0 +1,148 @@
+"""The reward of a rationale, and the guard against rationales that only tell the answer.
+
+    reward = log p(gold | question, rationale) - log p(gold | question)
+    leak   = the same with the text of the gold choice as the rationale
+
+in nats, p being the answer student's probability among the choices (as in Rainier, Liu et al.
+2022). A rationale that names the right choice may gain as much as one that explains it. So
+rationales that announce an answer are rejected, and where the leak is positive a reward counts up
+to a share of it only: above that, a rationale is no better than another.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from scicot.config import AnswerAs
+from scicot.records import Question
+from scicot.replies import SHORTEST, announces_answer, count_words, only_choice_named
+from scicot.stages import Stage, rationale_target
+from scicot.students.answering import answer_of, choice_scores, softmax
+from scicot.students.student import Student
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What an answer student makes of a question behind one rationale, or without one: the label
+    it finds most likely (None: two are alike, or a score is no number), and log p(gold) in nats
+    (None: a score is no number)."""
+
+    label: str | None
+    gold: float | None
+
+
+@dataclass(frozen=True)
+class Scored:
+    """A sampled rationale with its reward. `rejected` is a reason of records.REASONS, or None."""
+
+    rationale: str
+    reading: Reading
+    reward: float | None  # in nats; None where a score was no number
+    leak: float | None  # of the question, in nats
+    rejected: str | None
+    names: str | None  # the one choice that the rationale names; None: none, or several
+    kept: bool = False
+
+
+@dataclass(frozen=True)
+class ScoredQuestion:
+    """The scored samples of a question, and what the answer student says behind other texts."""
+
+    question: Question
+    samples: Sequence[Scored]
+    none: Reading
+    announced: Reading
+    shuffled: Reading | None = field(default=None)
+
+
+def read_all(
+    student: Student,
+    scoring: AnswerAs,
+    asked: Sequence[tuple[Question, str | None]],
+) -> list[Reading]:
+    """What the answer student makes of each question behind its rationale; every question has a
+    gold answer."""
+    scores = choice_scores(
+        student, Stage.ANSWER, [q for q, _ in asked], [text for _, text in asked], scoring
+    )
+    readings = []
+    for (question, _), own in zip(asked, scores, strict=True):
+        probabilities = softmax(own)
+        gold = None
+        if probabilities is not None:
+            gold = math.log(
+                max(probabilities[question.labels.index(question.answer or "")], 1e-300)
+            )
+        readings.append(Reading(answer_of(question, probabilities).label, gold))
+    return readings
+
+
+def score(
+    student: Student,
+    scoring: AnswerAs,
+    questions: Sequence[Question],
+    samples: Sequence[Sequence[str]],
+) -> list[ScoredQuestion]:
+    """Score the samples of each question by an answer student. The first sample of a question is
+    also read behind the question half of them away, as its shuffled rationale."""
+    count = len(questions)
+    asked: list[tuple[Question, str | None]] = []
+    for place, (question, texts) in enumerate(zip(questions, samples, strict=True)):
+        told = rationale_target(question.text_of(question.answer or ""))
+        other = samples[(place + count // 2) % count][0] if count > 1 else None
+        asked += [(question, None), (question, told), (question, other)]
+        asked += [(question, text) for text in dict.fromkeys(texts)]
+    readings = iter(read_all(student, scoring, asked))
+    found = []
+    for question, texts in zip(questions, samples, strict=True):
+        none, announced, shuffled = next(readings), next(readings), next(readings)
+        known = {text: next(readings) for text in dict.fromkeys(texts)}
+        leak = gain(announced, none)
+        scored = [_scored(question, text, known[text], none, leak) for text in texts]
+        found.append(
+            ScoredQuestion(question, scored, none, announced, shuffled if count > 1 else None)
+        )
+    return found
+
+
+def gain(behind: Reading, without: Reading) -> float | None:
+    """How much more likely gold is behind a text, in nats, to four digits: the last digits of
+    scores, which another batch may change, decide nothing."""
+    if behind.gold is None or without.gold is None:
+        return None
+    return round(behind.gold - without.gold, 4)
+
+
+def _scored(
+    question: Question, text: str, reading: Reading, none: Reading, leak: float | None
+) -> Scored:
+    rejected = None
+    if count_words(text) < SHORTEST:
+        rejected = "too-short"
+    elif announces_answer(text, question):
+        rejected = "leaks-answer"
+    names = only_choice_named(text, question)
+    return Scored(text, reading, gain(reading, none), leak, rejected, names)
+
+
+def counted_reward(reward: float, leak: float | None, cap: float) -> float:
+    """The reward as it counts: up to `cap` times the leak, where naming the choice gains anything.
+    Where it gains nothing there is nothing to guard against."""
+    return min(reward, cap * leak) if leak is not None and leak > 0 else reward
+
+
+def best(samples: Sequence[Scored], keep: int, cap: float) -> list[int]:
+    """The places of the rationales to learn, `keep` at most, the best first: different texts with a
+    positive reward that are not rejected. Of equal rewards, those that do not name one choice alone
+    come first, then earlier samples."""
+    candidates = []
+    met: set[str] = set()
+    for place, one in enumerate(samples):
+        if one.rejected or one.reward is None or one.reward <= 0 or one.rationale in met:
+            continue
+        met.add(one.rationale)
+        counted = counted_reward(one.reward, one.leak, cap)
+        candidates.append((-counted, one.names is not None, place))
+    return [place for _, _, place in sorted(candidates)[:keep]]

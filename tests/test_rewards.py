@@ -1,0 +1,198 @@
+"""Rewarded rationales: what counts as a reward, who may write and score, and what rounds leave."""
+
+import json
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import Recorder, read_rows, world_rows, write_rows
+
+from scicot import RewardSettings, ScicotError, TrainSettings, train_answer, train_rationale
+from scicot.records import Question, Rationale
+from scicot.students.student import Student
+from scicot.training.rewards.scoring import Scored, best, counted_reward, score
+
+SHORT = TrainSettings(
+    max_steps=3, warmup_steps=1, batch_size=8, max_target_tokens=12, device="cpu",
+    learning_rate=3e-3, fold_by="meta.metal",
+)  # fmt: skip
+QUESTION = Question.from_row(world_rows()[0])
+GOLD = QUESTION.text_of(QUESTION.answer or "")
+
+
+class HandMade(Student):
+    """An answer student whose scores follow from the rationale it reads."""
+
+    def __init__(self, gold: dict[str, float]) -> None:
+        self.gold = gold  # rationale -> log-odds of the gold choice
+        self.asked: list[str] = []
+
+    def score(self, inputs: Any, candidates: Any, **options: Any) -> list[list[float]]:
+        self.asked += [text.rationale for text in inputs]
+        place = QUESTION.labels.index(QUESTION.answer or "")
+        return [
+            [self.gold[text.rationale] if n == place else 0.0 for n in range(len(own))]
+            for text, own in zip(inputs, candidates, strict=True)
+        ]
+
+
+def log_p(odds: float) -> float:
+    return -math.log1p(math.exp(-odds))
+
+
+def test_the_reward_is_what_gold_gains() -> None:
+    helps, harms = "copper lets a current pass easily.", "wood lets a current pass easily."
+    tells = f"So the answer is ({QUESTION.answer}) {GOLD}."
+    student = HandMade({"": 0.5, GOLD: 2.0, helps: 1.5, harms: -1.0, tells: 5.0, "short": 3.0})
+    (found,) = score(student, "label", [QUESTION], [[helps, harms, tells, "short", helps]])
+    rewards = [one.reward for one in found.samples]
+    wanted = [log_p(odds) - log_p(0.5) for odds in (1.5, -1.0, 5.0, 3.0, 1.5)]
+    assert rewards == pytest.approx(wanted, abs=1e-4)
+    assert [one.rejected for one in found.samples] == [
+        None, None, "leaks-answer", "too-short", None,
+    ]  # fmt: skip
+    assert found.samples[0].leak == pytest.approx(log_p(2.0) - log_p(0.5), abs=1e-4)
+    (wrong,) = (label for label in QUESTION.labels if label != QUESTION.answer)
+    assert (found.none.label, found.samples[1].reading.label) == (QUESTION.answer, wrong)
+    assert best(found.samples, 5, 0.8) == [0]
+    assert student.asked.count(helps) == 1
+
+
+def test_a_score_that_is_no_number_is_no_reward() -> None:
+    broken = "this one has no number at all."
+    student = HandMade({"": 0.0, GOLD: 1.0, broken: math.nan})
+    (found,) = score(student, "label", [QUESTION], [[broken]])
+    assert found.samples[0].reward is None
+    assert found.samples[0].reading.label is None
+    assert best(found.samples, 1, 0.8) == []
+
+
+def test_a_shuffled_rationale_is_another_questions() -> None:
+    texts = [f"this is about number {n} alone." for n in range(4)]
+    student = HandMade({"": 0.0, GOLD: 1.0, **{text: n - 1.5 for n, text in enumerate(texts)}})
+    found = score(student, "label", [QUESTION] * 4, [[text] for text in texts])
+    golds = [one.shuffled.gold for one in found if one.shuffled]
+    assert golds == pytest.approx([log_p(odds) for odds in (0.5, 1.5, -1.5, -0.5)])
+
+
+def test_rewards_count_up_to_a_share_of_the_leak() -> None:
+    assert counted_reward(0.9, 1.0, 0.8) == pytest.approx(0.8)
+    assert counted_reward(0.3, 1.0, 0.8) == 0.3
+    assert counted_reward(0.9, -0.2, 0.8) == 0.9  # naming the choice gains nothing
+    assert counted_reward(0.9, None, 0.8) == 0.9
+
+    def scored(text: str, reward: float, names: str | None = None) -> Scored:
+        return Scored(text, None, reward, 1.0, None, names)  # type: ignore[arg-type]
+
+    samples = [scored("a", 2.0, "B"), scored("b", 0.5), scored("c", 0.9), scored("c", 0.9)]
+    assert best(samples, 2, 0.8) == [2, 0]  # above the cap the one that names no choice alone
+    assert best(samples, 9, 9.0) == [0, 2, 1]
+    assert best([scored("a", 0.0), scored("b", -1.0)], 2, 0.8) == []
+
+
+@pytest.fixture(scope="module")
+def rows(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_rows(tmp_path_factory.mktemp("rows") / "rows.jsonl", world_rows())
+
+
+@pytest.fixture(scope="module")
+def answer(rows: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    run = tmp_path_factory.mktemp("answer") / "answer"
+    settings = replace(SHORT, folds=3, rationale_dropout=0.3, max_steps=6)
+    train_answer(rows, run, student="scratch:tiny", settings=settings)
+    return run
+
+
+@pytest.fixture(scope="module")
+def run(rows: Path, answer: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    run = tmp_path_factory.mktemp("rewarded") / "rationale"
+    reward = RewardSettings(str(answer), rounds=2, samples=3)
+    train_rationale(rows, run, student="scratch:tiny", settings=SHORT, reward=reward)
+    return run
+
+
+def ids(run: Path) -> set[str]:
+    return {row["id"] for row in read_rows(run / "trained_on.jsonl")}
+
+
+def test_neither_writer_nor_scorer_was_trained_on_a_question(run: Path, answer: Path) -> None:
+    """By the ids that every student has recorded of its training."""
+    everything = {row["id"] for row in world_rows()}
+    metals = {row["id"]: row["meta"]["metal"] for row in world_rows()}
+    for number, samples in ((0, 3), (1, 3), (2, 1)):
+        scored = read_rows(run / "rounds" / str(number) / "scored.jsonl")
+        assert len(scored) == samples * len(everything)
+        assert {row["id"] for row in scored} == everything
+        for row in scored:
+            written_by = row["teacher"].removeprefix("student:").partition("@")[0]
+            scored_by = row["scorer"].removeprefix("student:").partition("@")[0]
+            for student in (run.parent / written_by, answer.parent / scored_by):
+                met = ids(student)
+                assert met
+                assert row["id"] not in met
+                assert row["meta"]["metal"] not in {metals[other] for other in met}
+
+
+def test_rounds_leave_rows_reports_and_a_run(run: Path, rows: Path, answer: Path) -> None:
+    first = run / "rounds" / "0"
+    scored, kept = read_rows(first / "scored.jsonl"), read_rows(first / "kept.jsonl")
+    assert kept == [row for row in scored if row["kept"]]
+    assert all(row["reward"] > 0 and row["rejected"] is None for row in kept)
+    assert isinstance(Rationale.from_row(scored[0]), Rationale)
+    reports = [json.loads((run / "rounds" / str(n) / "report.json").read_text()) for n in range(3)]
+    assert [own["rationales"] for own in reports] == [108, 108, 36]
+    assert (reports[0]["kept"], reports[2]["kept"]) == (len(kept), 0)
+    assert all(0 <= own["accuracy_shuffled"] <= 1 for own in reports)
+    manifest = json.loads((run / "scicot.json").read_text())
+    assert manifest["finished"]
+    assert manifest["student"] == "scratch:tiny"
+    assert manifest["reward"]["round"] == 2
+    assert manifest["reward"]["answer"].startswith("answer@")
+    assert len(read_rows(run / "out_of_fold.jsonl")) == len(world_rows())
+    again = Recorder()
+    reward = RewardSettings(str(answer), rounds=2, samples=3)
+    options: dict[str, Any] = {"student": "scratch:tiny", "settings": SHORT}
+    train_rationale(rows, run, reward=reward, reporter=again, **options)
+    assert again.notes == [f"{run} is finished already and not trained again"]
+    with pytest.raises(ScicotError, match=r"holds another run \(reward samples: was 3, is 4\)"):
+        train_rationale(rows, run, reward=replace(reward, samples=4), **options)
+
+
+def test_a_judge_that_met_the_question_is_refused(
+    rows: Path, answer: Path, trained: Any, tmp_path: Path
+) -> None:
+    options: dict[str, Any] = {"student": "scratch:tiny", "settings": SHORT}
+    by_id = tmp_path / "by-id"
+    settings = replace(SHORT, fold_by="id", folds=2, max_steps=1)
+    train_answer(rows, by_id, student="scratch:tiny", settings=settings)
+    for judge, said in (
+        (trained.answer, "has no fold students; train it with train-answer --folds"),
+        (by_id, "each of its fold students was trained on question"),
+    ):
+        reward = RewardSettings(str(judge))
+        with pytest.raises(ScicotError, match=said):
+            train_rationale(rows, tmp_path / "run", reward=reward, **options)
+
+
+def test_a_dry_run_tells_steps_samples_and_time(
+    rows: Path, answer: Path, tmp_path: Path, scicot: Any
+) -> None:
+    asked = (
+        "train-rationale", rows, "-o", tmp_path / "run", "--student", "scratch:tiny",
+        "--max-steps", 3, "--warmup-steps", 1, "--batch-size", 8, "--max-target-tokens", 12,
+        "--device", "cpu",
+    )  # fmt: skip
+    rewarded = ("--reward", answer, "--rounds", 2, "--samples", 3)
+    found = scicot(*asked, *rewarded, "--dry-run", "--json")
+    assert found.code == 0, found.stderr
+    told = json.loads(found.stdout)
+    assert (told["students"], told["steps"], told["samples"]) == (12, 36, 36 * 7)
+    assert told["seconds"] > 0
+    assert not (tmp_path / "run").exists()
+    words = scicot(*asked, *rewarded, "--dry-run").stdout
+    assert "12 students to train, 36 steps, 252 rationales to sample and score" in words
+    for wrong in (("--dry-run",), ("--rounds", 2), (*rewarded, "--json")):
+        refused = scicot(*asked, *wrong)
+        assert (refused.code, refused.stdout) == (2, "")
