@@ -11,6 +11,10 @@
 # (benchmarks/evidence.py). The same command goes on where a time limit has stopped it.
 # SYSTEMS="direct two-stage" does these alone, one after another.
 #
+#   STUDENT=DIR bash benchmarks/device.sh OUT reward SET SEED
+#                                               instead one round of train-rationale --reward:
+#                                               OUT/SET-SEED.reward.json (benchmarks/rewards_set.py)
+#
 # Each section has its own time limit and leaves OUT/SECTION.json as soon as it is done, so that a
 # section that fails or hangs costs no other its results. Packages that the machine lacks are
 # installed from WHEELS, a folder of wheels, without a network:
@@ -80,6 +84,29 @@ if [ "${1:-}" = evidence ]; then
     exit 2
   fi
   evidence "$2" "$3"
+  exit
+fi
+
+reward() {
+  local name=$1-$2 most=$LONGEST options
+  [ ! -d "$STUDENT" ] || STUDENT=$(cd "$STUDENT" && pwd)
+  [ ! -d "${SCICOT_DATA:-}" ] || export SCICOT_DATA=$(cd "$SCICOT_DATA" && pwd)
+  options=(--student "$STUDENT")
+  if [ -n "${SMOKE:-}" ]; then
+    options+=(--rows 24 --test-rows 6 --max-steps 1)
+    most=$((10 * LONGEST))
+  fi
+  cd "$ROOT" || exit 1
+  timeout "$most" "$PYTHON" -m benchmarks.rewards_set "$OUT" "$name" "${options[@]}" \
+    2> "$OUT/$name.reward.log" || { tail -n 5 "$OUT/$name.reward.log" >&2; return 1; }
+}
+
+if [ "${1:-}" = reward ]; then
+  if [ $# -ne 3 ] || [ -z "${STUDENT:-}" ]; then
+    echo "device: STUDENT=DIR bash $0 OUT reward SET SEED" >&2
+    exit 2
+  fi
+  reward "$2" "$3"
   exit
 fi
 

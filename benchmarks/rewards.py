@@ -141,8 +141,8 @@ def _leaks(name: str, number: int, cells: Sequence[dict[str, Any]]) -> str:
         known = [cell["reports"][number][figure] for cell in cells]
         return float(np.mean([value for value in known if value is not None]))
 
-    shares = ("leak_share", "announcing", "names_one", "accuracy")
-    shares += tuple(f"accuracy_{behind}" for behind in ("none", "shuffled", "announced"))
+    shares = ["leak_share", "announcing", "names_one", "accuracy"]
+    shares += [f"accuracy_{behind}" for behind in ("none", "shuffled", "announced")]
     told = [f"{mean('reward'):+.3f}", f"{mean('leak'):+.3f}"]
     told += [f"{100 * mean(share):.1f} %" for share in shares]
     return f"| {name} | {number} | {' | '.join(told)} |"

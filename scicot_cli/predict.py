@@ -16,6 +16,7 @@ from scicot.config import (
     RationaleFrom,
     Scoring,
     Shard,
+    Weigh,
 )
 from scicot.errors import ScicotError
 from scicot.processes import count, rank
@@ -94,6 +95,15 @@ def predict(
     beams: Annotated[
         int, typer.Option("--beams", help="Beams of the search for the likeliest rationale.")
     ] = PredictSettings.beams,
+    weigh: Annotated[
+        Weigh,
+        typer.Option(
+            "--weigh",
+            help="mean: average the answers behind several rationales; confidence: those that the"
+            " answer model is surer of count more, as much as train-answer fitted on a dev set of"
+            " several rationales a question.",
+        ),
+    ] = PredictSettings.weigh,
     vote: Annotated[
         bool, typer.Option("--vote", help="Let the samples vote, instead of averaging.")
     ] = PredictSettings.vote,
@@ -234,6 +244,7 @@ def predict(
         beams=beams,
         with_folds=with_folds,
         vote=vote,
+        weigh=weigh,
         mix_direct=mix_direct,
         scoring=scoring,
         length_normalisation=length_normalisation,

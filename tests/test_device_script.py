@@ -56,6 +56,18 @@ def test_a_row_of_the_evidence_leaves_a_cell_of_each_system(tmp_path: Path) -> N
     assert (cell["system"], cell["max_steps"], len(cell["right"])) == ("direct", 1, 6)
 
 
+def test_a_round_of_rewards_leaves_its_figures(tmp_path: Path) -> None:
+    done = device(tmp_path, "reward", "shipped", "3", STUDENT="scratch:tiny")
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = json.loads((tmp_path / "shipped-3.reward.json").read_text())
+    assert found["finished"]
+    assert {name: len(right) for name, right in found["right"].items()} == {
+        "before": 6,
+        "round 1": 6,
+    }
+    assert [report["round"] for report in found["reports"]] == [0, 1]
+
+
 def test_a_row_needs_a_set_a_seed_and_a_student(tmp_path: Path) -> None:
     for words, more in ((("evidence", "shipped"), {"STUDENT": "x"}), (("evidence", "a", "1"), {})):
         done = device(tmp_path, *words, **more)

@@ -176,6 +176,17 @@ def test_a_judge_that_met_the_question_is_refused(
             train_rationale(rows, tmp_path / "run", reward=reward, **options)
 
 
+def test_a_folder_of_the_users_own_is_left_alone(rows: Path, answer: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "notes.txt").write_text("mine")
+    options: dict[str, Any] = {"student": "scratch:tiny", "settings": SHORT}
+    reward = RewardSettings(str(answer))
+    for force in (False, True):
+        with pytest.raises(ScicotError, match="mine: is no run of scicot"):
+            train_rationale(rows, tmp_path / "mine", reward=reward, force=force, **options)
+    assert [file.name for file in (tmp_path / "mine").iterdir()] == ["notes.txt"]
+
+
 def test_a_dry_run_tells_steps_samples_and_time(
     rows: Path, answer: Path, tmp_path: Path, scicot: Any
 ) -> None:

@@ -1,4 +1,4 @@
-"""A rewarded training that is killed at any moment leaves the rows and weights of one that was not."""
+"""A rewarded training that is killed at any moment leaves the same rows and the same weights."""
 
 import os
 import random

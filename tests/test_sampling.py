@@ -17,6 +17,7 @@ from scicot import (
     train_rationale,
 )
 from scicot.records import Rationale
+from scicot.training.confidence_power import POWERS, fit_confidence_power
 
 CPU = PredictSettings(device="cpu", max_new_tokens=8)
 FIVE = replace(CPU, samples=5, temperature=1.5)
@@ -74,6 +75,50 @@ def test_samples_are_averaged_or_vote(trained: Trained, tmp_path: Path) -> None:
         assert voted["prediction"] == max(mean, key=lambda label: (shares[label], mean[label]))
     assert votes[0]["models"]["vote"] is True
     assert votes[0]["models"]["temperature"] == 1.5
+
+
+def test_surer_answers_weigh_more(trained: Trained, tmp_path: Path) -> None:
+    """The power is fitted on dev, where a question has several rationales."""
+    written = tmp_path / "written.jsonl"
+    predict(trained.rows, written, rationale_model=trained.rationale, settings=FIVE)
+    run = tmp_path / "run"
+    settings = TrainSettings(max_steps=4, batch_size=9, warmup_steps=0, device="cpu")
+    manifest = train_answer(
+        trained.rows, run, student="scratch:tiny", settings=settings, dev=[written]
+    )
+    power = manifest.metrics["dev_confidence_power"]
+    assert power in POWERS
+    metrics = {**manifest.metrics, "dev_confidence_power": 4.0, "dev_temperature": 0.3}
+    replace(manifest, metrics=metrics).write(run)
+    models: dict[str, Any] = {"rationale_model": trained.rationale, "answer_model": run}
+    out = tmp_path / "weighed.jsonl"
+    predict(trained.rows, out, settings=replace(FIVE, weigh="confidence"), **models)
+    found = read_rows(out)
+    for row in found:
+        row["rationale"] = row["rationales"][0]
+    assert found[0]["models"]["confidence_power"] == 4.0
+    each = []
+    for sample in range(5):
+        given = write_rows(
+            tmp_path / f"{sample}.jsonl",
+            [{**row, "rationale": row["rationales"][sample]} for row in found],
+        )
+        alone = replace(CPU, rationale_from="input")
+        predict(given, tmp_path / f"out{sample}", answer_model=run, settings=alone)
+        each.append([row["scores"] for row in read_rows(tmp_path / f"out{sample}")])
+    for number, row in enumerate(found):
+        weights = [max(scores[number].values()) ** 4 for scores in each]
+        for label, value in row["scores"].items():
+            own = [scores[number][label] for scores in each]
+            wanted = sum(w * p for w, p in zip(weights, own, strict=True)) / sum(weights)
+            assert value == pytest.approx(wanted, abs=1e-5)
+
+
+def test_the_power_of_confidence_that_makes_gold_likeliest() -> None:
+    sure, torn = [0.9, 0.1], [0.45, 0.55]
+    assert fit_confidence_power([[sure, torn]] * 5, [0] * 5) == POWERS[-1]
+    assert fit_confidence_power([[sure, torn]] * 5, [1] * 5) == 0.0
+    assert fit_confidence_power([[sure], [torn]], [0, 1]) is None
 
 
 def test_top_p_and_beams(trained: Trained, tmp_path: Path) -> None:
@@ -238,6 +283,8 @@ def test_a_teachers_dev_rationales_fit_no_temperature(trained: Trained, tmp_path
         ("direct", {"rationale_from": "shuffled"}, "reads no rationales"),
         ("answer", {"rationale_from": "none", "mix_direct": 0.5}, "--mix-direct: means nothing"),
         (None, {"vote": True, "samples": 2}, "--vote: means nothing without --answer-model"),
+        ("direct", {"weigh": "confidence"}, "--weigh confidence: weighs several rationales"),
+        (None, {"weigh": "confidence", "samples": 2}, "--weigh: means nothing without"),
         (None, {"abstain_below": 0.5}, "--abstain-below: means nothing without --answer-model"),
         (None, {"scoring": "text"}, "--scoring: means nothing without --answer-model"),
     ],
@@ -263,6 +310,8 @@ def test_options_that_would_do_nothing_are_refused(
         ({"temperature": 0.0}, "--temperature is 0.0; it must be between 0.001 and 100"),
         ({"vote": True, "samples": 2, "mix_direct": 0.5}, "--vote and --mix-direct"),
         ({"max_new_tokens": 10**9}, "--max-new-tokens is 1000000000; it must be from 1 to 65,536"),
+        ({"vote": True, "samples": 2, "weigh": "confidence"}, "--vote and --weigh confidence"),
+        ({"weigh": "most"}, "--weigh is most; it must be mean or confidence"),
         ({"top_p": 0.5}, "--top-p: means nothing where nothing is drawn"),
         ({"beams": 2, "samples": 2}, "--beams: finds one rationale"),
         ({"mix_direct": 1.5}, "--mix-direct is 1.5; it must be between 0 and 1"),

@@ -16,6 +16,7 @@ from scicot.config.predict_settings import (
     RationaleFrom,
     Scoring,
     Shard,
+    Weigh,
 )
 from scicot.config.reading_settings import AnswerIndex, ReadingSettings
 from scicot.config.reward_settings import RewardSettings
@@ -60,4 +61,5 @@ __all__ = [
     "Shard",
     "Tracker",
     "TrainSettings",
+    "Weigh",
 ]

@@ -12,6 +12,7 @@ from scicot.errors import UsageError
 
 RationaleFrom = Literal["student", "input", "none", "shuffled"]
 Scoring = Literal["auto", "label", "text"]
+Weigh = Literal["mean", "confidence"]
 LengthNormalisation = Literal["auto", "none", "token", "character"]
 EngineName = Literal["auto", "torch", "ctranslate2", "transformers"]
 EnginePrecision = Literal["auto", "fp32", "bf16", "int8"]
@@ -54,6 +55,8 @@ class PredictSettings:
     top_p: float = 1.0  # drawn from the likeliest tokens that have this probability together
     beams: int = 1  # of beam search, instead of sampling
     with_folds: bool = False  # the fold students of the rationale models write rationales too
+    # The answers behind several rationales: all alike, or surer ones more, as fitted on dev
+    weigh: Weigh = "mean"
     vote: bool = False  # each rationale has one vote; else the probabilities are averaged
     # The weight of the answer that is given without a rationale; "auto": as fitted on dev
     mix_direct: float | str = 0.0
@@ -86,6 +89,7 @@ class PredictSettings:
         self._check_mix()
         least = self.abstain_below
         one_of("scoring", self.scoring, Scoring)
+        one_of("weigh", self.weigh, Weigh)
         one_of("length-normalisation", self.length_normalisation, LengthNormalisation)
         require(0 <= least <= 1, "abstain-below", least, "between 0 and 1")
         if self.max_new_tokens is not None:
@@ -113,6 +117,8 @@ class PredictSettings:
     def _check_together(self) -> None:
         if self.beams > 1 and self.sampling is not None:
             raise UsageError("--beams: finds one rationale, it draws none; leave out --samples")
+        if self.vote and self.weigh == "confidence":
+            raise UsageError("--vote and --weigh confidence: give one of both")
         if self.vote and self.mixes_direct:
             raise UsageError(
                 "--vote and --mix-direct: votes are no probabilities; give one of both"

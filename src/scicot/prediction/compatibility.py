@@ -105,6 +105,8 @@ def check_settings(
             raise UsageError(f"{option}: means nothing where no rationale {why}; leave it out")
     if settings.vote and settings.samples * len(writers) < 2:
         raise UsageError("--vote: one rationale alone cannot vote; give --samples as well")
+    if settings.weigh == "confidence":
+        _check_weigh(answers, settings.samples * len(writers))
     for run in answers:
         if settings.mix_direct == AUTO and run.manifest.mix_direct is None:
             raise ScicotError(
@@ -113,6 +115,20 @@ def check_settings(
             )
     if not answers:
         _check_writing(writers, settings)
+
+
+def _check_weigh(answers: Sequence[Run], rationales: int) -> None:
+    """ScicotError where there is nothing to weigh, or nothing to weigh it by."""
+    if rationales < 2:
+        raise UsageError("--weigh confidence: weighs several rationales; give --samples as well")
+    if not answers:
+        raise UsageError("--weigh: means nothing without --answer-model")
+    for run in answers:
+        if run.manifest.confidence_power is None:
+            raise ScicotError(
+                f"--weigh confidence: nothing was fitted for {run.directory} (train-answer with a"
+                " dev set of several student rationales a question); leave it out"
+            )
 
 
 def _check_writing(writers: Sequence[Run], settings: PredictSettings) -> None:

@@ -19,9 +19,11 @@ def mix(
     *,
     weight: float,
     vote: bool,
+    confidence_power: float = 0.0,
 ) -> Answer:
     """Average the probabilities behind the rationales, or count them as votes, and add the answer
-    `without` a rationale, where there is one, with its weight.
+    `without` a rationale, where there is one, with its weight. In the average surer ones weigh more
+    where `confidence_power` is above 0 (see `answering.confidence_weights`).
 
     There is no answer where any of the scores was not a number.
     """
@@ -32,7 +34,8 @@ def mix(
     if vote:
         answer = answering.vote_of(question, known)
     else:
-        answer = answering.answer_of(question, answering.averaged(known))
+        weights = answering.confidence_weights(known, confidence_power)
+        answer = answering.answer_of(question, answering.averaged(known, weights))
     if not direct:
         return answer
     both = [list(answer.scores.values()), direct[0]]

@@ -121,6 +121,15 @@ class Plan:
         return given
 
     @cached_property
+    def confidence_power(self) -> float:
+        """The power of the confidence that weighs the answers behind several rationales, as fitted
+        on dev; of several answer runs the mean. 0: all weigh the same."""
+        if self.settings.weigh != "confidence":
+            return 0.0
+        fitted = [run.manifest.confidence_power or 0.0 for run in self.answers]
+        return sum(fitted) / len(fitted)
+
+    @cached_property
     def _weights(self) -> dict[str, dict[str, int]]:
         """How many weights each student has; nothing where that cannot be told of all."""
         known = {run.identity: weights_of(run) for run in self.runs}
@@ -151,13 +160,21 @@ class Plan:
         if settings.sampling is not None:
             models |= {"samples": settings.samples, "temperature": settings.sampling}
             models |= {"top_p": settings.top_p, "seed": settings.seed}
-        if settings.vote:
-            models["vote"] = True
+        models |= self._weighing
         if settings.beams > 1:
             models["beams"] = settings.beams
         if self.mix_direct:
             models["mix_direct"] = self.mix_direct
         return models
+
+    @property
+    def _weighing(self) -> dict[str, Any]:
+        """How the answers behind several rationales are combined, where it is not by their mean."""
+        if self.settings.vote:
+            return {"vote": True}
+        if self.settings.weigh == "confidence":
+            return {"confidence_power": self.confidence_power}
+        return {}
 
     def description(self, engines: dict[str, str]) -> dict[str, Any]:
         """What decides the answers, for the state of the output."""

@@ -47,10 +47,15 @@ class Students:
         behind = self._probabilities(questions, rationales)
         without: Sequence[Sequence[ChoiceProbabilities]] = [()] * len(questions)
         weight, vote = self.plan.mix_direct, self.plan.settings.vote
+        power = self.plan.confidence_power
         if weight:
             without = self._probabilities(questions, [()] * len(questions))
         return [
-            self._prediction(question, texts, mix(question, own, direct, weight=weight, vote=vote))
+            self._prediction(
+                question,
+                texts,
+                mix(question, own, direct, weight=weight, vote=vote, confidence_power=power),
+            )
             for question, texts, own, direct in zip(
                 questions, rationales, behind, without, strict=True
             )

@@ -122,6 +122,11 @@ def averaged(opinions: Sequence[Sequence[float]], weights: Sequence[float] = ())
     ]
 
 
+def confidence_weights(opinions: Sequence[Sequence[float]], power: float) -> list[float]:
+    """The weight of each opinion: the probability of its likeliest choice to a power."""
+    return [max(opinion) ** power for opinion in opinions]
+
+
 def softmax(log_p: Sequence[float], temperature: float = 1.0) -> list[float] | None:
     """Probabilities that add up to 1; None where a score is not a number."""
     if not all(math.isfinite(value) for value in log_p):

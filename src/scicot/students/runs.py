@@ -92,6 +92,12 @@ class Manifest:
         fitted = self.metrics.get("dev_mix_direct")
         return None if fitted is None else float(fitted)
 
+    @property
+    def confidence_power(self) -> float | None:
+        """The power of the confidence that weighs several rationales, if it was fitted on dev."""
+        fitted = self.metrics.get("dev_confidence_power")
+        return None if fitted is None else float(fitted)
+
     def write(self, directory: Path) -> None:
         text = json.dumps(asdict(self), indent=1, ensure_ascii=False, sort_keys=False)
         jsonl.write_text(directory / MANIFEST, text + "\n")
@@ -182,6 +188,9 @@ def _check_types(row: Mapping[str, Any]) -> None:
         numbers["max_rationale_tokens"] = settings["max_rationale_tokens"]
     metrics = row.get("metrics", {})
     numbers["dev_temperature"] = metrics.get("dev_temperature", 1.0)
+    power = metrics.get("dev_confidence_power", 0.0)
+    if isinstance(power, bool) or not isinstance(power, int | float) or not 0 <= power < 1e3:
+        raise ValueError('"dev_confidence_power" must be a number from 0 to 1000')
     weight = metrics.get("dev_mix_direct", 0.0)
     if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 <= weight <= 1:
         raise ValueError('"dev_mix_direct" must be a number from 0 to 1')

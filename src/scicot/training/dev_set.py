@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -12,11 +13,13 @@ from scicot.config import TrainSettings
 from scicot.decoding.transformers_engine import TransformersEngine
 from scicot.devices import resolve_precision
 from scicot.models.prompt_format import PromptFormat
+from scicot.records import Question
 from scicot.rouge import rouge_l
 from scicot.stages import FORMS, Stage
 from scicot.students.answering import answer_of, choice_scores, softmax, write_rationale
 from scicot.students.student import Student
 from scicot.temperature_scaling import fit_temperature
+from scicot.training.confidence_power import fit_confidence_power
 from scicot.training.examples import Lesson, examples_of, target_within
 from scicot.training.mixture_weight import fit_mixture_weight
 
@@ -40,7 +43,8 @@ class DevSet:
         """Stage 1: dev_loss in nats a token, dev_rouge_l (F1, from 0 to 1). The others:
         dev_accuracy, dev_loss in nats a question, of the gold choice among the choices, and
         dev_temperature for calibration, fitted where it reads what it will read in `predict`; with
-        rationale dropout also dev_mix_direct, the weight of its answer without a rationale."""
+        rationale dropout also dev_mix_direct, the weight of its answer without a rationale, and
+        with several rationales a question dev_confidence_power (confidence_power.py)."""
         import torch
 
         training, device = model.training, model.device
@@ -111,6 +115,9 @@ class DevSet:
             gold_told = [gold_places[row] for row in told]
             temperature = fit_temperature([scores[row] for row in told], gold_told)
             metrics["dev_temperature"] = temperature
+            power = _confidence_power([(questions[row], scores[row]) for row in told], temperature)
+            if power is not None:
+                metrics["dev_confidence_power"] = power
             if self._settings.rationale_dropout:
                 asked = [questions[row] for row in told]
                 bare = choice_scores(student, self._stage, asked, [None] * len(told), scoring)
@@ -125,6 +132,20 @@ class DevSet:
         rationales it is surer, and more often right."""
         form = FORMS[self._stage]
         return lesson.by_student or form.writes_rationale or not form.reads_rationale
+
+
+def _confidence_power(
+    told: Sequence[tuple[Question, Sequence[float]]], temperature: float
+) -> float | None:
+    """What --weigh confidence uses; None where no question has several rationales."""
+    behind: dict[str, list[list[float]]] = defaultdict(list)
+    gold: dict[str, int] = {}
+    for question, own in told:
+        probabilities = softmax(own, temperature)
+        if probabilities is not None:
+            behind[question.id].append(probabilities)
+            gold[question.id] = question.labels.index(question.answer or "")
+    return fit_confidence_power(list(behind.values()), [gold[name] for name in behind])
 
 
 def _gold_probabilities(

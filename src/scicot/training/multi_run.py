@@ -208,7 +208,7 @@ def replaced_run(run: Path) -> Path:
 
 
 def check_ours(run: Path) -> None:
-    """With --force what is there goes, so it must be a run, or nothing."""
+    """What is there will be written to, or goes with --force: it must be a run, or nothing."""
     for place in (run, replaced_run(run)):
         if place.exists() and not place.is_dir():
             raise ScicotError(f"-o {place}: is a file; name another directory")

@@ -24,7 +24,7 @@ from typing import Any
 
 from scicot import jsonl, processes
 from scicot.config import RewardSettings, TrainSettings
-from scicot.errors import ScicotError
+from scicot.errors import ScicotError, UsageError
 from scicot.outputs import differences
 from scicot.reporting import Reporter
 from scicot.row_fields import Row
@@ -46,7 +46,7 @@ def fold_settings(settings: TrainSettings, reward: RewardSettings) -> TrainSetti
     what does not go with rewards."""
     judges = Judges.of(reward.reward)
     if settings.seeds > 1:
-        raise ScicotError("--seeds: a rewarded training is of one seed; give the command for each")
+        raise UsageError("--seeds: a rewarded training is of one seed; give the command for each")
     if processes.count() > 1:
         raise ScicotError("--reward: several processes cannot share it; --jobs trains side by side")
     return replace(
@@ -127,8 +127,8 @@ class Rounds:
     def train(self, force: bool, reporter: Reporter) -> Manifest:
         """Go through all rounds; the manifest of the last student."""
         out, last = self.main.run, self.reward.rounds
+        multi_run.check_ours(out)
         if force:
-            multi_run.check_ours(out)
             multi_run.set_aside(out, reporter)
         finished = self._found()
         if finished is not None:
@@ -138,7 +138,7 @@ class Rounds:
         for doubt in self.doubts(sampler):
             reporter.warn(doubt)
         if read_manifest(out) is None:
-            out.mkdir(parents=True, exist_ok=True)
+            out.mkdir(exist_ok=True)
             self.main.manifest().write(out)  # by which the next start knows the directory for ours
         rows: list[Row] = []
         for number in range(last + 1):
@@ -196,7 +196,7 @@ class Rounds:
         out = self.main.run
         old = read_manifest(out) if out.is_dir() else None
         if old is None:
-            return None  # train_all refuses what is no run
+            return None
         changed = differences(_making(old), _making(self.main.manifest()))
         if changed:
             raise ScicotError(

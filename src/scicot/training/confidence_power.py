@@ -1,0 +1,40 @@
+"""How much more a sure answer counts than an unsure one, where a question has several rationales.
+
+    p(choice) = sum of c^k p(choice | question, rationale) / sum of c^k
+    c = the calibrated confidence behind the rationale, its highest p(choice)
+
+with the k of the highest likelihood on questions that the student did not learn from. k = 0 is the
+plain mean.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from scicot.students.answering import averaged, confidence_weights
+
+POWERS = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0)
+_LEAST = 1e-300  # a probability of 0 is not the end
+
+
+def fit_confidence_power(
+    behind: Sequence[Sequence[Sequence[float]]], gold: Sequence[int]
+) -> float | None:
+    """Return the k of POWERS that makes gold likeliest, the smallest of equals; None where no
+    question has several rationales.
+
+    `behind` holds, for each question and each of its rationales, the calibrated probabilities of
+    its choices; `gold` the place of the right choice.
+    """
+    several = [(own, place) for own, place in zip(behind, gold, strict=True) if len(own) > 1]
+    if not several:
+        return None
+
+    def likelihood(power: float) -> float:
+        return math.fsum(
+            math.log(max(averaged(own, confidence_weights(own, power))[place], _LEAST))
+            for own, place in several
+        )
+
+    return max(POWERS, key=likelihood)
