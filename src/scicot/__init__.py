@@ -65,7 +65,6 @@ _HOMES = {
         "PredictSettings",
         "ReadingSettings",
         "RewardSettings",
-        "RewardSettings",
         "Shard",
         "TrainSettings",
     ),

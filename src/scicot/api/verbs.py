@@ -108,7 +108,7 @@ def estimate_cost(
         )
 
 
-@takes(TrainSettings, _TRAINING)
+@takes(TrainSettings, {**_TRAINING, "reward": None})
 def train_rationale(
     rationales: Files,
     run: Name,
@@ -124,7 +124,8 @@ def train_rationale(
     `rationales` are rationale rows: a file, rows in memory, or several of them. `student` is a Hub
     id, a directory or "scratch:SIZE". `run` becomes the run directory; a finished run of the same
     settings and data is returned as it is, an unfinished one goes on. Returns its manifest. Raises
-    ScicotError for what the user can mend, another run in that place among it.
+    ScicotError for what the user can mend, another run in that place among it. With `reward` (a
+    RewardSettings) the student then learns in rounds from what helps an answer run.
     """
     from scicot.training.job import train_rationale as train
 
