@@ -1,4 +1,4 @@
-"""Which engines can run a student in which precision, and what a user asks of one."""
+"""Select the engines and precisions that can run a student as a user requested."""
 
 from __future__ import annotations
 
@@ -43,11 +43,10 @@ class EngineSpec:
 
 @dataclass(frozen=True)
 class EngineRequest:
-    """What is asked of an engine; "auto" leaves the choice open.
+    """The engine, precision and device a caller wants ("auto": chosen by `candidate_engines`).
 
-    `samples` and `beams` say that texts will be sampled, or searched for with beams. `batch_size`
-    is the number of sequences in a batch, `batch_tokens` of their tokens with padding (None: as
-    suits the device), both at most.
+    `samples` and `beams`: the engine must support sampling, or beam search. A batch has at most
+    `batch_size` sequences and `batch_tokens` padded tokens (None: the device's default).
     """
 
     engine: str = "auto"

@@ -1,4 +1,4 @@
-"""Which sequences are worked on together: those of like length, as many as a budget allows."""
+"""Batch sequences of similar length within a token budget."""
 
 from __future__ import annotations
 

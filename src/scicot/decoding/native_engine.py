@@ -1,4 +1,4 @@
-"""Models by our own loop: the tokens of transformers' `generate`, several times faster."""
+"""Run models with scicot's own decoding loop: `generate`'s tokens, several times faster."""
 
 from __future__ import annotations
 
@@ -117,7 +117,11 @@ class NativeEngine:
         sources: Sequence[Ids],
         targets: Sequence[Sequence[Ids]],
     ) -> list[tuple[int, list[list[float]]]]:
-        """What one worker does: places of sources, and the scores of their targets."""
+        """Score the sources of one worker's batches, each with all its targets.
+
+        `parts` are the batches, as indices into `sources`. Returns (source index, log p of each
+        token of each target in nats) for every source.
+        """
         model, order = self._model, list[int]()
         scores: list[float] = []
         for part in parts:

@@ -85,7 +85,7 @@ class TransformersEngine:
         fits: Callable[[int, int, int], bool],
         run: Callable[[list[Item]], list[Result]],
     ) -> list[Result]:
-        """run() over batches of items; results in the order of the items."""
+        """Apply run() to batches of items; return the results in the order of the items."""
         results: dict[int, Result] = {}
 
         def work() -> None:
