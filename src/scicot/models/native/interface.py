@@ -1,4 +1,4 @@
-"""What decoding needs of a model, whichever family it is of."""
+"""The protocols by which the decoding loops call a model of any family."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ PositionBias = Callable[[Tensor, int], Tensor]
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """A source, as a model begins to decode behind it."""
+    """A source, split into the tokens to prefill and the first decoder input."""
 
-    prefix: list[int]  # read once, into a PrefixCache
-    start: int  # the token behind which the text begins
-    words: list[int]  # tokens that the text may repeat
+    prefix: list[int]  # encoded once, into a PrefixCache
+    start: int  # first decoder input: the start token, or a causal model's last source token
+    words: list[int]  # source tokens from which prompt lookup copies
 
 
 class JointCache(Protocol):

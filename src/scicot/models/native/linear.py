@@ -1,4 +1,4 @@
-"""Linear layers in the precision that is asked for; fp32 in, and out on a CPU."""
+"""Linear layers with matrix products in a chosen precision; fp32 inputs, fp32 outputs on a CPU."""
 
 from __future__ import annotations
 
@@ -68,20 +68,23 @@ def linear(
 
 
 def finer(kind: torch.dtype) -> torch.dtype:
-    """What queries, keys and values are multiplied in where other matrices are in `kind`: whole
-    numbers are too coarse for scores that nothing divides."""
+    """Return the dtype of the Q, K and V projections where other matrix products are in `kind`.
+
+    It is `kind`, but bf16 or fp32 for int8, whose rounding error is too large for attention scores
+    that are not scaled down.
+    """
     if kind is not torch.int8:
         return kind
     return torch.bfloat16 if multiplies_bf16("cpu") else torch.float32
 
 
 def normed(x: Tensor, eps: float | None) -> Tensor:
-    """T5's norm without its weight."""
+    """Return x / rms(x), T5's norm without its weight; x itself if `eps` is None."""
     return x if eps is None else functional.rms_norm(x, x.shape[-1:], eps=eps)
 
 
 def normed_half(x: Tensor, eps: float | None) -> Tensor:
-    """The same in bf16."""
+    """Return `normed(x, eps)` in bf16, on a CPU in one pass where numba is installed."""
     if eps is None or not kernels.HERE or x.device.type != "cpu":
         return normed(x, eps).bfloat16()
     from scicot.models.native.kernels.int8_kernels import normed_halved
@@ -179,8 +182,8 @@ class Bf16Product:
 
 
 def _onednn() -> bool:
-    """Whether oneDNN's fused layers are there, those that torch.compile makes of models on CPUs;
-    they refuse a CPU that has no instructions for bf16."""
+    """Return True if oneDNN's fused linear layers, as torch.compile uses them on CPUs, are
+    available; they require a CPU with bf16 instructions."""
     own = getattr(torch.ops, "mkldnn", None)
     return multiplies_bf16("cpu") and all(
         hasattr(own, name) for name in ("_linear_pointwise", "_reorder_linear_weight")
@@ -188,9 +191,9 @@ def _onednn() -> bool:
 
 
 class Int8:
-    """Products of whole numbers, see int8.py: weights are rounded to 127ths of the largest of
-    their output (63rds where a CPU lacks instructions, see `multiplies_int8`), inputs to 127ths of
-    the largest of their row."""
+    """int8 matrix products (see int8.py). Weights are quantised per output channel, to 127 steps
+    (63 on a CPU without the instructions that `multiplies_int8` looks for), inputs per row to 127
+    steps."""
 
     def __init__(self, weight: Tensor, eps: float | None) -> None:
         self.numbers = _whole_numbers()
