@@ -120,7 +120,8 @@ class Answers:
 
 
 def _for_questions(settings: ReadingSettings) -> ReadingSettings:
-    """What is said of the questions' file, where predictions are in files of their own."""
+    """Keep the column mappings that apply to a separate file of questions; those of answers apply
+    to the prediction files."""
     kept = _roles(settings, "question", "choices", "distractors", "answer", "context", "id")
     return replace(settings, columns=kept)
 
@@ -137,8 +138,11 @@ def _roles(settings: ReadingSettings, *roles: str) -> str:
 
 
 def _is_further(row: Prediction, first: Mapping[str, Any], seen: Collection[str]) -> bool:
-    """Whether it is another reply to its question: of a teacher, or as another filter than the
-    first row's read it."""
+    """Return True if a row is one more reply to a question that has a prediction already.
+
+    This is a repeated id in an Inspect log with epochs or among a teacher's replies, or a row that
+    lm-evaluation-harness extracted with another filter than the `first` row's.
+    """
     if inspect_log.EPOCH in row.models:
         return row.question.id in seen
     if lm_eval.FILTER in row.models:
@@ -230,8 +234,11 @@ def _check_same(shown: Question, asked: Question) -> None:
 
 
 def _answer_of(row: Row, question: Question, shown: Question | None) -> Row:
-    """What a row says beside its question: an answer is a label or the text of a choice. Labels are
-    those that the row shows, where it shows its question, else the question's."""
+    """Return the answer fields of a row, with labels translated to those of `question`.
+
+    An answer is a label or the text of a choice. If the row contains its question (`shown`), its
+    labels are those shown there. Raises RowProblem for a row without a "prediction".
+    """
     own = {name: value for name, value in columns.cells(row).items() if name not in QUESTION_FIELDS}
     for name in gold.gold_fields(own):  # the gold answer is the question's
         del own[name]

@@ -16,7 +16,7 @@ from scicot.statistics import Interval
 
 @dataclass(frozen=True)
 class Cheapest:
-    """What to use where accuracy cannot tell systems apart."""
+    """The cheapest system whose accuracy is not distinguishable from the best one's."""
 
     name: str
     best: str  # the most accurate system; the same one where nothing cheaper is as good

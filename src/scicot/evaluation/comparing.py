@@ -40,13 +40,14 @@ class Comparison:
 
     @property
     def differs(self) -> bool:
-        """Whether the data tell the two apart, by the test."""
+        """True if the test, corrected for multiple comparisons, is significant at this level."""
         return self.p_adjusted < 1 - self.level
 
     @cached_property
     def needed(self) -> int | None:
-        """How many questions would tell this difference, 4 times in 5; None where there is none, or
-        with clusters or seeds, of which nobody knows how many there would be."""
+        """The number of questions with which McNemar's test would detect this difference with a
+        power of 0.8. None without a difference, and with clusters or several seeds, for which the
+        test is another one."""
         if self.test != MCNEMAR:
             return None
         discordant = (self.only_first + self.only_second) / self.questions
@@ -54,7 +55,7 @@ class Comparison:
 
     @property
     def verdict(self) -> str:
-        """What the data support, in a sentence."""
+        """The conclusion from the data, as a sentence without a full stop."""
         if self.differs:
             better, worse = self.first, self.second
             if self.difference < 0:
@@ -124,6 +125,7 @@ def compare(
 
 
 def corrected(comparisons: Sequence[Comparison]) -> list[Comparison]:
-    """The same, those that are not the primary one with Holm's correction over all of them."""
+    """Apply Holm's correction to the p-values of all comparisons but the primary one; return all
+    of them in the same order."""
     adjusted = iter(holm([one.p_value for one in comparisons if not one.primary]))
     return [one if one.primary else replace(one, p_adjusted=next(adjusted)) for one in comparisons]

@@ -19,7 +19,7 @@ from scicot.records import Prediction
 
 @dataclass(frozen=True)
 class Cost:
-    """What an answer takes; means over the questions."""
+    """The inference cost of one answer, as means over the questions."""
 
     weights: int  # of all students together, each counted once: the memory they take
     words: float  # that the students read and write for a question

@@ -38,7 +38,7 @@ class Evaluation:
 
     @property
     def hints(self) -> list[str]:
-        """What a practitioner should look at, a sentence each."""
+        """Warnings about likely mistakes in training or in the comparison, a sentence each."""
         systems = {system.name: system for system in self.systems}
         hints = []
         for comparison in self.comparisons:

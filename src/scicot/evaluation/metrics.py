@@ -1,4 +1,4 @@
-"""What is known of one system: accuracy, calibration, abstention, groups, labels."""
+"""Metrics of one system: accuracy, calibration, abstention, accuracy by group, label bias."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Group:
 
 @dataclass(frozen=True)
 class Calibration:
-    """Whether confidence can be trusted, over the questions that tell it; means over seeds."""
+    """Calibration metrics over the questions whose rows have a confidence; means over seeds."""
 
     questions: int  # of the first seed
     ece: float  # expected calibration error, in bins of equal mass
@@ -62,7 +62,8 @@ class Calibration:
 
 @dataclass(frozen=True)
 class System:
-    """How one system did, of one or several seeds. No answer counts as wrong."""
+    """The metrics of one system, over one or several seeds. A question without an answer counts as
+    wrong."""
 
     name: str
     files: list[str]
@@ -89,8 +90,12 @@ class System:
 
     @property
     def favours(self) -> tuple[int, float, float] | None:
-        """The place (from 1) that it names more often than it is right, by chance hardly ever and
-        by more than a tenth of its answers, and how often it names it and it is right."""
+        """The choice position that the system prefers, if any, as (position from 1, share of
+        answers that name it, share of questions whose gold answer is there).
+
+        A position is preferred if the first share exceeds the second significantly, and by more
+        than 0.1.
+        """
         given = np.array(self.confusion, float)[:, :-1]  # the last column: no answer
         count = given.sum()
         if np.count_nonzero(given.sum(axis=1)) < 2:

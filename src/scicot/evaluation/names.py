@@ -1,4 +1,4 @@
-"""What files are called in a verdict."""
+"""Short distinct names of the evaluated files, for the report."""
 
 from __future__ import annotations
 

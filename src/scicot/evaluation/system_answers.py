@@ -173,8 +173,11 @@ def shared(
     reporter: Reporter,
     leaves: str = "comparison leaves",
 ) -> tuple[int, Ints, Ints]:
-    """How many ids two files have in common, and their places in both, in the order of the first;
-    ids that only one of them has are named in a warning."""
+    """Match the question ids of two files.
+
+    Returns the number of common ids and their indices in both files, in the order of the first. A
+    warning names the ids that only one file has; `leaves` is its verb phrase.
+    """
     place = {identity: number for number, identity in enumerate(others)}
     own = [number for number, identity in enumerate(ids) if identity in place]
     theirs = [place[ids[number]] for number in own]
