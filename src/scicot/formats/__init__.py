@@ -100,7 +100,7 @@ def recognised(row: Row, reading: Reading = PLAIN) -> Recognised:
 
 
 def is_own(row: Row) -> bool:
-    """Whether a row has the question and the choices of scicot's own schema."""
+    """Return True if a row's question and choices are in scicot's own schema."""
     return isinstance(row.get("question"), str) and own.matches(row)
 
 
@@ -112,8 +112,8 @@ def check_columns(row: Row, columns: FieldMapping) -> None:
 
 
 def leaves_as_own(row: Row, columns: FieldMapping) -> bool:
-    """Whether --columns is not meant for a row: rows in scicot's own schema lack its fields, and
-    may be given beside a table."""
+    """Return True if --columns does not apply to a row: the row is in scicot's own schema and lacks
+    the mapped fields, as when a table and scicot rows are given together."""
     return is_own(row) and bool(columns.missing(row))
 
 

@@ -32,7 +32,7 @@ _SEPARATORS = ("|", ";", "\n")
 
 
 def value_of(cell: str) -> Any:
-    """What a cell spells; ValueError where it is neither JSON nor a Python or NumPy list."""
+    """Parse a cell as JSON or as a Python or NumPy list literal; ValueError if it is neither."""
     try:
         return decode(cell)
     except ValueError:

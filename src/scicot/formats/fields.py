@@ -1,4 +1,4 @@
-"""What the formats share: how a row is rewritten into scicot's own schema."""
+"""Helpers shared by the formats for converting a row to scicot's own schema."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ _MARKS = frozenset({"correct", "richtig", "correcta"})
 
 
 class Format(Protocol):
-    """What each module of a format offers, as two plain functions."""
+    """The two functions that every format module defines."""
 
     def matches(self, row: Row) -> bool:
-        """Whether the row is of this format, going by its fields and their types."""
+        """Return True if the names and types of the row's fields are those of this format."""
 
     def convert(self, row: Row, reading: Reading = PLAIN) -> Row:
-        """A new row in scicot's schema; raises RowProblem for one that is broken."""
+        """Return a new row in scicot's schema; raises RowProblem for an invalid one."""
 
 
 class NotText(RowProblem):

@@ -170,7 +170,7 @@ def agreed(row: Mapping[str, Any], meanings: Mapping[str, Meaning]) -> tuple[str
 
 
 def is_hidden(value: Any) -> bool:
-    """Whether it stands for an answer that is kept secret."""
+    """Return True for a placeholder of a withheld gold answer (as test sets have)."""
     return not isinstance(value, bool) and value in _HIDDEN
 
 

@@ -63,12 +63,12 @@ class Columns:
         return role in self.roles
 
     def tabular(self, row: Row) -> bool:
-        """Whether it maps choices of a row in several columns of their own."""
+        """Return True if the choices are mapped to several columns of a row."""
         value = self.roles.get("choices")
         return value is not None and len(_fields(tuple(row), value, several=True)) > 1
 
     def only(self, *roles: str) -> Columns | None:
-        """The same for these roles alone; None where it maps none of them."""
+        """Return the mapping restricted to these roles, None if it has none of them."""
         kept = {role: field for role, field in self.roles.items() if role in roles}
         return Columns(kept) if kept else None
 
@@ -227,8 +227,8 @@ def option_for(row: Row) -> str:
 
 
 def unknown_header(names: Sequence[str], cells: Sequence[str]) -> str:
-    """What to say of a table of these columns, none of which is known to hold questions, and of
-    these cells in the record below."""
+    """Return the error message for a table without a recognised question column, from its column
+    names and the cells of its first record, which suggest a --columns option."""
     row = {name.strip(): cell for name, cell in zip(names, cells, strict=False) if name.strip()}
     shown = ", ".join(f'"{name}"' for name in list(row)[:_SHOWN])
     more = ", ..." if len(row) > _SHOWN else ""
