@@ -1,4 +1,4 @@
-"""Whether confidence can be trusted: calibration, and what abstaining would gain."""
+"""Calibration of confidences (ECE, reliability bins) and risk-coverage curves of abstaining."""
 
 from __future__ import annotations
 

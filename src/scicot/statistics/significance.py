@@ -48,10 +48,11 @@ def holm(p_values: Sequence[float]) -> list[float]:
 def questions_needed(
     difference: float, discordant: float, *, level: float = 0.95, power: float = 0.8
 ) -> int | None:
-    """How many questions McNemar's test needs to find a difference of accuracies as often as
-    `power` says, where systems disagree on a share `discordant` of them (Connor 1987, equation 2).
+    """Return the sample size with which McNemar's test at `level` detects a difference of
+    accuracies with this `power` (Connor 1987, equation 2).
 
-    None where there is no difference to find. ValueError where |difference| > discordant.
+    `discordant` is the share of questions on which exactly one of the systems is right. Returns
+    None for a difference of 0. Raises ValueError if |difference| > discordant.
     """
     if abs(difference) > discordant:
         raise ValueError("systems cannot differ by more than they disagree on")

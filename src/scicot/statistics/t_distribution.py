@@ -17,7 +17,8 @@ def student_tail(value: float, freedom: float) -> float:
 
 @lru_cache(maxsize=256)
 def student_quantile(share: float, freedom: float) -> float:
-    """What a share (0.5 to 1) of the t distribution is below, by bisection."""
+    """Return the quantile of Student's t distribution at `share` (0.5 to 1), by bisection;
+    `freedom` is the degrees of freedom."""
     low, high = 0.0, 1.0
     while student_tail(high, freedom) > 1 - share:
         low, high = high, 2 * high
