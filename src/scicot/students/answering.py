@@ -60,11 +60,11 @@ def choice_scores(
     scoring: AnswerAs,
     normalisation: LengthNormalisation = "auto",
 ) -> list[list[float]]:
-    """How likely each choice of each question is to this student, with its rationale.
+    """Score each choice of each question by the student's log-likelihood, in nats.
 
-    By label, log p(label | question, rationale) in nats. By text, log p(text | ...) divided by the
-    number of its tokens, end token included, or long choices would always lose. Another
-    `normalisation` than "auto" replaces that.
+    Scoring "label": log p(label | question, rationale). Scoring "text": log p(text | question,
+    rationale) divided by its number of tokens, end token included, since longer choices would
+    otherwise always score lower. A `normalisation` other than "auto" overrides this default.
     """
     if normalisation == "auto":
         normalisation = "token" if scoring == "text" else "none"

@@ -35,7 +35,7 @@ UNTRAINED = "hf:"  # before the name of a model that answers without training
 
 @dataclass
 class Manifest:
-    """What a run directory holds and how it came to be."""
+    """The contents of a run's scicot.json: stage, settings, training data, metrics, provenance."""
 
     stage: Stage
     student: str
@@ -76,12 +76,13 @@ class Manifest:
 
     @property
     def answer_as(self) -> AnswerAs:
-        """What an answer student writes."""
+        """The target of an answer student: the label or the text of the choice."""
         return "text" if self.settings.get("answer_as") == "text" else "label"
 
     @property
     def temperature(self) -> float:
-        """What scores are divided by to make them calibrated, as far as dev could tell."""
+        """The temperature, fitted on dev, by which scores are divided for calibration; 1 without a
+        fit."""
         return float(self.metrics.get("dev_temperature", 1.0))
 
     @property
@@ -189,7 +190,7 @@ def _check_types(row: Mapping[str, Any]) -> None:
 
 
 def weights_of(run: Run) -> int:
-    """How many weights a run's student has, without loading it; 0 where that cannot be told."""
+    """Return the parameter count of a run's student without loading it, 0 if it is unknown."""
     told = run.manifest.metrics.get("weights")
     return told if type(told) is int else weights_in(run.directory)
 
