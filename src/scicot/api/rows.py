@@ -58,7 +58,7 @@ class Spool:
         return str(path)
 
     def files(self, value: Any) -> Any:
-        """The same for a source or several."""
+        """Return the file of a source, or the list of files of a list of sources."""
         if in_memory(value) is None and isinstance(value, list | tuple):
             return [self.file(one) for one in value]
         return self.file(value)
