@@ -132,7 +132,7 @@ def _check_writing(writers: Sequence[Run], settings: PredictSettings) -> None:
 
 
 def doubts(answer: Run, settings: PredictSettings) -> Iterator[str]:
-    """What the user of this answer model may not have meant, one sentence each."""
+    """Yield a warning for each setting that does not suit how the answer model was trained."""
     trained = answer.manifest
     if not answer.untrained and settings.scoring not in ("auto", trained.answer_as):
         yield (

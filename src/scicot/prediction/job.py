@@ -26,8 +26,8 @@ from scicot.row_fields import Row, RowProblem, checked_utf8
 
 @dataclass
 class PredictSummary:
-    """How many questions were done now, those that got no answer (`abstained`: for want of
-    confidence) among them, and found done already."""
+    """Counts of questions: predicted by this call, of these without an answer (`abstained`: with a
+    confidence below the threshold), and already done in an earlier call."""
 
     predicted: int = 0
     unanswered: int = 0
@@ -91,7 +91,7 @@ def _predict(
     force: bool,
     reporter: Reporter,
 ) -> PredictSummary:
-    """The same, by the process that reads and writes."""
+    """Predict in rank 0, the process that reads the questions and writes the output."""
     plan = students.plan
     for run in plan.answers:
         for doubt in compatibility.doubts(run, settings):
@@ -197,7 +197,8 @@ class _Job:
             raise _other(where, f"{row.get('id')!r}", f"{self._name} has ended")
 
     def _check_done(self, asked: Sequence[QuestionPair], before: Iterator[tuple[str, Row]]) -> int:
-        """How many rows of the output answer these questions already; they must be the first."""
+        """Count the rows of the output that answer these questions; checks that the output's rows
+        are those of the first questions, in order."""
         wanted = [question for question, _ in asked for _ in range(self._students.plan.rows_each)]
         there = 0
         for question, (where, row) in zip(wanted, before, strict=False):
@@ -241,9 +242,12 @@ def _asked(
 
 
 def _rotation(total: int | None, settings: PredictSettings) -> int:
-    """How far from its question a shuffled rationale stands: about half of the file, since
-    neighbours are often alike, and one place more for each seed. So every rationale is read once,
-    never behind its own question, whatever the windows are."""
+    """Return the offset from a question to the one whose rationale it gets when shuffled.
+
+    It is about half the file, since neighbouring questions are often similar, plus the seed. A
+    rotation uses every rationale once and never with its own question, for any window size. Raises
+    UsageError for a pipe (`total` is None) and for fewer than two questions.
+    """
     if total is None:
         raise UsageError("--rationale-from shuffled: reads the questions twice; give a file")
     if total < 2:
@@ -254,7 +258,8 @@ def _rotation(total: int | None, settings: PredictSettings) -> int:
 def _watched(
     parts: Iterable[list[QuestionPair]], met: SeenQuestions
 ) -> Iterator[list[QuestionPair]]:
-    """The same windows; questions that the students met before are counted in `met`."""
+    """Yield the windows unchanged and count in `met` their questions that the students were trained
+    on."""
     for asked in parts:
         met.overlap_with(question for question, _ in asked)
         yield asked

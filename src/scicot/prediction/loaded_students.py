@@ -85,7 +85,8 @@ class LoadedStudents:
                 yield f"{student.cut_outputs} rationales ran into --max-new-tokens"
 
     def cut_counts(self) -> CutCounts:
-        """What was cut so far, for `add_cuts` in another process."""
+        """Return the truncation counts so far by run directory, for `add_cuts` in another
+        process."""
         return {
             directory: (student.cuts, student.cut_outputs)
             for directory, (_, student) in self._students.items()

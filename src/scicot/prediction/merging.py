@@ -185,7 +185,8 @@ def _located(file: Path) -> Iterator[tuple[str, int, Row]]:
 
 
 def _maker_and_sample(where: str, row: Row) -> tuple[Any, int]:
-    """What wrote a row, and the number of its sample; InvalidRow for what predict did not write."""
+    """Return the models that made a row (a dict, or a teacher's name) and its sample number. Raises
+    InvalidRow for a row that is neither a prediction nor a rationale."""
     try:
         written = Prediction.from_row(row) if "prediction" in row else Rationale.from_row(row)
     except RowProblem as problem:

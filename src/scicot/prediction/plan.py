@@ -62,12 +62,12 @@ class Plan:
 
     @property
     def shuffles(self) -> bool:
-        """Whether each question is answered behind the rationales of another one."""
+        """True if each question is answered from another question's rationales."""
         return self.source == "shuffled"
 
     @property
     def reads_given(self) -> bool:
-        """Whether the rows of the input have to bring rationales."""
+        """True if the input rows must contain the rationales."""
         return self.source == "input" or (self.source == "shuffled" and not self.writers)
 
     @property
@@ -122,13 +122,13 @@ class Plan:
 
     @cached_property
     def _weights(self) -> dict[str, dict[str, int]]:
-        """How many weights each student has; nothing where that cannot be told of all."""
+        """{"weights": parameter count by run}; {} unless the counts of all runs are known."""
         known = {run.identity: weights_of(run) for run in self.runs}
         return {"weights": known} if all(known.values()) else {}
 
     @cached_property
     def models(self) -> dict[str, Any]:
-        """What each row says of how it was made: runs, scoring, where the rationales came from."""
+        """The provenance stored in every row: runs, scoring, source of rationales, sampling."""
         settings = self.settings
         names = [run.identity for run in self.rationales]
         if not names:  # a shared student's own; a one-sequence student is named as the answer run
@@ -160,7 +160,8 @@ class Plan:
         return models
 
     def description(self, engines: dict[str, str]) -> dict[str, Any]:
-        """What decides the answers, for the state of the output."""
+        """Return everything that determines the answers, for the output's state file, by which a
+        resumed command checks that it continues the same prediction."""
         limits = [self.decoding(run).max_new_tokens for run in self.writers]
         least = self.settings.abstain_below
         told = {name: value for name, value in self.models.items() if name != "weights"}

@@ -94,15 +94,15 @@ class Team:
         return own  # type: ignore[no-any-return]
 
     def agree(self, engines: dict[str, str]) -> None:
-        """Of the first process: have the others take the engines that it has chosen."""
+        """On rank 0: make the other ranks use the engines that rank 0 has chosen."""
         if self._group is not None:
             self._deal([engines] * self.size)
 
     def rows(
         self, students: Students, windows: Sequence[Sequence[QuestionPair]]
     ) -> Iterator[list[Any]]:
-        """Of the first process: the rows of as many windows as there are processes, at most. What
-        goes wrong with one of them is raised behind the rows of those before it."""
+        """On rank 0: predict up to one window on each rank and yield their rows in order. An error
+        in one window is raised after the rows of the windows before it."""
         if self._group is None:
             yield from map(students.rows, windows)
             return
@@ -112,14 +112,15 @@ class Team:
             yield made
 
     def count(self, students: Students) -> None:
-        """Of the first process: take into account what was cut by the others."""
+        """On rank 0: add the truncation counts of the other ranks."""
         if self._group is not None:
             self._deal([_CountCuts()] * self.size)
             for tally in self._gathered({})[1:]:
                 students.loaded.add_cuts(tally)
 
     def serve(self, students: Students) -> None:
-        """Of all other processes: do what the first one deals out, until it has no more."""
+        """On other ranks: execute the work scattered by rank 0 until it ends. Raises RankZeroFailed
+        if rank 0 ended with an error."""
         trouble: _Failure | None = None
         while not isinstance(order := self._dealt(), _End):
             if isinstance(order, dict):
@@ -158,7 +159,7 @@ class Team:
 
 
 def _tried(work: Callable[[], Any]) -> Any:
-    """What it gives, or what went wrong, for the first process to tell."""
+    """Return work()'s result, or a _Failure for rank 0 to report if it raises."""
     try:
         return work()
     except ScicotError as error:

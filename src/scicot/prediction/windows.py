@@ -74,7 +74,7 @@ def of_shard(parts: Iterable[Item], shard: Shard | None) -> Iterator[Item]:
 
 
 def size_of_shard(total: int, size: int, shard: Shard | None) -> int:
-    """How many of `total` items lie in the shard's windows."""
+    """Return the number of `total` items that lie in the shard's windows of `size` items."""
     if shard is None:
         return total
     return sum(
