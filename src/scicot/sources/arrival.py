@@ -41,7 +41,7 @@ class Arrival:
         return cast(IO[bytes], self.tally)
 
     def idle(self, seconds: float) -> bool:
-        """Whether nothing more comes within so many seconds, though more may come later."""
+        """Return True if an open pipe delivers no data within so many seconds."""
         if self._raw is None or self._stream is None or self._raw.ended:
             return False
         self._raw.patience = seconds
@@ -56,8 +56,8 @@ def _is_packed(stream: Any) -> bool:
 
 
 class _Pipe(io.RawIOBase):
-    """A descriptor that is somebody else's to close. With `patience`, reading waits for so many
-    seconds only, and gives up then."""
+    """Reads a descriptor that its caller closes. With `patience` a read returns None if no data
+    arrives within so many seconds."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor

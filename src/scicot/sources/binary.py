@@ -29,7 +29,7 @@ _SAMPLE_FIELDS = ("id", "epoch", "input", "choices", "target", "output", "scores
 
 
 def is_binary(first: bytes) -> bool:
-    """Whether a file of these first bytes is read here."""
+    """Return True if a file's first bytes are those of a Parquet or ZIP file."""
     return first.startswith((_PARQUET, _ZIP))
 
 

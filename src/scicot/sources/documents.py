@@ -20,7 +20,8 @@ from scicot.sources.entries import NOT_UTF8, Entry
 
 
 def objects(first: bytes, head: list[bytes], lines: Iterator[bytes], name: str) -> Iterator[Entry]:
-    """What begins with an object: JSON lines, or one document on one line or on many."""
+    """Read a file that begins with a JSON object: JSON lines, or one document on one or more
+    lines."""
     try:
         value = decode(first.decode())
     except json.JSONDecodeError as error:
@@ -61,7 +62,7 @@ def _document_or_lines(head: list[bytes], lines: Iterator[bytes], name: str) -> 
 
 
 def _begins_anew(line: bytes, before: bytes) -> bool:
-    """Whether a line is a row by itself, and not what follows inside an unfinished object."""
+    """Return True if a line is a row by itself, False if it continues an unfinished object."""
     if not line.startswith(b"{"):
         return False
     if not before.endswith((b":", b"[")):
@@ -116,7 +117,7 @@ def _decoded(data: bytes, name: str) -> Any:
 
 
 def is_keyed(value: Any) -> bool:
-    """Whether a JSON value holds rows by their ids."""
+    """Return True if a JSON value is an object of question rows by their ids."""
     return (
         isinstance(value, Mapping)
         and bool(value)

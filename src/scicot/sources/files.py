@@ -1,7 +1,7 @@
-"""What a file is, by its first bytes: JSON lines, other JSON or a table, each plain or gzipped.
+"""Detect a file's format by its first bytes: JSON lines, other JSON or a table, plain or gzipped.
 
-JSON lines and tables are read as they arrive, line by line, so that the reader of a pipe need not
-wait for its end.
+JSON lines and tables are read line by line, so that the rows of a pipe are available before its
+end.
 """
 
 from __future__ import annotations

@@ -112,7 +112,8 @@ def _load(source: str, address: Address) -> Any:
 
 
 def hub_answers(repository: str) -> bool:
-    """Whether the Hub answers at all, be it with an error, which `datasets` then puts in words."""
+    """Return True if the Hub is reachable. An error response counts too: `datasets` reports it
+    better."""
     from huggingface_hub import HfApi
     from huggingface_hub.errors import HfHubHTTPError
 

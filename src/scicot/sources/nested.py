@@ -60,7 +60,8 @@ def rows_in(value: Any, name: str) -> Iterator[Entry] | None:
 
 
 def _asks(row: Mapping[str, Any]) -> bool:
-    """Whether an object is a question: choices have a "text" too, but no choices of their own."""
+    """Return True if an object is a question, not a choice: both may have a "text", but only
+    questions have choices or an answer."""
     names = set(map(plain_name, row))
     if names & set(QUESTIONS):
         return True

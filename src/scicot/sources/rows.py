@@ -31,7 +31,7 @@ _PAUSE_SECONDS = 1.0  # that a stream may take before it is judged by the rows t
 
 @dataclass(slots=True)
 class Counts:
-    """What one reading of a source came to, so far."""
+    """Counts of one pass over a source, so far."""
 
     rows: int = 0
     invalid: int = 0
@@ -96,7 +96,7 @@ class Rows(Generic[T]):
 
     @property
     def recognised(self) -> list[str]:
-        """What the fields of the rows were read as (see Converter)."""
+        """Lines that say which field was read as what (see Converter)."""
         return self._converter.recognised
 
     @property
@@ -111,7 +111,7 @@ class Rows(Generic[T]):
 
     @property
     def left_out(self) -> list[str]:
-        """What the file holds that was not read as rows, a sentence each."""
+        """The parts of the file that were not read as rows, a sentence each."""
         return list(self._arrival.notes)
 
     @property
@@ -119,7 +119,7 @@ class Rows(Generic[T]):
         return is_rereadable(self.source)
 
     def idle(self, seconds: float) -> bool:
-        """Whether whoever asks a pipe for its next row would have to wait longer than this."""
+        """Return True if the next row of a pipe does not arrive within so many seconds."""
         return self._arrival.idle(seconds)
 
     def pass_over(self, prefix: Prefix) -> bool:
@@ -132,7 +132,8 @@ class Rows(Generic[T]):
         return True
 
     def prefix(self) -> Prefix | None:
-        """What was read so far, which can be passed over another time; None where it cannot."""
+        """Return the part read so far, for a later run to skip; None if it could not be skipped,
+        as with reading options or a file that is not JSON lines."""
         tally = self._arrival.tally
         before = self.passed.rows if self.passed else 0
         if tally is None or self._ahead or self._settings != ReadingSettings():
@@ -309,7 +310,8 @@ def _why_empty(name: str, counts: Counts) -> str:
 
 
 def _holds_half_characters(row: Row) -> bool:
-    """Whether a text in a row that a model wrote is changed as the row is read."""
+    """Return True if a rationale in a row has unpaired surrogates, which are replaced on
+    reading."""
     written = [row.get("rationale")]
     if isinstance(row.get("rationales"), list):
         written += row["rationales"]

@@ -21,7 +21,8 @@ class Seen:
         self._table.execute("begin")
 
     def is_new(self, identity: str, content: str) -> bool:
-        """Whether this id has not come before; ValueError where it stood for other content."""
+        """Record an id; return True if it is new. Raises ValueError if it was recorded with other
+        content."""
         row = digest(identity), digest(content)
         if self._table.execute("insert or ignore into seen values (?, ?)", row).rowcount:
             return True

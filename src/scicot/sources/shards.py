@@ -19,7 +19,7 @@ _SHOWN = 4
 
 
 def is_pattern(source: str) -> bool:
-    """Whether a name is a pattern of files, and no file's own name."""
+    """Return True if a name is a glob pattern and not the name of an existing file."""
     return glob.has_magic(source) and not Path(source).exists()
 
 
@@ -66,7 +66,7 @@ def files_of(source: str) -> list[str] | None:
 
 
 def names_files(path: str) -> bool:
-    """Whether a name is that of a file of rows, or a pattern of some, by its ending."""
+    """Return True if a name is a glob pattern or has the extension of a file of rows."""
     return glob.has_magic(path) or _kind(path.rpartition("/")[2]) is not None
 
 

@@ -26,8 +26,8 @@ _NAME = 60  # characters of a column's name, at most
 
 
 def delimiter_of(header: bytes, mapped: tuple[str, ...] = ()) -> str | None:
-    """What stands between the columns; None where the line is not the header of questions. `mapped`
-    are names that --columns gives."""
+    """Return the delimiter of a table's header line; None if it is not the header of a table of
+    questions or predictions. `mapped` are the names given by --columns."""
     text = header.decode(errors="surrogateescape")
     found: dict[str, int] = {}
     for delimiter in _DELIMITERS:
