@@ -28,8 +28,8 @@ def resolve_device(name: str) -> torch.device:
 
 
 def cores() -> int:
-    """How many CPU cores this process may use: those it is bound to, or all where the system (as
-    macOS) binds none."""
+    """Return the number of CPU cores available to this process: its CPU affinity, or all cores on
+    systems without affinity, such as macOS."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
@@ -66,8 +66,8 @@ def keep_freed_memory() -> None:
 
 
 def multiplies_bf16(device: str) -> bool:
-    """Whether a type of device ("cpu", "cuda") has instructions for bf16, a CPU AVX512_BF16 or AMX.
-    Older ones emulate it, slower than they do fp32."""
+    """Return True if a device type ("cpu", "cuda") has bf16 instructions (on a CPU AVX512_BF16 or
+    AMX). Devices without them emulate bf16, which is slower than fp32."""
     import torch
 
     if device == "cpu":
@@ -77,8 +77,8 @@ def multiplies_bf16(device: str) -> bool:
 
 
 def multiplies_int8() -> bool:
-    """Whether this CPU adds products of bytes up in 32 bits: AVX512_VNNI, AVX_VNNI or AMX. Other
-    x86 CPUs have 16 bits for the sum of two, in which those of large numbers do not fit."""
+    """Return True if this CPU accumulates int8 products in 32 bits (AVX512_VNNI, AVX_VNNI or AMX).
+    Other x86 CPUs add two products in 16 bits, which overflows for large values."""
     import torch
 
     known: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()

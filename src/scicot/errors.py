@@ -1,6 +1,6 @@
-"""What can go wrong that the user can mend, each with the exit code the command line ends with.
+"""Errors that the user can fix, each with the exit code of the command line.
 
-Anything else that is raised is a bug of ours and shows its traceback.
+Any other exception is a bug in scicot and keeps its traceback.
 """
 
 from __future__ import annotations

@@ -66,7 +66,7 @@ def decode(text: str | bytes, deepest: int = DEEPEST) -> Any:
 
 
 def _is_deeper(value: Any, most: int) -> bool:
-    """Whether lists and objects stand in one another more than `most` times."""
+    """Return True if lists and objects are nested more than `most` levels deep."""
     level = [value]
     for _ in range(most):
         level = [

@@ -14,7 +14,7 @@ _SAID = ("can't allocate memory", "not enough memory")  # by torch's allocator o
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error means that a GPU or this machine lacks memory."""
+    """Return True if an error means that the GPU or the machine is out of memory."""
     import torch
 
     if isinstance(error, MemoryError | torch.OutOfMemoryError):

@@ -182,14 +182,14 @@ def check_beside(path: Path) -> None:
 
 
 def own_state(path: Path) -> Row | None:
-    """What the state of an output says, or None where there is none; ScicotError where something
-    else stands in its place."""
+    """Return the contents of an output's state file, None if there is none. Raises ScicotError if
+    the file is unreadable or something else is in its place."""
     check_beside(path)
     return read_state(state_path(path))
 
 
 def read_state(recorded: Path) -> Row | None:
-    """What an OUT.state.json says, or None where there is none; ScicotError if unreadable."""
+    """Return the contents of an OUT.state.json, None without one; ScicotError if unreadable."""
     try:
         state = jsonl.decode(recorded.read_bytes())
         if isinstance(state, dict) and isinstance(state.get("settings", {}), dict):
@@ -240,10 +240,10 @@ def locked(path: Path) -> Iterator[None]:
 def differences(
     old: Mapping[str, Any], new: Mapping[str, Any], defaults: Mapping[str, Any] | None = None
 ) -> list[str]:
-    """What two settings disagree on, as "name: was OLD, is NEW".
+    """List the settings that differ, as "name: was OLD, is NEW".
 
-    A name that one of them lacks stands at its default there: what an older scicot made, before
-    there was such a setting, is not another thing for that.
+    A setting that one side lacks counts as its default, so that output of an older scicot without
+    the setting can be continued.
     """
     old, new = {**(defaults or {}), **old}, {**(defaults or {}), **new}
     return [

@@ -23,12 +23,12 @@ FILE = "trained_on.jsonl"
 
 
 def text_key(question: Question) -> str:
-    """The same for questions of the same text."""
+    """Return a digest of the question's normalised text, without context and choices."""
     return _digest(normalized(question.question))
 
 
 def whole_key(question: Question) -> str:
-    """The same for questions of the same text, context and choices."""
+    """Return a digest of the normalised text, context and choices (in any order)."""
     choices = sorted(normalized(choice.text) for choice in question.choices)
     return _digest(
         "\n".join([normalized(question.question), normalized(question.context), *choices])
@@ -37,24 +37,24 @@ def whole_key(question: Question) -> str:
 
 @dataclass
 class Overlap:
-    """How many questions were met before, by text and as a whole."""
+    """Counts of questions that are in another set: the same text, or text, context and choices."""
 
     questions: int = 0
     same_text: int = 0
     same_question: int = 0
-    by_text: Counter[str] = field(default_factory=Counter)  # keys of texts that were met
+    by_text: Counter[str] = field(default_factory=Counter)  # text_key -> questions that match
 
     def __bool__(self) -> bool:
         return self.same_text > 0
 
     @property
     def is_of_templates(self) -> bool:
-        """Whether no question was met as a whole, and each text that was met stands for several
-        questions here: a template, which is asked with ever other choices."""
+        """True if the matching texts are templates: each occurs in several questions here, with
+        other choices every time, and no question matches with its choices."""
         return not self.same_question and all(count > 1 for count in self.by_text.values())
 
     def told(self, those: str) -> str:
-        """One sentence; `those` names what the questions were compared with."""
+        """Describe it in one sentence; `those` names the questions that were compared with."""
         same = f"{self.same_question} of them" if self.same_question else "none of them"
         return (
             f"{self.same_text:,} of {self.questions:,} questions have the text of {those},"
@@ -64,7 +64,7 @@ class Overlap:
 
 @dataclass
 class SeenQuestions:
-    """The questions that one or several students have met, as keys."""
+    """The questions that one or several students were trained or selected on, as digests."""
 
     texts: set[str] = field(default_factory=set)
     wholes: set[str] = field(default_factory=set)
@@ -76,7 +76,7 @@ class SeenQuestions:
             self.wholes.add(whole_key(question))
 
     def watch(self, questions: Iterable[Question]) -> Iterator[Question]:
-        """The same questions; those met before are counted in `overlap`."""
+        """Yield the questions unchanged; count those in this set in `overlap`."""
         for question in questions:
             self.overlap.questions += 1
             text = text_key(question)
@@ -87,7 +87,7 @@ class SeenQuestions:
             yield question
 
     def overlap_with(self, questions: Iterable[Question]) -> Overlap:
-        """How many of these were met before."""
+        """Count the questions that are in this set; adds to, and returns, `overlap`."""
         for _ in self.watch(questions):
             pass
         return self.overlap

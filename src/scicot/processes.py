@@ -30,22 +30,24 @@ class StoppedByAnother(KeyboardInterrupt):
 
 
 def count() -> int:
-    """How many processes share this command."""
+    """Return the number of processes that run this command together (WORLD_SIZE)."""
     return _told("WORLD_SIZE", 1)
 
 
 def on_one_machine() -> bool:
-    """Whether no process of this command runs elsewhere, as far as its launcher tells."""
+    """Return True if all processes of this command run on this machine, by the launcher's
+    LOCAL_WORLD_SIZE."""
     return count() == _told("LOCAL_WORLD_SIZE", 0)
 
 
 def rank() -> int:
-    """The number of this one, from 0."""
+    """Return the rank of this process, from 0."""
     return _told("RANK", 0) if count() > 1 else 0
 
 
 def _told(name: str, default: int) -> int:
-    """A number that a launcher has put into the environment; what is no number is no launcher's."""
+    """Return an integer environment variable of a launcher; the default if it is unset or not a
+    number of up to 9 digits."""
     value = os.environ.get(name, "")
     return int(value) if value.isdecimal() and len(value) < 10 else default
 
