@@ -69,7 +69,7 @@ def _ignore() -> None:
 
 
 def message(*, terminated: bool) -> str:
-    """What a stopped command says."""
+    """Return the message of a command stopped by a signal."""
     how = "terminated" if terminated else "interrupted"
     return f"{how}; the same command goes on from here"
 
