@@ -1,4 +1,4 @@
-"""`predict`: a file of questions through the students, a window at a time, resumable."""
+"""`predict`: answer a file of questions with the students, window by window; resumable."""
 
 from __future__ import annotations
 
@@ -50,11 +50,11 @@ def predict(
 ) -> PredictSummary:
     """Answer every question of a file, one prediction row each, in the order of the file.
 
-    An answer model that reads rationales wants a `rationale_model`, or several, behind whose
-    rationales it answers in turn; a shared student writes its own. Of several answer models the
-    mean of the probabilities counts. Without an `answer_model` the rationales are written, as
-    rationale rows. Called again it goes on after the rows that `output` holds. Raises ScicotError
-    for what the user can mend, among it a run that was trained for another stage.
+    An answer model that reads rationales needs one or more `rationale_model`s and answers from the
+    rationales of each; a shared student writes its own. The probabilities of several answer models
+    are averaged. Without an `answer_model` the output is rationale rows. A repeated call resumes
+    after the rows in `output`. Raises ScicotError for errors that the user can fix, such as a run
+    that was trained for another stage.
     """
     settings = settings or PredictSettings()
     reporter = reporter or LogReporter()
@@ -156,14 +156,14 @@ def _predict(
 
 
 def _engines_of(state: Row) -> dict[str, str]:
-    """The engines that an earlier run has answered by; nothing where somebody has edited them."""
+    """Return the engines recorded in the state of an earlier run; {} if they are not as written."""
     engines = state.get("settings", {}).get("engines")
     good = isinstance(engines, dict) and all(isinstance(name, str) for name in engines.values())
     return engines if good else {}
 
 
 class _Job:
-    """One run over windows of questions."""
+    """Predict the windows of one call of `predict`."""
 
     def __init__(self, students: Students, team: Team, name: str) -> None:
         self.summary = PredictSummary()
@@ -175,7 +175,7 @@ class _Job:
     def run(
         self, parts: Iterable[list[QuestionPair]], together: int, out: Output, task: Task
     ) -> None:
-        """Answer these windows, so many at a time."""
+        """Predict these windows, one on each process at a time, and write their rows."""
         each = self._students.plan.rows_each
         before = out.existing()
         for some in several(parts, together):
@@ -231,8 +231,8 @@ class _Job:
 def _asked(
     rows: sources.Rows[Question], by: int, questions: Iterator[Question]
 ) -> Iterator[QuestionPair]:
-    """Each question with the one whose rationales it is to read: itself, or the one that stands
-    `by` places behind it, the file being taken for a ring."""
+    """Pair each question with the one whose rationales it reads: itself, or the one `by` places
+    after it, counting on from the file's start at its end."""
     if not by:
         return ((question, question) for question in questions)
     others = chain(
@@ -259,7 +259,7 @@ def _watched(
     parts: Iterable[list[QuestionPair]], met: SeenQuestions
 ) -> Iterator[list[QuestionPair]]:
     """Yield the windows unchanged and count in `met` their questions that the students were trained
-    on."""
+    or selected on."""
     for asked in parts:
         met.overlap_with(question for question, _ in asked)
         yield asked

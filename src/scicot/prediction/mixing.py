@@ -1,4 +1,4 @@
-"""Combine what an answer student says behind several rationales into one answer."""
+"""Combine an answer student's probabilities for several rationales into one answer."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ def mix(
     weight: float,
     vote: bool,
 ) -> Answer:
-    """Average the probabilities behind the rationales, or count them as votes, and add the answer
-    `without` a rationale, where there is one, with its weight.
+    """Average the probabilities given each rationale, or count votes, and mix in the probabilities
+    `without` a rationale, if any, with this weight.
 
-    There is no answer where any of the scores was not a number.
+    The answer is None if any score was not a number.
     """
     known = [own for own in behind_rationales if own is not None]
     direct = [own for own in without if own is not None]
@@ -40,6 +40,6 @@ def mix(
 
 
 def mean_or_none(opinions: Sequence[ChoiceProbabilities]) -> ChoiceProbabilities:
-    """The mean of several probabilities of the same choices; None where one is None."""
+    """Return the mean of several probabilities of the same choices, None if one is None."""
     known = [own for own in opinions if own is not None]
     return answering.averaged(known) if len(known) == len(opinions) else None

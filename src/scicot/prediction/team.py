@@ -1,8 +1,8 @@
-"""Windows that several processes answer side by side, as a launcher or `--processes` starts them.
+"""Data-parallel prediction in several processes, started by a launcher or `--processes`.
 
-The first process reads the questions and writes the rows, in order; it deals windows out, one to
-each process, takes its own share, and gathers what the others have made of theirs. The others read
-no question and write no file. What goes wrong with one of them, the first one says.
+Rank 0 reads the questions and writes the rows in order. It scatters one window to each rank,
+predicts its own, and gathers the rows of the others, which read and write no files. Rank 0 reports
+the errors of all ranks.
 """
 
 from __future__ import annotations
@@ -22,25 +22,26 @@ Result = TypeVar("Result")
 
 
 class _Lost(StoppedEarly):
-    """Another process has gone: nobody is left to talk to."""
+    """Raised if the connection to another process broke because it has ended."""
 
 
 @dataclass(frozen=True)
 class _End:
-    """Nothing is left to do."""
+    """The order to finish; `code` is the exit code of an error on rank 0, 0 without one."""
 
     code: int = 0
 
 
 @dataclass(frozen=True)
 class _Failure:
-    """An error of one process: a user's mistake with its exit code, or a bug with its traceback."""
+    """An error on one rank: a ScicotError with its exit code, or a bug (code 0) with its
+    traceback."""
 
     message: str
     code: int = 0
 
     def tell(self) -> None:
-        """Raise it."""
+        """Raise the error, a bug as RuntimeError with its traceback in the message."""
         if not self.code:
             raise RuntimeError(f"in a process of this command:\n{self.message}")
         raise (
@@ -51,14 +52,14 @@ class _Failure:
 
 
 class _CountCuts:
-    """An order to tell what was cut."""
+    """The order to return the truncation counts."""
 
 
 class Team:
-    """All processes of this command; a single one needs no other."""
+    """The processes of this command; also works with a single one."""
 
     def __init__(self, device: str) -> None:
-        """Meet the others."""
+        """Initialise the process group if there are several processes."""
         self.size = processes.count()
         self._group: Any = None
         self._new = False
@@ -75,18 +76,18 @@ class Team:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        # Who is interrupted is gone at once: the others see it, if they were not interrupted too.
+        # An interrupted process exits at once; the others notice the broken connection.
         if self._group is None or isinstance(error, KeyboardInterrupt | _Lost):
             return
         if processes.rank() == 0:
             code = 0 if error is None else getattr(error, "exit_code", 1)
             self._deal([_End(code)] * self.size)
-        if self._new:  # whoever had met before stays together
+        if self._new:  # a process group that existed before is kept
             processes.leave_process_group()
 
     def each(self, work: Callable[[], Result]) -> Result:
-        """Have all processes do it. What goes wrong with one of them is raised at the first: the
-        others find it out when they serve."""
+        """Run work() on all ranks and return its result. An error on any rank is raised on rank 0;
+        the other ranks learn of it in `serve`."""
         if self._group is None:
             return work()
         own = _tried(work)
@@ -142,7 +143,7 @@ class Team:
         return told[0]
 
     def _gathered(self, own: Any) -> list[Any]:
-        """At the first process: what each has made."""
+        """Gather one object from each rank: their list on rank 0, [] on the others."""
         all_of_them = [None] * self.size if processes.rank() == 0 else None
         self._talk("gather_object", own, all_of_them, dst=0)
         return all_of_them or []
