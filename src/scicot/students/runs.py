@@ -98,8 +98,8 @@ class Manifest:
 
 @dataclass(frozen=True)
 class Run:
-    """A finished run directory and its manifest; `untrained` is a model as it came (hf:...), whose
-    manifest says how it is asked."""
+    """A finished run directory and its manifest. `untrained`: a pretrained model (hf:...) without
+    training, whose manifest is made up to say how to prompt it."""
 
     directory: Path
     manifest: Manifest
@@ -107,7 +107,7 @@ class Run:
 
     @classmethod
     def at(cls, directory: Path) -> Run:
-        """The run in a directory that holds one."""
+        """Read the run in a directory; ScicotError if there is no manifest."""
         manifest = read_manifest(directory)
         if manifest is None:
             raise ScicotError(f"{directory}: holds no {MANIFEST}")
@@ -138,7 +138,7 @@ class Run:
 
 
 def read_manifest(directory: str | os.PathLike[str]) -> Manifest | None:
-    """The manifest of a run directory, or None where there is none; ScicotError if unreadable."""
+    """Read the manifest of a run directory; None without one, ScicotError if unreadable."""
     path = Path(directory) / MANIFEST
     try:
         row = jsonl.decode(path.read_bytes())
@@ -156,7 +156,7 @@ def read_manifest(directory: str | os.PathLike[str]) -> Manifest | None:
 
 
 def _check_types(row: Mapping[str, Any]) -> None:
-    """ValueError for a field that somebody has given another type than a run is written with."""
+    """Raise ValueError for a field whose type or range is not that written by training."""
     types: dict[str, Any] = {
         **dict.fromkeys(("stage", "student", "scicot", "prompt_format"), str),
         **dict.fromkeys(("format", "template"), int),
@@ -196,9 +196,9 @@ def weights_of(run: Run) -> int:
 
 
 def check_run(directory: str | os.PathLike[str], option: str, *stages: Stage) -> Run:
-    """The finished run of one of these stages that is there; else a ScicotError that says so.
+    """Return the run in a directory; ScicotError unless it is finished and of one of these stages.
 
-    `option` is the command line's name for it, for the message.
+    `option` is the name of its command line option, for the message.
     """
     place = f"{option} {os.fspath(directory)}"
     if not Path(directory).is_dir():
@@ -230,9 +230,9 @@ def check_run(directory: str | os.PathLike[str], option: str, *stages: Stage) ->
 
 
 def untrained_run(name: str, option: str) -> Run:
-    """A model as it came, "hf:MODEL_OR_DIR", to answer questions without training.
+    """Return a pretrained model, "hf:MODEL_OR_DIR", as a run that answers without training.
 
-    Raises ScicotError, which begins with the option, where it cannot be had.
+    Raises ScicotError, which begins with the option, if the model cannot be found.
     """
     from scicot.models.pretrained import local_directory
     from scicot.models.weights import weights_sha256
