@@ -8,7 +8,8 @@ from statistics import NormalDist
 
 
 def mcnemar_exact(only_first: int, only_second: int) -> float:
-    """Two-sided exact p-value of McNemar's test, from the questions only one of two systems got.
+    """Return the two-sided exact p-value of McNemar's test, from the counts of questions that only
+    one of two systems got right.
 
     Under the null hypothesis each such question is a fair coin (Dietterich 1998 recommends the
     test for two classifiers on one test set).
@@ -35,8 +36,8 @@ def mcnemar_exact(only_first: int, only_second: int) -> float:
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Holm's adjusted p-values, in the order given: compared with the level as they are, they hold
-    the chance of any false alarm among all tests to it (Holm 1979)."""
+    """Return Holm's adjusted p-values in the order given. Rejecting those below alpha bounds the
+    family-wise error rate by alpha (Holm 1979)."""
     order = sorted(range(len(p_values)), key=lambda place: p_values[place])
     adjusted, least = [0.0] * len(p_values), 0.0
     for rank, place in enumerate(order):
