@@ -1,4 +1,4 @@
-"""Two systems on the same questions: does one really do better?"""
+"""Paired comparison of two systems on the same questions."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MCNEMAR, STUDENT = "McNemar", "t-test"
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two systems on the questions that both files hold, paired by id."""
+    """The comparison of two systems on the questions in both files, paired by id."""
 
     first: str
     second: str
@@ -34,8 +34,8 @@ class Comparison:
     interval: Interval
     test: str  # MCNEMAR, or with clusters or seeds STUDENT
     p_value: float
-    p_adjusted: float  # the same with Holm's correction, over all but the primary comparison
-    primary: bool  # named before looking: it needs no correction
+    p_adjusted: float  # p_value with Holm's correction over all but the primary comparison
+    primary: bool  # specified in advance, so it needs no correction
     level: float
 
     @property
@@ -92,8 +92,8 @@ class Comparison:
 def compare(
     first: SystemAnswers, second: SystemAnswers, settings: EvaluateSettings, reporter: Reporter
 ) -> Comparison:
-    """The first minus the second, on the questions that both have; ScicotError where they have none
-    in common, or disagree on gold answers."""
+    """Compare the first system with the second on the questions that both have. Raises ScicotError
+    if there are none, or if their gold answers differ."""
     one, other = first.files[0], second.files[0]
     count, own, theirs = shared(first.ids, second.ids, one, other, reporter)
     if not count:

@@ -72,14 +72,14 @@ class RationaleCounts:
 
 
 def repetition(text: str) -> float:
-    """The share of a text's runs of three words that came before in it; 0.0 for a shorter one."""
+    """Return the share of a text's word trigrams that repeat an earlier one; 0.0 without any."""
     words = _WORD.findall(text.casefold())
     grams = [tuple(words[start : start + _GRAM]) for start in range(len(words) - _GRAM + 1)]
     return 1 - len(set(grams)) / len(grams) if grams else 0.0
 
 
 def choices_named(text: str, question: Question) -> Sequence[str]:
-    """The labels of the choices whose text occurs in this one, as whole words."""
+    """Return the labels of the choices whose text occurs in the rationale as whole words."""
     words = f" {' '.join(_WORD.findall(text.casefold()))} "
     return [
         choice.label
