@@ -1,4 +1,4 @@
-"""Bring the rows of one source into scicot's schema; remember what their fields were read as."""
+"""Convert the rows of one source to scicot's schema, and record how their fields were read."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ Convert = Callable[[Row, Reading], Row]
 
 
 class Converter:
-    """Converts rows by `convert`, with what a user says of their file.
+    """Converts rows by `convert` with the user's reading options.
 
-    The first ambiguous numeric gold answer triggers one pass over the whole file for a proof of
-    where its numbers count from.
+    The first ambiguous numeric gold answer triggers one pass over the whole file for evidence of
+    the base of its indices.
     """
 
     def __init__(self, source: Source, convert: Convert, settings: ReadingSettings) -> None:

@@ -69,7 +69,7 @@ def files_of(source: str) -> list[tuple[str, str]] | None:
 
 
 def entries(source: str) -> Iterator[Entry]:
-    """All rows of a split; raises ScicotError where it cannot be had."""
+    """Yield all rows of a split; ScicotError if it cannot be loaded."""
     address = parse(source)
     if Path(address.repository).exists():
         # `datasets` would read the local folder instead and say nothing.

@@ -119,7 +119,7 @@ def unique(
 
 
 def count_unique(rows: Rows[Question], reporter: Reporter) -> int | None:
-    """Read and validate everything before any work is done; None where rows come only once."""
+    """Read and validate all rows before any work is done; None if they can be read only once."""
     if not rows.rereadable:
         return None
     with reporter.task(f"checking {rows.source}") as task:

@@ -47,7 +47,7 @@ class Prefix:
 
 
 class Tally(io.RawIOBase):
-    """A file that is read line by line, and counts what was."""
+    """A file read line by line that counts and hashes what was read."""
 
     def __init__(self, stream: IO[bytes], after: Prefix | None) -> None:
         self._stream: Any = stream

@@ -47,19 +47,18 @@ class Counts:
 
 
 class NotAsked(RowProblem):
-    """A row about a question, named by its id, that nobody asked. Such rows are left out and told
-    of, not errors."""
+    """Raised for an answer to a question that was not asked, named by its id. Such rows are counted
+    and left out; they are no error."""
 
 
 class Rows(Generic[T]):
-    """The rows of one source, parsed; each iteration reads it anew and starts `counts` again.
+    """The parsed records of one source. Each iteration reads it again and resets `counts`.
 
-    `convert` brings a row into scicot's schema, by what `reading` says of the file; `parse` makes
-    records of it: one, or several where the row holds several. `limit` counts these records. The
-    first invalid row raises InvalidRow unless `skip_invalid`; a source that gives no record at all
-    raises ScicotError at its end, unless it is a pipe through which nothing came and `empty_pipe`
-    says that there was nothing to do, then. With `gold` a source in which no row has a gold answer
-    raises ScicotError at its end, and rows without one are counted.
+    `convert` converts a row to scicot's schema according to `reading`; `parse` makes one or more
+    records of it. `limit` is a number of records. The first invalid row raises InvalidRow unless
+    `skip_invalid`. A source without any record raises ScicotError at its end, except, with
+    `empty_pipe`, a pipe that delivered nothing. With `gold`, rows without a gold answer are
+    counted, and a source without any gold answer raises ScicotError at its end.
     """
 
     def __init__(
@@ -90,9 +89,9 @@ class Rows(Generic[T]):
         self._reporter = reporter
         self._told = False  # a second reading repeats no warning
         self._arrival = Arrival()
-        self.passed: Prefix | None = None  # what is passed over
-        self._ahead: deque[T] = deque()  # read by look_ahead, and not used yet
-        self._begun: Iterator[T] | None = None  # what comes behind these
+        self.passed: Prefix | None = None  # the prefix that is skipped
+        self._ahead: deque[T] = deque()  # records buffered by look_ahead
+        self._begun: Iterator[T] | None = None  # the records after these
 
     @property
     def recognised(self) -> list[str]:
@@ -123,7 +122,8 @@ class Rows(Generic[T]):
         return self._arrival.idle(seconds)
 
     def pass_over(self, prefix: Prefix) -> bool:
-        """Read only what comes behind this beginning; whether the source begins so."""
+        """Skip this prefix in later iterations if the source still begins with it; return True if
+        it does."""
         short = self._limit is not None and self._limit <= prefix.rows
         short = short or self._settings != ReadingSettings()
         if short or not self.rereadable or not prefix.begins(self.source):
@@ -141,17 +141,18 @@ class Rows(Generic[T]):
         return tally.prefix(before + self.counts.rows)
 
     def check(self) -> int:
-        """Read and validate everything; how many records there are. Only where rereadable."""
+        """Read and validate the whole source and return its number of records. Raises ValueError
+        for a source that can be read only once."""
         if not self.rereadable:
             raise ValueError(f"{display_name(self.source)} can be read only once")
         return sum(1 for _ in self)
 
     def look_ahead(self) -> None:
-        """Buffer the first rows of a stream and check that one has a gold answer, where the command
-        needs one; the next iteration starts with them. Raises ScicotError where none has.
+        """Buffer the first rows of a stream, for the next iteration, and check that one has a gold
+        answer if the command needs gold answers. Raises ScicotError if none has.
 
-        These are the rows up to the first one with a gold answer, _WINDOW at most, or as many as
-        come before the stream pauses.
+        Rows are buffered up to the first with a gold answer, up to _WINDOW rows, or until the
+        stream pauses.
         """
         if self._gold is None:
             return
@@ -197,7 +198,7 @@ class Rows(Generic[T]):
             self._reporter.warn(why)
 
     def _check_gold(self, gold: GoldTally) -> None:
-        """ScicotError where no row has a gold answer; those that are passed over count too."""
+        """Raise ScicotError if no row has a gold answer, including those of a skipped prefix."""
         if self.passed is not None and gold.unlabelled and not gold.labelled:
             before = Rows(
                 self.source,

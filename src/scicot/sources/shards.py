@@ -71,7 +71,7 @@ def names_files(path: str) -> bool:
 
 
 def _kind(name: str) -> str | None:
-    """The extension of a file of rows, without that of its compression."""
+    """Return the extension of a file of rows, ignoring that of its compression."""
     lower = name.lower()
     if lower.startswith(".") or lower in _NO_DATA:
         return None
@@ -86,7 +86,7 @@ def _split(name: str) -> str | None:
 
 
 def by_number(path: str) -> list[tuple[int, str]]:
-    """The key by which shard-2 comes before shard-10."""
+    """Return a natural sort key: shard-2 before shard-10."""
     return [
         (int(part), "") if part.isdigit() and len(part) < 20 else (-1, part)
         for part in re.split(r"(\d+)", path)
