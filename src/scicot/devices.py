@@ -1,4 +1,4 @@
-"""Where a student runs, and in which precision."""
+"""Select the device and the precision of a student."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ def cores() -> int:
 
 
 def release_memory() -> None:
-    """Leave the memory of what is not used any more to others: of a Trainer too, which it and its
-    optimizer would hold for one another."""
+    """Free unused memory for other processes. Runs the garbage collector first, since a Trainer and
+    its optimizer refer to each other."""
     import gc
 
     import torch
@@ -86,9 +86,9 @@ def multiplies_int8() -> bool:
 
 
 def resolve_precision(precision: str, device: torch.device) -> torch.dtype:
-    """The type of the weights: "auto" is bf16 where CUDA has it, else fp32.
+    """Return the dtype of the weights; "auto" is bf16 where CUDA supports it, else fp32.
 
-    fp16 is no choice: T5's activations overflow in it.
+    fp16 is not offered: T5's activations overflow in it.
     """
     import torch
 
@@ -103,9 +103,8 @@ LARGE = 10_000_000
 
 
 def training_precision(precision: str, device: torch.device, weights: int) -> torch.dtype:
-    """The type that matrices are multiplied in while the weights, so many, are fp32: "auto" is bf16
-    where the device has instructions for it, a CPU too (AVX512_BF16 or AMX) for a student that is
-    large enough, else fp32."""
+    """Return the dtype of matrix products in training, with fp32 weights. "auto" is bf16 if the
+    device has bf16 instructions, on a CPU only for a student with enough `weights`, else fp32."""
     import torch
 
     if precision == "auto" and device.type == "cpu":

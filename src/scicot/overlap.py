@@ -1,9 +1,9 @@
-"""Which questions a student has met: told apart by id, by text, and by text and choices.
+"""Detect test questions that a student was trained on, by text and by text, context and choices.
 
-Two questions have the same text when they differ in case, marks and blanks at most; they are the
-same question when their context and their choices (in any order) are alike too. A template ("Which
-of these floats on water?") is asked with ever other choices, and tells little; the same question
-tells everything.
+Two questions have the same text if they differ only in case, punctuation and blanks. They are the
+same question if their context and choices (in any order) are equal too. The same text with other
+choices, as of a template ("Which of these floats on water?"), reveals little; the same question
+reveals the answer.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ class SeenQuestions:
         return self.overlap
 
     def read(self, run: Path) -> None:
-        """Add what a run has met; a run from elsewhere may not tell."""
+        """Add the questions of a run's trained_on.jsonl; a run made elsewhere may have none."""
         file = run / FILE
         if not file.exists():
             return
