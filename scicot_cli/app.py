@@ -1,4 +1,4 @@
-"""The app: its commands, and the one place where an error becomes a line and an exit code."""
+"""The Typer app: its commands, and the conversion of errors to one line and an exit code."""
 
 from __future__ import annotations
 
