@@ -1,6 +1,6 @@
-"""Columns of a table that are no part of the question, and how to tell that a line names columns.
+"""Recognise the header of a table, and read columns that are not part of the question.
 
-Every cell of a CSV file is a string; scicot's own fields that are none are read as JSON.
+All cells of a CSV file are strings; cells of scicot's own fields of other types are JSON.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ def is_sparse(header: Sequence[str], filled: Sequence[str]) -> bool:
 
 
 def cells(row: Row) -> Row:
-    """A row of any table: its id and its prediction under our names, and scicot's own fields as
-    what their cells spell."""
+    """Return a table's row with id and prediction under scicot's names, and with the cells of
+    scicot's own fields parsed."""
     return _typed(_renamed(row))
 
 

@@ -1,9 +1,9 @@
-"""The option --columns: which fields of a file hold what a question has.
+"""The option --columns: map the fields of a file to the parts of a question.
 
     question=Frage,choices=A+B+C+D,answer=gold.label,context=Text
 
-Several fields are joined by +, a run of them may be given by its ends (A-D), and a dotted path
-leads into nested objects and lists. What is not mapped is recognised as in any row.
+Several fields are joined by +, consecutive ones may be given as a range (A-D), and a dotted path
+leads into nested objects and lists. Parts that are not mapped are recognised as in any row.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Columns:
 
     @classmethod
     def parse(cls, text: str) -> Columns | None:
-        """Read the option's value; None for an empty one, ScicotError for one that is none."""
+        """Parse the option's value; None for an empty one, ScicotError for an invalid one."""
         if not text.strip():
             return None
         starts = [match for match in _PART.finditer(text) if _is_start(text, match.start())]
@@ -77,14 +77,14 @@ class Columns:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Names that may stand in a table's header."""
+        """The mapped names that may occur in a table's header."""
         found = []
         for value in self.roles.values():
             found += [value, *value.split("+")]
         return tuple(name.strip() for name in found)
 
     def missing(self, row: Row) -> list[str]:
-        """The mapped fields that the row does not have."""
+        """Return the mapped fields that the row lacks."""
         return [
             name
             for role, value in self.roles.items()
@@ -121,7 +121,7 @@ class Columns:
 
 
 def not_there(absent: Sequence[str], row: Row) -> str:
-    """The problem of a row without these mapped fields."""
+    """Return the message for a row that lacks these mapped fields."""
     shown = ", ".join(f'"{name[:40]}"' for name in list(row)[:12])
     return f'--columns: there is no field "{absent[0][:40]}"; the row has {shown}'
 
@@ -181,14 +181,14 @@ def _fields(names: tuple[str, ...], value: str, *, several: bool) -> tuple[str, 
 
 
 def _range(names: tuple[str, ...], first: str, last: str) -> list[str]:
-    """The fields from one to another, as they stand in the row."""
+    """Return the fields from one to another, in the row's order."""
     if first in names and last in names and names.index(first) <= names.index(last):
         return list(names[names.index(first) : names.index(last) + 1])
     return [f"{first}-{last}"]
 
 
 def _at(row: Row, path: str) -> Any:
-    """The value of a field, or at a dotted path into it; _ABSENT where there is none."""
+    """Return the value of a field or at a dotted path; _ABSENT if there is none."""
     if path in row:
         return row[path]
     value: Any = row

@@ -45,7 +45,7 @@ class Tally:
 
 @dataclass(slots=True)
 class Recognised:
-    """Which fields of a row were read as what, for people."""
+    """A description, for messages, of which fields of a row were read as what."""
 
     question: str = ""
     choices: str = ""
@@ -68,7 +68,7 @@ class Recognised:
 
 
 class FieldMapping(Protocol):
-    """The fields that a user names for what a question has (mapping.Columns)."""
+    """The user's mapping of fields to the parts of a question (mapping.Columns)."""
 
     @property
     def roles(self) -> Mapping[str, str]: ...
