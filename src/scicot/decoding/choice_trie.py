@@ -60,7 +60,7 @@ class ChoiceTrie:
         return cls(*(one.to(device) for one in made))
 
     def memory(self, read: PrefixCache) -> _Behind:
-        """Return the decoder `Memory` for these tries after the prefixes in `read`."""
+        """Return the `DecoderCache` of these tries after the prefixes in `read`."""
         distances = (self.depths[:, :, None] - self.depths[:, None]).clamp_(min=0)
         mask = torch.where(self.sees, 0.0, NEVER)[:, None]
         return _Behind(read, distances, mask, self.depths)
@@ -92,7 +92,7 @@ class _TrieBuilder:
 
 @dataclass
 class _Behind:
-    """`Memory` of a trie batch: all nodes in one forward pass, masked to their ancestors."""
+    """`DecoderCache` of a trie batch: all nodes in one forward pass, masked to their ancestors."""
 
     source: PrefixCache
     distances: Tensor

@@ -89,7 +89,7 @@ class DecodeBatch:
 
 
 class JoinedBatches:
-    """The `Memory` of several batches, whose rows are concatenated for one decoder step."""
+    """The `DecoderCache` of several batches, concatenated for one decoder step."""
 
     def __init__(self, groups: Sequence[DecodeBatch]) -> None:
         self._groups = groups

@@ -69,7 +69,7 @@ class Slots:
 
 class Step:
     """One decoding step of the first `rows` slots, over the first `width` positions of the sources
-    and `most` of the texts; the `Memory` of the decoder. Empty slots are computed too, since the
+    and `most` of the texts; the decoder's cache. Empty slots are computed too, since the
     shape is fixed, and ignored."""
 
     def __init__(
