@@ -1,5 +1,5 @@
-"""Attention over keys and values; scores are not divided by anything, which T5 does not, and for
-others the queries are scaled beforehand."""
+"""Attention and KV caches. Scores are not scaled: T5 does not scale them, and the queries of other
+models are scaled beforehand."""
 
 from __future__ import annotations
 
@@ -88,8 +88,8 @@ def _as_rows(read: Tensor, heads: int, places: int) -> Tensor:
 
 @dataclass(frozen=True)
 class PrefixCache:
-    """Sources as the decoder reads them: keys and values (layers x 2 x rows x heads x places x
-    size), fp32 or bf16, and how many of the places each row has."""
+    """KV cache of the encoded sources: `states` (layers x 2 x rows x heads x places x size), in
+    fp32 or bf16, and `lengths` (rows)."""
 
     states: Tensor
     lengths: Tensor
@@ -106,7 +106,7 @@ class PrefixCache:
         return PrefixCache(self.states[:, :, rows], self.lengths[rows])
 
     def attend(self, layer: int, q: Tensor) -> Tensor:
-        """Attention of queries (rows x heads x places x size) -> rows x places x width."""
+        """Attend with queries (rows x heads x places x size); returns rows x places x width."""
         keys, values = self.states[layer]
         if _alone(q):
             from scicot.models.native.kernels.decode_attention import read
@@ -152,8 +152,8 @@ class KVCache:
         self._states = self._states[:, :, :, rows]
 
     def attend(self, layer: int, q: Tensor, k: Tensor, v: Tensor, bias: Tensor) -> Tensor:
-        """Attention of the last steps' queries to them and those before; `bias`: heads x places x
-        steps."""
+        """Causal self-attention: add the last steps' keys and values to the cache and attend to all
+        steps. `bias`: heads x places x steps."""
         keys, values = self._put(layer, k, v)
         if _alone(q):
             from scicot.models.native.kernels.decode_attention import own
@@ -182,7 +182,7 @@ class KVCache:
         return attended_in_parts(q, [(*prefix.states[layer], read), (keys, values, own)])
 
     def _put(self, layer: int, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
-        """Keep the last steps' keys and values; return all, steps x rows x heads x size."""
+        """Store the last steps' keys and values; return all, each steps x rows x heads x size."""
         keys, values = self._states[layer][:, : self.steps]
         now = slice(self.steps - k.shape[2], self.steps)
         keys[now], values[now] = k.permute(2, 0, 1, 3), v.permute(2, 0, 1, 3)

@@ -26,33 +26,33 @@ class Prompt:
 
 
 class JointCache(Protocol):
-    """Keys and values of prefixes and texts, to which a causal model attends in one softmax."""
+    """KV cache of prefixes and generated tokens, to which a causal model attends in one softmax."""
 
     def joint(self, layer: int, q: Tensor, k: Tensor, v: Tensor, window: int | None) -> Tensor:
-        """Attention to the prefix, to what was written, and to these keys and values; only to the
+        """Attend to the prefix, the generated tokens, and these new keys and values; only to the
         last `window` positions, if given."""
 
 
 class DecoderCache(JointCache, Protocol):
-    """Keys and values of the rows of a decoder: of their prefixes, and of what they have written.
+    """KV cache of a decoder's rows: of their prefixes and of the tokens generated after them.
 
-    An encoder-decoder attends to both apart (`own`, `read`), a causal model to both together.
-    Queries are rows x heads x places x size, results rows x places x width.
+    An encoder-decoder attends to the two separately (`read`, `own`), a causal model jointly
+    (`joint`). Queries are rows x heads x places x size, results rows x places x width.
     """
 
     def own(self, layer: int, q: Tensor, k: Tensor, v: Tensor, positions: PositionBias) -> Tensor:
-        """Attention to these keys and values, and to those that were written before them."""
+        """Self-attention: to these new keys and values and to those of the earlier tokens."""
 
     def read(self, layer: int, q: Tensor) -> Tensor:
-        """Attention to the source."""
+        """Cross-attention to the encoded source."""
 
     def positions(self, places: int) -> Tensor:
-        """The positions of the last tokens in their sequences: rows x places."""
+        """Return the positions of the last tokens in their sequences: rows x places."""
 
 
 class Decoder(Protocol):
-    """Tokens (rows x places) and a cache -> states (rows x places x size), which `output` makes
-    logits of."""
+    """Maps token ids (rows x places) and a cache to hidden states (rows x places x size); `output`
+    is the LM head."""
 
     output: LMHead
 

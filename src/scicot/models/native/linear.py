@@ -13,23 +13,23 @@ from torch.nn import functional
 from scicot.devices import multiplies_bf16, multiplies_int8
 from scicot.models.native import int8, kernels
 
-_ROWS = 512  # that are converted and multiplied at a time: their numbers stay in a CPU's cache
-_CONVERTED = 8192  # rows of weights that are converted at a time: an output layer is large
+_ROWS = 512  # rows converted and multiplied at a time, so that they stay in a CPU's cache
+_CONVERTED = 8192  # rows of weights converted at a time, since an LM head is large
 
 
 class Linear(Protocol):
-    """x / rms(x), or x where no norm stands before it, times weights."""
+    """A linear layer, with T5's norm x / rms(x) of its input if it was made with a norm."""
 
     def __call__(self, x: Tensor) -> Tensor:
         """(..., inputs) -> (..., outputs)"""
 
     def add(self, x: Tensor, to: Tensor) -> None:
-        """Add it to `to` (..., outputs)."""
+        """Add the layer's result to `to` (..., outputs) in place."""
 
 
 @dataclass(frozen=True)
 class Norm:
-    """x / rms(x) * weight, as a norm of transformers that has these attributes."""
+    """RMSNorm, x / rms(x) * weight, with the attributes of transformers' norms."""
 
     weight: Tensor
     variance_epsilon: float
@@ -104,7 +104,7 @@ class _Fp32:
 
 
 class _InPlace:
-    """A model's own weights, in their type."""
+    """Linear layer on a model's own weight tensors, in their dtype, without a copy."""
 
     def __init__(self, weights: Sequence[Tensor], norm: Any) -> None:
         self._weights, self._norm = weights, norm and Norm(norm.weight, norm.variance_epsilon)
@@ -144,7 +144,7 @@ class _Bf16:
 
 
 class Bf16Product:
-    """x, weight (outputs x inputs) -> x @ weight.T in bf16, with what follows it in one go."""
+    """x @ weight.T in bf16, weight (outputs x inputs), fused with the operation that follows it."""
 
     def __init__(self, weight: Tensor) -> None:
         self._weight = weight.bfloat16()
@@ -229,7 +229,7 @@ class Int8:
 
 
 def _whole_numbers() -> Any:
-    """int8.py, or kernels/int8_kernels.py where numba is installed."""
+    """Return the module kernels/int8_kernels.py if numba is installed, else int8.py."""
     if not kernels.HERE:
         return int8
     from scicot.models.native.kernels import int8_kernels

@@ -1,4 +1,4 @@
-"""A T5's encoder and decoder over plain tensors, with the weights of transformers' model."""
+"""T5's encoder and decoder on plain tensors, with the weights of transformers' model."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ class _EncoderLayer:
 
 
 class Decoder:
-    """Tokens and a memory -> states, which `output` makes logits of."""
+    """The decoder layers: token ids and a cache -> hidden states; `output` is the LM head."""
 
     def __init__(self, model: Any, kind: torch.dtype) -> None:
         stack, config = model.get_decoder(), model.config
