@@ -36,7 +36,7 @@ class EngineSpec:
 
     @classmethod
     def parse(cls, text: str) -> EngineSpec:
-        """Read what str() wrote."""
+        """Parse the text made by str()."""
         engine, _, precision = text.partition(" in ")
         return cls(engine, precision)
 
@@ -61,9 +61,10 @@ class EngineRequest:
 def candidate_engines(
     config: Mapping[str, Any], weights: int, request: EngineRequest
 ) -> list[EngineSpec]:
-    """List the engines that can run a student of this config.json and so many weights as requested.
+    """List the engines that can run a student with this config.json and number of weights as
+    requested.
 
-    Raises ScicotError where none can.
+    Raises ScicotError if none can.
     """
     device = resolve_device(request.device).type
     if request.engine != "auto":
@@ -84,7 +85,7 @@ def candidate_engines(
 
 
 def _obstacle(engine: str, config: Mapping[str, Any], device: str, request: EngineRequest) -> str:
-    """Say why an engine cannot do what is requested; "" where it can."""
+    """Return the reason why an engine does not support a request, "" if it does."""
     if engine == "torch" and (unknown := unsupported(config)):
         return f"{unknown}; leave it out"
     if engine == "ctranslate2" and config["model_type"] not in _CTRANSLATE2:

@@ -25,11 +25,10 @@ _IN_SLOTS = ("cuda",)  # the devices that write so
 
 
 class NativeEngine:
-    """An `Engine` (engine.py) with the weights of a model, on their device; matrices are multiplied
-    in `kind` (torch.float32, bfloat16 or, on CPUs, int8); what decides among tokens is in fp32.
-    Texts that end make room for others. `ends` are the tokens that end a text, those of the model's
-    config by default. `stopped` is called before each step: where it returns True, `Stopped` is
-    raised."""
+    """An `Engine` (engine.py) for a loaded model, on its device, with matrix products in `kind`
+    (torch.float32, bfloat16 or, on CPUs, int8) and fp32 logits. Finished texts are replaced by
+    waiting ones. `ends` are the end tokens, by default those of the model's config. `stopped` is
+    called before each step; `Stopped` is raised once it returns True."""
 
     def __init__(
         self,
@@ -139,7 +138,7 @@ class NativeEngine:
         ]
 
     def _log_p(self, states: Tensor, behind: Tensor, tokens: Tensor) -> list[float]:
-        """log p of each token, behind one of the states."""
+        """Return log p of each token in nats, given the hidden state before it."""
         found = torch.empty(len(tokens), device=states.device)
         for start in range(0, len(states), self._room.nodes):
             end = start + self._room.nodes

@@ -32,8 +32,8 @@ def fastest(
     *,
     writes: bool,
 ) -> tuple[EngineSpec, dict[str, float]]:
-    """The fastest of these, and the tokens a second of each; `load` makes an engine to measure,
-    `shape` is the config.json of the student, `writes` says whether it writes or scores."""
+    """Return the fastest of these engines and the tokens per second of each. `load` makes an engine
+    to measure, `shape` is the student's config.json, `writes`: measure generation, not scoring."""
     key = _key(shape, writes=writes)
     known = _remembered()
     rates: dict[str, float] = known.get(key, {})
