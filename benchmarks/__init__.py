@@ -1,1 +1,1 @@
-"""What the README's figures come from: `make bench`, ratios against a reference in the same run."""
+"""The benchmarks behind the README's figures (`make bench`): ratios to a reference in one run."""

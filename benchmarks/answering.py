@@ -1,12 +1,12 @@
-"""What predict's options gain on the example world: samples, folds, sources, calibration.
+"""Measure predict's options on the example world: samples, folds, sources, calibration.
 
     python -m benchmarks.answering run OUT      behind the students of `benchmarks.sources run OUT`
     python -m benchmarks.answering table OUT    the tables of docs/predicting.md
 
-Behind stage 1 trained fully and too little. The answer student learns from the teacher's rationales
-first, then from out-of-fold ones, a tenth of the rows without any; a tenth of the questions is dev
-in both. OUT/answering/LEVEL-SEED.json tells of each system and test question whether it was right,
-how sure it was, and how likely it found the gold answer.
+Stage 1 is once trained fully and once too little (LEVEL). The answer student is trained on the
+teacher's rationales first, then on out-of-fold ones, with rationale dropout of 0.1; both times a
+tenth of the questions is dev. OUT/answering/LEVEL-SEED.json holds for each system and test question
+if the answer was right, its confidence, and the probability of the gold answer.
 """
 
 from __future__ import annotations

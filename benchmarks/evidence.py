@@ -1,4 +1,4 @@
-"""What two-stage distillation gains, cell by cell: one set, one seed, one system.
+"""Measure the gain of two-stage distillation, cell by cell: one set, one seed, one system.
 
     python -m benchmarks.evidence run OUT SET-SEED [SYSTEM ...]  train and predict; resumable
     python -m benchmarks.evidence grid OUT [SET-SEED ...]        the grid of students from scratch

@@ -112,7 +112,7 @@ def _readers(
 
 
 def _shuffled(written: Path) -> Path:
-    """The same questions, each with the rationale of the one half a file away."""
+    """Write the rows with shuffled rationales: each gets that of the row half the file away."""
     file, own = written.with_name("shuffled.jsonl"), rows(written)
     with file.open("w") as stream:
         for place, row in enumerate(own):

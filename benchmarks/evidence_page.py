@@ -99,8 +99,8 @@ def _add_cells(found: dict[str, Results], groups: dict[Kind, Group]) -> None:
 
 
 def values(own: Results, system: str, *, unseen: bool = True) -> list[Floats]:
-    """Of each seed, whether the system was right, for the questions of the test set that it had and
-    (`unseen`) whose text is not in the training set; nan for the others."""
+    """Return for each seed an array over the test questions: 1 for a right answer, 0 for a wrong
+    one, nan for questions that were not asked or (`unseen`) whose text is in the training set."""
     rows = []
     for one in own:
         right = np.full(len(one["ids"]), np.nan)
@@ -132,7 +132,8 @@ def _whole(rows: Floats) -> Floats:
 
 
 def difference(own: Results, first: str, second: str, **which: bool) -> tuple[float, float, float]:
-    """Of two systems, paired, in points."""
+    """Return the paired accuracy difference of two systems and the ends of its interval, in
+    percentage points."""
     pairs = zip(values(own, first, **which), values(own, second, **which), strict=True)
     if not SETS[own[0]["set"]].real:
         return figure(own, [a - b for a, b in pairs])
@@ -201,7 +202,8 @@ def _grid(name: str, own: Results) -> str:
 
 
 def _exercised(found: dict[str, Results]) -> list[str]:
-    """How well reading exercises of the test rationales were done, where there were any."""
+    """Return the lines on the accuracy in reading exercises made from the test rationales, [] if
+    there were none."""
     lines = []
     for name, told in TRIED.items():
         for one in found[name]:

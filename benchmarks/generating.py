@@ -62,7 +62,7 @@ def more() -> None:
 
 
 def limited(folder: Path, rate: float, seconds: float) -> None:
-    """What comes through a server that refuses what is beyond its rate."""
+    """Measure the throughput with a server that rejects requests above `rate` per second."""
     source = write_questions(folder / "limited.jsonl", int(rate * seconds))
     with server("--latency", str(LATENCY), "--rate", str(rate)) as url:
         ask(source, url)
@@ -88,7 +88,7 @@ def ask(source: Path, url: str) -> None:
 
 
 async def bare(source: Path, url: str, in_flight: int) -> None:
-    """The same requests without anything around them."""
+    """Send the same requests with a bare client: `in_flight` concurrent workers, no retries."""
     import anthropic
 
     texts = iter([json.loads(line)["question"] for line in source.open()])

@@ -74,8 +74,9 @@ class Lab:
         self.save()
 
     def judge_generated(self, name: str, questions: Path, run: Path) -> None:
-        """The same with answers that are generated and read to the letter, as others do it, rather
-        than scored by likelihood: what is no label is wrong. The questions bring rationales."""
+        """Like `judge` with generated answers, as other implementations do, instead of scored
+        choices: an output that is not exactly the gold label is wrong. `questions` are rationale
+        rows."""
         if name in self.results["right"]:
             return
         model = Run.at(run)

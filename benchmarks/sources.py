@@ -130,7 +130,7 @@ def run_level(
 def _stage_2(
     level: str, teacher: Path, in_sample: Path, out_of_fold: Path, readers: dict[str, Path]
 ) -> dict[str, tuple[list[Path], dict[str, Any]]]:
-    """What stage 2 learns from, by name: files and settings."""
+    """Return the training files and settings of each stage 2 variant, by name."""
     both, mostly_teacher = [teacher, out_of_fold], {"weights": (4.0, 1.0)}
     robust = {"mixed 4:1, dropout": (both, {**mostly_teacher, "rationale_dropout": DROPOUT})}
     if level == "hopeless":
@@ -216,7 +216,8 @@ def _rows(seeds: list[dict[str, Any]], names: list[str], against: str) -> str:
 
 
 def _share(seeds: list[dict[str, Any]], name: str) -> str:
-    """How many of its tutor's rationales an answer student answers rightly behind, in percent."""
+    """Return the accuracy, in percent, of an answer student given the tutor's rationales of the
+    test questions; "" if it was not measured."""
     values = [np.mean(one["reads"][name]) for one in seeds if name in one["reads"]]
     return f"{100 * float(np.mean(values)):.1f}" if values else ""
 

@@ -1,4 +1,4 @@
-"""How long `scicot --help` takes, beside the least that a Typer and rich program can take."""
+"""Time `scicot --help` against a minimal program that uses Typer and rich."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The app: its commands, and the one place where an error becomes a line and an exit code."""
+"""The Typer app: its commands, and the conversion of errors to one line and an exit code."""
 
 from __future__ import annotations
 
@@ -75,8 +75,8 @@ class _Commands(TyperGroup):
 
 
 def _told(error: BaseException, command: str | None) -> int | None:
-    """Say in a line what has ended a command; its exit code, or None for a bug, which keeps its
-    traceback."""
+    """Print a one-line message for the exception that ended a command and return the exit code;
+    None for a bug, which keeps its traceback."""
     if stop.pending is not None:
         # Libraries turn an interrupt of their import into errors of their own.
         return _stopped(stop.pending)
@@ -102,9 +102,10 @@ def _stopped(wish: KeyboardInterrupt) -> int:
 
 
 def _told_of_system(error: BaseException, *, resumed: bool) -> int | None:
-    """The same for what is wrong with a file, with the disk, or with whoever reads our output."""
+    """Handle operating system errors as `_told` does: file permissions, a full disk, a closed
+    output pipe."""
     if isinstance(error, BrokenPipeError):
-        # Nobody reads any more: that is the reader's right, and no error.
+        # The reader of a pipe, as head, may close it early: that is no error.
         console.give_up(sys.stdout)
         return BROKEN_PIPE
     if isinstance(error, OSError) and error.errno in (

@@ -78,7 +78,7 @@ def check(
 
 
 def _told(found: Check, overlap: str | None) -> Iterator[str]:
-    """What was found, for people."""
+    """Yield the lines of the report on a terminal."""
     yield found.file
     for line in found.read_as:
         yield f"  {line}"

@@ -1,4 +1,4 @@
-"""What people see on stderr: a bar on a terminal, a plain line now and then elsewhere."""
+"""Progress output on stderr: a bar on a terminal, periodic plain lines otherwise."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ class _ConsoleReporter:
 
 
 class _Follower(_ConsoleReporter):
-    """Of a process that is not the first of several: that one speaks."""
+    """Reporter of all ranks but 0: prints nothing, since rank 0 reports."""
 
     def warn(self, message: str) -> None:
         pass

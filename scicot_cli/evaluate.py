@@ -201,7 +201,8 @@ def _below(verdict: Evaluation, least: float | None) -> Iterator[str]:
 
 
 def _worse(verdict: Evaluation, gate: str | None) -> Iterator[str]:
-    """What is wrong where the first system does worse than this one."""
+    """Yield the error message of --fail-if-worse-than if the first system is significantly worse
+    than the system `gate`."""
     for comparison in verdict.comparisons:
         if comparison.second == gate and comparison.differs and comparison.difference < 0:
             yield f"{comparison.verdict} (--fail-if-worse-than)"

@@ -1,4 +1,4 @@
-"""`--processes N`: this command in several processes, as torchrun starts them on one machine."""
+"""`--processes N`: run the command in several processes on one machine, as torchrun does."""
 
 from __future__ import annotations
 
@@ -66,8 +66,9 @@ def _check_gpus(count: int, device: str) -> None:
 
 
 def watch_launcher() -> None:
-    """Where a launcher has started this process, end with it: at once, as if it were killed, since
-    another may already be started in its place, and signals do not reach who waits for others."""
+    """End this process when its launcher ends, if a launcher started it. It exits without cleanup:
+    a new launcher may already have started its successor, and a process that waits in a collective
+    does not handle signals."""
     launcher = int(os.environ.get(_LAUNCHER, "0"))
     if launcher:
         threading.Thread(target=_watch, args=(launcher,), daemon=True).start()

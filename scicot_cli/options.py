@@ -53,7 +53,7 @@ def _as_option(parameter: Any, value: settings_file.Value) -> Any:
 
 
 def reading(columns: str, answer_index: int | None, encoding: str) -> ReadingSettings:
-    """What the three options say of the files of questions."""
+    """Make the settings of the options --columns, --answer-index and --encoding."""
     base: Any = answer_index  # typer has checked it
     return ReadingSettings(columns, base, encoding)
 

@@ -1,11 +1,11 @@
 """Handle SIGINT (Ctrl-C), SIGTERM and SIGUSR1 during imports, while a command runs, and at exit.
 
-Before a command has begun nothing is open yet, and libraries that are being imported may take an
-exception for a trouble of their own: the process ends at once. While a command runs the signal
-raises an exception, so that files and locks are closed. When a command is done there is nothing
-left to stop: the process ends at once, with the command's own exit code.
+Before a command has begun, the process exits at once: no files are open, and libraries that are
+being imported might catch an exception. While a command runs, the signal raises an exception, so
+that files and locks are closed. After a command the process exits at once with the command's own
+exit code.
 
-This module is the first to be imported, and itself imports next to nothing.
+This module is imported first and imports next to nothing itself.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ _NUMBERS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT)
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM or SIGUSR1, as batch systems send them. Not an Exception, or some library would take
-    it for a trouble of its own."""
+    """Raised on SIGTERM or SIGUSR1, as batch systems send them. Not a subclass of Exception, which
+    libraries might catch."""
 
 
 def end_at_once() -> None:
-    """From now on, until a command begins, signals end the process."""
+    """Install handlers that end the process at once; in effect until `command_begins`."""
     for number in _NUMBERS:
         signal.signal(number, _end)
     sys.unraisablehook = _unraisable
@@ -41,13 +41,13 @@ def end_at_once() -> None:
 
 
 def command_begins() -> None:
-    """From now on signals raise an exception. (Not in tests, which run commands in a process of
-    theirs, whose handlers stay.)"""
+    """Make signals raise an exception from now on. Does nothing if the handlers of `end_at_once`
+    are not installed, as in tests."""
     _exchange(_end, _ask)
 
 
 def command_ends() -> None:
-    """The opposite of `command_begins`."""
+    """Make signals end the process at once again."""
     _exchange(_ask, _end)
 
 
@@ -69,7 +69,7 @@ def _ignore() -> None:
 
 
 def message(*, terminated: bool) -> str:
-    """What a stopped command says."""
+    """Return the message of a command stopped by a signal."""
     how = "terminated" if terminated else "interrupted"
     return f"{how}; the same command goes on from here"
 

@@ -1,4 +1,4 @@
-"""What is wrong with a command's options, in one line of our own words."""
+"""One-line messages for invalid options, in place of Click's own."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _WORDING = (
 
 
 def is_help(error: Any) -> bool:
-    """Whether nothing is wrong, and the help is to be shown: no arguments were given."""
+    """Return True for Click's request to show the help, raised if no arguments were given."""
     return type(error).__name__ == "NoArgsIsHelpError"
 
 

@@ -29,7 +29,7 @@ _TIME_OUT, _INTERRUPTED = 75, 130  # exit codes of a scicot command that was sto
 
 @dataclass(frozen=True)
 class Options:
-    """What all cells of one OUT/SET-SEED have in common."""
+    """The options shared by all cells of one OUT/SET-SEED."""
 
     student: str | None = None
     rows: int | None = None  # training questions; all
@@ -230,7 +230,7 @@ def _output(step: Step) -> Path:
 
 
 def _seconds(at: Place, step: Step) -> float:
-    """Of a prediction, with the loading of its students."""
+    """Return the wall-clock seconds of a prediction step, with the loading of its students."""
     return float(json.loads((at.folder / "steps" / f"{step.name}.json").read_text())["seconds"])
 
 

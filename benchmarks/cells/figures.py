@@ -1,4 +1,4 @@
-"""What cells come to: accuracies, paired differences, the rival that is best on dev."""
+"""Figures computed from cells: accuracies, paired differences, the best baseline on dev."""
 
 from __future__ import annotations
 
@@ -45,7 +45,8 @@ def figure(tables: Sequence[Floats], weights: Sequence[float]) -> Figure:
 
 
 def difference(group: Group, first: str, second: str, *, seen: bool = False) -> Figure | None:
-    """Of two systems, paired by seed and question; None where they have nothing in common."""
+    """Return the accuracy difference of two systems, paired by seed and question; None if they have
+    no seed or no question in common."""
     one, other = group.get(first, {}), group.get(second, {})
     seeds = sorted(one.keys() & other.keys())
     if not seeds:

@@ -47,7 +47,7 @@ class Place:
 
     @property
     def fresh(self) -> bool:
-        """Whether students begin with random weights."""
+        """True if students are trained from random weights."""
         return self.student.startswith("scratch:")
 
     @cached_property
@@ -130,15 +130,15 @@ def _direct(at: Place, number: int) -> Step:
 
 @dataclass(frozen=True)
 class System:
-    """How a system comes to be (steps), and answers (options of predict)."""
+    """A system to compare: its training steps and its options of predict."""
 
     about: str
-    seconds: int  # that it may take on the device, stages of others before it included
+    seconds: int  # time limit on the device, including stages that other systems share
     steps: Callable[[Place], list[Step]]
     predict: Callable[[Place], Command]
-    asked: str = "test"  # the file of questions that it answers
-    rival: bool = False  # one that two stages are compared with
-    diagnostic: bool = False  # no system to use: what stage 2 makes of other rationales
+    asked: str = "test"  # the file of questions to answer
+    rival: bool = False  # a baseline that the two-stage system is compared with
+    diagnostic: bool = False  # not for use: stage 2 with rationales from elsewhere
 
 
 def _answers(*names: str) -> Callable[[Place], Command]:

@@ -31,7 +31,7 @@ from benchmarks.cells.systems import PRIMARY, SYSTEMS
 
 @dataclass(frozen=True)
 class Kind:
-    """What cells of one table have in common."""
+    """The properties shared by the cells of one table."""
 
     set: str
     student: str
@@ -52,11 +52,11 @@ class Kind:
 
     @property
     def setup(self) -> tuple[Any, ...]:
-        """The same without the set: what may be pooled."""
+        """The properties without the set: tables that agree in them may be pooled."""
         return self.student, self.rows, self.test_rows, self.max_steps
 
     def command(self, seed: Any, system: str) -> str:
-        """The command that does a cell."""
+        """Return the command that runs a cell, as Markdown code."""
         rows = "" if self.rows is None else f" --rows {self.rows}"
         rows += "" if self.test_rows is None else f" --test-rows {self.test_rows}"
         student = self.student if self.student.startswith("scratch:") else "DIR"

@@ -31,7 +31,7 @@ class Figures:
 
 
 def machine() -> dict[str, Any]:
-    """What is measured on, and with."""
+    """Describe the device and the versions of the packages that are measured."""
     import torch
     import transformers
 

@@ -44,7 +44,7 @@ class Sections:
         return made
 
     def milliseconds(self, count: int) -> dict[str, float]:
-        """Of each section, all of them divided by `count`; they are forgotten then."""
+        """Return the total milliseconds of each section divided by `count`, and reset them."""
         settle()
         sums = {
             name: sum(_between(*pair) for pair in pairs) / count

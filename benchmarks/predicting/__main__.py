@@ -1,11 +1,11 @@
-"""What `make bench` has no time for.
+"""Prediction benchmarks that take too long for `make bench`.
 
 python -m benchmarks.predicting exact
-python -m benchmarks.predicting ends [RUN QUESTIONS]      of the quickstart, if none are named
-python -m benchmarks.predicting alone [RUN QUESTIONS]     likewise
-python -m benchmarks.predicting train FOLDER              a larger student, for both
-python -m benchmarks.predicting agree [FOLDER...]         of the quickstart, likewise
-python -m benchmarks.predicting gpu                       where there is one
+python -m benchmarks.predicting ends [RUN QUESTIONS]      default: those of the quickstart
+python -m benchmarks.predicting alone [RUN QUESTIONS]     default: those of the quickstart
+python -m benchmarks.predicting train FOLDER              train a larger student for the two above
+python -m benchmarks.predicting agree [FOLDER...]         default: the quickstart's folder
+python -m benchmarks.predicting gpu                       needs a GPU
 """
 
 from __future__ import annotations

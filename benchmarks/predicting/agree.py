@@ -1,4 +1,4 @@
-"""How many answers of the quickstart's students change where matrices are multiplied in less."""
+"""Count the answers of the quickstart's students that change in precisions below fp32."""
 
 from __future__ import annotations
 

@@ -49,7 +49,8 @@ def measure(directory: Path) -> None:
 
 
 def ways(directory: Path) -> tuple[dict[str, Work], dict[str, Work]]:
-    """What writes rationales, and what scores answers behind them, by name."""
+    """Return the functions to time, by name: those that generate rationales, and those that score
+    answers after them."""
     import torch
 
     from scicot.decoding.engine_spec import EngineRequest

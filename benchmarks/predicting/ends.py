@@ -1,4 +1,5 @@
-"""The same table for a student that was trained, and whose rationales end by themselves."""
+"""Print the prediction benchmark's table for a trained student, whose rationales end with an end
+token instead of at the token limit."""
 
 from __future__ import annotations
 

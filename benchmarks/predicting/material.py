@@ -1,4 +1,4 @@
-"""What is predicted: both stages' inputs of EntailmentBank's training questions."""
+"""The inputs of the prediction benchmarks: EntailmentBank's training questions, for both stages."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def questions(count: int = QUESTIONS) -> list[Question]:
 
 
 def asked(asked: list[Question]) -> Inputs:
-    """What stage 1 reads."""
+    """Return the token ids of the stage 1 inputs of these questions."""
     from scicot.models.prompt_format import Seq2Seq, encode_inputs
 
     inputs = [stages.rationale_input(question, Stage.RATIONALE) for question in asked]
@@ -53,7 +53,8 @@ def asked(asked: list[Question]) -> Inputs:
 
 
 def behind(first: Inputs, written: list[Ids]) -> Inputs:
-    """What stage 2 reads, about: the same, and a rationale of these tokens."""
+    """Return approximate stage 2 inputs: the stage 1 inputs with the rationales' token ids inserted
+    before the end token."""
     return [own[:-1] + text + own[-1:] for own, text in zip(first, written, strict=True)]
 
 

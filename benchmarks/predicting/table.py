@@ -89,8 +89,8 @@ def compare(
 
 
 def flops(model: Any, read: float, written: float, again: float) -> float:
-    """Of a question in both stages: 2 for each weight that a token meets; the choices of a question
-    begin with one token, and each has a second one."""
+    """Return the FLOPs of one question in both stages: 2 per token and weight it passes through.
+    The choices of a question share their first token, and each has a second one."""
     reading, writing = weights_met(model)
     scored = 1 + len(CHOICES[0])
     return float(2 * (reading * (read + again) + writing * (written + scored)))

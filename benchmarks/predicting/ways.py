@@ -34,7 +34,7 @@ def all_ways(model: Any, tokenizer: Any, folder: Path, most: int) -> dict[str, P
 
 
 def default(model: Any, tokenizer: Any, folder: Path) -> tuple[EngineSpec, EngineSpec]:
-    """What `--engine auto` takes on this machine for writing and for scoring."""
+    """Return the engines that `--engine auto` chooses on this machine to generate and to score."""
     from scicot.students.loading import choose_engine
 
     place = folder / "default"

@@ -1,4 +1,4 @@
-"""How others feed a Seq2SeqTrainer: what scicot is measured beside."""
+"""The reference for training speed: a Seq2SeqTrainer with common settings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether students learn the same in batches of like lengths, and in bf16."""
+"""Compare dev losses of training with and without batches of similar length, and with bf16."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ ROWS = 32  # of a step
 
 
 def missing() -> bool:
-    """Whether the rows are not on this machine, which is said."""
+    """Return True, and print that the benchmark is skipped, if the data set is not installed."""
     if (DATA / "entailmentbank.train.jsonl").exists():
         return False
     print(f"  skipped: no EntailmentBank in {DATA} (SCICOT_DATA names another folder)")

@@ -1,4 +1,4 @@
-"""How fast a Trainer is, and how fast the machine could be."""
+"""Measure a Trainer's speed and the machine's peak matrix product throughput."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ def timed(trainer: Any) -> float:
 
 
 def flops(model: Any, lengths: Any) -> float:
-    """Of a row, forward and backward: 6 for each weight that a token meets (Kaplan et al. 2020,
-    table 1), attention's own products not counted."""
+    """Return the FLOPs of one row, forward and backward: 6 per token and weight it passes through
+    (Kaplan et al. 2020, table 1), without the products of attention scores."""
     source, target = lengths.mean(axis=0)
     reading, writing = weights_met(model)
     return float(6 * (source * reading + target * writing))

@@ -1,10 +1,10 @@
-"""How good a student is on dev by its peak learning rate and its warm-up: what the recipes rest on.
+"""Measure dev metrics by peak learning rate and warm-up: the basis of the training recipes.
 
     python -m benchmarks.training rates STUDENT FILE ROWS FOLDER
 
-FILE holds rationale rows. Both kinds of training are tried, from a third to three times the rate of
-the student's recipe, and with none, the usual share and a third of the steps as warm-up. Runs stay
-in FOLDER: the same command goes on after a stop, and its figures are FOLDER/rates.json.
+FILE holds rationale rows. Both kinds of training run at a third to three times the learning rate of
+the student's recipe, and with no warm-up, the usual share, and a third of the steps. Runs are kept
+in FOLDER, so the same command resumes after a stop. The figures are in FOLDER/rates.json.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Temporary files and folders that are removed by the next run when a process was killed.
+"""Temporary files and folders that the next run removes if their process was killed.
 
-Whoever writes one holds a lock on it (flock), which the system releases when the process ends. So
-what bears such a name and is not locked belongs to nobody:
+The process that writes one holds a lock on it (flock), which the system releases when the process
+ends. So a file with such a name that is not locked has been abandoned:
 
     .report.html.k3v9x_2a.tmp
 """
@@ -21,7 +21,7 @@ _RANDOM = r"[a-z0-9_]{8}"  # as tempfile has it
 
 
 def temporary_file(folder: Path, prefix: str) -> tuple[int, str]:
-    """(descriptor, name) of a new file, locked until the descriptor is closed."""
+    """Create a file, locked until its descriptor is closed; return (descriptor, name)."""
     while True:
         handle, name = tempfile.mkstemp(_SUFFIX, prefix, folder)
         if _locked_in_place(handle):
@@ -30,7 +30,7 @@ def temporary_file(folder: Path, prefix: str) -> tuple[int, str]:
 
 
 def temporary_folder(folder: Path, prefix: str) -> tuple[int, Path]:
-    """(descriptor, path) of a new folder, locked until the descriptor is closed."""
+    """Create a folder, locked until its descriptor is closed; return (descriptor, path)."""
     while True:
         path = Path(tempfile.mkdtemp(_SUFFIX, prefix, folder))
         with suppress(FileNotFoundError):
@@ -41,8 +41,8 @@ def temporary_folder(folder: Path, prefix: str) -> tuple[int, Path]:
 
 
 def discard(folder: Path, prefix: str) -> None:
-    """Remove what `temporary_file` and `temporary_folder` made of this prefix for processes that
-    live no more. Where the file system has no locks nothing is removed."""
+    """Remove the files and folders with this prefix that dead processes made with `temporary_file`
+    and `temporary_folder`. Does nothing on file systems without locks."""
     name = re.compile(re.escape(prefix) + _RANDOM + re.escape(_SUFFIX))
     with suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
@@ -51,7 +51,7 @@ def discard(folder: Path, prefix: str) -> None:
 
 
 def _locked_in_place(handle: int) -> bool:
-    """Lock a new file or folder; False where another process took it for abandoned before."""
+    """Lock a new file or folder; return False if another process removed it as abandoned first."""
     with suppress(OSError):  # a file system without locks
         fcntl.flock(handle, fcntl.LOCK_EX)
     return os.fstat(handle).st_nlink > 0

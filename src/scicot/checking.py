@@ -25,12 +25,12 @@ _KEPT = 10  # ids that a message may name
 
 @dataclass
 class Check:
-    """What was found in a file of questions. `problems` are what is to be mended, a sentence each.
+    """The result of checking a file of questions. `problems` must be fixed, a sentence each.
 
     `choices` counts questions by their number of choices, `gold` by the label of their answer.
     `long` questions have more than 2,000 characters with context and choices, or more tokens than
-    the student reads. `characters` says what the student's tokenizer lacks, `overlap` how many
-    questions another file has too.
+    the student's limit. `characters` counts the problems of characters that the student's tokenizer
+    lacks, `overlap` the questions that are also in another file.
     """
 
     file: str
@@ -56,7 +56,7 @@ class Check:
 
     @property
     def fit(self) -> bool:
-        """Whether nothing has to be mended."""
+        """True if there are no problems."""
         return not self.problems
 
     def to_row(self) -> Row:

@@ -1,4 +1,4 @@
-"""Where a student runs, and in which precision."""
+"""Select the device and the precision of a student."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ def resolve_device(name: str) -> torch.device:
 
 
 def cores() -> int:
-    """How many CPU cores this process may use: those it is bound to, or all where the system (as
-    macOS) binds none."""
+    """Return the number of CPU cores available to this process: its CPU affinity, or all cores on
+    systems without affinity, such as macOS."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def release_memory() -> None:
-    """Leave the memory of what is not used any more to others: of a Trainer too, which it and its
-    optimizer would hold for one another."""
+    """Free unused memory for other processes. Runs the garbage collector first, since a Trainer and
+    its optimizer refer to each other."""
     import gc
 
     import torch
@@ -66,8 +66,8 @@ def keep_freed_memory() -> None:
 
 
 def multiplies_bf16(device: str) -> bool:
-    """Whether a type of device ("cpu", "cuda") has instructions for bf16, a CPU AVX512_BF16 or AMX.
-    Older ones emulate it, slower than they do fp32."""
+    """Return True if a device type ("cpu", "cuda") has bf16 instructions (on a CPU AVX512_BF16 or
+    AMX). Devices without them emulate bf16, which is slower than fp32."""
     import torch
 
     if device == "cpu":
@@ -77,8 +77,8 @@ def multiplies_bf16(device: str) -> bool:
 
 
 def multiplies_int8() -> bool:
-    """Whether this CPU adds products of bytes up in 32 bits: AVX512_VNNI, AVX_VNNI or AMX. Other
-    x86 CPUs have 16 bits for the sum of two, in which those of large numbers do not fit."""
+    """Return True if this CPU accumulates int8 products in 32 bits (AVX512_VNNI, AVX_VNNI or AMX).
+    Other x86 CPUs add two products in 16 bits, which overflows for large values."""
     import torch
 
     known: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()
@@ -86,9 +86,9 @@ def multiplies_int8() -> bool:
 
 
 def resolve_precision(precision: str, device: torch.device) -> torch.dtype:
-    """The type of the weights: "auto" is bf16 where CUDA has it, else fp32.
+    """Return the dtype of the weights; "auto" is bf16 where CUDA supports it, else fp32.
 
-    fp16 is no choice: T5's activations overflow in it.
+    fp16 is not offered: T5's activations overflow in it.
     """
     import torch
 
@@ -103,9 +103,8 @@ LARGE = 10_000_000
 
 
 def training_precision(precision: str, device: torch.device, weights: int) -> torch.dtype:
-    """The type that matrices are multiplied in while the weights, so many, are fp32: "auto" is bf16
-    where the device has instructions for it, a CPU too (AVX512_BF16 or AMX) for a student that is
-    large enough, else fp32."""
+    """Return the dtype of matrix products in training, with fp32 weights. "auto" is bf16 if the
+    device has bf16 instructions, on a CPU only for a student with enough `weights`, else fp32."""
     import torch
 
     if precision == "auto" and device.type == "cpu":

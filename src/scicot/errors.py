@@ -1,6 +1,6 @@
-"""What can go wrong that the user can mend, each with the exit code the command line ends with.
+"""Errors that the user can fix, each with the exit code of the command line.
 
-Anything else that is raised is a bug of ours and shows its traceback.
+Any other exception is a bug in scicot and keeps its traceback.
 """
 
 from __future__ import annotations
@@ -11,20 +11,20 @@ import re
 
 
 class ScicotError(Exception):
-    """A mistake the user can mend. The message is one line: what, where, what to do."""
+    """An error that the user can fix. The message is one line: what, where, what to do."""
 
     exit_code = 1
     of_one_process = False  # of several that share a command, which otherwise all meet it
 
 
 class UsageError(ScicotError):
-    """An option that has no such value, or options that mean nothing together."""
+    """An invalid value of an option, or options that cannot be combined."""
 
     exit_code = 2  # as for options that do not exist
 
 
 class InvalidRow(ScicotError):
-    """A row that cannot be read. `where` is FILE:LINE, or FILE where a line makes no sense."""
+    """An invalid row. `where` is FILE:LINE, or FILE if lines do not apply."""
 
     def __init__(self, where: str, problem: str) -> None:
         super().__init__(f"{where}: {problem}")

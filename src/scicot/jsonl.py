@@ -46,8 +46,8 @@ _TOO_DEEP = f"nested too deeply (more than {DEEPEST} levels)"
 
 
 def decode(text: str | bytes, deepest: int = DEEPEST) -> Any:
-    """One JSON value; ValueError for anything that is not JSON, NaN and Infinity among it, and for
-    values nested deeper than `deepest` levels."""
+    """Parse one JSON value. Raises ValueError for anything that is not JSON, including NaN and
+    Infinity, and for values nested deeper than `deepest` levels."""
     if not isinstance(text, str):
         text = text.decode()
     try:
@@ -66,7 +66,7 @@ def decode(text: str | bytes, deepest: int = DEEPEST) -> Any:
 
 
 def _is_deeper(value: Any, most: int) -> bool:
-    """Whether lists and objects stand in one another more than `most` times."""
+    """Return True if lists and objects are nested more than `most` levels deep."""
     level = [value]
     for _ in range(most):
         level = [
@@ -81,7 +81,7 @@ def _is_deeper(value: Any, most: int) -> bool:
 
 
 def encode(row: Mapping[str, Any]) -> bytes:
-    """One row as one whole line; ValueError for NaN and Infinity."""
+    """Encode a row as one line with its line break; ValueError for NaN and Infinity."""
     try:
         return _encode(row).encode() + b"\n"
     except UnicodeEncodeError:  # half of a surrogate pair, which JSON can spell and UTF-8 cannot
@@ -91,10 +91,10 @@ def encode(row: Mapping[str, Any]) -> bytes:
 def decode_lines(
     lines: Iterable[bytes], name: str, after: int = 0, deepest: int = DEEPEST
 ) -> Iterator[tuple[str, Row]]:
-    """(NAME:LINE, row) for each line that is not blank; InvalidRow for one that is no object. The
-    lines come behind so many others of the file.
+    """Yield (NAME:LINE, row) for each line that is not blank; InvalidRow for one that is not a JSON
+    object. Line numbers start behind `after` earlier lines of the file.
 
-    An iterator that raised goes on with the next line when asked again, so callers may skip.
+    After an InvalidRow the iterator continues with the next line, so callers may skip rows.
     """
     return _LineDecoder(lines, name, after, deepest)
 
@@ -134,10 +134,10 @@ def _reason(error: jsonlines.InvalidLineError) -> str:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[IO[bytes]]:
-    """A file that takes the place of `path` when the block ends well, and never half of it.
+    """Replace `path` atomically by the stream's contents if the block ends without an exception.
 
-    Written beside it, synced, renamed: after a crash there is either the old file or the new one.
-    What a killed process has left of the same file is removed.
+    The contents are written to a temporary file, synced and renamed, so a crash leaves the old file
+    or the new one. Temporary files left by killed processes are removed.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     abandoned.discard(path.parent, f".{path.name}.")
@@ -156,14 +156,15 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
 
 
 class Appender:
-    """A file that grows by whole lines. `end` is where the next one begins. Made by `appending`."""
+    """A file to which whole lines are appended (see `appending`). `end` is the byte offset of the
+    next line."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._open()
 
     def write(self, line: bytes) -> int:
-        """Append a line, which has left this process when this returns; where it begins."""
+        """Append a line, flush it to the system, and return its byte offset."""
         begin = self.end
         self._stream.write(line)
         self._stream.flush()
@@ -172,7 +173,8 @@ class Appender:
 
     @contextmanager
     def replacing(self) -> Iterator[IO[bytes]]:
-        """A file that takes the place of this one, which goes on behind it."""
+        """Replace the file's contents (see the function `replacing`); appending then continues
+        after them."""
         with replacing(self.path) as stream:
             yield stream
         self.close()
@@ -188,7 +190,7 @@ class Appender:
 
 @contextmanager
 def appending(path: Path) -> Iterator[Appender]:
-    """Go on with a file behind its last whole line, or begin it."""
+    """Open a file to append lines, creating it if needed; an incomplete last line is removed."""
     path.open("ab").close()
     mend_last_line(path)
     appender = Appender(path)
@@ -200,7 +202,7 @@ def appending(path: Path) -> Iterator[Appender]:
 
 @dataclass(frozen=True, slots=True)
 class Located:
-    """A row, and the bytes of the file that its line takes up."""
+    """A row with its location: FILE:LINE, and the byte offsets of its line."""
 
     where: str
     begin: int
@@ -209,9 +211,10 @@ class Located:
 
 
 def rows_from(path: Path, start: int) -> Iterator[Located]:
-    """The rows from byte `start` on, where a line has to begin; what is torn at the end is none.
+    """Yield the rows from byte offset `start`, the start of a line; an incomplete last line is
+    ignored.
 
-    Raises InvalidRow for what is no row; lines are counted from `start` on.
+    Raises InvalidRow for a line that is not a JSON object; its line number counts from `start`.
     """
     begin = end = start
 
@@ -231,14 +234,15 @@ def rows_from(path: Path, start: int) -> Iterator[Located]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Replace a file by this text, whole or not at all."""
+    """Replace a file's contents by this text, atomically."""
     with replacing(path) as stream:
         # A file name that is no UTF-8 becomes an escape, which JSON reads back.
         stream.write(text.encode("utf-8", "backslashreplace"))
 
 
 def mend_last_line(path: Path) -> bool:
-    """Cut off a last line that a stopped process left without its end. True where there was one."""
+    """Truncate a last line without a line break, as a killed process leaves it. Returns True if
+    there was one."""
     with path.open("rb+") as stream:
         size = stream.seek(0, os.SEEK_END)
         keep = size
@@ -258,7 +262,7 @@ def mend_last_line(path: Path) -> bool:
 
 
 def umask() -> int:
-    """The permissions that new files of this process do not get."""
+    """Return the process's umask."""
     mask = os.umask(0)
     os.umask(mask)
     return mask

@@ -1,4 +1,4 @@
-"""Recognise a lack of memory, and retry work in smaller batches."""
+"""Detect out-of-memory errors and retry work in smaller batches."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _SAID = ("can't allocate memory", "not enough memory")  # by torch's allocator o
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error means that a GPU or this machine lacks memory."""
+    """Return True if an error means that the GPU or the machine is out of memory."""
     import torch
 
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
@@ -23,9 +23,9 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def retry_with_less(work: Callable[[], Result], halve: Callable[[], bool]) -> Result:
-    """Return work(), called again after each halve() for as long as it runs out of memory.
+    """Return work(), retried after halve() whenever it runs out of memory.
 
-    halve() returns False where the batches cannot get smaller; ScicotError is raised then.
+    Raises ScicotError once halve() returns False, which means that batches cannot get smaller.
     """
     while True:
         try:

@@ -1,4 +1,4 @@
-"""Output files that grow by whole lines, know how they were made, and can be continued.
+"""Resumable output files, with a state file that records how they were made.
 
 Beside out.jsonl lies out.state.json, which says what made it and whether it is finished:
 
@@ -36,7 +36,7 @@ _FOLDERS = ("batches",)
 
 
 class Output:
-    """Where a command's rows go. Made by `open_output`."""
+    """The output of a command's rows: a file or standard output (see `open_output`)."""
 
     def __init__(self, name: str, stream: IO[bytes], path: Path | None, state: Row) -> None:
         self.name = name
@@ -46,11 +46,12 @@ class Output:
         self._state = state
 
     def write(self, row: Mapping[str, Any]) -> int:
-        """Append one row, which has left this process when this returns; where its line begins."""
+        """Append one row, flush it to the system, and return the byte offset of its line."""
         return self.write_all([row])
 
     def write_all(self, rows: Iterable[Mapping[str, Any]]) -> int:
-        """Append rows at one stroke: a kill leaves all of them or, nearly always, none."""
+        """Append rows with a single write, so that a kill leaves all of them or (nearly always)
+        none."""
         begin, lines = self.end, b"".join(map(jsonl.encode, rows))
         self._stream.write(lines)
         self._stream.flush()
@@ -58,13 +59,13 @@ class Output:
         return begin
 
     def existing(self) -> Iterator[tuple[str, Row]]:
-        """(FILE:LINE, row) for the rows an earlier run of the same command wrote."""
+        """Yield (FILE:LINE, row) for the rows that an earlier run of the same command wrote."""
         if self.path is not None:
             with self.path.open("rb") as lines:
                 yield from jsonl.decode_lines(lines, self.name)
 
     def finish(self, counts: Mapping[str, int]) -> None:
-        """Say, last of all, that everything is there."""
+        """Mark the output as finished in its state file; call it after the last row."""
         if self.path is not None:
             os.fsync(self._stream.fileno())
             _write_state(self.path, {**self._state, "counts": dict(counts), "finished": True})
@@ -80,7 +81,7 @@ def open_output(
     companions: Sequence[str] = (),
     force: bool = False,
 ) -> Iterator[Output]:
-    """Open OUT for a command: anew, or where an earlier run of the same command left it.
+    """Open OUT for a command, either new or to continue an earlier run of the same command.
 
     "-" is standard output, which keeps no state. `companions` are the kinds of files that the
     command writes beside OUT. Raises ScicotError where a file is not ours to continue (another
@@ -127,7 +128,7 @@ def _stdout() -> IO[bytes]:
 
 
 def check_not_read(owned: Sequence[Path], inputs: Iterable[str]) -> None:
-    """ScicotError where a file that is to be written is an input as well, or standard input."""
+    """Raise ScicotError if a file to be written is also an input or standard input."""
     for source in inputs:
         try:
             read = _stdin_stat() if source == STDOUT else os.stat(source)  # noqa: PTH116
@@ -150,7 +151,7 @@ def _holds_something(file: Path) -> bool:
 
 
 def beside(path: Path, kind: str) -> Path:
-    """The file of this kind that belongs to an output: rationales.jsonl -> rationales.KIND."""
+    """Return the companion file of an output: rationales.jsonl -> rationales.KIND."""
     return path.with_name(f"{path.name.removesuffix('.jsonl')}.{kind}")
 
 
@@ -182,14 +183,14 @@ def check_beside(path: Path) -> None:
 
 
 def own_state(path: Path) -> Row | None:
-    """What the state of an output says, or None where there is none; ScicotError where something
-    else stands in its place."""
+    """Return the contents of an output's state file, None if there is none. Raises ScicotError if
+    the file is unreadable or something else is in its place."""
     check_beside(path)
     return read_state(state_path(path))
 
 
 def read_state(recorded: Path) -> Row | None:
-    """What an OUT.state.json says, or None where there is none; ScicotError if unreadable."""
+    """Return the contents of an OUT.state.json, None without one; ScicotError if unreadable."""
     try:
         state = jsonl.decode(recorded.read_bytes())
         if isinstance(state, dict) and isinstance(state.get("settings", {}), dict):
@@ -204,7 +205,7 @@ def read_state(recorded: Path) -> Row | None:
 
 
 def make_parent(path: Path) -> None:
-    """Make the folder an output goes to; ScicotError where that cannot be."""
+    """Create the folder of an output; ScicotError if that fails."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -215,7 +216,7 @@ def make_parent(path: Path) -> None:
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Hold PATH.lock while a process writes; ScicotError where another one does."""
+    """Hold PATH.lock during the block; ScicotError if another process holds it."""
     from filelock import FileLock, Timeout
 
     check_beside(path)
@@ -240,10 +241,10 @@ def locked(path: Path) -> Iterator[None]:
 def differences(
     old: Mapping[str, Any], new: Mapping[str, Any], defaults: Mapping[str, Any] | None = None
 ) -> list[str]:
-    """What two settings disagree on, as "name: was OLD, is NEW".
+    """List the settings that differ, as "name: was OLD, is NEW".
 
-    A name that one of them lacks stands at its default there: what an older scicot made, before
-    there was such a setting, is not another thing for that.
+    A setting that one side lacks counts as its default, so that output of an older scicot without
+    the setting can be continued.
     """
     old, new = {**(defaults or {}), **old}, {**(defaults or {}), **new}
     return [
@@ -256,7 +257,7 @@ def differences(
 def check_continues(
     path: Path, command: str, settings: Mapping[str, Any], companions: Sequence[str] = ()
 ) -> None:
-    """ScicotError where `open_output` would refuse to go on with what is there already."""
+    """Raise ScicotError if `open_output` would refuse to continue the existing output."""
     check_beside(path)
     for file in (path, *(beside(path, kind) for kind in companions)):
         if file.is_file() and _holds_something(file):
@@ -285,7 +286,7 @@ def _check_same(path: Path, recorded: Path, state: Row) -> None:
 
 
 def write_finished(path: Path, command: str, settings: Row, counts: Mapping[str, int]) -> None:
-    """The state of an output that appeared whole."""
+    """Write the state file of an output that was written at once."""
     state = {"scicot": __version__, "command": command, "settings": settings, "inputs": {}}
     _write_state(path, {**state, "counts": dict(counts), "finished": True})
 

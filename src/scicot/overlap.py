@@ -1,9 +1,9 @@
-"""Which questions a student has met: told apart by id, by text, and by text and choices.
+"""Detect test questions that a student was trained on, by text and by text, context and choices.
 
-Two questions have the same text when they differ in case, marks and blanks at most; they are the
-same question when their context and their choices (in any order) are alike too. A template ("Which
-of these floats on water?") is asked with ever other choices, and tells little; the same question
-tells everything.
+Two questions have the same text if they differ only in case, punctuation and blanks. They are the
+same question if their context and choices (in any order) are equal too. The same text with other
+choices, as of a template ("Which of these floats on water?"), reveals little; the same question
+reveals the answer.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ FILE = "trained_on.jsonl"
 
 
 def text_key(question: Question) -> str:
-    """The same for questions of the same text."""
+    """Return a digest of the question's normalised text, without context and choices."""
     return _digest(normalized(question.question))
 
 
 def whole_key(question: Question) -> str:
-    """The same for questions of the same text, context and choices."""
+    """Return a digest of the normalised text, context and choices (in any order)."""
     choices = sorted(normalized(choice.text) for choice in question.choices)
     return _digest(
         "\n".join([normalized(question.question), normalized(question.context), *choices])
@@ -37,24 +37,24 @@ def whole_key(question: Question) -> str:
 
 @dataclass
 class Overlap:
-    """How many questions were met before, by text and as a whole."""
+    """Counts of questions that are in another set: the same text, or text, context and choices."""
 
     questions: int = 0
     same_text: int = 0
     same_question: int = 0
-    by_text: Counter[str] = field(default_factory=Counter)  # keys of texts that were met
+    by_text: Counter[str] = field(default_factory=Counter)  # text_key -> questions that match
 
     def __bool__(self) -> bool:
         return self.same_text > 0
 
     @property
     def is_of_templates(self) -> bool:
-        """Whether no question was met as a whole, and each text that was met stands for several
-        questions here: a template, which is asked with ever other choices."""
+        """True if the matching texts are templates: each occurs in several questions here, with
+        other choices every time, and no question matches with its choices."""
         return not self.same_question and all(count > 1 for count in self.by_text.values())
 
     def told(self, those: str) -> str:
-        """One sentence; `those` names what the questions were compared with."""
+        """Describe it in one sentence; `those` names the questions that were compared with."""
         same = f"{self.same_question} of them" if self.same_question else "none of them"
         return (
             f"{self.same_text:,} of {self.questions:,} questions have the text of {those},"
@@ -64,7 +64,7 @@ class Overlap:
 
 @dataclass
 class SeenQuestions:
-    """The questions that one or several students have met, as keys."""
+    """The questions that one or several students were trained or selected on, as digests."""
 
     texts: set[str] = field(default_factory=set)
     wholes: set[str] = field(default_factory=set)
@@ -76,7 +76,7 @@ class SeenQuestions:
             self.wholes.add(whole_key(question))
 
     def watch(self, questions: Iterable[Question]) -> Iterator[Question]:
-        """The same questions; those met before are counted in `overlap`."""
+        """Yield the questions unchanged; count those in this set in `overlap`."""
         for question in questions:
             self.overlap.questions += 1
             text = text_key(question)
@@ -87,13 +87,13 @@ class SeenQuestions:
             yield question
 
     def overlap_with(self, questions: Iterable[Question]) -> Overlap:
-        """How many of these were met before."""
+        """Count the questions that are in this set; adds to, and returns, `overlap`."""
         for _ in self.watch(questions):
             pass
         return self.overlap
 
     def read(self, run: Path) -> None:
-        """Add what a run has met; a run from elsewhere may not tell."""
+        """Add the questions of a run's trained_on.jsonl; a run made elsewhere may have none."""
         file = run / FILE
         if not file.exists():
             return

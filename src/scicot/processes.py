@@ -1,7 +1,7 @@
-"""One command in several processes, as `accelerate launch` or `torchrun` starts them.
+"""Helpers for a command that runs in several processes (`accelerate launch`, `torchrun`).
 
-The first process, rank 0, decides, writes and speaks; the others compute. What it decides, and what
-goes wrong with it, all others hear of.
+Rank 0 makes the decisions, writes the files and prints; the other ranks only compute. Rank 0
+broadcasts its decisions and errors to them.
 """
 
 from __future__ import annotations
@@ -16,42 +16,45 @@ from scicot.devices import resolve_device
 
 Result = TypeVar("Result")
 
-# Of whoever waits while another tokenises or writes rationales; one that dies ends all others
-# anyway, by the launcher.
+# Timeout of collectives. Other ranks wait long while rank 0 tokenises or generates rationales; if a
+# process crashes, the launcher ends the others.
 _PATIENCE = timedelta(days=7)
 
 
 class RankZeroFailed(SystemExit):
-    """Rank 0 has met an error, and told it."""
+    """Raised on other ranks if rank 0 failed; rank 0 has printed its error."""
 
 
 class StoppedByAnother(KeyboardInterrupt):
-    """The wish to stop has come to another process."""
+    """Raised when another process received the signal to stop."""
 
 
 def count() -> int:
-    """How many processes share this command."""
+    """Return the number of processes that run this command together (WORLD_SIZE)."""
     return _told("WORLD_SIZE", 1)
 
 
 def on_one_machine() -> bool:
-    """Whether no process of this command runs elsewhere, as far as its launcher tells."""
+    """Return True if all processes of this command run on this machine, by the launcher's
+    LOCAL_WORLD_SIZE."""
     return count() == _told("LOCAL_WORLD_SIZE", 0)
 
 
 def rank() -> int:
-    """The number of this one, from 0."""
+    """Return the rank of this process, from 0."""
     return _told("RANK", 0) if count() > 1 else 0
 
 
 def _told(name: str, default: int) -> int:
-    """A number that a launcher has put into the environment; what is no number is no launcher's."""
+    """Return an integer environment variable of a launcher; the default if it is unset or not a
+    number of up to 9 digits."""
     value = os.environ.get(name, "")
     return int(value) if value.isdecimal() and len(value) < 10 else default
 
 
 def join_process_group(device: str) -> bool:
-    """Meet the other processes, where there are any; whether they had not met before."""
+    """Initialise the process group if there are several processes. Returns True if this call
+    created it."""
     new = False
     if count() > 1:
         import torch.distributed as dist
@@ -63,7 +66,7 @@ def join_process_group(device: str) -> bool:
 
 
 def leave_process_group() -> None:
-    """Let the others go; nothing is left to say. Who comes later may join again."""
+    """Destroy the process group; a later `join_process_group` may create a new one."""
     import accelerate
     import torch.distributed as dist
 
@@ -73,8 +76,9 @@ def leave_process_group() -> None:
 
 @contextmanager
 def process_group(device: str) -> Iterator[None]:
-    """Among the others, and no more at the end, be it reached or stopped at by all: a process that
-    just ends may be aborted, for its threads that listen to the others."""
+    """Initialise the process group for a block, and destroy it when the block ends or all ranks are
+    interrupted: a process that exits without destroying it may abort in its backend's threads.
+    After other exceptions the group is left to the launcher."""
     new = join_process_group(device)
     try:
         yield
@@ -87,14 +91,16 @@ def process_group(device: str) -> Iterator[None]:
 
 
 def gloo_group() -> Any:
-    """A group of all processes that talk on the CPU: no GPU waits for it."""
+    """Create a Gloo group of all processes, whose collectives run on the CPU without blocking a
+    GPU."""
     import torch.distributed as dist
 
     return dist.new_group(backend="gloo", timeout=_PATIENCE)
 
 
 def on_rank_zero(work: Callable[[], Result]) -> Result:
-    """Have rank 0 do it; all get what it gives, and end where it fails."""
+    """Run work() on rank 0 and return its result on all ranks. If it raises, the other ranks raise
+    RankZeroFailed with the error's exit code."""
     if count() == 1:
         return work()
     import torch.distributed as dist
@@ -114,7 +120,7 @@ def on_rank_zero(work: Callable[[], Result]) -> Result:
 
 
 def rank_zero_first(work: Callable[[], Result]) -> Result:
-    """All do it, the others when rank 0 is done: they find in a cache what it has made."""
+    """Run work() on rank 0 first and then on the other ranks, which find its results in a cache."""
     if rank() == 0:
         result = work()
         wait()
@@ -124,7 +130,7 @@ def rank_zero_first(work: Callable[[], Result]) -> Result:
 
 
 def wait() -> None:
-    """Until all processes are here."""
+    """Block until all processes have called it (a barrier)."""
     if count() > 1:
         import torch.distributed as dist
 
@@ -132,7 +138,7 @@ def wait() -> None:
 
 
 class StopVote:
-    """Wishes that hold for all as soon as one process has them."""
+    """Share flags, such as a request to stop, among all processes: set if any process sets it."""
 
     def __init__(self) -> None:
         self._group: Any = None
@@ -140,7 +146,7 @@ class StopVote:
             self._group = gloo_group()
 
     def any(self, *wishes: bool) -> list[bool]:
-        """For each of the wishes whether any process has it; all must ask, at the same step."""
+        """Reduce each flag with OR over all processes, which must all call it at the same step."""
         if self._group is None:
             return list(wishes)
         import torch

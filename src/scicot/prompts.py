@@ -1,4 +1,4 @@
-"""What a teacher is asked.
+"""Build the prompts for teachers.
 
 For a question with the choices A wood, B spoon:
 
@@ -58,8 +58,9 @@ class Prompt:
 def build_example(
     question: Question, rationale: str, *, reveal_answer: bool = False, template: str | None = None
 ) -> tuple[str, str]:
-    """What a teacher is shown of a question with a good explanation: asked as all others are, and
-    answered as its own replies should be. Raises ScicotError for a question without an answer."""
+    """Build a few-shot example: the user turn as for any question, and the assistant turn, which is
+    the rationale and a last line "Answer: X". Raises ScicotError for a question without an
+    answer."""
     if question.answer is None:
         raise ScicotError(f"example {question.id!r} has no answer to be concluded")
     asked = build_prompt(question, reveal_answer=reveal_answer, template=template).user

@@ -150,7 +150,7 @@ class Question:
         return self.without((*RATIONALE_FIELDS, "fold") if by_student else RATIONALE_FIELDS)
 
     def without(self, fields: Sequence[str]) -> Question:
-        """The same question without these extra fields, for a step that writes its own."""
+        """Return a copy without these extra fields, for a step that writes its own."""
         kept = {key: value for key, value in self.extra.items() if key not in fields}
         return Question(
             self.id, self.question, self.choices, self.answer, self.context, self.meta, kept

@@ -1,7 +1,7 @@
-"""How library functions tell what they are doing, without knowing who listens.
+"""The interface by which library functions report progress, notes and warnings.
 
-The command line draws bars and coloured lines; from Python, notes and warnings go to the logger
-"scicot" (warnings are shown by Python's own default, notes where logging is set up for them).
+The command line shows progress bars and coloured lines. From Python, notes and warnings go to the
+logger "scicot": warnings are printed by default, notes only if logging is configured to.
 """
 
 from __future__ import annotations
@@ -89,8 +89,8 @@ class Muted:
 
 
 def counted(items: Iterable[Item], task: Task) -> Iterator[Item]:
-    """The same items, the task told of them a stride at a time: to draw a bar costs more than to
-    read a row."""
+    """Yield the items and advance the task once every `_STRIDE` items: redrawing a progress bar
+    costs more than reading a row."""
     count = 0
     for count, item in enumerate(items, start=1):
         yield item

@@ -12,7 +12,7 @@ MAPPING = (dict, Mapping)  # for isinstance: nearly all are dicts, which is the 
 
 
 class RowProblem(ValueError):
-    """What is wrong with a row. Readers that know its line raise InvalidRow from it."""
+    """An invalid row, without its location; readers that know the line raise InvalidRow from it."""
 
 
 def mapping_field(row: Mapping[str, Any], name: str) -> Mapping[str, Any]:

@@ -1,4 +1,4 @@
-"""What each kind of student reads and writes: the paper's idea and its rivals, as text to text.
+"""Input and target texts of every kind of student: the paper's two stages and their baselines.
 
     rationale      question + choices              -> rationale                     (stage 1)
     answer         question + choices + rationale  -> label                         (stage 2)
@@ -10,10 +10,10 @@
     shared         explain: question + choices     -> rationale
                    predict: question + choices + rationale  -> label
 
-The first two are Sci-CoT (Ma, Jiang, Fan 2023, section 3). The others are what it is compared with:
-answering at once, chain-of-thought in one output (Ho, Schmid, Yun 2023), the answer before its
-explanation, of which only the answer is needed in the end, distilling step by step (Hsieh et al.
-2023), whose task prefixes these are, and both stages in one model, by prompt.
+The first two are Sci-CoT (Ma, Jiang, Fan 2023, section 3). The others are baselines: answering
+directly; chain-of-thought in one output (Ho, Schmid, Yun 2023); the answer before its explanation,
+which need not be generated at prediction; distilling step by step (Hsieh et al. 2023), with its
+task prefixes; and both stages in one model, selected by prefix.
 
 A question becomes one line of text:
 
@@ -38,7 +38,7 @@ TEMPLATE_VERSION = 1
 
 
 class Stage(StrEnum):
-    """What a run was trained to do."""
+    """The task that a run was trained for."""
 
     RATIONALE = "rationale"
     ANSWER = "answer"
@@ -51,16 +51,16 @@ class Stage(StrEnum):
 
 @dataclass(frozen=True)
 class Form:
-    """What is known of a stage without looking at a run."""
+    """Static properties of a stage."""
 
     command: str  # the command that trains it
-    does: str  # for people
+    does: str  # description for messages
     reads: str
     writes: str
     answers: bool = True
     reads_rationale: bool = False
     writes_rationale: bool = False  # when it predicts
-    # What inputs begin with that ask for an answer, and for a rationale.
+    # Task prefixes of inputs for an answer and for a rationale.
     prefixes: tuple[str, str] = ("", "")
 
 
@@ -130,17 +130,17 @@ _BEHIND = " rationale:"  # between the label and the rationale of an answer-firs
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """What a student reads, in its parts; str() is the one line that an encoder-decoder reads.
+    """A student's input in its parts; str() gives the single line for an encoder-decoder.
 
-    `choices` are "(A) wood", "(B) copper"; `asks` is what the student is to write first: a
-    "rationale" or an "answer".
+    `choices` are "(A) wood", "(B) copper". `asks` is the first part of the target: "rationale" or
+    "answer".
     """
 
     question: str
     choices: tuple[str, ...]
     rationale: str = ""
     context: str = ""
-    task: str = ""  # what the line begins with (Form.prefixes)
+    task: str = ""  # task prefix of the line (Form.prefixes)
     asks: str = "answer"
     id: str = field(default="", compare=False)  # of the question, for messages
 
@@ -154,22 +154,23 @@ class Input:
 
 
 def rationale_input(question: Question, stage: Stage = Stage.RATIONALE) -> Input:
-    """What a student reads that is to write a rationale."""
+    """Build the input from which a student writes a rationale."""
     return _input(question, "", FORMS[stage].prefixes[1], asks="rationale")
 
 
 def answer_input(
     question: Question, rationale: str | None = None, stage: Stage = Stage.ANSWER
 ) -> Input:
-    """What a student reads that is to answer; the rationale only if its stage reads it."""
+    """Build the input from which a student answers; the rationale is used only by stages that read
+    one."""
     given = rationale or "" if FORMS[stage].reads_rationale else ""
-    # A one-sequence student goes on behind its own rationale.
+    # A one-sequence student writes its rationale first and the answer after it.
     asks = "rationale" if stage is Stage.ONE_SEQUENCE else "answer"
     return _input(question, given, FORMS[stage].prefixes[0], asks=asks)
 
 
 def rationale_target(rationale: str) -> str:
-    """What a student writes for a rationale."""
+    """Return the target text of a rationale: the rationale on one line."""
     return one_line(rationale)
 
 
@@ -181,20 +182,21 @@ def answer_target(
     before: str = "",
     behind: str = "",
 ) -> str:
-    """What a student writes for a choice: its label or its text, with what stands before and behind
-    it where rationale and answer are one output (see `before_answer` and `behind_answer`)."""
+    """Return the target text of a choice: its label or text, between `before` and `behind` where
+    rationale and answer are one output (see `before_answer` and `behind_answer`)."""
     answer = question.text_of(label) if answer_as == "text" else label
     return one_line(f"{before} {answer}{behind}")
 
 
 def before_answer(rationale: str | None, stage: Stage) -> str:
-    """What a student writes before its answer: nothing, but for a one-sequence student."""
+    """Return the text before the answer in a target: for a one-sequence student the rationale and
+    a marker, else ""."""
     return one_line(f"{rationale or ''}{_MARK}") if stage is Stage.ONE_SEQUENCE else ""
 
 
 def behind_answer(stage: Stage) -> str:
-    """What a student writes behind its answer before it goes on; nothing where the answer ends its
-    output."""
+    """Return the text between the answer and the rationale of an answer-first student; "" for
+    stages whose output ends with the answer."""
     return _BEHIND if stage is Stage.ANSWER_FIRST else ""
 
 

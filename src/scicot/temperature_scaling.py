@@ -47,7 +47,7 @@ def fit_temperature(scores: Sequence[Sequence[float]], gold: Sequence[int]) -> f
     table = np.where(finite, table, 0.0)
 
     def slope(beta: float) -> float:
-        """Of the cross-entropy in beta = 1 / T, in which it is convex."""
+        """Return the derivative of the cross-entropy, which is convex in beta = 1 / T."""
         weights = np.exp(beta * table) * finite
         p: Floats = weights / weights.sum(axis=1, keepdims=True)
         return float(((p - wanted) * table).sum())

@@ -1,4 +1,4 @@
-"""Progress in a notebook: one bar of tqdm for each piece of work."""
+"""Progress in a notebook: a tqdm bar for each task."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class _Bar:
 
 
 def reporter_here(given: Reporter | None) -> Reporter:
-    """The reporter that was given, or the one for a notebook in a notebook, else the logger's."""
+    """Return the given reporter, else a NotebookReporter in a notebook, else a LogReporter."""
     if given is not None:
         return given
     return NotebookReporter() if _in_notebook() else LogReporter()

@@ -1,4 +1,4 @@
-"""What `predict` and `generate_rationales` return: counts, and the rows."""
+"""Return values of `predict` and `generate_rationales`: counts and rows."""
 
 from __future__ import annotations
 
@@ -52,7 +52,8 @@ class _WithRows:
 
 @dataclass
 class Predictions(_WithRows, PredictSummary):
-    """What `predict` did: its counts, and `rows`. `output` is the file; None in memory."""
+    """The result of `predict`: its counts and `rows`. `output` is the file written, None if the
+    rows were kept in memory."""
 
     output: str | None = None
 
@@ -65,8 +66,8 @@ class Predictions(_WithRows, PredictSummary):
 
 @dataclass
 class Rationales(_WithRows, GenerateSummary):
-    """What `generate_rationales` did: its counts, and `rows`. `output` is the file; None in
-    memory."""
+    """The result of `generate_rationales`: its counts and `rows`. `output` is the file written,
+    None if the rows were kept in memory."""
 
     output: str | None = None
 

@@ -1,7 +1,7 @@
-"""Rows in memory, where a file is read: a list of dicts, a datasets.Dataset or a DataFrame.
+"""Accept rows in memory in place of files: a list of dicts, a datasets.Dataset or a DataFrame.
 
-They are written to a temporary file for as long as a function runs, because whatever reads rows
-reads them twice, resumes by digests, and hands their place to other processes.
+They are written to a temporary file for the duration of a call, because readers read files twice,
+resume by digests, and pass file names to other processes.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Files = Any  # a source or several, rows in memory among them
 
 
 def in_memory(value: Any) -> Iterable[Any] | None:
-    """The rows of a value that holds rows; None for names of files, and lists of these."""
+    """Return the rows of a value that holds rows, None for file names and lists of them."""
     if hasattr(value, "to_dict") and hasattr(value, "columns"):  # a DataFrame, pandas' or like it
         records: Iterable[Any] = value.to_dict("records")
         return records
@@ -45,7 +45,7 @@ class Spool:
         self._count = 0
 
     def file(self, value: Any) -> Any:
-        """The name of a file for rows in memory; everything else as it is."""
+        """Write rows in memory to a file and return its name; return other values unchanged."""
         rows = in_memory(value)
         if rows is None:
             return value
@@ -58,13 +58,13 @@ class Spool:
         return str(path)
 
     def files(self, value: Any) -> Any:
-        """The same for a source or several."""
+        """Return the file of a source, or the list of files of a list of sources."""
         if in_memory(value) is None and isinstance(value, list | tuple):
             return [self.file(one) for one in value]
         return self.file(value)
 
     def new(self) -> Path:
-        """A name for a further file."""
+        """Return the name of a new file in the folder."""
         self._count += 1
         return self.folder / ("rows.jsonl" if self._count == 1 else f"rows-{self._count}.jsonl")
 
@@ -75,7 +75,7 @@ class Spool:
 
 @contextmanager
 def spool() -> Iterator[Spool]:
-    """A spool, whose files are removed at the end; errors call them "rows"."""
+    """Make a Spool whose files are removed at the end; error messages call the files "rows"."""
     with tempfile.TemporaryDirectory(prefix="scicot-") as folder:
         try:
             yield Spool(Path(folder))
@@ -85,7 +85,7 @@ def spool() -> Iterator[Spool]:
 
 
 def _json(value: Any) -> Any:
-    """A value as JSON has it: of numpy and pandas, lists, numbers and None."""
+    """Convert numpy and pandas values to JSON's lists, numbers and None."""
     if isinstance(value, Mapping):
         return {str(key): _json(own) for key, own in value.items()}
     if isinstance(value, list | tuple):

@@ -97,8 +97,8 @@ def estimate_cost(
     reporter: Reporter | None = None,
     **options: Any,
 ) -> Estimate:
-    """What `generate_rationales` with the same arguments would still ask for, and cost; `scicot
-    generate-rationales --dry-run`."""
+    """Estimate the remaining requests and cost of `generate_rationales` with the same arguments,
+    without sending any; `scicot generate-rationales --dry-run`."""
     options |= {"settings": settings, "reading": reading, "reporter": reporter_here(reporter)}
     with spool() as files:
         asked, examples = files.file(questions), files.file(options.pop("examples", None))

@@ -1,1 +1,1 @@
-"""How texts are generated and choices are scored, for any model: engines and what they share."""
+"""Inference engines for text generation and choice scoring, and the code they share."""

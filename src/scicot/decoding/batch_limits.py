@@ -1,4 +1,4 @@
-"""What is written, and how much of it at a time."""
+"""Per-text generation state, and the limits on batch size and memory."""
 
 from __future__ import annotations
 
@@ -12,38 +12,41 @@ from torch import Tensor
 
 from scicot.decoding.engine import Ids
 
-# Tokens, padded: that are in memory together, and that are read at a time.
+# Padded tokens held in memory at once, and padded tokens encoded in one forward pass.
 _TOKENS = {"cpu": 65_536, "cuda": 2**20}
 _READ = {"cpu": 2048, "cuda": 65_536}
-_LOGITS = {"cpu": 2**24, "cuda": 2**28}  # numbers that are scored together
-_GROUP = {"cpu": 64, "cuda": 1024}  # texts that begin together
-# Bytes of the keys and values of causal models on a CPU: so many, or a share of the weights'.
+_LOGITS = {"cpu": 2**24, "cuda": 2**28}  # logits (states x vocabulary) computed at once
+_GROUP = {"cpu": 64, "cuda": 1024}  # rows started together
+# Limit of a causal model's KV cache on a CPU: bytes, or a share of the weights' bytes if larger.
 _CACHE, _SHARE = 2**28, 0.3
-_WHOLE = 8  # places; attention would copy masks of other widths, off a CPU
+_WHOLE = 8  # batch widths are multiples of it off a CPU: attention copies masks of other widths
 
 
 @dataclass(slots=True)
 class Completion:
-    """A text that is asked for, and what is written of it."""
+    """One requested text and the tokens generated for it so far."""
 
-    place: int  # of its source
-    numbers: Any  # that decide its tokens, one each; None for the likeliest text
+    place: int  # index of its source
+    numbers: Any  # uniform random numbers, one per token; None for greedy decoding
     written: Ids = field(default_factory=list)
     done: bool = False
-    age: int = 0  # steps since it began in a slot
+    age: int = 0  # decoding steps since it was assigned to a slot
 
 
 @dataclass
 class BatchLimits:
-    """How much is worked on at a time. What is read or scored together does not depend on the
-    number of workers, or last digits would."""
+    """Upper limits of the batches of an engine.
 
-    rows: int  # texts of a worker
-    tokens: int  # of these texts and their sources, padded
-    group: int  # texts that begin together: several such groups, or none could begin before all end
-    read: int  # tokens, padded
-    scored: int  # sequences
-    nodes: int  # states that are scored
+    `read`, `scored` and `nodes` are independent of the number of workers: batches of another shape
+    would change the last digits of scores.
+    """
+
+    rows: int  # texts generated at once by a worker
+    tokens: int  # padded tokens of these texts and their sources
+    group: int  # rows started together; below `rows`, so that some start before all others end
+    read: int  # padded tokens encoded in one forward pass
+    scored: int  # sequences scored in one forward pass
+    nodes: int  # hidden states whose logits are computed at once
 
     @classmethod
     def of(
@@ -56,8 +59,12 @@ class BatchLimits:
         token_bytes: int = 0,
         weight_bytes: int = 0,
     ) -> BatchLimits:
-        """For a type of device, all of it; `token_bytes` of keys and values are kept of a token, if
-        that is to bound how many of them are in memory together."""
+        """Return the limits for a device type ("cpu" or "cuda") used by a single worker.
+
+        `batch_tokens` overrides the device's default of `tokens`. `token_bytes`, the KV cache size
+        of one token, bounds `tokens` on a CPU so that the cache takes at most the larger of 256 MiB
+        and 0.3 of `weight_bytes`; 0 sets no such bound.
+        """
         tokens, read, logits, group = (
             own.get(place, own["cpu"]) for own in (_TOKENS, _READ, _LOGITS, _GROUP)
         )
@@ -75,11 +82,11 @@ class BatchLimits:
         )
 
     def share(self, workers: int) -> None:
-        """Have each of so many workers write its part of the texts."""
+        """Divide the generation limits (`rows`, `tokens`) by the number of workers."""
         self.rows, self.tokens = max(1, self.rows // workers), max(1, self.tokens // workers)
 
     def halve(self) -> bool:
-        """Work on half as much at a time from now on; False where it is one sequence already."""
+        """Halve all limits; return False if batches are single sequences already."""
         if self.rows == self.nodes == self.scored == 1:
             return False
         self.scored = self.scored // 2 or 1
@@ -90,7 +97,7 @@ class BatchLimits:
 
 
 def pad_right(rows: Sequence[Ids], device: torch.device) -> tuple[Tensor, Tensor]:
-    """Token ids (rows x places), and how many of each row they are."""
+    """Right-pad token ids with zeros; return ids (rows x width) and the length of each row."""
     lengths = torch.tensor([len(row) for row in rows])
     width = max(1, int(lengths.max()))  # a source of one token has an empty prefix
     if device.type != "cpu":

@@ -1,4 +1,4 @@
-"""Targets of one source in one row: what several begin with is computed once."""
+"""Prefix tries of the targets to score: a prefix that several targets share is computed once."""
 
 from __future__ import annotations
 
@@ -15,10 +15,12 @@ from scicot.models.native.interface import PositionBias
 
 @dataclass(frozen=True)
 class ChoiceTrie:
-    """Beginnings of targets, rows x places: the last token of each (`ids`), how many tokens stand
-    before it (`depths`), and which other places of the row are beginnings of it, itself among them
-    (`sees`, rows x places x places). The `rows` and `places` behind which tokens are asked for, and
-    of each token of each target, in order, which of these it is (`behind`) and itself (`tokens`).
+    """A batch of prefix tries, one row for each source, one node for each target prefix.
+
+    Nodes (rows x nodes, padded): `ids` is the last token of the prefix, `depths` its distance from
+    the root, and `sees` (rows x nodes x nodes) the attention mask, in which a node sees itself and
+    its ancestors. `rows` and `places` index the nodes whose next-token logits are needed. For each
+    token of each target, in order, `behind` is its parent's index among these, `tokens` its id.
     """
 
     ids: Tensor
@@ -33,7 +35,7 @@ class ChoiceTrie:
     def of(
         cls, targets: Sequence[Sequence[Ids]], starts: Sequence[int], device: torch.device
     ) -> ChoiceTrie:
-        """The targets of each row, behind the token that its texts start with."""
+        """Build the tries of each row's targets; the root is the row's decoder start token."""
         tries = [_TrieBuilder(start) for start in starts]
         wanted = [
             ((number, place), token)
@@ -58,7 +60,7 @@ class ChoiceTrie:
         return cls(*(one.to(device) for one in made))
 
     def memory(self, read: PrefixCache) -> _Behind:
-        """The `Memory` of these rows behind what they read."""
+        """Return the `DecoderCache` of these tries after the prefixes in `read`."""
         distances = (self.depths[:, :, None] - self.depths[:, None]).clamp_(min=0)
         mask = torch.where(self.sees, 0.0, NEVER)[:, None]
         return _Behind(read, distances, mask, self.depths)
@@ -67,15 +69,15 @@ class ChoiceTrie:
 class _TrieBuilder:
     def __init__(self, start: int) -> None:
         self.ids = [start]
-        self.lines = [[0]]  # of each place: the places before it, and itself
-        self._places: dict[tuple[int, int], int] = {}  # (place, next token) -> place
+        self.lines = [[0]]  # of each node: its ancestors and itself
+        self._places: dict[tuple[int, int], int] = {}  # (node, next token) -> child node
 
     def add(self, target: Ids) -> list[tuple[int, int]]:
-        """(the place before it, the token) for each token of a target."""
+        """Insert a target; return (parent node, token) for each of its tokens."""
         place, wanted = 0, []
         for token in target:
             wanted.append((place, token))
-            if len(wanted) < len(target):  # behind the last one nothing is asked
+            if len(wanted) < len(target):  # the last token needs no node: nothing follows it
                 place = self._next(place, token)
         return wanted
 
@@ -90,7 +92,7 @@ class _TrieBuilder:
 
 @dataclass
 class _Behind:
-    """All places at once, each of which sees those it goes on from."""
+    """`DecoderCache` of a trie batch: all nodes in one forward pass, masked to their ancestors."""
 
     source: PrefixCache
     distances: Tensor

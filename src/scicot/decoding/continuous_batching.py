@@ -1,7 +1,7 @@
-"""Texts in slots that are filled again, each step as large as the last one: for CUDA.
+"""Continuous batching in slots of a fixed shape, for CUDA.
 
-A GPU hardly notices some texts that have ended; what it should not do is wait to be told of
-operations, or for the host to have read its tokens.
+On a GPU a few finished rows cost little; launching kernels and waiting for the host to read tokens
+cost more. So every step has the same shape and is replayed as a CUDA graph.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class ContinuousBatching:
         self.forget()
 
     def forget(self) -> None:
-        """Leave the memory of the slots to others."""
+        """Free the memory of the slots."""
         self._slots: Slots | None = None
         self._tokens = 0  # that there is memory for
         self._steps: dict[tuple[object, ...], Callable[[], None]] = {}
@@ -44,8 +44,8 @@ class ContinuousBatching:
     def write(
         self, texts: Sequence[Completion], prompts: Sequence[Prompt], decoding: Decoding
     ) -> None:
-        """Write all of them, which are in the order of their prefixes' lengths, the longest first;
-        torch.OutOfMemoryError leaves some undone."""
+        """Generate all texts, which are sorted by prefix length, longest first. After a
+        torch.OutOfMemoryError some of them are not `done`."""
         waiting, most = deque(texts), decoding.max_new_tokens
         draws = any(text.numbers is not None for text in texts)
         drawn = (decoding.temperature, decoding.top_p) if draws else None
@@ -68,8 +68,8 @@ class ContinuousBatching:
             self._take_down(slots, held, most)
 
     def _with_room(self, width: int, texts: int, most: int) -> tuple[Slots, int]:
-        """Slots for sources of `width` at most, those of the last time where they are enough, and
-        how many of them so many texts need."""
+        """Return slots for sources of up to `width` tokens, and how many of them to use for this
+        many texts. The slots of the last call are reused if they are large enough."""
         known, most = self._slots, most + _LOOK
         if known is not None:
             # As large as ever, so that the next ones find them large enough.
@@ -104,7 +104,7 @@ class ContinuousBatching:
         waiting: deque[Completion],
         prompts: Sequence[Prompt],
     ) -> None:
-        """Begin texts that wait, where enough slots are free for them."""
+        """Start waiting texts once enough slots are free."""
         free = [slot for slot, text in enumerate(held) if text is None]
         if len(free) < min(-(-len(held) // _SHARE), len(waiting)):
             return
@@ -143,7 +143,7 @@ class ContinuousBatching:
         return self._steps[key]
 
     def _take_down(self, slots: Slots, held: list[Completion | None], most: int) -> None:
-        """Texts that have ended go from their slots."""
+        """Remove finished texts from their slots."""
         ended = slots.ended[: len(held)].tolist()  # the host waits for the steps here
         done = {
             slot: text
@@ -160,7 +160,8 @@ class ContinuousBatching:
 
 
 def _together(slots: Slots, held: list[Completion | None]) -> list[Completion | None]:
-    """What the slots hold, in half as many of them where that is enough, or a quarter, ..."""
+    """Move the live texts to fewer slots (half, a quarter, ...) where they fit; return the texts
+    by slot, None for an empty one."""
     live = {slot: text for slot, text in enumerate(held) if text is not None}
     fewer = _size(len(live), _SLOTS)
     if 2 * fewer > len(held):
@@ -187,6 +188,6 @@ def make_sampler(output: LMHead, drawn: Drawn | None) -> Sampler:
 
 
 def _size(count: int, least: int) -> int:
-    """The next power of two, or one and a half times one: so many shapes, and no more, of steps."""
+    """Round up to 2**n or 1.5 * 2**n, which limits the number of step shapes to capture."""
     size = 1 << (count - 1).bit_length()
     return max(least, size // 4 * 3 if count <= size // 4 * 3 else size)

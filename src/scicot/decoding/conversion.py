@@ -1,4 +1,4 @@
-"""Students as CTranslate2 reads them: converted once, held against the original, kept beside it."""
+"""Convert students to CTranslate2's format: once, checked against the original's scores, cached."""
 
 from __future__ import annotations
 
@@ -63,11 +63,11 @@ def _try(model: Any, tokenizer: Any, folder: Path, directory: Path) -> None:
 
 
 def convert(model: Any, tokenizer: Any, folder: Path) -> None:
-    """Write a model to a folder, in fp32."""
+    """Convert a model to CTranslate2's format, in fp32, and write it to a folder."""
     from ctranslate2.converters import TransformersConverter
 
     class Converter(TransformersConverter):  # type: ignore[misc]
-        """Of a model that is loaded already."""
+        """Converter that takes the model and tokenizer in memory instead of loading them."""
 
         def load_model(self, *_: Any, **__: Any) -> Any:
             return copy.deepcopy(model)  # its weights are changed in place

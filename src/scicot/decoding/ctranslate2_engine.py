@@ -1,4 +1,4 @@
-"""T5 students through CTranslate2, in int8: for CPUs where it is the fastest."""
+"""Run T5 students with CTranslate2, in int8 or fp32, on CPUs where it is the fastest engine."""
 
 from __future__ import annotations
 

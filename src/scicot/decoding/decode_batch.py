@@ -1,4 +1,4 @@
-"""Texts that are written side by side, in groups that began together."""
+"""Decoding batches: rows that started at the same step share a KV cache."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from scicot.models.native.interface import Decoder, PositionBias
 
 
 class DecodeBatch:
-    """Rows that began at the same step, each of which reads a prefix and writes a text behind one
-    of the tokens `starts`. `texts` are what the caller has in them; None where one has ended."""
+    """Rows that started at the same step, each with its prefix's cache and a decoder start token
+    (`starts`). `texts` are the caller's objects, one a row; None for a finished text."""
 
     def __init__(self, read: PrefixCache, texts: Sequence[Any], starts: Sequence[int]) -> None:
         self.texts = list(texts)
@@ -29,28 +29,32 @@ class DecodeBatch:
 
     @property
     def width(self) -> int:
-        """Tokens of the longest source."""
+        """The length of the longest source in tokens."""
         return self._read.width
 
     @property
     def live(self) -> list[int]:
-        """The rows whose texts have not ended."""
+        """The rows whose texts are not finished."""
         return [row for row, text in enumerate(self.texts) if text is not None]
 
     def begin_step(self, tokens: int = 1) -> None:
-        """`tokens` are read at once."""
+        """Make room in the KV cache for `tokens` new tokens of each row."""
         self._bias.clear()
         self._written.begin(tokens)
 
     def ahead(self, decoder: Decoder, draft: Ids) -> Tensor:
-        """Of a single row: the states (tokens x size) behind the last token and those of a draft;
-        `keep_ahead` says then how many of these tokens there are indeed."""
+        """Run the decoder on the last token and a draft, for a batch of one row.
+
+        Returns the hidden state after each of these tokens (1 + len(draft) x size). Call
+        `keep_ahead` next to remove the rejected draft tokens from the KV cache.
+        """
         self.begin_step(1 + len(draft))
         tokens = torch.cat([self.tokens, torch.tensor(draft, device=self.tokens.device).long()])
         return decoder(tokens[None], self)[0]
 
     def keep_ahead(self, read: int, kept: int, token: int) -> None:
-        """Of `read` tokens, `kept` are there; `token` was written behind them."""
+        """Keep the first `kept` of the `read` tokens last added to the KV cache; `token`, which was
+        generated after them, is the input of the next step."""
         self._written.steps -= read - kept
         self.tokens = torch.full_like(self.tokens, token)
 
@@ -58,7 +62,7 @@ class DecodeBatch:
         self.tokens = tokens
 
     def keep(self, rows: Sequence[int]) -> None:
-        """Let all other rows go."""
+        """Keep only these rows of the batch and its caches."""
         self.texts = [self.texts[row] for row in rows]
         self.tokens = self.tokens[rows]
         self._written.keep(rows)
@@ -85,14 +89,14 @@ class DecodeBatch:
 
 
 class JoinedBatches:
-    """The `Memory` of several groups, their rows one behind the other."""
+    """The `DecoderCache` of several batches, concatenated for one decoder step."""
 
     def __init__(self, groups: Sequence[DecodeBatch]) -> None:
         self._groups = groups
         self._rows = [len(group) for group in groups]
 
     def step(self, decoder: Decoder) -> Tensor:
-        """The states (rows x size) behind the last tokens."""
+        """Run the decoder on each row's last token; return its hidden states (rows x size)."""
         for group in self._groups:
             group.begin_step()
         tokens = torch.cat([group.tokens for group in self._groups])

@@ -17,8 +17,8 @@ Ids = list[int]
 
 @dataclass(frozen=True, slots=True)
 class Decoding:
-    """How texts are generated: `temperature` and `top_p` where they are sampled, `beams` (1 is
-    greedy) where they are not."""
+    """Generation settings. `temperature` and `top_p` apply to texts that are sampled, `beams` (1 is
+    greedy decoding) to all others."""
 
     max_new_tokens: int
     temperature: float = SAMPLING
@@ -27,7 +27,7 @@ class Decoding:
 
 
 class Stopped(Exception):
-    """Raised where nobody waits for a result any more."""
+    """Raised in an engine whose caller has cancelled the work."""
 
 
 class Engine(Protocol):

@@ -1,4 +1,4 @@
-"""Which engines can run a student in which precision, and what a user asks of one."""
+"""Select the engines and precisions that can run a student as a user requested."""
 
 from __future__ import annotations
 
@@ -36,18 +36,17 @@ class EngineSpec:
 
     @classmethod
     def parse(cls, text: str) -> EngineSpec:
-        """Read what str() wrote."""
+        """Parse the text made by str()."""
         engine, _, precision = text.partition(" in ")
         return cls(engine, precision)
 
 
 @dataclass(frozen=True)
 class EngineRequest:
-    """What is asked of an engine; "auto" leaves the choice open.
+    """The engine, precision and device a caller wants ("auto": chosen by `candidate_engines`).
 
-    `samples` and `beams` say that texts will be sampled, or searched for with beams. `batch_size`
-    is the number of sequences in a batch, `batch_tokens` of their tokens with padding (None: as
-    suits the device), both at most.
+    `samples` and `beams`: the engine must support sampling, or beam search. A batch has at most
+    `batch_size` sequences and `batch_tokens` padded tokens (None: the device's default).
     """
 
     engine: str = "auto"
@@ -62,9 +61,10 @@ class EngineRequest:
 def candidate_engines(
     config: Mapping[str, Any], weights: int, request: EngineRequest
 ) -> list[EngineSpec]:
-    """List the engines that can run a student of this config.json and so many weights as requested.
+    """List the engines that can run a student with this config.json and number of weights as
+    requested.
 
-    Raises ScicotError where none can.
+    Raises ScicotError if none can.
     """
     device = resolve_device(request.device).type
     if request.engine != "auto":
@@ -85,7 +85,7 @@ def candidate_engines(
 
 
 def _obstacle(engine: str, config: Mapping[str, Any], device: str, request: EngineRequest) -> str:
-    """Say why an engine cannot do what is requested; "" where it can."""
+    """Return the reason why an engine does not support a request, "" if it does."""
     if engine == "torch" and (unknown := unsupported(config)):
         return f"{unknown}; leave it out"
     if engine == "ctranslate2" and config["model_type"] not in _CTRANSLATE2:

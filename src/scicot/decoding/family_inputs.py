@@ -1,4 +1,4 @@
-"""How transformers' models of each family are given sources and targets: one class a family."""
+"""Inputs of transformers' models for generation and scoring, one class for each model family."""
 
 from __future__ import annotations
 
@@ -18,29 +18,30 @@ Scores = list[list[float]]  # of the targets of one source: log p of each token,
 
 
 class Inputs(Protocol):
-    """What an engine needs to know of a family. An item of score_items is what is scored as one
-    row of a batch."""
+    """Builds a model family's inputs for an engine. An item of `score_items` becomes one row of a
+    scoring batch."""
 
     pad: int
 
     def generate(self, sources: Sequence[Ids]) -> tuple[dict[str, Any], int]:
-        """Arguments for `generate`, and the position of its output at which texts begin."""
+        """Return the arguments of `model.generate`, and the index in its output rows at which the
+        generated tokens begin."""
 
     def score_items(
         self, sources: Sequence[Ids], targets: Sequence[Sequence[Ids]]
     ) -> tuple[list[Any], list[Lengths]]:
-        """The items to score, and the lengths by which they are batched."""
+        """Return the items to score, and the lengths by which they are sorted into batches."""
 
     def score(self, items: Sequence[Any], most_logits: int) -> list[Any]:
-        """Score a batch of items; the logits of at most `most_logits` numbers at a time, if an
-        item can be scored in parts."""
+        """Score a batch of items. Where an item can be scored in parts, at most `most_logits`
+        logits (states x vocabulary) are computed at once."""
 
     def by_source(self, scored: Sequence[Any], targets: Sequence[Sequence[Ids]]) -> list[Scores]:
-        """The scores of items, by source and target."""
+        """Regroup the scores of the items by source and target."""
 
 
 def inputs_for(model: Any) -> Inputs:
-    """The inputs of a model's family."""
+    """Return the `Inputs` of a loaded model's family."""
     return _INPUTS[family_of(model.config).name](model)
 
 

@@ -1,4 +1,4 @@
-"""Which sequences are worked on together: those of like length, as many as a budget allows."""
+"""Batch sequences of similar length within a token budget."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ Lengths = tuple[int, int]
 def length_batches(
     lengths: Sequence[Lengths], fits: Callable[[int, int, int], bool]
 ) -> Iterator[list[int]]:
-    """Places of sequences of these lengths, the longest first, as many at a time as `fits(rows,
-    read, written)` allows when all are padded to the longest; one sequence is never too much.
-    Sequences of the same lengths stay in their order.
+    """Yield batches of indices into `lengths`, longest sequences first.
+
+    A batch is as large as `fits(rows, read, written)` allows with padding to its longest sequence,
+    and has at least one. Sequences of equal lengths keep their order.
     """
     order = sorted(range(len(lengths)), key=lambda place: (-lengths[place][0], -lengths[place][1]))
     batch: list[int] = []

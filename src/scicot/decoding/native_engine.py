@@ -1,4 +1,4 @@
-"""Models by our own loop: the tokens of transformers' `generate`, several times faster."""
+"""Run models with scicot's own decoding loop: `generate`'s tokens, several times faster."""
 
 from __future__ import annotations
 
@@ -25,11 +25,10 @@ _IN_SLOTS = ("cuda",)  # the devices that write so
 
 
 class NativeEngine:
-    """An `Engine` (engine.py) with the weights of a model, on their device; matrices are multiplied
-    in `kind` (torch.float32, bfloat16 or, on CPUs, int8); what decides among tokens is in fp32.
-    Texts that end make room for others. `ends` are the tokens that end a text, those of the model's
-    config by default. `stopped` is called before each step: where it returns True, `Stopped` is
-    raised."""
+    """An `Engine` (engine.py) for a loaded model, on its device, with matrix products in `kind`
+    (torch.float32, bfloat16 or, on CPUs, int8) and fp32 logits. Finished texts are replaced by
+    waiting ones. `ends` are the end tokens, by default those of the model's config. `stopped` is
+    called before each step; `Stopped` is raised once it returns True."""
 
     def __init__(
         self,
@@ -117,7 +116,11 @@ class NativeEngine:
         sources: Sequence[Ids],
         targets: Sequence[Sequence[Ids]],
     ) -> list[tuple[int, list[list[float]]]]:
-        """What one worker does: places of sources, and the scores of their targets."""
+        """Score the sources of one worker's batches, each with all its targets.
+
+        `parts` are the batches, as indices into `sources`. Returns (source index, log p of each
+        token of each target in nats) for every source.
+        """
         model, order = self._model, list[int]()
         scores: list[float] = []
         for part in parts:
@@ -135,7 +138,7 @@ class NativeEngine:
         ]
 
     def _log_p(self, states: Tensor, behind: Tensor, tokens: Tensor) -> list[float]:
-        """log p of each token, behind one of the states."""
+        """Return log p of each token in nats, given the hidden state before it."""
         found = torch.empty(len(tokens), device=states.device)
         for start in range(0, len(states), self._room.nodes):
             end = start + self._room.nodes

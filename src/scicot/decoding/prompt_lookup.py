@@ -1,9 +1,10 @@
-"""What a text might go on with: the words behind the same words of its source.
+"""Prompt-lookup decoding: copy a draft of the next tokens from the source, verify it in one pass.
 
-Rationales repeat the question's and the choices' words. A draft is read in one step with the token
-before it, which for a single text takes about as long as two steps, not as six: the weights have to
-be fetched for one as for all. What the student would have written itself is kept ("prompt lookup",
-a draft model without a model in the sense of Leviathan et al. 2023, arXiv 2211.17192).
+Rationales repeat the words of the question and the choices. Where the last tokens of a text occur
+in its source, the tokens that follow them there are the draft. For a single text one forward pass
+over a draft of 5 takes about as long as two decoding steps, not six, since loading the weights
+dominates. Only the draft tokens that greedy decoding would have generated are kept, so the text is
+the same (speculative decoding, Leviathan et al. 2023, arXiv 2211.17192, without a draft model).
 """
 
 from __future__ import annotations
@@ -12,21 +13,23 @@ from collections.abc import Sequence
 
 from scicot.decoding.engine import Ids
 
-_MATCH = 2  # tokens that have to agree
-_DRAFT = 5  # tokens, at most
-# Of so many drafted tokens so many have to be right, or no more are drafted: a fifth, to pay.
+_MATCH = 2  # last tokens of the text that must occur in the source
+_DRAFT = 5  # tokens of a draft, at most
+# Drafting stops once _TRIED tokens were drafted and less than _SHARE of them accepted. It pays
+# from a fifth on.
 _TRIED, _SHARE = 15, 0.3
 
 
 class PromptLookup:
-    """For one text behind one source, whose words are given."""
+    """Drafts for one text; `words` are the source's tokens."""
 
     def __init__(self, words: Ids) -> None:
         self._source = words
         self._drafted = self._right = 0
 
     def next(self, written: Ids, most: int) -> Ids:
-        """`most` tokens at most; none where nothing fits, or too little was right so far."""
+        """Draft at most `most` tokens to follow `written`. Empty if its last tokens do not occur in
+        the source, or if too few drafted tokens were accepted so far."""
         last = written[-_MATCH:]
         poor = self._drafted >= _TRIED and self._right < _SHARE * self._drafted
         if len(last) < _MATCH or poor:
@@ -38,8 +41,11 @@ class PromptLookup:
         return []
 
     def judge(self, draft: Ids, tokens: Sequence[int]) -> Ids:
-        """What is to be written: `tokens` are the likeliest ones before and behind each token of
-        the draft, which hold as far as the draft agreed with them."""
+        """Return the tokens to append: the accepted start of the draft and the token after it.
+
+        `tokens` (len(draft) + 1) are the model's likeliest tokens at the draft's positions and
+        after its end. They are valid up to the first that differs from the draft.
+        """
         right = 0
         while right < len(draft) and draft[right] == tokens[right]:
             right += 1

@@ -1,4 +1,4 @@
-"""Tokens drawn from a student, each text by a seed of its own, whatever is drawn beside it."""
+"""Batch-independent sampling: every text has its own seed."""
 
 from __future__ import annotations
 
@@ -13,26 +13,27 @@ if TYPE_CHECKING:
 
 
 def sample_seed(seed: int, identity: str, sample: int, writer: int = 0) -> int:
-    """The seed, below 2**63, of a sample of the question with this id. Several `writer`s of the
-    same command draw apart from one another."""
+    """Return the seed, below 2**63, of one sample of the question with this id. Every `writer`
+    (rationale student) of a command gets other seeds."""
     key = f"{seed}/{sample}/{identity}" + (f"/{writer}" if writer else "")
     return int.from_bytes(hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()[:8]) >> 1
 
 
 def uniforms(seed: int, count: int) -> npt.NDArray[np.float64]:
-    """The numbers in [0, 1) that decide the tokens of a text, one each: shape (count,)."""
+    """Return the uniform random numbers in [0, 1) that select the tokens of a text, one for each
+    token: shape (count,)."""
     return np.random.Generator(np.random.Philox(key=seed)).random(count)
 
 
 def sample_tokens(
     logits: torch.Tensor, uniform: torch.Tensor, temperature: float, top_p: float
 ) -> torch.Tensor:
-    """The token that each row draws at the temperature from the nucleus of `top_p` (Holtzman et al.
+    """Sample one token a row, at the temperature, from the nucleus of `top_p` (Holtzman et al.
     2020). logits: shape (rows, vocabulary); uniform and the result: shape (rows,).
 
-    It is the one on which the row's number falls where the tokens' probabilities lie end to end in
-    the order of the vocabulary: a difference in the seventh digit of a logit, which another batch
-    may make, almost never makes another token.
+    Inverse-CDF sampling in vocabulary order: the token whose interval of cumulative probability
+    contains the row's uniform number. Rounding differences between batches (in the seventh digit of
+    a logit) therefore almost never change the token.
     """
     import torch
 
@@ -47,7 +48,7 @@ def sample_tokens(
 
 
 def _nucleus(p: torch.Tensor, top_p: float) -> torch.Tensor:
-    """Which tokens belong to the fewest that have `top_p` together."""
+    """Mask the smallest set of tokens whose probabilities sum to at least `top_p`."""
     import torch
 
     ordered, places = p.sort(dim=-1, descending=True, stable=True)

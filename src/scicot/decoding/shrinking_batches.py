@@ -1,6 +1,6 @@
-"""Texts in groups that began together and let go of those that end: for CPUs, each worker its own.
+"""Batches that drop finished rows, for CPUs; every worker thread has its own.
 
-A CPU is told of operations at no cost; what it should not do is work on texts that have ended.
+On a CPU launching an operation is cheap and every row costs time, so finished rows are removed.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from scicot.decoding.sampling import sample_tokens
 from scicot.decoding.workers import Workers
 from scicot.models.native.interface import NativeModel, Prompt
 
-_FEW = 8  # texts, that no further worker begins for
+_FEW = 8  # texts per worker at least; fewer are not worth another worker
 _SAMPLED = 8  # of the states whose logits are in memory, one part of which is sampled at a time
 
 
@@ -29,13 +29,13 @@ class ShrinkingBatches:
         self._model, self._room, self._workers = model, room, workers
 
     def forget(self) -> None:
-        """Nothing is kept between calls."""
+        """Do nothing: no cache is kept between calls."""
 
     def write(
         self, texts: Sequence[Completion], prompts: Sequence[Prompt], decoding: Decoding
     ) -> None:
-        """Write all of them, which are in the order of their prefixes' lengths, the longest first;
-        torch.OutOfMemoryError leaves some undone."""
+        """Generate all texts, which are sorted by prefix length, longest first. After a
+        torch.OutOfMemoryError some of them are not `done`."""
         if len(texts) == 1 and texts[0].numbers is None:
             self._write_alone(texts[0], prompts, decoding.max_new_tokens)
         else:
@@ -44,7 +44,8 @@ class ShrinkingBatches:
             )
 
     def _shares(self, texts: Sequence[Completion]) -> list[list[Completion]]:
-        """What each worker does: blocks of them in turn, so that each has some of all lengths."""
+        """Split the texts among the workers. Blocks of them are dealt in turn, so that every worker
+        has sources of all lengths."""
         count = min(self._workers.count, max(1, len(texts) // _FEW))
         size = max(1, min(self._room.group, -(-len(texts) // count)))
         blocks = [texts[start : start + size] for start in range(0, len(texts), size)]
@@ -53,7 +54,7 @@ class ShrinkingBatches:
     def _write(
         self, texts: Sequence[Completion], prompts: Sequence[Prompt], decoding: Decoding
     ) -> None:
-        """What one worker does."""
+        """Generate one worker's texts, dropping finished rows and starting waiting texts."""
         most = decoding.max_new_tokens
         waiting = deque(texts)
         groups: list[DecodeBatch] = []
@@ -69,8 +70,7 @@ class ShrinkingBatches:
             groups = [group for group in groups if group.live]
 
     def _write_alone(self, text: Completion, prompts: Sequence[Prompt], most: int) -> None:
-        """The likeliest text where no other is asked for: several tokens in a step, where words of
-        the source come again."""
+        """Decode a single text greedily, with prompt-lookup drafts (prompt_lookup.py)."""
         decoder, ends = self._model.decoder, self._model.ends
         drafts, group = PromptLookup(prompts[text.place].words), self._begun([text], prompts)
         while not text.done:
@@ -90,7 +90,7 @@ class ShrinkingBatches:
         prompts: Sequence[Prompt],
         most: int,
     ) -> Iterator[list[Completion]]:
-        """The texts that there is room for, group by group, taken from those that wait."""
+        """Take waiting texts from the queue while the limits allow more, one group at a time."""
         room = self._room
         rows = sum(map(len, groups))
         tokens = sum(len(group) * (group.width + most) for group in groups)
@@ -133,9 +133,9 @@ class ShrinkingBatches:
         return tokens
 
     def _sampled(self, states: Tensor, uniform: Tensor, decoding: Decoding) -> Tensor:
-        """The tokens that these numbers (rows) draw behind states (rows x size): a part of the rows
-        at a time, and of these a part again, since fp64 takes several times the memory of the
-        logits."""
+        """Sample the next token of each row from hidden states (rows x size) and uniform numbers
+        (rows). Rows are processed in parts, for the logits, and these in smaller parts for the
+        sampler, whose fp64 takes several times the memory of the logits."""
         found: list[Tensor] = []
         parts = (torch.split(one, self._room.nodes) for one in (states, uniform))
         for rows, numbers in zip(*parts, strict=True):
@@ -149,7 +149,7 @@ class ShrinkingBatches:
         return torch.cat(found)
 
     def _note(self, group: DecodeBatch, tokens: Tensor, most: int) -> None:
-        """Write the tokens of a group down; rows of texts that have ended go, some at a time."""
+        """Append the new tokens to a group's texts; remove finished rows, several at a time."""
         group.end_step(tokens)
         for row, token in enumerate(tokens.tolist()):
             text = group.texts[row]

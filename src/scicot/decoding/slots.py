@@ -1,4 +1,4 @@
-"""Texts in slots: every step is the same work on the same memory, for CUDA to replay as a graph.
+"""Decoding in fixed slots: every step has the same shapes and addresses, as CUDA graphs require.
 
 For a small student, launching kernels takes longer than running them, so a step is captured once
 and replayed as a CUDA graph (https://docs.pytorch.org/docs/stable/notes/cuda.html, "CUDA Graphs"):
@@ -24,8 +24,8 @@ Sampler = Callable[[Tensor, Tensor], Tensor]
 
 
 class Slots:
-    """Memory for `count` texts of up to `most` tokens, whose prefixes have up to `width`. Where a
-    model attends to both together (`joint`), a text is kept right behind its prefix."""
+    """KV cache for `count` texts of up to `most` tokens after prefixes of up to `width` tokens. For
+    a causal model (`joint`) the text's keys and values directly follow its prefix's."""
 
     def __init__(self, like: Tensor, count: int, width: int, most: int, *, joint: bool) -> None:
         """Shaped for the layers, heads, size and dtype of `like` (PrefixCache.states)."""
@@ -58,7 +58,7 @@ class Slots:
         self.numbers[places] = numbers
 
     def move(self, slots: Sequence[int]) -> None:
-        """Have the texts of these slots in the first ones."""
+        """Move the texts of these slots to the first slots."""
         places = torch.tensor(slots, device=self.source.device)
         kept = (self.own,) if self.joint else (self.source, self.own)
         for own in (layer for one in kept for layer in one.flatten(0, 1)):  # or much is there twice
@@ -68,9 +68,9 @@ class Slots:
 
 
 class Step:
-    """A step of the first `rows` slots, whose texts read the first `width` places of their sources
-    and have the first `most` of their own. Slots that hold no text do as the others do. It is the
-    `Memory` of its decoder."""
+    """One decoding step of the first `rows` slots, over the first `width` positions of the sources
+    and `most` of the texts; the decoder's cache. Empty slots are computed too, since the
+    shape is fixed, and ignored."""
 
     def __init__(
         self,

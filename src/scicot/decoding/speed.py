@@ -1,4 +1,4 @@
-"""How fast engines run a student here: measured once for each shape of students, and remembered."""
+"""Benchmark the candidate engines once per model shape and machine, and cache the result."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ def fastest(
     *,
     writes: bool,
 ) -> tuple[EngineSpec, dict[str, float]]:
-    """The fastest of these, and the tokens a second of each; `load` makes an engine to measure,
-    `shape` is the config.json of the student, `writes` says whether it writes or scores."""
+    """Return the fastest of these engines and the tokens per second of each. `load` makes an engine
+    to measure, `shape` is the student's config.json, `writes`: measure generation, not scoring."""
     key = _key(shape, writes=writes)
     known = _remembered()
     rates: dict[str, float] = known.get(key, {})
@@ -47,7 +47,7 @@ def fastest(
 
 
 def _rate(engine: Engine, shape: Mapping[str, Any], weights: int, *, writes: bool) -> float:
-    """Tokens read and written (or scored) a second."""
+    """Measure the tokens read and written (or scored) per second."""
     dice = np.random.default_rng(0)
     each = _SOURCE + (_WRITTEN if writes else 0)
     count = int(min(64, max(4, _WORK / max(1, weights) / each)))
@@ -69,7 +69,7 @@ def _rate(engine: Engine, shape: Mapping[str, Any], weights: int, *, writes: boo
 
 
 def _key(shape: Mapping[str, Any], *, writes: bool) -> str:
-    """What decides how fast a student is: its shape, the machine, the versions."""
+    """Return the cache key of a measurement: task, model shape, processor and package versions."""
     kept = {name: value for name, value in shape.items() if name not in _NO_SHAPE}
     packages = [f"{name} {_version(name)}" for name in ("torch", "numba", "ctranslate2")]
     own = hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()[:12]

@@ -24,8 +24,8 @@ Result = TypeVar("Result")
 
 class TransformersEngine:
     """An `Engine` (engine.py) for a loaded model, on its device and in its precision. `ends` are
-    the tokens that end a text, those of the model's config by default. `stopped` is called before
-    each step: where it returns True, `Stopped` is raised."""
+    the end tokens, by default those of the model's config. `stopped` is called before each step;
+    `Stopped` is raised once it returns True."""
 
     def __init__(
         self,
@@ -85,7 +85,7 @@ class TransformersEngine:
         fits: Callable[[int, int, int], bool],
         run: Callable[[list[Item]], list[Result]],
     ) -> list[Result]:
-        """run() over batches of items; results in the order of the items."""
+        """Apply run() to batches of items; return the results in the order of the items."""
         results: dict[int, Result] = {}
 
         def work() -> None:

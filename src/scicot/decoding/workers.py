@@ -1,7 +1,7 @@
-"""Work shared among threads, each with cores of its own.
+"""Run parts of a task in threads, each of which computes on its own share of the CPU cores.
 
-Torch shares every single operation among the cores instead, which then wait for one another at its
-end; most of a small student's operations are too small for that.
+By default PyTorch splits every operation among all cores, which wait for each other at its end.
+Most operations of a small student are too short for that to pay.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ Result = TypeVar("Result")
 
 
 class Workers:
-    """Of one device: `most` of them, if it has as many cores; a single one, the caller, where it is
-    no CPU. Where `stopped()` returns True, nobody waits for results any more."""
+    """Up to `most` worker threads on a CPU (at most one per core); on any other device a single
+    worker, the calling thread. The work is cancelled once `stopped()` returns True."""
 
     def __init__(
         self, device: torch.device, most: int, stopped: Callable[[], bool] = lambda: False
@@ -32,13 +32,13 @@ class Workers:
         self._stopped = stopped
 
     def check(self) -> None:
-        """For the work, now and then: raises Stopped where it is in vain."""
+        """Raise Stopped if the work was cancelled; to be called by the work between steps."""
         if self._stopping.is_set() or self._stopped():
             raise Stopped
 
     def each(self, work: Callable[[Part], Result], parts: Sequence[Part]) -> list[Result]:
-        """work(part) for every part, at most `count` of them, side by side; where one fails, or the
-        caller is interrupted, the others are stopped."""
+        """Return work(part) for every part, computed in parallel; `parts` has at most `count`. If
+        one raises, or the caller is interrupted, the others are cancelled."""
         if len(parts) == 1:
             return [work(parts[0])]
         least, more = divmod(self._cores, len(parts))

@@ -1,5 +1,5 @@
-"""Predictions -> a verdict: how good each system is, how sure of that one can be, and whether two
-systems really differ."""
+"""Evaluate predictions: metrics of each system with confidence intervals, and significance tests of
+the differences between systems."""
 
 from scicot.evaluation.comparing import Comparison
 from scicot.evaluation.job import Evaluation, evaluate, systems_of

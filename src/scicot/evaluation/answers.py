@@ -1,12 +1,12 @@
-"""Files of answers as prediction rows, whoever wrote them.
+"""Read files of answers from any tool as prediction rows.
 
     Answers(reporter=reporter).of("predictions.jsonl")         scicot's own rows, or rationale rows
     Answers(questions="test.jsonl", ...).of("theirs.jsonl")    {"id": "q1", "prediction": "B"}
     Answers(reporter=reporter).of("samples_arc_easy.jsonl")    a log of lm-evaluation-harness
     Answers(reporter=reporter).of("2026-01-01_arc.eval")       a log of Inspect
 
-With `questions`, these are the questions that were asked: the gold answers are theirs, what answers
-none of them is left out, and what was not answered counts.
+`questions` names the file of the questions that were asked: gold answers are taken from it, answers
+to other questions are left out, and questions without an answer count as not answered.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _SHOWN = 60  # characters of a question that has no id to be named by
 
 
 class Answers:
-    """Reads files of answers, beside the questions of `questions` where they hold none."""
+    """Reads files of answers; `questions` is needed for files without the questions themselves."""
 
     def __init__(
         self,
@@ -73,8 +73,8 @@ class Answers:
                 self._asked = _Asked(counted(rows, task), os.fspath(questions))
 
     def of(self, file: sources.Source) -> Iterator[Prediction]:
-        """One row of a file for each question, and behind them the questions that were asked and
-        not answered; ScicotError where an id comes twice."""
+        """Yield one prediction per question of a file, then an unanswered prediction for every
+        question of `questions` without one. Raises ScicotError for a repeated id."""
         rows = sources.predictions(
             file,
             convert=_Reading(self._asked, self._per_character).convert,
@@ -120,7 +120,8 @@ class Answers:
 
 
 def _for_questions(settings: ReadingSettings) -> ReadingSettings:
-    """What is said of the questions' file, where predictions are in files of their own."""
+    """Keep the column mappings that apply to a separate file of questions; those of answers apply
+    to the prediction files."""
     kept = _roles(settings, "question", "choices", "distractors", "answer", "context", "id")
     return replace(settings, columns=kept)
 
@@ -137,8 +138,11 @@ def _roles(settings: ReadingSettings, *roles: str) -> str:
 
 
 def _is_further(row: Prediction, first: Mapping[str, Any], seen: Collection[str]) -> bool:
-    """Whether it is another reply to its question: of a teacher, or as another filter than the
-    first row's read it."""
+    """Return True if a row is one more reply to a question that has a prediction already.
+
+    This is a repeated id in an Inspect log with epochs or among a teacher's replies, or a row that
+    lm-evaluation-harness extracted with another filter than the `first` row's.
+    """
     if inspect_log.EPOCH in row.models:
         return row.question.id in seen
     if lm_eval.FILTER in row.models:
@@ -147,7 +151,7 @@ def _is_further(row: Prediction, first: Mapping[str, Any], seen: Collection[str]
 
 
 class _Reading:
-    """One reading of a file: what it remembers are the questions that a log holds twice."""
+    """Converts the rows of one pass over a file; keeps track of questions that a log repeats."""
 
     def __init__(self, asked: _Asked | None, per_character: bool) -> None:
         self._asked = asked
@@ -155,7 +159,7 @@ class _Reading:
         self._found: defaultdict[tuple[str, str, str], list[Any]] = defaultdict(list)
 
     def convert(self, row: Row, reading: Reading = PLAIN) -> Row:
-        """The row as a prediction (or rationale) row; RowProblem where it is none."""
+        """Convert a row to a prediction (or rationale) row; RowProblem if it is neither."""
         if inspect_log.is_sample(row):
             question = self._asked_or(inspect_log.question_of(row), row)
             return {**question.to_row(), **inspect_log.answer_of(row, question)}
@@ -177,7 +181,10 @@ class _Reading:
         return {**bare.to_row(), **_answer_of(row, question, shown)}
 
     def _asked_or(self, shown: Question | None, row: Row) -> Question:
-        """The question that was asked, where a file says so, else the one that the row shows."""
+        """Return the row's question: from `questions` if given, else the one shown in the row.
+
+        Raises RowProblem without a question, NotAsked for one that is not in `questions`.
+        """
         if self._asked is None:
             if shown is None:
                 raise RowProblem("shows no question; name the file that does by --questions")
@@ -196,7 +203,7 @@ class _Reading:
         return question.without(PREDICTION_FIELDS)
 
     def _once(self, question: Question, row: Row) -> Question:
-        """Data sets do hold a question twice; the second time it gets an id of its own."""
+        """Give a question that its data set repeats a new id ("ID#2") the second time."""
         found = self._found[question.id, question.question, str(row.get("filter"))]
         if row.get("doc_id") in found:
             raise RowProblem(f"document {row.get('doc_id')} comes twice; is it a log of two runs?")
@@ -209,7 +216,7 @@ class _Reading:
 
 
 def _question_in(row: Row, reading: Reading) -> Question | None:
-    """The question that stands in a row, where one does."""
+    """Return the question shown in a row, None if there is none."""
     try:
         return Question.from_row(to_question_row(row, replace(reading, columns=None)))
     except RowProblem:
@@ -217,7 +224,7 @@ def _question_in(row: Row, reading: Reading) -> Question | None:
 
 
 def _check_same(shown: Question, asked: Question) -> None:
-    """RowProblem where a row shows another question than that of its id."""
+    """Raise RowProblem if a row shows another question than the asked one with its id."""
     told = f"{asked.id!r} has other"
     if shown.question.split() != asked.question.split():
         raise RowProblem(f"{told} words than the question of this id")
@@ -230,8 +237,11 @@ def _check_same(shown: Question, asked: Question) -> None:
 
 
 def _answer_of(row: Row, question: Question, shown: Question | None) -> Row:
-    """What a row says beside its question: an answer is a label or the text of a choice. Labels are
-    those that the row shows, where it shows its question, else the question's."""
+    """Return the answer fields of a row, with labels translated to those of `question`.
+
+    An answer is a label or the text of a choice. If the row contains its question (`shown`), its
+    labels are those shown there. Raises RowProblem for a row without a "prediction".
+    """
     own = {name: value for name, value in columns.cells(row).items() if name not in QUESTION_FIELDS}
     for name in gold.gold_fields(own):  # the gold answer is the question's
         del own[name]
@@ -252,8 +262,8 @@ def _answer_of(row: Row, question: Question, shown: Question | None) -> Row:
 
 
 def _label_of(said: Any, question: Question) -> str | None:
-    """The label meant, read as gold answers are; None for a blank, RowProblem where none is meant,
-    or one of several."""
+    """Return the label that a "prediction" names, by the rules for gold answers; None if blank.
+    Raises RowProblem if it names no choice or is ambiguous."""
     if gold.is_blank(said):
         return None
     if isinstance(said, bool | float | list | dict):
@@ -274,7 +284,8 @@ def _label_of(said: Any, question: Question) -> str | None:
 
 
 class _Asked:
-    """Questions by their id: in SQLite's own temporary file, and in memory while they are few."""
+    """The questions that were asked, by id, in a temporary SQLite database (in memory while
+    small)."""
 
     def __init__(self, questions: Iterable[Question], file: str) -> None:
         self._table = sqlite3.connect("", isolation_level=None, check_same_thread=False)
@@ -296,7 +307,7 @@ class _Asked:
         return self._first("id = ?", _key(identity))
 
     def alike(self, shown: Question) -> Question | None:
-        """The question of the same words and choices, whatever its id."""
+        """Return the question with the same text and choices, whatever its id; None without one."""
         return self._first("content = ?", _content(shown))
 
     def _first(self, where: str, key: bytes) -> Question | None:
@@ -310,7 +321,7 @@ class _Asked:
 
 
 def _content(question: Question) -> bytes:
-    """A digest of the words and the choices' texts, labels aside."""
+    """Return a digest of the question's words and the choices' texts, without labels."""
     texts = [" ".join(question.question.split()), *(choice.text for choice in question.choices)]
     return hashlib.blake2b(
         "\0".join(texts).encode("utf-8", "surrogatepass"), digest_size=16

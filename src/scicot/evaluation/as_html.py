@@ -1,4 +1,4 @@
-"""The verdict as a small table of HTML, for notebooks; report/ makes the whole page."""
+"""The evaluation as a small HTML table for notebooks; the full page is made by report/."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from scicot.evaluation.metrics import System
 
 
 def table_of(systems: Sequence[System], sentences: Sequence[str], level: float) -> str:
-    """A row for each system, then the sentences, a paragraph each."""
+    """Return an HTML table with a row for each system, and a paragraph for each sentence."""
     rows = []
     for system in systems:
         low, high = (100 * bound for bound in system.interval)

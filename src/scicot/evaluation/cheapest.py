@@ -16,7 +16,7 @@ from scicot.statistics import Interval
 
 @dataclass(frozen=True)
 class Cheapest:
-    """What to use where accuracy cannot tell systems apart."""
+    """The cheapest system whose accuracy is not distinguishable from the best one's."""
 
     name: str
     best: str  # the most accurate system; the same one where nothing cheaper is as good
@@ -55,9 +55,9 @@ def cheapest(
 ) -> Cheapest | None:
     """Compare the most accurate system with every cheaper one, with Holm's correction over these.
 
-    `comparisons` are those of the first system, which are not made again. Upper bounds and systems
-    behind shuffled rationales are no candidates. None where there are fewer than two candidates, or
-    where fewer than two of them tell their cost.
+    `comparisons` are those of the first system, which are reused. Upper bounds and systems that
+    read shuffled rationales are excluded. Returns None with fewer than two candidates of known
+    cost.
     """
     candidates = [one for one in judged if not one.oracle and not _is_shuffled(one)]
     known = [one for one in candidates if one.cost is not None]
@@ -98,6 +98,6 @@ def _is_cheaper(one: SystemAnswers, best: SystemAnswers) -> bool:
 
 
 def _price(one: SystemAnswers) -> tuple[float, float, float]:
-    """Least work first; of equals the one of fewer weights, then the more accurate."""
+    """Sort key: least work first, then fewest weights, then highest accuracy."""
     cost = one.cost or Cost(0, 0.0, float("inf"))
     return cost.work, cost.weights, -float(one.right.mean())

@@ -1,4 +1,4 @@
-"""Two systems on the same questions: does one really do better?"""
+"""Paired comparison of two systems on the same questions."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MCNEMAR, STUDENT = "McNemar", "t-test"
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two systems on the questions that both files hold, paired by id."""
+    """The comparison of two systems on the questions in both files, paired by id."""
 
     first: str
     second: str
@@ -34,19 +34,20 @@ class Comparison:
     interval: Interval
     test: str  # MCNEMAR, or with clusters or seeds STUDENT
     p_value: float
-    p_adjusted: float  # the same with Holm's correction, over all but the primary comparison
-    primary: bool  # named before looking: it needs no correction
+    p_adjusted: float  # p_value with Holm's correction over all but the primary comparison
+    primary: bool  # specified in advance, so it needs no correction
     level: float
 
     @property
     def differs(self) -> bool:
-        """Whether the data tell the two apart, by the test."""
+        """True if the test, corrected for multiple comparisons, is significant at this level."""
         return self.p_adjusted < 1 - self.level
 
     @cached_property
     def needed(self) -> int | None:
-        """How many questions would tell this difference, 4 times in 5; None where there is none, or
-        with clusters or seeds, of which nobody knows how many there would be."""
+        """The number of questions with which McNemar's test would detect this difference with a
+        power of 0.8. None without a difference, and with clusters or several seeds, for which the
+        test is another one."""
         if self.test != MCNEMAR:
             return None
         discordant = (self.only_first + self.only_second) / self.questions
@@ -54,7 +55,7 @@ class Comparison:
 
     @property
     def verdict(self) -> str:
-        """What the data support, in a sentence."""
+        """The conclusion from the data, as a sentence without a full stop."""
         if self.differs:
             better, worse = self.first, self.second
             if self.difference < 0:
@@ -91,8 +92,8 @@ class Comparison:
 def compare(
     first: SystemAnswers, second: SystemAnswers, settings: EvaluateSettings, reporter: Reporter
 ) -> Comparison:
-    """The first minus the second, on the questions that both have; ScicotError where they have none
-    in common, or disagree on gold answers."""
+    """Compare the first system with the second on the questions that both have. Raises ScicotError
+    if there are none, or if their gold answers differ."""
     one, other = first.files[0], second.files[0]
     count, own, theirs = shared(first.ids, second.ids, one, other, reporter)
     if not count:
@@ -124,6 +125,7 @@ def compare(
 
 
 def corrected(comparisons: Sequence[Comparison]) -> list[Comparison]:
-    """The same, those that are not the primary one with Holm's correction over all of them."""
+    """Apply Holm's correction to the p-values of all comparisons but the primary one; return all
+    of them in the same order."""
     adjusted = iter(holm([one.p_value for one in comparisons if not one.primary]))
     return [one if one.primary else replace(one, p_adjusted=next(adjusted)) for one in comparisons]

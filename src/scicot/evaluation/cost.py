@@ -3,9 +3,9 @@
     {"models": {"answer": "answer@1f0c", "rationale": "rationale@77ab", "rationale_from": "student",
                 "weights": {"answer@1f0c": 560000, "rationale@77ab": 560000}}, ...}
 
-A transformer does about two operations a weight for each token that it reads or writes. Rows hold
-texts, not tokens, so words stand for tokens: the tokens of a word are as many for all systems of
-one student, and cancel out where costs are compared.
+A transformer does about two operations per weight for each token that it reads or writes. Rows hold
+texts, not tokens, so words are counted instead: the ratio of tokens to words is the same for all
+systems of one student and cancels out when costs are compared.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from scicot.records import Prediction
 
 @dataclass(frozen=True)
 class Cost:
-    """What an answer takes; means over the questions."""
+    """The inference cost of one answer, as means over the questions."""
 
     weights: int  # of all students together, each counted once: the memory they take
     words: float  # that the students read and write for a question
@@ -27,7 +27,7 @@ class Cost:
 
 
 class CostCounts:
-    """Adds up what answers take, row by row."""
+    """Accumulates the costs of answers, row by row."""
 
     def __init__(self) -> None:
         self._rows = 0
@@ -52,7 +52,7 @@ class CostCounts:
         self._rows += 1
 
     def cost(self) -> Cost | None:
-        """None where a row did not tell."""
+        """Return the mean cost so far, None if it is unknown for any row."""
         if not self._known or not self._rows or self._weights is None:
             return None
         total = sum(self._weights.values())
@@ -60,7 +60,7 @@ class CostCounts:
 
 
 def mean_cost(costs: Sequence[Cost | None]) -> Cost | None:
-    """The mean over seeds; None where one is not known."""
+    """Return the mean cost over seeds, None if one is unknown."""
     known = [cost for cost in costs if cost is not None]
     if not known or len(known) < len(costs):
         return None
@@ -81,7 +81,7 @@ def _weights_of(models: Mapping[str, Any]) -> dict[str, int] | None:
 
 
 def _passes(row: Prediction) -> Iterator[tuple[str, int]]:
-    """(student, words that it read and wrote) for everything that was done for a row."""
+    """Yield (student, words that it read and wrote) for each use of a student for a row."""
     models, question = row.models, row.question
     if not isinstance(models.get("answer"), str):
         return
@@ -106,8 +106,8 @@ def _passes(row: Prediction) -> Iterator[tuple[str, int]]:
 def _writing(
     models: Mapping[str, Any], answers: list[str], asked: int, texts: Sequence[str]
 ) -> Iterator[tuple[str, int]]:
-    """(student, words) for the writing of the rationales: each rationale student wrote an equal
-    share, in order; without any, the answer students wrote them."""
+    """Yield (student, words read and written) for generating the rationales. Each rationale student
+    (without one, each answer student) wrote an equal share of them, in order."""
     told = models.get("rationale")
     if told is None and models.get("rationale_from") == "shuffled":
         return  # these stood in the input

@@ -39,7 +39,7 @@ def question_of(row: Row) -> Question | None:
 
 
 def answer_of(row: Row, question: Question) -> Row:
-    """What a sample answers to its question, as the fields of a prediction row."""
+    """Convert an Inspect sample's answer to the fields of a prediction row."""
     models: dict[str, Any] = {EPOCH: row.get("epoch")}
     output = row.get("output")
     if isinstance(output, Mapping) and isinstance(output.get("model"), str):

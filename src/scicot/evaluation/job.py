@@ -1,4 +1,4 @@
-"""`evaluate`: files of predictions in, figures and comparisons out."""
+"""`evaluate`: compute metrics and comparisons from files of predictions."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from scicot.row_fields import Row
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The verdict: every system, and the first one compared with each of the others."""
+    """The result of `evaluate`: metrics of every system, and the first one's comparisons."""
 
     systems: list[System]
     comparisons: list[Comparison]
@@ -38,7 +38,7 @@ class Evaluation:
 
     @property
     def hints(self) -> list[str]:
-        """What a practitioner should look at, a sentence each."""
+        """Warnings about likely mistakes in training or in the comparison, a sentence each."""
         systems = {system.name: system for system in self.systems}
         hints = []
         for comparison in self.comparisons:
@@ -166,7 +166,7 @@ def systems_of(
 
 
 def _tell_rejected(file: sources.Source, reporter: Reporter) -> None:
-    """A teacher's kept rows are the ones it got right: say where the others are."""
+    """Warn if a file has only a teacher's kept replies, and name the file of the rejected ones."""
     rejected = beside(Path(file), "rejected.jsonl")
     if rejected.exists():
         reporter.warn(

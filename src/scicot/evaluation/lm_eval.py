@@ -57,10 +57,11 @@ def question_of(row: Row) -> Question | None:
 
 
 def answer_of(row: Row, question: Question, *, per_character: bool) -> Row:
-    """What a sample answers to its question, as the fields of a prediction row.
+    """Convert the answer of an lm-evaluation-harness sample to the fields of a prediction row.
 
-    per_character: divide each log-likelihood by the length of its choice, as the harness does for
-    its acc_norm; its acc otherwise. Raises RowProblem where answers and choices do not match.
+    per_character: divide each log-likelihood by the number of characters of its choice, as the
+    harness does for acc_norm; otherwise the answer is that of acc. Raises RowProblem if the sample
+    has no responses, or not one for each choice.
     """
     responses = row["filtered_resps"]
     models = {FILTER: row.get("filter")}

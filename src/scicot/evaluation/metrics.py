@@ -1,4 +1,4 @@
-"""What is known of one system: accuracy, calibration, abstention, groups, labels."""
+"""Metrics of one system: accuracy, calibration, abstention, accuracy by group, label bias."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Group:
 
 @dataclass(frozen=True)
 class Calibration:
-    """Whether confidence can be trusted, over the questions that tell it; means over seeds."""
+    """Calibration metrics over the questions whose rows have a confidence; means over seeds."""
 
     questions: int  # of the first seed
     ece: float  # expected calibration error, in bins of equal mass
@@ -62,7 +62,8 @@ class Calibration:
 
 @dataclass(frozen=True)
 class System:
-    """How one system did, of one or several seeds. No answer counts as wrong."""
+    """The metrics of one system, over one or several seeds. A question without an answer counts as
+    wrong."""
 
     name: str
     files: list[str]
@@ -89,8 +90,12 @@ class System:
 
     @property
     def favours(self) -> tuple[int, float, float] | None:
-        """The place (from 1) that it names more often than it is right, by chance hardly ever and
-        by more than a tenth of its answers, and how often it names it and it is right."""
+        """The choice position that the system prefers, if any, as (position from 1, share of
+        answers that name it, share of questions whose gold answer is there).
+
+        A position is preferred if the first share exceeds the second significantly, and by more
+        than 0.1.
+        """
         given = np.array(self.confusion, float)[:, :-1]  # the last column: no answer
         count = given.sum()
         if np.count_nonzero(given.sum(axis=1)) < 2:
@@ -105,7 +110,7 @@ class System:
 
 
 def system_of(judged: SystemAnswers, settings: EvaluateSettings) -> System:
-    """The figures of a system."""
+    """Compute the metrics of a system from its answers."""
     answered = judged.said >= 0
     by_seed = judged.right.mean(axis=1)
     right = float(judged.right.sum())
@@ -138,7 +143,7 @@ def system_of(judged: SystemAnswers, settings: EvaluateSettings) -> System:
 
 
 def clusters_of(judged: SystemAnswers, settings: EvaluateSettings) -> Ints | None:
-    """The number of each question's cluster; None where questions are independent."""
+    """Return the cluster number of each question, None if questions are independent."""
     if settings.cluster_by is None:
         return None
     _, numbers = np.unique(judged.fields[settings.cluster_by], return_inverse=True)
@@ -146,7 +151,8 @@ def clusters_of(judged: SystemAnswers, settings: EvaluateSettings) -> Ints | Non
 
 
 def interval_of(right: Floats, clusters: Ints | None, settings: EvaluateSettings) -> Interval:
-    """Wilson's for one seed of independent questions, else resampled. right: shape (seeds, n)."""
+    """Return the interval of the accuracy: Wilson's for one seed of independent questions, else by
+    bootstrap. right: shape (seeds, n)."""
     if clusters is None and len(right) == 1:
         return wilson_interval(round(right.sum()), right.size, settings.level)
     return resampled([right], [1.0], clusters, settings).interval
@@ -203,7 +209,7 @@ def _groups(
 
 
 def _natural(name: str) -> tuple[float, list[tuple[int, str]]]:
-    """Numbers in their order, and behind them other names, in which numbers count as such."""
+    """Natural sort key: numbers by value, then other names, in which digits sort by value too."""
     try:
         number = float(name[:_LONG])
     except ValueError:
@@ -219,7 +225,7 @@ def renumbered(clusters: Ints | None, places: Sequence[int] | Ints) -> Ints | No
 
 
 def _quartiles(lengths: Sequence[str]) -> list[str]:
-    """Lengths in words as the range of the quarter that they lie in."""
+    """Replace lengths in words by the range of their quartile."""
     numbers = np.array(lengths, int)
     edges = np.unique(np.quantile(numbers, [0.25, 0.5, 0.75], method="lower"))
     quarter = np.searchsorted(edges, numbers, side="left")
@@ -231,7 +237,8 @@ def _quartiles(lengths: Sequence[str]) -> list[str]:
 
 
 def _calibration(judged: SystemAnswers, settings: EvaluateSettings) -> Calibration | None:
-    """Means over the seeds: what one overrates and another underrates does not cancel out."""
+    """Compute calibration per seed and average it, so that over- and underconfidence of different
+    seeds do not cancel out."""
     told = ~np.isnan(judged.confidence) & (judged.said >= 0)
     seeds = [_of_seed(judged, seed, own, settings) for seed, own in enumerate(told) if own.any()]
     if not seeds:
@@ -272,7 +279,8 @@ def _of_seed(
 
 
 def _confusion(judged: SystemAnswers, most: int) -> list[list[int]]:
-    """A row for each place of the gold answer; a column for each place named, the last for none."""
+    """Return the confusion matrix by choice position: a row for each gold position, a column for
+    each predicted one, the last for no answer."""
     said = np.where(judged.said < 0, most, judged.said).astype(int)
     cells = judged.gold.astype(int) * (most + 1) + said
     counts = np.bincount(cells.ravel(), minlength=most * (most + 1))
@@ -281,5 +289,5 @@ def _confusion(judged: SystemAnswers, most: int) -> list[list[int]]:
 
 
 def as_count(value: float) -> float:
-    """A count, as an integer where it is one (as of a single seed)."""
+    """Return a count as an int if it is whole, as it is for a single seed."""
     return int(value) if float(value).is_integer() else float(value)

@@ -1,4 +1,4 @@
-"""What files are called in a verdict."""
+"""Short distinct names of the evaluated files, for the report."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from scicot.sources import Source
 
 
 def name_files(files: Sequence[Source]) -> dict[str, list[Source]]:
-    """The files of each system: NAME=FILE, else a system of its own, called by the file's stem, or
-    by its path where stems are alike. Files of one NAME are seeds of one system.
+    """Group the files by system. Files given as NAME=FILE with the same NAME are seeds of one
+    system; any other file is a system named by its stem, or by its path if stems are equal.
 
-    A file whose own name holds "=" is no NAME=FILE. ScicotError where a file without a name would
-    be called as a named one.
+    An existing file whose path contains "=" is not taken as NAME=FILE. Raises ScicotError if a file
+    without a NAME would get the name of another system, or if a file is given twice.
     """
     pairs = [_given_name(file) for file in files]
     stems = ["stdin" if file == "-" else Path(file).stem for _, file in pairs]

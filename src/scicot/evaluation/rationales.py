@@ -1,4 +1,4 @@
-"""What can be said of the rationales themselves: do they leak, repeat, agree, resemble?"""
+"""Metrics of rationales: answer leakage, repetition, agreement with the answer, ROUGE-L."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class RationaleFigures:
 
 
 class RationaleCounts:
-    """The same, row by row."""
+    """Accumulates `RationaleFigures` row by row."""
 
     def __init__(self) -> None:
         self._rationales = self._words = self._leaks = self._names = self._agree = 0
@@ -37,7 +37,7 @@ class RationaleCounts:
         self._references = 0
 
     def add(self, row: Prediction) -> None:
-        """Take up the rationales of a row that it answered behind."""
+        """Count the rationales from which a row's answer was predicted."""
         given = row.models.get("rationale_from") in ("input", "shuffled")
         reference = None if given else row.question.extra.get("rationale")
         for text in row.rationales:
@@ -56,7 +56,7 @@ class RationaleCounts:
                 self._overlap += rouge_l(text, reference)
 
     def figures(self) -> RationaleFigures | None:
-        """None where no row has a rationale."""
+        """Return the means so far, None if no row had a rationale."""
         count = self._rationales
         if not count:
             return None
@@ -72,14 +72,14 @@ class RationaleCounts:
 
 
 def repetition(text: str) -> float:
-    """The share of a text's runs of three words that came before in it; 0.0 for a shorter one."""
+    """Return the share of a text's word trigrams that repeat an earlier one; 0.0 without any."""
     words = _WORD.findall(text.casefold())
     grams = [tuple(words[start : start + _GRAM]) for start in range(len(words) - _GRAM + 1)]
     return 1 - len(set(grams)) / len(grams) if grams else 0.0
 
 
 def choices_named(text: str, question: Question) -> Sequence[str]:
-    """The labels of the choices whose text occurs in this one, as whole words."""
+    """Return the labels of the choices whose text occurs in the rationale as whole words."""
     words = f" {' '.join(_WORD.findall(text.casefold()))} "
     return [
         choice.label

@@ -1,4 +1,4 @@
-"""One system's rows as columns: a million of them take little memory, and are counted at once."""
+"""One system's answers as NumPy columns, so that a million rows take little memory and time."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ CHOICES, LENGTH = "choices", "length"  # groups that need no field of the row
 
 @dataclass
 class AnswerColumns:
-    """One file: a value for each question that has a gold answer, in the order of the file."""
+    """The columns of one file: a value for each question with a gold answer, in file order."""
 
     file: str
     ids: list[str] = field(default_factory=list)
@@ -49,8 +49,8 @@ class AnswerColumns:
 
     @classmethod
     def read(cls, file: Source, rows: Iterable[Prediction], paths: Sequence[str]) -> AnswerColumns:
-        """Take up the rows of a file that have a gold answer, one for each question, with the
-        values of these fields; ScicotError where a field is missing, or nothing can be judged."""
+        """Read the rows of a file that have a gold answer, one per question, with the values of
+        these fields. Raises ScicotError if a field is missing or no row has a gold answer."""
         column = cls(os.fspath(file), fields={path: [] for path in paths})
         for row in rows:
             if row.question.answer is not None:
@@ -84,7 +84,7 @@ class AnswerColumns:
 
 
 def group_of(question: Question, path: str, file: str) -> str:
-    """The value that a question is grouped by; ScicotError where it has none."""
+    """Return the value of the field by which a question is grouped; ScicotError if it has none."""
     if path == CHOICES:
         return str(len(question.choices))
     if path == LENGTH:
@@ -123,7 +123,7 @@ class SystemAnswers:
 
     @classmethod
     def of(cls, name: str, columns: Sequence[AnswerColumns], reporter: Reporter) -> SystemAnswers:
-        """Files of one system on the questions that all of them answer to."""
+        """Combine the files (seeds) of one system on the questions that all of them have."""
         first = columns[0]
         places = [np.arange(len(first.ids))]
         for other in columns[1:]:
@@ -173,8 +173,11 @@ def shared(
     reporter: Reporter,
     leaves: str = "comparison leaves",
 ) -> tuple[int, Ints, Ints]:
-    """How many ids two files have in common, and their places in both, in the order of the first;
-    ids that only one of them has are named in a warning."""
+    """Match the question ids of two files.
+
+    Returns the number of common ids and their indices in both files, in the order of the first. A
+    warning names the ids that only one file has; `leaves` is its verb phrase.
+    """
     place = {identity: number for number, identity in enumerate(others)}
     own = [number for number, identity in enumerate(ids) if identity in place]
     theirs = [place[ids[number]] for number in own]
@@ -196,7 +199,7 @@ def check_same(
     theirs: Ints,
     reporter: Reporter,
 ) -> None:
-    """ScicotError where gold answers of the same ids differ; a warning where the questions do."""
+    """Raise ScicotError if gold answers of the same id differ; warn if the questions differ."""
     one, other = (x.file if isinstance(x, AnswerColumns) else x.files[0] for x in (first, second))
     for name in ("answer", "asked"):
         differ = np.asarray(getattr(first, name))[own] != np.asarray(getattr(second, name))[theirs]

@@ -1,14 +1,14 @@
-"""Question rows as met in the wild, brought into scicot's own schema.
+"""Convert question rows of public formats to scicot's own schema.
 
-A row's format is recognised by what it holds, row by row, never by its file's name. Gold answers
-may be missing everywhere, and fields that a format does not know pass through untouched.
+The format is recognised for each row by its fields, never by the file's name. Gold answers may be
+missing in any format, and unknown fields are kept unchanged.
 
     {"question": "2 + 2?", "choices": ["3", "4"], "answer": 1, "mine": "x"}    becomes
     {"question": "2 + 2?", "choices": [{"label": "A", "text": "3"}, {"label": "B", "text": "4"}],
      "answer": "B", "mine": "x"}
 
-The modules of the table below are tried first, in this order; general.py reads all other layouts,
-by the names and the forms of their fields.
+The modules of the table below are tried first, in this order; general.py reads all other layouts by
+the names and types of their fields.
 """
 
 from __future__ import annotations
@@ -60,10 +60,10 @@ _NAME_LENGTH = 40
 
 
 def to_question_row(row: Row, reading: Reading = PLAIN) -> Row:
-    """The row in scicot's schema, ready for `from_row` of any record; the row given is not changed.
+    """Return a new row in scicot's schema, ready for `from_row` of any record.
 
     Raises RowProblem for a row of no known format, NotText for a question about an image, and
-    UncertainIndex where a gold answer is a number that counts from 0 or from 1.
+    UncertainIndex for a numeric gold answer that may be an index from 0 or from 1.
     """
     columns = reading.columns
     if columns is not None and not leaves_as_own(row, columns):
@@ -100,20 +100,20 @@ def recognised(row: Row, reading: Reading = PLAIN) -> Recognised:
 
 
 def is_own(row: Row) -> bool:
-    """Whether a row has the question and the choices of scicot's own schema."""
+    """Return True if a row's question and choices are in scicot's own schema."""
     return isinstance(row.get("question"), str) and own.matches(row)
 
 
 def check_columns(row: Row, columns: FieldMapping) -> None:
-    """RowProblem where a row, the first of its file, lacks a field that --columns names."""
+    """Raise RowProblem if a row, the first of its file, lacks a field named by --columns."""
     missing = columns.missing(row)
     if missing and not is_own(row):
         raise RowProblem(not_there(missing, row))
 
 
 def leaves_as_own(row: Row, columns: FieldMapping) -> bool:
-    """Whether --columns is not meant for a row: rows in scicot's own schema lack its fields, and
-    may be given beside a table."""
+    """Return True if --columns does not apply to a row: the row is in scicot's own schema and lacks
+    the mapped fields, as when a table and scicot rows are given together."""
     return is_own(row) and bool(columns.missing(row))
 
 

@@ -1,11 +1,11 @@
-"""Lists and objects as a cell of a table spells them.
+"""Parse lists and objects written in a cell of a table.
 
     ["wood", "copper"]                                        JSON
     ['wood', 'copper']   ['wood' 'copper']                    Python and NumPy, as pandas has it
     {'text': array(['wood', 'copper'], dtype=object), ...}    likewise
     wood|copper|glass    wood;copper;glass                    with a separator, or one choice a line
 
-Nothing is evaluated: a small reader knows the few forms, and refuses all others.
+Nothing is evaluated: a small parser accepts these forms only.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _SEPARATORS = ("|", ";", "\n")
 
 
 def value_of(cell: str) -> Any:
-    """What a cell spells; ValueError where it is neither JSON nor a Python or NumPy list."""
+    """Parse a cell as JSON or as a Python or NumPy list literal; ValueError if it is neither."""
     try:
         return decode(cell)
     except ValueError:
@@ -44,7 +44,7 @@ def value_of(cell: str) -> Any:
 
 
 def separated(cell: str) -> list[str] | None:
-    """The texts of "wood|copper|glass"; None where no separator parts the cell."""
+    """Split a cell such as "wood|copper|glass" into texts; None without a separator."""
     for separator in _SEPARATORS:
         parts = [part.strip() for part in cell.strip().strip(separator).split(separator)]
         if len(parts) > 1:
@@ -53,7 +53,7 @@ def separated(cell: str) -> list[str] | None:
 
 
 class _Literal:
-    """A recursive descent over the tokens of a Python or NumPy literal."""
+    """Recursive descent parser of a Python or NumPy literal."""
 
     def __init__(self, text: str) -> None:
         self._tokens = _tokens(text)
@@ -164,8 +164,8 @@ Marked = tuple[str, list[str], list[str]]  # the stem, labels, texts
 
 
 def choices_in(text: str) -> Marked | None:
-    """The stem and the choices of "stem (A) wood (B) copper", or of choices one a line; None where
-    the text is not so built."""
+    """Split "stem (A) wood (B) copper", or a stem with one choice per line, into stem and choices;
+    None if the text has another form."""
     text = _without_end(text, _CUE)
     for pattern in (_INLINE, _AT_LINES, _INLINE_SMALL, _AT_LINES_SMALL, _NUMBERED_LINES):
         found = _marked(text, pattern)
@@ -181,14 +181,14 @@ def choices_in(text: str) -> Marked | None:
 
 
 def _without_end(text: str, pattern: re.Pattern[str]) -> str:
-    """The text without what the pattern matches at its end."""
+    """Remove the pattern's match at the end of a text."""
     text = text.rstrip()
     match = pattern.search(text, max(0, len(text) - _LAST))
     return text[: match.start()].rstrip() if match else text
 
 
 def choices_of_cell(cell: str) -> tuple[list[str], list[str]] | None:
-    """Labels and texts of a cell such as "a ) 38 , b ) 27" or "(A) wood (B) copper"."""
+    """Return labels and texts of a cell such as "a ) 38 , b ) 27" or "(A) wood (B) copper"."""
     found = _marked(cell, _IN_CELL)
     if found is None or found[0]:
         return None
@@ -197,8 +197,8 @@ def choices_of_cell(cell: str) -> tuple[list[str], list[str]] | None:
 
 
 def _marked(text: str, pattern: re.Pattern[str]) -> Marked | None:
-    """The last "(A)" that has a "(B)" after it begins the choices: a stem may speak of an (A)
-    too."""
+    """Find the choices' marks, from the last "(A)" with a "(B)" after it: the stem may contain an
+    "(A)" too."""
     marks = list(pattern.finditer(text))
     behind: set[str] = set()  # labels that stand behind the mark that is looked at
     for start in reversed(range(len(marks))):
@@ -213,7 +213,7 @@ def _marked(text: str, pattern: re.Pattern[str]) -> Marked | None:
 
 
 def _run(marks: Sequence[re.Match[str]]) -> list[re.Match[str]]:
-    """The marks that go on from the first one without a gap: (A), (B), (C)."""
+    """Return the marks that continue from the first one without a gap: (A), (B), (C)."""
     run: list[re.Match[str]] = []
     for mark in marks:
         if not run or mark[1] == _following(run[-1][1]):

@@ -1,6 +1,6 @@
-"""Choices in columns of their own: A to D, "Option A", opa, opt1, choice0, ending0, "Answer 1".
+"""Read choices from one column each: A to D, "Option A", opa, opt1, choice0, ending0, "Answer 1".
 
-Or the right one and the wrong ones: correct_answer and distractor1, "Incorrect Answer 1".
+Or from columns of right and wrong answers: correct_answer and distractor1, "Incorrect Answer 1".
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _WRONG = re.compile(rf"({'|'.join(sorted(WRONG, key=len, reverse=True))})(?:[a-z
 
 @dataclass(frozen=True)
 class Family:
-    """The columns of one prefix, with their labels: an unbroken run from A, 0 or 1."""
+    """Columns with one prefix and consecutive labels from A, 0 or 1."""
 
     prefix: str
     labels: tuple[str, ...]
@@ -69,7 +69,7 @@ def _label_runs() -> Iterator[Iterable[str]]:
 
 
 def filled(row: Mapping[str, Any], family: Family) -> list[ChoiceRow]:
-    """The choices whose cells are not blank; a blank one takes no other column's label away."""
+    """Return the choices whose cells are not blank; each keeps its own column's label."""
     pairs = zip(family.labels, family.columns, strict=True)
     texts = {label: row[name] for label, name in pairs if not is_blank(row[name])}
     return fields.choice_rows(
@@ -84,8 +84,8 @@ def _plain(value: Any) -> Any:
 
 @dataclass(frozen=True)
 class RightAndWrong:
-    """The choices of a right and of wrong answers, in a pseudo-random order, seeded by a hash of
-    the question."""
+    """Choices made of a right and wrong answers, in a pseudo-random order seeded by a hash of the
+    question."""
 
     choices: list[ChoiceRow]
     answer: str
@@ -95,13 +95,13 @@ class RightAndWrong:
 
 @lru_cache(maxsize=256)
 def wrong_columns(names: tuple[str, ...]) -> tuple[str, ...]:
-    """The fields of wrong answers."""
+    """Find the fields of wrong answers."""
     return tuple(name for name in names if _WRONG.fullmatch(plain_name(name)))
 
 
 def right_and_wrong(row: Mapping[str, Any], asked: str) -> RightAndWrong | None:
-    """The choices of a row that has its right and its wrong answers in fields of their own; None
-    for others. `asked` is the text that decides the order, with the choices."""
+    """Return the choices of a row with separate fields of right and wrong answers, None for other
+    rows. The order is seeded by a hash of `asked` and the choices."""
     wrong = wrong_columns(tuple(row))
     right = fields.first_filled(row, fields.named(row, RIGHT)) if wrong else None
     if right is None or not isinstance(row[right], str):

@@ -1,4 +1,4 @@
-"""Choices in one field, in all forms that public data sets and tables have.
+"""Read choices from one field, in the forms of public data sets and tables.
 
 ["wood", "copper"]   ["A)wood", "B)copper"]               texts, labels before some of them
 {"A": "wood", "B": "copper"}                              by label
@@ -34,14 +34,14 @@ _MARKED = re.compile(r"\s*[(\[]?\s*([A-Za-z])\s*[).:\]]\s*(\S.*)", re.DOTALL)
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """Choices, and the labels of the right ones where the field marks these."""
+    """Choices, and the labels of the right ones if the field marks them."""
 
     choices: list[ChoiceRow]
     right: tuple[str, ...] | None = None
 
 
 def scored(value: Any) -> Listed | None:
-    """The choices of an object of texts with scores, the right ones with the highest."""
+    """Read an object of choice texts with scores; the right ones have the highest score."""
     if not isinstance(value, Mapping) or len(value) < 2:
         return None
     scores = list(value.values())
@@ -52,7 +52,7 @@ def scored(value: Any) -> Listed | None:
 
 
 def listed(value: Any) -> Listed | None:
-    """The choices that a field holds; None where it holds none."""
+    """Read the choices of a field; None if it has none."""
     if isinstance(value, str):
         return _of_cell(value)
     if isinstance(value, list):
@@ -90,7 +90,7 @@ def _of_list(values: Sequence[Any]) -> Listed | None:
 
 
 def plain(texts: Sequence[str]) -> list[ChoiceRow]:
-    """Choices of texts alone: labels A, B, C, which may stand before every text ("A)21")."""
+    """Make choices of texts, labelled A, B, C; labels before all texts ("A)21") are split off."""
     if texts[0][:3].lstrip(" ([")[:1] in ("A", "a"):  # all others need not be looked at
         found = [_MARKED.fullmatch(text) for text in texts]
         labels = [match[1] for match in found if match is not None]
@@ -159,7 +159,7 @@ def _text(value: Any) -> str | None:
 
 
 def _without_padding(values: Sequence[Any]) -> list[Any]:
-    """Without the blanks at its end, which fill lists of fixed length."""
+    """Remove the blanks at the end of a list of fixed length."""
     kept = list(values)
     while kept and is_blank(kept[-1]):
         kept.pop()

@@ -1,6 +1,6 @@
-"""Columns of a table that are no part of the question, and how to tell that a line names columns.
+"""Recognise the header of a table, and read columns that are not part of the question.
 
-Every cell of a CSV file is a string; scicot's own fields that are none are read as JSON.
+All cells of a CSV file are strings; cells of scicot's own fields of other types are JSON.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ _RENAMED = {"id": IDS, "prediction": ("prediction",)}
 
 
 def is_header(names: Iterable[str], mapped: Iterable[str] = ()) -> bool:
-    """Whether these are the columns of a table of questions, or of answers to some. `mapped` are
-    names that --columns gives."""
+    """Return True if these column names are the header of a table of questions or of predictions.
+    `mapped` are the names given by --columns."""
     columns = tuple(name.strip() for name in names)
     known = {plain_name(name) for name in columns}
     answers = known & set(IDS) and "prediction" in known
@@ -36,8 +36,8 @@ def is_header(names: Iterable[str], mapped: Iterable[str] = ()) -> bool:
 
 
 def is_sparse(header: Sequence[str], filled: Sequence[str]) -> bool:
-    """Whether a record of these filled columns is a heading, a sum or a mere number, and no
-    question: one cell, or two of a wide table that are not the question."""
+    """Return True if a record is no question but a heading, a sum or a lone number, by its
+    non-empty columns (`filled`): a single one, or in a wide table two without the question."""
     if len(filled) == 1:
         return len(header) > 2
     asked = {*QUESTIONS, *QUESTIONS_BESIDE_CHOICES}
@@ -45,8 +45,8 @@ def is_sparse(header: Sequence[str], filled: Sequence[str]) -> bool:
 
 
 def cells(row: Row) -> Row:
-    """A row of any table: its id and its prediction under our names, and scicot's own fields as
-    what their cells spell."""
+    """Return a table's row with id and prediction under scicot's names, and with the cells of
+    scicot's own fields parsed."""
     return _typed(_renamed(row))
 
 
@@ -76,7 +76,8 @@ def _typed(row: Row) -> Row:
 
 
 def _value(cell: str) -> Any:
-    """What a cell spells; the cell itself where that is no JSON, for from_row to judge."""
+    """Parse a cell as JSON, None if blank. A cell that is not JSON is returned as it is and left
+    for from_row to accept or reject."""
     if not cell.strip():
         return None
     try:

@@ -90,11 +90,11 @@ def _as_another_format(row: Row, reading: Reading) -> Row:
 
 
 def _sentence(row: Row, names: Mapping[str, str]) -> str | None:
-    """COPA's question, where the row's question is the one word that stands for it."""
+    """Return COPA's full question for the word "cause" or "effect", None for other questions."""
     question = row[names["question"]] if "question" in names else None
     return _SENTENCES.get(question.strip().lower()) if isinstance(question, str) else None
 
 
 def _names(row: Row) -> dict[str, str]:
-    """The names of the row's fields, by the same in small letters."""
+    """Map lower-case field names to the row's own."""
     return {name.lower(): name for name in row}

@@ -1,4 +1,4 @@
-"""What the formats share: how a row is rewritten into scicot's own schema."""
+"""Helpers shared by the formats for converting a row to scicot's own schema."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ _MARKS = frozenset({"correct", "richtig", "correcta"})
 
 
 class Format(Protocol):
-    """What each module of a format offers, as two plain functions."""
+    """The two functions that every format module defines."""
 
     def matches(self, row: Row) -> bool:
-        """Whether the row is of this format, going by its fields and their types."""
+        """Return True if the names and types of the row's fields are those of this format."""
 
     def convert(self, row: Row, reading: Reading = PLAIN) -> Row:
-        """A new row in scicot's schema; raises RowProblem for one that is broken."""
+        """Return a new row in scicot's schema; raises RowProblem for an invalid one."""
 
 
 class NotText(RowProblem):
@@ -43,12 +43,12 @@ class NotText(RowProblem):
 
 @dataclass(frozen=True, slots=True)
 class Gold:
-    """Where a layout has its gold answer, and how it is written there.
+    """The gold fields of a layout and how their values are written.
 
-    `names` are read first, `further` beside them. `bases` says for some of them what numbers count
-    from by the layout's definition; `loose` says that JSON integers come from a table. `columns`
-    are the labels of choices by the plain names of their columns, which some answers name.
-    `single`: the value may stand in a list of one.
+    `names` are read first, `further` in addition. `bases` gives the base (0 or 1) of numeric
+    answers in fields for which the layout defines it; `loose`: JSON integers come from a table and
+    have no defined base. `columns` maps plain column names to choice labels, for answers that name
+    a column. `single`: the value may be wrapped in a list of one.
     """
 
     names: tuple[str, ...] = ANSWERS
@@ -71,12 +71,12 @@ GOLD = Gold()
 
 
 def first_filled(row: Mapping[str, Any], names: Sequence[str]) -> str | None:
-    """The first of these names under which the row holds something; None where all are blank."""
+    """Return the first of these fields that is not blank, None if all are."""
     return next((name for name in names if not is_blank(row.get(name))), None)
 
 
 def named(row: Mapping[str, Any], plain: Sequence[str]) -> tuple[str, ...]:
-    """The row's fields with these plain names, in the order of `plain`."""
+    """Return the row's fields that have these plain names, in the order of `plain`."""
     return _named(tuple(row), tuple(plain))
 
 
@@ -89,7 +89,7 @@ def _named(names: tuple[str, ...], plain: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def question_field(row: Mapping[str, Any]) -> str | None:
-    """The field of the question's text."""
+    """Find the field of the question's text."""
     if isinstance(row.get("question"), str) and not is_blank(row["question"]):
         return "question"
     return first_filled(row, named(row, QUESTIONS))
@@ -105,7 +105,7 @@ def choice_rows(labels: Sequence[str], texts: Sequence[Any]) -> list[ChoiceRow]:
 
 
 def lettered(texts: Sequence[Any]) -> list[ChoiceRow]:
-    """Choices that came without labels: A, B, C and so on."""
+    """Label choices A, B, C and so on."""
     if len(texts) > len(ascii_uppercase):
         raise RowProblem(f'"choices" has {len(texts)}; at most {len(ascii_uppercase)} are read')
     return choice_rows(ascii_uppercase[: len(texts)], texts)
@@ -119,9 +119,9 @@ def rebuilt(
     used: Collection[str | None] = (),
     reading: Reading = PLAIN,
 ) -> Row:
-    """The row in scicot's schema; fields in `used` have been read and are not repeated.
+    """Return the row in scicot's schema, without the fields in `used`, which have been read.
 
-    Raises RowProblem where no field holds the question's text.
+    Raises RowProblem if no field holds the question's text.
     """
     source = question_field(row)
     if source is None:
@@ -141,8 +141,8 @@ def labelled(
     gold: Gold = GOLD,
     used: Collection[str] = (),
 ) -> Row:
-    """The row in scicot's schema, with the label that its gold fields agree on; fields in `used`
-    have been read and are not repeated."""
+    """Return the row in scicot's schema with the label that its gold fields agree on, without the
+    fields in `used`, which have been read."""
     if reading.columns is not None and reading.columns.maps("answer"):
         gold = replace(gold, names=("answer",), further=(), bases={})
     if reading.in_columns:
@@ -157,10 +157,10 @@ def read_gold(
     gold: Gold = GOLD,
     reading: Reading = PLAIN,
 ) -> tuple[str | None, str | None]:
-    """The gold label and the field that tells it; (None, None) for an unlabelled row.
+    """Return the gold label and its field; (None, None) for an unlabelled row.
 
-    A field that names no choice is ignored where another one does. Raises RowProblem where none
-    does, and where two fields name different choices.
+    A field that names no choice is ignored if another does. Raises RowProblem if none does, and if
+    two fields name different choices.
     """
     meanings: dict[str, Meaning] = {}
     missed = ""
@@ -191,8 +191,8 @@ def read_gold(
 
 
 def with_context(row: Row, reading: Reading = PLAIN, *, without: Collection[str] = ()) -> Row:
-    """The row with the text that its question is about as "context", from the first field of such
-    a name. A context of the user's own stays; fields in `without` are read as something else."""
+    """Return the row with a "context", taken from the first field with the name of a passage. An
+    existing context is kept; fields in `without` have another meaning and are skipped."""
     if not is_blank(row.get("context")) and isinstance(row["context"], str):
         if reading.recognised is not None:
             reading.recognised.context = reading.recognised.context or "context"
@@ -208,7 +208,7 @@ def with_context(row: Row, reading: Reading = PLAIN, *, without: Collection[str]
 
 
 def _text_of(value: Any) -> str | None:
-    """A context as one text: a string, a list of them, or an object with such a list."""
+    """Join a context (a string, a list of strings, or an object with such a list) to one text."""
     if isinstance(value, Mapping):
         value = value.get("contexts")  # PubMedQA
     if isinstance(value, list) and value and all(isinstance(own, str) for own in value):

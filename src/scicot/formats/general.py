@@ -1,8 +1,8 @@
-"""Read rows of any other layout by the names and the types of their fields.
+"""Read rows of any other layout by the names and types of their fields.
 
-The choices are looked for in this order: in one field (choices.py), in columns of their own
-(choice_columns.py), as a right answer and wrong ones, in the question's text (cells.py), and as yes
-and no (yes_no.py). The first found are taken.
+Choices are searched in this order: one field (choices.py), one column each (choice_columns.py), a
+right answer and wrong ones, the question's text (cells.py), yes and no (yes_no.py). The first match
+is taken.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _FIRST_IS_RIGHT = "mc1targets"  # a student that reads labels would learn to say
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """Choices, the fields that they were read from, and the answer where these fields tell it."""
+    """Choices, the fields they were read from, and the answer if these fields include it."""
 
     choices: list[ChoiceRow]
     used: tuple[str, ...]
@@ -40,11 +40,11 @@ class _Found:
 
 
 class Unread(RowProblem):
-    """A row of no known layout."""
+    """Raised for a row of no known layout."""
 
 
 def convert(row: Row, reading: Reading = PLAIN) -> Row:
-    """The row in scicot's schema; raises Unread where it holds no question with choices."""
+    """Convert a row to scicot's schema; raises Unread if it has no question with choices."""
     row = columns.cells(row)
     question = _question(row)
     if question is None:
@@ -140,7 +140,7 @@ def _check_agreement(
     reading: Reading,
     used: tuple[str, ...],
 ) -> None:
-    """RowProblem where a gold field beside marked choices names another one."""
+    """Raise RowProblem if a gold field names another choice than the one marked right."""
     others = {name: value for name, value in row.items() if name not in used}
     try:
         told, name = fields.read_gold(others, found, gold, replace(reading, recognised=None))
@@ -196,7 +196,7 @@ def _right_and_wrong(row: Row, question: str, gold: fields.Gold) -> _Found | Non
 
 
 def _asked(row: Row, question: str) -> str:
-    """The text by which the order of choices is drawn."""
+    """Return the text whose hash seeds the order of the choices."""
     context = row.get("context")
     return f"{row[question]}\0{context if isinstance(context, str) else ''}"
 

@@ -1,6 +1,6 @@
-"""Which choice a gold answer means.
+"""Find the choice that a gold answer names.
 
-Gold answers met in the wild, for the choices A "wood", B "copper", C "glass":
+Examples from public data sets, for the choices A "wood", B "copper", C "glass":
 
     "B"   "b"   "copper"   "(B)"   "B) copper"   1 (an index from 0)   "" or null or -1 (unlabelled)
 
@@ -41,12 +41,12 @@ def is_blank(value: Any) -> bool:
 
 
 def shown(value: Any) -> str:
-    """A value short enough for a one-line message."""
+    """Shorten a value for a one-line message."""
     return reprlib.repr(value)
 
 
 def gold_fields(row: Mapping[str, Any], names: Sequence[str] = ANSWERS) -> list[str]:
-    """The fields that hold something and are read as the gold answer, in the order of `names`."""
+    """Return the gold fields of a row that are not blank, in the order of `names`."""
     return [name for name in _gold_fields(tuple(row), tuple(names)) if not is_blank(row[name])]
 
 
@@ -58,10 +58,10 @@ def _gold_fields(fields: tuple[str, ...], names: tuple[str, ...]) -> tuple[str, 
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """The labels that a value can mean; with `doubt` it takes another field to choose.
+    """The labels that a value can mean. With `doubt`, another field must decide among them.
 
-    Several labels without a doubt are choices of the same text, of which the first is taken.
-    `kind` says how it was read, for people. `index` marks a number that counts from 0 or from 1.
+    Several labels without doubt are choices of the same text; the first is taken. `kind` describes
+    for messages how the value was read. `index`: it is a number that counts from 0 or 1.
     """
 
     labels: tuple[str, ...]
@@ -71,7 +71,7 @@ class Meaning:
 
 
 def read_choice(value: Any, choices: Sequence[ChoiceRow]) -> Meaning | None:
-    """The choice that a gold answer or a prediction names; None where it names none."""
+    """Return the choice that a gold answer or a prediction names, None if it names none."""
     labels = [str(choice["label"]) for choice in choices]
     if isinstance(value, int) and not isinstance(value, bool):
         return _read_integer(value, labels, choices)
@@ -112,8 +112,8 @@ def _read_marked(said: str, labels: Sequence[str], choices: Sequence[ChoiceRow])
 def _read_integer(
     value: int, labels: Sequence[str], choices: Sequence[ChoiceRow]
 ) -> Meaning | None:
-    """An index from 0. A larger integer is a label or a text, unless others of them could be taken
-    for indices: of rows with the labels 1 to 4, those with the answers 1 to 3 are read as indices.
+    """Read an integer as an index from 0. An integer past the last index is a label or text, unless
+    other integers could be read as indices: with labels 1 to 4, the answers 1 to 3 would be.
     """
     if value < 0:
         return None
@@ -150,8 +150,8 @@ def labels_of_text(
 
 
 def agreed(row: Mapping[str, Any], meanings: Mapping[str, Meaning]) -> tuple[str, str]:
-    """The label that all gold fields agree on, and the field it is taken from; RowProblem where
-    they can mean none in common."""
+    """Return the label that all gold fields agree on, and the field it is from. Raises RowProblem
+    if they have no label in common."""
     name = min(meanings, key=lambda name: len(meanings[name].labels))
     for other, meaning in meanings.items():
         if not set(meaning.labels) & set(meanings[name].labels):
@@ -170,12 +170,12 @@ def agreed(row: Mapping[str, Any], meanings: Mapping[str, Meaning]) -> tuple[str
 
 
 def is_hidden(value: Any) -> bool:
-    """Whether it stands for an answer that is kept secret."""
+    """Return True for a placeholder of a withheld gold answer (as test sets have)."""
     return not isinstance(value, bool) and value in _HIDDEN
 
 
 def unread(row: Mapping[str, Any], name: str, count: int) -> RowProblem:
-    """The problem of a gold answer that names none of so many choices."""
+    """Make the RowProblem of a gold answer that names none of `count` choices."""
     value = row[name]
     several = (
         re.split(r"\s*(?:[,;&/|+]|\band\b|\bund\b)\s*", value) if isinstance(value, str) else []

@@ -1,9 +1,9 @@
-"""The option --columns: which fields of a file hold what a question has.
+"""The option --columns: map the fields of a file to the parts of a question.
 
     question=Frage,choices=A+B+C+D,answer=gold.label,context=Text
 
-Several fields are joined by +, a run of them may be given by its ends (A-D), and a dotted path
-leads into nested objects and lists. What is not mapped is recognised as in any row.
+Several fields are joined by +, consecutive ones may be given as a range (A-D), and a dotted path
+leads into nested objects and lists. Parts that are not mapped are recognised as in any row.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Columns:
 
     @classmethod
     def parse(cls, text: str) -> Columns | None:
-        """Read the option's value; None for an empty one, ScicotError for one that is none."""
+        """Parse the option's value; None for an empty one, ScicotError for an invalid one."""
         if not text.strip():
             return None
         starts = [match for match in _PART.finditer(text) if _is_start(text, match.start())]
@@ -63,12 +63,12 @@ class Columns:
         return role in self.roles
 
     def tabular(self, row: Row) -> bool:
-        """Whether it maps choices of a row in several columns of their own."""
+        """Return True if the choices are mapped to several columns of a row."""
         value = self.roles.get("choices")
         return value is not None and len(_fields(tuple(row), value, several=True)) > 1
 
     def only(self, *roles: str) -> Columns | None:
-        """The same for these roles alone; None where it maps none of them."""
+        """Return the mapping restricted to these roles, None if it has none of them."""
         kept = {role: field for role, field in self.roles.items() if role in roles}
         return Columns(kept) if kept else None
 
@@ -77,14 +77,14 @@ class Columns:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Names that may stand in a table's header."""
+        """The mapped names that may occur in a table's header."""
         found = []
         for value in self.roles.values():
             found += [value, *value.split("+")]
         return tuple(name.strip() for name in found)
 
     def missing(self, row: Row) -> list[str]:
-        """The mapped fields that the row does not have."""
+        """Return the mapped fields that the row lacks."""
         return [
             name
             for role, value in self.roles.items()
@@ -121,7 +121,7 @@ class Columns:
 
 
 def not_there(absent: Sequence[str], row: Row) -> str:
-    """The problem of a row without these mapped fields."""
+    """Return the message for a row that lacks these mapped fields."""
     shown = ", ".join(f'"{name[:40]}"' for name in list(row)[:12])
     return f'--columns: there is no field "{absent[0][:40]}"; the row has {shown}'
 
@@ -181,14 +181,14 @@ def _fields(names: tuple[str, ...], value: str, *, several: bool) -> tuple[str, 
 
 
 def _range(names: tuple[str, ...], first: str, last: str) -> list[str]:
-    """The fields from one to another, as they stand in the row."""
+    """Return the fields from one to another, in the row's order."""
     if first in names and last in names and names.index(first) <= names.index(last):
         return list(names[names.index(first) : names.index(last) + 1])
     return [f"{first}-{last}"]
 
 
 def _at(row: Row, path: str) -> Any:
-    """The value of a field, or at a dotted path into it; _ABSENT where there is none."""
+    """Return the value of a field or at a dotted path; _ABSENT if there is none."""
     if path in row:
         return row[path]
     value: Any = row
@@ -227,8 +227,8 @@ def option_for(row: Row) -> str:
 
 
 def unknown_header(names: Sequence[str], cells: Sequence[str]) -> str:
-    """What to say of a table of these columns, none of which is known to hold questions, and of
-    these cells in the record below."""
+    """Return the error message for a table without a recognised question column, from its column
+    names and the cells of its first record, which suggest a --columns option."""
     row = {name.strip(): cell for name, cell in zip(names, cells, strict=False) if name.strip()}
     shown = ", ".join(f'"{name}"' for name in list(row)[:_SHOWN])
     more = ", ..." if len(row) > _SHOWN else ""

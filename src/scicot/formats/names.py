@@ -66,6 +66,6 @@ _ADVICE = re.compile(r"\s{1,8}-\s{1,8}(?:max \d{1,6} characters|choose .*)$")
 
 @lru_cache(maxsize=4096)
 def plain_name(name: str) -> str:
-    """A field's name for comparison: "Answer Key:" and "answer_key" are "answerkey"."""
+    """Normalise a field's name: "Answer Key:" and "answer_key" become "answerkey"."""
     short = _ADVICE.sub("", name.lower()).replace("(s)", "").strip(" :")
     return "".join(c for c in short if c not in " _-")

@@ -17,7 +17,7 @@ from scicot.row_fields import MAPPING, Row
 
 @lru_cache(maxsize=256)  # nearly all rows of a file have the same fields
 def _has_second_gold(names: tuple[str, ...]) -> bool:
-    """Whether a field besides "answer" may hold a gold answer."""
+    """Return True if a field other than "answer" is named like a gold answer."""
     return any(plain_name(name) in ANSWERS for name in names if name != "answer")
 
 

@@ -67,7 +67,8 @@ _LAYOUTS = (
 
 @lru_cache(maxsize=256)  # nearly all rows of a file have the same fields
 def gold_of(names: tuple[str, ...]) -> Gold:
-    """Where rows with these fields have their gold answer."""
+    """Return where rows with these fields have their gold answer: the general fields, and those of
+    the published layouts that match."""
     plain = frozenset(map(plain_name, names))
     found = [layout for layout in _LAYOUTS if _fits(layout, plain)]
     bases = {layout.gold: layout.base for layout in found if layout.base is not None}

@@ -1,8 +1,8 @@
-"""How the rows of one file are read: what the user said, what the data prove, what was recognised.
+"""Settings and evidence for reading one file: the user's options, the base of its answer indices.
 
-A gold answer that is a number can count from 0 or from 1. `Tally` collects what the rows of a file
-prove: a 0 names no choice where one counts from 1, and a number equal to the number of choices
-names none where one counts from 0. A majority is no proof.
+A numeric gold answer can be an index from 0 or from 1. `Tally` collects the evidence in the rows of
+a file: a 0 is impossible counting from 1, and a number equal to the number of choices is impossible
+counting from 0. A mere majority decides nothing.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class UncertainIndex(RowProblem):
 
 @dataclass(slots=True)
 class Tally:
-    """What the numbers among the gold answers of a file can mean, one entry a row."""
+    """Counts of a file's numeric gold answers by what they can mean, one count a row."""
 
     zeros: int = 0
     lasts: int = 0  # equal to the number of choices
@@ -31,20 +31,21 @@ class Tally:
 
     @property
     def base(self) -> Base | None:
-        """Where the numbers count from, as far as the rows prove it."""
+        """The base of the indices, 0 or 1; None if the rows prove neither or contradict each
+        other."""
         if bool(self.zeros) == bool(self.lasts):
             return None
         return 0 if self.zeros else 1
 
     @property
     def all_texts(self) -> bool:
-        """Whether a number that is the text of a choice means this text in this file."""
+        """True if numbers in this file are to be read as choice texts, not as indices."""
         return not self.indices
 
 
 @dataclass(slots=True)
 class Recognised:
-    """Which fields of a row were read as what, for people."""
+    """A description, for messages, of which fields of a row were read as what."""
 
     question: str = ""
     choices: str = ""
@@ -67,7 +68,7 @@ class Recognised:
 
 
 class FieldMapping(Protocol):
-    """The fields that a user names for what a question has (mapping.Columns)."""
+    """The user's mapping of fields to the parts of a question (mapping.Columns)."""
 
     @property
     def roles(self) -> Mapping[str, str]: ...
@@ -79,14 +80,14 @@ class FieldMapping(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """How to read rows.
+    """Settings for converting rows to scicot's schema.
 
-    strict: of a file, whose numbers in tables are not taken for indices without a proof. The rule
-    for a single row, which has no file, is that of docs/rows.md. in_columns: the choices stand in
-    several columns that a user has named, so that numbers are those of a table. ordered: only
-    layouts whose rows give an order of choices, as others have used it too. `tallies`: what each
-    gold field's rows prove, once the file was looked through; `tally` is filled while it is.
-    `recognised` is filled where somebody wants to know.
+    strict: the row is from a file, in which numeric answers of tables are indices only if the file
+    proves their base (single rows: see docs/rows.md). in_columns: the user mapped the choices to
+    several columns, so numbers are treated as those of a table. ordered: accept only layouts that
+    define the order of choices. `tallies`: the evidence by gold field, after a first pass over the
+    file; `tally` collects it during that pass. `recognised`, if given, is filled with the layout
+    that a row was read as.
     """
 
     columns: FieldMapping | None = None

@@ -1,4 +1,4 @@
-"""Questions that are answered by yes or no, which have no choices of their own.
+"""Yes/no questions, whose rows have no choices.
 
 {"question": "Is copper a metal?", "passage": "...", "answer": true}      BoolQ, StrategyQA
 {"question": "Does it help?", "final_decision": "maybe", ...}             PubMedQA, three choices

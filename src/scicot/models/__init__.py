@@ -1,1 +1,1 @@
-"""What a network is: pretrained models, their weights and formats, and our own forward passes."""
+"""Load pretrained models, encode their prompts, and run their forward passes."""

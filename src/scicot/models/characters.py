@@ -1,4 +1,4 @@
-"""Characters that a tokenizer lacks: found, counted, and replaced by plain ones where possible.
+"""Find characters that a tokenizer lacks, count them, and replace them where possible.
 
 T5's vocabulary has no { ^ ~ < and no mathematical signs: in their place the model reads an unknown
 token, and whoever decodes its text gets nothing. So "x ≥ 3" and "x ≤ 3" become the same choice.
@@ -73,7 +73,7 @@ _NAMED = 5  # rows, and characters, that a sentence names
 
 
 class Alphabet:
-    """What a tokenizer can spell, and what is replaced before it reads a text."""
+    """The characters that a tokenizer lacks, and the replacements made before it encodes a text."""
 
     def __init__(self, tokenizer: Any, replacements: Mapping[str, str] | None = None) -> None:
         self.unknown: int | None = tokenizer.unk_token_id
@@ -83,7 +83,7 @@ class Alphabet:
         self._lacks: dict[str, bool] = {}
 
     def lacks(self, character: str) -> bool:
-        """Whether the tokenizer reads an unknown token for this character."""
+        """Return True if the tokenizer encodes this character as its unknown token."""
         if self.unknown is None or character.isspace():
             return False
         if character not in self._lacks:
@@ -92,18 +92,18 @@ class Alphabet:
         return self._lacks[character]
 
     def lacking(self, text: str) -> list[str]:
-        """The characters of a text that the tokenizer lacks, each once, in their order."""
+        """List the characters of a text that the tokenizer lacks, each once, in order."""
         return [character for character in dict.fromkeys(text) if self.lacks(character)]
 
     def plain(self, text: str) -> str:
-        """The text with its replacements made; itself where none is."""
+        """Return the text with the replacements made."""
         if not self._table:
             return text
         written = text.translate(self._table)
         return text if written == text else " ".join(written.split())
 
     def plain_input(self, text: Input) -> Input:
-        """What a student reads, with the replacements made in all its parts."""
+        """Return a student's input with the replacements made in all its parts."""
         if not self._table:
             return text
         return replace(
@@ -150,7 +150,8 @@ def count(
 
 
 def equal_choices(text: Input, spell: Any) -> bool:
-    """Whether two choices of different texts are the same to the student."""
+    """Return True if two choices with different texts have the same token ids; `spell` encodes a
+    list of texts."""
     texts = list(dict.fromkeys(choice.partition(") ")[2] for choice in text.choices))
     return len(set(map(tuple, spell(texts)))) < len(texts)
 
@@ -186,7 +187,7 @@ def describe(counts: Counter[str]) -> dict[str, str]:
 
 
 def is_count(key: str) -> bool:
-    """Whether a key of counts is one of these."""
+    """Return True if a key of a counter of cuts is one of this module's (LACKING, EQUAL, ...)."""
     return key.partition(" ")[0] in (LACKING, LACKING_TARGETS, REPLACED, EQUAL)
 
 

@@ -1,7 +1,7 @@
-"""What differs between families of models, in one table: encoder-decoder and causal.
+"""The differences between model families, encoder-decoder and causal, in one table.
 
-An encoder-decoder reads a source and writes a target behind a start token. A causal (decoder-only)
-model reads one sequence, source and target, and predicts each token from those before it.
+An encoder-decoder encodes the source and decodes the target after a start token. A causal
+(decoder-only) model reads source and target as one sequence.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ Row = Mapping[str, Any]  # {"input_ids": source ids, "labels": target ids}
 
 @dataclass(frozen=True)
 class Family:
-    """One family. `joined`: source and target are one sequence.
+    """One model family. `joined`: source and target are one sequence.
 
-    `cpu_attention` is the faster implementation of attention on a CPU: T5's position bias keeps
-    SDPA from its best.
+    `cpu_attention` is transformers' faster attention implementation on a CPU: SDPA is slow with
+    T5's position bias.
     """
 
     name: str
@@ -37,8 +37,8 @@ class Family:
     cpu_attention: str
 
     def lengths(self, lengths: Any) -> Any:
-        """Lengths by which batches are padded, (..., 1 or 2), from those of sources and targets,
-        (..., 2)."""
+        """Return the lengths to which batches are padded, shape (..., 1) if `joined`, else
+        (..., 2), from the lengths of sources and targets, shape (..., 2)."""
         return lengths.sum(axis=-1, keepdims=True) if self.joined else lengths
 
     def collate(self, rows: Sequence[Row], pad: int, multiple: int) -> dict[str, torch.Tensor]:
@@ -65,7 +65,8 @@ class Family:
         }
 
     def decoder_inputs(self, model: Any, labels: torch.Tensor) -> dict[str, Any]:
-        """What else the model's forward pass takes to predict the labels."""
+        """Return the decoder's input ids for teacher forcing on the labels; {} for a causal model,
+        whose input ids hold the targets already."""
         if self.joined:
             return {}
         return {"decoder_input_ids": model.prepare_decoder_input_ids_from_labels(labels=labels)}

@@ -13,8 +13,8 @@ _HEAD = re.compile(r"\A---\s*\n(.*?)\n---\s*$", re.S | re.M)
 
 
 def licence_of(name: str) -> str | None:
-    """The licence that the model card of a directory or Hub id names, such as "apache-2.0"; None
-    where there is no card, or it names none."""
+    """Return the licence named in the model card of a directory or Hub id, such as "apache-2.0";
+    None without a card or a licence in it."""
     card = Path(name) / "README.md"
     if not Path(name).is_dir():
         found = _card_from_hub(name)
@@ -35,7 +35,7 @@ def licence_of(name: str) -> str | None:
 
 
 def _card_from_hub(name: str) -> Path | None:
-    """The model card of a Hub id, from the cache where the Hub cannot be reached."""
+    """Return the model card of a Hub id, from the cache if the Hub cannot be reached."""
     from huggingface_hub import hf_hub_download
 
     try:

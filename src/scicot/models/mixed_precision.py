@@ -1,9 +1,9 @@
-"""bf16 where it pays, fp32 where digits matter.
+"""Mixed precision: linear layers in bf16, everything else in fp32.
 
-Linear layers multiply in bf16, with its 8 bits of a fraction; what they are added to (the residual
-stream, which in a T5 grows far beyond 1), norms and attention stay in fp32, and so does the output
-layer: a bf16 logit between 16 and 32 moves in steps of 1/8, and labels that differ by less would
-tie. All in bf16, several times as many answers of a small student would change.
+bf16 has an 8-bit mantissa. The residual stream (which in a T5 grows far beyond 1), norms, attention
+and the LM head stay in fp32: bf16 logits between 16 and 32 are spaced 1/8 apart, so labels that
+differ by less would tie. With all of it in bf16, several times as many answers of a small student
+would change.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Bf16Linear(torch.nn.Module):
 
 
 def to_mixed_bf16(model: Any) -> Any:
-    """The model with its linear layers, but for the output layer, in bf16; changed in place."""
+    """Convert a model's linear layers, except the LM head, to bf16 in place, and return it."""
     head = model.get_output_embeddings()
     for module in list(model.modules()):
         for name, child in list(module.named_children()):

@@ -91,7 +91,7 @@ def _nf4() -> dict[str, Any]:
 
 
 def is_quantized(model: Any) -> bool:
-    """Whether a model's weights are held in fewer bits than they learn in."""
+    """Return True if a model's weights are quantised (4 or 8 bits)."""
     return bool(getattr(model, "is_quantized", False) or getattr(model, "is_loaded_in_4bit", False))
 
 
@@ -126,8 +126,11 @@ def read_config(name: str, what: str) -> Any:
 
 
 def _checked(name: str, what: str) -> bool:
-    """Whether a name is that of a directory, and not a Hub id. ScicotError where it can be neither,
-    or is a GGUF file."""
+    """Return True if a model's name is a directory, False if it may be a Hub id.
+
+    Raises ScicotError, whose message begins with `what`, for a GGUF file and for a name that can be
+    neither.
+    """
     directory = bool(name) and Path(name).is_dir()
     gguf = sorted(Path(name).glob("*.gguf")) if directory else []
     if name.endswith(".gguf") or (gguf and not (Path(name) / "config.json").exists()):
@@ -153,7 +156,7 @@ _INSTEAD = "take an encoder-decoder or a causal language model"
 
 
 def _unfit(config: Any) -> str:
-    """Why a model can be no student; "" where it can."""
+    """Return the reason why a model cannot be a student, "" if it can."""
     kind, names = config.model_type, getattr(config, "architectures", None) or []
     quantization = getattr(config, "quantization_config", None)
     if quantization:
@@ -169,7 +172,8 @@ def _unfit(config: Any) -> str:
 
 
 def _reason(error: Exception, name: str, *, here: bool) -> str:
-    """What is wrong with a model, and what to do."""
+    """Turn an exception of transformers or the Hub into a reason and advice for the user. `here`:
+    only local files were tried, as the name is a directory or the Hub is unreachable."""
     said = " ".join(str(error).split())
     if "trust_remote_code" in said:
         return (

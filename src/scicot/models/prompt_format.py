@@ -89,7 +89,7 @@ class Seq2Seq:
 
 
 class Plain:
-    """Several lines that end in "Rationale:" or "Answer:", behind which a causal model goes on."""
+    """Several lines that end in "Rationale:" or "Answer:"; a causal model continues after them."""
 
     name = "plain"
     _joint = " "  # between prompt and target
@@ -153,7 +153,7 @@ class Plain:
         return rows
 
     def _bare(self, texts: Sequence[str]) -> list[Ids]:
-        """Without the tokens that a tokenizer puts before or behind a text."""
+        """Encode texts without the special tokens that a tokenizer adds."""
         rows: list[Ids] = self.tokenizer(list(texts), truncation=False, add_special_tokens=False)[
             "input_ids"
         ]
@@ -164,7 +164,8 @@ class Plain:
 
 
 class Chat(Plain):
-    """The same lines as a user's turn of the tokenizer's chat template; the reply is the target."""
+    """The lines of `Plain` as the user turn of the tokenizer's chat template; the target is the
+    assistant's reply."""
 
     name = "chat"
     _joint = ""

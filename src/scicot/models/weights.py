@@ -1,4 +1,4 @@
-"""What a run's weights are, without loading them."""
+"""Hash and count the weights of a model directory without loading them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 def weights_sha256(directory: Path) -> str:
-    """Of all files with weights in a model directory."""
+    """Return the SHA-256 (hex) of all safetensors files of a model directory, in name order."""
     digest = hashlib.sha256()
     for file in sorted(directory.glob("*.safetensors")):
         with file.open("rb") as stream:
@@ -18,13 +18,13 @@ def weights_sha256(directory: Path) -> str:
 
 
 def weights_in(directory: Path) -> int:
-    """How many weights they hold, in any precision; 0 where there is no such file."""
+    """Count the parameters in a directory's safetensors files; 0 if there are none."""
     return sum(_weights_in_file(file) for file in directory.glob("*.safetensors"))
 
 
 def _weights_in_file(file: Path) -> int:
-    """Of the shapes that the header tells: its length in 8 bytes, then JSON. Of a damaged file the
-    size in fp32; loading it says what is wrong."""
+    """Count the parameters from the tensor shapes in a safetensors header (8 bytes of length, then
+    JSON). For a damaged file return its size / 4, as if fp32: loading it reports the error."""
     size = file.stat().st_size
     try:
         with file.open("rb") as stream:

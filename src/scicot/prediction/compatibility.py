@@ -1,4 +1,4 @@
-"""Which runs and settings go with one another: looked at before a model is loaded."""
+"""Check that runs and settings are compatible, before any model is loaded."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ _WRITING = (Stage.RATIONALE, Stage.SHARED)
 def check_runs(
     answer_models: Sequence[Name], rationale_models: Sequence[Name], settings: PredictSettings
 ) -> tuple[list[Run], list[Run]]:
-    """The runs that answer and those that write rationales for them; ScicotError where one is
-    missing or too many."""
+    """Return the runs that answer and the runs that write rationales for them. Raises ScicotError
+    if one is missing or superfluous."""
     if not answer_models and not rationale_models:
         raise ScicotError("nothing to predict with; give --answer-model RUN")
     rationales = [check_run(name, "--rationale-model", *_WRITING) for name in rationale_models]
@@ -41,7 +41,7 @@ def _answering_run(name: Name) -> Run:
 
 
 def _check_source(answer: Run, rationales: Sequence[Run], source: str) -> None:
-    """ScicotError where a run cannot answer with rationales from this source."""
+    """Raise ScicotError if a run cannot answer with rationales from this source."""
     name = answer.manifest.student if answer.untrained else answer.directory
     place = f"--answer-model {name}"
     reads, writes = FORMS[answer.stage].reads_rationale, FORMS[answer.stage].writes_rationale
@@ -62,7 +62,7 @@ def _check_source(answer: Run, rationales: Sequence[Run], source: str) -> None:
 
 
 def _check_together(answers: Sequence[Run], rationales: Sequence[Run]) -> None:
-    """ScicotError for answer models whose answers cannot be averaged: all must read the same
+    """Raise ScicotError for answer models that cannot be averaged: all must read the same
     rationales, or none."""
     if len(answers) < 2:
         return
@@ -78,7 +78,7 @@ def _check_together(answers: Sequence[Run], rationales: Sequence[Run]) -> None:
 
 
 def fold_students(run: Run) -> list[Run]:
-    """The fold students of a run, in order; ScicotError where it has none."""
+    """Return the fold students of a run in order; ScicotError if it has none."""
     folds = int(run.manifest.settings.get("folds") or 0)
     if not folds:
         raise ScicotError(
@@ -91,7 +91,7 @@ def fold_students(run: Run) -> list[Run]:
 def check_settings(
     answers: Sequence[Run], writers: Sequence[Run], source: str, settings: PredictSettings
 ) -> None:
-    """ScicotError for an option that would do nothing with these runs."""
+    """Raise ScicotError for an option that has no effect with these runs."""
     draws = settings.sampling is not None or settings.beams > 1
     mixes = any(FORMS[run.stage].reads_rationale for run in answers) and source != "none"
     idle = {
@@ -132,7 +132,7 @@ def _check_weigh(answers: Sequence[Run], rationales: int) -> None:
 
 
 def _check_writing(writers: Sequence[Run], settings: PredictSettings) -> None:
-    """ScicotError for an option that would do nothing where rationales alone are written."""
+    """Raise ScicotError for an option that has no effect when only rationales are written."""
     if len(writers) > 1:
         raise ScicotError("only one student writes at a time where there is no --answer-model")
     alone = {
@@ -148,7 +148,7 @@ def _check_writing(writers: Sequence[Run], settings: PredictSettings) -> None:
 
 
 def doubts(answer: Run, settings: PredictSettings) -> Iterator[str]:
-    """What the user of this answer model may not have meant, one sentence each."""
+    """Yield a warning for each setting that does not suit how the answer model was trained."""
     trained = answer.manifest
     if not answer.untrained and settings.scoring not in ("auto", trained.answer_as):
         yield (

@@ -1,4 +1,4 @@
-"""`predict`: a file of questions through the students, a window at a time, resumable."""
+"""`predict`: answer a file of questions with the students, window by window; resumable."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ from scicot.row_fields import Row, RowProblem, checked_utf8
 
 @dataclass
 class PredictSummary:
-    """How many questions were done now, those that got no answer (`abstained`: for want of
-    confidence) among them, and found done already."""
+    """Counts of questions: predicted by this call, of these without an answer (`abstained`: with a
+    confidence below the threshold), and already done in an earlier call."""
 
     predicted: int = 0
     unanswered: int = 0
@@ -50,11 +50,11 @@ def predict(
 ) -> PredictSummary:
     """Answer every question of a file, one prediction row each, in the order of the file.
 
-    An answer model that reads rationales wants a `rationale_model`, or several, behind whose
-    rationales it answers in turn; a shared student writes its own. Of several answer models the
-    mean of the probabilities counts. Without an `answer_model` the rationales are written, as
-    rationale rows. Called again it goes on after the rows that `output` holds. Raises ScicotError
-    for what the user can mend, among it a run that was trained for another stage.
+    An answer model that reads rationales needs one or more `rationale_model`s and answers from the
+    rationales of each; a shared student writes its own. The probabilities of several answer models
+    are averaged. Without an `answer_model` the output is rationale rows. A repeated call resumes
+    after the rows in `output`. Raises ScicotError for errors that the user can fix, such as a run
+    that was trained for another stage.
     """
     settings = settings or PredictSettings()
     reporter = reporter or LogReporter()
@@ -91,7 +91,7 @@ def _predict(
     force: bool,
     reporter: Reporter,
 ) -> PredictSummary:
-    """The same, by the process that reads and writes."""
+    """Predict in rank 0, the process that reads the questions and writes the output."""
     plan = students.plan
     for run in plan.answers:
         for doubt in compatibility.doubts(run, settings):
@@ -156,14 +156,14 @@ def _predict(
 
 
 def _engines_of(state: Row) -> dict[str, str]:
-    """The engines that an earlier run has answered by; nothing where somebody has edited them."""
+    """Return the engines recorded in the state of an earlier run; {} if they are not as written."""
     engines = state.get("settings", {}).get("engines")
     good = isinstance(engines, dict) and all(isinstance(name, str) for name in engines.values())
     return engines if good else {}
 
 
 class _Job:
-    """One run over windows of questions."""
+    """Predict the windows of one call of `predict`."""
 
     def __init__(self, students: Students, team: Team, name: str) -> None:
         self.summary = PredictSummary()
@@ -175,7 +175,7 @@ class _Job:
     def run(
         self, parts: Iterable[list[QuestionPair]], together: int, out: Output, task: Task
     ) -> None:
-        """Answer these windows, so many at a time."""
+        """Predict these windows, one on each process at a time, and write their rows."""
         each = self._students.plan.rows_each
         before = out.existing()
         for some in several(parts, together):
@@ -197,7 +197,8 @@ class _Job:
             raise _other(where, f"{row.get('id')!r}", f"{self._name} has ended")
 
     def _check_done(self, asked: Sequence[QuestionPair], before: Iterator[tuple[str, Row]]) -> int:
-        """How many rows of the output answer these questions already; they must be the first."""
+        """Count the rows of the output that answer these questions; checks that the output's rows
+        are those of the first questions, in order."""
         wanted = [question for question, _ in asked for _ in range(self._students.plan.rows_each)]
         there = 0
         for question, (where, row) in zip(wanted, before, strict=False):
@@ -230,8 +231,8 @@ class _Job:
 def _asked(
     rows: sources.Rows[Question], by: int, questions: Iterator[Question]
 ) -> Iterator[QuestionPair]:
-    """Each question with the one whose rationales it is to read: itself, or the one that stands
-    `by` places behind it, the file being taken for a ring."""
+    """Pair each question with the one whose rationales it reads: itself, or the one `by` places
+    after it, counting on from the file's start at its end."""
     if not by:
         return ((question, question) for question in questions)
     others = chain(
@@ -241,9 +242,12 @@ def _asked(
 
 
 def _rotation(total: int | None, settings: PredictSettings) -> int:
-    """How far from its question a shuffled rationale stands: about half of the file, since
-    neighbours are often alike, and one place more for each seed. So every rationale is read once,
-    never behind its own question, whatever the windows are."""
+    """Return the offset from a question to the one whose rationale it gets when shuffled.
+
+    It is about half the file, since neighbouring questions are often similar, plus the seed. A
+    rotation uses every rationale once and never with its own question, for any window size. Raises
+    UsageError for a pipe (`total` is None) and for fewer than two questions.
+    """
     if total is None:
         raise UsageError("--rationale-from shuffled: reads the questions twice; give a file")
     if total < 2:
@@ -254,7 +258,8 @@ def _rotation(total: int | None, settings: PredictSettings) -> int:
 def _watched(
     parts: Iterable[list[QuestionPair]], met: SeenQuestions
 ) -> Iterator[list[QuestionPair]]:
-    """The same windows; questions that the students met before are counted in `met`."""
+    """Yield the windows unchanged and count in `met` their questions that the students were trained
+    or selected on."""
     for asked in parts:
         met.overlap_with(question for question, _ in asked)
         yield asked

@@ -29,7 +29,7 @@ class LoadedStudents:
     """Loads each run when its student is first needed, or all of them at once."""
 
     def __init__(self, runs: Sequence[Run], settings: PredictSettings) -> None:
-        """Raises ScicotError for a device that is not there."""
+        """Raises ScicotError for a device that is not available."""
         self._runs = runs
         self._settings = settings
         self._sizes = _SIZES.get(resolve_device(settings.device).type, _SIZES["cpu"])
@@ -38,17 +38,17 @@ class LoadedStudents:
 
     @property
     def window(self) -> int:
-        """Sequences that are read ahead."""
+        """The number of sequences in a window."""
         return self._settings.window or self._sizes[1]
 
     def engines(self) -> dict[str, str]:
-        """Engine and precision by the identity of a run; ScicotError where one cannot do what is
-        requested."""
+        """Return the engine and precision of each run, by its identity, choosing them if needed.
+        Raises ScicotError if no engine supports what was requested."""
         return {run.identity: str(self._engine(run)) for run in self._runs}
 
     def restore(self, engines: Mapping[str, str]) -> None:
-        """Use the engines of an earlier run of the same output, unless others are asked for: a new
-        measurement is no reason to answer differently."""
+        """Reuse the engines recorded by an earlier run unless the user requested others: a new
+        speed measurement must not change the answers of a resumed output."""
         for run in self._runs:
             spec, request = EngineSpec.parse(engines.get(run.identity, "")), self._request(run)
             same_engine = request.engine in ("auto", spec.engine)
@@ -58,7 +58,7 @@ class LoadedStudents:
                 self._engines[run.directory] = candidates(run.directory, fixed)[0], {}
 
     def measured(self) -> Iterator[str]:
-        """Describe the measured speeds, in a sentence for each run that had a choice."""
+        """Yield a sentence on the measured speeds for each run with several candidate engines."""
         for run, (spec, rates) in self._engines.items():
             if rates:
                 each = ", ".join(f"{name} {rate:,.0f}" for name, rate in rates.items())
@@ -78,21 +78,22 @@ class LoadedStudents:
         return self._students[run.directory][1]
 
     def cuts(self) -> Iterator[str]:
-        """Describe what was longer than allowed, one sentence each."""
+        """Yield sentences on what was truncated: inputs, and rationales at --max-new-tokens."""
         for run, student in self._students.values():
             yield from describe_cuts(student.cuts, run.manifest.max_source_tokens).values()
             if student.cut_outputs:
                 yield f"{student.cut_outputs} rationales ran into --max-new-tokens"
 
     def cut_counts(self) -> CutCounts:
-        """What was cut so far, for `add_cuts` in another process."""
+        """Return the truncation counts so far by run directory, for `add_cuts` in another
+        process."""
         return {
             directory: (student.cuts, student.cut_outputs)
             for directory, (_, student) in self._students.items()
         }
 
     def add_cuts(self, counts: CutCounts) -> None:
-        """Add what the same students have cut in another process."""
+        """Add the truncation counts of another process to this one's."""
         for directory, (cuts, outputs) in counts.items():
             _, student = self._students[directory]
             student.cuts += cuts

@@ -1,4 +1,4 @@
-"""`merge`: the parts that shards wrote, as the one file that a single run would have written."""
+"""`merge`: join the outputs of shards into the file that a single run would have written."""
 
 from __future__ import annotations
 
@@ -41,10 +41,11 @@ def merge(
     force: bool = False,
     reporter: Reporter | None = None,
 ) -> int:
-    """Put the rows of `parts` in the order of the questions, every line as it stands; their number.
+    """Write the lines of `parts`, unchanged, in the order of the questions; return their number.
 
-    Raises ScicotError, and writes nothing, unless every question came exactly once (of rationales,
-    every sample once), as it stands in `questions`, and from runs that are finished and alike.
+    Raises ScicotError, and writes nothing, unless every question occurs exactly once (of
+    rationales, every sample once), equals that in `questions`, and all parts are finished and were
+    made with the same settings.
     """
     reporter = reporter or LogReporter()
     if os.fspath(output) == STDOUT:
@@ -80,7 +81,8 @@ def merge(
 
 
 class _Parts:
-    """Where the rows of each question stand: in a table on disk, as they may be millions."""
+    """The file offsets of each question's rows, in a SQLite table on disk, as they may be
+    millions."""
 
     def __init__(self, files: Sequence[Path], task: Task) -> None:
         self.rows = 0
@@ -167,7 +169,7 @@ def _key(identity: str) -> bytes:
 
 
 def _located(file: Path) -> Iterator[tuple[str, int, Row]]:
-    """(FILE:LINE, where the line starts, row) for each row."""
+    """Yield (FILE:LINE, byte offset of the line, row) for each row."""
     starts: list[int] = []  # of the line read last
 
     def lines() -> Iterator[bytes]:
@@ -185,7 +187,8 @@ def _located(file: Path) -> Iterator[tuple[str, int, Row]]:
 
 
 def _maker_and_sample(where: str, row: Row) -> tuple[Any, int]:
-    """What wrote a row, and the number of its sample; InvalidRow for what predict did not write."""
+    """Return the models that made a row (a dict, or a teacher's name) and its sample number. Raises
+    InvalidRow for a row that is neither a prediction nor a rationale."""
     try:
         written = Prediction.from_row(row) if "prediction" in row else Rationale.from_row(row)
     except RowProblem as problem:
@@ -197,9 +200,10 @@ def _maker_and_sample(where: str, row: Row) -> tuple[Any, int]:
 
 
 def _settings_of(files: Sequence[Path]) -> Row | None:
-    """The settings that all parts have in common, None where they are not told.
+    """Return the settings of all parts, None if their state files have none.
 
-    ScicotError where a part is not finished, or was made with other settings than the first.
+    Raises ScicotError for a part that is not finished or was made with other settings than the
+    first.
     """
     common: Row | None = None
     for file in files:

@@ -1,4 +1,4 @@
-"""Combine what an answer student says behind several rationales into one answer."""
+"""Combine an answer student's probabilities for several rationales into one answer."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ def mix(
     vote: bool,
     confidence_power: float = 0.0,
 ) -> Answer:
-    """Average the probabilities behind the rationales, or count them as votes, and add the answer
-    `without` a rationale, where there is one, with its weight. In the average surer ones weigh more
-    where `confidence_power` is above 0 (see `answering.confidence_weights`).
+    """Average the probabilities given each rationale, or count votes, and mix in the probabilities
+    `without` a rationale, if any, with this weight. In the average surer answers weigh more where
+    `confidence_power` is above 0 (see `answering.confidence_weights`).
 
-    There is no answer where any of the scores was not a number.
+    The answer is None if any score was not a number.
     """
     known = [own for own in behind_rationales if own is not None]
     direct = [own for own in without if own is not None]
@@ -43,6 +43,6 @@ def mix(
 
 
 def mean_or_none(opinions: Sequence[ChoiceProbabilities]) -> ChoiceProbabilities:
-    """The mean of several probabilities of the same choices; None where one is None."""
+    """Return the mean of several probabilities of the same choices, None if one is None."""
     known = [own for own in opinions if own is not None]
     return answering.averaged(known) if len(known) == len(opinions) else None

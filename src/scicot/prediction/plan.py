@@ -19,8 +19,8 @@ from scicot.students.runs import Run, weights_of
 
 @dataclass(frozen=True)
 class Plan:
-    """`answers` answer, the mean of their probabilities counts; each of `rationales` writes what
-    they read. Either may be missing."""
+    """The runs of a prediction: the probabilities of all `answers` runs are averaged, and they read
+    the rationales of all `rationales` runs. Either may be empty."""
 
     answers: Sequence[Run]
     rationales: Sequence[Run]
@@ -33,7 +33,7 @@ class Plan:
         rationale_models: Sequence[compatibility.Name],
         settings: PredictSettings,
     ) -> Plan:
-        """Look at the runs without loading them; ScicotError where they do not fit together."""
+        """Make a plan without loading models; ScicotError if runs or settings are incompatible."""
         answers, rationales = compatibility.check_runs(answer_models, rationale_models, settings)
         plan = cls(answers, rationales, settings)
         compatibility.check_settings(answers, plan.writers, plan.source, settings)
@@ -45,7 +45,7 @@ class Plan:
 
     @cached_property
     def writers(self) -> list[Run]:
-        """The runs that write rationales: those for the purpose, else an answer run that can."""
+        """The runs that write rationales: `rationales`, else the answer runs that can."""
         if self.source in ("input", "none"):
             return []
         own = [run for run in self.answers if FORMS[run.stage].writes_rationale]
@@ -53,7 +53,7 @@ class Plan:
 
     @property
     def source(self) -> str:
-        """Where the rationales come from: "student", "input", "shuffled" or "none"."""
+        """The source of the rationales: "student", "input", "shuffled" or "none"."""
         forms = [FORMS[run.stage] for run in self.answers]
         if any(form.reads_rationale for form in forms):
             return self.settings.rationale_from
@@ -62,12 +62,12 @@ class Plan:
 
     @property
     def shuffles(self) -> bool:
-        """Whether each question is answered behind the rationales of another one."""
+        """True if each question is answered from another question's rationales."""
         return self.source == "shuffled"
 
     @property
     def reads_given(self) -> bool:
-        """Whether the rows of the input have to bring rationales."""
+        """True if the input rows must contain the rationales."""
         return self.source == "input" or (self.source == "shuffled" and not self.writers)
 
     @property
@@ -101,8 +101,8 @@ class Plan:
         return run.manifest.answer_as if scoring == "auto" else scoring
 
     def temperature(self, run: Run) -> float:
-        """The temperature that calibrates scores; it was fitted to scores of the kind that the run
-        was trained for."""
+        """Return the temperature that calibrates a run's scores. It is valid only for the kind of
+        scoring that the run was trained for."""
         fits = (
             self.settings.calibrate
             and self.scoring(run) == run.manifest.answer_as
@@ -112,8 +112,8 @@ class Plan:
 
     @cached_property
     def mix_direct(self) -> float:
-        """The weight of the answer that is given without a rationale; of several answer runs, the
-        mean of what was fitted for each."""
+        """The weight of the answer without a rationale: the mean of the weights fitted for the
+        answer runs."""
         given = self.settings.mix_direct
         if isinstance(given, str):
             fitted = [run.manifest.mix_direct or 0.0 for run in self.answers]
@@ -131,13 +131,13 @@ class Plan:
 
     @cached_property
     def _weights(self) -> dict[str, dict[str, int]]:
-        """How many weights each student has; nothing where that cannot be told of all."""
+        """{"weights": parameter count by run}; {} unless the counts of all runs are known."""
         known = {run.identity: weights_of(run) for run in self.runs}
         return {"weights": known} if all(known.values()) else {}
 
     @cached_property
     def models(self) -> dict[str, Any]:
-        """What each row says of how it was made: runs, scoring, where the rationales came from."""
+        """The provenance stored in every row: runs, scoring, source of rationales, sampling."""
         settings = self.settings
         names = [run.identity for run in self.rationales]
         if not names:  # a shared student's own; a one-sequence student is named as the answer run
@@ -177,7 +177,8 @@ class Plan:
         return {}
 
     def description(self, engines: dict[str, str]) -> dict[str, Any]:
-        """What decides the answers, for the state of the output."""
+        """Return everything that determines the answers, for the output's state file, by which a
+        resumed command checks that it continues the same prediction."""
         limits = [self.decoding(run).max_new_tokens for run in self.writers]
         least = self.settings.abstain_below
         told = {name: value for name, value in self.models.items() if name != "weights"}
@@ -197,6 +198,6 @@ class Plan:
 
 
 def one_or_all(values: Iterable[Any]) -> Any:
-    """None without values, the value where there is one, else a list of all."""
+    """Return None for no values, a single value itself, else a list of the values."""
     found = list(values)
     return found if len(found) > 1 else next(iter(found), None)

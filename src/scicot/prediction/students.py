@@ -89,7 +89,7 @@ class Students:
         ]
 
     def _rationales(self, questions: Sequence[Question]) -> Sequence[Sequence[str]]:
-        """The rationales of each question: none, the given one, or the samples of every writer."""
+        """Return the rationales of each question: none, the input's, or every writer's samples."""
         if self.plan.reads_given:
             return [[question.extra["rationale"]] for question in questions]
         if self.plan.source == "none":
@@ -110,7 +110,8 @@ class Students:
     def _probabilities(
         self, questions: Sequence[Question], rationales: Sequence[Sequence[str]]
     ) -> list[list[ChoiceProbabilities]]:
-        """The probabilities behind each rationale, or without one: the mean over answer runs."""
+        """Return the probabilities given each rationale, or without one, averaged over the answer
+        runs."""
         each = [self._probabilities_of(run, questions, rationales) for run in self.plan.answers]
         if len(each) == 1:
             return each[0]
@@ -122,7 +123,7 @@ class Students:
     def _probabilities_of(
         self, run: Run, questions: Sequence[Question], rationales: Sequence[Sequence[str]]
     ) -> list[list[ChoiceProbabilities]]:
-        """One answer run's probabilities; rationales that are equal are read once."""
+        """Return one answer run's probabilities; equal rationales of a question are scored once."""
         read: list[Sequence[str | None]] = [texts or [None] for texts in rationales]
         distinct = [dict.fromkeys(texts) for texts in read]
         asked = [

@@ -1,8 +1,8 @@
-"""Windows that several processes answer side by side, as a launcher or `--processes` starts them.
+"""Data-parallel prediction in several processes, started by a launcher or `--processes`.
 
-The first process reads the questions and writes the rows, in order; it deals windows out, one to
-each process, takes its own share, and gathers what the others have made of theirs. The others read
-no question and write no file. What goes wrong with one of them, the first one says.
+Rank 0 reads the questions and writes the rows in order. It scatters one window to each rank,
+predicts its own, and gathers the rows of the others, which read and write no files. Rank 0 reports
+the errors of all ranks.
 """
 
 from __future__ import annotations
@@ -22,25 +22,26 @@ Result = TypeVar("Result")
 
 
 class _Lost(StoppedEarly):
-    """Another process has gone: nobody is left to talk to."""
+    """Raised if the connection to another process broke because it has ended."""
 
 
 @dataclass(frozen=True)
 class _End:
-    """Nothing is left to do."""
+    """The order to finish; `code` is the exit code of an error on rank 0, 0 without one."""
 
     code: int = 0
 
 
 @dataclass(frozen=True)
 class _Failure:
-    """An error of one process: a user's mistake with its exit code, or a bug with its traceback."""
+    """An error on one rank: a ScicotError with its exit code, or a bug (code 0) with its
+    traceback."""
 
     message: str
     code: int = 0
 
     def tell(self) -> None:
-        """Raise it."""
+        """Raise the error, a bug as RuntimeError with its traceback in the message."""
         if not self.code:
             raise RuntimeError(f"in a process of this command:\n{self.message}")
         raise (
@@ -51,14 +52,14 @@ class _Failure:
 
 
 class _CountCuts:
-    """An order to tell what was cut."""
+    """The order to return the truncation counts."""
 
 
 class Team:
-    """All processes of this command; a single one needs no other."""
+    """The processes of this command; also works with a single one."""
 
     def __init__(self, device: str) -> None:
-        """Meet the others."""
+        """Initialise the process group if there are several processes."""
         self.size = processes.count()
         self._group: Any = None
         self._new = False
@@ -75,18 +76,18 @@ class Team:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        # Who is interrupted is gone at once: the others see it, if they were not interrupted too.
+        # An interrupted process exits at once; the others notice the broken connection.
         if self._group is None or isinstance(error, KeyboardInterrupt | _Lost):
             return
         if processes.rank() == 0:
             code = 0 if error is None else getattr(error, "exit_code", 1)
             self._deal([_End(code)] * self.size)
-        if self._new:  # whoever had met before stays together
+        if self._new:  # a process group that existed before is kept
             processes.leave_process_group()
 
     def each(self, work: Callable[[], Result]) -> Result:
-        """Have all processes do it. What goes wrong with one of them is raised at the first: the
-        others find it out when they serve."""
+        """Run work() on all ranks and return its result. An error on any rank is raised on rank 0;
+        the other ranks learn of it in `serve`."""
         if self._group is None:
             return work()
         own = _tried(work)
@@ -94,15 +95,15 @@ class Team:
         return own  # type: ignore[no-any-return]
 
     def agree(self, engines: dict[str, str]) -> None:
-        """Of the first process: have the others take the engines that it has chosen."""
+        """On rank 0: make the other ranks use the engines that rank 0 has chosen."""
         if self._group is not None:
             self._deal([engines] * self.size)
 
     def rows(
         self, students: Students, windows: Sequence[Sequence[QuestionPair]]
     ) -> Iterator[list[Any]]:
-        """Of the first process: the rows of as many windows as there are processes, at most. What
-        goes wrong with one of them is raised behind the rows of those before it."""
+        """On rank 0: predict up to one window on each rank and yield their rows in order. An error
+        in one window is raised after the rows of the windows before it."""
         if self._group is None:
             yield from map(students.rows, windows)
             return
@@ -112,14 +113,15 @@ class Team:
             yield made
 
     def count(self, students: Students) -> None:
-        """Of the first process: take into account what was cut by the others."""
+        """On rank 0: add the truncation counts of the other ranks."""
         if self._group is not None:
             self._deal([_CountCuts()] * self.size)
             for tally in self._gathered({})[1:]:
                 students.loaded.add_cuts(tally)
 
     def serve(self, students: Students) -> None:
-        """Of all other processes: do what the first one deals out, until it has no more."""
+        """On other ranks: execute the work scattered by rank 0 until it ends. Raises RankZeroFailed
+        if rank 0 ended with an error."""
         trouble: _Failure | None = None
         while not isinstance(order := self._dealt(), _End):
             if isinstance(order, dict):
@@ -141,7 +143,7 @@ class Team:
         return told[0]
 
     def _gathered(self, own: Any) -> list[Any]:
-        """At the first process: what each has made."""
+        """Gather one object from each rank: their list on rank 0, [] on the others."""
         all_of_them = [None] * self.size if processes.rank() == 0 else None
         self._talk("gather_object", own, all_of_them, dst=0)
         return all_of_them or []
@@ -158,7 +160,7 @@ class Team:
 
 
 def _tried(work: Callable[[], Any]) -> Any:
-    """What it gives, or what went wrong, for the first process to tell."""
+    """Return work()'s result, or a _Failure for rank 0 to report if it raises."""
     try:
         return work()
     except ScicotError as error:

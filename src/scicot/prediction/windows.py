@@ -1,8 +1,8 @@
-"""The questions a window at a time: what is answered together, and which of it is this shard's.
+"""Split the questions into windows, which are predicted together, and select a shard's windows.
 
-Windows are counted from the beginning of the input, whatever was answered before and by whom. So a
-run that goes on, and every shard, forms the windows that one run without a stop would form, and
-their scores are alike to the last digit.
+Windows are counted from the start of the input, including questions that are done already. A
+resumed run and every shard therefore form the same windows as one uninterrupted run, so that the
+scores are equal to the last digit.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import TypeVar
 from scicot.config import Shard
 from scicot.errors import ScicotError
 
-# The rows of a pipe that come within this time are answered together.
+# The rows of a pipe that arrive within this time form one window.
 PATIENCE_SECONDS = 0.05
 
 Item = TypeVar("Item")
@@ -24,9 +24,12 @@ Item = TypeVar("Item")
 def windows(
     items: Iterable[Item], size: int, idle: Callable[[float], bool] | None = None
 ) -> Iterator[list[Item]]:
-    """`size` items at a time; fewer where PATIENCE_SECONDS after the first one `idle(seconds)` says
-    that no item comes within so many more, and before a ScicotError of the items, which comes
-    behind those that stood before it."""
+    """Yield windows of `size` items.
+
+    A window is shorter at the end, and where `idle` reports that no further item arrives within
+    PATIENCE_SECONDS of the window's first one. A ScicotError of the items is raised after the
+    window of the items before it.
+    """
     stream = iter(items)
     problem: ScicotError | None = None
     more = True
@@ -52,7 +55,8 @@ def windows(
 
 
 def several(parts: Iterable[Item], count: int) -> Iterator[list[Item]]:
-    """`count` of them at a time; fewer at the end, and before a ScicotError of theirs."""
+    """Yield lists of `count` parts; fewer at the end, and before a ScicotError of the parts is
+    raised."""
     stream, problem = iter(parts), None
     while problem is None:
         found: list[Item] = []
@@ -69,12 +73,13 @@ def several(parts: Iterable[Item], count: int) -> Iterator[list[Item]]:
 
 
 def of_shard(parts: Iterable[Item], shard: Shard | None) -> Iterator[Item]:
-    """Every count-th part, beginning with the shard's own; all of them without a shard."""
+    """Return every shard.count-th part, starting with the shard's own; all parts without a
+    shard."""
     return iter(parts) if shard is None else islice(parts, shard.number - 1, None, shard.count)
 
 
 def size_of_shard(total: int, size: int, shard: Shard | None) -> int:
-    """How many of `total` items lie in the shard's windows."""
+    """Return the number of `total` items that lie in the shard's windows of `size` items."""
     if shard is None:
         return total
     return sum(

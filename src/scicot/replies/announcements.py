@@ -211,9 +211,12 @@ def _takes_back(text: str) -> bool:
 
 
 def _closing(mentions: Mentions, start: int, end: int, claims: list[Claim]) -> list[Claim]:
-    """The claim of "... so it is copper (option B)." at the end of a text."""
+    """Read "... so it is copper (option B)." at the end of a text as a claim. A sentence that names
+    several choices by their labels, "not 24 tons (A) or 24 ounces (C).", compares them."""
     found = mentions.text_with_label(start, end)
     if claims or found is None or _SPEAKS_AGAINST.search(mentions.text, start, end):
+        return []
+    if len(mentions.marked_in(start, end)) > 1:
         return []
     return [Claim(found.start, found.end, found.labels, explicit=False)]
 

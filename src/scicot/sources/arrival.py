@@ -1,4 +1,4 @@
-"""The stream that a source is read from: how far it is read, and whether a pipe has more."""
+"""Track how far a source's stream has been read, and if a pipe has more data."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ZSTD = b"\x28\xb5\x2f\xfd"
 
 
 class Arrival:
-    """The stream that a source is read from, watched; `after` what of it is passed over."""
+    """Wraps the stream of a source to track reading; `after` is the prefix to skip."""
 
     def __init__(self, after: Prefix | None = None) -> None:
         self.after = after
@@ -25,7 +25,7 @@ class Arrival:
         self._stream: io.BufferedReader | None = None
 
     def watch(self, stream: IO[bytes]) -> IO[bytes]:
-        """A stream of the same bytes, for pipes and the like; files and what is no file stay."""
+        """Return a stream of the same bytes that can be watched; in-memory streams unchanged."""
         try:
             descriptor = stream.fileno()
             if stat.S_ISREG(os.fstat(descriptor).st_mode):
@@ -41,7 +41,7 @@ class Arrival:
         return cast(IO[bytes], self.tally)
 
     def idle(self, seconds: float) -> bool:
-        """Whether nothing more comes within so many seconds, though more may come later."""
+        """Return True if an open pipe delivers no data within so many seconds."""
         if self._raw is None or self._stream is None or self._raw.ended:
             return False
         self._raw.patience = seconds
@@ -56,8 +56,8 @@ def _is_packed(stream: Any) -> bool:
 
 
 class _Pipe(io.RawIOBase):
-    """A descriptor that is somebody else's to close. With `patience`, reading waits for so many
-    seconds only, and gives up then."""
+    """Reads a descriptor that its caller closes. With `patience` a read returns None if no data
+    arrives within so many seconds."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor

@@ -1,4 +1,4 @@
-"""Files that are no text: Parquet, XLSX, logs of Inspect (.eval), and text compressed by zstd.
+"""Read binary files: Parquet, XLSX, Inspect logs (.eval), and zstd-compressed text.
 
 They are told by their first bytes, whatever they are called.
 """
@@ -29,7 +29,7 @@ _SAMPLE_FIELDS = ("id", "epoch", "input", "choices", "target", "output", "scores
 
 
 def is_binary(first: bytes) -> bool:
-    """Whether a file of these first bytes is read here."""
+    """Return True if a file's first bytes are those of a Parquet or ZIP file."""
     return first.startswith((_PARQUET, _ZIP))
 
 
@@ -57,7 +57,7 @@ def entries(
 
 
 def unzipped(stream: IO[bytes], name: str) -> io.BufferedReader:
-    """The text of a stream that zstd compressed."""
+    """Decompress a zstd stream of text."""
     import pyarrow
 
     return io.BufferedReader(_Zstd(pyarrow.input_stream(stream, compression="zstd"), name), 1 << 16)
@@ -140,7 +140,7 @@ def _workbook(
 
 @contextmanager
 def _damage_told(name: str) -> Iterator[None]:
-    """ScicotError where openpyxl cannot read a file."""
+    """Turn openpyxl's errors on a damaged file into ScicotError."""
     try:
         yield
     except Exception as error:  # noqa: BLE001 (zipfile's, XML's and openpyxl's own)

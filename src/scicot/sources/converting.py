@@ -1,4 +1,4 @@
-"""Bring the rows of one source into scicot's schema; remember what their fields were read as."""
+"""Convert the rows of one source to scicot's schema, and record how their fields were read."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ Convert = Callable[[Row, Reading], Row]
 
 
 class Converter:
-    """Converts rows by `convert`, with what a user says of their file.
+    """Converts rows by `convert` with the user's reading options.
 
-    The first ambiguous numeric gold answer triggers one pass over the whole file for a proof of
-    where its numbers count from.
+    The first ambiguous numeric gold answer triggers one pass over the whole file for evidence of
+    the base of its indices.
     """
 
     def __init__(self, source: Source, convert: Convert, settings: ReadingSettings) -> None:
@@ -40,20 +40,20 @@ class Converter:
         self._convert = convert
         self._settings = settings
         self._reading = Reading(Columns.parse(settings.columns), settings.answer_index, strict=True)
-        self._layouts: dict[tuple[str, ...], str] = {}  # what was recognised, by the fields' names
+        self._layouts: dict[tuple[str, ...], str] = {}  # field names -> line of `recognised`
         self._likely: dict[str, None] = {}
         self._checked = False  # whether the first row has the fields of --columns
         self._columns_used = self._reading.columns is None
 
     @property
     def recognised(self) -> list[str]:
-        """What the fields of the rows so far were read as, a line for each layout; none for
+        """A line for each layout met so far that says which field was read as what; none for
         scicot's own rows."""
         return list(dict.fromkeys(filter(None, self._layouts.values())))
 
     @property
     def told(self) -> list[str]:
-        """The first of these lines, and how many others there are."""
+        """The first lines of `recognised`, and a line with the number of others."""
         lines = self.recognised
         more = [f"and {len(lines) - _LAYOUTS_TOLD} other layouts"] * (len(lines) > _LAYOUTS_TOLD)
         return lines[:_LAYOUTS_TOLD] + more
@@ -104,7 +104,8 @@ class Converter:
         raise ScicotError(f"{where}: {problem}")
 
     def _prove(self) -> dict[str, Tally]:
-        """What the gold answers of all rows prove, by their fields; nothing of a pipe."""
+        """Read the whole file for evidence of the base of its numeric gold answers; return it by
+        gold field. {} for a pipe, which cannot be read twice."""
         tally: dict[str, Tally] = {}
         if not is_rereadable(self._source):
             return tally
@@ -127,7 +128,8 @@ class Converter:
                 continue
 
     def _recognised(self, row: Row) -> str:
-        """What the row's fields were read as; "" where there is nothing to tell."""
+        """Describe which field of a row was read as what; "" for scicot's own rows and once
+        `_LAYOUTS_MET` layouts are known."""
         if self._convert is not to_question_row or is_own(row):
             return ""
         if len(self._layouts) >= _LAYOUTS_MET:

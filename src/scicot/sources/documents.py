@@ -20,7 +20,8 @@ from scicot.sources.entries import NOT_UTF8, Entry
 
 
 def objects(first: bytes, head: list[bytes], lines: Iterator[bytes], name: str) -> Iterator[Entry]:
-    """What begins with an object: JSON lines, or one document on one line or on many."""
+    """Read a file that begins with a JSON object: JSON lines, or one document on one or more
+    lines."""
     try:
         value = decode(first.decode())
     except json.JSONDecodeError as error:
@@ -42,14 +43,15 @@ def objects(first: bytes, head: list[bytes], lines: Iterator[bytes], name: str) 
 
 
 def _read_on(head: list[bytes], lines: Iterator[bytes]) -> Iterator[bytes]:
-    """The lines that follow, which are kept in `head` too."""
+    """Yield the following lines and append them to `head`."""
     for line in lines:
         head.append(line)
         yield line
 
 
 def _document_or_lines(head: list[bytes], lines: Iterator[bytes], name: str) -> Iterator[Entry]:
-    """A first line that ends inside its object: a document on many lines, or a broken line."""
+    """Read a file whose first line is an incomplete object: a document on several lines, or JSON
+    lines with a broken first line."""
     first = head[-1].strip()
     for line in lines:
         head.append(line)
@@ -61,7 +63,7 @@ def _document_or_lines(head: list[bytes], lines: Iterator[bytes], name: str) -> 
 
 
 def _begins_anew(line: bytes, before: bytes) -> bool:
-    """Whether a line is a row by itself, and not what follows inside an unfinished object."""
+    """Return True if a line is a row by itself, False if it continues an unfinished object."""
     if not line.startswith(b"{"):
         return False
     if not before.endswith((b":", b"[")):
@@ -102,7 +104,7 @@ def array(data: bytes, name: str) -> Iterator[Entry]:
 
 
 def _decoded(data: bytes, name: str) -> Any:
-    """The document; an InvalidRow, never raised, where it is none."""
+    """Parse a document; return (not raise) an InvalidRow if it is not JSON."""
     try:
         return decode(data.decode("utf-8-sig").rstrip())
     except UnicodeDecodeError as error:
@@ -116,7 +118,7 @@ def _decoded(data: bytes, name: str) -> Any:
 
 
 def is_keyed(value: Any) -> bool:
-    """Whether a JSON value holds rows by their ids."""
+    """Return True if a JSON value is an object of question rows by their ids."""
     return (
         isinstance(value, Mapping)
         and bool(value)
@@ -140,7 +142,7 @@ def _surplus(lines: Iterable[bytes], name: str, after: int) -> Iterator[Entry]:
 
 
 def json_lines(lines: Iterable[bytes], name: str, after: int = 0) -> Iterator[Entry]:
-    """The reader of jsonl.py, what it raises handed on instead."""
+    """Read JSON lines with jsonl.py, yielding its errors instead of raising them."""
     decoded = decode_lines(lines, name, after)
     while True:
         try:

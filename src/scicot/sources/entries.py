@@ -1,4 +1,4 @@
-"""What the readers of files hand on: a row and its place, or what is wrong at a place."""
+"""The items that file readers yield: a row with its location, or an error."""
 
 from __future__ import annotations
 

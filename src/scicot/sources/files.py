@@ -1,7 +1,7 @@
-"""What a file is, by its first bytes: JSON lines, other JSON or a table, each plain or gzipped.
+"""Detect a file's format by its first bytes: JSON lines, other JSON or a table, plain or gzipped.
 
-JSON lines and tables are read as they arrive, line by line, so that the reader of a pipe need not
-wait for its end.
+JSON lines and tables are read line by line, so that the rows of a pipe are available before its
+end.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ def entries(
     mapped: tuple[str, ...] = (),
     notes: list[str] | None = None,
 ) -> Iterator[Entry]:
-    """All that a file of text holds; raises ScicotError where the file as a whole cannot be read.
+    """Yield the rows and errors of a text file; ScicotError if the file as a whole is unreadable.
 
-    `encoding` is UTF-8 unless it is given. `mapped` are names of columns that --columns gives. What
-    was left out is added to `notes`.
+    `encoding` defaults to UTF-8. `mapped` are the column names given by --columns. Descriptions of
+    parts that were left out are appended to `notes`.
     """
     notes = [] if notes is None else notes
     lines = _lines(stream, name, encoding)
@@ -62,7 +62,7 @@ def entries(
 
 
 def _lines(stream: IO[bytes], name: str, encoding: str) -> Iterator[bytes]:
-    """The lines, unzipped; a file that is not text is refused before much of it is read."""
+    """Yield the decompressed lines; a binary file is rejected early."""
     try:
         plain = _unzipped(stream, name)
         if encoding:
@@ -85,7 +85,7 @@ def _lines(stream: IO[bytes], name: str, encoding: str) -> Iterator[bytes]:
 
 
 def _recoded(stream: IO[bytes], name: str, encoding: str) -> Iterator[bytes]:
-    """The lines of text in another encoding, as UTF-8."""
+    """Re-encode the lines of text in another encoding as UTF-8."""
     try:
         for line in io.TextIOWrapper(stream, encoding, newline="\n"):
             yield line.removeprefix("\ufeff").encode("utf-8", "surrogatepass")

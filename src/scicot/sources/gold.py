@@ -34,11 +34,11 @@ _UNLIKELY_PARTS = ("incorrect", "wrong", "explan", "keyword")
 
 @dataclass(frozen=True, slots=True)
 class NeedsGold:
-    """What a command needs gold answers for, as its messages say it."""
+    """The purpose for which a command needs gold answers, as phrases for its messages."""
 
     purpose: str  # "by which --keep correct filters"
-    left: str  # what becomes of rows without one: "left out"
-    otherwise: str = ""  # what else the user can do where no row has one
+    left: str  # how rows without one are treated: "left out"
+    otherwise: str = ""  # an alternative for the user if no row has one
 
 
 @dataclass(slots=True)

@@ -69,7 +69,7 @@ def files_of(source: str) -> list[tuple[str, str]] | None:
 
 
 def entries(source: str) -> Iterator[Entry]:
-    """All rows of a split; raises ScicotError where it cannot be had."""
+    """Yield all rows of a split; ScicotError if it cannot be loaded."""
     address = parse(source)
     if Path(address.repository).exists():
         # `datasets` would read the local folder instead and say nothing.
@@ -112,7 +112,8 @@ def _load(source: str, address: Address) -> Any:
 
 
 def hub_answers(repository: str) -> bool:
-    """Whether the Hub answers at all, be it with an error, which `datasets` then puts in words."""
+    """Return True if the Hub is reachable. An error response counts too: `datasets` reports it
+    better."""
     from huggingface_hub import HfApi
     from huggingface_hub.errors import HfHubHTTPError
 

@@ -1,4 +1,4 @@
-"""What rows are read as: questions, rationales, predictions; and each question once."""
+"""Read rows as questions, rationales or predictions, and skip repeated questions."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Kind = Literal["question", "rationale", "prediction"]
 
 
 def kind_of(row: Row) -> Kind:
-    """What a row in scicot's schema is; a prediction may hold the rationale it was made from."""
+    """Return the kind of a row in scicot's schema. A prediction row may also have a "rationale"."""
     if "prediction" in row:
         return "prediction"
     return "rationale" if "rationale" in row else "question"
@@ -66,9 +66,9 @@ def questions(
 
 
 def rationales(source: Source, **options: Unpack[Options]) -> Rows[Rationale]:
-    """What the students learn from: rationale rows, or prediction rows with a student's own.
+    """Read the training rows of students: rationale rows, or prediction rows with rationales.
 
-    A prediction row gives one record for each of its rationales.
+    A prediction row becomes one record for each of its rationales.
     """
     return Rows(source, _rationales_of, **options)
 
@@ -79,9 +79,9 @@ def predictions(
     convert: Callable[[Row, Reading], Row] = to_question_row,
     **options: Unpack[Options],
 ) -> Rows[Prediction]:
-    """What is evaluated: prediction rows, or rationale rows with the teacher's own conclusion.
+    """Read rows to evaluate: prediction rows, or rationale rows with the teacher's answer.
 
-    `convert` brings rows of another kind into scicot's schema.
+    `convert` converts other rows to scicot's schema.
     """
     return Rows(source, _predictions_of, convert=convert, **options)
 
@@ -119,7 +119,7 @@ def unique(
 
 
 def count_unique(rows: Rows[Question], reporter: Reporter) -> int | None:
-    """Read and validate everything before any work is done; None where rows come only once."""
+    """Read and validate all rows before any work is done; None if they can be read only once."""
     if not rows.rereadable:
         return None
     with reporter.task(f"checking {rows.source}") as task:

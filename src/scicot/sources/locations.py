@@ -108,7 +108,7 @@ def _of_stream(
 
 
 def _is_regular(stream: IO[bytes]) -> TypeGuard[io.BufferedReader]:
-    """Whether a stream is of a file on disk, standard input from one included."""
+    """Return True if a stream reads a regular file, also if it is redirected standard input."""
     try:
         return stat.S_ISREG(os.fstat(stream.fileno()).st_mode)
     except (OSError, AttributeError):  # bytes in memory, as tests have them for stdin
@@ -135,7 +135,7 @@ def display_name(source: str) -> str:
 
 
 def is_rereadable(source: Source) -> bool:
-    """Whether a second reading finds the same rows: not so for pipes and standard input."""
+    """Return True if the source can be read twice: not a pipe and not standard input."""
     source = os.fspath(source)
     if source == "-":
         return False

@@ -30,9 +30,9 @@ _WRAPPED = {"row", "row_idx"}
 
 
 def rows_in(value: Any, name: str) -> Iterator[Entry] | None:
-    """The rows inside an object; None where it is a row itself, or holds none.
+    """Return the rows nested in an object; None if it is a row itself or holds none.
 
-    Raises ScicotError where it holds several lists of them, which are never mixed unasked.
+    Raises ScicotError if it holds several lists of rows, since they are never mixed implicitly.
     """
     if not isinstance(value, Mapping):
         return None
@@ -60,7 +60,8 @@ def rows_in(value: Any, name: str) -> Iterator[Entry] | None:
 
 
 def _asks(row: Mapping[str, Any]) -> bool:
-    """Whether an object is a question: choices have a "text" too, but no choices of their own."""
+    """Return True if an object is a question, not a choice: both may have a "text", but only
+    questions have choices or an answer."""
     names = set(map(plain_name, row))
     if names & set(QUESTIONS):
         return True
@@ -70,7 +71,7 @@ def _asks(row: Mapping[str, Any]) -> bool:
 
 
 def _lists(value: Mapping[str, Any]) -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    """The lists of rows in an object, and in the objects in it."""
+    """Find the lists of rows in an object and its nested objects."""
     for key, inner in value.items():
         if isinstance(inner, list) and inner and all(isinstance(row, dict) for row in inner):
             if _asks(_unwrapped(inner[0])):
@@ -88,7 +89,7 @@ def _unwrapped(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _columns(value: Mapping[str, Any]) -> list[dict[str, Any]] | None:
-    """The rows of a table that is written column by column; None for anything else."""
+    """Return the rows of a table stored column by column, None for anything else."""
     columns = list(value.values())
     if len(columns) < 2 or not _asks(value):
         return None

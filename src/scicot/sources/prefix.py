@@ -1,8 +1,7 @@
-"""The beginning of a file of JSON lines that need not be read again, because all of it is done.
+"""Skip the prefix of a JSON lines file that an earlier run has processed completely.
 
-A job that has come through a part of its input remembers it as a Prefix. When it goes on, it passes
-over these bytes, if they are still the same: to take a digest of a row costs a hundredth of what it
-costs to read it.
+A job records the processed part of its input as a Prefix. On resume it skips these bytes if their
+digest is unchanged: hashing a row takes a hundredth of the time of reading it.
 """
 
 from __future__ import annotations
@@ -22,15 +21,15 @@ _BLOCK = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Prefix:
-    """The first `bytes` of a file, which end with a line, and what was found in them."""
+    """The first `bytes` of a file, up to the end of a line, with their digest and counts."""
 
     bytes: int
     digest: str
     lines: int
-    rows: int  # records that were read of them
+    rows: int  # records read from them
 
     def begins(self, source: str) -> bool:
-        """Whether a file begins so, and is one whose lines are its rows."""
+        """Return True if a file is JSON lines and begins with these bytes, by their digest."""
         path = Path(source)
         if not path.is_file() or path.stat().st_size < self.bytes:
             return False
@@ -48,7 +47,7 @@ class Prefix:
 
 
 class Tally(io.RawIOBase):
-    """A file that is read line by line, and counts what was."""
+    """A file read line by line that counts and hashes what was read."""
 
     def __init__(self, stream: IO[bytes], after: Prefix | None) -> None:
         self._stream: Any = stream
@@ -62,7 +61,7 @@ class Tally(io.RawIOBase):
             self._lines = after.lines
 
     def prefix(self, rows: int) -> Prefix:
-        """What was read so far."""
+        """Return the part read so far, in which there were `rows` records."""
         return Prefix(self._bytes, self._digest.hexdigest(), self._lines, rows)
 
     def peek(self, size: int = 0) -> bytes:

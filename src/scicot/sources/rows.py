@@ -31,7 +31,7 @@ _PAUSE_SECONDS = 1.0  # that a stream may take before it is judged by the rows t
 
 @dataclass(slots=True)
 class Counts:
-    """What one reading of a source came to, so far."""
+    """Counts of one pass over a source, so far."""
 
     rows: int = 0
     invalid: int = 0
@@ -47,19 +47,18 @@ class Counts:
 
 
 class NotAsked(RowProblem):
-    """A row about a question, named by its id, that nobody asked. Such rows are left out and told
-    of, not errors."""
+    """Raised for an answer to a question that was not asked, named by its id. Such rows are counted
+    and left out; they are no error."""
 
 
 class Rows(Generic[T]):
-    """The rows of one source, parsed; each iteration reads it anew and starts `counts` again.
+    """The parsed records of one source. Each iteration reads it again and resets `counts`.
 
-    `convert` brings a row into scicot's schema, by what `reading` says of the file; `parse` makes
-    records of it: one, or several where the row holds several. `limit` counts these records. The
-    first invalid row raises InvalidRow unless `skip_invalid`; a source that gives no record at all
-    raises ScicotError at its end, unless it is a pipe through which nothing came and `empty_pipe`
-    says that there was nothing to do, then. With `gold` a source in which no row has a gold answer
-    raises ScicotError at its end, and rows without one are counted.
+    `convert` converts a row to scicot's schema according to `reading`; `parse` makes one or more
+    records of it. `limit` is a number of records. The first invalid row raises InvalidRow unless
+    `skip_invalid`. A source without any record raises ScicotError at its end, except, with
+    `empty_pipe`, a pipe that delivered nothing. With `gold`, rows without a gold answer are
+    counted, and a source without any gold answer raises ScicotError at its end.
     """
 
     def __init__(
@@ -90,13 +89,13 @@ class Rows(Generic[T]):
         self._reporter = reporter
         self._told = False  # a second reading repeats no warning
         self._arrival = Arrival()
-        self.passed: Prefix | None = None  # what is passed over
-        self._ahead: deque[T] = deque()  # read by look_ahead, and not used yet
-        self._begun: Iterator[T] | None = None  # what comes behind these
+        self.passed: Prefix | None = None  # the prefix that is skipped
+        self._ahead: deque[T] = deque()  # records buffered by look_ahead
+        self._begun: Iterator[T] | None = None  # the records after these
 
     @property
     def recognised(self) -> list[str]:
-        """What the fields of the rows were read as (see Converter)."""
+        """Lines that say which field was read as what (see Converter)."""
         return self._converter.recognised
 
     @property
@@ -111,7 +110,7 @@ class Rows(Generic[T]):
 
     @property
     def left_out(self) -> list[str]:
-        """What the file holds that was not read as rows, a sentence each."""
+        """The parts of the file that were not read as rows, a sentence each."""
         return list(self._arrival.notes)
 
     @property
@@ -119,11 +118,12 @@ class Rows(Generic[T]):
         return is_rereadable(self.source)
 
     def idle(self, seconds: float) -> bool:
-        """Whether whoever asks a pipe for its next row would have to wait longer than this."""
+        """Return True if the next row of a pipe does not arrive within so many seconds."""
         return self._arrival.idle(seconds)
 
     def pass_over(self, prefix: Prefix) -> bool:
-        """Read only what comes behind this beginning; whether the source begins so."""
+        """Skip this prefix in later iterations if the source still begins with it; return True if
+        it does."""
         short = self._limit is not None and self._limit <= prefix.rows
         short = short or self._settings != ReadingSettings()
         if short or not self.rereadable or not prefix.begins(self.source):
@@ -132,7 +132,8 @@ class Rows(Generic[T]):
         return True
 
     def prefix(self) -> Prefix | None:
-        """What was read so far, which can be passed over another time; None where it cannot."""
+        """Return the part read so far, for a later run to skip; None if it could not be skipped,
+        as with reading options or a file that is not JSON lines."""
         tally = self._arrival.tally
         before = self.passed.rows if self.passed else 0
         if tally is None or self._ahead or self._settings != ReadingSettings():
@@ -140,17 +141,18 @@ class Rows(Generic[T]):
         return tally.prefix(before + self.counts.rows)
 
     def check(self) -> int:
-        """Read and validate everything; how many records there are. Only where rereadable."""
+        """Read and validate the whole source and return its number of records. Raises ValueError
+        for a source that can be read only once."""
         if not self.rereadable:
             raise ValueError(f"{display_name(self.source)} can be read only once")
         return sum(1 for _ in self)
 
     def look_ahead(self) -> None:
-        """Buffer the first rows of a stream and check that one has a gold answer, where the command
-        needs one; the next iteration starts with them. Raises ScicotError where none has.
+        """Buffer the first rows of a stream, for the next iteration, and check that one has a gold
+        answer if the command needs gold answers. Raises ScicotError if none has.
 
-        These are the rows up to the first one with a gold answer, _WINDOW at most, or as many as
-        come before the stream pauses.
+        Rows are buffered up to the first with a gold answer, up to _WINDOW rows, or until the
+        stream pauses.
         """
         if self._gold is None:
             return
@@ -196,7 +198,7 @@ class Rows(Generic[T]):
             self._reporter.warn(why)
 
     def _check_gold(self, gold: GoldTally) -> None:
-        """ScicotError where no row has a gold answer; those that are passed over count too."""
+        """Raise ScicotError if no row has a gold answer, including those of a skipped prefix."""
         if self.passed is not None and gold.unlabelled and not gold.labelled:
             before = Rows(
                 self.source,
@@ -309,7 +311,8 @@ def _why_empty(name: str, counts: Counts) -> str:
 
 
 def _holds_half_characters(row: Row) -> bool:
-    """Whether a text in a row that a model wrote is changed as the row is read."""
+    """Return True if a rationale in a row has unpaired surrogates, which are replaced on
+    reading."""
     written = [row.get("rationale")]
     if isinstance(row.get("rationales"), list):
         written += row["rationales"]

@@ -1,4 +1,4 @@
-"""Which ids have come before, for millions of rows in little memory."""
+"""Detect repeated ids among millions of rows in little memory."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ _CACHE_KIB = 16_384
 
 
 class Seen:
-    """Ids and what stood under them, as two digests in SQLite's own temporary file: in memory while
-    they are few."""
+    """The ids met so far and their contents, as digests in a temporary SQLite database (in memory
+    while small)."""
 
     def __init__(self) -> None:
         # The garbage collector may close it in another thread than that which used it.
@@ -21,7 +21,8 @@ class Seen:
         self._table.execute("begin")
 
     def is_new(self, identity: str, content: str) -> bool:
-        """Whether this id has not come before; ValueError where it stood for other content."""
+        """Record an id; return True if it is new. Raises ValueError if it was recorded with other
+        content."""
         row = digest(identity), digest(content)
         if self._table.execute("insert or ignore into seen values (?, ?)", row).rowcount:
             return True
@@ -33,6 +34,7 @@ class Seen:
 
 
 def digest(text: str) -> int:
-    """63 bits of a text: two of a million are alike by chance once in 20 million times."""
+    """Return a 63-bit digest of a text. The probability of any collision among a million texts is 1
+    in 20 million."""
     own = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
     return int.from_bytes(own) >> 1

@@ -19,7 +19,7 @@ _SHOWN = 4
 
 
 def is_pattern(source: str) -> bool:
-    """Whether a name is a pattern of files, and no file's own name."""
+    """Return True if a name is a glob pattern and not the name of an existing file."""
     return glob.has_magic(source) and not Path(source).exists()
 
 
@@ -66,12 +66,12 @@ def files_of(source: str) -> list[str] | None:
 
 
 def names_files(path: str) -> bool:
-    """Whether a name is that of a file of rows, or a pattern of some, by its ending."""
+    """Return True if a name is a glob pattern or has the extension of a file of rows."""
     return glob.has_magic(path) or _kind(path.rpartition("/")[2]) is not None
 
 
 def _kind(name: str) -> str | None:
-    """The extension of a file of rows, without that of its compression."""
+    """Return the extension of a file of rows, ignoring that of its compression."""
     lower = name.lower()
     if lower.startswith(".") or lower in _NO_DATA:
         return None
@@ -86,7 +86,7 @@ def _split(name: str) -> str | None:
 
 
 def by_number(path: str) -> list[tuple[int, str]]:
-    """The key by which shard-2 comes before shard-10."""
+    """Return a natural sort key: shard-2 before shard-10."""
     return [
         (int(part), "") if part.isdigit() and len(part) < 20 else (-1, part)
         for part in re.split(r"(\d+)", path)

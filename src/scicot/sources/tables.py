@@ -26,8 +26,8 @@ _NAME = 60  # characters of a column's name, at most
 
 
 def delimiter_of(header: bytes, mapped: tuple[str, ...] = ()) -> str | None:
-    """What stands between the columns; None where the line is not the header of questions. `mapped`
-    are names that --columns gives."""
+    """Return the delimiter of a table's header line; None if it is not the header of a table of
+    questions or predictions. `mapped` are the names given by --columns."""
     text = header.decode(errors="surrogateescape")
     found: dict[str, int] = {}
     for delimiter in _DELIMITERS:
@@ -129,7 +129,7 @@ class SparseRecords:
         self._first = ""
 
     def left_out(self, header: Sequence[str], cells: Sequence[str], where: str) -> bool:
-        """Count a record that is no question; False for others."""
+        """Return True and count a record that is no question; False for a question."""
         if len(cells) != len(header):
             return False
         filled = [name for name, cell in zip(header, cells, strict=True) if cell.strip()]
@@ -148,7 +148,7 @@ class SparseRecords:
 
 
 def header_of(cells: Sequence[str], where: str) -> list[str]:
-    """The columns' names; ScicotError where two columns have the same."""
+    """Return the column names; ScicotError for a duplicate."""
     if not _is_unicode(cells):
         raise ScicotError(f"{where}: {NOT_UTF8}")
     names = [cell.strip() for cell in cells]
@@ -159,7 +159,7 @@ def header_of(cells: Sequence[str], where: str) -> list[str]:
 
 
 def record_of(header: Sequence[str], cells: Sequence[str], where: str) -> Entry:
-    """A row of the table, or what is wrong with it."""
+    """Convert a record to a row, or return an InvalidRow."""
     if not _is_unicode(cells):
         return InvalidRow(where, NOT_UTF8)
     if len(cells) != len(header):

@@ -1,4 +1,4 @@
-"""Whether confidence can be trusted: calibration, and what abstaining would gain."""
+"""Calibration of confidences (ECE, reliability bins) and risk-coverage curves of abstaining."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ import numpy as np
 
 from scicot.statistics.intervals import Floats
 
-_MANY = 300  # questions of a bin
-LEAST = 2.0**-52  # a probability of 0 for what then happened would cost infinitely much
+_MANY = 300  # questions of a bin from which the normal approximation is used
+LEAST = 2.0**-52  # lower bound of probabilities: -log(0) would be infinite
 
 
 @dataclass(frozen=True)
 class Reliability:
-    """Bins of equal mass, from the least confident on: means of each, and how many questions.
+    """A reliability diagram: bins of equal mass by increasing confidence, one list entry each.
 
-    Were each question right as often as its confidence says, the accuracy would have the standard
-    deviation `noise`, and lie `gap` from the confidence in the mean.
+    `confidence` and `accuracy` are means, `questions` the sizes. If confidences were perfectly
+    calibrated, `noise` is the bin accuracy's standard deviation and `gap` its mean absolute
+    deviation from the confidence.
     """
 
     confidence: list[float]
@@ -29,9 +30,9 @@ class Reliability:
 
 
 def reliability(confidence: Floats, right: Floats, bins: int = 10) -> Reliability:
-    """Confidence and accuracy in bins of as many questions each; both of shape (n,).
+    """Compute a reliability diagram with bins of equal size; both arrays have shape (n,).
 
-    Questions of one confidence stay in one bin, so that their order does not matter.
+    Questions of equal confidence are in the same bin, so that their order does not matter.
     """
     if not len(confidence):
         return Reliability([], [], [], [], [])
@@ -50,7 +51,7 @@ def reliability(confidence: Floats, right: Floats, bins: int = 10) -> Reliabilit
 
 
 def expected_calibration_error(table: Reliability) -> float:
-    """Mean distance of confidence and accuracy over bins of equal mass, weighed by their questions
+    """Compute ECE: the mean of |confidence - accuracy| over bins of equal mass, weighted by size
     (Naeini et al. 2015; equal mass after Nguyen and O'Connor 2015). nan without questions."""
     sizes = np.array(table.questions, float)
     if not len(sizes):
@@ -60,8 +61,8 @@ def expected_calibration_error(table: Reliability) -> float:
 
 
 def calibration_error_by_chance(table: Reliability) -> float:
-    """The calibration error that the same confidences would show on as many questions if they were
-    perfectly calibrated: an error of this size says nothing. nan without questions."""
+    """Compute the expected ECE of the same confidences if they were perfectly calibrated: an ECE of
+    this size is no evidence of miscalibration. nan without questions."""
     sizes = np.array(table.questions, float)
     if not len(sizes):
         return float("nan")
@@ -69,8 +70,9 @@ def calibration_error_by_chance(table: Reliability) -> float:
 
 
 def _mean_gap(confidence: Floats) -> float:
-    """The mean distance of the share of right answers from its mean, if calibrated: by the exact
-    distribution of their number (Poisson's binomial), of many questions by the normal one."""
+    """Compute the mean absolute deviation of a bin's accuracy from its mean confidence under
+    perfect calibration. The number of right answers is Poisson binomial; large bins use the normal
+    approximation."""
     count = len(confidence)
     if count > _MANY:
         return math.sqrt(2 / math.pi * float((confidence * (1 - confidence)).sum())) / count
@@ -81,22 +83,23 @@ def _mean_gap(confidence: Floats) -> float:
 
 
 def brier_score(squares: Floats, of_gold: Floats) -> float:
-    """Mean over questions of the sum over choices of (p - [is gold])^2, from 0 to 2 (Brier 1950).
+    """Return the mean over questions of the sum over choices of (p - [is gold])^2, from 0 to 2
+    (Brier 1950).
 
-    squares: shape (n,), each question's sum of p^2 over its choices; of_gold: shape (n,), its p of
-    the gold choice.
+    squares: shape (n,), the sum of p^2 over the choices; of_gold: shape (n,), p of the gold choice.
     """
     return float(np.mean(squares - 2 * of_gold + 1))
 
 
 def negative_log_likelihood(of_gold: Floats) -> float:
-    """Mean of -log p(gold) in nats; a p below LEAST counts as LEAST."""
+    """Return the mean of -log p(gold) in nats; p is clipped to at least LEAST."""
     return float(-np.log(np.maximum(of_gold, LEAST)).mean())
 
 
 @dataclass(frozen=True)
 class RiskCoverage:
-    """`risk[i]`: the share of wrong answers where only the surest `coverage[i]` are answered."""
+    """A risk-coverage curve. `risk[i]` is the error rate if only the share `coverage[i]` of
+    questions with the highest confidence is answered."""
 
     coverage: Floats
     risk: Floats
@@ -108,8 +111,8 @@ class RiskCoverage:
 
 
 def risk_coverage(confidence: Floats, right: Floats) -> RiskCoverage:
-    """The curve of answering the surest questions first; both of shape (n,). Questions of one
-    confidence are answered in random order, in expectation: each counts as wrong as all of them."""
+    """Compute the risk-coverage curve; both arrays have shape (n,). Questions of equal confidence
+    are in random order, of which this is the expectation: each gets their mean error."""
     order = np.argsort(-confidence, kind="stable")
     ordered, wrong = confidence[order], 1.0 - right[order]
     _, group, sizes = np.unique(-ordered, return_inverse=True, return_counts=True)

@@ -1,4 +1,4 @@
-"""Intervals of a proportion and of means, resampled by clusters and by seeds."""
+"""Confidence intervals: Wilson's for proportions, a bootstrap by clusters and seeds for means."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ Interval = tuple[float, float]
 
 # Bootstrap draws are made a block at a time: at most this many numbers in memory.
 _BLOCK = 4_000_000
-_NOTHING = 1e-20  # a variance that is 0 but for rounding
+_NOTHING = 1e-20  # a variance below this is a rounding error of 0
 
 
 def wilson_interval(successes: int, trials: int, level: float = 0.95) -> Interval:
-    """Wilson's score interval of a proportion (Wilson 1927). (0, 1) where there are no trials."""
+    """Return Wilson's score interval of a proportion (Wilson 1927); (0, 1) without trials."""
     if trials == 0:
         return 0.0, 1.0
     z = NormalDist().inv_cdf((1 + level) / 2)
@@ -35,7 +35,8 @@ def wilson_interval(successes: int, trials: int, level: float = 0.95) -> Interva
 
 @dataclass(frozen=True)
 class Resampled:
-    """The interval of a figure, and the two-sided p-value of its being 0."""
+    """The confidence interval of an estimate, and the two-sided p-value of the null hypothesis that
+    it is 0."""
 
     interval: Interval
     p_value: float
@@ -50,17 +51,17 @@ def bootstrap(
     resamples: int = 10_000,
     seed: int = 0,
 ) -> Resampled:
-    """Bootstrap of the weighted sum of systems' means, drawing whole clusters (Davison and Hinkley
+    """Bootstrap the weighted sum of systems' means, resampling whole clusters (Davison and Hinkley
     1997, section 3.8) and each system's seeds.
 
-    systems: for each one an array (seeds, n) of its values on the same questions, 1 for right and 0
-    for wrong; weights (1, -1) give the interval of a difference. Seeds of one resample see the same
-    questions. clusters: shape (n,), the number of each question's cluster, from 0; every question
-    its own cluster gives the ordinary bootstrap.
+    systems: for each an array (seeds, n) of its values on the same questions, 1 for right and 0 for
+    wrong; weights (1, -1) give the interval of a difference. All seeds of one resample use the same
+    questions. clusters: shape (n,), each question's cluster number, from 0; with one question per
+    cluster this is the ordinary bootstrap.
 
-    Percentiles of resamples from few clusters or few seeds lie too close together. They are
-    stretched about the estimate, to the variance without that bias and to Student's t with as many
-    degrees of freedom as clusters and seeds leave (Satterthwaite 1946); the p-value is of that t.
+    With few clusters or seeds the percentile interval is too narrow. It is stretched around the
+    estimate to the unbiased variance and to the quantiles of Student's t, with degrees of freedom
+    after Satterthwaite (1946). The p-value is that of the same t statistic.
     """
     means = _means(np.vstack(systems), clusters, resamples=resamples, seed=seed)
     random = np.random.default_rng([seed, 1])
@@ -90,7 +91,7 @@ def bootstrap(
 def _moments(
     systems: Sequence[Floats], weights: Sequence[float], clusters: Ints
 ) -> tuple[float, float, float]:
-    """(estimate, its variance, degrees of freedom); an infinite variance where there is but one
+    """Return (estimate, its variance, degrees of freedom); the variance is infinite for a single
     cluster."""
     each = sum(weight * own.mean(axis=0) for own, weight in zip(systems, weights, strict=True))
     estimate = float(np.mean(each))
@@ -115,9 +116,10 @@ def _moments(
 
 
 def _means(values: Floats, clusters: Ints, *, resamples: int, seed: int) -> Floats:
-    """(resamples, systems): the mean of each system's values in each resample of the clusters.
+    """Return the means of each row of values in each resample of the clusters: shape (resamples,
+    rows).
 
-    values: shape (systems, n). All systems see the same resample, as they saw the same questions.
+    values: shape (rows, n). All rows use the same resamples, since they are paired by question.
     """
     count = int(clusters.max()) + 1
     sums = np.stack([np.bincount(clusters, own, count) for own in values])

@@ -8,7 +8,8 @@ from statistics import NormalDist
 
 
 def mcnemar_exact(only_first: int, only_second: int) -> float:
-    """Two-sided exact p-value of McNemar's test, from the questions only one of two systems got.
+    """Return the two-sided exact p-value of McNemar's test, from the counts of questions that only
+    one of two systems got right.
 
     Under the null hypothesis each such question is a fair coin (Dietterich 1998 recommends the
     test for two classifiers on one test set).
@@ -35,8 +36,8 @@ def mcnemar_exact(only_first: int, only_second: int) -> float:
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Holm's adjusted p-values, in the order given: compared with the level as they are, they hold
-    the chance of any false alarm among all tests to it (Holm 1979)."""
+    """Return Holm's adjusted p-values in the order given. Rejecting those below alpha bounds the
+    family-wise error rate by alpha (Holm 1979)."""
     order = sorted(range(len(p_values)), key=lambda place: p_values[place])
     adjusted, least = [0.0] * len(p_values), 0.0
     for rank, place in enumerate(order):
@@ -48,10 +49,11 @@ def holm(p_values: Sequence[float]) -> list[float]:
 def questions_needed(
     difference: float, discordant: float, *, level: float = 0.95, power: float = 0.8
 ) -> int | None:
-    """How many questions McNemar's test needs to find a difference of accuracies as often as
-    `power` says, where systems disagree on a share `discordant` of them (Connor 1987, equation 2).
+    """Return the sample size with which McNemar's test at `level` detects a difference of
+    accuracies with this `power` (Connor 1987, equation 2).
 
-    None where there is no difference to find. ValueError where |difference| > discordant.
+    `discordant` is the share of questions on which exactly one of the systems is right. Returns
+    None for a difference of 0. Raises ValueError if |difference| > discordant.
     """
     if abs(difference) > discordant:
         raise ValueError("systems cannot differ by more than they disagree on")

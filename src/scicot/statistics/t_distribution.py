@@ -1,4 +1,4 @@
-"""Student's t distribution, of any number of degrees of freedom."""
+"""Student's t distribution with any positive, also fractional, degrees of freedom."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ _TINY = 1e-300
 
 
 def student_tail(value: float, freedom: float) -> float:
-    """The share of the t distribution above a value that is not negative."""
+    """Return P(T > value) of Student's t distribution for a value >= 0."""
     square = value * value
     return 0.5 * _incomplete_beta(freedom / 2, 0.5, freedom / (freedom + square), square)
 
 
 @lru_cache(maxsize=256)
 def student_quantile(share: float, freedom: float) -> float:
-    """What a share (0.5 to 1) of the t distribution is below, by bisection."""
+    """Return the quantile of Student's t distribution at `share` (0.5 to 1), by bisection;
+    `freedom` is the degrees of freedom."""
     low, high = 0.0, 1.0
     while student_tail(high, freedom) > 1 - share:
         low, high = high, 2 * high

@@ -1,5 +1,5 @@
-"""The tokenizer of a student without its weights: which characters it lacks, and how long texts
-are."""
+"""Check questions against a student's tokenizer, without its weights: missing characters and
+lengths in tokens."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _OPTION = "--student"
 
 
 class StudentAlphabet:
-    """Counts what a student cannot spell in questions."""
+    """Counts the questions with characters that a student's tokenizer lacks."""
 
     def __init__(self, form: PromptFormat, stage: Stage, max_source_tokens: int) -> None:
         self.max_source_tokens = max_source_tokens
@@ -32,8 +32,8 @@ class StudentAlphabet:
 
     @classmethod
     def of(cls, student: str) -> StudentAlphabet:
-        """Load the tokenizer of a run, which reads what its stage reads, or of a model, which reads
-        as stage 2 would. Raises ScicotError where there is none."""
+        """Load the tokenizer of a run, whose inputs are those of its stage, or of a model, whose
+        inputs are those of stage 2. Raises ScicotError if there is none."""
         if student.startswith("scratch:"):
             raise ScicotError(
                 f"{_OPTION} {student}: a fresh student learns its characters from the rows that it"
@@ -52,7 +52,7 @@ class StudentAlphabet:
         return cls(form, manifest.stage, manifest.max_source_tokens)
 
     def add(self, question: Question) -> int:
-        """Count a question; returns its tokens."""
+        """Count a question; return the number of tokens of its input."""
         given = question.extra.get("rationale")
         if FORMS[self._stage].answers:
             rationale = given if isinstance(given, str) else None
@@ -74,6 +74,6 @@ class StudentAlphabet:
 
     @property
     def problems(self) -> list[str]:
-        """Describe what a student cannot answer: choices that are the same to it."""
+        """Describe questions that a student cannot answer: two choices have the same tokens."""
         told = characters.describe(self.counts)
         return [told[characters.EQUAL]] if characters.EQUAL in told else []

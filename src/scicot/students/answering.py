@@ -21,8 +21,9 @@ from scicot.students.student import Student
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """`label` is None where two labels score exactly alike or a score is not a number: there is
-    no answer then, and never a guess. `scores` are probabilities, empty without numbers."""
+    """A student's answer. `label` is None if the best labels have equal scores or a score is not a
+    number: ties are never broken by a guess. `scores` are probabilities by label, empty if a score
+    is not a number."""
 
     label: str | None
     scores: dict[str, float]
@@ -35,8 +36,8 @@ def write_rationales(
     decoding: Decoding,
     draws: Sequence[Sequence[int | None]] = (),
 ) -> list[list[str]]:
-    """Rationales for each question, one for each of its draws (see `Student.generate`), from a
-    student of a stage that writes them."""
+    """Generate the rationales of each question, one for each draw (see `Student.generate`). The
+    student's `stage` must be one that writes rationales."""
     inputs = [stages.rationale_input(question, stage) for question in questions]
     return [
         [stages.written_rationale(text, stage) for text in texts]
@@ -47,7 +48,7 @@ def write_rationales(
 def write_rationale(
     student: Student, stage: Stage, questions: Sequence[Question], max_new_tokens: int
 ) -> list[str]:
-    """The likeliest rationale for each question, as greedy decoding finds it."""
+    """Generate the rationale of each question with greedy decoding."""
     written = write_rationales(student, stage, questions, Decoding(max_new_tokens))
     return [text for (text,) in written]
 
@@ -60,11 +61,11 @@ def choice_scores(
     scoring: AnswerAs,
     normalisation: LengthNormalisation = "auto",
 ) -> list[list[float]]:
-    """How likely each choice of each question is to this student, with its rationale.
+    """Score each choice of each question by the student's log-likelihood, in nats.
 
-    By label, log p(label | question, rationale) in nats. By text, log p(text | ...) divided by the
-    number of its tokens, end token included, or long choices would always lose. Another
-    `normalisation` than "auto" replaces that.
+    Scoring "label": log p(label | question, rationale). Scoring "text": log p(text | question,
+    rationale) divided by its number of tokens, end token included, since longer choices would
+    otherwise always score lower. A `normalisation` other than "auto" overrides this default.
     """
     if normalisation == "auto":
         normalisation = "token" if scoring == "text" else "none"
@@ -99,8 +100,8 @@ def answer_of(question: Question, probabilities: Sequence[float] | None) -> Answ
 
 
 def vote_of(question: Question, opinions: Sequence[Sequence[float]]) -> Answer:
-    """The label that most opinions find most likely; of labels with equally many votes the one
-    whose mean probability is highest. The scores are shares of the votes."""
+    """Return the majority vote: each opinion (probabilities of the choices) votes for its likeliest
+    label. A tie goes to the label of the higher mean probability. The scores are vote shares."""
     mean = averaged(opinions)
     votes: Counter[int] = Counter()
     for opinion in opinions:
@@ -113,7 +114,7 @@ def vote_of(question: Question, opinions: Sequence[Sequence[float]]) -> Answer:
 
 
 def averaged(opinions: Sequence[Sequence[float]], weights: Sequence[float] = ()) -> list[float]:
-    """The weighted mean of probabilities."""
+    """Return the weighted mean of several probability lists; equal weights by default."""
     weights = weights or [1.0] * len(opinions)
     total = math.fsum(weights)
     return [
@@ -128,7 +129,7 @@ def confidence_weights(opinions: Sequence[Sequence[float]], power: float) -> lis
 
 
 def softmax(log_p: Sequence[float], temperature: float = 1.0) -> list[float] | None:
-    """Probabilities that add up to 1; None where a score is not a number."""
+    """Return softmax(log_p / temperature); None if a score is not finite."""
     if not all(math.isfinite(value) for value in log_p):
         return None
     top = max(log_p)

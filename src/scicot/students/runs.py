@@ -35,7 +35,7 @@ UNTRAINED = "hf:"  # before the name of a model that answers without training
 
 @dataclass
 class Manifest:
-    """What a run directory holds and how it came to be."""
+    """The contents of a run's scicot.json: stage, settings, training data, metrics, provenance."""
 
     stage: Stage
     student: str
@@ -78,12 +78,13 @@ class Manifest:
 
     @property
     def answer_as(self) -> AnswerAs:
-        """What an answer student writes."""
+        """The target of an answer student: the label or the text of the choice."""
         return "text" if self.settings.get("answer_as") == "text" else "label"
 
     @property
     def temperature(self) -> float:
-        """What scores are divided by to make them calibrated, as far as dev could tell."""
+        """The temperature, fitted on dev, by which scores are divided for calibration; 1 without a
+        fit."""
         return float(self.metrics.get("dev_temperature", 1.0))
 
     @property
@@ -105,8 +106,8 @@ class Manifest:
 
 @dataclass(frozen=True)
 class Run:
-    """A finished run directory and its manifest; `untrained` is a model as it came (hf:...), whose
-    manifest says how it is asked."""
+    """A finished run directory and its manifest. `untrained`: a pretrained model (hf:...) without
+    training, whose manifest is made up to say how to prompt it."""
 
     directory: Path
     manifest: Manifest
@@ -114,7 +115,7 @@ class Run:
 
     @classmethod
     def at(cls, directory: Path) -> Run:
-        """The run in a directory that holds one."""
+        """Read the run in a directory; ScicotError if there is no manifest."""
         manifest = read_manifest(directory)
         if manifest is None:
             raise ScicotError(f"{directory}: holds no {MANIFEST}")
@@ -145,7 +146,7 @@ class Run:
 
 
 def read_manifest(directory: str | os.PathLike[str]) -> Manifest | None:
-    """The manifest of a run directory, or None where there is none; ScicotError if unreadable."""
+    """Read the manifest of a run directory; None without one, ScicotError if unreadable."""
     path = Path(directory) / MANIFEST
     try:
         row = jsonl.decode(path.read_bytes())
@@ -163,7 +164,7 @@ def read_manifest(directory: str | os.PathLike[str]) -> Manifest | None:
 
 
 def _check_types(row: Mapping[str, Any]) -> None:
-    """ValueError for a field that somebody has given another type than a run is written with."""
+    """Raise ValueError for a field whose type or range is not that written by training."""
     types: dict[str, Any] = {
         **dict.fromkeys(("stage", "student", "scicot", "prompt_format"), str),
         **dict.fromkeys(("format", "template"), int),
@@ -200,15 +201,15 @@ def _check_types(row: Mapping[str, Any]) -> None:
 
 
 def weights_of(run: Run) -> int:
-    """How many weights a run's student has, without loading it; 0 where that cannot be told."""
+    """Return the parameter count of a run's student without loading it, 0 if it is unknown."""
     told = run.manifest.metrics.get("weights")
     return told if type(told) is int else weights_in(run.directory)
 
 
 def check_run(directory: str | os.PathLike[str], option: str, *stages: Stage) -> Run:
-    """The finished run of one of these stages that is there; else a ScicotError that says so.
+    """Return the run in a directory; ScicotError unless it is finished and of one of these stages.
 
-    `option` is the command line's name for it, for the message.
+    `option` is the name of its command line option, for the message.
     """
     place = f"{option} {os.fspath(directory)}"
     if not Path(directory).is_dir():
@@ -240,9 +241,9 @@ def check_run(directory: str | os.PathLike[str], option: str, *stages: Stage) ->
 
 
 def untrained_run(name: str, option: str) -> Run:
-    """A model as it came, "hf:MODEL_OR_DIR", to answer questions without training.
+    """Return a pretrained model, "hf:MODEL_OR_DIR", as a run that answers without training.
 
-    Raises ScicotError, which begins with the option, where it cannot be had.
+    Raises ScicotError, which begins with the option, if the model cannot be found.
     """
     from scicot.models.pretrained import local_directory
     from scicot.models.weights import weights_sha256

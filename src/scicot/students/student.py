@@ -13,7 +13,8 @@ from scicot.stages import Input
 
 
 class Student:
-    """An engine behind text. Results come in the order of the inputs."""
+    """A loaded student: encodes inputs, runs them on an engine, and decodes the results. Results
+    are in the order of the inputs."""
 
     def __init__(
         self,
@@ -23,8 +24,8 @@ class Student:
         max_rationale_tokens: int | None = None,
     ) -> None:
         self.form = form
-        # How many inputs so far lost words of "context", "rationale", "question", and how many
-        # texts ended at max_new_tokens, not by themselves.
+        # Counts so far: inputs truncated in their "context", "rationale" or "question", and
+        # generated texts that ended at max_new_tokens without an end token.
         self.cuts: Counter[str] = Counter()
         self.cut_outputs = 0
         self._engine = engine
@@ -32,8 +33,8 @@ class Student:
         self._max_rationale_tokens = max_rationale_tokens
 
     def encode(self, inputs: Sequence[Input]) -> list[Ids]:
-        """Token ids, `max_source_tokens` at most; what had to be cut is counted in `cuts`. A
-        rationale in them is cut at `max_rationale_tokens`, as the student learnt to read it."""
+        """Return token ids, truncated to `max_source_tokens`; `cuts` counts what was truncated.
+        Rationales are first truncated to `max_rationale_tokens`, as they were in training."""
         if self._max_rationale_tokens is not None:
             given = [text.rationale for text in inputs]
             short = cut_rationales(given, self.form, self._max_rationale_tokens)
@@ -46,8 +47,8 @@ class Student:
         decoding: Decoding,
         draws: Sequence[Sequence[int | None]] = (),
     ) -> list[list[str]]:
-        """For each input one text for each of its draws: a seed (`sample_seed`), or None for
-        the likeliest text, which is also what comes where no draws are given."""
+        """Generate one text for each draw of each input. A draw is a seed (`sample_seed`), or None
+        for the likeliest text; without draws each input gets one likeliest text."""
         draws = draws or [[None]] * len(inputs)
         written = self._engine.generate(self.encode(inputs), draws, decoding)
         flat = [ids for own in written for ids in own]
@@ -64,13 +65,13 @@ class Student:
         normalisation: str = "none",
         ends: bool = True,
     ) -> list[list[float]]:
-        """log p(candidate | input) in nats for every candidate of every input, end token included,
-        so that a candidate that begins another ("1", "10") competes with it fairly; without it
-        unless `ends`, where candidates close with a text that tells them apart.
+        """Return log p(candidate | input) in nats for every candidate of every input.
 
-        Where `after` holds a text for each input, that is what its candidates begin with, and the
-        likelihood is of what follows. It is divided by the number of its tokens, or of its
-        characters, where `normalisation` is "token" or "character".
+        The end token is included, so that a candidate that is a prefix of another ("1", "10") is
+        compared fairly. With ends=False it is not; the candidates must then end with a text that
+        distinguishes them. `after`, if given, is one text per input with which its candidates
+        begin and which is not scored. `normalisation` "token" or "character" divides by the number
+        of scored tokens or characters.
         """
         targets = [
             self.form.targets(own, text.asks) for own, text in zip(candidates, inputs, strict=True)
@@ -99,7 +100,7 @@ class Student:
 
 
 def _shared(one: Ids, other: Ids) -> int:
-    """With how many tokens both begin, the last of each left out: the end is never shared."""
+    """Return the length of the common prefix, without the last token of each (the end token)."""
     pairs = zip(one[:-1], other[:-1], strict=False)
     return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
 

@@ -1,5 +1,5 @@
-"""Attention over keys and values; scores are not divided by anything, which T5 does not, and for
-others the queries are scaled beforehand."""
+"""Attention and KV caches. Scores are not scaled: T5 does not scale them, and the queries of other
+models are scaled beforehand."""
 
 from __future__ import annotations
 
@@ -27,9 +27,12 @@ _FEW = 8  # queries of a row, at most, for which the compiled kernel is faster
 
 
 def attended(q: Tensor, keys: Tensor, values: Tensor, bias: Tensor) -> Tensor:
-    """Queries (rows x heads x places x size), keys and values of as many rows and heads, or of a
-    divisor of the heads (grouped queries), bias (broadcast to rows x heads x places x keys) -> rows
-    x places x width; in the type of the keys, on a CPU in that of the queries."""
+    """Compute softmax(q k^T + bias) v, without scaling the scores.
+
+    q: rows x heads x places x size. Keys and values have the same rows, and as many heads or a
+    divisor of them (grouped-query attention). bias broadcasts to rows x heads x places x keys.
+    Returns rows x places x width, in the dtype of the keys, on a CPU in that of the queries.
+    """
     rows, heads, places, _ = q.shape
     if q.device.type == "cpu":
         keys, values = keys.to(q.dtype), values.to(q.dtype)
@@ -51,7 +54,8 @@ def attended(q: Tensor, keys: Tensor, values: Tensor, bias: Tensor) -> Tensor:
 
 
 def attended_in_parts(q: Tensor, parts: Sequence[tuple[Tensor, Tensor, Tensor]]) -> Tensor:
-    """The same with one softmax over parts (keys, values, bias), none of which is copied."""
+    """Compute `attended` with one softmax over several parts (keys, values, bias), without
+    concatenating (copying) their keys and values."""
     heads, places = q.shape[1:3]
     kind = q.dtype if q.device.type == "cpu" else parts[0][0].dtype
     groups = heads // parts[0][0].shape[1]
@@ -69,7 +73,7 @@ def attended_in_parts(q: Tensor, parts: Sequence[tuple[Tensor, Tensor, Tensor]])
 
 
 def _grouped(q: Tensor, groups: int) -> Tensor:
-    """Queries of all heads that read the same keys, as if they were one head's at more places."""
+    """Fold the query heads that share keys into the places dimension of one head."""
     rows, heads, places, size = q.shape
     return q.reshape(rows, heads // groups, groups * places, size)
 
@@ -84,8 +88,8 @@ def _as_rows(read: Tensor, heads: int, places: int) -> Tensor:
 
 @dataclass(frozen=True)
 class PrefixCache:
-    """Sources as the decoder reads them: keys and values (layers x 2 x rows x heads x places x
-    size), fp32 or bf16, and how many of the places each row has."""
+    """KV cache of the encoded sources: `states` (layers x 2 x rows x heads x places x size), in
+    fp32 or bf16, and `lengths` (rows)."""
 
     states: Tensor
     lengths: Tensor
@@ -102,7 +106,7 @@ class PrefixCache:
         return PrefixCache(self.states[:, :, rows], self.lengths[rows])
 
     def attend(self, layer: int, q: Tensor) -> Tensor:
-        """Attention of queries (rows x heads x places x size) -> rows x places x width."""
+        """Attend with queries (rows x heads x places x size); returns rows x places x width."""
         keys, values = self.states[layer]
         if _alone(q):
             from scicot.models.native.kernels.decode_attention import read
@@ -111,8 +115,9 @@ class PrefixCache:
         return attended(q, keys, values, self.mask)
 
     def behind(self, at: Tensor, window: int | None) -> Tensor:
-        """What is added to scores of queries at these positions (rows x places), nothing within the
-        `window` positions that end there: rows x 1 x places x width."""
+        """Return the additive mask, rows x 1 x places x width, of queries at positions `at` (rows x
+        places): 0 within the last `window` positions (None: within the row's length), else
+        NEVER."""
         if not window:
             return self.mask
         before = torch.arange(self.width, device=at.device)
@@ -120,14 +125,15 @@ class PrefixCache:
 
 
 def masked(lengths: Tensor, width: int) -> Tensor:
-    """What is added to scores: rows x 1 x 1 x places, nothing within a row's length."""
+    """Return an additive padding mask, rows x 1 x 1 x width: 0 within a row's length, else
+    NEVER."""
     places = torch.arange(width, device=lengths.device)
     mask = torch.zeros((len(lengths), width), device=lengths.device)
     return mask.masked_fill_(places >= lengths[:, None], NEVER)[:, None, None]
 
 
 class KVCache:
-    """Keys and values of what the rows of a group have written, step by step."""
+    """KV cache of the tokens that the rows of a batch have generated."""
 
     def __init__(self, like: Tensor) -> None:
         """Shaped for the layers, rows, heads, size and dtype of `like` (PrefixCache.states)."""
@@ -136,18 +142,18 @@ class KVCache:
         self._states = like.new_empty((layers, 2, _STEPS, rows, heads, size))
 
     def begin(self, steps: int) -> None:
-        """Make room for so many steps, which come next."""
+        """Allocate room for the next `steps` tokens."""
         self.steps += steps
         if self.steps > self._states.shape[2]:
             self._states = torch.cat([self._states, torch.empty_like(self._states)], dim=2)
 
     def keep(self, rows: Sequence[int]) -> None:
-        """Let all other rows go."""
+        """Keep only these rows of the cache."""
         self._states = self._states[:, :, :, rows]
 
     def attend(self, layer: int, q: Tensor, k: Tensor, v: Tensor, bias: Tensor) -> Tensor:
-        """Attention of the last steps' queries to them and those before; `bias`: heads x places x
-        steps."""
+        """Causal self-attention: add the last steps' keys and values to the cache and attend to all
+        steps. `bias`: heads x places x steps."""
         keys, values = self._put(layer, k, v)
         if _alone(q):
             from scicot.models.native.kernels.decode_attention import own
@@ -176,7 +182,7 @@ class KVCache:
         return attended_in_parts(q, [(*prefix.states[layer], read), (keys, values, own)])
 
     def _put(self, layer: int, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
-        """Keep the last steps' keys and values; return all, steps x rows x heads x size."""
+        """Store the last steps' keys and values; return all, each steps x rows x heads x size."""
         keys, values = self._states[layer][:, : self.steps]
         now = slice(self.steps - k.shape[2], self.steps)
         keys[now], values[now] = k.permute(2, 0, 1, 3), v.permute(2, 0, 1, 3)
@@ -184,5 +190,5 @@ class KVCache:
 
 
 def _alone(q: Tensor) -> bool:
-    """Whether there is a kernel for this: a single query of each row."""
+    """Return True if the numba kernel for a single query per row applies (on a CPU only)."""
     return kernels.HERE and q.shape[2] == 1 and q.device.type == "cpu"

@@ -1,4 +1,4 @@
-"""Causal models over plain tensors, with the weights of transformers' models.
+"""Forward pass of causal models on plain tensors, with the weights of transformers' models.
 
 Llama, Qwen2, Qwen3 and Gemma 3 differ in norms, rotary positions, biases and sliding windows.
 """
@@ -47,7 +47,7 @@ class Causal:
 
 
 class Decoder:
-    """Tokens and a cache -> states, which `output` makes logits of."""
+    """The decoder layers: token ids and a cache -> hidden states; `output` is the LM head."""
 
     def __init__(self, model: Any, kind: torch.dtype) -> None:
         core, config = model.model, model.config
@@ -144,7 +144,7 @@ class _Layer:
         self._feed(x)
 
     def queries(self, x: Tensor, angles: Angles) -> tuple[Tensor, Tensor, Tensor]:
-        """Queries, scaled, keys and values, rows x heads x places x size."""
+        """Return scaled queries, keys and values: rows x heads x places x size."""
         heads = self._qkv(x).view(*x.shape[:2], -1, self._size)
         q, k, v = torch.split(heads, self._heads, dim=2)
         if self._norms:
@@ -208,7 +208,7 @@ def _rotations(rotary: Any) -> dict[str, tuple[Tensor, float]]:
 
 
 def _norm(norm: Any) -> Norm:
-    """Gemma's norms multiply by one more than their weights."""
+    """Make a Norm of transformers' norm; Gemma's scale is 1 + weight."""
     if hasattr(norm, "variance_epsilon"):
         return Norm(norm.weight.detach().float(), norm.variance_epsilon)
     return Norm(1.0 + norm.weight.detach().float(), norm.eps)

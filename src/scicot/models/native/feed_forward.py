@@ -1,4 +1,4 @@
-"""Feed-forward layers, which are most of a model's work: what of them can be done in one go is."""
+"""Feed-forward layers (most of a model's FLOPs), with operations fused where possible."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class FeedForward:
 
 
 def feed_forward(layer: Any, kind: torch.dtype) -> Feed:
-    """A T5LayerFF whose matrices are multiplied in `kind`."""
+    """Make the layer of a T5LayerFF with matrix products in `kind`."""
     dense = layer.DenseReluDense
     gated = hasattr(dense, "wi_0")
     gate, value = (dense.wi_0.weight, dense.wi_1.weight) if gated else (dense.wi.weight, None)
@@ -64,7 +64,7 @@ def feed_forward(layer: Any, kind: torch.dtype) -> Feed:
 
 
 def feed(weights: FeedForward, kind: torch.dtype) -> Feed:
-    """A layer of these weights, multiplied in `kind`."""
+    """Make the fastest layer for these weights with matrix products in `kind`."""
     kept = weights.in_place and weights.gate.dtype is kind
     fused = weights.value is not None and weights.kind_of_act and not kept
     if fused and kind is torch.bfloat16:
@@ -75,7 +75,7 @@ def feed(weights: FeedForward, kind: torch.dtype) -> Feed:
 
 
 class _Any:
-    """Of any activation, gated or not."""
+    """Unfused feed-forward layer with any activation, gated or not."""
 
     def __init__(self, own: FeedForward, kind: torch.dtype) -> None:
         self._gated, self._after = own.value is not None, own.after
@@ -136,7 +136,7 @@ class _Int8:
 
 
 def add_normed(layer: Linear, x: Tensor, after: Norm | None, to: Tensor) -> None:
-    """Add what a layer makes of x to `to`, behind a norm where there is one."""
+    """Add layer(x), normalised by `after` if given, to `to` in place."""
     if after is None:
         layer.add(x, to)
     else:

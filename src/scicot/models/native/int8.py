@@ -1,8 +1,8 @@
-"""Matrices of whole numbers: what happens to numbers before and behind their product, in torch.
+"""Quantise the inputs of int8 matrix products and dequantise their results, in torch.
 
-x (rows x size) is rounded to 127ths of the largest number of its row (Dettmers et al. 2022, arXiv
-2208.07339, section 2, "vector-wise"); a product of such rows and columns is worth as much as the
-scales of both say. kernels/int8_kernels.py does the same in one pass where numba is installed.
+x (rows x size) is quantised per row to 127ths of its largest absolute value (Dettmers et al. 2022,
+arXiv 2208.07339, section 2, "vector-wise"); an int32 product is multiplied by the scales of its row
+and column. kernels/int8_kernels.py does the same in one pass where numba is installed.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ import torch
 from torch import Tensor
 from torch.nn.functional import gelu, rms_norm, silu
 
-LEAST = 1e-30  # of a scale: zeros have one too
+LEAST = 1e-30  # lower bound of a row's largest value: the scale of a row of zeros is not 0
 
 
 def rounded(x: Tensor, eps: float | None) -> tuple[Tensor, Tensor]:
-    """int8 and the scale of each row, of x or, with `eps`, of x / rms(x)."""
+    """Quantise x, or with `eps` x / rms(x), to int8; return it and the scale of each row."""
     if eps is not None:
         x = rms_norm(x, x.shape[-1:], eps=eps)
     scale = x.abs().amax(dim=1).clamp_(min=LEAST).div_(127)
@@ -23,7 +23,7 @@ def rounded(x: Tensor, eps: float | None) -> tuple[Tensor, Tensor]:
 
 
 def scaled(product: Tensor, rows: Tensor, columns: Tensor, out: Tensor) -> None:
-    """What a product (int32) of these scales is worth."""
+    """Dequantise an int32 product into `out` (fp32), given the scales of its rows and columns."""
     out.copy_(product).mul_(columns).mul_(rows[:, None])
 
 
@@ -32,13 +32,13 @@ def added(product: Tensor, rows: Tensor, columns: Tensor, to: Tensor) -> None:
 
 
 def gated_gelu_new(product: Tensor, rows: Tensor, columns: Tensor) -> tuple[Tensor, Tensor]:
-    """gelu_new of the first half times the second half, rounded."""
+    """Dequantise a product; quantise gelu_new of its first half of columns times the second."""
     gate, value = _halves(product, rows, columns)
     return rounded(gelu(gate, approximate="tanh").mul_(value), None)
 
 
 def gated_silu(product: Tensor, rows: Tensor, columns: Tensor) -> tuple[Tensor, Tensor]:
-    """The same with silu."""
+    """Dequantise a product; quantise silu of its first half of columns times the second."""
     gate, value = _halves(product, rows, columns)
     return rounded(silu(gate).mul_(value), None)
 

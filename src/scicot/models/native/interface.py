@@ -1,4 +1,4 @@
-"""What decoding needs of a model, whichever family it is of."""
+"""The protocols by which the decoding loops call a model of any family."""
 
 from __future__ import annotations
 
@@ -18,41 +18,41 @@ PositionBias = Callable[[Tensor, int], Tensor]
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """A source, as a model begins to decode behind it."""
+    """A source, split into the tokens to prefill and the first decoder input."""
 
-    prefix: list[int]  # read once, into a PrefixCache
-    start: int  # the token behind which the text begins
-    words: list[int]  # tokens that the text may repeat
+    prefix: list[int]  # encoded once, into a PrefixCache
+    start: int  # first decoder input: the start token, or a causal model's last source token
+    words: list[int]  # source tokens from which prompt lookup copies
 
 
 class JointCache(Protocol):
-    """Keys and values of prefixes and texts, to which a causal model attends in one softmax."""
+    """KV cache of prefixes and generated tokens, to which a causal model attends in one softmax."""
 
     def joint(self, layer: int, q: Tensor, k: Tensor, v: Tensor, window: int | None) -> Tensor:
-        """Attention to the prefix, to what was written, and to these keys and values; only to the
+        """Attend to the prefix, the generated tokens, and these new keys and values; only to the
         last `window` positions, if given."""
 
 
 class DecoderCache(JointCache, Protocol):
-    """Keys and values of the rows of a decoder: of their prefixes, and of what they have written.
+    """KV cache of a decoder's rows: of their prefixes and of the tokens generated after them.
 
-    An encoder-decoder attends to both apart (`own`, `read`), a causal model to both together.
-    Queries are rows x heads x places x size, results rows x places x width.
+    An encoder-decoder attends to the two separately (`read`, `own`), a causal model jointly
+    (`joint`). Queries are rows x heads x places x size, results rows x places x width.
     """
 
     def own(self, layer: int, q: Tensor, k: Tensor, v: Tensor, positions: PositionBias) -> Tensor:
-        """Attention to these keys and values, and to those that were written before them."""
+        """Self-attention: to these new keys and values and to those of the earlier tokens."""
 
     def read(self, layer: int, q: Tensor) -> Tensor:
-        """Attention to the source."""
+        """Cross-attention to the encoded source."""
 
     def positions(self, places: int) -> Tensor:
-        """The positions of the last tokens in their sequences: rows x places."""
+        """Return the positions of the last tokens in their sequences: rows x places."""
 
 
 class Decoder(Protocol):
-    """Tokens (rows x places) and a cache -> states (rows x places x size), which `output` makes
-    logits of."""
+    """Maps token ids (rows x places) and a cache to hidden states (rows x places x size); `output`
+    is the LM head."""
 
     output: LMHead
 

@@ -1,4 +1,4 @@
-"""Linear layers in the precision that is asked for; fp32 in, and out on a CPU."""
+"""Linear layers with matrix products in a chosen precision; fp32 inputs, fp32 outputs on a CPU."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from torch.nn import functional
 from scicot.devices import multiplies_bf16, multiplies_int8
 from scicot.models.native import int8, kernels
 
-_ROWS = 512  # that are converted and multiplied at a time: their numbers stay in a CPU's cache
-_CONVERTED = 8192  # rows of weights that are converted at a time: an output layer is large
+_ROWS = 512  # rows converted and multiplied at a time, so that they stay in a CPU's cache
+_CONVERTED = 8192  # rows of weights converted at a time, since an LM head is large
 
 
 class Linear(Protocol):
-    """x / rms(x), or x where no norm stands before it, times weights."""
+    """A linear layer, with T5's norm x / rms(x) of its input if it was made with a norm."""
 
     def __call__(self, x: Tensor) -> Tensor:
         """(..., inputs) -> (..., outputs)"""
 
     def add(self, x: Tensor, to: Tensor) -> None:
-        """Add it to `to` (..., outputs)."""
+        """Add the layer's result to `to` (..., outputs) in place."""
 
 
 @dataclass(frozen=True)
 class Norm:
-    """x / rms(x) * weight, as a norm of transformers that has these attributes."""
+    """RMSNorm, x / rms(x) * weight, with the attributes of transformers' norms."""
 
     weight: Tensor
     variance_epsilon: float
@@ -68,20 +68,23 @@ def linear(
 
 
 def finer(kind: torch.dtype) -> torch.dtype:
-    """What queries, keys and values are multiplied in where other matrices are in `kind`: whole
-    numbers are too coarse for scores that nothing divides."""
+    """Return the dtype of the Q, K and V projections where other matrix products are in `kind`.
+
+    It is `kind`, but bf16 or fp32 for int8, whose rounding error is too large for attention scores
+    that are not scaled down.
+    """
     if kind is not torch.int8:
         return kind
     return torch.bfloat16 if multiplies_bf16("cpu") else torch.float32
 
 
 def normed(x: Tensor, eps: float | None) -> Tensor:
-    """T5's norm without its weight."""
+    """Return x / rms(x), T5's norm without its weight; x itself if `eps` is None."""
     return x if eps is None else functional.rms_norm(x, x.shape[-1:], eps=eps)
 
 
 def normed_half(x: Tensor, eps: float | None) -> Tensor:
-    """The same in bf16."""
+    """Return `normed(x, eps)` in bf16, on a CPU in one pass where numba is installed."""
     if eps is None or not kernels.HERE or x.device.type != "cpu":
         return normed(x, eps).bfloat16()
     from scicot.models.native.kernels.int8_kernels import normed_halved
@@ -101,7 +104,7 @@ class _Fp32:
 
 
 class _InPlace:
-    """A model's own weights, in their type."""
+    """Linear layer on a model's own weight tensors, in their dtype, without a copy."""
 
     def __init__(self, weights: Sequence[Tensor], norm: Any) -> None:
         self._weights, self._norm = weights, norm and Norm(norm.weight, norm.variance_epsilon)
@@ -141,7 +144,7 @@ class _Bf16:
 
 
 class Bf16Product:
-    """x, weight (outputs x inputs) -> x @ weight.T in bf16, with what follows it in one go."""
+    """x @ weight.T in bf16, weight (outputs x inputs), fused with the operation that follows it."""
 
     def __init__(self, weight: Tensor) -> None:
         self._weight = weight.bfloat16()
@@ -179,8 +182,8 @@ class Bf16Product:
 
 
 def _onednn() -> bool:
-    """Whether oneDNN's fused layers are there, those that torch.compile makes of models on CPUs;
-    they refuse a CPU that has no instructions for bf16."""
+    """Return True if oneDNN's fused linear layers, as torch.compile uses them on CPUs, are
+    available; they require a CPU with bf16 instructions."""
     own = getattr(torch.ops, "mkldnn", None)
     return multiplies_bf16("cpu") and all(
         hasattr(own, name) for name in ("_linear_pointwise", "_reorder_linear_weight")
@@ -188,9 +191,9 @@ def _onednn() -> bool:
 
 
 class Int8:
-    """Products of whole numbers, see int8.py: weights are rounded to 127ths of the largest of
-    their output (63rds where a CPU lacks instructions, see `multiplies_int8`), inputs to 127ths of
-    the largest of their row."""
+    """int8 matrix products (see int8.py). Weights are quantised per output channel, to 127 steps
+    (63 on a CPU without the instructions that `multiplies_int8` looks for), inputs per row to 127
+    steps."""
 
     def __init__(self, weight: Tensor, eps: float | None) -> None:
         self.numbers = _whole_numbers()
@@ -226,7 +229,7 @@ class Int8:
 
 
 def _whole_numbers() -> Any:
-    """int8.py, or kernels/int8_kernels.py where numba is installed."""
+    """Return the module kernels/int8_kernels.py if numba is installed, else int8.py."""
     if not kernels.HERE:
         return int8
     from scicot.models.native.kernels import int8_kernels

@@ -25,12 +25,11 @@ def logsumexp(logits: Tensor) -> Tensor:
 
 
 class LMHead:
-    """Of a model with `weight` (vocabulary x size). Logits are fp32's. Where the other matrices are
-    multiplied in less, so is this one to find the likeliest tokens, but only to find a few
-    candidates: fp32 decides among them.
+    """LM head with `weight` (vocabulary x size) and fp32 logits. In a lower precision `kind` it
+    finds the likeliest token in two steps: a few candidates in `kind`, the best of them in fp32.
 
-    With a `scale` (size) of the states, the weight is multiplied by it; without one it is the
-    model's own, not a copy. `softcap` bounds logits: softcap * tanh(logits / softcap).
+    With a `scale` (size) of the states the weight is copied and multiplied by it; otherwise it is
+    the model's own tensor. `softcap` bounds logits: softcap * tanh(logits / softcap).
     """
 
     def __init__(
@@ -63,7 +62,7 @@ class LMHead:
         return logits
 
     def likeliest(self, states: Tensor) -> Tensor:
-        """rows x size -> rows, the first of tokens that are exactly as likely."""
+        """Return the likeliest token of each row (rows x size -> rows); the first of a tie."""
         return (self._exact_best(states) if self._exact else self._best(states)).clamp_(
             max=self._vocabulary - 1
         )
@@ -99,8 +98,11 @@ class LMHead:
         return found.gather(1, exact.argmax(-1, keepdim=True))[:, 0]
 
     def _blocks(self, states: Tensor) -> Iterator[tuple[int, Tensor, Tensor]]:
-        """Of each part: its first token, the logits (rows x blocks x tokens), and where blocks
-        begin in it. The last block overlaps the one before it where the tokens do not divide."""
+        """Yield the logits of each part of the vocabulary, in blocks of `_block` tokens.
+
+        Yields the part's first token, its logits (rows x blocks x tokens) and each block's offset
+        in the part. The last block overlaps the one before it if the sizes do not divide.
+        """
         for start, part in self._parts:
             logits = part(states)
             count = logits.shape[1]

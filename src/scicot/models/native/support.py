@@ -1,4 +1,4 @@
-"""Which models our own forward passes know, by their config.json, without loading torch."""
+"""Check by config.json, without loading torch, if the native forward passes support a model."""
 
 from __future__ import annotations
 

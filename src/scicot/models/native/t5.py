@@ -1,4 +1,4 @@
-"""A T5's encoder and decoder over plain tensors, with the weights of transformers' model."""
+"""T5's encoder and decoder on plain tensors, with the weights of transformers' model."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class T5:
 
 
 class Encoder:
-    """Token ids -> what the decoder reads of them."""
+    """Token ids -> the decoder's cross-attention keys and values (PrefixCache)."""
 
     def __init__(self, model: Any, kind: torch.dtype) -> None:
         stack = model.get_encoder()
@@ -83,7 +83,7 @@ class _EncoderLayer:
 
 
 class Decoder:
-    """Tokens and a memory -> states, which `output` makes logits of."""
+    """The decoder layers: token ids and a cache -> hidden states; `output` is the LM head."""
 
     def __init__(self, model: Any, kind: torch.dtype) -> None:
         stack, config = model.get_decoder(), model.config
@@ -126,7 +126,7 @@ class _DecoderLayer:
 
 
 class _Distances:
-    """What the distance of a key before its query adds to its score."""
+    """T5's relative position bias of the decoder, cached by distance (query minus key)."""
 
     def __init__(self, attention: Any) -> None:
         self._attention = attention
@@ -147,7 +147,7 @@ def _parted(x: Tensor, shape: tuple[int, int, int]) -> Tensor:
 
 
 def scales_outputs(config: Any) -> bool:
-    """Whether a T5 divides states by sqrt(d_model) before its output layer."""
+    """Return True if a T5 divides hidden states by sqrt(d_model) before its LM head."""
     if config.model_type == "t5":
         return bool(config.scale_decoder_outputs)
     return config.model_type == "umt5" and bool(config.tie_word_embeddings)

@@ -1,7 +1,7 @@
-"""Loops over numbers that stay in a core's cache, compiled by numba for the processor at hand.
+"""Fused CPU kernels, compiled by numba for the processor at hand.
 
-Each runs in the thread that calls it, without Python's lock. Where numba is not installed, torch's
-own operations do the same in several passes.
+Each runs in the calling thread and releases the GIL. Where numba is not installed, torch operations
+do the same in several passes over memory.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from importlib.util import find_spec
 
 
 def _usable() -> bool:
-    """Whether numba is installed, and goes with the numpy that is."""
+    """Return True if numba is installed and compatible with the installed numpy."""
     if find_spec("numba") is None:
         return False
     try:

@@ -1,4 +1,4 @@
-"""What vector instructions are made of: conversions, powers, exponentials."""
+"""Scalar functions that LLVM can vectorise: bit conversions, bf16 rounding, exponentials."""
 
 from __future__ import annotations
 

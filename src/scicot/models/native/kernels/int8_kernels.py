@@ -1,7 +1,7 @@
-"""What models/native/int8.py does, each in one pass.
+"""The operations of models/native/int8.py as numba kernels, each in one pass over memory.
 
-Maxima are taken of the bits of positive floats, which are in their order: so they become vector
-instructions.
+Maxima are computed on the bit patterns of positive floats, which sort like the floats, so that the
+compiler vectorises them.
 """
 
 from __future__ import annotations

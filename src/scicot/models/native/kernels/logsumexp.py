@@ -1,4 +1,4 @@
-"""How likely tokens are."""
+"""Row-wise logsumexp of logits, in one pass after the maximum."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _LOG2_E = f32(1.4426950408889634)
 @kernel
 def _logsumexp(logits, out):  # type: ignore[no-untyped-def]
     for i in range(len(logits)):
-        # Of the bits of floats, negative ones included: these are turned round to be in order.
+        # The maximum of the bit patterns: those of negative floats are flipped to sort like floats.
         top = np.int32(-2147483648)
         for j in range(logits.shape[1]):
             one = bits(logits[i, j])
