@@ -16,6 +16,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +71,7 @@ def run(out: Path, name: str, scale: float = 1.0) -> None:
         students[f"round {number}"] = own
         more = lab.place / "runs" / f"more-{number}"
         former = students["before" if number == 1 else f"more {number - 1}"]
-        train_rationale(teacher, more, student=str(former), settings=base)
+        train_rationale(teacher, more, student=str(former), settings=replace(base, fold_by=None))
         students[f"more {number}"] = more
     for system, student in students.items():
         lab.judge(system, test, rationale_model=student, answer_model=answer)
