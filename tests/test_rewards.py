@@ -12,6 +12,7 @@ from conftest import Recorder, read_rows, world_rows, write_rows
 from scicot import RewardSettings, ScicotError, TrainSettings, train_answer, train_rationale
 from scicot.records import Question, Rationale
 from scicot.students.student import Student
+from scicot.training.rewards.report import RoundReport
 from scicot.training.rewards.scoring import Scored, best, counted_reward, score
 
 SHORT = TrainSettings(
@@ -207,3 +208,18 @@ def test_a_dry_run_tells_steps_samples_and_time(
     for wrong in (("--dry-run",), ("--rounds", 2), (*rewarded, "--json")):
         refused = scicot(*asked, *wrong)
         assert (refused.code, refused.stdout) == (2, "")
+
+
+@pytest.mark.parametrize(
+    ("own", "shuffled", "warns"), [(0.5, 0.4, False), (0.4, 0.4, True), (0.3, None, False)]
+)
+def test_rewards_that_are_chance_are_warned_of(
+    own: float, shuffled: float | None, warns: bool
+) -> None:
+    names = "positive announcing names_one names_gold accuracy_none accuracy_announced"
+    share = dict.fromkeys(names.split(), 0.0)
+    report = RoundReport(
+        round=0, questions=2, rationales=2, kept=0, reward=None, reward_kept=None, leak=None,
+        leak_share=None, accuracy=own, accuracy_shuffled=shuffled, **share,
+    )  # fmt: skip
+    assert (report.warning is not None) == warns

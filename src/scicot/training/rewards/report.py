@@ -37,6 +37,19 @@ class RoundReport:
         return asdict(self)
 
     @property
+    def warning(self) -> str | None:
+        """Say so where rewards are chance: the scorers answer no better behind a question's own
+        rationale than behind that of another one."""
+        if self.accuracy_shuffled is None or self.accuracy > self.accuracy_shuffled:
+            return None
+        own, other = f"{self.accuracy:.1%}", f"{self.accuracy_shuffled:.1%}"
+        return (
+            f"round {self.round}: answers are no better behind a question's own rationale ({own})"
+            f" than behind that of another one ({other}),"
+            " so rewards are chance; train stage 1 longer on the teacher's rationales first"
+        )
+
+    @property
     def told(self) -> str:
         """The report as one line."""
         return (

@@ -154,6 +154,8 @@ class Rounds:
             text = json.dumps(report.to_row(), indent=1) + "\n"
             jsonl.write_text(self.folder(number) / REPORT, text)
             reporter.note(report.told)
+            if report.warning is not None:
+                reporter.warn(report.warning)
             if number < last and not report.kept:
                 reporter.warn(
                     f"round {number}: no rationale was fit to be learnt; the next student only goes"
