@@ -1,4 +1,5 @@
-"""What a teacher is: something with a name that answers one request, and says why it could not.
+"""The Teacher protocol: an object with a name that answers one request at a time, or raises an
+exception that gives the reason.
 
 A teacher is one file here and one row in the table of `scicot.teachers`.
 """
@@ -25,8 +26,8 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """What a server says of one of its limits: `remaining` of what it counts, which are whole
-    requests or else tokens, until all of it is there again in `reset` seconds."""
+    """State of one rate limit, as reported by a server: how many requests, or else tokens, remain,
+    and the seconds until the limit is fully available again."""
 
     requests: bool
     remaining: float
@@ -35,13 +36,12 @@ class Allowance:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What came back. `thinking` is what a reasoning model thought before, where its server tells
-    it apart from the text. `stop_reason` is "end_turn", "max_tokens", "refusal" or the server's
-    own.
+    """Reply of a teacher. `thinking` is the reasoning of a reasoning model, if its server returns
+    it separately from the text. `stop_reason` is "end_turn", "max_tokens", "refusal" or a value of
+    the server's own.
 
-    Whatever a teacher puts in is made storable here, once for all teachers: lone surrogates in
-    the text become U+FFFD, and of `usage` only counts of tokens stay that can be true. The names
-    of the others are in `misstated`.
+    Fields are sanitised here for all teachers: lone surrogates in text become U+FFFD, and `usage`
+    keeps only plausible token counts. The names of the counts dropped are in `misstated`.
     """
 
     text: str

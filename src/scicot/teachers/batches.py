@@ -1,4 +1,4 @@
-"""What the batch APIs have in common: many requests sent at once, answered within a day.
+"""Common interface of the batch APIs, which take many requests at once and answer within a day.
 
 message_batches.py speaks Anthropic's Message Batches API, chat_batches.py OpenAI's Batch API.
 """
@@ -16,14 +16,14 @@ from scicot.teachers.base import Reply, Request
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What the server says of a batch.
+    """State of a batch, as reported by the server.
 
-    ended: its results can be had.
-    counts: requests by what became of them; not yet known where it is empty.
-    archived: there are no results, or not any more.
-    name: what we named it, where the API keeps such a name.
-    canceled: requests without a result were not answered because somebody canceled the batch.
-    failure: why the server refused the batch as a whole after it had taken it.
+    ended: its results are available.
+    counts: number of requests by outcome; empty if not known yet.
+    archived: the results do not exist, or no longer.
+    name: the name given at creation, if the API stores one.
+    canceled: the batch was canceled; requests without a result were not processed.
+    failure: why the server rejected the whole batch after accepting it.
     """
 
     id: str
@@ -66,7 +66,7 @@ class Batches(Protocol):
         """Send requests as one batch, under a name that no other batch has."""
 
     async def state(self, identity: str) -> Batch:
-        """How far a batch is; raises BatchNotFound where the server does not find it."""
+        """Fetch the state of a batch; raises BatchNotFound if the server does not find it."""
 
     async def since(self, moment: datetime) -> list[Batch]:
         """The batches that were made since then, the latest first."""

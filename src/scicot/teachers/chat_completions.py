@@ -110,8 +110,9 @@ class ChatTeacher:
         return reply_of(answer, headers)
 
     def _adapts(self, error: openai.APIStatusError, sent: Mapping[str, Any]) -> bool:
-        """Whether the server refused how something was said that can be said in another way, which
-        is then done from now on."""
+        """Change the request format if the error says that the server does not support the one
+        sent: use the other token-limit parameter, or no system message. The change holds for all
+        later requests. Return whether anything was changed."""
         if error.status_code not in _REFUSED:
             return False
         told = json.dumps(error.body, default=str) if error.body else str(error)
@@ -128,7 +129,7 @@ class ChatTeacher:
         return False
 
     def _parameters(self, request: Request) -> dict[str, Any]:
-        """What the Chat Completions API is sent for a request."""
+        """Build the parameters of a Chat Completions call."""
         return {
             "model": self._model,
             "messages": _messages(request.prompt, self._system),
@@ -137,7 +138,7 @@ class ChatTeacher:
         }
 
     def batches(self) -> ChatBatches:
-        """The same model behind the Batch API."""
+        """Return a client of the Batch API for the same model."""
         return ChatBatches(self._client, self._parameters, self._timeout)
 
     async def close(self) -> None:

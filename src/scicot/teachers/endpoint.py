@@ -1,5 +1,5 @@
-"""What teachers behind an HTTP server share: checks of its address and key, errors without a
-status, and errors that come with status 200."""
+"""Helpers for teachers behind an HTTP server: checks of the URL and the API key, and conversion of
+errors without a status or with status 200."""
 
 from __future__ import annotations
 

@@ -138,7 +138,8 @@ _STATUSES = {
 
 
 def classify_typed(error: Mapping[str, Any], otherwise: int) -> Exception:
-    """The same for an error without a status of its own: that of its type, or else this one."""
+    """Classify an error object that has no HTTP status of its own: by the status that stands for
+    its "type", or else by `otherwise`. Returns the exception to raise."""
     status = _STATUSES.get(str(error.get("type")), otherwise)
     return classify(status, {"error": error})
 
@@ -175,7 +176,8 @@ _AGAIN = "the same command goes on from here"
 
 @dataclass(frozen=True)
 class _Told:
-    """What an error answer says, wherever its server puts it."""
+    """Status, type and message of an error response, extracted from the layouts that servers
+    use."""
 
     status: int
     kind: str  # its type and codes

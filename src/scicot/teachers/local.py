@@ -165,7 +165,8 @@ class LocalTeacher:
 
 
 def _identity(place: Path) -> str:
-    """What tells models apart whose folders have the same name: settings and sizes of the files."""
+    """Return a fingerprint that distinguishes models in directories of the same name: 16 hex digits
+    of a SHA-256 over the JSON files and the other files' names and sizes."""
     own = hashlib.sha256()
     for file in sorted(place.iterdir()):
         if file.suffix == ".json":

@@ -57,7 +57,7 @@ class MessageBatches:
         return _batch(sent)
 
     async def state(self, identity: str) -> Batch:
-        """How far a batch is; raises BatchNotFound where the server does not find it."""
+        """Fetch the state of a batch; raises BatchNotFound if the server does not find it."""
         try:
             found = await self._api.retrieve(identity)
         except TROUBLE as error:

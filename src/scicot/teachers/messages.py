@@ -102,7 +102,7 @@ class MessagesTeacher:
         return reply_of(message, raw.headers)
 
     def parameters(self, request: Request) -> dict[str, Any]:
-        """What the Messages API is sent for a request."""
+        """Build the parameters of a Messages API call."""
         prompt = request.prompt
         parameters: dict[str, Any] = {
             "model": self.model,
@@ -116,8 +116,9 @@ class MessagesTeacher:
         return parameters
 
     async def count_tokens(self, request: Request) -> int | None:
-        """How many tokens a request sends; None where the server does not count, or has no key to
-        be asked with."""
+        """Count the input tokens of a request on the server. None if there is neither an API
+        key nor a --base-url, if the call fails, or if its count is not valid. For status 401,
+        402 or 403 raises the exception of `outcome_of`."""
         if not self._counts:
             return None
         parameters = self.parameters(request)
@@ -134,7 +135,7 @@ class MessagesTeacher:
         return usage.get("input_tokens")
 
     def batches(self) -> MessageBatches:
-        """The same model behind the Message Batches API."""
+        """Return a client of the Message Batches API for the same model."""
         return MessageBatches(self.client, self.parameters, self.timeout)
 
     async def close(self) -> None:

@@ -1,4 +1,4 @@
-"""What comes back from the Messages API, whoever speaks it: replies and errors of the SDK as ours.
+"""Convert Messages API responses and SDK errors into scicot's Reply and exceptions.
 
 The SDK does not check what it receives: in an answer of another server, or of a broken proxy,
 every field may be missing or of any type.

@@ -1,6 +1,6 @@
-"""What Anthropic's models cost, as of November 2026 (https://claude.com/pricing).
+"""Prices of Anthropic's models, as of November 2026 (https://claude.com/pricing).
 
-Such a table ages: `--price` overrides it, and of a model that is not in it no cost is told.
+Prices change: `--price` overrides this table. No cost is reported for a model that is not in it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the headers of a reply say of a server's limits.
+"""Parse rate limits and retry delays from response headers.
 
 retry-after: 3                                          seconds, or an HTTP date
 anthropic-ratelimit-requests-remaining: 12
