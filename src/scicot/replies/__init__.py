@@ -1,7 +1,7 @@
-"""How a teacher's reply is read: reader.py asks announcements.py for the sentences that announce an
-answer, these mentions.py for the choices that a text names, by a label (labels.py) or by the words
-of their text (words.py). conclusion.py says what a text concludes, cleaning.py cuts out the
-sentences that tell it. The time is linear in the length of the reply, whatever it says."""
+"""Parse a teacher's reply (reader.py). announcements.py finds the sentences that announce an
+answer; mentions.py finds the choices that a text names, by a label (labels.py) or by the words of
+their text (words.py). conclusion.py derives the choice that a text concludes; cleaning.py cuts out
+the sentences that tell it. Parsing time is linear in the length of the reply."""
 
 from scicot.replies.cleaning import SHORTEST, count_words
 from scicot.replies.reader import (

@@ -291,7 +291,7 @@ def _in_other_languages(mentions: Mentions, start: int, end: int) -> Iterator[Cl
 
 
 def _corrections(mentions: Mentions, start: int, end: int, *, goes_on: bool) -> Iterator[Claim]:
-    """What takes the place of an earlier answer: "No, wait: it must be B", "Actually, B."."""
+    """Yield the claims that correct an earlier answer: "Actually, B.", "No, wait: it must be B"."""
     text = mentions.text
     openings = [opening.end() for opening in _CORRECTS.finditer(text, start, end)]
     for begin in [start] if goes_on else openings[:1]:
@@ -356,7 +356,8 @@ class _Occurrences:
         self._ends = [end for _, end in spans]
 
     def shortly_before(self, position: int) -> bool:
-        """Whether one lies within the last _LOOK_BACK characters before a position."""
+        """Return whether the last occurrence that ends before `position` begins within the
+        _LOOK_BACK characters before it."""
         index = bisect_right(self._ends, position) - 1
         return index >= 0 and self._starts[index] >= position - _LOOK_BACK
 

@@ -174,7 +174,8 @@ def _named(mentions: Mentions, start: int, end: int) -> set[str]:
 
 
 def _restates(text: str, question: Question) -> bool:
-    """Whether a text holds no word that the question and its choices do not hold."""
+    """Return whether every content word of a text also occurs, compared by stem, in the question,
+    its context or its choices."""
     asked = [question.question, question.context, *(choice.text for choice in question.choices)]
     known = {_stem(word) for part in asked for word in WORD.findall(part.casefold())}
     return all(_stem(word) in known for word in WORD.findall(text.casefold()) if _is_content(word))

@@ -54,7 +54,8 @@ class Conclusion(NamedTuple):
 
 
 def is_chatter(text: str) -> bool:
-    """Whether a sentence speaks of the reply, and not of the question."""
+    """Return whether a sentence is chatter about the reply ("Sure, let me help"), not about the
+    question."""
     return bool(_CHATTER.match(text))
 
 

@@ -1,4 +1,5 @@
-"""How labels are written: "(B)", "B)", "**B**", "option B", as patterns for one set of labels."""
+"""Regular expressions that match the labels of one question as teachers write them: "(B)", "B)",
+"**B**", "option B"."""
 
 from __future__ import annotations
 

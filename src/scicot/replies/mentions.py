@@ -62,7 +62,7 @@ class Line(NamedTuple):
 
 
 class Mentions:
-    """What one text says about one question's choices."""
+    """Finds the mentions of one question's choices in one text."""
 
     def __init__(self, text: str, choices: Sequence[Choice], asked: str = "") -> None:
         """`asked` is the question, as far as it matters what it says."""
@@ -81,7 +81,8 @@ class Mentions:
         return {word[:_STEM] for word in WORD.findall(self._asked.casefold())}
 
     def asks_about(self, start: int, end: int) -> bool:
-        """Whether the question holds most words of the first clause here."""
+        """Return whether over half of the words of at least _STEM letters in the first clause of a
+        span also occur in the question, compared by their first _STEM letters."""
         clause = self.text[start:end].partition(",")[0].casefold()
         words = [word for word in WORD.findall(clause) if len(word) >= _STEM]
         there = sum(word[:_STEM] in self._asked_stems for word in words)
@@ -296,8 +297,8 @@ class Mentions:
         return end, tuple([choice.label for choice in found])
 
     def _as_written(self, found: list[ChoiceWords], start: int, end: int) -> list[ChoiceWords]:
-        """Those of the choices of the same words that are written exactly as here, if any is:
-        "Dear Ms. Lee" and "dear ms. lee"."""
+        """Disambiguate choices that differ only in spelling ("Dear Ms. Lee" and "dear ms. lee"):
+        keep the longest that are spelled exactly as in this span, or all if none is."""
         window = self.text[max(0, start - WORD_GAP) : end + WORD_GAP]
         exact = [choice for choice in found if choice.text in window]
         longest = max([len(choice.text) for choice in exact], default=0)

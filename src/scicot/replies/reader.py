@@ -1,4 +1,4 @@
-"""How a teacher's reply is read: the explanation, and the choice it settles on.
+"""Parse a teacher's reply into the explanation and the choice that it concludes.
 
 For the choices A wood, B spoon the reply
 
@@ -74,7 +74,8 @@ _READINGS = 6
 
 @dataclass(frozen=True, slots=True)
 class ParsedReply:
-    """What a reply says: the explanation without the announcement, and the label, or None.
+    """A parsed reply: the explanation without the sentence that announces the answer, and the label
+    that it concludes, or None.
 
     The explanation is a fixed point: read again it is itself, unless it `leaks`. Then it still
     announces an answer, since the announcement does not come off cleanly.
@@ -143,7 +144,8 @@ def _read_once(text: str, question: Question) -> _Reading:
 
 
 def announces_answer(rationale: str, question: Question) -> bool:
-    """Whether a rationale still says which choice is right (filter reason leaks-answer).
+    """Return whether a rationale still announces which choice is right (filter reason
+    leaks-answer).
 
     Entailing the answer, or holding a choice's text, is what a rationale is for, and no leak.
     """
@@ -160,7 +162,8 @@ def only_choice_named(rationale: str, question: Question) -> str | None:
 
 
 def is_refusal(text: str) -> bool:
-    """Whether a reply is but a short refusal in words: "I'm sorry, but I can't help with that"."""
+    """Return whether a reply is only a short refusal, such as "I'm sorry, but I can't help with
+    that"."""
     text = _without_thinking(text)
     return len(text) <= _REFUSAL_LENGTH and bool(_REFUSAL.match(text))
 
@@ -173,7 +176,7 @@ def _mentions(text: str, question: Question) -> Mentions:
 
 
 def _without_thinking(text: str) -> str:
-    """What stands outside <think>...</think>, either tag of which may be missing.
+    """Return the text outside <think>...</think>, either tag of which may be missing.
 
     Chat templates put the opening tag into the prompt; replies cut short lack the closing one.
     """

@@ -36,7 +36,8 @@ class ChoiceWords(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Lexicon:
-    """What is looked for in texts about one question: its labels and the words of its choices."""
+    """Lookup tables for finding one question's choices in a text, by label or by the words of the
+    choice."""
 
     labels: tuple[str, ...]
     patterns: LabelPatterns
@@ -166,7 +167,8 @@ class TextWords:
         return (self._ends[first + size], found) if found else (0, found)
 
     def _parted(self, number: int) -> bool:
-        """Whether a word is followed by another within WORD_GAP, and by no underscore."""
+        """Return whether another word follows in the same run (at most WORD_GAP characters apart),
+        with no underscore directly after this one."""
         after = number + 1
         if after == len(self._ends) or self._runs[number] != self._runs[after]:
             return False
