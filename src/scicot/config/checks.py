@@ -1,4 +1,4 @@
-"""What settings are checked with, when they are made."""
+"""Checks that the settings dataclasses run on their fields when created."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from scicot.config.checks import require
 
 @dataclass(frozen=True)
 class EvaluateSettings:
-    """How predictions are judged."""
+    """Settings of `evaluate`: breakdowns, planned comparison, intervals and calibration bins."""
 
     cluster_by: str | None = None  # a field whose rows are not independent, as "meta.fact"
     by: tuple[str, ...] = ()  # fields to break down by; "choices": their number, "length": words

@@ -13,7 +13,8 @@ RevealAnswer = Literal["never", "always", "on-failure"]
 
 @dataclass(frozen=True)
 class GenerateSettings:
-    """How a teacher is asked, and which of its replies are kept."""
+    """Settings of `generate_rationales`: prompting, sampling, retries, cost limits, and which
+    replies are kept."""
 
     samples: int = 1  # rationales asked for each question
     reveal_answer: RevealAnswer = "never"  # show the gold answer (STaR's rationalisation)

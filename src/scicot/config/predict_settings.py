@@ -46,7 +46,8 @@ class Shard:
 
 @dataclass(frozen=True)
 class PredictSettings:
-    """How two students answer questions."""
+    """Settings of `predict`: where rationales come from, how the answers behind them are combined,
+    batching and device."""
 
     # "input": given rationales; "none": no rationale; "shuffled": those of other questions
     rationale_from: RationaleFrom = "student"
@@ -128,7 +129,7 @@ class PredictSettings:
 
     @property
     def mixes_direct(self) -> bool:
-        """Whether the answer without a rationale counts as well."""
+        """True if the answer without a rationale is mixed into the combined answer."""
         return bool(self.mix_direct)
 
     @property

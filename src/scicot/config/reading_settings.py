@@ -1,4 +1,4 @@
-"""How files of questions are read where they do not tell themselves."""
+"""Settings for reading question files whose format cannot be detected from the file alone."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ AnswerIndex = Literal[0, 1]
 
 @dataclass(frozen=True)
 class ReadingSettings:
-    """What a user says of the files of a command.
+    """Format of a command's question files, as given by the user. Raises UsageError for invalid
+    values.
 
     `columns` maps what a question has to the fields of the file, as --columns has it:
     "question=Frage,choices=A+B+C+D,answer=gold.label". `answer_index`: gold answers that are

@@ -10,7 +10,8 @@ from scicot.config.predict_settings import SAMPLING
 
 @dataclass(frozen=True)
 class RewardSettings:
-    """How a rationale student learns from what helps an answer student."""
+    """Settings of rewarded training: a rationale student is trained on those of its own samples
+    that raise an answer student's probability of the gold choice."""
 
     reward: str  # the run of train-answer --folds whose fold students judge
     rounds: int = 1  # of sampling and learning, each from the student of the round before

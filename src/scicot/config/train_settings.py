@@ -24,8 +24,8 @@ TOKENS = "tokens"
 
 @dataclass(frozen=True)
 class Recipe:
-    """What a student of one kind is trained with unless a setting says otherwise. The warm-up is a
-    number of steps or a share of all."""
+    """Default hyperparameters of one kind of student. The warm-up is given as a number of optimizer
+    steps or as a share of them."""
 
     learning_rate: float
     epochs: float
@@ -47,7 +47,8 @@ FRESH = RECIPES["encoder-decoder", True]
 
 @dataclass(frozen=True)
 class TrainSettings:
-    """How a student is trained. What is None depends on the student, see RECIPES."""
+    """Settings of a training. Epochs, learning rate, warm-up and answer form default to the
+    student's recipe (RECIPES) where they are None."""
 
     epochs: float | None = None  # passes over the rows, unless max_steps is given
     max_steps: int | None = None  # optimizer steps, instead of epochs
@@ -109,7 +110,7 @@ class TrainSettings:
         check_precision(self.precision)
 
     def filled(self, recipe: Recipe = FRESH) -> TrainSettings:
-        """The same, with what is None taken from a recipe."""
+        """Return a copy in which open fields (None) are taken from a recipe."""
         given = self.warmup_steps is not None or self.warmup_share is not None
         return replace(
             self,
@@ -121,7 +122,8 @@ class TrainSettings:
         )
 
     def warmup(self, steps: int) -> int:
-        """How many of so many steps the learning rate rises."""
+        """Return the number of warm-up steps, in which the learning rate rises, in a training of
+        `steps` steps."""
         own = self.filled()
         if own.warmup_steps is not None:
             return own.warmup_steps
@@ -136,7 +138,8 @@ class TrainSettings:
 
     @property
     def answer_form(self) -> AnswerAs:
-        """What an answer student writes, once that is decided."""
+        """Form of an answer student's output, a label or a text; meaningful only once "auto" is
+        decided."""
         return "text" if self.answer_as == "text" else "label"
 
     @property
