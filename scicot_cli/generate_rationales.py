@@ -264,7 +264,8 @@ def _price(text: str | None) -> tuple[float, float] | None:
 
 
 def _told(summary: GenerateSummary, output: str) -> list[str]:
-    """What became of a run, for people."""
+    """Format the lines printed after a run: rows kept and rejected, tokens, cost in dollars, and
+    the share of kept rationales that name the gold choice alone."""
     reasons = ", ".join(f"{count} {reason}" for reason, count in summary.rejected.most_common())
     done = f", {summary.already_done} done before" if summary.already_done else ""
     tokens = ", ".join(f"{count:,} {name}" for name, count in summary.tokens.items())

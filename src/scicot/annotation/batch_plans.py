@@ -120,7 +120,8 @@ class Plan:
         self._lines.unlink(missing_ok=True)
 
     def custom_id(self, line: int) -> str:
-        """What a request is called, at most 64 characters of [a-zA-Z0-9_-]."""
+        """Return the custom_id of a request in this plan's batch, NAME-LINE: at most 64 characters
+        of [a-zA-Z0-9_-]."""
         return f"{self.name}-{line}"
 
     def line_of(self, custom_id: str) -> int | None:

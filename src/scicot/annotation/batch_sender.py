@@ -98,7 +98,10 @@ class Sender:
             await self.sleep(next(waits))
 
     async def _is(self, batch: Batch, plan: Plan) -> bool:
-        """Whether a batch is a plan's: by its name, or by its results when it has ended."""
+        """Return whether a batch on the server is this plan's. Names are compared if the API keeps
+        them. Otherwise wait for the batch to end, and look for this plan's name in the custom_id of
+        its first result. TeacherBusy, retried up to --max-wait, if an ended batch returns no
+        results."""
         if batch.name is not None:
             return batch.name == plan.name
         if batch.archived or batch.requests not in (0, plan.requests):
@@ -127,7 +130,8 @@ class Sender:
         return plan.line_of(await self.patiently(first)) is not None
 
     async def state(self, plan: Plan) -> Batch:
-        """How far a batch is, by its id or else by the server's list of batches."""
+        """Fetch the state of a plan's batch by id or, if the server does not find it, from its list
+        of batches. BatchNotFound, retried up to --max-wait, if it is not in the list either."""
 
         async def state() -> Batch:
             try:

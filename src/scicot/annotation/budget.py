@@ -1,4 +1,4 @@
-"""What a teacher costs: what is spent, what is on its way, and when that is enough."""
+"""Track the cost of an output in dollars: spent, reserved for requests in flight, and the limit."""
 
 from __future__ import annotations
 
@@ -41,8 +41,9 @@ class Budget:
         return None if self.price is None else 0.0
 
     def waits(self, request: Request) -> bool:
-        """Whether a request exceeds the budget only because of what is reserved for requests in
-        flight, which may cost less than reserved."""
+        """Return whether a request has to wait for those in flight: its worst-case cost does not
+        fit into the budget now, but may once they are answered and cost less than was reserved for
+        them."""
         return self._out > 0 and not self._fits(self.worst(request))
 
     def reserve(self, request: Request, *, batched: bool = False) -> None:
@@ -66,8 +67,9 @@ class Budget:
         self.reserved = max(0.0, left) if self._out else 0.0
 
     def pay(self, request: Request, reply: Reply, *, batched: bool = False) -> float | None:
-        """What a reply cost, in dollars: the most it may have where its server does not say, or
-        says what cannot be true."""
+        """Add the cost of a reply to `spent` and return it, in dollars; None without a price. If
+        the server reports no token counts, the request's worst-case cost is charged; if it reports
+        impossible ones, at least that."""
         if self.price is None:
             return None
         usage = reply.usage

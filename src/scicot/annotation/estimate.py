@@ -1,4 +1,5 @@
-"""What a run would cost, before it does. Nothing is asked of a teacher, and nothing written."""
+"""Estimate the requests, tokens and dollars of `generate_rationales` without asking for a rationale
+or writing a file."""
 
 from __future__ import annotations
 
@@ -57,11 +58,12 @@ def estimate_cost(
     force: bool = False,
     reporter: Reporter | None = None,
 ) -> Estimate:
-    """What `generate_rationales` with the same arguments would still ask for, and cost.
+    """Estimate the requests, tokens and dollars that `generate_rationales` would still need with
+    the same arguments.
 
-    A server that counts tokens is asked to, for a sample of the requests. What is asked a second
-    time with the answer revealed (on-failure) is counted only where the first time has failed
-    already. Raises ScicotError as `generate_rationales` does.
+    If the server can count tokens, input tokens are counted there for a sample of the requests.
+    Second requests with the answer revealed (on-failure) are included only where the first request
+    has failed already. Raises ScicotError as `generate_rationales` does.
     """
     settings, reporter = settings or GenerateSettings(), reporter or LogReporter()
     check_beside(Path(output))

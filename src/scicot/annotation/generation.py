@@ -34,10 +34,11 @@ _SPEED_SECONDS = 5.0  # over which the speed is told
 
 @dataclass
 class GenerateSummary:
-    """What became of a run: rows kept, rejected by reason, found done before, tokens and dollars
-    used. `errors` are rows of this run and earlier ones that still wait for a reply, `named` how
-    many of `all_kept` rows name the gold choice in their rationale and no other choice, and `spent`
-    what all runs have cost; None where nobody knows what the teacher costs."""
+    """Result of a run: rows kept, rows rejected by reason, requests found done before, tokens by
+    name, and dollars. `errors` counts the rows, of this run and earlier ones, of requests without a
+    reply; `named` counts those of the `all_kept` rows whose rationale names the gold choice and no
+    other. `cost` is of this run, `spent` of all runs; both are None if the teacher's price is
+    unknown."""
 
     kept: int = 0
     rejected: Counter[str] = field(default_factory=Counter)
@@ -89,7 +90,8 @@ class Generation:
         await self.failures.settle(self.look)
 
     def wanted(self) -> Iterator[RowRequest | None]:
-        """What is still to be asked; None now and then, for others to have a turn."""
+        """Yield the requests that are not done yet, and None about every _LOOK_SECONDS while
+        reading, so that a long scan of finished questions does not block the scheduler."""
         asking, ledger = self.work.asking, self.ledger
         looked = time.monotonic()
         self._watermark = Watermark(self.work.rows, ledger, self.work.settings)
@@ -111,7 +113,8 @@ class Generation:
         self._untold += requests
 
     def _afforded(self, asks: Iterator[RowRequest | None]) -> Iterator[RowRequest | None]:
-        """Those that can be paid, which may be more when others have cost less than they could."""
+        """Reserve the worst-case cost of each request, then yield it; yield None while it has to
+        wait for requests in flight. StoppedEarly once the budget allows no further request."""
         budget = self.work.budget
         for ask in asks:
             while ask is not None and budget.waits(ask.request):

@@ -64,7 +64,9 @@ class Index:
 
     @classmethod
     def peek(cls, path: Path, names: Sequence[str]) -> dict[str, Any] | None:
-        """What is told under these names, read without a lock or a change; None if unreadable."""
+        """Read the values stored under these names, decoded from JSON, through a read-only
+        connection. A missing name has the value None; None is returned for a database that cannot
+        be read."""
         try:
             table = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
             try:
@@ -121,8 +123,8 @@ class Index:
         return int(count)
 
     def reason(self, identity: str, sample: int, *, revealed: bool) -> str | bool | None:
-        """What became of one request: why it was rejected, None if it was kept, False if it has no
-        row."""
+        """Return why a request was rejected, None if its rationale was kept, or False if the
+        request has no row."""
         query = "select reason from requests where id = ? and sample = ? and revealed = ?"
         row = self._table.execute(query, (digest(identity), sample, revealed)).fetchone()
         return False if row is None else row[0]

@@ -71,7 +71,8 @@ def judge(row: Rationale, reply: Reply, settings: GenerateSettings) -> tuple[Rat
 
 
 def _came_to_an_end(parsed: ParsedReply) -> bool:
-    """Whether a truncated reply had already concluded."""
+    """Return whether a reply cut off at max_tokens is complete enough: it had announced its answer,
+    or gone on to another question."""
     return parsed.ran_on or (parsed.announced and parsed.conclusion is not None)
 
 
@@ -81,7 +82,8 @@ def _says_nothing(rationale: str) -> bool:
 
 
 def _turns_round(rationale: str) -> bool:
-    """Whether a text says the same sentences again and again, as small models may."""
+    """Return whether at least half of the sentences, and at least _AGAIN, repeat an earlier
+    sentence, as in looping output of small models."""
     spoken = [sentence for sentence in _SENTENCE.findall(rationale) if _WORD.search(sentence)]
     sentences = {" ".join(sentence.split()).casefold() for sentence in spoken}
     again = len(spoken) - len(sentences)
@@ -93,7 +95,8 @@ def _leans(row: Rationale) -> bool:
 
 
 def repeats(rationale: str, others: Iterable[str]) -> bool:
-    """Whether another sample of the same question says the same in nearly the same words."""
+    """Return whether a rationale is a near-duplicate of another sample of its question: ROUGE-L of
+    at least NEAR_DUPLICATE."""
     return any(rouge_l(rationale, other) >= NEAR_DUPLICATE for other in others)
 
 
@@ -118,6 +121,7 @@ def verdict_on(
 
 
 def names_gold_alone(row: Rationale) -> bool:
-    """Whether a rationale names the gold choice and no other."""
+    """Return whether the gold choice is the only one that a rationale names; False without a gold
+    answer."""
     gold = row.question.answer
     return gold is not None and only_choice_named(row.rationale, row.question) == gold

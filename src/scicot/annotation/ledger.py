@@ -1,4 +1,4 @@
-"""What a teacher's replies became: kept rows, rejected rows, and which requests are done.
+"""Record each reply of a teacher as a kept or a rejected row, and look up finished requests.
 
 Kept rows go to OUT, the others to OUT.rejected.jsonl with a "reason" and the raw reply, so that
 nothing is dropped silently. A request is done when a row of either file says so; OUT.done.sqlite is
@@ -37,7 +37,8 @@ _RECENT = 10_000  # questions of a stream whose samples are remembered
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """What became of a request: kept, where `reason` is None. `retry`: it is to be asked again."""
+    """Recorded outcome of a request: `reason` is why it was rejected, None if it was kept; `offset`
+    is where its row begins in the file, in bytes; `retry` marks it to be sent again."""
 
     reason: str | None
     offset: int
@@ -265,7 +266,9 @@ def open_ledger(output: Output, *, retry: tuple[str, ...] = (), force: bool) -> 
 
 @contextmanager
 def read_ledger(path: Path | None, *, retry: tuple[str, ...] = ()) -> Iterator[Ledger]:
-    """What earlier runs left at a path, if anything, without changing any of it."""
+    """Yield a ledger of the rows that earlier runs wrote to a path, with a temporary index: nothing
+    on disk is changed. It is empty if there are no rows. Requests rejected for a reason in `retry`
+    are marked to be sent again."""
     index = Index(None)
     try:
         ledger = Ledger(Output("", io.BytesIO(), None, {}), None, index)

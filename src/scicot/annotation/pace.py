@@ -97,8 +97,8 @@ class Pace:
 
     @property
     def lets_some_through(self) -> bool:
-        """Whether the server still answers some requests; then the backoff of a refused one is not
-        doubled."""
+        """False after _ENOUGH refusals in a row. As long as it is True, the backoff of a refused
+        request is not doubled."""
         return self._in_a_row < _ENOUGH
 
     async def turn(self) -> None:
@@ -153,8 +153,9 @@ class Pace:
         return max(_HOLD_AFTER, math.ceil(math.log(_HOLD_CHANCE) / math.log(share)))
 
     def _is_too_fast(self, now: float) -> bool:
-        """Whether more is refused than the server is known to refuse at any rate; what is known of
-        that is put to the test again every _RETRIED seconds."""
+        """Return whether refusals exceed the known share of random refusals by more than _SURE
+        standard deviations and by at least _FEW of all outcomes. After
+        _RETRIED seconds that share counts as 0, so that another trial measures it again."""
         known = self._random if now - self._tried < _RETRIED else 0.0
         answers, refusals = self._weights
         expected = known * (answers + refusals)

@@ -1,4 +1,4 @@
-"""What is asked of a teacher: a question for its n-th time, with or without the right answer."""
+"""Build a teacher's requests, one for each (question, sample, gold answer shown or not)."""
 
 from __future__ import annotations
 
@@ -42,7 +42,8 @@ class RowRequest:
 
 @dataclass(frozen=True)
 class RequestBuilder:
-    """How questions become requests: the same for the same settings, whoever runs it when."""
+    """Builds requests from questions. The same settings and question always give the same
+    requests."""
 
     teacher: str
     settings: GenerateSettings
@@ -67,8 +68,9 @@ class RequestBuilder:
             )
 
     def fingerprint(self) -> dict[str, Any]:
-        """What must be the same for an output to be continued. The words of the built-in prompt
-        too: asked in other words is asked anew, and must not mix."""
+        """Return the settings that must be equal to continue an output, ready for JSON. They
+        include a digest of the prompt template, so that replies to differently worded prompts are
+        never mixed."""
         shown = [[list(pair) for pair in own] for own in self._shown.values()]
         return {
             "teacher": self.teacher,
@@ -100,14 +102,16 @@ class RequestBuilder:
         return RowRequest(request, row)
 
     def wanted(self, given: Question, ledger: Ledger) -> list[RowRequest]:
-        """What is still to be asked about a question, one request at most for each sample."""
+        """Return the requests of a question that are still to be sent, at most one for each
+        sample."""
         question = given.without(SUPERSEDED)
         known = ledger.attempts(question)
         asks = [self._next(question, n, known) for n in range(self.settings.samples)]
         return [ask for ask in asks if ask is not None]
 
     def after(self, row: Rationale, reason: str | None, ledger: Ledger) -> RowRequest | None:
-        """What is asked next where a reply was not fit to learn from."""
+        """Return the second request, with the gold answer revealed, if --reveal-answer on-failure
+        calls for one after this row; else None."""
         if self.settings.reveal_answer != "on-failure" or row.saw_answer or reason not in FAILED:
             return None
         known = ledger.attempts(row.question).get((row.sample, True))

@@ -60,8 +60,9 @@ class Watermark:
 
 
 def done_before(output: Path, settings: GenerateSettings) -> sources.Prefix | None:
-    """What earlier runs remembered, if the rows they wrote are still there and nothing of it is to
-    be asked again."""
+    """Return the input prefix that earlier runs completed, as stored in the index. None if it
+    cannot be used: the indexed part of the output files has changed, more samples are wanted than
+    then, or rejected requests are to be retried."""
     index = beside(output, INDEX)
     if settings.retry_rejected or not index.is_file():
         return None
