@@ -265,7 +265,8 @@ def reward_settings(values: dict[str, Any]) -> RewardSettings | None:
 
 
 def estimated(estimate: RewardEstimate) -> str:
-    """What --dry-run prints of a rewarded training."""
+    """Format an estimate for --dry-run: the amount of work, then the minutes for training, sampling
+    and scoring, one student at a time."""
     parts = {
         "training": estimate.training_seconds,
         "sampling": estimate.sampling_seconds,
@@ -289,7 +290,8 @@ def _numbers(text: str) -> tuple[float, ...]:
 
 
 def trained(manifest: Manifest, run: Path) -> str:
-    """What a training command says at its end."""
+    """Format the line printed after a training: rows, optimizer steps, last loss, seconds and dev
+    metrics, or the number of students for several seeds."""
     metrics = manifest.metrics
     if manifest.seeds:
         return f"{run}: {len(manifest.seeds)} {manifest.stage} students trained{_dev(metrics)}"

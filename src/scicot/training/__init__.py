@@ -1,1 +1,1 @@
-"""What only training needs: building students, their examples, the Trainer, the model card."""
+"""Training only: building students and their examples, the Trainer, and the model card."""

@@ -42,7 +42,8 @@ def fill(settings: TrainSettings, student: str, stage: Stage) -> TrainSettings:
 
 
 def _from_scratch(student: str) -> bool:
-    """Whether a run directory holds a student whose first weights were fresh."""
+    """Return whether the student in a run directory was trained, directly or through earlier runs,
+    from random weights ("scratch:SIZE"). At most 100 runs are followed back."""
     for _ in range(100):
         manifest = read_manifest(student)
         if manifest is None:

@@ -54,7 +54,8 @@ class Selection:
         return best
 
     def exhausted(self, log: Sequence[Row]) -> bool:
-        """Whether as many measurements as patience allows have come since the best."""
+        """Return whether at least `patience` dev measurements have followed the best one; always
+        False without a patience."""
         best = self.best(log)
         if best is None or self._patience is None:
             return False

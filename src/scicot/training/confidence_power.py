@@ -1,4 +1,4 @@
-"""How much more a sure answer counts than an unsure one, where a question has several rationales.
+"""Fit the power k by which the answers behind several rationales are weighted.
 
     p(choice) = sum of c^k p(choice | question, rationale) / sum of c^k
     c = the calibrated confidence behind the rationale, its highest p(choice)

@@ -24,7 +24,7 @@ _NEEDS_GOLD = sources.NeedsGold("to learn from", "left out")
 
 
 class Options(TypedDict, total=False):
-    """What both verbs take about rows."""
+    """Keyword arguments about the input rows, shared by the training functions."""
 
     dev: Sequence[sources.Source]  # files to choose the best checkpoint by
     fold_questions: Sequence[sources.Source]  # that fold students write rationales for as well
@@ -211,7 +211,7 @@ class Reader:
 
 
 class _Votes:
-    """What the teacher's samples of each question concluded (--soft-labels)."""
+    """Collects the labels that the teacher's samples of each question concluded (--soft-labels)."""
 
     def __init__(self) -> None:
         self._labels: dict[str, list[str]] = defaultdict(list)

@@ -1,4 +1,4 @@
-"""How good a student is on questions it does not learn from: what checkpoints are chosen by."""
+"""Dev-set metrics, by which checkpoints are selected."""
 
 from __future__ import annotations
 
@@ -67,7 +67,8 @@ class DevSet:
         return (time.perf_counter() - start) * len(self._lessons) / len(some._lessons)
 
     def better(self, one: Metrics, other: Metrics) -> bool:
-        """Whether `one` is the better of two measurements; of equals the later is not."""
+        """Return whether `one` is strictly better than `other` by --select-by; on a tie the earlier
+        one is kept."""
         return self._merit(one) > self._merit(other)
 
     def _merit(self, metrics: Metrics) -> tuple[float, ...]:
@@ -128,8 +129,8 @@ class DevSet:
         return metrics
 
     def _as_predicted(self, lesson: Lesson) -> bool:
-        """Whether the student reads here what it will read when it predicts: with its teacher's
-        rationales it is surer, and more often right."""
+        """Return whether a lesson's input is like the input in `predict`. One with a teacher's
+        rationale is not: behind it an answer student is surer, and more often right."""
         form = FORMS[self._stage]
         return lesson.by_student or form.writes_rationale or not form.reads_rationale
 
@@ -137,7 +138,8 @@ class DevSet:
 def _confidence_power(
     told: Sequence[tuple[Question, Sequence[float]]], temperature: float
 ) -> float | None:
-    """What --weigh confidence uses; None where no question has several rationales."""
+    """Fit the power for --weigh confidence from pairs of a question and the scores of its choices.
+    None if no question has several rationales."""
     behind: dict[str, list[list[float]]] = defaultdict(list)
     gold: dict[str, int] = {}
     for question, own in told:

@@ -42,21 +42,22 @@ class Lesson:
         return cls(row.question, text, file, by_student, row.fold is not None)
 
     def teaches(self, stage: Stage) -> bool:
-        """Whether it holds what a student of this stage learns."""
+        """Return whether the lesson has a training target for this stage: a rationale for
+        Stage.RATIONALE, a gold answer for the others."""
         if stage is Stage.RATIONALE:
             return bool(self.rationale)
         return self.question.answer is not None
 
     def with_voted_label(self, dice: random.Random, share: float) -> Lesson:
-        """The same or, with the probability `share`, with one of the votes as its answer: over many
-        draws, what a soft label teaches. Itself where there are no votes."""
+        """Return the lesson with its answer replaced, with probability `share`, by a randomly drawn
+        vote; averaged over many draws, this trains on a soft label. Unchanged without votes."""
         if not self.votes or dice.random() >= share:
             return self
         return replace(self, question=replace(self.question, answer=dice.choice(self.votes)))
 
     def shuffled(self, dice: random.Random) -> Lesson:
-        """The same, the texts of its choices in another order under the same labels; itself where
-        the order must stay (see `in_fixed_order`)."""
+        """Return the lesson with its choices' texts permuted under the same labels, and the gold
+        label moved along. Unchanged if `in_fixed_order`."""
         if self.in_fixed_order:
             return self
         choices = self.question.choices
@@ -71,8 +72,8 @@ class Lesson:
 
     @property
     def in_fixed_order(self) -> bool:
-        """Whether another order would make it wrong: its rationale names labels, or a choice
-        points at others."""
+        """True if permuting the choices would invalidate the lesson: its rationale names labels, or
+        a choice refers to others."""
         named, joined = _naming(self.question.labels)
         return bool(
             named.search(self.rationale)
@@ -99,8 +100,8 @@ def _naming(labels: tuple[str, ...]) -> tuple[re.Pattern[str], re.Pattern[str]]:
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """What a student reads and what it is to write: `target`, whose end may be cut, between `head`
-    and `tail`, which may not."""
+    """Input of a student and the text it is trained to write: `head`, `target` and `tail`, joined
+    by spaces. Truncation shortens only the end of `target`."""
 
     source: Input
     target: str
@@ -142,8 +143,8 @@ def examples_of(
 
 
 def digest(lessons: Iterable[Lesson], stage: Stage, *, weighted: bool = False) -> str:
-    """What tells two training sets apart, wherever they were read from; `weighted` says that it
-    matters which file a row came from."""
+    """Return a SHA-256, in hexadecimal, of the lessons' inputs, targets and votes, which identifies
+    a training set. The number of each row's file is included only if `weighted`."""
     seen = hashlib.sha256()
     for lesson in lessons:
         for example in examples_of(lesson, stage):
@@ -198,8 +199,8 @@ def _targets(examples: Sequence[Example], form: PromptFormat) -> list[list[int]]
 
 
 def target_within(example: Example, form: PromptFormat, limit: int) -> str:
-    """What the example writes, without as much of the end of its target as it takes for the whole
-    to be of `limit` tokens at most."""
+    """Return the text an example writes, with the end of its target truncated so that the whole has
+    at most `limit` tokens."""
 
     def tokens(text: str) -> int:
         return len(form.targets([text], example.source.asks)[0])

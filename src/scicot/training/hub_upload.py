@@ -101,6 +101,7 @@ def _api(repo: str, ending: str = "") -> HfApi:
 
 
 def _said(error: Exception, token: str | bool | None = None) -> str:
-    """What the Hub said, where it said something; else the error's own words. Never the token."""
+    """Return the Hub's error message in one line, or the exception's own if the Hub sent none, with
+    the token masked."""
     text = one_line(getattr(error, "server_message", None) or "") or error_line(error)
     return text.replace(token, "...") if isinstance(token, str) else text

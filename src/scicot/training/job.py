@@ -93,8 +93,8 @@ def estimate_rewards(
     reporter: Reporter | None = None,
     **options: Unpack[Options],
 ) -> RewardEstimate:
-    """What `train_rationale` with `reward` would do, and about how long it would take, from a few
-    batches and samples of a student with its first weights. Writes nothing in `run`."""
+    """Estimate the work and the seconds of `train_rationale` with `reward`, by timing a few batches
+    and samples of a student with its initial weights. Writes nothing in `run`."""
     settings, reporter = settings or TrainSettings(), reporter or LogReporter()
     place = _place(run)
     work, folds = _specified(
@@ -247,7 +247,8 @@ def _described(file: sources.Source) -> dict[str, str | None]:
 
 
 def _check(settings: TrainSettings, stage: Stage) -> None:
-    """What can be known to be wrong before a row is read."""
+    """Check the settings before any row is read. UsageError for an option that does not apply to
+    the stage, or for a CUDA device other than the first; ScicotError for an unavailable device."""
     device = resolve_device(settings.device)  # one that is not there is said at once
     if device.index:  # the Trainer takes the first GPU it sees, whatever it is told
         raise UsageError(

@@ -75,7 +75,8 @@ def train_all(
 def _begin(
     main: TrainingSpec, mains: Sequence[TrainingSpec], works: Sequence[TrainingSpec], force: bool
 ) -> Done:
-    """What is finished already; with `force` nothing is."""
+    """Return the finished runs by directory, none with `force`. ScicotError if a run's place holds
+    something else."""
     if not force:
         return _found(main, mains, works)
     check_ours(main.run)
@@ -208,7 +209,8 @@ def replaced_run(run: Path) -> Path:
 
 
 def check_ours(run: Path) -> None:
-    """What is there will be written to, or goes with --force: it must be a run, or nothing."""
+    """Raise ScicotError unless the run directory, and the replaced run beside it, are absent, empty
+    or runs of scicot: they will be written to, or deleted with --force."""
     for place in (run, replaced_run(run)):
         if place.exists() and not place.is_dir():
             raise ScicotError(f"-o {place}: is a file; name another directory")

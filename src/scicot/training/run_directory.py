@@ -60,7 +60,8 @@ def existing(work: TrainingSpec) -> Manifest | None:
 
 
 def is_empty(run: Path) -> bool:
-    """Whether a directory holds nothing but the temporary files of a start that was killed."""
+    """Return whether a directory holds at most the manifest's temporary files, left by a start that
+    was killed."""
     return all(path.name.startswith(f".{MANIFEST}.") for path in run.iterdir())
 
 
@@ -115,7 +116,8 @@ def train(work: TrainingSpec, prepared: Prepared, reporter: Reporter) -> Manifes
 
 
 def _begin(work: TrainingSpec, manifest: Manifest, schedule: Schedule) -> None:
-    """What a run directory holds while its student is trained."""
+    """Create the run directory with the manifest, the batch layout and the list of questions
+    seen."""
     work.run.mkdir(parents=True, exist_ok=True)
     manifest.write(work.run)  # before all else: by it the next start knows the directory for ours
     schedule.layout.write(work.run / CHECKPOINTS)
@@ -129,7 +131,8 @@ def _begin(work: TrainingSpec, manifest: Manifest, schedule: Schedule) -> None:
 def _save(
     work: TrainingSpec, prepared: Prepared, manifest: Manifest, metrics: dict[str, Any], log: Log
 ) -> Manifest:
-    """What a finished run directory holds, the manifest that says so last of all."""
+    """Write the finished run: weights, tokenizer, loss plot, model card and, last, the manifest
+    marked as finished. Then delete the checkpoints and return the manifest."""
     schedule = prepared.schedule
     _set_ends(prepared)
     prepared.model.save_pretrained(work.run)
@@ -211,7 +214,8 @@ def _tell_cuts(work: TrainingSpec, schedule: Schedule, reporter: Reporter) -> No
 
 
 def _making(manifest: Manifest) -> dict[str, Any]:
-    """What decides the weights; where it ran does not."""
+    """Return the values that determine the weights of a run; the device and the like are left
+    out."""
     return {
         "stage": str(manifest.stage),
         "student": manifest.student,

@@ -105,7 +105,7 @@ def build_scratch(
 
 
 def is_causal(spec: str) -> bool:
-    """Whether a "scratch:SIZE" is a decoder-only student."""
+    """Return whether "scratch:SIZE" names a decoder-only student."""
     return spec.removeprefix(PREFIX) in _CAUSAL_SIZES
 
 

@@ -1,4 +1,4 @@
-"""What a training needs before it starts: a student with weights, and all it will read."""
+"""Prepare a training: the student with its initial weights, its prompt format and its examples."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def prepare(work: TrainingSpec, reporter: Reporter) -> Prepared:
 
 
 def _prompt(work: TrainingSpec, source: Input) -> str:
-    """What a scratch student reads, for its tokenizer to learn from."""
+    """Return an input as a scratch student reads it, as training text for its tokenizer."""
     return plain_prompt(source) if is_causal(work.student) else str(source)
 
 

@@ -32,8 +32,9 @@ _POLL = 0.2  # seconds
 
 
 def room(first: Prepared, students: int, seconds: float, settings: TrainSettings) -> int:
-    """How many students to train side by side: as asked, or as many as there are devices or cores
-    and memory for, where one takes long enough for it to pay."""
+    """Return how many students to train in parallel: `settings.jobs` if given, else as many as
+    GPUs, or CPU cores, and free memory allow. 1 if a student takes less than _SHORT seconds, or in
+    a multi-process run."""
     if processes.count() > 1:
         return 1
     if settings.jobs is not None:
@@ -129,7 +130,8 @@ class _Student:
             task.advance(message["advance"], student=name, **message["figures"])
 
     def failure(self, code: int) -> ScicotError | None:
-        """What went wrong with a process that ended with this code."""
+        """Return the error of a worker process that exited with this code: StoppedEarly for its
+        exit code, None for 0, else ScicotError."""
         if code == 0:
             return None
         told = self._error or f"{self.work.run}: its process ended with code {code}"

@@ -1,4 +1,5 @@
-"""What fits into memory, found by trying; and the one line that a lack of it comes to."""
+"""Find the largest batch that fits in memory by trial, and report out-of-memory errors in one
+line."""
 
 from __future__ import annotations
 
@@ -46,9 +47,10 @@ def out_of_memory_explained(settings: TrainSettings, device: torch.device) -> It
 
 
 def tokens_that_fit(model: Any, longest: tuple[int, int], settings: TrainSettings) -> int:
-    """How many tokens of inputs and targets, padded, a batch may have, found by training steps on
-    batches of the longest rows, (tokens of input, of target), until memory is lacking; the weights
-    stay. OutOfMemory where not even one row fits."""
+    """Return how many padded tokens (input and target) fit in a batch. Training steps, which leave
+    the weights unchanged, are tried on batches of rows of the `longest` (input, target) lengths in
+    tokens, doubling the rows until memory runs out or the limit of the device is reached. On CUDA a
+    share of _KEPT is returned. OutOfMemory if the first batch does not fit."""
     device = resolve_device(settings.device)
     model.to(device).train()
     target_loss = TargetLoss(model, bf16=half(model, settings))

@@ -1,4 +1,4 @@
-"""How a training computes where it runs: what "auto" comes to there."""
+"""Resolve the "auto" values of device, precision and attention for a training."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def compute_settings(model: Any, settings: TrainSettings) -> dict[str, str]:
 
 
 def half(model: Any, settings: TrainSettings) -> bool:
-    """Whether a model's matrices are multiplied in bf16."""
+    """Return whether a model's matrix multiplications run in bf16."""
     device = resolve_device(settings.device)
     return training_precision(settings.precision, device, weights_of(model)) is torch.bfloat16
 
@@ -36,5 +36,5 @@ def attention(model: Any, settings: TrainSettings, device: torch.device) -> str:
 
 
 def weights_of(model: Any) -> int:
-    """How many weights a model has."""
+    """Return the number of parameters of a model."""
     return sum(weight.numel() for weight in model.parameters())

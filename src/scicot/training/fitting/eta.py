@@ -1,4 +1,4 @@
-"""How long a training will take."""
+"""Estimate the duration of a training."""
 
 from __future__ import annotations
 

@@ -62,7 +62,8 @@ class TargetLoss:
 
 
 def _ends_in_head(model: Any, head: Any) -> bool:
-    """Whether a model returns what its output layer does: no scale, cap or bias comes behind it.
+    """Return whether the model's logits are the output layer's result itself, with no scale, cap or
+    bias applied after it.
 
     Tried on three tokens, with an output layer that returns a single number.
     """

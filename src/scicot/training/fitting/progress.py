@@ -1,4 +1,5 @@
-"""What happens between two steps: the log, looks at dev, checkpoints, and stops."""
+"""Trainer callback run between optimizer steps: logging, dev evaluation, checkpoints and
+stopping."""
 
 from __future__ import annotations
 
@@ -55,7 +56,8 @@ class Progress(TrainerCallback):
         self.stopped: KeyboardInterrupt | None = None
 
     def rows_per_second(self, step: int) -> float:
-        """How fast this training has been, its looks at dev included."""
+        """Return the training speed in rows a second since this process began, dev evaluation
+        included."""
         rows = (step - self._since) * self._rows
         return round(rows / (time.monotonic() - self._started), 1)
 

@@ -1,4 +1,4 @@
-"""How much a step of a training holds, and in how many batches it is computed."""
+"""Size of an optimizer step, and the number of batches in which it is computed."""
 
 from __future__ import annotations
 
@@ -57,7 +57,8 @@ class Layout:
 
     @classmethod
     def read(cls, checkpoints: Path) -> Layout | None:
-        """What a training that has begun goes by, whatever device goes on with it."""
+        """Read the layout of a training that has begun, so that it keeps its batches when resumed
+        on another device. None if there is none; ScicotError if the file is not readable."""
         file = checkpoints / FILE
         try:
             return cls(**json.loads(file.read_text())) if file.exists() else None

@@ -147,7 +147,7 @@ class Schedule:
 
     @property
     def cuts(self) -> Counter[str]:
-        """How many inputs had to be cut, by what they lost."""
+        """Number of truncated inputs, by the part that was cut."""
         return self._whole.cuts
 
     @property
@@ -156,7 +156,7 @@ class Schedule:
 
     @property
     def in_fixed_order(self) -> int:
-        """How many lessons --shuffle-choices leaves as they are."""
+        """Number of lessons whose choices --shuffle-choices must leave in their order."""
         return sum(lesson.in_fixed_order for lesson in self._lessons)
 
     @property
@@ -177,8 +177,8 @@ class Schedule:
         return len(self._lessons) / self.epoch_steps
 
     def tokens(self, steps: int) -> int:
-        """How many tokens, of inputs and targets, the first `steps` steps hold: without padding,
-        choices that are shuffled counted as in their own order."""
+        """Return the number of input and target tokens in the first `steps` steps, without padding.
+        Lessons with shuffled choices are counted in their original order."""
         total = 0
         for number in range(-(-steps // self.epoch_steps)):
             left = steps - number * self.epoch_steps
@@ -239,7 +239,8 @@ class Schedule:
         return self._by_lesson(places, bare).sum(axis=(1, 2))
 
     def _shares(self, epoch: Epoch, groups: Sequence[length_buckets.Places]) -> list[float]:
-        """What a target token of each task weighs in the loss of a step."""
+        """Return the weight of one target token in a step's loss, for each task: the task's loss
+        weight divided by its number of target tokens in the step."""
         draws = np.concatenate(groups)
         targets = self._by_lesson(epoch.places[draws], epoch.bare[draws])[:, :, 1].sum(axis=0)
         weights = (1.0, self._settings.rationale_loss_weight)

@@ -42,7 +42,8 @@ class Judges:
 
     @cached_property
     def without_rationale(self) -> bool:
-        """Whether the students have learnt to answer without a rationale too."""
+        """True if the answer run was trained with rationale dropout, so that it can answer without
+        a rationale too."""
         return bool(self.run.manifest.settings.get("rationale_dropout"))
 
     def blind(

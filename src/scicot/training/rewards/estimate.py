@@ -1,4 +1,4 @@
-"""What a rewarded training would take: its steps, its samples and about how long."""
+"""Estimate a rewarded training: students, steps, samples and seconds."""
 
 from __future__ import annotations
 

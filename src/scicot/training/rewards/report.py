@@ -1,4 +1,4 @@
-"""What a round's samples show: rewards, signs of leaking, and how answers come about."""
+"""Summarise the samples of a round: rewards, signs of leaked answers, and accuracies."""
 
 from __future__ import annotations
 
@@ -90,7 +90,8 @@ def report_of(number: int, rows: Sequence[Row], cap: float, *, last: bool) -> Ro
 
 
 def _leaks(row: Row, cap: float) -> bool:
-    """Whether a positive reward may come from telling the answer."""
+    """Return whether a positive reward may come from leaking the answer: the rationale announces
+    it, or the reward exceeds `cap` times the leak gain."""
     if row["rejected"] == "leaks-answer":
         return True
     leak = row["leak"]

@@ -89,7 +89,8 @@ class RewardedFolds(Folds):
         return self.teachers.write(main, works, reporter)
 
     def learnt(self) -> list[Lesson]:
-        """What the main student learns from."""
+        """Return the lessons that the main student trains on, without those of dev and of questions
+        that have no rationale of a teacher."""
         return [
             lesson
             for place, lesson in enumerate(self.lessons)
@@ -98,7 +99,8 @@ class RewardedFolds(Folds):
 
 
 def weighted(work: TrainingSpec) -> TrainingSpec:
-    """The same work, without weights where nothing was kept that they could be of."""
+    """Return the spec, with the file weights removed if it has no rewarded rationales (lessons of
+    file 1) for them to apply to."""
     if any(lesson.file for lesson in work.lessons):
         return work
     return replace(work, settings=replace(work.settings, weights=()))
@@ -209,7 +211,8 @@ class Rounds:
         return old if old.finished and report.exists() else None
 
     def doubts(self, sampler: Sampler) -> list[str]:
-        """What the user may not have meant, one sentence each."""
+        """Return a one-sentence warning for each likely mistake: an answer run without rationale
+        dropout, and training questions without a gold answer."""
         found = []
         if not self.judges.without_rationale:
             found.append(
@@ -224,7 +227,8 @@ class Rounds:
 
 
 def _making(manifest: Manifest) -> dict[str, Any]:
-    """What tells two rewarded trainings apart; the rows that a round adds follow from it."""
+    """Return the values that must be equal for two rewarded trainings to be the same. The rows
+    added by rounds follow from these and are left out."""
     settings = {
         name: value
         for name, value in manifest.settings.items()

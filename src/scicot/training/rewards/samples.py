@@ -66,8 +66,9 @@ class Sampler:
     def of(
         cls, judges: Judges, folds: Folds, settings: TrainSettings, reward: RewardSettings
     ) -> Sampler:
-        """Of all questions to learn from that have a gold answer; ScicotError without any, or where
-        no fold student of the answer run is blind to one of them."""
+        """Create a sampler for all training questions that have a gold answer. ScicotError if there
+        are none, or if one of them was used to train or select every fold student of the
+        answer run."""
         fold_of: dict[str, int] = {}
         questions: list[Question] = []
         for place, lesson in enumerate(folds.lessons):

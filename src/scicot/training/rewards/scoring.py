@@ -25,9 +25,9 @@ from scicot.students.student import Student
 
 @dataclass(frozen=True)
 class Reading:
-    """What an answer student makes of a question behind one rationale, or without one: the label
-    it finds most likely (None: two are alike, or a score is no number), and log p(gold) in nats
-    (None: a score is no number)."""
+    """An answer student's output for a question with one rationale, or with none: the label of
+    highest probability (None on a tie or if a score is not finite), and log p(gold) in nats (None
+    if a score is not finite)."""
 
     label: str | None
     gold: float | None
@@ -62,8 +62,8 @@ def read_all(
     scoring: AnswerAs,
     asked: Sequence[tuple[Question, str | None]],
 ) -> list[Reading]:
-    """What the answer student makes of each question behind its rationale; every question has a
-    gold answer."""
+    """Score the choices of each (question, rationale) pair with the answer student; a rationale may
+    be None. Returns one Reading for each pair, in order. Every question must have a gold answer."""
     scores = choice_scores(
         student, Stage.ANSWER, [q for q, _ in asked], [text for _, text in asked], scoring
     )
@@ -108,8 +108,9 @@ def score(
 
 
 def gain(behind: Reading, without: Reading) -> float | None:
-    """How much more likely gold is behind a text, in nats, to four digits: the last digits of
-    scores, which another batch may change, decide nothing."""
+    """Return the gain in log p(gold) from a text, in nats; None if either value is missing. It is
+    rounded to four decimals, since further ones depend on the batch and must not decide
+    anything."""
     if behind.gold is None or without.gold is None:
         return None
     return round(behind.gold - without.gold, 4)
