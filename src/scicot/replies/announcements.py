@@ -15,9 +15,11 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from scicot.replies.corrections import DENIED, corrections, is_correction, takes_back
 from scicot.replies.labels import NOUN
 from scicot.replies.languages import announcing
 from scicot.replies.mentions import BOUNDARY, Mention, Mentions
+from scicot.replies.option_lists import leads_to_list, listed_items
 
 _LOOK_BACK = 160  # characters from the copula back to the word "answer"
 _RIGHT_BEFORE = 24  # characters that the patterns ending in $ below need at most
@@ -36,12 +38,7 @@ _NAMES_ANSWER = re.compile(
     re.I,
 )
 _IS = re.compile(r"\b(?:is|are|be|was|were)(?: an?)?[\s*_(n)]{0,4}$", re.I)
-# Not an announcement, or not yet: "cannot be (A)", "the wrong answer is (A)", "whether it is (A)".
-_DENIED = re.compile(
-    r"(?:\b(?:eliminat|exclud|discard|dismiss|reject)\w{0,5}|\b(?:rul|cross)\w{0,3} (?:out|off)"
-    r"|\b(?:not|never|cannot|could|might|may|neither)|n['’]t)\s{1,3}(?:be\s{1,3})?$",
-    re.I,
-)
+# Not an announcement either: "the wrong answer is (A)", "whether it is (A)".
 _UNDONE = re.compile(
     rf"\b(?:wrong|incorrect|tempting) {NOUN}\b|\bwhether\b|\bif the answer\b"
     r"|\bmight (?:think|say|seem)\b",
@@ -65,18 +62,6 @@ _BARE = re.compile(
     re.I,
 )
 
-# A line that leads to a list of the options, and not to the answer: "Let us see each option:"
-_LEADS_TO_LIST = re.compile(
-    r"\b(?:(?:each|every|all|both|any|these|those|the (?:given|following|other|available|possible)"
-    r"|given|following|possible|available|individual|the (?:two|three|four|five|six))\b"
-    r"[^.!?:\n]{0,30}"
-    r"\b(?:options?|choices?|answers?|alternatives?|possibilit(?:y|ies)|candidates?"
-    r"|statements?|items?)"
-    r"|(?:options|choices|answers|alternatives|possibilities|candidates)|one by one|in turn"
-    r"|one at a time|optionen|antworten|möglichkeiten|réponses|opciones|alternativas)\b"
-    r"[^.!?:\n]{0,60}:[\s*_]{0,4}$",
-    re.I,
-)
 _PLURAL = re.compile(r"\b(?:options|choices|answers|alternatives|possibilities|candidates)\b", re.I)
 # The answer depends on something: "if it is metal, the answer is B", "B if it is metal".
 _CONDITION = re.compile(
@@ -93,32 +78,6 @@ _CONDITION_BEHIND = re.compile(
     re.I,
 )
 _CONCLUDES = re.compile(r"\b(?:so|therefore|thus|hence|in any case|either way|regardless)\b", re.I)
-_CORRECTS = re.compile(
-    r"(?:^|(?<=[.!?,;:–—-]\s)|(?<=[.!?,;:–—-])|(?<=\n))[\s*_\"'“(]{0,4}(?:but )?"
-    r"(?:(?:oh|ah|oops|hmm+|sorry|no"
-    r"|wait|hold on|actually|correction|rather|instead|i mean|i meant|or rather|scratch that"
-    r"|make (?:that|it)|on second thought|on reflection|let me correct (?:that|myself|this)"
-    r"|i (?:made a mistake|was wrong|misspoke|take that back|stand corrected)"
-    r"|that(?:['’]s| is| was) (?:wrong|not right|incorrect|a mistake))\b[\s,.:;!?…–—-]{0,4}){1,6}",
-    re.I,
-)
-_MUST_BE = re.compile(
-    r"\b(?:it|this|that|answer|which)(?:['’]s| is| was| must be| should be| has to be| would be"
-    r"| can only be| needs to be| should have been)"
-    r"(?: actually| really| instead| in fact| clearly)?\b",
-    re.I,
-)
-_TAKES_BACK = re.compile(
-    r"\W{0,8}(?:(?:oh|ah|hmm+|no|wait|but|actually|sorry|oops|hold on)\b[\s,.!…–—-]{1,4}){0,4}"
-    r"(?:that(?:['’]s| is| was| can['’]t be| cannot be)(?: not)?"
-    r" (?:all |quite |actually )?(?:wrong|right|incorrect|correct|a mistake|true)"
-    r"|i (?:made a mistake|was wrong|misspoke|take that back|am not sure|['’]m not sure)"
-    r"|scratch that|let me (?:re(?:think|consider|do|check)|think again|start over))\b",
-    re.I,
-)
-_DENIES_RIGHT = re.compile(
-    r"not|can['’]t|cannot|wrong|incorrect|mistake|scratch|let me|misspoke|sure|back", re.I
-)
 _REFERS_BACK = re.compile(
     r"\W{0,8}(?:this|that|it|which)(?: one| option| choice)? (?:is|must be|would be|has to be)"
     r"(?: therefore| clearly| thus| indeed)? (?:the |our |my )?(?:correct|right|best)"
@@ -178,13 +137,13 @@ class Sentence(NamedTuple):
 
 def sentences(mentions: Mentions) -> list[Sentence]:
     """The sentences of a text, in order, each with the claims that it makes."""
-    listed = _listed(mentions)
+    listed = listed_items(mentions)
     found: list[Sentence] = []
     claimed = False
     spans = list(_spans(mentions, listed))
     for number, (start, end) in enumerate(spans):
         text = mentions.text[start:end]
-        corrected = bool(found) and bool(_CORRECTS.fullmatch(found[-1].text))
+        corrected = bool(found) and is_correction(found[-1].text)
         claims = _claims(mentions, start, end, claimed=claimed, corrected=corrected)
         if number == len(spans) - 1 and not claimed:
             claims += _closing(mentions, start, end, claims)
@@ -197,17 +156,12 @@ def sentences(mentions: Mentions) -> list[Sentence]:
         asks = not mentions.choices_ask and text.rstrip(" *_\"'”’)").endswith("?")
         if asks:
             claims = []
-        if claimed and not claims and _takes_back(text):
+        if claimed and not claims and takes_back(text):
             claims = [Claim(start, start, (), explicit=True)]
         claimed = claimed or bool(claims)
         announces = bool(claims) or bool(_BARE.search(text))
         found.append(Sentence(start, end, text, tuple(claims), start in listed, announces, asks))
     return _contradicted(mentions, found)
-
-
-def _takes_back(text: str) -> bool:
-    found = _TAKES_BACK.match(text)
-    return found is not None and bool(_DENIES_RIGHT.search(found[0]))
 
 
 def _closing(mentions: Mentions, start: int, end: int, claims: list[Claim]) -> list[Claim]:
@@ -259,7 +213,10 @@ def _claims(
     claims = [*verdicts, *_after_cues(mentions, start, end, [(v.start, v.end) for v in verdicts])]
     claims += _in_other_languages(mentions, start, end)
     if claimed:
-        claims += _corrections(mentions, start, end, goes_on=corrected)
+        claims += [
+            Claim(mention.start, mention.end, mention.labels, explicit=True)
+            for mention in corrections(mentions, start, end, goes_on=corrected)
+        ]
     if claims:
         claims = [_unless_conditional(mentions, start, end, claim) for claim in claims]
     if alone := mentions.label_alone(start, end):
@@ -290,23 +247,6 @@ def _in_other_languages(mentions: Mentions, start: int, end: int) -> Iterator[Cl
             yield Claim(phrase.start(), phrase.end(), labels, explicit=True)
 
 
-def _corrections(mentions: Mentions, start: int, end: int, *, goes_on: bool) -> Iterator[Claim]:
-    """Yield the claims that correct an earlier answer: "Actually, B.", "No, wait: it must be B"."""
-    text = mentions.text
-    openings = [opening.end() for opening in _CORRECTS.finditer(text, start, end)]
-    for begin in [start] if goes_on else openings[:1]:
-        mention = mentions.named_from(begin, end)
-        if mention and _ENDS_HERE.match(text, mention.end, end):
-            yield Claim(mention.start, mention.end, mention.labels, explicit=True)
-        for copula in _MUST_BE.finditer(text, begin, end):
-            mention = mentions.named_from(copula.end(), end)
-            if mention and not _DENIED.search(text[max(start, copula.start() - 24) : copula.end()]):
-                yield Claim(mention.start, mention.end, mention.labels, explicit=True)
-
-
-_ENDS_HERE = re.compile(r"[\s*_)\]\"'”’]{0,4}(?:$|[.!;\n(–—]|,? (?:because|since|as)\b)", re.I)
-
-
 def _after_cues(
     mentions: Mentions, start: int, end: int, verdicts: Sequence[tuple[int, int]] = ()
 ) -> Iterator[Claim]:
@@ -323,11 +263,9 @@ def _after_cues(
             undone = _Occurrences(_UNDONE, text, start, end)
             names_answer = _Occurrences(_NAMES_ANSWER, text, start, end, verdicts)
         before = text[max(start, cue.start() - _RIGHT_BEFORE) : cue.start()]
-        if undone.shortly_before(cue.start()) or _DENIED.search(before):
+        if undone.shortly_before(cue.start()) or DENIED.search(before):
             continue
-        if cue[0] in (":", "\uff1a") and _LEADS_TO_LIST.search(
-            text[start : cue.end()][-_LOOK_BACK:]
-        ):
+        if cue[0] in (":", "\uff1a") and leads_to_list(text[start : cue.end()]):
             continue
         several = len(mention.labels) > 1 and not cue["pick"]
         if several and _PLURAL.search(text[max(start, cue.start() - 40) : cue.start()]):
@@ -391,59 +329,9 @@ def _goes_on(mentions: Mentions, start: int, gap: re.Match[str], listed: set[int
             ":" in before
             and bool(_LEADS_ON.search(before))
             and gap.end() not in listed
-            and not _LEADS_TO_LIST.search(mentions.text[start : gap.start()][-_LOOK_BACK:])
+            and not leads_to_list(mentions.text[start : gap.start()])
             and mentions.named_from(gap.end(), len(mentions.text)) is not None
         )
     abbreviation = _ABBREVIATION.search(before)
     # "The answer is B." ends; "J. J. Thomson" goes on.
     return abbreviation is not None and abbreviation["initial"] not in mentions.labels
-
-
-def _listed(mentions: Mentions) -> set[int]:
-    """Where lines begin that are items of a list of options, and so announce nothing.
-
-    "(B) spoon" above "(A) is wood" is the answer, and what is wrong with another choice; above
-    "(C) cork" it is a list, as is "(A) is wood" above "(B) is metal".
-    """
-    listed = _apart(mentions)
-    previous: tuple[Mention, bool] | None = None
-    for line in mentions.lines:
-        if line.item is None:
-            previous = None
-            continue
-        item = mentions.item_of(line.item)
-        pure = not mentions.text[item.end : line.end].strip(" .,*_)\"'")
-        if previous and item.labels != previous[0].labels:
-            listed.add(item.start)
-            if pure or not previous[1]:
-                listed.add(previous[0].start)
-        previous = (item, pure)
-    return listed
-
-
-def _apart(mentions: Mentions) -> set[int]:
-    """Where the items of a list begin that have other lines between them: behind a line that leads
-    to a list, or all with no more than their own text, from the first label on in their order."""
-    items: list[tuple[int, bool, Mention]] = []  # (line, pure, item)
-    lists: list[list[tuple[int, bool, Mention]]] = []
-    leading = led = False
-    for number, line in enumerate(mentions.lines):
-        if line.item is None:
-            leading = bool(
-                _LEADS_TO_LIST.search(mentions.text[line.start : line.end][-_LOOK_BACK:])
-            )
-            continue
-        item = mentions.item_of(line.item)
-        pure = not mentions.text[item.end : line.end].strip(" .:,*_)\"'")
-        position = mentions.labels.index(item.labels[0])
-        if position == 0 or leading:
-            items, led = [], leading
-            lists.append(items)
-        if position == len(items) and (led or pure):
-            items.append((number, pure, item))
-        leading = False
-    found: set[int] = set()
-    for own in lists:
-        if len(own) > 1:
-            found.update(item.start for _, _, item in own)
-    return found

@@ -1,0 +1,67 @@
+"""Corrections of an answer that was announced before: "No, wait: it must be (B)."."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from scicot.replies.mentions import Mention, Mentions
+
+# Not an announcement: "cannot be (A)".
+DENIED = re.compile(
+    r"(?:\b(?:eliminat|exclud|discard|dismiss|reject)\w{0,5}|\b(?:rul|cross)\w{0,3} (?:out|off)"
+    r"|\b(?:not|never|cannot|could|might|may|neither)|n['’]t)\s{1,3}(?:be\s{1,3})?$",
+    re.I,
+)
+_CORRECTS = re.compile(
+    r"(?:^|(?<=[.!?,;:–—-]\s)|(?<=[.!?,;:–—-])|(?<=\n))[\s*_\"'“(]{0,4}(?:but )?"
+    r"(?:(?:oh|ah|oops|hmm+|sorry|no"
+    r"|wait|hold on|actually|correction|rather|instead|i mean|i meant|or rather|scratch that"
+    r"|make (?:that|it)|on second thought|on reflection|let me correct (?:that|myself|this)"
+    r"|i (?:made a mistake|was wrong|misspoke|take that back|stand corrected)"
+    r"|that(?:['’]s| is| was) (?:wrong|not right|incorrect|a mistake))\b[\s,.:;!?…–—-]{0,4}){1,6}",
+    re.I,
+)
+_MUST_BE = re.compile(
+    r"\b(?:it|this|that|answer|which)(?:['’]s| is| was| must be| should be| has to be| would be"
+    r"| can only be| needs to be| should have been)"
+    r"(?: actually| really| instead| in fact| clearly)?\b",
+    re.I,
+)
+_TAKES_BACK = re.compile(
+    r"\W{0,8}(?:(?:oh|ah|hmm+|no|wait|but|actually|sorry|oops|hold on)\b[\s,.!…–—-]{1,4}){0,4}"
+    r"(?:that(?:['’]s| is| was| can['’]t be| cannot be)(?: not)?"
+    r" (?:all |quite |actually )?(?:wrong|right|incorrect|correct|a mistake|true)"
+    r"|i (?:made a mistake|was wrong|misspoke|take that back|am not sure|['’]m not sure)"
+    r"|scratch that|let me (?:re(?:think|consider|do|check)|think again|start over))\b",
+    re.I,
+)
+_DENIES_RIGHT = re.compile(
+    r"not|can['’]t|cannot|wrong|incorrect|mistake|scratch|let me|misspoke|sure|back", re.I
+)
+_ENDS_HERE = re.compile(r"[\s*_)\]\"'”’]{0,4}(?:$|[.!;\n(–—]|,? (?:because|since|as)\b)", re.I)
+
+
+def is_correction(text: str) -> bool:
+    """Return whether a sentence only takes an answer back: "No, wait."."""
+    return bool(_CORRECTS.fullmatch(text))
+
+
+def takes_back(text: str) -> bool:
+    """Return whether a sentence denies the answer before it: "But that is not right."."""
+    found = _TAKES_BACK.match(text)
+    return found is not None and bool(_DENIES_RIGHT.search(found[0]))
+
+
+def corrections(mentions: Mentions, start: int, end: int, *, goes_on: bool) -> Iterator[Mention]:
+    """Yield the choices that correct an earlier answer: "Actually, B.", "No, it must be B"."""
+    text = mentions.text
+    openings = [opening.end() for opening in _CORRECTS.finditer(text, start, end)]
+    for begin in [start] if goes_on else openings[:1]:
+        mention = mentions.named_from(begin, end)
+        if mention and _ENDS_HERE.match(text, mention.end, end):
+            yield mention
+        for copula in _MUST_BE.finditer(text, begin, end):
+            mention = mentions.named_from(copula.end(), end)
+            if mention and not DENIED.search(text[max(start, copula.start() - 24) : copula.end()]):
+                yield mention

@@ -1,0 +1,75 @@
+"""Lists of the options in a text, whose items announce no answer."""
+
+from __future__ import annotations
+
+import re
+
+from scicot.replies.mentions import Mention, Mentions
+
+_LOOK_BACK = 160  # characters before the colon that are searched for what leads to a list
+
+# A line that leads to a list of the options, and not to the answer: "Let us see each option:"
+_LEADS_TO_LIST = re.compile(
+    r"\b(?:(?:each|every|all|both|any|these|those|the (?:given|following|other|available|possible)"
+    r"|given|following|possible|available|individual|the (?:two|three|four|five|six))\b"
+    r"[^.!?:\n]{0,30}"
+    r"\b(?:options?|choices?|answers?|alternatives?|possibilit(?:y|ies)|candidates?"
+    r"|statements?|items?)"
+    r"|(?:options|choices|answers|alternatives|possibilities|candidates)|one by one|in turn"
+    r"|one at a time|optionen|antworten|möglichkeiten|réponses|opciones|alternativas)\b"
+    r"[^.!?:\n]{0,60}:[\s*_]{0,4}$",
+    re.I,
+)
+
+
+def leads_to_list(text: str) -> bool:
+    """Return whether a text ends like "Let us see each option:"."""
+    return bool(_LEADS_TO_LIST.search(text[-_LOOK_BACK:]))
+
+
+def listed_items(mentions: Mentions) -> set[int]:
+    """Where lines begin that are items of a list of options, and so announce nothing.
+
+    "(B) spoon" above "(A) is wood" is the answer, and what is wrong with another choice; above
+    "(C) cork" it is a list, as is "(A) is wood" above "(B) is metal".
+    """
+    listed = _apart(mentions)
+    previous: tuple[Mention, bool] | None = None
+    for line in mentions.lines:
+        if line.item is None:
+            previous = None
+            continue
+        item = mentions.item_of(line.item)
+        pure = not mentions.text[item.end : line.end].strip(" .,*_)\"'")
+        if previous and item.labels != previous[0].labels:
+            listed.add(item.start)
+            if pure or not previous[1]:
+                listed.add(previous[0].start)
+        previous = (item, pure)
+    return listed
+
+
+def _apart(mentions: Mentions) -> set[int]:
+    """Where the items of a list begin that have other lines between them: behind a line that leads
+    to a list, or all with no more than their own text, from the first label on in their order."""
+    items: list[tuple[int, bool, Mention]] = []  # (line, pure, item)
+    lists: list[list[tuple[int, bool, Mention]]] = []
+    leading = led = False
+    for number, line in enumerate(mentions.lines):
+        if line.item is None:
+            leading = leads_to_list(mentions.text[line.start : line.end])
+            continue
+        item = mentions.item_of(line.item)
+        pure = not mentions.text[item.end : line.end].strip(" .:,*_)\"'")
+        position = mentions.labels.index(item.labels[0])
+        if position == 0 or leading:
+            items, led = [], leading
+            lists.append(items)
+        if position == len(items) and (led or pure):
+            items.append((number, pure, item))
+        leading = False
+    found: set[int] = set()
+    for own in lists:
+        if len(own) > 1:
+            found.update(item.start for _, _, item in own)
+    return found
