@@ -17,6 +17,7 @@ import scicot as library
 from scicot_cli.app import app
 
 COMMANDS = (
+    "demo",
     "check",
     "generate-rationales",
     "train-rationale",

@@ -134,7 +134,7 @@ def test_exit_codes_for_checks(scicot: Any, tmp_path: Path) -> None:
     assert "good is better than bad (--fail-if-worse-than)" in worse.stderr
     assert scicot("evaluate", good, "--fail-if-worse-than", bad).code == 0
     itself = scicot("evaluate", good, bad, "--fail-if-worse-than", good)
-    assert itself.code == 1
+    assert itself.code == 2
     assert "is of the first system itself" in itself.stderr
     fine = write_rows(tmp_path / "fine.jsonl", rows_of("A" * 40))
     seeds = [f"mine={good}", f"mine={fine}", f"base={bad}"]

@@ -253,7 +253,6 @@ def test_a_rationale_is_as_long_in_predict_as_in_training(trained: Trained, tmp_
     [
         ("direct", {"weights": (1.0,)}, "--weights: means nothing where the student is direct"),
         ("direct", {"rationale_dropout": 0.5}, "--rationale-dropout: means nothing where"),
-        ("two-stage", {"folds": 3}, "--folds: means nothing where the student is answer"),
         ("two-stage", {"select_by": "rouge-l"}, "--select-by rouge-l: means nothing"),
         ("two-stage", {"weights": (1.0, 2.0)}, "--weights: 2 numbers for 1 files"),
         ("two-stage", {"patience": 2}, "--patience: nothing to judge by"),

@@ -174,7 +174,7 @@ def batch(wire: Wire) -> str:
     if wire.turn % 2:
         one = wire.run(wire.batches.state("msgbatch_1"))
     else:
-        one = wire.run(wire.batches.send([b'{"custom_id": "x"}']))
+        one = wire.run(wire.batches.send([b'{"custom_id": "x"}'], "x"))
     return f"{one.ended} {one.archived} {one.requests > 0} {one.created < SINCE}"
 
 
