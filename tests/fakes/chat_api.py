@@ -70,7 +70,8 @@ class ChatBatches:
             asked = json.loads(body)
             own = json.dumps({"requests": self._requests(asked["input_file_id"])}).encode()
             answered = self._server._batches("POST", "", own)
-            self._metadata[json.loads(answered[2])["id"]] = asked["metadata"]
+            if answered[0] == 200:
+                self._metadata[json.loads(answered[2])["id"]] = asked["metadata"]
             return self._as_batch(answered)
         return self._as_batch(self._server._batches(method, path.removeprefix("/batches"), b""))
 

@@ -24,6 +24,7 @@ from scicot.teachers.base import BatchNotFound, Reply, Request, TeacherBusy, Tea
 from scicot.teachers.batches import Batch, Unanswered
 from scicot.teachers.chat_wire import TROUBLE, decoded, outcome_of, reply_of
 from scicot.teachers.error_table import classify, classify_typed
+from scicot.text import one_line
 
 _SLOW = 600.0  # seconds for a call that carries a whole batch
 _ENDPOINT: Any = "/v1/chat/completions"
@@ -72,6 +73,8 @@ class ChatBatches:
                 metadata={_NAME: name},
             )
             return _batch(decoded(raw.http_response.content))
+        except openai.NotFoundError as error:  # a server without batches: nothing was made
+            raise TeacherError(f"404 {one_line(str(error), 200)}") from None
         except TROUBLE as error:
             raise outcome_of(error) from None
 
