@@ -340,7 +340,7 @@ def test_a_server_without_batches_leaves_nothing_under_way(
         server.behaviour._batches = (  # type: ignore[method-assign]
             lambda *_: (404, {}, b'{"error": {"message": "no such path"}}')
         )
-        with pytest.raises(ScicotError, match="404.* no such path"):
+        with pytest.raises(ScicotError, match=r"404.* no such path"):
             run(source, out, server.url)
         generate_rationales(
             source, out, teacher=teacher, base_url=server.url,
