@@ -14,21 +14,12 @@ import httpx2
 import openai
 
 from scicot.teachers.base import Reply, TeacherBusy
-from scicot.teachers.endpoint import counts_in, unanswered
+from scicot.teachers.endpoint import UNREADABLE, counts_in, unanswered
 from scicot.teachers.error_table import classify, classify_typed
 from scicot.teachers.rate_limits import allowances
 
 # What the SDK raises for an answer that is an error, that is cut short, or that cannot be decoded.
-TROUBLE = (
-    openai.OpenAIError,
-    httpx2.HTTPError,
-    httpx2.StreamError,
-    ValueError,
-    TypeError,
-    KeyError,
-    AttributeError,
-    RecursionError,
-)
+TROUBLE = (openai.OpenAIError, *UNREADABLE)
 # Why a reply ended, in the words of the Messages API, which rows use.
 _REASONS = {"stop": "end_turn", "length": "max_tokens", "content_filter": "refusal"}
 _COUNTS = {"prompt_tokens": "input_tokens", "completion_tokens": "output_tokens"}

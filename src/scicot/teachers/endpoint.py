@@ -9,10 +9,24 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
+import httpx2
+
 from scicot.errors import ScicotError
 from scicot.teachers.base import TeacherBusy
 from scicot.teachers.error_table import classify, classify_typed
 from scicot.text import one_line, whole_characters
+
+# What HTTP clients and SDKs raise beside their own errors: for an answer that is cut short, and for
+# one that cannot be decoded.
+UNREADABLE = (
+    httpx2.HTTPError,
+    httpx2.StreamError,
+    ValueError,
+    TypeError,
+    KeyError,
+    AttributeError,
+    RecursionError,
+)
 
 ADDRESS = "give the server as http://HOST:PORT, the port from 1 to 65535"
 

@@ -10,28 +10,18 @@ from collections.abc import Mapping
 from typing import Any
 
 import anthropic
-import httpx2
 from anthropic import BaseModel
 from anthropic.types import Message
 
 from scicot.errors import ScicotError
 from scicot.teachers.base import Reply, TeacherBusy
-from scicot.teachers.endpoint import counts_in, unanswered
+from scicot.teachers.endpoint import UNREADABLE, counts_in, unanswered
 from scicot.teachers.error_table import classify
 from scicot.teachers.rate_limits import allowances
 from scicot.text import one_line
 
 # What the SDK raises for an answer that is an error, that is cut short, or that cannot be decoded.
-TROUBLE = (
-    anthropic.AnthropicError,
-    httpx2.HTTPError,
-    httpx2.StreamError,
-    ValueError,
-    TypeError,
-    KeyError,
-    AttributeError,
-    RecursionError,
-)
+TROUBLE = (anthropic.AnthropicError, *UNREADABLE)
 
 
 def reply_of(message: Any, headers: Mapping[str, str] | None = None) -> Reply:
