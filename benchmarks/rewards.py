@@ -104,9 +104,9 @@ def page(out: Path) -> str:
     cells = [json.loads(file.read_text()) for file in sorted(out.glob("*-*-*.json"))]
     cells = [cell for cell in cells if cell.get("done")]
     lines = [
-        "| world, stage 1 | seeds | before | round 1 | round 2 | round 1 - before |"
-        " round 1 - more steps | round 2 - more steps |",
-        "| --- " * 8 + "|",
+        "| world, stage 1 | seeds | before | round 1 | more steps | round 2 | more steps |"
+        " round 1 - before | round 1 - more steps | round 2 - more steps |",
+        "| --- " * 10 + "|",
     ]
     for state in STATES:
         for world in (*WORLDS, "all"):
@@ -115,9 +115,9 @@ def page(out: Path) -> str:
                 lines.append(_row(f"{world}, {state}", own))
     lines += [
         "",
-        "| world, stage 1 | round | mean reward | leak | leak share | announcing | names one |"
-        " own | none | shuffled | announced |",
-        "| --- " * 11 + "|",
+        "| world, stage 1 | round | mean reward | leak | above 0 | leak share | announcing |"
+        " names one | own | none | shuffled | announced |",
+        "| --- " * 12 + "|",
     ]
     for state in STATES:
         for world in WORLDS:
@@ -129,8 +129,7 @@ def page(out: Path) -> str:
 def _row(name: str, cells: Sequence[dict[str, Any]]) -> str:
     right = [{s: np.array(c["right"][s], float) for s in SYSTEMS} for c in cells]
     facts = [cell["facts"] for cell in cells]
-    shown = [f"{100 * np.mean([own[s].mean() for own in right]):.1f}" for s in SYSTEMS[:2]]
-    shown.append(f"{100 * np.mean([own['round 2'].mean() for own in right]):.1f}")
+    shown = [f"{100 * np.mean([own[s].mean() for own in right]):.1f}" for s in SYSTEMS]
     for one, other in (("round 1", "before"), ("round 1", "more 1"), ("round 2", "more 2")):
         mean, low, high = interval([own[one] - own[other] for own in right], facts)
         shown.append(f"{100 * mean:+.1f} ({100 * low:+.1f} to {100 * high:+.1f})")
@@ -142,7 +141,7 @@ def _leaks(name: str, number: int, cells: Sequence[dict[str, Any]]) -> str:
         known = [cell["reports"][number][figure] for cell in cells]
         return float(np.mean([value for value in known if value is not None]))
 
-    shares = ["leak_share", "announcing", "names_one", "accuracy"]
+    shares = ["positive", "leak_share", "announcing", "names_one", "accuracy"]
     shares += [f"accuracy_{behind}" for behind in ("none", "shuffled", "announced")]
     told = [f"{mean('reward'):+.3f}", f"{mean('leak'):+.3f}"]
     told += [f"{100 * mean(share):.1f} %" for share in shares]

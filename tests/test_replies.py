@@ -346,3 +346,42 @@ def test_llama_replies_read_as_a_person_reads_them() -> None:
         read_reply(row["reply"], asked_in(row)).conclusion == readings[row["id"]] for row in drawn
     ]
     assert sum(right) >= 98
+
+
+HTML = ("<option>", "<label>")
+SETTLED = [
+    (("wood", "copper"), "The solution of salt [solution A] is pure. The answer is (B).", "B"),
+    (HTML, "<option> tags list entries, <label> elements name a field. The answer is (B).", "B"),
+    (("wood", "copper"), "Each option:\n(A) wood is dry.\nThe correct answer is:\n(B) copper", "B"),
+    (("wood", "copper"), "The answer is (B). No, wood does not conduct; that is (A).", "B"),
+    (("wood", "copper"), "The answer is (B). Actually, it is (A) wood that insulates.", "B"),
+    (
+        ("wood", "copper"),
+        "Copper is the answer.\n\nNo other option: it is (A) that insulates.",
+        "B",
+    ),
+    (("wood", "copper"), "So the answer is (B), otherwise the lamp would not glow.", "B"),
+    (("wood", "copper"), "The answer is **B** - if a wire is metal, it conducts.", "B"),
+    (("wood", "copper"), "In case it matters, the answer is B.", "B"),
+    (("wood", "copper"), "The answer is B. Let me recheck: yes, copper is a metal.", "B"),
+    (("wood", "copper"), "The answer is A. I'm not sure.", None),
+]
+
+
+@pytest.mark.parametrize(("choices", "reply", "conclusion"), SETTLED)
+def test_later_words_do_not_unsettle_an_answer(
+    choices: tuple[str, str], reply: str, conclusion: str | None
+) -> None:
+    asked = Question("q", "Which conducts?", tuple(map(Choice, "AB", choices)))
+    read = read_reply(reply, asked)
+    assert read.conclusion == conclusion
+    if choices == HTML:
+        assert read.rationale == "<option> tags list entries, <label> elements name a field."
+
+
+@pytest.mark.parametrize(
+    "reply", ["(A) stimmt nicht, denn Holz leitet nicht.", "Die falsche Antwort ist (A)."]
+)
+def test_a_denial_in_another_language_announces_nothing(reply: str) -> None:
+    asked = Question("q", "Which conducts?", tuple(map(Choice, "AB", ("Holz", "Kupfer"))))
+    assert read_reply(reply, asked).rationale == reply

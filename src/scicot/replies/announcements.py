@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from scicot.replies.corrections import DENIED, corrections, is_correction, takes_back
 from scicot.replies.labels import NOUN
-from scicot.replies.languages import announcing
+from scicot.replies.languages import DENIES_BEFORE, DENIES_BEHIND, REACH, announcing
 from scicot.replies.mentions import BOUNDARY, Mention, Mentions
 from scicot.replies.option_lists import leads_to_list, listed_items
 
@@ -66,15 +66,15 @@ _PLURAL = re.compile(r"\b(?:options|choices|answers|alternatives|possibilities|c
 # The answer depends on something: "if it is metal, the answer is B", "B if it is metal".
 _CONDITION = re.compile(
     r"\W{0,8}(?:(?:so|but|then|and|now|however|well)\b,? )?(?:if|unless|assuming|supposing|suppose"
-    r"|provided|in case|as long as|depending on|had it|were it|should it)\b"
+    r"|provided|as long as|depending on|had it|were it|should it)\b"
     r"(?! (?:we|you|one|i)\b(?:['’]\w+)?(?: \w+)?"
     r" (?:look|consider|think|examine|analy[sz]e|compare|read|see|take|know|recall|remember|go"
     r"|apply|use|need|wish|check|eliminate|focus|start|want|have|say|call|rub|mix|put)\b)",
     re.I,
 )
 _CONDITION_BEHIND = re.compile(
-    r"[\s*_)\]\"'”’,;–—-]{0,6}(?:(?:but )?only |but |or |and )?(?:if|unless|assuming|provided"
-    r"|depending on|in case|as long as|on condition|otherwise)\b",
+    r"[\s*_)\]\"'”’,;]{0,6}(?:(?:but )?only |but |or |and )?(?:if|unless|assuming|provided"
+    r"|depending on|in case|as long as|on condition)\b",
     re.I,
 )
 _CONCLUDES = re.compile(r"\b(?:so|therefore|thus|hence|in any case|either way|regardless)\b", re.I)
@@ -239,10 +239,15 @@ def _unless_conditional(mentions: Mentions, start: int, end: int, claim: Claim) 
 
 def _in_other_languages(mentions: Mentions, start: int, end: int) -> Iterator[Claim]:
     before, behind = announcing()
-    for phrase in before.finditer(mentions.text, start, end) if before else ():
+    text = mentions.text
+    for phrase in before.finditer(text, start, end) if before else ():
+        if DENIES_BEFORE.search(text[max(start, phrase.start() - REACH) : phrase.start()]):
+            continue
         if mention := mentions.named_from(phrase.end(), end):
             yield Claim(mention.start, mention.end, mention.labels, explicit=True)
-    for phrase in behind.finditer(mentions.text, start, end) if behind else ():
+    for phrase in behind.finditer(text, start, end) if behind else ():
+        if DENIES_BEHIND.match(text, phrase.end(), end):
+            continue
         if labels := mentions.ending_at(phrase.start(), start, texts=True):
             yield Claim(phrase.start(), phrase.end(), labels, explicit=True)
 

@@ -15,7 +15,7 @@ DENIED = re.compile(
 )
 _CORRECTS = re.compile(
     r"(?:^|(?<=[.!?,;:–—-]\s)|(?<=[.!?,;:–—-])|(?<=\n))[\s*_\"'“(]{0,4}(?:but )?"
-    r"(?:(?:oh|ah|oops|hmm+|sorry|no"
+    r"(?:(?:oh|ah|oops|hmm+|sorry|no(?=\s{0,2}[,.:;!?…–—-])"
     r"|wait|hold on|actually|correction|rather|instead|i mean|i meant|or rather|scratch that"
     r"|make (?:that|it)|on second thought|on reflection|let me correct (?:that|myself|this)"
     r"|i (?:made a mistake|was wrong|misspoke|take that back|stand corrected)"
@@ -23,8 +23,9 @@ _CORRECTS = re.compile(
     re.I,
 )
 _MUST_BE = re.compile(
-    r"\b(?:it|this|that|answer|which)(?:['’]s| is| was| must be| should be| has to be| would be"
-    r"| can only be| needs to be| should have been)"
+    # "that is (A)" may speak of another option.
+    r"\b(?:(?:it|answer)(?:['’]s| is| was)|(?:it|this|that|answer|which)"
+    r"(?: must be| should be| has to be| would be| can only be| needs to be| should have been))"
     r"(?: actually| really| instead| in fact| clearly)?\b",
     re.I,
 )
@@ -32,8 +33,9 @@ _TAKES_BACK = re.compile(
     r"\W{0,8}(?:(?:oh|ah|hmm+|no|wait|but|actually|sorry|oops|hold on)\b[\s,.!…–—-]{1,4}){0,4}"
     r"(?:that(?:['’]s| is| was| can['’]t be| cannot be)(?: not)?"
     r" (?:all |quite |actually )?(?:wrong|right|incorrect|correct|a mistake|true)"
-    r"|i (?:made a mistake|was wrong|misspoke|take that back|am not sure|['’]m not sure)"
-    r"|scratch that|let me (?:re(?:think|consider|do|check)|think again|start over))\b",
+    r"|i (?:made a mistake|was wrong|misspoke|take that back)|i(?:['’]m| am) not sure"
+    r"|scratch that|let me (?:re(?:think|consider|do|check)|think again|start over))\b"
+    r"(?![^.!?\n]{0,12}\byes\b)",
     re.I,
 )
 _DENIES_RIGHT = re.compile(
@@ -63,5 +65,7 @@ def corrections(mentions: Mentions, start: int, end: int, *, goes_on: bool) -> I
             yield mention
         for copula in _MUST_BE.finditer(text, begin, end):
             mention = mentions.named_from(copula.end(), end)
-            if mention and not DENIED.search(text[max(start, copula.start() - 24) : copula.end()]):
+            if mention is None or not _ENDS_HERE.match(text, mention.end, end):
+                continue
+            if not DENIED.search(text[max(start, copula.start() - 24) : copula.end()]):
                 yield mention

@@ -32,7 +32,7 @@ ANNOUNCEMENTS: dict[str, list[str]] = {
         "solution est {}",
         "je choisis {}", "je choisirais {}", "j'opte pour {}", "il s'agit de {}", "c'est donc {}",
         "{} est correct", "{} est correcte", "{} est la bonne", "{} est la réponse",
-        "{} est la meilleure", "{} est le bon choix", "{} est juste", "{} est exacte",
+        "{} est la meilleure", "{} est le bon choix", "{} est exacte",
     ],
     "Spanish": [
         "Respuesta: {}", "respuesta es {}", "respuesta es: {}", "respuesta correcta es {}",
@@ -51,6 +51,17 @@ SKIPPED = (
     r"|antwort|réponse|respuesta|lettre|buchstabe|letra|alternativa|möglichkeit|choix|donc|also"
     r"|somit|clairement|eindeutig|claramente|wohl|sein"
 )
+
+
+# Before an announcement, or behind one whose choice stands before it, these deny it: "die falsche
+# Antwort ist {}", "{} stimmt nicht".
+DENIES_BEFORE = re.compile(
+    r"\b(?:nicht|kein\w{0,2}|pas|jamais|nunca|no|non|falsch\w{0,2}|mauvais\w{0,2}|fauss?e?s?"
+    r"|incorrect\w{0,2})\W{1,3}(?:\w{1,12}\W{1,3}){0,2}$",
+    re.I,
+)
+DENIES_BEHIND = re.compile(r"\s{1,3}(?:\w{1,12}\s{1,3})?(?:nicht|pas|no)\b", re.I)
+REACH = 40  # characters that are looked at for these
 
 
 @lru_cache(maxsize=8)

@@ -6,6 +6,11 @@ import re
 
 from scicot.replies.mentions import Mention, Mentions
 
+# A line that says that the answer comes, and so ends a list: "Therefore the answer is:"
+_ANNOUNCES = re.compile(
+    r"\b(?:answer|option|choice|solution)\b[^.!?:\n]{0,40}(?:\bis\b|:)[\s*_:]{0,6}$", re.I
+)
+
 _LOOK_BACK = 160  # characters before the colon that are searched for what leads to a list
 
 # A line that leads to a list of the options, and not to the answer: "Let us see each option:"
@@ -52,12 +57,15 @@ def listed_items(mentions: Mentions) -> set[int]:
 def _apart(mentions: Mentions) -> set[int]:
     """Where the items of a list begin that have other lines between them: behind a line that leads
     to a list, or all with no more than their own text, from the first label on in their order."""
-    items: list[tuple[int, bool, Mention]] = []  # (line, pure, item)
-    lists: list[list[tuple[int, bool, Mention]]] = []
+    items: list[Mention] = []
+    lists: list[list[Mention]] = []
     leading = led = False
-    for number, line in enumerate(mentions.lines):
+    for line in mentions.lines:
         if line.item is None:
-            leading = leads_to_list(mentions.text[line.start : line.end])
+            text = mentions.text[line.start : line.end]
+            leading = leads_to_list(text)
+            if not leading and _ANNOUNCES.search(text[-_LOOK_BACK:]):
+                items, led = [], False
             continue
         item = mentions.item_of(line.item)
         pure = not mentions.text[item.end : line.end].strip(" .:,*_)\"'")
@@ -66,10 +74,10 @@ def _apart(mentions: Mentions) -> set[int]:
             items, led = [], leading
             lists.append(items)
         if position == len(items) and (led or pure):
-            items.append((number, pure, item))
+            items.append(item)
         leading = False
     found: set[int] = set()
     for own in lists:
         if len(own) > 1:
-            found.update(item.start for _, _, item in own)
+            found.update(item.start for item in own)
     return found

@@ -42,13 +42,14 @@ _NEXT_QUESTION = re.compile(
     r"|\[INST\])|<\|(?:im_|e(?:nd|ot))",
     re.I | re.M,
 )
-# "<answer>B</answer>" is the answer; "<reasoning>" and the like are only marks.
+# "<answer>B</answer>" is the answer, and so is "<answer>" at the start of a line; "<option>" in a
+# sentence about HTML is not. "<reasoning>" and the like are only marks.
+_TAGGED = r"(?:final[_ -]?)?(?:answer|ans|choice|option|solution|label|letter|response|result)"
 _ANSWER_TAG = re.compile(
-    r"[<\[](?P<name>(?:final[_ -]?)?"
-    r"(?:answer|ans|choice|option|solution|label|letter|response|result))"
-    r"(?:\s[^<>\n]{0,40})?[>\]]\s{0,8}(?=[^\s<])|</(?:final[_ -]?)?"
-    r"(?:answer|ans|choice|option|solution|label|letter|response|result)>\s{0,8}",
-    re.I,
+    rf"<(?P<name>{_TAGGED})(?:\s[^<>\n]{{0,40}})?>\s{{0,8}}"
+    r"(?P<said>[^\s<][^<]{0,300}?)\s{0,8}</(?P=name)\s?>\s{0,8}"
+    r"|^[ \t]{0,8}[<\[](?:final[_ -]?)?(?:answer|ans|choice|solution)[>\]]\s{0,8}(?=[^\s<])",
+    re.I | re.M,
 )
 _OTHER_TAG = re.compile(
     r"</?(?:reasoning|explanation|rationale|thoughts?|analysis|reflection|steps?|output"
@@ -195,7 +196,9 @@ def _without_tags(text: str) -> str:
     """The text with "<answer>B</answer>" as a line "Answer: B", and without other such tags."""
     if "<" not in text and "[" not in text:
         return text
-    text = _ANSWER_TAG.sub(lambda tag: "\nAnswer: " if tag["name"] else "\n", text)
+    text = _ANSWER_TAG.sub(
+        lambda tag: f"\nAnswer: {tag['said']}\n" if tag["said"] else "\nAnswer: ", text
+    )
     return _OTHER_TAG.sub("\n", text).strip()
 
 

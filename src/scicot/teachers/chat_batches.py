@@ -79,7 +79,12 @@ class ChatBatches:
             raise outcome_of(error) from None
 
     async def state(self, identity: str) -> Batch:
-        return _batch(await self._retrieved(identity))
+        sent = await self._retrieved(identity)
+        batch = _batch(sent)
+        if batch.archived and batch.requests and sent.get("status") == "completed":
+            # To send its requests again would pay for them twice.
+            raise TeacherBusy(f"batch {identity} is completed, but names no file of results yet")
+        return batch
 
     async def since(self, moment: datetime) -> list[Batch]:
         found: dict[str, Batch] = {}
@@ -116,7 +121,7 @@ class ChatBatches:
             file = batch.get(name)
             if not isinstance(file, str) or not file:
                 continue
-            async with aclosing(self._lines(file)) as lines:
+            async with aclosing(self._lines(identity, file)) as lines:
                 async for line in lines:
                     yield _result(line)
 
@@ -130,7 +135,7 @@ class ChatBatches:
             raise TeacherBusy(_NO_BATCH)
         return batch
 
-    async def _lines(self, file: str) -> AsyncGenerator[bytes, None]:
+    async def _lines(self, identity: str, file: str) -> AsyncGenerator[bytes, None]:
         """The lines of a file, split at line feeds alone: a text may hold other line separators."""
         begun = b""
         opened = self._client.files.with_streaming_response.content(file, timeout=_SLOW)
@@ -143,7 +148,7 @@ class ChatBatches:
                     if len(begun) > _LONGEST_LINE:
                         raise TeacherBusy(f"file {file} of the batch's results has no lines")
         except TROUBLE as error:
-            raise outcome_of(error) from None
+            raise _of_batch(identity, error) from None
         if begun:
             yield begun
 
@@ -190,7 +195,9 @@ def _failure(identity: str, batch: Mapping[str, Any]) -> ScicotError:
     code = str(first.get("code"))
     said = f"{code}: {first.get('message')}" if first else "it does not say why"
     problem = f"the server refuses batch {identity} ({' '.join(said.split())[:300]})"
-    limited = "limit" in code or isinstance(classify(400, {"error": first}), TeacherBusy)
+    limited = code == "token_limit_exceeded" or isinstance(
+        classify(400, {"error": first}), TeacherBusy
+    )
     if limited:
         return StoppedEarly(f"{problem}; the same command sends its requests again")
     return ScicotError(f"{problem}; nothing was billed: fix the cause, and run the same command")

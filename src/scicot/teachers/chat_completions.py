@@ -38,6 +38,7 @@ _NO_SYSTEM = re.compile(r"\bsystem (?:role|message|prompt)s?\b|\brole\b.{0,20}\b
 _UNKNOWN = re.compile(
     r"unsupported|not supported|not permitted|unknown|unexpected|unrecogni[sz]ed|extra", re.I
 )
+_ONLY = re.compile(r"\bonly\b|\bmust\b|\bshould\b|\binvalid\b|\bdoes not\b|\bcannot\b", re.I)
 _REFUSED = (400, 422, 500)  # servers that apply a chat template report its errors with 500
 
 
@@ -115,15 +116,20 @@ class ChatTeacher:
         later requests. Return whether anything was changed."""
         if error.status_code not in _REFUSED:
             return False
-        told = json.dumps(error.body, default=str) if error.body else str(error)
+        told = _said(error)
         old, new = _LIMITS if _LIMITS[0] in sent else _LIMITS[::-1]
         names = {name for name in _LIMITS if re.search(rf"\b{name}\b", told)}
         # "'max_tokens' is too large" is no such refusal. Whatever is said, nothing is tried twice.
-        if old in names and (new in names or _UNKNOWN.search(told)) and new not in self._tried:
+        if old in names and (new in names or _UNKNOWN.search(told)):
+            if self._limit == new:  # changed since this was sent
+                return True
+            if new in self._tried:
+                return False
             self._limit = new
             self._tried.update(_LIMITS)
             return True
-        if sent["messages"][0]["role"] == "system" and _NO_SYSTEM.search(told):
+        refused = _NO_SYSTEM.search(told) and (_UNKNOWN.search(told) or _ONLY.search(told))
+        if sent["messages"][0]["role"] == "system" and refused:
             self._system = False
             return True
         return False
@@ -143,6 +149,15 @@ class ChatTeacher:
 
     async def close(self) -> None:
         await self._client.close()
+
+
+def _said(error: openai.APIStatusError) -> str:
+    """The words of an error, without a request that the server repeats beside them."""
+    body: Any = error.body
+    said = body.get("message") if isinstance(body, dict) else None
+    if isinstance(said, str):
+        return said
+    return json.dumps(body, default=str)[:2000] if body else str(error)
 
 
 def _messages(prompt: Prompt, system: bool) -> list[dict[str, str]]:

@@ -42,7 +42,8 @@ def reply_of(answer: Any, headers: Mapping[str, str] | None = None) -> Reply:
     if not isinstance(choice, dict) or not isinstance(message, dict):
         raise TeacherBusy("the server's answer is no chat completion")
     text, thinking = _parts(message.get("content"))
-    told = [message[name] for name in _THOUGHTS if isinstance(message.get(name), str)]
+    thoughts = [message.get(name) for name in _THOUGHTS]
+    told = [thought for thought in thoughts if isinstance(thought, str) and thought]
     thinking = "".join([*told[:1], thinking])
     reason = choice.get("finish_reason")
     reason = _REASONS.get(reason, reason) if isinstance(reason, str) and reason else "end_turn"

@@ -39,7 +39,8 @@ def _text(row: Mapping[str, Any]) -> str | None:
         return reply
     if not isinstance(rationale, str):
         return None
-    label = str(concluded).strip() if isinstance(concluded, str | int) else ""
+    named = isinstance(concluded, str | int) and not isinstance(concluded, bool)
+    label = str(concluded).strip() if named else ""
     return f"{rationale.rstrip()}\n\nAnswer: ({label})" if label else rationale
 
 
@@ -66,7 +67,8 @@ class RecordedTeacher:
             reason = row.get("stop_reason")
             if reason is not None and not isinstance(reason, str):
                 raise InvalidRow(where, '"stop_reason" must be a string')
-            reason = reason or ("end_turn" if _ENDS.search(text) else "max_tokens")
+            written = row["reply"] if isinstance(row.get("reply"), str) else row["rationale"]
+            reason = reason or ("end_turn" if _ENDS.search(written) else "max_tokens")
             content = json.dumps([text, reason, counts])
             run("insert into replies values (?, ?)", (digest(str(identity)), content))
         run("create index by_id on replies (id)")

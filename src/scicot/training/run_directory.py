@@ -48,7 +48,9 @@ def existing(work: TrainingSpec) -> Manifest | None:
         raise ScicotError(f"-o {work.run}: exists and is no run of scicot; name another directory")
     if not old.finished and not any((work.run / CHECKPOINTS).glob("checkpoint-*")):
         return None  # nothing was learnt yet, so nothing can be mixed up
-    changed = differences(_making(old), _making(work.manifest()), defaults=asdict(TrainSettings()))
+    changed = differences(
+        determining(old), determining(work.manifest()), defaults=asdict(TrainSettings())
+    )
     if not old.finished and Layout.read(work.run / CHECKPOINTS) is None:
         changed.append("begun by an earlier version, which drew other batches")
     if changed:
@@ -73,7 +75,7 @@ def check_seeds(main: TrainingSpec, top: Manifest | None, names: Sequence[str]) 
         if not parts or {part.name.removesuffix(".lock") for part in parts} - {*names}:
             existing(main)
         return
-    old, new = (_making(one) for one in (top, main.manifest()))
+    old, new = (determining(one) for one in (top, main.manifest()))
     changed = differences({**old, "seed": None}, {**new, "seed": None})
     if not set(top.seeds) <= set(names):
         changed.append(f"seeds: were {', '.join(top.seeds)}, are {', '.join(names)}")
@@ -213,7 +215,7 @@ def _tell_cuts(work: TrainingSpec, schedule: Schedule, reporter: Reporter) -> No
         )
 
 
-def _making(manifest: Manifest) -> dict[str, Any]:
+def determining(manifest: Manifest) -> dict[str, Any]:
     """Return the values that determine the weights of a run; the device and the like are left
     out."""
     return {

@@ -30,12 +30,12 @@ from scicot.reporting import Reporter
 from scicot.row_fields import Row
 from scicot.stages import rationale_target
 from scicot.students.runs import Manifest, Run, read_manifest
-from scicot.training import examples, multi_run
+from scicot.training import examples, multi_run, run_directory
 from scicot.training.examples import Lesson
 from scicot.training.folds import Folds, fold_run
 from scicot.training.rewards.blind import Judges
-from scicot.training.rewards.report import RoundReport, report_of
-from scicot.training.rewards.samples import SCORED, Sampler
+from scicot.training.rewards.report import report_of
+from scicot.training.rewards.samples import Sampler
 from scicot.training.spec import TrainingSpec
 
 ROUNDS, REPORT = "rounds", "report.json"
@@ -47,6 +47,8 @@ def fold_settings(settings: TrainSettings, reward: RewardSettings) -> TrainSetti
     judges = Judges.of(reward.reward)
     if settings.seeds > 1:
         raise UsageError("--seeds: a rewarded training is of one seed; give the command for each")
+    if settings.weights:
+        raise UsageError("--weights: means nothing with --reward, whose share is --reward-weight")
     if processes.count() > 1:
         raise ScicotError("--reward: several processes cannot share it; --jobs trains side by side")
     return replace(
@@ -64,13 +66,17 @@ class RewardedFolds(Folds):
 
     @classmethod
     def of(cls, folds: Folds, rows: Sequence[Row]) -> RewardedFolds:
-        """The teacher's rows are all of file 0 now."""
+        """Add the kept rationales to the rows of stage 1 as a second file, which --reward-weight
+        weighs against the first."""
         questions = {lesson.question.id: lesson.question for lesson in folds.lessons}
         places = {lesson.question.id: fold for lesson, fold in zip(
             folds.lessons, folds.fold_of, strict=True
         )}  # fmt: skip
         kept = [row for row in rows if row["kept"]]
-        lessons = [replace(lesson, file=0) for lesson in folds.lessons]
+        lessons = [
+            lesson if place in folds.dev else replace(lesson, file=0)  # dev is known by identity
+            for place, lesson in enumerate(folds.lessons)
+        ]
         lessons += [
             Lesson(questions[row["id"]], rationale_target(row["rationale"]), 1, True, True)
             for row in kept
@@ -130,13 +136,13 @@ class Rounds:
         """Go through all rounds; the manifest of the last student."""
         out, last = self.main.run, self.reward.rounds
         multi_run.check_ours(out)
+        sampler = Sampler.of(self.judges, self.folds, self.main.settings, self.reward)
         if force:
             multi_run.set_aside(out, reporter)
         finished = self._found()
         if finished is not None:
             reporter.note(f"{out} is finished already and not trained again")
             return finished
-        sampler = Sampler.of(self.judges, self.folds, self.main.settings, self.reward)
         for doubt in self.doubts(sampler):
             reporter.warn(doubt)
         if read_manifest(out) is None:
@@ -201,7 +207,9 @@ class Rounds:
         old = read_manifest(out) if out.is_dir() else None
         if old is None:
             return None
-        changed = differences(_making(old), _making(self.main.manifest()))
+        changed = differences(
+            _making(old), _making(self.main.manifest()), defaults=asdict(TrainSettings())
+        )
         if changed:
             raise ScicotError(
                 f"-o {out}: holds another run ({'; '.join(changed)}); name another directory, or"
@@ -229,19 +237,15 @@ class Rounds:
 def _making(manifest: Manifest) -> dict[str, Any]:
     """Return the values that must be equal for two rewarded trainings to be the same. The rows
     added by rounds follow from these and are left out."""
-    settings = {
-        name: value
-        for name, value in manifest.settings.items()
-        if name not in ("weights", "device", "jobs", "checkpoint_minutes")
-    }
     reward: Mapping[str, Any] = manifest.reward or {}
     told = {f"reward {name}": value for name, value in reward.items() if name != "round"}
-    return {"stage": str(manifest.stage), "student": manifest.student, **settings, **told}
+    determining = run_directory.determining(manifest)
+    for name in ("weights", "training rows", "reward"):
+        determining.pop(name, None)
+    folds = {name: manifest.settings.get(name) for name in ("folds", "fold_by", "dev_fraction")}
+    return determining | folds | told
 
 
 def _learnt(spec: TrainingSpec) -> str:
     rewarded = sum(lesson.file for lesson in spec.lessons)
     return f"{len(spec.lessons) - rewarded:,} rows and {rewarded:,} rewarded rationales"
-
-
-__all__ = ["REPORT", "ROUNDS", "SCORED", "RoundReport", "Rounds", "fold_settings"]

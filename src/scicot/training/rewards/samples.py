@@ -116,7 +116,6 @@ class Sampler:
             "leak_cap": self.reward.leak_cap,
             "seed": self.settings.seed,
             "max_new_tokens": limit,
-            "window": len(windows[0].questions),
         }
         with (
             open_output(
