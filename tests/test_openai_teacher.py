@@ -4,6 +4,7 @@ import asyncio
 import json
 from typing import Any
 
+import httpx2
 import pytest
 from fakes.messages_server import Answer, MessagesServer
 
@@ -123,6 +124,30 @@ def test_a_server_is_asked_in_the_form_that_it_takes() -> None:
     with MessagesServer([large]) as server, pytest.raises(TeacherError, match="too large"):
         ask(server.url)
     assert len(server.requests) == 1
+
+
+def test_requests_on_their_way_take_the_other_limit_too() -> None:
+    """All requests that were sent before the first refusal came are sent again."""
+    import openai
+
+    teacher = load_teacher("openai:m", base_url="http://127.0.0.1:1")
+    said_so = "Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead."
+    error = openai.APIStatusError("refused", response=_refused(400), body={"message": said_so})
+    sent = {"max_tokens": 64, "messages": [{"role": "user", "content": "Which?"}]}
+    assert all(teacher._adapts(error, sent) for _ in range(3))  # type: ignore[attr-defined]
+    later = {"max_completion_tokens": 64, "messages": sent["messages"]}
+    assert not teacher._adapts(error, later)  # type: ignore[attr-defined]
+
+
+def test_an_error_that_speaks_of_the_system_prompt_does_not_refuse_it() -> None:
+    long = failed(400, "Your input (system prompt and messages) has 9000 tokens, which is too long")
+    with MessagesServer([long]) as server, pytest.raises(TeacherError, match="9000"):
+        ask(server.url)
+    assert len(server.requests) == 1
+
+
+def _refused(status: int) -> httpx2.Response:
+    return httpx2.Response(status, request=httpx2.Request("POST", "http://127.0.0.1:1"))
 
 
 def test_no_key_and_a_bad_one_are_told_before_anything_is_asked(

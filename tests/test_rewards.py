@@ -12,7 +12,10 @@ from conftest import Recorder, read_rows, world_rows, write_rows
 from scicot import RewardSettings, ScicotError, TrainSettings, train_answer, train_rationale
 from scicot.records import Question, Rationale
 from scicot.students.student import Student
+from scicot.training.examples import Lesson
+from scicot.training.folds import Folds
 from scicot.training.rewards.report import RoundReport
+from scicot.training.rewards.rounds import RewardedFolds
 from scicot.training.rewards.scoring import Scored, best, counted_reward, score
 
 SHORT = TrainSettings(
@@ -223,3 +226,11 @@ def test_rewards_that_are_chance_are_warned_of(
         leak_share=None, accuracy=own, accuracy_shuffled=shuffled, **share,
     )  # fmt: skip
     assert (report.warning is not None) == warns
+
+
+def test_fold_students_of_later_rounds_are_judged_on_dev_too() -> None:
+    lessons = [Lesson(replace(QUESTION, id=f"q{n}"), "why", 3) for n in range(6)]
+    folds = Folds(lessons, [0, 1, 0, 1, 0, 1], dev={4, 5})
+    rewarded = RewardedFolds.of(folds, [])
+    assert list(map(id, rewarded.lessons[4:])) == list(map(id, lessons[4:])), "known by identity"
+    assert [lesson.file for lesson in rewarded.lessons] == [0, 0, 0, 0, 3, 3]
