@@ -15,6 +15,8 @@ TRAIN=${TRAIN:-4000}     # training questions
 TEST=${TEST:-320}        # test questions, about facts that no training question asks
 STUDENT=${STUDENT:-scratch:tiny}
 PYTHON=${PYTHON:-python3}
+SCICOT=(scicot)
+[ -z "${SCICOT_PYTHON:-}" ] || SCICOT=("$SCICOT_PYTHON" -m scicot_cli)  # as scicot demo has it
 HERE=$(cd "$(dirname "$0")" && pwd)
 WORLD=$OUT/world
 
@@ -28,9 +30,9 @@ if [ ! -e "$WORLD/test_replies.jsonl" ]; then
 fi
 
 step "2/4  The tutor explains the training questions; what cannot be learnt from is put aside"
-scicot generate-rationales "$WORLD/train.jsonl" -o "$OUT/rationales.jsonl" \
+"${SCICOT[@]}" generate-rationales "$WORLD/train.jsonl" -o "$OUT/rationales.jsonl" \
   --teacher "recorded:$WORLD/train_replies.jsonl"
-scicot generate-rationales "$WORLD/test.jsonl" -o "$OUT/tutor.jsonl" \
+"${SCICOT[@]}" generate-rationales "$WORLD/test.jsonl" -o "$OUT/tutor.jsonl" \
   --teacher "recorded:$WORLD/test_replies.jsonl"
 
 step "3/4  Three students side by side, on a core each: stage 1 learns to write rationales, stage 2 to
@@ -38,24 +40,24 @@ step "3/4  Three students side by side, on a core each: stage 1 learns to write 
 threads=${OMP_NUM_THREADS-}
 export OMP_NUM_THREADS=${threads:-1}
 trap 'kill $(jobs -p) 2> /dev/null || true; wait' EXIT  # who stops one stops all; each saves a checkpoint
-scicot train-answer "$OUT/rationales.jsonl" -o "$OUT/runs/answer" "${student[@]}" --quiet &
+"${SCICOT[@]}" train-answer "$OUT/rationales.jsonl" -o "$OUT/runs/answer" "${student[@]}" --quiet &
 answer=$!
-scicot train-answer "$OUT/rationales.jsonl" -o "$OUT/runs/direct" "${student[@]}" --no-rationale --quiet &
+"${SCICOT[@]}" train-answer "$OUT/rationales.jsonl" -o "$OUT/runs/direct" "${student[@]}" --no-rationale --quiet &
 direct=$!
-scicot train-rationale "$OUT/rationales.jsonl" -o "$OUT/runs/rationale" "${student[@]}"
+"${SCICOT[@]}" train-rationale "$OUT/rationales.jsonl" -o "$OUT/runs/rationale" "${student[@]}"
 wait "$answer" || { step "Stage 2 has failed: see above"; exit 1; }
 wait "$direct" || { step "The direct baseline has failed: see above"; exit 1; }
 trap - EXIT
 [ -n "$threads" ] || unset OMP_NUM_THREADS
 
 step "4/4  Predict and evaluate"
-scicot predict "$WORLD/test.jsonl" -o "$OUT/two-stage.jsonl" \
+"${SCICOT[@]}" predict "$WORLD/test.jsonl" -o "$OUT/two-stage.jsonl" \
   --rationale-model "$OUT/runs/rationale" --answer-model "$OUT/runs/answer"
-scicot predict "$WORLD/test.jsonl" -o "$OUT/direct.jsonl" --answer-model "$OUT/runs/direct"
-scicot predict "$OUT/tutor.jsonl" -o "$OUT/given.jsonl" \
+"${SCICOT[@]}" predict "$WORLD/test.jsonl" -o "$OUT/direct.jsonl" --answer-model "$OUT/runs/direct"
+"${SCICOT[@]}" predict "$OUT/tutor.jsonl" -o "$OUT/given.jsonl" \
   --answer-model "$OUT/runs/answer" --rationale-from input
 
-scicot evaluate two-stage="$OUT/two-stage.jsonl" direct="$OUT/direct.jsonl" \
+"${SCICOT[@]}" evaluate two-stage="$OUT/two-stage.jsonl" direct="$OUT/direct.jsonl" \
   "tutor's rationales"="$OUT/given.jsonl" --cluster-by meta.fact --by meta.domain --primary direct \
   --report "$OUT/report.html" --force
 

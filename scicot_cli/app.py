@@ -54,10 +54,10 @@ class _Commands(TyperGroup):
         try:
             return super().make_context(*arguments, **options)
         except usage.ERRORS as error:
-            if usage.is_help(error):
+            code = _told(error, None)
+            if code is None:
                 raise
-            console.error(usage.line_of(error))
-            raise typer.Exit(usage.EXIT_CODE) from None
+            raise typer.Exit(code) from None
 
     def invoke(self, ctx: Any) -> None:
         signals.command_begins()

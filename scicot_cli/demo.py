@@ -22,12 +22,17 @@ _PLACES = (
 
 def demo(
     folder: Annotated[
-        Path,
+        Path | None,
         typer.Argument(
-            metavar="FOLDER", help="Where to keep what is made; the same folder goes on."
+            metavar="FOLDER",
+            file_okay=False,
+            help="Where to keep what is made; the same folder goes on."
+            " [default: scicot-demo/seed-SEED]",
         ),
-    ] = Path("scicot-demo"),
-    seed: Annotated[int, typer.Option("--seed", help="Another world and other students.")] = 0,
+    ] = None,
+    seed: Annotated[
+        int, typer.Option("--seed", min=0, help="Another world and other students.")
+    ] = 0,
     student: Annotated[
         str,
         typer.Option("--student", help="What to train, as scratch:tiny-causal (decoder-only)."),
@@ -44,9 +49,8 @@ def demo(
     if place is None or bash is None:
         what = "bash" if bash is None else "the example, which the package should hold"
         raise ScicotError(f"demo: {what} is not there")
-    # The script calls `scicot`, which has to be this one.
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
-    told = {"PATH": path, "PYTHON": sys.executable, "OUT": str(folder)}
+    out = folder or Path("scicot-demo") / f"seed-{seed}"
+    told = {"SCICOT_PYTHON": sys.executable, "PYTHON": sys.executable, "OUT": str(out)}
     told |= {"SEED": str(seed), "STUDENT": student}
     try:
         ended = subprocess.run(

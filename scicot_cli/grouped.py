@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import shlex
 from typing import Any
 
 from typer.core import TyperCommand
@@ -15,7 +16,7 @@ WIDEST = 140  # columns of the terminal that the help uses
 
 # The groups in their order, with the options of all commands by their parameters' names.
 _GROUPS = {
-    "Input": "questions rationales predictions parts columns answer_index encoding limit"
+    "Input": "file questions rationales predictions parts columns answer_index encoding limit"
     " skip_invalid overlap dev dev_fraction fold_by fold_questions weights cluster_by by examples"
     " prompt clean config",
     "Teacher": "teacher base_url samples reveal_answer keep max_tokens temperature top_p"
@@ -67,6 +68,7 @@ NEXT = {
     "predict": "scicot evaluate {output} --report report.html",
     "merge": "scicot evaluate {output} --report report.html",
 }
+_READING = ("columns", "answer_index", "encoding")  # what the next command reads a file by
 _HEAVY = ("train-rationale", "train-answer", "predict")  # these load torch and transformers
 
 
@@ -76,12 +78,17 @@ class GroupedCommand(TyperCommand):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Keep the words, which the message for a wrong value shows."""
         ctx.meta[usage.ARGUMENTS] = list(args)
-        return super().parse_args(ctx, args)
+        try:
+            return super().parse_args(ctx, args)
+        except usage.ERRORS as error:
+            error.ctx = error.ctx or ctx  # by which the message names the command
+            raise
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command; a wrong value that came from --config is told with its file."""
         try:
-            with console.starting() if ctx.info_name in _HEAVY else contextlib.nullcontext():
+            heavy = ctx.info_name in _HEAVY and not ctx.params.get("quiet")
+            with console.starting() if heavy else contextlib.nullcontext():
                 done = super().invoke(ctx)
             self._hint(ctx)
         except UsageError as error:
@@ -96,13 +103,17 @@ class GroupedCommand(TyperCommand):
         """Show the command that follows this one in the pipeline, with its files."""
         text = NEXT.get(ctx.info_name or "")
         given = ctx.params
-        if text is None or given.get("quiet") or given.get("output") == "-":
-            return
-        if ctx.info_name == "check" and given.get("as_json"):
-            return
         first = next(iter(given.get("rationales") or []), "")
         names = {**given, "rationales": first}
-        console.hint(text.format_map({name: str(value) for name, value in names.items()}))
+        read_or_written = [given.get(name) for name in ("file", "questions", "output")]
+        silent = any(given.get(name) for name in ("quiet", "as_json", "dry_run", "cancel_batches"))
+        if text is None or silent or "-" in [first, *map(str, read_or_written)]:
+            return
+        quoted = {name: shlex.quote(str(value)) for name, value in names.items()}
+        told = [
+            f"--{name.replace('_', '-')} {quoted[name]}" for name in _READING if given.get(name)
+        ]
+        console.hint(" ".join([text.format_map(quoted), *(told if "{file}" in text else [])]))
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write the groups that have options here."""
@@ -111,7 +122,7 @@ class GroupedCommand(TyperCommand):
             record = parameter.get_help_record(ctx)
             if record is not None:
                 name, about = record
-                group = _GROUP_OF.get(parameter.name or "", "Help")
+                group = "Help" if parameter.name == "help" else _GROUP_OF[parameter.name or ""]
                 if group == "Teacher" and ctx.info_name != "generate-rationales":
                     group = "Method"
                 found[group].append((_TYPE.sub("", name), about))

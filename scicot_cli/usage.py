@@ -14,7 +14,9 @@ EXIT_CODE = 2
 ARGUMENTS = "scicot.arguments"  # where a context keeps the words of its command
 
 _CHOICES = re.compile(r"(?s).*'(.*)' is not one of (.*?)\.?")
+_ALONE = re.compile(r"Option '(.*)' (requires an argument|does not take a value)\.?")
 _WORDING = (
+    (re.compile(r".*valid boolean.*"), "is neither true nor false"),
     (re.compile(r".*valid integer.*"), "is no whole number"),
     (re.compile(r".*valid number.*"), "is no number"),
     (re.compile(r".*greater than or equal to (\S+)"), r"must be at least \1"),
@@ -51,6 +53,9 @@ def _told(error: Any) -> str:
     extra = re.fullmatch(r"Got unexpected extra arguments?(?:\(s\))? \((.*)\)", error.message)
     if extra is not None:
         return f"{extra[1]}: one argument too many"
+    alone = _ALONE.fullmatch(error.message)
+    if alone is not None:
+        return f"{alone[1]} {'needs a' if 'requires' in alone[2] else 'takes no'} value"
     unknown = re.fullmatch(r"(?s)No such command '(.*?)'\.(?: Did you mean (.*)\?)?", error.message)
     if unknown is not None:
         meant = f"; did you mean {unknown[2].replace(chr(39), '')}?" if unknown[2] else ""
@@ -87,7 +92,7 @@ def _name(parameter: Any) -> str:
 
 def _given(options: list[str], arguments: list[str]) -> str | None:
     """The value of an option as it was typed."""
-    for place, argument in enumerate(arguments):
+    for place, argument in reversed(list(enumerate(arguments))):  # the last one counts
         option, equals, value = argument.partition("=")
         if option in options:
             return value if equals else next(iter(arguments[place + 1 : place + 2]), None)

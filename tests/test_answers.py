@@ -304,3 +304,15 @@ def test_the_report_holds_questions_from_elsewhere(
     data = json.loads(text.partition('id="data">')[2].partition("</script>")[0])
     assert [own["id"] for own in data["questions"]] == ["q1", "q2", "q3"]
     assert json.loads(outcome.stdout)["systems"][0]["confusion"] == [[0, 0, 2], [0, 1, 0]]
+
+
+def test_sparse_rows_of_predictions_are_answers(tmp_path: Path, recorder: Any) -> None:
+    """A table of ids and predictions has no headings, however few cells its rows hold."""
+    questions = [
+        {"id": f"q{n}", "question": f"{n}?", "choices": ["a", "b"], "answer": "A"} for n in (1, 2)
+    ]
+    asked = write_rows(tmp_path / "questions.jsonl", questions)
+    table = tmp_path / "p.csv"
+    table.write_text("id,prediction,confidence,note,model\nq1,A,,,\nq2,A,0.9,,m\n")
+    (system,) = evaluate([str(table)], questions=asked, reporter=recorder).systems
+    assert (system.questions, system.accuracy) == (2, 1.0)

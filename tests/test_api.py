@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import REPOSITORY, Recorder
+from conftest import REPOSITORY, Recorder, read_rows
 
 import scicot
 from scicot.api.notebook import NotebookReporter
+from scicot.teachers import Reply
 
 VERBS = (
     *("check", "generate_rationales", "estimate_cost", "train_rationale", "train_answer"),
@@ -164,3 +165,63 @@ def test_the_code_of_the_pages_runs(
     recorded = [{**row, "reply": reply} for row in named]
     Path("replies.jsonl").write_text("".join(json.dumps(row) + "\n" for row in recorded))
     exec(block.replace("epochs=3", "epochs=1"), {})
+
+
+def test_an_integer_answer_beside_a_missing_one_is_an_index() -> None:
+    pandas = pytest.importorskip("pandas")
+    table = pandas.DataFrame([{**ROWS[0], "answer": 1}, {**ROWS[1], "answer": None}])
+    assert table["answer"].dtype == float
+    found = scicot.check(table, answer_index=0, reporter=Recorder())
+    assert (found.gold, found.without_answer) == ({"B": 1}, 1)
+
+
+@pytest.mark.parametrize(
+    "rows", [{"question": "?"}, (row for row in ROWS), 5], ids=["a dict", "a generator", "a number"]
+)
+def test_what_holds_no_rows_is_a_type_error(rows: Any) -> None:
+    with pytest.raises(TypeError, match="is no file and no rows; give the name of a file, a list"):
+        scicot.check(rows, reporter=Recorder())
+
+
+def test_no_rows_are_said_in_one_line() -> None:
+    with pytest.raises(scicot.ScicotError, match=r"^rows.jsonl: holds no rows"):
+        scicot.check([], reporter=Recorder())
+    with pytest.raises(scicot.ScicotError, match="direct: has no predictions"):
+        scicot.evaluate({"direct": []}, reporter=Recorder())
+
+
+def test_nothing_of_the_temporary_folder_is_told(direct: str) -> None:
+    found = scicot.check([*ROWS, {"a": 1}], reporter=Recorder())
+    assert found.file == "rows.jsonl"
+    assert found.problems[0].startswith("1 row cannot be read: rows.jsonl:9")
+    verdict = scicot.evaluate(scicot.predict(ROWS, answer_model=direct, reporter=Recorder()))
+    assert verdict.systems[0].files == ["rows.jsonl"]
+
+
+def test_half_a_character_in_memory_is_read_as_in_a_file() -> None:
+    found = scicot.check([{**ROWS[0], "note": "\ud800"}], reporter=Recorder())
+    assert found.questions == 1
+
+
+def test_what_was_paid_for_is_kept_where_there_is_no_output(tmp_path: Path) -> None:
+    class Interrupting:
+        name = "anthropic:interrupting"
+        asked = 0
+
+        async def ask(self, request: Any) -> Any:
+            self.asked += 1
+            if self.asked > 3:
+                raise scicot.StoppedEarly("the server is away")
+            return Reply("Metals conduct. The answer is (B).")
+
+        async def close(self) -> None:
+            pass
+
+    with pytest.raises(scicot.StoppedEarly, match="what came so far is in ") as stopped:
+        scicot.generate_rationales(ROWS, teacher=Interrupting(), concurrency=1, reporter=Recorder())
+    kept = Path(re.search(r"is in (\S+): give", str(stopped.value))[1])  # type: ignore[index]
+    assert len(read_rows(kept)) == 3
+    with pytest.raises(scicot.ScicotError, match="batch: name an output"):
+        scicot.generate_rationales(ROWS, teacher="anthropic:x", batch=True, reporter=Recorder())
+    with pytest.raises(scicot.ScicotError, match="output: name a file"):
+        scicot.predict(ROWS, "-", answer_model="run", reporter=Recorder())

@@ -157,8 +157,16 @@ def test_upper_bounds_and_unknown_costs_are_no_candidates(tmp_path: Path) -> Non
     found = verdict.cheapest
     assert found is not None
     assert (found.name, found.best, found.cost_ratio) == ("two", "other", None)
-    assert found.not_compared == ["other"]
-    assert found.sentence.endswith(" (not compared: other).")
+    assert found.not_compared == [], "the best one is compared, whatever it costs"
+    assert found.sentence.startswith("two is the cheapest system")
+    good = files(tmp_path, other=("AAAA" * 30, unknown), two=("BBBB" * 30, TWO_STAGE))
+    good |= files(tmp_path, direct=("BBBB" * 30, DIRECT))
+    worse = evaluate(good).cheapest
+    assert worse is not None
+    assert worse.sentence == (
+        "other is the most accurate; its cost is not known, and every system of known cost is"
+        " worse."
+    )
     assert verdict.to_dict()["cheapest"]["sentence"] == found.sentence
 
 

@@ -209,3 +209,13 @@ def test_a_header_of_unknown_names_is_answered_with_the_option(tmp_path: Path, k
         book.save(file)
     with pytest.raises(ScicotError, match=r"--columns question=Was,choices=x1\+x2,answer=Loes"):
         check(file, reporter=Recorder())
+
+
+def test_a_question_that_lost_its_choices_is_not_taken_for_a_heading(tmp_path: Path) -> None:
+    file = tmp_path / "quiz.csv"
+    file.write_text("question,A,B,answer,note\nWhich conducts?,,,,\nWhich?,wood,copper,B,\n")
+    assert (found := check(file, reporter=Recorder())).unreadable == 1, found
+    mapped = tmp_path / "mapped.csv"
+    mapped.write_text("Was,Optionen,Loes,x,y\nWas leitet?,Holz|Kupfer,,,\nWas?,Holz|Kupfer,B,,\n")
+    reading = ReadingSettings("question=Was,choices=Optionen,answer=Loes")
+    assert check(mapped, reading=reading, reporter=Recorder()).questions == 2

@@ -148,7 +148,7 @@ def test_dev_questions_that_are_learnt_from_are_warned_of(
     )  # fmt: skip
     assert recorder.warnings[0] == (
         "--dev: 10 of 10 questions have the text of training questions,"
-        " 4 of them with the same choices too"
+        " 4 of them with the same context and choices too"
     )
     assert recorder.warnings[1].startswith("dev: judged by a teacher's rationales, where predict")
 

@@ -20,6 +20,7 @@ CONFIGS = {
     "words.yaml": "epochs: many\n",
     "name.yaml": "epoch: 3\n",
     "device.yaml": "device: cud\n",
+    "maybe.yaml": "quiet: maybe\n",
     "broken.yaml": "epochs: [\n",
 }
 
@@ -41,6 +42,11 @@ USAGE = [
     (f"{PREDICT} --samples zero", "--samples zero: is no whole number (scicot predict --help)"),
     (f"{PREDICT} --samples=", "--samples : is no whole number"),
     (f"{PREDICT} --samples 0", "--samples is 0; it must be at least 1"),
+    (f"{PREDICT} --limit", "--limit needs a value (scicot predict --help)"),
+    (f"{PREDICT} --quiet=yes", "--quiet takes no value (scicot predict --help)"),
+    (f"{PREDICT} --limit 3 --limit x", "--limit x: is no whole number"),
+    (f"{TRAIN} --config maybe.yaml", "maybe.yaml: quiet maybe: is neither true nor false"),
+    ("demo --seed -1", "--seed -1: must be at least 0 (scicot demo --help)"),
     (f"{PREDICT} --limit 0", "--limit 0: must be at least 1 (scicot predict --help)"),
     (f"{PREDICT} --shard 3/2", "--shard is 3/2; it must be I/N, with I from 1 to N, as 1/8"),
     (f"{PREDICT} --precision fp8", "--precision is fp8; it must be auto or fp32 or bf16 or int8"),
@@ -121,7 +127,8 @@ def test_help_has_groups_and_an_example(
 def test_every_option_has_a_group() -> None:
     for command in EXAMPLES:
         shown = CliRunner().invoke(app, [command, "--help"], prog_name="scicot")
-        assert shown.stdout.partition("\nHelp:\n")[2].count("  --") <= 1, "only --help itself"
+        section = shown.stdout.partition("\nHelp:\n")[2].partition("\n\n")[0]
+        assert section == "  -h, --help  Show this message and exit.", command
 
 
 @pytest.mark.skipif(shutil.which("script") is None, reason="no script(1)")

@@ -9,7 +9,6 @@ reveals the answer.
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -42,7 +41,8 @@ class Overlap:
     questions: int = 0
     same_text: int = 0
     same_question: int = 0
-    by_text: Counter[str] = field(default_factory=Counter)  # text_key -> questions that match
+    # Keys of the questions by the key of their text, for texts that were met.
+    by_text: dict[str, set[str]] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
         return self.same_text > 0
@@ -51,14 +51,16 @@ class Overlap:
     def is_of_templates(self) -> bool:
         """True if the matching texts are templates: each occurs in several questions here, with
         other choices every time, and no question matches with its choices."""
-        return not self.same_question and all(count > 1 for count in self.by_text.values())
+        return not self.same_question and all(
+            len(questions) > 1 for questions in self.by_text.values()
+        )
 
     def told(self, those: str) -> str:
         """Describe it in one sentence; `those` names the questions that were compared with."""
         same = f"{self.same_question} of them" if self.same_question else "none of them"
         return (
             f"{self.same_text:,} of {self.questions:,} questions have the text of {those},"
-            f" {same} with the same choices too"
+            f" {same} with the same context and choices too"
         )
 
 
@@ -82,8 +84,9 @@ class SeenQuestions:
             text = text_key(question)
             if text in self.texts:
                 self.overlap.same_text += 1
-                self.overlap.by_text[text] += 1
-                self.overlap.same_question += whole_key(question) in self.wholes
+                whole = whole_key(question)
+                self.overlap.by_text.setdefault(text, set()).add(whole)
+                self.overlap.same_question += whole in self.wholes
             yield question
 
     def overlap_with(self, questions: Iterable[Question]) -> Overlap:

@@ -27,9 +27,8 @@ class _WithRows:
     def rows(self) -> Sequence[Row]:
         """All rows of the output, in its order; read from its file where there is one."""
         if self._rows is None:
-            if self.output is None:
-                return []
-            return [located.row for located in rows_from(Path(self.output), 0)]
+            file = None if self.output is None else Path(self.output)
+            self._rows = [] if file is None else [found.row for found in rows_from(file, 0)]
         return self._rows
 
     def to_pandas(self) -> Any:

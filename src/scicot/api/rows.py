@@ -6,13 +6,15 @@ resume by digests, and pass file names to other processes.
 
 from __future__ import annotations
 
-import json
+import os
+import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from scicot import jsonl
 from scicot.errors import ScicotError
 from scicot.jsonl import rows_from
 from scicot.row_fields import Row
@@ -23,7 +25,7 @@ Files = Any  # a source or several, rows in memory among them
 
 def in_memory(value: Any) -> Iterable[Any] | None:
     """Return the rows of a value that holds rows, None for file names and lists of them."""
-    if hasattr(value, "to_dict") and hasattr(value, "columns"):  # a DataFrame, pandas' or like it
+    if hasattr(value, "to_dict") and hasattr(value, "columns"):  # a pandas.DataFrame
         records: Iterable[Any] = value.to_dict("records")
         return records
     if hasattr(value, "column_names") and hasattr(value, "features"):  # a datasets.Dataset
@@ -32,8 +34,8 @@ def in_memory(value: Any) -> Iterable[Any] | None:
     if hasattr(value, "rows") and not isinstance(value, Mapping):  # a result of another verb
         found: Iterable[Any] = value.rows
         return found
-    if isinstance(value, Sequence) and not isinstance(value, str | bytes) and value:
-        return value if isinstance(value[0], Mapping) else None
+    if isinstance(value, Sequence) and not isinstance(value, str | bytes):
+        return value if not value or isinstance(value[0], Mapping) else None
     return None
 
 
@@ -48,18 +50,23 @@ class Spool:
         """Write rows in memory to a file and return its name; return other values unchanged."""
         rows = in_memory(value)
         if rows is None:
+            if value is not None and not isinstance(value, str | os.PathLike):
+                raise TypeError(
+                    f"a {type(value).__name__} is no file and no rows; give the name of a file, a"
+                    " list of dicts, a datasets.Dataset or a pandas.DataFrame"
+                )
             return value
         path = self.new()
-        with path.open("w", encoding="utf-8") as stream:
+        with path.open("wb") as stream:
             for number, row in enumerate(rows):
                 if not isinstance(row, Mapping):
                     raise TypeError(f"row {number} is no dict but a {type(row).__name__}")
-                stream.write(json.dumps(_json(row), ensure_ascii=False) + "\n")
+                stream.write(jsonl.encode(plain(row)))
         return str(path)
 
     def files(self, value: Any) -> Any:
         """Return the file of a source, or the list of files of a list of sources."""
-        if in_memory(value) is None and isinstance(value, list | tuple):
+        if isinstance(value, list | tuple) and (not value or in_memory(value) is None):
             return [self.file(one) for one in value]
         return self.file(value)
 
@@ -67,6 +74,17 @@ class Spool:
         """Return the name of a new file in the folder."""
         self._count += 1
         return self.folder / ("rows.jsonl" if self._count == 1 else f"rows-{self._count}.jsonl")
+
+    def kept(self, file: Any) -> Path:
+        """Move a file of rows, and what stands beside it, out of the folder; its new name."""
+        lasting = Path(tempfile.mkdtemp(prefix="scicot-kept-"))
+        for beside in self.folder.glob(f"{Path(file).stem}*"):
+            shutil.move(beside, lasting / beside.name)
+        return lasting / Path(file).name
+
+    def without_folder(self, text: str) -> str:
+        """Return a message or a file's name without the folder, which is gone afterwards."""
+        return text.replace(f"{self.folder}{os.sep}", "")
 
     def rows(self, file: Any) -> list[Row]:
         """The rows of a file that was written here."""
@@ -77,20 +95,9 @@ class Spool:
 def spool() -> Iterator[Spool]:
     """Make a Spool whose files are removed at the end; error messages call the files "rows"."""
     with tempfile.TemporaryDirectory(prefix="scicot-") as folder:
+        files = Spool(Path(folder))
         try:
-            yield Spool(Path(folder))
+            yield files
         except ScicotError as error:
-            error.args = tuple(str(own).replace(f"{folder}/", "") for own in error.args)
+            error.args = tuple(files.without_folder(str(own)) for own in error.args)
             raise
-
-
-def _json(value: Any) -> Any:
-    """Convert numpy and pandas values to JSON's lists, numbers and None."""
-    if isinstance(value, Mapping):
-        return {str(key): _json(own) for key, own in value.items()}
-    if isinstance(value, list | tuple):
-        return [_json(own) for own in value]
-    convert: Callable[[], Any] | None = getattr(value, "tolist", None)
-    if convert is not None:  # an array, or a number of numpy
-        return _json(convert())
-    return None if type(value).__name__ in ("NAType", "NaTType") else plain(value)

@@ -12,7 +12,7 @@ from scicot.annotation import Estimate
 from scicot.api.keywords import takes
 from scicot.api.notebook import reporter_here
 from scicot.api.results import Predictions, Rationales
-from scicot.api.rows import Files, in_memory, spool
+from scicot.api.rows import Files, Spool, in_memory, spool
 from scicot.config import (
     EvaluateSettings,
     GenerateSettings,
@@ -20,12 +20,12 @@ from scicot.config import (
     ReadingSettings,
     TrainSettings,
 )
-from scicot.evaluation import Evaluation
-from scicot.evaluation import evaluate as judge
+from scicot.errors import ScicotError, StoppedEarly, UsageError
 from scicot.reporting import Reporter
 from scicot.sources import Source
 
 if TYPE_CHECKING:
+    from scicot.evaluation import Evaluation
     from scicot.students.runs import Manifest
 
 Name = str | os.PathLike[str]  # of a file or a folder
@@ -55,7 +55,11 @@ def check(
     """
     with spool() as files:
         options |= {"student": student, "reading": reading, "reporter": reporter_here(reporter)}
-        return checking.check(files.file(questions), overlap=files.file(overlap), **options)
+        found = checking.check(files.file(questions), overlap=files.file(overlap), **options)
+        found.file = files.without_folder(found.file)
+        for sentences in (found.notes, found.problems, found.read_as):
+            sentences[:] = map(files.without_folder, sentences)
+        return found
 
 
 @takes(GenerateSettings, _TEACHING)
@@ -72,16 +76,28 @@ def generate_rationales(
     """Ask a teacher to explain every question; `scicot generate-rationales`.
 
     `teacher` is KIND:NAME, or an object with `name`, `ask` and `close`. With an `output` the same
-    call goes on where an earlier one stopped; without, the rows are in the result alone. Raises
-    ScicotError for what the user can mend, StoppedEarly where the same call later goes on.
+    call goes on where an earlier one stopped; without, the kept rows are in the result alone, and
+    what is there when the work is stopped is in a file that StoppedEarly names. Raises ScicotError
+    for what the user can mend, StoppedEarly where the same call later goes on.
     """
     options |= {"settings": settings, "reading": reading, "reporter": reporter_here(reporter)}
+    if output is None and (settings or GenerateSettings()).batch:
+        raise UsageError("batch: name an output; what is paid for must not get lost")
     with spool() as files:
         asked, examples = files.file(questions), files.file(options.pop("examples", None))
-        target = output if output is not None else files.new()
-        summary = annotation.generate_rationales(
-            asked, target, teacher=teacher, examples=examples, **options
-        )
+        target = _target(output, files)
+        try:
+            summary = annotation.generate_rationales(
+                asked, target, teacher=teacher, examples=examples, **options
+            )
+        except (StoppedEarly, KeyboardInterrupt) as stopped:
+            if output is None:
+                kept = files.kept(target)
+                raise StoppedEarly(
+                    f"{stopped or 'interrupted'}; what came so far is in {kept}: give this output"
+                    " to go on"
+                ) from None
+            raise
         rows = None if output is not None else files.rows(target)
     return Rationales.of(summary, None if output is None else os.fspath(output), rows)
 
@@ -102,7 +118,7 @@ def estimate_cost(
     options |= {"settings": settings, "reading": reading, "reporter": reporter_here(reporter)}
     with spool() as files:
         asked, examples = files.file(questions), files.file(options.pop("examples", None))
-        target = output if output is not None else files.new()
+        target = _target(output, files)
         return annotation.estimate_cost(
             asked, target, teacher=teacher, examples=examples, **options
         )
@@ -161,6 +177,13 @@ def train_answer(
         return train(files.files(rationales), run, student=student, **options)
 
 
+def _target(output: Name | None, files: Spool) -> Name:
+    """The file to write: the one that was named, or a temporary one."""
+    if output is not None and os.fspath(output) == "-":
+        raise UsageError("output: name a file; without one the rows are in the result")
+    return files.new() if output is None else output
+
+
 def _training(
     files: Any,
     options: dict[str, Any],
@@ -196,7 +219,7 @@ def predict(
     options |= {"answer_model": answer_model, "rationale_model": rationale_model}
     with spool() as files:
         asked = files.file(questions)
-        target = output if output is not None else files.new()
+        target = _target(output, files)
         summary = prediction.predict(asked, target, **options)
         rows = None if output is not None else files.rows(target)
     return Predictions.of(summary, None if output is None else os.fspath(output), rows)
@@ -205,7 +228,7 @@ def predict(
 @takes(None, {**_ROWS, "force": False})
 def merge(
     questions: Files,
-    parts: Sequence[Name],
+    parts: Sequence[Files],
     output: Name,
     *,
     reading: ReadingSettings | None = None,
@@ -218,7 +241,8 @@ def merge(
     """
     options |= {"reading": reading, "reporter": reporter_here(reporter)}
     with spool() as files:
-        return prediction.merge(files.file(questions), parts, output, **options)
+        given = [files.file(part) for part in parts]
+        return prediction.merge(files.file(questions), given, output, **options)
 
 
 @takes(EvaluateSettings, _ROWS)
@@ -240,12 +264,16 @@ def evaluate(
     system is compared with each other one. `report` is a page to write (an existing one only with
     `force`). Raises ScicotError where there is nothing to judge, or systems disagree on gold.
     """
+    from scicot.evaluation import evaluate as judge
     from scicot.evaluation import systems_of
     from scicot.report import check_report, write_report
 
     with spool() as files:
         if isinstance(predictions, Mapping):
             given: Any = {name: files.files(own) for name, own in predictions.items()}
+            empty = [name for name, own in given.items() if not own]
+            if empty:
+                raise ScicotError(f"{empty[0]}: has no predictions")
         elif in_memory(predictions) is not None:
             given = {"predictions": files.file(predictions)}
         else:
@@ -259,4 +287,6 @@ def evaluate(
         verdict = judge(given, **options)
         if report is not None:
             write_report(verdict, given, report, force=force, **options)
+        for system in verdict.systems:
+            system.files[:] = map(files.without_folder, system.files)
         return verdict

@@ -34,9 +34,12 @@ class Cheapest:
         if self.not_compared:
             unknown = f" (not compared: {', '.join(self.not_compared)})"
         if self.name == self.best:
-            others = "every cheaper system is distinguishably worse"
-            if not self.worse:
-                others = "no system is cheaper"
+            if self.cost_ratio is None:
+                others = "its cost is not known, and every system of known cost is worse"
+            elif self.worse:
+                others = "every cheaper system is distinguishably worse"
+            else:
+                others = f"no {'compared ' if self.not_compared else ''}system is cheaper"
             return f"{self.name} is the most accurate; {others}{unknown}."
         low, high = (100 * bound for bound in self.interval)
         at = "" if self.cost_ratio is None else f", at {self.cost_ratio:.2g} times its cost"
@@ -67,7 +70,8 @@ def cheapest(
     cheaper = [one for one in known if one is not best and _is_cheaper(one, best)]
     made = {c.second: c for c in comparisons if c.first == best.name}
     plain = replace(settings, primary=None)
-    found, unknown = [], [one.name for one in candidates if one.cost is None]
+    found: list[Comparison] = []
+    unknown = [one.name for one in candidates if one.cost is None and one is not best]
     for one in cheaper:
         try:
             # What there is to warn of was told when the files were compared with the first one.
@@ -81,7 +85,8 @@ def cheapest(
     left = [one for one in cheaper if one.name not in [*worse, *unknown]]
     if not left:
         told = 0.0, (0.0, 0.0), settings.level
-        return Cheapest(best.name, best.name, *told, 1.0, worse, unknown)
+        own_ratio = 1.0 if best.cost else None
+        return Cheapest(best.name, best.name, *told, own_ratio, worse, unknown)
     least = min(left, key=_price)
     (comparison,) = [c for c in tested if c.second == least.name]
     ratio = _price(least)[0] / _price(best)[0] if best.cost else None

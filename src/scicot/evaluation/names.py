@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from scicot.errors import ScicotError
+from scicot.errors import UsageError
 from scicot.sources import Source
 
 
@@ -24,10 +24,10 @@ def name_files(files: Sequence[Source]) -> dict[str, list[Source]]:
     for (name, file), stem in zip(pairs, stems, strict=True):
         called = name or (stem if stems.count(stem) == 1 else os.fspath(file))
         if not name and (called in given or called in named):
-            raise ScicotError(f"two files are named {called!r}; give NAME=FILE with other names")
+            raise UsageError(f"two files are named {called!r}; give NAME=FILE with other names")
         own = named.setdefault(called, [])
         if os.path.realpath(file) in map(os.path.realpath, own):
-            raise ScicotError(f"{name}={file}: is named twice; several files are several seeds")
+            raise UsageError(f"{name}={file}: is named twice; several files are several seeds")
         own.append(file)
     return named
 

@@ -5,7 +5,7 @@ All cells of a CSV file are strings; cells of scicot's own fields of other types
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from scicot.formats import choice_columns, fields
@@ -20,6 +20,8 @@ _JSON_CELLS = (
 )  # fmt: skip
 # And those for which an empty cell means that there is none.
 _OPTIONAL_CELLS = ("id", "teacher", "conclusion", "still_concludes", "request", "prediction")
+_WIDE = 5  # columns: a question, two choices, an answer and something else
+_HEADING = 40  # characters
 _RENAMED = {"id": IDS, "prediction": ("prediction",)}
 
 
@@ -35,13 +37,24 @@ def is_header(names: Iterable[str], mapped: Iterable[str] = ()) -> bool:
     return bool(beside and (known & set(CHOICES) or choice_columns.families(columns)))
 
 
-def is_sparse(header: Sequence[str], filled: Sequence[str]) -> bool:
-    """Return True if a record is no question but a heading, a sum or a lone number, by its
-    non-empty columns (`filled`): a single one, or in a wide table two without the question."""
-    if len(filled) == 1:
-        return len(header) > 2
-    asked = {*QUESTIONS, *QUESTIONS_BESIDE_CHOICES}
-    return len(filled) == 2 and len(header) > 4 and asked.isdisjoint(map(plain_name, filled))
+def is_sparse(
+    header: Sequence[str], filled: Mapping[str, str], mapped: Collection[str] = ()
+) -> bool:
+    """Return True if a record of a table of questions is none itself, but a heading, a sum or a
+    lone number, by its non-empty cells (`filled`): one cell, or in a wide table two, outside the
+    columns of a question. `mapped` are the names that --columns gives.
+
+    A text alone in a question's column is a heading if it is short and asks nothing ("Part B").
+    """
+    if "prediction" in map(plain_name, header) or not filled:
+        return False
+    known = {*QUESTIONS, *QUESTIONS_BESIDE_CHOICES}
+    asked = [name for name in filled if name in mapped or plain_name(name) in known]
+    if asked:
+        text = filled[asked[0]]
+        heading = "?" not in text and len(text) <= _HEADING
+        return len(filled) == 1 and len(header) >= _WIDE and heading
+    return len(filled) == 1 < len(header) - 1 or (len(filled) == 2 and len(header) >= _WIDE)
 
 
 def cells(row: Row) -> Row:

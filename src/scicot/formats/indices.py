@@ -31,6 +31,9 @@ def meaning_of(
     base: where numbers count from in this layout, by its definition. loose: JSON integers come from
     a table, so they do not count from 0 by themselves. A meaning with a doubt is of several labels.
     """
+    if isinstance(value, float) and value.is_integer():
+        # pandas and Parquet make floats of integers where one is missing.
+        value = str(value) if any(own["text"] == str(value) for own in choices) else int(value)
     number = _number(value)
     if number is None:
         meaning = read_choice(value, choices)

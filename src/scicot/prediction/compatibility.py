@@ -23,7 +23,7 @@ def check_runs(
     """Return the runs that answer and the runs that write rationales for them. Raises ScicotError
     if one is missing or superfluous."""
     if not answer_models and not rationale_models:
-        raise ScicotError("nothing to predict with; give --answer-model RUN")
+        raise UsageError("nothing to predict with; give --answer-model RUN")
     rationales = [check_run(name, "--rationale-model", *_WRITING) for name in rationale_models]
     if settings.with_folds:
         rationales += [fold for run in rationales for fold in fold_students(run)]

@@ -104,7 +104,9 @@ def plain(value: Any) -> Any:
         return {str(key): plain(own) for key, own in value.items()}
     if isinstance(value, list | tuple):
         return [plain(own) for own in value]
-    return str(value)
+    if hasattr(value, "tolist"):  # an array, or a number of numpy
+        return plain(value.tolist())
+    return None if type(value).__name__ in ("NAType", "NaTType") else str(value)
 
 
 def _workbook(
@@ -125,7 +127,7 @@ def _workbook(
         header, widest = _header(rows, f"{name}[{sheet.title}]", mapped)
         if header is not None:
             found += 1
-            yield from _sheet(rows, header, f"{name}[{sheet.title}]", notes)
+            yield from _sheet(rows, header, f"{name}[{sheet.title}]", notes, mapped)
         elif widest:
             if len(widest[0]) > 2 and not likely:
                 likely = f"{name}[{sheet.title}]: {unknown_header(*widest)}"
@@ -180,9 +182,13 @@ def _header(
 
 
 def _sheet(
-    rows: Iterator[tuple[int, tuple[Any, ...]]], header: list[str], name: str, notes: list[str]
+    rows: Iterator[tuple[int, tuple[Any, ...]]],
+    header: list[str],
+    name: str,
+    notes: list[str],
+    mapped: tuple[str, ...],
 ) -> Iterator[Entry]:
-    sparse = tables.SparseRecords(notes)
+    sparse = tables.SparseRecords(notes, mapped)
     for number, row in rows:
         found = [_cell(value) for value in row]
         if any(cell.strip() for cell in found):

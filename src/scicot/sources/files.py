@@ -54,9 +54,9 @@ def entries(
         yield from documents.objects(first, head, lines, name)
     elif delimiter := tables.named_delimiter(first):
         head[-1] = b"\n"  # keeps the count of lines
-        yield from tables.entries(chain(head, lines), delimiter, name, notes)
+        yield from tables.entries(chain(head, lines), delimiter, name, notes, mapped=mapped)
     elif delimiter := tables.delimiter_of(first, mapped):
-        yield from tables.entries(chain(head, lines), delimiter, name, notes)
+        yield from tables.entries(chain(head, lines), delimiter, name, notes, mapped=mapped)
     else:
         yield from _neither(first, head, lines, name, mapped, notes)
 
@@ -135,7 +135,7 @@ def _neither(
                     f"{name}: what stands before the header in line {place + 1} is left out"
                 )
                 rest = [b"\n"] * place + head[place:]  # keeps the count of lines
-                yield from tables.entries(chain(rest, lines), delimiter, name, notes)
+                yield from tables.entries(chain(rest, lines), delimiter, name, notes, mapped=mapped)
                 return
         likely = tables.likely_header(first, *head[begins : begins + 1])
         if likely:

@@ -11,7 +11,7 @@ have no header: the last cell of each record is a letter, and there is a choice 
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import islice
 from string import ascii_uppercase
 
@@ -94,10 +94,11 @@ def entries(
     name: str,
     notes: list[str],
     header: Sequence[str] | None = None,
+    mapped: Collection[str] = (),
 ) -> Iterator[Entry]:
     """The rows below the header, each a cell by its column's name, every cell a string. `header`
     gives the columns of a table that does not name them."""
-    sparse = SparseRecords(notes)
+    sparse = SparseRecords(notes, mapped)
     # Bytes that are no UTF-8 are carried along as lone surrogates, so that the record that holds
     # them can be named and the next one read.
     text = (line.removeprefix(BOM).decode(errors="surrogateescape") for line in lines)
@@ -122,8 +123,9 @@ def entries(
 class SparseRecords:
     """Leaves out headings, sums and empty numbered rows of a table, and says so in `notes`."""
 
-    def __init__(self, notes: list[str]) -> None:
+    def __init__(self, notes: list[str], mapped: Collection[str]) -> None:
         self._notes = notes
+        self._mapped = mapped  # names that --columns gives
         self._place: int | None = None  # of the note
         self._count = 0
         self._first = ""
@@ -132,8 +134,8 @@ class SparseRecords:
         """Return True and count a record that is no question; False for a question."""
         if len(cells) != len(header):
             return False
-        filled = [name for name, cell in zip(header, cells, strict=True) if cell.strip()]
-        if not columns.is_sparse(header, filled):
+        filled = {name: cell for name, cell in zip(header, cells, strict=True) if cell.strip()}
+        if not columns.is_sparse(header, filled, self._mapped):
             return False
         self._count += 1
         if self._place is None:
