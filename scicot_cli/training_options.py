@@ -274,8 +274,8 @@ def estimated(estimate: RewardEstimate) -> str:
     }
     each = ", ".join(f"{name} {seconds / 60:.1f} min" for name, seconds in parts.items())
     return (
-        f"{number_of(estimate.rounds, 'round')} on {estimate.questions:,} questions: {estimate.students}"
-        f" students to train, {estimate.steps:,} steps, {estimate.samples:,} rationales to sample"
+        f"{number_of(estimate.rounds, 'round')} on {estimate.questions:,} questions:"
+        f" {estimate.students} students to train, {estimate.steps:,} steps, {estimate.samples:,} rationales to sample"
         " and score\n"
         f"about {estimate.seconds / 60:.1f} min on this machine, one student at a time: {each}"
     )

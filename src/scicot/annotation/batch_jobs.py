@@ -3,7 +3,8 @@
 batch_plans.py writes to disk which requests a batch has, and that it is about to be sent, before it
 is. A later run that finds such a plan without the server's id for it looks among the server's
 batches for one created since, and recognises it by the name that the API keeps, or by the number
-and the names of its requests (batch_sender.py). So no batch is paid for twice, whenever the process died.
+and the names of its requests (batch_sender.py). So no batch is paid for twice, whenever the process
+died.
 """
 
 from __future__ import annotations
