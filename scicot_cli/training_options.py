@@ -11,6 +11,7 @@ import typer
 from scicot import config
 from scicot.config import RewardSettings, TrainSettings
 from scicot.errors import UsageError
+from scicot.reporting import number_of
 
 if TYPE_CHECKING:
     from scicot.students.runs import Manifest
@@ -275,8 +276,8 @@ def estimated(estimate: RewardEstimate) -> str:
     each = ", ".join(f"{name} {seconds / 60:.1f} min" for name, seconds in parts.items())
     return (
         f"{number_of(estimate.rounds, 'round')} on {estimate.questions:,} questions:"
-        f" {estimate.students} students to train, {estimate.steps:,} steps, {estimate.samples:,} rationales to sample"
-        " and score\n"
+        f" {estimate.students} students to train, {estimate.steps:,} steps,"
+        f" {estimate.samples:,} rationales to sample and score\n"
         f"about {estimate.seconds / 60:.1f} min on this machine, one student at a time: {each}"
     )
 
