@@ -58,13 +58,14 @@ def test_a_table_is_read_as_json_lines_are(write: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("label", "answer"), [(0, "A"), (1, "B"), ("1", "B"), (-1, None), ("", None), (None, None)]
+    ("label", "answer"),
+    [(0, "A"), (1, "B"), ("1", "B"), (1.0, "B"), (-1, None), ("", None), (None, None)],
 )
 def test_the_label_counts_from_0_and_may_be_hidden(label: Any, answer: str | None) -> None:
     assert question(label=label).answer == answer
 
 
-@pytest.mark.parametrize("label", [2, True, 1.0, "2", [0]])
+@pytest.mark.parametrize("label", [2, True, 0.5, "2", [0]])
 def test_a_label_that_names_no_choice_is_refused(label: Any) -> None:
     with pytest.raises(RowProblem, match='"label" is '):
         question(label=label)

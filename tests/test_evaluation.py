@@ -88,7 +88,7 @@ def test_json_for_programs(scicot: Any, tmp_path: Path) -> None:
     assert verdict["systems"][0]["name"] == "mine=1", "a file that is there is no NAME=FILE"
     assert verdict["level"] == 0.9
     outcome = scicot("evaluate", f"a={mine}", f"a={mine}")
-    assert outcome.code == 1
+    assert outcome.code == 2
     assert "is named twice; several files are several seeds" in outcome.stderr
 
 

@@ -121,6 +121,7 @@ def test_the_gold_answers_of_plain_lists() -> None:
     twice = {**PLAIN, "choices": ["bus", "bridge", "bridge"], "answer": "bridge"}
     assert question(twice).answer == "B", "the first of two"
     assert question({**PLAIN, "choices": ["2", "1"], "answer": 1}).answer == "B", "an index"
+    assert question({**PLAIN, "answer": 1.0}).answer == "B", "as pandas writes it"
     assert question({**PLAIN, "choices": ["2", "1"], "answer": "1"}).answer == "B", "a text"
     assert question({**PLAIN, "answer": -1}).answer is None, "the Hub's hidden test answers"
 
@@ -134,7 +135,7 @@ def test_the_gold_answers_of_plain_lists() -> None:
         {**PLAIN, "answer": -2},
         {**PLAIN, "answer": "1"},  # counted from 0 or from 1? not guessed
         {**PLAIN, "answer": True},
-        {**PLAIN, "answer": 1.0},
+        {**PLAIN, "answer": 1.5},
         {**FLAT, "answerKey": "C"},
         {**FLAT, "answerKey": 2},
         {**NESTED, "answerKey": "E"},
