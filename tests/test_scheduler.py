@@ -1,4 +1,4 @@
-"""The end of the work: what has arrived is written, however long that takes."""
+"""Requests in flight: how many, and what becomes of them when the work is to stop."""
 
 import asyncio
 from collections.abc import Iterator
@@ -9,10 +9,12 @@ from conftest import Recorder, world_rows
 
 from scicot import GenerateSettings
 from scicot.annotation import scheduler
+from scicot.annotation.in_flight import InFlight
 from scicot.annotation.requests import RequestBuilder, RowRequest
 from scicot.annotation.scheduler import Scheduler
 from scicot.records import Question
 from scicot.teachers import Reply, Request, TeacherBusy, TeacherError
+from scicot.teachers.time_limit import too_late
 
 SETTINGS = GenerateSettings(concurrency=2)
 
@@ -112,3 +114,79 @@ def test_no_more_are_drawn_than_have_a_slot_and_one(recorder: Recorder) -> None:
 
     asyncio.run(work())
     assert len(answered) == 20
+
+
+class FewSlots(Answering):
+    """A server that works on `slots` requests at a time, and queues the others."""
+
+    def __init__(self, slots: int, seconds: float, timeout: float) -> None:
+        super().__init__(seconds)
+        self.slots, self.timeout, self.asked = asyncio.Semaphore(slots), timeout, 0
+
+    async def ask(self, request: Request) -> Reply:
+        self.asked += 1
+        try:
+            async with asyncio.timeout(self.timeout), self.slots:
+                return await super().ask(request)
+        except TimeoutError:
+            raise too_late(self.timeout) from None
+
+
+def test_a_slow_server_is_sent_as_many_as_it_answers_in_time(recorder: Recorder) -> None:
+    settings = GenerateSettings(concurrency=16)
+    questions, outcomes = asks(40), []
+
+    async def take(ask: RowRequest, outcome: Reply | TeacherError, sent: float) -> None:
+        outcomes.append(outcome)
+
+    async def work() -> int:
+        server = FewSlots(slots=2, seconds=0.1, timeout=0.25)  # so 4 in flight are just in time
+        scheduled = Scheduler(server, settings, recorder, look=lambda: None)
+        await scheduled.run(iter(questions), take)
+        return server.asked
+
+    asked = asyncio.run(work())
+    assert [type(outcome) for outcome in outcomes] == [Reply] * len(questions)
+    assert asked < 2 * len(questions), "of 16 in flight, 12 would be asked for nothing each time"
+    assert recorder.notes[0] == ("some: answers come too late; from now on 8 requests in flight")
+
+
+def test_the_limit_in_flight_follows_what_is_answered_in_time() -> None:
+    now = 0.0
+    slots = InFlight(16, clock=lambda: now)
+    for _ in range(100):
+        slots.answered(now)
+    for _ in range(20):  # one in six: a connection is lost now and then
+        assert not slots.timed_out(now)
+    now = 1.0
+    assert any(slots.timed_out(0.0) for _ in range(10))
+    assert slots.limit == 8
+    assert not slots.timed_out(0.5), "it left before the limit was lowered"
+    now = 2.0
+    for _ in range(3):
+        assert slots.timed_out(now), "none is answered: an outage"
+    assert slots.limit == 1
+    grown = []
+    for _ in range(60):
+        slots.answered(now)
+        grown.append(slots.limit)
+    assert sorted({*grown}) == [2, 4, 8, 9, 10, 11, 12, 13], "doubled, from 8 on by one"
+
+
+def test_a_canceled_wait_for_a_slot_takes_none() -> None:
+    async def work() -> None:
+        slots = InFlight(1)
+        await slots.acquire()
+        first, second = (asyncio.create_task(slots.acquire()) for _ in range(2))
+        await asyncio.sleep(0)
+        first.cancel()
+        slots.release()
+        await asyncio.wait_for(second, 1)
+        third = asyncio.create_task(slots.acquire())
+        await asyncio.sleep(0)
+        slots.release()  # given to the third, which is canceled before it sees that
+        third.cancel()
+        await asyncio.wait([third])
+        await asyncio.wait_for(slots.acquire(), 1)
+
+    asyncio.run(work())

@@ -1,9 +1,9 @@
 """Many requests in flight: who asks, when, how often again, and when to give up.
 
 A request holds a slot from when it is drawn until it is answered and its row is written; there are
-as many slots as requests may be in flight. While a refused request waits for its next try, its
-slot is free for another question. So a server that refuses some requests at random is still sent
-as many as it answers.
+as many slots as requests may be in flight (in_flight.py). While a refused request waits for its
+next try, its slot is free for another question. So a server that refuses some requests at random is
+still sent as many as it answers.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any, Protocol
 
+from scicot.annotation.in_flight import InFlight
 from scicot.annotation.pace import Pace
 from scicot.annotation.requests import RowRequest
 from scicot.annotation.retries import out_of_patience
@@ -59,7 +60,7 @@ class Scheduler:
     ) -> None:
         in_flight: int = getattr(teacher, "in_flight", None) or settings.concurrency
         self._count = _WORKERS * in_flight
-        self._slots = asyncio.Semaphore(in_flight)
+        self._slots = InFlight(in_flight)
         self._teacher = teacher
         self._settings = settings
         self._reporter = reporter
@@ -184,8 +185,7 @@ class Scheduler:
             except TeacherError as error:
                 return error
             except TeacherBusy as busy:
-                if busy.limited:
-                    self._pace.refused(busy.retry_after, busy.allowances, left)
+                self._slow_down(busy, left)
                 # Never at once again, even where the server says so: that would be a storm.
                 delay = max(busy.retry_after or 0.0, backoff * random.uniform(0.5, 1.0))
                 if not (busy.limited and self._pace.lets_some_through):
@@ -193,6 +193,7 @@ class Scheduler:
                 trouble = busy
             else:
                 self._answered_at = time.monotonic()
+                self._slots.answered(left)
                 self._pace.answered(reply.allowances, _tokens(reply), left)
                 return reply
             finally:
@@ -204,6 +205,16 @@ class Scheduler:
                 return self._gives_up(trouble, delay, began)
             self._tell(trouble)
             await self._away(delay)
+
+    def _slow_down(self, busy: TeacherBusy, left: float) -> None:
+        """Send fewer requests where the server could not answer one that left at that time."""
+        if busy.limited:
+            self._pace.refused(busy.retry_after, busy.allowances, left)
+        if busy.timed_out and self._slots.timed_out(left):
+            self._reporter.note(
+                f"{self._teacher.name}: answers come too late; from now on"
+                f" {number_of(self._slots.limit, 'request')} in flight"
+            )
 
     async def _away(self, seconds: float) -> None:
         """Wait for the next try without a slot."""

@@ -79,11 +79,13 @@ class TeacherBusy(Exception):
         retry_after: float | None = None,
         *,
         limited: bool = False,
+        timed_out: bool = False,
         allowances: tuple[Allowance, ...] = (),
     ) -> None:
         super().__init__(whole_characters(problem))
         self.retry_after = retry_after  # seconds the server asked for, where it did
         self.limited = limited  # too many requests for the server, so fewer should come
+        self.timed_out = timed_out  # no answer within --timeout
         self.allowances = allowances
 
 

@@ -25,11 +25,11 @@ import openai
 
 from scicot.errors import ScicotError
 from scicot.prompts import Prompt
-from scicot.teachers.base import Reply, Request, TeacherBusy
+from scicot.teachers.base import Reply, Request
 from scicot.teachers.chat_batches import ChatBatches
 from scicot.teachers.chat_wire import TROUBLE, decoded, outcome_of, reply_of
 from scicot.teachers.endpoint import ADDRESS, check_url, has_key, raise_error_in
-from scicot.teachers.time_limit import done_within
+from scicot.teachers.time_limit import done_within, too_late
 from scicot.text import one_line
 
 # OpenAI's newer models refuse the former; servers that were written before know only the former.
@@ -88,7 +88,7 @@ class ChatTeacher:
         asked = asyncio.ensure_future(self._asked(parameters))
         try:
             if not await done_within([asked], self._timeout):
-                raise TeacherBusy(f"no answer within {self._timeout:g} s")
+                raise too_late(self._timeout)
             return asked.result()
         except openai.APIStatusError as error:
             if self._adapts(error, parameters):

@@ -16,11 +16,11 @@ import httpx2
 
 from scicot.errors import ScicotError
 from scicot.prompts import Prompt
-from scicot.teachers.base import Reply, Request, TeacherBusy
+from scicot.teachers.base import Reply, Request
 from scicot.teachers.endpoint import ADDRESS, check_url, has_key, raise_error_in
 from scicot.teachers.message_batches import MessageBatches
 from scicot.teachers.messages_wire import TROUBLE, outcome_of, reply_of
-from scicot.teachers.time_limit import done_within
+from scicot.teachers.time_limit import done_within, too_late
 from scicot.text import one_line
 
 _CREDENTIALS = (401, 402, 403)
@@ -78,7 +78,7 @@ class MessagesTeacher:
         asked = asyncio.ensure_future(self._asked(parameters))
         try:
             if not await done_within([asked], self.timeout):
-                raise TeacherBusy(f"no answer within {self.timeout:g} s")
+                raise too_late(self.timeout)
             return asked.result()
         except anthropic.BadRequestError as error:
             if caching and "cache_control" in str(error.body):

@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Collection
 from typing import Any
 
+from scicot.teachers.base import TeacherBusy
+
 _SLICE = 1.0  # seconds between two looks at the clock
 _LATE = 0.1  # seconds a look may be late before the loop counts as blocked
 _BLOCKED = 0.25  # share of a slice that counts where the loop was blocked in it
@@ -28,3 +30,8 @@ async def done_within(futures: Collection[asyncio.Future[Any]], seconds: float) 
         late = loop.time() - began > own + _LATE
         left -= max(own * _BLOCKED, _LEAST) if late else own
     return not waiting
+
+
+def too_late(seconds: float) -> TeacherBusy:
+    """Return the error of a request that has taken --timeout, `seconds` long."""
+    return TeacherBusy(f"no answer within {seconds:g} s (--timeout)", timed_out=True)

@@ -1,0 +1,87 @@
+"""Limit the requests in flight, and lower that limit for a server that answers too late.
+
+A server that is asked more than it can work on at once, as a local one with a few slots, queues the
+rest; then every answer comes late, and those that come after --timeout are lost. A lower rate does
+not help such a server, fewer requests in flight do. So the limit is halved where more than a fifth
+of the requests run into the time limit. It grows back as TCP's window does: doubled up to the limit
+that was too much, from there by one after as many answers as it allows in flight.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections import deque
+from collections.abc import Callable
+
+_LATE = 0.2  # share of requests without an answer in time that is too much
+
+
+class InFlight:
+    """Slots for `most` requests in flight; `limit` says how many are given at the moment."""
+
+    def __init__(self, most: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self.limit = self._most = most
+        self._clock = clock
+        self._used = 0
+        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._too_much = math.inf  # the limit at which too many were late, while some were answered
+        # Outcomes of requests that left since the limit was changed last.
+        self._answers = self._late = 0
+        self._since = clock()
+
+    async def acquire(self) -> None:
+        """Wait for a slot and take it; who came first goes first."""
+        if self._used < self.limit and not self._waiting:
+            self._used += 1
+            return
+        turn = asyncio.get_running_loop().create_future()
+        self._waiting.append(turn)
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.cancelled():
+                self._waiting.remove(turn)
+            else:
+                self.release()
+            raise
+
+    def release(self) -> None:
+        """Give a slot back."""
+        self._used -= 1
+        self._wake()
+
+    def answered(self, left: float) -> None:
+        """A request that left at that time (by `clock`) was answered."""
+        if left < self._since:
+            return
+        self._answers += 1
+        if self.limit < self._most and self._answers >= self.limit:
+            doubled = 2 * self.limit
+            self._change(doubled if doubled < self._too_much else self.limit + 1)
+
+    def timed_out(self, left: float) -> bool:
+        """A request that left at that time was not answered in time. True if the limit was lowered
+        for it."""
+        if left < self._since:
+            return False
+        self._late += 1
+        if self.limit == 1 or self._late <= _LATE * (self._late + self._answers):
+            return False
+        if self._answers:  # otherwise the server may be gone, which tells nothing of its slots
+            self._too_much = self.limit
+        self._change(self.limit // 2)
+        return True
+
+    def _change(self, limit: int) -> None:
+        self.limit, self._answers, self._late = min(limit, self._most), 0, 0
+        self._since = self._clock()
+        self._wake()
+
+    def _wake(self) -> None:
+        while self._waiting and self._used < self.limit:
+            turn = self._waiting.popleft()
+            if not turn.done():
+                self._used += 1
+                turn.set_result(None)
