@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest
 from scipy.stats import t as student
 from sklearn.metrics import brier_score_loss, log_loss
-from statsmodels.stats.multitest import multipletests
 
 from scicot.statistics import (
     Resampled,
@@ -186,10 +185,34 @@ def test_a_bootstrap_of_seeds_covers_the_truth_as_often_as_it_says() -> None:
 GRID = np.random.default_rng(3).normal(0, 0.25, 100_000)
 
 
+@pytest.mark.parametrize(
+    ("p_values", "adjusted"),
+    [
+        ([0.2], [0.2]),
+        ([0.01, 0.02, 0.03, 0.04], [0.04, 0.06, 0.06, 0.06]),
+        ([0.04, 0.03, 0.02, 0.01], [0.06, 0.06, 0.06, 0.04]),
+        ([0.05, 0.05, 0.05], [0.15, 0.15, 0.15]),
+        ([0.0, 1.0, 0.5], [0.0, 1.0, 1.0]),
+        ([0.9, 0.8, 0.001], [1.0, 1.0, 0.003]),
+        ([0.713, 0.5745, 0.1769, 0.067, 0.2614], [1.0, 1.0, 0.7076, 0.335, 0.7842]),
+        (
+            [0.164, 0.6143, 0.092, 0.2271, 0.3403, 0.8247, 0.2547, 0.0794],
+            [0.984, 1.0, 0.644, 1.0, 1.0, 1.0, 1.0, 0.6352],
+        ),
+    ],
+)
+def test_holm_agrees_with_statsmodels(p_values: list[float], adjusted: list[float]) -> None:
+    """The adjusted ones are of statsmodels 0.15.0, multipletests(p_values, method="holm")."""
+    assert holm(p_values) == pytest.approx(adjusted, abs=1e-9)
+
+
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=8))
-def test_holm_agrees_with_statsmodels(p_values: list[float]) -> None:
-    expected = multipletests(p_values, method="holm")[1]
-    assert holm(p_values) == pytest.approx(expected.tolist(), abs=1e-9)
+def test_holm_lies_between_the_p_values_and_bonferroni(p_values: list[float]) -> None:
+    adjusted = holm(p_values)
+    for p, own in zip(p_values, adjusted, strict=True):
+        assert min(1.0, p) <= own <= min(1.0, len(p_values) * p)
+    order = sorted(range(len(p_values)), key=lambda i: p_values[i])
+    assert [adjusted[i] for i in order] == sorted(adjusted)
 
 
 def test_as_many_questions_as_needed_find_the_difference() -> None:
