@@ -3,6 +3,8 @@
 import importlib.util
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +66,7 @@ def test_docstrings_and_pages_name_modules_that_exist() -> None:
     """A docstring says `name.py` of a module beside it, or a path; a page of any module."""
     package, commands = REPOSITORY / "src" / "scicot", REPOSITORY / "scicot_cli"
     modules = [*package.rglob("*.py"), *commands.rglob("*.py")]
-    pages = [*DOCS.glob("*.md"), REPOSITORY / "README.md"]
+    pages = [*DOCS.rglob("*.md"), REPOSITORY / "README.md"]
     stale = []
     for file in [*modules, *pages]:
         folders = [file.parent, package, REPOSITORY]
@@ -98,10 +100,30 @@ def test_the_examples_in_rows_md_are_rows(kind: str) -> None:
 
 def test_links_lead_somewhere() -> None:
     recipes = (REPOSITORY / "examples").rglob("*.md")
-    for page in [*REPOSITORY.glob("*.md"), *DOCS.glob("*.md"), *recipes]:
+    for page in [*REPOSITORY.glob("*.md"), *DOCS.glob("*.md"), *DOCS.glob("howto/*.md"), *recipes]:
         for target in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text()):
             if "://" not in target:
                 assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_links_out_of_the_site_become_text() -> None:
+    inside = rendering("site_links").inside
+    page = DOCS / "howto" / "slurm.md"
+    kept = "[Training](../training.md#methods), [paper](https://arxiv.org/abs/1)"
+    assert inside(kept, page) == kept
+    scripts = "[scripts](../../examples/slurm)"
+    assert inside(scripts, page) == "scripts (`examples/slurm`)"
+    assert inside("[README.md](../README.md)", DOCS / "index.md") == "README.md"
+    with pytest.raises(FileNotFoundError, match="nowhere"):
+        inside("[scripts](../../nowhere)", page)
+
+
+def test_the_site_is_built(tmp_path: Path) -> None:
+    pytest.importorskip("material", reason="make installs mkdocs-material")
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "-d", tmp_path]
+    subprocess.run(command, cwd=REPOSITORY, check=True)
+    page = (tmp_path / "index.html").read_text()
+    assert not re.search(r'<(?:script|link)[^>]+(?:src|href)="?https?:', page), "needs a network"
 
 
 def test_a_verdict_fits_its_schema(trained: Trained, tmp_path: Path) -> None:

@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Recorder, write_rows
+from conftest import Recorder, Trained, read_rows, write_rows
 
-from scicot import EvaluateSettings, ScicotError, evaluate
+from scicot import EvaluateSettings, PredictSettings, ScicotError, evaluate, predict, stages
+from scicot.models.prompt_format import PROMPT_TEXTS
+from scicot.records import Prediction
 from scicot.report import write_report
 
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -99,6 +101,27 @@ state.marked = document.querySelectorAll("mark").length;
 set("search", ""); document.getElementById("next").click();
 state.page = document.getElementById("page").textContent;
 state.second = document.querySelector(".id").textContent;
+const id = root => root.querySelector(".id").textContent;
+state.address = location.hash;
+document.getElementById("reset").click(); state.reset = [count(), location.hash];
+set("order", "unsure"); state.unsure = id(document); set("order", "");
+set("answer", "wrong");
+const lines = csv().trim().split("\\r\\n");
+state.lines = lines.length; state.csv = lines[1];
+function press(key) {
+  document.body.dispatchEvent(new KeyboardEvent("keydown", {key, bubbles: true}));
+}
+press("r"); press("j"); press("j"); state.focused = id(document.activeElement);
+press("n"); state.turned = document.getElementById("page").textContent;
+press("/"); state.field = document.activeElement.id;
+location.replace("#question=q7"); restore(); state.linked = [count(), id(document)];
+location.replace("#answer=none&system=1&group=nonsense"); restore(); state.restored = count();
+beforePrint(); state.printed = document.querySelectorAll("#list > li").length;
+state.closed = document.querySelectorAll("#list details:not([open])").length; afterPrint();
+document.querySelector("#systems .sort").click();
+const names = document.querySelectorAll("#systems tbody td:first-child");
+state.sorted = [...names].map(cell => cell.textContent);
+state.groupLines = document.querySelectorAll("#groups svg .name").length;
 """
 
 
@@ -130,8 +153,88 @@ def test_the_page_works_in_a_browser(page: Path) -> None:
         "title": "scicot: two-stage, direct", "all": 60, "cards": 20, "first": shown, "images": 0,
         "plots": 5, "wrong": 15, "wrongOfSecond": 45, "none": 15, "rightOfSecond": 15, "differ": 30,
         "allWrong": 15, "odd": 30, "sure": 45, "found": 1, "marked": 6, "page": "page 2 of 3",
-        "second": "q20",
+        "second": "q20", "address": "#page=2", "reset": [60, ""], "unsure": "q3", "lines": 16,
+        "csv": '"q3","Which is number 3?","(A) A of 3 (B) B of 3","A","odd",'
+        '"B","false","0.7","because of 3","","false","","because of 3"',
+        "focused": "q1", "turned": "page 2 of 3", "field": "search", "linked": [1, "q7"],
+        "restored": 15, "printed": 15, "closed": 0, "sorted": ["two-stage", "direct", "chance"],
+        "groupLines": 4,
     }  # fmt: skip
+
+
+def test_the_page_says_how_the_files_were_made(tmp_path: Path, trained: Trained) -> None:
+    file, page = tmp_path / "answers.jsonl", tmp_path / "page.html"
+    predict(
+        trained.rows,
+        file,
+        answer_model=trained.answer,
+        rationale_model=trained.rationale,
+        settings=PredictSettings(device="cpu", max_new_tokens=8),
+        limit=3,
+    )
+    write_report(evaluate(file), file, page)
+    (made,) = document(page)["made"]["systems"]
+    assert made["files"][0]["command"] == "predict"
+    assert made["files"][0]["inputs"] == [str(trained.rows)]
+    assert [student["stage"] for student in made["students"]] == ["rationale", "answer"]
+    assert made["students"][1]["metrics"]["rows"] > 0
+    assert [prompt["asks"] for prompt in made["prompts"]] == ["rationale", "answer"]
+    if BROWSER is None:
+        return
+    script = "const state = {prompts: questions.map(q => promptsOf(q, 0).map(p => p.shown))};"
+    rows = [Prediction.from_row(row) for row in read_rows(file)]
+    assert browsed(page, script)["prompts"] == [
+        [
+            str(stages.rationale_input(row.question)),
+            str(stages.answer_input(row.question, row.rationales[0])),
+        ]
+        for row in rows
+    ]
+
+
+@pytest.mark.parametrize("form", ["plain", "chat"])
+@pytest.mark.skipif(BROWSER is None, reason="no chromium here")
+def test_prompts_of_causal_students_are_those_that_they_read(tmp_path: Path, form: str) -> None:
+    student = {
+        "run": "answer@1", "answers": True, "stage": "answer", "student": "base",
+        "prompt_format": form, "settings": {"max_source_tokens": 64}, "data": [], "metrics": {},
+    }  # fmt: skip
+    rows = rows_of("AB", context="one\n two", models={"answer": "answer@1"})
+    rows[1] |= {"context": "", "rationales": []}
+    file, page = write_rows(tmp_path / "a.jsonl", rows), tmp_path / "page.html"
+    (tmp_path / "a.state.json").write_text(json.dumps({"settings": {}, "students": [student]}))
+    write_report(evaluate(file), file, page)
+    script = "const state = {prompts: questions.map(q => promptsOf(q, 0).map(p => p.shown))};"
+    asked = [Prediction.from_row(row) for row in rows]
+    inputs = [stages.answer_input(row.question, next(iter(row.rationales), None)) for row in asked]
+    assert browsed(page, script)["prompts"] == [[PROMPT_TEXTS[form](text)] for text in inputs]
+
+
+@pytest.mark.parametrize("state", ["no JSON", '{"students": [1, {"stage": "x"}], "inputs": 3}'])
+def test_a_state_file_of_another_form_is_left_out(tmp_path: Path, state: str) -> None:
+    file, page = write_rows(tmp_path / "a.jsonl", rows_of("AB")), tmp_path / "page.html"
+    (tmp_path / "a.state.json").write_text(state)
+    write_report(evaluate(file), file, page)
+    (made,) = document(page)["made"]["systems"]
+    assert (made["students"], made["prompts"]) == ([], [])
+
+
+def test_a_teachers_replies_and_what_they_used_are_shown(tmp_path: Path) -> None:
+    own = {"teacher": "anthropic:x", "usage": {"output_tokens": 5, "cost_usd": 0.01}}
+    rows = [
+        {**row, **own, "rationale": "It is so.", "conclusion": "A", "reply": f"Answer: A {n}"}
+        for n, row in enumerate(rows_of("AA"))
+    ]
+    for row in rows:
+        del row["prediction"], row["rationales"], row["scores"], row["confidence"]
+    rows[1]["reason"] = "leaks-answer"
+    file, page = write_rows(tmp_path / "a.jsonl", rows), tmp_path / "page.html"
+    write_report(evaluate(file), file, page)
+    data = document(page)
+    assert data["made"]["systems"][0]["usage"] == {"output_tokens": 10, "cost_usd": 0.02}
+    assert [q["said"][0]["reply"] for q in data["questions"]] == ["Answer: A 0", "Answer: A 1"]
+    assert data["questions"][1]["said"][0]["reason"] == "leaks-answer"
+    assert data["questions"][0]["said"][0]["usage"] == own["usage"]
 
 
 def test_files_may_call_choices_differently(tmp_path: Path) -> None:

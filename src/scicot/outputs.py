@@ -3,7 +3,7 @@
 Beside out.jsonl lies out.state.json, which says what made it and whether it is finished:
 
     {"scicot": "0.1.0", "command": "predict", "settings": {...}, "inputs": {"q.jsonl": "<sha256>"},
-     "counts": {"rows": 570}, "finished": true}
+     "students": [...], "counts": {"rows": 570}, "finished": true}
 
 and, while a process writes, out.lock. The same command again finds the rows that are done; a
 command with other settings is refused, with what differs, before anything is touched.
@@ -79,19 +79,23 @@ def open_output(
     settings: Mapping[str, Any],
     inputs: Mapping[str, str | None],
     companions: Sequence[str] = (),
+    provenance: Mapping[str, Any] | None = None,
     force: bool = False,
 ) -> Iterator[Output]:
     """Open OUT for a command, either new or to continue an earlier run of the same command.
 
     "-" is standard output, which keeps no state. `companions` are the kinds of files that the
-    command writes beside OUT. Raises ScicotError where a file is not ours to continue (another
-    command, other settings, no state), is an input as well, or is being written by another process.
+    command writes beside OUT. `provenance` are further entries of the state file, for readers; they
+    are not compared when a command continues. Raises ScicotError where a file is not ours to
+    continue (another command, other settings, no state), is an input as well, or is being written
+    by another process.
     """
     state = {
         "scicot": __version__,
         "command": command,
         "settings": json.loads(json.dumps(settings)),
         "inputs": dict(inputs),
+        **json.loads(json.dumps(provenance or {})),
     }
     path = Path(target)
     if os.fspath(target) in (STDOUT, "/dev/stdout"):
@@ -285,9 +289,21 @@ def _check_same(path: Path, recorded: Path, state: Row) -> None:
         )
 
 
-def write_finished(path: Path, command: str, settings: Row, counts: Mapping[str, int]) -> None:
-    """Write the state file of an output that was written at once."""
-    state = {"scicot": __version__, "command": command, "settings": settings, "inputs": {}}
+def write_finished(
+    path: Path,
+    command: str,
+    settings: Row,
+    counts: Mapping[str, int],
+    provenance: Mapping[str, Any] | None = None,
+) -> None:
+    """Write the state file of an output that was written at once (see `open_output`)."""
+    state = {
+        "scicot": __version__,
+        "command": command,
+        "settings": settings,
+        "inputs": {},
+        **(provenance or {}),
+    }
     _write_state(path, {**state, "counts": dict(counts), "finished": True})
 
 

@@ -15,7 +15,7 @@ unless a tokenizer merges across the boundary, which none does that splits text 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any, Protocol
 
@@ -185,7 +185,7 @@ class Chat(Plain):
         return end_of_turn(self.tokenizer)
 
     def prompt(self, text: Input) -> str:
-        content = f"{_lines(self.alphabet.plain_input(text))}\n\n{_INSTRUCTIONS[text.asks]}"
+        content = chat_content(self.alphabet.plain_input(text))
         return self._render(self.tokenizer, content, begin=True)
 
     def sources(self, texts: Sequence[Input]) -> list[Ids]:
@@ -304,6 +304,19 @@ def describe_cuts(cuts: Counter[str], limit: int) -> dict[str, str]:
 def plain_prompt(text: Input) -> str:
     """The prompt of a causal base model."""
     return f"{_lines(text)}\n{_LAST_LINES[text.asks]}"
+
+
+def chat_content(text: Input) -> str:
+    """The user turn of a chat model's prompt, which the tokenizer's template surrounds."""
+    return f"{_lines(text)}\n\n{_INSTRUCTIONS[text.asks]}"
+
+
+# The text of an input in each format, of a chat model its user turn; without a tokenizer.
+PROMPT_TEXTS: dict[str, Callable[[Input], str]] = {
+    "seq2seq": str,
+    "plain": plain_prompt,
+    "chat": chat_content,
+}
 
 
 def _lines(text: Input) -> str:

@@ -136,6 +136,7 @@ def _predict(
                 **({"shard": str(settings.shard), "window": size} if settings.shard else {}),
             },
             inputs={os.fspath(questions): sources.sha256_of(questions)},
+            provenance={"students": plan.students},
             force=force,
         ) as out,
         reporter.task("answering", total and size_of_shard(total, size, settings.shard)) as task,

@@ -76,7 +76,9 @@ def merge(
                     stream.write(line)
         state_path(target).unlink(missing_ok=True)
         if settings is not None:
-            write_finished(target, "predict", settings, {"rows": parted.rows})
+            write_finished(
+                target, "predict", settings, {"rows": parted.rows}, _provenance_of(files[0])
+            )
     return parted.rows
 
 
@@ -197,6 +199,12 @@ def _maker_and_sample(where: str, row: Row) -> tuple[Any, int]:
         # Rows of earlier versions do not tell the weights.
         return {name: own for name, own in written.models.items() if name != "weights"}, 0
     return written.teacher, written.sample
+
+
+def _provenance_of(part: Path) -> Row:
+    """Return what the state file of a part says of its students; the parts share them."""
+    state = read_state(state_path(part)) or {}
+    return {name: state[name] for name in ("students",) if name in state}
 
 
 def _settings_of(files: Sequence[Path]) -> Row | None:

@@ -129,6 +129,18 @@ class Plan:
         fitted = [run.manifest.confidence_power or 0.0 for run in self.answers]
         return sum(fitted) / len(fitted)
 
+    @property
+    def students(self) -> list[dict[str, Any]]:
+        """What each run was trained on and how it is prompted, for the output's state file.
+        `writes`: it writes rationales; `answers`: it answers."""
+        distinct = {run.identity: run for run in [*self.writers, *self.answers]}
+        writing = {run.identity for run in self.writers}
+        answering = {run.identity for run in self.answers}
+        return [
+            {"run": name, "writes": name in writing, "answers": name in answering, **run.facts}
+            for name, run in distinct.items()
+        ]
+
     @cached_property
     def _weights(self) -> dict[str, dict[str, int]]:
         """{"weights": parameter count by run}; {} unless the counts of all runs are known."""

@@ -1,7 +1,7 @@
 """Verdict and predictions -> report.html.
 
-What page.js draws is one JSON document inside the page; every text of it is set as text by the
-script, never as markup, and "<" is escaped, so that no question can close the script element.
+The scripts (SCRIPTS) draw one JSON document inside the page. They set every text of it as text,
+never as markup, and "<" is escaped, so that no question can close the script element.
 """
 
 from __future__ import annotations
@@ -24,10 +24,12 @@ from scicot.evaluation.answers import Answers
 from scicot.evaluation.system_answers import LENGTH, group_of
 from scicot.outputs import STDOUT, check_not_read, make_parent
 from scicot.records import Prediction
+from scicot.report.provenance import provenance_of, total_usage
 from scicot.reporting import LogReporter, Muted, Reporter, counted
 from scicot.version import __version__
 
-LONGEST = 4000  # characters of a rationale that are shown
+SCRIPTS = ("helpers.js", "figures.js", "provenance.js", "questions.js", "address.js", "start.js")
+LONGEST = 4000  # characters of a rationale or reply that are shown
 MOST = 50_000  # questions of a page, which a browser still reads within two seconds
 
 
@@ -68,23 +70,30 @@ def write_report(
     )
     filters = [path for path in settings.by if path != LENGTH]  # of lengths there are too many
     shown: dict[str, dict[str, Any]] = {}
+    usage: list[dict[str, float]] = []  # of each system's first file: tokens by kind, and dollars
     for number, (file, *_) in enumerate(files.values()):
         with reporter.task(f"reading {os.fspath(file)} again") as task:
-            for row in counted(answers.of(file), task):
+            rows = _watched(counted(answers.of(file), task), usage)
+            for row in rows:
                 _add(shown, row, number, os.fspath(file), len(files), filters)
-    told = {
+    provenance = [
+        {**provenance_of(own, system.rationale_from), "usage": used}
+        for own, system, used in zip(files.values(), verdict.systems, usage, strict=True)
+    ]
+    document = {
         "verdict": verdict.to_dict(),
         "made": {
             "version": __version__,
             "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
             "questions": None if questions is None else os.fspath(questions),
             "settings": asdict(settings),
+            "systems": provenance,
         },
         "questions": [*shown.values()],
     }
     try:
         with jsonl.replacing(target) as stream:
-            for part in _page(told):
+            for part in _page(document):
                 stream.write(part.encode("utf-8", "replace"))
     except OSError as error:
         if no_room(error):
@@ -111,6 +120,16 @@ def check_report(
         if not force:
             raise ScicotError(f"--report {target}: exists; name another, or replace it by --force")
     make_parent(target)
+
+
+def _watched(rows: Iterable[Prediction], usage: list[dict[str, float]]) -> Iterator[Prediction]:
+    """Yield the rows unchanged, then append the sum of what their replies used to `usage`."""
+    total: dict[str, float] = {}
+    for row in rows:
+        if used := row.models.get("usage"):
+            total = total_usage([total, used])
+        yield row
+    usage.append(total)
 
 
 def _add(
@@ -147,11 +166,27 @@ def _add(
             "place": order.index(row.prediction) if row.prediction in order else None,
             "sure": row.confidence,
             "scores": [row.scores.get(label or "") for label in order] if row.scores else None,
-            "rationales": [
-                text if len(text) <= LONGEST else f"{text[:LONGEST]} [...]"
-                for text in row.rationales
-            ],
+            "rationales": [*map(_cut, row.rationales)],
+            **_reply_of(row),
         }
+
+
+def _reply_of(row: Prediction) -> dict[str, Any]:
+    """Return what a teacher's row tells of the reply: the text, why it was rejected, what it
+    used."""
+    if "teacher" not in row.models:
+        return {}
+    told: dict[str, Any] = {}
+    for name in ("reply", "reason"):
+        if isinstance(value := row.question.extra.get(name), str):
+            told[name] = _cut(value)
+    if usage := row.models.get("usage"):
+        told["usage"] = total_usage([usage])
+    return told
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]} [...]"
 
 
 def _page(data: Mapping[str, Any]) -> Iterator[str]:
@@ -160,7 +195,7 @@ def _page(data: Mapping[str, Any]) -> Iterator[str]:
     parts = {
         "/*CSS*/": (here / "page.css").read_text("utf-8"),
         "/*DATA*/": document.replace("<", "\\u003c"),
-        "/*SCRIPT*/": (here / "page.js").read_text("utf-8"),
+        "/*SCRIPT*/": "".join((here / name).read_text("utf-8") for name in SCRIPTS),
     }
     rest = (here / "page.html").read_text("utf-8")
     for mark, text in parts.items():

@@ -168,6 +168,8 @@ def _concluded(row: Row) -> Prediction:
     given = Rationale.from_row(row if explained else {**row, "rationale": "(none)"})
     question = given.question.without(PREDICTION_FIELDS)
     answer = given.conclusion if given.conclusion in question.labels else None
-    models = {"teacher": given.teacher, "saw_answer": given.saw_answer}
+    models: Row = {"teacher": given.teacher, "saw_answer": given.saw_answer}
+    if given.usage:
+        models["usage"] = given.usage
     rationales = (given.rationale,) if explained else ()
     return Prediction(question, rationales, answer, {}, None, models)

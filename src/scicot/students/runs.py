@@ -12,6 +12,7 @@ scicot.json of RUN has no weights beside it but lists them in "seeds".
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -137,6 +138,19 @@ class Run:
             prompt_format=self.manifest.prompt_format,
             replacements=self.manifest.replacements,
         )
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """The entries of the manifest that a reader of its predictions wants to see: the stage, the
+        base model, the prompt format, the settings, the training data and the metrics."""
+        names = ("stage", "student", "prompt_format", "settings", "data")
+        # A state file is read as strict JSON, which has no NaN.
+        metrics = {
+            name: value
+            for name, value in self.manifest.metrics.items()
+            if isinstance(value, int | float) and math.isfinite(value)
+        }
+        return {**{name: getattr(self.manifest, name) for name in names}, "metrics": metrics}
 
     @property
     def identity(self) -> str:

@@ -1,0 +1,108 @@
+"""How the judged files were made: the contents of their state files, and the students' prompts.
+
+    {"files": [{"file": "two-stage.jsonl", "bytes": 231044, "command": "predict",
+                "settings": {...}, "inputs": ["test.jsonl"], "counts": {"rows": 320}}],
+     "students": [{"run": "answer@1f0c...", "stage": "answer", "settings": {...}, ...}],
+     "prompts": [{"run": "answer@1f0c...", "asks": "answer", "reads": true, "most": 512,
+                  "chat": false,
+                  "text": "question: {question} choices: {choices} rationale: {rationale}"}]}
+
+A prompt's text holds the parts of a question as marks (MARK), which the page fills in for each
+question, so that a page of 50,000 questions does not hold every text twice.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from scicot import sources, stages
+from scicot.errors import ScicotError
+from scicot.models.prompt_format import PROMPT_TEXTS
+from scicot.outputs import read_state, state_path
+from scicot.records import Question
+from scicot.row_fields import Row
+from scicot.stages import FORMS, Input, Stage
+
+# Around the name of a part: characters of the private use area, which hardly any text has.
+MARK = "\ue000{}\ue001"
+
+
+def provenance_of(files: Sequence[sources.Source], source: str | None) -> Row:
+    """Return how the files of one system were made. `source`: whose rationales its students read.
+
+    Files without a readable state file beside them, as those of other tools, are only named.
+    """
+    states = [_state_of(Path(file)) for file in files]
+    students = [s for s in states[0].get("students", ()) if _is_student(s)]
+    return {
+        "files": [_file(Path(file), state) for file, state in zip(files, states, strict=True)],
+        "students": students,
+        "prompts": [prompt for student in students for prompt in _prompts(student, source)],
+    }
+
+
+def _state_of(file: Path) -> Row:
+    try:
+        return read_state(state_path(file)) or {}
+    except (ScicotError, ValueError):
+        return {}
+
+
+def _file(file: Path, state: Row) -> Row:
+    told: Row = {"file": os.fspath(file), "bytes": file.stat().st_size}
+    told |= {name: state[name] for name in ("command", "settings", "counts") if name in state}
+    if isinstance(state.get("inputs"), Mapping):
+        told["inputs"] = list(state["inputs"])
+    return told
+
+
+def _is_student(value: Any) -> bool:
+    """Return whether an entry of a state file is as `Plan.students` writes it."""
+    return (
+        isinstance(value, dict)
+        and value.get("stage") in [*Stage]
+        and value.get("prompt_format") in PROMPT_TEXTS
+        and all(isinstance(value.get(name), dict) for name in ("settings", "metrics"))
+    )
+
+
+def _prompts(student: Row, source: str | None) -> Iterator[Row]:
+    """Yield the prompts that a student reads for a question, in the order in which it does."""
+    stage = Stage(student["stage"])
+    told = {
+        "run": student.get("run"),
+        "most": student["settings"].get("max_source_tokens"),
+        "chat": student["prompt_format"] == "chat",
+    }
+    # Shuffled rationales were written for another question, whose prompt is not this one's.
+    if student.get("writes") and source == "student" and stage is not Stage.ONE_SEQUENCE:
+        text = stages.rationale_input(_MARKED, stage)
+        yield {**told, "asks": "rationale", "reads": False, "text": _template(text, student)}
+    if student.get("answers"):
+        text = stages.answer_input(_MARKED, MARK.format("rationale"), stage)
+        reads = FORMS[stage].reads_rationale
+        yield {**told, "asks": "answer", "reads": reads, "text": _template(text, student)}
+
+
+_MARKED = Question(
+    "marked", MARK.format("question"), choices=(), context=MARK.format("context")
+)  # its choices are set in the Input
+
+
+def _template(text: Input, student: Row) -> str:
+    marked = replace(text, choices=(MARK.format("choices"),))
+    return PROMPT_TEXTS[student["prompt_format"]](marked)
+
+
+def total_usage(usages: Iterable[Mapping[str, float]]) -> dict[str, float]:
+    """Add up tokens by kind, and dollars."""
+    total: dict[str, float] = {}
+    for usage in usages:
+        for name, value in usage.items():
+            if isinstance(value, int | float):
+                total[name] = total.get(name, 0) + value
+    return total
