@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from scicot.config import GenerateSettings, Keep, RevealAnswer
+from scicot.config import GenerateSettings, Keep, RationaleSource, RevealAnswer
 from scicot.errors import ScicotError, UsageError
 from scicot.reporting import number_of
 from scicot_cli import console
@@ -104,8 +104,29 @@ def generate_rationales(
             help="Rationale rows with answers that the teacher is shown first (few-shot).",
         ),
     ] = None,
+    rationale_source: Annotated[
+        RationaleSource,
+        typer.Option(
+            "--rationale-source",
+            help="reply: what the teacher replies becomes the rationale; thinking: what a reasoning"
+            " model thought before. The answer is read from the reply in any case.",
+        ),
+    ] = GenerateSettings.rationale_source,
+    max_rationale_tokens: Annotated[
+        int | None,
+        typer.Option(
+            "--max-rationale-tokens",
+            help="Tokens of a rationale, four bytes each; longer ones lose their last sentences."
+            " [default: all]",
+        ),
+    ] = GenerateSettings.max_rationale_tokens,
     max_tokens: Annotated[
-        int, typer.Option("--max-tokens", help="Tokens a reply may have.")
+        int | None,
+        typer.Option(
+            "--max-tokens",
+            help="Tokens a reply may have, its thinking included. [default: 1024, or 4096 with"
+            " --rationale-source thinking]",
+        ),
     ] = GenerateSettings.max_tokens,
     temperature: Annotated[
         float | None,
@@ -181,7 +202,8 @@ def generate_rationales(
         bool,
         typer.Option(
             "--retry-rejected",
-            help="Ask again where no usable reply came (error, empty, truncated, refusal).",
+            help="Ask again where no usable reply came (error, empty, truncated, refusal,"
+            " no-thinking).",
         ),
     ] = GenerateSettings.retry_rejected,
     columns: opt.Columns = "",
@@ -204,6 +226,8 @@ def generate_rationales(
         samples=samples,
         reveal_answer=reveal_answer,
         keep=keep,
+        rationale_source=rationale_source,
+        max_rationale_tokens=max_rationale_tokens,
         max_tokens=max_tokens,
         temperature=temperature,
         top_p=top_p,
@@ -241,6 +265,9 @@ def generate_rationales(
     summary = annotation.generate_rationales(questions, output, **arguments)
     for line in _told(summary, output):
         reporter.note(line)
+    if thoughtless := summary.rejected["no-thinking"]:
+        what = number_of(thoughtless, "reply", "replies")
+        reporter.warn(f"{what} without thinking; {annotation.no_thinking(teacher)}")
     if summary.errors:
         console.error(f"{summary.errors} rows met an error; --retry-rejected asks them again")
         raise typer.Exit(SOME_ROWS_FAILED)

@@ -1,6 +1,7 @@
 """hf:DIR, a causal language model on this machine, as small as they come."""
 
 import asyncio
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -117,6 +118,34 @@ def test_a_template_without_a_system_turn_gets_it_with_the_first_one(model: Path
     assert teacher._tokenizer.decode(teacher._ids(shown)) == with_system, "it may think"
     teacher._tokenizer.chat_template = None
     assert teacher._tokenizer.decode(teacher._ids(shown)) == "Question: Of iron what"
+
+
+@pytest.mark.parametrize("special", [False, True])
+def test_thinking_is_told_from_the_reply(model: Path, tmp_path: Path, special: bool) -> None:
+    from tokenizers import AddedToken
+    from transformers import AutoTokenizer
+
+    from scicot.replies import split_thinking
+    from scicot.teachers.local import _Asked
+
+    shutil.copytree(model, tmp_path / "thinker")
+    tokenizer = AutoTokenizer.from_pretrained(model)
+    tags = [AddedToken(tag, special=special) for tag in ("<think>", "</think>")]
+    tokenizer.add_tokens(tags, special_tokens=special)
+    tokenizer.chat_template = TEMPLATE + " <think>"
+    tokenizer.save_pretrained(tmp_path / "thinker")
+    teacher = load_teacher(f"hf:{tmp_path / 'thinker'}", device="cpu")
+    assert isinstance(teacher, LocalTeacher)
+
+    def read(text: str, opening: bool) -> tuple[str, str, bool]:
+        prompt = teacher._ids(Prompt("", "what"))
+        asked: Any = _Asked(request(0), prompt if opening else prompt[:-1], None)  # type: ignore[arg-type]
+        return split_thinking(teacher._reply(asked, tokenizer(text)["input_ids"]).text)
+
+    assert read("<think> copper </think> A. <end>", opening=False) == ("A.", "copper", False)
+    assert read("copper </think> A. <end>", opening=True) == ("A.", "copper", False)
+    assert read("copper iron", opening=True) == ("", "copper iron", True)
+    assert read("A. <end>", opening=False) == ("A.", "", False)
 
 
 def test_our_own_loop_runs_what_it_knows_and_both_engines_stop(model: Path, tmp_path: Path) -> None:

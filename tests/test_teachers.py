@@ -26,7 +26,8 @@ def ask(spec: str, request: Request = REQUEST, base_url: str | None = None) -> R
 def test_the_messages_api_is_asked_and_its_text_blocks_read() -> None:
     with MessagesServer([said("Answer: B", thinking="Hmm, A?")]) as server:
         reply = ask("anthropic:some-model", base_url=server.url)
-    assert reply == Reply("Answer: B", "end_turn", {"input_tokens": 11, "output_tokens": 7})
+    usage = {"input_tokens": 11, "output_tokens": 7}
+    assert reply == Reply("Answer: B", "end_turn", usage, thinking="Hmm, A?")
     assert server.requests == [
         {
             "path": "/v1/messages",

@@ -80,15 +80,16 @@ def open_output(
     inputs: Mapping[str, str | None],
     companions: Sequence[str] = (),
     provenance: Mapping[str, Any] | None = None,
+    defaults: Mapping[str, Any] | None = None,
     force: bool = False,
 ) -> Iterator[Output]:
     """Open OUT for a command, either new or to continue an earlier run of the same command.
 
     "-" is standard output, which keeps no state. `companions` are the kinds of files that the
     command writes beside OUT. `provenance` are further entries of the state file, for readers; they
-    are not compared when a command continues. Raises ScicotError where a file is not ours to
-    continue (another command, other settings, no state), is an input as well, or is being written
-    by another process.
+    are not compared when a command continues. `defaults` are the values of settings that older
+    outputs do not record. Raises ScicotError where a file is not ours to continue (another command,
+    other settings, no state), is an input as well, or is being written by another process.
     """
     state = {
         "scicot": __version__,
@@ -116,7 +117,7 @@ def open_output(
         if force:
             path.write_bytes(b"")
         elif rows:  # where nothing was written yet, nothing can be mixed up
-            _check_same(rows[0], state_path(path), state)
+            _check_same(rows[0], state_path(path), state, defaults)
             path.touch()
             jsonl.mend_last_line(path)
         _write_state(path, {**state, "finished": False})
@@ -259,17 +260,22 @@ def differences(
 
 
 def check_continues(
-    path: Path, command: str, settings: Mapping[str, Any], companions: Sequence[str] = ()
+    path: Path,
+    command: str,
+    settings: Mapping[str, Any],
+    companions: Sequence[str] = (),
+    defaults: Mapping[str, Any] | None = None,
 ) -> None:
     """Raise ScicotError if `open_output` would refuse to continue the existing output."""
     check_beside(path)
     for file in (path, *(beside(path, kind) for kind in companions)):
         if file.is_file() and _holds_something(file):
             own = json.loads(json.dumps(settings))
-            _check_same(file, state_path(path), {"command": command, "settings": own})
+            state = {"command": command, "settings": own}
+            _check_same(file, state_path(path), state, defaults)
 
 
-def _check_same(path: Path, recorded: Path, state: Row) -> None:
+def _check_same(path: Path, recorded: Path, state: Row, defaults: Mapping[str, Any] | None) -> None:
     old = read_state(recorded)
     if old is None:
         raise ScicotError(
@@ -281,7 +287,7 @@ def _check_same(path: Path, recorded: Path, state: Row) -> None:
             f"{path}: was made by scicot {old.get('command')}; name another output,"
             " or overwrite it with --force"
         )
-    changed = differences(old.get("settings", {}), state["settings"])
+    changed = differences(old.get("settings", {}), state["settings"], defaults)
     if changed:
         raise ScicotError(
             f"{path}: was made with other settings ({'; '.join(changed)});"

@@ -47,12 +47,16 @@ RATIONALE_FIELDS = (
     "saw_answer",
     "request",
     "usage",
+    "reply",
+    "thinking",
 )
+_RAW = ("reply", "thinking")  # rationale fields that hold what the teacher sent
 # Why a row of OUT.rejected.jsonl is not fit to learn from (its "reason").
 REASONS = (
     "wrong-conclusion",
     "refusal",
     "truncated",
+    "no-thinking",
     "empty",
     "too-short",
     "too-long",
@@ -172,6 +176,10 @@ class Rationale:
     fold: int | None = None  # of out-of-fold rationales: the fold that its student never saw
     # What the rationale concludes by itself, in a sentence that is the reasoning and stayed.
     still_concludes: str | None = None
+    # The reply as it came, and the thinking that came apart from it: kept where the rationale is
+    # not the whole cleaned reply (--rationale-source thinking, --max-rationale-tokens).
+    reply: str | None = None
+    thinking: str | None = None
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> Rationale:
@@ -202,6 +210,7 @@ class Rationale:
             mapping_field(row, "usage"),
             row["fold"] if by_student and isinstance(row.get("fold"), int) else None,
             row.get("still_concludes"),
+            *(row[name] if isinstance(row.get(name), str) else None for name in _RAW),
         )
 
     def to_row(self) -> Row:
@@ -217,6 +226,9 @@ class Rationale:
             row["request"] = self.request
         if self.usage:
             row["usage"] = dict(self.usage)
+        for name in _RAW:
+            if getattr(self, name) is not None:
+                row[name] = getattr(self, name)
         if self.fold is not None:
             row["fold"] = self.fold
         return row

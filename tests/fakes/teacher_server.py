@@ -47,6 +47,7 @@ class Conduct:
     # Answers that get lost, by what they are.
     forgets: Counter[str] = field(default_factory=Counter)
     drip: float = 3.0  # seconds that a slow body takes
+    thinks: bool = False  # send what was thought before each reply
 
 
 @dataclass
@@ -124,7 +125,15 @@ class Server:
         if self.conduct.spend_limit and self.answered.total() >= self.conduct.spend_limit:
             return _error(429, "enforced_spend_limit_reached")
         self.answered[asked] += 1
-        return _json(200, message(request, lasting))
+        return _json(200, self._replied(request, lasting))
+
+    def _replied(self, request: dict[str, Any], lasting: str | None) -> dict[str, Any]:
+        own = message(request, lasting)
+        if self.conduct.thinks:
+            label = own["content"][-1]["text"][-1:]
+            thought = f"Parts of machines are made of what lasts. Let me see. Is it {label}? Yes."
+            own["content"].insert(0, {"type": "thinking", "thinking": thought, "signature": ""})
+        return own
 
     def _allowed(self) -> bool:
         if not self.conduct.rate:
@@ -223,7 +232,8 @@ class Server:
                     result = {"type": "errored", "error": {"type": "error", "error": error}}
                 else:
                     self.answered[asked] += 1
-                    result = {"type": "succeeded", "message": message(one["params"], lasting)}
+                    told = self._replied(one["params"], lasting)
+                    result = {"type": "succeeded", "message": told}
             lines.append({"custom_id": one["custom_id"], "result": result})
         lines.sort(key=lambda line: _chance("order", line["custom_id"], 0))
         return b"".join(json.dumps(line).encode() + b"\n" for line in lines)

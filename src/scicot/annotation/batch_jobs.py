@@ -17,7 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 from scicot.annotation.batch_plans import FOLDER, Plan, plans_of
 from scicot.annotation.batch_sender import Sender, looks
+from scicot.annotation.first_replies import no_thinking
 from scicot.annotation.generation import Generation
+from scicot.annotation.judging import NO_THINKING
 from scicot.annotation.requests import RowRequest
 from scicot.annotation.setup import Setup
 from scicot.errors import ScicotError, StoppedEarly, UsageError
@@ -127,6 +129,13 @@ class _Runner:
                 return False
             # What is wrong with all requests is found out with one, not in a batch a day later.
             await self._job.ask_each(iter([first]))
+            if self._job.summary.rejected[NO_THINKING]:
+                teacher = self._job.work.teacher.name
+                raise ScicotError(
+                    f"--rationale-source thinking: the first reply of {teacher} holds none, so no"
+                    f" batch is sent; {no_thinking(teacher)}. The same command tries it with"
+                    " another question"
+                )
         planned, asks, size, short = False, list[RowRequest](), 0, None
         for ask in wanted:
             try:

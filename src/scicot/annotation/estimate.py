@@ -12,16 +12,18 @@ from typing import Any
 from scicot import sources
 from scicot.annotation.budget import CHARACTERS_A_TOKEN, characters
 from scicot.annotation.ledger import REJECTED, read_ledger
-from scicot.annotation.requests import MISSING
+from scicot.annotation.requests import EARLIER, MISSING
 from scicot.annotation.retries import complete
 from scicot.annotation.setup import COMMAND, Inputs, Setup, prepare
-from scicot.config import GenerateSettings, ReadingSettings
+from scicot.config import GenerateSettings, RationaleSource, ReadingSettings
 from scicot.outputs import check_beside, check_continues
 from scicot.reporting import LogReporter, Reporter, counted
 from scicot.teachers import Request, Teacher
 
 _COUNTED = 20  # requests that the server is asked to count, of which the others' are extrapolated
-OUTPUT_TOKENS = 150  # of a reply, where none has come yet: two to five sentences and the answer
+# Tokens of a reply, where none has come yet: two to five sentences and the answer, behind some
+# paragraphs of thinking.
+OUTPUT_TOKENS: dict[RationaleSource, int] = {"reply": 150, "thinking": 1200}
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,7 @@ def estimate_cost(
     work = prepare(inputs, only_counts=True)
     path = Path(output)
     if not force:
-        check_continues(path, COMMAND, work.asking.fingerprint(), [REJECTED])
+        check_continues(path, COMMAND, work.asking.fingerprint(), [REJECTED], EARLIER)
     survey = _Survey(work)
     with (
         read_ledger(
@@ -96,9 +98,10 @@ def estimate_cost(
         done = (work.total or 0) - survey.requests
         replies = ledger.replies
         spoken = ledger.output_tokens
-    each = spoken / replies if spoken else min(OUTPUT_TOKENS, settings.max_tokens)
+    guess = min(OUTPUT_TOKENS[settings.rationale_source], settings.reply_tokens)
+    each = spoken / replies if spoken else guess
     read, by_server = complete(survey.tokens(ours=isinstance(teacher, str)))
-    written, most = round(each * survey.requests), settings.max_tokens * survey.requests
+    written, most = round(each * survey.requests), settings.reply_tokens * survey.requests
     price = work.budget.price
 
     def dollars(output_tokens: int, batched: bool) -> float | None:

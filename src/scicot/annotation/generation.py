@@ -12,7 +12,8 @@ from typing import Any
 
 from scicot import sources
 from scicot.annotation.failures import Failures
-from scicot.annotation.judging import Verdict, verdict_on
+from scicot.annotation.first_replies import FirstReplies, no_thinking
+from scicot.annotation.judging import NO_THINKING, Verdict, verdict_on
 from scicot.annotation.ledger import COST, Ledger
 from scicot.annotation.requests import RowRequest
 from scicot.annotation.scheduler import Scheduler
@@ -23,11 +24,8 @@ from scicot.outputs import Output
 from scicot.records import Rationale
 from scicot.reporting import Task, some_of
 from scicot.teachers import Reply, TeacherError
-from scicot.text import one_line
 
 _SHORT = 20_000  # characters that are judged faster than a thread is started for it
-_FIRST = 20  # replies after which the user hears that most cannot be read
-_SHOWN = 80  # characters of a reply's end that are shown
 _LOOK_SECONDS = 0.2  # between two tellings of how far the work is
 _SPEED_SECONDS = 5.0  # over which the speed is told
 
@@ -69,8 +67,8 @@ class Generation:
         # that were kept before it.
         self._judging = asyncio.Lock()
         self._warned_of_usage = False
-        self._unread: list[str] | None = []  # replies without a conclusion; None once told
-        self._read = 0  # replies, while _unread is a list
+        name, thinking = work.teacher.name, work.settings.rationale_source == "thinking"
+        self._first_replies = FirstReplies(name, work.reporter, thinking=thinking)
         self._short: StoppedEarly | None = None  # of money, for what follows from a reply
         self._untold = 0  # requests done since the task was last told
         self._moments: deque[tuple[float, int]] = deque()  # (when, rows)
@@ -169,12 +167,12 @@ class Generation:
         row = replace(ask.row, usage=usage)
         async with self._judging if self.work.settings.samples > 1 else nullcontext():
             verdict = await self._judged(row, reply)
-            self._watch_reading(reply, verdict.row)
             if verdict.reason is not None:
-                self._reject(verdict.row, verdict.reason, {"reply": reply.text})
+                self._reject(verdict.row, verdict.reason, self._why(verdict.reason, reply))
             else:
                 self.ledger.keep(verdict.row, named=verdict.named)
                 self.summary.kept += 1
+            self._first_replies.watch(reply, verdict.row, batched=batched)
         further = self.work.asking.after(verdict.row, verdict.reason, self.ledger)
         if further is None:
             self._untold += 1
@@ -189,27 +187,16 @@ class Generation:
         def judged() -> Verdict:
             return verdict_on(row, reply, self.work.settings, others)
 
-        if len(reply.text) <= _SHORT:
+        if len(reply.text) + len(reply.thinking) <= _SHORT:
             return judged()
         return await asyncio.to_thread(judged)
 
-    def _watch_reading(self, reply: Reply, row: Rationale) -> None:
-        """Warn after the first replies where most yield no conclusion, with some of them."""
-        if self._unread is None:
-            return
-        self._read += 1
-        if row.conclusion is None and reply.text.strip():
-            self._unread.append(one_line(reply.text))
-        if self._read < _FIRST:
-            return
-        if len(self._unread) > _FIRST / 2:
-            shown = "; ".join(f'"...{text[-_SHOWN:]}"' for text in self._unread[:3])
-            self.work.reporter.warn(
-                f"{len(self._unread)} of the first {_FIRST} replies yield no conclusion: {shown}."
-                ' If they do answer, end your --prompt with "Answer: LABEL"; if they are cut short,'
-                " give a higher --max-tokens; --keep all keeps them"
-            )
-        self._unread = None
+    def _why(self, reason: str, reply: Reply) -> dict[str, Any]:
+        """The fields of a rejected row that let its user see why."""
+        if reason != NO_THINKING:
+            return {"reply": reply.text}
+        remedy = no_thinking(self.work.teacher.name)
+        return {"reply": reply.text, "error": f"the reply holds no thinking: {remedy}"}
 
     def _warn_of_usage(self, names: tuple[str, ...]) -> None:
         if not self._warned_of_usage:

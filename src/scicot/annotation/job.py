@@ -10,7 +10,7 @@ from scicot.annotation import batch_jobs
 from scicot.annotation.batch_plans import plans_of
 from scicot.annotation.generation import GenerateSummary, Generation
 from scicot.annotation.ledger import REJECTED, open_ledger
-from scicot.annotation.requests import MISSING
+from scicot.annotation.requests import EARLIER, MISSING
 from scicot.annotation.retries import complete
 from scicot.annotation.setup import COMMAND, Inputs, prepare
 from scicot.config import GenerateSettings, ReadingSettings
@@ -66,6 +66,7 @@ def generate_rationales(
             settings=work.asking.fingerprint(),
             inputs={work.source: sources.sha256_of(work.source)},
             companions=[REJECTED],
+            defaults=EARLIER,
             force=force,
         ) as out,
         open_ledger(out, retry=MISSING if again else (), force=force) as ledger,

@@ -9,12 +9,18 @@ from dataclasses import dataclass, replace
 from scicot.config import GenerateSettings
 from scicot.records import Rationale
 from scicot.replies import (
+    BYTES_A_TOKEN,
+    LONGEST,
     SHORTEST,
     ParsedReply,
     count_words,
     is_refusal,
     only_choice_named,
     read_reply,
+    read_thinking,
+    shorten,
+    shortened,
+    split_thinking,
 )
 from scicot.rouge import rouge_l
 from scicot.teachers import Reply
@@ -22,6 +28,8 @@ from scicot.text import normalized
 
 # Two samples of one question that share so much (ROUGE-L F1) teach the same.
 NEAR_DUPLICATE = 0.9
+
+NO_THINKING = "no-thinking"  # the reason of a reply without any, where it should be kept
 
 _NOTHING = ("nan", "none", "null", "n a", "na")  # as data frames write what is missing
 _LONGEST_NOTHING = 100  # characters, of such a word and the marks around it
@@ -40,34 +48,69 @@ _LEANS = re.compile(
 
 
 def judge(row: Rationale, reply: Reply, settings: GenerateSettings) -> tuple[Rationale, str | None]:
-    """Read a reply into its row, with the reason why it is not fit to learn from, or None."""
-    parsed = read_reply(reply.text, row.question)
+    """Read a reply into its row, with the reason why it is not fit to learn from, or None.
+
+    The conclusion is that of the reply's text, whatever the rationale is made of. The row holds the
+    raw texts as well where its rationale is thinking, or has been cut.
+    """
+    parts, parsed = split_thinking(reply.text), read_reply(reply.text, row.question)
+    thinks = settings.rationale_source == "thinking"
+    told = _read_thinking(_thinking_of(reply, parts.thinking), row, settings) if thinks else parsed
+    whole = told.rationale
+    if settings.max_rationale_tokens is not None:
+        told = shortened(told, settings.max_rationale_tokens, row.question)
     row = replace(
         row,
-        rationale=parsed.rationale,
+        rationale=told.rationale,
         conclusion=parsed.conclusion,
-        still_concludes=parsed.still_concludes,
+        still_concludes=told.still_concludes,
     )
-    gold = row.question.answer
+    if thinks or told.rationale != whole:
+        row = replace(row, reply=reply.text, thinking=reply.thinking or None)
     if reply.stop_reason == "refusal" or is_refusal(reply.text):
-        reason = "refusal"
-    elif reply.stop_reason == "max_tokens" and not _came_to_an_end(parsed):
-        reason = "truncated"
-    elif parsed.too_long:
-        reason = "too-long"
-    elif _says_nothing(row.rationale):
-        reason = "empty"
-    elif count_words(row.rationale) < SHORTEST:
-        reason = "too-short"
-    elif _turns_round(row.rationale):
-        reason = "repetitive"
-    elif settings.keep == "correct" and gold is not None and row.conclusion != gold:
-        reason = "wrong-conclusion"
-    elif parsed.leaks or _leans(row):
-        reason = "leaks-answer"
-    else:
-        return row, None
-    return row, reason
+        return row, "refusal"
+    if parts.unclosed and thinks:
+        return row, "truncated"
+    if reply.stop_reason == "max_tokens" and not _came_to_an_end(parsed):
+        return row, "truncated"
+    if thinks and not has_thinking(reply):
+        return row, NO_THINKING
+    if parsed.too_long or told.too_long:
+        return row, "too-long"
+    return row, _fault(row, told, settings)
+
+
+def has_thinking(reply: Reply) -> bool:
+    """Return whether a reply holds what the model thought."""
+    return bool(_thinking_of(reply, split_thinking(reply.text).thinking))
+
+
+def _thinking_of(reply: Reply, in_text: str) -> str:
+    """All that a model thought: what its server sent apart, and what stands in the reply's text."""
+    apart = split_thinking(reply.thinking)  # of a server that leaves a tag in it
+    return "\n\n".join(filter(None, [apart.thinking, apart.reply, in_text]))
+
+
+def _read_thinking(thinking: str, row: Rationale, settings: GenerateSettings) -> ParsedReply:
+    """Read thinking as a rationale. If it is to be cut anyway, only its beginning is read."""
+    most = settings.max_rationale_tokens
+    if most is not None and most * BYTES_A_TOKEN <= LONGEST:
+        thinking = shorten(thinking, LONGEST)
+    return read_thinking(thinking, row.question)
+
+
+def _fault(row: Rationale, told: ParsedReply, settings: GenerateSettings) -> str | None:
+    """Return why a rationale is not fit to learn from, None if it is."""
+    gold = row.question.answer
+    if _says_nothing(row.rationale):
+        return "empty"
+    if count_words(row.rationale) < SHORTEST:
+        return "too-short"
+    if _turns_round(row.rationale):
+        return "repetitive"
+    if settings.keep == "correct" and gold is not None and row.conclusion != gold:
+        return "wrong-conclusion"
+    return "leaks-answer" if told.leaks or _leans(row) else None
 
 
 def _came_to_an_end(parsed: ParsedReply) -> bool:

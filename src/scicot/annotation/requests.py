@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from scicot.annotation.judging import NO_THINKING
 from scicot.annotation.ledger import Attempt, Ledger
 from scicot.config import GenerateSettings
 from scicot.prompts import BUILT_IN_PROMPT, build_example, build_prompt, check_template
@@ -21,10 +22,12 @@ from scicot.teachers import Request
 from scicot.text import normalized
 
 # Fields of an earlier answer to the same question, which the teacher's answer replaces.
-SUPERSEDED = (*PREDICTION_FIELDS, *RATIONALE_FIELDS, "reason", "reply", "error")
+SUPERSEDED = (*PREDICTION_FIELDS, *RATIONALE_FIELDS, "reason", "error")
 
 # Reasons that speak of a missing reply, not of a bad one: worth asking again.
-MISSING = ("error", "empty", "truncated", "refusal")
+MISSING = ("error", "empty", "truncated", "refusal", NO_THINKING)
+# Settings that outputs of earlier versions lack, and what they stand for there.
+EARLIER = {"rationale_source": "reply"}
 # What a teacher that is told the answer may do better.
 FAILED = (
     *("wrong-conclusion", "leaks-answer", "too-long", "too-short", "repetitive", "empty"),
@@ -77,7 +80,9 @@ class RequestBuilder:
             **({"identity": self.identity} if self.identity else {}),
             "reveal_answer": self.settings.reveal_answer,
             "keep": self.settings.keep,
-            "max_tokens": self.settings.max_tokens,
+            "max_tokens": self.settings.reply_tokens,
+            "rationale_source": self.settings.rationale_source,
+            "max_rationale_tokens": self.settings.max_rationale_tokens,
             "sampling": self.settings.sampling,
             "prompt": _digest(self.template or BUILT_IN_PROMPT),
             "examples": _digest(json.dumps(shown)) if self.examples else None,
@@ -90,7 +95,9 @@ class RequestBuilder:
             template=self.template,
             examples=self._others(question, revealed),
         )
-        request = Request(question.id, sample, prompt, self.settings.max_tokens)
+        settings = self.settings
+        thinking = settings.rationale_source == "thinking"
+        request = Request(question.id, sample, prompt, settings.reply_tokens, thinking=thinking)
         row = Rationale(
             question,
             "",
@@ -160,6 +167,8 @@ def request_hash(teacher: str, request: Request) -> str:
     content: list[Any] = [teacher, prompt.system, prompt.user, request.max_tokens]
     if prompt.examples:
         content.append([list(pair) for pair in prompt.examples])
+    if request.thinking:
+        content.append("thinking")
     return _digest(json.dumps(content))
 
 

@@ -6,7 +6,12 @@ passes its options straight in and reads its defaults from here.
 
 from scicot.config.checks import AUTO, Precision
 from scicot.config.evaluate_settings import EvaluateSettings
-from scicot.config.generate_settings import GenerateSettings, Keep, RevealAnswer
+from scicot.config.generate_settings import (
+    GenerateSettings,
+    Keep,
+    RationaleSource,
+    RevealAnswer,
+)
 from scicot.config.predict_settings import (
     SAMPLING,
     EngineName,
@@ -53,6 +58,7 @@ __all__ = [
     "PromptFormatName",
     "Quantization",
     "RationaleFrom",
+    "RationaleSource",
     "ReadingSettings",
     "RevealAnswer",
     "RewardSettings",

@@ -8,7 +8,12 @@ from typing import Literal
 from scicot.config.checks import one_of, require
 
 Keep = Literal["correct", "all"]
+RationaleSource = Literal["reply", "thinking"]
 RevealAnswer = Literal["never", "always", "on-failure"]
+
+# Tokens that a reply may have where --max-tokens is not given, by the source of the rationale.
+# Thinking counts towards them, and a reply that is cut off while it thinks is lost.
+MAX_TOKENS: dict[RationaleSource, int] = {"reply": 1024, "thinking": 4096}
 
 
 @dataclass(frozen=True)
@@ -19,7 +24,9 @@ class GenerateSettings:
     samples: int = 1  # rationales asked for each question
     reveal_answer: RevealAnswer = "never"  # show the gold answer (STaR's rationalisation)
     keep: Keep = "correct"  # "correct" drops rationales that conclude another answer than gold
-    max_tokens: int = 1024  # of a reply
+    rationale_source: RationaleSource = "reply"  # what becomes the rationale
+    max_rationale_tokens: int | None = None  # longer rationales lose their end (4 bytes a token)
+    max_tokens: int | None = None  # of a reply with its thinking; None: see `reply_tokens`
     temperature: float | None = None  # of sampling, where the teacher takes it; its own by default
     top_p: float | None = None  # likewise
     concurrency: int = 16  # requests in flight
@@ -36,7 +43,11 @@ class GenerateSettings:
         require(self.samples >= 1, "samples", self.samples, "at least 1")
         one_of("reveal-answer", self.reveal_answer, RevealAnswer)
         one_of("keep", self.keep, Keep)
-        require(self.max_tokens >= 1, "max-tokens", self.max_tokens, "at least 1")
+        one_of("rationale-source", self.rationale_source, RationaleSource)
+        for name in ("max_tokens", "max_rationale_tokens"):
+            most = getattr(self, name)
+            if most is not None:
+                require(most >= 1, name.replace("_", "-"), most, "at least 1")
         require(1 <= self.concurrency <= 1000, "concurrency", self.concurrency, "from 1 to 1000")
         require(self.max_wait >= 0, "max-wait", self.max_wait, "0 or more seconds")
         require(self.timeout > 0, "timeout", self.timeout, "more than 0 seconds")
@@ -51,6 +62,11 @@ class GenerateSettings:
         if self.price is not None:
             good = all(0 <= one < 1e6 for one in self.price)
             require(good, "price", self.price, "IN,OUT in dollars for a million tokens")
+
+    @property
+    def reply_tokens(self) -> int:
+        """The most tokens that a reply may have, its thinking included."""
+        return MAX_TOKENS[self.rationale_source] if self.max_tokens is None else self.max_tokens
 
     @property
     def sampling(self) -> dict[str, float]:

@@ -1,18 +1,26 @@
 """Parse a teacher's reply (reader.py). announcements.py finds the sentences that announce an
 answer; mentions.py finds the choices that a text names, by a label (labels.py) or by the words of
 their text (words.py). conclusion.py derives the choice that a text concludes; cleaning.py cuts out
-the sentences that tell it. Parsing time is linear in the length of the reply."""
+the sentences that tell it. thinking.py takes <think> out of a text, shortening.py cuts long
+rationales. Parsing time is linear in the length of the reply."""
 
 from scicot.replies.cleaning import SHORTEST, count_words
 from scicot.replies.reader import (
+    LONGEST,
     ParsedReply,
     announces_answer,
     is_refusal,
     only_choice_named,
     read_reply,
+    read_thinking,
+    shortened,
 )
+from scicot.replies.shortening import BYTES_A_TOKEN, shorten
+from scicot.replies.thinking import split_thinking
 
 __all__ = [
+    "BYTES_A_TOKEN",
+    "LONGEST",
     "SHORTEST",
     "ParsedReply",
     "announces_answer",
@@ -20,4 +28,8 @@ __all__ = [
     "is_refusal",
     "only_choice_named",
     "read_reply",
+    "read_thinking",
+    "shorten",
+    "shortened",
+    "split_thinking",
 ]

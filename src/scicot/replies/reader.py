@@ -18,7 +18,7 @@ Nothing is guessed: a reply that names two choices, or none, has the conclusion 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from scicot.records import Question
@@ -26,6 +26,8 @@ from scicot.replies.announcements import sentences
 from scicot.replies.cleaning import explanation
 from scicot.replies.conclusion import Conclusion, conclusion_of
 from scicot.replies.mentions import Mentions
+from scicot.replies.shortening import shorten_to_tokens
+from scicot.replies.thinking import split_thinking
 
 # Of longer texts only the beginning and the end are read: a model that writes five thousand words
 # did not stop in time, and reading takes up to 20 microseconds a character.
@@ -33,7 +35,6 @@ LONGEST = 30_000
 ENDS = 7_500  # characters at either end
 _LEFT_OUT = "\n[...]\n"
 
-_THINK_TAG = re.compile(r"<(/?)think(?:ing)?>", re.I)
 # Base models go on with a question of their own; chat templates leak the next turn. The look ahead
 # at the first letter passes over most lines in one step.
 _NEXT_QUESTION = re.compile(
@@ -111,8 +112,48 @@ class _Reading(NamedTuple):
 
 def read_reply(text: str, question: Question) -> ParsedReply:
     """The explanation and the label that a reply settles on. Raises nothing, whatever the text."""
-    first = last = _read_once(text, question)
-    settled = False
+    return _settled(_read_once(text, question), question)
+
+
+def read_thinking(text: str, question: Question) -> ParsedReply:
+    """Read what a model thought, without tags, as `read_reply` reads a reply. The conclusion is
+    that of the thinking.
+
+    A model that thinks may repeat the question ("Question: ...") in the middle of it. Such a line
+    is left out; in a reply it would begin a question of the model's own, which is not read.
+    """
+    begins = len(text) - len(text.lstrip())
+    kept, end = [text[:begins]], begins
+    for match in _NEXT_QUESTION.finditer(text, begins):
+        if match.start() >= end:
+            kept.append(text[end : match.start()])
+            line_end = text.find("\n", match.end())
+            end = len(text) if line_end < 0 else line_end
+    kept.append(text[end:])
+    return _settled(_read_once("".join(kept), question), question)
+
+
+def shortened(parsed: ParsedReply, most: int, question: Question) -> ParsedReply:
+    """Return what was read with its first sentences alone as the rationale: at most `most` tokens
+    of 4 bytes each. It is a fixed point of `read_reply` like the whole."""
+    for _ in range(_READINGS):
+        text = shorten_to_tokens(parsed.rationale, most)
+        if text == parsed.rationale:
+            break
+        # A sentence that has become the last one may count as a verdict now.
+        again = read_reply(text, question)
+        parsed = replace(
+            parsed,
+            rationale=again.rationale,
+            leaks=again.leaks,
+            still_concludes=again.still_concludes,
+        )
+    return parsed
+
+
+def _settled(first: _Reading, question: Question) -> ParsedReply:
+    """Read what is left of a text again until it no longer changes."""
+    last, settled = first, False
     for _ in range(_READINGS):
         again = _read_once(last.rationale, question)
         settled = again.rationale == last.rationale
@@ -131,7 +172,7 @@ def read_reply(text: str, question: Question) -> ParsedReply:
 
 
 def _read_once(text: str, question: Question) -> _Reading:
-    whole = _without_thinking(text)
+    whole = split_thinking(text).reply
     tagless = _without_tags(whole)
     own = _without_next_question(tagless)
     mentions = _mentions(own, question)
@@ -165,7 +206,7 @@ def only_choice_named(rationale: str, question: Question) -> str | None:
 def is_refusal(text: str) -> bool:
     """Return whether a reply is only a short refusal, such as "I'm sorry, but I can't help with
     that"."""
-    text = _without_thinking(text)
+    text = split_thinking(text).reply
     return len(text) <= _REFUSAL_LENGTH and bool(_REFUSAL.match(text))
 
 
@@ -174,22 +215,6 @@ def _mentions(text: str, question: Question) -> Mentions:
     if len(text) > LONGEST:
         text = text[:ENDS] + _LEFT_OUT + text[-ENDS:]
     return Mentions(text, question.choices, f"{question.context} {question.question}")
-
-
-def _without_thinking(text: str) -> str:
-    """Return the text outside <think>...</think>, either tag of which may be missing.
-
-    Chat templates put the opening tag into the prompt; replies cut short lack the closing one.
-    """
-    outside, *rest = _THINK_TAG.split(text)
-    kept, inside = [outside], False
-    for slash, part in zip(rest[::2], rest[1::2], strict=True):
-        if slash and not inside:
-            kept.clear()
-        inside = not slash
-        if not inside:
-            kept.append(part)
-    return "".join(kept).strip()
 
 
 def _without_tags(text: str) -> str:

@@ -17,7 +17,7 @@ from scicot.records import PREDICTION_FIELDS, QUESTION_FIELDS, RATIONALE_FIELDS
 from scicot.reporting import number_of
 from scicot.row_fields import Row
 
-_USED = {*QUESTION_FIELDS, *RATIONALE_FIELDS, *PREDICTION_FIELDS, "reason", "reply", "error"}
+_USED = {*QUESTION_FIELDS, *RATIONALE_FIELDS, *PREDICTION_FIELDS, "reason", "error"}
 _LOOKED_AT = 20  # unlabelled rows whose fields are listed
 _NAMES_SHOWN = 12
 _NAME_LENGTH = 40

@@ -16,12 +16,14 @@ from scicot.text import whole_characters
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One question put to a teacher for the `sample`-th time."""
+    """One question put to a teacher for the `sample`-th time. `thinking` asks a model that can
+    think before it replies to do so, and to send what it thought."""
 
     question_id: str
     sample: int
     prompt: Prompt
-    max_tokens: int
+    max_tokens: int  # of the thinking and the reply together
+    thinking: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +39,8 @@ class Allowance:
 @dataclass(frozen=True, slots=True)
 class Reply:
     """Reply of a teacher. `thinking` is the reasoning of a reasoning model, if its server returns
-    it separately from the text. `stop_reason` is "end_turn", "max_tokens", "refusal" or a value of
-    the server's own.
+    it separately from the text; the text may hold more of it in <think> tags. `stop_reason` is
+    "end_turn", "max_tokens", "refusal" or a value of the server's own.
 
     Fields are sanitised here for all teachers: lone surrogates in text become U+FFFD, and `usage`
     keeps only plausible token counts. The names of the counts dropped are in `misstated`.

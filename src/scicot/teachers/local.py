@@ -23,9 +23,11 @@ from scicot.models.chat_template import encode_conversation
 from scicot.models.families import end_tokens
 from scicot.models.native.support import unsupported
 from scicot.prompts import Prompt
+from scicot.replies import split_thinking
 from scicot.teachers.base import Reply, Request, TeacherError
 
 BATCH = {"cuda": 64, "cpu": 8}  # requests answered together
+_OPENING = 8  # tokens at a prompt's end among which a template opens the thinking
 _WAITING = 4  # batches' worth of requests that lengths are sorted over
 
 
@@ -48,6 +50,11 @@ class LocalTeacher:
         self._device = resolve_device(device)
         own, self._tokenizer = _loaded(model, self._device)
         self._most = getattr(own.config, "max_position_embeddings", None)
+        self._tags = {
+            token: str(added)
+            for token, added in self._tokenizer.added_tokens_decoder.items()
+            if added.special and split_thinking(str(added)) != (str(added), "", False)
+        }
         # Those of the model, else that of its tokenizer.
         settings = (own.generation_config, own.config, self._tokenizer)
         self._ends = next(filter(None, map(end_tokens, settings)), frozenset[int]())
@@ -150,9 +157,29 @@ class LocalTeacher:
     def _reply(self, asked: _Asked, tokens: list[int]) -> Reply:
         ended = tokens[-1:] != [] and tokens[-1] in self._ends
         kept = tokens[:-1] if ended else tokens
-        text = self._tokenizer.decode(kept, skip_special_tokens=True).strip()
+        text = self._decoded(kept).strip()
+        if self._opens_thinking(asked.ids):
+            text = f"<think>\n{text}"
         usage = {"input_tokens": len(asked.ids), "output_tokens": len(kept)}
         return Reply(text, "end_turn" if ended else "max_tokens", usage)
+
+    def _decoded(self, tokens: Sequence[int]) -> str:
+        """Decode tokens without the special ones, but with the tags of thinking: some tokenizers
+        count these as special."""
+        texts, begun = [""], list[int]()
+        for token in tokens:
+            if token in self._tags:
+                texts += [self._tokenizer.decode(begun, skip_special_tokens=True)]
+                texts += [self._tags[token]]
+                begun = []
+            else:
+                begun.append(token)
+        return "".join([*texts, self._tokenizer.decode(begun, skip_special_tokens=True)])
+
+    def _opens_thinking(self, ids: Sequence[int]) -> bool:
+        """Return whether a prompt ends within the thinking, as the chat template put the opening
+        tag there. A reply that is cut short has no tag at all then."""
+        return split_thinking(self._tokenizer.decode(ids[-_OPENING:])).unclosed
 
     def _ids(self, prompt: Prompt) -> list[int]:
         turns = []

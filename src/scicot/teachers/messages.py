@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -24,6 +25,10 @@ from scicot.teachers.time_limit import done_within, too_late
 from scicot.text import one_line
 
 _CREDENTIALS = (401, 402, 403)
+# An error that refuses how the model is asked to think, by the names of the parameter's fields.
+_THINKING = re.compile(r"thinking|adaptive|budget_tokens|\bdisplay\b", re.I)
+_LEAST_BUDGET = 1024  # tokens, the API's minimum for thinking with a budget
+_FOR_THE_REPLY = 1024  # tokens that such a budget leaves to the reply
 
 
 class MessagesTeacher:
@@ -45,6 +50,7 @@ class MessagesTeacher:
         self.timeout = timeout
         self._sampling = dict(sampling or {})
         self._caching = True  # until a server says that it does not know what that is
+        self._thinking = 0  # the index in _THINKING_FORMS of what the server takes
         base_url = os.environ.get("ANTHROPIC_BASE_URL") if base_url is None else base_url
         if base_url is not None:
             check_url(base_url)
@@ -55,6 +61,7 @@ class MessagesTeacher:
                 " local server with --base-url"
             )
         keyed = has_key(os.environ, "ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN")
+        self._other_server = base_url is not None
         self._counts = keyed or base_url is not None
         if not (self._counts or only_counts):
             raise ScicotError(
@@ -74,7 +81,7 @@ class MessagesTeacher:
             raise ScicotError(f"--base-url: {one_line(str(error), 200)}; {ADDRESS}") from None
 
     async def ask(self, request: Request) -> Reply:
-        caching, parameters = self._caching, self.parameters(request)
+        caching, form, parameters = self._caching, self._thinking, self.parameters(request)
         asked = asyncio.ensure_future(self._asked(parameters))
         try:
             if not await done_within([asked], self.timeout):
@@ -83,6 +90,9 @@ class MessagesTeacher:
         except anthropic.BadRequestError as error:
             if caching and "cache_control" in str(error.body):
                 self._caching = False
+                return await self.ask(request)
+            if "thinking" in parameters and _THINKING.search(_said(error)):
+                self._think_otherwise(form, error)
                 return await self.ask(request)
             raise outcome_of(error) from None
         finally:
@@ -101,8 +111,21 @@ class MessagesTeacher:
             raise_error_in(raw.http_response.content, raw.headers)
         return reply_of(message, raw.headers)
 
+    def _think_otherwise(self, form: int, error: anthropic.BadRequestError) -> None:
+        """Ask for thinking in the next form from now on, as `form` was refused. ScicotError if no
+        form is left."""
+        if form < self._thinking:  # another request has met the refusal already
+            return
+        if form + 1 == len(_THINKING_FORMS) - (not self._other_server):
+            raise ScicotError(
+                f"--rationale-source thinking: {self.name} refuses to think"
+                f" ({one_line(_said(error), 200)}); take a model that can, or leave the option out"
+            )
+        self._thinking = form + 1
+
     def parameters(self, request: Request) -> dict[str, Any]:
-        """Build the parameters of a Messages API call."""
+        """Build the parameters of a Messages API call. ScicotError if max_tokens is too small for
+        thinking with a budget."""
         prompt = request.prompt
         parameters: dict[str, Any] = {
             "model": self.model,
@@ -111,6 +134,9 @@ class MessagesTeacher:
         }
         if prompt.system:
             parameters["system"] = prompt.system
+        thinking = _THINKING_FORMS[self._thinking] if request.thinking else None
+        if thinking is not None:
+            parameters["thinking"] = thinking(request.max_tokens)
         if self._sampling:
             parameters["extra_body"] = self._sampling
         return parameters
@@ -123,7 +149,8 @@ class MessagesTeacher:
             return None
         parameters = self.parameters(request)
         del parameters["max_tokens"]
-        parameters.pop("extra_body", None)
+        for name in ("extra_body", "thinking"):
+            parameters.pop(name, None)
         try:
             async with asyncio.timeout(self.timeout):
                 counted = (await self.client.messages.count_tokens(**parameters)).input_tokens
@@ -140,6 +167,38 @@ class MessagesTeacher:
 
     async def close(self) -> None:
         await self.client.close()
+
+
+def _adaptive(max_tokens: int) -> dict[str, Any]:  # noqa: ARG001
+    """Let the model decide how much it thinks."""
+    return {"type": "adaptive", "display": "summarized"}
+
+
+def _with_budget(max_tokens: int) -> dict[str, Any]:
+    """Let the model think for all tokens but those of the reply."""
+    if max_tokens <= _LEAST_BUDGET:
+        raise ScicotError(
+            f"--max-tokens {max_tokens}: this model thinks for {_LEAST_BUDGET} tokens at least, and"
+            f" the reply counts too; give {_LEAST_BUDGET + _FOR_THE_REPLY} or more"
+        )
+    return {
+        "type": "enabled",
+        "budget_tokens": max(_LEAST_BUDGET, max_tokens - _FOR_THE_REPLY),
+    }
+
+
+# How models are asked to think, by turns: newer ones take the first, older ones the second, and
+# servers of others may take neither and think all the same. Without "display" some models send no
+# thinking (https://platform.claude.com/docs/en/build-with-claude/thinking).
+_THINKING_FORMS = (_adaptive, _with_budget, None)
+
+
+def _said(error: anthropic.BadRequestError) -> str:
+    """The words of an error, without a request that the server may repeat beside them."""
+    body: Any = error.body
+    told = body.get("error") if isinstance(body, dict) else None
+    told = told.get("message") if isinstance(told, dict) else None
+    return told if isinstance(told, str) else str(error.body or error)
 
 
 def _turns(prompt: Prompt, caching: bool) -> list[dict[str, Any]]:

@@ -28,11 +28,18 @@ def reply_of(message: Any, headers: Mapping[str, str] | None = None) -> Reply:
     """The reply that a message holds; raises TeacherBusy where there is none in it."""
     if not isinstance(message, Message) or not isinstance(message.content, list):
         raise TeacherBusy("the server's answer is no message of the Messages API")
-    texts = [getattr(block, "text", None) for block in message.content]
-    text = "".join(text for text in texts if isinstance(text, str))
+    text = "".join(_texts(message.content, "text"))
+    thinking = "\n\n".join(_texts(message.content, "thinking"))
     reason: Any = message.stop_reason
     reason = reason if isinstance(reason, str) and reason else "end_turn"
-    return Reply(text, reason[:100], counts_in(fields_of(message.usage)), allowances(headers or {}))
+    counts = counts_in(fields_of(message.usage))
+    return Reply(text, reason[:100], counts, allowances(headers or {}), thinking=thinking)
+
+
+def _texts(blocks: list[Any], name: str) -> list[str]:
+    """Return this field of the content blocks that have it as a string."""
+    texts = [getattr(block, name, None) for block in blocks]
+    return [text for text in texts if isinstance(text, str) and text]
 
 
 def outcome_of(error: Exception) -> Exception:

@@ -9,6 +9,9 @@ explained, and its "conclusion", where it has one, as the answer:
 
     {"id": "q1", "rationale": "Copper is a metal ...", "conclusion": "B"}
 
+What a reasoning model thought may stand beside its reply, as "thinking" ("reasoning_content" and
+"reasoning" in files of others), or in it as "<think>...</think>".
+
 Several rows with one id are its samples, in the order of the file. A reply without a "stop_reason"
 that breaks off in the middle of a sentence is taken to have run into a limit.
 """
@@ -30,6 +33,12 @@ from scicot.teachers.base import Reply, Request, TeacherError
 _CACHE_KIB = 32_768
 # The end of a sentence, and what may still stand behind it.
 _ENDS = re.compile(r"[.!?:。！？][\s\"'”’)\]*_`]*$")
+
+_THOUGHTS = ("thinking", "reasoning_content", "reasoning")
+
+
+def _string(value: Any) -> str:
+    return value if isinstance(value, str) else ""
 
 
 def _text(row: Mapping[str, Any]) -> str | None:
@@ -69,7 +78,8 @@ class RecordedTeacher:
                 raise InvalidRow(where, '"stop_reason" must be a string')
             written = row["reply"] if isinstance(row.get("reply"), str) else row["rationale"]
             reason = reason or ("end_turn" if _ENDS.search(written) else "max_tokens")
-            content = json.dumps([text, reason, counts])
+            thinking = next(filter(None, map(_string, map(row.get, _THOUGHTS))), "")
+            content = json.dumps([text, reason, counts, thinking])
             run("insert into replies values (?, ?)", (digest(str(identity)), content))
         run("create index by_id on replies (id)")
 
@@ -84,7 +94,8 @@ class RecordedTeacher:
                 f"{self._file} holds {there} replies for {request.question_id!r},"
                 f" none for sample {request.sample}"
             )
-        return Reply(*json.loads(found[0]))
+        text, reason, usage, thinking = json.loads(found[0])
+        return Reply(text, reason, usage, thinking=thinking)
 
     async def close(self) -> None:
         self._table.close()

@@ -1,0 +1,64 @@
+"""Find out from the first replies of a run that most of them will be of no use."""
+
+from __future__ import annotations
+
+from scicot.annotation.judging import has_thinking
+from scicot.errors import ScicotError
+from scicot.records import Rationale
+from scicot.reporting import Reporter
+from scicot.teachers import Reply
+from scicot.text import one_line
+
+_FIRST = 20  # replies that are looked at
+_SHOWN = 80  # characters of a reply's end that are shown
+_REMEDIES = {
+    "anthropic": "take a model that thinks",
+    "openai": "ask a server that sends it (start vLLM and SGLang with --reasoning-parser; OpenAI's"
+    " own API sends none)",
+    "hf": "take a model that thinks before it replies, in <think> tags",
+    "recorded": 'give its rows a "thinking", or <think> tags in their "reply"',
+}
+
+
+def no_thinking(teacher: str) -> str:
+    """Describe what to do about a reply without thinking of this teacher, KIND:NAME."""
+    remedy = _REMEDIES.get(teacher.partition(":")[0], "take a teacher that sends it")
+    return f"{remedy}, or leave --rationale-source out"
+
+
+class FirstReplies:
+    """Watches the first replies of a run. `thinking`: rationales are made of what was thought."""
+
+    def __init__(self, teacher: str, reporter: Reporter, *, thinking: bool) -> None:
+        self._teacher = teacher
+        self._reporter = reporter
+        self._looks_for_thinking = thinking
+        self._read = 0
+        self._unread = list[str]()  # replies that yield no conclusion
+        self._without_thinking = 0
+
+    def watch(self, reply: Reply, row: Rationale, *, batched: bool) -> None:
+        """Count a reply whose row is written. After the 20th, warn where most yield no conclusion,
+        and raise ScicotError where none holds any thinking. Of a batch all replies are paid for, so
+        nothing is raised."""
+        if self._read == _FIRST:
+            return
+        self._read += 1
+        if row.conclusion is None and reply.text.strip():
+            self._unread.append(one_line(reply.text))
+        self._without_thinking += self._looks_for_thinking and not has_thinking(reply)
+        if self._read < _FIRST:
+            return
+        if len(self._unread) > _FIRST / 2:
+            shown = "; ".join(f'"...{text[-_SHOWN:]}"' for text in self._unread[:3])
+            self._reporter.warn(
+                f"{len(self._unread)} of the first {_FIRST} replies yield no conclusion: {shown}."
+                ' If they do answer, end your --prompt with "Answer: LABEL"; if they are cut short,'
+                " give a higher --max-tokens; --keep all keeps them"
+            )
+        if self._without_thinking == _FIRST and not batched:
+            raise ScicotError(
+                f"--rationale-source thinking: none of the first {_FIRST} replies of"
+                f" {self._teacher} holds any; {no_thinking(self._teacher)}. With --retry-rejected"
+                " the same command asks them again"
+            )

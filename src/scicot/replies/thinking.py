@@ -1,0 +1,40 @@
+"""Separate what a model thought from what it replied, where both stand in one text.
+
+<think>Copper is a metal.</think>Metals conduct.     -> "Copper is a metal.", "Metals conduct."
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+# Also Magistral's [THINK]; not "[think]", which people write.
+_TAG = re.compile(r"<(/?)think(?:ing)?>|\[(/?)(?-i:THINK)\]", re.I)
+
+
+class Parts(NamedTuple):
+    """A text without its thinking (`reply`), and the thinking. `unclosed`: the text ends within
+    the thinking, as it does where the model ran out of tokens."""
+
+    reply: str
+    thinking: str
+    unclosed: bool
+
+
+def split_thinking(text: str) -> Parts:
+    """Split a text at <think>, </think> and the like, either of which may be missing.
+
+    Chat templates put the opening tag into the prompt; replies cut short lack the closing one.
+    """
+    begin, inside = 0, False
+    outside, thoughts = list[str](), list[str]()
+    for tag in _TAG.finditer(text):
+        (thoughts if inside else outside).append(text[begin : tag.start()])
+        closes = bool(tag[1] or tag[2])
+        if closes and not inside:
+            thoughts += outside
+            outside.clear()
+        inside, begin = not closes, tag.end()
+    (thoughts if inside else outside).append(text[begin:])
+    thinking = "\n\n".join(filter(None, map(str.strip, thoughts)))
+    return Parts("".join(outside).strip(), thinking, inside)
