@@ -1,6 +1,6 @@
 """Prediction benchmarks that take too long for `make bench`.
 
-python -m benchmarks.predicting exact
+python -m benchmarks.predicting exact [MODEL]             a causal model's directory
 python -m benchmarks.predicting ends [RUN QUESTIONS]      default: those of the quickstart
 python -m benchmarks.predicting alone [RUN QUESTIONS]     default: those of the quickstart
 python -m benchmarks.predicting train FOLDER              train a larger student for the two above
@@ -28,8 +28,11 @@ if __name__ == "__main__":
             student.train(Path(more[0]))
     elif name == "agree":
         agree.measure([Path(folder) for folder in more] or [QUICKSTART])
-    elif name in ("exact", "gpu") and not more:
+    elif name == "exact" and len(more) < 2:
         if not missing():
-            {"exact": exact, "gpu": gpu}[name].measure()
+            exact.measure(*map(Path, more))
+    elif name == "gpu" and not more:
+        if not missing():
+            gpu.measure()
     else:
         sys.exit(__doc__)
