@@ -33,7 +33,7 @@ def check(
             "--student",
             metavar="RUN|ID|DIR",
             help="Also count the characters that its tokenizer lacks, and inputs that are too long"
-            " for it.",
+            " for it. Runs and models may be on the Hub (OWNER/NAME[@REVISION]).",
         ),
     ] = None,
     overlap: Annotated[

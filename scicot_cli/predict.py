@@ -37,7 +37,8 @@ def predict(
         typer.Option(
             "--answer-model",
             metavar="RUN|hf:MODEL",
-            help="A run of train-answer, or hf:MODEL_OR_DIR: a model that answers without training."
+            help="A run of train-answer: its directory, or OWNER/NAME[@REVISION] on the Hub; or"
+            " hf:MODEL_OR_DIR: a model that answers without training."
             " May be repeated: the answers are averaged. Without it, only rationales are written.",
         ),
     ] = [],  # noqa: B006  (Typer reads it, nobody changes it)
@@ -52,8 +53,8 @@ def predict(
         typer.Option(
             "--rationale-model",
             metavar="RUN",
-            help="A run of train-rationale, whose rationales the answer model reads. May be"
-            " repeated: the answers behind each are averaged.",
+            help="A run of train-rationale, likewise, whose rationales the answer model reads. May"
+            " be repeated: the answers behind each are averaged.",
         ),
     ] = [],  # noqa: B006  (Typer reads it, nobody changes it)
     with_folds: Annotated[

@@ -76,6 +76,8 @@ def student_of_letters(place: Path, letters: str) -> Path:
     return place
 
 
+Online = Callable[[str], None]
+
 # A question in another format than ours, as the readers' tests use it.
 QUESTION: dict[str, Any] = {
     "id": "q1",
@@ -157,6 +159,31 @@ def write(tmp_path: Path) -> Callable[..., Path]:
 @pytest.fixture
 def recorder() -> Recorder:
     return Recorder()
+
+
+@pytest.fixture
+def online(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Online:
+    """Let the client go to the Hub at this URL, with the test's token.
+
+    It has read its settings from the environment when it was imported, so they are set in place.
+    """
+    from fakes.hub_server import TOKEN
+
+    def online(url: str) -> None:
+        monkeypatch.setenv("HF_TOKEN", TOKEN)
+        settings = {
+            "ENDPOINT": url,
+            "HUGGINGFACE_CO_URL_TEMPLATE": f"{url}/{{repo_id}}/resolve/{{revision}}/{{filename}}",
+            "HF_HUB_OFFLINE": False,
+            "HF_HUB_DISABLE_XET": True,  # its storage speaks another protocol than HTTP and LFS
+            "HF_HUB_CACHE": str(tmp_path / "hub-cache"),
+            "HF_TOKEN_PATH": str(tmp_path / "no-token"),
+            "HF_STORED_TOKENS_PATH": str(tmp_path / "no-tokens"),
+        }
+        for name, value in settings.items():
+            monkeypatch.setattr(f"huggingface_hub.constants.{name}", value)
+
+    return online
 
 
 @pytest.fixture(scope="session")

@@ -93,7 +93,9 @@ def test_rows_fit_their_schemas(trained: Trained, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["question", "rationale", "prediction"])
 def test_the_examples_in_rows_md_are_rows(kind: str) -> None:
-    blocks = re.findall(r"## (\w+)\n.*?```json\n(.*?)```", (DOCS / "rows.md").read_text(), re.S)
+    blocks = re.findall(
+        r"^## (\w+)\n.*?```json\n(.*?)```", (DOCS / "rows.md").read_text(), re.S | re.M
+    )
     examples = {name: json.loads(text) for name, text in blocks}
     jsonschema.validate({**examples["question"], **examples[kind]}, schema(kind))
 

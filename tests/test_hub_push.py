@@ -1,17 +1,14 @@
 """Runs on their way to the Hub: the real client against a server on the loopback."""
 
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import Recorder
+from conftest import Online, Recorder
 from fakes.hub_server import TOKEN, HubServer
 
 from scicot.errors import ScicotError
 from scicot.training.hub_upload import check_push, push
-
-Online = Callable[[str], None]
 
 KEPT = {
     "README.md": b"---\nlibrary_name: transformers\n---\n",
@@ -33,28 +30,6 @@ LEFT_OUT = [
     "seed-1/trained_on.jsonl",
     "out.lock",
 ]
-
-
-@pytest.fixture
-def online(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Online:
-    """Let the client go to the Hub at this URL, with the test's token.
-
-    It has read its settings from the environment when it was imported, so they are set in place.
-    """
-
-    def online(url: str) -> None:
-        monkeypatch.setenv("HF_TOKEN", TOKEN)
-        settings = {
-            "ENDPOINT": url,
-            "HF_HUB_OFFLINE": False,
-            "HF_HUB_DISABLE_XET": True,  # its storage speaks another protocol than HTTP and LFS
-            "HF_TOKEN_PATH": str(tmp_path / "no-token"),
-            "HF_STORED_TOKENS_PATH": str(tmp_path / "no-tokens"),
-        }
-        for name, value in settings.items():
-            monkeypatch.setattr(f"huggingface_hub.constants.{name}", value)
-
-    return online
 
 
 @pytest.fixture

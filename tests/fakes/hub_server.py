@@ -1,22 +1,26 @@
-"""A real HTTP server on the loopback that takes models as the Hugging Face Hub does.
+"""A real HTTP server on the loopback that takes and gives models as the Hugging Face Hub does.
 
     with HubServer(large=(".safetensors",)) as hub:
         ...                      hub.url, hub.files, hub.commits, hub.private
 
 It knows whoami, making a repository, and a commit: of small files within it, of large ones through
-LFS. `failing` maps a part of a path to the status that requests to it get.
+LFS. What was committed can be downloaded, from main, a commit or one of `tags`. `failing` maps a
+part of a path to the status that requests to it get.
 """
 
 import base64
+import hashlib
 import json
 import threading
 from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import unquote
 
 TOKEN = "hf_of_the_test"
 
 Reply = tuple[int, dict[str, Any]]
+Given = tuple[int, dict[str, str], bytes]  # status, headers, body
 
 
 class HubServer:
@@ -30,6 +34,9 @@ class HubServer:
         self.files: dict[str, bytes] = {}  # OWNER/NAME/PATH -> content
         self.commits: list[str] = []  # their messages
         self.private: dict[str, bool] = {}  # OWNER/NAME -> as it was made
+        self.tags: dict[str, str] = {}  # name -> commit
+        self.downloads: list[str] = []  # paths of the files that were sent
+        self._at: dict[str, dict[str, bytes]] = {}  # commit -> files
         self._stored: dict[str, bytes] = {}  # sha256 -> content, through LFS
         self._large = large
         self._role = role
@@ -39,16 +46,23 @@ class HubServer:
         class Handler(BaseHTTPRequestHandler):
             def _reply(self) -> None:
                 body = self.rfile.read(int(self.headers.get("content-length", 0)))
-                path = self.path.partition("?")[0]
+                path = unquote(self.path.partition("?")[0])
+                given = server._given(path, self.headers.get("authorization", ""))
+                if given is not None:
+                    return self._send(*given)
                 status, answer = server._answer(path, body, self.headers.get("authorization", ""))
-                content = json.dumps(answer).encode()
-                self.send_response(status)
-                self.send_header("content-type", "application/json")
-                self.send_header("content-length", str(len(content)))
-                self.end_headers()
-                self.wfile.write(content)
+                return self._send(status, {}, json.dumps(answer).encode())
 
-            do_GET = do_POST = do_PUT = _reply  # noqa: N815
+            def _send(self, status: int, headers: dict[str, str], content: bytes) -> None:
+                self.send_response(status)
+                own = {"content-type": "application/json", "content-length": str(len(content))}
+                for name, value in {**own, **headers}.items():
+                    self.send_header(name, value)
+                self.end_headers()
+                if self.command != "HEAD":
+                    self.wfile.write(content)
+
+            do_GET = do_HEAD = do_POST = do_PUT = _reply  # noqa: N815
 
             def log_message(self, *args: object) -> None:
                 pass
@@ -63,6 +77,47 @@ class HubServer:
     def __exit__(self, *exc: object) -> None:
         self._server.shutdown()
         self._server.server_close()
+
+    def _given(self, path: str, authorization: str) -> Given | None:
+        """A file, or what is known of a repository; None for requests of another kind."""
+        match path.strip("/").split("/"):
+            case [owner, name, "resolve", revision, *rest]:
+                kind = "file"
+            case ["api", "models", owner, name, "tree", revision]:
+                kind, rest = "tree", []
+            case ["api", "models", owner, name, "revision", revision]:
+                kind, rest = "info", []
+            case ["api", "models", owner, name]:
+                kind, revision, rest = "info", "main", []
+            case _:
+                return None
+        repo = f"{owner}/{name}"
+        if repo not in self.private or authorization != f"Bearer {TOKEN}":
+            return _missing("RepoNotFound")
+        commit = f"{len(self.commits):040x}" if revision == "main" else revision
+        commit = self.tags.get(commit, commit)
+        if commit not in self._at:
+            return _missing("RevisionNotFound")
+        prefix = f"{repo}/"
+        files = {
+            file.removeprefix(prefix): content
+            for file, content in self._at[commit].items()
+            if file.startswith(prefix)
+        }
+        if kind == "info":
+            siblings = [{"rfilename": file} for file in files]
+            return 200, {}, json.dumps({"id": repo, "sha": commit, "siblings": siblings}).encode()
+        if kind == "tree":
+            listed = [
+                {"type": "file", "path": file, "size": len(own), "oid": _etag(own)}
+                for file, own in files.items()
+            ]
+            return 200, {}, json.dumps(listed).encode()
+        file = "/".join(rest)
+        if file not in files:
+            return _missing("EntryNotFound")
+        self.downloads.append(file)
+        return 200, {"etag": f'"{_etag(files[file])}"', "x-repo-commit": commit}, files[file]
 
     def _answer(self, path: str, body: bytes, authorization: str) -> Reply:
         for part, status in self._failing.items():
@@ -129,4 +184,13 @@ class HubServer:
             else:
                 self.files[f"{repo}/{value['path']}"] = self._stored[value["oid"]]
         oid = f"{len(self.commits):040x}"
+        self._at[oid] = dict(self.files)
         return 200, {"commitOid": oid, "commitUrl": f"{self.url}/{repo}/commit/{oid}"}
+
+
+def _missing(code: str) -> Given:
+    return 404, {"x-error-code": code}, b'{"error": "not found"}'
+
+
+def _etag(content: bytes) -> str:
+    return hashlib.sha1(content).hexdigest()

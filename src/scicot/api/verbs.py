@@ -211,7 +211,8 @@ def predict(
 ) -> Predictions:
     """Answer questions, a prediction row each, in their order; `scicot predict`.
 
-    The models are run directories, or "hf:MODEL" for one that was not trained. With an `output` the
+    The models are run directories, runs on the Hub ("OWNER/NAME[@REVISION]"), or "hf:MODEL" for one
+    that was not trained. With an `output` the
     same call goes on where an earlier one stopped; without, the rows are in the result alone.
     Raises ScicotError for what the user can mend.
     """

@@ -177,8 +177,9 @@ def _reply_of(row: Prediction) -> dict[str, Any]:
     if "teacher" not in row.models:
         return {}
     told: dict[str, Any] = {}
-    for name in ("reply", "reason"):
-        if isinstance(value := row.question.extra.get(name), str):
+    known = {"reply": row.models.get("reply"), "reason": row.question.extra.get("reason")}
+    for name, value in known.items():
+        if isinstance(value, str):
             told[name] = _cut(value)
     if usage := row.models.get("usage"):
         told["usage"] = total_usage([usage])

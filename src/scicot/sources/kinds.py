@@ -171,5 +171,7 @@ def _concluded(row: Row) -> Prediction:
     models: Row = {"teacher": given.teacher, "saw_answer": given.saw_answer}
     if given.usage:
         models["usage"] = given.usage
+    if given.reply:
+        models["reply"] = given.reply
     rationales = (given.rationale,) if explained else ()
     return Prediction(question, rationales, answer, {}, None, models)

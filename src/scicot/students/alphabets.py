@@ -15,6 +15,7 @@ from scicot.models.pretrained import load_tokenizer, local_directory, read_confi
 from scicot.models.prompt_format import PromptFormat, format_of
 from scicot.records import Question
 from scicot.stages import FORMS, Stage
+from scicot.students.hub_runs import HubRun
 from scicot.students.runs import read_manifest
 
 _LIMIT = 512  # tokens, as --max-source-tokens has it where nothing else is said
@@ -33,13 +34,18 @@ class StudentAlphabet:
     @classmethod
     def of(cls, student: str) -> StudentAlphabet:
         """Load the tokenizer of a run, whose inputs are those of its stage, or of a model, whose
-        inputs are those of stage 2. Raises ScicotError if there is none."""
+        inputs are those of stage 2: of a directory, or of OWNER/NAME[/FOLDER][@REVISION] on the
+        Hub, whose weights are not downloaded. Raises ScicotError if there is none."""
         if student.startswith("scratch:"):
             raise ScicotError(
                 f"{_OPTION} {student}: a fresh student learns its characters from the rows that it"
                 " is trained on; name a run, or a pretrained model"
             )
-        directory = local_directory(student, f"{_OPTION} {student}")
+        hub = None if Path(student).is_dir() else HubRun.parse(student)
+        if hub is not None:
+            directory = hub.fetch(f"{_OPTION} {student}", weights=False)
+        else:
+            directory = local_directory(student, f"{_OPTION} {student}")
         tokenizer = load_tokenizer(Path(directory), f"{_OPTION} {student}")
         config = read_config(str(directory), f"{_OPTION} {student}")
         ends = end_tokens(config)

@@ -15,7 +15,7 @@ import json
 import math
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from scicot.decoding.engine_spec import EngineRequest
 from scicot.errors import ScicotError
 from scicot.models.weights import weights_in
 from scicot.stages import FORMS, TEMPLATE_VERSION, Stage
+from scicot.students.hub_runs import HubRun
 from scicot.students.student import Student
 from scicot.version import __version__
 
@@ -108,11 +109,13 @@ class Manifest:
 @dataclass(frozen=True)
 class Run:
     """A finished run directory and its manifest. `untrained`: a pretrained model (hf:...) without
-    training, whose manifest is made up to say how to prompt it."""
+    training, whose manifest is made up to say how to prompt it. `hub`: its place on the Hub, if it
+    was found there; the directory is one of the local cache then."""
 
     directory: Path
     manifest: Manifest
     untrained: bool = False
+    hub: HubRun | None = None
 
     @classmethod
     def at(cls, directory: Path) -> Run:
@@ -153,9 +156,18 @@ class Run:
         return {**{name: getattr(self.manifest, name) for name in names}, "metrics": metrics}
 
     @property
+    def place(self) -> str:
+        """Where the run is, as its user names it: a directory, or a name on the Hub."""
+        if self.untrained:
+            return self.manifest.student
+        return str(self.hub or self.directory)
+
+    @property
     def identity(self) -> str:
-        """A short name for the weights, as rows record it: FOLDER@HASH."""
+        """A short name for the weights, as rows record it: FOLDER@HASH, or OWNER/NAME@HASH."""
         name = self.manifest.student if self.untrained else self.directory.resolve().name
+        if self.hub is not None:
+            name = replace(self.hub, revision=None).named(self.hub.folder)
         return f"{name}@{(self.manifest.weights_sha256 or '')[:12]}"
 
 
@@ -221,14 +233,22 @@ def weights_of(run: Run) -> int:
 
 
 def check_run(directory: str | os.PathLike[str], option: str, *stages: Stage) -> Run:
-    """Return the run in a directory; ScicotError unless it is finished and of one of these stages.
+    """Return a run, given by its directory or, where there is no such directory, by its name on the
+    Hub (OWNER/NAME[/FOLDER][@REVISION]), from where it is downloaded.
 
-    `option` is the name of its command line option, for the message.
+    ScicotError unless it is finished and of one of these stages; this is found out before weights
+    are downloaded. `option` is the name of its command line option, for the message.
     """
-    place = f"{option} {os.fspath(directory)}"
-    if not Path(directory).is_dir():
-        raise ScicotError(f"{place}: no such directory; give a run that scicot trained")
-    manifest = read_manifest(directory)
+    place, folder = f"{option} {os.fspath(directory)}", Path(directory)
+    hub = None if folder.is_dir() else HubRun.parse(os.fspath(directory))
+    if hub is not None:
+        folder = hub.file(MANIFEST, place).parent
+    elif not folder.is_dir():
+        raise ScicotError(
+            f"{place}: no such directory; give a run that scicot trained, or its OWNER/NAME on the"
+            " Hub"
+        )
+    manifest = read_manifest(folder)
     if manifest is None:
         raise ScicotError(f"{place}: holds no {MANIFEST}; give a run that scicot trained")
     if manifest.stage not in stages:
@@ -237,7 +257,7 @@ def check_run(directory: str | os.PathLike[str], option: str, *stages: Stage) ->
             f"{place}: is a run of {made_by} ({manifest.stage}); give one made by {wanted}"
         )
     if manifest.seeds:
-        one = Path(directory) / manifest.seeds[0]
+        one = hub.named(manifest.seeds[0]) if hub else folder / manifest.seeds[0]
         several = ", or several, each with the option" if "model" in option else ""
         raise ScicotError(
             f"{place}: holds {len(manifest.seeds)} seeds; name one of them, as {one}{several}"
@@ -251,7 +271,7 @@ def check_run(directory: str | os.PathLike[str], option: str, *stages: Stage) ->
             f"{place}: was trained on input template {manifest.template}, this scicot writes"
             f" {TEMPLATE_VERSION}; train it again, or predict with scicot {manifest.scicot}"
         )
-    return Run(Path(directory), manifest)
+    return Run(folder if hub is None else hub.fetch(place), manifest, hub=hub)
 
 
 def untrained_run(name: str, option: str) -> Run:

@@ -29,7 +29,7 @@ def match_budget(
     found = [check_run(run, "--equal-to", *Stage) for run in equals]
     for run in found:
         if not {"weights", "training_tokens"} <= run.manifest.metrics.keys():
-            raise ScicotError(f"--equal-to {run.directory}: made by an older scicot; train it anew")
+            raise ScicotError(f"--equal-to {run.place}: made by an older scicot; train it anew")
     weights = sum(run.manifest.metrics["weights"] for run in found)
     tokens = sum(run.manifest.metrics["training_tokens"] for run in found)
     equal = {"runs": [run.identity for run in found], "weights": None, "tokens": tokens}

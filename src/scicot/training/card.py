@@ -11,6 +11,7 @@ from scicot import jsonl
 from scicot.models.licence import licence_of
 from scicot.stages import FORMS
 from scicot.students.runs import Manifest
+from scicot.training.card_usage import usage
 from scicot.training.scratch import PREFIX
 
 # Names that the Hub knows; others are given as "other" with their name.
@@ -52,6 +53,7 @@ def write_card(manifest: Manifest, run: Path) -> None:
         + (f", whose licence ({licence}) applies to it too." if licence else "."),
         f"Input and output: `{form.reads}` -> {form.writes.replace('label', answer)}.",
         reading if form.answers else "",
+        usage(manifest, run.name),
         "## Data",
         "\n".join(data),
         "## Settings",
@@ -66,7 +68,8 @@ def write_card(manifest: Manifest, run: Path) -> None:
         [
             "---",
             "library_name: transformers",
-            "pipeline_tag: text-generation",
+            # Of encoder-decoders transformers 5 has no pipeline: text2text-generation is gone.
+            *(["pipeline_tag: text-generation"] if manifest.prompt_format != "seq2seq" else []),
             *([f"base_model: {base}"] if base and not Path(base).exists() else []),
             *([f"license: {licence}"] if licence in _KNOWN_LICENCES else []),
             *(

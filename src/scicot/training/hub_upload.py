@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from scicot import jsonl
 from scicot.errors import ScicotError
 from scicot.reporting import Reporter
 from scicot.sources.hub import hub_answers
 from scicot.text import error_line, one_line
+from scicot.training.card_usage import with_hub_name
 from scicot.version import __version__
 
 if TYPE_CHECKING:
@@ -58,12 +60,17 @@ def push(run: Path, repo: str, reporter: Reporter) -> str:
     """Put a run directory on the Hub as one commit, without what IGNORED names; its URL there.
 
     A model repository that is not there yet is made, private; one that is stays as it is, public
-    too, and keeps files that this run lacks. Raises ScicotError where it fails: the run is whole.
+    too, and keeps files that this run lacks. The model card's example names the repository from
+    then on. Raises ScicotError where it fails: the run is whole.
     """
     ending = f"; the run itself is whole in {run}, and the same command pushes it again"
     with reporter.task(f"pushing to {repo}"):
         api = _api(repo, ending)
+        card = run / "README.md"
+        before = card.read_text() if card.is_file() else None
         try:
+            if before is not None and (named := with_hub_name(before, repo)) != before:
+                jsonl.write_text(card, named)
             url = api.create_repo(repo, private=True, exist_ok=True)
             api.upload_folder(
                 repo_id=repo,
@@ -72,6 +79,8 @@ def push(run: Path, repo: str, reporter: Reporter) -> str:
                 ignore_patterns=list(IGNORED),
             )
         except Exception as error:  # noqa: BLE001 (of HTTP, of storage, of the model card's form)
+            if before is not None:
+                jsonl.write_text(card, before)
             problem = _said(error, api.token)
             raise ScicotError(f"--push-to-hub {repo}: {problem}{ending}") from None
     return str(url)

@@ -31,6 +31,11 @@ class Judges:
             raise ScicotError(
                 f"--reward {name}: has no fold students; train it with train-answer --folds"
             )
+        if run.hub is not None:
+            raise ScicotError(
+                f"--reward {name}: is a run on the Hub, where fold students are not uploaded; give"
+                " the directory of the run"
+            )
         places = [fold_run(run.directory, fold) for fold in range(count)]
         return cls(run, [check_run(place, "--reward", Stage.ANSWER) for place in places])
 
@@ -62,7 +67,7 @@ class Judges:
             judge = next((fold for fold in order if own.isdisjoint(met[fold])), None)
             if judge is None:
                 raise ScicotError(
-                    f"--reward {self.run.directory}: each of its fold students was trained on"
+                    f"--reward {self.run.place}: each of its fold students was trained on"
                     f" question {question.id!r} or one of its group; train it with --folds on the"
                     " same questions, with the same --fold-by"
                 )

@@ -1,0 +1,132 @@
+"""Runs on the Hugging Face Hub, as `--push-to-hub` uploads them.
+
+OWNER/NAME                  the run, on the repository's main branch
+OWNER/NAME@REVISION         at a branch, tag or commit
+OWNER/NAME/seed-0           one of several seeds
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from scicot.errors import ScicotError
+from scicot.models.weights import weights_in
+from scicot.sources.hub import hub_answers
+from scicot.text import error_line, one_line
+
+_PART = r"[A-Za-z0-9_](?:[\w.-]*[A-Za-z0-9_])?"
+_NAME = re.compile(rf"({_PART}/{_PART})((?:/{_PART})*)(?:@([\w][\w./-]*))?", re.ASCII)
+_SMALL = ("*.json", "*.model", "*.txt", "*.jinja")  # config and tokenizer
+_WEIGHTS = ("*.safetensors",)
+# As an interrupted download leaves it.
+_INCOMPLETE = (
+    "its files in the cache of the Hub are not complete, and the Hub cannot be reached; run the"
+    " command again where there is a network"
+)
+
+
+@dataclass(frozen=True)
+class HubRun:
+    """A run's place on the Hub. `folder` is the one in its repository, "" for the repository."""
+
+    repository: str
+    folder: str = ""
+    revision: str | None = None
+
+    @classmethod
+    def parse(cls, name: str) -> HubRun | None:
+        """Read OWNER/NAME[/FOLDER][@REVISION]; None for what cannot be a name on the Hub."""
+        match = _NAME.fullmatch(name)
+        if match is None or any(mark in match[1] for mark in ("--", "..")):
+            return None
+        return cls(match[1], match[2].lstrip("/"), match[3])
+
+    def __str__(self) -> str:
+        return self.named(self.folder)
+
+    def named(self, folder: str) -> str:
+        """Return the name of a folder of the same repository, at the same revision."""
+        place = f"{self.repository}/{folder}" if folder else self.repository
+        return f"{place}@{self.revision}" if self.revision else place
+
+    def file(self, name: str, where: str) -> Path:
+        """Return the path of a file of the run in the local cache, downloaded if the Hub can be
+        reached. Raises ScicotError, which begins with `where`, if it cannot be had."""
+        from huggingface_hub import hf_hub_download
+
+        path = f"{self.folder}/{name}" if self.folder else name
+        here = not hub_answers(self.repository)
+        try:
+            return Path(
+                hf_hub_download(
+                    self.repository, path, revision=self.revision, local_files_only=here
+                )
+            )
+        except Exception as error:  # noqa: BLE001  (of the Hub's client and of what it is built on)
+            raise ScicotError(f"{where}: {self._reason(error, name, here=here)}") from None
+
+    def fetch(self, where: str, *, weights: bool = True) -> Path:
+        """Return the directory of the run in the local cache, with all files that a student is
+        loaded from, downloaded if the Hub can be reached; `weights`: its weights as well, for which
+        `file` has fetched the manifest before. Raises ScicotError, which begins with `where`, if
+        it cannot be had."""
+        from huggingface_hub import snapshot_download
+
+        kinds = [*_SMALL, *(_WEIGHTS if weights else ())]
+        # A star matches "/" as well. Of other folders, as those of other seeds, nothing is needed.
+        within: dict[str, Any] = (
+            {"allow_patterns": [f"{self.folder}/{kind}" for kind in kinds]}
+            if self.folder
+            else {"allow_patterns": kinds, "ignore_patterns": ["*/*"]}
+        )
+        here = not hub_answers(self.repository)
+        try:
+            snapshot = snapshot_download(
+                self.repository, revision=self.revision, local_files_only=here, **within
+            )
+        except Exception as error:  # noqa: BLE001  (likewise)
+            reason = self._reason(error, "such folder", here=here)
+            begun = here and weights  # whoever wants the weights has got the manifest
+            raise ScicotError(f"{where}: {_INCOMPLETE if begun else reason}") from None
+        directory = Path(snapshot, self.folder)
+        if here and weights and not weights_in(directory):
+            raise ScicotError(f"{where}: {_INCOMPLETE}")
+        return directory
+
+    def _reason(self, error: Exception, name: str, *, here: bool) -> str:
+        """Describe an error of the Hub's client, and what to do about it."""
+        from huggingface_hub.errors import (
+            EntryNotFoundError,
+            GatedRepoError,
+            LocalEntryNotFoundError,
+            RepositoryNotFoundError,
+            RevisionNotFoundError,
+        )
+
+        if here or isinstance(error, LocalEntryNotFoundError):
+            return (
+                "no such directory, and no such run in the cache of the Hub, which cannot be"
+                " reached; see to the network (and that HF_HUB_OFFLINE is not set), or give the"
+                " directory of a run"
+            )
+        if isinstance(error, GatedRepoError):
+            return "its repository is gated; ask for access on its page, and log in: hf auth login"
+        if isinstance(error, RevisionNotFoundError):
+            return f"the repository {self.repository} has no revision {self.revision or 'main'}"
+        if isinstance(error, RepositoryNotFoundError):
+            return (
+                "no such directory, and no such repository on the Hub; give the directory of a run"
+                " that scicot trained, or OWNER/NAME (a private one needs HF_TOKEN)"
+            )
+        if isinstance(error, EntryNotFoundError):
+            return (
+                f"the repository {self.repository} holds no {name}"
+                + (f" in {self.folder}" if self.folder else "")
+                + "; give a run that --push-to-hub uploaded, or a model without training as"
+                f" hf:{self.repository}"
+            )
+        said = one_line(getattr(error, "server_message", None) or "") or error_line(error)
+        return f"cannot be had from the Hub ({said[:200]})"

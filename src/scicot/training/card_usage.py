@@ -1,0 +1,49 @@
+"""The usage example of a model card: Python code that runs as it stands."""
+
+from __future__ import annotations
+
+import re
+
+from scicot.stages import FORMS
+from scicot.students.runs import Manifest
+
+HEADING = "## Use"
+
+_QUESTION = """\
+    "question": "Which conducts electricity?",
+    "choices": [{"label": "A", "text": "wood"}, {"label": "B", "text": "copper"}],
+"""
+_GIVEN = '    "rationale": "Copper is a metal, and metals conduct.",\n'
+_MODEL = re.compile(r'(_model=")[^"]*?((?:/seed-\d+)?")')
+
+
+def usage(manifest: Manifest, name: str) -> str:
+    """Return the section of a card that shows how to use a run. `name` is its folder, seen from
+    where the code runs, or its name on the Hub."""
+    form = FORMS[manifest.stage]
+    option = "answer_model" if form.answers else "rationale_model"
+    reads = form.reads_rationale and not form.writes_rationale
+    run = f"{name}/{manifest.seeds[0]}" if manifest.seeds else name
+    arguments = f'{option}="{run}"' + (', rationale_from="input"' if reads else "")
+    shown = 'row["prediction"], row["scores"]' if form.answers else 'row["rationale"]'
+    code = (
+        f"from scicot import predict\n\nquestion = {{\n{_QUESTION}{_GIVEN if reads else ''}}}\n"
+        f"for row in predict([question], {arguments}).rows:\n    print({shown})"
+    )
+    more = (
+        "It answers behind the rationale of the question. With `rationale_model`, a run of"
+        " train-rationale, in place of `rationale_from`, that run writes the rationale."
+        if reads
+        else ""
+    )
+    command = f"On the command line: `scicot predict ... --{option.replace('_', '-')} {run}`."
+    return "\n\n".join(filter(None, [HEADING, f"```python\n{code}\n```", more, command]))
+
+
+def with_hub_name(card: str, repository: str) -> str:
+    """Return a card whose usage example names the run by its repository, OWNER/NAME."""
+    before, heading, rest = card.partition(f"{HEADING}\n")
+    section, following, after = rest.partition("\n## ")
+    section = _MODEL.sub(rf"\g<1>{repository}\g<2>", section)
+    section = re.sub(r"(-model )[^\s`]*?((?:/seed-\d+)?`)", rf"\g<1>{repository}\g<2>", section)
+    return f"{before}{heading}{section}{following}{after}"
