@@ -14,7 +14,7 @@ from scicot.errors import ScicotError, StoppedEarly, no_room
 from scicot.processes import StoppedByAnother, count, rank
 from scicot.stop_request import stop
 from scicot.version import __version__
-from scicot_cli import console, signals, usage
+from scicot_cli import completion, console, signals, usage
 from scicot_cli.check import check
 from scicot_cli.demo import demo
 from scicot_cli.evaluate import evaluate
@@ -53,11 +53,14 @@ class _Commands(TyperGroup):
     def make_context(self, *arguments: Any, **options: Any) -> Any:
         try:
             return super().make_context(*arguments, **options)
-        except usage.ERRORS as error:
+        except (usage.ERRORS, ScicotError) as error:
             code = _told(error, None)
             if code is None:
                 raise
             raise typer.Exit(code) from None
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, completion.with_shell(args))
 
     def invoke(self, ctx: Any) -> None:
         signals.command_begins()
@@ -130,6 +133,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,  # a bug's traceback as Python prints it: no local variables
     rich_markup_mode=None,
+    add_completion=False,  # completion.py has these options
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": WIDEST},
 )
 
@@ -147,6 +151,8 @@ def scicot(
         bool,
         typer.Option("--version", callback=_version, is_eager=True, help="Show the version."),
     ] = False,
+    install_completion: Annotated[str | None, completion.INSTALL] = None,
+    show_completion: Annotated[str | None, completion.SHOW] = None,
 ) -> None:
     """Distil a large language model's chain-of-thought into small students.
 

@@ -6,19 +6,16 @@ import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from scicot.config import GenerateSettings, Keep, RationaleSource, RevealAnswer
 from scicot.errors import ScicotError, UsageError
-from scicot.reporting import number_of
-from scicot_cli import console
+from scicot_cli import completion, console
 from scicot_cli import options as opt
+from scicot_cli.generate_summary import advice, estimated, told
 from scicot_cli.grouped import GroupedCommand
-
-if TYPE_CHECKING:
-    from scicot.annotation import Estimate, GenerateSummary
 
 SOME_ROWS_FAILED = 3
 _REVEAL = "--reveal-answer"
@@ -29,11 +26,11 @@ class GenerateRationales(GroupedCommand):
     """The command, of which one option may go without its value: --reveal-answer is "always"."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        told = [
+        words = [
             f"{_REVEAL}=always" if arg == _REVEAL and following not in _WHEN else arg
-            for arg, following in zip(args, [*args[1:], ""], strict=True)
+            for arg, following in zip(args, [*args[1:], ""], strict=False)  # none may be given
         ]
-        return super().parse_args(ctx, told)
+        return super().parse_args(ctx, words)
 
 
 def generate_rationales(
@@ -56,6 +53,7 @@ def generate_rationales(
         str,
         typer.Option(
             "--teacher",
+            autocompletion=completion.teachers,
             metavar="KIND:NAME",
             help="anthropic:MODEL asks through the Messages API, openai:MODEL through OpenAI's Chat"
             " Completions API, hf:MODEL_OR_DIR a causal language model on this machine;"
@@ -259,11 +257,11 @@ def generate_rationales(
     }
     if dry_run:
         estimate = annotation.estimate_cost(questions, output, **arguments)
-        text = json.dumps(asdict(estimate), indent=1) if as_json else _estimated(estimate)
+        text = json.dumps(asdict(estimate), indent=1) if as_json else estimated(estimate)
         sys.stdout.write(text + "\n")
         return
     summary = annotation.generate_rationales(questions, output, **arguments)
-    for line in _told(summary, output):
+    for line in [*told(summary, output), *advice(summary, settings)]:
         reporter.note(line)
     if thoughtless := summary.rejected["no-thinking"]:
         what = number_of(thoughtless, "reply", "replies")
@@ -288,49 +286,3 @@ def _price(text: str | None) -> tuple[float, float] | None:
     except ValueError:
         raise UsageError(f"--price {text}: give IN,OUT, as 0.10,0.50") from None
     return read, written
-
-
-def _told(summary: GenerateSummary, output: str) -> list[str]:
-    """Format the lines printed after a run: rows kept and rejected, tokens, cost in dollars, and
-    the share of kept rationales that name the gold choice alone."""
-    reasons = ", ".join(f"{count} {reason}" for reason, count in summary.rejected.most_common())
-    done = f", {summary.already_done} done before" if summary.already_done else ""
-    tokens = ", ".join(f"{count:,} {name}" for name, count in summary.tokens.items())
-    lines = [
-        f"{output}: {summary.kept} kept, {summary.rejected.total()} rejected"
-        + (f" ({reasons})" if reasons else "")
-        + done
-        + (f"; {tokens}" if tokens else "")
-    ]
-    if summary.cost is not None and summary.spent is not None:
-        earlier = summary.spent - summary.cost > 1e-9
-        before = f", ${summary.spent:.4f} with earlier runs" if earlier else ""
-        saved = f"; its cache saved ${summary.saved:.4f}" if summary.saved > 0 else ""
-        lines.append(f"cost: ${summary.cost:.4f}{before}{saved}")
-    if summary.all_kept:
-        share = summary.named / summary.all_kept
-        lines.append(
-            f"{share:.0%} of {number_of(summary.all_kept, 'kept rationale')} name the right choice"
-            " and no other: off these the answer can be read without the question"
-        )
-    return lines
-
-
-def _estimated(estimate: Estimate) -> str:
-    how = "counted by the server" if estimate.input_counted else "estimated"
-    lines = [
-        f"teacher          {estimate.teacher}",
-        f"requests         {estimate.requests:,} ({estimate.already_done:,} done before)",
-        f"input tokens     {estimate.input_tokens:,} ({how})",
-        f"output tokens    {estimate.output_tokens:,} expected,"
-        f" {estimate.most_output_tokens:,} at most",
-    ]
-    for name, cost, most in (
-        ("cost", estimate.cost, estimate.most_cost),
-        ("cost, --batch", estimate.batched_cost, estimate.batched_most_cost),
-    ):
-        told = "price not known (--price IN,OUT)"
-        if cost is not None and most is not None:
-            told = f"${cost:,.4f} expected, ${most:,.4f} at most"
-        lines.append(f"{name:<17}{told}")
-    return "\n".join(lines)

@@ -10,7 +10,7 @@ import typer
 
 from scicot.config import ReadingSettings
 from scicot.errors import UsageError
-from scicot_cli import settings_file
+from scicot_cli import completion, settings_file
 
 _SHOWN = 60  # characters of a name that is none
 
@@ -119,5 +119,10 @@ Verbose = Annotated[
 ]
 Seed = Annotated[int, typer.Option("--seed", help="Seed of everything random.")]
 Device = Annotated[
-    str, typer.Option("--device", help="auto (CUDA when available, else the CPU), cpu, cuda.")
+    str,
+    typer.Option(
+        "--device",
+        autocompletion=completion.devices,
+        help="auto (CUDA when available, else the CPU), cpu, cuda.",
+    ),
 ]

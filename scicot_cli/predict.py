@@ -20,7 +20,7 @@ from scicot.config import (
 )
 from scicot.errors import ScicotError
 from scicot.processes import count, rank
-from scicot_cli import console
+from scicot_cli import completion, console
 from scicot_cli import options as opt
 from scicot_cli.launching import launch
 
@@ -36,6 +36,7 @@ def predict(
         list[str],
         typer.Option(
             "--answer-model",
+            autocompletion=completion.runs,
             metavar="RUN|hf:MODEL",
             help="A run of train-answer: its directory, or OWNER/NAME[@REVISION] on the Hub; or"
             " hf:MODEL_OR_DIR: a model that answers without training."
@@ -52,6 +53,7 @@ def predict(
         list[str],
         typer.Option(
             "--rationale-model",
+            autocompletion=completion.runs,
             metavar="RUN",
             help="A run of train-rationale, likewise, whose rationales the answer model reads. May"
             " be repeated: the answers behind each are averaged.",
@@ -209,6 +211,7 @@ def predict(
         str,
         typer.Option(
             "--precision",
+            autocompletion=completion.predicting_precisions,
             help="fp32, bf16, int8 (on CPUs), or auto: bf16 on a GPU; on a CPU fp32 for less than"
             " 10 million weights, for shards and for several machines, else the fastest, measured"
             " once.",

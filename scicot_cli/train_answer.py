@@ -8,7 +8,7 @@ import typer
 
 from scicot.config import AnswerForm, Method, TrainSettings
 from scicot.errors import UsageError
-from scicot_cli import console
+from scicot_cli import completion, console
 from scicot_cli import options as opt
 from scicot_cli import training_options as own
 
@@ -35,6 +35,7 @@ def train_answer(
         list[str],
         typer.Option(
             "--equal-to",
+            autocompletion=completion.runs,
             metavar="RUN",
             help="Train on as many tokens as these runs together, a scratch student with as many"
             " weights. May be repeated.",

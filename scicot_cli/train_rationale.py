@@ -9,7 +9,7 @@ import typer
 
 from scicot.config import RewardSettings, TrainSettings
 from scicot.errors import UsageError
-from scicot_cli import console
+from scicot_cli import completion, console
 from scicot_cli import options as opt
 from scicot_cli import training_options as own
 
@@ -41,6 +41,7 @@ def train_rationale(
         str | None,
         typer.Option(
             "--reward",
+            autocompletion=completion.runs,
             metavar="RUN",
             help="A run of train-answer --folds. Then learn in rounds from those of its own"
             " rationales behind which RUN finds the right answer likelier; takes over --folds and"

@@ -12,6 +12,7 @@ from scicot import config
 from scicot.config import RewardSettings, TrainSettings
 from scicot.errors import UsageError
 from scicot.reporting import number_of
+from scicot_cli import completion
 
 if TYPE_CHECKING:
     from scicot.students.runs import Manifest
@@ -28,6 +29,7 @@ StudentModel = Annotated[
     str,
     typer.Option(
         "--student",
+        autocompletion=completion.students,
         metavar="ID|DIR|scratch:SIZE",
         help="What to train: a Hub id, a directory, or fresh weights: scratch:tiny (0.5 million),"
         " small (2.4), base (31).",
@@ -37,6 +39,7 @@ TrainingPrecision = Annotated[
     str,
     typer.Option(
         "--precision",
+        autocompletion=completion.training_precisions,
         help="auto (bf16 where the device has instructions for it, on a CPU from 10 million"
         " weights on; else fp32), fp32 or bf16.",
     ),

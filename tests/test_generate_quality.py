@@ -264,3 +264,37 @@ def test_a_retry_asks_nothing_of_what_is_kept_the_second_way(tmp_path: Path) -> 
     summary = generate(source, out, again, reveal_answer="on-failure", retry_rejected=True)
     assert again.asked == []
     assert (summary.all_kept, len(read_rows(out))) == (3, 3)
+
+
+@pytest.mark.parametrize(
+    ("replies", "options", "hinted"),
+    [
+        ("It is so.\nAnswer: A", [], "--reveal-answer on-failure asks again"),
+        ("It is so.\nAnswer: A", ["--reveal-answer", "on-failure"], "--keep all keeps"),
+        ("It is so, and breaks off in the", [], "a --max-tokens above 1024 lets replies"),
+        ("It is so.\nAnswer: B", [], None),
+    ],
+)
+def test_many_rejections_bring_a_hint(
+    scicot: Any, tmp_path: Path, replies: str, options: list[str], hinted: str | None
+) -> None:
+    choices = [{"label": label, "text": text} for label, text in zip("AB", "xy", strict=True)]
+    rows = [
+        {"id": f"q{n}", "question": f"Which, {n}?", "choices": choices, "answer": "B"}
+        for n in range(12)
+    ]
+    questions = write_rows(tmp_path / "q.jsonl", rows)
+    recorded = write_rows(
+        tmp_path / "r.jsonl", [{"id": f"q{n}", "reply": replies} for n in range(12)]
+    )
+    command = ["generate-rationales", questions, "-o", tmp_path / "out.jsonl"]
+    outcome = scicot(*command, "--teacher", f"recorded:{recorded}", *options)
+    hints = [line for line in outcome.stderr.splitlines() if line.startswith("hint:")]
+    if hinted is None:
+        assert hints == []
+    else:
+        assert len(hints) == 1
+        assert hinted in hints[0]
+        assert ("on-failure asks" in hints[0]) == ("on-failure asks" in hinted)
+    again = scicot(*command, "--teacher", f"recorded:{recorded}", *options, "--quiet")
+    assert "hint:" not in again.stderr

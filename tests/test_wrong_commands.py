@@ -28,6 +28,8 @@ USAGE = [
     ("wurst", "wurst: no such command (scicot --help)"),
     ("chek q.csv", "chek: no such command; did you mean check? (scicot --help)"),
     ("--wurst", "--wurst: no such option (scicot --help)"),
+    ("generate-rationales", "QUESTIONS is missing (scicot generate-rationales --help)"),
+    ("--install-completion tcsh", "--install-completion tcsh: give bash, zsh, fish"),
     ("predict", "QUESTIONS is missing (scicot predict --help)"),
     ("evaluate", "PREDICTIONS is missing (scicot evaluate --help)"),
     ("merge q.csv -o out.jsonl", "PARTS is missing (scicot merge --help)"),

@@ -73,6 +73,7 @@ _CAUSAL_SIZES: dict[str, dict[str, Any]] = {
         "vocabulary": 16384,
     },
 }
+ALL_SIZES = (*SIZES, *_CAUSAL_SIZES)
 
 # T5's only sense of order are its position biases, which transformers draws near 0 (standard
 # deviation d_model ** -0.5). Adam moves a weight by about the learning rate a step, so a fresh
@@ -92,10 +93,9 @@ def build_scratch(
     Weights come from torch's global generator: seed it first. ScicotError for an unknown size.
     """
     size = spec.removeprefix(PREFIX)
-    all_sizes = {**SIZES, **_CAUSAL_SIZES}
-    if size not in all_sizes:
-        raise UsageError(f"--student {spec}: no such size; there is {', '.join(all_sizes)}")
-    shape, build = dict(all_sizes[size]), _llama if size in _CAUSAL_SIZES else _t5
+    if size not in ALL_SIZES:
+        raise UsageError(f"--student {spec}: no such size; there is {', '.join(ALL_SIZES)}")
+    shape, build = dict({**SIZES, **_CAUSAL_SIZES}[size]), _llama if size in _CAUSAL_SIZES else _t5
     tokenizer = train_tokenizer(
         texts, shape.pop("vocabulary"), ends_every_text=size not in _CAUSAL_SIZES
     )

@@ -1,0 +1,194 @@
+"""Shell completion: the values of options, and the installation for any shell from any shell.
+
+`scicot --install-completion zsh` works from bash too; without a name it is for the running shell.
+Zsh and fish take typer's scripts. Bash needs one of its own: it splits words at colons, so that
+`scratch:t` would reach a program as three words.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any, get_args
+
+import typer
+
+from scicot import config
+from scicot.errors import ScicotError, UsageError
+
+SHELLS = ("bash", "zsh", "fish")
+OPTIONS = ("--install-completion", "--show-completion")
+RUNNING = "running"  # stands for the shell that runs the command
+NAME, VARIABLE = "scicot", "_SCICOT_COMPLETE"
+_DEEPEST, _MOST = 3, 200  # folders below the typed one, and runs, that are looked through
+
+# The words before the cursor are split at blanks; what bash completes is the part behind the last
+# colon, so the part before it is taken off each completion. A value that ends in a colon or a slash
+# is not finished, and gets no blank.
+BASH = """\
+_scicot_completion() {
+    local IFS=$' \\t\\n' line=${COMP_LINE:0:COMP_POINT} words current prefix
+    read -ra words <<< "$line"
+    [[ $line == *[[:space:]] ]] && words+=("")
+    current=${words[${#words[@]}-1]}
+    IFS=$'\\n'
+    COMPREPLY=( $( env COMP_WORDS="$line" COMP_CWORD=$(( ${#words[@]} - 1 )) \\
+                   _SCICOT_COMPLETE=complete_bash "$1" ) )
+    if [[ $current == *:* && $COMP_WORDBREAKS == *:* ]]; then
+        prefix=${current%"${current##*:}"}
+        COMPREPLY=( "${COMPREPLY[@]#"$prefix"}" )
+    fi
+    [[ ${#COMPREPLY[@]} -eq 1 && ${COMPREPLY[0]} == *[:/] ]] && compopt -o nospace
+    return 0
+}
+
+complete -o default -F _scicot_completion scicot
+"""
+
+# Its names are imported there from private modules, which mypy does not follow.
+typers: Any = importlib.import_module("typer.completion")
+typers.completion_init()  # typer's classes for the shells, which ask for the completions
+
+
+def script(shell: str) -> str:
+    """Return the completion script of a shell."""
+    if shell == "bash":
+        return BASH.strip()
+    return str(typers.get_completion_script(prog_name=NAME, complete_var=VARIABLE, shell=shell))
+
+
+def install(shell: str) -> Path:
+    """Install completion for a shell in the home directory and return the script's path."""
+    if shell != "bash":
+        placed: Path = typers.install(shell=shell, prog_name=NAME, complete_var=VARIABLE)[1]
+        return placed
+    path, start = Path.home() / ".bash_completions" / f"{NAME}.sh", Path.home() / ".bashrc"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(BASH)
+    line = f"source '{path}'"
+    there = start.read_text() if start.is_file() else ""
+    if line not in there.splitlines():
+        with start.open("a") as stream:
+            stream.write(f"{'' if not there or there.endswith(chr(10)) else chr(10)}{line}\n")
+    return path
+
+
+def _shell_of(option: str, value: str) -> str:
+    """Return the shell that an option names; UsageError for one that is not known."""
+    if value == RUNNING:
+        value = typers._get_shell_name() or ""
+        if value not in SHELLS:
+            raise UsageError(f"{option}: the running shell is not known; name bash, zsh or fish")
+    if value not in SHELLS:
+        raise UsageError(f"{option} {value}: give {', '.join(SHELLS)}")
+    return value
+
+
+def _install(ctx: typer.Context, value: str | None) -> None:
+    if value is None or ctx.resilient_parsing:
+        return
+    shell = _shell_of(OPTIONS[0], value)
+    try:
+        path = install(shell)
+    except OSError as error:
+        raise ScicotError(f"{OPTIONS[0]}: {error.filename}: {error.strerror}") from None
+    typer.echo(f"{path}: completion for {shell}; it works in a new shell")
+    raise typer.Exit
+
+
+def _show(ctx: typer.Context, value: str | None) -> None:
+    if value is None or ctx.resilient_parsing:
+        return
+    typer.echo(script(_shell_of(OPTIONS[1], value)))
+    raise typer.Exit
+
+
+INSTALL = typer.Option(
+    OPTIONS[0],
+    metavar="[SHELL]",
+    callback=_install,
+    is_eager=True,
+    autocompletion=lambda: list(SHELLS),
+    help="Install completion for bash, zsh or fish. [default: the running shell]",
+)
+SHOW = typer.Option(
+    OPTIONS[1],
+    metavar="[SHELL]",
+    callback=_show,
+    is_eager=True,
+    autocompletion=lambda: list(SHELLS),
+    help="Print the completion script instead.",
+)
+
+
+def with_shell(arguments: list[str]) -> list[str]:
+    """Give these options, whose value may be left out, the value RUNNING where it is."""
+    return [
+        f"{word}={RUNNING}" if word in OPTIONS and (not then or then.startswith("-")) else word
+        for word, then in zip(arguments, [*arguments[1:], ""], strict=False)  # none may be given
+    ]
+
+
+# Values of options; typer asks each function with what was typed of a value.
+
+
+def _among(values: Iterable[str]) -> Callable[[str], list[str]]:
+    def complete(incomplete: str) -> list[str]:
+        return [value for value in values if value.startswith(incomplete)]
+
+    return complete
+
+
+devices = _among(("auto", "cpu", "cuda"))
+training_precisions = _among(get_args(config.Precision))
+predicting_precisions = _among(get_args(config.EnginePrecision))
+
+
+def students(incomplete: str) -> list[str]:
+    """Complete --student: the sizes of fresh students, and runs to train on."""
+    from scicot.training.scratch import ALL_SIZES, PREFIX
+
+    return [*_among([PREFIX + size for size in ALL_SIZES])(incomplete), *runs(incomplete)]
+
+
+def teachers(incomplete: str) -> list[str]:
+    """Complete --teacher: the kinds, the models of known price, the files of replies."""
+    from scicot.teachers.prices import PRICES
+
+    kind, colon, name = incomplete.partition(":")
+    if colon and kind == "recorded":
+        return [f"recorded:{file}" for file in _files(name)]
+    models = [f"anthropic:{model}" for model in PRICES]
+    return _among([*models, "openai:", "hf:", "recorded:"])(incomplete)
+
+
+def runs(incomplete: str) -> list[str]:
+    """Complete a run: the folders with a scicot.json in or below the folder that was typed."""
+    parent = incomplete.rpartition("/")[0] + "/" if "/" in incomplete else ""
+    found = (f"{parent}{name}" for name in _runs_below(Path(parent or "."), _DEEPEST))
+    return list(islice((name for name in found if name.startswith(incomplete)), _MOST))
+
+
+def _runs_below(folder: Path, depth: int) -> Iterator[str]:
+    try:
+        entries = sorted(entry.name for entry in os.scandir(folder) if entry.is_dir())
+    except OSError:
+        return
+    for name in entries:
+        if (folder / name / "scicot.json").exists():
+            yield name
+        elif depth > 1 and not name.startswith("."):
+            yield from (f"{name}/{below}" for below in _runs_below(folder / name, depth - 1))
+
+
+def _files(incomplete: str) -> list[str]:
+    parent = incomplete.rpartition("/")[0] + "/" if "/" in incomplete else ""
+    try:
+        entries = sorted(os.scandir(parent or "."), key=lambda entry: entry.name)
+    except OSError:
+        return []
+    names = [f"{parent}{entry.name}{'/' if entry.is_dir() else ''}" for entry in entries]
+    return [name for name in names if name.startswith(incomplete)]

@@ -1,0 +1,89 @@
+"""The lines that `scicot generate-rationales` prints at its end, and of a dry run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from scicot.config import GenerateSettings
+from scicot.reporting import number_of
+
+if TYPE_CHECKING:
+    from scicot.annotation import Estimate, GenerateSummary
+
+# A reason is frequent where it takes this share of the replies; fewer replies than _JUDGED may be
+# chance.
+_MANY, _JUDGED = 0.2, 10
+
+
+def told(summary: GenerateSummary, output: str) -> list[str]:
+    """Format the lines printed after a run: rows kept and rejected, tokens, cost in dollars, and
+    the share of kept rationales that name the gold choice alone."""
+    reasons = ", ".join(f"{count} {reason}" for reason, count in summary.rejected.most_common())
+    done = f", {summary.already_done} done before" if summary.already_done else ""
+    tokens = ", ".join(f"{count:,} {name}" for name, count in summary.tokens.items())
+    lines = [
+        f"{output}: {summary.kept} kept, {summary.rejected.total()} rejected"
+        + (f" ({reasons})" if reasons else "")
+        + done
+        + (f"; {tokens}" if tokens else "")
+    ]
+    if summary.cost is not None and summary.spent is not None:
+        earlier = summary.spent - summary.cost > 1e-9
+        before = f", ${summary.spent:.4f} with earlier runs" if earlier else ""
+        saved = f"; its cache saved ${summary.saved:.4f}" if summary.saved > 0 else ""
+        lines.append(f"cost: ${summary.cost:.4f}{before}{saved}")
+    if summary.all_kept:
+        share = summary.named / summary.all_kept
+        lines.append(
+            f"{share:.0%} of {number_of(summary.all_kept, 'kept rationale')} name the right choice"
+            " and no other: off these the answer can be read without the question"
+        )
+    return lines
+
+
+def advice(summary: GenerateSummary, settings: GenerateSettings) -> list[str]:
+    """Return what would help where many replies of this run were rejected, a line for each of the
+    reasons that are frequent."""
+    rejected = summary.rejected
+    replies = summary.kept + rejected.total()
+    often = {reason for reason, count in rejected.items() if count >= _MANY * replies}
+    if replies < _JUDGED:
+        return []
+    helps = []
+    if "wrong-conclusion" in often:
+        again = "--reveal-answer on-failure asks again where a reply was rejected, with the answer"
+        helps += [again] if settings.reveal_answer == "never" else []
+        helps += ["--keep all keeps wrong conclusions as well"]
+    if "truncated" in often:
+        helps += [f"a --max-tokens above {settings.max_tokens} lets replies come to an end"]
+    if "leaks-answer" in often and settings.reveal_answer != "never":
+        helps += ["--reveal-answer never tells the teacher nothing that it can lean on"]
+    if "duplicate" in often:
+        helps += ["fewer --samples, or a higher --temperature, brings fewer duplicates"]
+    if not helps:
+        return []
+    return [
+        f"hint: {rejected.total() / replies:.0%} of the replies were rejected;"
+        f" {'; '.join(helps)} (for another -o, or with --force)"
+    ]
+
+
+def estimated(estimate: Estimate) -> str:
+    """Format what --dry-run found: requests, tokens, and dollars."""
+    how = "counted by the server" if estimate.input_counted else "estimated"
+    lines = [
+        f"teacher          {estimate.teacher}",
+        f"requests         {estimate.requests:,} ({estimate.already_done:,} done before)",
+        f"input tokens     {estimate.input_tokens:,} ({how})",
+        f"output tokens    {estimate.output_tokens:,} expected,"
+        f" {estimate.most_output_tokens:,} at most",
+    ]
+    for name, cost, most in (
+        ("cost", estimate.cost, estimate.most_cost),
+        ("cost, --batch", estimate.batched_cost, estimate.batched_most_cost),
+    ):
+        shown = "price not known (--price IN,OUT)"
+        if cost is not None and most is not None:
+            shown = f"${cost:,.4f} expected, ${most:,.4f} at most"
+        lines.append(f"{name:<17}{shown}")
+    return "\n".join(lines)
