@@ -12,6 +12,7 @@ import typer
 
 from scicot.config import GenerateSettings, Keep, RationaleSource, RevealAnswer
 from scicot.errors import ScicotError, UsageError
+from scicot.reporting import number_of
 from scicot_cli import completion, console
 from scicot_cli import options as opt
 from scicot_cli.generate_summary import advice, estimated, told
