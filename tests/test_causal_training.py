@@ -253,6 +253,18 @@ def test_a_model_answers_without_training(runs: Trained, tmp_path: Path, scicot:
     assert (nameless.code, nameless.stderr.count("\n")) == (1, 1)
 
 
+def test_the_card_names_a_pipeline_that_runs(runs: Trained, trained: Trained) -> None:
+    from transformers import pipeline
+
+    for causal, run in ((True, runs.rationale), (True, runs.answer), (False, trained.answer)):
+        head = (run / "README.md").read_text().split("---")[1]
+        assert ("pipeline_tag: text-generation" in head) is causal
+        if causal:
+            write = pipeline("text-generation", model=str(run))
+            (written,) = write("question: Which conducts?", max_new_tokens=2)
+            assert written["generated_text"].startswith("question: Which conducts?")
+
+
 def test_the_licence_of_the_base_model_is_in_the_card(runs: Trained, tmp_path: Path) -> None:
     import shutil
 

@@ -116,6 +116,9 @@ def test_a_template_without_a_system_turn_gets_it_with_the_first_one(model: Path
     assert without == "<user> Question: Of <assistant> iron <user> what <assistant>"
     teacher._tokenizer.chat_template = THINKS
     assert teacher._tokenizer.decode(teacher._ids(shown)) == with_system, "it may think"
+    teacher._tokenizer.chat_template = TEMPLATE + "{% if enable_thinking %} <end>{% endif %}"
+    assert teacher._tokenizer.decode(teacher._ids(shown)) == with_system, "nobody asks for it"
+    assert teacher._tokenizer.decode(teacher._ids(shown, thinking=True)).endswith("<end>")
     teacher._tokenizer.chat_template = None
     assert teacher._tokenizer.decode(teacher._ids(shown)) == "Question: Of iron what"
 

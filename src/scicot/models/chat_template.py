@@ -13,14 +13,16 @@ MARK = "scicot"  # stands for a text while a template is examined
 
 
 def render_chat(
-    tokenizer: Any, turns: Sequence[Turn], *, begin: bool, thinking: bool = False
+    tokenizer: Any, turns: Sequence[Turn], *, begin: bool, thinking: bool | None = False
 ) -> str:
     """Render a conversation; with `begin`, up to where the model's reply begins.
 
-    Models that can think before they reply are asked not to unless `thinking`, which leaves it to
-    the template. Raises ScicotError where the template fails.
+    Models that can think before they reply are asked to with `thinking`, and not to if it is False;
+    None leaves it to the template. Raises ScicotError where the template fails.
     """
-    options = {} if thinking else {"enable_thinking": False}
+    options = {} if thinking is None else {"enable_thinking": thinking}
+    if thinking:
+        options["thinking"] = True  # as Granite's and some of DeepSeek's templates call it
     try:
         text: str = tokenizer.apply_chat_template(
             list(turns), tokenize=False, add_generation_prompt=begin, **options
@@ -32,7 +34,7 @@ def render_chat(
 
 
 def encode_conversation(
-    tokenizer: Any, system: str, turns: Sequence[Turn], *, thinking: bool
+    tokenizer: Any, system: str, turns: Sequence[Turn], *, thinking: bool | None
 ) -> list[int]:
     """Encode a conversation up to where the model's reply begins.
 

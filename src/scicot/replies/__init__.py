@@ -16,7 +16,7 @@ from scicot.replies.reader import (
     shortened,
 )
 from scicot.replies.shortening import BYTES_A_TOKEN, shorten
-from scicot.replies.thinking import split_thinking
+from scicot.replies.thinking import is_tag, split_thinking
 
 __all__ = [
     "BYTES_A_TOKEN",
@@ -26,6 +26,7 @@ __all__ = [
     "announces_answer",
     "count_words",
     "is_refusal",
+    "is_tag",
     "only_choice_named",
     "read_reply",
     "read_thinking",

@@ -7,7 +7,7 @@ import re
 BYTES_A_TOKEN = 4  # of UTF-8 text, as a rule of thumb
 
 # A blank must follow, so that the point in "3.5 m" ends nothing.
-_SENTENCE_END = re.compile(r"[.!?:][\"'”’)\]*_]{0,4}(?=\s|$)|[。！？]|(?=\n)")
+_SENTENCE_END = re.compile(r"[.!?][\"'”’)\]*_]{0,4}(?=\s|$)|[。！？]|(?=\n)")
 
 
 def shorten(text: str, most: int) -> str:

@@ -21,6 +21,11 @@ class Parts(NamedTuple):
     unclosed: bool
 
 
+def is_tag(text: str) -> bool:
+    """Return whether a text is a tag that opens or closes thinking, and nothing else."""
+    return _TAG.fullmatch(text) is not None
+
+
 def split_thinking(text: str) -> Parts:
     """Split a text at <think>, </think> and the like, either of which may be missing.
 

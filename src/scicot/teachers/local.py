@@ -23,7 +23,7 @@ from scicot.models.chat_template import encode_conversation
 from scicot.models.families import end_tokens
 from scicot.models.native.support import unsupported
 from scicot.prompts import Prompt
-from scicot.replies import split_thinking
+from scicot.replies import is_tag, split_thinking
 from scicot.teachers.base import Reply, Request, TeacherError
 
 BATCH = {"cuda": 64, "cpu": 8}  # requests answered together
@@ -53,7 +53,7 @@ class LocalTeacher:
         self._tags = {
             token: str(added)
             for token, added in self._tokenizer.added_tokens_decoder.items()
-            if added.special and split_thinking(str(added)) != (str(added), "", False)
+            if added.special and is_tag(str(added))
         }
         # Those of the model, else that of its tokenizer.
         settings = (own.generation_config, own.config, self._tokenizer)
@@ -86,7 +86,7 @@ class LocalTeacher:
         return NativeEngine(model, torch.bfloat16 if half else torch.float32, **options)
 
     async def ask(self, request: Request) -> Reply:
-        ids = self._ids(request.prompt)
+        ids = self._ids(request.prompt, request.thinking)
         if self._most and len(ids) + request.max_tokens > self._most:
             raise TeacherError(
                 f"{len(ids)} tokens and --max-tokens {request.max_tokens} are more than the"
@@ -99,7 +99,7 @@ class LocalTeacher:
         return await asked.reply
 
     async def count_tokens(self, request: Request) -> int:
-        return len(self._ids(request.prompt))
+        return len(self._ids(request.prompt, request.thinking))
 
     async def close(self) -> None:
         self._closed = True
@@ -181,14 +181,15 @@ class LocalTeacher:
         tag there. A reply that is cut short has no tag at all then."""
         return split_thinking(self._tokenizer.decode(ids[-_OPENING:])).unclosed
 
-    def _ids(self, prompt: Prompt) -> list[int]:
+    def _ids(self, prompt: Prompt, thinking: bool = False) -> list[int]:
         turns = []
         for question, answer in prompt.examples:
             turns.append({"role": "user", "content": question})
             turns.append({"role": "assistant", "content": answer})
         turns.append({"role": "user", "content": prompt.user})
-        # Models that think before they reply may: their thoughts make good rationales.
-        return encode_conversation(self._tokenizer, prompt.system, turns, thinking=True)
+        # Where nobody asks for it, models that think by themselves may.
+        asked = True if thinking else None
+        return encode_conversation(self._tokenizer, prompt.system, turns, thinking=asked)
 
 
 def _identity(place: Path) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 from scicot.stages import FORMS
@@ -24,7 +25,9 @@ def usage(manifest: Manifest, name: str) -> str:
     option = "answer_model" if form.answers else "rationale_model"
     reads = form.reads_rationale and not form.writes_rationale
     run = f"{name}/{manifest.seeds[0]}" if manifest.seeds else name
-    arguments = f'{option}="{run}"' + (', rationale_from="input"' if reads else "")
+    arguments = f"{option}={json.dumps(run, ensure_ascii=False)}" + (
+        ', rationale_from="input"' if reads else ""
+    )
     shown = 'row["prediction"], row["scores"]' if form.answers else 'row["rationale"]'
     code = (
         f"from scicot import predict\n\nquestion = {{\n{_QUESTION}{_GIVEN if reads else ''}}}\n"

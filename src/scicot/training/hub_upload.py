@@ -67,8 +67,9 @@ def push(run: Path, repo: str, reporter: Reporter) -> str:
     with reporter.task(f"pushing to {repo}"):
         api = _api(repo, ending)
         card = run / "README.md"
-        before = card.read_text() if card.is_file() else None
+        before = None
         try:
+            before = card.read_text() if card.is_file() else None
             if before is not None and (named := with_hub_name(before, repo)) != before:
                 jsonl.write_text(card, named)
             url = api.create_repo(repo, private=True, exist_ok=True)
