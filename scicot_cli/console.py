@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import IO, TYPE_CHECKING
 
-from rich.console import Console
+from rich.console import Console, ConsoleDimensions
 from rich.markup import escape
 
 from scicot.processes import rank
@@ -180,9 +180,24 @@ def _bar() -> Progress:
         TimeRemainingColumn(table_column=whole),
         TextColumn("{task.fields[figures]}", table_column=Column(ratio=3)),
         expand=True,
-        console=Console(stderr=True, emoji=False),
+        console=_BarConsole(stderr=True, emoji=False),
         transient=True,
     )
+
+
+class _BarConsole(Console):
+    """A console that is two columns narrower than the terminal. A terminal echoes Ctrl-C as "^C"
+    behind the bar; behind a line of full width it would begin another line, and the bar, whose
+    lines are counted when it is cleared, would stay on the screen."""
+
+    @property
+    def size(self) -> ConsoleDimensions:
+        width, height = super().size
+        return ConsoleDimensions(max(1, width - 2), height)
+
+    @size.setter
+    def size(self, new_size: tuple[int, int]) -> None:
+        self._width, self._height = new_size
 
 
 def _figures(figures: dict[str, float | int | str]) -> str:

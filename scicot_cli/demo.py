@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -52,11 +55,22 @@ def demo(
     out = folder or Path("scicot-demo") / f"seed-{seed}"
     told = {"SCICOT_PYTHON": sys.executable, "PYTHON": sys.executable, "OUT": str(out)}
     told |= {"SEED": str(seed), "STUDENT": student}
-    try:
+    with _interrupts_left_to_children():
         ended = subprocess.run(
             [bash, str(place / "quickstart.sh")], env=os.environ | told, check=False
         )
-    except KeyboardInterrupt:
-        raise typer.Exit(130) from None
     if ended.returncode:
         raise typer.Exit(ended.returncode if ended.returncode > 0 else 128 - ended.returncode)
+
+
+@contextmanager
+def _interrupts_left_to_children() -> Iterator[None]:
+    """Do nothing at Ctrl-C. The terminal sends it to the script and its commands as well: these
+    save, clear their progress bar and say that they were interrupted, and this command must not
+    write into that, nor end before them."""
+    # A handler, not SIG_IGN, which the children would inherit.
+    before = signal.signal(signal.SIGINT, lambda *_: None)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -347,3 +347,10 @@ def test_a_bug_keeps_its_traceback_without_local_variables(tmp_path: Path) -> No
     assert "Traceback" in done.stderr
     assert "RuntimeError: a bug" in done.stderr
     assert "sk-ant-123" not in done.stderr
+
+
+def test_the_bar_leaves_room_for_the_echo_of_ctrl_c(monkeypatch: pytest.MonkeyPatch) -> None:
+    from scicot_cli import console
+
+    monkeypatch.setenv("COLUMNS", "100")
+    assert console._bar().console.width == 100 - len("^C")

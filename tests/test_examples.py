@@ -1,6 +1,7 @@
 """The examples, run as a user runs them, at a size that takes seconds."""
 
 import os
+import signal
 import subprocess
 import sys
 import tomllib
@@ -54,6 +55,21 @@ def test_demo_runs_the_quickstart(
     assert command[1] == str(REPOSITORY / "examples" / "quickstart.sh")
     assert (environment["OUT"], environment["SEED"]) == (str(tmp_path), "3")
     assert environment["SCICOT_PYTHON"] == sys.executable
+
+
+def test_demo_leaves_ctrl_c_to_the_commands_that_it_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = signal.getsignal(signal.SIGINT)
+
+    def run(command: list[str], env: dict[str, str], check: bool) -> Any:
+        os.kill(os.getpid(), signal.SIGINT)  # as the terminal does to every process
+        return subprocess.CompletedProcess(command, -signal.SIGINT)
+
+    monkeypatch.setattr(demo.subprocess, "run", run)
+    told = CliRunner().invoke(app, ["demo", str(tmp_path)])
+    assert (told.exit_code, told.output) == (130, "")
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 def test_the_wheel_holds_what_the_demo_runs() -> None:
