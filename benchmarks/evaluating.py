@@ -69,21 +69,22 @@ def measure() -> Ratio:
 
 
 def write_predictions(file: Path, rows: int, seed: int = 0) -> Path:
-    """Predictions of a student that is right three times in four; 700 bytes a row."""
-    chance = random.Random(seed)
+    """Predictions of a student that is right three times in four; 700 bytes a row. `seed` is the
+    student's: the questions are the same for each."""
+    asked, chance = random.Random(0), random.Random(seed + 1)
     with file.open("w") as stream:
         for number in range(rows):
             said, gold = chance.choice("AAAB"), "A"
             sure = chance.uniform(0.4, 1)
             row = {
                 "id": f"q{number}",
-                "question": " ".join(chance.choices(WORDS, k=15)),
+                "question": " ".join(asked.choices(WORDS, k=15)),
                 "choices": [
-                    {"label": label, "text": f"{label} " + " ".join(chance.choices(WORDS, k=4))}
+                    {"label": label, "text": f"{label} " + " ".join(asked.choices(WORDS, k=4))}
                     for label in "ABCD"
                 ],
                 "answer": gold,
-                "meta": {"subject": chance.choice(WORDS)},
+                "meta": {"subject": asked.choice(WORDS)},
                 "rationales": [" ".join(chance.choices(WORDS, k=25))],
                 "prediction": said,
                 "scores": {label: sure if label == said else (1 - sure) / 3 for label in "ABCD"},
