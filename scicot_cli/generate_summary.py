@@ -55,7 +55,7 @@ def advice(summary: GenerateSummary, settings: GenerateSettings) -> list[str]:
         helps += [again] if settings.reveal_answer == "never" else []
         helps += ["--keep all keeps wrong conclusions as well"]
     if "truncated" in often:
-        helps += [f"a --max-tokens above {settings.max_tokens} lets replies come to an end"]
+        helps += [f"a --max-tokens above {settings.reply_tokens} lets replies come to an end"]
     if "leaks-answer" in often and settings.reveal_answer != "never":
         helps += ["--reveal-answer never tells the teacher nothing that it can lean on"]
     if "duplicate" in often:
