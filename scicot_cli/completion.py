@@ -106,22 +106,23 @@ def _show(ctx: typer.Context, value: str | None) -> None:
     raise typer.Exit
 
 
-INSTALL = typer.Option(
+def _option(name: str, callback: Callable[[typer.Context, str | None], None], about: str) -> Any:
+    return typer.Option(
+        name,
+        metavar="[SHELL]",
+        callback=callback,
+        is_eager=True,
+        autocompletion=lambda: list(SHELLS),
+        help=about,
+    )
+
+
+INSTALL = _option(
     OPTIONS[0],
-    metavar="[SHELL]",
-    callback=_install,
-    is_eager=True,
-    autocompletion=lambda: list(SHELLS),
-    help="Install completion for bash, zsh or fish. [default: the running shell]",
+    _install,
+    "Install completion for bash, zsh or fish. [default: the running shell]",
 )
-SHOW = typer.Option(
-    OPTIONS[1],
-    metavar="[SHELL]",
-    callback=_show,
-    is_eager=True,
-    autocompletion=lambda: list(SHELLS),
-    help="Print the completion script instead.",
-)
+SHOW = _option(OPTIONS[1], _show, "Print the completion script instead.")
 
 
 def with_shell(arguments: list[str]) -> list[str]:

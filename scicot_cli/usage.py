@@ -17,6 +17,7 @@ _CHOICES = re.compile(r"(?s).*'(.*)' is not one of (.*?)\.?")
 _ALONE = re.compile(r"Option '(.*)' (requires an argument|does not take a value)\.?")
 _WORDING = (
     (re.compile(r".*valid boolean.*"), "is neither true nor false"),
+    (re.compile(r"(?s).*'(.*)' is a file\.?"), r"\1 is a file; name a folder"),
     (re.compile(r".*valid integer.*"), "is no whole number"),
     (re.compile(r".*valid number.*"), "is no number"),
     (re.compile(r".*greater than or equal to (\S+)"), r"must be at least \1"),

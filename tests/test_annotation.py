@@ -4,7 +4,6 @@ from typing import Any
 
 import pytest
 from conftest import Recorder, read_rows, world_rows, write_rows
-from fakes.messages_server import MessagesServer, failed, said
 
 from scicot import GenerateSettings, ScicotError, StoppedEarly, evaluate, generate_rationales
 from scicot.teachers import Reply, Request, TeacherBusy, TeacherError
@@ -314,40 +313,3 @@ def test_a_row_is_bad_before_anything_is_asked_or_written(tmp_path: Path) -> Non
             teacher=teacher,
             settings=GenerateSettings(reveal_answer="always"),
         )
-
-
-def test_the_command_asks_a_real_server_and_tells_what_became_of_it(
-    scicot: Any, questions: Path, tmp_path: Path
-) -> None:
-    out = tmp_path / "out.jsonl"
-    script = [
-        failed(429, retry_after=0),
-        said("Metals conduct.\nAnswer: A"),
-        failed(400, "prompt is too long"),
-    ]
-    with MessagesServer(script) as server:
-        outcome = scicot(
-            "generate-rationales", questions, "-o", out, "--limit", 3, "--keep", "all",
-            "--teacher", "anthropic:m", "--base-url", server.url,
-        )  # fmt: skip
-    assert outcome.code == 3
-    assert outcome.stdout == ""
-    assert "1 kept, 2 rejected (2 error)" in outcome.stderr
-    assert "11 input_tokens, 7 output_tokens" in outcome.stderr
-    assert "--retry-rejected asks them again" in outcome.stderr
-    assert len(server.requests) == 4
-
-
-def test_rows_to_standard_output_carry_no_notes(
-    scicot: Any, questions: Path, tmp_path: Path
-) -> None:
-    replies = write_rows(
-        tmp_path / "replies.jsonl",
-        [{"id": q, "reply": f"It is so.\nAnswer: {answer}"} for q, answer in GOLD.items()],
-    )
-    outcome = scicot(
-        "generate-rationales", "-", "-o", "-", "--teacher", f"recorded:{replies}",
-        stdin=questions.read_bytes(),
-    )  # fmt: skip
-    assert outcome.code == 0
-    assert [json.loads(line)["id"] for line in outcome.stdout.splitlines()] == list(GOLD)

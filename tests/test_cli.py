@@ -1,11 +1,8 @@
-"""What holds for every command: start-up, help, errors, signals, pipes and --config."""
+"""What holds for every command: start-up, help, errors and --config."""
 
-import contextlib
 import os
-import signal
 import subprocess
 import sys
-import time
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -238,95 +235,12 @@ def test_config_takes_one_file_where_several_may_stand(scicot: Any, tmp_path: Pa
     assert "nowhere.jsonl: no such file" in scicot("evaluate", "--config", config).stderr
 
 
-def test_a_signal_that_python_swallows_is_raised_by_the_next_step() -> None:
-    from scicot_cli import console
-
-    with console.reporter(quiet=True).task("x") as task:
-        task.advance()
-        with contextlib.suppress(KeyboardInterrupt):  # as Python does in a destructor
-            console.stop.request(KeyboardInterrupt())
-        try:
-            with pytest.raises(KeyboardInterrupt):
-                task.advance()
-        finally:
-            console.stop.pending = None
-
-
-def test_training_puts_off_a_signal_to_the_end_of_a_step() -> None:
-    from scicot_cli import console
-
-    reporter = console.reporter(quiet=True)
-    try:
-        with reporter.task("x") as task, reporter.stops_deferred():
-            console.stop.request(KeyboardInterrupt())
-            with pytest.raises(KeyboardInterrupt):
-                task.advance()
-            with pytest.raises(KeyboardInterrupt):
-                console.stop.request(KeyboardInterrupt())
-    finally:
-        console.stop.pending = None
-
-
 def test_quiet_says_nothing_but_warnings(scicot: Any, trained: Trained, tmp_path: Path) -> None:
     rows = [{**row, "question": "Which is new?"} for row in world_rows()]
     file = write_rows(tmp_path / "new.jsonl", rows)
     arguments = ["predict", file, "--answer-model", trained.direct, "--device", "cpu"]
     assert scicot(*arguments, "-o", tmp_path / "a", "--quiet").stderr == ""
     assert "36 questions answered" in scicot(*arguments, "-o", tmp_path / "b").stderr
-
-
-def waiting_command(tmp_path: Path) -> subprocess.Popen[bytes]:
-    """A command that waits for its standard input, having written what it read so far."""
-    replies = tmp_path / "replies.jsonl"
-    write_rows(
-        replies,
-        [{"id": r["id"], "reply": f"It is so.\nAnswer: {r['answer']}"} for r in world_rows()],
-    )
-    process = subprocess.Popen(
-        [*CLI, "generate-rationales", "-", "-o", tmp_path / "out.jsonl",
-         "--teacher", f"recorded:{replies}"],
-        stdin=subprocess.PIPE, stderr=subprocess.PIPE, env=os.environ,
-    )  # fmt: skip
-    assert process.stdin is not None
-    process.stdin.write(write_rows(tmp_path / "q.jsonl", world_rows()[:3]).read_bytes())
-    process.stdin.flush()
-    until = time.monotonic() + 30
-    while time.monotonic() < until:
-        out = tmp_path / "out.jsonl"
-        if out.exists() and out.read_bytes().count(b"\n") >= 2:
-            break
-        time.sleep(0.05)
-    return process
-
-
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 75), (signal.SIGINT, 130)])
-def test_a_signal_stops_resumable(tmp_path: Path, number: int, code: int) -> None:
-    process = waiting_command(tmp_path)
-    process.send_signal(number)
-    _, stderr = process.communicate(timeout=30)
-    assert process.returncode == code, stderr
-    assert stderr.decode().count("\n") == 1
-    assert b"the same command goes on from here" in stderr
-    assert len(read_rows(tmp_path / "out.jsonl")) >= 2
-    assert not (tmp_path / "out.lock").exists()
-
-
-def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
-    rows = write_rows(
-        tmp_path / "q.jsonl",
-        [{**r, "id": f"{r['id']}-{n}"} for n in range(99) for r in world_rows()],
-    )
-    replies = write_rows(
-        tmp_path / "r.jsonl",
-        [{"id": r["id"], "reply": f"It is so.\nAnswer: {r['answer']}"} for r in read_rows(rows)],
-    )
-    done = subprocess.run(
-        ["bash", "-c", 'set -o pipefail; "$@" | head -1 >/dev/null; echo ${PIPESTATUS[0]}', "-",
-         *CLI, "generate-rationales", rows, "-o", "-", "--teacher", f"recorded:{replies}"],
-        capture_output=True, text=True, env=os.environ, check=False,
-    )  # fmt: skip
-    assert done.stdout == "141\n"
-    assert done.stderr == ""
 
 
 def test_a_bug_keeps_its_traceback_without_local_variables(tmp_path: Path) -> None:

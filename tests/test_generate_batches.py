@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from asked import KINDS, all_rows, content, finished, questions, started
 from asked import command as command_of
-from conftest import read_rows, write_rows
+from conftest import read_rows
 from fakes.teacher_server import Conduct, TeacherServer
 
 from scicot import GenerateSettings, ScicotError, StoppedEarly, generate_rationales
@@ -248,16 +248,6 @@ def test_a_batch_that_somebody_canceled_is_not_sent_again_unasked(
         with pytest.raises(StoppedEarly, match="requests of a batch that was canceled"):
             run(source, out, server.url)
         assert server.behaviour.counts["batches"] == 1
-
-
-def test_batches_need_a_teacher_that_takes_them(tmp_path: Path) -> None:
-    source = questions(tmp_path / "q.jsonl", 3)
-    replies = write_rows(tmp_path / "r.jsonl", [{"id": "q0", "reply": "It is so.\nAnswer: A"}])
-    own = GenerateSettings(batch=True)
-    with pytest.raises(ScicotError, match=r"recorded:r.jsonl takes no batches"):
-        generate_rationales(
-            source, tmp_path / "o.jsonl", teacher=f"recorded:{replies}", settings=own
-        )
 
 
 @pytest.mark.usefixtures("quick")

@@ -10,7 +10,7 @@ import pytest
 from conftest import Online, Outcome, Recorder, Trained, read_rows, world_rows, write_rows
 from fakes.hub_server import HubServer
 
-from scicot import PredictSettings, ScicotError, check, predict
+from scicot import PredictSettings, ScicotError, TrainSettings, check, predict, train_answer
 from scicot.stages import Stage
 from scicot.students.hub_runs import HubRun
 from scicot.students.runs import check_run
@@ -168,6 +168,19 @@ def test_check_takes_a_student_on_the_hub_without_its_weights(
     file = write_rows(tmp_path / "q.jsonl", world_rows()[:3])
     found = check(file, student="owner/answer@main", reporter=Recorder())
     assert (found.unit, found.questions) == ("tokens", 3)
+    assert not any(name.endswith(".safetensors") for name in hub.downloads)
+
+
+def test_equal_to_takes_a_run_on_the_hub_without_its_weights(
+    hub: HubServer, trained: Trained, tmp_path: Path
+) -> None:
+    settings = TrainSettings(batch_size=36, warmup_steps=0, device="cpu")
+    manifest = train_answer(
+        trained.rows, tmp_path / "run", student="scratch:tiny", method="direct",
+        equal_to=["owner/answer"], settings=settings,
+    )  # fmt: skip
+    assert manifest.equal_to is not None
+    assert manifest.equal_to["runs"][0].startswith("owner/answer@")
     assert not any(name.endswith(".safetensors") for name in hub.downloads)
 
 

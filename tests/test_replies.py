@@ -1,10 +1,5 @@
 """Replies as teachers write them, and what is read from each."""
 
-import json
-import random
-from pathlib import Path
-from typing import Any
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,9 +7,6 @@ from hypothesis import strategies as st
 from scicot.records import Choice, Question
 from scicot.replies import announces_answer, is_refusal, read_reply
 from scicot.replies.reader import ENDS
-
-DATA = Path(__file__).parents[2] / "shared" / "data"
-READINGS = Path(__file__).parent / "data" / "scienceqa_replies_read.json"
 
 
 def question(*texts: str, labels: str | list[str] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ") -> Question:
@@ -310,42 +302,6 @@ def test_thinking_does_not_make_a_reply_too_long() -> None:
     ran_on = read_reply(f"Metal conducts.\nAnswer: B\nQ: What?\n{thinking}", METAL)
     assert (ran_on.conclusion, ran_on.rationale) == ("B", "Metal conducts.")
     assert not ran_on.too_long
-
-
-def rows(name: str) -> list[dict[str, Any]]:
-    path = DATA / name
-    if not path.exists():
-        pytest.skip(f"{path} is not there")
-    with path.open(encoding="utf-8") as lines:
-        return [json.loads(line) for line in lines]
-
-
-def asked_in(row: dict[str, Any]) -> Question:
-    return Question.from_row({key: row[key] for key in ("id", "question", "choices", "answer")})
-
-
-def test_palm_replies_read_as_recorded() -> None:
-    """The 29 of 4,000 that differ name two choices, or a label and another choice's text."""
-    right = same = 0
-    recorded = rows("csqa_palm.train.jsonl")
-    for row in recorded:
-        reply = read_reply(row["reply"], asked_in(row))
-        right += reply.conclusion == row["conclusion"]
-        same += reply.rationale.split() == row["rationale"].split()
-        assert "Q:" not in reply.rationale
-    assert right >= 0.99 * len(recorded)
-    assert same >= 0.98 * len(recorded)
-
-
-def test_llama_replies_read_as_a_person_reads_them() -> None:
-    read_by_eye = json.loads(READINGS.read_text())
-    drawn = random.Random(read_by_eye["seed"]).sample(rows(read_by_eye["source"]), 100)
-    readings = read_by_eye["readings"]
-    assert {row["id"] for row in drawn} == set(readings)
-    right = [
-        read_reply(row["reply"], asked_in(row)).conclusion == readings[row["id"]] for row in drawn
-    ]
-    assert sum(right) >= 98
 
 
 HTML = ("<option>", "<label>")

@@ -272,58 +272,6 @@ def test_a_teachers_dev_rationales_fit_no_temperature(trained: Trained, tmp_path
     assert by_student.metrics["dev_temperature"] > 0
 
 
-@pytest.mark.parametrize(
-    ("model", "settings", "said"),
-    [
-        ("direct", {"samples": 3}, "--samples, --temperature or --beams: means nothing where"),
-        ("direct", {"beams": 2}, "no rationale is written; leave it out"),
-        ("direct", {"vote": True}, "--vote: one rationale alone cannot vote"),
-        ("direct", {"with_folds": True}, "--with-folds: means nothing where no rationale is"),
-        ("direct", {"mix_direct": 0.5}, "--mix-direct: means nothing where"),
-        ("direct", {"rationale_from": "shuffled"}, "reads no rationales"),
-        ("answer", {"rationale_from": "none", "mix_direct": 0.5}, "--mix-direct: means nothing"),
-        (None, {"vote": True, "samples": 2}, "--vote: means nothing without --answer-model"),
-        ("direct", {"weigh": "confidence"}, "--weigh confidence: weighs several rationales"),
-        (None, {"weigh": "confidence", "samples": 2}, "--weigh: means nothing without"),
-        (None, {"abstain_below": 0.5}, "--abstain-below: means nothing without --answer-model"),
-        (None, {"scoring": "text"}, "--scoring: means nothing without --answer-model"),
-    ],
-)
-def test_options_that_would_do_nothing_are_refused(
-    trained: Trained, tmp_path: Path, model: str | None, settings: dict[str, Any], said: str
-) -> None:
-    models = {"answer_model": getattr(trained, model)} if model else {}
-    if model is None:
-        models = {"rationale_model": trained.rationale}
-    with pytest.raises(ScicotError, match=said):
-        predict(
-            trained.rows, tmp_path / "out", **models,
-            settings=PredictSettings(device="cpu", **settings),
-        )  # fmt: skip
-    assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.parametrize(
-    ("settings", "said"),
-    [
-        ({"samples": 0}, "--samples is 0"),
-        ({"temperature": 0.0}, "--temperature is 0.0; it must be between 0.001 and 100"),
-        ({"vote": True, "samples": 2, "mix_direct": 0.5}, "--vote and --mix-direct"),
-        ({"max_new_tokens": 10**9}, "--max-new-tokens is 1000000000; it must be from 1 to 65,536"),
-        ({"vote": True, "samples": 2, "weigh": "confidence"}, "--vote and --weigh confidence"),
-        ({"weigh": "most"}, "--weigh is most; it must be mean or confidence"),
-        ({"top_p": 0.5}, "--top-p: means nothing where nothing is drawn"),
-        ({"beams": 2, "samples": 2}, "--beams: finds one rationale"),
-        ({"mix_direct": 1.5}, "--mix-direct is 1.5; it must be between 0 and 1"),
-        ({"abstain_below": -1.0}, "--abstain-below is -1.0"),
-        ({"scoring": "best"}, "--scoring is best; it must be auto or label or text"),
-    ],
-)
-def test_settings_that_contradict_themselves(settings: dict[str, Any], said: str) -> None:
-    with pytest.raises(ScicotError, match=said):
-        PredictSettings(**settings)
-
-
 def test_several_students_write_and_their_answers_are_averaged(
     trained: Trained, tmp_path: Path
 ) -> None:

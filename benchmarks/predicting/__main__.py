@@ -5,6 +5,7 @@ python -m benchmarks.predicting ends [RUN QUESTIONS]      default: those of the 
 python -m benchmarks.predicting alone [RUN QUESTIONS]     default: those of the quickstart
 python -m benchmarks.predicting train FOLDER              train a larger student for the two above
 python -m benchmarks.predicting agree [FOLDER...]         default: the quickstart's folder
+python -m benchmarks.predicting agree RUN QUESTIONS       a run and its questions
 python -m benchmarks.predicting gpu                       needs a GPU
 """
 
@@ -26,6 +27,8 @@ if __name__ == "__main__":
     elif name == "train" and len(more) == 1:
         if not missing():
             student.train(Path(more[0]))
+    elif name == "agree" and len(more) == 2 and Path(more[1]).is_file():
+        agree.measure_run(Path(more[0]), Path(more[1]))
     elif name == "agree":
         agree.measure([Path(folder) for folder in more] or [QUICKSTART])
     elif name == "exact" and len(more) < 2:

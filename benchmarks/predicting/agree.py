@@ -1,4 +1,5 @@
-"""Count the answers of the quickstart's students that change in precisions below fp32."""
+"""Count the answers of students that change in precisions below fp32: of the quickstart's, or of a
+run that answers without the rationales of others."""
 
 from __future__ import annotations
 
@@ -11,6 +12,7 @@ from typing import Any, get_args
 
 from scicot import PredictSettings, predict
 from scicot.config import EnginePrecision
+from scicot.errors import UsageError
 
 _PRECISIONS = [kind for kind in get_args(EnginePrecision) if kind != "auto"]
 
@@ -37,6 +39,21 @@ def measure(folders: Sequence[Path]) -> None:
     for (system, kind), count in changed.items():
         print(
             f"  {system:9} {kind}: {count} of {asked} answers are not fp32's ({count / asked:.2%})"
+        )
+
+
+def measure_run(run: Path, questions: Path) -> None:
+    """Print it for one run and these questions, for each precision that the run's family has."""
+    exact = _answers(questions, {"answer_model": run}, "fp32")
+    for kind in _PRECISIONS[1:]:
+        try:
+            answers = _answers(questions, {"answer_model": run}, kind)
+        except UsageError as error:
+            print(f"  {kind}: {error}")
+            continue
+        differ = sum(one != other for one, other in zip(answers, exact, strict=True))
+        print(
+            f"  {kind}: {differ} of {len(exact)} answers are not fp32's ({differ / len(exact):.2%})"
         )
 
 

@@ -108,9 +108,9 @@ class HubRun:
 
         if here or isinstance(error, LocalEntryNotFoundError):
             return (
-                "no such directory, and no such run in the cache of the Hub, which cannot be"
-                " reached; see to the network (and that HF_HUB_OFFLINE is not set), or give the"
-                " directory of a run"
+                "no such directory, and nothing of that name in the cache of the Hub, which cannot"
+                " be reached; see to the network (and that HF_HUB_OFFLINE is not set), or give a"
+                " directory"
             )
         if isinstance(error, GatedRepoError):
             return "its repository is gated; ask for access on its page, and log in: hf auth login"
@@ -118,8 +118,8 @@ class HubRun:
             return f"the repository {self.repository} has no revision {self.revision or 'main'}"
         if isinstance(error, RepositoryNotFoundError):
             return (
-                "no such directory, and no such repository on the Hub; give the directory of a run"
-                " that scicot trained, or OWNER/NAME (a private one needs HF_TOKEN)"
+                "no such directory, and no such repository on the Hub; give a directory that is"
+                " there, or OWNER/NAME (a private one needs HF_TOKEN)"
             )
         if isinstance(error, EntryNotFoundError):
             return (

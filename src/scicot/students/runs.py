@@ -232,12 +232,15 @@ def weights_of(run: Run) -> int:
     return told if type(told) is int else weights_in(run.directory)
 
 
-def check_run(directory: str | os.PathLike[str], option: str, *stages: Stage) -> Run:
+def check_run(
+    directory: str | os.PathLike[str], option: str, *stages: Stage, weights: bool = True
+) -> Run:
     """Return a run, given by its directory or, where there is no such directory, by its name on the
     Hub (OWNER/NAME[/FOLDER][@REVISION]), from where it is downloaded.
 
     ScicotError unless it is finished and of one of these stages; this is found out before weights
-    are downloaded. `option` is the name of its command line option, for the message.
+    are downloaded; without `weights` they are not. `option` is the name of its command line option,
+    for the message.
     """
     place, folder = f"{option} {os.fspath(directory)}", Path(directory)
     hub = None if folder.is_dir() else HubRun.parse(os.fspath(directory))
@@ -271,7 +274,7 @@ def check_run(directory: str | os.PathLike[str], option: str, *stages: Stage) ->
             f"{place}: was trained on input template {manifest.template}, this scicot writes"
             f" {TEMPLATE_VERSION}; train it again, or predict with scicot {manifest.scicot}"
         )
-    return Run(folder if hub is None else hub.fetch(place), manifest, hub=hub)
+    return Run(folder if hub is None else hub.fetch(place, weights=weights), manifest, hub=hub)
 
 
 def untrained_run(name: str, option: str) -> Run:

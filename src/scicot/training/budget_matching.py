@@ -26,7 +26,7 @@ def match_budget(
     """
     if work.settings.max_steps is not None:
         raise UsageError("--equal-to and --max-steps: both say how long; leave one out")
-    found = [check_run(run, "--equal-to", *Stage) for run in equals]
+    found = [check_run(run, "--equal-to", *Stage, weights=False) for run in equals]
     for run in found:
         if not {"weights", "training_tokens"} <= run.manifest.metrics.keys():
             raise ScicotError(f"--equal-to {run.place}: made by an older scicot; train it anew")
