@@ -42,8 +42,8 @@ if [ -d "$WHEELS" ]; then
   done
   if [ ${#missing[@]} -gt 0 ]; then
     timeout 60 "$PYTHON" -m pip install --quiet --no-index --find-links "$WHEELS" \
-      --target "$OUT/site" "${missing[@]}" || echo "device: could not install ${missing[*]}" >&2
-    export PYTHONPATH="$OUT/site${PYTHONPATH:+:$PYTHONPATH}"
+      --target "$OUT/site-packages" "${missing[@]}" || echo "device: could not install ${missing[*]}" >&2
+    export PYTHONPATH="$OUT/site-packages${PYTHONPATH:+:$PYTHONPATH}"
   fi
 fi
 export PYTHONPATH="$ROOT/src:$ROOT${PYTHONPATH:+:$PYTHONPATH}" HF_HUB_OFFLINE=1

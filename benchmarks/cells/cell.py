@@ -22,8 +22,9 @@ from benchmarks.cells.sets import CELL_SETS, data_folder, set_and_seed, stop
 from benchmarks.cells.systems import SYSTEMS, Command, Failed, Place, Step, runs_of
 from scicot.stop_request import Interrupted
 from scicot.stop_request import stop as stop_request
+from scicot.version import __version__
 
-_PACKAGES = ("scicot", "torch", "transformers", "tokenizers")
+_PACKAGES = ("torch", "transformers", "tokenizers")
 _TIME_OUT, _INTERRUPTED = 75, 130  # exit codes of a scicot command that was stopped
 
 
@@ -212,9 +213,15 @@ def _told(
         "prediction_seconds": round(_seconds(at, asked), 1),
         "cost": asdict(judged.cost) if judged.cost else None,
         "device": _device(at.device),
-        "versions": {package: importlib.metadata.version(package) for package in _PACKAGES},
+        "versions": _versions(),
         "commands": commands,
     }
+
+
+def _versions() -> dict[str, str]:
+    """Of scicot and what it stands on; a checkout that is not installed has no metadata."""
+    others = {package: importlib.metadata.version(package) for package in _PACKAGES}
+    return {"scicot": __version__, **others}
 
 
 def _right(at: Place, step: Step, which: str = "test") -> str:
