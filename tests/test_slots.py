@@ -97,10 +97,14 @@ def test_a_step_asks_nothing_of_the_host_and_brings_nothing(kind: str, half: boo
 @pytest.mark.parametrize("kind", [*KINDS, *NATIVE])
 def test_cuda_writes_the_texts_of_transformers(kind: str) -> None:
     import torch
+    import transformers
+    from packaging.version import Version
 
     from scicot.decoding.native_engine import NativeEngine
     from scicot.decoding.transformers_engine import TransformersEngine
 
+    if kind == "umt5" and Version(transformers.__version__) < Version("5.18"):
+        pytest.skip("this transformers lets UMT5's decoder see later tokens")
     own = model(kind).cuda()
     engine = NativeEngine(own, torch.float32, batch_size=32)
     reference = TransformersEngine(own, batch_size=8)

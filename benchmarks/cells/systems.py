@@ -278,6 +278,8 @@ SYSTEMS: dict[str, System] = {
     ),
 }
 PRIMARY = "two-stage"
+# Other ways to train stage 2; each is compared with PRIMARY too.
+VARIANTS = ("two-stage-oof", "two-stage-both")
 
 
 def runs_of(steps: Sequence[Step]) -> list[Path]:

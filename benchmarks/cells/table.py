@@ -26,7 +26,7 @@ from benchmarks.cells.figures import (
     values,
 )
 from benchmarks.cells.sets import CELL_SETS
-from benchmarks.cells.systems import PRIMARY, SYSTEMS
+from benchmarks.cells.systems import PRIMARY, SYSTEMS, VARIANTS
 
 
 @dataclass(frozen=True)
@@ -223,7 +223,15 @@ def _table(kind: Kind, group: Group) -> list[str]:
         )
     advice = cheapest(group)
     abouts = "; ".join(f"*{name}*: {own.about}" for name, own in SYSTEMS.items())
-    return [*lines, "", *([f"{advice}\n"] if advice else []), f"{abouts}."]
+    told = [f"{text}\n" for text in (_variants(group), advice) if text]
+    return [*lines, "", *told, f"{abouts}."]
+
+
+def _variants(group: Group) -> str:
+    """One sentence on what other training of stage 2 changes, "" if no variant was run."""
+    gaps = {name: _gap(difference(group, name, PRIMARY)) for name in VARIANTS}
+    told = " and ".join(f"{name} {gap}" for name, gap in gaps.items() if gap)
+    return f"Minus {PRIMARY}, paired by question: {told} points." if told else ""
 
 
 def _mean(cells: Sequence[Cell], name: str) -> float:
