@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 import warnings
+from collections import deque
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import IO, TYPE_CHECKING
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 PLAIN_SECONDS = 10.0  # between two lines of progress off a terminal
 BAR_AFTER_SECONDS = 1.0
 STARTING_SECONDS = 0.6
-AT_ONCE_SECONDS = 1.0  # what is done within was done before, and tells nothing of the speed
+SPEED_SECONDS = 60.0  # over which speed is measured
 _STEERING = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 
@@ -139,23 +140,33 @@ class _PlainTask:
     def __init__(self, description: str, total: int | None) -> None:
         self._description = description
         self._total = total
-        self._done = self._at_once = 0
-        self._started = self._told = time.monotonic()
+        self._done = 0
+        self._told = time.monotonic()
+        # (when, steps done). What the first call counts was often done by an earlier run, so the
+        # speed is that of what follows.
+        self._moments: deque[tuple[float, int]] = deque()
 
     def advance(self, steps: int = 1, **figures: float | int | str) -> None:
         stop.check()
         self._done += steps
         now = time.monotonic()
-        if now - self._started < AT_ONCE_SECONDS:
-            self._at_once = self._done
+        self._moments.append((now, self._done))
+        while len(self._moments) > 2 and self._moments[1][0] < now - SPEED_SECONDS:
+            self._moments.popleft()
         if now - self._told < PLAIN_SECONDS:
             return
         self._told = now
-        rate = max(self._done - self._at_once, 1) / (now - self._started)
         of = f"/{self._total}" if self._total else ""
-        left = f", {_duration((self._total - self._done) / rate)} left" if self._total else ""
         shown = f", {_figures(figures)}" if figures else ""
-        _print(escape(f"{self._description}: {self._done}{of}, {rate:.1f}/s{left}{shown}"))
+        _print(escape(f"{self._description}: {self._done}{of}{self._speed()}{shown}"))
+
+    def _speed(self) -> str:
+        (began, before), (now, done) = self._moments[0], self._moments[-1]
+        if done == before:
+            return ""
+        rate = (done - before) / (now - began)
+        left = f", {_duration(max(self._total - done, 0) / rate)} left" if self._total else ""
+        return f", {rate:.2g}/s{left}" if rate < 10 else f", {rate:.0f}/s{left}"
 
 
 def _bar() -> Progress:

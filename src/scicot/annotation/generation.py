@@ -245,7 +245,8 @@ class Generation:
         while self._moments[0][0] < now - _SPEED_SECONDS:
             self._moments.popleft()
         began, before = self._moments[0]
-        return f"{(rows - before) / (now - began):.0f}" if now > began else "0"
+        rate = (rows - before) / (now - began) if now > began else 0.0
+        return f"{rate:.2g}" if rate < 10 else f"{rate:.0f}"
 
     def tell(self) -> None:
         """Bring the summary up to date with the files."""
