@@ -96,8 +96,8 @@ def generate_rationales(
         typer.Option(
             "--prompt",
             metavar="FILE",
-            help="A prompt template of yours with the fields {question} and {choices}, and "
-            "optionally {context} and {answer}.",
+            help="File with your prompt template; it must contain {question} and {choices}, and "
+            "may contain {context} and {answer}.",
         ),
     ] = None,
     examples: Annotated[

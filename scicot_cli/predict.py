@@ -191,8 +191,9 @@ def predict(
         int | None,
         typer.Option(
             "--window",
-            help="Sequences to read ahead, sort by length and write together; shards take turns "
-            "of this size. [default: 512, on a GPU 4096]",
+            help="Number of sequences to read ahead, sort by length and answer together; with "
+            "--shard, the size of the windows that are distributed. [default: 512, on a GPU "
+            "4096]",
         ),
     ] = PredictSettings.window,
     processes: Annotated[
@@ -201,9 +202,8 @@ def predict(
             "--processes",
             metavar="N",
             min=1,
-            help="Answer in N parallel processes on this machine, one per GPU. The rows are "
-            "those of one process. (For several machines use torchrun or accelerate "
-            "launch.)",
+            help="Answer in N parallel processes on this machine, one per GPU; the output is the "
+            "same as with one. (For several machines use torchrun or accelerate launch.)",
         ),
     ] = 1,
     seed: opt.Seed = PredictSettings.seed,

@@ -76,7 +76,7 @@ def train_rationale(
         float,
         typer.Option(
             "--reward-weight",
-            help="Share of rewarded rationales in an epoch, relative to 1 for the teacher's.",
+            help="Weight of rewarded rationales in an epoch; the teacher's have weight 1.",
         ),
     ] = RewardSettings.reward_weight,
     leak_cap: Annotated[

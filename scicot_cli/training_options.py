@@ -195,7 +195,7 @@ DevFraction = Annotated[
     typer.Option(
         "--dev-fraction",
         help="Instead of --dev, hold out this share of the rows. Rows with the same question "
-        "text, or the same --fold-by value, are not separated.",
+        "text, or the same --fold-by value, stay together.",
     ),
 ]
 FoldBy = Annotated[
@@ -203,8 +203,8 @@ FoldBy = Annotated[
     typer.Option(
         "--fold-by",
         metavar="FIELD",
-        help="Keep rows with the same value of this field (for example meta.topic) in one fold, "
-        "instead of rows with the same question text.",
+        help="Never separate rows with the same value of this field (for example meta.topic) "
+        "into different folds or into train and dev. [default: the question's text]",
     ),
 ]
 EvalSteps = Annotated[
