@@ -132,8 +132,8 @@ def evaluate(
     """Judge predictions and compare systems.
 
     Prints accuracy with its interval, chance, calibration, and the paired difference between the
-    first system and each other one, with a conclusion. No answer counts as wrong. Files are joined
-    by id; several files of one NAME are seeds of one system.
+    first system and each other one, with a conclusion. Missing answers count as wrong. Files are
+    joined by id; several files of one NAME are seeds of one system.
     """
     reporter = console.reporter(quiet=quiet, verbose=verbose)
     settings = EvaluateSettings(
