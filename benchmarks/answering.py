@@ -1,7 +1,7 @@
 """Measure predict's options on the example world: samples, folds, sources, calibration.
 
     python -m benchmarks.answering run OUT      behind the students of `benchmarks.sources run OUT`
-    python -m benchmarks.answering table OUT    the tables of docs/predicting.md
+    python -m benchmarks.answering table OUT    the figures of docs/predicting.md
 
 Stage 1 is once trained fully and once too little (LEVEL). The answer student is trained on the
 teacher's rationales first, then on out-of-fold ones, with rationale dropout of 0.1; both times a

@@ -1,4 +1,4 @@
-"""Count what cleaning leaves of rationales (the table of docs/generating.md).
+"""Count what cleaning leaves of rationales (the figures of docs/generating.md).
 
     python -m benchmarks.cleaning FILE...
 

@@ -1,7 +1,7 @@
 """What rewarded rationales gain: example worlds, stage 1 fully and under-trained; resumable.
 
     python -m benchmarks.rewards run OUT [WORLD-SEED-STATE ...]   train and judge; all unless named
-    python -m benchmarks.rewards page OUT                         print the table of docs/rewards.md
+    python -m benchmarks.rewards page OUT                         print figures of docs/rewards.md
 
 OUT/WORLD-SEED-STATE.json tells which test questions the two stages got right before any reward and
 after each round, and holds the reports of the rounds. "more" is the control: stage 1 goes on for as
@@ -100,7 +100,7 @@ def _questions(lab: Lab, world: Sequence[str], seed: int) -> tuple[Path, Path]:
 
 
 def page(out: Path) -> str:
-    """The tables of docs/rewards.md, of the cells that are done."""
+    """The figures of docs/rewards.md, of the cells that are done."""
     cells = [json.loads(file.read_text()) for file in sorted(out.glob("*-*-*.json"))]
     cells = [cell for cell in cells if cell.get("done")]
     lines = [

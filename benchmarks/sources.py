@@ -1,7 +1,7 @@
 """Which rationales stage 2 should learn from, beside every rival, on three example worlds.
 
     python -m benchmarks.sources run OUT [--jobs 2]     train and predict; goes on where it stopped
-    python -m benchmarks.sources table OUT              the tables of docs/rationale_sources.md
+    python -m benchmarks.sources table OUT              the figures of docs/rationale_sources.md
 
 For each world and seed: stage 1 trained fully, too little, hardly at all, each with fold students;
 stage 2 on the teacher's rationales, on stage 1's own on its training questions (in-sample), on

@@ -21,11 +21,15 @@ _HEAD = """# Python
 
 Written by `make docs` from signatures and docstrings; do not edit.
 
-The commands are functions of the package. Where a file is read, rows in memory do as well: a list
-of dicts, a `datasets.Dataset`, a DataFrame, or what another verb returned. Settings are plain
-keywords, or a `settings=` object whose fields the keywords replace; an unknown keyword is a
-TypeError that names the nearest one. Progress is shown as bars in a notebook, messages go to the
-logger "scicot", and everything works inside a running event loop.
+The commands are functions of the package.
+
+- Instead of a file, pass rows in memory: a list of dicts, a `datasets.Dataset`, a DataFrame, or the
+  result of another function.
+- Settings are keywords, or a `settings=` object, whose fields the keywords override.
+- Notebooks show progress bars; messages go to the logger "scicot". All functions also work inside a
+  running event loop.
+- Functions raise ScicotError for errors that you can fix, and StoppedEarly if the same call can
+  continue later.
 
 ```python
 import scicot

@@ -156,12 +156,12 @@ def scicot(
 ) -> None:
     """Distil a large language model's chain-of-thought into small students.
 
-    The commands below, one after another, over JSONL files: a teacher explains questions, one
-    student learns to write such rationales, another to answer with them. "-" is standard input or
-    output. The same command again goes on where it stopped.
+    A teacher explains questions, one student learns to write such rationales, another to answer
+    with them. Use the commands in the order below; they read and write JSONL files, and "-" is
+    standard input or output. Run a command again to continue after a stop.
 
-    Exit codes: 0 done; 1 an error in data; 2 a wrong option; 3 done, but some rows met an error
-    that asking again may mend; 75 stopped early, resumable; 130 interrupted, resumable.
+    Exit codes: 0 done; 1 an error in the data; 2 a wrong option; 3 done, but some rows met an
+    error that --retry-rejected may fix; 75 stopped early, resumable; 130 interrupted, resumable.
     """
     command = ctx.invoked_subcommand or ""
     if count() > 1 and not command.startswith(("train-", "predict")):

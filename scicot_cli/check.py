@@ -24,7 +24,8 @@ def check(
         str,
         typer.Argument(
             metavar="FILE",
-            help="A file of questions, a folder or pattern of them, - or hf://OWNER/NAME/SPLIT.",
+            help="File of questions, a folder or pattern of files, - for standard input, or "
+            "hf://OWNER/NAME/SPLIT.",
         ),
     ],
     student: Annotated[
@@ -32,14 +33,17 @@ def check(
         typer.Option(
             "--student",
             metavar="RUN|ID|DIR",
-            help="Also count the characters that its tokenizer lacks, and inputs that are too long"
-            " for it. Runs and models may be on the Hub (OWNER/NAME[@REVISION]).",
+            help="Also count characters that the tokenizer of this student lacks, and inputs "
+            "that are too long for it. Runs and models may be on the Hub "
+            "(OWNER/NAME[@REVISION]).",
         ),
     ] = None,
     overlap: Annotated[
         str | None,
         typer.Option(
-            "--overlap", metavar="FILE", help="Also count the questions that this file has too."
+            "--overlap",
+            metavar="FILE",
+            help="Also count the questions that occur in this file as well.",
         ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")] = False,
@@ -53,8 +57,8 @@ def check(
 ) -> None:
     """Show how a file of questions is read, and what is wrong with it.
 
-    The command to try first on a file of your own. It asks nobody and writes nothing. Exits with 1
-    where something has to be mended.
+    Try this command first on a file of yours. It sends and writes nothing, and exits with 1 if
+    something has to be fixed.
     """
     reporter = console.reporter(quiet=quiet, verbose=verbose)
     from scicot.checking import check as run

@@ -29,23 +29,24 @@ def demo(
         typer.Argument(
             metavar="FOLDER",
             file_okay=False,
-            help="Where to keep what is made; the same folder goes on."
-            " [default: scicot-demo/seed-SEED]",
+            help="Output folder; the same folder resumes the demo. [default: "
+            "scicot-demo/seed-SEED]",
         ),
     ] = None,
     seed: Annotated[
-        int, typer.Option("--seed", min=0, help="Another world and other students.")
+        int, typer.Option("--seed", min=0, help="Seed of the example world and of the students.")
     ] = 0,
     student: Annotated[
         str,
-        typer.Option("--student", help="What to train, as scratch:tiny-causal (decoder-only)."),
+        typer.Option(
+            "--student", help="Student to train, for example scratch:tiny-causal (decoder-only)."
+        ),
     ] = "scratch:tiny",
 ) -> None:
-    """Run the whole road on a small example: two minutes on two cores, no key, no GPU.
+    """Run all steps on a small example: two minutes on two cores, no key, no GPU.
 
-    A script that plays the teacher explains questions about a little world; two stages and a
-    direct rival learn from them; the last table tells what the rationales gain. Each command is
-    shown by the script beside it (quickstart.sh).
+    A script explains questions about an example world, two stages and a direct rival are trained,
+    and the last table compares them. examples/quickstart.sh holds the commands.
     """
     place = next((place for place in _PLACES if (place / "quickstart.sh").exists()), None)
     bash = shutil.which("bash")

@@ -29,8 +29,9 @@ def evaluate(
         typer.Argument(
             metavar="PREDICTIONS",
             help="Files of prediction rows, of rationale rows (judged by their conclusions), "
-            "sample logs of lm-evaluation-harness, or (with --questions) rows of id and prediction;"
-            " NAME=FILE names a system. The first is compared with each of the others.",
+            "logs of lm-evaluation-harness or Inspect, or (with --questions) rows of id and "
+            "prediction. NAME=FILE names a system. The first system is compared with each "
+            "of the others.",
         ),
     ],
     questions: Annotated[
@@ -38,8 +39,8 @@ def evaluate(
         typer.Option(
             "--questions",
             metavar="FILE",
-            help="The questions that were asked, where predictions hold none or no gold answer;"
-            " joined by id. What has no prediction counts as not answered.",
+            help="Questions and gold answers, if the predictions do not contain them; joined by "
+            "id. Questions without a prediction count as not answered.",
         ),
     ] = None,
     cluster_by: Annotated[
@@ -47,7 +48,8 @@ def evaluate(
         typer.Option(
             "--cluster-by",
             metavar="FIELD",
-            help="Resample by this field (as meta.fact) where rows are not independent.",
+            help="Field (for example meta.fact) whose values form clusters for the bootstrap, if "
+            "rows are not independent.",
         ),
     ] = EvaluateSettings.cluster_by,
     by: Annotated[
@@ -55,8 +57,8 @@ def evaluate(
         typer.Option(
             "--by",
             metavar="FIELD",
-            help="Break down by a field (as meta.subject), by the number of choices (choices) or by"
-            " the length of the question (length). May be repeated.",
+            help="Break down by a field (for example meta.subject), by the number of choices "
+            "(choices) or by the length of the question (length). May be repeated.",
         ),
     ] = [],  # noqa: B006  (Typer reads it, nobody changes it)
     primary: Annotated[
@@ -64,18 +66,18 @@ def evaluate(
         typer.Option(
             "--primary",
             metavar="NAME",
-            help="The system that the first was to be compared with, decided before looking; Holm's"
-            " correction is then for the other comparisons alone.",
+            help="The system of the planned comparison with the first one; Holm's correction "
+            "then applies only to the other comparisons.",
         ),
     ] = EvaluateSettings.primary,
     level: Annotated[
         float, typer.Option("--level", help="Confidence level of the intervals.")
     ] = EvaluateSettings.level,
     bins: Annotated[
-        int, typer.Option("--bins", help="Bins of the calibration error, of equal mass.")
+        int, typer.Option("--bins", help="Number of equal-mass bins for the calibration error.")
     ] = EvaluateSettings.bins,
     resamples: Annotated[
-        int, typer.Option("--resamples", help="Resamples of the bootstrap.")
+        int, typer.Option("--resamples", help="Number of bootstrap resamples.")
     ] = EvaluateSettings.resamples,
     min_accuracy: Annotated[
         float | None,
@@ -84,7 +86,7 @@ def evaluate(
             metavar="X",
             min=0,
             max=1,
-            help="Exit with 1 where the first is below (0 to 1).",
+            help="Exit with 1 if the accuracy of the first system is below X (0 to 1).",
         ),
     ] = None,
     fail_if_worse_than: Annotated[
@@ -92,8 +94,9 @@ def evaluate(
         typer.Option(
             "--fail-if-worse-than",
             metavar="FILE",
-            help="Compare with this file too, and exit with 1 where the first is really worse; the"
-            " --primary comparison unless another is.",
+            help="Also compare with this file, and exit with 1 if the first system is "
+            "significantly worse. This is the planned comparison, unless --primary names "
+            "another.",
         ),
     ] = None,
     report: Annotated[
@@ -101,7 +104,7 @@ def evaluate(
         typer.Option(
             "--report",
             metavar="FILE.html",
-            help="Also write a page with plots and every question, in one file.",
+            help="Also write an HTML report with plots and every question, in one file.",
         ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
@@ -109,8 +112,8 @@ def evaluate(
         bool,
         typer.Option(
             "--per-character",
-            help="Of lm-evaluation-harness logs, divide log-likelihoods by the length of the choice"
-            " (its acc_norm; its acc otherwise).",
+            help="For lm-evaluation-harness logs: divide log-likelihoods by the length of the "
+            "choice (its acc_norm; otherwise its acc).",
         ),
     ] = EvaluateSettings.per_character,
     seed: opt.Seed = EvaluateSettings.seed,
@@ -120,7 +123,7 @@ def evaluate(
     limit: opt.Limit = None,
     skip_invalid: opt.SkipInvalid = False,
     force: Annotated[
-        bool, typer.Option("--force", help="Replace the report where it exists.")
+        bool, typer.Option("--force", help="Replace the report if it exists.")
     ] = False,
     config: opt.Config = None,
     quiet: opt.Quiet = False,
@@ -128,8 +131,8 @@ def evaluate(
 ) -> None:
     """Judge predictions and compare systems.
 
-    Accuracy with its interval, chance, calibration, and the paired difference between the first
-    system and each other one, with what the data support. No answer counts as wrong. Files are
+    Prints accuracy with its interval, chance, calibration, and the paired difference between the
+    first system and each other one, with a conclusion. Missing answers count as wrong. Files are
     joined by id; several files of one NAME are seeds of one system.
     """
     reporter = console.reporter(quiet=quiet, verbose=verbose)

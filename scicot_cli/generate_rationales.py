@@ -38,7 +38,8 @@ def generate_rationales(
     questions: Annotated[
         str,
         typer.Argument(
-            metavar="QUESTIONS", help="A file of questions, - or hf://OWNER/NAME[/CONFIG]/SPLIT."
+            metavar="QUESTIONS",
+            help="File of questions; - for standard input; or hf://OWNER/NAME[/CONFIG]/SPLIT.",
         ),
     ],
     output: Annotated[
@@ -47,7 +48,8 @@ def generate_rationales(
             "--output",
             "-o",
             metavar="OUT",
-            help="Rationale rows; OUT.rejected.jsonl takes the rest, with the reason.",
+            help="File for the rationale rows; rejected replies go to OUT.rejected.jsonl, with "
+            "the reason.",
         ),
     ],
     teacher: Annotated[
@@ -56,9 +58,9 @@ def generate_rationales(
             "--teacher",
             autocompletion=completion.teachers,
             metavar="KIND:NAME",
-            help="anthropic:MODEL asks through the Messages API, openai:MODEL through OpenAI's Chat"
-            " Completions API, hf:MODEL_OR_DIR a causal language model on this machine;"
-            " recorded:FILE replays replies.",
+            help="anthropic:MODEL (Messages API), openai:MODEL (Chat Completions API), "
+            "hf:MODEL_OR_DIR (a causal language model on this machine) or recorded:FILE "
+            "(recorded replies).",
         ),
     ],
     base_url: Annotated[
@@ -66,25 +68,27 @@ def generate_rationales(
         typer.Option(
             "--base-url",
             metavar="URL",
-            help="Another server that speaks the API of anthropic: or openai: (vLLM, Ollama,"
-            " llama.cpp, SGLang, LM Studio, OpenRouter, DeepSeek, LiteLLM).",
+            help="URL of another server with the API of anthropic: or openai: (vLLM, Ollama, "
+            "llama.cpp, SGLang, LM Studio, OpenRouter, DeepSeek, LiteLLM).",
         ),
     ] = None,
     samples: Annotated[
-        int, typer.Option("--samples", help="Rationales asked for each question.")
+        int, typer.Option("--samples", help="Number of rationales to request per question.")
     ] = GenerateSettings.samples,
     reveal_answer: Annotated[
         RevealAnswer,
         typer.Option(
             _REVEAL,
-            help="Show the teacher the right answer (as STaR does): always (also without a value),"
-            " or on-failure, a second time where the first reply was not fit to learn from.",
+            help="Show the teacher the right answer (as STaR does): always (also if no value is "
+            "given), or on-failure: only in a second request after a rejected first reply.",
         ),
     ] = GenerateSettings.reveal_answer,
     keep: Annotated[
         Keep,
         typer.Option(
-            "--keep", help="correct: only rationales that conclude the gold answer; all: any."
+            "--keep",
+            help="correct: keep only rationales that conclude the gold answer; all: keep every "
+            "conclusion.",
         ),
     ] = GenerateSettings.keep,
     prompt: Annotated[
@@ -92,7 +96,8 @@ def generate_rationales(
         typer.Option(
             "--prompt",
             metavar="FILE",
-            help="Your own prompt, with {question} and {choices}; also {context}, {answer}.",
+            help="File with your prompt template; it must contain {question} and {choices}, and "
+            "may contain {context} and {answer}.",
         ),
     ] = None,
     examples: Annotated[
@@ -100,80 +105,83 @@ def generate_rationales(
         typer.Option(
             "--examples",
             metavar="FILE",
-            help="Rationale rows with answers that the teacher is shown first (few-shot).",
+            help="Rationale rows with answers to show as few-shot examples.",
         ),
     ] = None,
     rationale_source: Annotated[
         RationaleSource,
         typer.Option(
             "--rationale-source",
-            help="reply: what the teacher replies becomes the rationale; thinking: what a reasoning"
-            " model thought before. The answer is read from the reply in any case.",
+            help="Text that becomes the rationale: the reply, or the thinking of a reasoning "
+            "model. The answer is always read from the reply.",
         ),
     ] = GenerateSettings.rationale_source,
     max_rationale_tokens: Annotated[
         int | None,
         typer.Option(
             "--max-rationale-tokens",
-            help="Tokens of a rationale, four bytes each; longer ones lose their last sentences."
-            " [default: all]",
+            help="Maximum tokens of a rationale, counted as four bytes each; the last sentences "
+            "of longer ones are dropped. [default: no limit]",
         ),
     ] = GenerateSettings.max_rationale_tokens,
     max_tokens: Annotated[
         int | None,
         typer.Option(
             "--max-tokens",
-            help="Tokens a reply may have, its thinking included. [default: 1024, or 4096 with"
-            " --rationale-source thinking]",
+            help="Maximum tokens of a reply, including thinking. [default: 1024, or 4096 with "
+            "--rationale-source thinking]",
         ),
     ] = GenerateSettings.max_tokens,
     temperature: Annotated[
         float | None,
         typer.Option(
             "--temperature",
-            help="Of sampling, where the teacher takes it: hf: and most local servers do,"
-            " Anthropic's API and OpenAI's reasoning models do not.",
+            help="Sampling temperature. Supported by hf: and most local servers, not by "
+            "Anthropic's API and OpenAI's reasoning models.",
         ),
     ] = GenerateSettings.temperature,
     top_p: Annotated[
-        float | None, typer.Option("--top-p", help="Of sampling, likewise.")
+        float | None,
+        typer.Option("--top-p", help="Nucleus sampling probability. Supported like --temperature."),
     ] = GenerateSettings.top_p,
     concurrency: Annotated[
         int,
         typer.Option(
             "--concurrency",
-            help="Requests in flight; fewer leave while the server says it is too much.",
+            help="Maximum requests in flight; lowered while the server reports rate limits or "
+            "overload.",
         ),
     ] = GenerateSettings.concurrency,
     batch: Annotated[
         bool,
         typer.Option(
             "--batch",
-            help="Send all through Anthropic's or OpenAI's batch API: half the price, done within a"
-            " day. The same command fetches what was sent before.",
+            help="Use the batch API of Anthropic or OpenAI: half the price, done within a day. "
+            "Run the same command again to fetch the results.",
         ),
     ] = GenerateSettings.batch,
     cancel_batches: Annotated[
         bool,
         typer.Option(
-            "--cancel-batches", help="Take back what was sent with --batch; keep what is done."
+            "--cancel-batches", help="Cancel the batches sent with --batch; keep finished results."
         ),
     ] = GenerateSettings.cancel_batches,
     dry_run: Annotated[
         bool,
         typer.Option(
             "--dry-run",
-            help="Ask nothing: print how many requests and tokens are left, and what they cost.",
+            help="Send no request; print how many requests and tokens are left, and their cost.",
         ),
     ] = False,
     as_json: Annotated[
-        bool, typer.Option("--json", help="With --dry-run: print it as JSON.")
+        bool, typer.Option("--json", help="Print the result of --dry-run as JSON.")
     ] = False,
     max_cost: Annotated[
         float | None,
         typer.Option(
             "--max-cost",
-            help="Dollars that OUT may cost in all its runs; stops before more, resumable.",
+            help="Maximum cost of OUT in dollars, over all runs of the command; stops, "
+            "resumable, before it is exceeded.",
         ),
     ] = GenerateSettings.max_cost,
     price: Annotated[
@@ -181,28 +189,33 @@ def generate_rationales(
         typer.Option(
             "--price",
             metavar="IN,OUT",
-            help="Dollars for a million tokens in and out, where the built-in table is wrong.",
+            help="Price in dollars per million input and output tokens, instead of the built-in "
+            "table.",
         ),
     ] = None,
     max_wait: Annotated[
         float,
         typer.Option(
-            "--max-wait", help="Seconds to wait on one request in all before stopping, resumable."
+            "--max-wait",
+            help="Maximum total seconds for one request and its retries; then the command stops, "
+            "resumable.",
         ),
     ] = GenerateSettings.max_wait,
     timeout: Annotated[
-        float, typer.Option("--timeout", help="Seconds one request may take.")
+        float, typer.Option("--timeout", help="Timeout of a single request, in seconds.")
     ] = GenerateSettings.timeout,
     max_failures: Annotated[
         int,
-        typer.Option("--max-failures", help="Requests in a row that may fail before all stops."),
+        typer.Option(
+            "--max-failures", help="Stop, resumable, after this many failed requests in a row."
+        ),
     ] = GenerateSettings.max_failures,
     retry_rejected: Annotated[
         bool,
         typer.Option(
             "--retry-rejected",
-            help="Ask again where no usable reply came (error, empty, truncated, refusal,"
-            " no-thinking).",
+            help="Repeat requests without a usable reply (reasons: error, empty, truncated, "
+            "refusal, no-thinking).",
         ),
     ] = GenerateSettings.retry_rejected,
     columns: opt.Columns = "",
@@ -217,8 +230,8 @@ def generate_rationales(
 ) -> None:
     """Ask a teacher to explain every question.
 
-    The same command again goes on where it stopped and asks nothing twice. Rows come in the order
-    of the replies.
+    Run the same command again to continue after a stop; no request is repeated. Rows are written
+    in the order of the replies.
     """
     reporter = console.reporter(quiet=quiet, verbose=verbose)
     settings = GenerateSettings(

@@ -12,28 +12,26 @@ from scicot_cli import options as opt
 
 def merge(
     questions: Annotated[
-        str, typer.Argument(metavar="QUESTIONS", help="The questions that were predicted.")
+        str, typer.Argument(metavar="QUESTIONS", help="The questions that predict was given.")
     ],
     parts: Annotated[
-        list[str], typer.Argument(metavar="PARTS", help="What each shard of predict wrote.")
+        list[str], typer.Argument(metavar="PARTS", help="The output of each shard of predict.")
     ],
-    output: Annotated[
-        str, typer.Option("--output", "-o", metavar="OUT", help="The file to make of them.")
-    ],
+    output: Annotated[str, typer.Option("--output", "-o", metavar="OUT", help="The merged file.")],
     columns: opt.Columns = "",
     answer_index: opt.AnswerIndex = None,
     encoding: opt.Encoding = "",
     limit: opt.Limit = None,
     skip_invalid: opt.SkipInvalid = False,
-    force: Annotated[bool, typer.Option("--force", help="Replace OUT where it exists.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace OUT if it exists.")] = False,
     config: opt.Config = None,
     quiet: opt.Quiet = False,
     verbose: opt.Verbose = False,
 ) -> None:
     """Join the parts of predict --shard, in the order of the questions.
 
-    Every question must have come exactly once, from the same students with the same settings; else
-    nothing is written, and what is missing or too much is named.
+    Every question must occur exactly once, from the same students with the same settings.
+    Otherwise nothing is written, and the missing or repeated questions are named.
     """
     reporter = console.reporter(quiet=quiet, verbose=verbose)
     from scicot.prediction import merge as run

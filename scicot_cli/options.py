@@ -69,7 +69,7 @@ Config = Annotated[
         metavar="FILE.yaml",
         is_eager=True,
         callback=_read_config,
-        help="Options by name from a YAML file; flags win.",
+        help="YAML file with values for options; options on the command line override it.",
     ),
 ]
 Limit = Annotated[
@@ -80,8 +80,9 @@ Columns = Annotated[
     typer.Option(
         "--columns",
         metavar="ROLE=FIELD,...",
-        help="Which fields of the file hold what: question=Frage,choices=A+B+C+D,answer=gold.label,"
-        "context=Text (also id, distractors, rationale, prediction). The rest is recognised.",
+        help="Map fields of the file to roles: "
+        "question=Frage,choices=A+B+C+D,answer=gold.label,context=Text (also id, "
+        "distractors, rationale, prediction). Other fields are recognised automatically.",
         show_default=False,
     ),
 ]
@@ -92,7 +93,8 @@ AnswerIndex = Annotated[
         metavar="0|1",
         min=0,
         max=1,
-        help="Gold answers that are numbers count from 0, or from 1, where the file does not tell.",
+        help="First index of numeric gold answers, if the file does not show whether they count "
+        "from 0 or from 1.",
     ),
 ]
 Encoding = Annotated[
@@ -100,29 +102,25 @@ Encoding = Annotated[
     typer.Option(
         "--encoding",
         metavar="NAME",
-        help="Of text files, as latin-1, cp1252 or utf-16. [default: utf-8]",
+        help="Encoding of text files, for example latin-1, cp1252 or utf-16. [default: utf-8]",
         show_default=False,
     ),
 ]
 SkipInvalid = Annotated[
     bool,
-    typer.Option("--skip-invalid", help="Count rows that cannot be read and go on without them."),
+    typer.Option("--skip-invalid", help="Skip and count rows that cannot be read."),
 ]
-Force = Annotated[
-    bool, typer.Option("--force", help="Start over, replacing what an earlier command left.")
-]
-Quiet = Annotated[
-    bool, typer.Option("--quiet", "-q", help="No progress, no notes; warnings and errors only.")
-]
+Force = Annotated[bool, typer.Option("--force", help="Start over and replace existing output.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show warnings and errors only.")]
 Verbose = Annotated[
-    bool, typer.Option("--verbose", "-v", help="Also what the underlying libraries have to say.")
+    bool, typer.Option("--verbose", "-v", help="Also show messages of the underlying libraries.")
 ]
-Seed = Annotated[int, typer.Option("--seed", help="Seed of everything random.")]
+Seed = Annotated[int, typer.Option("--seed", help="Random seed.")]
 Device = Annotated[
     str,
     typer.Option(
         "--device",
         autocompletion=completion.devices,
-        help="auto (CUDA when available, else the CPU), cpu, cuda.",
+        help="auto (CUDA if available, else the CPU), cpu or cuda.",
     ),
 ]

@@ -29,7 +29,8 @@ def predict(
     questions: Annotated[
         str,
         typer.Argument(
-            metavar="QUESTIONS", help="A file of questions, - or hf://OWNER/NAME[/CONFIG]/SPLIT."
+            metavar="QUESTIONS",
+            help="File of questions; - for standard input; or hf://OWNER/NAME[/CONFIG]/SPLIT.",
         ),
     ],
     answer_model: Annotated[
@@ -38,15 +39,18 @@ def predict(
             "--answer-model",
             autocompletion=completion.runs,
             metavar="RUN|hf:MODEL",
-            help="A run of train-answer: its directory, or OWNER/NAME[@REVISION] on the Hub; or"
-            " hf:MODEL_OR_DIR: a model that answers without training."
-            " May be repeated: the answers are averaged. Without it, only rationales are written.",
+            help="A run of train-answer (a directory, or OWNER/NAME[@REVISION] on the Hub), or "
+            "hf:MODEL_OR_DIR for an untrained model. May be repeated: the answers are "
+            "averaged. Without it, only rationales are written.",
         ),
     ] = [],  # noqa: B006  (Typer reads it, nobody changes it)
     output: Annotated[
         str,
         typer.Option(
-            "--output", "-o", metavar="OUT", help="Prediction rows; - is standard output."
+            "--output",
+            "-o",
+            metavar="OUT",
+            help="File for the prediction rows; - for standard output.",
         ),
     ] = "-",
     rationale_model: Annotated[
@@ -55,97 +59,101 @@ def predict(
             "--rationale-model",
             autocompletion=completion.runs,
             metavar="RUN",
-            help="A run of train-rationale, likewise, whose rationales the answer model reads. May"
-            " be repeated: the answers behind each are averaged.",
+            help="A run of train-rationale (a directory or Hub id) whose rationales the answer "
+            "model reads. May be repeated: the answers with each rationale are averaged.",
         ),
     ] = [],  # noqa: B006  (Typer reads it, nobody changes it)
     with_folds: Annotated[
         bool,
         typer.Option(
             "--with-folds",
-            help="Let its fold students (train-rationale --folds) write rationales as well.",
+            help="Also use the rationales of the fold students of train-rationale --folds.",
         ),
     ] = PredictSettings.with_folds,
     rationale_from: Annotated[
         RationaleFrom,
         typer.Option(
             "--rationale-from",
-            help="student: written by the rationale model; input: given in the rows (an upper"
-            " bound); none: answer without one; shuffled: those of other questions, to see how much"
-            " the answer relies on them.",
+            help="student: of the rationale model; input: given in the rows (an upper bound); "
+            "none: no rationale; shuffled: of other questions, to measure how much answers "
+            "depend on rationales.",
         ),
     ] = PredictSettings.rationale_from,
     samples: Annotated[
         int,
         typer.Option(
-            "--samples", help="Rationales of each question, whose answers are averaged or voted on."
+            "--samples",
+            help="Rationales per question; the answers are averaged, or decided by --vote.",
         ),
     ] = PredictSettings.samples,
     temperature: Annotated[
         float | None,
         typer.Option(
             "--temperature",
-            help="Draw rationales at this temperature. [default: the likeliest one, or 0.7 where"
-            " there are several samples]",
+            help="Sampling temperature of rationales. [default: greedy for one sample, 0.7 for "
+            "several]",
         ),
     ] = PredictSettings.temperature,
     top_p: Annotated[
         float,
         typer.Option(
-            "--top-p", help="Draw from the likeliest tokens that have this probability together."
+            "--top-p",
+            help="Nucleus sampling: sample from the most likely tokens with this total "
+            "probability.",
         ),
     ] = PredictSettings.top_p,
     beams: Annotated[
-        int, typer.Option("--beams", help="Beams of the search for the likeliest rationale.")
+        int, typer.Option("--beams", help="Number of beams in beam search for the rationale.")
     ] = PredictSettings.beams,
     weigh: Annotated[
         Weigh,
         typer.Option(
             "--weigh",
-            help="mean: average the answers behind several rationales; confidence: those that the"
-            " answer model is surer of count more, as much as train-answer fitted on a dev set of"
-            " several rationales a question.",
+            help="How answers with several rationales are averaged. mean: equally; confidence: "
+            "more confident answers count more, by a weight that train-answer fits on a dev "
+            "set with several rationales per question.",
         ),
     ] = PredictSettings.weigh,
     vote: Annotated[
-        bool, typer.Option("--vote", help="Let the samples vote, instead of averaging.")
+        bool,
+        typer.Option("--vote", help="Take a majority vote over the samples instead of averaging."),
     ] = PredictSettings.vote,
     mix_direct: Annotated[
         str,
         typer.Option(
             "--mix-direct",
             metavar="W",
-            help="Mix in the answer given without a rationale, with this weight (0 to 1), or auto:"
-            " the one that train-answer fitted on dev. For students of --rationale-dropout.",
+            help="Weight (0 to 1) of the answer without a rationale in the average, or auto: as "
+            "train-answer fitted it on dev. For students trained with --rationale-dropout.",
         ),
     ] = str(PredictSettings.mix_direct),
     scoring: Annotated[
         Scoring,
         typer.Option(
             "--scoring",
-            help="Score each choice by its label or by its text (per token); auto: by what the"
-            " answer model was trained to write.",
+            help="Score each choice by its label or by its text (per token); auto: by the form "
+            "that the answer model was trained to write.",
         ),
     ] = PredictSettings.scoring,
     length_normalisation: Annotated[
         LengthNormalisation,
         typer.Option(
             "--length-normalisation",
-            help="Divide the log-likelihood of a choice by its tokens or characters; auto: of texts"
-            " by their tokens, of labels by nothing.",
+            help="Divide the log-likelihood of a choice by its number of tokens or characters; "
+            "auto: texts by tokens, labels not at all.",
         ),
     ] = PredictSettings.length_normalisation,
     calibration: Annotated[
         bool,
         typer.Option(
             "--calibration/--no-calibration",
-            help="Apply the temperature that train-answer fitted on dev.",
+            help="Apply the calibration temperature that train-answer fitted on dev.",
         ),
     ] = PredictSettings.calibrate,
     abstain_below: Annotated[
         float,
         typer.Option(
-            "--abstain-below", metavar="P", help="Give no answer that is less likely than this."
+            "--abstain-below", metavar="P", help="Give no answer if its probability is below P."
         ),
     ] = PredictSettings.abstain_below,
     shard: Annotated[
@@ -153,38 +161,39 @@ def predict(
         typer.Option(
             "--shard",
             metavar="I/N",
-            help="Answer only part I of N (1/8 ... 8/8); scicot merge joins them. [default: in a"
-            " SLURM job array its own part, else all]",
+            help="Answer only part I of N (1/8 ... 8/8); scicot merge joins the parts. [default: "
+            "in a SLURM job array the part of this task, else all]",
         ),
     ] = None,
     max_new_tokens: Annotated[
         int | None,
         typer.Option(
             "--max-new-tokens",
-            help="Tokens a rationale may have. [default: as many as its student was trained on]",
+            help="Maximum tokens of a rationale. [default: as in the training of its student]",
         ),
     ] = PredictSettings.max_new_tokens,
     batch_size: Annotated[
         int | None,
         typer.Option(
             "--batch-size",
-            help="Sequences the model works on together, at most. [default: 256, on a GPU 1024]",
+            help="Maximum sequences per batch. [default: 256, on a GPU 1024]",
         ),
     ] = PredictSettings.batch_size,
     batch_tokens: Annotated[
         int | None,
         typer.Option(
             "--batch-tokens",
-            help="Tokens, padded, that it works on together, at most. [default: as suits engine and"
-            " device]",
+            help="Maximum tokens per batch, padding included. [default: chosen for engine and "
+            "device]",
         ),
     ] = PredictSettings.batch_tokens,
     window: Annotated[
         int | None,
         typer.Option(
             "--window",
-            help="Sequences read ahead, sorted by length and written together; shards take turns"
-            " of as many. [default: 512, on a GPU 4096]",
+            help="Number of sequences to read ahead, sort by length and answer together; with "
+            "--shard, the size of the windows that are distributed. [default: 512, on a GPU "
+            "4096]",
         ),
     ] = PredictSettings.window,
     processes: Annotated[
@@ -193,8 +202,8 @@ def predict(
             "--processes",
             metavar="N",
             min=1,
-            help="Answer in N processes of this machine, side by side: one for each GPU. The rows"
-            " are those of one process. (torchrun and accelerate launch do so on many machines.)",
+            help="Answer in N parallel processes on this machine, one per GPU; the output is the "
+            "same as with one. (For several machines use torchrun or accelerate launch.)",
         ),
     ] = 1,
     seed: opt.Seed = PredictSettings.seed,
@@ -203,8 +212,9 @@ def predict(
         EngineName,
         typer.Option(
             "--engine",
-            help="torch (T5 students, by our own loop), ctranslate2 (CPUs; needs scicot[fast]),"
-            " transformers (any student), or auto: torch where it can, else transformers.",
+            help="torch (scicot's decoding loop for T5, Llama, Qwen and Gemma students), "
+            "ctranslate2 (T5 on CPUs; needs scicot[fast]), transformers (any student), or "
+            "auto: torch if it supports the student, else transformers.",
         ),
     ] = PredictSettings.engine,
     precision: Annotated[
@@ -212,9 +222,9 @@ def predict(
         typer.Option(
             "--precision",
             autocompletion=completion.predicting_precisions,
-            help="fp32, bf16, int8 (on CPUs), or auto: bf16 on a GPU; on a CPU fp32 for less than"
-            " 10 million weights, for shards and for several machines, else the fastest, measured"
-            " once.",
+            help="fp32, bf16, int8 (T5 on CPUs), or auto: bf16 on a GPU; on a CPU fp32 for less "
+            "than 10 million weights, for shards and for several machines, else the "
+            "fastest, measured once.",
         ),
     ] = PredictSettings.precision,
     columns: opt.Columns = "",
@@ -229,10 +239,10 @@ def predict(
 ) -> None:
     """Answer questions with trained students.
 
-    The rationale student writes, then the answer student scores every choice by its likelihood:
-    nothing is parsed, nothing is guessed. Runs of rivals (train-answer --method) answer alone. With
-    --rationale-model alone the rationales come out as rationale rows, to train or judge on. Rows
-    come in the order of the questions. The same command again goes on where it stopped.
+    The rationale student writes a rationale, then the answer student scores every choice by its
+    likelihood; no text is parsed. Rivals (train-answer --method) need no rationale student.
+    --rationale-model alone writes rationale rows, to train or judge on. Rows are written in the
+    order of the questions. Run the same command again to continue after a stop.
     """
     if processes > 1 and count() == 1:
         raise typer.Exit(launch(processes, sys.argv[1:], device))

@@ -21,15 +21,15 @@ def train_answer(
         Method,
         typer.Option(
             "--method",
-            help="two-stage; or a rival: direct (no rationale), one-sequence (the student writes"
-            " rationale and answer), answer-first (it learns to write answer and rationale, and"
-            " answers as fast as direct), multi-task (it learns to answer and to explain), shared"
-            " (one student is both stages).",
+            help="two-stage, or a rival: direct (no rationale), one-sequence (writes rationale "
+            "and answer), answer-first (trained to write answer and rationale, predicts the "
+            "answer only), multi-task (trained to answer and to explain), shared (one "
+            "student for both stages).",
         ),
     ] = "two-stage",
     no_rationale: Annotated[
         bool,
-        typer.Option("--no-rationale", help="Short for --method direct; plain questions will do."),
+        typer.Option("--no-rationale", help="Short for --method direct; rows need no rationale."),
     ] = False,
     equal_to: Annotated[
         list[str],
@@ -37,8 +37,8 @@ def train_answer(
             "--equal-to",
             autocompletion=completion.runs,
             metavar="RUN",
-            help="Train on as many tokens as these runs together, a scratch student with as many"
-            " weights. May be repeated.",
+            help="Match the total training tokens of this run, and with a scratch student its "
+            "weights. May be repeated; runs are added up.",
         ),
     ] = [],  # noqa: B006  (Typer reads it, nobody changes it)
     weights: own.Weights = "",
@@ -46,9 +46,9 @@ def train_answer(
         int,
         typer.Option(
             "--folds",
-            help="Also train so many fold students, RUN/folds/0 and on, each without one fold of"
-            " the questions: train-rationale --reward RUN judges rationales by them. [default:"
-            " none]",
+            help="Also train this many fold students (RUN/folds/0 and so on), each without one "
+            "fold of the questions; train-rationale --reward RUN needs them. [default: "
+            "none]",
             show_default=False,
         ),
     ] = TrainSettings.folds,
@@ -56,8 +56,8 @@ def train_answer(
         float,
         typer.Option(
             "--rationale-dropout",
-            help="Share of rows that are met without their rationale: the student learns to answer"
-            " without it too, and to trust it less.",
+            help="Share of rows trained without their rationale, so that the student also learns "
+            "to answer without one.",
         ),
     ] = TrainSettings.rationale_dropout,
     soft_labels: Annotated[
@@ -65,32 +65,32 @@ def train_answer(
         typer.Option(
             "--soft-labels",
             metavar="SHARE",
-            help="In this share of the times that a row comes, learn one of the answers that the"
-            " teacher's samples concluded in place of the gold one (rows of generate-rationales"
-            " --samples N --keep all).",
+            help="Probability of training on an answer that one of the teacher's samples "
+            "concluded, instead of the gold answer (rows of generate-rationales --samples N "
+            "--keep all).",
         ),
     ] = TrainSettings.soft_labels,
     answer_as: Annotated[
         AnswerForm | None,
         typer.Option(
             "--answer-as",
-            help="What the student writes for a choice: its label, its text, or auto: what does"
-            " better on dev in a short trial. [default: text for pretrained causal students, else"
-            " label]",
+            help="Form of the answer: label or text of the choice, or auto: the better one on "
+            "dev in a short trial. [default: text for pretrained causal students, else "
+            "label]",
         ),
     ] = TrainSettings.answer_as,
     shuffle_choices: Annotated[
         bool,
         typer.Option(
             "--shuffle-choices",
-            help="Put the choices in a new order each time, against position bias.",
+            help="Shuffle the choices of a row each time it is used, against position bias.",
         ),
     ] = TrainSettings.shuffle_choices,
     rationale_loss_weight: Annotated[
         float,
         typer.Option(
             "--rationale-loss-weight",
-            help="Weight of a multi-task or shared student's rationale loss.",
+            help="Weight of the rationale loss of a multi-task or shared student.",
         ),
     ] = TrainSettings.rationale_loss_weight,
     epochs: own.Epochs = TrainSettings.epochs,
@@ -137,9 +137,9 @@ def train_answer(
 ) -> None:
     """Stage 2: train a student to answer with a rationale.
 
-    Question + choices + rationale -> label. Files of a teacher's rationales, of a student's (as
-    train-rationale --folds and predict write them) and of predictions may be given together.
-    --method trains what two stages are to be compared with; those runs answer without stage 1.
+    Question + choices + rationale -> answer. Several files may be combined: rationales of a
+    teacher or of a student (from train-rationale --folds or predict), and predictions. --method
+    trains a rival to compare two stages with; rivals answer without stage 1.
     """
     reporter = console.reporter(quiet=quiet, verbose=verbose)
     settings = own.train_settings(locals())

@@ -22,8 +22,8 @@ def train_rationale(
         int,
         typer.Option(
             "--folds",
-            help="Also train so many fold students, and write RUN/out_of_fold.jsonl: for every row"
-            " the rationale of a student that never saw its question. [default: none]",
+            help="Also train this many fold students and write RUN/out_of_fold.jsonl: for each "
+            "row the rationale of a student that never saw its question. [default: none]",
             show_default=False,
         ),
     ] = TrainSettings.folds,
@@ -32,9 +32,8 @@ def train_rationale(
         typer.Option(
             "--fold-questions",
             metavar="FILE",
-            help="Questions whose rationales RUN/out_of_fold.jsonl is to have as well, though none"
-            " is among the training rows: all of a training set, also where the teacher was wrong."
-            " May be repeated.",
+            help="Questions to add to RUN/out_of_fold.jsonl although they have no training "
+            "rationale, for example because the teacher was wrong. May be repeated.",
         ),
     ] = [],  # noqa: B006  (Typer reads it, nobody changes it)
     reward: Annotated[
@@ -43,36 +42,41 @@ def train_rationale(
             "--reward",
             autocompletion=completion.runs,
             metavar="RUN",
-            help="A run of train-answer --folds. Then learn in rounds from those of its own"
-            " rationales behind which RUN finds the right answer likelier; takes over --folds and"
-            " --fold-by of RUN.",
+            help="A run of train-answer --folds. After training, learn in rounds from sampled "
+            "rationales that raise RUN's probability of the right answer; uses --folds and "
+            "--fold-by of RUN.",
         ),
     ] = None,
     rounds: Annotated[
-        int, typer.Option("--rounds", help="Rounds of --reward: sample, score, learn.")
+        int,
+        typer.Option(
+            "--rounds", help="Number of --reward rounds; each samples, scores and trains."
+        ),
     ] = RewardSettings.rounds,
     samples: Annotated[
         int,
-        typer.Option("--samples", help="Rationales of each question and round that are scored."),
+        typer.Option("--samples", help="Rationales to sample per question in each --reward round."),
     ] = RewardSettings.samples,
     keep_best: Annotated[
         int,
         typer.Option(
-            "--keep-best", help="Rationales of a question that are learnt, if their reward is > 0."
+            "--keep-best",
+            help="Train on at most this many rationales per question, those with the highest "
+            "reward above 0.",
         ),
     ] = RewardSettings.keep_best,
     sample_temperature: Annotated[
         float,
         typer.Option(
             "--sample-temperature",
-            help="Draw these rationales at this temperature; the first is the likeliest one.",
+            help="Temperature of the sampled rationales of --reward; the first one is greedy.",
         ),
     ] = RewardSettings.sample_temperature,
     reward_weight: Annotated[
         float,
         typer.Option(
             "--reward-weight",
-            help="How much of an epoch comes from rewarded rationales, for 1 from the teacher's.",
+            help="Weight of rewarded rationales in an epoch; the teacher's have weight 1.",
         ),
     ] = RewardSettings.reward_weight,
     leak_cap: Annotated[
@@ -80,18 +84,18 @@ def train_rationale(
         typer.Option(
             "--leak-cap",
             metavar="SHARE",
-            help="Rewards count up to this share of what naming the right choice would gain.",
+            help="Cap rewards at this share of the reward for naming the right choice.",
         ),
     ] = RewardSettings.leak_cap,
     dry_run: Annotated[
         bool,
         typer.Option(
             "--dry-run",
-            help="With --reward: train nothing; print steps, samples and the expected time.",
+            help="With --reward: do not train; print steps, samples and the expected time.",
         ),
     ] = False,
     as_json: Annotated[
-        bool, typer.Option("--json", help="With --dry-run: print it as JSON.")
+        bool, typer.Option("--json", help="Print the result of --dry-run as JSON.")
     ] = False,
     epochs: own.Epochs = TrainSettings.epochs,
     max_steps: own.MaxSteps = TrainSettings.max_steps,
@@ -137,11 +141,10 @@ def train_rationale(
 ) -> None:
     """Stage 1: train a student to write rationales.
 
-    Question + choices -> rationale. The student learns from the rationales of a teacher, or of
-    anyone: a row needs a question, its choices and a rationale. With --folds K stage 2 can learn
-    from rationales as it will meet them: scicot train-answer RUN/out_of_fold.jsonl. With --reward
-    it then learns from what helps an answer student, in rounds kept in RUN/rounds. The same
-    command again goes on from the last checkpoint, and trains no finished student twice.
+    Question + choices -> rationale. A row needs a question, its choices and a rationale, of a
+    teacher or from elsewhere. --folds K writes RUN/out_of_fold.jsonl, from which stage 2 can learn
+    to read a student's rationales. --reward adds training on rationales that help an answer
+    student. Run the same command again to resume from the last checkpoint.
     """
     reporter = console.reporter(quiet=quiet, verbose=verbose)
     settings = own.train_settings(locals())

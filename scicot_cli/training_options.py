@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 RationaleFiles = Annotated[
     list[str],
-    typer.Argument(metavar="RATIONALES", help="Files of rationale rows; - is standard input."),
+    typer.Argument(metavar="RATIONALES", help="Files of rationale rows; - for standard input."),
 ]
 RunOutput = Annotated[
-    Path, typer.Option("--output", "-o", metavar="RUN", help="The run directory to make.")
+    Path, typer.Option("--output", "-o", metavar="RUN", help="Run directory to create.")
 ]
 StudentModel = Annotated[
     str,
@@ -31,8 +31,8 @@ StudentModel = Annotated[
         "--student",
         autocompletion=completion.students,
         metavar="ID|DIR|scratch:SIZE",
-        help="What to train: a Hub id, a directory, or fresh weights: scratch:tiny (0.5 million),"
-        " small (2.4), base (31).",
+        help="Model to train: a Hub id, a directory, or fresh weights: scratch:tiny (0.5 million "
+        "weights), scratch:small (2.4 million) or scratch:base (31 million).",
     ),
 ]
 TrainingPrecision = Annotated[
@@ -40,8 +40,8 @@ TrainingPrecision = Annotated[
     typer.Option(
         "--precision",
         autocompletion=completion.training_precisions,
-        help="auto (bf16 where the device has instructions for it, on a CPU from 10 million"
-        " weights on; else fp32), fp32 or bf16.",
+        help="fp32, bf16, or auto: bf16 if the device supports it (on a CPU, for students of at "
+        "least 10 million weights), else fp32.",
     ),
 ]
 
@@ -49,15 +49,15 @@ PromptFormat = Annotated[
     config.PromptFormatName,
     typer.Option(
         "--prompt-format",
-        help="How a causal (decoder-only) student reads questions: plain lines, or chat: a turn of"
-        " its tokenizer's template; auto: chat for models that were trained to chat.",
+        help="Prompt of a causal (decoder-only) student: plain lines, or chat: a user turn of "
+        "its chat template; auto: chat for chat models.",
     ),
 ]
 Epochs = Annotated[
     float | None,
     typer.Option(
         "--epochs",
-        help="Passes over the rows. [default: 3 for pretrained causal students, else 10]",
+        help="Passes over the training rows. [default: 3 for pretrained causal students, else 10]",
     ),
 ]
 MaxSteps = Annotated[
@@ -68,36 +68,39 @@ BatchSize = Annotated[
     typer.Option(
         "--batch-size",
         metavar="ROWS|TOKENS|auto",
-        help="Of an optimizer step, over all devices: rows (32), tokens of inputs and targets"
-        " (8192tokens), or auto: as many tokens as fit.",
+        help="Size of an optimizer step over all devices: rows (32), tokens of inputs and "
+        "targets (8192tokens), or auto: as many tokens as fit in memory.",
     ),
 ]
 Accumulate = Annotated[
     int | None,
     typer.Option(
         "--accumulate",
-        help="Batches that a step is taken in, one after another: more take less memory. [default:"
-        " as suits the device]",
+        help="Gradient accumulation: micro-batches per optimizer step; more use less memory. "
+        "[default: chosen for the device]",
     ),
 ]
 Attention = Annotated[
     config.Attention,
-    typer.Option("--attention", help="auto (eager on a CPU, else sdpa), eager or sdpa."),
+    typer.Option("--attention", help="Attention implementation; auto: eager on a CPU, else sdpa."),
 ]
 GradientCheckpointing = Annotated[
     bool,
-    typer.Option("--gradient-checkpointing", help="Take less memory, and a third more time."),
+    typer.Option(
+        "--gradient-checkpointing", help="Recompute activations: less memory, a third more time."
+    ),
 ]
 Compile = Annotated[
-    bool, typer.Option("--compile", help="Through torch.compile: slow to start, then faster.")
+    bool,
+    typer.Option("--compile", help="Use torch.compile: slower start, faster steps; not for CPUs."),
 ]
 Lora = Annotated[
     int,
     typer.Option(
         "--lora",
         metavar="RANK",
-        help="Train adapters of this rank in place of all weights, and merge them at the end; needs"
-        " scicot[lora]. [default: none]",
+        help="Train LoRA adapters of this rank instead of all weights, and merge them at the "
+        "end; needs scicot[lora]. [default: none]",
         show_default=False,
     ),
 ]
@@ -105,8 +108,8 @@ Quantization = Annotated[
     config.Quantization,
     typer.Option(
         "--quantization",
-        help="nf4: hold the weights that --lora stands beside in four bits (QLoRA), for students of"
-        " some billion weights on one GPU; needs scicot[qlora].",
+        help="nf4: with --lora, hold the base weights in 4 bits (QLoRA), for students of some "
+        "billion weights on one GPU; needs scicot[qlora].",
     ),
 ]
 CheckpointMinutes = Annotated[
@@ -117,51 +120,54 @@ Jobs = Annotated[
     int | None,
     typer.Option(
         "--jobs",
-        help="Train so many of a command's students (folds, seeds) side by side. [default: as many"
-        " as the devices have room for]",
+        help="Number of students (folds, seeds) to train in parallel. [default: as many as fit "
+        "on the devices]",
     ),
 ]
 LearningRate = Annotated[
     float | None,
     typer.Option(
         "--learning-rate",
-        help="Peak learning rate; it then falls linearly to 0. [default: 3e-4 for encoder-decoders,"
-        " 1e-4 for pretrained and 1e-3 for fresh causal students]",
+        help="Peak learning rate, reached after the warm-up and followed by linear decay to 0. "
+        "[default: 3e-4 for encoder-decoders, 1e-4 for pretrained and 1e-3 for fresh causal "
+        "students]",
     ),
 ]
 WarmupSteps = Annotated[
     int | None,
     typer.Option(
         "--warmup-steps",
-        help="Steps until the peak learning rate. [default: 100 for fresh students]",
+        help="Warm-up steps until the peak learning rate. [default: 100 for fresh students]",
     ),
 ]
 WarmupShare = Annotated[
     float | None,
     typer.Option(
         "--warmup-share",
-        help="The same as a share of all steps. [default: 0.06 for pretrained students]",
+        help="Warm-up as a share of all steps. [default: 0.06 for pretrained students]",
     ),
 ]
 WeightDecay = Annotated[float, typer.Option("--weight-decay", help="Weight decay of AdamW.")]
 MaxSourceTokens = Annotated[
     int,
     typer.Option(
-        "--max-source-tokens", help="Tokens of an input; longer ones are cut and counted."
+        "--max-source-tokens",
+        help="Maximum tokens of an input; longer ones are truncated and counted.",
     ),
 ]
 MaxTargetTokens = Annotated[
     int,
     typer.Option(
-        "--max-target-tokens", help="Tokens of a target; longer ones are cut and counted."
+        "--max-target-tokens",
+        help="Maximum tokens of a target; longer ones are truncated and counted.",
     ),
 ]
 MaxRationaleTokens = Annotated[
     int | None,
     typer.Option(
         "--max-rationale-tokens",
-        help="Tokens of a rationale; longer ones lose their end, where the student writes them and"
-        " where it reads them. [default: all]",
+        help="Maximum tokens of a rationale, both written and read; longer ones are truncated. "
+        "[default: no limit]",
         show_default=False,
     ),
 ]
@@ -170,8 +176,8 @@ Clean = Annotated[
     bool,
     typer.Option(
         "--clean",
-        help="Cut out of rationales what announces the answer, as generate-rationales does, and"
-        " leave rows out whose rationale says nothing then.",
+        help="Remove announced answers from rationales, as generate-rationales does, and drop "
+        "rows whose rationale is empty afterwards.",
     ),
 ]
 
@@ -181,15 +187,15 @@ DevFile = Annotated[
     typer.Option(
         "--dev",
         metavar="FILE",
-        help="Rows to choose the best checkpoint by, never to learn from. May be repeated.",
+        help="Rows to select the best checkpoint on; never trained on. May be repeated.",
     ),
 ]
 DevFraction = Annotated[
     float,
     typer.Option(
         "--dev-fraction",
-        help="Instead of --dev: this share of the rows. Rows of the same question text, or of the"
-        " same --fold-by field, stay on one side.",
+        help="Instead of --dev, hold out this share of the rows. Rows with the same question "
+        "text, or the same --fold-by value, stay together.",
     ),
 ]
 FoldBy = Annotated[
@@ -197,31 +203,36 @@ FoldBy = Annotated[
     typer.Option(
         "--fold-by",
         metavar="FIELD",
-        help="A field (as meta.topic) whose equal rows would give each other away, and are not"
-        " parted; instead of the question's text.",
+        help="Never separate rows with the same value of this field (for example meta.topic) "
+        "into different folds or into train and dev. [default: the question's text]",
     ),
 ]
 EvalSteps = Annotated[
     int | None,
-    typer.Option("--eval-steps", help="Steps between two looks at dev. [default: a tenth of all]"),
+    typer.Option(
+        "--eval-steps", help="Steps between two evaluations on dev. [default: a tenth of all steps]"
+    ),
 ]
 Patience = Annotated[
     int | None,
-    typer.Option("--patience", help="Stop after so many looks at dev without a better one."),
+    typer.Option(
+        "--patience", help="Stop early after this many dev evaluations without improvement."
+    ),
 ]
 SelectBy = Annotated[
     config.SelectBy,
     typer.Option(
         "--select-by",
-        help="What is best on dev: accuracy, loss or rouge-l. auto: accuracy for answers, loss for"
-        " rationales.",
+        help="Dev metric that selects the best checkpoint; auto: accuracy for answers, loss for "
+        "rationales.",
     ),
 ]
 Seeds = Annotated[
     int,
     typer.Option(
         "--seeds",
-        help="Train so many students, in RUN/seed-S each, and tell mean and spread.",
+        help="Train this many students with different seeds (RUN/seed-S) and report mean and "
+        "spread.",
     ),
 ]
 Weights = Annotated[
@@ -229,20 +240,20 @@ Weights = Annotated[
     typer.Option(
         "--weights",
         metavar="W,W,...",
-        help="How much of an epoch comes from each file, in their order (1,1: half and half)."
-        " [default: all rows of all files]",
+        help="Relative share of each file in an epoch, in the order of the files (1,1: half "
+        "each). [default: all rows of all files]",
     ),
 ]
 ReportTo = Annotated[
     list[str],
-    typer.Option(
-        "--report-to", help="Follow it in tensorboard, wandb or trackio. May be repeated."
-    ),
+    typer.Option("--report-to", help="Log to tensorboard, wandb or trackio. May be repeated."),
 ]
 PushToHub = Annotated[
     str | None,
     typer.Option(
-        "--push-to-hub", metavar="OWNER/NAME", help="Upload the finished run, as private."
+        "--push-to-hub",
+        metavar="OWNER/NAME",
+        help="Upload the finished run to a private Hub repository.",
     ),
 ]
 

@@ -63,18 +63,19 @@ def _kills(parts: dict[str, Any]) -> str:
 
 
 def _faults(parts: dict[str, Any]) -> str:
-    own = parts.get("faults", {})
-    rows = [f"| {name} | {count} |" for name, count in own.get("kinds", {}).items()]
-    title = "Server faults survived"
-    if rows:
-        title += f": {own['faults']:,} in {own['requests']:,} requests of {own['runs']} runs"
-    return _table(title, "fault | times", rows)
+    faults = parts.get("faults", {})
+    if not faults.get("kinds"):
+        return f"**Server faults survived**: {NOT_RUN}."
+    return (
+        f"**Server faults survived**: {faults['faults']:,} of {len(faults['kinds'])} kinds, in"
+        f" {faults['requests']:,} requests of {faults['runs']} runs."
+    )
 
 
 def _rates(parts: dict[str, Any]) -> str:
     own = parts.get("rates", {})
     rows = [f"| {name} | {value} |" for name, value in own.items() if name not in _NO_FIGURES]
-    title = "Speed under 529s at random (requests/s undisturbed, then the share of it that is left)"
+    title = "Requests/s of an undisturbed run, and the share of it that remains"
     return _table(title, "server | figure", rows)
 
 
@@ -85,23 +86,21 @@ def _disk(parts: dict[str, Any]) -> str:
 
 
 def _fuzz(parts: dict[str, Any]) -> str:
-    own = parts.get("fuzz", {})
-    rows = [
-        f"| {name} | {target['group']} | {target['executions']:,} | {target['faults']} |"
-        for name, target in own.get("targets", {}).items()
-    ]
-    title = "Fuzzing"
-    if rows:
-        title += f": {own['executions']:,} executions"
-    return _table(title, "target | what it is | executions | distinct faults", rows)
+    fuzz = parts.get("fuzz", {})
+    targets = fuzz.get("targets", {})
+    if not targets:
+        return f"**Fuzzing**: {NOT_RUN}."
+    least = min(target["executions"] for target in targets.values())
+    faults = sum(target["faults"] for target in targets.values())
+    return (
+        f"**Fuzzing**: {fuzz['executions']:,} executions, at least {least:,} of each target:"
+        f" {faults} distinct faults. Targets: {', '.join(targets)}."
+    )
 
 
 def _found(figures: dict[str, Any]) -> str:
-    rows = [f"| {one['by']} | {one['fault']} |" for one in figures.get("found", ())]
-    title = "Found by these runs while they were written, and fixed"
-    if rows:
-        title += f": {len(rows)} faults"
-    return _table(title, "by | fault", rows) if rows else f"**{title}**: none."
+    count = len(figures.get("found", ()))
+    return f"Faults found while these tests were written, all fixed: {count}."
 
 
 def _table(title: str, header: str, rows: list[str]) -> str:

@@ -48,10 +48,10 @@ def check(
     reporter: Reporter | None = None,
     **options: Any,
 ) -> checking.Check:
-    """Read questions as every verb would, and tell what was found; `scicot check`.
+    """Report how the rows of a file of questions are read; `scicot check`.
 
-    `student` is a run, a model's directory or a Hub id, whose tokenizer is looked at; `overlap`
-    are other questions. Raises ScicotError where the file as a whole cannot be read.
+    `student` is a run, a model directory or a Hub id whose tokenizer is checked; `overlap` are
+    other questions. Raises ScicotError if the file as a whole cannot be read.
     """
     with spool() as files:
         options |= {"student": student, "reading": reading, "reporter": reporter_here(reporter)}
@@ -75,10 +75,9 @@ def generate_rationales(
 ) -> Rationales:
     """Ask a teacher to explain every question; `scicot generate-rationales`.
 
-    `teacher` is KIND:NAME, or an object with `name`, `ask` and `close`. With an `output` the same
-    call goes on where an earlier one stopped; without, the kept rows are in the result alone, and
-    what is there when the work is stopped is in a file that StoppedEarly names. Raises ScicotError
-    for what the user can mend, StoppedEarly where the same call later goes on.
+    `teacher` is KIND:NAME, or an object with `name`, `ask` and `close`. With an `output`, the same
+    call continues after a stop. Without one, the kept rows are returned only, and after a stop
+    StoppedEarly names the file that holds them.
     """
     options |= {"settings": settings, "reading": reading, "reporter": reporter_here(reporter)}
     if output is None and (settings or GenerateSettings()).batch:
@@ -138,10 +137,10 @@ def train_rationale(
     """Stage 1: train `student` to write rationales; `scicot train-rationale`.
 
     `rationales` are rationale rows: a file, rows in memory, or several of them. `student` is a Hub
-    id, a directory or "scratch:SIZE". `run` becomes the run directory; a finished run of the same
-    settings and data is returned as it is, an unfinished one goes on. Returns its manifest. Raises
-    ScicotError for what the user can mend, another run in that place among it. With `reward` (a
-    RewardSettings) the student then learns in rounds from what helps an answer run.
+    id, a directory or "scratch:SIZE". `run` is the run directory: an unfinished run with the same
+    settings and data is resumed, a finished one is not trained again, and a different one raises
+    ScicotError. Returns the manifest. With `reward` (a RewardSettings) the student then learns in
+    rounds from rationales that help an answer run.
     """
     from scicot.training.job import train_rationale as train
 
@@ -166,8 +165,8 @@ def train_answer(
     """Stage 2, or a rival of two stages: train `student` to answer; `scicot train-answer`.
 
     `method` is "two-stage", "direct", "one-sequence", "answer-first", "multi-task" or "shared";
-    "direct" takes plain questions too. With `equal_to` (runs) the student is trained on as many
-    tokens as they were together. Everything else as in `train_rationale`.
+    "direct" also accepts questions without rationales. `equal_to` (runs): train on as many tokens
+    as these runs together. The other arguments are those of `train_rationale`.
     """
     from scicot.training.job import train_answer as train
 
@@ -209,12 +208,11 @@ def predict(
     reporter: Reporter | None = None,
     **options: Any,
 ) -> Predictions:
-    """Answer questions, a prediction row each, in their order; `scicot predict`.
+    """Answer questions: one prediction row per question, in order; `scicot predict`.
 
-    The models are run directories, runs on the Hub ("OWNER/NAME[@REVISION]"), or "hf:MODEL" for one
-    that was not trained. With an `output` the
-    same call goes on where an earlier one stopped; without, the rows are in the result alone.
-    Raises ScicotError for what the user can mend.
+    The models are run directories, runs on the Hub ("OWNER/NAME[@REVISION]"), or "hf:MODEL" for an
+    untrained model. With an `output`, the same call continues after a stop; without one, the rows
+    are returned only.
     """
     options |= {"settings": settings, "reading": reading, "reporter": reporter_here(reporter)}
     options |= {"answer_model": answer_model, "rationale_model": rationale_model}
@@ -236,9 +234,10 @@ def merge(
     reporter: Reporter | None = None,
     **options: Any,
 ) -> int:
-    """Put the rows of `parts` (predict's shards) in the order of the questions; `scicot merge`.
+    """Join `parts` (the shards of predict) in the order of the questions; `scicot merge`.
 
-    Returns their number. Raises ScicotError, and writes nothing, unless every question came once.
+    Returns the number of rows. Raises ScicotError, and writes nothing, unless every question occurs
+    exactly once.
     """
     options |= {"reading": reading, "reporter": reporter_here(reporter)}
     with spool() as files:
@@ -261,9 +260,10 @@ def evaluate(
     """Judge predictions and compare systems; `scicot evaluate`.
 
     `predictions` are prediction rows: a file, rows in memory, a result of `predict`, a list of
-    these, or a mapping of names to them, where a system of several seeds has a list. The first
-    system is compared with each other one. `report` is a page to write (an existing one only with
-    `force`). Raises ScicotError where there is nothing to judge, or systems disagree on gold.
+    these, or a mapping of system names to them (a list per name: its seeds). The first system is
+    compared with each of the others. `report` is an HTML file to write; an existing one is replaced
+    only with `force`. Raises ScicotError if there is nothing to judge, or if systems disagree on
+    the gold answer.
     """
     from scicot.evaluation import evaluate as judge
     from scicot.evaluation import systems_of
