@@ -60,6 +60,9 @@ INDEPENDENT: dict[str, Any] = {
     "RACE": lambda row: row["options"]["ABCD".index(row["answer"])],
     "SWAG": lambda row: row[f"ending{row['label']}"],
     "HellaSwag": lambda row: row["endings"][int(row["label"])],
+    "αNLI": lambda row: row[f"hyp{row['label']}"],
+    "αNLI on the Hub": lambda row: row[f"hypothesis_{row['label']}"],
+    "Story Cloze Test": lambda row: row[f"RandomFifthSentenceQuiz{row['AnswerRightEnding']}"],
     "PIQA": lambda row: row[f"sol{row['label'] + 1}"],
     "SocialIQA": lambda row: row[f"answer{'ABC'[int(row['label']) - 1]}"],
     "CosmosQA": lambda row: row[f"answer{row['label']}"],
@@ -92,6 +95,9 @@ def variants(name: str, row: Row) -> list[Row]:
         "RACE": [{"answer": own} for own in "AB"],
         "SWAG": [{"label": n} for n in (0, 1)],
         "HellaSwag": [{"label": own} for own in "01"],
+        "αNLI": [{"label": label} for label in (1, 2, "1", "2")],
+        "αNLI on the Hub": [{"label": label} for label in (1, 2, "1", "2")],
+        "Story Cloze Test": [{"AnswerRightEnding": place} for place in (1, 2, "1", "2")],
         "PIQA": [{"label": n} for n in (0, 1)],
         "SocialIQA": [{"label": own} for own in "123"],
         "CosmosQA": [{"label": n} for n in (0, 1)],
@@ -110,6 +116,16 @@ def test_the_text_that_a_question_is_about_is_its_context(field: str) -> None:
     row = {"question": "Which?", "options": ["a", "b"], "answer": "A", field: "Read this."}
     read = question(row)
     assert (read.context, read.extra) == ("Read this.", {})
+
+
+def test_the_sentences_of_a_story_are_its_context() -> None:
+    row = {"obs1": "One.", "obs2": "Three.", "hyp1": "Two.", "hyp2": "Four.", "label": 3}
+    with pytest.raises(RowProblem, match="3"):
+        question(row)
+    read = question({**row, "label": 1})
+    assert (read.context, read.question) == ("One. ... Three.", "What happened in between?")
+    with pytest.raises(RowProblem, match=r'"obs2" is missing or empty \(αNLI\)'):
+        question({**row, "obs2": ""})
 
 
 def test_sentences_of_swag_stand_before_its_question() -> None:

@@ -16,7 +16,16 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
-from scicot.formats import ai2_flat, ai2_nested, copa, general, own, plain_list, scienceqa
+from scicot.formats import (
+    ai2_flat,
+    ai2_nested,
+    copa,
+    general,
+    own,
+    plain_list,
+    scienceqa,
+    story_gaps,
+)
 from scicot.formats.fields import Format, NotText, with_context
 from scicot.formats.general import Unread
 from scicot.formats.mapping import Columns, not_there, option_for
@@ -53,6 +62,7 @@ _FORMATS: tuple[Format, ...] = (
     ai2_flat,
     scienceqa,  # before plain_list, whose choices it shares
     plain_list,
+    story_gaps,
 )
 
 _NAMES_SHOWN = 12

@@ -9,7 +9,14 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from scicot.formats import choice_columns, fields
-from scicot.formats.names import CHOICES, IDS, QUESTIONS, QUESTIONS_BESIDE_CHOICES, plain_name
+from scicot.formats.names import (
+    CHOICES,
+    GAP_CHOICES,
+    IDS,
+    QUESTIONS,
+    QUESTIONS_BESIDE_CHOICES,
+    plain_name,
+)
 from scicot.jsonl import decode
 from scicot.row_fields import Row
 
@@ -31,7 +38,8 @@ def is_header(names: Iterable[str], mapped: Iterable[str] = ()) -> bool:
     columns = tuple(name.strip() for name in names)
     known = {plain_name(name) for name in columns}
     answers = known & set(IDS) and "prediction" in known
-    if answers or known & set(QUESTIONS) or set(columns) & set(mapped):
+    stories = any(set(pair) <= set(columns) for pair in GAP_CHOICES)
+    if answers or stories or known & set(QUESTIONS) or set(columns) & set(mapped):
         return True
     beside = known & set(QUESTIONS_BESIDE_CHOICES)
     return bool(beside and (known & set(CHOICES) or choice_columns.families(columns)))

@@ -51,6 +51,11 @@ CHOICE_PREFIXES = (
     "ending", "solution", "sol", "response", "possibleanswer", "answeroption", "answerchoice",
     "optie", "opcion", "opción", "opzione", "risposta", "respuesta", "réponse", "qop",
 )  # fmt: skip
+# The two choices in layouts without a field for the question (story_gaps.py).
+GAP_CHOICES = (
+    ("hypothesis_1", "hypothesis_2"), ("hyp1", "hyp2"), ("sentence_quiz1", "sentence_quiz2"),
+    ("RandomFifthSentenceQuiz1", "RandomFifthSentenceQuiz2"),
+)  # fmt: skip
 RIGHT = ("correctanswer", "correct", "rightanswer", "bestanswer", "richtigeantwort", "richtig",
          "correctchoice", "correctoption", "answer")  # fmt: skip
 # A number may follow, as in "Incorrect Answer 1" and "distractor2".

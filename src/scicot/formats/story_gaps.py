@@ -1,0 +1,77 @@
+"""αNLI and the Story Cloze Test: which of two sentences belongs into a story?
+
+αNLI (Bhagavatula et al. 2020), as published and on the Hub:
+    {"obs1": "...", "obs2": "...", "hyp1": "...", "hyp2": "...", "label": 1}
+    {"observation_1": "...", ..., "hypothesis_1": "...", ..., "label": 1}
+Story Cloze Test (Mostafazadeh et al. 2016), and the Hub's spelling in lower case with underscores:
+    InputSentence1..4, RandomFifthSentenceQuiz1..2, AnswerRightEnding
+
+These rows have no field for the question, since it is always the same. The gold answers of all of
+them count from 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from scicot.formats import columns, fields
+from scicot.formats.gold import is_blank
+from scicot.formats.names import ANSWERS, plain_name
+from scicot.formats.reading import PLAIN, Reading
+from scicot.row_fields import Row, RowProblem
+
+
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    title: str
+    question: str
+    told: Sequence[str]  # fields of the story, in their order
+    choices: Sequence[str]
+    gold: str
+    gap: str = " "  # between the sentences of the story
+
+
+_EXPLAINS = "What happened in between?"
+_ENDS = "How does the story end?"
+_LAYOUTS = (
+    _Layout("αNLI", _EXPLAINS, ("observation_1", "observation_2"),
+            ("hypothesis_1", "hypothesis_2"), "label", " ... "),
+    _Layout("αNLI", _EXPLAINS, ("obs1", "obs2"), ("hyp1", "hyp2"), "label", " ... "),
+    _Layout("Story Cloze Test", _ENDS, tuple(f"InputSentence{n}" for n in range(1, 5)),
+            ("RandomFifthSentenceQuiz1", "RandomFifthSentenceQuiz2"), "AnswerRightEnding"),
+    _Layout("Story Cloze Test", _ENDS, tuple(f"input_sentence_{n}" for n in range(1, 5)),
+            ("sentence_quiz1", "sentence_quiz2"), "answer_right_ending"),
+)  # fmt: skip
+
+
+def matches(row: Row) -> bool:
+    # Asked of every row: by exact names, which are quick to look up.
+    return _layout_of(row) is not None
+
+
+def convert(row: Row, reading: Reading = PLAIN) -> Row:
+    layout = _layout_of(row)
+    assert layout is not None
+    row = columns.cells(row)
+    sentences = [row.pop(name) for name in layout.told]
+    for name, sentence in zip(layout.told, sentences, strict=True):
+        if is_blank(sentence) or not isinstance(sentence, str):
+            raise RowProblem(f'"{name}" is missing or empty ({layout.title})')
+    row["context"] = layout.gap.join(sentence.strip() for sentence in sentences)
+    row["question"] = layout.question
+    texts = [row.pop(name) for name in layout.choices]
+    if reading.recognised is not None:
+        reading.recognised.question = "the same for all rows"
+        reading.recognised.context = " + ".join(layout.told)
+        reading.recognised.choices = " and ".join(layout.choices)
+    gold_field = plain_name(layout.gold)
+    gold = replace(fields.GOLD, names=(*ANSWERS, gold_field), further=(), bases={gold_field: 1})
+    return fields.labelled(row, fields.lettered(texts), reading=reading, gold=gold)
+
+
+def _layout_of(row: Row) -> _Layout | None:
+    for layout in _LAYOUTS:
+        if layout.choices[0] in row and layout.choices[1] in row and "question" not in row:
+            return layout if all(name in row for name in layout.told) else None
+    return None
