@@ -156,9 +156,9 @@ class KVCache:
         steps. `bias`: heads x places x steps."""
         keys, values = self._put(layer, k, v)
         if _alone(q):
-            from scicot.models.native.kernels.decode_attention import own
+            from scicot.models.native.kernels.decode_attention import attend_generated
 
-            return own(q, keys, values, bias[:, 0])
+            return attend_generated(q, keys, values, bias[:, 0])
         keys, values = (one.permute(1, 2, 0, 3) for one in (keys, values))
         return attended(q, keys, values, bias)
 

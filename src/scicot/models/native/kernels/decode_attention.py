@@ -97,7 +97,7 @@ def read(q: Tensor, keys: Tensor, values: Tensor, lengths: Tensor) -> Tensor:
     return out.flatten(1)[:, None]
 
 
-def own(q: Tensor, keys: Tensor, values: Tensor, bias: Tensor) -> Tensor:
+def attend_generated(q: Tensor, keys: Tensor, values: Tensor, bias: Tensor) -> Tensor:
     """Queries (rows x heads x 1 x size), keys and values (steps x rows x heads x size), what is
     added to their scores (heads x steps) -> rows x 1 x width."""
     size = q.shape[-1]
