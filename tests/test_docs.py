@@ -139,3 +139,15 @@ def test_a_verdict_fits_its_schema(trained: Trained, tmp_path: Path) -> None:
     jsonschema.validate(verdict, schema("evaluation"))
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate({**verdict, "more": 1}, schema("evaluation"))
+
+
+def test_every_path_that_contributing_names_exists() -> None:
+    """Except paths with NAME, which stand for files that the reader will write."""
+    page = (REPOSITORY / "CONTRIBUTING.md").read_text()
+    quoted = re.findall(
+        r"`(\.?[\w-]+(?:/[\w.-]*)+|\.?[\w-]+\.(?:py|md|toml|txt|cff|yaml|js))`", page
+    )
+    linked = re.findall(r"\]\(([^)#:]+)\)", page)
+    paths = {path for path in (*quoted, *linked) if "NAME" not in path}
+    assert len(paths) > 30
+    assert [path for path in paths if not (REPOSITORY / path).exists()] == []
