@@ -31,8 +31,8 @@ _NOT_RESUMED = ("check", "evaluate", "merge")  # what they write appears whole, 
 
 
 class _Commands(TyperGroup):
-    """List the commands in the order of the pipeline, and turn a user's error into one line and an
-    exit code; a bug keeps its traceback."""
+    """Lists the commands in the order of the pipeline, and turns user errors into one line and an
+    exit code; bugs keep their traceback."""
 
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002
         return list(self.commands)
@@ -156,12 +156,12 @@ def scicot(
 ) -> None:
     """Distil a large language model's chain-of-thought into small students.
 
-    The commands below, one after another, over JSONL files: a teacher explains questions, one
-    student learns to write such rationales, another to answer with them. "-" is standard input or
-    output. The same command again goes on where it stopped.
+    The commands below form a pipeline over JSONL files: a teacher explains questions, one student
+    learns to write such rationales, another learns to answer with them. "-" is standard input or
+    output. A command that was interrupted resumes when it is run again.
 
-    Exit codes: 0 done; 1 an error in data; 2 a wrong option; 3 done, but some rows met an error
-    that asking again may mend; 75 stopped early, resumable; 130 interrupted, resumable.
+    Exit codes: 0 done; 1 an error in the data; 2 a wrong option; 3 done, but some rows failed and
+    may succeed if run again; 75 stopped early, resumable; 130 interrupted, resumable.
     """
     command = ctx.invoked_subcommand or ""
     if count() > 1 and not command.startswith(("train-", "predict")):
@@ -179,7 +179,7 @@ app.command("evaluate", cls=GroupedCommand)(evaluate)
 
 
 def run() -> int:
-    """Run the command that the arguments name; its exit code. A bug is raised."""
+    """Run the command given by the arguments; return its exit code. Bugs are raised."""
     watch_launcher()
     if sys.stdout is not None:
         # Names of files, and text of rows, that UTF-8 cannot spell.

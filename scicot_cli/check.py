@@ -51,10 +51,10 @@ def check(
     quiet: opt.Quiet = False,
     verbose: opt.Verbose = False,
 ) -> None:
-    """Show how a file of questions is read, and what is wrong with it.
+    """Show how a file of questions is read, and its problems.
 
-    The command to try first on a file of your own. It asks nobody and writes nothing. Exits with 1
-    where something has to be mended.
+    Try this command first on a file of your own. It contacts no teacher and writes nothing. Exits
+    with 1 if something has to be fixed.
     """
     reporter = console.reporter(quiet=quiet, verbose=verbose)
     from scicot.checking import check as run

@@ -41,11 +41,11 @@ def demo(
         typer.Option("--student", help="What to train, as scratch:tiny-causal (decoder-only)."),
     ] = "scratch:tiny",
 ) -> None:
-    """Run the whole road on a small example: two minutes on two cores, no key, no GPU.
+    """Run the whole pipeline on a small example: two minutes on two cores, no key, no GPU.
 
-    A script that plays the teacher explains questions about a little world; two stages and a
-    direct rival learn from them; the last table tells what the rationales gain. Each command is
-    shown by the script beside it (quickstart.sh).
+    A script plays the teacher and explains questions about a small world. Two stages and a direct
+    student are trained, and the last table shows what the rationales gain. The script
+    (quickstart.sh) prints each command.
     """
     place = next((place for place in _PLACES if (place / "quickstart.sh").exists()), None)
     bash = shutil.which("bash")
@@ -65,9 +65,9 @@ def demo(
 
 @contextmanager
 def _interrupts_left_to_children() -> Iterator[None]:
-    """Do nothing at Ctrl-C. The terminal sends it to the script and its commands as well: these
-    save, clear their progress bar and say that they were interrupted, and this command must not
-    write into that, nor end before them."""
+    """In this context, ignore Ctrl-C. The terminal sends it to the script and its commands as well:
+    they save, clear their progress bars and report the interruption. This command must not print
+    into that, nor end before them."""
     # A handler, not SIG_IGN, which the children would inherit.
     before = signal.signal(signal.SIGINT, lambda *_: None)
     try:

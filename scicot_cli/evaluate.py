@@ -126,11 +126,11 @@ def evaluate(
     quiet: opt.Quiet = False,
     verbose: opt.Verbose = False,
 ) -> None:
-    """Judge predictions and compare systems.
+    """Evaluate predictions and compare systems.
 
-    Accuracy with its interval, chance, calibration, and the paired difference between the first
-    system and each other one, with what the data support. No answer counts as wrong. Files are
-    joined by id; several files of one NAME are seeds of one system.
+    Prints accuracy with its confidence interval, chance level, calibration, and the paired
+    difference between the first system and each other one, with a conclusion. Unanswered questions
+    count as wrong. Files are joined by id; several files of one NAME are seeds of one system.
     """
     reporter = console.reporter(quiet=quiet, verbose=verbose)
     settings = EvaluateSettings(
@@ -180,7 +180,7 @@ def evaluate(
 
 
 def _with_gate(named: dict[str, list[Source]], file: str) -> tuple[dict[str, list[Source]], str]:
-    """The systems, with that of this file among them, and its name."""
+    """Add the system of this file if it is not among the systems; return (systems, its name)."""
     from scicot.evaluation import name_files
 
     ((name, (path,)),) = name_files([file]).items()

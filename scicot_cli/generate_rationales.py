@@ -24,7 +24,7 @@ _WHEN = ("never", "always", "on-failure")
 
 
 class GenerateRationales(GroupedCommand):
-    """The command, of which one option may go without its value: --reveal-answer is "always"."""
+    """The command. The value of --reveal-answer may be omitted and is then "always"."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         words = [
@@ -217,7 +217,7 @@ def generate_rationales(
 ) -> None:
     """Ask a teacher to explain every question.
 
-    The same command again goes on where it stopped and asks nothing twice. Rows come in the order
+    A repeated command resumes where it stopped, and sends no request twice. Rows are in the order
     of the replies.
     """
     reporter = console.reporter(quiet=quiet, verbose=verbose)

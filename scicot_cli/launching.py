@@ -23,8 +23,9 @@ _LAUNCHER = "SCICOT_LAUNCHER"  # its process, which those it has started end wit
 
 
 def launch(count: int, arguments: Sequence[str], device: str) -> int:
-    """Run `scicot` with these arguments in so many processes; the exit code of the first one, or of
-    another that failed. A wish to stop is passed on to all. ScicotError for want of GPUs."""
+    """Run `scicot` with these arguments in `count` processes; return the exit code of rank 0, or of
+    another that failed. Requests to stop are passed on to all. Raises ScicotError if there are too
+    few GPUs."""
     _check_gpus(count, device)
     port = _free_port()
     running = [_start(rank, count, arguments, port) for rank in range(count)]

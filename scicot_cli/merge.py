@@ -32,8 +32,8 @@ def merge(
 ) -> None:
     """Join the parts of predict --shard, in the order of the questions.
 
-    Every question must have come exactly once, from the same students with the same settings; else
-    nothing is written, and what is missing or too much is named.
+    Every question must occur exactly once, from the same students with the same settings. Otherwise
+    nothing is written, and the missing or superfluous questions are listed.
     """
     reporter = console.reporter(quiet=quiet, verbose=verbose)
     from scicot.prediction import merge as run

@@ -229,10 +229,10 @@ def predict(
 ) -> None:
     """Answer questions with trained students.
 
-    The rationale student writes, then the answer student scores every choice by its likelihood:
-    nothing is parsed, nothing is guessed. Runs of rivals (train-answer --method) answer alone. With
-    --rationale-model alone the rationales come out as rationale rows, to train or judge on. Rows
-    come in the order of the questions. The same command again goes on where it stopped.
+    The rationale student writes, then the answer student scores every choice by its likelihood; no
+    answer is parsed from generated text or guessed. Runs of train-answer --method answer without a
+    rationale student. With --rationale-model alone, the output is rationale rows, for training or
+    evaluation. Rows are in the order of the questions. A repeated command resumes where it stopped.
     """
     if processes > 1 and count() == 1:
         raise typer.Exit(launch(processes, sys.argv[1:], device))
@@ -287,10 +287,10 @@ def predict(
 
 
 def slurm_shard(environment: Mapping[str, str]) -> Shard | None:
-    """The part that falls to this task of a SLURM job array, None outside of one.
+    """Return the shard for this task of a SLURM job array, None outside of one.
 
-    ScicotError for an array with gaps, or that begins elsewhere than at 0 or 1: its tasks do not
-    tell their place among all, as where some of them are run again.
+    Raises ScicotError for an array with gaps, or one that starts at another number than 0 or 1, as
+    when some tasks are run again: the shard cannot be derived then.
     """
     if "SLURM_ARRAY_TASK_ID" not in environment or "SLURM_ARRAY_TASK_COUNT" not in environment:
         return None

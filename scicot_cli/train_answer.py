@@ -137,9 +137,9 @@ def train_answer(
 ) -> None:
     """Stage 2: train a student to answer with a rationale.
 
-    Question + choices + rationale -> label. Files of a teacher's rationales, of a student's (as
-    train-rationale --folds and predict write them) and of predictions may be given together.
-    --method trains what two stages are to be compared with; those runs answer without stage 1.
+    Question + choices + rationale -> label. Files of rationales from a teacher, from a student
+    (train-rationale --folds, predict) and of predictions may be combined. --method trains the
+    alternatives that two stages are compared with; those runs answer without stage 1.
     """
     reporter = console.reporter(quiet=quiet, verbose=verbose)
     settings = own.train_settings(locals())

@@ -138,10 +138,10 @@ def train_rationale(
     """Stage 1: train a student to write rationales.
 
     Question + choices -> rationale. The student learns from the rationales of a teacher, or of
-    anyone: a row needs a question, its choices and a rationale. With --folds K stage 2 can learn
-    from rationales as it will meet them: scicot train-answer RUN/out_of_fold.jsonl. With --reward
-    it then learns from what helps an answer student, in rounds kept in RUN/rounds. The same
-    command again goes on from the last checkpoint, and trains no finished student twice.
+    anyone: a row needs a question, its choices and a rationale. With --folds K, stage 2 can be
+    trained on rationales like those it will read: scicot train-answer RUN/out_of_fold.jsonl. With
+    --reward, training continues in rounds on rationales that help an answer student; RUN/rounds
+    keeps them. A repeated command resumes from the last checkpoint, and skips finished students.
     """
     reporter = console.reporter(quiet=quiet, verbose=verbose)
     settings = own.train_settings(locals())

@@ -1,4 +1,4 @@
-"""A verdict as tables and sentences on a terminal."""
+"""Print an evaluation as tables and sentences on a terminal."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def _escaped(text: str) -> str:
 
 
 def show(verdict: Evaluation) -> None:
-    """Print tables of the systems, and sentences on how they differ."""
+    """Print tables of the systems, and sentences on their differences."""
     percent = f"{100 * verdict.level:g} %"
     out = Console(highlight=False, emoji=False)
     width = out.width
@@ -58,7 +58,7 @@ def _tables(verdict: Evaluation, percent: str) -> Iterator[Table]:
 
 
 def _sentences(verdict: Evaluation) -> Iterator[str]:
-    """Rich markup, a line each."""
+    """Yield lines of Rich markup."""
     if any(system.oracle for system in verdict.systems):
         yield "* an upper bound: it read given rationales, or saw the answer"
     for system in verdict.systems:
@@ -82,7 +82,7 @@ def _sentences(verdict: Evaluation) -> Iterator[str]:
 
 
 def _price(system: System, least: float) -> tuple[str, str]:
-    """Weights of its students, and how many times the work of the cheapest system it takes."""
+    """Format the number of weights, and the work relative to the cheapest system."""
     if system.cost is None:
         return "", ""
     weights = system.cost.weights
@@ -93,7 +93,7 @@ def _price(system: System, least: float) -> tuple[str, str]:
 
 
 def _table(*headings: str) -> Table:
-    """A table whose first column is text, and the others figures."""
+    """Make a table whose first column is text and the others numbers."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     for number, heading in enumerate(headings):
         justify: Any = "right" if number else "left"

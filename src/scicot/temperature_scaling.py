@@ -1,9 +1,9 @@
-"""Temperature scaling: one number that makes a student as sure as it is right.
+"""Temperature scaling (Guo et al. 2017): one parameter that calibrates a student's confidence.
 
-    p(choice) = softmax(score / T),   T from questions that the student did not learn from
+    p(choice) = softmax(score / T),   T fitted on questions not used for training
 
-(Guo et al. 2017). The order of the choices stays; where probabilities behind several rationales are
-averaged, an answer may change all the same.
+The ranking of the choices does not change. When probabilities for several rationales are averaged,
+the answer may still change.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ _HALVINGS = 60
 
 
 def fit_temperature(scores: Sequence[Sequence[float]], gold: Sequence[int]) -> float:
-    """The T of the least cross-entropy, for questions with a score for each choice (nats) and the
-    place of the gold choice.
+    """Return the temperature that minimises cross-entropy, for questions with a score (nats) per
+    choice and the index of the gold choice.
 
-    The gold choice counts as right with probability (n + 1) / (n + 2) only, and the others share
-    the rest (as Platt 1999 has it for two classes): where all n questions were answered right, T
-    would be 0 otherwise. Questions with a score that is no number are left out; 1.0 without any.
+    The gold choice gets a target probability of only (n + 1) / (n + 2), and the others share the
+    rest (as in Platt 1999 for two classes): otherwise T would be 0 if all n answers were right.
+    Questions with a score that is not finite are skipped; without any question, returns 1.0.
     """
     kept = [
         (own, place)

@@ -1,4 +1,4 @@
-"""The verbs, one for each command."""
+"""The functions of the Python API, one for each command."""
 
 from __future__ import annotations
 
@@ -48,10 +48,10 @@ def check(
     reporter: Reporter | None = None,
     **options: Any,
 ) -> checking.Check:
-    """Read questions as every verb would, and tell what was found; `scicot check`.
+    """Read questions as all commands do, and report problems; `scicot check`.
 
-    `student` is a run, a model's directory or a Hub id, whose tokenizer is looked at; `overlap`
-    are other questions. Raises ScicotError where the file as a whole cannot be read.
+    `student` is a run, a model directory or a Hub id, whose tokenizer is checked against the texts;
+    `overlap` is another set of questions. Raises ScicotError if the file as a whole cannot be read.
     """
     with spool() as files:
         options |= {"student": student, "reading": reading, "reporter": reporter_here(reporter)}
@@ -75,10 +75,10 @@ def generate_rationales(
 ) -> Rationales:
     """Ask a teacher to explain every question; `scicot generate-rationales`.
 
-    `teacher` is KIND:NAME, or an object with `name`, `ask` and `close`. With an `output` the same
-    call goes on where an earlier one stopped; without, the kept rows are in the result alone, and
-    what is there when the work is stopped is in a file that StoppedEarly names. Raises ScicotError
-    for what the user can mend, StoppedEarly where the same call later goes on.
+    `teacher` is KIND:NAME, or an object with `name`, `ask` and `close`. With an `output`, the same
+    call resumes where an earlier one stopped. Without one, the kept rows are only in the result; if
+    the work is stopped, the message of StoppedEarly names a file with the rows so far. Raises
+    ScicotError for problems that the user can fix, StoppedEarly if the same call can resume later.
     """
     options |= {"settings": settings, "reading": reading, "reporter": reporter_here(reporter)}
     if output is None and (settings or GenerateSettings()).batch:
@@ -137,11 +137,12 @@ def train_rationale(
 ) -> Manifest:
     """Stage 1: train `student` to write rationales; `scicot train-rationale`.
 
-    `rationales` are rationale rows: a file, rows in memory, or several of them. `student` is a Hub
-    id, a directory or "scratch:SIZE". `run` becomes the run directory; a finished run of the same
-    settings and data is returned as it is, an unfinished one goes on. Returns its manifest. Raises
-    ScicotError for what the user can mend, another run in that place among it. With `reward` (a
-    RewardSettings) the student then learns in rounds from what helps an answer run.
+    `rationales` are rationale rows: a file, rows in memory, or a list of these. `student` is a Hub
+    id, a directory or "scratch:SIZE". `run` becomes the run directory: a finished run of the same
+    settings and data is returned unchanged, an unfinished one is resumed. Returns its manifest.
+    Raises ScicotError for problems that the user can fix, such as a different run in that
+    directory. With `reward` (a RewardSettings), training continues in rounds on those of the
+    student's own rationales that help an answer run.
     """
     from scicot.training.job import train_rationale as train
 
@@ -163,11 +164,11 @@ def train_answer(
     reporter: Reporter | None = None,
     **options: Any,
 ) -> Manifest:
-    """Stage 2, or a rival of two stages: train `student` to answer; `scicot train-answer`.
+    """Stage 2, or a single-stage alternative: train `student` to answer; `scicot train-answer`.
 
     `method` is "two-stage", "direct", "one-sequence", "answer-first", "multi-task" or "shared";
-    "direct" takes plain questions too. With `equal_to` (runs) the student is trained on as many
-    tokens as they were together. Everything else as in `train_rationale`.
+    "direct" also accepts questions without rationales. With `equal_to` (runs), the student is
+    trained on as many tokens as those runs in total. Otherwise as `train_rationale`.
     """
     from scicot.training.job import train_answer as train
 
@@ -178,7 +179,7 @@ def train_answer(
 
 
 def _target(output: Name | None, files: Spool) -> Name:
-    """The file to write: the one that was named, or a temporary one."""
+    """Return the file to write: the one given, or a temporary one."""
     if output is not None and os.fspath(output) == "-":
         raise UsageError("output: name a file; without one the rows are in the result")
     return files.new() if output is None else output
@@ -209,12 +210,11 @@ def predict(
     reporter: Reporter | None = None,
     **options: Any,
 ) -> Predictions:
-    """Answer questions, a prediction row each, in their order; `scicot predict`.
+    """Answer questions, one prediction row each, in order; `scicot predict`.
 
-    The models are run directories, runs on the Hub ("OWNER/NAME[@REVISION]"), or "hf:MODEL" for one
-    that was not trained. With an `output` the
-    same call goes on where an earlier one stopped; without, the rows are in the result alone.
-    Raises ScicotError for what the user can mend.
+    The models are run directories, runs on the Hub ("OWNER/NAME[@REVISION]"), or "hf:MODEL" for an
+    untrained model. With an `output`, the same call resumes where an earlier one stopped; without
+    one, the rows are only in the result. Raises ScicotError for problems that the user can fix.
     """
     options |= {"settings": settings, "reading": reading, "reporter": reporter_here(reporter)}
     options |= {"answer_model": answer_model, "rationale_model": rationale_model}
@@ -236,9 +236,10 @@ def merge(
     reporter: Reporter | None = None,
     **options: Any,
 ) -> int:
-    """Put the rows of `parts` (predict's shards) in the order of the questions; `scicot merge`.
+    """Merge the rows of `parts` (predict's shards) in the order of the questions; `scicot merge`.
 
-    Returns their number. Raises ScicotError, and writes nothing, unless every question came once.
+    Returns the number of rows. Raises ScicotError, and writes nothing, unless every question occurs
+    exactly once.
     """
     options |= {"reading": reading, "reporter": reporter_here(reporter)}
     with spool() as files:
@@ -258,12 +259,13 @@ def evaluate(
     reporter: Reporter | None = None,
     **options: Any,
 ) -> Evaluation:
-    """Judge predictions and compare systems; `scicot evaluate`.
+    """Compute metrics of predictions and compare systems; `scicot evaluate`.
 
     `predictions` are prediction rows: a file, rows in memory, a result of `predict`, a list of
-    these, or a mapping of names to them, where a system of several seeds has a list. The first
-    system is compared with each other one. `report` is a page to write (an existing one only with
-    `force`). Raises ScicotError where there is nothing to judge, or systems disagree on gold.
+    these, or a mapping from system names to them; a system with several seeds has a list. The first
+    system is compared with each of the others. `report` is an HTML file to write (an existing one
+    is replaced only with `force`). Raises ScicotError if there is nothing to evaluate, or if
+    systems disagree on gold answers.
     """
     from scicot.evaluation import evaluate as judge
     from scicot.evaluation import systems_of

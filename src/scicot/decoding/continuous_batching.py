@@ -87,7 +87,7 @@ class ContinuousBatching:
         return self._slots, count
 
     def _measured(self) -> tuple[Tensor, int]:
-        """Keys and values of a token, and of how many tokens there is memory for."""
+        """Return (the KV cache of one token, the number of tokens for which there is memory)."""
         device = self._model.device
         ids = torch.zeros((1, 1), dtype=torch.long, device=device)
         like = self._model.encoder(ids, torch.ones_like(ids[0])).states
@@ -171,7 +171,7 @@ def _together(slots: Slots, held: list[Completion | None]) -> list[Completion | 
 
 
 def make_sampler(output: LMHead, drawn: Drawn | None) -> Sampler:
-    """Make the sampler of a step: without `drawn`, all are the likeliest."""
+    """Make the sampler of a step; without `drawn` (temperature, top_p) it is greedy."""
 
     def likeliest(states: Tensor, numbers: Tensor) -> Tensor:  # noqa: ARG001
         return output.likeliest(states)

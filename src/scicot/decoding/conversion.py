@@ -21,8 +21,9 @@ _TOLERANCE = 1e-3  # nats
 
 
 def converted(model: Any, tokenizer: Any, directory: Path) -> Path:
-    """The folder of a run's model in fp32 as CTranslate2 reads it, made where it is not there:
-    RUN/ctranslate2/HASH of its weights. ScicotError where it does not score as the model does."""
+    """Return the folder RUN/ctranslate2/HASH with a run's model in CTranslate2's format (fp32),
+    converting it if it is missing. HASH is that of the weights. Raises ScicotError if the converted
+    model's scores differ."""
     place = directory / FOLDER / weights_sha256(directory)[:12]
     if place.exists():
         return place

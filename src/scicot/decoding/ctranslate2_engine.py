@@ -15,9 +15,8 @@ _TYPES = {"fp32": "float32", "int8": "int8_float32"}
 
 
 class CTranslate2Engine:
-    """An `Engine` (engine.py) on a converted model (conversion.py), on the CPU; its matrices are
-    multiplied in `kind`, "int8" or "fp32". It writes the likeliest texts, and draws none.
-    """
+    """An `Engine` (engine.py) for a converted model (conversion.py) on the CPU, with matrix
+    products in `kind`, "int8" or "fp32". Decodes greedily or by beam search; does not sample."""
 
     def __init__(self, folder: Path, end: int, *, kind: str, batch_tokens: int | None) -> None:
         import ctranslate2

@@ -93,13 +93,13 @@ class _EncoderDecoder:
         }
 
     def _padded(self, rows: Sequence[Ids]) -> tuple[Tensor, Tensor]:
-        """Token ids and their mask, padded on the right to the longest."""
+        """Return token ids and mask, padded on the right to the longest row."""
         return _padded(rows, self.pad, self._model.device)
 
 
 class _Causal:
-    """Sources are padded on the left, so that what follows them is one sequence with them, also for
-    sliding windows. An item to score is a source with all its targets, behind one prefix."""
+    """Sources are padded on the left, so that source and target are contiguous, as sliding windows
+    need. An item to score is a source with all its targets, which share the source's KV cache."""
 
     def __init__(self, model: Any) -> None:
         self._model = model
@@ -141,8 +141,8 @@ class _Causal:
         return scores
 
     def _prefix(self, sources: Sequence[Ids]) -> tuple[Tensor, Any, Tensor]:
-        """log p of the first token behind each source (rows x vocabulary), the KV cache of the
-        sources, and their mask."""
+        """Return log p of the first token after each source (rows x vocabulary), the KV cache of
+        the sources, and their mask."""
         from transformers import DynamicCache
 
         tokens, mask = _padded(sources, self.pad, self._model.device, left=True)
@@ -160,7 +160,7 @@ class _Causal:
     def _score_rest(
         self, part: Sequence[tuple[int, int, Ids]], scores: list[Scores], cache: Any, mask: Tensor
     ) -> None:
-        """Add the scores of all tokens but the first, of targets (row, number, ids)."""
+        """Add the scores of all tokens but the first, for targets given as (row, number, ids)."""
         device = mask.device
         rows = torch.tensor([row for row, _, _ in part], device=device)
         cache.batch_select_indices(rows)
@@ -191,7 +191,7 @@ _INPUTS: dict[str, type[_EncoderDecoder | _Causal]] = {
 def _padded(
     rows: Sequence[Ids], pad: int, device: torch.device, *, left: bool = False
 ) -> tuple[Tensor, Tensor]:
-    """Token ids and their mask, rows x longest."""
+    """Return token ids and mask, padded to the longest row."""
     width = max(map(len, rows))
     tokens = np.full((len(rows), width), pad, np.int64)
     mask = np.zeros((len(rows), width), np.int64)
@@ -202,5 +202,5 @@ def _padded(
 
 
 def _positions(mask: Tensor) -> Tensor:
-    """The position of each token among those of its row that are not padding."""
+    """Return the position of each token in its row, not counting padding."""
     return (mask.cumsum(-1) - 1).clamp(min=0)

@@ -116,7 +116,7 @@ class ShrinkingBatches:
         return DecodeBatch(read, texts, [prompts[text.place].start for text in texts])
 
     def _chosen(self, states: Tensor, groups: Sequence[DecodeBatch], decoding: Decoding) -> Tensor:
-        """The next token of each row."""
+        """Choose the next token of each row."""
         device, output = self._model.device, self._model.decoder.output
         texts = [text for group in groups for text in group.texts]
         drawn = [row for row, text in enumerate(texts) if text and text.numbers is not None]

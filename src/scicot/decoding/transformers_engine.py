@@ -137,8 +137,8 @@ class TransformersEngine:
 
 
 class _Sampled:
-    """A logits processor that leaves one token to choose, in the rows that have a seed. Texts begin
-    at position `begin` of the tokens."""
+    """A logits processor that samples: in rows with a seed it leaves only the sampled token. Texts
+    begin at position `begin` of the tokens."""
 
     def __init__(
         self,

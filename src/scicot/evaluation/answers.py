@@ -127,7 +127,7 @@ def _for_questions(settings: ReadingSettings) -> ReadingSettings:
 
 
 def _for_answers(settings: ReadingSettings) -> ReadingSettings:
-    """The settings for prediction files: of their columns only the id and the prediction count."""
+    """Return the settings for prediction files: only the mappings of the id and the prediction."""
     return ReadingSettings(_roles(settings, "id", "prediction"), settings.answer_index)
 
 

@@ -1,4 +1,4 @@
-"""The cheapest system that is not distinguishably worse than the best one."""
+"""Find the cheapest system that is not significantly worse than the best one."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from scicot.statistics import Interval
 
 @dataclass(frozen=True)
 class Cheapest:
-    """The cheapest system whose accuracy is not distinguishable from the best one's."""
+    """The cheapest system whose accuracy does not differ significantly from the best one's."""
 
     name: str
     best: str  # the most accurate system; the same one where nothing cheaper is as good
@@ -29,7 +29,7 @@ class Cheapest:
 
     @property
     def sentence(self) -> str:
-        """The verdict in one line."""
+        """The result as one sentence."""
         unknown = ""
         if self.not_compared:
             unknown = f" (not compared: {', '.join(self.not_compared)})"

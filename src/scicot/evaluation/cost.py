@@ -36,7 +36,7 @@ class CostCounts:
         self._known = True
 
     def add(self, row: Prediction) -> None:
-        """Count the words of a row; a row that does not tell the weights makes the cost unknown."""
+        """Count the words of a row. A row without the students' weights makes the cost unknown."""
         weights = _weights_of(row.models)
         if weights is None:
             self._known = False

@@ -62,8 +62,7 @@ class Calibration:
 
 @dataclass(frozen=True)
 class System:
-    """The metrics of one system, over one or several seeds. A question without an answer counts as
-    wrong."""
+    """The metrics of one system, over one or several seeds. Unanswered questions count as wrong."""
 
     name: str
     files: list[str]
@@ -164,7 +163,7 @@ def resampled(
     clusters: Ints | None,
     settings: EvaluateSettings,
 ) -> Resampled:
-    """A bootstrap over clusters and seeds (see `statistics.bootstrap`).
+    """Bootstrap over clusters and seeds (see `statistics.bootstrap`).
 
     Where every resample is the same, it would claim certainty. Each cluster then counts as the one
     observation that it is at least; what was not seen may still be as likely as Wilson says.

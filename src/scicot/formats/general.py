@@ -74,8 +74,8 @@ def convert(row: Row, reading: Reading = PLAIN) -> Row:
 
 
 def _question(row: Row) -> str | None:
-    """The field of the question's text; an input of chat messages becomes its last one of a
-    user."""
+    """Return the field of the question's text. If it holds chat messages, it becomes the user's
+    last one."""
     for name in fields.named(row, (*QUESTIONS, *QUESTIONS_BESIDE_CHOICES)):
         value = row[name]
         if isinstance(value, list):
@@ -88,7 +88,7 @@ def _question(row: Row) -> str | None:
 
 
 def _sentences(row: Row, question: str) -> str | None:
-    """SWAG's first two sentences as one context, where its second is not the question."""
+    """Join SWAG's first two sentences into one context, unless the second is the question."""
     names = fields.named(row, _SENTENCES)
     if len(names) < 2 or question in names or fields.named(row, ("context",)):
         return None

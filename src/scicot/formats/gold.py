@@ -1,4 +1,4 @@
-"""Find the choice that a gold answer names.
+"""Find the choice that a gold answer refers to.
 
 Examples from public data sets, for the choices A "wood", B "copper", C "glass":
 
@@ -97,8 +97,8 @@ def read_choice(value: Any, choices: Sequence[ChoiceRow]) -> Meaning | None:
 
 
 def _read_marked(said: str, labels: Sequence[str], choices: Sequence[ChoiceRow]) -> Meaning | None:
-    """A label with its mark, alone or before the text of its choice: "(B)", "B) copper". A label
-    before any other text is an explanation or a slip, and names no choice."""
+    """Read a label with its mark, alone or before its choice's text: "(B)", "B) copper". A label
+    before any other text may be an explanation or a slip, so it refers to no choice."""
     match = _MARKED.fullmatch(said)
     if match is None:
         return None
@@ -136,8 +136,8 @@ def _read_integer(
 def labels_of_text(
     said: str, choices: Sequence[ChoiceRow], *, folded: bool = False
 ) -> tuple[str, ...]:
-    """The labels of the choices with this text; data sets do have the same text twice. `folded`:
-    in any capitals, and with or without a full stop."""
+    """Return the labels of the choices with this text; some data sets have the same text twice.
+    `folded`: ignore case and a final full stop."""
 
     def plain(text: str) -> str:
         return text.strip().rstrip(".").casefold() if folded else text.strip()

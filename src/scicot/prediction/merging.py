@@ -121,8 +121,8 @@ class _Parts:
         self.rows += 1
 
     def in_order(self, questions: Iterable[Question]) -> Iterator[bytes]:
-        """The lines that answer these; ScicotError at the end where some were missing or not
-        asked."""
+        """Yield the lines that answer these questions. Raises ScicotError at the end if some were
+        missing, or answer other questions."""
         query = "select file, start from rows where id = ? order by sample"
         missing: list[str] = []
         lacking = written = 0

@@ -21,9 +21,10 @@ def mix(
     vote: bool,
     confidence_power: float = 0.0,
 ) -> Answer:
-    """Average the probabilities given each rationale, or count votes, and mix in the probabilities
-    `without` a rationale, if any, with this weight. In the average surer answers weigh more where
-    `confidence_power` is above 0 (see `answering.confidence_weights`).
+    """Combine the probabilities for several rationales: their average, or the share of votes. The
+    probabilities `without` a rationale, if any, are mixed in with this weight. If
+    `confidence_power` is above 0, confident answers weigh more in the average (see
+    `answering.confidence_weights`).
 
     The answer is None if any score was not a number.
     """

@@ -31,15 +31,15 @@ class Students:
         self.loaded = LoadedStudents(plan.runs, plan.settings)
 
     def carried(self, question: Question) -> Question:
-        """The question as its row of the output carries it: without the fields of an earlier
-        answer, which that row replaces."""
+        """Return the question as stored in its output row: without the fields of an earlier answer,
+        which the row replaces."""
         question = question.without(PREDICTION_FIELDS)
         if self.plan.answers:
             return question
         return question.without((*RATIONALE_FIELDS, "fold"))  # fields of a student's rationales
 
     def rows(self, asked: Sequence[QuestionPair]) -> list[Prediction | Rationale]:
-        """The rows of the output, `plan.rows_each` for each question, in order."""
+        """Return the output rows, `plan.rows_each` for each question, in order."""
         questions = [question for question, _ in asked]
         rationales = self._rationales([source for _, source in asked])
         if not self.plan.answers:

@@ -1,4 +1,4 @@
-"""Announcements of an answer in other languages than English, as phrases around the choice.
+"""Phrases that announce an answer in languages other than English.
 
     "die Antwort ist {}"     Metalle leiten, also ist die Antwort (B) Kupfer.
 
@@ -84,12 +84,12 @@ def _either(alternatives: list[str], around: str) -> re.Pattern[str] | None:
 
 
 def _words(phrase: str) -> str:
-    """A pattern for the words of a phrase. Bold marks may stand around a colon."""
+    """Return a pattern for the words of a phrase. A colon may be surrounded by bold marks."""
     words = [re.escape(word) for word in phrase.replace(":", " : ").split()]
     text = r"\s{1,3}".join(words)
     return text.replace(r"\s{1,3}:", r"[\s*_]{0,4}:").replace("'", "['’]")
 
 
 def announcing() -> tuple[re.Pattern[str] | None, re.Pattern[str] | None]:
-    """Return the patterns of what stands before a choice, and of what stands behind it."""
+    """Return the pattern of phrases before a choice, and that of phrases after it."""
     return _compiled(tuple(phrase for rows in ANNOUNCEMENTS.values() for phrase in rows))

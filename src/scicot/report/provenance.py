@@ -1,4 +1,4 @@
-"""How the judged files were made: the contents of their state files, and the students' prompts.
+"""Record how the evaluated files were made: their state files, and the students' prompts.
 
     {"files": [{"file": "two-stage.jsonl", "bytes": 231044, "command": "predict",
                 "settings": {...}, "inputs": ["test.jsonl"], "counts": {"rows": 320}}],

@@ -114,8 +114,8 @@ def _neither(
     mapped: tuple[str, ...],
     notes: list[str],
 ) -> Iterator[Entry]:
-    """A first line that begins no object and is no table's header: a table without a header, or
-    with lines before it; else said once, and then JSON lines."""
+    """Read a file that begins neither with an object nor with a table's header: a table without a
+    header or with lines before it; otherwise JSON lines, after one error message."""
     begins = len(head)
     try:
         decode(first.decode())

@@ -1,7 +1,7 @@
-"""Questions behind a student: what it is asked for a rationale or an answer, by its stage.
+"""Write rationales and score choices with a student, according to its stage.
 
-`predict` answers with these, and training judges a checkpoint with them, so that a dev accuracy is
-the accuracy that `predict` would have.
+Both `predict` and the evaluation of checkpoints in training use these functions, so a dev accuracy
+is the accuracy that `predict` would have.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def choice_scores(
 
 
 def answer_of(question: Question, probabilities: Sequence[float] | None) -> Answer:
-    """The most likely label, and the probabilities of all; without numbers, no answer."""
+    """Return the most likely label with the probabilities of all; an empty answer for None."""
     if probabilities is None:
         return Answer(None, {})
     scores = dict(zip(question.labels, probabilities, strict=True))
@@ -124,7 +124,8 @@ def averaged(opinions: Sequence[Sequence[float]], weights: Sequence[float] = ())
 
 
 def confidence_weights(opinions: Sequence[Sequence[float]], power: float) -> list[float]:
-    """The weight of each opinion: the probability of its likeliest choice to a power."""
+    """Return the weight of each opinion: the probability of its likeliest choice to the power
+    `power`."""
     return [max(opinion) ** power for opinion in opinions]
 
 

@@ -1,4 +1,4 @@
-"""A student: text in, text out, and scores."""
+"""The student: encodes inputs, runs them on an engine, and decodes texts or returns scores."""
 
 from __future__ import annotations
 

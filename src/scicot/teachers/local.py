@@ -1,7 +1,7 @@
-"""`hf:MODEL_OR_DIR` is a causal language model on this machine, asked through its chat template.
+"""`hf:MODEL_OR_DIR`: a causal language model on this machine, prompted through its chat template.
 
-What is asked at the same time is answered together: of the requests that wait, those of about the
-same length as the one that has waited longest.
+Waiting requests are answered in batches: the one that has waited longest, with others of similar
+length.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ class _Asked:
 
 
 class LocalTeacher:
-    """A model of the transformers library. The first sample of a question is its likeliest reply
-    unless a temperature is given; further ones are drawn."""
+    """A model of the transformers library. The first sample of a question is decoded greedily
+    unless a temperature is given; further samples are drawn."""
 
     def __init__(self, model: str, *, sampling: Mapping[str, float], device: str) -> None:
         place = Path(model)
@@ -68,7 +68,8 @@ class LocalTeacher:
         self._serving: asyncio.Task[None] | None = None
 
     def _made(self, model: Any) -> Engine:
-        """Our own loop where it knows the model; it works on less at once where memory is short."""
+        """Make the engine: NativeEngine if it supports the model, with smaller batches when memory
+        is short."""
         import torch
 
         options: dict[str, Any] = {
@@ -123,7 +124,8 @@ class LocalTeacher:
             await asyncio.sleep(0)
 
     def _chosen(self) -> list[_Asked]:
-        """The request that has waited longest, and those next to it in length."""
+        """Select a batch: the request that has waited longest, and those closest to it in
+        length."""
         oldest = self._waiting[0]
         alike = [own for own in self._waiting if self._draws(own) == self._draws(oldest)]
         alike.sort(key=lambda own: len(own.ids))
@@ -140,7 +142,7 @@ class LocalTeacher:
         return bool(self._sampling) or asked.request.sample > 0
 
     def _answer(self, asked: Sequence[_Asked]) -> list[Reply]:
-        """Reply to several requests."""
+        """Generate the replies to a batch of requests."""
         decoding = Decoding(
             asked[0].request.max_tokens,
             self._sampling.get("temperature") or SAMPLING,
@@ -164,8 +166,8 @@ class LocalTeacher:
         return Reply(text, "end_turn" if ended else "max_tokens", usage)
 
     def _decoded(self, tokens: Sequence[int]) -> str:
-        """Decode tokens without the special ones, but with the tags of thinking: some tokenizers
-        count these as special."""
+        """Decode tokens without special tokens, but keep the tags around thinking, which some
+        tokenizers count as special."""
         texts, begun = [""], list[int]()
         for token in tokens:
             if token in self._tags:
@@ -177,8 +179,8 @@ class LocalTeacher:
         return "".join([*texts, self._tokenizer.decode(begun, skip_special_tokens=True)])
 
     def _opens_thinking(self, ids: Sequence[int]) -> bool:
-        """Return whether a prompt ends within the thinking, as the chat template put the opening
-        tag there. A reply that is cut short has no tag at all then."""
+        """Return whether a prompt ends within the thinking, because the chat template put the
+        opening tag there. A truncated reply then contains no tag at all."""
         return split_thinking(self._tokenizer.decode(ids[-_OPENING:])).unclosed
 
     def _ids(self, prompt: Prompt, thinking: bool = False) -> list[int]:

@@ -1,4 +1,4 @@
-"""`recorded:FILE` replays recorded replies: for examples, tests and other people's data.
+"""`recorded:FILE`: a teacher that replays recorded replies, for examples, tests and existing data.
 
 One row, of which only "id" and "reply" are required:
 
@@ -42,7 +42,7 @@ def _string(value: Any) -> str:
 
 
 def _text(row: Mapping[str, Any]) -> str | None:
-    """The reply that a row holds; of a rationale, that with its conclusion announced."""
+    """Return the reply of a row; from a rationale, build a reply that announces its conclusion."""
     reply, rationale, concluded = (row.get(name) for name in ("reply", "rationale", "conclusion"))
     if isinstance(reply, str):
         return reply
@@ -54,7 +54,8 @@ def _text(row: Mapping[str, Any]) -> str | None:
 
 
 class RecordedTeacher:
-    """The replies lie in SQLite's temporary file, in memory while they are few."""
+    """Replays replies by question id. They are kept in a temporary SQLite file, in memory while
+    few."""
 
     def __init__(self, file: str) -> None:
         self.name = f"recorded:{Path(file).name}"

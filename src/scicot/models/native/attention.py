@@ -136,7 +136,8 @@ class KVCache:
     """KV cache of the tokens that the rows of a batch have generated."""
 
     def __init__(self, like: Tensor) -> None:
-        """Shaped for the layers, rows, heads, size and dtype of `like` (PrefixCache.states)."""
+        """Allocate a cache with the layers, rows, heads, size and dtype of `like`
+        (PrefixCache.states)."""
         layers, _, rows, heads, _, size = like.shape
         self.steps = 0
         self._states = like.new_empty((layers, 2, _STEPS, rows, heads, size))
@@ -165,8 +166,8 @@ class KVCache:
     def attend_jointly(
         self, layer: int, q: Tensor, k: Tensor, v: Tensor, prefix: PrefixCache, window: int | None
     ) -> Tensor:
-        """Attention of the last steps' queries to the prefix, to them and those before, in one
-        softmax; only to the last `window` of these positions, if given."""
+        """Attend from the last steps' queries to the prefix and to all steps so far, in one
+        softmax; only to the last `window` positions, if given."""
         keys, values = self._put(layer, k, v)
         if kernels.HERE and q.device.type == "cpu" and q.shape[2] <= _FEW:
             from scicot.models.native.kernels.joint_attention import joint

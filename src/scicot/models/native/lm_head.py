@@ -1,4 +1,4 @@
-"""The output layer: states -> logits, or only the likeliest token of each."""
+"""The output layer: hidden states -> logits, or only the likeliest token of each."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _PART = 256 * _BLOCK  # tokens whose logits are in memory together, where no mor
 
 
 def logsumexp(logits: Tensor) -> Tensor:
-    """rows x vocabulary -> rows"""
+    """Return the logsumexp of each row: rows x vocabulary -> rows."""
     if not kernels.HERE or logits.device.type != "cpu":
         return logits.logsumexp(-1)
     from scicot.models.native.kernels.logsumexp import logsumexp
@@ -55,7 +55,7 @@ class LMHead:
         ]
 
     def logits(self, states: Tensor) -> Tensor:
-        """rows x size -> rows x vocabulary."""
+        """Return the logits of hidden states: rows x size -> rows x vocabulary."""
         logits = self._exactly(states.to(self._type)).float()[:, : self._vocabulary]
         if self._softcap is not None:
             logits = logits.div_(self._softcap).tanh_().mul_(self._softcap)

@@ -1,6 +1,6 @@
 """Sample and score the rationales of a round: OUT/rounds/R/scored.jsonl and kept.jsonl.
 
-A row is a rationale row with its reward beside it:
+Each row is a rationale row with its reward:
 
     {"id": "q1", "question": ..., "rationale": "Copper is a metal.", "sample": 3,
      "teacher": "student:rationale/rounds/0/student/folds/1@1f2e...", "fold": 1,
@@ -8,8 +8,8 @@ A row is a rationale row with its reward beside it:
      "rejected": null, "names": null,
      "answered": {"own": "B", "none": "A", "announced": "B", "shuffled": "A"}}
 
-`reward` and `leak` are in nats. `answered` holds what the scorer answers behind this rationale,
-without one, behind the text of the right choice and behind another question's first sample.
+`reward` and `leak` are in nats. `answered` holds the scorer's answers given this rationale, none,
+the text of the right choice, and another question's first sample.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _SEQUENCES_ON_CPU = 512
 
 @dataclass(frozen=True)
 class Asked:
-    """Questions of one fold that one writer explains and one scorer judges together."""
+    """A batch of questions of one fold, with the number of the student that scores it."""
 
     fold: int
     judge: int
@@ -53,7 +53,8 @@ class Asked:
 
 @dataclass(frozen=True)
 class Sampler:
-    """Samples and scores the training questions with fold students that never saw them."""
+    """Samples and scores rationales of the training questions, with fold students that were not
+    trained on them."""
 
     judges: Judges
     settings: TrainSettings
@@ -84,7 +85,7 @@ class Sampler:
         return cls(judges, settings, reward, questions, own, judge_of)
 
     def windows(self, samples: int) -> list[Asked]:
-        """The questions, as many at a time as are written together, in the order of the rows."""
+        """Return the questions in batches, in the order of the rows."""
         device = resolve_device(self.settings.device).type
         size = max(2, _SEQUENCES.get(device, _SEQUENCES_ON_CPU) // samples)
         parts: dict[tuple[int, int], list[Question]] = defaultdict(list)
@@ -99,7 +100,7 @@ class Sampler:
     def write(
         self, folder: Path, writers: Sequence[Run], number: int, samples: int, reporter: Reporter
     ) -> list[Row]:
-        """The scored rows of round `number`, all of them on disk in `folder`; rows that were
+        """Sample and score round `number`; return its rows, which are then all in `folder`. Rows
         written before are kept."""
         windows = self.windows(samples)
         folder.mkdir(parents=True, exist_ok=True)
@@ -194,7 +195,7 @@ class Sampler:
 
 
 class _Pair:
-    """The writer and the scorer of a fold; those of another fold are dropped before."""
+    """The writer and the scorer of one fold; only one pair is in memory at a time."""
 
     def __init__(self, sampler: Sampler, writers: Sequence[Run]) -> None:
         self._sampler = sampler
@@ -216,7 +217,8 @@ class _Pair:
 
 
 def _existing(there: Iterator[tuple[str, Row]], asked: Asked, samples: int) -> list[Row]:
-    """The rows of a window that are on disk already; ScicotError where they are of others."""
+    """Return the rows of a batch that are already on disk. Raises ScicotError if they belong to
+    other questions."""
     found: list[Row] = []
     wanted = [(question.id, n) for question in asked.questions for n in range(samples)]
     for key, (where, row) in zip(wanted, there, strict=False):
@@ -229,6 +231,6 @@ def _existing(there: Iterator[tuple[str, Row]], asked: Asked, samples: int) -> l
 
 
 def _name(fold_student: Run, main: Path) -> str:
-    """RUN/folds/K@HASH of a fold student that belongs to the run in the folder `main`."""
+    """Return RUN/folds/K@HASH, the name of a fold student of the run in the folder `main`."""
     folder = fold_student.directory.parent.relative_to(main.parent)
     return f"{STUDENT}{folder}/{fold_student.identity}"
