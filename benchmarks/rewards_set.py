@@ -1,4 +1,4 @@
-"""What rewarded rationales gain on one question set and seed, with a pretrained student; resumable.
+"""Measure the gain of rewarded training on one question set and seed; resumable.
 
     python -m benchmarks.rewards_set OUT SET-SEED --student DIR [--rows N] [--device cuda]
 
@@ -28,7 +28,7 @@ FOLDS, SAMPLES = 2, 4
 
 
 def run(out: Path, name: str, options: Options) -> Path:
-    """Do all steps that are not done yet; the file of the results."""
+    """Run all steps that are not done yet; return the file of the results."""
     file = out / f"{name}.reward.json"
     at, about = place_of(out, name, options)
     told: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {}
@@ -77,7 +77,7 @@ def _settings(at: Place) -> TrainSettings:
 
 
 def main() -> int:
-    """Parse the arguments, and do what they say; the exit code."""
+    """Parse the arguments and run the command; return the exit code."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("out", type=Path)
     parser.add_argument("name", metavar="SET-SEED")
