@@ -3,9 +3,9 @@
     python -m benchmarks.rewards run OUT [WORLD-SEED-STATE ...]   train and judge; all unless named
     python -m benchmarks.rewards page OUT                         print the table of docs/rewards.md
 
-OUT/WORLD-SEED-STATE.json tells which test questions the two stages got right before any reward and
-after each round, and holds the reports of the rounds. "more" is the control: stage 1 goes on for as
-many steps as the rounds have, with its teacher's rationales alone.
+OUT/WORLD-SEED-STATE.json records which test questions the two stages answered correctly before any
+reward and after each round, and the reports of the rounds. "more" is the control: stage 1 is
+trained for as many further steps on the teacher's rationales only.
 """
 
 from __future__ import annotations

@@ -3,8 +3,8 @@
     python -m benchmarks.rewards_set OUT SET-SEED --student DIR [--rows N] [--device cuda]
 
 The sets are those of benchmarks.evidence, read from the folder that SCICOT_DATA names. One round of
---reward with two folds. OUT/SET-SEED.reward.json tells which test questions the two stages got
-right before and after it, and holds the reports of the round and the seconds of each step.
+--reward with two folds. OUT/SET-SEED.reward.json records which test questions the two stages
+answered correctly before and after it, the report of the round, and the seconds of each step.
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
 """Write the training, dev and test files of one set and seed.
 
-questions/train.jsonl      questions with gold answers, those that teacher and direct learn from
-questions/teacher.jsonl    rationales of them that were kept
-questions/dev.jsonl        questions carved from the training files, never learnt from
+questions/train.jsonl      training questions with gold answers
+questions/teacher.jsonl    the teacher's kept rationales of these
+questions/dev.jsonl        questions split off the training files
 questions/teacher_dev.jsonl
 questions/test.jsonl       the test questions, without rationales
-questions/tutor.jsonl      those that the teacher explained, with its rationales
-questions/about.json       sizes, which test questions stand in the training files, clusters
+questions/tutor.jsonl      test questions with the teacher's rationales
+questions/about.json       sizes, test questions that are in the training files, clusters
 """
 
 from __future__ import annotations

@@ -56,8 +56,8 @@ def both(engine: Engine, most: int) -> Pass:
 
 
 def reference(model: Any, most: int) -> Pass:
-    """Make the reference: transformers' `generate`, 16 questions at a time in file order, for the
-    answer too."""
+    """Make the reference: transformers' `generate`, 16 questions at a time in file order, in both
+    stages."""
     import torch
 
     def generate(rows: Sequence[list[int]], count: int) -> None:

@@ -10,8 +10,8 @@ For a question with the choices A wood, B spoon:
             In two to five sentences, explain ... Then give the answer in a last line of the form
             "Answer: X", where X is one of A, B.
 
-The words are "an explanation for a student": a model asked for its chain of thought may refuse.
-scicot.replies reads what comes back.
+The prompt asks for an explanation for a student, because a model asked for its chain of thought may
+refuse. scicot.replies parses the replies.
 """
 
 from __future__ import annotations

@@ -1,14 +1,14 @@
 """The three kinds of rows: questions, rationales and predictions.
 
-A question row, as it stands in a JSONL file:
+A question row in a JSONL file:
 
     {"id": "q1", "question": "Which conducts electricity?",
      "choices": [{"label": "A", "text": "wood"}, {"label": "B", "text": "copper"}],
      "answer": "B", "context": "", "meta": {"subject": "physics"}}
 
-Rationale and prediction rows are a question's fields and their own beside them, so every file
-stands alone. Required fields are checked strictly, the rest have defaults, and fields that scicot
-does not know stay in the question's `extra` and come out again as they went in.
+Rationale and prediction rows contain all fields of their question, so no file depends on another.
+Required fields are checked strictly, the others have defaults, and unknown fields are kept in the
+question's `extra` and written unchanged.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ A question becomes one line of text:
 
     question: Which conducts electricity? choices: (A) wood (B) copper rationale: Copper is a metal.
 
-One line, because T5's SentencePiece folds line breaks into blanks and lacks braces.
+It is a single line because T5's SentencePiece turns line breaks into spaces; it also lacks braces.
 """
 
 from __future__ import annotations

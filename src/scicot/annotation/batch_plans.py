@@ -3,9 +3,9 @@
     0001.requests.jsonl     {"sample": ..., "revealed": ..., "question": {...}}, a line a request
     0001.json               {"name": ..., "requests": ..., "began": ..., "id": ..., "retry": ...}
 
-A plan counts when the second file is there. `began` is the time when it was about to be sent, `id`
-what the server calls it. Its requests are called NAME-LINE, the name being drawn for this plan, so
-that a batch is known by its results wherever they are met.
+A plan is valid once the second file exists. `began` is the time when sending it began, `id` is the
+server's id of the batch. The custom_ids of its requests are NAME-LINE; NAME is random, so results
+can always be matched with their plan.
 """
 
 from __future__ import annotations

@@ -85,8 +85,8 @@ class Sender:
         """Search the server for the batch of a plan whose sending was interrupted. Return its id,
         or None if it was not sent.
 
-        A batch may be missing in the server's list for some moments after it was made, so the list
-        is looked at again until LISTED seconds have passed.
+        A new batch may be missing from the server's list for a short time, so the list is fetched
+        again until LISTED seconds have passed.
         """
         known = {own.id for own in Plan.all_in(self._folder)}
         waits = looks()

@@ -1,13 +1,13 @@
 """Adapt the request rate to the server's limit, estimated from its refusals (status 429 and 529).
 
-While few requests are refused, only --concurrency limits the rate. Where more than a few in a
-hundred are, the rate is set a tenth below what the server has just answered, and grows from there
-as in CUBIC (Ha, Rhee, Xu 2008): quickly back to that rate, slowly for some seconds, then ever
-faster. So it stays close to a limit that persists, and soon exceeds one that has been lifted.
+While few requests are refused, only --concurrency limits the rate. If more than a few percent are
+refused, the rate is set to a tenth below the server's current throughput, and grows from there as
+in CUBIC (Ha, Rhee, Xu 2008): quickly back to that throughput, slowly for some seconds, then faster
+and faster. So it stays close to a lasting limit, and soon exceeds a limit that has been lifted.
 
-An overloaded server refuses at random, however slowly it is asked, and a lower rate helps nobody.
+An overloaded server may refuse requests at random, at any rate, so that a lower rate does not help.
 So each decrease is a trial (trial.py): if the share of refusals stays the same, the decrease is
-undone, and that share no longer counts as a sign of a limit.
+undone, and that share is no longer taken as evidence of a limit.
 """
 
 from __future__ import annotations

@@ -165,8 +165,8 @@ def resampled(
 ) -> Resampled:
     """Bootstrap over clusters and seeds (see `statistics.bootstrap`).
 
-    Where every resample is the same, it would claim certainty. Each cluster then counts as the one
-    observation that it is at least; what was not seen may still be as likely as Wilson says.
+    If all resamples are equal, the interval would have zero width. Then it is widened by Wilson's
+    upper bound for an event that was not observed in as many trials as there are clusters.
     """
     numbers = np.arange(systems[0].shape[1]) if clusters is None else clusters
     found = bootstrap(

@@ -9,10 +9,9 @@ One rule reads all of them, in every format, and predictions too (`read_choice`)
 1. A JSON string that is exactly a label is that label, whatever the texts of the choices are.
 2. A JSON integer is an index from 0. Past the last one it may be a label, see `_read_integer`.
 3. Any other string is the text of a choice, a label in other capitals, or both as "B) copper".
-4. A string of digits that is neither is an index, where it is certain what it counts from
-   (indices.py).
+4. A string of digits that is neither is an index, if its base (0 or 1) is certain (indices.py).
 
-A row may hold its gold answer in several fields (`gold_fields`): what all of them can mean counts.
+If a row has several gold fields (`gold_fields`), the answer is the choice that all of them allow.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Layouts of public data sets whose gold field has another meaning elsewhere.
 
-Each entry is taken from the data set's card or paper: the fields that tell the layout, the field of
-the gold answer, and what its numbers count from. Layouts whose fields say all of this by their
-names (MMLU-Pro, MedQA, SciQ, RACE, ...) need no entry.
+Each entry is taken from the data set's card or paper: the fields that identify the layout, the gold
+field, and the base of its numbers. Layouts with self-explanatory field names (MMLU-Pro, MedQA,
+SciQ, RACE, ...) need no entry.
 
     SWAG             sent1, sent2, ending0..3, label from 0
     HellaSwag        ctx, endings, label from 0, a string

@@ -6,10 +6,10 @@
 
 A run records its format (scicot.json) and is only used with it.
 
-Prompt and target of a causal model are one sequence, so where one ends and the other begins is
-decided here, once: a target's ids are those that the tokenizer gives it behind the last line of the
-prompt, whose own ids stay as they are without a target. That equals encoding the whole text at once
-unless a tokenizer merges across the boundary, which none does that splits text at spaces or lines.
+For a causal model, prompt and target form one sequence, and this module defines the boundary: the
+prompt is encoded by itself, and a target is encoded as the continuation of the prompt's last line.
+This equals encoding the whole text at once unless a tokenizer merges across the boundary, and
+tokenizers that split text at spaces and line breaks do not.
 """
 
 from __future__ import annotations

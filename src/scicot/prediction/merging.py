@@ -202,7 +202,7 @@ def _maker_and_sample(where: str, row: Row) -> tuple[Any, int]:
 
 
 def _provenance_of(part: Path) -> Row:
-    """Return what the state file of a part says of its students; the parts share them."""
+    """Return the entry on students of a part's state file; it is the same in all parts."""
     state = read_state(state_path(part)) or {}
     return {name: state[name] for name in ("students",) if name in state}
 

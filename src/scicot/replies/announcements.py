@@ -5,7 +5,7 @@
 
 A choice is announced in one of a few places: after a copula or a verb of picking ("the answer is
 B", "I would pick B", "the metaphor is: (B)"), before a verdict ("B is the best option"), or alone
-in its sentence. Elsewhere ("(A) is much too long", a list of the options) it is only talked about.
+in its sentence. Elsewhere ("(A) is much too long", a list of the options) it is only mentioned.
 """
 
 from __future__ import annotations

@@ -2,9 +2,9 @@
 
     "die Antwort ist {}"     Metalle leiten, also ist die Antwort (B) Kupfer.
 
-ANNOUNCEMENTS is a table to extend: add the phrases of a language in a row of their own, or your
-teacher's habits. `{}` is the choice, named by label or text; a space stands for any space, and case
-does not matter. A phrase in which nothing but marks stands before `{}` needs no words before it.
+You can extend the table ANNOUNCEMENTS by another language, or by your teacher's habits. `{}` is the
+choice, named by label or text; a space matches any white space, and case is ignored. A phrase with
+only punctuation before `{}` needs no words before it.
 """
 
 from __future__ import annotations

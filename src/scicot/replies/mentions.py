@@ -3,10 +3,10 @@
     Unlike (A) wood, copper conducts.
            |------|  |----|             Mention ("A",), marked; Mention ("B",), by its text
 
-Words are compared without case, marks and leading articles, so "a service" is found in "Service.";
-what is written exactly decides only between choices of the same words. Every pattern is anchored or
-bounded in length and every list of choices ("A, B or C") is read once, so the time is linear in the
-text.
+Words are compared without case, punctuation and leading articles, so "a service" is found in
+"Service."; the exact spelling only distinguishes choices with the same words. Every pattern is
+anchored or bounded in length and every list of choices ("A, B or C") is read once, so the time is
+linear in the length of the text.
 """
 
 from __future__ import annotations

@@ -35,8 +35,8 @@ def leads_to_list(text: str) -> bool:
 def listed_items(mentions: Mentions) -> set[int]:
     """Return the start positions of lines that are items of a list of options.
 
-    "(B) spoon" above "(A) is wood" is the answer, followed by what is wrong with another choice.
-    Above "(C) cork" it is an item of a list, as is "(A) is wood" above "(B) is metal".
+    The line "(B) spoon" is an item if "(C) cork" follows it. If "(A) is wood" follows, it is the
+    answer, and the next line explains why another choice is wrong.
     """
     listed = _apart(mentions)
     previous: tuple[Mention, bool] | None = None

@@ -124,7 +124,7 @@ def check_report(
 
 
 def _watched(rows: Iterable[Prediction], usage: list[dict[str, float]]) -> Iterator[Prediction]:
-    """Yield the rows unchanged, then append the sum of what their replies used to `usage`."""
+    """Yield the rows unchanged; at the end, append their total token usage to `usage`."""
     total: dict[str, float] = {}
     for row in rows:
         if used := row.models.get("usage"):

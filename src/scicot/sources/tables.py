@@ -4,8 +4,8 @@ id,question,A,B,answer
 q1,"Which conducts
 electricity?",wood,copper,B
 
-The delimiter is the one of , ; and tab under which the header names a question. MMLU's own files
-have no header: the last cell of each record is a letter, and there is a choice for each letter.
+The delimiter is whichever of , ; and tab makes the header name a question. MMLU's own files have no
+header: the last cell of each record is a letter, and there is a choice for each letter.
 """
 
 from __future__ import annotations

@@ -4,9 +4,9 @@
  "student": "scratch:tiny", "settings": {...}, "data": [{"file": ..., "sha256": ...}],
  "packages": {...}, "metrics": {...}, "weights_sha256": "..."}
 
-A run's trained_on.jsonl names the questions it learnt from (overlap.py). RUN/folds/0, 1, ... are
-the runs of its fold students. Of several seeds, RUN/seed-0, seed-1, ... are the runs, and the
-scicot.json of RUN has no weights beside it but lists them in "seeds".
+A run's trained_on.jsonl lists the questions it was trained on (overlap.py). RUN/folds/0, 1, ... are
+the runs of its fold students. With several seeds, the runs are RUN/seed-0, seed-1, ...; RUN itself
+then has no weights, and its scicot.json lists the runs in "seeds".
 """
 
 from __future__ import annotations

@@ -1,19 +1,19 @@
 """`recorded:FILE`: a teacher that replays recorded replies, for examples, tests and existing data.
 
-One row, of which only "id" and "reply" are required:
+A row looks like this; only "id" and "reply" are required:
 
     {"id": "q1", "reply": "Copper is a metal ...\\nAnswer: B", "stop_reason": "end_turn"}
 
-A row may have a "rationale" instead of the reply, as others' data sets do: it is taken as what was
-explained, and its "conclusion", where it has one, as the answer:
+A row may have a "rationale" instead of the reply, as some data sets do, and a "conclusion" as the
+answer:
 
     {"id": "q1", "rationale": "Copper is a metal ...", "conclusion": "B"}
 
-What a reasoning model thought may stand beside its reply, as "thinking" ("reasoning_content" and
-"reasoning" in files of others), or in it as "<think>...</think>".
+The thinking of a reasoning model may be in a field of its own ("thinking", "reasoning_content" or
+"reasoning") or in the reply as "<think>...</think>".
 
-Several rows with one id are its samples, in the order of the file. A reply without a "stop_reason"
-that breaks off in the middle of a sentence is taken to have run into a limit.
+Several rows with the same id are its samples, in file order. A reply without a "stop_reason" that
+ends in the middle of a sentence is treated as truncated.
 """
 
 from __future__ import annotations

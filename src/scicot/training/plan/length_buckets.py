@@ -25,8 +25,8 @@ def padded(lengths: Any) -> int:
 def alike(lengths: Any, weights: Any, count: int) -> list[Places]:
     """Partition all row indices into `count` batches of similar lengths and about equal weight.
 
-    `lengths` is rows x 2. `weights` has a positive number for each row: 1 for batches with equal
-    numbers of rows (up to one), or its tokens for batches with equal tokens. No batch is empty:
+    `lengths` is rows x 2. `weights` has a positive number for each row: 1 for batches of
+    equally many rows, or its tokens for batches of equally many tokens. No batch is empty:
     `count` is at most the number of rows. Rows of equal lengths keep their order.
     """
     return list(_parted(np.arange(len(lengths)), lengths, weights, count))

@@ -1,15 +1,15 @@
 """Rounds of sampling, scoring and training: expert iteration of stage 1 (as STaR, Zelikman et al.
 2022) with stage 2 as the judge.
 
-    OUT/rounds/0/student            stage 1 as its teacher's rationales make it, with fold students
-    OUT/rounds/0/scored.jsonl       what these fold students write, with rewards
-    OUT/rounds/0/kept.jsonl         the rationales that round 1 learns beside its teacher's
+    OUT/rounds/0/student            stage 1 trained on the teacher's rationales, with fold students
+    OUT/rounds/0/scored.jsonl       samples of these fold students, with rewards
+    OUT/rounds/0/kept.jsonl         the rationales added to the teacher's in round 1
     OUT/rounds/0/report.json
-    OUT/rounds/1/student, ...       goes on from the weights of round 0
+    OUT/rounds/1/student, ...       trained from the weights of round 0
     OUT                             the student of the last round
     OUT/rounds/R/scored.jsonl       its likeliest rationales, for the last report
 
-Whatever is finished is not done again, so the same command goes on at any moment.
+Finished parts are skipped, so a repeated command resumes.
 """
 
 from __future__ import annotations
