@@ -82,14 +82,14 @@ def _watch(launcher: int) -> None:
 
 
 def _start(rank: int, count: int, arguments: Sequence[str], port: int) -> subprocess.Popen[bytes]:
-    own = {
+    variables = {
         "RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": count, "LOCAL_WORLD_SIZE": count,
         "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, _LAUNCHER: os.getpid(),
         "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", max(1, cores() // count)),
     }  # fmt: skip
     return subprocess.Popen(
         [sys.executable, "-m", "scicot_cli", *arguments],
-        env={**os.environ, **{name: str(value) for name, value in own.items()}},
+        env={**os.environ, **{name: str(value) for name, value in variables.items()}},
         stdin=standard_input.stream() if rank == 0 else subprocess.DEVNULL,
         process_group=0,  # a terminal's interrupt reaches the launcher alone, which passes it on
     )

@@ -270,8 +270,8 @@ def check_continues(
     check_beside(path)
     for file in (path, *(beside(path, kind) for kind in companions)):
         if file.is_file() and _holds_something(file):
-            own = json.loads(json.dumps(settings))
-            state = {"command": command, "settings": own}
+            decoded = json.loads(json.dumps(settings))
+            state = {"command": command, "settings": decoded}
             _check_same(file, state_path(path), state, defaults)
 
 

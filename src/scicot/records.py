@@ -323,11 +323,13 @@ def _choice(value: Any, number: int) -> Choice:
         raise RowProblem(f'choice {number} must be {{"label": ..., "text": ...}}')
     label: Any = value.get("label")
     text: Any = value.get("text")
-    for name, own in (("label", label), ("text", text)):
-        if not isinstance(own, str) or not own.strip():
+    for name, part in (("label", label), ("text", text)):
+        if not isinstance(part, str) or not part.strip():
             raise RowProblem(f'choice {number} has no "{name}"')
-        if not own.isascii():
-            checked_utf8(own, f"choice {number}")
+        if not part.isascii():
+            checked_utf8(part, f"choice {number}")
     if len(value) == 2:
         return Choice(label, text)
-    return Choice(label, text, {k: own for k, own in value.items() if k not in ("label", "text")})
+    return Choice(
+        label, text, {k: extra for k, extra in value.items() if k not in ("label", "text")}
+    )

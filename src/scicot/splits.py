@@ -44,7 +44,7 @@ def group_rows(questions: Sequence[Question], by: str | None = None) -> Groups:
         members[root(place)].append(place)
     # By what binds a group, not by its members: of many members one would nearly always come first.
     return sorted(
-        members.values(), key=lambda own: min(_binding(questions[place], by) for place in own)
+        members.values(), key=lambda group: min(_binding(questions[place], by) for place in group)
     )
 
 
@@ -58,18 +58,21 @@ def assign_folds(
     there are fewer groups to train on than folds.
     """
     dev, further = dev or set(), further or set()
-    learnt = [own for own in groups if own[0] not in dev | further]
+    learnt = [group for group in groups if group[0] not in dev | further]
     if len(learnt) < folds:
         raise ScicotError(
             f"--folds {folds}: the rows make only {len(learnt)} groups that may be parted {_HINT}"
         )
     fold_of = [0] * sum(map(len, groups))
-    for part in (learnt, *([own for own in groups if own[0] in kind] for kind in (dev, further))):
+    for part in (
+        learnt,
+        *([group for group in groups if group[0] in kind] for kind in (dev, further)),
+    ):
         sizes = [0] * folds
-        for own in sorted(part, key=len, reverse=True):
+        for group in sorted(part, key=len, reverse=True):
             fold = sizes.index(min(sizes))
-            sizes[fold] += len(own)
-            for place in own:
+            sizes[fold] += len(group)
+            for place in group:
                 fold_of[place] = fold
     return fold_of
 
@@ -88,11 +91,11 @@ def dev_split(
         raise ScicotError(f"--dev-fraction: all rows are one group that may not be parted {_HINT}")
     most = fraction * len({question.id for question in questions})
     carved: set[int] = set()
-    for own in groups:
-        dice = min(_binding(questions[place], by) for place in own)
-        small = len({questions[place].id for place in own}) <= most
+    for group in groups:
+        dice = min(_binding(questions[place], by) for place in group)
+        small = len({questions[place].id for place in group}) <= most
         if small and int.from_bytes(dice[:8]) < fraction * 2**64:
-            carved.update(own)
+            carved.update(group)
     return carved or set(sorted(groups, key=len)[0])
 
 

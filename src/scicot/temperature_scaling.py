@@ -29,19 +29,19 @@ def fit_temperature(scores: Sequence[Sequence[float]], gold: Sequence[int]) -> f
     Questions with a score that is not finite are skipped; without any question, returns 1.0.
     """
     kept = [
-        (own, place)
-        for own, place in zip(scores, gold, strict=True)
-        if all(math.isfinite(score) for score in own)
+        (log_p, place)
+        for log_p, place in zip(scores, gold, strict=True)
+        if all(math.isfinite(score) for score in log_p)
     ]
     if not kept:
         return 1.0
-    longest = max(len(own) for own, _ in kept)
+    longest = max(len(log_p) for log_p, _ in kept)
     table = np.full((len(kept), longest), -np.inf)
     wanted = np.zeros_like(table)
     sure = (len(kept) + 1) / (len(kept) + 2)
-    for row, (own, place) in enumerate(kept):
-        table[row, : len(own)] = np.array(own) - max(own)
-        wanted[row, : len(own)] = (1 - sure) / (len(own) - 1)
+    for row, (log_p, place) in enumerate(kept):
+        table[row, : len(log_p)] = np.array(log_p) - max(log_p)
+        wanted[row, : len(log_p)] = (1 - sure) / (len(log_p) - 1)
         wanted[row, place] = sure
     finite = np.isfinite(table)
     table = np.where(finite, table, 0.0)

@@ -48,8 +48,8 @@ class Plan:
         with jsonl.replacing(plan._lines) as stream:
             for ask in asks:
                 row = ask.row
-                own = {"sample": row.sample, "revealed": row.saw_answer}
-                stream.write(jsonl.encode({**own, "question": row.question.to_row()}))
+                fields = {"sample": row.sample, "revealed": row.saw_answer}
+                stream.write(jsonl.encode({**fields, "question": row.question.to_row()}))
         plan._write()
         return plan
 
@@ -128,8 +128,8 @@ class Plan:
         """Return the line number of the request with this custom_id, or None if it is from another
         plan."""
         name, _, line = custom_id.rpartition("-")
-        own = name == self.name and line.isdecimal() and int(line) < self.requests
-        return int(line) if own else None
+        is_ours = name == self.name and line.isdecimal() and int(line) < self.requests
+        return int(line) if is_ours else None
 
     @property
     def _lines(self) -> Path:

@@ -88,7 +88,7 @@ class Sender:
         A new batch may be missing from the server's list for a short time, so the list is fetched
         again until LISTED seconds have passed.
         """
-        known = {own.id for own in Plan.all_in(self._folder)}
+        known = {known_plan.id for known_plan in Plan.all_in(self._folder)}
         waits = looks()
         while True:
             late = datetime.now(UTC) - _began(plan) >= timedelta(seconds=LISTED)

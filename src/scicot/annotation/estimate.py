@@ -150,10 +150,10 @@ class _Survey:
         try:
             counts = []
             for request in self._some if count is not None else ():
-                own = await count(request)
-                if own is None:
+                tokens = await count(request)
+                if tokens is None:
                     break
-                counts.append(own)
+                counts.append(tokens)
         finally:
             if ours:
                 await teacher.close()

@@ -48,7 +48,7 @@ class Failures:
         """Note that a request sent at this time (time.monotonic) was answered: errors held back
         since before then were caused by their questions, and are recorded."""
         self._in_a_row = 0
-        held, self._held = self._held, [own for own in self._held if own[0] > sent]
+        held, self._held = self._held, [later for later in self._held if later[0] > sent]
         for at, ask, error in held:
             if at <= sent:
                 self._reject(ask, error)

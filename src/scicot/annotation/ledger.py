@@ -72,8 +72,8 @@ class Ledger:
         """
         rows = self._index.of(question.id)
         if rows:
-            own = digest(_content(question))
-            if any(content != own for _, _, content, *_ in rows):
+            wanted = digest(_content(question))
+            if any(content != wanted for _, _, content, *_ in rows):
                 raise ScicotError(
                     f"question {question.id!r} (or its answer) is not what {self._output.name}"
                     " holds under this id; give it another id, name another output, or use --force"
@@ -84,7 +84,8 @@ class Ledger:
         """Return the kept rationales of the same question."""
         if self._output.path is None:
             return self._recent.get(row.question.id, [])
-        kept = [own for own in self.attempts(row.question).values() if own.reason is None]
+        attempts = self.attempts(row.question).values()
+        kept = [attempt for attempt in attempts if attempt.reason is None]
         if not kept:
             return []
         with self._output.path.open("rb") as stream:

@@ -165,7 +165,7 @@ class Pace:
         return more >= enough and refusals - expected >= _FEW * (answers + refusals)
 
     def _slow_down(self, now: float) -> None:
-        recent = [own for own in self._outcomes if own[0] >= now - _WINDOW]
+        recent = [(at, answer) for at, answer in self._outcomes if at >= now - _WINDOW]
         if len(recent) < _ENOUGH:
             recent = list(self._outcomes)[-_ENOUGH:]
         seconds = max(now - recent[0][0], _WINDOW)
@@ -223,13 +223,17 @@ class Pace:
         nothing is left.
         """
         caps = [math.inf]
-        for own in allowances:
-            if not math.isfinite(own.remaining + own.reset):
+        for allowance in allowances:
+            if not math.isfinite(allowance.remaining + allowance.reset):
                 continue
-            left = own.remaining if own.requests else own.remaining / (self._tokens_each or 1.0)
+            left = (
+                allowance.remaining
+                if allowance.requests
+                else allowance.remaining / (self._tokens_each or 1.0)
+            )
             if left < 1:
-                self._held_until = max(self._held_until, now + min(own.reset, _LONGEST_HOLD))
-            elif own.reset > 1:
-                caps.append(max(left / own.reset, 1 / _LONGEST_HOLD))
+                self._held_until = max(self._held_until, now + min(allowance.reset, _LONGEST_HOLD))
+            elif allowance.reset > 1:
+                caps.append(max(left / allowance.reset, 1 / _LONGEST_HOLD))
         if allowances:
             self._cap = min(caps)

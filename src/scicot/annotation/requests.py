@@ -74,7 +74,7 @@ class RequestBuilder:
         """Return the settings that must be equal to continue an output, ready for JSON. They
         include a digest of the prompt template, so that replies to differently worded prompts are
         never mixed."""
-        shown = [[list(pair) for pair in own] for own in self._shown.values()]
+        shown = [[list(pair) for pair in pairs] for pairs in self._shown.values()]
         return {
             "teacher": self.teacher,
             **({"identity": self.identity} if self.identity else {}),
@@ -128,7 +128,7 @@ class RequestBuilder:
         self, question: Question, sample: int, known: dict[tuple[int, bool], Attempt]
     ) -> RowRequest | None:
         plain, told = known.get((sample, False)), known.get((sample, True))
-        if any(own is not None and own.reason is None for own in (plain, told)):
+        if any(attempt is not None and attempt.reason is None for attempt in (plain, told)):
             return None  # there is a rationale, however it came about
         if self.settings.reveal_answer == "always":
             wanted = told is None or _asked_again(told)

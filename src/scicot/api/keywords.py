@@ -27,9 +27,9 @@ def takes(
     further = further or {}
 
     def with_keywords(function: Function) -> Function:
-        own = inspect.signature(function).parameters
+        signature = inspect.signature(function).parameters
         parameters = {
-            name: given for name, given in own.items() if given.kind is not given.VAR_KEYWORD
+            name: given for name, given in signature.items() if given.kind is not given.VAR_KEYWORD
         }
         groups = {"settings": settings, "reading": ReadingSettings}
         of_group = {

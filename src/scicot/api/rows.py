@@ -100,5 +100,5 @@ def spool() -> Iterator[Spool]:
         try:
             yield files
         except ScicotError as error:
-            error.args = tuple(files.without_folder(str(own)) for own in error.args)
+            error.args = tuple(files.without_folder(str(argument)) for argument in error.args)
             raise

@@ -273,8 +273,11 @@ def evaluate(
 
     with spool() as files:
         if isinstance(predictions, Mapping):
-            given: Any = {name: files.files(own) for name, own in predictions.items()}
-            empty = [name for name, own in given.items() if not own]
+            given: Any = {
+                name: files.files(sources_of_system)
+                for name, sources_of_system in predictions.items()
+            }
+            empty = [name for name, sources_of_system in given.items() if not sources_of_system]
             if empty:
                 raise ScicotError(f"{empty[0]}: has no predictions")
         elif in_memory(predictions) is not None:
@@ -285,7 +288,7 @@ def evaluate(
         options["questions"] = files.file(questions)
         if report is not None:
             report = Path(report)
-            read = [file for own in systems_of(given).values() for file in own]
+            read = [file for system_files in systems_of(given).values() for file in system_files]
             check_report([*read, *filter(None, [options["questions"]])], report, force=force)
         verdict = judge(given, **options)
         if report is not None:

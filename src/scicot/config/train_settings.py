@@ -124,10 +124,10 @@ class TrainSettings:
     def warmup(self, steps: int) -> int:
         """Return the number of warm-up steps, in which the learning rate rises, in a training of
         `steps` steps."""
-        own = self.filled()
-        if own.warmup_steps is not None:
-            return own.warmup_steps
-        return round((own.warmup_share or 0.0) * steps)
+        filled = self.filled()
+        if filled.warmup_steps is not None:
+            return filled.warmup_steps
+        return round((filled.warmup_share or 0.0) * steps)
 
     @property
     def rationale_target_tokens(self) -> int:

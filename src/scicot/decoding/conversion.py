@@ -107,7 +107,14 @@ def _check(model: Any, folder: Path, directory: Path) -> None:
         CTranslate2Engine(folder, end, kind="fp32", batch_tokens=None),
     )
     ours, theirs = (
-        np.array([value for own in engine.score(sources, targets) for one in own for value in one])
+        np.array(
+            [
+                value
+                for source_scores in engine.score(sources, targets)
+                for one in source_scores
+                for value in one
+            ]
+        )
         for engine in engines
     )
     apart = float(np.abs(ours - theirs).max())

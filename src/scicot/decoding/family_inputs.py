@@ -59,7 +59,9 @@ class _EncoderDecoder:
         self, sources: Sequence[Ids], targets: Sequence[Sequence[Ids]]
     ) -> tuple[list[Any], list[Lengths]]:
         pairs = [
-            (source, target) for source, own in zip(sources, targets, strict=True) for target in own
+            (source, target)
+            for source, source_targets in zip(sources, targets, strict=True)
+            for target in source_targets
         ]
         return pairs, [(len(source), len(target)) for source, target in pairs]
 
@@ -76,7 +78,7 @@ class _EncoderDecoder:
 
     def by_source(self, scored: Sequence[Any], targets: Sequence[Sequence[Ids]]) -> list[Scores]:
         each = iter(scored)
-        return [[next(each) for _ in own] for own in targets]
+        return [[next(each) for _ in source_targets] for source_targets in targets]
 
     def _encoded(self, sources: Sequence[Ids]) -> dict[str, Any]:
         from transformers.modeling_outputs import BaseModelOutput
@@ -116,21 +118,24 @@ class _Causal:
     ) -> tuple[list[Any], list[Lengths]]:
         items = list(zip(sources, targets, strict=True))
         # As many copies of the prefix as targets are in memory, and logits of all their tokens.
-        lengths = [(len(source) * len(own), sum(map(len, own))) for source, own in items]
+        lengths = [
+            (len(source) * len(source_targets), sum(map(len, source_targets)))
+            for source, source_targets in items
+        ]
         return items, lengths
 
     def score(self, items: Sequence[Any], most_logits: int) -> list[Any]:
         sources = [source for source, _ in items]
         first, cache, mask = self._prefix(sources)
-        begins = [[target[0] for target in own] for _, own in items]
+        begins = [[target[0] for target in source_targets] for _, source_targets in items]
         scores: list[Scores] = [
             [[float(first[row, token])] for token in tokens] for row, tokens in enumerate(begins)
         ]
         # The first token of a target is predicted by the prefix, the others behind it.
         rest = [
             (row, number, target)
-            for row, (_, own) in enumerate(items)
-            for number, target in enumerate(own)
+            for row, (_, source_targets) in enumerate(items)
+            for number, target in enumerate(source_targets)
             if len(target) > 1
         ]
         rest.sort(key=lambda one: len(one[2]))
@@ -164,8 +169,8 @@ class _Causal:
         device = mask.device
         rows = torch.tensor([row for row, _, _ in part], device=device)
         cache.batch_select_indices(rows)
-        read, own = _padded([target[:-1] for _, _, target in part], self.pad, device)
-        seen = torch.cat([mask[rows], own], dim=1)
+        read, target_mask = _padded([target[:-1] for _, _, target in part], self.pad, device)
+        seen = torch.cat([mask[rows], target_mask], dim=1)
         logits = self._model(
             input_ids=read,
             attention_mask=seen,
@@ -196,8 +201,8 @@ def _padded(
     tokens = np.full((len(rows), width), pad, np.int64)
     mask = np.zeros((len(rows), width), np.int64)
     for index, row in enumerate(rows):
-        own = slice(width - len(row), width) if left else slice(0, len(row))
-        tokens[index, own], mask[index, own] = row, 1
+        filled = slice(width - len(row), width) if left else slice(0, len(row))
+        tokens[index, filled], mask[index, filled] = row, 1
     return torch.from_numpy(tokens).to(device), torch.from_numpy(mask).to(device)
 
 

@@ -60,8 +60,8 @@ class ShrinkingBatches:
         groups: list[DecodeBatch] = []
         while waiting or groups:
             self._workers.check()
-            for own in self._next(groups, waiting, prompts, most):
-                groups.append(self._begun(own, prompts))
+            for chosen in self._next(groups, waiting, prompts, most):
+                groups.append(self._begun(chosen, prompts))
             states = JoinedBatches(groups).step(self._model.decoder)
             tokens = self._chosen(states, groups, decoding)
             parts = torch.split(tokens, [len(group) for group in groups])
@@ -125,11 +125,11 @@ class ShrinkingBatches:
         numbers = [texts[row].numbers[len(texts[row].written)] for row in drawn]
         place = torch.device("cpu") if device.type == "mps" else device  # mps has no fp64
         uniform = torch.tensor(np.array(numbers), device=place)
-        own = self._sampled(states[drawn], uniform, decoding).to(device)
+        sampled = self._sampled(states[drawn], uniform, decoding).to(device)
         if len(drawn) == len(texts):
-            return own
+            return sampled
         tokens = output.likeliest(states)
-        tokens[drawn] = own
+        tokens[drawn] = sampled
         return tokens
 
     def _sampled(self, states: Tensor, uniform: Tensor, decoding: Decoding) -> Tensor:

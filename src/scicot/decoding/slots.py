@@ -62,10 +62,19 @@ class Slots:
         """Move the texts of these slots to the first slots."""
         places = torch.tensor(slots, device=self.source.device)
         kept = (self.own,) if self.joint else (self.source, self.own)
-        for own in (layer for one in kept for layer in one.flatten(0, 1)):  # or much is there twice
-            own[: len(slots)] = own[places]
-        for own in (self.lengths, self.tokens, self.steps, self.ended, self.written, self.numbers):
-            own[: len(slots)] = own[places]
+        for layer_states in (
+            layer for one in kept for layer in one.flatten(0, 1)
+        ):  # or much is there twice
+            layer_states[: len(slots)] = layer_states[places]
+        for tensor in (
+            self.lengths,
+            self.tokens,
+            self.steps,
+            self.ended,
+            self.written,
+            self.numbers,
+        ):
+            tensor[: len(slots)] = tensor[places]
 
 
 class Step:

@@ -75,11 +75,11 @@ def cheapest(
     for one in cheaper:
         try:
             # What there is to warn of was told when the files were compared with the first one.
-            own = made.get(one.name) or compare(best, one, plain, Muted(reporter))
+            compared = made.get(one.name) or compare(best, one, plain, Muted(reporter))
         except ScicotError:  # no question in common, or other gold answers
             unknown.append(one.name)
         else:
-            found.append(own)
+            found.append(compared)
     tested = corrected([replace(c, primary=False, p_adjusted=c.p_value) for c in found])
     worse = [c.second for c in tested if c.differs and c.difference > 0]
     left = [one for one in cheaper if one.name not in [*worse, *unknown]]

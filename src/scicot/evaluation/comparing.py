@@ -95,15 +95,15 @@ def compare(
     """Compare the first system with the second on the questions that both have. Raises ScicotError
     if there are none, or if their gold answers differ."""
     one, other = first.files[0], second.files[0]
-    count, own, theirs = shared(first.ids, second.ids, one, other, reporter)
+    count, ours, theirs = shared(first.ids, second.ids, one, other, reporter)
     if not count:
         raise ScicotError(f"{one} and {other} have no question in common (by id)")
-    check_same(first, second, own, theirs, reporter)
-    right, wrong = first.right[:, own], second.right[:, theirs]
+    check_same(first, second, ours, theirs, reporter)
+    right, wrong = first.right[:, ours], second.right[:, theirs]
     # Of each question, the share of pairs of seeds of which only one got it right.
     shares, others = right.mean(axis=0), wrong.mean(axis=0)
     only_first, only_second = (shares * (1 - others)).sum(), (others * (1 - shares)).sum()
-    clusters = renumbered(clusters_of(first, settings), own)
+    clusters = renumbered(clusters_of(first, settings), ours)
     found = resampled([right, wrong], [1.0, -1.0], clusters, settings)
     test, p_value = STUDENT, found.p_value
     if clusters is None and len(right) == len(wrong) == 1:

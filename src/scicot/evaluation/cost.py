@@ -114,8 +114,8 @@ def _writing(
     writers = answers if told is None else told if isinstance(told, list) else [told]
     each = max(1, len(texts) // len(writers))
     for number, writer in enumerate(writers):
-        own = texts[number * each : (number + 1) * each]
-        yield str(writer), asked + sum(map(_words, own))
+        written = texts[number * each : (number + 1) * each]
+        yield str(writer), asked + sum(map(_words, written))
 
 
 def _words(text: str) -> int:

@@ -149,7 +149,7 @@ def _reliance(judged: Sequence[SystemAnswers]) -> dict[str, dict[str, float]]:
         answer, source = one.models.get("answer"), one.models.get("rationale_from")
         if answer and source and asked.setdefault(answer, set(one.ids)) == set(one.ids):
             found.setdefault(answer, {}).setdefault(source, float(one.right.mean()))
-    return {answer: own for answer, own in found.items() if len(own) > 1}
+    return {answer: accuracies for answer, accuracies in found.items() if len(accuracies) > 1}
 
 
 def systems_of(

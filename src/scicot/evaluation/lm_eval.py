@@ -35,14 +35,14 @@ def question_of(row: Row) -> Question | None:
     """Return the question of a sample, None if it has none. In this order: the doc, if it is a
     question row with an answer; the prompt and its several continuations; a doc without an
     answer."""
-    own = None
+    of_doc = None
     with contextlib.suppress(RowProblem):
-        own = Question.from_row(to_question_row(row["doc"], _ORDERED)).without(PREDICTION_FIELDS)
-    if own is not None and own.answer is not None:
-        return own
+        of_doc = Question.from_row(to_question_row(row["doc"], _ORDERED)).without(PREDICTION_FIELDS)
+    if of_doc is not None and of_doc.answer is not None:
+        return of_doc
     prompts, texts = _arguments(row, "arg_0", 0), _arguments(row, "arg_1", 1)
     if not texts or len(set(prompts)) != 1 or not all(text.strip() for text in texts):
-        return own
+        return of_doc
     choices = fields.lettered([text.strip() for text in texts])
     identity = row["doc"].get("id", row.get("doc_hash"))
     question = {"id": identity, "question": prompts[0].strip(), "choices": choices}
@@ -79,9 +79,9 @@ def answer_of(row: Row, question: Question, *, per_character: bool) -> Row:
         }
     said, reply = _text(responses), _text(row.get("resps"))
     read = read_reply(reply, question)
-    own = [read.rationale] if read.rationale and reply != said else []
+    rationales = [read.rationale] if read.rationale and reply != said else []
     answer = label_in(said, question) or read_reply(said, question).conclusion
-    return {"prediction": answer, "rationales": own, "models": models}
+    return {"prediction": answer, "rationales": rationales, "models": models}
 
 
 def _log_likelihoods(row: Row, question: Question, *, per_character: bool) -> list[float]:
@@ -133,7 +133,10 @@ def _arguments(row: Row, name: str, place: int) -> list[str]:
     arguments = row.get("arguments")
     listed = list(arguments.values()) if isinstance(arguments, Mapping) else arguments
     try:
-        found = [own[name] if isinstance(own, Mapping) else own[place] for own in listed or ()]
+        found = [
+            argument[name] if isinstance(argument, Mapping) else argument[place]
+            for argument in listed or ()
+        ]
     except (TypeError, LookupError):
         return []
     return found if all(isinstance(text, str) for text in found) else []
@@ -162,5 +165,9 @@ def label_in(said: str, question: Question) -> str | None:
     reading = gold.read_choice(alone, choices)
     if reading is not None:
         return None if reading.doubt else reading.labels[0]
-    folded = [own["label"] for own in choices if own["text"].strip().casefold() == alone.casefold()]
+    folded = [
+        choice["label"]
+        for choice in choices
+        if choice["text"].strip().casefold() == alone.casefold()
+    ]
     return folded[0] if len(folded) == 1 else None

@@ -112,8 +112,8 @@ def right_and_wrong(row: Mapping[str, Any], asked: str) -> RightAndWrong | None:
             continue
         # "distractor1" holds one text, whatever stands in it; "distractors" holds all.
         found = None if name.strip()[-1:].isdigit() else choices.listed(row[name])
-        own = [choice["text"] for choice in found.choices] if found else [row[name]]
-        texts += [_plain(text) for text in own]
+        choice_texts = [choice["text"] for choice in found.choices] if found else [row[name]]
+        texts += [_plain(text) for text in choice_texts]
     if len(texts) < 2 or not all(isinstance(text, str) for text in texts):
         return None
     listed = fields.lettered([text.strip() for text in texts])

@@ -56,7 +56,7 @@ def convert(row: Row, reading: Reading = PLAIN) -> Row:
     text = row[question] if found.stem is None else found.stem
     sentences = _sentences(row, question)
     if sentences is not None:
-        row = {name: own for name, own in row.items() if plain_name(name) not in _SENTENCES}
+        row = {name: cell for name, cell in row.items() if plain_name(name) not in _SENTENCES}
         row["context"] = sentences
     row = fields.with_context(row, reading, without=(question, *found.used))
     if question not in ("question", *found.used):
@@ -178,8 +178,8 @@ def _in_columns(row: Row, question: str, gold: fields.Gold) -> _Found | None:
         if len(found) < 2:
             continue
         labels = dict(zip(map(plain_name, family.columns), family.labels, strict=True))
-        own = replace(gold, loose=True, columns=labels if family.prefix else {})
-        return _Found(found, family.columns, family.shown, own)
+        gold_of_columns = replace(gold, loose=True, columns=labels if family.prefix else {})
+        return _Found(found, family.columns, family.shown, gold_of_columns)
     return None
 
 

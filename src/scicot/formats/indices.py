@@ -33,7 +33,9 @@ def meaning_of(
     """
     if isinstance(value, float) and value.is_integer():
         # pandas and Parquet make floats of integers where one is missing.
-        value = str(value) if any(own["text"] == str(value) for own in choices) else int(value)
+        value = (
+            str(value) if any(choice["text"] == str(value) for choice in choices) else int(value)
+        )
     number = _number(value)
     if number is None:
         meaning = read_choice(value, choices)

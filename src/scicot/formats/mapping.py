@@ -107,12 +107,12 @@ class Columns:
             if absent and role in ("question", "choices", "distractors"):
                 raise RowProblem(not_there(absent, row))
             used |= {name for name in names if name in row}
-            given = {name: own for name, own in found.items() if own is not _ABSENT}
+            given = {name: cell for name, cell in found.items() if cell is not _ABSENT}
             if given:
                 read[role] = _value(role, given)
         rest = {
-            f"original.{name}" if name in read else name: own
-            for name, own in row.items()
+            f"original.{name}" if name in read else name: cell
+            for name, cell in row.items()
             if name not in used
         }
         if "distractors" in read:
@@ -135,12 +135,12 @@ def _value(role: str, given: Mapping[str, Any]) -> Any:
         return _choices_of(given)
     if role == "distractors":
         texts: list[Any] = []
-        for own in given.values():
-            found = choices.listed(own) if len(given) == 1 else None
-            texts += [c["text"] for c in found.choices] if found else [own]
+        for value in given.values():
+            found = choices.listed(value) if len(given) == 1 else None
+            texts += [c["text"] for c in found.choices] if found else [value]
         return [text for text in texts if not is_blank(text)]
     if role == "context":
-        kept = [str(own) for own in given.values() if not is_blank(own)]
+        kept = [str(value) for value in given.values() if not is_blank(value)]
         return "\n".join(kept)
     return next(iter(given.values()))
 
@@ -214,11 +214,11 @@ def option_for(row: Row) -> str:
     flat: dict[str, Any] = {}
     for name, value in row.items():
         nested = value.items() if isinstance(value, Mapping) else ()
-        flat |= {f"{name}.{key}": own for key, own in nested} or {name: value}
+        flat |= {f"{name}.{key}": inner for key, inner in nested} or {name: value}
     among = _likely_choices(row)
-    rest = {name: own for name, own in flat.items() if name not in among}
-    answers = [n for n in rest if any(own in plain_name(n) for own in _LIKELY_ANSWERS)]
-    texts = {n: own for n, own in rest.items() if isinstance(own, str) and n not in answers}
+    rest = {name: field for name, field in flat.items() if name not in among}
+    answers = [n for n in rest if any(part in plain_name(n) for part in _LIKELY_ANSWERS)]
+    texts = {n: field for n, field in rest.items() if isinstance(field, str) and n not in answers}
     question = fields.question_field(row)
     if question is None or not isinstance(row[question], str):
         question = max(texts, key=lambda name: len(texts[name]), default="FIELD")

@@ -37,7 +37,7 @@ def convert(row: Row, reading: Reading = PLAIN) -> Row:
     plain = isinstance(row.get("question"), str) and isinstance(answer, str)
     if (
         plain
-        and any(isinstance(own, dict) and own.get("label") == answer for own in choices)
+        and any(isinstance(choice, dict) and choice.get("label") == answer for choice in choices)
         and not _has_second_gold(tuple(row))
     ):
         return row  # nothing is to be done, as for nearly all rows of the longest files

@@ -76,7 +76,8 @@ def gold_of(names: tuple[str, ...]) -> Gold:
     return Gold(
         names=(*GOLD.names, *(layout.gold for layout in found)),
         bases=bases,
-        single=bool(plain & {"cot", "generatedcot"}) or "target" in (own.gold for own in found),
+        single=bool(plain & {"cot", "generatedcot"})
+        or "target" in {layout.gold for layout in found},
     )
 
 

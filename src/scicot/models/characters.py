@@ -140,7 +140,7 @@ def count(
     plain = alphabet.plain_input(text)
     if unknown:
         counts[LACKING] += 1
-        counts.update(f"{LACKING} {own}" for own in alphabet.lacking(str(plain)))
+        counts.update(f"{LACKING} {character}" for character in alphabet.lacking(str(plain)))
     replaced = plain != text
     counts[REPLACED] += replaced
     if (unknown or replaced) and equal_choices(text, spell):
@@ -161,7 +161,7 @@ def describe(counts: Counter[str]) -> dict[str, str]:
     told = {}
     if counts[LACKING]:
         found = {key[len(LACKING) + 1 :]: n for key, n in counts.items() if _is(key, LACKING)}
-        most = sorted(found, key=lambda own: -found[own])
+        most = sorted(found, key=lambda character: -found[character])
         more = f" and {len(most) - _NAMED} more" if len(most) > _NAMED else ""
         told[LACKING] = (
             f"{counts[LACKING]} inputs hold characters that the student's tokenizer lacks"

@@ -286,7 +286,10 @@ def cut_rationales(texts: Sequence[str], form: PromptFormat, limit: int | None) 
         return stages.beginning(text, fits)
 
     lengths = map(len, form.targets(list(texts), "rationale"))
-    return [text if own <= most else within(text) for text, own in zip(texts, lengths, strict=True)]
+    return [
+        text if length <= most else within(text)
+        for text, length in zip(texts, lengths, strict=True)
+    ]
 
 
 def describe_cuts(cuts: Counter[str], limit: int) -> dict[str, str]:

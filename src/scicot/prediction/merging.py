@@ -197,7 +197,7 @@ def _maker_and_sample(where: str, row: Row) -> tuple[Any, int]:
         raise InvalidRow(where, f"is no row of predict: {problem}") from None
     if isinstance(written, Prediction):
         # Rows of earlier versions do not tell the weights.
-        return {name: own for name, own in written.models.items() if name != "weights"}, 0
+        return {name: value for name, value in written.models.items() if name != "weights"}, 0
     return written.teacher, written.sample
 
 

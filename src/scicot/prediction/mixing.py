@@ -28,8 +28,8 @@ def mix(
 
     The answer is None if any score was not a number.
     """
-    known = [own for own in behind_rationales if own is not None]
-    direct = [own for own in without if own is not None]
+    known = [probabilities for probabilities in behind_rationales if probabilities is not None]
+    direct = [probabilities for probabilities in without if probabilities is not None]
     if len(known) < len(behind_rationales) or len(direct) < len(without):
         return Answer(None, {})
     if vote:
@@ -45,5 +45,5 @@ def mix(
 
 def mean_or_none(opinions: Sequence[ChoiceProbabilities]) -> ChoiceProbabilities:
     """Return the mean of several probabilities of the same choices, None if one is None."""
-    known = [own for own in opinions if own is not None]
+    known = [probabilities for probabilities in opinions if probabilities is not None]
     return answering.averaged(known) if len(known) == len(opinions) else None

@@ -48,8 +48,8 @@ class Plan:
         """The runs that write rationales: `rationales`, else the answer runs that can."""
         if self.source in ("input", "none"):
             return []
-        own = [run for run in self.answers if FORMS[run.stage].writes_rationale]
-        return list(self.rationales) or own
+        writing = [run for run in self.answers if FORMS[run.stage].writes_rationale]
+        return list(self.rationales) or writing
 
     @property
     def source(self) -> str:

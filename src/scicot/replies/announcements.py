@@ -295,7 +295,7 @@ class _Occurrences:
         """Find the matches in text[start:end], except those within the spans `besides`."""
         spans = [match.span() for match in pattern.finditer(text, start, end)]
         if besides:
-            spans = [own for own in spans if not any(a <= own[0] < b for a, b in besides)]
+            spans = [span for span in spans if not any(a <= span[0] < b for a, b in besides)]
         self._starts = [start for start, _ in spans]
         self._ends = [end for _, end in spans]
 

@@ -78,7 +78,7 @@ def _apart(mentions: Mentions) -> set[int]:
             items.append(item)
         leading = False
     found: set[int] = set()
-    for own in lists:
-        if len(own) > 1:
-            found.update(item.start for item in own)
+    for items_of_list in lists:
+        if len(items_of_list) > 1:
+            found.update(item.start for item in items_of_list)
     return found

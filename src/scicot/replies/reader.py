@@ -174,15 +174,15 @@ def _settled(first: _Reading, question: Question) -> ParsedReply:
 def _read_once(text: str, question: Question) -> _Reading:
     whole = split_thinking(text).reply
     tagless = _without_tags(whole)
-    own = _without_next_question(tagless)
-    mentions = _mentions(own, question)
+    reply = _without_next_question(tagless)
+    mentions = _mentions(reply, question)
     said = sentences(mentions)
     conclusion = conclusion_of(mentions, said)
     announces = any(sentence.announces for sentence in said)
-    if len(own) > LONGEST:
-        return _Reading("", conclusion, announces, own != tagless, too_long=True)
+    if len(reply) > LONGEST:
+        return _Reading("", conclusion, announces, reply != tagless, too_long=True)
     rationale = explanation(mentions, said, conclusion, question)
-    return _Reading(rationale, conclusion, announces, own != tagless)
+    return _Reading(rationale, conclusion, announces, reply != tagless)
 
 
 def announces_answer(rationale: str, question: Question) -> bool:

@@ -77,8 +77,8 @@ def write_report(
             for row in rows:
                 _add(shown, row, number, os.fspath(file), len(files), filters)
     provenance = [
-        {**provenance_of(own, system.rationale_from), "usage": used}
-        for own, system, used in zip(files.values(), verdict.systems, usage, strict=True)
+        {**provenance_of(system_files, system.rationale_from), "usage": used}
+        for system_files, system, used in zip(files.values(), verdict.systems, usage, strict=True)
     ]
     document = {
         "verdict": verdict.to_dict(),

@@ -101,9 +101,9 @@ def plain(value: Any) -> Any:
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, Mapping):
-        return {str(key): plain(own) for key, own in value.items()}
+        return {str(key): plain(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
-        return [plain(own) for own in value]
+        return [plain(inner) for inner in value]
     if hasattr(value, "tolist"):  # an array, or a number of numpy
         return plain(value.tolist())
     return None if type(value).__name__ in ("NAType", "NaTType") else str(value)

@@ -122,8 +122,8 @@ def _likely_gold(names: Sequence[str]) -> str | None:
             return plain[likely]
     for part in _LIKELY_PARTS:
         for name in names:
-            own = plain_name(name)
-            if part in own and not any(unlikely in own for unlikely in _UNLIKELY_PARTS):
+            short = plain_name(name)
+            if part in short and not any(unlikely in short for unlikely in _UNLIKELY_PARTS):
                 return name
     return None
 

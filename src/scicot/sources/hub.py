@@ -58,8 +58,11 @@ def files_of(source: str) -> list[tuple[str, str]] | None:
             known = HfApi().list_repo_files(repository, repo_type="dataset")
             paths = sorted(fnmatch.filter(known, path), key=shards.by_number)
         found = [
-            (hf_hub_download(repository, own, repo_type="dataset"), f"{PREFIX}{repository}/{own}")
-            for own in paths
+            (
+                hf_hub_download(repository, path_in_repo, repo_type="dataset"),
+                f"{PREFIX}{repository}/{path_in_repo}",
+            )
+            for path_in_repo in paths
         ]
     except Exception as error:  # noqa: BLE001 (of any kind: missing, gated, no network)
         raise ScicotError(f"{source}: {error_line(error)}") from None

@@ -78,10 +78,12 @@ def choice_scores(
         ],
         [
             [
-                stages.answer_target(question, label, answer_as=scoring, before=own, behind=behind)
+                stages.answer_target(
+                    question, label, answer_as=scoring, before=prefix, behind=behind
+                )
                 for label in question.labels
             ]
-            for question, own in zip(questions, before, strict=True)
+            for question, prefix in zip(questions, before, strict=True)
         ],
         after=before if any(before) else (),
         normalisation=normalisation,

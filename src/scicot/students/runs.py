@@ -207,7 +207,7 @@ def _check_types(row: Mapping[str, Any]) -> None:
         if not isinstance(value, types[name]):
             raise ValueError(f'"{name}" is of the wrong type')
     if not all(
-        len(key) == 1 and isinstance(own, str) for key, own in row.get("replacements", {}).items()
+        len(key) == 1 and isinstance(text, str) for key, text in row.get("replacements", {}).items()
     ):
         raise ValueError('"replacements" must be texts by characters')
     if not all(isinstance(name, str) for name in row.get("seeds", ())):

@@ -53,8 +53,8 @@ class ChatBatches:
         self._parameters = parameters
 
     def encoded(self, custom_id: str, request: Request) -> bytes:
-        own = {"custom_id": custom_id, "method": "POST", "url": _ENDPOINT}
-        return json.dumps({**own, "body": self._parameters(request)}).encode()
+        fields = {"custom_id": custom_id, "method": "POST", "url": _ENDPOINT}
+        return json.dumps({**fields, "body": self._parameters(request)}).encode()
 
     async def send(self, requests: Sequence[bytes], name: str) -> Batch:
         lines = b"".join(request + b"\n" for request in requests)

@@ -196,9 +196,9 @@ class _Told:
         codes = [error.get("type"), error.get("code")]
         codes += [details.get("error_code")] if isinstance(details, Mapping) else []
         message = error.get("message") or error.get("msg") or error
-        own = _status(error.get("code"))
+        own_status = _status(error.get("code"))
         kind = " ".join(str(code)[:100] for code in codes if code is not None)
-        return cls(own or status, kind, one_line(str(message), _LENGTH))
+        return cls(own_status or status, kind, one_line(str(message), _LENGTH))
 
     def cause(self) -> Cause:
         text = f"{self.kind} {self.message}"

@@ -49,9 +49,9 @@ class MessageBatches:
 
     async def send(self, requests: Sequence[bytes], name: str) -> Batch:  # noqa: ARG002
         """Send requests as one batch."""
-        own = [json.loads(request) for request in requests]
+        decoded = [json.loads(request) for request in requests]
         try:
-            sent = await self._api.create(requests=own, timeout=_SLOW)
+            sent = await self._api.create(requests=decoded, timeout=_SLOW)
         except TROUBLE as error:
             raise outcome_of(error) from None
         return _batch(sent)
@@ -149,8 +149,8 @@ def _outcome(result: Any) -> Reply | Unanswered:
             return Unanswered(unreadable)
     if kind == "errored":
         error = getattr(getattr(result, "error", None), "error", None)
-        own = {name: getattr(error, name, None) for name in ("type", "message")}
-        return Unanswered(classify_typed(own, otherwise=500))
+        fields = {name: getattr(error, name, None) for name in ("type", "message")}
+        return Unanswered(classify_typed(fields, otherwise=500))
     known = kind in ("canceled", "expired")
     problem = f"the request was {kind}" if known else "the server's answer is no result of a batch"
     return Unanswered(TeacherBusy(problem), canceled=kind == "canceled")

@@ -49,7 +49,7 @@ def price_of(teacher: str) -> Price | None:
     kind, _, model = teacher.partition(":")
     if kind != "anthropic":
         return None
-    return next((own for name, own in PRICES.items() if _is_version(model, name)), None)
+    return next((price for name, price in PRICES.items() if _is_version(model, name)), None)
 
 
 def _is_version(model: str, name: str) -> bool:

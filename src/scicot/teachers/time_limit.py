@@ -26,10 +26,10 @@ async def done_within(futures: Collection[asyncio.Future[Any]], seconds: float) 
     loop, left = asyncio.get_running_loop(), seconds + _GRACE
     waiting = {future for future in futures if not future.done()}
     while waiting and left > 0:
-        own, began = min(left, _SLICE), loop.time()
-        _, waiting = await asyncio.wait(waiting, timeout=own)
-        late = loop.time() - began > own + _LATE
-        left -= max(own * _BLOCKED, _LEAST) if late else own
+        slice_seconds, began = min(left, _SLICE), loop.time()
+        _, waiting = await asyncio.wait(waiting, timeout=slice_seconds)
+        late = loop.time() - began > slice_seconds + _LATE
+        left -= max(slice_seconds * _BLOCKED, _LEAST) if late else slice_seconds
     return not waiting
 
 

@@ -39,9 +39,9 @@ def match_budget(
     prepared = prepare(one_step, reporter)
     epoch = prepared.schedule.epoch_steps
     steps = max(1, round(tokens / prepared.schedule.tokens(epoch) * epoch))
-    own = sum(weight.numel() for weight in prepared.model.parameters())
+    count = sum(weight.numel() for weight in prepared.model.parameters())
     reporter.note(
-        f"equal to {', '.join(equal['runs'])}: {own:,} weights (theirs {weights:,}),"
+        f"equal to {', '.join(equal['runs'])}: {count:,} weights (theirs {weights:,}),"
         f" {steps:,} steps for {tokens:,} tokens"
     )
     return replace(one_step, settings=replace(work.settings, max_steps=steps))

@@ -27,14 +27,16 @@ def fit_confidence_power(
     `behind` holds, for each question and each of its rationales, the calibrated probabilities of
     its choices; `gold` holds the index of each gold choice.
     """
-    several = [(own, place) for own, place in zip(behind, gold, strict=True) if len(own) > 1]
+    several = [
+        (opinions, place) for opinions, place in zip(behind, gold, strict=True) if len(opinions) > 1
+    ]
     if not several:
         return None
 
     def likelihood(power: float) -> float:
         return math.fsum(
-            math.log(max(averaged(own, confidence_weights(own, power))[place], _LEAST))
-            for own, place in several
+            math.log(max(averaged(opinions, confidence_weights(opinions, power))[place], _LEAST))
+            for opinions, place in several
         )
 
     return max(POWERS, key=likelihood)

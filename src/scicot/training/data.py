@@ -131,7 +131,7 @@ class Reader:
         settings = self._settings
         questions = [lesson.question for lesson in lessons]
         carved = dev_split(questions, groups, settings.dev_fraction, settings.fold_by)
-        taken = [own for own in groups if own[0] in carved]
+        taken = [group for group in groups if group[0] in carved]
         self._reporter.note(
             f"dev: {len(carved):,} of {len(lessons):,} rows, in {len(taken):,} groups that are not"
             f" parted, the largest of {max(map(len, taken)):,}"
@@ -243,5 +243,5 @@ class _Votes:
 
 def _without(groups: Groups, places: set[int]) -> Groups:
     """Remove these indices from the groups, and groups that become empty."""
-    kept = [[place for place in own if place not in places] for own in groups]
-    return [own for own in kept if own]
+    kept = [[place for place in group if place not in places] for group in groups]
+    return [group for group in kept if group]

@@ -107,8 +107,8 @@ class DevSet:
         scoring = self._settings.answer_form
         scores = choice_scores(student, self._stage, questions, rationales, scoring)
         right, loss = 0, 0.0
-        for question, own in zip(questions, scores, strict=True):
-            answer = answer_of(question, softmax(own))
+        for question, log_p in zip(questions, scores, strict=True):
+            answer = answer_of(question, softmax(log_p))
             gold = question.answer or ""
             right += answer.label == gold
             loss -= math.log(max(answer.scores.get(gold, 0.0), 1e-300))
@@ -145,8 +145,8 @@ def _confidence_power(
     None if no question has several rationales."""
     behind: dict[str, list[list[float]]] = defaultdict(list)
     gold: dict[str, int] = {}
-    for question, own in told:
-        probabilities = softmax(own, temperature)
+    for question, log_p in told:
+        probabilities = softmax(log_p, temperature)
         if probabilities is not None:
             behind[question.id].append(probabilities)
             gold[question.id] = question.labels.index(question.answer or "")
@@ -157,8 +157,8 @@ def _gold_probabilities(
     scores: Sequence[Sequence[float]], gold: Sequence[int], temperature: float
 ) -> list[float]:
     return [
-        (softmax(own, temperature) or [0.0] * len(own))[place]
-        for own, place in zip(scores, gold, strict=True)
+        (softmax(log_p, temperature) or [0.0] * len(log_p))[place]
+        for log_p, place in zip(scores, gold, strict=True)
     ]
 
 

@@ -190,9 +190,9 @@ def _targets(examples: Sequence[Example], form: PromptFormat) -> list[list[int]]
     """Encode all targets; those with the same `asks` are encoded together."""
     targets: list[list[int]] = [[] for _ in examples]
     for asks in dict.fromkeys(example.source.asks for example in examples):
-        own = [place for place, example in enumerate(examples) if example.source.asks == asks]
-        found = form.targets([examples[place].written for place in own], asks)
-        for place, ids in zip(own, found, strict=True):
+        indices = [place for place, example in enumerate(examples) if example.source.asks == asks]
+        found = form.targets([examples[place].written for place in indices], asks)
+        for place, ids in zip(indices, found, strict=True):
             targets[place] = ids
     return targets
 
@@ -224,4 +224,6 @@ def with_short_rationales(
     if limit is None:
         return lessons
     short = cut_rationales([lesson.rationale for lesson in lessons], form, limit)
-    return [replace(one, rationale=own) for one, own in zip(lessons, short, strict=True)]
+    return [
+        replace(one, rationale=rationale) for one, rationale in zip(lessons, short, strict=True)
+    ]

@@ -84,24 +84,24 @@ class Folds:
         """Write RUN/out_of_fold.jsonl with the trained fold students; rationales written before are
         kept. Returns the number of rationales and their mean ROUGE-L."""
         with reporter.task("writing out-of-fold rationales", len(self.lessons)) as task:
-            own = {
+            local = {
                 fold: self._written(work, fold, task)
                 for fold, work in enumerate(works)
                 if fold % processes.count() == processes.rank()
             }
             processes.wait()
-            return processes.on_rank_zero(lambda: self._gathered(main, works, own, task))
+            return processes.on_rank_zero(lambda: self._gathered(main, works, local, task))
 
     def _gathered(
         self,
         main: TrainingSpec,
         works: Sequence[TrainingSpec],
-        own: Mapping[int, Iterator[str]],
+        local: Mapping[int, Iterator[str]],
         task: Task,
     ) -> dict[str, float]:
         # What other processes have written is read.
         written = [
-            own.get(fold) or self._written(work, fold, task) for fold, work in enumerate(works)
+            local.get(fold) or self._written(work, fold, task) for fold, work in enumerate(works)
         ]
         names = [f"{STUDENT}{main.run.name}/folds/{Run.at(work.run).identity}" for work in works]
         overlap = 0.0
@@ -124,8 +124,8 @@ class Folds:
         """
         wanted = [
             row
-            for row, own in zip(_samples(self.lessons), self.fold_of, strict=True)
-            if own == fold
+            for row, fold_of_row in zip(_samples(self.lessons), self.fold_of, strict=True)
+            if fold_of_row == fold
         ]
         run = Run.at(work.run)
         limit = work.settings.rationale_target_tokens

@@ -183,10 +183,10 @@ def _sum_up(
 
 def _mean_and_spread(metrics: Sequence[Mapping[str, float]]) -> dict[str, float]:
     """NAME and NAME_sd (the standard deviation over seeds, n - 1) for each metric of all runs."""
-    shared = [name for name in metrics[0] if all(name in own for own in metrics)]
+    shared = [name for name in metrics[0] if all(name in run_metrics for run_metrics in metrics)]
     result: dict[str, float] = {}
     for name in shared:
-        values = [own[name] for own in metrics]
+        values = [run_metrics[name] for run_metrics in metrics]
         result[name] = statistics.mean(values)
         if len(set(values)) > 1:
             result[f"{name}_sd"] = statistics.stdev(values)

@@ -177,10 +177,10 @@ class KVCache:
         steps = torch.arange(self.steps, device=device)
         before = steps[-places:, None] - steps
         sees = (before >= 0) if not window else (before >= 0) & (before < window)
-        own = torch.zeros(sees.shape, device=device).masked_fill_(~sees, NEVER)[None, None]
+        causal_mask = torch.zeros(sees.shape, device=device).masked_fill_(~sees, NEVER)[None, None]
         read = prefix.behind(prefix.lengths[:, None] + steps[-places:], window)
         keys, values = (one.permute(1, 2, 0, 3) for one in (keys, values))
-        return attended_in_parts(q, [(*prefix.states[layer], read), (keys, values, own)])
+        return attended_in_parts(q, [(*prefix.states[layer], read), (keys, values, causal_mask)])
 
     def _put(self, layer: int, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
         """Store the last steps' keys and values; return all, each steps x rows x heads x size."""

@@ -98,13 +98,13 @@ class Decoder:
 
 class _Layer:
     def __init__(self, layer: Any, kind: torch.dtype) -> None:
-        own = layer.self_attn
-        self.rotation: str = getattr(own, "layer_type", None) or ""
-        self._window: int | None = getattr(own, "sliding_window", None)
-        self._size: int = own.head_dim
-        projections = (own.q_proj, own.k_proj, own.v_proj)
+        attention = layer.self_attn
+        self.rotation: str = getattr(attention, "layer_type", None) or ""
+        self._window: int | None = getattr(attention, "sliding_window", None)
+        self._size: int = attention.head_dim
+        projections = (attention.q_proj, attention.k_proj, attention.v_proj)
         self._heads = [len(one.weight) // self._size for one in projections]
-        self.key_numbers = len(own.k_proj.weight)
+        self.key_numbers = len(attention.k_proj.weight)
         self._qkv = linear(
             [one.weight for one in projections],
             finer(kind),
@@ -112,13 +112,13 @@ class _Layer:
             [one.bias for one in projections if one.bias is not None],
             in_place=True,
         )
-        out = own.o_proj
+        out = attention.o_proj
         biases = [] if out.bias is None else [out.bias]
         self._out = linear([out.weight], finer(kind), None, biases, in_place=True)
-        self._scale: float | None = float(own.scaling)
+        self._scale: float | None = float(attention.scaling)
         self._norms: tuple[Norm, Norm] | None = None
-        if getattr(own, "q_norm", None) is not None:
-            q, k = _norm(own.q_norm), _norm(own.k_norm)
+        if getattr(attention, "q_norm", None) is not None:
+            q, k = _norm(attention.q_norm), _norm(attention.k_norm)
             self._norms = Norm(q.weight * self._scale, q.variance_epsilon), k
             self._scale = None  # the norm has it
         # Gemma has a norm behind each part of a layer too.

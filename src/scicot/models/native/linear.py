@@ -184,9 +184,9 @@ class Bf16Product:
 def _onednn() -> bool:
     """Return True if oneDNN's fused linear layers, as torch.compile uses them on CPUs, are
     available; they require a CPU with bf16 instructions."""
-    own = getattr(torch.ops, "mkldnn", None)
+    operations = getattr(torch.ops, "mkldnn", None)
     return multiplies_bf16("cpu") and all(
-        hasattr(own, name) for name in ("_linear_pointwise", "_reorder_linear_weight")
+        hasattr(operations, name) for name in ("_linear_pointwise", "_reorder_linear_weight")
     )
 
 

@@ -87,12 +87,12 @@ class LMHead:
             tops.append(top)
             logits.append(blocks.gather(1, chosen[..., None].expand(-1, -1, self._block)))
             tokens.append(starts[chosen] + start)
-        top, first, own = (torch.cat(parts, 1) for parts in (tops, tokens, logits))
+        top, first, block_logits = (torch.cat(parts, 1) for parts in (tops, tokens, logits))
         if len(tops) > 1:
             chosen = top.topk(_BLOCKS).indices
             first = first.gather(1, chosen)
-            own = own.gather(1, chosen[..., None].expand(-1, -1, self._block))
-        places = own.flatten(1).topk(min(_CANDIDATES, own[0].numel())).indices
+            block_logits = block_logits.gather(1, chosen[..., None].expand(-1, -1, self._block))
+        places = block_logits.flatten(1).topk(min(_CANDIDATES, block_logits[0].numel())).indices
         found = first.gather(1, places // self._block) + places % self._block
         exact = torch.bmm(self._weight[found].float(), states[..., None].float())[..., 0]
         return found.gather(1, exact.argmax(-1, keepdim=True))[:, 0]

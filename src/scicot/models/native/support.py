@@ -33,7 +33,7 @@ def unsupported(config: Mapping[str, Any]) -> str:
 def _rotary(config: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Yield the type and settings of rotary positions: one for all layers, or one per layer
     type."""
-    own = config.get("rope_parameters") or config.get("rope_scaling") or {}
-    nested = own and all(isinstance(part, Mapping) for part in own.values())
-    for part in own.values() if nested else [own]:
+    settings = config.get("rope_parameters") or config.get("rope_scaling") or {}
+    nested = settings and all(isinstance(part, Mapping) for part in settings.values())
+    for part in settings.values() if nested else [settings]:
         yield str(part.get("rope_type") or part.get("type") or "default"), part

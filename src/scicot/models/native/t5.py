@@ -107,12 +107,12 @@ class Decoder:
 
 class _DecoderLayer:
     def __init__(self, block: Any, kind: torch.dtype) -> None:
-        own, crossing = block.layer[0].SelfAttention, block.layer[1].EncDecAttention
-        self.positions = _Distances(own) if own.has_relative_attention_bias else None
-        self._shape = (3, own.n_heads, -1)
-        weights = [own.q.weight, own.k.weight, own.v.weight]
+        attention, crossing = block.layer[0].SelfAttention, block.layer[1].EncDecAttention
+        self.positions = _Distances(attention) if attention.has_relative_attention_bias else None
+        self._shape = (3, attention.n_heads, -1)
+        weights = [attention.q.weight, attention.k.weight, attention.v.weight]
         self._qkv = linear(weights, finer(kind), block.layer[0].layer_norm)
-        self._out = linear([own.o.weight], finer(kind))
+        self._out = linear([attention.o.weight], finer(kind))
         self._query = linear([crossing.q.weight], finer(kind), block.layer[1].layer_norm)
         self._read_out = linear([crossing.o.weight], finer(kind))
         self._feed = feed_forward(block.layer[-1], kind)

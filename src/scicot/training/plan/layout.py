@@ -94,9 +94,18 @@ def fewest_costs(
         return float(padded(batches).sum() + beginning * batches * steps)
 
     numbers = [number for number in range(1, count + 1) if count % number == 0]
-    largest = {own: padded(own).max() / pieces(own * parts, ranks) for own in numbers}
-    fitting = [own for own in numbers if largest[own] <= most]
-    return min(fitting, key=cost) if fitting else min(numbers, key=lambda own: largest[own])
+    largest = {
+        count_of_batches: padded(count_of_batches).max() / pieces(count_of_batches * parts, ranks)
+        for count_of_batches in numbers
+    }
+    fitting = [
+        count_of_batches for count_of_batches in numbers if largest[count_of_batches] <= most
+    ]
+    return (
+        min(fitting, key=cost)
+        if fitting
+        else min(numbers, key=lambda count_of_batches: largest[count_of_batches])
+    )
 
 
 def measured(batches: list[list[Any]], lengths: Any) -> Any:

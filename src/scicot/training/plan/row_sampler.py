@@ -21,7 +21,7 @@ class RowSampler:
         self._count = len(files)
         self._settings = settings
         self._files = [
-            [place for place, own in enumerate(files) if own == file]
+            [place for place, file_of_row in enumerate(files) if file_of_row == file]
             for file in range(len(settings.weights))
         ]
         self._file_order = lru_cache(maxsize=2 * len(settings.weights) + 2)(self._new_file_order)

@@ -210,7 +210,7 @@ class Schedule:
         def longest(group: int) -> int:  # neighbours are joined, or computed at the same time
             return -int(lengths[groups[group]].max(axis=0).sum())
 
-        in_order = [[groups[one] for one in sorted(own, key=longest)] for own in steps]
+        in_order = [[groups[one] for one in sorted(step, key=longest)] for step in steps]
         return Epoch(places, bare, in_order)
 
     def _batches(self, groups: Sequence[length_buckets.Places]) -> list[length_buckets.Places]:
@@ -255,9 +255,9 @@ class Schedule:
             return self._drawn(number, epoch, examples)
         rows: dict[tuple[int, int], dict[str, Any]] = {}
         for bare, tokens in ((False, self._whole), (True, self._bare)):
-            own = [one for one in examples if epoch.bare[one[0]] == bare]
-            at = [int(epoch.places[draw]) * self._per_lesson + part for draw, part in own]
-            rows |= zip(own, tokens.rows(at), strict=True) if own else ()
+            chosen = [one for one in examples if epoch.bare[one[0]] == bare]
+            at = [int(epoch.places[draw]) * self._per_lesson + part for draw, part in chosen]
+            rows |= zip(chosen, tokens.rows(at), strict=True) if chosen else ()
         return [rows[one] for one in examples]
 
     def _drawn(

@@ -63,8 +63,8 @@ class Judges:
         found = []
         for place, question in enumerate(questions):
             order = sorted(range(len(self.folds)), key=lambda f: (f != fold_of[place], f))
-            own = {*keys[place], wholes[place]}
-            judge = next((fold for fold in order if own.isdisjoint(met[fold])), None)
+            question_keys = {*keys[place], wholes[place]}
+            judge = next((fold for fold in order if question_keys.isdisjoint(met[fold])), None)
             if judge is None:
                 raise ScicotError(
                     f"--reward {self.run.place}: each of its fold students was trained on"
@@ -88,7 +88,7 @@ class Judges:
             for _, row in jsonl.decode_lines(lines, str(file)):
                 ids.add(row.get("id"))
                 found.add(str(row.get("question")))
-        for question, own in zip(questions, keys, strict=True):
+        for question, question_keys in zip(questions, keys, strict=True):
             if question.id in ids:
-                found |= own
+                found |= question_keys
         return found

@@ -107,5 +107,5 @@ def _measured(sampler: Sampler, prepared: Prepared) -> tuple[float, float]:
     score(scorer, judge.manifest.answer_as, some[:1], texts[:1])
     start = time.perf_counter()
     score(scorer, judge.manifest.answer_as, some, texts)
-    read = sum(len(dict.fromkeys(own)) + 3 for own in texts)
+    read = sum(len(dict.fromkeys(rationales)) + 3 for rationales in texts)
     return writing, (time.perf_counter() - start) / read

@@ -80,9 +80,9 @@ class Sampler:
             questions.append(question)
         if not questions:
             raise ScicotError("--reward: no training question has a gold answer to be rewarded by")
-        own = [fold_of[question.id] for question in questions]
-        judge_of = judges.blind(questions, own, settings.fold_by)
-        return cls(judges, settings, reward, questions, own, judge_of)
+        folds_of_questions = [fold_of[question.id] for question in questions]
+        judge_of = judges.blind(questions, folds_of_questions, settings.fold_by)
+        return cls(judges, settings, reward, questions, folds_of_questions, judge_of)
 
     def windows(self, samples: int) -> list[Asked]:
         """Return the questions in batches, in the order of the rows."""
@@ -92,9 +92,9 @@ class Sampler:
         for question, fold, judge in zip(self.questions, self.fold_of, self.judge_of, strict=True):
             parts[fold, judge].append(question)
         return [
-            Asked(fold, judge, own[start : start + size])
-            for (fold, judge), own in sorted(parts.items(), key=lambda part: part[0])
-            for start in range(0, len(own), size)
+            Asked(fold, judge, members[start : start + size])
+            for (fold, judge), members in sorted(parts.items(), key=lambda part: part[0])
+            for start in range(0, len(members), size)
         ]
 
     def write(
@@ -173,11 +173,11 @@ class Sampler:
         top, answers = folder.parents[1], self.judges.run.directory
         kept = best(one.samples, self.reward.keep_best, self.reward.leak_cap)
         readings = {"none": one.none, "announced": one.announced, "shuffled": one.shuffled}
-        others = {name: own and own.label for name, own in readings.items()}
-        for sample, own in enumerate(one.samples):
+        others = {name: reading and reading.label for name, reading in readings.items()}
+        for sample, scored in enumerate(one.samples):
             row = Rationale(
                 one.question.without_rationale(),
-                own.rationale,
+                scored.rationale,
                 sample=sample,
                 teacher=_name(writer, top),
                 fold=asked.fold,
@@ -185,12 +185,12 @@ class Sampler:
             yield {
                 **row,
                 "scorer": _name(judge, answers),
-                "reward": own.reward,
-                "leak": own.leak,
+                "reward": scored.reward,
+                "leak": scored.leak,
                 "kept": sample in kept,
-                "rejected": own.rejected,
-                "names": own.names,
-                "answered": {"own": own.reading.label, **others},
+                "rejected": scored.rejected,
+                "names": scored.names,
+                "answered": {"own": scored.reading.label, **others},
             }
 
 

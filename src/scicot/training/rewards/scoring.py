@@ -68,8 +68,8 @@ def read_all(
         student, Stage.ANSWER, [q for q, _ in asked], [text for _, text in asked], scoring
     )
     readings = []
-    for (question, _), own in zip(asked, scores, strict=True):
-        probabilities = softmax(own)
+    for (question, _), log_p in zip(asked, scores, strict=True):
+        probabilities = softmax(log_p)
         gold = None
         if probabilities is not None:
             gold = math.log(

@@ -92,8 +92,8 @@ def read(q: Tensor, keys: Tensor, values: Tensor, lengths: Tensor) -> Tensor:
     size), of which each row has `lengths` places, at least 1. Returns rows x 1 x width."""
     size = q.shape[-1]
     scores, out = np.empty(keys.shape[2], np.float32), torch.zeros(*q.shape[:2], size)
-    own = q[:, :, 0].numpy(), seen(keys), seen(values), lengths.numpy()
-    _read(*own, scores, out.numpy(), sized_as(size))
+    arrays = q[:, :, 0].numpy(), seen(keys), seen(values), lengths.numpy()
+    _read(*arrays, scores, out.numpy(), sized_as(size))
     return out.flatten(1)[:, None]
 
 

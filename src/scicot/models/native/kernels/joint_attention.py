@@ -82,6 +82,6 @@ def joint(
     q = q.transpose(1, 2).reshape(rows, places, shared, heads // shared, size).contiguous()
     scores = np.empty((heads // shared, prefix.shape[3] + len(keys)), np.float32)
     out = torch.zeros(q.shape)
-    own = q.numpy(), seen(prefix[0]), seen(prefix[1]), lengths.numpy(), seen(keys), seen(values)
-    _joint(*own, window or _ALL, scores, out.numpy(), sized_as(size))
+    arrays = q.numpy(), seen(prefix[0]), seen(prefix[1]), lengths.numpy(), seen(keys), seen(values)
+    _joint(*arrays, window or _ALL, scores, out.numpy(), sized_as(size))
     return out.view(rows, places, -1)
