@@ -86,14 +86,17 @@ def _lines(stream: IO[bytes], name: str, encoding: str) -> Iterator[bytes]:
 
 def _recoded(stream: IO[bytes], name: str, encoding: str) -> Iterator[bytes]:
     """Re-encode the lines of text in another encoding as UTF-8."""
+    text = io.TextIOWrapper(stream, encoding, newline="\n")
     try:
-        for line in io.TextIOWrapper(stream, encoding, newline="\n"):
+        for line in text:
             yield line.removeprefix("\ufeff").encode("utf-8", "surrogatepass")
     except UnicodeError as error:
         reason = getattr(error, "reason", None) or error
         raise ScicotError(
             f"{name}: not {encoding} text ({reason}); give another --encoding"
         ) from None
+    finally:
+        text.detach()  # or it would close the caller's stream, with a ResourceWarning
 
 
 def _unzipped(stream: IO[bytes], name: str) -> io.BufferedIOBase:
