@@ -213,7 +213,7 @@ def preloaded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         server = start_server(Path(short) / "socket")
         yield str(shim(tmp_path_factory.mktemp("preloaded"), Path(short) / "socket"))
         server.kill()
-        server.wait()
+        server.communicate()  # closes its pipes
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,5 @@
 """The best checkpoint is chosen on dev, and what dev says is what predict would say."""
 
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -161,7 +160,7 @@ def test_dev_and_dev_fraction_are_one_too_many(files: tuple[Path, Path], tmp_pat
 
 
 def test_the_log_is_json_without_a_made_up_epoch(trained: Trained) -> None:
-    rows = [json.loads(line) for line in (trained.answer / "training_log.jsonl").open()]
+    rows = read_rows(trained.answer / "training_log.jsonl")
     assert [row["step"] for row in rows if "loss" in row] == list(range(1, 9))
     assert all("epoch" not in row for row in rows)
 
