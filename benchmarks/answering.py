@@ -103,7 +103,8 @@ def run_seed(level: str, seed: int, out: Path) -> None:
 
 
 def table(out: Path) -> str:
-    """Markdown: of each level of stage 1, accuracy of every way, calibration, coverage."""
+    """Return Markdown tables for each level of stage 1: accuracy of every option, calibration,
+    coverage."""
     found = [json.loads(file.read_text()) for file in sorted(out.glob(f"{FOLDER}/*.json"))]
     levels = [[one for one in found if one["level"] == level] for level in LEVELS]
     return "\n\n".join(_of_level(seeds) for seeds in levels if seeds)
@@ -175,7 +176,8 @@ def _of(seeds: Sequence[Any], system: str, kind: str) -> list[Floats]:
 
 
 def _bins(sure: Floats, right: Floats) -> Floats:
-    """(questions, bins): confidence minus right, each question's in its bin of equal mass."""
+    """Return (questions, bins): confidence minus correctness, each question's in its bin of equal
+    mass."""
     order = np.argsort(sure, kind="stable")
     table = np.zeros((len(sure), BINS))
     for number, members in enumerate(np.array_split(order, BINS)):
@@ -189,7 +191,8 @@ def _ece(means: Floats) -> Floats:
 
 
 def _answered(right: Floats, sure: Floats, coverage: float) -> Floats:
-    """(questions, 2): right and answered; answered, where only the surest are."""
+    """Return (questions, 2): correct and answered; answered. Only the most confident are
+    answered."""
     kept = np.argsort(-sure, kind="stable")[: round(coverage * len(sure))]
     answered = np.zeros(len(sure))
     answered[kept] = 1.0

@@ -24,7 +24,7 @@ _COLUMNS = ("rows", "kept", "read again: another text", "concludes", "marked", "
 
 
 def counts(file: Path) -> Counter[str]:
-    """By column, and by "reason: ..." for the rejected rows."""
+    """Count the rows of a file by column, and the rejected ones by "reason: ..."."""
     found: Counter[str] = Counter()
     for located in rows_from(file, 0):
         row = located.row

@@ -1,7 +1,7 @@
-"""Evaluating prediction rows, beside decoding the same lines with `json.loads`.
+"""Evaluate prediction rows, compared with `json.loads` on the same lines.
 
-`python -m benchmarks.evaluating 1000000` tells seconds and memory of `scicot evaluate`;
-`python -m benchmarks.evaluating page 20000` how long a browser takes over its report.
+`python -m benchmarks.evaluating 1000000` measures time and memory of `scicot evaluate`; `python -m
+benchmarks.evaluating page 20000` the time a browser needs for its report.
 """
 
 from __future__ import annotations
@@ -69,8 +69,8 @@ def measure() -> Ratio:
 
 
 def write_predictions(file: Path, rows: int, seed: int = 0) -> Path:
-    """Predictions of a student that is right three times in four; 700 bytes a row. `seed` is the
-    student's: the questions are the same for each."""
+    """Write predictions of a student that is right three times in four, 700 bytes per row. `seed`
+    is the student's: the questions are the same for all seeds."""
     asked, chance = random.Random(0), random.Random(seed + 1)
     with file.open("w") as stream:
         for number in range(rows):

@@ -24,7 +24,7 @@ KEPT = REPOSITORY / "docs" / "evidence"
 
 
 def main() -> int:
-    """Parse the arguments, and do what they say; the exit code."""
+    """Parse the arguments and run the command; return the exit code."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     commands = parser.add_subparsers(dest="what", required=True)
     run = commands.add_parser("run", help="cells of one set and seed")
@@ -85,7 +85,7 @@ def _run(given: argparse.Namespace) -> int:
 
 
 def _keep(out: Path, folder: str) -> None:
-    """Results of the grid are SET-SEED.json, those of cells SET-SEED.SYSTEM.json."""
+    """Copy results: those of the grid are SET-SEED.json, those of cells SET-SEED.SYSTEM.json."""
     for file in sorted(out.glob("*-*.json")):
         cell = "." in file.stem
         target = KEPT / "cells" / folder if cell else KEPT

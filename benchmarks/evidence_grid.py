@@ -1,10 +1,11 @@
-"""The grid of students from scratch, on example worlds and on real questions; resumable.
+"""Train the grid of scratch students, on example worlds and on real questions; resumable.
 
-The grid of each set and seed: what stage 2 learns from (nothing, the teacher's rationales, stage
-1's own on its training questions, out-of-fold ones, a mixture) by what it reads in the test
-(nothing, stage 1's rationales, those of other questions, the tutor's), and the rivals.
-OUT/SET-SEED.json tells which test questions each system got right. Real questions are read from the
-folder that SCICOT_DATA names; its .dev files are the test sets, dev is a part of .train.
+The grid of each set and seed combines what stage 2 is trained on (no rationales, the teacher's,
+stage 1's own on its training questions, out-of-fold ones, a mixture) with what it reads in the test
+(nothing, stage 1's rationales, those of other questions, the tutor's), and adds the baselines.
+OUT/SET-SEED.json records which test questions each system answered correctly. Real questions are
+read from the folder that SCICOT_DATA names; its .dev files are the test sets, and dev is a part of
+.train.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ DROPOUT = 0.2
 
 
 def run(name: str, out: Path) -> None:
-    """One set and seed; what is done already is not done again."""
+    """Run one set and seed; finished parts are skipped."""
     called, _, seed = name.rpartition("-")
     own, start = SETS[called], time.monotonic()
     base = TrainSettings(
@@ -75,7 +76,8 @@ def run(name: str, out: Path) -> None:
 
 
 def _reader(lab: Lab, own: Set, teacher: Path, tutor: Path, more: dict[str, Any]) -> Path:
-    """The answer student of the default recipe; after and beside reading exercises, if told."""
+    """Train the answer student of the default recipe, if requested after or together with reading
+    exercises."""
     if not own.exercises:
         return lab.train_answer("teacher", [teacher], own.steps[1], **more)
     files = [lab.place / f"{name}.jsonl" for name in ("words", "exercises")][-len(own.exercises) :]
@@ -95,7 +97,7 @@ def _reader(lab: Lab, own: Set, teacher: Path, tutor: Path, more: dict[str, Any]
 def _readers(
     lab: Lab, own: Set, teacher: Path, stage_1: Path, more: dict[str, Any]
 ) -> dict[str, Path]:
-    """Answer students of the other sources of rationales."""
+    """Train the answer students for the other sources of rationales."""
     in_sample = lab.predict(teacher, "in-sample", rationale_model=stage_1)
     out_of_fold = stage_1 / "out_of_fold.jsonl"
     steps = own.steps[1]
@@ -135,7 +137,7 @@ def _rivals(
 
 
 def _questions(lab: Lab, own: Set) -> tuple[Path, Path, Path]:
-    """(what students learn from, the test questions, those with the tutor's rationales)."""
+    """Return (training rationales, test questions, test questions with the tutor's rationales)."""
     place, made = lab.place, lab.place / "questions"
     if own.train:
         train, test = DATA / own.train, DATA / own.test
@@ -180,7 +182,8 @@ def _questions(lab: Lab, own: Set) -> tuple[Path, Path, Path]:
 
 
 def _replace_by_answers(file: Path) -> None:
-    """Whoever reads such a rationale and cannot answer cannot read."""
+    """Replace each rationale by the text of the right answer, as a test of reading: a student that
+    fails on these cannot read rationales."""
     told = []
     for row in rows(file):
         (text,) = [own["text"] for own in row["choices"] if own["label"] == row["answer"]]
@@ -189,8 +192,7 @@ def _replace_by_answers(file: Path) -> None:
 
 
 def run_grid(out: Path, names: Sequence[str], jobs: int) -> None:
-    """The grids of these "SET-SEED", all of them unless named; a process each where there are
-    several."""
+    """Run the grids of these "SET-SEED", by default all; several run in one process each."""
     if len(names) == 1:
         run(names[0], out)
         return

@@ -1,4 +1,5 @@
-"""docs/evidence.md, of the results of the grid, of cells, and the prose of evidence/template.md."""
+"""Write docs/evidence.md from the results of the grid and of cells, and the text of
+evidence/template.md."""
 
 from __future__ import annotations
 
@@ -59,7 +60,7 @@ TRIED = {
 
 
 def write(kept: Path, cells: Iterable[Path], page: Path) -> None:
-    """Write the page of all results that are there: of the grid in `kept`, and of these cells."""
+    """Write the page from the results of the grid in `kept` and of these cells."""
     found: defaultdict[str, Results] = defaultdict(list)
     for file in sorted(kept.glob("*-*.json")):
         one = json.loads(file.read_text())
@@ -84,8 +85,8 @@ def write(kept: Path, cells: Iterable[Path], page: Path) -> None:
 
 
 def _add_cells(found: dict[str, Results], groups: dict[Kind, Group]) -> None:
-    """Put cells of a world beside the grid's systems, where student and test questions are the
-    same. Systems that the grid has keep the grid's figures."""
+    """Add the cells of a world to the grid's systems if student and test questions are the same.
+    The grid's own figures take precedence."""
     for kind, group in groups.items():
         if CELL_SETS[kind.set].real or kind.setup[1:] != (None, None, None):
             continue
@@ -114,7 +115,7 @@ def values(own: Results, system: str, *, unseen: bool = True) -> list[Floats]:
 
 
 def figure(own: Results, rows: list[Floats]) -> tuple[float, float, float]:
-    """Mean and interval, in percent; on real sets of the questions that all seeds have."""
+    """Return mean and interval in percent; on real sets over the questions that all seeds have."""
     if SETS[own[0]["set"]].real:
         table = _whole(np.stack(rows))
         low, high = bootstrap([table], [1.0], np.arange(table.shape[1])).interval
@@ -127,7 +128,7 @@ def figure(own: Results, rows: list[Floats]) -> tuple[float, float, float]:
 
 
 def _whole(rows: Floats) -> Floats:
-    """Without the questions that a row lacks."""
+    """Remove the questions that any row lacks."""
     return rows[:, ~np.isnan(rows).any(axis=0)]
 
 

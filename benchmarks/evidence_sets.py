@@ -1,4 +1,4 @@
-"""The question sets of benchmarks.evidence, and how students are trained on each."""
+"""The question sets of benchmarks.evidence, and the training settings for each."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from scicot.config import AnswerAs, Keep
 
 @dataclass(frozen=True)
 class Set:
-    """Questions with a teacher's rationales, and how students learn from them."""
+    """Questions with a teacher's rationales, and the training settings of their students."""
 
     seeds: tuple[int, ...]
     steps: tuple[int, int]  # of stage 1, of stage 2

@@ -1,8 +1,8 @@
-"""Reading exercises: questions that whoever reads the rationale can answer, and nobody else.
+"""Make reading exercises: questions that can be answered only by reading the rationale.
 
-The choices are words, of which only the right one stands in the rationale. Rationales are those of
-real questions, cut to lengths from one word to all, so that the short ones teach what the long ones
-ask for.
+The choices are words, of which only the right one occurs in the rationale. Rationales are those of
+real questions, cut to lengths from one word to the whole, so that the short ones help to learn the
+long ones.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ SHORTEST = 4  # letters of a word that is asked for
 
 
 def write_exercises(source: Path, out: Path, seed: int, *, one_word: bool = False) -> None:
-    """Make OUT of the rationale rows of a file, with as many choices as their questions have.
-    `one_word`: the rationale is the right choice, and nothing else."""
+    """Write OUT from the rationale rows of a file, with as many choices as their questions have.
+    `one_word`: the rationale is just the right choice."""
     draw = random.Random(seed)
     own = [row for row in rows(source) if _words(row["rationale"])]
     # Words as often as they are written: that a word is common shall not tell that it is right.
@@ -56,7 +56,7 @@ def _words(text: str) -> set[str]:
 
 
 def _cut(text: str, draw: random.Random) -> str:
-    """The words from somewhere to somewhere; as often one word as all of them."""
+    """Return a random span of words; its length is uniform on a log scale."""
     words = text.split()
     length = min(len(words), round(len(words) ** draw.random()))
     start = draw.randrange(len(words) - length + 1)

@@ -1,8 +1,8 @@
-"""Asking a teacher, 16 requests in flight and 100 ms each, beside a bare loop of the same client.
+"""Ask a teacher (16 requests in flight, 100 ms each), compared with a bare loop of its client.
 
-Then the ceiling, a server that limits the rate, and many questions with recorded replies, for their
-memory and how soon the command goes on behind them; `python -m benchmarks.generating million` does
-that with a million.
+Further figures: the throughput limit, a server with a rate limit, and many questions with recorded
+replies, for memory use and the time to resume; `python -m benchmarks.generating million` does that
+with a million.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def measure() -> Ratio:
 
 
 def more() -> None:
-    """The figures beside the ratio."""
+    """Print the figures besides the ratio."""
     with tempfile.TemporaryDirectory() as folder:
         source = write_questions(Path(folder) / "q.jsonl", REQUESTS)
         with server("--latency", str(LATENCY)) as url:
@@ -106,7 +106,7 @@ async def bare(source: Path, url: str, in_flight: int) -> None:
 
 @contextmanager
 def server(*options: str) -> Iterator[str]:
-    """The teacher of the tests, in a process of its own."""
+    """Start the teacher of the tests in its own process."""
     process = subprocess.Popen(
         [sys.executable, "-m", "fakes.teacher_server", *options],
         cwd=TESTS,
@@ -123,7 +123,7 @@ def server(*options: str) -> Iterator[str]:
 
 
 def write_questions(file: Path, rows: int, replies: Path | None = None) -> Path:
-    """Questions of about 400 bytes, and recorded replies that are right three times in four."""
+    """Write questions of about 400 bytes, and recorded replies of which three in four are right."""
     draw = random.Random(0)
     with file.open("w") as stream, (replies or Path("/dev/null")).open("w") as recorded:
         for number in range(rows):
@@ -144,7 +144,7 @@ def write_questions(file: Path, rows: int, replies: Path | None = None) -> Path:
 
 
 def million(rows: int) -> None:
-    """A run over so many questions, and what it takes to go on at its end."""
+    """Run this many questions, and measure the time to resume after them."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         source, replies = folder / "q.jsonl", folder / "r.jsonl"
@@ -169,7 +169,7 @@ def million(rows: int) -> None:
 
 
 def _followed(command: list[str]) -> tuple[float, list[float]]:
-    """Seconds a command took, and its peak memory in MiB within each tenth of them."""
+    """Run a command; return its seconds, and its peak memory in MiB in each tenth of that time."""
     start, seen = time.perf_counter(), []
     process = subprocess.Popen(command)
     while process.poll() is None:

@@ -1,4 +1,4 @@
-"""Intervals over what might have been otherwise: the seeds, and in each of them the facts."""
+"""Bootstrap intervals over seeds, and over facts within each seed."""
 
 from __future__ import annotations
 
@@ -17,11 +17,12 @@ def interval(
     facts: Sequence[Sequence[str]],
     figure: Callable[[Floats], Floats] | None = None,
 ) -> tuple[float, float, float]:
-    """A figure of questions and its 95 % interval: seeds are drawn again, and in each its facts.
+    """Return a figure and the ends of its 95 % interval, resampling seeds and, within each, facts.
 
-    `values` are of each seed's questions, one number (questions,) or several (questions, numbers);
-    `figure` makes one number (..., ) of the mean of these numbers (..., numbers), as a ratio of two
-    of them; else it is the mean itself. The figure of several seeds is the mean of theirs.
+    `values` are those of each seed's questions, one number (questions,) or several (questions,
+    numbers). `figure` computes the figure (...,) from the means of these numbers (..., numbers),
+    such as a ratio of two of them; by default it is the mean itself. The figure of several seeds is
+    the mean of theirs.
     """
     tables = []
     for own, names in zip(values, facts, strict=True):
@@ -48,7 +49,7 @@ def interval(
 
 @lru_cache(maxsize=64)
 def _times(seed: int, facts: int) -> Floats:
-    """(resamples, facts): how often each fact is drawn, the same for every system."""
+    """Return (resamples, facts): how often each fact is drawn, the same for every system."""
     dice = np.random.default_rng([1, seed])
     times = dice.multinomial(facts, np.full(facts, 1 / facts), size=RESAMPLES)
     return times.astype(np.float64)

@@ -1,4 +1,4 @@
-"""One world or data set and one seed: students trained there, and what they got right."""
+"""Train the students of one world or data set and one seed, and record their answers."""
 
 from __future__ import annotations
 
@@ -25,10 +25,11 @@ from scicot.students.runs import Run
 
 @dataclass(frozen=True)
 class Lab:
-    """The files of one seed, how its students are trained, and what is known so far.
+    """The files and training settings of one seed, and its results so far.
 
-    results["right"][SYSTEM] tells which test questions a system got right, in the order of the
-    file; results["reads"] the same behind the rationales of a tutor. It is kept in PLACE.json.
+    results["right"][SYSTEM] records which test questions a system answered correctly, in file
+    order; results["reads"] the same with the tutor's rationales. The results are stored in
+    PLACE.json.
     """
 
     place: Path
@@ -39,7 +40,7 @@ class Lab:
 
     @classmethod
     def at(cls, place: Path, base: TrainSettings, answer_batch: int, **told: Any) -> Lab:
-        """The laboratory at a place, with the results of an earlier run, if there was one."""
+        """Open the lab at a place, with the results of an earlier run, if there are any."""
         file = place.with_suffix(".json")
         known = json.loads(file.read_text()) if file.exists() else {}
         return cls(place, {**told, "right": {}, "reads": {}, **known}, base, answer_batch)
@@ -65,7 +66,7 @@ class Lab:
         return out
 
     def judge(self, name: str, questions: Path, *, into: str = "right", **models: Any) -> None:
-        """Predict the test questions, and keep which were answered right, in their order."""
+        """Predict the test questions, and record which were answered correctly, in order."""
         if name in self.results[into]:
             return
         folder = re.sub(r"\W+", "-", name) + ("" if into == "right" else f"-{into}")
@@ -103,8 +104,8 @@ class Lab:
 
 
 def side_by_side(module: str, calls: Sequence[Sequence[str]], jobs: int) -> None:
-    """`python -m MODULE CALL...` of all calls, so many at a time, with a thread each: two processes
-    of two threads wait for one another on two cores."""
+    """Run `python -m MODULE CALL...` for all calls, `jobs` at a time, with one thread each: on two
+    cores, two processes with two threads would wait for each other."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
 
     def one(call: Sequence[str]) -> None:
@@ -120,7 +121,7 @@ def rows(file: Path) -> list[dict[str, Any]]:
 
 
 def exact(written: Path, reference: Path) -> float:
-    """The share of rationales that are their teacher's to the letter."""
+    """Return the share of rationales that are identical to the teacher's."""
     texts = [[row["rationale"] for row in rows(file)] for file in (written, reference)]
     same = [own == wanted for own, wanted in zip(*texts, strict=True)]
     return float(np.mean(same))

@@ -1,4 +1,4 @@
-"""Reading and checking question rows, beside decoding the same lines with `json.loads`."""
+"""Read and check question rows, compared with `json.loads` on the same lines."""
 
 from __future__ import annotations
 

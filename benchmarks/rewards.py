@@ -1,11 +1,11 @@
-"""What rewarded rationales gain: example worlds, stage 1 fully and under-trained; resumable.
+"""Measure the gain of rewarded training on example worlds; resumable.
 
     python -m benchmarks.rewards run OUT [WORLD-SEED-STATE ...]   train and judge; all unless named
     python -m benchmarks.rewards page OUT                         print figures of docs/rewards.md
 
-OUT/WORLD-SEED-STATE.json tells which test questions the two stages got right before any reward and
-after each round, and holds the reports of the rounds. "more" is the control: stage 1 goes on for as
-many steps as the rounds have, with its teacher's rationales alone.
+OUT/WORLD-SEED-STATE.json records which test questions the two stages answered correctly before any
+reward and after each round, and the reports of the rounds. "more" is the control: stage 1 is
+trained for as many further steps on the teacher's rationales only.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ SYSTEMS = ("before", "round 1", "more 1", "round 2", "more 2")
 
 
 def run(out: Path, name: str, scale: float = 1.0) -> None:
-    """Do one cell, unless it is done; `scale` shortens all trainings, to try the commands."""
+    """Run one cell unless it is done. `scale` shortens all trainings, for testing the commands."""
     world, seed, state = name.split("-")
     steps = max(1, round(scale * STATES[state]))
     base = TrainSettings(
@@ -84,7 +84,7 @@ def run(out: Path, name: str, scale: float = 1.0) -> None:
 
 
 def _questions(lab: Lab, world: Sequence[str], seed: int) -> tuple[Path, Path]:
-    """(the rationales that stage 1 learns from, the test questions) of a world."""
+    """Return (training rationales of stage 1, test questions) of a world."""
     made, teacher = lab.place / "questions", lab.place / "teacher.jsonl"
     if not (made / "test_replies.jsonl").exists():
         script = str(REPOSITORY / "examples" / "make_world.py")
@@ -149,7 +149,7 @@ def _leaks(name: str, number: int, cells: Sequence[dict[str, Any]]) -> str:
 
 
 def main() -> int:
-    """Parse the arguments, and do what they say; the exit code."""
+    """Parse the arguments and run the command; return the exit code."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("what", choices=("run", "page"))
     parser.add_argument("out", type=Path)

@@ -1,10 +1,10 @@
-"""What rewarded rationales gain on one question set and seed, with a pretrained student; resumable.
+"""Measure the gain of rewarded training on one question set and seed; resumable.
 
     python -m benchmarks.rewards_set OUT SET-SEED --student DIR [--rows N] [--device cuda]
 
 The sets are those of benchmarks.evidence, read from the folder that SCICOT_DATA names. One round of
---reward with two folds. OUT/SET-SEED.reward.json tells which test questions the two stages got
-right before and after it, and holds the reports of the round and the seconds of each step.
+--reward with two folds. OUT/SET-SEED.reward.json records which test questions the two stages
+answered correctly before and after it, the report of the round, and the seconds of each step.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ FOLDS, SAMPLES = 2, 4
 
 
 def run(out: Path, name: str, options: Options) -> Path:
-    """Do all steps that are not done yet; the file of the results."""
+    """Run all steps that are not done yet; return the file of the results."""
     file = out / f"{name}.reward.json"
     at, about = place_of(out, name, options)
     told: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {}
@@ -77,7 +77,7 @@ def _settings(at: Place) -> TrainSettings:
 
 
 def main() -> int:
-    """Parse the arguments, and do what they say; the exit code."""
+    """Parse the arguments and run the command; return the exit code."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("out", type=Path)
     parser.add_argument("name", metavar="SET-SEED")

@@ -1,14 +1,15 @@
-"""Which rationales stage 2 should learn from, beside every rival, on three example worlds.
+"""Compare sources of rationales for training stage 2, and all baselines, on three example worlds.
 
     python -m benchmarks.sources run OUT [--jobs 2]     train and predict; goes on where it stopped
     python -m benchmarks.sources table OUT              the figures of docs/rationale_sources.md
 
-For each world and seed: stage 1 trained fully, too little, hardly at all, each with fold students;
-stage 2 on the teacher's rationales, on stage 1's own on its training questions (in-sample), on
-out-of-fold ones, on the teacher's and out-of-fold ones mixed, with and without rationale dropout,
-and on the teacher's first and then on out-of-fold ones; some of them with the fold students' test
-rationales besides ("+ folds"); and the rivals. OUT/WORLD-SEED.json tells which test questions each
-system got right, and how well each answer student reads its tutor.
+For each world and seed: stage 1 trained fully, too little, and hardly at all, each with fold
+students; stage 2 trained on the teacher's rationales, on stage 1's own of its training questions
+(in-sample), on out-of-fold ones, on a mixture of the teacher's and out-of-fold ones, with and
+without rationale dropout, and on the teacher's first and then out-of-fold ones; some of these also
+with the fold students' test rationales ("+ folds"); and the baselines. OUT/WORLD-SEED.json records
+which test questions each system answered correctly, and how well each answer student reads its
+tutor.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ LONGEST = 96  # tokens of a rationale; the tutor's have about 60
 
 
 def run_world(world: str, seed: int, out: Path) -> None:
-    """Everything of one world and seed; what is done already is not done again."""
+    """Run one world and seed; finished parts are skipped."""
     from scicot import TrainSettings, generate_rationales
 
     place = out / f"{world}-{seed}"
@@ -100,7 +101,8 @@ def run_world(world: str, seed: int, out: Path) -> None:
 def run_level(
     lab: Lab, level: str, steps: int, teacher: Path, tutor: Path, readers: dict[str, Path]
 ) -> None:
-    """A stage 1 of so many steps with its fold students, and every stage 2 behind it."""
+    """Train a stage 1 of `steps` steps with its fold students, and every stage 2 on its
+    rationales."""
     from scicot import train_rationale
 
     stage_1 = lab.place / "runs" / f"rationale-{level}"
@@ -146,7 +148,8 @@ def _stage_2(
 
 
 def table(out: Path) -> str:
-    """Markdown: for each world and level of stage 1 its systems, beside the rivals."""
+    """Return Markdown tables: for each world and level of stage 1, its systems and the
+    baselines."""
     found = [json.loads(file.read_text()) for file in sorted(out.glob("*-*.json"))]
     parts = []
     for world in WORLDS:
@@ -173,7 +176,8 @@ def table(out: Path) -> str:
 
 
 def _pooled(seeds: list[dict[str, Any]]) -> list[str]:
-    """Behind each stage 1, systems minus the teacher's, and minus direct, over all worlds."""
+    """Return a table for each stage 1 over all worlds: systems minus the teacher's, and minus
+    direct."""
     lines = [
         f"### All {len(seeds)} worlds and seeds\n",
         "| stage 1 | system | minus teacher | minus direct |",

@@ -1,4 +1,5 @@
-"""Two ways of doing one thing, timed in turn: machines drift, the ratio of neighbours does not."""
+"""Time two implementations in turn, since a machine's speed drifts but adjacent runs compare
+well."""
 
 from __future__ import annotations
 
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Ratio:
-    """Medians in seconds over the pairs, and the median of the pairwise ratios, ours / theirs."""
+    """Medians in seconds over the pairs, and the median of the ratios ours / theirs."""
 
     ours: float
     theirs: float

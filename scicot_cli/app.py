@@ -31,8 +31,8 @@ _NOT_RESUMED = ("check", "evaluate", "merge")  # what they write appears whole, 
 
 
 class _Commands(TyperGroup):
-    """List the commands in the order of the pipeline, and turn a user's error into one line and an
-    exit code; a bug keeps its traceback."""
+    """Lists the commands in the order of the pipeline, and turns user errors into one line and an
+    exit code; bugs keep their traceback."""
 
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002
         return list(self.commands)
@@ -179,7 +179,7 @@ app.command("evaluate", cls=GroupedCommand)(evaluate)
 
 
 def run() -> int:
-    """Run the command that the arguments name; its exit code. A bug is raised."""
+    """Run the command given by the arguments; return its exit code. Bugs are raised."""
     watch_launcher()
     if sys.stdout is not None:
         # Names of files, and text of rows, that UTF-8 cannot spell.

@@ -55,7 +55,7 @@ def check(
     quiet: opt.Quiet = False,
     verbose: opt.Verbose = False,
 ) -> None:
-    """Show how a file of questions is read, and what is wrong with it.
+    """Show how a file of questions is read, and its problems.
 
     Try this command first on a file of yours. It sends and writes nothing, and exits with 1 if
     something has to be fixed.

@@ -1,8 +1,8 @@
-"""Shell completion: the values of options, and the installation for any shell from any shell.
+"""Shell completion of option values, and its installation for bash, zsh and fish.
 
 `scicot --install-completion zsh` works from bash too; without a name it is for the running shell.
-Zsh and fish take typer's scripts. Bash needs one of its own: it splits words at colons, so that
-`scratch:t` would reach a program as three words.
+Zsh and fish use typer's scripts. Bash needs its own: it splits words at colons, so `scratch:t`
+would reach the program as three words.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def install(shell: str) -> Path:
 
 
 def _shell_of(option: str, value: str) -> str:
-    """Return the shell that an option names; UsageError for one that is not known."""
+    """Return the shell named by an option. Raises UsageError for an unknown one."""
     if value == RUNNING:
         value = typers._get_shell_name() or ""
         if value not in SHELLS:
@@ -126,7 +126,7 @@ SHOW = _option(OPTIONS[1], _show, "Print the completion script instead.")
 
 
 def with_shell(arguments: list[str]) -> list[str]:
-    """Give these options, whose value may be left out, the value RUNNING where it is."""
+    """Insert RUNNING as the value of completion options that were given without one."""
     return [
         f"{word}={RUNNING}" if word in OPTIONS and (not then or then.startswith("-")) else word
         for word, then in zip(arguments, [*arguments[1:], ""], strict=False)  # none may be given
@@ -156,7 +156,7 @@ def students(incomplete: str) -> list[str]:
 
 
 def teachers(incomplete: str) -> list[str]:
-    """Complete --teacher: the kinds, the models of known price, the files of replies."""
+    """Complete --teacher: kinds, models with known prices, and files of replies."""
     from scicot.teachers.prices import PRICES
 
     kind, colon, name = incomplete.partition(":")
@@ -167,7 +167,7 @@ def teachers(incomplete: str) -> list[str]:
 
 
 def runs(incomplete: str) -> list[str]:
-    """Complete a run: the folders with a scicot.json in or below the folder that was typed."""
+    """Complete a run: folders with a scicot.json in or below the folder typed so far."""
     parent = incomplete.rpartition("/")[0] + "/" if "/" in incomplete else ""
     found = (f"{parent}{name}" for name in _runs_below(Path(parent or "."), _DEEPEST))
     return list(islice((name for name in found if name.startswith(incomplete)), _MOST))

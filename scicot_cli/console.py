@@ -40,7 +40,8 @@ def error(message: str) -> None:
 
 
 def reporter(*, quiet: bool = False, verbose: bool = False) -> Reporter:
-    """A command's reporter: `quiet` is warnings only, `verbose` lets the libraries speak too."""
+    """Return a command's reporter: `quiet` prints only warnings, `verbose` also the libraries'
+    output."""
     if not verbose:
         # Read by transformers and datasets when they are imported: their bars and advice are not
         # ours, and what matters of it we say ourselves.
@@ -54,8 +55,8 @@ def reporter(*, quiet: bool = False, verbose: bool = False) -> Reporter:
 
 @contextmanager
 def starting() -> Iterator[None]:
-    """Say on a terminal that libraries are loaded, unless the command says something sooner: to
-    import torch and transformers takes some seconds."""
+    """Print on a terminal that libraries are being loaded, unless the command prints something
+    first: importing torch and transformers takes some seconds."""
 
     def tell() -> None:
         if not _said:
@@ -72,7 +73,7 @@ def starting() -> Iterator[None]:
 
 
 def hint(command: str) -> None:
-    """Show on a terminal the command that is likely to be the next one."""
+    """Print on a terminal the command that probably comes next."""
     if sys.stderr is not None and sys.stderr.isatty() and rank() == 0:
         _print(f"[dim]next: {escape(command)}[/]")
 
@@ -135,7 +136,7 @@ class _BarTask:
 
 
 class _PlainTask:
-    """A line at most every PLAIN_SECONDS: done, of how many, how fast, how long still."""
+    """Prints a line at most every PLAIN_SECONDS: steps done, total, speed, time left."""
 
     def __init__(self, description: str, total: int | None) -> None:
         self._description = description
@@ -197,9 +198,9 @@ def _bar() -> Progress:
 
 
 class _BarConsole(Console):
-    """A console that is two columns narrower than the terminal. A terminal echoes Ctrl-C as "^C"
-    behind the bar; behind a line of full width it would begin another line, and the bar, whose
-    lines are counted when it is cleared, would stay on the screen."""
+    """A console two columns narrower than the terminal. A terminal echoes Ctrl-C as "^C" after the
+    bar; after a full-width line this would start a new line, and the bar, whose lines are counted
+    when it is cleared, would stay on the screen."""
 
     @property
     def size(self) -> ConsoleDimensions:
@@ -245,13 +246,13 @@ def give_up(stream: IO[str] | None) -> None:
 
 
 def visible_lines(lines: list[str]) -> str:
-    """Lines of which some are text of a file, joined, none of them able to steer the terminal."""
+    """Join lines that may contain text from files, with control characters made visible."""
     return "\n".join(map(visible, lines))
 
 
 def visible(text: str) -> str:
-    """Control characters, and those that turn the direction of what follows, by their names: the
-    text of a file shall not steer the terminal."""
+    """Replace control characters, and characters that change the text direction, by their names, so
+    that text from a file cannot control the terminal."""
     return _STEERING.sub(_named, text)
 
 

@@ -66,9 +66,9 @@ def demo(
 
 @contextmanager
 def _interrupts_left_to_children() -> Iterator[None]:
-    """Do nothing at Ctrl-C. The terminal sends it to the script and its commands as well: these
-    save, clear their progress bar and say that they were interrupted, and this command must not
-    write into that, nor end before them."""
+    """In this context, ignore Ctrl-C. The terminal sends it to the script and its commands as well:
+    they save, clear their progress bars and report the interruption. This command must not print
+    into that, nor end before them."""
     # A handler, not SIG_IGN, which the children would inherit.
     before = signal.signal(signal.SIGINT, lambda *_: None)
     try:

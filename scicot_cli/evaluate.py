@@ -129,7 +129,7 @@ def evaluate(
     quiet: opt.Quiet = False,
     verbose: opt.Verbose = False,
 ) -> None:
-    """Judge predictions and compare systems.
+    """Evaluate predictions and compare systems.
 
     Prints accuracy with its interval, chance, calibration, and the paired difference between the
     first system and each other one, with a conclusion. Missing answers count as wrong. Files are
@@ -183,7 +183,7 @@ def evaluate(
 
 
 def _with_gate(named: dict[str, list[Source]], file: str) -> tuple[dict[str, list[Source]], str]:
-    """The systems, with that of this file among them, and its name."""
+    """Add the system of this file if it is not among the systems; return (systems, its name)."""
     from scicot.evaluation import name_files
 
     ((name, (path,)),) = name_files([file]).items()

@@ -24,7 +24,7 @@ _WHEN = ("never", "always", "on-failure")
 
 
 class GenerateRationales(GroupedCommand):
-    """The command, of which one option may go without its value: --reveal-answer is "always"."""
+    """The command. The value of --reveal-answer may be omitted and is then "always"."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         words = [

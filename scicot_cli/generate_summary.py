@@ -1,4 +1,4 @@
-"""The lines that `scicot generate-rationales` prints at its end, and of a dry run."""
+"""Format the summary of `scicot generate-rationales` and of a dry run."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ def told(summary: GenerateSummary, output: str) -> list[str]:
 
 
 def advice(summary: GenerateSummary, settings: GenerateSettings) -> list[str]:
-    """Return what would help where many replies of this run were rejected, a line for each of the
-    reasons that are frequent."""
+    """Return advice for each reason for which many replies of this run were rejected, one line
+    each."""
     rejected = summary.rejected
     replies = summary.kept + rejected.total()
     often = {reason for reason, count in rejected.items() if count >= _MANY * replies}
@@ -69,7 +69,7 @@ def advice(summary: GenerateSummary, settings: GenerateSettings) -> list[str]:
 
 
 def estimated(estimate: Estimate) -> str:
-    """Format what --dry-run found: requests, tokens, and dollars."""
+    """Format the result of --dry-run: requests, tokens, and dollars."""
     how = "counted by the server" if estimate.input_counted else "estimated"
     lines = [
         f"teacher          {estimate.teacher}",

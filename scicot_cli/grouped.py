@@ -73,10 +73,10 @@ _HEAVY = ("train-rationale", "train-answer", "predict")  # these load torch and 
 
 
 class GroupedCommand(TyperCommand):
-    """Lists the options in groups, each under its heading; the rest of typer's help stays."""
+    """A command whose help lists the options in groups with headings; otherwise like typer's."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Keep the words, which the message for a wrong value shows."""
+        """Keep the arguments, which error messages for invalid values show."""
         ctx.meta[usage.ARGUMENTS] = list(args)
         try:
             return super().parse_args(ctx, args)
@@ -85,7 +85,7 @@ class GroupedCommand(TyperCommand):
             raise
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the command; a wrong value that came from --config is told with its file."""
+        """Run the command. An error for a value that came from --config names the file."""
         try:
             heavy = ctx.info_name in _HEAVY and not ctx.params.get("quiet")
             with console.starting() if heavy else contextlib.nullcontext():
@@ -100,7 +100,7 @@ class GroupedCommand(TyperCommand):
         return done
 
     def _hint(self, ctx: Any) -> None:
-        """Show the command that follows this one in the pipeline, with its files."""
+        """Print the command that follows this one in the pipeline, with its files."""
         text = NEXT.get(ctx.info_name or "")
         given = ctx.params
         first = next(iter(given.get("rationales") or []), "")
@@ -116,7 +116,7 @@ class GroupedCommand(TyperCommand):
         console.hint(" ".join([text.format_map(quoted), *(told if "{file}" in text else [])]))
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
-        """Write the groups that have options here."""
+        """Write the groups of options that this command has."""
         found: dict[str, list[tuple[str, str]]] = {group: [] for group in [*_GROUPS, "Help"]}
         for parameter in self.get_params(ctx):
             record = parameter.get_help_record(ctx)
@@ -140,7 +140,7 @@ class GroupedCommand(TyperCommand):
 
 
 def _continued(command: str, width: int, indent: int) -> str:
-    """A command on lines that a shell reads as one."""
+    """Break a command into lines joined by backslashes."""
     lines, words = [""], command.split(" ")
     for word in words:
         if lines[-1] and len(lines[-1]) + len(word) + 3 > width:

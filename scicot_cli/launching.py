@@ -23,8 +23,9 @@ _LAUNCHER = "SCICOT_LAUNCHER"  # its process, which those it has started end wit
 
 
 def launch(count: int, arguments: Sequence[str], device: str) -> int:
-    """Run `scicot` with these arguments in so many processes; the exit code of the first one, or of
-    another that failed. A wish to stop is passed on to all. ScicotError for want of GPUs."""
+    """Run `scicot` with these arguments in `count` processes; return the exit code of rank 0, or of
+    another that failed. Requests to stop are passed on to all. Raises ScicotError if there are too
+    few GPUs."""
     _check_gpus(count, device)
     port = _free_port()
     running = [_start(rank, count, arguments, port) for rank in range(count)]
@@ -81,14 +82,14 @@ def _watch(launcher: int) -> None:
 
 
 def _start(rank: int, count: int, arguments: Sequence[str], port: int) -> subprocess.Popen[bytes]:
-    own = {
+    variables = {
         "RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": count, "LOCAL_WORLD_SIZE": count,
         "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, _LAUNCHER: os.getpid(),
         "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", max(1, cores() // count)),
     }  # fmt: skip
     return subprocess.Popen(
         [sys.executable, "-m", "scicot_cli", *arguments],
-        env={**os.environ, **{name: str(value) for name, value in own.items()}},
+        env={**os.environ, **{name: str(value) for name, value in variables.items()}},
         stdin=standard_input.stream() if rank == 0 else subprocess.DEVNULL,
         process_group=0,  # a terminal's interrupt reaches the launcher alone, which passes it on
     )

@@ -1,4 +1,5 @@
-"""The options that several commands share: name, help and type; defaults are the settings'."""
+"""Options that several commands share: name, help and type. Their defaults are those of the
+settings."""
 
 from __future__ import annotations
 
@@ -41,7 +42,7 @@ def _read_config(ctx: typer.Context, path: Path | None) -> Path | None:
 
 
 def _as_option(parameter: Any, value: settings_file.Value) -> Any:
-    """A value of a file as an option has it."""
+    """Convert a value of a settings file to that of an option."""
     if parameter.nargs == -1 or getattr(parameter, "multiple", False):
         return value if isinstance(value, list) else [value]
     if isinstance(value, list):  # what a flag takes as "1,2"

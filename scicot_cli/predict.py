@@ -297,10 +297,10 @@ def predict(
 
 
 def slurm_shard(environment: Mapping[str, str]) -> Shard | None:
-    """The part that falls to this task of a SLURM job array, None outside of one.
+    """Return the shard for this task of a SLURM job array, None outside of one.
 
-    ScicotError for an array with gaps, or that begins elsewhere than at 0 or 1: its tasks do not
-    tell their place among all, as where some of them are run again.
+    Raises ScicotError for an array with gaps, or one that starts at another number than 0 or 1, as
+    when some tasks are run again: the shard cannot be derived then.
     """
     if "SLURM_ARRAY_TASK_ID" not in environment or "SLURM_ARRAY_TASK_COUNT" not in environment:
         return None

@@ -17,8 +17,8 @@ _MOST_ALIASES = 20  # aliases of aliases of aliases grow to any size
 
 
 def read(path: Path) -> dict[str, Value | None]:
-    """The values by name, numbers as they would be given in the shell; UsageError where the file
-    cannot be read, or holds anything else."""
+    """Return the values by name, numbers as they would be typed in a shell. Raises UsageError if
+    the file cannot be read or contains anything else."""
     where = f"--config {path}"
     try:
         with path.open("rb") as stream:

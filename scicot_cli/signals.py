@@ -58,7 +58,7 @@ def _exchange(old: Any, new: Any) -> None:
 
 
 def end_with(code: int) -> None:
-    """The command is done, and this is its exit code, whatever signal still comes."""
+    """End the command with this exit code even if a signal arrives from now on."""
     for number in _NUMBERS:
         signal.signal(number, lambda *_: os._exit(code))
 
@@ -91,7 +91,7 @@ def _end(number: int, frame: FrameType | None) -> None:
 
 
 def _unraisable(ignored: Any) -> None:
-    """Python's report of an exception that it has to ignore, unless it is a signal's: that is kept
-    in `stop_request.stop`."""
+    """Report an exception that Python has to ignore, except that of a signal, which is stored in
+    `stop_request.stop`."""
     if not isinstance(ignored.exc_value, KeyboardInterrupt):
         sys.__unraisablehook__(ignored)

@@ -10,13 +10,13 @@ from scicot.config import AnswerForm, Method, TrainSettings
 from scicot.errors import UsageError
 from scicot_cli import completion, console
 from scicot_cli import options as opt
-from scicot_cli import training_options as own
+from scicot_cli import training_options as training
 
 
 def train_answer(
-    rationales: own.RationaleFiles,
-    output: own.RunOutput,
-    student: own.StudentModel,
+    rationales: training.RationaleFiles,
+    output: training.RunOutput,
+    student: training.StudentModel,
     method: Annotated[
         Method,
         typer.Option(
@@ -41,7 +41,7 @@ def train_answer(
             "weights. May be repeated; runs are added up.",
         ),
     ] = [],  # noqa: B006  (Typer reads it, nobody changes it)
-    weights: own.Weights = "",
+    weights: training.Weights = "",
     folds: Annotated[
         int,
         typer.Option(
@@ -93,38 +93,38 @@ def train_answer(
             help="Weight of the rationale loss of a multi-task or shared student.",
         ),
     ] = TrainSettings.rationale_loss_weight,
-    epochs: own.Epochs = TrainSettings.epochs,
-    max_steps: own.MaxSteps = TrainSettings.max_steps,
-    batch_size: own.BatchSize = str(TrainSettings.batch_size),
-    accumulate: own.Accumulate = TrainSettings.accumulate,
-    learning_rate: own.LearningRate = TrainSettings.learning_rate,
-    warmup_steps: own.WarmupSteps = TrainSettings.warmup_steps,
-    warmup_share: own.WarmupShare = TrainSettings.warmup_share,
-    weight_decay: own.WeightDecay = TrainSettings.weight_decay,
-    max_source_tokens: own.MaxSourceTokens = TrainSettings.max_source_tokens,
-    max_target_tokens: own.MaxTargetTokens = TrainSettings.max_target_tokens,
-    max_rationale_tokens: own.MaxRationaleTokens = TrainSettings.max_rationale_tokens,
-    clean: own.Clean = TrainSettings.clean,
-    dev: own.DevFile = [],  # noqa: B006  (Typer reads it, nobody changes it)
-    dev_fraction: own.DevFraction = TrainSettings.dev_fraction,
-    fold_by: own.FoldBy = TrainSettings.fold_by,
-    eval_steps: own.EvalSteps = TrainSettings.eval_steps,
-    patience: own.Patience = TrainSettings.patience,
-    select_by: own.SelectBy = TrainSettings.select_by,
-    prompt_format: own.PromptFormat = TrainSettings.prompt_format,
-    seeds: own.Seeds = TrainSettings.seeds,
+    epochs: training.Epochs = TrainSettings.epochs,
+    max_steps: training.MaxSteps = TrainSettings.max_steps,
+    batch_size: training.BatchSize = str(TrainSettings.batch_size),
+    accumulate: training.Accumulate = TrainSettings.accumulate,
+    learning_rate: training.LearningRate = TrainSettings.learning_rate,
+    warmup_steps: training.WarmupSteps = TrainSettings.warmup_steps,
+    warmup_share: training.WarmupShare = TrainSettings.warmup_share,
+    weight_decay: training.WeightDecay = TrainSettings.weight_decay,
+    max_source_tokens: training.MaxSourceTokens = TrainSettings.max_source_tokens,
+    max_target_tokens: training.MaxTargetTokens = TrainSettings.max_target_tokens,
+    max_rationale_tokens: training.MaxRationaleTokens = TrainSettings.max_rationale_tokens,
+    clean: training.Clean = TrainSettings.clean,
+    dev: training.DevFile = [],  # noqa: B006  (Typer reads it, nobody changes it)
+    dev_fraction: training.DevFraction = TrainSettings.dev_fraction,
+    fold_by: training.FoldBy = TrainSettings.fold_by,
+    eval_steps: training.EvalSteps = TrainSettings.eval_steps,
+    patience: training.Patience = TrainSettings.patience,
+    select_by: training.SelectBy = TrainSettings.select_by,
+    prompt_format: training.PromptFormat = TrainSettings.prompt_format,
+    seeds: training.Seeds = TrainSettings.seeds,
     seed: opt.Seed = TrainSettings.seed,
     device: opt.Device = TrainSettings.device,
-    precision: own.TrainingPrecision = TrainSettings.precision,
-    attention: own.Attention = TrainSettings.attention,
-    gradient_checkpointing: own.GradientCheckpointing = TrainSettings.gradient_checkpointing,
-    compile: own.Compile = TrainSettings.compile,  # noqa: A002  (the option's own name)
-    lora: own.Lora = TrainSettings.lora,
-    quantization: own.Quantization = TrainSettings.quantization,
-    checkpoint_minutes: own.CheckpointMinutes = TrainSettings.checkpoint_minutes,
-    jobs: own.Jobs = TrainSettings.jobs,
-    report_to: own.ReportTo = [],  # noqa: B006
-    push_to_hub: own.PushToHub = None,
+    precision: training.TrainingPrecision = TrainSettings.precision,
+    attention: training.Attention = TrainSettings.attention,
+    gradient_checkpointing: training.GradientCheckpointing = TrainSettings.gradient_checkpointing,
+    compile: training.Compile = TrainSettings.compile,  # noqa: A002  (the option's own name)
+    lora: training.Lora = TrainSettings.lora,
+    quantization: training.Quantization = TrainSettings.quantization,
+    checkpoint_minutes: training.CheckpointMinutes = TrainSettings.checkpoint_minutes,
+    jobs: training.Jobs = TrainSettings.jobs,
+    report_to: training.ReportTo = [],  # noqa: B006
+    push_to_hub: training.PushToHub = None,
     columns: opt.Columns = "",
     answer_index: opt.AnswerIndex = None,
     encoding: opt.Encoding = "",
@@ -142,7 +142,7 @@ def train_answer(
     trains a rival to compare two stages with; rivals answer without stage 1.
     """
     reporter = console.reporter(quiet=quiet, verbose=verbose)
-    settings = own.train_settings(locals())
+    settings = training.train_settings(locals())
     if no_rationale and method not in ("two-stage", "direct"):
         raise UsageError(f"--no-rationale and --method {method}: give one of the two")
     from scicot.training.job import train_answer as train
@@ -163,4 +163,4 @@ def train_answer(
         push_to_hub=push_to_hub,
         reporter=reporter,
     )
-    reporter.note(own.trained(manifest, output))
+    reporter.note(training.trained(manifest, output))

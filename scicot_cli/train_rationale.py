@@ -11,13 +11,13 @@ from scicot.config import RewardSettings, TrainSettings
 from scicot.errors import UsageError
 from scicot_cli import completion, console
 from scicot_cli import options as opt
-from scicot_cli import training_options as own
+from scicot_cli import training_options as training
 
 
 def train_rationale(
-    rationales: own.RationaleFiles,
-    output: own.RunOutput,
-    student: own.StudentModel,
+    rationales: training.RationaleFiles,
+    output: training.RunOutput,
+    student: training.StudentModel,
     folds: Annotated[
         int,
         typer.Option(
@@ -97,38 +97,38 @@ def train_rationale(
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the result of --dry-run as JSON.")
     ] = False,
-    epochs: own.Epochs = TrainSettings.epochs,
-    max_steps: own.MaxSteps = TrainSettings.max_steps,
-    batch_size: own.BatchSize = str(TrainSettings.batch_size),
-    accumulate: own.Accumulate = TrainSettings.accumulate,
-    learning_rate: own.LearningRate = TrainSettings.learning_rate,
-    warmup_steps: own.WarmupSteps = TrainSettings.warmup_steps,
-    warmup_share: own.WarmupShare = TrainSettings.warmup_share,
-    weight_decay: own.WeightDecay = TrainSettings.weight_decay,
-    max_source_tokens: own.MaxSourceTokens = TrainSettings.max_source_tokens,
-    max_target_tokens: own.MaxTargetTokens = TrainSettings.max_target_tokens,
-    max_rationale_tokens: own.MaxRationaleTokens = TrainSettings.max_rationale_tokens,
-    clean: own.Clean = TrainSettings.clean,
-    dev: own.DevFile = [],  # noqa: B006  (Typer reads it, nobody changes it)
-    dev_fraction: own.DevFraction = TrainSettings.dev_fraction,
-    fold_by: own.FoldBy = TrainSettings.fold_by,
-    eval_steps: own.EvalSteps = TrainSettings.eval_steps,
-    patience: own.Patience = TrainSettings.patience,
-    select_by: own.SelectBy = TrainSettings.select_by,
-    prompt_format: own.PromptFormat = TrainSettings.prompt_format,
-    seeds: own.Seeds = TrainSettings.seeds,
+    epochs: training.Epochs = TrainSettings.epochs,
+    max_steps: training.MaxSteps = TrainSettings.max_steps,
+    batch_size: training.BatchSize = str(TrainSettings.batch_size),
+    accumulate: training.Accumulate = TrainSettings.accumulate,
+    learning_rate: training.LearningRate = TrainSettings.learning_rate,
+    warmup_steps: training.WarmupSteps = TrainSettings.warmup_steps,
+    warmup_share: training.WarmupShare = TrainSettings.warmup_share,
+    weight_decay: training.WeightDecay = TrainSettings.weight_decay,
+    max_source_tokens: training.MaxSourceTokens = TrainSettings.max_source_tokens,
+    max_target_tokens: training.MaxTargetTokens = TrainSettings.max_target_tokens,
+    max_rationale_tokens: training.MaxRationaleTokens = TrainSettings.max_rationale_tokens,
+    clean: training.Clean = TrainSettings.clean,
+    dev: training.DevFile = [],  # noqa: B006  (Typer reads it, nobody changes it)
+    dev_fraction: training.DevFraction = TrainSettings.dev_fraction,
+    fold_by: training.FoldBy = TrainSettings.fold_by,
+    eval_steps: training.EvalSteps = TrainSettings.eval_steps,
+    patience: training.Patience = TrainSettings.patience,
+    select_by: training.SelectBy = TrainSettings.select_by,
+    prompt_format: training.PromptFormat = TrainSettings.prompt_format,
+    seeds: training.Seeds = TrainSettings.seeds,
     seed: opt.Seed = TrainSettings.seed,
     device: opt.Device = TrainSettings.device,
-    precision: own.TrainingPrecision = TrainSettings.precision,
-    attention: own.Attention = TrainSettings.attention,
-    gradient_checkpointing: own.GradientCheckpointing = TrainSettings.gradient_checkpointing,
-    compile: own.Compile = TrainSettings.compile,  # noqa: A002  (the option's own name)
-    lora: own.Lora = TrainSettings.lora,
-    quantization: own.Quantization = TrainSettings.quantization,
-    checkpoint_minutes: own.CheckpointMinutes = TrainSettings.checkpoint_minutes,
-    jobs: own.Jobs = TrainSettings.jobs,
-    report_to: own.ReportTo = [],  # noqa: B006
-    push_to_hub: own.PushToHub = None,
+    precision: training.TrainingPrecision = TrainSettings.precision,
+    attention: training.Attention = TrainSettings.attention,
+    gradient_checkpointing: training.GradientCheckpointing = TrainSettings.gradient_checkpointing,
+    compile: training.Compile = TrainSettings.compile,  # noqa: A002  (the option's own name)
+    lora: training.Lora = TrainSettings.lora,
+    quantization: training.Quantization = TrainSettings.quantization,
+    checkpoint_minutes: training.CheckpointMinutes = TrainSettings.checkpoint_minutes,
+    jobs: training.Jobs = TrainSettings.jobs,
+    report_to: training.ReportTo = [],  # noqa: B006
+    push_to_hub: training.PushToHub = None,
     columns: opt.Columns = "",
     answer_index: opt.AnswerIndex = None,
     encoding: opt.Encoding = "",
@@ -147,8 +147,8 @@ def train_rationale(
     student. Run the same command again to resume from the last checkpoint.
     """
     reporter = console.reporter(quiet=quiet, verbose=verbose)
-    settings = own.train_settings(locals())
-    rewarded = own.reward_settings(locals())
+    settings = training.train_settings(locals())
+    rewarded = training.reward_settings(locals())
     if dry_run and rewarded is None:
         raise UsageError("--dry-run: tells of --reward; give it as well")
     if as_json and not dry_run:
@@ -168,7 +168,7 @@ def train_rationale(
     }
     if dry_run:
         estimate = job.estimate_rewards(rationales, output, **common)
-        told = json.dumps(estimate.to_row(), indent=1) if as_json else own.estimated(estimate)
+        told = json.dumps(estimate.to_row(), indent=1) if as_json else training.estimated(estimate)
         typer.echo(told)
         return
     manifest = job.train_rationale(
@@ -179,4 +179,4 @@ def train_rationale(
         push_to_hub=push_to_hub,
         **common,
     )
-    reporter.note(own.trained(manifest, output))
+    reporter.note(training.trained(manifest, output))

@@ -1,4 +1,4 @@
-"""The options of both training commands, the settings made of them, and what is said at the end."""
+"""The options of both training commands, the settings made from them, and the final messages."""
 
 from __future__ import annotations
 
@@ -259,7 +259,7 @@ PushToHub = Annotated[
 
 
 def train_settings(values: dict[str, Any]) -> TrainSettings:
-    """The settings among a training command's arguments."""
+    """Return the settings among a training command's arguments."""
     names = TrainSettings.__dataclass_fields__
     chosen = {name: value for name, value in values.items() if name in names}
     chosen["weights"] = _numbers(values.get("weights", ""))
@@ -267,8 +267,8 @@ def train_settings(values: dict[str, Any]) -> TrainSettings:
 
 
 def reward_settings(values: dict[str, Any]) -> RewardSettings | None:
-    """The settings of --reward among a command's arguments; UsageError for those that mean nothing
-    without it."""
+    """Return the settings of --reward among a command's arguments. Raises UsageError for settings
+    that have no effect without it."""
     chosen = {name: values[name] for name in RewardSettings.__dataclass_fields__}
     if chosen["reward"] is not None:
         return RewardSettings(**chosen)
@@ -318,7 +318,7 @@ def trained(manifest: Manifest, run: Path) -> str:
 
 
 def _dev(metrics: Mapping[str, float]) -> str:
-    """The dev figures among the metrics, with their spread where there are several seeds."""
+    """Format the dev metrics, with their standard deviation if there are several seeds."""
     told = []
     for name, words in _DEV_FIGURES.items():
         if name in metrics:

@@ -33,8 +33,8 @@ def is_help(error: Any) -> bool:
 
 
 def line_of(error: Any) -> str:
-    """The line for an error of the parser, with the nearest valid value where there is one, and the
-    file where the value came from --config."""
+    """Return the message for a parser error, with the most similar valid value if there is one, and
+    the file if the value came from --config."""
     command = error.ctx.command_path if error.ctx is not None else "scicot"
     command = command.replace("python -m scicot_cli", "scicot")
     told = _told(error)
@@ -92,7 +92,7 @@ def _name(parameter: Any) -> str:
 
 
 def _given(options: list[str], arguments: list[str]) -> str | None:
-    """The value of an option as it was typed."""
+    """Return the value of an option as it was typed."""
     for place, argument in reversed(list(enumerate(arguments))):  # the last one counts
         option, equals, value = argument.partition("=")
         if option in options:

@@ -1,4 +1,4 @@
-"""A verdict as tables and sentences on a terminal."""
+"""Print an evaluation as tables and sentences on a terminal."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def _escaped(text: str) -> str:
 
 
 def show(verdict: Evaluation) -> None:
-    """Print tables of the systems, and sentences on how they differ."""
+    """Print tables of the systems, and sentences on their differences."""
     percent = f"{100 * verdict.level:g} %"
     out = Console(highlight=False, emoji=False)
     width = out.width
@@ -58,22 +58,24 @@ def _tables(verdict: Evaluation, percent: str) -> Iterator[Table]:
 
 
 def _sentences(verdict: Evaluation) -> Iterator[str]:
-    """Rich markup, a line each."""
+    """Yield lines of Rich markup."""
     if any(system.oracle for system in verdict.systems):
         yield "* an upper bound: it read given rationales, or saw the answer"
     for system in verdict.systems:
         if system.zero_shot:
             yield _escaped(f"{system.name}: zero-shot, by a model that was not trained for it")
         if system.spread is not None:
-            seeds = ", ".join(f"{100 * own:.1f}" for own in system.by_seed)
+            seeds = ", ".join(f"{100 * one:.1f}" for one in system.by_seed)
             told = f"{system.name}: {len(system.files)} seeds, {seeds} %"
             yield _escaped(f"{told} (sd {100 * system.spread:.1f})")
     for comparison in verdict.comparisons:
         yield _escaped(comparison.sentence)
     if verdict.cheapest:
         yield _escaped(verdict.cheapest.sentence)
-    for answer, own in verdict.reliance.items():
-        told = ", ".join(f"{source} {100 * accuracy:.1f} %" for source, accuracy in own.items())
+    for answer, accuracies in verdict.reliance.items():
+        told = ", ".join(
+            f"{source} {100 * accuracy:.1f} %" for source, accuracy in accuracies.items()
+        )
         yield _escaped(f"{answer} by whose rationales it read: {told}.")
     for hint in verdict.hints:
         yield f"[yellow]hint:[/] {_escaped(hint)}."
@@ -82,7 +84,7 @@ def _sentences(verdict: Evaluation) -> Iterator[str]:
 
 
 def _price(system: System, least: float) -> tuple[str, str]:
-    """Weights of its students, and how many times the work of the cheapest system it takes."""
+    """Format the number of weights, and the work relative to the cheapest system."""
     if system.cost is None:
         return "", ""
     weights = system.cost.weights
@@ -93,7 +95,7 @@ def _price(system: System, least: float) -> tuple[str, str]:
 
 
 def _table(*headings: str) -> Table:
-    """A table whose first column is text, and the others figures."""
+    """Make a table whose first column is text and the others numbers."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     for number, heading in enumerate(headings):
         justify: Any = "right" if number else "left"
@@ -106,10 +108,18 @@ def _confidence(systems: Sequence[System]) -> Table:
     headings = ("confidence", "ECE", "noise", "Brier", "NLL", "AURC", "surest 80 %", "60 %", "40 %")
     table = _table(*headings)
     for system in systems:
-        own = system.calibration
-        if own is not None:
-            right = [f"{100 * (1 - own.risk_at[f'{share}%']):.1f} %" for share in (80, 60, 40)]
-            figures = (own.ece, own.ece_by_chance, own.brier, own.nll, own.aurc)
+        calibration = system.calibration
+        if calibration is not None:
+            right = [
+                f"{100 * (1 - calibration.risk_at[f'{share}%']):.1f} %" for share in (80, 60, 40)
+            ]
+            figures = (
+                calibration.ece,
+                calibration.ece_by_chance,
+                calibration.brier,
+                calibration.nll,
+                calibration.aurc,
+            )
             told = ["" if figure is None else f"{figure:.3f}" for figure in figures]
             table.add_row(_escaped(system.name), *told, *right)
     return table
@@ -119,12 +129,23 @@ def _rationales(systems: Sequence[System]) -> Table:
     headings = ("rationales", "words", "repeated", "leak", "name one", "and agree", "ROUGE-L")
     table = _table(*headings)
     for system in systems:
-        own = system.rationales
-        if own is not None:
-            shares = (own.repeated, own.leaks, own.names_one, own.agree)
+        figures_of_rationales = system.rationales
+        if figures_of_rationales is not None:
+            shares = (
+                figures_of_rationales.repeated,
+                figures_of_rationales.leaks,
+                figures_of_rationales.names_one,
+                figures_of_rationales.agree,
+            )
             told = ["" if share is None else f"{100 * share:.1f} %" for share in shares]
-            overlap = "" if own.rouge_l is None else f"{own.rouge_l:.3f}"
-            table.add_row(_escaped(system.name), f"{own.words:.1f}", *told, overlap)
+            overlap = (
+                ""
+                if figures_of_rationales.rouge_l is None
+                else f"{figures_of_rationales.rouge_l:.3f}"
+            )
+            table.add_row(
+                _escaped(system.name), f"{figures_of_rationales.words:.1f}", *told, overlap
+            )
     return table
 
 

@@ -50,7 +50,7 @@ def tiny(
             **more,
         },
     )
-    model = AutoModelForCausalLM.from_config(config, dtype=torch.float32).eval()
+    model = AutoModelForCausalLM.from_config(config, dtype=torch.float32).eval()  # type: ignore[no-untyped-call]
     head = model.get_output_embeddings()
     head.weight.data.normal_(0, 0.4)
     return model

@@ -65,13 +65,12 @@ def student_of_letters(place: Path, letters: str) -> Path:
     vocabulary = {token: n for n, token in enumerate([*special, *dict.fromkeys(letters)])}
     spelling = Tokenizer(models.BPE(vocabulary, [], unk_token="<unk>"))
     spelling.post_processor = processors.TemplateProcessing("$A </s>", special_tokens=[("</s>", 1)])
-    PreTrainedTokenizerFast(
+    PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
         tokenizer_object=spelling, pad_token="<pad>", eos_token="</s>", unk_token="<unk>"
     ).save_pretrained(place)
-    config = T5Config(
-        vocab_size=len(vocabulary), d_model=16, d_kv=8, d_ff=16, num_layers=1, num_heads=2,
-        decoder_start_token_id=0, eos_token_id=1, pad_token_id=0,
-    )  # fmt: skip
+    sizes: dict[str, Any] = {"d_model": 16, "d_kv": 8, "d_ff": 16, "num_layers": 1, "num_heads": 2}
+    ids: dict[str, Any] = {"decoder_start_token_id": 0, "eos_token_id": 1, "pad_token_id": 0}
+    config = T5Config(vocab_size=len(vocabulary), **sizes, **ids)
     T5ForConditionalGeneration(config).save_pretrained(place)
     return place
 
@@ -214,7 +213,7 @@ def preloaded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         server = start_server(Path(short) / "socket")
         yield str(shim(tmp_path_factory.mktemp("preloaded"), Path(short) / "socket"))
         server.kill()
-        server.wait()
+        server.communicate()  # closes its pipes
 
 
 @dataclass(frozen=True)

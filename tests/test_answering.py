@@ -176,11 +176,12 @@ def test_beams_find_likelier_texts_than_greedy() -> None:
     from transformers import T5Config, T5ForConditionalGeneration
 
     torch.manual_seed(1)
+    ids: dict[str, Any] = {"decoder_start_token_id": 0, "pad_token_id": 0, "eos_token_id": 1}
     config = T5Config(
-        vocab_size=30, d_model=16, d_ff=32, d_kv=8, num_layers=1, num_heads=2,
-        decoder_start_token_id=0, pad_token_id=0, eos_token_id=1,
+        vocab_size=30, d_model=16, d_ff=32, d_kv=8, num_layers=1, num_heads=2, **ids
     )  # fmt: skip
-    model = T5ForConditionalGeneration(config).eval()
+    model = T5ForConditionalGeneration(config)
+    model.eval()  # type: ignore[no-untyped-call]
     model.lm_head = torch.nn.Linear(16, 30, bias=False)  # tied, it would repeat what it reads
     engine = TransformersEngine(model, batch_size=8)
     sources = [[5 + n, 7, 9 + n, 1] for n in range(10)]

@@ -10,7 +10,7 @@ from conftest import Recorder, write_rows
 from scicot import EvaluateSettings, ScicotError, evaluate
 from scicot.evaluation import Evaluation
 
-ASKED = [
+ASKED: list[dict[str, Any]] = [
     {"id": "q1", "question": "Conducts?", "choices": ["wood", "a copper wire"], "answer": 1},
     {"id": "q2", "question": "Floats?", "choices": ["cork", "lead"], "answer": "A"},
     {"id": "q3", "question": "Shines?", "choices": ["the sun", "coal"], "answer": 0},
@@ -238,11 +238,15 @@ def test_a_table_of_answers_holds_confidence_too(tmp_path: Path, asked: Path) ->
 
 
 def test_a_prediction_is_read_as_a_gold_answer_is(tmp_path: Path) -> None:
-    asked = write_rows(tmp_path / "q.jsonl", [
+    questions: list[dict[str, Any]] = [
         {"id": "q1", "question": "Which?", "choices": ["B", "A"], "answer": "A"},
         {"id": "q2", "question": "Which?", "choices": ["one", "two"], "answer": 1},
-    ])  # fmt: skip
-    rows = [{"id": "q1", "prediction": "A"}, {"id": "q2", "prediction": 1}]
+    ]
+    asked = write_rows(tmp_path / "q.jsonl", questions)
+    rows: list[dict[str, Any]] = [
+        {"id": "q1", "prediction": "A"},
+        {"id": "q2", "prediction": 1},
+    ]
     verdict, _ = judged(write_rows(tmp_path / "p.jsonl", rows), asked)
     assert verdict.systems[0].correct == 2
 

@@ -1,6 +1,5 @@
 """Decoder-only students in processes of their own: killed at any moment, and several for one."""
 
-import json
 import os
 import random
 import subprocess
@@ -89,7 +88,7 @@ def test_two_processes_learn_as_one_does(trained: Trained, tmp_path: Path, start
         check=True, capture_output=True, timeout=300,
     )  # fmt: skip
     logs = [
-        [row["loss"] for row in map(json.loads, open(run / "training_log.jsonl")) if "loss" in row]  # noqa: PTH123, SIM115
+        [row["loss"] for row in read_rows(run / "training_log.jsonl") if "loss" in row]
         for run in (one, two)
     ]
     assert logs[1] == pytest.approx(logs[0], abs=1e-3)

@@ -37,7 +37,8 @@ def plain_loss(model: Any, row: dict[str, list[int]]) -> torch.Tensor:
     ids = torch.tensor([[*row["input_ids"], *row["labels"]]])
     labels = ids.clone()
     labels[:, : len(row["input_ids"])] = IGNORED
-    return model(ids, labels=labels).loss * len(row["labels"])
+    loss: torch.Tensor = model(ids, labels=labels).loss * len(row["labels"])
+    return loss
 
 
 @pytest.mark.parametrize("kind", [*MODELS, "granite"])
@@ -46,11 +47,11 @@ def test_the_loss_is_that_of_the_targets_alone(kind: str) -> None:
     model = tiny(kind)
     batch = CAUSAL.collate(ROWS, 0, 8)
     loss = TargetLoss(model)(model, dict(batch))
-    loss.backward()
+    loss.backward()  # type: ignore[no-untyped-call]
     found = [weight.grad.clone() for weight in model.parameters()]
     model.zero_grad()
-    wanted = sum(plain_loss(model, row) for row in ROWS)
-    wanted.backward()
+    wanted = torch.stack([plain_loss(model, row) for row in ROWS]).sum()
+    wanted.backward()  # type: ignore[no-untyped-call]
     assert float(loss.detach()) == pytest.approx(float(wanted.detach()), rel=1e-5)
     for own, weight in zip(found, model.parameters(), strict=True):
         assert torch.allclose(own, weight.grad, atol=1e-5)
@@ -61,10 +62,12 @@ def test_no_logits_of_sources_are_made(monkeypatch: pytest.MonkeyPatch) -> None:
     target_loss = TargetLoss(model)
     seen = []
     plain = torch.nn.functional.linear
-    monkeypatch.setattr(
-        torch.nn.functional, "linear",
-        lambda x, weight, *more: seen.append((x.shape, weight.shape)) or plain(x, weight, *more),
-    )  # fmt: skip
+
+    def linear(x: torch.Tensor, weight: torch.Tensor, *more: Any) -> torch.Tensor:
+        seen.append((x.shape, weight.shape))
+        return plain(x, weight, *more)
+
+    monkeypatch.setattr(torch.nn.functional, "linear", linear)
     target_loss(model, dict(CAUSAL.collate(ROWS, 0, 1)))
     assert not any(weight[0] == 96 for _, weight in seen), "the output layer is given targets alone"
 

@@ -127,7 +127,7 @@ def filled(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Path:
     runs.mkdir()
     for run in (trained.rationale, trained.answer, trained.direct):
         shutil.copytree(run, runs / run.name)
-    both = {"answer_model": trained.answer, "rationale_model": trained.rationale}
+    both: dict[str, Any] = {"answer_model": trained.answer, "rationale_model": trained.rationale}
     settings: dict[str, Any] = {"device": "cpu", "max_new_tokens": 8}
     predict(questions, folder / "two-stage.jsonl", settings=PredictSettings(**settings), **both)
     predict(

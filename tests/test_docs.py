@@ -122,7 +122,7 @@ def test_links_out_of_the_site_become_text() -> None:
 
 def test_the_site_is_built(tmp_path: Path) -> None:
     pytest.importorskip("material", reason="make installs mkdocs-material")
-    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "-d", tmp_path]
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "-d", str(tmp_path)]
     subprocess.run(command, cwd=REPOSITORY, check=True)
     page = (tmp_path / "index.html").read_text()
     assert not re.search(r'<(?:script|link)[^>]+(?:src|href)="?https?:', page), "needs a network"
@@ -134,8 +134,20 @@ def test_a_verdict_fits_its_schema(trained: Trained, tmp_path: Path) -> None:
         files.append(tmp_path / f"{name}.jsonl")
         settings = PredictSettings(device="cpu", rationale_from=source)  # type: ignore[arg-type]
         predict(trained.rows, files[-1], answer_model=trained.answer, settings=settings)
-    settings = EvaluateSettings(by=("meta.metal", "choices"))
-    verdict = json.loads(json.dumps(evaluate(files, settings=settings).to_dict()))
+    groups = EvaluateSettings(by=("meta.metal", "choices"))
+    verdict = json.loads(json.dumps(evaluate(files, settings=groups).to_dict()))
     jsonschema.validate(verdict, schema("evaluation"))
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate({**verdict, "more": 1}, schema("evaluation"))
+
+
+def test_every_path_that_contributing_names_exists() -> None:
+    """Except paths with NAME, which stand for files that the reader will write."""
+    page = (REPOSITORY / "CONTRIBUTING.md").read_text()
+    quoted = re.findall(
+        r"`(\.?[\w-]+(?:/[\w.-]*)+|\.?[\w-]+\.(?:py|md|toml|txt|cff|yaml|js))`", page
+    )
+    linked = re.findall(r"\]\(([^)#:]+)\)", page)
+    paths = {path for path in (*quoted, *linked) if "NAME" not in path}
+    assert len(paths) > 30
+    assert [path for path in paths if not (REPOSITORY / path).exists()] == []

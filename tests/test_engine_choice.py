@@ -125,7 +125,12 @@ def test_the_fastest_is_measured_once(
     monkeypatch.setattr("scicot.decoding.engine_spec.multiplies_bf16", lambda device: True)
     measured = []
     rate = speed._rate
-    monkeypatch.setattr(speed, "_rate", lambda *a, **k: measured.append(1) or rate(*a, **k))
+
+    def counted(*args: Any, **options: Any) -> float:
+        measured.append(1)
+        return rate(*args, **options)
+
+    monkeypatch.setattr(speed, "_rate", counted)
     choice, rates = choose_engine(trained.rationale, EngineRequest(device="cpu"), writes=True)
     assert rates[str(choice)] == max(rates.values())
     assert len(measured) == len(rates) >= 2

@@ -152,7 +152,8 @@ def test_the_same_tokens_for_500_questions() -> None:
     assert max(map(len, asked)) > 3 * min(map(len, asked))
     shape = {**SHAPE, **KINDS["flan"][1], "vocab_size": 32128, "d_model": 64, "d_kv": 16}
     torch.manual_seed(0)
-    own = transformers.T5ForConditionalGeneration(transformers.T5Config(**shape)).eval()
+    own = transformers.T5ForConditionalGeneration(transformers.T5Config(**shape))
+    own.eval()  # type: ignore[no-untyped-call]
     for weight in own.parameters():
         weight.data.mul_(2 if weight.dim() > 1 else 1)
     reference = TransformersEngine(own, batch_size=100)

@@ -108,12 +108,10 @@ def test_what_sets_are_made_of(data: Path, tmp_path: Path) -> None:
     rows = read_rows(tmp_path / "arc" / "teacher.jsonl")
     rows += read_rows(tmp_path / "arc" / "teacher_dev.jsonl")
     assert {row["id"] for row in rows} == {f"q{n}" for n in (*range(50, 60), *range(200, 300))}
-    small, smaller = (
-        prepare(tmp_path / f"{n}", CELL_SETS["arc"], 0, data, n, 5)
-        and texts(tmp_path / f"{n}" / "train.jsonl")
-        for n in (40, 20)
-    )
-    assert smaller < small
+    for rows_of_train in (40, 20):
+        prepare(tmp_path / f"{rows_of_train}", CELL_SETS["arc"], 0, data, rows_of_train, 5)
+    small = texts(tmp_path / "40" / "train.jsonl")
+    assert texts(tmp_path / "20" / "train.jsonl") < small
     assert len(small) == 40
 
 

@@ -12,7 +12,6 @@ import pytest
 from conftest import REPOSITORY, read_rows
 from typer.testing import CliRunner
 
-from scicot_cli import demo
 from scicot_cli.app import app
 
 
@@ -48,7 +47,7 @@ def test_demo_runs_the_quickstart(
         calls.append((command, env))
         return subprocess.CompletedProcess(command, ended)
 
-    monkeypatch.setattr(demo.subprocess, "run", run)
+    monkeypatch.setattr("scicot_cli.demo.subprocess.run", run)
     told = CliRunner().invoke(app, ["demo", str(tmp_path), "--seed", "3"])
     assert told.exit_code == code
     ((command, environment),) = calls
@@ -66,7 +65,7 @@ def test_demo_leaves_ctrl_c_to_the_commands_that_it_runs(
         os.kill(os.getpid(), signal.SIGINT)  # as the terminal does to every process
         return subprocess.CompletedProcess(command, -signal.SIGINT)
 
-    monkeypatch.setattr(demo.subprocess, "run", run)
+    monkeypatch.setattr("scicot_cli.demo.subprocess.run", run)
     told = CliRunner().invoke(app, ["demo", str(tmp_path)])
     assert (told.exit_code, told.output) == (130, "")
     assert signal.getsignal(signal.SIGINT) is before

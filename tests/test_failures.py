@@ -268,9 +268,9 @@ def test_a_condition_of_the_account_in_results_is_recorded_against_no_question(
         rows = [{**json.loads(line), "result": own} for line in usual[2].splitlines()]
         return usual[0], usual[1], b"".join(json.dumps(row).encode() + b"\n" for row in rows)
 
-    with Changed("results", change) as server:
+    with Changed("results", change) as changed:
         with pytest.raises(outcome) as stopped:
-            run(source, out, server.url, batch=True)
+            run(source, out, changed.url, batch=True)
         assert type(stopped.value) is outcome
     assert len(all_rows(out)) == 1, "the one that was asked by itself"
     with TeacherServer() as server:

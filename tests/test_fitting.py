@@ -37,14 +37,15 @@ def model(kind: str) -> Any:
 
     torch.manual_seed(0)
     if kind == "bart":
-        config = BartConfig(
+        bart = BartConfig(
             vocab_size=50, d_model=16, encoder_layers=1, decoder_layers=1, encoder_ffn_dim=16,
             decoder_ffn_dim=16, encoder_attention_heads=2, decoder_attention_heads=2, dropout=0.0,
         )  # fmt: skip
-        return BartForConditionalGeneration(config)
+        return BartForConditionalGeneration(bart)
+    common: dict[str, Any] = {"decoder_start_token_id": 0, "tie_word_embeddings": kind == "tied"}
     config = T5Config(
         vocab_size=50, d_model=16, d_kv=8, d_ff=32, num_layers=1, num_heads=2, dropout_rate=0.0,
-        decoder_start_token_id=0, tie_word_embeddings=kind == "tied",
+        **common,
     )  # fmt: skip
     return T5ForConditionalGeneration(config)
 
@@ -62,9 +63,9 @@ def test_the_loss_and_its_gradient_are_those_of_all_logits(kind: str, half: bool
     loss = TargetLoss(own, bf16=half)(own, dict(read)) / count
     with torch.autocast("cpu", torch.bfloat16, enabled=half):
         wanted = reference(**read).loss
-    loss.backward()
+    loss.backward()  # type: ignore[no-untyped-call]
     wanted.backward()
-    close = {"rtol": 2e-2, "atol": 2e-3} if half else {"rtol": 1e-4, "atol": 1e-6}
+    close: dict[str, Any] = {"rtol": 2e-2, "atol": 2e-3} if half else {"rtol": 1e-4, "atol": 1e-6}
     torch.testing.assert_close(loss.float(), wanted.float(), **close)
     for (name, one), other in zip(own.named_parameters(), reference.parameters(), strict=True):
         if one.grad is not None:
@@ -154,9 +155,10 @@ def test_batch_sizes_as_a_shell_has_them() -> None:
 def test_gradient_checkpointing_and_sdpa_learn_the_same(trained: Trained, tmp_path: Path) -> None:
     from safetensors.torch import load_file
 
-    plain = {"max_steps": 3, "warmup_steps": 1, "batch_size": 8, "device": "cpu"}
+    plain: dict[str, Any] = {"max_steps": 3, "warmup_steps": 1, "batch_size": 8, "device": "cpu"}
     found = []
-    for number, more in enumerate(({}, {"gradient_checkpointing": True}, {"attention": "sdpa"})):
+    changes: list[dict[str, Any]] = [{}, {"gradient_checkpointing": True}, {"attention": "sdpa"}]
+    for number, more in enumerate(changes):
         settings = TrainSettings(**plain, precision="fp32", **more)
         run = tmp_path / str(number)
         train_rationale(trained.rows, run, student="scratch:tiny", settings=settings)

@@ -40,11 +40,11 @@ def by_hand(path: Path) -> dict[str, str]:
 def gold_text(row: Row) -> str:
     if "answerKey" not in row:
         gold = row["answer"]
-        return row["choices"][gold] if isinstance(gold, int) else gold
+        return str(row["choices"][gold] if isinstance(gold, int) else gold)
     listed = row["choices"] if "choices" in row else row["question"]["choices"]
     if isinstance(listed, dict):
-        return listed["text"][listed["label"].index(row["answerKey"])]
-    return next(c["text"] for c in listed if c["label"] == row["answerKey"])
+        return str(listed["text"][listed["label"].index(row["answerKey"])])
+    return next(str(c["text"]) for c in listed if c["label"] == row["answerKey"])
 
 
 @pytest.mark.parametrize(

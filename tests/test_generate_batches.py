@@ -14,7 +14,7 @@ import pytest
 from asked import KINDS, all_rows, content, finished, questions, started
 from asked import command as command_of
 from conftest import read_rows
-from fakes.teacher_server import Conduct, TeacherServer
+from fakes.teacher_server import Batch, Conduct, TeacherServer
 
 from scicot import GenerateSettings, ScicotError, StoppedEarly, generate_rationales
 from scicot.annotation import batch_jobs, batch_plans, batch_sender
@@ -242,9 +242,12 @@ def test_a_batch_that_somebody_canceled_is_not_sent_again_unasked(
     source, out = questions(tmp_path / "q.jsonl", COUNT), tmp_path / "o.jsonl"
     with TeacherServer() as server:
         told = server.behaviour._told
-        server.behaviour._told = lambda batch: (  # type: ignore[method-assign]
-            setattr(batch, "canceled", True) or told(batch)
-        )
+
+        def canceled(batch: Batch) -> dict[str, Any]:
+            batch.canceled = True
+            return told(batch)
+
+        server.behaviour._told = canceled  # type: ignore[method-assign]
         with pytest.raises(StoppedEarly, match="requests of a batch that was canceled"):
             run(source, out, server.url)
         assert server.behaviour.counts["batches"] == 1
@@ -259,6 +262,7 @@ def test_a_batch_costs_half(tmp_path: Path, run: Callable[..., Any], teacher: st
             source, tmp_path / "b.jsonl", teacher=teacher, base_url=server.url,
             settings=GenerateSettings(price=(1.0, 5.0)),
         )  # fmt: skip
+    assert single.cost is not None
     first = single.cost / COUNT
     assert batched.cost == pytest.approx((single.cost - first) / 2 + first, rel=0.02)
     assert batched.spent == pytest.approx(batched.cost)

@@ -53,9 +53,11 @@ def test_predicting_with_runs_on_the_hub_is_predicting_with_their_directories(
     hub: HubServer, trained: Trained, tmp_path: Path
 ) -> None:
     outs = []
-    for number, (answer, rationale) in enumerate(
-        ((trained.answer, trained.rationale), ("owner/answer", "owner/rationale@main"))
-    ):
+    runs: list[tuple[str | Path, str | Path]] = [
+        (trained.answer, trained.rationale),
+        ("owner/answer", "owner/rationale@main"),
+    ]
+    for number, (answer, rationale) in enumerate(runs):
         out = tmp_path / f"{number}.jsonl"
         predict(trained.rows, out, answer_model=answer, rationale_model=rationale, settings=CPU)
         outs.append(read_rows(out))

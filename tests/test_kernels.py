@@ -91,8 +91,9 @@ def test_attention_of_a_single_query(kind: torch.dtype, places: int, size: int) 
     assert torch.allclose(decode_attention.read(q, keys, values, lengths), wanted, atol=1e-5)
     bias = torch.randn(3, places)
     wanted = attended(q, keys.float(), values.float(), bias[:, None])
-    steps = (one.permute(2, 0, 1, 3).contiguous() for one in (keys, values))
-    assert torch.allclose(decode_attention.own(q, *steps, bias), wanted, atol=1e-5)
+    by_step = [states.permute(2, 0, 1, 3).contiguous() for states in (keys, values)]
+    found = decode_attention.attend_generated(q, by_step[0], by_step[1], bias)
+    assert torch.allclose(found, wanted, atol=1e-5)
 
 
 def test_what_is_compiled_is_kept(tmp_path: Path) -> None:

@@ -249,10 +249,10 @@ def test_rows_of_a_log_keep_the_order_that_its_task_used() -> None:
     for n in range(9):
         row = {"question": f"Q{n}?", "mc1_targets": targets}
         assert question(row, ordered).answer == "A"
-    for row in ({"question": "Q?", "answer": True}, {"question": "Q?", "correct_answer": "a",
-                                                     "distractor1": "b"}):  # fmt: skip
+    for other in ({"question": "Q?", "answer": True}, {"question": "Q?", "correct_answer": "a",
+                                                       "distractor1": "b"}):  # fmt: skip
         with pytest.raises(RowProblem, match="not a question row"):
-            question(row, ordered)
+            question(other, ordered)
 
 
 @pytest.mark.parametrize("answer", [1, 2])

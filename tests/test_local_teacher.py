@@ -47,7 +47,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     names = ["<unk>", "<end>", "<system>", "<user>", "<assistant>", *WORDS]
     words = Tokenizer(models.WordLevel({name: n for n, name in enumerate(names)}, "<unk>"))
     words.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    tokenizer = PreTrainedTokenizerFast(
+    tokenizer = PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
         tokenizer_object=words, unk_token="<unk>", eos_token="<end>", chat_template=TEMPLATE
     )
     tokenizer.save_pretrained(place)

@@ -93,7 +93,7 @@ def test_an_option_takes_the_type_of_its_setting(command: str) -> None:
             assert _plain(hint) is _plain(fields[name]), name
 
 
-def _plain(hint: Any) -> type:
+def _plain(hint: Any) -> Any:
     """The type of a value that is given: int of `int | None`, str of a Literal."""
     origin = typing.get_origin(hint)
     if origin in (typing.Union, types.UnionType):

@@ -8,7 +8,6 @@ from typing import Protocol
 
 import pytest
 
-from scicot.annotation import pace
 from scicot.annotation.pace import Pace
 from scicot.teachers import Allowance
 from scicot.teachers.rate_limits import LONGEST, allowances, retry_after
@@ -27,9 +26,9 @@ class Clock:
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    own = Clock()
-    monkeypatch.setattr(pace.asyncio, "sleep", own.sleep)
-    return own
+    fake = Clock()
+    monkeypatch.setattr("scicot.annotation.pace.asyncio.sleep", fake.sleep)
+    return fake
 
 
 class Bucket:

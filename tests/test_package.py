@@ -153,6 +153,6 @@ def test_the_wheel_works_in_a_fresh_environment(built: Path, tmp_path: Path) -> 
     demo = subprocess.run([command, "demo", "--help"], check=True, **options)
     assert "FOLDER" in demo.stdout
     rows = write_rows(tmp_path / "a.jsonl", [{**row, "prediction": "A"} for row in world_rows()])
-    report = [command, "evaluate", rows, "--report", tmp_path / "report.html"]
+    report: list[str | Path] = [command, "evaluate", rows, "--report", tmp_path / "report.html"]
     subprocess.run(report, check=True, **options)
     assert "function matching()" in (tmp_path / "report.html").read_text()

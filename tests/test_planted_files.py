@@ -156,7 +156,8 @@ def test_a_file_that_was_removed_before_it_was_locked_is_made_anew(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Between the making and the locking of a file another process may take it for abandoned."""
-    lock, removed = fcntl.flock, []
+    lock = fcntl.flock
+    removed: list[Path] = []
 
     def late(handle: int, how: int) -> None:
         if not removed:

@@ -226,7 +226,8 @@ def test_predict_pipes_into_evaluate_as_processes(trained: Trained) -> None:
         "try: main()\n"
         "finally: assert not any(m.startswith('transformers.trainer') for m in sys.modules)"
     )
-    students = ["--rationale-model", trained.rationale, "--answer-model", trained.answer]
+    students: list[str | Path] = ["--rationale-model", trained.rationale]
+    students += ["--answer-model", trained.answer]
     predicted = subprocess.run(
         [sys.executable, "-c", program, "predict", "-", *students, "--max-new-tokens", "4"],
         input=trained.rows.read_bytes(), capture_output=True, env=os.environ, check=False,

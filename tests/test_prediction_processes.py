@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -64,8 +65,8 @@ def test_stopped_and_gone_on_with(
 ) -> None:
     models: Any = {"answer_model": trained.answer, "rationale_model": trained.rationale}
     file, out = many(trained, 600, tmp_path), tmp_path / "out.jsonl"
-    own = ("predict", file, "-o", out, "--device", "cpu", "--window", 8, "--processes", 2)
-    own = (*own, "--answer-model", trained.answer, "--rationale-model", trained.rationale)
+    options = ("predict", file, "-o", out, "--device", "cpu", "--window", 8, "--processes", 2)
+    own = (*options, "--answer-model", trained.answer, "--rationale-model", trained.rationale)
     first = command(*BY_FLAG, *own)
     end = time.monotonic() + 120
     while not (out.exists() and out.stat().st_size > 0):
@@ -151,7 +152,7 @@ def test_what_stands_before_a_problem_is_kept() -> None:
         yield from range(5)
         raise ScicotError("bad")
 
-    seen = []
+    seen: list[list[int]] = []
     with pytest.raises(ScicotError, match="bad"):
         seen.extend(several(parts(), 3))
     assert seen == [[0, 1, 2], [3, 4]]
@@ -164,13 +165,14 @@ def test_rows_that_stand_before_what_goes_wrong_are_kept(monkeypatch: pytest.Mon
         raise ScicotError("no room")
 
     class Rows:
-        rows = staticmethod(list)
+        rows: Any = staticmethod(list)
 
     together = team.Team("cpu")
     together.size, together._group = 3, object()
     monkeypatch.setattr(together, "_deal", lambda orders: None)
     monkeypatch.setattr(together, "_gathered", lambda own: [own, team._tried(broken), ["c"]])
-    made = together.rows(Rows(), [["a"], ["b"], ["c"]])  # type: ignore[arg-type]
+    groups: Any = [["a"], ["b"], ["c"]]
+    made: Iterator[Any] = together.rows(Rows(), groups)  # type: ignore[arg-type]
     assert next(made) == ["a"]
     with pytest.raises(ScicotError, match="no room"):
         next(made)

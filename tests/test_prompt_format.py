@@ -84,7 +84,7 @@ def sentence_piece(prefix: bool) -> Any:
 def tokenizer_of(bpe: Any, template: str | None = None) -> Any:
     from transformers import PreTrainedTokenizerFast
 
-    tokenizer = PreTrainedTokenizerFast(
+    tokenizer = PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
         tokenizer_object=bpe, pad_token="<pad>", eos_token="</s>", bos_token="<s>"
     )
     tokenizer.chat_template = template
@@ -172,7 +172,7 @@ def test_what_is_too_long_loses_words_never_choices() -> None:
 def test_a_tokenizer_without_an_end_token_is_refused() -> None:
     from transformers import PreTrainedTokenizerFast
 
-    bare = PreTrainedTokenizerFast(tokenizer_object=byte_level())
+    bare = PreTrainedTokenizerFast(tokenizer_object=byte_level())  # type: ignore[no-untyped-call]
     with pytest.raises(ScicotError, match="its tokenizer has no end token"):
         Plain(bare, frozenset())
 

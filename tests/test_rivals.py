@@ -161,7 +161,7 @@ def test_the_weight_of_the_direct_answer_is_fitted_on_dev(trained: Trained, tmp_
     weight = manifest.mix_direct
     assert weight is not None
     assert 0 <= weight <= 1
-    models = {"answer_model": run, "rationale_model": trained.rationale}
+    models: dict[str, Any] = {"answer_model": run, "rationale_model": trained.rationale}
     auto = replace(CPU, mix_direct="auto")
     predict(trained.rows, out, settings=auto, **models)
     fixed = tmp_path / "fixed.jsonl"
@@ -230,14 +230,14 @@ def test_a_rationale_is_as_long_in_predict_as_in_training(trained: Trained, tmp_
     train_rationale(trained.rows, run, **common)
     train_answer(trained.rows, answer, **common)
     out = tmp_path / "out.jsonl"
-    settings = PredictSettings(device="cpu")
-    predict(trained.rows, out, answer_model=answer, rationale_model=run, settings=settings)
+    on_cpu = PredictSettings(device="cpu")
+    predict(trained.rows, out, answer_model=answer, rationale_model=run, settings=on_cpu)
     student = load_student(run, EngineRequest(device="cpu"), max_source_tokens=512)
     for row in read_rows(out):
         ids = student.form.targets(row["rationales"], "rationale")[0]
         assert len(ids) <= 4, "three and the end"
     given, short = tmp_path / "given.jsonl", tmp_path / "short.jsonl"
-    read = replace(settings, rationale_from="input")
+    read = replace(on_cpu, rationale_from="input")
     predict(trained.rows, given, answer_model=answer, settings=read)
     cut = cut_rationales([row["rationale"] for row in read_rows(trained.rows)], student.form, 3)
     rows = [{**r, "rationale": own} for r, own in zip(read_rows(trained.rows), cut, strict=True)]

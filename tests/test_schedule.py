@@ -209,7 +209,7 @@ def test_some_rows_lose_their_rationale_some_of_the_time() -> None:
 
 def test_shuffled_choices_keep_their_answer() -> None:
     made = schedule([lesson(n) for n in range(4)], shuffle_choices=True, epochs=30)
-    orders = Counter()
+    orders: Counter[str] = Counter()
     for row in rows(made):
         choices = text(row["input_ids"]).split("choices: ")[1].split(" rationale")[0]
         assert f"({text(row['labels'])}) copper" in choices

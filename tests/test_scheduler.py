@@ -98,7 +98,8 @@ def test_a_question_that_waits_for_its_next_try_has_no_slot(recorder: Recorder) 
 
 
 def test_no_more_are_drawn_than_have_a_slot_and_one(recorder: Recorder) -> None:
-    drawn, answered = [], []
+    drawn: list[RowRequest] = []
+    answered: list[RowRequest] = []
 
     def drawing() -> Iterator[RowRequest]:
         for ask in asks(20):

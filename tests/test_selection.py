@@ -1,6 +1,5 @@
 """The best checkpoint is chosen on dev, and what dev says is what predict would say."""
 
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -60,7 +59,7 @@ def test_a_rationale_student_is_chosen_by_loss_or_by_rouge_l(
     for by in ("loss", "rouge-l"):
         run = tmp_path / by
         settings = replace(SETTINGS, select_by=by)
-        manifest = train_rationale(train, run, student="scratch:tiny", settings=settings, dev=dev)
+        manifest = train_rationale(train, run, student="scratch:tiny", settings=settings, dev=[dev])
         loss, rouge = log(run, "dev_loss"), log(run, "dev_rouge_l")
         merit = (lambda s: -loss[s]) if by == "loss" else (lambda s: (rouge[s], -loss[s]))  # noqa: B023
         assert manifest.metrics["best_step"] == max(loss, key=merit)
@@ -161,7 +160,7 @@ def test_dev_and_dev_fraction_are_one_too_many(files: tuple[Path, Path], tmp_pat
 
 
 def test_the_log_is_json_without_a_made_up_epoch(trained: Trained) -> None:
-    rows = [json.loads(line) for line in (trained.answer / "training_log.jsonl").open()]
+    rows = read_rows(trained.answer / "training_log.jsonl")
     assert [row["step"] for row in rows if "loss" in row] == list(range(1, 9))
     assert all("epoch" not in row for row in rows)
 
@@ -194,7 +193,8 @@ def test_looking_at_dev_leaves_the_training_loss_in_the_log(
     files: tuple[Path, Path], tmp_path: Path
 ) -> None:
     train, dev = files
-    for name, more in (("with", {"dev": dev}), ("without", {})):
+    judged: dict[str, Any] = {"dev": dev}
+    for name, more in (("with", judged), ("without", {})):
         settings = SETTINGS if more else replace(SETTINGS, eval_steps=None)
         train_answer(train, tmp_path / name, student="scratch:tiny", settings=settings, **more)
     assert log(tmp_path / "with", "loss") == log(tmp_path / "without", "loss")

@@ -167,7 +167,7 @@ def test_what_merge_refuses(trained: Trained, tmp_path: Path) -> None:
     edited[3]["answer"] = {"A": "B", "B": "A"}[edited[3]["answer"]]
     others = write_rows(tmp_path / "edited.jsonl", edited)
     refused("'q3' has another 'answer' than", first, second, third, questions=others)
-    bare = shutil.copy(second, tmp_path / "bare.jsonl")
+    shutil.copy(second, bare)
     bare.write_bytes(bare.read_bytes()[:-10])
     refused("its last line has no end", first, bare, third)
 

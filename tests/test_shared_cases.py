@@ -15,7 +15,7 @@ CASES = REPOSITORY.parent / "shared" / "cases"
 
 pytestmark = pytest.mark.skipif(not CASES.is_dir(), reason="the cases are not on this machine")
 
-BCDA = ["B", "C", "D", "A"] * 2 + ["B", "C"]
+BCDA: list[str | None] = [*"BCDABCDABC"]
 READ: dict[str, tuple[list[str | None], dict[str, Any]]] = {
     "22_options_dict.json": (BCDA, {}),
     "table-12_latin1.csv": (BCDA, {"encoding": "latin-1"}),

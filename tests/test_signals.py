@@ -15,32 +15,34 @@ CLI = [sys.executable, "-m", "scicot_cli"]
 
 
 def test_a_signal_that_python_swallows_is_raised_by_the_next_step() -> None:
+    from scicot.stop_request import stop
     from scicot_cli import console
 
     with console.reporter(quiet=True).task("x") as task:
         task.advance()
         with contextlib.suppress(KeyboardInterrupt):  # as Python does in a destructor
-            console.stop.request(KeyboardInterrupt())
+            stop.request(KeyboardInterrupt())
         try:
             with pytest.raises(KeyboardInterrupt):
                 task.advance()
         finally:
-            console.stop.pending = None
+            stop.pending = None
 
 
 def test_training_puts_off_a_signal_to_the_end_of_a_step() -> None:
+    from scicot.stop_request import stop
     from scicot_cli import console
 
     reporter = console.reporter(quiet=True)
     try:
         with reporter.task("x") as task, reporter.stops_deferred():
-            console.stop.request(KeyboardInterrupt())
+            stop.request(KeyboardInterrupt())
             with pytest.raises(KeyboardInterrupt):
                 task.advance()
             with pytest.raises(KeyboardInterrupt):
-                console.stop.request(KeyboardInterrupt())
+                stop.request(KeyboardInterrupt())
     finally:
-        console.stop.pending = None
+        stop.pending = None
 
 
 def waiting_command(tmp_path: Path) -> subprocess.Popen[bytes]:

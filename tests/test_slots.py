@@ -24,7 +24,8 @@ def texts_of(writes: str, own: Any, asked: tuple[Any, ...], **sizes: int) -> lis
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(native_engine, "_IN_SLOTS", ("cpu",) if writes == "slots" else ())
-        engine = native_engine.NativeEngine(own, torch.float32, **{"batch_size": 64, **sizes})
+        limits: Any = {"batch_size": 64, **sizes}
+        engine = native_engine.NativeEngine(own, torch.float32, **limits)
     written: list[list[Ids]] = []
     for sources_, draws, decoding in asked:  # one after the other, of the same engine
         written += engine.generate(sources_, draws, decoding)
@@ -37,11 +38,11 @@ def test_slots_write_the_texts_of_groups(kind: str) -> None:
     endless = texts_of("groups", own, ((sources(), [[None, 3]] * 40, Decoding(30)),))
     times = Counter(token for row in endless for text in row for token in set(text[1:]))
     own.config.eos_token_id = times.most_common(1)[0][0]  # so that many texts end, at all lengths
-    greedy = [[None]] * 40
-    several = [[None] if n % 3 else [None, 7 * n, 9] for n in range(40)]
+    greedy: list[list[int | None]] = [[None]] * 40
+    several: list[list[int | None]] = [[None] if n % 3 else [None, 7 * n, 9] for n in range(40)]
     drawn = Decoding(70, temperature=0.7, top_p=0.9)
     longer = [[*row[:-1], *row] for row in sources()]
-    asked = (
+    asked: tuple[Any, ...] = (
         (sources()[:5], greedy[:5], Decoding(9)),
         (sources(), greedy, Decoding(70)),
         (longer, several, drawn),
@@ -71,8 +72,10 @@ def test_a_step_asks_nothing_of_the_host_and_brings_nothing(kind: str, half: boo
     from scicot.decoding.slots import Slots, Step
     from scicot.models.native import native_model
 
-    class AllThere(TorchDispatchMode):
-        def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None):
+    class AllThere(TorchDispatchMode):  # type: ignore[no-untyped-call]
+        def __torch_dispatch__(
+            self, func: Any, types: Any, args: Any = (), kwargs: Any = None
+        ) -> Any:
             made = func(*args, **(kwargs or {}))
             for one in tree_leaves((args, kwargs, made)):
                 assert not isinstance(one, torch.Tensor) or one.device.type == "meta", func
@@ -88,7 +91,7 @@ def test_a_step_asks_nothing_of_the_host_and_brings_nothing(kind: str, half: boo
             step = Step(
                 slots, own.decoder, make_sampler(own.decoder.output, drawn), [1], (12, 24, 48)
             )
-            with AllThere():
+            with AllThere():  # type: ignore[no-untyped-call]
                 step()
 
 

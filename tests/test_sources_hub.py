@@ -48,7 +48,12 @@ def fake_datasets(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
 def test_a_data_set_on_the_hub_is_placed_by_row(fake_datasets: SimpleNamespace) -> None:
     asked: list[Any] = []
     table = FakeTable([QUESTION, {"x": float("nan")}, {"when": Path("later")}])
-    fake_datasets.load_dataset = lambda *args, **kw: asked.append((args, kw)) or table
+
+    def load_dataset(*args: Any, **kw: Any) -> FakeTable:
+        asked.append((args, kw))
+        return table
+
+    fake_datasets.load_dataset = load_dataset
     rows = located_rows("hf://owner/name/config/test")
     assert next(rows) == ("hf://owner/name/config/test:1", QUESTION)
     with pytest.raises(InvalidRow, match="test:2: not JSON"):

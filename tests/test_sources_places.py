@@ -189,12 +189,13 @@ def test_what_cannot_be_read_is_said_in_one_line(
 
 def test_a_file_that_cannot_be_opened_is_said_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    for source, message in [
+    refused: list[tuple[str | Path, str]] = [
         (tmp_path / "none", "no such file"),
         (tmp_path, "a directory"),
         (tmp_path / "file" / "x", "cannot be read"),
         ("a\0b", "cannot be read"),
-    ]:
+    ]
+    for source, message in refused:
         with pytest.raises(ScicotError, match=message):
             next(located_rows(source))
 

@@ -1,4 +1,5 @@
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from scipy.stats import t as student
 from sklearn.metrics import brier_score_loss, log_loss
 
 from scicot.statistics import (
+    Floats,
     Resampled,
     bootstrap,
     brier_score,
@@ -24,6 +26,11 @@ from scicot.statistics import (
     student_tail,
     wilson_interval,
 )
+
+
+def floats(truths: Any) -> Floats:
+    """Booleans as 1.0 and 0.0."""
+    return np.asarray(truths, np.float64)
 
 
 @given(st.integers(1, 5000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
@@ -75,7 +82,7 @@ def test_the_bootstrap_of_a_difference_covers_the_truth_as_often_as_it_says() ->
     covered = 0
     for seed in range(300):
         hard = random.random(150)
-        pair = [(random.random((1, 150)) < np.clip(mean + hard, 0, 1)) * 1.0 for mean in (0.2, 0.1)]
+        pair = [floats(random.random((1, 150)) < np.clip(m + hard, 0, 1)) for m in (0.2, 0.1)]
         low, high = bootstrap(pair, [1.0, -1.0], np.arange(150), resamples=500, seed=seed).interval
         covered += low <= (0.68 - 0.595) <= high
     assert 0.91 <= covered / 300 <= 0.98
@@ -94,7 +101,7 @@ def test_an_interval_over_few_clusters_covers_the_truth_too(
     widths = []
     for seed in range(300):
         drift = random.normal(0, 0.2, len(sizes))[clusters]
-        pair = [(random.random((1, len(drift))) < 0.6 + sign * drift) * 1.0 for sign in (1, -1)]
+        pair = [floats(random.random((1, len(drift))) < 0.6 + sign * drift) for sign in (1, -1)]
         found = bootstrap(pair, [1.0, -1.0], clusters, resamples=300, seed=seed)
         covered += found.interval[0] <= 0 <= found.interval[1]
         alarms += found.p_value < 0.05
@@ -109,7 +116,7 @@ def test_one_cluster_among_many_small_ones_tells_nothing() -> None:
     clusters = np.concatenate([np.zeros(500, int), np.repeat(np.arange(1, 20), 5)])
     for seed in range(50):
         drift = random.normal(0, 0.2, 20)[clusters]
-        pair = [(random.random((1, len(drift))) < 0.6 + sign * drift) * 1.0 for sign in (1, -1)]
+        pair = [floats(random.random((1, len(drift))) < 0.6 + sign * drift) for sign in (1, -1)]
         found = bootstrap(pair, [1.0, -1.0], clusters, resamples=300, seed=seed)
         assert found.p_value > 0.05
 
@@ -178,7 +185,7 @@ def test_a_bootstrap_of_seeds_covers_the_truth_as_often_as_it_says() -> None:
             for mean in (0.6, 0.5)
         ]  # fmt: skip
         low, high = bootstrap(systems, [1.0, -1.0], clusters, resamples=500, seed=trial).interval
-        covered += low <= truth <= high
+        covered += bool(low <= truth <= high)
     assert 0.88 <= covered / 150 <= 1.0
 
 
@@ -267,7 +274,7 @@ def test_calibration_of_a_bin_a_question_is_the_mean_distance(
     table: tuple[np.ndarray, np.ndarray],
 ) -> None:
     sure = np.sort(np.unique(table[0].max(1)))
-    right = np.arange(len(sure)) % 2.0
+    right = np.arange(len(sure), dtype=np.float64) % 2.0
     bins = reliability(sure, right, bins=len(sure))
     assert expected_calibration_error(bins) == pytest.approx(np.abs(sure - right).mean())
 
@@ -285,7 +292,7 @@ def test_the_calibration_error_of_a_calibrated_student_is_told_beforehand(count:
     random = np.random.default_rng(0)
     sure = random.beta(8, 0.5, count)
     found = [
-        expected_calibration_error(reliability(sure, (random.random(count) < sure) * 1.0))
+        expected_calibration_error(reliability(sure, floats(random.random(count) < sure)))
         for _ in range(400)
     ]
     told = calibration_error_by_chance(reliability(sure, sure))

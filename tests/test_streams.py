@@ -145,13 +145,13 @@ def test_the_cascade_from_small_to_large_and_back(
     )  # fmt: skip
     least = sorted(row["confidence"] for row in read_rows(tmp_path / "plain.jsonl"))[12]
     (cascade,) = re.findall(r"```bash\n(.*?--abstain-below.*?)```", PAGE.read_text(), re.S)
-    for said, done in {
+    for shown, replacement in {
         "anthropic:claude-haiku-5-5": "recorded:replies.jsonl",
         "--abstain-below 0.8": f"--abstain-below {least}",
         **({} if shutil.which("jq") else {"jq -c 'select(.abstained)'": "grep abstained"}),
     }.items():
-        assert said in cascade
-        cascade = cascade.replace(said, done)
+        assert shown in cascade
+        cascade = cascade.replace(shown, replacement)
     environment = {**os.environ, "PATH": f"{preloaded}:{os.environ['PATH']}"}
     done = subprocess.run(
         ["bash", "-o", "pipefail", "-c", cascade],

@@ -255,11 +255,12 @@ def test_draws_follow_the_student_and_not_the_batch(trained: Trained) -> None:
     nothing = sample_tokens(torch.full((2, 5), float("nan")), uniform[:2], 1.0, 1.0)
     assert nothing.tolist() == [0, 0], "a broken student draws something, and does not crash"
 
-    student, seeds = student_of(trained.rationale), [[None], [5, 7], [6]]
+    student = student_of(trained.rationale)
+    seeds: list[list[int | None]] = [[None], [5, 7], [6]]
     together = student.generate(INPUTS, Decoding(12), seeds)
     alone = [
-        [student.generate([text], Decoding(12), [[seed]])[0][0] for seed in own]
-        for text, own in zip(INPUTS, seeds, strict=True)
+        [student.generate([text], Decoding(12), [[seed]])[0][0] for seed in drawn]
+        for text, drawn in zip(INPUTS, seeds, strict=True)
     ]
     assert together == alone
     assert together[0] == student.generate(INPUTS[:1], Decoding(12))[0]

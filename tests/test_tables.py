@@ -58,8 +58,8 @@ def test_a_workbook_is_read_below_its_title(tmp_path: Path) -> None:
 
 
 def test_numbers_of_a_workbook_are_read_as_a_table_writes_them(tmp_path: Path) -> None:
-    rows = [HEADER, ["How many legs?", 4, 6.0, 2.5, 2], ["How many eyes?", 2, 5, 8, 3]]
-    path = workbook(tmp_path / "q.xlsx", Q=rows)
+    legs: list[Any] = ["How many legs?", 4, 6.0, 2.5, 2]
+    path = workbook(tmp_path / "q.xlsx", Q=[HEADER, legs, ["How many eyes?", 2, 5, 8, 3]])
     assert [c.text for c in read(path)[0].choices] == ["4", "6", "2.5"]
     assert golds(path) == ["6", "8"], "3 is the number of choices, so they count from 1"
 

@@ -28,7 +28,7 @@ def test_a_run_is_an_ordinary_model_directory(trained: Trained) -> None:
     text = "question: What is it? Ωé (A)"
     ids = tokenizer(text)["input_ids"]
     assert ids[-1] == tokenizer.eos_token_id
-    assert tokenizer.decode(ids, skip_special_tokens=True).strip() == text
+    assert str(tokenizer.decode(ids, skip_special_tokens=True)).strip() == text
 
 
 def test_the_manifest_and_the_card_tell_how_it_was_made(trained: Trained) -> None:
@@ -105,11 +105,12 @@ def test_half_a_checkpoint_is_passed_over(
     trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from scicot.training.fitting import trainer
+    from scicot.training.fitting.progress import WHOLE
 
     half, whole = tmp_path / "checkpoint-9", tmp_path / "checkpoint-5"
     for folder in (half, whole):
         folder.mkdir()
-    (whole / trainer.WHOLE).touch()
+    (whole / WHOLE).touch()
     assert trainer.last_checkpoint(tmp_path) == whole
     assert trainer.last_checkpoint(tmp_path / "none") is None
 

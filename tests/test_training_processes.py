@@ -15,7 +15,7 @@ from typing import Any
 
 import psutil
 import pytest
-from conftest import Trained
+from conftest import Trained, read_rows
 
 ROOT = Path(__file__).parents[1]
 TRAIN = ("-m", "scicot_cli", "train-rationale")
@@ -184,8 +184,7 @@ def test_students_side_by_side_are_those_one_by_one(trained: Trained, tmp_path: 
     for run in ("", "folds/0", "folds/1"):
         assert far_apart(one / run, two / run) == 0
     rationales = [
-        [json.loads(line)["rationale"] for line in (run / "out_of_fold.jsonl").open()]
-        for run in (one, two)
+        [row["rationale"] for row in read_rows(run / "out_of_fold.jsonl")] for run in (one, two)
     ]
     assert rationales[0] == rationales[1]
 

@@ -41,11 +41,12 @@ class Options:
 
 
 class OutOfTime(Exception):
-    """A system has used up its time limit; the same command goes on where it stopped."""
+    """A system has used up its time limit. The same command resumes it."""
 
 
 def place_of(out: Path, name: str, options: Options) -> tuple[Place, dict[str, Any]]:
-    """Prepare the questions of "SET-SEED" under OUT; where they are, and what about.json tells."""
+    """Prepare the questions of "SET-SEED" under OUT; return their location and the contents of
+    about.json."""
     called, seed = set_and_seed(name)
     own = CELL_SETS[called]
     student = options.student or ("" if own.real else "scratch:tiny")
@@ -63,7 +64,7 @@ def place_of(out: Path, name: str, options: Options) -> tuple[Place, dict[str, A
 
 
 def _check_config(folder: Path, student: str, options: Options) -> None:
-    """A cell is of one student and size: another one needs another OUT."""
+    """Raise an error if OUT holds cells of another student or size: these need another OUT."""
     told = {**asdict(options), "student": student}
     told = {name: told[name] for name in ("student", "rows", "test_rows", "max_steps")}
     file = folder / "config.json"
@@ -80,8 +81,8 @@ def _check_config(folder: Path, student: str, options: Options) -> None:
 def run_cell(
     out: Path, name: str, system: str, options: Options, seconds: float | None = None
 ) -> Path:
-    """Do one cell, unless it is done; its file. Raises OutOfTime after so many `seconds`, and
-    Failed where a command ends with an error."""
+    """Run one cell unless it is done; return its file. Raises OutOfTime after `seconds`, and Failed
+    if a command ends with an error."""
     file = out / f"{name}.{system}.json"
     at, about = place_of(out, name, options)
     if file.exists():
@@ -106,7 +107,8 @@ def _write(file: Path, told: dict[str, Any]) -> None:
 
 
 def _do(at: Place, step: Step) -> float:
-    """Do a step once, whoever needs it first; the seconds that it took in all its runs."""
+    """Run a step once, for whichever system needs it first; return its seconds, summed over all
+    runs."""
     file = at.folder / "steps" / f"{step.name}.json"
     file.parent.mkdir(exist_ok=True)
     with FileLock(file.with_suffix(".lock")):
@@ -125,7 +127,7 @@ def _do(at: Place, step: Step) -> float:
 
 
 def _predict(at: Place, system: str, which: str, models: Command) -> Step:
-    """Answer the questions of a file, and keep how long it took."""
+    """Predict the questions of a file, and record the time."""
     out = at.folder / "predictions" / f"{system}.{which}.jsonl"
     # Its time is a figure of the cell; an interrupted prediction would be timed in parts.
     command = ["predict", at.file(which), "-o", str(out), *models, "--device", at.device]
@@ -136,8 +138,7 @@ def _predict(at: Place, system: str, which: str, models: Command) -> Step:
 
 
 def _scicot(command: Command) -> None:
-    """Run a command of scicot's command line in this process: to import torch takes longer than
-    some of the commands do."""
+    """Run a scicot command in this process: importing torch takes longer than some commands do."""
     from scicot_cli.app import app
 
     print(f"$ scicot {' '.join(command)}", file=sys.stderr, flush=True)
@@ -158,7 +159,7 @@ def _scicot(command: Command) -> None:
 
 @contextlib.contextmanager
 def _time_limit(seconds: float | None) -> Iterator[None]:
-    """Ask whatever is running to stop after so many seconds; training keeps a checkpoint then."""
+    """Request a stop after this many seconds; training then saves a checkpoint."""
 
     def ask(*_: Any) -> None:
         stop_request.request(Interrupted())
@@ -219,14 +220,15 @@ def _told(
 
 
 def _versions() -> dict[str, str]:
-    """Of scicot and what it stands on; a checkout that is not installed has no metadata."""
+    """Return the versions of scicot and its main packages; a checkout without installation has no
+    metadata."""
     others = {package: importlib.metadata.version(package) for package in _PACKAGES}
     return {"scicot": __version__, **others}
 
 
 def _right(at: Place, step: Step, which: str = "test") -> str:
-    """A character for each question of the file: 1 for right, 0 for wrong, - where it was not
-    asked."""
+    """Return a character for each question of the file: 1 for right, 0 for wrong, - if not
+    predicted."""
     said = {row["id"]: row["prediction"] == row["answer"] for row in rows(_output(step))}
     asked = rows(Path(at.file(which)))
     return "".join("-" if row["id"] not in said else str(int(said[row["id"]])) for row in asked)
@@ -242,7 +244,7 @@ def _seconds(at: Place, step: Step) -> float:
 
 
 def _portable(at: Place, command: Command) -> str:
-    """The command as others would give it: without the folders of this machine."""
+    """Return the command for the page, without the folders of this machine."""
     names = {str(at.folder): f"OUT/{at.folder.name}"}
     if not at.fresh:
         names[at.student] = _name(at.student)
@@ -271,8 +273,8 @@ def run_cells(
     options: Options,
     scale: float | None = None,
 ) -> int:
-    """Do these systems one after another; one that fails or takes too long costs no other its
-    result. `scale`: stop each after its own time limit times this. The exit code."""
+    """Run these systems one after another; a failure or a time-out does not affect the others.
+    `scale` multiplies each system's time limit. Returns the exit code."""
     for system in systems:
         if system not in SYSTEMS:
             stop(f"{system}: no such system; there is {', '.join(SYSTEMS)}")

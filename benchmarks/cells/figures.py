@@ -20,7 +20,7 @@ _LEVEL = 0.05
 
 
 def values(cells: Sequence[Cell], which: str = "right", *, seen: bool = False) -> Floats:
-    """(cells, questions): 1, 0, nan where a question was not asked or stands in the training
+    """Return (cells, questions): 1, 0, or nan if a question was not predicted or is in the training
     files (unless `seen`)."""
     table = np.full((len(cells), len(cells[0][which])), np.nan)
     for row, cell in zip(table, cells, strict=True):
@@ -35,7 +35,8 @@ Figure = tuple[float, float, float, float]  # estimate, low, high, p of its bein
 
 
 def figure(tables: Sequence[Floats], weights: Sequence[float]) -> Figure:
-    """The weighted sum of mean accuracies on the questions that all of them have, in points."""
+    """Return the weighted sum of mean accuracies, in points, over the questions that all systems
+    have."""
     kept = ~np.isnan(np.concatenate(tables)).any(axis=0)
     whole = [table[:, kept] for table in tables]
     found = bootstrap(whole, weights, np.arange(int(kept.sum())))
@@ -59,7 +60,7 @@ def difference(group: Group, first: str, second: str, *, seen: bool = False) -> 
 
 
 def dev_accuracy(group: Group, system: str) -> float | None:
-    """On the dev questions, over its seeds; None where it has none."""
+    """Return the dev accuracy of a system over its seeds, None if it has none."""
     cells = [cell for cell in group.get(system, {}).values() if cell["dev_right"]]
     if not cells:
         return None
@@ -67,7 +68,7 @@ def dev_accuracy(group: Group, system: str) -> float | None:
 
 
 def best_rival(group: Group) -> str | None:
-    """The rival that does best on dev; of equals the one that stands first in SYSTEMS."""
+    """Return the baseline that is best on dev; of equal ones, the first in SYSTEMS."""
     known = {
         system: dev_accuracy(group, system)
         for system, own in SYSTEMS.items()
@@ -78,8 +79,8 @@ def best_rival(group: Group) -> str | None:
 
 
 def half_width(questions: int, discordant: float = DISCORDANT) -> float:
-    """Half of the 95 % interval, in points, of a paired difference near 0 on so many questions, of
-    which this share is answered right by one of the two systems only."""
+    """Return half of the width, in points, of the 95 % interval of a paired difference near 0.
+    `discordant` is the share of questions that only one of the systems answers correctly."""
     return 100 * 1.96 * math.sqrt(discordant / questions)
 
 
@@ -93,8 +94,8 @@ def discordant_share(group: Group, rival: str) -> float:
 
 
 def cheapest(group: Group) -> str:
-    """The cheapest system that is not distinguishably worse than the most accurate, as `scicot
-    evaluate` names it: of systems that have all seeds, with Holm's correction."""
+    """Return the cheapest system that is not significantly worse than the most accurate one, as
+    `scicot evaluate` does, among systems with all seeds, with Holm's correction."""
     seeds = max((own.keys() for own in group.values()), key=len)
     whole = {
         system: own

@@ -1,12 +1,12 @@
-"""Files of one set and seed: what is learnt from, what chooses, what judges.
+"""Write the training, dev and test files of one set and seed.
 
-questions/train.jsonl      questions with gold answers, those that teacher and direct learn from
-questions/teacher.jsonl    rationales of them that were kept
-questions/dev.jsonl        questions carved from the training files, never learnt from
+questions/train.jsonl      training questions with gold answers
+questions/teacher.jsonl    the teacher's kept rationales of these
+questions/dev.jsonl        questions split off the training files
 questions/teacher_dev.jsonl
 questions/test.jsonl       the test questions, without rationales
-questions/tutor.jsonl      those that the teacher explained, with its rationales
-questions/about.json       sizes, which test questions stand in the training files, clusters
+questions/tutor.jsonl      test questions with the teacher's rationales
+questions/about.json       sizes, test questions that are in the training files, clusters
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ _BARE = ("id", "question", "choices", "answer", "context", "meta")
 def prepare(
     place: Path, own: CellSet, seed: int, data: Path, limit: int | None, test_limit: int | None
 ) -> dict[str, Any]:
-    """Write the files, unless they are there; what about.json tells.
+    """Write the files unless they exist; return the contents of about.json.
 
-    `limit` training questions and `test_limit` test questions are the first ones by a hash of their
-    text: the same for all seeds, and those of a smaller limit are among those of a larger one.
+    `limit` training questions and `test_limit` test questions are selected by a hash of their text:
+    the same for all seeds, and a smaller selection is part of a larger one.
     """
     about = place / "about.json"
     if about.exists():
@@ -66,7 +66,7 @@ def prepare(
 
 
 def rows(file: Path) -> Rows:
-    """All rows of a file."""
+    """Read all rows of a file."""
     with file.open() as lines:
         return [json.loads(line) for line in lines]
 
@@ -87,7 +87,8 @@ def _about(place: Path, own: CellSet, test: Rows, known: set[str]) -> dict[str, 
 
 
 def _real(own: CellSet, data: Path) -> tuple[Rows, Rows, Rows, Rows]:
-    """(training questions, test questions, rationales of the one, of the other)."""
+    """Read a real set: (training questions, test questions, rationales of the former, of the
+    latter)."""
     train = _read(data, own.train)
     if not own.test:
         test = _carve(train, "test", TEST_FRACTION)
@@ -121,8 +122,8 @@ def _read(data: Path, names: Sequence[str]) -> Rows:
 
 
 def _teach(place: Path, name: str, asked: Rows, taught: Rows, keep: Any) -> None:
-    """Write the rationales of these questions: recorded replies go through generate-rationales,
-    rationales that somebody else has cut are taken as they are."""
+    """Write the rationales of these questions. Recorded replies are processed by
+    generate-rationales; rationales already extracted by others are copied."""
     out = place / f"{name}.jsonl"
     if taught and ("reply" in taught[0] or "question" not in taught[0]):
         if not asked:
@@ -143,8 +144,8 @@ def _teach(place: Path, name: str, asked: Rows, taught: Rows, keep: Any) -> None
 
 
 def _joined(asked: Rows, taught: Rows) -> Iterable[dict[str, Any]]:
-    """Each rationale with its question as it is asked: by id, else by text, as files of one set may
-    call a question by other ids. One of another gold answer is of another question."""
+    """Yield each rationale joined with its question, by id, else by text, because files of one set
+    may use other ids. Rationales with another gold answer are skipped."""
     by_id = {row["id"]: row for row in asked}
     by_text: defaultdict[str, Rows] = defaultdict(list)
     for row in asked:
@@ -158,17 +159,18 @@ def _joined(asked: Rows, taught: Rows) -> Iterable[dict[str, Any]]:
 
 
 def _unique(own: Rows) -> Rows:
-    """Each id once: sets repeat rows, and have several rationales of a question."""
+    """Keep the first row of each id: sets repeat rows, and have several rationales for a
+    question."""
     return list({row["id"]: row for row in reversed(own)}.values())[::-1]
 
 
 def _carve(own: Rows, purpose: str, fraction: float) -> Rows:
-    """About this fraction of the rows, by a hash of question text and purpose alone."""
+    """Select about this fraction of the rows, by a hash of question text and purpose."""
     return [row for row in own if _dice(row, purpose) < fraction]
 
 
 def _first(own: Rows, limit: int | None) -> Rows:
-    """So many rows, in the order that they had; all without a limit."""
+    """Select `limit` rows by a hash, in their original order; all rows without a limit."""
     if limit is None or len(own) <= limit:
         return own
     chosen = sorted(range(len(own)), key=lambda place: _dice(own[place], "limit"))[:limit]
@@ -176,7 +178,7 @@ def _first(own: Rows, limit: int | None) -> Rows:
 
 
 def _dice(row: dict[str, Any], purpose: str) -> float:
-    """From 0 to 1; rows of one text get the same."""
+    """Return a pseudo-random number from 0 to 1, the same for rows of the same text."""
     digest = hashlib.sha256(f"{purpose}\n{_key(row)}".encode()).digest()
     return float(int.from_bytes(digest[:8]) / 2**64)
 

@@ -1,4 +1,4 @@
-"""The question sets of the cells, and the files they are made of."""
+"""The question sets of the cells, and the files from which they are built."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ CELL_SETS = {
 
 
 def data_folder(given: Path | None = None) -> Path:
-    """The folder of the real sets: as given, or named by SCICOT_DATA, or beside the checkout."""
+    """Return the folder of the real sets: as given, or from SCICOT_DATA, or beside the checkout."""
     if given is not None:
         return given
     told = os.environ.get("SCICOT_DATA")
@@ -79,12 +79,12 @@ def data_folder(given: Path | None = None) -> Path:
 
 
 def stop(message: str) -> NoReturn:
-    """End with a user's mistake in one line, exit code 1."""
+    """Exit with code 1 and a one-line message for a user error."""
     sys.exit(f"evidence: {message}")
 
 
 def set_and_seed(name: str) -> tuple[str, int]:
-    """("scienceqa", 0) of "scienceqa-0"."""
+    """Split "scienceqa-0" into ("scienceqa", 0)."""
     called, _, seed = name.rpartition("-")
     if called not in CELL_SETS or not seed.isdecimal():
         stop(f"{name}: no SET-SEED; a set is one of {', '.join(CELL_SETS)}, as scienceqa-0")

@@ -15,7 +15,7 @@ Command = list[str]
 
 
 class Failed(Exception):
-    """A cell that cannot be done; the message says why."""
+    """Raised if a cell cannot be run; the message gives the reason."""
 
 
 FOLDS, DROPOUT, MIX = 2, "0.2", "0.3"
@@ -25,7 +25,7 @@ _MANY = 2000  # questions, from which on a step takes more rows
 
 @dataclass(frozen=True)
 class Place:
-    """The files of one set and seed, and what all of its students have in common."""
+    """The files of one set and seed, and the settings shared by all its students."""
 
     folder: Path
     own: CellSet
@@ -55,8 +55,9 @@ class Place:
         return 64 if self.sizes.get("train", 0) >= _MANY else 16
 
     def common(self, *, steps: int, batch: int, more_seed: int = 0) -> Command:
-        """Options of every training. On real questions scicot's own defaults, and three looks at
-        dev; on a world the settings of the grid, which was measured with students from scratch."""
+        """Return the options of every training: on real questions scicot's defaults with three
+        dev evaluations; on a world the settings of the grid, which were measured with scratch
+        students."""
         told = ["--student", self.student, "--seed", str(self.seed + more_seed), "--device"]
         told += [self.device]
         if self.own.real:
@@ -72,12 +73,13 @@ class Place:
         return told + (["--max-steps", str(self.max_steps)] if self.max_steps is not None else [])
 
     def dev(self, name: str) -> Command:
-        """--dev FILE; nothing on a world, of whose facts dev questions could not be held out."""
+        """Return --dev FILE; [] on a world, whose facts cannot be held out for dev questions."""
         return ["--dev", self.file(name)] if self.own.real else []
 
     @property
     def clean(self) -> Command:
-        """Where others cut the rationales they may announce the answer; a world's never do."""
+        """Return --clean for real sets, whose rationales may announce the answer; those of worlds
+        never do."""
         return ["--clean"] if self.own.real else []
 
 
@@ -96,14 +98,16 @@ def stage_1(at: Place) -> Step:
 
 
 def folds(at: Place) -> Step:
-    """Two fold students beside the same stage 1, and their rationales of all training questions."""
+    """Return the step that trains two fold students with the same stage 1, and writes their
+    rationales of all training questions."""
     by = [] if at.own.real else ["--fold-by", "meta.block"]
     more = ["--folds", str(FOLDS), "--fold-questions", at.file("train"), *by]
     return Step("folds", [*stage_1(at).command, *more])
 
 
 def written_dev(at: Place) -> list[Step]:
-    """Stage 1's rationales of the dev questions, which it never saw: by these stage 2 is chosen."""
+    """Return the step in which stage 1 writes rationales of the dev questions, for selecting stage
+    2."""
     if not at.own.real:
         return []
     files = ["predict", at.file("dev"), "-o", str(at.folder / "written_dev.jsonl")]
@@ -152,7 +156,7 @@ def _two(answer: str, *more: str) -> Callable[[Place], Command]:
 
 
 def _one(method: str, share: Callable[[Place], int], dev: str) -> Callable[[Place], list[Step]]:
-    """A rival that learns from the teacher's rationales."""
+    """Return the steps of a baseline that is trained on the teacher's rationales."""
 
     def steps(at: Place) -> list[Step]:
         more = ("--method", method, *at.dev(dev), *at.clean)
@@ -283,7 +287,7 @@ VARIANTS = ("two-stage-oof", "two-stage-both")
 
 
 def runs_of(steps: Sequence[Step]) -> list[Path]:
-    """The directories of all runs that were trained for a system, those of folds among them."""
+    """Return the directories of all runs trained for a system, including fold students."""
     found: dict[Path, Any] = {}
     for step in steps:
         if step.command[0].startswith("train-"):

@@ -1,4 +1,4 @@
-"""Cells that are there -> the tables of docs/evidence.md; what is not there is marked so."""
+"""Make the tables of docs/evidence.md from the cells that exist, and mark missing ones."""
 
 from __future__ import annotations
 
@@ -65,8 +65,8 @@ class Kind:
 
 
 def read_cells(places: Iterable[Path]) -> dict[Kind, Group]:
-    """Cells of these files and folders, sorted; SystemExit where one cell is there twice, or cells
-    of one seed have other test questions."""
+    """Read the cells of these files and folders, sorted. Exits with an error if a cell occurs
+    twice, or if cells of one seed have different test questions."""
     found: defaultdict[Kind, Group] = defaultdict(dict)
     for file in _files(places):
         cell = json.loads(file.read_text())
@@ -103,7 +103,7 @@ def _is_cell(file: Path) -> bool:
 
 
 def tables(found: dict[Kind, Group]) -> str:
-    """The part of the page that cells make, in Markdown."""
+    """Return the part of the page that is made from cells, in Markdown."""
     real = {kind: group for kind, group in found.items() if CELL_SETS[kind.set].real}
     lines = [*_primary(real), ""]
     for kind, group in real.items():
@@ -123,7 +123,7 @@ def _accuracy(cells: Sequence[Cell], *, seen: bool = False) -> str:
 
 
 def _primary(found: dict[Kind, Group]) -> list[str]:
-    """Default two-stage against the rival that is best on dev, of each set and pooled."""
+    """Compare default two-stage with the baseline that is best on dev, for each set and pooled."""
     lines = [
         "| set | student | training questions | seeds | rival, best on dev | questions |"
         " two-stage minus rival | with questions seen in training | power |",
@@ -166,7 +166,8 @@ def _power() -> list[str]:
 
 
 def _pooled(groups: dict[tuple[Any, ...], list[tuple[Group, str]]]) -> list[str]:
-    """Over the seeds that all sets have, each question once; nothing for a single set."""
+    """Pool the sets over the seeds that all of them have, each question once; [] for a single
+    set."""
     lines = []
     for setup, own in groups.items():
         each = [group[PRIMARY].keys() & group[rival].keys() for group, rival in own]
@@ -228,7 +229,7 @@ def _table(kind: Kind, group: Group) -> list[str]:
 
 
 def _variants(group: Group) -> str:
-    """One sentence on what other training of stage 2 changes, "" if no variant was run."""
+    """Describe the effect of other ways of training stage 2 in one sentence; "" if none was run."""
     gaps = {name: _gap(difference(group, name, PRIMARY)) for name in VARIANTS}
     told = " and ".join(f"{name} {gap}" for name, gap in gaps.items() if gap)
     return f"Minus {PRIMARY}, paired by question: {told} points." if told else ""
@@ -247,7 +248,7 @@ def _price(cells: Sequence[Cell], least: float) -> str:
 
 
 def _not_run(found: dict[Kind, Group]) -> list[str]:
-    """Sets without a table on full data, with the command of the whole row."""
+    """List the sets without a table on full data, with the command for the whole row."""
     whole = {kind.set for kind in found if kind.rows is None and kind.max_steps is None}
     missing = [name for name, own in CELL_SETS.items() if own.real and name not in whole]
     if not missing:

@@ -1,1 +1,1 @@
-"""Checks for a machine with a GPU, run by device.sh: a module each, which leaves a JSON file."""
+"""Checks on a machine with a GPU, run by device.sh: each module writes a JSON file."""

@@ -1,6 +1,6 @@
-"""`python -m benchmarks.device SECTION FILE`: run a section, and write what it finds to FILE.
+"""`python -m benchmarks.device SECTION FILE`: run a section, and write its figures to FILE.
 
-The file is written after every figure, so that whatever a time limit cuts off, the rest is there.
+The file is written after every figure, so a time limit loses only the figures after it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ SECTIONS = ("tests", "commands", "predict", "profile", "train")
 
 
 def main(section: str, file: str) -> int:
-    """Run one section; its exit code."""
+    """Run one section; return the exit code."""
     if section not in SECTIONS:
         sys.exit(f"no section {section}; there is {', '.join(SECTIONS)}")
     figures = Figures(Path(file), section)

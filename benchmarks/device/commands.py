@@ -19,7 +19,8 @@ if SMOKE:  # every command takes seconds to start
 
 
 def measure(figures: Figures) -> bool:
-    """Both families through both stages (one at smoke size); whether the CPU answers alike."""
+    """Train and predict with both families in both stages (one at smoke size); return whether the
+    CPU gives the same answers."""
     good = True
     with tempfile.TemporaryDirectory() as folder:
         place, size = Path(folder), ("60", "12") if SMOKE else ("600", "200")

@@ -1,4 +1,4 @@
-"""The figures of a section, on disk as soon as they are known; and what they are measured on."""
+"""Record the figures of a section on disk immediately, with a description of the machine."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Figures:
         self.add()
 
     def add(self, **figures: Any) -> None:
-        """Add figures, and the seconds that have passed."""
+        """Add figures, and the seconds elapsed."""
         self._found |= {**figures, "seconds": round(time.monotonic() - self._began, 1)}
         self._file.write_text(json.dumps(self._found, indent=1) + "\n")
         if figures:
@@ -46,14 +46,14 @@ def machine() -> dict[str, Any]:
 
 
 def device() -> Any:
-    """The first GPU, else the CPU."""
+    """Return the first GPU, else the CPU."""
     import torch
 
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def peak(dtype: Any) -> float:
-    """FLOP/s of a large matrix product on the device."""
+    """Measure the FLOP/s of a large matrix product on the device."""
     import torch
 
     size, where = (512 if SMOKE else 8192 if torch.cuda.is_available() else 2048), device()
@@ -70,7 +70,7 @@ def peak(dtype: Any) -> float:
 
 
 def settle() -> None:
-    """Wait for the GPU."""
+    """Wait until the GPU has finished."""
     import torch
 
     if torch.cuda.is_available():
@@ -78,13 +78,13 @@ def settle() -> None:
 
 
 def random_ids(count: int, length: int, vocabulary: int) -> list[list[int]]:
-    """The token ids of `count` texts, the same each time; none is a special token."""
+    """Return the token ids of `count` reproducible random texts without special tokens."""
     draw = random.Random(0)
     return [[draw.randrange(3, vocabulary) for _ in range(length)] for _ in range(count)]
 
 
 def flan_t5_base() -> Any:
-    """flan-t5-base's shape (248 million weights) with random weights."""
+    """Make a model of flan-t5-base's shape (248 million weights) with random weights."""
     from transformers import T5Config, T5ForConditionalGeneration
 
     shape: dict[str, Any] = {
@@ -104,8 +104,8 @@ def flan_t5_base() -> Any:
 
 
 def gemma() -> Any:
-    """The shape of Gemma 3 270M with a vocabulary of 40,410 tokens (126 million weights), with
-    random weights."""
+    """Make a model of Gemma 3 270M's shape, with a vocabulary of 40,410 tokens (126 million
+    weights), with random weights."""
     from transformers import Gemma3ForCausalLM, Gemma3TextConfig
 
     shape: dict[str, Any] = {

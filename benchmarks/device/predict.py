@@ -1,4 +1,4 @@
-"""Tokens a second of prediction, beside transformers' `generate`."""
+"""Measure tokens per second of prediction, compared with transformers' `generate`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ REFERENCE = 4 if SMOKE else 64
 
 
 def measure(figures: Figures) -> bool:
-    """Both families, in bf16: generating texts, and scoring four choices of four tokens."""
+    """Measure both families in bf16: generating texts, and scoring four choices of four tokens."""
     import torch
 
     from scicot.decoding.engine import Decoding
@@ -54,7 +54,7 @@ def measure(figures: Figures) -> bool:
 
 
 def _engine(model: Any, size: int) -> Any:
-    """The engine that `predict` takes for the model, in bf16 on a GPU."""
+    """Make the engine that `predict` chooses for the model, in bf16 on a GPU."""
     import copy
 
     import torch
@@ -75,7 +75,7 @@ def _engine(model: Any, size: int) -> Any:
 
 
 def _reference(model: Any) -> dict[str, Any]:
-    """transformers' own `generate`, all in bf16."""
+    """Measure transformers' own `generate`, all in bf16."""
     import copy
 
     import torch

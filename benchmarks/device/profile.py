@@ -1,8 +1,8 @@
-"""Where the time of a decoding step goes, by CUDA events; and what is left of it between steps.
+"""Profile a decoding step with CUDA events, by section, and the idle time between steps.
 
-A step is done without a graph, behind a kernel that keeps the GPU waiting until the host has
-launched all of it: so events measure the work, not the launching. Without a GPU the host's clock
-measures, which only tries the script.
+A step runs without a CUDA graph, after a kernel that keeps the GPU busy until the host has launched
+the whole step, so that the events measure the work and not the launching. Without a GPU the host's
+clock is used, which only tests the script.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ Mark = Any  # a torch.cuda.Event, or seconds
 
 
 class Sections:
-    """Milliseconds by section, of calls that are wrapped."""
+    """Milliseconds of wrapped calls, by section."""
 
     def __init__(self) -> None:
         self._pairs: dict[str, list[tuple[Mark, Mark]]] = {}
 
     def wrap(self, owner: Any, name: str, section: str) -> None:
-        """Have calls of a method, on this object, counted."""
+        """Wrap a method of this object so that its calls are timed."""
         plain = getattr(owner, name)
 
         def timed(*given: Any) -> Any:
@@ -55,7 +55,7 @@ class Sections:
 
 
 def measure(figures: Figures) -> bool:
-    """Both families, in bf16 on a GPU, all sequences at their last token."""
+    """Profile both families, in bf16 on a GPU, with all sequences at their last token."""
     import torch
 
     figures.add(sequences=ROWS, source_tokens=SOURCE, tokens=WRITTEN)
@@ -147,7 +147,7 @@ def _mark() -> Mark:
 
 
 def _between(start: Mark, end: Mark) -> float:
-    """Milliseconds."""
+    """Return the milliseconds between two marks."""
     if isinstance(start, float):
         return 1000 * (float(end) - start)
     return float(start.elapsed_time(end))

@@ -1,4 +1,4 @@
-"""The tests that need a GPU."""
+"""Run the tests that need a GPU."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _NONE_COLLECTED = 5  # pytest's exit code
 
 
 def measure(figures: Figures) -> bool:
-    """Run them; whether they passed. Without a GPU they are skipped."""
+    """Run them; return whether they passed. Without a GPU they are skipped."""
     root = Path(__file__).parents[2]
     # To collect all tests would take longer than these take.
     files = [own for own in sorted((root / "tests").glob("test_*.py")) if _MARK in own.read_text()]

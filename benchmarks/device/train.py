@@ -1,4 +1,4 @@
-"""Tokens a second of training, and the share of the device's bf16 peak."""
+"""Measure tokens per second of training, and the share of the device's bf16 peak."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ STEPS = 3 if SMOKE else 12
 
 
 def measure(figures: Figures) -> bool:
-    """Both families, in bf16 where the device has it: forward, backward and AdamW's step."""
+    """Measure both families, in bf16 if the device supports it: forward, backward and AdamW's
+    step."""
     import torch
 
     from scicot.models.families import family_of

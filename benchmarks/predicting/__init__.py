@@ -1,1 +1,1 @@
-"""Prediction measured; `python -m benchmarks.predicting ends` and `exact` beside `make bench`."""
+"""Benchmarks of prediction, for `make bench` and `python -m benchmarks.predicting`."""

@@ -1,5 +1,5 @@
-"""Count the answers of students that change in precisions below fp32: of the quickstart's, or of a
-run that answers without the rationales of others."""
+"""Count the answers that change in precisions below fp32, for the students of the quickstart or
+another run that answers alone."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _PRECISIONS = [kind for kind in get_args(EnginePrecision) if kind != "auto"]
 
 
 def measure(folders: Sequence[Path]) -> None:
-    """Print it for these folders of the quickstart together (SEED=1 and so on make others)."""
+    """Print the counts over these folders of the quickstart (SEED=1 and so on make others)."""
     changed: dict[tuple[str, str], int] = {}
     asked = 0
     for folder in folders:
@@ -43,7 +43,7 @@ def measure(folders: Sequence[Path]) -> None:
 
 
 def measure_run(run: Path, questions: Path) -> None:
-    """Print it for one run and these questions, for each precision that the run's family has."""
+    """Print the counts for one run and these questions, for each precision of the run's family."""
     exact = _answers(questions, {"answer_model": run}, "fp32")
     for kind in _PRECISIONS[1:]:
         try:

@@ -1,4 +1,4 @@
-"""Questions that come one by one, whose rationales are drafted from their words: does it pay?"""
+"""Measure whether prompt-lookup drafts speed up questions that arrive one by one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _MOST, _QUESTIONS, _ROUNDS = 128, 30, 3
 
 
 def measure(run: Path, questions: Path) -> None:
-    """Print tokens a second with drafts and without, of a run of train-rationale."""
+    """Print tokens per second of a run of train-rationale, with drafts and without."""
     import torch
 
     from scicot.decoding.native_engine import NativeEngine

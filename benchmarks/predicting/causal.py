@@ -1,8 +1,9 @@
-"""A causal model's directory through our loop, beside transformers: rationales, then text answers.
+"""Compare the native engine with transformers for a causal model's directory: rationales, then text
+answers.
 
-The reference writes with `generate` in fp32, 16 questions at a time as they come, and scores one
-row a choice: question and choice together, 16 rows at a time. It is asked fewer questions, batches
-being alike. The default is what `--engine auto` takes on this machine.
+The reference generates with `generate` in fp32, 16 questions at a time in file order, and scores
+one row per choice, question and choice together, 16 rows at a time. It gets fewer questions, since
+its batches are all alike. The default is the choice of `--engine auto` on this machine.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ Work = Callable[[], int]  # the number of questions that it did
 
 
 def measure(directory: Path) -> None:
-    """Print questions a second of each way and stage, and their ratios to the reference."""
+    """Print questions per second of each engine and stage, and their ratios to the reference."""
     writing, scoring = ways(directory)
     print(f"  {directory.name}: {GOAL}")
     for told, found in (("writing", writing), ("scoring", scoring)):
@@ -96,7 +97,7 @@ def ways(directory: Path) -> tuple[dict[str, Work], dict[str, Work]]:
 
 
 def generate(model: Any, rows: Inputs) -> int:
-    """transformers' `generate`; the number of rows."""
+    """Generate with transformers' `generate`; return the number of rows."""
     import torch
 
     with torch.inference_mode():
@@ -110,7 +111,7 @@ def generate(model: Any, rows: Inputs) -> int:
 
 
 def one_row_a_choice(model: Any, sources: Inputs, targets: Targets) -> int:
-    """log p of each target behind its source, each in a row of its own; the number of sources."""
+    """Compute log p of each target after its source, one row each; return the number of sources."""
     import torch
 
     pairs = [(own, one) for own, some in zip(sources, targets, strict=True) for one in some]

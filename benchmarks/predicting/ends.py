@@ -36,7 +36,8 @@ def measure(run: Path, questions: Path) -> None:
 
 
 def inputs_of(run: Path, questions: Path) -> tuple[Any, Any, Inputs]:
-    """The model of a run of train-rationale, its tokenizer, and what it reads of the questions."""
+    """Return the model of a run of train-rationale, its tokenizer, and its inputs for the
+    questions."""
     from scicot.models.pretrained import load_pretrained
     from scicot.models.prompt_format import Seq2Seq, encode_inputs
 

@@ -1,8 +1,8 @@
 """Compare the torch engine in fp32 with transformers: greedy tokens of `generate` and scores, on
 500 questions.
 
-Without a directory it is T5, its tokenizer and a model of flan-t5-small's shape; with one a causal
-model. Where a text differs, the two tokens that differ first are compared: by how many nats
+By default with T5's tokenizer and a model of flan-t5-small's shape; with a directory, with the
+causal model in it. If a text differs, its first differing token is compared: by how many nats
 transformers prefers its own.
 """
 
@@ -20,7 +20,7 @@ _LOUDER = 1.6  # weights, so that texts of random weights differ from one anothe
 
 
 def measure(directory: Path | None = None) -> None:
-    """Print how many texts differ, and by how much scores do."""
+    """Print the number of texts that differ, and the largest difference of scores."""
     import torch
 
     from scicot.decoding.engine import Decoding
@@ -68,7 +68,8 @@ def _t5() -> tuple[Any, Inputs, Any]:
 
 
 def _causal(directory: Path) -> tuple[Any, Inputs, Any]:
-    """A model, its inputs of stage 1, and the texts of each question's choices as targets."""
+    """Return a model, its inputs of stage 1, and the texts of each question's choices as
+    targets."""
     from scicot import stages
     from scicot.models.pretrained import load_pretrained
     from scicot.models.prompt_format import encode_inputs, make_format
@@ -86,7 +87,8 @@ def _causal(directory: Path) -> tuple[Any, Inputs, Any]:
 
 
 def _preferred(engine: Any, source: list[int], own: list[int], other: list[int]) -> float:
-    """By how many nats `engine` prefers `other`'s token to `own`'s where they differ first."""
+    """Return by how many nats `engine` prefers `other`'s token to `own`'s where they first
+    differ."""
     same = next(
         (n for n, (a, b) in enumerate(zip(own, other, strict=False)) if a != b),
         min(len(own), len(other)),

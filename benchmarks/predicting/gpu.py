@@ -1,9 +1,9 @@
-"""Our loop beside transformers' `generate` on a GPU, both in bf16, and what its memory allows.
+"""Compare the native engine with transformers' `generate` on a GPU, both in bf16, and with the
+memory bandwidth.
 
-flan-t5-small's shape, EntailmentBank, 64 tokens written. Both take as many questions at a time as
-each line says, sorted by length; ratios are to `generate` with 64. The limit is the time in which a
-GPU reads, for every step, the decoder's weights and all keys and values so far once, as fast as it
-copies.
+flan-t5-small's shape, EntailmentBank, 64 tokens per text. Both use the batch size of each line,
+sorted by length; ratios are to `generate` with 64. The limit is the time in which a GPU reads, at
+every step, the decoder's weights and the whole KV cache once, at its copying speed.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Way = tuple[str, int]
 
 
 def measure() -> None:
-    """Print a line of JSON for each way, and one for what the device is."""
+    """Print a line of JSON for each engine and batch size, and one that describes the device."""
     import torch
 
     from scicot.decoding.native_engine import NativeEngine
@@ -82,7 +82,7 @@ def measure() -> None:
 
 
 def reference(model: Any, rows: Inputs, size: int) -> int:
-    """transformers' `generate`; the tokens it wrote."""
+    """Generate with transformers' `generate`; return the number of tokens generated."""
     import torch
 
     with torch.inference_mode():
@@ -101,7 +101,7 @@ def reference(model: Any, rows: Inputs, size: int) -> int:
 
 
 def bandwidth(device: Any) -> float:
-    """Bytes a second that are read and written when a gigabyte is copied."""
+    """Measure the bytes per second read and written when a gigabyte is copied."""
     import torch
 
     size = 2**28 if device.type == "cuda" else 2**24
@@ -117,7 +117,8 @@ def bandwidth(device: Any) -> float:
 
 
 def step_bytes(model: Any, rows: int, read: float) -> float:
-    """That a step of so many rows reads in bf16, behind sources of `read` tokens."""
+    """Return the bytes that a decoding step of `rows` rows reads in bf16, with sources of `read`
+    tokens."""
     config = model.config
     layers = model.get_decoder().block.named_parameters()
     once = ("EncDecAttention.k.weight", "EncDecAttention.v.weight")  # for a source, not for a step

@@ -26,7 +26,8 @@ def tokenizer() -> Any:
 
 
 def endless() -> Any:
-    """flan-t5-small's shape with random weights, whose end token never comes."""
+    """Make a model of flan-t5-small's shape with random weights that never generates its end
+    token."""
     import torch
 
     torch.manual_seed(0)

@@ -1,5 +1,5 @@
-"""A student of flan-t5-small's size whose rationales end by themselves, of the example's world:
-it takes 20 minutes on two cores."""
+"""Train a student of flan-t5-small's size on the example world, whose rationales end with an end
+token. Takes 20 minutes on two cores."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ STEPS = 1200
 
 
 def train(folder: Path) -> None:
-    """Leave the run in FOLDER/run, and questions for it in FOLDER/world/test.jsonl."""
+    """Write the run to FOLDER/run, and questions for it to FOLDER/world/test.jsonl."""
     import torch
 
     world, start, rationales = folder / "world", folder / "start", folder / "rationales.jsonl"

@@ -1,9 +1,9 @@
-"""Prediction beside transformers' `generate` and bare CTranslate2: both stages, questions a second.
+"""Predict in both stages, compared with transformers' `generate` and plain CTranslate2.
 
-flan-t5-small's shape, EntailmentBank, all ways in turn, some rounds of them. The reference,
-transformers' `generate` in fp32, takes 16 questions at a time as they come, for the answer too; it
-is asked fewer of them, batches being alike. CTranslate2 is bare: its `translate_batch` and
-`score_batch` in int8 on sorted inputs.
+flan-t5-small's shape, EntailmentBank, all engines in turn, for several rounds. The reference,
+transformers' `generate` in fp32, takes 16 questions at a time in file order, for the answer too; it
+gets fewer of them, since its batches are all alike. Plain CTranslate2 means its `translate_batch`
+and `score_batch` in int8 on sorted inputs.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ WRITTEN = 64  # tokens
 
 
 def more() -> None:
-    """Print a table: random weights, rationales of 64 tokens; with GEMMA=DIR in the environment,
-    one for that causal model too."""
+    """Print a table for random weights and rationales of 64 tokens; with GEMMA=DIR in the
+    environment, also one for that causal model."""
     if missing():
         return
     if os.environ.get("GEMMA"):
@@ -51,8 +51,8 @@ def more() -> None:
 def compare(
     model: Any, words: Any, first: Inputs, second: Inputs, written: float, most: int
 ) -> None:
-    """Print a table of all ways: questions a second over inputs of both stages, between which
-    `written` tokens a question come, `most` at most; `words` is the tokenizer."""
+    """Print a table of all engines: questions per second over inputs of both stages. Rationales
+    have `written` tokens on average, `most` at most; `words` is the tokenizer."""
     import torch
 
     with tempfile.TemporaryDirectory() as folder:

@@ -1,4 +1,4 @@
-"""The ways that a student can be run: transformers' own, our engines, and bare CTranslate2."""
+"""The engines that are compared: transformers', ours, and plain CTranslate2."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ REFERENCE, BARE = "transformers, fp32", "ctranslate2, int8"
 
 
 def all_ways(model: Any, tokenizer: Any, folder: Path, most: int) -> dict[str, Pass]:
-    """By name; each writes `most` tokens at most, then scores four choices."""
+    """Return the engines by name; each generates at most `most` tokens, then scores four
+    choices."""
     import torch
 
     from scicot.decoding.native_engine import NativeEngine
@@ -55,7 +56,8 @@ def both(engine: Engine, most: int) -> Pass:
 
 
 def reference(model: Any, most: int) -> Pass:
-    """transformers' `generate`, 16 questions at a time as they come, for the answer too."""
+    """Make the reference: transformers' `generate`, 16 questions at a time in file order, in both
+    stages."""
     import torch
 
     def generate(rows: Sequence[list[int]], count: int) -> None:
@@ -78,7 +80,7 @@ def reference(model: Any, most: int) -> Pass:
 
 
 def ctranslate2_of(model: Any, tokenizer: Any, folder: Path) -> Engine:
-    """Its `translate_batch` and `score_batch` in int8 on sorted inputs."""
+    """Make plain CTranslate2: `translate_batch` and `score_batch` in int8 on sorted inputs."""
     import ctranslate2  # noqa: F401
 
     from scicot.decoding.conversion import convert

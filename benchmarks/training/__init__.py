@@ -1,1 +1,1 @@
-"""Training at the speed of the hardware."""
+"""Benchmarks of training speed."""

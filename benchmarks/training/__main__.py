@@ -1,5 +1,5 @@
 """`python -m benchmarks.training loss`, `attention`, `sft STUDENT`, `rates STUDENT FILE ROWS DIR`:
-choices, a rival, and what the default learning rates rest on."""
+the measurements behind default settings, and a comparison with trl."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which implementation of attention trains faster here."""
+"""Measure which attention implementation trains faster on this machine."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ _ROUNDS, _STEPS = 5, 2
 
 
 def compare() -> None:
-    """Print eager's rate over SDPA's on the same steps of stage 1, in fp32 and in bf16."""
+    """Print the ratio of eager's speed to SDPA's on the same steps of stage 1, in fp32 and in
+    bf16."""
     from scicot.training.fitting.trainer import make_trainer
 
     model, tokenizer, schedule = prepared(Stage.RATIONALE)

@@ -9,7 +9,8 @@ import numpy as np
 
 
 class Padder:
-    """Collates rows for a bare Trainer: to their longest, or all to the same lengths."""
+    """Collates rows for a plain Trainer: padded to their longest row, or all to the same
+    lengths."""
 
     def __init__(self, model: Any, fixed: tuple[int, int] | None = None) -> None:
         self._model = model

@@ -19,8 +19,8 @@ _RATE = 2e-3
 
 
 def compare() -> None:
-    """Print the dev loss of scratch:tiny after as many rows in each way, for three seeds; texts are
-    cut short, or it would take an hour."""
+    """Print the dev loss of scratch:tiny after the same number of rows in each way, for three
+    seeds. Texts are truncated; otherwise it would take an hour."""
     from transformers import set_seed
 
     from scicot.models.prompt_format import Seq2Seq

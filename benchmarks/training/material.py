@@ -1,4 +1,4 @@
-"""The students and rows that are trained."""
+"""The students and rows for the training benchmarks."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def missing() -> bool:
 
 
 def flan_t5_small() -> Any:
-    """Its shape, with random weights."""
+    """Make a model of flan-t5-small's shape with random weights."""
     from transformers import T5Config, T5ForConditionalGeneration
 
     config = T5Config(  # type: ignore[call-arg]
@@ -33,7 +33,8 @@ def flan_t5_small() -> Any:
 
 
 def prepared(stage: Stage) -> tuple[Any, Any, Any]:
-    """flan-t5-small's shape, T5's tokenizer, and the schedule of EntailmentBank's training rows."""
+    """Return a model of flan-t5-small's shape, T5's tokenizer, and the schedule of EntailmentBank's
+    training rows."""
     import torch
     from transformers import T5Tokenizer
 
@@ -53,7 +54,7 @@ def prepared(stage: Stage) -> tuple[Any, Any, Any]:
 
 
 class Some:
-    """Some steps of a schedule, in the order given."""
+    """Selected steps of a schedule, in the given order."""
 
     def __init__(self, schedule: Any, steps: Any) -> None:
         self._schedule = schedule

@@ -9,7 +9,7 @@ from typing import Any
 
 
 def timed(trainer: Any) -> float:
-    """Tokens a second that are no padding, over all steps but the first."""
+    """Return tokens per second, without padding, over all steps but the first."""
     from transformers import TrainerCallback
 
     times, tokens = [], [0]
@@ -43,7 +43,8 @@ def flops(model: Any, lengths: Any) -> float:
 
 
 def weights_met(model: Any) -> tuple[int, int]:
-    """Weights that a token meets that is read, and one that is written."""
+    """Return the number of weights that a token of the source passes through, and that a token of
+    the target does."""
 
     def of(part: Any) -> int:
         return sum(one.numel() for name, one in part.named_parameters() if "embed" not in name)
@@ -58,7 +59,7 @@ def weights_met(model: Any) -> tuple[int, int]:
 
 
 def peak(kind: Any) -> float:
-    """FLOP/s of a large matrix product."""
+    """Measure the FLOP/s of a large matrix product."""
     import torch
 
     size = 2048

@@ -24,7 +24,7 @@ DEV = 0.25  # of the rows
 
 
 def compare(student: str, file: str, rows: int, folder: Path) -> None:
-    """Print a line for each training: dev loss in nats (a token, a question), dev accuracy."""
+    """Print a line for each training: dev loss in nats (per token or question), dev accuracy."""
     usual = fill(TrainSettings(), student, Stage.DIRECT)
     rate = usual.learning_rate or 0.0
     base = TrainSettings(dev_fraction=DEV, seed=0)

@@ -1,4 +1,4 @@
-"""Training a causal student beside trl's SFTTrainer: completion-only loss, identical batches.
+"""Compare training a causal student with trl's SFTTrainer: completion-only loss, identical batches.
 
     python -m benchmarks.training sft STUDENT     needs trl, and OpenBookQA's rows (SCICOT_DATA)
 
@@ -23,7 +23,7 @@ FILE = "openbookqa_flant5xl.train.jsonl"
 
 
 class Fixed:
-    """The rows of each step, as a schedule gives them."""
+    """The rows of each step, with a schedule's interface."""
 
     turns = 1
 
@@ -41,7 +41,7 @@ class Fixed:
 
 
 def compare(student: str) -> None:
-    """Print tokens a second of both, their ratio, and how far their losses are apart."""
+    """Print tokens per second of both, their ratio, and the difference of their losses."""
     rows = _rows(student)
     steps = [rows[n * ROWS : (n + 1) * ROWS] for n in range(STEPS)]
     tokens = sum(len(row["input_ids"]) + len(row["labels"]) for step in steps[1:] for row in step)
@@ -64,7 +64,7 @@ def compare(student: str) -> None:
 
 
 def _rows(student: str) -> list[dict[str, Any]]:
-    """Rows of about the same length, so that both pad alike."""
+    """Return rows of about the same length, so that both pad alike."""
     from scicot.models.pretrained import load_pretrained
     from scicot.models.prompt_format import make_format
     from scicot.reporting import LogReporter
@@ -125,7 +125,7 @@ def _theirs(student: str, steps: Any, folder: Path) -> tuple[float, list[float]]
 
 
 def _timed(trainer: Any) -> tuple[float, list[float]]:
-    """Seconds of all steps but the first, and the loss of each step."""
+    """Return the seconds of all steps but the first, and the loss of each step."""
     from transformers import TrainerCallback
 
     times: list[float] = []

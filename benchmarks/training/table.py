@@ -1,11 +1,11 @@
-"""Training at the speed of the hardware: scicot beside three other ways to feed the same Trainer.
+"""Compare training speed with three other ways of batching for the same Trainer.
 
 flan-t5-small's shape with random weights, EntailmentBank, both stages, one run: (a) every row
-padded to 512 tokens of input and 512 (stage 2: 64) of target, as mm-cot has it; (b) batches padded
-to their longest row, not grouped, as distilling-step-by-step has it; (c) a bare Seq2SeqTrainer with
-its own grouping by length; and scicot, in fp32 like these and as it is by default. Each computes
-some of its own steps, evenly from its smallest to its largest, the same in every round, all ways in
-turn; its tokens a second that are no padding are told as rows, of as many tokens as the mean row.
+padded to 512 input and 512 (stage 2: 64) target tokens, as in mm-cot; (b) batches padded to their
+longest row, not grouped by length, as in distilling-step-by-step; (c) a plain Seq2SeqTrainer with
+its own grouping by length; and scicot, in fp32 like these and with its defaults. Each computes some
+of its own steps, evenly from its smallest to its largest, the same in every round, all ways in
+turn. Speed is in rows of mean length per second, from tokens without padding.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Way:
     rates: list[float] = field(default_factory=list)
 
     def time(self) -> None:
-        """Time some steps of it, behind its smallest one, which is not counted."""
+        """Time some steps after the smallest one, which is not counted."""
         order = np.argsort(self.sizes, kind="stable")
         spread = [order[(2 * n + 1) * len(order) // (2 * STEPS)] for n in range(STEPS)]
         self.rates.append(timed(self.trainer([order[0], *spread])))

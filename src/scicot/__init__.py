@@ -1,4 +1,4 @@
-"""scicot distils the chain-of-thought of a large language model into small students.
+"""Distil the chain-of-thought of a large language model into small students.
 
 The verbs of the command line are functions here, as pleasant to call from Python:
 

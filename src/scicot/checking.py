@@ -1,4 +1,4 @@
-"""`check`: how a file of questions is read, and what is wrong with it, before any work is done."""
+"""`check`: report how a file of questions is read, and its problems, before any other work."""
 
 from __future__ import annotations
 
@@ -25,12 +25,13 @@ _KEPT = 10  # ids that a message may name
 
 @dataclass
 class Check:
-    """The result of checking a file of questions. `problems` must be fixed, a sentence each.
+    """The result of checking a file of questions. `problems` are sentences about what must be
+    fixed.
 
     `choices` counts questions by their number of choices, `gold` by the label of their answer.
-    `long` questions have more than 2,000 characters with context and choices, or more tokens than
-    the student's limit. `characters` counts the problems of characters that the student's tokenizer
-    lacks, `overlap` the questions that are also in another file.
+    `long` counts questions that have more than 2,000 characters with context and choices, or more
+    tokens than the student's limit. `characters` counts the problems with characters that the
+    student's tokenizer lacks, `overlap` the questions that are also in the other file.
     """
 
     file: str
@@ -56,7 +57,7 @@ class Check:
 
     @property
     def fit(self) -> bool:
-        """True if there are no problems."""
+        """Return True if there are no problems."""
         return not self.problems
 
     def to_row(self) -> Row:
@@ -64,7 +65,7 @@ class Check:
 
 
 class _Listener(Muted):
-    """Keeps warnings, and hands on progress."""
+    """Collects warnings, and passes progress on."""
 
     def __init__(self, reporter: Reporter) -> None:
         super().__init__(reporter)
@@ -83,11 +84,10 @@ def check(
     limit: int | None = None,
     reporter: Reporter | None = None,
 ) -> Check:
-    """Read a file of questions as every command would, and tell what was found.
+    """Read a file of questions as all commands do, and report what was found.
 
-    `student` is a run, a model's directory or a Hub id, whose tokenizer is looked at, never its
-    weights; `overlap` another file of questions. Raises ScicotError where the file as a whole
-    cannot be read.
+    `student` is a run, a model directory or a Hub id; only its tokenizer is loaded. `overlap` is
+    another file of questions. Raises ScicotError if the file as a whole cannot be read.
     """
     reporter = reporter or LogReporter()
     listener = _Listener(reporter)
@@ -191,7 +191,7 @@ class _Tally:
         self._found.long += length > limit
 
     def close(self) -> None:
-        """Fill in what is known at the end."""
+        """Fill in the counts that are known only at the end."""
         found = self._found
         found.choices = {str(number): count for number, count in sorted(self._choices.items())}
         found.gold = dict(sorted(self._gold.items()))

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 
 
 def resolve_device(name: str) -> torch.device:
-    """ "auto" is CUDA when available, else the CPU; ScicotError for a device that is not there."""
+    """Return the device; "auto" is CUDA if available, else the CPU. Raises ScicotError for a device
+    that is not available."""
     import torch
 
     if name == "auto":

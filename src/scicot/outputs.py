@@ -1,12 +1,12 @@
 """Resumable output files, with a state file that records how they were made.
 
-Beside out.jsonl lies out.state.json, which says what made it and whether it is finished:
+Beside out.jsonl, out.state.json records what made it and whether it is finished:
 
     {"scicot": "0.1.0", "command": "predict", "settings": {...}, "inputs": {"q.jsonl": "<sha256>"},
      "students": [...], "counts": {"rows": 570}, "finished": true}
 
-and, while a process writes, out.lock. The same command again finds the rows that are done; a
-command with other settings is refused, with what differs, before anything is touched.
+While a process writes, it holds out.lock. The same command run again skips the rows that are done.
+A command with other settings raises an error that lists the differences, and changes nothing.
 """
 
 from __future__ import annotations
@@ -85,11 +85,11 @@ def open_output(
 ) -> Iterator[Output]:
     """Open OUT for a command, either new or to continue an earlier run of the same command.
 
-    "-" is standard output, which keeps no state. `companions` are the kinds of files that the
-    command writes beside OUT. `provenance` are further entries of the state file, for readers; they
-    are not compared when a command continues. `defaults` are the values of settings that older
-    outputs do not record. Raises ScicotError where a file is not ours to continue (another command,
-    other settings, no state), is an input as well, or is being written by another process.
+    "-" is standard output, which has no state. `companions` are the kinds of files that the command
+    writes beside OUT. `provenance` are further entries of the state file, for readers; they are not
+    compared on resuming. `defaults` are values for settings that older outputs do not record.
+    Raises ScicotError if a file cannot be continued (other command, other settings, no state), is
+    also an input, or is being written by another process.
     """
     state = {
         "scicot": __version__,
@@ -270,8 +270,8 @@ def check_continues(
     check_beside(path)
     for file in (path, *(beside(path, kind) for kind in companions)):
         if file.is_file() and _holds_something(file):
-            own = json.loads(json.dumps(settings))
-            state = {"command": command, "settings": own}
+            decoded = json.loads(json.dumps(settings))
+            state = {"command": command, "settings": decoded}
             _check_same(file, state_path(path), state, defaults)
 
 

@@ -1,9 +1,9 @@
-"""Detect test questions that a student was trained on, by text and by text, context and choices.
+"""Detect test questions that a student was trained on.
 
-Two questions have the same text if they differ only in case, punctuation and blanks. They are the
-same question if their context and choices (in any order) are equal too. The same text with other
-choices, as of a template ("Which of these floats on water?"), reveals little; the same question
-reveals the answer.
+Two questions have the same text if they differ only in case, punctuation and white space. They are
+the same question if their context and choices (in any order) are equal too. The same text with
+other choices, as from a template ("Which of these floats on water?"), reveals little; the same
+question reveals the answer.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class Overlap:
         )
 
     def told(self, those: str) -> str:
-        """Describe it in one sentence; `those` names the questions that were compared with."""
+        """Describe the overlap in one sentence; `those` names the set compared with."""
         same = f"{self.same_question} of them" if self.same_question else "none of them"
         return (
             f"{self.same_text:,} of {self.questions:,} questions have the text of {those},"

@@ -10,8 +10,8 @@ For a question with the choices A wood, B spoon:
             In two to five sentences, explain ... Then give the answer in a last line of the form
             "Answer: X", where X is one of A, B.
 
-The words are "an explanation for a student": a model asked for its chain of thought may refuse.
-scicot.replies reads what comes back.
+The prompt asks for an explanation for a student, because a model asked for its chain of thought may
+refuse. scicot.replies parses the replies.
 """
 
 from __future__ import annotations
@@ -74,12 +74,12 @@ def build_prompt(
     template: str | None = None,
     examples: tuple[tuple[str, str], ...] = (),
 ) -> Prompt:
-    """The request for one rationale.
+    """Build the request for one rationale.
 
-    reveal_answer: the gold answer goes along as a hint. template: the user's own text in place of
-    the built-in one, system text included, with the placeholders {question}, {choices}, {context}
-    and, with reveal_answer, {answer}; "{{" and "}}" stand for braces. Raises ScicotError where the
-    answer is to be revealed and there is none, or where the template cannot be filled.
+    reveal_answer: include the gold answer as a hint. template: a user's own text that replaces the
+    built-in one, including the system text, with the placeholders {question}, {choices}, {context}
+    and, with reveal_answer, {answer}; "{{" and "}}" stand for braces. Raises ScicotError if the
+    answer is to be revealed but unknown, or if the template cannot be filled.
     """
     if reveal_answer and question.answer is None:
         raise ScicotError(
@@ -111,13 +111,14 @@ def _answer_text(question: Question) -> str:
 
 
 def check_template(template: str, *, reveal_answer: bool) -> None:
-    """ScicotError where a user's own prompt cannot be filled, whatever the question."""
+    """Raise ScicotError if a user's prompt template cannot be filled for any question."""
     some = Question("any", "?", (Choice("A", "a"), Choice("B", "b")), answer="A")
     _fill(template, some, reveal_answer)
 
 
 def _fill(template: str, question: Question, reveal_answer: bool) -> str:
-    """The template with each placeholder filled once, so braces in a question's text stay text."""
+    """Fill each placeholder of the template once; braces in a question's text are not
+    placeholders."""
     values = {
         "question": question.question.strip(),
         "choices": _choices(question),
@@ -137,7 +138,8 @@ def _fill(template: str, question: Question, reveal_answer: bool) -> str:
 
 
 def _pieces(template: str) -> list[tuple[str, str | None]]:
-    """(text, the placeholder after it) pairs; ScicotError for a brace that stands alone."""
+    """Parse a template into (text, the placeholder after it) pairs. Raises ScicotError for a single
+    brace."""
     try:
         parsed = list(string.Formatter().parse(template))
     except ValueError as error:

@@ -1,14 +1,14 @@
-"""The rows that travel the road: questions, rationales and predictions.
+"""The three kinds of rows: questions, rationales and predictions.
 
-A question row, as it stands in a JSONL file:
+A question row in a JSONL file:
 
     {"id": "q1", "question": "Which conducts electricity?",
      "choices": [{"label": "A", "text": "wood"}, {"label": "B", "text": "copper"}],
      "answer": "B", "context": "", "meta": {"subject": "physics"}}
 
-Rationale and prediction rows are a question's fields and their own beside them, so every file
-stands alone. Required fields are checked strictly, the rest have defaults, and fields that scicot
-does not know stay in the question's `extra` and come out again as they went in.
+Rationale and prediction rows contain all fields of their question, so no file depends on another.
+Required fields are checked strictly, the others have defaults, and unknown fields are kept in the
+question's `extra` and written unchanged.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A multiple-choice question. `answer` is a label, or None where the gold answer is unknown."""
+    """A multiple-choice question. `answer` is a label, or None if the gold answer is unknown."""
 
     id: str
     question: str
@@ -95,7 +95,7 @@ class Question:
         return tuple([choice.label for choice in self.choices])
 
     def text_of(self, label: str) -> str:
-        """The text of the choice with this label; KeyError where there is none."""
+        """Return the text of the choice with this label. Raises KeyError if there is none."""
         for choice in self.choices:
             if choice.label == label:
                 return choice.text
@@ -103,8 +103,8 @@ class Question:
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any], without: Collection[str] = ()) -> Question:
-        """Read a row in scicot's own schema; raises RowProblem naming the field at fault. Fields
-        in `without` are not taken for the user's own."""
+        """Read a row in scicot's own schema. Raises RowProblem naming the invalid field. Fields in
+        `without` are not kept as extra fields."""
         text = string_field(row, "question")
         choices = _choices(row.get("choices"))
         labels = [choice.label for choice in choices]
@@ -125,7 +125,7 @@ class Question:
         return cls(identity, text, choices, answer, context, dict(meta), extra)
 
     def to_row(self) -> Row:
-        """The row again: known fields first, then whatever else the user's file held."""
+        """Return the row: known fields first, then the extra fields of the user's file."""
         row: Row = {
             "id": self.id,
             "question": self.question,
@@ -139,7 +139,8 @@ class Question:
         return {**row, **self.extra}
 
     def field(self, path: str) -> Any:
-        """The value at a dotted path ("meta.subject") of the row; KeyError where it is absent."""
+        """Return the value at a dotted path ("meta.subject") of the row. Raises KeyError if there
+        is none."""
         value: Any = {"meta": self.meta} if path.startswith("meta.") else self.to_row()
         for name in path.split("."):
             if not isinstance(value, MAPPING) or name not in value:
@@ -148,8 +149,8 @@ class Question:
         return value
 
     def without_rationale(self) -> Question:
-        """The question without what a rationale row holds beside it. A "fold" goes where a student
-        wrote the row; elsewhere it is a column of the user's own."""
+        """Return the question without the fields that a rationale row adds. "fold" is removed only
+        if a student wrote the row; otherwise it is a column of the user's."""
         by_student = str(self.extra.get("teacher")).startswith(STUDENT)
         return self.without((*RATIONALE_FIELDS, "fold") if by_student else RATIONALE_FIELDS)
 
@@ -163,7 +164,7 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Rationale:
-    """One teacher's explanation of one question. `sample` counts several of the same teacher."""
+    """A teacher's explanation of a question. `sample` numbers several from the same teacher."""
 
     question: Question
     rationale: str
@@ -183,7 +184,7 @@ class Rationale:
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> Rationale:
-        """Read a rationale row; raises RowProblem naming the field at fault."""
+        """Read a rationale row. Raises RowProblem naming the invalid field."""
         question = Question.from_row(row).without_rationale()
         by_student = str(row.get("teacher")).startswith(STUDENT)
         # A poor student may write nothing, or blanks; its row is read all the same.
@@ -236,11 +237,11 @@ class Rationale:
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """A student's answer: `prediction` is a label, or None where it gave none (never a guess).
+    """A student's answer: `prediction` is a label, or None if there is none (never a guess).
 
-    `scores` are the probabilities of the labels (they add up to 1), `confidence` that of the
-    most likely one. `abstained`: it was too low for an answer. `models` says what made it: runs,
-    source of the rationales, way of scoring.
+    `scores` are the probabilities of the labels (they sum to 1), `confidence` is the highest of
+    them. `abstained`: it was below the threshold. `models` records the provenance: runs, source of
+    the rationales, kind of scoring.
     """
 
     question: Question
@@ -253,7 +254,7 @@ class Prediction:
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> Prediction:
-        """Read a prediction row; raises RowProblem naming the field at fault."""
+        """Read a prediction row. Raises RowProblem naming the invalid field."""
         question = Question.from_row(row, without=PREDICTION_FIELDS)
         if "prediction" not in row:
             raise RowProblem('"prediction" is missing')
@@ -297,7 +298,7 @@ def _is_probability(value: Any) -> bool:
 
 
 def content_id(question: str, context: str, choices: Sequence[Choice]) -> str:
-    """A stable id for a question that came without one: a digest of what is asked."""
+    """Return a stable id for a question without one: a digest of its text, context and choices."""
     content = [question, context, [[choice.label, choice.text] for choice in choices]]
     canonical = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
     return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()[:16]
@@ -322,11 +323,13 @@ def _choice(value: Any, number: int) -> Choice:
         raise RowProblem(f'choice {number} must be {{"label": ..., "text": ...}}')
     label: Any = value.get("label")
     text: Any = value.get("text")
-    for name, own in (("label", label), ("text", text)):
-        if not isinstance(own, str) or not own.strip():
+    for name, part in (("label", label), ("text", text)):
+        if not isinstance(part, str) or not part.strip():
             raise RowProblem(f'choice {number} has no "{name}"')
-        if not own.isascii():
-            checked_utf8(own, f"choice {number}")
+        if not part.isascii():
+            checked_utf8(part, f"choice {number}")
     if len(value) == 2:
         return Choice(label, text)
-    return Choice(label, text, {k: own for k, own in value.items() if k not in ("label", "text")})
+    return Choice(
+        label, text, {k: extra for k, extra in value.items() if k not in ("label", "text")}
+    )

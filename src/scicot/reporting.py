@@ -22,22 +22,22 @@ class Task(Protocol):
     """One piece of work with a known or unknown number of steps."""
 
     def advance(self, steps: int = 1, **figures: float | int | str) -> None:
-        """Say that `steps` more are done, with figures worth showing beside the count."""
+        """Count `steps` more as done, with figures to show beside the count."""
 
 
 class Reporter(Protocol):
     def note(self, message: str) -> None:
-        """Something good to know."""
+        """Report something that is good to know."""
 
     def warn(self, message: str) -> None:
-        """Something the user should look at."""
+        """Report something that the user should check."""
 
     def task(self, description: str, total: int | None = None) -> AbstractContextManager[Task]:
-        """Announce work; the task it gives counts the steps done."""
+        """Start a task; the context's value counts the steps done."""
 
     def stops_deferred(self) -> AbstractContextManager[None]:
-        """Where work must not be stopped in the middle of a step: as long as this lasts, a wish to
-        stop is raised (as KeyboardInterrupt) by the next `advance` of a task, not at once."""
+        """Return a context in which a stop request is not raised at once, but (as
+        KeyboardInterrupt) by the next `advance` of a task, so that no step is interrupted."""
 
 
 class _SilentTask:
@@ -64,18 +64,18 @@ class LogReporter:
 
 
 def number_of(count: int, what: str, several: str = "") -> str:
-    """ "1 question", "2,000 questions"."""
+    """Format a count with its noun: 1 question, 2,000 questions."""
     return f"{count:,} {what if count == 1 else several or f'{what}s'}"
 
 
 def some_of(names: Sequence[str]) -> str:
-    """The first of some names, as a message has room for."""
+    """Join the first few names for a message."""
     shown = [name if len(name) <= _LONGEST else f"{name[:_LONGEST]}..." for name in names]
     return ", ".join([*shown[:_NAMED], *(["..."] if len(shown) > _NAMED else [])])
 
 
 class Muted:
-    """For a second reading: shows the work of another reporter, and repeats no message."""
+    """A reporter for a second pass over the same file: shows progress, and suppresses messages."""
 
     def __init__(self, reporter: Reporter) -> None:
         self.task = reporter.task

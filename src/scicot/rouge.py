@@ -1,4 +1,4 @@
-"""ROUGE-L: how much of two texts is the same words in the same order."""
+"""ROUGE-L: the overlap of two texts by their longest common subsequence of words."""
 
 from __future__ import annotations
 

@@ -31,8 +31,8 @@ def string_field(row: Mapping[str, Any], name: str, default: str | None = None) 
 def model_text_field(row: Mapping[str, Any], name: str, *, blank: bool = False) -> str:
     """Read a text that a model wrote, with lone surrogates replaced by U+FFFD.
 
-    A proxy that cuts a reply in the wrong place leaves half a character; the rest was paid for.
-    Raises RowProblem where there is no text, or, unless `blank` is allowed, an empty one.
+    A proxy may cut a reply within a character; the rest of the reply was paid for, so it is kept.
+    Raises RowProblem if there is no text or, unless `blank` is allowed, an empty one.
     """
     return whole_characters(_given(row, name, blank=blank))
 
@@ -49,7 +49,8 @@ def _given(row: Mapping[str, Any], name: str, *, blank: bool) -> str:
 
 
 def checked_utf8(text: str, what: str) -> str:
-    """Return the text; RowProblem where UTF-8, and so tokenizers and servers, cannot hold it."""
+    """Return the text. Raises RowProblem if it cannot be encoded as UTF-8, as tokenizers and
+    servers need."""
     try:
         if not text.isascii():
             text.encode()

@@ -1,7 +1,7 @@
-"""Rows that would give each other away are kept together: in one fold, or all in dev, or not.
+"""Split rows into folds and into train and dev, keeping together rows that would reveal each other.
 
-What is chosen depends on the questions alone, not on a seed or on the order of files: both stages
-carve the same dev questions out of the same questions.
+The split depends only on the questions, not on a seed or the order of files: both stages select the
+same dev questions from the same questions.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ _HINT = "(--fold-by FIELD groups by another field; --fold-by id parts all but th
 
 
 def group_rows(questions: Sequence[Question], by: str | None = None) -> Groups:
-    """Groups of rows that must not be parted, in an order that depends on their content alone.
+    """Group rows that must stay together; the order of groups depends only on their content.
 
-    Rows of one id are one group, and so are rows of the same question text. With `by`, a field as
-    "meta.topic", its value takes the place of the text: rows of one value are one group, and so
-    are rows of the same text and choices. ScicotError where a row lacks the field.
+    Rows with the same id, or the same question text, are in one group. With `by`, a field such as
+    "meta.topic", its value replaces the text: rows with the same value are in one group, and so are
+    rows with the same text and choices. Raises ScicotError if a row lacks the field.
     """
     parents = list(range(len(questions)))
 
@@ -44,32 +44,35 @@ def group_rows(questions: Sequence[Question], by: str | None = None) -> Groups:
         members[root(place)].append(place)
     # By what binds a group, not by its members: of many members one would nearly always come first.
     return sorted(
-        members.values(), key=lambda own: min(_binding(questions[place], by) for place in own)
+        members.values(), key=lambda group: min(_binding(questions[place], by) for place in group)
     )
 
 
 def assign_folds(
     groups: Groups, folds: int, dev: set[int] | None = None, further: set[int] | None = None
 ) -> list[int]:
-    """The fold (from 0) of each row: whole groups, the folds as even in rows as they can be.
+    """Return the fold (from 0) of each row: whole groups, with about equally many rows per fold.
 
-    Large groups are dealt first, each to the fold that has least; those of `dev` and those of
-    nothing but `further` rows, which nobody learns from either, each kind for itself. ScicotError
-    where there are fewer groups to learn from than folds.
+    The largest groups are assigned first, each to the smallest fold. Groups in `dev`, and groups of
+    only `further` rows, are not trained on, and are balanced separately. Raises ScicotError if
+    there are fewer groups to train on than folds.
     """
     dev, further = dev or set(), further or set()
-    learnt = [own for own in groups if own[0] not in dev | further]
+    learnt = [group for group in groups if group[0] not in dev | further]
     if len(learnt) < folds:
         raise ScicotError(
             f"--folds {folds}: the rows make only {len(learnt)} groups that may be parted {_HINT}"
         )
     fold_of = [0] * sum(map(len, groups))
-    for part in (learnt, *([own for own in groups if own[0] in kind] for kind in (dev, further))):
+    for part in (
+        learnt,
+        *([group for group in groups if group[0] in kind] for kind in (dev, further)),
+    ):
         sizes = [0] * folds
-        for own in sorted(part, key=len, reverse=True):
+        for group in sorted(part, key=len, reverse=True):
             fold = sizes.index(min(sizes))
-            sizes[fold] += len(own)
-            for place in own:
+            sizes[fold] += len(group)
+            for place in group:
                 fold_of[place] = fold
     return fold_of
 
@@ -77,26 +80,27 @@ def assign_folds(
 def dev_split(
     questions: Sequence[Question], groups: Groups, fraction: float, by: str | None = None
 ) -> set[int]:
-    """The places of about this fraction of the rows, whole groups, at least one and never all.
+    """Return the indices of about this fraction of the rows: whole groups, at least one and never
+    all.
 
-    Each group is taken or left by itself, as a throw of dice that its content decides: what other
-    rows there are does not matter, so another file of the same questions is parted alike. Only a
-    group that is larger than the fraction asked for is left whatever the dice say.
+    Each group is selected by a hash of its content, independent of the other rows, so that another
+    file of the same questions is split alike. Only a group larger than the fraction is never
+    selected.
     """
     if len(groups) < 2:
         raise ScicotError(f"--dev-fraction: all rows are one group that may not be parted {_HINT}")
     most = fraction * len({question.id for question in questions})
     carved: set[int] = set()
-    for own in groups:
-        dice = min(_binding(questions[place], by) for place in own)
-        small = len({questions[place].id for place in own}) <= most
+    for group in groups:
+        dice = min(_binding(questions[place], by) for place in group)
+        small = len({questions[place].id for place in group}) <= most
         if small and int.from_bytes(dice[:8]) < fraction * 2**64:
-            carved.update(own)
+            carved.update(group)
     return carved or set(sorted(groups, key=len)[0])
 
 
 def group_keys(question: Question, by: str | None) -> Iterable[str]:
-    """The keys of a question: those that share one are one group."""
+    """Yield the keys of a question; questions that share a key are in one group."""
     yield f"id {question.id}"
     if by is None:
         yield f"text {text_key(question)}"
@@ -116,6 +120,6 @@ def _value_key(question: Question, by: str) -> str:
 
 
 def _binding(question: Question, by: str | None) -> bytes:
-    """Dice thrown by what keeps a question's group together."""
+    """Return a hash of what defines a question's group, used as a random number."""
     key = text_key(question) if by is None else _value_key(question, by)
     return hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()

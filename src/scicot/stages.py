@@ -19,7 +19,7 @@ A question becomes one line of text:
 
     question: Which conducts electricity? choices: (A) wood (B) copper rationale: Copper is a metal.
 
-One line, because T5's SentencePiece folds line breaks into blanks and lacks braces.
+It is a single line because T5's SentencePiece turns line breaks into spaces; it also lacks braces.
 """
 
 from __future__ import annotations
@@ -201,8 +201,8 @@ def behind_answer(stage: Stage) -> str:
 
 
 def written_rationale(text: str, stage: Stage) -> str:
-    """The rationale in what a student wrote; what a one-sequence student says after it is scored
-    anew for every label, never read."""
+    """Return the rationale in a student's output. The answer that a one-sequence student writes
+    after it is ignored: every label is scored instead."""
     if stage is not Stage.ONE_SEQUENCE:
         return text
     before, mark, _ = f" {text} ".rpartition(_MARK)
@@ -212,12 +212,12 @@ def written_rationale(text: str, stage: Stage) -> str:
 def shortened(
     text: Input, limit: int, count: Callable[[Input], int]
 ) -> tuple[Input, tuple[str, ...]]:
-    """The input without as much as it takes for `count` (its tokens) to be within `limit`, and the
-    parts that lost something.
+    """Truncate an input until `count` (its number of tokens) is at most `limit`; return it with the
+    names of the truncated parts.
 
-    The end of the context goes first, then the end of the rationale, then the beginning of the
-    question, since what is asked stands last; whole words where there are any. The choices are
-    never cut: where they alone are too long, the result is longer than `limit`.
+    The end of the context is cut first, then the end of the rationale, then the beginning of the
+    question, since the actual question comes last; at word boundaries if possible. Choices are
+    never cut: if they alone are too long, the result is longer than `limit`.
     """
     lost: list[str] = []
     for part in ("context", "rationale", "question"):
@@ -238,19 +238,22 @@ def shortened(
 
 
 def beginning(text: str, length: int) -> str:
-    """The first characters of a text, so many at most, without the word they would break."""
+    """Return at most `length` characters from the start of a text, without a partial word at the
+    end."""
     kept = text[:length]
     broken = length < len(text) and not text[length].isspace()
     return kept.rpartition(" ")[0] if broken and " " in kept.strip() else kept.strip()
 
 
 def end(text: str, length: int) -> str:
-    """The last characters of a text, so many at most, without the word they would break."""
+    """Return at most `length` characters from the end of a text, without a partial word at the
+    start."""
     return beginning(text[::-1], length)[::-1]
 
 
 def most_that_fit(most: int, fits: Callable[[int], bool]) -> int:
-    """The largest number up to `most` that fits, where what fits is what is small; else 0."""
+    """Return the largest number up to `most` for which `fits` is True, by bisection; 0 if there is
+    none."""
     low, high = 0, most
     while low < high:
         middle = (low + high + 1) // 2

@@ -1,8 +1,8 @@
-"""Standard input, kept for scicot's own readers.
+"""Reserve standard input for scicot's own readers.
 
-Libraries ask questions there: transformers, whether to run a model's own code. In a pipeline the
-answer would be a row of the data. So the command line first moves standard input to a descriptor
-that libraries and child processes do not know, and leaves /dev/null in its place.
+Libraries may ask questions on it, such as transformers before running a model's own code; in a
+pipeline, a row of data would be the answer. So the command line first moves standard input to
+another descriptor, unknown to libraries and child processes, and replaces it by /dev/null.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ _reserved: IO[bytes] | None = None  # what standard input was, once it has been 
 def reserve() -> None:
     """Move standard input to a descriptor of our own; descriptor 0 becomes /dev/null.
 
-    Called once, first of all. A closed standard input stays closed for scicot, and its descriptor
-    is occupied, so that no other file is opened as number 0.
+    Call it once, before anything else. A closed standard input stays closed for scicot, and its
+    descriptor is occupied, so that no other file is opened as number 0.
     """
     global _reserved
     if sys.stdin is not None:
@@ -30,7 +30,7 @@ def reserve() -> None:
 
 
 def stream() -> IO[bytes] | None:
-    """The bytes of standard input; None where it is closed."""
+    """Return standard input as bytes, None if it is closed."""
     if _reserved is not None:
         return _reserved
     return None if sys.stdin is None else sys.stdin.buffer

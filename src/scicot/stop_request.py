@@ -1,7 +1,7 @@
-"""A request to stop: raised at once, or deferred until the work reaches a place where it may stop.
+"""A request to stop, raised at once, or deferred until the work can stop.
 
-Signal handlers make requests; reporters check for them between two steps. This module imports
-nothing, so that a command can handle signals before its libraries are loaded.
+Signal handlers make requests; reporters check for them between steps. This module imports nothing,
+so that a command can handle signals before its libraries are loaded.
 """
 
 from __future__ import annotations
@@ -12,16 +12,17 @@ if TYPE_CHECKING:
 
 
 class Interrupted(KeyboardInterrupt):
-    """SIGINT. A plain KeyboardInterrupt that leaves an `exec` of a text, as dataclasses and imports
-    of large libraries use it, makes `python -m` end itself by SIGINT, even after the exception was
-    handled: the exit code would be lost. Python does so for that very class, not for subclasses."""
+    """Raised for SIGINT. A plain KeyboardInterrupt that passes through `exec` of a string, as
+    dataclasses and imports of large libraries use it, makes `python -m` kill itself with SIGINT
+    even after the exception was handled, so that the exit code is lost. Python does so only for
+    that class, not for subclasses."""
 
 
 class StopRequest:
-    """The request of one process, if any, and whether it is deferred.
+    """The stop request of one process, if any, and whether it is deferred.
 
-    A request is stored as well as raised, since Python discards exceptions that are raised in
-    destructors: the next check() raises it again.
+    A request is stored as well as raised, since Python discards exceptions raised in destructors:
+    the next check() raises it again.
     """
 
     def __init__(self) -> None:
@@ -29,20 +30,20 @@ class StopRequest:
         self.deferred = False
 
     def request(self, interrupt: KeyboardInterrupt) -> None:
-        """Store an interrupt, and raise it unless requests are deferred; a second one is raised in
-        any case."""
+        """Store an interrupt, and raise it unless requests are deferred; a second one is always
+        raised."""
         again = self.pending is not None
         self.pending = interrupt
         if again or not self.deferred:
             raise interrupt
 
     def check(self) -> None:
-        """Raise the request that is pending, if any."""
+        """Raise the pending request, if any."""
         if self.pending is not None:
             raise self.pending
 
     def deferring(self) -> _Deferring:
-        """A context in which requests are stored, and raised by the next check() only."""
+        """Return a context in which requests are only stored; the next check() raises them."""
         return _Deferring(self)
 
 

@@ -1,9 +1,9 @@
-"""Temperature scaling: one number that makes a student as sure as it is right.
+"""Temperature scaling (Guo et al. 2017): one parameter that calibrates a student's confidence.
 
-    p(choice) = softmax(score / T),   T from questions that the student did not learn from
+    p(choice) = softmax(score / T),   T fitted on questions not used for training
 
-(Guo et al. 2017). The order of the choices stays; where probabilities behind several rationales are
-averaged, an answer may change all the same.
+The ranking of the choices does not change. When probabilities for several rationales are averaged,
+the answer may still change.
 """
 
 from __future__ import annotations
@@ -21,27 +21,27 @@ _HALVINGS = 60
 
 
 def fit_temperature(scores: Sequence[Sequence[float]], gold: Sequence[int]) -> float:
-    """The T of the least cross-entropy, for questions with a score for each choice (nats) and the
-    place of the gold choice.
+    """Return the temperature that minimises cross-entropy, for questions with a score (nats) per
+    choice and the index of the gold choice.
 
-    The gold choice counts as right with probability (n + 1) / (n + 2) only, and the others share
-    the rest (as Platt 1999 has it for two classes): where all n questions were answered right, T
-    would be 0 otherwise. Questions with a score that is no number are left out; 1.0 without any.
+    The gold choice gets a target probability of only (n + 1) / (n + 2), and the others share the
+    rest (as in Platt 1999 for two classes): otherwise T would be 0 if all n answers were right.
+    Questions with a score that is not finite are skipped; without any question, returns 1.0.
     """
     kept = [
-        (own, place)
-        for own, place in zip(scores, gold, strict=True)
-        if all(math.isfinite(score) for score in own)
+        (log_p, place)
+        for log_p, place in zip(scores, gold, strict=True)
+        if all(math.isfinite(score) for score in log_p)
     ]
     if not kept:
         return 1.0
-    longest = max(len(own) for own, _ in kept)
+    longest = max(len(log_p) for log_p, _ in kept)
     table = np.full((len(kept), longest), -np.inf)
     wanted = np.zeros_like(table)
     sure = (len(kept) + 1) / (len(kept) + 2)
-    for row, (own, place) in enumerate(kept):
-        table[row, : len(own)] = np.array(own) - max(own)
-        wanted[row, : len(own)] = (1 - sure) / (len(own) - 1)
+    for row, (log_p, place) in enumerate(kept):
+        table[row, : len(log_p)] = np.array(log_p) - max(log_p)
+        wanted[row, : len(log_p)] = (1 - sure) / (len(log_p) - 1)
         wanted[row, place] = sure
     finite = np.isfinite(table)
     table = np.where(finite, table, 0.0)

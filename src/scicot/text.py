@@ -1,4 +1,4 @@
-"""Text from outside made safe to store, to show and to compare: whole characters, one line."""
+"""Sanitise and normalise texts: replace lone surrogates, put on one line, fold for comparison."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def error_line(error: BaseException) -> str:
 
 
 def normalized(text: str) -> str:
-    """Text as compared when asking "is this the same question?": case, marks and spaces folded."""
+    """Normalise a text for comparing questions: fold case, punctuation and white space."""
     # NFKC sorts runs of combining marks in quadratic time. A joiner after 30 ends a run, as in the
     # stream-safe text format (UAX #15).
     parted = text if text.isascii() else _MARKS.sub("\\g<0>\u034f", text)

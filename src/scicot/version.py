@@ -1,3 +1,3 @@
-"""The version, where modules of the library can read it without importing the package's face."""
+"""The version, in a module that others can import without importing the whole package."""
 
 __version__ = "0.1.0"

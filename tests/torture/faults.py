@@ -47,13 +47,13 @@ class Scenario:
 
 def scenarios(*, short: bool) -> list[Scenario]:
     size = 20 if short else 100
-    quick = ("--timeout", 2, "--max-wait", 60)
+    quick: tuple[object, ...] = ("--timeout", 2, "--max-wait", 60)
     told = ("--reveal-answer", "on-failure")
     samples = ("--samples", 2)
     both = Scenario("--samples 2 --reveal-answer", (*quick, *samples, *told), MIXED, size, 2)
     if short:
-        batched = (*quick, "--batch", *samples)
-        return [both, Scenario("--batch --samples 2", batched, MADE_ONCE, size, 2, batch=True)]
+        several = (*quick, "--batch", *samples)
+        return [both, Scenario("--batch --samples 2", several, MADE_ONCE, size, 2, batch=True)]
     batched = (*quick, "--batch")
     ended = Conduct(ended_after=2.0)
     money = Faults(share=0.1, spent_from=10, spent_for=24)

@@ -112,8 +112,8 @@ class Faulty(Server):
 
     def _batches(self, method: str, path: str, body: bytes) -> Answered:
         if method == "POST" and not path and self.faults.created:
-            kind, *rest = self.faults.created
-            self.faults.created = tuple(rest)
+            kind, *later = self.faults.created
+            self.faults.created = tuple(later)
             self.kinds[f"making a batch: {kind}"] += 1
             if not kind.startswith("made, "):
                 return PASSING[kind]

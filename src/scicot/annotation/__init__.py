@@ -1,10 +1,12 @@
-"""Questions x teacher -> rationales: ask, read, filter, and never pay twice for what is on disk.
+"""Generate rationales: send questions to a teacher, read and filter the replies, and never pay
+twice for a reply that is on disk.
 
-job.py is the command, and setup.py checks what it is given. generation.py runs it: requests.py
-makes requests of questions, and scheduler.py sends them as fast as pace.py allows; or batch_jobs.py
-sends them all at once, and batch_plans.py keeps on disk what was sent. judging.py reads what comes
-back, and ledger.py writes it; index.py knows what is done. first_replies.py stops a run whose
-replies are of no use. budget.py counts dollars, estimate.py does so beforehand.
+job.py is the command; setup.py checks its inputs. generation.py runs it: requests.py builds
+requests from questions, and scheduler.py sends them at the rate that pace.py allows; with --batch,
+batch_jobs.py sends them through a batch API and batch_plans.py stores on disk what was sent.
+judging.py evaluates replies, ledger.py writes them, and index.py records which requests are done.
+first_replies.py stops a run whose first replies are unusable. budget.py tracks the cost,
+estimate.py predicts it.
 """
 
 from scicot.annotation.estimate import Estimate, estimate_cost

@@ -1,10 +1,9 @@
-"""Requests sent as batches: planned on disk, sent once, fetched however often it takes.
+"""Run requests through a batch API: plan batches on disk, send each once, fetch results.
 
-batch_plans.py writes to disk which requests a batch has, and that it is about to be sent, before it
-is. A later run that finds such a plan without the server's id for it looks among the server's
-batches for one created since, and recognises it by the name that the API keeps, or by the number
-and the names of its requests (batch_sender.py). So no batch is paid for twice, whenever the process
-died.
+Before a batch is sent, batch_plans.py writes its requests to disk, and the time at which sending
+starts. If a later run finds such a plan without a batch id, batch_sender.py searches the server's
+recent batches for it, by the name that the API stores or by the number and custom_ids of the
+requests. So no batch is paid for twice, whenever the process died.
 """
 
 from __future__ import annotations
@@ -35,7 +34,8 @@ _ROUNDS = 3  # times a request is sent in all that expires or meets an error of 
 
 
 def check(work: Setup, output: Path, *, force: bool) -> None:
-    """ScicotError where batches cannot be had, or one under way would be forgotten."""
+    """Raise ScicotError if the teacher has no batch API, or if this call would abandon batches that
+    are under way."""
     settings, under_way = work.settings, plans_of(output)
     folder, batched = beside(output, FOLDER), settings.batch or settings.cancel_batches
     if settings.cancel_batches and not under_way:
@@ -56,7 +56,7 @@ def check(work: Setup, output: Path, *, force: bool) -> None:
 
 
 async def run(job: Generation) -> None:
-    """Have all that is wanted answered by batches."""
+    """Send all requests that are still wanted as batches, and write their results."""
     teacher: Any = (
         job.work.teacher
     )  # `check` has seen that it takes batches, and that OUT is a file
@@ -120,7 +120,8 @@ class _Runner:
             )
 
     async def _plan(self) -> bool:
-        """Plan batches for all that is wanted and can be paid; whether there is anything."""
+        """Plan batches for all requests that are wanted and fit the budget. Return whether there
+        are any."""
         wanted, budget = self._wanted(), self._job.work.budget
         most_requests, most_bytes = self._api.most_requests, self._api.most_bytes
         if self._job.summary.kept + self._job.summary.rejected.total() == 0:
@@ -167,7 +168,7 @@ class _Runner:
         self._sender.paid.add(plan.name)
 
     async def _settle(self) -> None:
-        """Send what is planned, wait for all of it, and write what it comes to."""
+        """Send the planned batches, wait until all have ended, and write their results."""
         self._left = self._taken_back = 0
         plans = [await self._sender.sent(plan) for plan in Plan.all_in(self._folder)]
         waiting = [plan for plan in plans if plan is not None]
@@ -183,7 +184,7 @@ class _Runner:
         self._rounds += self._left > 0
 
     async def _collect(self, plan: Plan, batch: Batch) -> None:
-        """Write the rows of a batch that has ended, and drop its plan."""
+        """Write the rows of a batch that has ended, and delete its plan."""
         asks = list(plan.asks(self._job.work.asking))
         if batch.failure is not None:  # of a batch that was refused as a whole there are no results
             self._refused = batch.failure
@@ -199,7 +200,8 @@ class _Runner:
         plan.drop()
 
     async def _enter_all(self, plan: Plan, asks: list[RowRequest], batch: Batch) -> set[int]:
-        """Write what has no row yet; the lines of which there was a result."""
+        """Write rows for results that have none yet. Return the numbers of the requests that had a
+        result."""
         left, taken_back = self._left, self._taken_back
         seen, foreign = set[int](), 0
         self._held.clear()
@@ -226,7 +228,8 @@ class _Runner:
         return seen
 
     async def _enter(self, ask: RowRequest, outcome: Reply | Unanswered) -> None:
-        """Write the row of a result, unless it was written before a crash, or is still to come."""
+        """Write the row of one result. Skip it if its row was written before a crash, or if the
+        request will be sent again."""
         key = ask.row.sample, ask.row.saw_answer
         attempt = self._job.ledger.attempts(ask.row.question).get(key)
         if attempt is not None and not attempt.retry:
@@ -251,8 +254,9 @@ class _Runner:
             self._held.append((ask, TeacherError(str(error), certain=False)))
 
     async def _settle_held(self, plan: Plan) -> None:
-        """Record the errors held back where other requests of the batch were answered; else nothing
-        speaks against the questions, and the run is to stop. Of a single one a probe tells."""
+        """Record held-back errors as `error` rows if other requests of the batch were answered. If
+        none was, the fault may not lie in the questions, so the run stops; for a single request, a
+        probe decides."""
         if self._answered:
             for ask, error in self._held:
                 self._job.reject_failed(ask, error)

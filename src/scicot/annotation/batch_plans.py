@@ -1,11 +1,11 @@
-"""Batches as they are planned, on disk: OUT.batches/ holds for each that is not finished
+"""Plans of batches on disk. OUT.batches/ holds two files for each unfinished batch:
 
     0001.requests.jsonl     {"sample": ..., "revealed": ..., "question": {...}}, a line a request
     0001.json               {"name": ..., "requests": ..., "began": ..., "id": ..., "retry": ...}
 
-A plan counts when the second file is there. `began` is the time when it was about to be sent, `id`
-what the server calls it. Its requests are called NAME-LINE, the name being drawn for this plan, so
-that a batch is known by its results wherever they are met.
+A plan is valid once the second file exists. `began` is the time when sending it began, `id` is the
+server's id of the batch. The custom_ids of its requests are NAME-LINE; NAME is random, so results
+can always be matched with their plan.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ FOLDER = "batches"
 
 @dataclass(frozen=True)
 class Plan:
-    """Requests that are to be one batch, and what is known of it."""
+    """The requests of one batch, and the state of sending it."""
 
     place: Path  # of its second file
     name: str
@@ -41,26 +41,26 @@ class Plan:
 
     @classmethod
     def make(cls, folder: Path, asks: Sequence[RowRequest], *, retry: bool = False) -> Plan:
-        """Put a plan on disk, whole or not at all."""
+        """Write a plan to disk atomically."""
         stems = [file.stem for file in folder.glob("*.json")]
         number = max([int(stem) for stem in stems if re.fullmatch(r"\d{1,9}", stem)], default=0) + 1
         plan = cls(folder / f"{number:04}.json", secrets.token_hex(8), len(asks), retry=retry)
         with jsonl.replacing(plan._lines) as stream:
             for ask in asks:
                 row = ask.row
-                own = {"sample": row.sample, "revealed": row.saw_answer}
-                stream.write(jsonl.encode({**own, "question": row.question.to_row()}))
+                fields = {"sample": row.sample, "revealed": row.saw_answer}
+                stream.write(jsonl.encode({**fields, "question": row.question.to_row()}))
         plan._write()
         return plan
 
     @classmethod
     def all_in(cls, folder: Path) -> list[Plan]:
-        """The plans of a folder, in the order they were made."""
+        """Return the plans in a folder, in the order they were made."""
         return [cls._read(file) for file in sorted(folder.glob("*.json"))]
 
     @classmethod
     def tidy(cls, folder: Path) -> None:
-        """Remove what is left of plans that were half made or half dropped."""
+        """Remove leftover files of plans whose writing or deletion was interrupted."""
         for torn in folder.glob(".*"):  # of a process that was killed as it wrote
             torn.unlink()
         for lines in folder.glob("*.requests.jsonl"):
@@ -80,7 +80,7 @@ class Plan:
         return plan
 
     def _check(self) -> None:
-        """ValueError where a field is not what was written."""
+        """Raise ValueError if a field has a type or value that was never written."""
         texts = [self.name, *(text for text in (self.began, self.id) if text is not None)]
         right = all(isinstance(text, str) for text in texts)
         if not (right and type(self.requests) is int and type(self.retry) is bool):
@@ -89,7 +89,7 @@ class Plan:
             raise ValueError
 
     def asks(self, asking: RequestBuilder) -> Iterator[RowRequest]:
-        """The requests again, in their order."""
+        """Yield the planned requests, in order."""
         if not self._lines.exists():
             raise ScicotError(
                 f"{self._lines}: gone, and with it what batch {self.id} was asked; put it back:"
@@ -107,15 +107,15 @@ class Plan:
             yield asking.of(question, sample, revealed=revealed)
 
     def beginning(self) -> Plan:
-        """About to be sent."""
+        """Store the current time as the time at which sending starts; return the updated plan."""
         return self._now(replace(self, began=datetime.now(UTC).isoformat()))
 
     def sent(self, identity: str) -> Plan:
         return self._now(replace(self, id=identity))
 
     def drop(self) -> None:
-        """Remove a plan that has been carried out, the .json first: a lone .requests.jsonl does not
-        count as a plan."""
+        """Delete a plan that has been carried out. The .json goes first: a .requests.jsonl alone
+        does not count as a plan."""
         self.place.unlink(missing_ok=True)
         self._lines.unlink(missing_ok=True)
 
@@ -125,10 +125,11 @@ class Plan:
         return f"{self.name}-{line}"
 
     def line_of(self, custom_id: str) -> int | None:
-        """Which request is called so; None where it is another plan's."""
+        """Return the line number of the request with this custom_id, or None if it is from another
+        plan."""
         name, _, line = custom_id.rpartition("-")
-        own = name == self.name and line.isdecimal() and int(line) < self.requests
-        return int(line) if own else None
+        is_ours = name == self.name and line.isdecimal() and int(line) < self.requests
+        return int(line) if is_ours else None
 
     @property
     def _lines(self) -> Path:
@@ -144,6 +145,6 @@ class Plan:
 
 
 def plans_of(output: Path) -> list[Plan]:
-    """The plans of an output whose batches are not finished."""
+    """Return the plans of an output's unfinished batches."""
     folder = beside(output, FOLDER)
     return Plan.all_in(folder) if folder.is_dir() else []

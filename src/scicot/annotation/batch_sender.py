@@ -26,8 +26,8 @@ _CLOCKS = timedelta(minutes=10)  # by which the server's clock may be behind our
 
 
 class Sender:
-    """Sends the plans of a folder, and asks after them. `paid` holds the names of those whose cost
-    is set aside."""
+    """Sends the plans of a folder and fetches their state. `paid`: names of the plans whose cost is
+    already reserved."""
 
     def __init__(self, job: Generation, api: Batches, folder: Path) -> None:
         self._job = job
@@ -37,7 +37,8 @@ class Sender:
         self.paid: set[str] = set()
 
     async def sent(self, plan: Plan) -> Plan | None:
-        """The plan with the id of its batch; None where it was dropped, not having been sent."""
+        """Send a plan unless it was sent before; return it with the id of its batch. Return None if
+        it was dropped unsent."""
         if plan.id is None and plan.began is not None:
             found = await self._found(plan)
             plan = plan if found is None else plan.sent(found)
@@ -81,12 +82,13 @@ class Sender:
                 return plan.sent(batch.id)
 
     async def _found(self, plan: Plan) -> str | None:
-        """The id of a batch of which nobody knows whether it was sent; None where it was not.
+        """Search the server for the batch of a plan whose sending was interrupted. Return its id,
+        or None if it was not sent.
 
-        A batch may be missing in the server's list for some moments after it was made, so the list
-        is looked at again until LISTED seconds have passed.
+        A new batch may be missing from the server's list for a short time, so the list is fetched
+        again until LISTED seconds have passed.
         """
-        known = {own.id for own in Plan.all_in(self._folder)}
+        known = {known_plan.id for known_plan in Plan.all_in(self._folder)}
         waits = looks()
         while True:
             late = datetime.now(UTC) - _began(plan) >= timedelta(seconds=LISTED)
@@ -148,7 +150,7 @@ class Sender:
         return await self.patiently(state)
 
     async def patiently(self, call: Callable[[], Awaitable[T]]) -> T:
-        """The result of a call that is repeated while the server is busy."""
+        """Return the result of a call, repeating it while the server is busy."""
         return await self._patience().call(call)
 
     async def sleep(self, seconds: float) -> None:
@@ -159,14 +161,15 @@ class Sender:
 
 
 def _began(plan: Plan) -> datetime:
-    """When a plan was about to be sent."""
+    """Return the time at which sending a plan began."""
     if plan.began is None:
         return datetime.fromtimestamp(_CLOCKS.total_seconds(), UTC)
     return datetime.fromisoformat(plan.began)
 
 
 def looks() -> Iterator[float]:
-    """Seconds between looks at a batch: short ones are done soon, long ones take hours."""
+    """Yield the seconds to wait between polls of a batch: at first short, then longer and
+    longer."""
     seconds, longest = LOOKS
     while True:
         yield seconds

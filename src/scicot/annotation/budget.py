@@ -15,7 +15,8 @@ _OVERHEAD = 64  # tokens of a request beside its text
 
 @dataclass
 class Budget:
-    """The dollars of one output. Without a price nothing is known, and nothing is limited."""
+    """The spending of one output, in dollars. Without a price, cost is neither counted nor
+    limited."""
 
     price: Price | None
     limit: float | None
@@ -25,8 +26,8 @@ class Budget:
 
     @classmethod
     def of(cls, teacher: str, settings: GenerateSettings) -> Budget:
-        """Raises ScicotError where the cost is to be limited and nobody knows what there is to
-        pay."""
+        """Make the budget for a teacher. Raises ScicotError if --max-cost is given but the price is
+        unknown."""
         price = price_of(teacher) if settings.price is None else Price(*settings.price)
         if settings.max_cost is not None and price is None:
             raise ScicotError(
@@ -37,7 +38,7 @@ class Budget:
 
     @property
     def nothing(self) -> float | None:
-        """Zero dollars, where dollars are counted."""
+        """Return 0.0 if the price is known, else None."""
         return None if self.price is None else 0.0
 
     def waits(self, request: Request) -> bool:
@@ -47,7 +48,8 @@ class Budget:
         return self._out > 0 and not self._fits(self.worst(request))
 
     def reserve(self, request: Request, *, batched: bool = False) -> None:
-        """Set aside what a request may cost; StoppedEarly where that is more than is left."""
+        """Reserve the worst-case cost of a request. Raises StoppedEarly if it exceeds what is
+        left."""
         worst = self.worst(request, batched=batched)
         if not self._fits(worst):
             aside = f" and ${self.reserved:.4f} set aside" if self.reserved > 1e-9 else ""
@@ -60,7 +62,7 @@ class Budget:
         self._out += 1
 
     def release(self, request: Request, *, batched: bool = False) -> None:
-        """The request is answered, or will not be."""
+        """Release the cost reserved for a request that has been answered or given up."""
         self._out = max(0, self._out - 1)
         # Exactly 0 when no request is in flight: rounding errors would add up otherwise.
         left = self.reserved - self.worst(request, batched=batched)
@@ -85,8 +87,8 @@ class Budget:
         return 0.0 if self.price is None else self.price.saved(usage)
 
     def worst(self, request: Request, *, batched: bool = False) -> float:
-        """The most that a request may cost: a token for every byte, and an answer as long as it may
-        be."""
+        """Return the worst-case cost of a request: one token for every byte of input, and the
+        longest output allowed."""
         if self.price is None:
             return 0.0
         usage = {
@@ -106,7 +108,7 @@ def _bytes(request: Request) -> int:
 
 
 def characters(request: Request) -> int:
-    """The length of all that a request sends."""
+    """Return the number of characters that a request sends."""
     prompt = request.prompt
     shown = sum(len(part) for pair in prompt.examples for part in pair)
     return len(prompt.system) + len(prompt.user) + shown

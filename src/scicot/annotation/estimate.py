@@ -1,5 +1,5 @@
-"""Estimate the requests, tokens and dollars of `generate_rationales` without asking for a rationale
-or writing a file."""
+"""Estimate the requests, tokens and cost of `generate_rationales` without generating or writing
+anything."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ OUTPUT_TOKENS: dict[RationaleSource, int] = {"reply": 150, "thinking": 1200}
 
 @dataclass(frozen=True)
 class Estimate:
-    """`output_tokens` are what earlier replies came to, or else a guess; `most_output_tokens` what
-    --max-tokens lets them be. Costs are in dollars, None where the price is not known: of all
-    requests one by one and through the Message Batches API, each as expected and at most."""
+    """Estimated requests, tokens and cost. `output_tokens` is extrapolated from earlier replies, or
+    a guess; `most_output_tokens` is the limit set by --max-tokens. Costs are in dollars, None if
+    the price is unknown: of single requests and of the batch API, each expected and at most."""
 
     teacher: str
     requests: int
@@ -60,8 +60,8 @@ def estimate_cost(
     force: bool = False,
     reporter: Reporter | None = None,
 ) -> Estimate:
-    """Estimate the requests, tokens and dollars that `generate_rationales` would still need with
-    the same arguments.
+    """Estimate the requests, tokens and cost that `generate_rationales` with the same arguments
+    still needs.
 
     If the server can count tokens, input tokens are counted there for a sample of the requests.
     Second requests with the answer revealed (on-failure) are included only where the first request
@@ -124,7 +124,8 @@ def estimate_cost(
 
 
 class _Survey:
-    """Requests, and a random sample of them for the server to count (reservoir sampling)."""
+    """Counts requests and keeps a random sample of them (reservoir sampling), whose tokens the
+    server can count."""
 
     def __init__(self, work: Setup) -> None:
         self.requests = 0
@@ -142,17 +143,17 @@ class _Survey:
             self._some[place] = request
 
     async def tokens(self, *, ours: bool) -> tuple[int, bool]:
-        """(tokens of all requests, whether the server counted those of the sample). A teacher of
-        the caller's own stays open."""
+        """Return (tokens of all requests, whether the server counted the sample). Closes the
+        teacher if it is `ours`, not one passed in by the caller."""
         teacher = self._work.teacher
         count: Any = getattr(teacher, "count_tokens", None)
         try:
             counts = []
             for request in self._some if count is not None else ():
-                own = await count(request)
-                if own is None:
+                tokens = await count(request)
+                if tokens is None:
                     break
-                counts.append(own)
+                counts.append(tokens)
         finally:
             if ours:
                 await teacher.close()

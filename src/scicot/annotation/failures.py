@@ -1,9 +1,9 @@
-"""Which failed requests become `error` rows: those whose question is at fault.
+"""Decide which failed requests become `error` rows: those whose question caused the failure.
 
-A server's words do not always tell whether it refuses this question or every question. An error
-that is not `certain` is therefore held back. It is recorded once a request that was sent after it
-has been answered: the server does answer, so the fault lies in the question. Where no other
-request is left, or many failed in a row, a question of our own (PROBE) is asked to find out.
+An error message does not always show whether the server rejects this question or all of them. An
+error that is not `certain` is therefore held back. It is recorded once a later request has been
+answered: the server works, so the question caused the error. If no other request is left, or many
+failed in a row, a question of our own (PROBE) is sent to find out.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ PROBE = Question(
 
 
 class Failures:
-    """The failed requests of one run. `reject` writes an error row, `spend` counts the dollars of a
+    """The failed requests of one run. `reject` writes an error row; `spend` adds the cost of a
     probe."""
 
     def __init__(
@@ -45,21 +45,21 @@ class Failures:
         self._probing = asyncio.Lock()
 
     def answer(self, sent: float) -> None:
-        """A request sent at this time (time.monotonic) was answered: the held errors that are
-        older lie in their questions, and are recorded."""
+        """Note that a request sent at this time (time.monotonic) was answered: errors held back
+        since before then were caused by their questions, and are recorded."""
         self._in_a_row = 0
-        held, self._held = self._held, [own for own in self._held if own[0] > sent]
+        held, self._held = self._held, [later for later in self._held if later[0] > sent]
         for at, ask, error in held:
             if at <= sent:
                 self._reject(ask, error)
 
     def hold(self, ask: RowRequest, error: TeacherError) -> None:
-        """Hold an error back until `settle` or an answer tells whether it lies in its question."""
+        """Hold an error back until an answer or `settle` shows whether the question caused it."""
         self._held.append((time.monotonic(), ask, error))
 
     async def fail(self, ask: RowRequest, error: TeacherError, look: Callable[[], None]) -> None:
-        """Record an error, or hold it back. After --max-failures in a row the held ones are
-        settled; StoppedEarly where there are none."""
+        """Record an error, or hold it back if it is not certain. After --max-failures in a row,
+        settle the held errors; raise StoppedEarly if there are none."""
         if error.certain:
             self._reject(ask, error)
         else:
@@ -77,10 +77,10 @@ class Failures:
             )
 
     async def settle(self, look: Callable[[], None]) -> None:
-        """Ask the probe where errors are held back, and record them if it is answered.
+        """Send the probe if errors are held back, and record them if it is answered.
 
-        Raises ScicotError, and records nothing, where the probe is refused as well; StoppedEarly
-        where that cannot be found out now. `look` raises what stops the work.
+        Raises ScicotError and records nothing if the probe is rejected too; raises StoppedEarly if
+        it gets no answer now. `look` raises what stops the work.
         """
         async with self._probing:
             if not self._held:

@@ -1,4 +1,4 @@
-"""Find out from the first replies of a run that most of them will be of no use."""
+"""Detect early that most replies of a run are unusable, from the first ones."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ _REMEDIES = {
 
 
 def no_thinking(teacher: str) -> str:
-    """Describe what to do about a reply without thinking of this teacher, KIND:NAME."""
+    """Return advice for a teacher (KIND:NAME) whose replies hold no thinking."""
     remedy = _REMEDIES.get(teacher.partition(":")[0], "take a teacher that sends it")
     return f"{remedy}, or leave --rationale-source out"
 
 
 class FirstReplies:
-    """Watches the first replies of a run. `thinking`: rationales are made of what was thought."""
+    """Watches the first replies of a run. `thinking`: rationales are made from the thinking."""
 
     def __init__(self, teacher: str, reporter: Reporter, *, thinking: bool) -> None:
         self._teacher = teacher
@@ -38,9 +38,9 @@ class FirstReplies:
         self._without_thinking = 0
 
     def watch(self, reply: Reply, row: Rationale, *, batched: bool) -> None:
-        """Count a reply whose row is written. After the 20th, warn where most yield no conclusion,
-        and raise ScicotError where none holds any thinking. Of a batch all replies are paid for, so
-        nothing is raised."""
+        """Count a reply whose row is written. After the 20th, warn if most have no conclusion, and
+        raise ScicotError if none has any thinking. The replies of a batch are paid for already, so
+        for these nothing is raised."""
         if self._read == _FIRST:
             return
         self._read += 1

@@ -1,4 +1,4 @@
-"""Ask a teacher for what is still wanted, judge its replies, and write their rows."""
+"""Send the requests that are not done yet, judge the replies, and write their rows."""
 
 from __future__ import annotations
 
@@ -32,11 +32,10 @@ _SPEED_SECONDS = 5.0  # over which the speed is told
 
 @dataclass
 class GenerateSummary:
-    """Result of a run: rows kept, rows rejected by reason, requests found done before, tokens by
-    name, and dollars. `errors` counts the rows, of this run and earlier ones, of requests without a
-    reply; `named` counts those of the `all_kept` rows whose rationale names the gold choice and no
-    other. `cost` is of this run, `spent` of all runs; both are None if the teacher's price is
-    unknown."""
+    """Result of a run: rows kept, rows rejected by reason, requests done by earlier runs, tokens by
+    name, and cost in dollars. `errors` counts the requests without a reply, in all runs; `named`
+    counts those of the `all_kept` rows whose rationale names the gold choice and no other. `cost`
+    is of this run, `spent` of all runs; both are None if the price is unknown."""
 
     kept: int = 0
     rejected: Counter[str] = field(default_factory=Counter)
@@ -75,7 +74,7 @@ class Generation:
         work.budget.spent = ledger.spent
 
     async def ask_each(self, asks: Iterator[RowRequest | None]) -> None:
-        """Ask one by one, with several in flight."""
+        """Send requests singly, several at a time."""
         rows, settings = self.work.rows, self.work.settings
         scheduler = Scheduler(
             self.work.teacher,
@@ -126,8 +125,8 @@ class Generation:
     async def take(
         self, ask: RowRequest, outcome: Reply | TeacherError, sent: float
     ) -> RowRequest | None:
-        """Write what came of a request that left at this time; what is to be asked next because of
-        it, if anything."""
+        """Write the row for the outcome of a request sent at this time. Return the follow-up
+        request, if any."""
         if isinstance(outcome, Reply):
             self.failures.answer(sent)
             further = await self.enter(ask, outcome)
@@ -144,14 +143,14 @@ class Generation:
         return further
 
     def reject_failed(self, ask: RowRequest, error: TeacherError) -> None:
-        """Write the row of a question that cannot be answered."""
+        """Write an `error` row for a question that cannot be answered."""
         self._reject(ask.row, "error", {"error": str(error)})
         self._watermark.answered(ask.row.question.id)
 
     async def enter(
         self, ask: RowRequest, reply: Reply, *, batched: bool = False
     ) -> RowRequest | None:
-        """Judge a reply and write its row; the request that follows from it, if any."""
+        """Judge a reply and write its row. Return the follow-up request, if any."""
         budget = self.work.budget
         self.summary.tokens.update(reply.usage)
         usage: dict[str, float] = dict(reply.usage)
@@ -180,8 +179,8 @@ class Generation:
         return further
 
     async def _judged(self, row: Rationale, reply: Reply) -> Verdict:
-        """The verdict on a reply. A long one is read in a thread: meanwhile the event loop takes
-        other replies from the network, which would otherwise time out there."""
+        """Return the verdict on a reply. Long replies are judged in a thread, so that the event
+        loop keeps reading other replies, which would time out otherwise."""
         others = self.ledger.other_samples(row) if self.work.settings.samples > 1 else []
 
         def judged() -> Verdict:
@@ -192,7 +191,7 @@ class Generation:
         return await asyncio.to_thread(judged)
 
     def _why(self, reason: str, reply: Reply) -> dict[str, Any]:
-        """The fields of a rejected row that let its user see why."""
+        """Return the extra fields of a rejected row that show the reason."""
         if reason != NO_THINKING:
             return {"reply": reply.text}
         remedy = no_thinking(self.work.teacher.name)
@@ -228,18 +227,19 @@ class Generation:
             raise
 
     def _end_if_stopping(self) -> None:
-        """Like `look`, where the request to stop has already been raised elsewhere."""
+        """Raise StoppedEarly if the run is stopping; used where the stop request itself was raised
+        elsewhere."""
         if self._stopping:
             raise StoppedEarly("stopped before it was found out why requests fail")
 
     def _spend(self, cost: float) -> None:
-        """Count dollars for which there is no row."""
+        """Add the cost of a request that has no row."""
         if self.summary.cost is not None:
             self.summary.cost += cost
         self.ledger.spent += cost
 
     def _speed(self, now: float) -> str:
-        """Rows a second, over the last seconds."""
+        """Return the rows per second over the last seconds, as text."""
         rows = self.summary.kept + self.summary.rejected.total()
         self._moments.append((now, rows))
         while self._moments[0][0] < now - _SPEED_SECONDS:
@@ -249,7 +249,7 @@ class Generation:
         return f"{rate:.2g}" if rate < 10 else f"{rate:.0f}"
 
     def tell(self) -> None:
-        """Bring the summary up to date with the files."""
+        """Update the summary from the ledger."""
         self._watermark.remember()
         ledger, summary = self.ledger, self.summary
         summary.errors = ledger.rejected["error"]

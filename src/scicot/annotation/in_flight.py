@@ -1,10 +1,10 @@
-"""Limit the requests in flight, and lower that limit for a server that answers too late.
+"""Limit the requests in flight, and lower the limit if the server answers too late.
 
-A server that is asked more than it can work on at once, as a local one with a few slots, queues the
-rest; then every answer comes late, and those that come after --timeout are lost. A lower rate does
-not help such a server, fewer requests in flight do. So the limit is halved where more than a fifth
-of the requests run into the time limit. It grows back as TCP's window does: doubled up to the limit
-that was too much, from there by one after as many answers as it allows in flight.
+A server that gets more requests than it can process at once, such as a local one with a few slots,
+queues the rest; then all answers are late, and those after --timeout are lost. A lower rate does
+not help there, but fewer requests in flight do. So the limit is halved if more than a fifth of the
+requests time out. It recovers like TCP's congestion window: it doubles up to the limit that was too
+high, and then grows by one for every `limit` answers.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _LATE = 0.2  # share of requests without an answer in time that is too much
 
 
 class InFlight:
-    """Slots for `most` requests in flight; `limit` says how many are given at the moment."""
+    """Slots for up to `most` requests in flight; `limit` is the current number of slots."""
 
     def __init__(self, most: int, clock: Callable[[], float] = time.monotonic) -> None:
         self.limit = self._most = most
@@ -32,7 +32,7 @@ class InFlight:
         self._since = clock()
 
     async def acquire(self) -> None:
-        """Wait for a slot and take it; who came first goes first."""
+        """Wait for a slot and take it, first come, first served."""
         if self._used < self.limit and not self._waiting:
             self._used += 1
             return
@@ -48,12 +48,12 @@ class InFlight:
             raise
 
     def release(self) -> None:
-        """Give a slot back."""
+        """Free a slot."""
         self._used -= 1
         self._wake()
 
     def answered(self, left: float) -> None:
-        """A request that left at that time (by `clock`) was answered."""
+        """Count an answer to a request that was sent at time `left` (by `clock`)."""
         if left < self._since:
             return
         self._answers += 1
@@ -62,8 +62,8 @@ class InFlight:
             self._change(doubled if doubled < self._too_much else self.limit + 1)
 
     def timed_out(self, left: float) -> bool:
-        """A request that left at that time was not answered in time. True if the limit was lowered
-        for it."""
+        """Count a timeout of a request that was sent at time `left`. Return whether the limit was
+        lowered."""
         if left < self._since:
             return False
         self._late += 1

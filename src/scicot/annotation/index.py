@@ -1,7 +1,7 @@
-"""Which requests are done, for millions of them: OUT.done.sqlite, the index of two files of rows.
+"""OUT.done.sqlite: an index, for millions of rows, of the requests that are done.
 
-It can be made of them at any time, and is made anew where they are not those it was made of. So it
-may be deleted, and a crash costs nothing but reading the rows since its last commit.
+It is derived from the files of kept and rejected rows, and rebuilt if it does not match them. So it
+can be deleted, and after a crash only the rows since its last commit are read again.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _TAIL = 4096  # bytes before where a file was read up to, by which it is known a
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One row: of which request, what became of it, and where it stands.
+    """One row: its request, the outcome, and its position in its file.
 
     `reason` is None for a row that was kept; `offset` is where its line begins. `cost` is in
     dollars. `named`: the rationale names the gold choice and no other.
@@ -43,7 +43,7 @@ class Entry:
 
 
 class Index:
-    """A table of entries; in memory without a path."""
+    """A table of entries, in memory if there is no path."""
 
     def __init__(self, path: Path | None) -> None:
         # The garbage collector may close it in another thread than that which used it.
@@ -85,7 +85,7 @@ class Index:
         self._write("insert or replace into told values (?, ?)", (name, json.dumps(value)))
 
     def add(self, entry: Entry) -> None:
-        """Enter a row; of two rows of one request the later one holds."""
+        """Insert an entry; it replaces an earlier one of the same request."""
         self._write(
             "insert or replace into requests values (?, ?, ?, ?, ?, ?, ?, ?, 0)",
             (
@@ -101,24 +101,25 @@ class Index:
         )
 
     def of(self, identity: str) -> list[tuple[int, bool, int, str | None, int, bool]]:
-        """(sample, revealed, digest of the content, reason, offset, retry) of a question's rows."""
+        """Return (sample, revealed, digest of the content, reason, offset, retry) for each row of a
+        question."""
         query = "select sample, revealed, content, reason, offset, retry from requests where id = ?"
         rows = self._table.execute(query, (digest(identity),))
         return [(n, bool(r), c, reason, at, bool(again)) for n, r, c, reason, at, again in rows]
 
     def retry(self, reasons: tuple[str, ...]) -> None:
-        """Have the rows rejected for these reasons asked again, and no others."""
+        """Mark the rows rejected for these reasons, and no others, to be requested again."""
         marks = ", ".join("?" * len(reasons))
         self._table.execute("update requests set retry = 0 where retry")
         self._table.execute(f"update requests set retry = 1 where reason in ({marks})", reasons)
 
     def counts(self) -> Counter[str | None]:
-        """Rows by reason, None for those that were kept."""
+        """Return the number of rows by reason, None for kept rows."""
         query = "select reason, count(*) from requests group by reason"
         return Counter(dict(self._table.execute(query)))
 
     def named(self) -> int:
-        """Rows that were kept and name the gold choice alone."""
+        """Return the number of kept rows that name the gold choice and no other."""
         (count,) = self._table.execute("select total(named) from requests").fetchone()
         return int(count)
 
@@ -130,7 +131,7 @@ class Index:
         return False if row is None else row[0]
 
     def rejected_offsets(self) -> Iterator[int]:
-        """Where the rejected rows stand, in the order of their file."""
+        """Yield the file offsets of the rejected rows, ascending."""
         query = "select offset from requests where reason is not null order by offset"
         return (offset for (offset,) in self._table.execute(query))
 
@@ -161,8 +162,8 @@ class Index:
 
 
 def mark_of(file: Path, size: int) -> dict[str, Any] | None:
-    """By what a file is known to begin with the same `size` bytes as before: their number and a
-    digest of the last of them. None where it is shorter now."""
+    """Fingerprint the first `size` bytes of a file: the size, and a digest of the last bytes of
+    that part. None if the file is shorter."""
     with file.open("rb") as stream:
         if stream.seek(0, 2) < size:
             return None

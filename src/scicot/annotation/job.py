@@ -1,4 +1,4 @@
-"""generate_rationales: send every question to a teacher, and write what is fit to learn from."""
+"""generate_rationales: send every question to a teacher and write the usable rationales."""
 
 from __future__ import annotations
 
@@ -34,13 +34,15 @@ def generate_rationales(
     force: bool = False,
     reporter: Reporter | None = None,
 ) -> GenerateSummary:
-    """Ask a teacher to explain every question, and write what is fit to learn from to `output`.
+    """Ask a teacher to explain every question, and write the rationales worth learning from to
+    `output`.
 
-    `teacher` is KIND:NAME or an object with `name`, `ask` and `close`; `prompt` is the text of an
-    own prompt with {question} and {choices}, `examples` a file of rationale rows that are shown to
-    the teacher first. Called again it goes on: a (question, sample, request) that has a row in
-    `output`, or beside it in `.rejected.jsonl`, is not asked again. Rows come as their replies do.
-    Raises ScicotError for what the user can mend, StoppedEarly where the same call later goes on.
+    `teacher` is KIND:NAME or an object with `name`, `ask` and `close`; `prompt` is the text of a
+    custom prompt with {question} and {choices}; `examples` is a file of rationale rows used as
+    few-shot examples. A second call resumes: a request (question, sample, answer revealed or not)
+    that has a row in `output`, or in `.rejected.jsonl` beside it, is not sent again. Rows are
+    written in the order in which replies arrive. Raises ScicotError for problems that the user can
+    fix, StoppedEarly if the same call can resume later.
     """
     check_beside(Path(output))
     inputs = Inputs(
@@ -83,7 +85,7 @@ def generate_rationales(
 
 
 async def _run(job: Generation) -> None:
-    """Ask for all that is wanted, one by one or in batches, and close the teacher."""
+    """Send all wanted requests, singly or in batches, and close the teacher."""
     settings = job.work.settings
     try:
         if settings.batch or settings.cancel_batches:

@@ -1,4 +1,4 @@
-"""Judge a reply: read it into its row, and say why it is not fit to learn from, if it is not."""
+"""Judge a reply: parse it into its row, and find the reason to reject it, if any."""
 
 from __future__ import annotations
 
@@ -48,10 +48,10 @@ _LEANS = re.compile(
 
 
 def judge(row: Rationale, reply: Reply, settings: GenerateSettings) -> tuple[Rationale, str | None]:
-    """Read a reply into its row, with the reason why it is not fit to learn from, or None.
+    """Parse a reply into its row. Return (row, reason to reject it or None).
 
-    The conclusion is that of the reply's text, whatever the rationale is made of. The row holds the
-    raw texts as well where its rationale is thinking, or has been cut.
+    The conclusion is always taken from the reply's text, even if the rationale is its thinking. If
+    the rationale is thinking or was truncated, the row holds the raw texts as well.
     """
     parts, parsed = split_thinking(reply.text), read_reply(reply.text, row.question)
     thinks = settings.rationale_source == "thinking"
@@ -81,18 +81,20 @@ def judge(row: Rationale, reply: Reply, settings: GenerateSettings) -> tuple[Rat
 
 
 def has_thinking(reply: Reply) -> bool:
-    """Return whether a reply holds what the model thought."""
+    """Return whether a reply contains thinking."""
     return bool(_thinking_of(reply, split_thinking(reply.text).thinking))
 
 
 def _thinking_of(reply: Reply, in_text: str) -> str:
-    """All that a model thought: what its server sent apart, and what stands in the reply's text."""
+    """Return all thinking of a reply: what the server sent separately, and what its text
+    contains."""
     apart = split_thinking(reply.thinking)  # of a server that leaves a tag in it
     return "\n\n".join(filter(None, [apart.thinking, apart.reply, in_text]))
 
 
 def _read_thinking(thinking: str, row: Rationale, settings: GenerateSettings) -> ParsedReply:
-    """Read thinking as a rationale. If it is to be cut anyway, only its beginning is read."""
+    """Parse thinking as a rationale. If it will be truncated anyway, only its beginning is
+    parsed."""
     most = settings.max_rationale_tokens
     if most is not None and most * BYTES_A_TOKEN <= LONGEST:
         thinking = shorten(thinking, LONGEST)
@@ -100,7 +102,7 @@ def _read_thinking(thinking: str, row: Rationale, settings: GenerateSettings) ->
 
 
 def _fault(row: Rationale, told: ParsedReply, settings: GenerateSettings) -> str | None:
-    """Return why a rationale is not fit to learn from, None if it is."""
+    """Return the reason to reject a rationale, None if there is none."""
     gold = row.question.answer
     if _says_nothing(row.rationale):
         return "empty"
@@ -114,8 +116,8 @@ def _fault(row: Rationale, told: ParsedReply, settings: GenerateSettings) -> str
 
 
 def _came_to_an_end(parsed: ParsedReply) -> bool:
-    """Return whether a reply cut off at max_tokens is complete enough: it had announced its answer,
-    or gone on to another question."""
+    """Return whether a reply cut off at max_tokens is still usable: it had announced its answer, or
+    had gone on to another question."""
     return parsed.ran_on or (parsed.announced and parsed.conclusion is not None)
 
 
@@ -145,8 +147,8 @@ def repeats(rationale: str, others: Iterable[str]) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """A reply read into its row. `reason` is None where it is fit to learn from; `named`: its
-    rationale names the gold choice and no other."""
+    """A reply parsed into its row. `reason` is None if it is kept; `named`: its rationale names the
+    gold choice and no other."""
 
     row: Rationale
     reason: str | None
@@ -156,7 +158,7 @@ class Verdict:
 def verdict_on(
     row: Rationale, reply: Reply, settings: GenerateSettings, others: Sequence[str]
 ) -> Verdict:
-    """Judge a reply, also against the kept rationales of the same question."""
+    """Judge a reply, including whether it duplicates a kept rationale of the same question."""
     row, reason = judge(row, reply, settings)
     if reason is None and repeats(row.rationale, others):
         reason = "duplicate"
@@ -164,7 +166,7 @@ def verdict_on(
 
 
 def names_gold_alone(row: Rationale) -> bool:
-    """Return whether the gold choice is the only one that a rationale names; False without a gold
-    answer."""
+    """Return whether the gold choice is the only one that a rationale names. False if the gold
+    answer is unknown."""
     gold = row.question.answer
     return gold is not None and only_choice_named(row.rationale, row.question) == gold

@@ -1,4 +1,4 @@
-"""Record each reply of a teacher as a kept or a rejected row, and look up finished requests.
+"""Record each reply as a kept or a rejected row, and look up finished requests.
 
 Kept rows go to OUT, the others to OUT.rejected.jsonl with a "reason" and the raw reply, so that
 nothing is dropped silently. A request is done when a row of either file says so; OUT.done.sqlite is
@@ -46,7 +46,7 @@ class Attempt:
 
 
 class Ledger:
-    """The two files of rows and the memory of them. Made by `open_ledger`."""
+    """The files of kept and of rejected rows, with their index. Made by `open_ledger`."""
 
     def __init__(self, output: Output, rejects: jsonl.Appender | None, index: Index) -> None:
         self._output = output
@@ -65,15 +65,15 @@ class Ledger:
         self._read = [0, 0]  # bytes of OUT and of its rejected rows that are in the index
 
     def attempts(self, question: Question) -> dict[tuple[int, bool], Attempt]:
-        """By (sample, whether it saw the answer) what is known of this question's requests.
+        """Return the recorded outcomes of a question's requests, by (sample, answer revealed).
 
-        Raises ScicotError where the file explains another question, or one with another gold
-        answer, under the same id: rows are joined by id and judged by that answer.
+        Raises ScicotError if the file has another question, or the same one with another gold
+        answer, under this id: rows are joined by id and judged by their gold answer.
         """
         rows = self._index.of(question.id)
         if rows:
-            own = digest(_content(question))
-            if any(content != own for _, _, content, *_ in rows):
+            wanted = digest(_content(question))
+            if any(content != wanted for _, _, content, *_ in rows):
                 raise ScicotError(
                     f"question {question.id!r} (or its answer) is not what {self._output.name}"
                     " holds under this id; give it another id, name another output, or use --force"
@@ -81,10 +81,11 @@ class Ledger:
         return {(n, seen): Attempt(why, at, again) for n, seen, _, why, at, again in rows}
 
     def other_samples(self, row: Rationale) -> list[str]:
-        """The kept rationales of the same question."""
+        """Return the kept rationales of the same question."""
         if self._output.path is None:
             return self._recent.get(row.question.id, [])
-        kept = [own for own in self.attempts(row.question).values() if own.reason is None]
+        attempts = self.attempts(row.question).values()
+        kept = [attempt for attempt in attempts if attempt.reason is None]
         if not kept:
             return []
         with self._output.path.open("rb") as stream:
@@ -96,11 +97,11 @@ class Ledger:
 
     @property
     def answered(self) -> int:
-        """Rows of replies, whatever they were worth."""
+        """Return the number of rows that have a reply, kept or rejected."""
         return self.kept + self.rejected.total() - self.rejected["error"]
 
     def keep(self, row: Rationale, *, named: bool) -> None:
-        """Write a row that is fit to learn from; `named`: it names the gold choice and no other."""
+        """Write a kept row; `named`: its rationale names the gold choice and no other."""
         offset = self._output.write(row.to_row())
         self._read[0] = self._output.end
         if self._output.path is None:
@@ -117,11 +118,11 @@ class Ledger:
         self._enter(row, reason, offset, named=False)
 
     def put(self, name: str, value: Any) -> None:
-        """Keep something beside the index for the next run, which may find it lost."""
+        """Store a value in the index for the next run. It is lost if the index is deleted."""
         self._index.put(name, value)
 
     def commit(self) -> None:
-        """Spare the next run the reading of the rows so far."""
+        """Commit the index, so that the next run need not read the rows so far."""
         if self._output.path is not None and self._rejects is not None:
             files = (self._output.path, self._rejects.path)
             self._index.put("read", list(map(mark_of, files, self._read)))
@@ -131,7 +132,7 @@ class Ledger:
         self._committed = time.monotonic()
 
     def _open(self, *, retry: tuple[str, ...]) -> None:
-        """Learn what earlier runs left."""
+        """Load the state of earlier runs."""
         if self._output.path is not None and self._rejects is not None:
             self._catch_up(self._output.path, self._rejects.path)
             if self._stale:
@@ -147,7 +148,7 @@ class Ledger:
         self.named = self._index.named()
 
     def _catch_up(self, *files: Path) -> None:
-        """Enter the rows that the index does not know, which are all where it knows other files."""
+        """Add the rows that the index lacks; if it was built from other files, rebuild it."""
         known = self._index.get("read") if self._index.get("version") == VERSION else None
         sizes = [mark["bytes"] for mark in known or () if mark]
         if len(sizes) == len(files) and known == list(map(mark_of, files, sizes)):
@@ -213,7 +214,7 @@ class Ledger:
             self.rejected[reason] += 1
 
     def _compact(self, rejects: jsonl.Appender) -> None:
-        """Leave out of the rejected rows those that another row has taken the place of."""
+        """Remove rejected rows that a later row of the same request has replaced."""
         lasting = self._index.rejected_offsets()
         wanted = next(lasting, None)
         with rejects.replacing() as stream:
@@ -236,11 +237,11 @@ class Ledger:
 
 @contextmanager
 def open_ledger(output: Output, *, retry: tuple[str, ...] = (), force: bool) -> Iterator[Ledger]:
-    """Learn what earlier runs left, and go on from there.
+    """Open the ledger of an output and load the state of earlier runs.
 
-    Rows that were rejected for the reasons in `retry` are to be asked again; they stay in the file
-    until another row has taken their place. `force` begins the file of rejected rows anew. An
-    output that is a stream has none.
+    Rows rejected for the reasons in `retry` will be requested again; they stay in the file until
+    another row replaces them. `force` starts the file of rejected rows anew. An output that is a
+    stream has no file of rejected rows.
     """
     if output.path is None:
         index = Index(None)
@@ -283,7 +284,7 @@ def read_ledger(path: Path | None, *, retry: tuple[str, ...] = ()) -> Iterator[L
 def _opened(
     output: Output, rejects: jsonl.Appender, place: Path, retry: tuple[str, ...]
 ) -> tuple[Index, Ledger]:
-    """The ledger with the index that is there, or with a new one where that cannot be used."""
+    """Return the index and ledger; a new index is built if the existing one cannot be used."""
     if place.is_dir():
         raise ScicotError(f"{place}: a directory, where the index of {output.name} should be")
     for last in (False, True):
@@ -304,13 +305,14 @@ def _opened(
 
 
 def discard_index(place: Path) -> None:
-    """Remove an index with what SQLite keeps beside it."""
+    """Delete an index with SQLite's auxiliary files."""
     for ending in ("", "-wal", "-shm"):
         place.with_name(place.name + ending).unlink(missing_ok=True)
 
 
 def _number(value: Any) -> float:
-    """A number of a row that somebody may have edited: of at most _MOST, and 0 for what is none."""
+    """Return a number from a row that may have been edited: 0 if it is not a number from 0 to
+    _MOST."""
     known = isinstance(value, int | float) and 0 <= value <= _MOST
     return float(value) if known else 0.0
 

@@ -1,13 +1,13 @@
-"""Adapt the request rate to the server's limit, estimated from its refusals (429, 529).
+"""Adapt the request rate to the server's limit, estimated from its refusals (status 429 and 529).
 
-While few requests are refused, only --concurrency limits the rate. Where more than a few in a
-hundred are, the rate is set a tenth below what the server has just answered, and grows from there
-as in CUBIC (Ha, Rhee, Xu 2008): quickly back to that rate, slowly for some seconds, then ever
-faster. So it stays close to a limit that persists, and soon exceeds one that has been lifted.
+While few requests are refused, only --concurrency limits the rate. If more than a few percent are
+refused, the rate is set to a tenth below the server's current throughput, and grows from there as
+in CUBIC (Ha, Rhee, Xu 2008): quickly back to that throughput, slowly for some seconds, then faster
+and faster. So it stays close to a lasting limit, and soon exceeds a limit that has been lifted.
 
-An overloaded server refuses at random, however slowly it is asked, and a lower rate helps nobody.
+An overloaded server may refuse requests at random, at any rate, so that a lower rate does not help.
 So each decrease is a trial (trial.py): if the share of refusals stays the same, the decrease is
-undone, and that share no longer counts as a sign of a limit.
+undone, and that share is no longer taken as evidence of a limit.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ _HOLD_CHANCE = 1e-4  # or more, if a row of random refusals of this length is li
 
 @dataclass(frozen=True, slots=True)
 class _Limit:
-    """A rate that was too much, in requests a second, and the course back to it."""
+    """A rate (requests a second) that was too high, and the CUBIC curve back to it."""
 
     rate: float = math.inf
     since: float = -math.inf  # when the rate was decreased
@@ -71,7 +71,7 @@ class _Limit:
 
 
 class Pace:
-    """When the next request may leave. `rate` is in requests a second, infinite at first."""
+    """Spaces out requests at `rate` per second, infinite at first."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -97,12 +97,12 @@ class Pace:
 
     @property
     def lets_some_through(self) -> bool:
-        """False after _ENOUGH refusals in a row. As long as it is True, the backoff of a refused
+        """Return False after _ENOUGH refusals in a row. While it is True, the backoff of a refused
         request is not doubled."""
         return self._in_a_row < _ENOUGH
 
     async def turn(self) -> None:
-        """Wait until one more request may leave; who came first goes first."""
+        """Wait until the next request may be sent, first come, first served."""
         async with self._queue:
             while True:
                 now = self._clock()
@@ -116,7 +116,8 @@ class Pace:
     def answered(
         self, allowances: tuple[Allowance, ...], tokens: int, left: float | None = None
     ) -> None:
-        """An answer came, of so many tokens with its question, to a request that left then."""
+        """Count an answer. `tokens`: of the request and the reply; `left`: the time when the
+        request was sent."""
         now = self._clock()
         self._in_a_row = 0
         self._weigh(now, left, answered=True)
@@ -131,7 +132,7 @@ class Pace:
         allowances: tuple[Allowance, ...],
         left: float | None = None,
     ) -> None:
-        """The server has said of a request that left then that this is too much for it."""
+        """Count a refusal for too many requests. `left`: the time when the request was sent."""
         now = self._clock()
         self._in_a_row += 1
         self._weigh(now, left, answered=False)
@@ -164,7 +165,7 @@ class Pace:
         return more >= enough and refusals - expected >= _FEW * (answers + refusals)
 
     def _slow_down(self, now: float) -> None:
-        recent = [own for own in self._outcomes if own[0] >= now - _WINDOW]
+        recent = [(at, answer) for at, answer in self._outcomes if at >= now - _WINDOW]
         if len(recent) < _ENOUGH:
             recent = list(self._outcomes)[-_ENOUGH:]
         seconds = max(now - recent[0][0], _WINDOW)
@@ -201,7 +202,7 @@ class Pace:
             self._try(answered)
 
     def _try(self, answered: bool) -> None:
-        """Follow the trial of the last decrease; take it back where it changed nothing."""
+        """Update the trial of the last rate decrease, and undo the decrease if it had no effect."""
         trial = self._trial
         assert trial is not None
         helped = trial.helped(answered)
@@ -215,20 +216,24 @@ class Pace:
             self._random = max(self._random, min(trial.share, trial.before))
 
     def _heed(self, allowances: tuple[Allowance, ...], now: float) -> None:
-        """Cap the rate at what remains divided by the seconds until reset. This suits limits that
-        refill continuously and those that are reset at once.
+        """Cap the rate at the remaining allowance divided by the seconds until reset. This suits
+        limits that refill continuously and limits that reset at once.
 
-        Reset times are given to the second, so those below one second say only that nothing is
-        left.
+        Reset times have a resolution of one second, so a time below one second only means that
+        nothing is left.
         """
         caps = [math.inf]
-        for own in allowances:
-            if not math.isfinite(own.remaining + own.reset):
+        for allowance in allowances:
+            if not math.isfinite(allowance.remaining + allowance.reset):
                 continue
-            left = own.remaining if own.requests else own.remaining / (self._tokens_each or 1.0)
+            left = (
+                allowance.remaining
+                if allowance.requests
+                else allowance.remaining / (self._tokens_each or 1.0)
+            )
             if left < 1:
-                self._held_until = max(self._held_until, now + min(own.reset, _LONGEST_HOLD))
-            elif own.reset > 1:
-                caps.append(max(left / own.reset, 1 / _LONGEST_HOLD))
+                self._held_until = max(self._held_until, now + min(allowance.reset, _LONGEST_HOLD))
+            elif allowance.reset > 1:
+                caps.append(max(left / allowance.reset, 1 / _LONGEST_HOLD))
         if allowances:
             self._cap = min(caps)

@@ -37,7 +37,7 @@ FAILED = (
 
 @dataclass(frozen=True, slots=True)
 class RowRequest:
-    """One request, and the row that its reply will be read into."""
+    """A request, and the row for its reply."""
 
     request: Request
     row: Rationale
@@ -74,7 +74,7 @@ class RequestBuilder:
         """Return the settings that must be equal to continue an output, ready for JSON. They
         include a digest of the prompt template, so that replies to differently worded prompts are
         never mixed."""
-        shown = [[list(pair) for pair in own] for own in self._shown.values()]
+        shown = [[list(pair) for pair in pairs] for pairs in self._shown.values()]
         return {
             "teacher": self.teacher,
             **({"identity": self.identity} if self.identity else {}),
@@ -128,7 +128,7 @@ class RequestBuilder:
         self, question: Question, sample: int, known: dict[tuple[int, bool], Attempt]
     ) -> RowRequest | None:
         plain, told = known.get((sample, False)), known.get((sample, True))
-        if any(own is not None and own.reason is None for own in (plain, told)):
+        if any(attempt is not None and attempt.reason is None for attempt in (plain, told)):
             return None  # there is a rationale, however it came about
         if self.settings.reveal_answer == "always":
             wanted = told is None or _asked_again(told)
@@ -140,12 +140,14 @@ class RequestBuilder:
         return None
 
     def _told(self, question: Question, sample: int, known: Attempt | None) -> RowRequest | None:
-        """The second request, with the answer, unless it was made or cannot be."""
+        """Return the second request, with the answer revealed, or None if it was sent already or
+        the answer is unknown."""
         wanted = question.answer is not None and (known is None or _asked_again(known))
         return self.of(question, sample, revealed=True) if wanted else None
 
     def _others(self, question: Question, revealed: bool) -> tuple[tuple[str, str], ...]:
-        """The examples without this very question, whose answer they would give away."""
+        """Return the few-shot examples without this question itself, whose answer they would
+        reveal."""
         shown = self._shown[revealed]
         if not shown:
             return ()
@@ -162,7 +164,7 @@ def _asked_again(attempt: Attempt) -> bool:
 
 
 def request_hash(teacher: str, request: Request) -> str:
-    """A short digest of what was asked of whom, as rows record it."""
+    """Return a short digest of the teacher and the request, as rows record it."""
     prompt = request.prompt
     content: list[Any] = [teacher, prompt.system, prompt.user, request.max_tokens]
     if prompt.examples:

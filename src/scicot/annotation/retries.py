@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 
 def out_of_patience(trouble: str, seconds: float, most: float) -> StoppedEarly:
-    """The error for a wait that would exceed --max-wait."""
+    """Return the error for a wait that would exceed --max-wait."""
     return StoppedEarly(
         f"{trouble}; would have to wait {_wait(seconds)}, --max-wait is {most:.0f} s in all;"
         " the same command goes on from here"
@@ -28,7 +28,7 @@ def out_of_patience(trouble: str, seconds: float, most: float) -> StoppedEarly:
 
 
 def _wait(seconds: float) -> str:
-    """A wait in words: below an hour its length, else also the time when it ends."""
+    """Describe a wait: its length if below an hour, else also the time when it ends."""
     if seconds < _HOUR:
         return f"{seconds:.0f} s more"
     if seconds >= LONGEST:
@@ -38,9 +38,9 @@ def _wait(seconds: float) -> str:
 
 
 class Patience:
-    """Calls to a server, repeated with exponential backoff while it is busy, `most` seconds in all.
+    """Repeats calls to a busy server with exponential backoff, for `most` seconds in total.
 
-    `look` is called ten times a second, during a call too, and raises what stops the work.
+    `look` is called ten times a second, also during a call, and raises what stops the work.
     """
 
     def __init__(self, most: float, look: Callable[[], None]) -> None:
@@ -49,7 +49,7 @@ class Patience:
         self._waited, self._delay = 0.0, 0.5
 
     async def call(self, call: Callable[[], Awaitable[T]]) -> T:
-        """The result of the first call that the server is not too busy for."""
+        """Repeat a call until the server is not busy, and return its result."""
         while True:
             try:
                 return await self._watched(call())
@@ -57,7 +57,7 @@ class Patience:
                 await self.wait(busy)
 
     async def wait(self, busy: TeacherBusy) -> None:
-        """Wait before the next call; StoppedEarly where that would exceed the time limit."""
+        """Wait before the next call. Raises StoppedEarly if that would exceed the time limit."""
         seconds = max(busy.retry_after or 0.0, self._delay)
         self._waited += seconds
         self._delay = min(2 * self._delay, 60.0)
@@ -77,7 +77,7 @@ class Patience:
 
 
 async def sleep(seconds: float, look: Callable[[], None]) -> None:
-    """Sleep, unless `look` raises what stops the work."""
+    """Sleep; `look` is called meanwhile and raises what stops the work."""
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         look()
@@ -85,8 +85,8 @@ async def sleep(seconds: float, look: Callable[[], None]) -> None:
 
 
 def complete(work: Coroutine[Any, Any, T]) -> T:
-    """The result of a coroutine. Where an event loop is running already, the coroutine runs in
-    another thread; an interrupt of this thread cancels it there."""
+    """Run a coroutine and return its result. If an event loop is already running, as in a notebook,
+    the coroutine runs in another thread, and an interrupt of this thread cancels it."""
     try:
         asyncio.get_running_loop()
     except RuntimeError:

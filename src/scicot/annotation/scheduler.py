@@ -1,9 +1,8 @@
-"""Many requests in flight: who asks, when, how often again, and when to give up.
+"""Send requests concurrently, with retries, backoff and a time limit.
 
-A request holds a slot from when it is drawn until it is answered and its row is written; there are
-as many slots as requests may be in flight (in_flight.py). While a refused request waits for its
-next try, its slot is free for another question. So a server that refuses some requests at random is
-still sent as many as it answers.
+A request holds a slot from when it is drawn until its row is written; in_flight.py limits the
+number of slots. While a refused request waits for its retry, another question uses its slot. So a
+server that refuses some requests at random still gets as many as it can answer.
 """
 
 from __future__ import annotations
@@ -43,10 +42,10 @@ class Take(Protocol):
 
 
 class Scheduler:
-    """Asks one teacher, with --concurrency requests in flight.
+    """Sends the requests of one teacher, up to --concurrency in flight.
 
-    `look` is called now and then, and raises what stops the work; `blocking`: drawing the next
-    request may block, as from a pipe, so it is done in a thread.
+    `look` is called regularly, and raises what stops the work. `blocking`: drawing the next request
+    may block, for example on a pipe, so it is done in a thread.
     """
 
     def __init__(
@@ -107,7 +106,7 @@ class Scheduler:
             self._look()
 
     async def _drain(self, workers: list[asyncio.Task[None]], patience: float) -> None:
-        """Wait up to `patience` seconds for the requests in flight, whose outcomes are written."""
+        """Wait up to `patience` seconds for the replies to requests in flight; they are written."""
         if self._asking:
             self._reporter.note(
                 f"stopping: waiting for {number_of(self._asking, 'reply', 'replies')} on the way,"
@@ -142,7 +141,7 @@ class Scheduler:
                 self._slots.release()
 
     async def _through(self, ask: RowRequest, take: Take) -> RowRequest | None:
-        """Send one request and have its outcome written. Returns the follow-up request, or None."""
+        """Send one request and write its outcome. Return the follow-up request, or None."""
         sent = time.monotonic()
         outcome = await self._outcome(ask)
         self._taking += 1
@@ -152,7 +151,8 @@ class Scheduler:
             self._taking -= 1
 
     async def _pull(self, asks: Iterator[RowRequest | None]) -> RowRequest | None:
-        """The next request; None at the end. A None among the requests is a moment's rest."""
+        """Return the next request, None at the end. A None in `asks` only yields to the event
+        loop."""
         while not self._closing:
             ask = await _aside(asks) if self._blocking else next(asks, _END)
             if isinstance(ask, RowRequest):
@@ -172,7 +172,7 @@ class Scheduler:
             await asyncio.sleep(0)
 
     async def _outcome(self, ask: RowRequest) -> Reply | TeacherError:
-        """Ask until an answer comes, waiting longer each time, `max_wait` seconds in all."""
+        """Send a request until it is answered, with backoff, for `max_wait` seconds in total."""
         began, waited, (backoff, longest) = time.monotonic(), 0.0, _BACKOFF
         while True:
             await self._pace.turn()
@@ -207,7 +207,8 @@ class Scheduler:
             await self._away(delay)
 
     def _slow_down(self, busy: TeacherBusy, left: float) -> None:
-        """Send fewer requests where the server could not answer one that left at that time."""
+        """Lower the rate or the number of requests in flight if the server was overloaded for a
+        request sent at time `left`."""
         if busy.limited:
             self._pace.refused(busy.retry_after, busy.allowances, left)
         if busy.timed_out and self._slots.timed_out(left):
@@ -217,7 +218,7 @@ class Scheduler:
             )
 
     async def _away(self, seconds: float) -> None:
-        """Wait for the next try without a slot."""
+        """Release the slot, sleep, and take a slot again."""
         self._slots.release()
         try:
             await asyncio.sleep(seconds)
@@ -225,26 +226,28 @@ class Scheduler:
             await self._slots.acquire()
 
     async def _forever(self) -> Reply:
-        """For a request that will not be asked again: the work is about to stop."""
+        """Block until cancelled: the work is stopping, so this request is not sent again."""
         await asyncio.Event().wait()
         raise AssertionError
 
     def _gives_up(self, busy: TeacherBusy, delay: float, began: float) -> TeacherError:
-        """The error of a request that alone gets no answer; StoppedEarly where none does."""
+        """Return the error of a request that alone gets no answer. Raises StoppedEarly if no
+        request gets one."""
         asked_for = (busy.retry_after or 0.0) > self._settings.max_wait
         if not (busy.limited or asked_for) and self._answered_at > began:
             return TeacherError(f"{busy}, again and again for {self._settings.max_wait:.0f} s")
         raise out_of_patience(f"{self._teacher.name}: {busy}", delay, self._settings.max_wait)
 
     def _tell(self, busy: TeacherBusy) -> None:
-        """Warn of each kind of trouble once."""
+        """Warn of each kind of trouble once, up to five kinds."""
         if str(busy) not in self._told and len(self._told) < 5:
             self._told.add(str(busy))
             self._reporter.warn(f"{self._teacher.name}: {busy}; asking again")
 
 
 async def _aside(asks: Iterator[RowRequest | None]) -> Any:
-    """The next of what may block, from a thread that is left behind when the work stops."""
+    """Draw the next item in a thread, because it may block; the thread is abandoned if the work
+    stops."""
     loop = asyncio.get_running_loop()
     coming: asyncio.Future[Any] = loop.create_future()
 

@@ -1,4 +1,4 @@
-"""Read and check the inputs of generate-rationales, before anything is asked or written."""
+"""Read and check the inputs of generate-rationales, before any request or output."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _FILTER_NEEDS_GOLD = sources.NeedsGold(
 
 @dataclass(frozen=True)
 class Setup:
-    """Checked inputs: the questions, the teacher, and how they are asked and paid for."""
+    """Checked inputs: questions, teacher, request builder, budget and reporter."""
 
     rows: sources.Rows[Question]
     source: str
@@ -41,7 +41,7 @@ class Setup:
 
 @dataclass(frozen=True)
 class Inputs:
-    """The arguments that `generate_rationales` and `estimate_cost` share."""
+    """The arguments shared by `generate_rationales` and `estimate_cost`."""
 
     questions: str | os.PathLike[str]
     teacher: str | Teacher
@@ -56,7 +56,7 @@ class Inputs:
 
 
 def prepare(inputs: Inputs, *, output: Path | None = None, only_counts: bool = False) -> Setup:
-    """Read and check the inputs; raises ScicotError where the work cannot be done.
+    """Read and check the inputs. Raises ScicotError if the work cannot be done.
 
     With `output`, the questions that earlier runs have finished for it are not read again.
     """

@@ -15,11 +15,11 @@ _MOST = 0.98  # largest share of refusals that the test assumes
 
 @dataclass
 class Trial(Generic[Undone]):
-    """The outcomes of requests that left after a decrease at `began`.
+    """Outcomes of the requests sent since a rate decrease at `began`.
 
-    `before` is the share of refusals that caused it, `undone` what to go back to where the decrease
-    did not help. Either the share is still `before`, so that refusals have nothing to do with the
-    rate, or it is down to _FEWER of that.
+    `before` is the share of refusals that caused the decrease; `undone` is the state to restore if
+    it did not help. Two hypotheses are compared: the share is still `before`, so refusals do not
+    depend on the rate, or it fell to _FEWER times `before`.
     """
 
     began: float
@@ -31,11 +31,11 @@ class Trial(Generic[Undone]):
 
     @property
     def share(self) -> float:
-        """Share of the requests since then that was refused."""
+        """Return the share of refused requests since the decrease."""
         return self.refusals / max(1, self.answers + self.refusals)
 
     def helped(self, answered: bool) -> bool | None:
-        """Count one more outcome: whether the decrease helped, None while that is open."""
+        """Count an outcome. Return whether the decrease helped, None while undecided."""
         before = min(self.before, _MOST)
         after = _FEWER * before
         if answered:

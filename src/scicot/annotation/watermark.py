@@ -1,4 +1,4 @@
-"""Up to where all of the input is done, so that whoever goes on need not read it again."""
+"""Track the input prefix that is completely done, so that a resumed run need not read it again."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ _STRIDE = 2000  # questions between two places that may be remembered
 
 
 class Watermark:
-    """Follows which questions are read and which of them are done, and remembers in the ledger the
-    last place before which all are."""
+    """Tracks which questions were read and which are done, and stores in the ledger the last input
+    position before which all are done."""
 
     def __init__(
         self, rows: sources.Rows[Question], ledger: Ledger, settings: GenerateSettings
@@ -34,7 +34,7 @@ class Watermark:
         self._read = 0  # questions
 
     def began(self, identity: str, requests: int) -> None:
-        """A question was read, of which so many requests are to be answered."""
+        """Note that a question was read which has this many requests left."""
         self._read += 1
         if requests:
             self._open[identity] = self._read, requests
@@ -42,7 +42,7 @@ class Watermark:
             self._places.append((self._read, place))
 
     def answered(self, identity: str) -> None:
-        """One of its requests has its row."""
+        """Note that a request of a question has its row."""
         number, left = self._open.get(identity, (0, 0))
         if left > 1:
             self._open[identity] = number, left - 1
@@ -50,7 +50,7 @@ class Watermark:
             self._open.pop(identity, None)
 
     def remember(self) -> None:
-        """Keep the last place before which all is done."""
+        """Store the last input position before which all questions are done."""
         first = next(iter(self._open.values()), (self._read + 1, 0))[0]
         place = None
         while self._places and self._places[0][0] < first:

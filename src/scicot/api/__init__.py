@@ -1,5 +1,6 @@
-"""The verbs for Python: settings as plain keywords, rows in memory beside files, and results as
-rows. The command line calls the functions behind them (annotation, training, prediction, ...)."""
+"""The Python API: one function for each command, with settings as keywords, rows in memory or in
+files, and results as rows. The command line calls the underlying functions (annotation, training,
+prediction, ...) directly."""
 
 from scicot.api.results import Predictions, Rationales
 from scicot.api.verbs import (

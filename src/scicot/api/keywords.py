@@ -1,4 +1,4 @@
-"""Plain keywords for settings: train_answer(..., epochs=3) in place of TrainSettings(epochs=3)."""
+"""Accept settings as keywords: train_answer(..., epochs=3) instead of TrainSettings(epochs=3)."""
 
 from __future__ import annotations
 
@@ -17,18 +17,19 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 def takes(
     settings: type[Any] | None, further: Mapping[str, Any] | None = None
 ) -> Callable[[Function], Function]:
-    """Make a function that takes `settings`, `reading` and `**options` take the fields of these
-    settings as keywords.
+    """Decorate a function with parameters `settings`, `reading` and `**options` so that it accepts
+    the fields of these settings as keywords.
 
-    `further` are keywords with their defaults that the function takes in `**options`. An unknown
-    keyword raises TypeError with the nearest name. `help()` and notebooks show them all.
+    `further` maps other keywords that the function takes in `**options` to their defaults. An
+    unknown keyword raises TypeError with the most similar name. `help()` and notebooks show all
+    keywords.
     """
     further = further or {}
 
     def with_keywords(function: Function) -> Function:
-        own = inspect.signature(function).parameters
+        signature = inspect.signature(function).parameters
         parameters = {
-            name: given for name, given in own.items() if given.kind is not given.VAR_KEYWORD
+            name: given for name, given in signature.items() if given.kind is not given.VAR_KEYWORD
         }
         groups = {"settings": settings, "reading": ReadingSettings}
         of_group = {

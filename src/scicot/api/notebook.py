@@ -11,8 +11,8 @@ from scicot.reporting import LogReporter, Reporter, Task
 
 
 class NotebookReporter(LogReporter):
-    """Shows work as bars of tqdm.auto, which draws widgets in a notebook; messages go to the
-    logger "scicot", as everywhere in Python."""
+    """Shows progress bars of tqdm.auto, which are widgets in a notebook; messages go to the logger
+    "scicot"."""
 
     @contextmanager
     def task(self, description: str, total: int | None = None) -> Iterator[Task]:

@@ -18,21 +18,21 @@ _LONGEST = 120  # characters of a cell
 
 
 class _WithRows:
-    """The rows of an output file, or those that were made in memory."""
+    """Access to the rows of an output file, or to rows in memory."""
 
     output: str | None
     _rows: Sequence[Row] | None = None
 
     @property
     def rows(self) -> Sequence[Row]:
-        """All rows of the output, in its order; read from its file where there is one."""
+        """All rows of the output, in order; read from its file if there is one."""
         if self._rows is None:
             file = None if self.output is None else Path(self.output)
             self._rows = [] if file is None else [found.row for found in rows_from(file, 0)]
         return self._rows
 
     def to_pandas(self) -> Any:
-        """The rows as a pandas DataFrame."""
+        """Return the rows as a pandas DataFrame."""
         import pandas
 
         return pandas.DataFrame(list(self.rows))

@@ -1,4 +1,4 @@
-"""Accept rows in memory in place of files: a list of dicts, a datasets.Dataset or a DataFrame.
+"""Accept rows in memory instead of files: a list of dicts, a datasets.Dataset or a DataFrame.
 
 They are written to a temporary file for the duration of a call, because readers read files twice,
 resume by digests, and pass file names to other processes.
@@ -24,7 +24,7 @@ Files = Any  # a source or several, rows in memory among them
 
 
 def in_memory(value: Any) -> Iterable[Any] | None:
-    """Return the rows of a value that holds rows, None for file names and lists of them."""
+    """Return the rows if the value holds rows; None for file names and lists of them."""
     if hasattr(value, "to_dict") and hasattr(value, "columns"):  # a pandas.DataFrame
         records: Iterable[Any] = value.to_dict("records")
         return records
@@ -40,7 +40,7 @@ def in_memory(value: Any) -> Iterable[Any] | None:
 
 
 class Spool:
-    """Writes rows to files of a temporary folder."""
+    """Writes rows to files in a temporary folder."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -76,28 +76,29 @@ class Spool:
         return self.folder / ("rows.jsonl" if self._count == 1 else f"rows-{self._count}.jsonl")
 
     def kept(self, file: Any) -> Path:
-        """Move a file of rows, and what stands beside it, out of the folder; its new name."""
+        """Move a file of rows, and the files beside it, out of the temporary folder. Return its new
+        path."""
         lasting = Path(tempfile.mkdtemp(prefix="scicot-kept-"))
         for beside in self.folder.glob(f"{Path(file).stem}*"):
             shutil.move(beside, lasting / beside.name)
         return lasting / Path(file).name
 
     def without_folder(self, text: str) -> str:
-        """Return a message or a file's name without the folder, which is gone afterwards."""
+        """Remove the temporary folder's path, which will be gone, from a message or a file name."""
         return text.replace(f"{self.folder}{os.sep}", "")
 
     def rows(self, file: Any) -> list[Row]:
-        """The rows of a file that was written here."""
+        """Return the rows of a file in the folder."""
         return [located.row for located in rows_from(Path(file), 0)]
 
 
 @contextmanager
 def spool() -> Iterator[Spool]:
-    """Make a Spool whose files are removed at the end; error messages call the files "rows"."""
+    """Make a Spool whose files are deleted at the end; error messages call the files "rows"."""
     with tempfile.TemporaryDirectory(prefix="scicot-") as folder:
         files = Spool(Path(folder))
         try:
             yield files
         except ScicotError as error:
-            error.args = tuple(files.without_folder(str(own)) for own in error.args)
+            error.args = tuple(files.without_folder(str(argument)) for argument in error.args)
             raise

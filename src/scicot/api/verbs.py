@@ -1,4 +1,4 @@
-"""The verbs, one for each command."""
+"""The functions of the Python API, one for each command."""
 
 from __future__ import annotations
 
@@ -162,7 +162,7 @@ def train_answer(
     reporter: Reporter | None = None,
     **options: Any,
 ) -> Manifest:
-    """Stage 2, or a rival of two stages: train `student` to answer; `scicot train-answer`.
+    """Stage 2, or a single-stage alternative: train `student` to answer; `scicot train-answer`.
 
     `method` is "two-stage", "direct", "one-sequence", "answer-first", "multi-task" or "shared";
     "direct" also accepts questions without rationales. `equal_to` (runs): train on as many tokens
@@ -177,7 +177,7 @@ def train_answer(
 
 
 def _target(output: Name | None, files: Spool) -> Name:
-    """The file to write: the one that was named, or a temporary one."""
+    """Return the file to write: the one given, or a temporary one."""
     if output is not None and os.fspath(output) == "-":
         raise UsageError("output: name a file; without one the rows are in the result")
     return files.new() if output is None else output
@@ -257,7 +257,7 @@ def evaluate(
     reporter: Reporter | None = None,
     **options: Any,
 ) -> Evaluation:
-    """Judge predictions and compare systems; `scicot evaluate`.
+    """Compute metrics of predictions and compare systems; `scicot evaluate`.
 
     `predictions` are prediction rows: a file, rows in memory, a result of `predict`, a list of
     these, or a mapping of system names to them (a list per name: its seeds). The first system is
@@ -271,8 +271,11 @@ def evaluate(
 
     with spool() as files:
         if isinstance(predictions, Mapping):
-            given: Any = {name: files.files(own) for name, own in predictions.items()}
-            empty = [name for name, own in given.items() if not own]
+            given: Any = {
+                name: files.files(sources_of_system)
+                for name, sources_of_system in predictions.items()
+            }
+            empty = [name for name, sources_of_system in given.items() if not sources_of_system]
             if empty:
                 raise ScicotError(f"{empty[0]}: has no predictions")
         elif in_memory(predictions) is not None:
@@ -283,7 +286,7 @@ def evaluate(
         options["questions"] = files.file(questions)
         if report is not None:
             report = Path(report)
-            read = [file for own in systems_of(given).values() for file in own]
+            read = [file for system_files in systems_of(given).values() for file in system_files]
             check_report([*read, *filter(None, [options["questions"]])], report, force=force)
         verdict = judge(given, **options)
         if report is not None:

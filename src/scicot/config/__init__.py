@@ -1,7 +1,7 @@
-"""The settings of every command and their defaults, in one place. Nothing here imports torch.
+"""The settings of every command, with their defaults, in one place. Nothing here imports torch.
 
-Each class checks its own values when it is made, and says what would be right: the command line
-passes its options straight in and reads its defaults from here.
+Each class validates its values when it is created, with an error message that says what is allowed.
+The command line takes its defaults from these classes and passes its options to them.
 """
 
 from scicot.config.checks import AUTO, Precision

@@ -21,7 +21,7 @@ def check_precision(precision: str, known: object = Precision) -> None:
 
 
 def one_of(option: str, value: str, known: object) -> None:
-    """`known` is a Literal, of the values that the option may have."""
+    """Raise UsageError if the value is not one of the Literal `known`."""
     values = get_args(known)
     near = get_close_matches(value, values, n=1)
     meant = f"; did you mean {near[0]}?" if near else ""
@@ -34,6 +34,6 @@ def require(holds: bool, option: str, value: object, wanted: str) -> None:
 
 
 def short(value: object) -> str:
-    """A value as a message shows it."""
+    """Shorten a value for a message."""
     text = str(value)
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."

@@ -30,5 +30,5 @@ class EvaluateSettings:
 
     @property
     def paths(self) -> tuple[str, ...]:
-        """All fields that are looked at."""
+        """All fields that are needed, without repetition."""
         return tuple(dict.fromkeys([*([self.cluster_by] if self.cluster_by else []), *self.by]))

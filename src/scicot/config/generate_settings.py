@@ -65,11 +65,11 @@ class GenerateSettings:
 
     @property
     def reply_tokens(self) -> int:
-        """The most tokens that a reply may have, its thinking included."""
+        """The maximum number of tokens of a reply, including its thinking."""
         return MAX_TOKENS[self.rationale_source] if self.max_tokens is None else self.max_tokens
 
     @property
     def sampling(self) -> dict[str, float]:
-        """The sampling parameters that were given."""
+        """The sampling parameters that were given, by name."""
         given = {"temperature": self.temperature, "top_p": self.top_p}
         return {name: value for name, value in given.items() if value is not None}

@@ -37,7 +37,7 @@ class Shard:
 
     @classmethod
     def parse(cls, text: str) -> Shard:
-        """The shard that "3/8" names; ScicotError where it names none."""
+        """Parse a shard such as "3/8". Raises ScicotError if it is none."""
         found = re.fullmatch(r"(\d{1,9})/(\d{1,9})", text)
         if found is None:
             raise UsageError(f"--shard is {short(text)}; it must be I/N, I from 1 to N, as 1/8")
@@ -46,8 +46,8 @@ class Shard:
 
 @dataclass(frozen=True)
 class PredictSettings:
-    """Settings of `predict`: where rationales come from, how the answers behind them are combined,
-    batching and device."""
+    """Settings of `predict`: the source of rationales, how the answers for several rationales are
+    combined, batching and device."""
 
     # "input": given rationales; "none": no rationale; "shuffled": those of other questions
     rationale_from: RationaleFrom = "student"
@@ -134,5 +134,5 @@ class PredictSettings:
 
     @property
     def sampling(self) -> float | None:
-        """The temperature rationales are drawn at; None where each is the likeliest one."""
+        """The sampling temperature of rationales; None for greedy or beam search."""
         return SAMPLING if self.temperature is None and self.samples > 1 else self.temperature

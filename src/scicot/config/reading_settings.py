@@ -16,9 +16,9 @@ class ReadingSettings:
     """Format of a command's question files, as given by the user. Raises UsageError for invalid
     values.
 
-    `columns` maps what a question has to the fields of the file, as --columns has it:
-    "question=Frage,choices=A+B+C+D,answer=gold.label". `answer_index`: gold answers that are
-    numbers count from 0, or from 1. `encoding`: of text files, "latin-1" for example.
+    `columns` maps the parts of a question to the fields of the file, in the form of --columns:
+    "question=Frage,choices=A+B+C+D,answer=gold.label". `answer_index`: the base, 0 or 1, of gold
+    answers that are numbers. `encoding`: the encoding of text files, such as "latin-1".
     """
 
     columns: str = ""

@@ -47,8 +47,8 @@ FRESH = RECIPES["encoder-decoder", True]
 
 @dataclass(frozen=True)
 class TrainSettings:
-    """Settings of a training. Epochs, learning rate, warm-up and answer form default to the
-    student's recipe (RECIPES) where they are None."""
+    """Settings of a training. Epochs, learning rate, warm-up and answer form are taken from the
+    student's recipe (RECIPES) if they are None."""
 
     epochs: float | None = None  # passes over the rows, unless max_steps is given
     max_steps: int | None = None  # optimizer steps, instead of epochs
@@ -124,35 +124,35 @@ class TrainSettings:
     def warmup(self, steps: int) -> int:
         """Return the number of warm-up steps, in which the learning rate rises, in a training of
         `steps` steps."""
-        own = self.filled()
-        if own.warmup_steps is not None:
-            return own.warmup_steps
-        return round((own.warmup_share or 0.0) * steps)
+        filled = self.filled()
+        if filled.warmup_steps is not None:
+            return filled.warmup_steps
+        return round((filled.warmup_share or 0.0) * steps)
 
     @property
     def rationale_target_tokens(self) -> int:
-        """Tokens that a student may write for a rationale, its end token among them."""
+        """Maximum tokens of a rationale that a student writes, including the end token."""
         if self.max_rationale_tokens is None:
             return self.max_target_tokens
         return min(self.max_target_tokens, self.max_rationale_tokens + 1)
 
     @property
     def answer_form(self) -> AnswerAs:
-        """Form of an answer student's output, a label or a text; meaningful only once "auto" is
-        decided."""
+        """The form of an answer student's output, a label or a text. Meaningful only after "auto"
+        has been resolved."""
         return "text" if self.answer_as == "text" else "label"
 
     @property
     def batch_rows(self) -> int | None:
-        """Rows of a step; None where it is counted in tokens. Until "auto" is found out, as many
-        as by default."""
+        """Rows of an optimizer step; None if the batch size is in tokens. Before "auto" is
+        resolved, the default."""
         if self.batch_size == AUTO:
             return 32
         return self.batch_size if isinstance(self.batch_size, int) else None
 
     @property
     def batch_tokens(self) -> int | None:
-        """Tokens of a step; None where it is counted in rows."""
+        """Tokens of an optimizer step; None if the batch size is in rows."""
         if isinstance(self.batch_size, int) or self.batch_size == AUTO:
             return None
         return int(self.batch_size.removesuffix(TOKENS))

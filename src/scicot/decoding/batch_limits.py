@@ -66,7 +66,7 @@ class BatchLimits:
         and 0.3 of `weight_bytes`; 0 sets no such bound.
         """
         tokens, read, logits, group = (
-            own.get(place, own["cpu"]) for own in (_TOKENS, _READ, _LOGITS, _GROUP)
+            defaults.get(place, defaults["cpu"]) for defaults in (_TOKENS, _READ, _LOGITS, _GROUP)
         )
         if token_bytes and place == "cpu":
             room = max(_CACHE, int(_SHARE * weight_bytes))

@@ -39,8 +39,8 @@ class ChoiceTrie:
         tries = [_TrieBuilder(start) for start in starts]
         wanted = [
             ((number, place), token)
-            for number, (trie, own) in enumerate(zip(tries, targets, strict=True))
-            for target in own
+            for number, (trie, row_targets) in enumerate(zip(tries, targets, strict=True))
+            for target in row_targets
             for place, token in trie.add(target)
         ]
         width = max(len(trie.ids) for trie in tries)
@@ -110,8 +110,10 @@ class _Behind:
         if window and self.source.width + places <= window:
             window = None  # all are within it
         before = self.source.behind(self.positions(places), window)
-        own = self.mask.where(self.distances[:, None] < window, NEVER) if window else self.mask
-        return attended_in_parts(q, [(*self.source.states[layer], before), (k, v, own)])
+        text_mask = (
+            self.mask.where(self.distances[:, None] < window, NEVER) if window else self.mask
+        )
+        return attended_in_parts(q, [(*self.source.states[layer], before), (k, v, text_mask)])
 
     def positions(self, places: int) -> Tensor:  # noqa: ARG002
         return self.source.lengths[:, None] + self.depths

@@ -87,7 +87,7 @@ class ContinuousBatching:
         return self._slots, count
 
     def _measured(self) -> tuple[Tensor, int]:
-        """Keys and values of a token, and of how many tokens there is memory for."""
+        """Return (the KV cache of one token, the number of tokens for which there is memory)."""
         device = self._model.device
         ids = torch.zeros((1, 1), dtype=torch.long, device=device)
         like = self._model.encoder(ids, torch.ones_like(ids[0])).states
@@ -113,7 +113,7 @@ class ContinuousBatching:
             width = max(1, len(prompts[waiting[0].place].prefix))
             count = min(len(free), len(waiting), max(1, self._room.read // width))
             begun = [waiting.popleft() for _ in range(count)]
-            own, free = free[:count], free[count:]
+            used, free = free[:count], free[count:]
             places = list(dict.fromkeys(text.place for text in begun))
             prefixes = [prompts[place].prefix for place in places]
             read = self._model.encoder(*pad_right(prefixes, device))
@@ -126,8 +126,8 @@ class ContinuousBatching:
                 if text.numbers is not None:
                     row[: len(text.numbers)] = text.numbers
             starts = [prompts[text.place].start for text in begun]
-            slots.fill(own, read, starts, torch.from_numpy(numbers).to(device))
-            for slot, text in zip(own, begun, strict=True):
+            slots.fill(used, read, starts, torch.from_numpy(numbers).to(device))
+            for slot, text in zip(used, begun, strict=True):
                 held[slot] = text
 
     def _step(
@@ -171,7 +171,7 @@ def _together(slots: Slots, held: list[Completion | None]) -> list[Completion | 
 
 
 def make_sampler(output: LMHead, drawn: Drawn | None) -> Sampler:
-    """Make the sampler of a step: without `drawn`, all are the likeliest."""
+    """Make the sampler of a step; without `drawn` (temperature, top_p) it is greedy."""
 
     def likeliest(states: Tensor, numbers: Tensor) -> Tensor:  # noqa: ARG001
         return output.likeliest(states)
@@ -181,8 +181,8 @@ def make_sampler(output: LMHead, drawn: Drawn | None) -> Sampler:
     temperature, top_p = drawn
 
     def drawn_or_likeliest(states: Tensor, numbers: Tensor) -> Tensor:
-        own = sample_tokens(output.logits(states), numbers.clamp(min=0), temperature, top_p)
-        return torch.where(numbers < 0, output.likeliest(states), own)
+        sampled = sample_tokens(output.logits(states), numbers.clamp(min=0), temperature, top_p)
+        return torch.where(numbers < 0, output.likeliest(states), sampled)
 
     return drawn_or_likeliest
 

@@ -21,8 +21,9 @@ _TOLERANCE = 1e-3  # nats
 
 
 def converted(model: Any, tokenizer: Any, directory: Path) -> Path:
-    """The folder of a run's model in fp32 as CTranslate2 reads it, made where it is not there:
-    RUN/ctranslate2/HASH of its weights. ScicotError where it does not score as the model does."""
+    """Return the folder RUN/ctranslate2/HASH with a run's model in CTranslate2's format (fp32),
+    converting it if it is missing. HASH is that of the weights. Raises ScicotError if the converted
+    model's scores differ."""
     place = directory / FOLDER / weights_sha256(directory)[:12]
     if place.exists():
         return place
@@ -106,7 +107,14 @@ def _check(model: Any, folder: Path, directory: Path) -> None:
         CTranslate2Engine(folder, end, kind="fp32", batch_tokens=None),
     )
     ours, theirs = (
-        np.array([value for own in engine.score(sources, targets) for one in own for value in one])
+        np.array(
+            [
+                value
+                for source_scores in engine.score(sources, targets)
+                for one in source_scores
+                for value in one
+            ]
+        )
         for engine in engines
     )
     apart = float(np.abs(ours - theirs).max())

@@ -15,9 +15,8 @@ _TYPES = {"fp32": "float32", "int8": "int8_float32"}
 
 
 class CTranslate2Engine:
-    """An `Engine` (engine.py) on a converted model (conversion.py), on the CPU; its matrices are
-    multiplied in `kind`, "int8" or "fp32". It writes the likeliest texts, and draws none.
-    """
+    """An `Engine` (engine.py) for a converted model (conversion.py) on the CPU, with matrix
+    products in `kind`, "int8" or "fp32". Decodes greedily or by beam search; does not sample."""
 
     def __init__(self, folder: Path, end: int, *, kind: str, batch_tokens: int | None) -> None:
         import ctranslate2
@@ -35,7 +34,7 @@ class CTranslate2Engine:
     def generate(
         self, sources: Sequence[Ids], draws: Sequence[Sequence[int | None]], decoding: Decoding
     ) -> list[list[Ids]]:
-        if any(seed is not None for own in draws for seed in own):
+        if any(seed is not None for seeds in draws for seed in seeds):
             raise ValueError("this engine draws no texts")
         results = self._translator.translate_batch(
             self._as_words(sources),
@@ -48,13 +47,15 @@ class CTranslate2Engine:
             return_end_token=True,
         )
         texts = [[self._places[word] for word in one.hypotheses[0]] for one in results]
-        return [[text] * len(own) for text, own in zip(texts, draws, strict=True)]
+        return [[text] * len(seeds) for text, seeds in zip(texts, draws, strict=True)]
 
     def score(
         self, sources: Sequence[Ids], targets: Sequence[Sequence[Ids]]
     ) -> list[list[list[float]]]:
         pairs = [
-            (source, target) for source, own in zip(sources, targets, strict=True) for target in own
+            (source, target)
+            for source, source_targets in zip(sources, targets, strict=True)
+            for target in source_targets
         ]
         if any(target[-1] != self._end for _, target in pairs):
             raise ValueError("this engine scores texts that end")
@@ -67,7 +68,9 @@ class CTranslate2Engine:
                 max_input_length=0,
             )
         )
-        return [[list(next(results).log_probs) for _ in own] for own in targets]
+        return [
+            [list(next(results).log_probs) for _ in source_targets] for source_targets in targets
+        ]
 
     def _as_words(self, rows: Sequence[Ids]) -> list[list[str]]:
         return [[self._words[place] for place in row] for row in rows]

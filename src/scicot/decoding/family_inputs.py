@@ -59,7 +59,9 @@ class _EncoderDecoder:
         self, sources: Sequence[Ids], targets: Sequence[Sequence[Ids]]
     ) -> tuple[list[Any], list[Lengths]]:
         pairs = [
-            (source, target) for source, own in zip(sources, targets, strict=True) for target in own
+            (source, target)
+            for source, source_targets in zip(sources, targets, strict=True)
+            for target in source_targets
         ]
         return pairs, [(len(source), len(target)) for source, target in pairs]
 
@@ -76,7 +78,7 @@ class _EncoderDecoder:
 
     def by_source(self, scored: Sequence[Any], targets: Sequence[Sequence[Ids]]) -> list[Scores]:
         each = iter(scored)
-        return [[next(each) for _ in own] for own in targets]
+        return [[next(each) for _ in source_targets] for source_targets in targets]
 
     def _encoded(self, sources: Sequence[Ids]) -> dict[str, Any]:
         from transformers.modeling_outputs import BaseModelOutput
@@ -93,13 +95,13 @@ class _EncoderDecoder:
         }
 
     def _padded(self, rows: Sequence[Ids]) -> tuple[Tensor, Tensor]:
-        """Token ids and their mask, padded on the right to the longest."""
+        """Return token ids and mask, padded on the right to the longest row."""
         return _padded(rows, self.pad, self._model.device)
 
 
 class _Causal:
-    """Sources are padded on the left, so that what follows them is one sequence with them, also for
-    sliding windows. An item to score is a source with all its targets, behind one prefix."""
+    """Sources are padded on the left, so that source and target are contiguous, as sliding windows
+    need. An item to score is a source with all its targets, which share the source's KV cache."""
 
     def __init__(self, model: Any) -> None:
         self._model = model
@@ -116,21 +118,24 @@ class _Causal:
     ) -> tuple[list[Any], list[Lengths]]:
         items = list(zip(sources, targets, strict=True))
         # As many copies of the prefix as targets are in memory, and logits of all their tokens.
-        lengths = [(len(source) * len(own), sum(map(len, own))) for source, own in items]
+        lengths = [
+            (len(source) * len(source_targets), sum(map(len, source_targets)))
+            for source, source_targets in items
+        ]
         return items, lengths
 
     def score(self, items: Sequence[Any], most_logits: int) -> list[Any]:
         sources = [source for source, _ in items]
         first, cache, mask = self._prefix(sources)
-        begins = [[target[0] for target in own] for _, own in items]
+        begins = [[target[0] for target in source_targets] for _, source_targets in items]
         scores: list[Scores] = [
             [[float(first[row, token])] for token in tokens] for row, tokens in enumerate(begins)
         ]
         # The first token of a target is predicted by the prefix, the others behind it.
         rest = [
             (row, number, target)
-            for row, (_, own) in enumerate(items)
-            for number, target in enumerate(own)
+            for row, (_, source_targets) in enumerate(items)
+            for number, target in enumerate(source_targets)
             if len(target) > 1
         ]
         rest.sort(key=lambda one: len(one[2]))
@@ -141,8 +146,8 @@ class _Causal:
         return scores
 
     def _prefix(self, sources: Sequence[Ids]) -> tuple[Tensor, Any, Tensor]:
-        """log p of the first token behind each source (rows x vocabulary), the KV cache of the
-        sources, and their mask."""
+        """Return log p of the first token after each source (rows x vocabulary), the KV cache of
+        the sources, and their mask."""
         from transformers import DynamicCache
 
         tokens, mask = _padded(sources, self.pad, self._model.device, left=True)
@@ -160,12 +165,12 @@ class _Causal:
     def _score_rest(
         self, part: Sequence[tuple[int, int, Ids]], scores: list[Scores], cache: Any, mask: Tensor
     ) -> None:
-        """Add the scores of all tokens but the first, of targets (row, number, ids)."""
+        """Add the scores of all tokens but the first, for targets given as (row, number, ids)."""
         device = mask.device
         rows = torch.tensor([row for row, _, _ in part], device=device)
         cache.batch_select_indices(rows)
-        read, own = _padded([target[:-1] for _, _, target in part], self.pad, device)
-        seen = torch.cat([mask[rows], own], dim=1)
+        read, target_mask = _padded([target[:-1] for _, _, target in part], self.pad, device)
+        seen = torch.cat([mask[rows], target_mask], dim=1)
         logits = self._model(
             input_ids=read,
             attention_mask=seen,
@@ -191,16 +196,16 @@ _INPUTS: dict[str, type[_EncoderDecoder | _Causal]] = {
 def _padded(
     rows: Sequence[Ids], pad: int, device: torch.device, *, left: bool = False
 ) -> tuple[Tensor, Tensor]:
-    """Token ids and their mask, rows x longest."""
+    """Return token ids and mask, padded to the longest row."""
     width = max(map(len, rows))
     tokens = np.full((len(rows), width), pad, np.int64)
     mask = np.zeros((len(rows), width), np.int64)
     for index, row in enumerate(rows):
-        own = slice(width - len(row), width) if left else slice(0, len(row))
-        tokens[index, own], mask[index, own] = row, 1
+        filled = slice(width - len(row), width) if left else slice(0, len(row))
+        tokens[index, filled], mask[index, filled] = row, 1
     return torch.from_numpy(tokens).to(device), torch.from_numpy(mask).to(device)
 
 
 def _positions(mask: Tensor) -> Tensor:
-    """The position of each token among those of its row that are not padding."""
+    """Return the position of each token in its row, not counting padding."""
     return (mask.cumsum(-1) - 1).clamp(min=0)

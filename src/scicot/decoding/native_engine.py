@@ -68,11 +68,11 @@ class NativeEngine:
             raise ValueError("this engine does not search with beams")
         most = decoding.max_new_tokens
         texts = [
-            [Completion(place, None if seed is None else uniforms(seed, most)) for seed in own]
-            for place, own in enumerate(draws)
+            [Completion(place, None if seed is None else uniforms(seed, most)) for seed in seeds]
+            for place, seeds in enumerate(draws)
         ]
         prompts = [self._model.prompt(source) for source in sources]
-        flat = [text for own in texts for text in own]
+        flat = [text for samples in texts for text in samples]
         flat.sort(key=lambda text: -len(prompts[text.place].prefix))
 
         def write() -> None:
@@ -81,7 +81,7 @@ class NativeEngine:
                 self._writer.write(waiting, prompts, decoding)
 
         retry_with_less(write, self._halve)
-        return [[text.written for text in own] for own in texts]
+        return [[text.written for text in samples] for samples in texts]
 
     def _halve(self) -> bool:
         self._writer.forget()
@@ -100,14 +100,14 @@ class NativeEngine:
             return rows <= self._room.scored and rows * (read + scored) <= self._room.read
 
         both = list(zip(sources, targets, strict=True))
-        lengths = [(len(source), sum(map(len, own))) for source, own in both]
+        lengths = [(len(source), sum(map(len, source_targets))) for source, source_targets in both]
         parts = list(length_batches(lengths, fits))
         count = min(self._workers.count, len(parts)) or 1
         found = self._workers.each(
             lambda share: self._share_scored(share, sources, targets),
             [parts[n::count] for n in range(count)],
         )
-        known = dict(pair for own in found for pair in own)
+        known = dict(pair for pairs in found for pair in pairs)
         return [known[place] for place in range(len(both))]
 
     def _share_scored(
@@ -128,7 +128,7 @@ class NativeEngine:
             prompts = [model.prompt(sources[place]) for place in part]
             starts = [prompt.start for prompt in prompts]
             tries = ChoiceTrie.of([targets[place] for place in part], starts, model.device)
-            read = model.encoder(*pad_right([own.prefix for own in prompts], model.device))
+            read = model.encoder(*pad_right([one.prefix for one in prompts], model.device))
             found = model.decoder(tries.ids, tries.memory(read))
             order += part
             scores += self._log_p(found[tries.rows, tries.places], tries.behind, tries.tokens)
@@ -143,8 +143,8 @@ class NativeEngine:
         for start in range(0, len(states), self._room.nodes):
             end = start + self._room.nodes
             logits = self._model.decoder.output.logits(states[start:end])
-            (own,) = ((behind >= start) & (behind < end)).nonzero(as_tuple=True)
-            rows = behind[own] - start
-            found[own] = logits[rows, tokens[own]] - logsumexp(logits)[rows]
+            (tokens_of_part,) = ((behind >= start) & (behind < end)).nonzero(as_tuple=True)
+            rows = behind[tokens_of_part] - start
+            found[tokens_of_part] = logits[rows, tokens[tokens_of_part]] - logsumexp(logits)[rows]
         scores: list[float] = found.tolist()
         return scores

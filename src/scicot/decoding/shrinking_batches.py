@@ -60,8 +60,8 @@ class ShrinkingBatches:
         groups: list[DecodeBatch] = []
         while waiting or groups:
             self._workers.check()
-            for own in self._next(groups, waiting, prompts, most):
-                groups.append(self._begun(own, prompts))
+            for chosen in self._next(groups, waiting, prompts, most):
+                groups.append(self._begun(chosen, prompts))
             states = JoinedBatches(groups).step(self._model.decoder)
             tokens = self._chosen(states, groups, decoding)
             parts = torch.split(tokens, [len(group) for group in groups])
@@ -116,7 +116,7 @@ class ShrinkingBatches:
         return DecodeBatch(read, texts, [prompts[text.place].start for text in texts])
 
     def _chosen(self, states: Tensor, groups: Sequence[DecodeBatch], decoding: Decoding) -> Tensor:
-        """The next token of each row."""
+        """Choose the next token of each row."""
         device, output = self._model.device, self._model.decoder.output
         texts = [text for group in groups for text in group.texts]
         drawn = [row for row, text in enumerate(texts) if text and text.numbers is not None]
@@ -125,11 +125,11 @@ class ShrinkingBatches:
         numbers = [texts[row].numbers[len(texts[row].written)] for row in drawn]
         place = torch.device("cpu") if device.type == "mps" else device  # mps has no fp64
         uniform = torch.tensor(np.array(numbers), device=place)
-        own = self._sampled(states[drawn], uniform, decoding).to(device)
+        sampled = self._sampled(states[drawn], uniform, decoding).to(device)
         if len(drawn) == len(texts):
-            return own
+            return sampled
         tokens = output.likeliest(states)
-        tokens[drawn] = own
+        tokens[drawn] = sampled
         return tokens
 
     def _sampled(self, states: Tensor, uniform: Tensor, decoding: Decoding) -> Tensor:

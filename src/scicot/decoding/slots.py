@@ -28,7 +28,8 @@ class Slots:
     a causal model (`joint`) the text's keys and values directly follow its prefix's."""
 
     def __init__(self, like: Tensor, count: int, width: int, most: int, *, joint: bool) -> None:
-        """Shaped for the layers, heads, size and dtype of `like` (PrefixCache.states)."""
+        """Allocate a cache with the layers, heads, size and dtype of `like`
+        (PrefixCache.states)."""
         layers, _, _, heads, _, size = like.shape
         self.count, self.width, self.most, self.joint = count, width, most, joint
         if joint:
@@ -47,8 +48,8 @@ class Slots:
     def fill(
         self, slots: Sequence[int], read: PrefixCache, starts: Sequence[int], numbers: Tensor
     ) -> None:
-        """Begin a text in each of these slots, behind the prefixes that were read and a token each;
-        `numbers`: slots x most, those that decide its tokens (see Sampler)."""
+        """Start a text in each of these slots, with an encoded prefix and a first decoder token.
+        `numbers` (slots x most) are the uniform numbers that select its tokens (see Sampler)."""
         places = torch.tensor(slots, device=self.source.device)
         self.source[:, :, places, :, : read.width] = read.states
         self.lengths[places] = read.lengths
@@ -61,15 +62,24 @@ class Slots:
         """Move the texts of these slots to the first slots."""
         places = torch.tensor(slots, device=self.source.device)
         kept = (self.own,) if self.joint else (self.source, self.own)
-        for own in (layer for one in kept for layer in one.flatten(0, 1)):  # or much is there twice
-            own[: len(slots)] = own[places]
-        for own in (self.lengths, self.tokens, self.steps, self.ended, self.written, self.numbers):
-            own[: len(slots)] = own[places]
+        for layer_states in (
+            layer for one in kept for layer in one.flatten(0, 1)
+        ):  # or much is there twice
+            layer_states[: len(slots)] = layer_states[places]
+        for tensor in (
+            self.lengths,
+            self.tokens,
+            self.steps,
+            self.ended,
+            self.written,
+            self.numbers,
+        ):
+            tensor[: len(slots)] = tensor[places]
 
 
 class Step:
-    """One decoding step of the first `rows` slots, over the first `width` positions of the sources
-    and `most` of the texts; the decoder's cache. Empty slots are computed too, since the
+    """One decoding step of the first `rows` slots, over the first `width` source positions and
+    `most` text positions; it is also the decoder's cache. Empty slots are computed too, since the
     shape is fixed, and ignored."""
 
     def __init__(
@@ -149,7 +159,7 @@ class Step:
         return keys, values
 
     def _biased(self, positions: PositionBias) -> Tensor:
-        """rows x heads x 1 x places"""
+        """Return the position bias: rows x heads x 1 x positions."""
         if positions not in self._positions:
             most = len(self._places)
             self._positions[positions] = positions(self._places[None], most)[:, 0].clone()
@@ -161,8 +171,8 @@ class Step:
 
 
 class Graphs:
-    """Steps for one device. By CUDA they are replayed as graphs, which share a stream and the
-    memory of what they compute in between, since no two of them run at once."""
+    """Captures steps as CUDA graphs, which share a stream and the memory of intermediate results,
+    since no two of them run at once. On other devices steps run as they are."""
 
     def __init__(self, device: torch.device) -> None:
         self._stream: torch.cuda.Stream | None = None
@@ -171,7 +181,8 @@ class Graphs:
             self._pool = torch.cuda.graph_pool_handle()
 
     def of(self, step: Callable[[], None]) -> Callable[[], None]:
-        """A step that does the same on the same memory each time."""
+        """Return a callable that runs a step, as a graph on CUDA. The step must use the same memory
+        each time."""
         if self._stream is None:
             return step
         return _Replayed(step, self._stream, self._pool)
@@ -203,7 +214,7 @@ class _Replayed:
             before.wait_stream(self._stream)
 
     def _capture(self) -> None:
-        """Record a step, without doing it."""
+        """Record a step without running it."""
         before, graph = torch.cuda.current_stream(), torch.cuda.CUDAGraph()
         try:
             with torch.cuda.graph(graph, pool=self._pool, stream=self._stream):

@@ -42,8 +42,8 @@ def fastest(
         rates[str(choice)] = _rate(load(choice), shape, weights, writes=writes)
     if lacking:
         _remember({**known, key: rates})
-    own = {str(choice): rates[str(choice)] for choice in choices}
-    return max(choices, key=lambda choice: own[str(choice)]), own
+    chosen_rates = {str(choice): rates[str(choice)] for choice in choices}
+    return max(choices, key=lambda choice: chosen_rates[str(choice)]), chosen_rates
 
 
 def _rate(engine: Engine, shape: Mapping[str, Any], weights: int, *, writes: bool) -> float:
@@ -61,7 +61,7 @@ def _rate(engine: Engine, shape: Mapping[str, Any], weights: int, *, writes: boo
             engine.score(sources[:rows], targets[:rows])
             return rows * _SOURCE
         texts = engine.generate(sources[:rows], [[None]] * rows, Decoding(_WRITTEN))
-        return rows * _SOURCE + sum(len(text) for own in texts for text in own)
+        return rows * _SOURCE + sum(len(text) for samples in texts for text in samples)
 
     work(2)
     start = time.perf_counter()
@@ -72,9 +72,9 @@ def _key(shape: Mapping[str, Any], *, writes: bool) -> str:
     """Return the cache key of a measurement: task, model shape, processor and package versions."""
     kept = {name: value for name, value in shape.items() if name not in _NO_SHAPE}
     packages = [f"{name} {_version(name)}" for name in ("torch", "numba", "ctranslate2")]
-    own = hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()[:12]
+    shape_hash = hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()[:12]
     task = "writes" if writes else "scores"
-    told = [task, str(shape["model_type"]), own, _processor()]
+    told = [task, str(shape["model_type"]), shape_hash, _processor()]
     return " / ".join([*told, *packages, str(_FORMAT)])
 
 
@@ -104,7 +104,7 @@ def _remembered() -> dict[str, dict[str, float]]:
         known: dict[str, dict[str, float]] = json.loads(_file().read_text())
     except (OSError, ValueError, RecursionError):
         return {}
-    good = isinstance(known, dict) and all(isinstance(own, dict) for own in known.values())
+    good = isinstance(known, dict) and all(isinstance(rates, dict) for rates in known.values())
     return known if good else {}
 
 

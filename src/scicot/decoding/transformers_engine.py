@@ -120,7 +120,7 @@ class TransformersEngine:
             decoder_start_token_id=getattr(config, "decoder_start_token_id", None),
             disable_compile=True,  # Gemma's would take a minute on a GPU before the first token
         )
-        own, self._model.generation_config = self._model.generation_config, plain
+        previous, self._model.generation_config = self._model.generation_config, plain
         try:
             with torch.inference_mode():
                 given, begin = self._inputs.generate(sources)
@@ -132,13 +132,13 @@ class TransformersEngine:
                     ),
                 )
         finally:
-            self._model.generation_config = own
+            self._model.generation_config = previous
         return [until_end(row, self._ends) for row in tokens[:, begin:].tolist()]
 
 
 class _Sampled:
-    """A logits processor that leaves one token to choose, in the rows that have a seed. Texts begin
-    at position `begin` of the tokens."""
+    """A logits processor that samples: in rows with a seed it leaves only the sampled token. Texts
+    begin at position `begin` of the tokens."""
 
     def __init__(
         self,

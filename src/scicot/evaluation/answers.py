@@ -127,7 +127,7 @@ def _for_questions(settings: ReadingSettings) -> ReadingSettings:
 
 
 def _for_answers(settings: ReadingSettings) -> ReadingSettings:
-    """The settings for prediction files: of their columns only the id and the prediction count."""
+    """Return the settings for prediction files: only the mappings of the id and the prediction."""
     return ReadingSettings(_roles(settings, "id", "prediction"), settings.answer_index)
 
 
@@ -167,8 +167,8 @@ class _Reading:
             row = reading.columns.applied(row)
         if lm_eval.is_sample(row):
             question = self._asked_or(lm_eval.question_of(row), row["doc"])
-            own = lm_eval.answer_of(row, question, per_character=self._per_character)
-            return {**self._once(question, row).to_row(), **own}
+            answer = lm_eval.answer_of(row, question, per_character=self._per_character)
+            return {**self._once(question, row).to_row(), **answer}
         if self._asked is None:
             if "prediction" in row and not {"question", "choices"} & row.keys():
                 raise RowProblem("holds no question; name the file that does by --questions")
@@ -242,23 +242,25 @@ def _answer_of(row: Row, question: Question, shown: Question | None) -> Row:
     An answer is a label or the text of a choice. If the row contains its question (`shown`), its
     labels are those shown there. Raises RowProblem for a row without a "prediction".
     """
-    own = {name: value for name, value in columns.cells(row).items() if name not in QUESTION_FIELDS}
-    for name in gold.gold_fields(own):  # the gold answer is the question's
-        del own[name]
+    fields = {
+        name: value for name, value in columns.cells(row).items() if name not in QUESTION_FIELDS
+    }
+    for name in gold.gold_fields(fields):  # the gold answer is the question's
+        del fields[name]
     if shown is None and isinstance(row.get("rationale"), str):
-        own["rationales"] = [own.pop("rationale")]
-    if "prediction" not in own and "conclusion" not in own:
+        fields["rationales"] = [fields.pop("rationale")]
+    if "prediction" not in fields and "conclusion" not in fields:
         raise RowProblem('has no "prediction"')
     theirs = shown or question
     ours = dict(zip(theirs.labels, question.labels, strict=True))
-    if "prediction" in own:
-        label = _label_of(own["prediction"], theirs)
-        own["prediction"] = None if label is None else ours[label]
-    if isinstance(own.get("conclusion"), str):
-        own["conclusion"] = ours.get(own["conclusion"], own["conclusion"])
-    if isinstance(own.get("scores"), dict):
-        own["scores"] = {ours.get(label, label): p for label, p in own["scores"].items()}
-    return own
+    if "prediction" in fields:
+        label = _label_of(fields["prediction"], theirs)
+        fields["prediction"] = None if label is None else ours[label]
+    if isinstance(fields.get("conclusion"), str):
+        fields["conclusion"] = ours.get(fields["conclusion"], fields["conclusion"])
+    if isinstance(fields.get("scores"), dict):
+        fields["scores"] = {ours.get(label, label): p for label, p in fields["scores"].items()}
+    return fields
 
 
 def _label_of(said: Any, question: Question) -> str | None:
@@ -293,14 +295,17 @@ class _Asked:
         self._table.execute("create table asked (id blob unique, content blob, row blob)")
         self._table.execute("create index alike on asked (content)")
         self._table.execute("begin")
-        for own in questions:
-            row = _key(own.id), _content(own), jsonl.encode(own.to_row())
+        for question in questions:
+            row = _key(question.id), _content(question), jsonl.encode(question.to_row())
             if self._table.execute("insert or ignore into asked values (?, ?, ?)", row).rowcount:
                 continue
-            before = self.get(own.id)
-            if before is None or (before.choices, before.answer) != (own.choices, own.answer):
+            before = self.get(question.id)
+            if before is None or (before.choices, before.answer) != (
+                question.choices,
+                question.answer,
+            ):
                 raise ScicotError(
-                    f"{file}: id {own.id!r} comes twice, with other choices or answers"
+                    f"{file}: id {question.id!r} comes twice, with other choices or answers"
                 )
 
     def get(self, identity: str) -> Question | None:

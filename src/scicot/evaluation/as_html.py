@@ -1,4 +1,4 @@
-"""The evaluation as a small HTML table for notebooks; the full page is made by report/."""
+"""Render the evaluation as a small HTML table for notebooks; report/ makes the full page."""
 
 from __future__ import annotations
 

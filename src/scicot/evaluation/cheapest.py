@@ -1,4 +1,4 @@
-"""The cheapest system that is not distinguishably worse than the best one."""
+"""Find the cheapest system that is not significantly worse than the best one."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from scicot.statistics import Interval
 
 @dataclass(frozen=True)
 class Cheapest:
-    """The cheapest system whose accuracy is not distinguishable from the best one's."""
+    """The cheapest system whose accuracy does not differ significantly from the best one's."""
 
     name: str
     best: str  # the most accurate system; the same one where nothing cheaper is as good
@@ -29,7 +29,7 @@ class Cheapest:
 
     @property
     def sentence(self) -> str:
-        """The verdict in one line."""
+        """The result as one sentence."""
         unknown = ""
         if self.not_compared:
             unknown = f" (not compared: {', '.join(self.not_compared)})"
@@ -75,11 +75,11 @@ def cheapest(
     for one in cheaper:
         try:
             # What there is to warn of was told when the files were compared with the first one.
-            own = made.get(one.name) or compare(best, one, plain, Muted(reporter))
+            compared = made.get(one.name) or compare(best, one, plain, Muted(reporter))
         except ScicotError:  # no question in common, or other gold answers
             unknown.append(one.name)
         else:
-            found.append(own)
+            found.append(compared)
     tested = corrected([replace(c, primary=False, p_adjusted=c.p_value) for c in found])
     worse = [c.second for c in tested if c.differs and c.difference > 0]
     left = [one for one in cheaper if one.name not in [*worse, *unknown]]

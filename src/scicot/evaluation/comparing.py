@@ -1,4 +1,4 @@
-"""Paired comparison of two systems on the same questions."""
+"""Compare two systems in pairs of answers to the same questions."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ class Comparison:
 
     @property
     def differs(self) -> bool:
-        """True if the test, corrected for multiple comparisons, is significant at this level."""
+        """Whether the test, corrected for multiple comparisons, is significant at this level."""
         return self.p_adjusted < 1 - self.level
 
     @cached_property
     def needed(self) -> int | None:
         """The number of questions with which McNemar's test would detect this difference with a
-        power of 0.8. None without a difference, and with clusters or several seeds, for which the
-        test is another one."""
+        power of 0.8. None if there is no difference, or if another test is used (clusters, several
+        seeds)."""
         if self.test != MCNEMAR:
             return None
         discordant = (self.only_first + self.only_second) / self.questions
@@ -55,7 +55,7 @@ class Comparison:
 
     @property
     def verdict(self) -> str:
-        """The conclusion from the data, as a sentence without a full stop."""
+        """The conclusion as a clause, such as "a is better than b"."""
         if self.differs:
             better, worse = self.first, self.second
             if self.difference < 0:
@@ -75,7 +75,7 @@ class Comparison:
 
     @property
     def sentence(self) -> str:
-        """The figures and the verdict in one line."""
+        """The figures and the conclusion in one line."""
         low, high = (100 * bound for bound in self.interval)
         adjusted = ""
         if self.p_adjusted != self.p_value:
@@ -95,15 +95,15 @@ def compare(
     """Compare the first system with the second on the questions that both have. Raises ScicotError
     if there are none, or if their gold answers differ."""
     one, other = first.files[0], second.files[0]
-    count, own, theirs = shared(first.ids, second.ids, one, other, reporter)
+    count, ours, theirs = shared(first.ids, second.ids, one, other, reporter)
     if not count:
         raise ScicotError(f"{one} and {other} have no question in common (by id)")
-    check_same(first, second, own, theirs, reporter)
-    right, wrong = first.right[:, own], second.right[:, theirs]
+    check_same(first, second, ours, theirs, reporter)
+    right, wrong = first.right[:, ours], second.right[:, theirs]
     # Of each question, the share of pairs of seeds of which only one got it right.
     shares, others = right.mean(axis=0), wrong.mean(axis=0)
     only_first, only_second = (shares * (1 - others)).sum(), (others * (1 - shares)).sum()
-    clusters = renumbered(clusters_of(first, settings), own)
+    clusters = renumbered(clusters_of(first, settings), ours)
     found = resampled([right, wrong], [1.0, -1.0], clusters, settings)
     test, p_value = STUDENT, found.p_value
     if clusters is None and len(right) == len(wrong) == 1:

@@ -36,7 +36,7 @@ class CostCounts:
         self._known = True
 
     def add(self, row: Prediction) -> None:
-        """Count the words of a row; a row that does not tell the weights makes the cost unknown."""
+        """Count the words of a row. A row without the students' weights makes the cost unknown."""
         weights = _weights_of(row.models)
         if weights is None:
             self._known = False
@@ -114,8 +114,8 @@ def _writing(
     writers = answers if told is None else told if isinstance(told, list) else [told]
     each = max(1, len(texts) // len(writers))
     for number, writer in enumerate(writers):
-        own = texts[number * each : (number + 1) * each]
-        yield str(writer), asked + sum(map(_words, own))
+        written = texts[number * each : (number + 1) * each]
+        yield str(writer), asked + sum(map(_words, written))
 
 
 def _words(text: str) -> int:

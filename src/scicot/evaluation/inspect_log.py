@@ -1,4 +1,4 @@
-"""Samples of logs of Inspect (inspect_ai): `.eval` archives, and `.json` files.
+"""Read samples from logs of Inspect (inspect_ai): `.eval` archives and `.json` files.
 
 {"id": 1, "epoch": 1, "input": "Which conducts?", "choices": ["wood", "copper"], "target": "B",
  "output": {"completion": "ANSWER: B", ...},
@@ -28,7 +28,7 @@ def is_sample(row: Row) -> bool:
 
 
 def question_of(row: Row) -> Question | None:
-    """The question of a sample, None for one that shows no choices."""
+    """Return the question of a sample, None if it shows no choices."""
     asked = {name: value for name, value in row.items() if name not in _LOG_FIELDS}
     if asked.get("choices") is None:  # a task that writes them into its input
         asked.pop("choices", None)
@@ -54,7 +54,7 @@ def answer_of(row: Row, question: Question) -> Row:
 
 
 def _scored(row: Row, question: Question) -> str | None:
-    """The label that a scorer noted as the answer; None where none did."""
+    """Return the label that a scorer recorded as the answer, None if there is none."""
     scores = row.get("scores")
     for score in scores.values() if isinstance(scores, Mapping) else ():
         if not isinstance(score, Mapping):

@@ -73,7 +73,7 @@ class Evaluation:
         return table_of(self.systems, [*told, *self.hints], self.level)
 
     def to_dict(self) -> Row:
-        """The verdict as JSON (docs/schema/evaluation.schema.json)."""
+        """Return the result as JSON data (docs/schema/evaluation.schema.json)."""
         row = {**asdict(self), "hints": self.hints}
         for told, comparison in zip(row["comparisons"], self.comparisons, strict=True):
             told |= {
@@ -99,15 +99,15 @@ def evaluate(
     skip_invalid: bool = False,
     reporter: Reporter | None = None,
 ) -> Evaluation:
-    """Judge files of prediction rows, of rationale rows (by their conclusions), sample logs of
-    lm-evaluation-harness or Inspect, or rows of an id and a prediction.
+    """Evaluate files of prediction rows, rationale rows (by their conclusions), sample logs of
+    lm-evaluation-harness or Inspect, or rows with an id and a prediction.
 
-    `predictions` maps the names of systems to their files, several of them where a system has
-    several seeds; in a plain list a file is named by NAME=FILE or after itself. The first system is
-    compared with each of the others. `questions` names what was asked: rows are joined to it by id,
-    take its gold answers, and what they leave out counts as not answered; `limit` and `reading` are
-    of questions then. Raises ScicotError where a file holds nothing to judge, or one id twice, and
-    where systems disagree on a gold answer.
+    `predictions` maps names of systems to their files, several if a system has several seeds; in a
+    plain list, a file is given as NAME=FILE or named after itself. The first system is compared
+    with each of the others. `questions` is the file of the questions that were asked: rows are
+    joined to it by id, gold answers come from it, and questions without a row count as not
+    answered; `limit` and `reading` then apply to the questions. Raises ScicotError if a file has
+    nothing to evaluate or repeats an id, or if systems disagree on a gold answer.
     """
     settings = settings or EvaluateSettings()
     reporter = reporter or LogReporter()
@@ -149,7 +149,7 @@ def _reliance(judged: Sequence[SystemAnswers]) -> dict[str, dict[str, float]]:
         answer, source = one.models.get("answer"), one.models.get("rationale_from")
         if answer and source and asked.setdefault(answer, set(one.ids)) == set(one.ids):
             found.setdefault(answer, {}).setdefault(source, float(one.right.mean()))
-    return {answer: own for answer, own in found.items() if len(own) > 1}
+    return {answer: accuracies for answer, accuracies in found.items() if len(accuracies) > 1}
 
 
 def systems_of(
@@ -157,7 +157,7 @@ def systems_of(
     | Sequence[sources.Source]
     | sources.Source,
 ) -> dict[str, list[sources.Source]]:
-    """The files of each system, of predictions given in any of the ways that `evaluate` takes."""
+    """Return the files of each system, for predictions in any form that `evaluate` accepts."""
     if not predictions:
         raise ScicotError("no predictions to evaluate")
     if not isinstance(predictions, Mapping):

@@ -1,4 +1,4 @@
-"""Sample logs of lm-evaluation-harness (`--log_samples`), a row for each document and filter.
+"""Read sample logs of lm-evaluation-harness (`--log_samples`): a row for each document and filter.
 
 {"doc_id": 0, "doc": {"id": "q1", "question": ..., "choices": ..., "answerKey": "B"}, "target": "1",
  "arguments": {"gen_args_0": {"arg_0": "Question: ...", "arg_1": " wood"}, ...},
@@ -32,17 +32,17 @@ def is_sample(row: Row) -> bool:
 
 
 def question_of(row: Row) -> Question | None:
-    """The question of a sample: its doc where that is a question row with its answer, else the
-    prompt with the continuations that were compared, where they are several of one prompt, else a
-    doc without an answer; None for others."""
-    own = None
+    """Return the question of a sample, None if it has none. In this order: the doc, if it is a
+    question row with an answer; the prompt and its several continuations; a doc without an
+    answer."""
+    of_doc = None
     with contextlib.suppress(RowProblem):
-        own = Question.from_row(to_question_row(row["doc"], _ORDERED)).without(PREDICTION_FIELDS)
-    if own is not None and own.answer is not None:
-        return own
+        of_doc = Question.from_row(to_question_row(row["doc"], _ORDERED)).without(PREDICTION_FIELDS)
+    if of_doc is not None and of_doc.answer is not None:
+        return of_doc
     prompts, texts = _arguments(row, "arg_0", 0), _arguments(row, "arg_1", 1)
     if not texts or len(set(prompts)) != 1 or not all(text.strip() for text in texts):
-        return own
+        return of_doc
     choices = fields.lettered([text.strip() for text in texts])
     identity = row["doc"].get("id", row.get("doc_hash"))
     question = {"id": identity, "question": prompts[0].strip(), "choices": choices}
@@ -79,9 +79,9 @@ def answer_of(row: Row, question: Question, *, per_character: bool) -> Row:
         }
     said, reply = _text(responses), _text(row.get("resps"))
     read = read_reply(reply, question)
-    own = [read.rationale] if read.rationale and reply != said else []
+    rationales = [read.rationale] if read.rationale and reply != said else []
     answer = label_in(said, question) or read_reply(said, question).conclusion
-    return {"prediction": answer, "rationales": own, "models": models}
+    return {"prediction": answer, "rationales": rationales, "models": models}
 
 
 def _log_likelihoods(row: Row, question: Question, *, per_character: bool) -> list[float]:
@@ -109,8 +109,8 @@ def _log_likelihoods(row: Row, question: Question, *, per_character: bool) -> li
 
 
 def _check_target(row: Row, question: Question) -> None:
-    """The harness names the place of the right choice; another than the question's gold answer
-    means that choices stand in another order."""
+    """Raise RowProblem if the harness's index of the right choice differs from the gold answer,
+    which means that the choices are in another order."""
     index, labels = _target_index(row), question.labels
     if question.answer is None or index is None or str(row.get("target")) in labels:
         return
@@ -122,17 +122,21 @@ def _check_target(row: Row, question: Question) -> None:
 
 
 def _target_index(row: Row) -> int | None:
-    """The "target" where it is an index; digits beyond any index are none."""
+    """Return the "target" if it is an index, else None."""
     target = str(row.get("target"))
     return int(target) if target.isdecimal() and len(target) <= _INDEX_DIGITS else None
 
 
 def _arguments(row: Row, name: str, place: int) -> list[str]:
-    """One of the arguments of each request, as versions of the harness log them; [] if not so."""
+    """Return one argument of each logged request, in the layouts of several harness versions; [] if
+    they have another layout."""
     arguments = row.get("arguments")
     listed = list(arguments.values()) if isinstance(arguments, Mapping) else arguments
     try:
-        found = [own[name] if isinstance(own, Mapping) else own[place] for own in listed or ()]
+        found = [
+            argument[name] if isinstance(argument, Mapping) else argument[place]
+            for argument in listed or ()
+        ]
     except (TypeError, LookupError):
         return []
     return found if all(isinstance(text, str) for text in found) else []
@@ -147,18 +151,23 @@ def _probabilities(log_likelihoods: Sequence[float]) -> list[float]:
 
 
 def _text(responses: Any) -> str:
-    """The first text in lists of lists; "" where there is none."""
+    """Return the first text in nested lists, "" if there is none."""
     while isinstance(responses, list) and responses:
         responses = responses[0]
     return responses if isinstance(responses, str) else ""
 
 
 def label_in(said: str, question: Question) -> str | None:
-    """The label in a text such as "(b)", "B." or "Wood", for a choice "wood"; None without one."""
+    """Return the label named by a text such as "(b)", "B." or "Wood" (for a choice "wood"), None if
+    it names none."""
     choices: list[dict[str, Any]] = [{"label": c.label, "text": c.text} for c in question.choices]
     alone = said.strip().strip("().").strip()
     reading = gold.read_choice(alone, choices)
     if reading is not None:
         return None if reading.doubt else reading.labels[0]
-    folded = [own["label"] for own in choices if own["text"].strip().casefold() == alone.casefold()]
+    folded = [
+        choice["label"]
+        for choice in choices
+        if choice["text"].strip().casefold() == alone.casefold()
+    ]
     return folded[0] if len(folded) == 1 else None

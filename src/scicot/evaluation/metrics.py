@@ -62,8 +62,7 @@ class Calibration:
 
 @dataclass(frozen=True)
 class System:
-    """The metrics of one system, over one or several seeds. A question without an answer counts as
-    wrong."""
+    """The metrics of one system, over one or several seeds. Unanswered questions count as wrong."""
 
     name: str
     files: list[str]
@@ -137,7 +136,7 @@ def system_of(judged: SystemAnswers, settings: EvaluateSettings) -> System:
         judged.models.get("answer"),
         judged.cost,
         groups,
-        {path: float(np.mean([g.accuracy for g in own])) for path, own in groups.items()},
+        {path: float(np.mean([g.accuracy for g in members])) for path, members in groups.items()},
         _confusion(judged, int(judged.choices.max())),
     )
 
@@ -164,10 +163,10 @@ def resampled(
     clusters: Ints | None,
     settings: EvaluateSettings,
 ) -> Resampled:
-    """A bootstrap over clusters and seeds (see `statistics.bootstrap`).
+    """Bootstrap over clusters and seeds (see `statistics.bootstrap`).
 
-    Where every resample is the same, it would claim certainty. Each cluster then counts as the one
-    observation that it is at least; what was not seen may still be as likely as Wilson says.
+    If all resamples are equal, the interval would have zero width. Then it is widened by Wilson's
+    upper bound for an event that was not observed in as many trials as there are clusters.
     """
     numbers = np.arange(systems[0].shape[1]) if clusters is None else clusters
     found = bootstrap(
@@ -200,11 +199,11 @@ def _groups(
     return [
         Group(
             name,
-            len(own),
-            float(judged.right[:, own].mean()),
-            interval_of(judged.right[:, own], renumbered(clusters, own), settings),
+            len(members),
+            float(judged.right[:, members].mean()),
+            interval_of(judged.right[:, members], renumbered(clusters, members), settings),
         )
-        for name, own in places.items()
+        for name, members in places.items()
     ]
 
 
@@ -240,7 +239,11 @@ def _calibration(judged: SystemAnswers, settings: EvaluateSettings) -> Calibrati
     """Compute calibration per seed and average it, so that over- and underconfidence of different
     seeds do not cancel out."""
     told = ~np.isnan(judged.confidence) & (judged.said >= 0)
-    seeds = [_of_seed(judged, seed, own, settings) for seed, own in enumerate(told) if own.any()]
+    seeds = [
+        _of_seed(judged, seed, has_answer, settings)
+        for seed, has_answer in enumerate(told)
+        if has_answer.any()
+    ]
     if not seeds:
         return None
 

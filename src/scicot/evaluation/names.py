@@ -25,10 +25,10 @@ def name_files(files: Sequence[Source]) -> dict[str, list[Source]]:
         called = name or (stem if stems.count(stem) == 1 else os.fspath(file))
         if not name and (called in given or called in named):
             raise UsageError(f"two files are named {called!r}; give NAME=FILE with other names")
-        own = named.setdefault(called, [])
-        if os.path.realpath(file) in map(os.path.realpath, own):
+        seeds = named.setdefault(called, [])
+        if os.path.realpath(file) in map(os.path.realpath, seeds):
             raise UsageError(f"{name}={file}: is named twice; several files are several seeds")
-        own.append(file)
+        seeds.append(file)
     return named
 
 

@@ -127,12 +127,12 @@ class SystemAnswers:
         first = columns[0]
         places = [np.arange(len(first.ids))]
         for other in columns[1:]:
-            _, own, theirs = shared(
+            _, ours, theirs = shared(
                 first.ids, other.ids, first.file, other.file, reporter, f"figures of {name!r} leave"
             )
-            check_same(first, other, own, theirs, reporter)
-            kept = np.isin(places[0], own)
-            lookup = dict(zip(own.tolist(), theirs.tolist(), strict=True))
+            check_same(first, other, ours, theirs, reporter)
+            kept = np.isin(places[0], ours)
+            lookup = dict(zip(ours.tolist(), theirs.tolist(), strict=True))
             places = [own_places[kept] for own_places in places]
             places.append(np.array([lookup[place] for place in places[0].tolist()], int))
         if not len(places[0]):
@@ -140,7 +140,7 @@ class SystemAnswers:
 
         def stacked(what: str) -> npt.NDArray[np.float64]:
             pairs = zip(columns, places, strict=True)
-            return np.stack([np.asarray(getattr(c, what))[own] for c, own in pairs])
+            return np.stack([np.asarray(getattr(c, what))[rows] for c, rows in pairs])
 
         said, gold = stacked("said").astype(np.int8), stacked("gold").astype(np.int8)
         return cls(
@@ -156,7 +156,10 @@ class SystemAnswers:
             stacked("confidence"),
             stacked("of_gold"),
             stacked("squares"),
-            {path: [own[p] for p in places[0].tolist()] for path, own in first.fields.items()},
+            {
+                path: [values[p] for p in places[0].tolist()]
+                for path, values in first.fields.items()
+            },
             int(stacked("abstained").sum()),
             any(column.oracle for column in columns),
             first.rationales.figures(),
@@ -179,9 +182,9 @@ def shared(
     warning names the ids that only one file has; `leaves` is its verb phrase.
     """
     place = {identity: number for number, identity in enumerate(others)}
-    own = [number for number, identity in enumerate(ids) if identity in place]
-    theirs = [place[ids[number]] for number in own]
-    missing = {file: (ids, set(own), other), other: (others, set(theirs), file)}
+    ours = [number for number, identity in enumerate(ids) if identity in place]
+    theirs = [place[ids[number]] for number in ours]
+    missing = {file: (ids, set(ours), other), other: (others, set(theirs), file)}
     for name, (all_ids, kept, lacking) in missing.items():
         if len(kept) < len(all_ids):
             lost = [identity for number, identity in enumerate(all_ids) if number not in kept]
@@ -189,23 +192,23 @@ def shared(
                 f"{number_of(len(lost), 'question')} of {name} not in {lacking} ({some_of(lost)});"
                 f" the {leaves} them out"
             )
-    return len(own), np.array(own, int), np.array(theirs, int)
+    return len(ours), np.array(ours, int), np.array(theirs, int)
 
 
 def check_same(
     first: AnswerColumns | SystemAnswers,
     second: AnswerColumns | SystemAnswers,
-    own: Ints,
+    ours: Ints,
     theirs: Ints,
     reporter: Reporter,
 ) -> None:
     """Raise ScicotError if gold answers of the same id differ; warn if the questions differ."""
     one, other = (x.file if isinstance(x, AnswerColumns) else x.files[0] for x in (first, second))
     for name in ("answer", "asked"):
-        differ = np.asarray(getattr(first, name))[own] != np.asarray(getattr(second, name))[theirs]
+        differ = np.asarray(getattr(first, name))[ours] != np.asarray(getattr(second, name))[theirs]
         if not differ.any():
             continue
-        found = some_of([first.ids[place] for place in own[differ].tolist()[:10]])
+        found = some_of([first.ids[place] for place in ours[differ].tolist()[:10]])
         if name == "answer":
             raise ScicotError(f"{one} and {other} disagree on the gold answer of {found}")
         reporter.warn(

@@ -1,4 +1,4 @@
-"""ARC, OpenBookQA, QASC and CommonsenseQA as the Hugging Face Hub has them: choices in two lists.
+"""Read ARC, OpenBookQA, QASC and CommonsenseQA in the Hub's layout: choices in two lists.
 
 {"id": "NYSEDREGENTS_2006_8_10", "question": "Rocks are classified according to",
  "choices": {"text": ["their color", "how they formed"], "label": ["1", "2"]}, "answerKey": "2"}

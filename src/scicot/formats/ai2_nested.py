@@ -1,4 +1,4 @@
-"""The official files of ARC, OpenBookQA, QASC and CommonsenseQA: the question is an object.
+"""Read the official files of ARC, OpenBookQA, QASC and CommonsenseQA: the question is an object.
 
 {"id": "7-980", "question": {"stem": "The sun is responsible for", "choices":
  [{"text": "puppies learning", "label": "A"}, {"text": "plants sprouting", "label": "B"}]},

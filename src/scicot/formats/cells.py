@@ -226,7 +226,8 @@ def _following(label: str) -> str:
 
 
 def _out_of_sentence(texts: list[str]) -> list[str]:
-    """The choices of "on (A) the sand or (B) the ice." without what joins them to a sentence."""
+    """Remove the words that join choices into a sentence: "on (A) the sand or (B) the ice." has
+    them."""
     *before, last = texts
     joint = before[-1].rstrip()[len(_without_end(before[-1], _JOINED)) :]
     if not re.search(r"\w", joint):

@@ -41,7 +41,7 @@ class Family:
 
 @lru_cache(maxsize=256)  # nearly all rows of a file have the same fields
 def families(names: tuple[str, ...]) -> tuple[Family, ...]:
-    """All families among these fields; a user's own columns "x" and "y" are none."""
+    """Return all families among these fields; two columns "x" and "y" are none."""
     found: dict[str, dict[str, str]] = {}
     for name in names:
         match = _CHOICE.fullmatch(plain_name(name))
@@ -112,8 +112,8 @@ def right_and_wrong(row: Mapping[str, Any], asked: str) -> RightAndWrong | None:
             continue
         # "distractor1" holds one text, whatever stands in it; "distractors" holds all.
         found = None if name.strip()[-1:].isdigit() else choices.listed(row[name])
-        own = [choice["text"] for choice in found.choices] if found else [row[name]]
-        texts += [_plain(text) for text in own]
+        choice_texts = [choice["text"] for choice in found.choices] if found else [row[name]]
+        texts += [_plain(text) for text in choice_texts]
     if len(texts) < 2 or not all(isinstance(text, str) for text in texts):
         return None
     listed = fields.lettered([text.strip() for text in texts])
@@ -124,8 +124,8 @@ def right_and_wrong(row: Mapping[str, Any], asked: str) -> RightAndWrong | None:
 def shuffled_by_hash(
     given: list[ChoiceRow], right: str | None, asked: str
 ) -> tuple[list[ChoiceRow], str | None]:
-    """The choices in a pseudo-random order, seeded by a hash of the question, under the labels A,
-    B, C, and the new label of the right one."""
+    """Shuffle choices pseudo-randomly, seeded by a hash of the question, and label them A, B, C.
+    Return (choices, new label of the right one)."""
     order = sorted(range(len(given)), key=lambda n: _digest(asked, given[n]["text"], n))
     made = fields.lettered([given[place]["text"] for place in order])
     labels = [choice["label"] for choice in given]

@@ -100,7 +100,7 @@ def plain(texts: Sequence[str]) -> list[ChoiceRow]:
 
 
 def _of_object(value: Mapping[str, Any]) -> Listed | None:
-    names = {plain_name(name): own for name, own in value.items()}
+    names = {plain_name(name): field for name, field in value.items()}
     texts = next((names[name] for name in _TEXT_LISTS if isinstance(names.get(name), list)), None)
     labels = next((names[name] for name in _LABEL_LISTS if isinstance(names.get(name), list)), None)
     if texts is not None and labels is not None:
@@ -109,14 +109,14 @@ def _of_object(value: Mapping[str, Any]) -> Listed | None:
         if labels and all(type(mark) is int and mark in (0, 1) for mark in labels):
             return _marked(fields.lettered(texts), labels)
         return _with_labels(labels, texts)
-    filled = {key: own for key, own in value.items() if not is_blank(own)}
+    filled = {key: text for key, text in value.items() if not is_blank(text)}
     if len(filled) > 1 and all(_LABEL.fullmatch(key.strip()) for key in filled):
         return _with_labels(list(filled), list(filled.values()))
     return None
 
 
 def _of_objects(values: Sequence[Mapping[str, Any]]) -> Listed | None:
-    rows = [{plain_name(name): own for name, own in value.items()} for value in values]
+    rows = [{plain_name(name): field for name, field in value.items()} for value in values]
     label = next((name for name in _LABELS if all(name in row for row in rows)), None)
     text = next((name for name in _TEXTS if name != label and all(name in r for r in rows)), None)
     mark = next((name for name in _MARKS if all(name in row for row in rows)), None)
@@ -124,7 +124,7 @@ def _of_objects(values: Sequence[Mapping[str, Any]]) -> Listed | None:
         return None
     texts = [row[text] for row in rows]
     found = (
-        Listed(fields.lettered([_text(own) for own in texts]))
+        Listed(fields.lettered([_text(entry) for entry in texts]))
         if label is None
         else _with_labels([row[label] for row in rows], texts)
     )
@@ -134,10 +134,13 @@ def _of_objects(values: Sequence[Mapping[str, Any]]) -> Listed | None:
 
 
 def _with_labels(labels: Sequence[Any], texts: Sequence[Any]) -> Listed | None:
-    plain_labels, plain_texts = [_text(own) for own in labels], [_text(own) for own in texts]
+    plain_labels, plain_texts = (
+        [_text(entry) for entry in labels],
+        [_text(entry) for entry in texts],
+    )
     if None in plain_labels or None in plain_texts:
         return None
-    return Listed(fields.choice_rows([own or "" for own in plain_labels], plain_texts))
+    return Listed(fields.choice_rows([label or "" for label in plain_labels], plain_texts))
 
 
 def _marked(choices: list[ChoiceRow], marks: Sequence[Any]) -> Listed:

@@ -1,4 +1,5 @@
-"""COPA (SuperGLUE's, XCOPA, Balanced COPA): a premise, and which of its two choices is likelier.
+"""Read COPA (SuperGLUE's, XCOPA, Balanced COPA): a premise, and which of two choices is more
+likely.
 
 {"premise": "The lamp went out.", "question": "cause", "choice1": "The bulb was broken.",
  "choice2": "The room was large.", "label": 0}

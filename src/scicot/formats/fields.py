@@ -85,7 +85,7 @@ def _named(names: tuple[str, ...], plain: tuple[str, ...]) -> tuple[str, ...]:
     found: dict[str, str] = {}
     for name in names:
         found.setdefault(plain_name(name), name)
-    return tuple(found[own] for own in plain if own in found)
+    return tuple(found[short] for short in plain if short in found)
 
 
 def question_field(row: Mapping[str, Any]) -> str | None:
@@ -211,6 +211,6 @@ def _text_of(value: Any) -> str | None:
     """Join a context (a string, a list of strings, or an object with such a list) to one text."""
     if isinstance(value, Mapping):
         value = value.get("contexts")  # PubMedQA
-    if isinstance(value, list) and value and all(isinstance(own, str) for own in value):
+    if isinstance(value, list) and value and all(isinstance(text, str) for text in value):
         value = "\n".join(value)
     return value if isinstance(value, str) and value.strip() else None

@@ -56,7 +56,7 @@ def convert(row: Row, reading: Reading = PLAIN) -> Row:
     text = row[question] if found.stem is None else found.stem
     sentences = _sentences(row, question)
     if sentences is not None:
-        row = {name: own for name, own in row.items() if plain_name(name) not in _SENTENCES}
+        row = {name: cell for name, cell in row.items() if plain_name(name) not in _SENTENCES}
         row["context"] = sentences
     row = fields.with_context(row, reading, without=(question, *found.used))
     if question not in ("question", *found.used):
@@ -74,8 +74,8 @@ def convert(row: Row, reading: Reading = PLAIN) -> Row:
 
 
 def _question(row: Row) -> str | None:
-    """The field of the question's text; an input of chat messages becomes its last one of a
-    user."""
+    """Return the field of the question's text. If it holds chat messages, it becomes the user's
+    last one."""
     for name in fields.named(row, (*QUESTIONS, *QUESTIONS_BESIDE_CHOICES)):
         value = row[name]
         if isinstance(value, list):
@@ -88,7 +88,7 @@ def _question(row: Row) -> str | None:
 
 
 def _sentences(row: Row, question: str) -> str | None:
-    """SWAG's first two sentences as one context, where its second is not the question."""
+    """Join SWAG's first two sentences into one context, unless the second is the question."""
     names = fields.named(row, _SENTENCES)
     if len(names) < 2 or question in names or fields.named(row, ("context",)):
         return None
@@ -178,8 +178,8 @@ def _in_columns(row: Row, question: str, gold: fields.Gold) -> _Found | None:
         if len(found) < 2:
             continue
         labels = dict(zip(map(plain_name, family.columns), family.labels, strict=True))
-        own = replace(gold, loose=True, columns=labels if family.prefix else {})
-        return _Found(found, family.columns, family.shown, own)
+        gold_of_columns = replace(gold, loose=True, columns=labels if family.prefix else {})
+        return _Found(found, family.columns, family.shown, gold_of_columns)
     return None
 
 

@@ -1,4 +1,4 @@
-"""Find the choice that a gold answer names.
+"""Find the choice that a gold answer refers to.
 
 Examples from public data sets, for the choices A "wood", B "copper", C "glass":
 
@@ -9,10 +9,9 @@ One rule reads all of them, in every format, and predictions too (`read_choice`)
 1. A JSON string that is exactly a label is that label, whatever the texts of the choices are.
 2. A JSON integer is an index from 0. Past the last one it may be a label, see `_read_integer`.
 3. Any other string is the text of a choice, a label in other capitals, or both as "B) copper".
-4. A string of digits that is neither is an index, where it is certain what it counts from
-   (indices.py).
+4. A string of digits that is neither is an index, if its base (0 or 1) is certain (indices.py).
 
-A row may hold its gold answer in several fields (`gold_fields`): what all of them can mean counts.
+If a row has several gold fields (`gold_fields`), the answer is the choice that all of them allow.
 """
 
 from __future__ import annotations
@@ -97,8 +96,8 @@ def read_choice(value: Any, choices: Sequence[ChoiceRow]) -> Meaning | None:
 
 
 def _read_marked(said: str, labels: Sequence[str], choices: Sequence[ChoiceRow]) -> Meaning | None:
-    """A label with its mark, alone or before the text of its choice: "(B)", "B) copper". A label
-    before any other text is an explanation or a slip, and names no choice."""
+    """Read a label with its mark, alone or before its choice's text: "(B)", "B) copper". A label
+    before any other text may be an explanation or a slip, so it refers to no choice."""
     match = _MARKED.fullmatch(said)
     if match is None:
         return None
@@ -136,8 +135,8 @@ def _read_integer(
 def labels_of_text(
     said: str, choices: Sequence[ChoiceRow], *, folded: bool = False
 ) -> tuple[str, ...]:
-    """The labels of the choices with this text; data sets do have the same text twice. `folded`:
-    in any capitals, and with or without a full stop."""
+    """Return the labels of the choices with this text; some data sets have the same text twice.
+    `folded`: ignore case and a final full stop."""
 
     def plain(text: str) -> str:
         return text.strip().rstrip(".").casefold() if folded else text.strip()

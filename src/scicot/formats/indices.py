@@ -1,8 +1,8 @@
-"""Gold answers that are numbers: labels, texts of choices, or indices from 0 or from 1.
+"""Interpret gold answers that are numbers: labels, texts of choices, or indices from 0 or from 1.
 
-What a number counts from comes from the option --answer-index, from the definition of a published
-layout, or from what the rows of the file prove (reading.Tally), in this order. Where none of them
-tells, the answer is uncertain, and never guessed.
+The base of an index comes from the option --answer-index, the definition of a published layout, or
+the evidence in the file's rows (reading.Tally), in this order. If none of them determines it, the
+answer is uncertain; it is never guessed.
 """
 
 from __future__ import annotations
@@ -26,14 +26,16 @@ def meaning_of(
     base: Base | None = None,
     loose: bool = False,
 ) -> Meaning | None:
-    """The choice that the value of the gold field `name` means; None where it means none.
+    """Return the choice that the value of the gold field `name` refers to, None if there is none.
 
-    base: where numbers count from in this layout, by its definition. loose: JSON integers come from
-    a table, so they do not count from 0 by themselves. A meaning with a doubt is of several labels.
+    base: the base of indices in this layout, if it defines one. loose: JSON integers come from a
+    table, so that they need not count from 0. A result with a doubt has several labels.
     """
     if isinstance(value, float) and value.is_integer():
         # pandas and Parquet make floats of integers where one is missing.
-        value = str(value) if any(own["text"] == str(value) for own in choices) else int(value)
+        value = (
+            str(value) if any(choice["text"] == str(value) for choice in choices) else int(value)
+        )
     number = _number(value)
     if number is None:
         meaning = read_choice(value, choices)
@@ -72,7 +74,8 @@ def _index(number: int, choices: Sequence[ChoiceRow], base: Base) -> Meaning | N
 def _json_integer(
     number: int, choices: Sequence[ChoiceRow], name: str, reading: Reading
 ) -> Meaning | None:
-    """An index from 0, as docs/rows.md has it; one past the last index makes the file doubtful."""
+    """Read an integer as an index from 0, as docs/rows.md says. One past the last index makes the
+    base of the file's indices uncertain."""
     meaning = read_choice(number, choices)
     if reading.tally is not None:
         _count(_tally(reading, name), number, choices)
@@ -107,7 +110,7 @@ def _of_table(
 def _text_or_index(
     text: Meaning, indices: Sequence[Meaning], name: str, reading: Reading
 ) -> Meaning | None:
-    """A number that is the text of a choice, and may be the index of another one."""
+    """Interpret a number that is the text of a choice, and may also be the index of another one."""
     if all(meaning.labels[0] in text.labels for meaning in indices):
         return text
     tally = _tally_of(reading, name)
@@ -119,7 +122,8 @@ def _text_or_index(
 
 
 def _uncertain(indices: Sequence[Meaning], tally: Tally) -> Meaning | None:
-    """The index, where its base is known: 0 and the number of choices are indices of one base."""
+    """Return the index if its base is known, else an uncertain meaning. A 0 proves base 0, the
+    number of choices proves base 1."""
     if len(indices) < 2:
         return next(iter(indices), None)
     if tally.base is not None:

@@ -93,10 +93,10 @@ class Columns:
         ]
 
     def applied(self, row: Row) -> Row:
-        """The row with each mapped field under its role's own name. A field of that name that was
-        not mapped stays as "original.NAME".
+        """Rename each mapped field to its role. An unmapped field with the name of a role becomes
+        "original.NAME".
 
-        Raises RowProblem where a question or its choices are missing.
+        Raises RowProblem if a question or its choices are missing.
         """
         read: dict[str, Any] = {}
         used: set[str] = set()
@@ -107,12 +107,12 @@ class Columns:
             if absent and role in ("question", "choices", "distractors"):
                 raise RowProblem(not_there(absent, row))
             used |= {name for name in names if name in row}
-            given = {name: own for name, own in found.items() if own is not _ABSENT}
+            given = {name: cell for name, cell in found.items() if cell is not _ABSENT}
             if given:
                 read[role] = _value(role, given)
         rest = {
-            f"original.{name}" if name in read else name: own
-            for name, own in row.items()
+            f"original.{name}" if name in read else name: cell
+            for name, cell in row.items()
             if name not in used
         }
         if "distractors" in read:
@@ -135,18 +135,19 @@ def _value(role: str, given: Mapping[str, Any]) -> Any:
         return _choices_of(given)
     if role == "distractors":
         texts: list[Any] = []
-        for own in given.values():
-            found = choices.listed(own) if len(given) == 1 else None
-            texts += [c["text"] for c in found.choices] if found else [own]
+        for value in given.values():
+            found = choices.listed(value) if len(given) == 1 else None
+            texts += [c["text"] for c in found.choices] if found else [value]
         return [text for text in texts if not is_blank(text)]
     if role == "context":
-        kept = [str(own) for own in given.values() if not is_blank(own)]
+        kept = [str(value) for value in given.values() if not is_blank(value)]
         return "\n".join(kept)
     return next(iter(given.values()))
 
 
 def _choices_of(given: Mapping[str, Any]) -> Any:
-    """Choices of several columns, labelled by the columns' names where these count up."""
+    """Make choices from several columns; consecutive column names, such as A to D, give the
+    labels."""
     family = next(iter(choice_columns.families(tuple(given))), None)
     names = tuple(given)
     labels = [row["label"] for row in fields.lettered(names)]
@@ -161,7 +162,7 @@ def _choices_of(given: Mapping[str, Any]) -> Any:
 
 
 def _with_distractors(read: Row) -> Row:
-    """The right answer and the distractors under the names that choice_columns.py reads."""
+    """Rename the right answer and the distractors to the names that choice_columns.py reads."""
     wrong = {f"distractor{n}": text for n, text in enumerate(read.pop("distractors"), start=1)}
     if isinstance(read.get("answer"), str):
         wrong["correct_answer"] = read.pop("answer")
@@ -170,7 +171,7 @@ def _with_distractors(read: Row) -> Row:
 
 @lru_cache(maxsize=1024)  # nearly all rows of a file have the same fields
 def _fields(names: tuple[str, ...], value: str, *, several: bool) -> tuple[str, ...]:
-    """The fields of one role: the whole value where a field is called so, else its parts."""
+    """Return the fields of one role: the whole value if a field has this name, else its parts."""
     if value in names or not several:
         return (value,)
     found: list[str] = []
@@ -208,16 +209,16 @@ _COUNTED = re.compile(r"(.*?)[ _-]?(?:\d{1,2}|[A-Za-z])")
 
 
 def option_for(row: Row) -> str:
-    """The option --columns that is likely to read a row of no known layout, with the names of its
-    own fields where these can be told."""
+    """Suggest a --columns option for a row of an unknown layout, with the row's own field names
+    where they can be guessed."""
     flat: dict[str, Any] = {}
     for name, value in row.items():
         nested = value.items() if isinstance(value, Mapping) else ()
-        flat |= {f"{name}.{key}": own for key, own in nested} or {name: value}
+        flat |= {f"{name}.{key}": inner for key, inner in nested} or {name: value}
     among = _likely_choices(row)
-    rest = {name: own for name, own in flat.items() if name not in among}
-    answers = [n for n in rest if any(own in plain_name(n) for own in _LIKELY_ANSWERS)]
-    texts = {n: own for n, own in rest.items() if isinstance(own, str) and n not in answers}
+    rest = {name: field for name, field in flat.items() if name not in among}
+    answers = [n for n in rest if any(part in plain_name(n) for part in _LIKELY_ANSWERS)]
+    texts = {n: field for n, field in rest.items() if isinstance(field, str) and n not in answers}
     question = fields.question_field(row)
     if question is None or not isinstance(row[question], str):
         question = max(texts, key=lambda name: len(texts[name]), default="FIELD")

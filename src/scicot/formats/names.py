@@ -1,8 +1,8 @@
-"""The names that fields have in public data sets and in tables, compared without case and blanks.
+"""Names of fields in public data sets and tables, compared without case and spaces.
 
-A name is read only where it can mean nothing else. Names such as "label", "target" or "key" hold
-the gold answer in some files and something else in others: they are read in the published layouts
-that define them (published.py), and elsewhere only where --columns says so.
+A name is listed only if it is unambiguous. Names such as "label", "target" or "key" hold the gold
+answer in some files and something else in others: they are used in the published layouts that
+define them (published.py), and otherwise only with --columns.
 """
 
 from __future__ import annotations

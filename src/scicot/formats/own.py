@@ -1,4 +1,4 @@
-"""scicot's own rows; the fields of data/*.jsonl and of everything that scicot writes.
+"""Read scicot's own rows: those of data/*.jsonl and of every file that scicot writes.
 
 {"id": "q1", "question": "Which conducts electricity?",
  "choices": [{"label": "A", "text": "wood"}, {"label": "B", "text": "copper"}], "answer": "B"}
@@ -22,7 +22,8 @@ def _has_second_gold(names: tuple[str, ...]) -> bool:
 
 
 def matches(row: Row) -> bool:
-    """Any list but a list of strings: Question.from_row then says what is wrong with an entry."""
+    """Return True for any list of choices that are not strings; Question.from_row reports invalid
+    entries."""
     choices = row.get("choices")
     if not isinstance(choices, list):
         return False
@@ -36,7 +37,7 @@ def convert(row: Row, reading: Reading = PLAIN) -> Row:
     plain = isinstance(row.get("question"), str) and isinstance(answer, str)
     if (
         plain
-        and any(isinstance(own, dict) and own.get("label") == answer for own in choices)
+        and any(isinstance(choice, dict) and choice.get("label") == answer for choice in choices)
         and not _has_second_gold(tuple(row))
     ):
         return row  # nothing is to be done, as for nearly all rows of the longest files

@@ -1,5 +1,5 @@
-"""Choices as a plain list of texts, the gold answer a text (distilling-step-by-step), a letter,
-or an index counted from 0 (MMLU). The labels become A, B, C and so on.
+"""Read choices given as a list of texts. The gold answer is a text (distilling-step-by-step), a
+letter, or an index from 0 (MMLU). The choices are labelled A, B, C and so on.
 
 {"question": "A bald eagle flies over St. Paul, where is it?",
  "choices": ["texas", "thermal", "minnesota"], "answer": "minnesota"}

@@ -1,8 +1,8 @@
-"""Public data sets whose gold answer stands in a field that means something else elsewhere.
+"""Layouts of public data sets whose gold field has another meaning elsewhere.
 
-Each entry is taken from the data set's card or paper: the fields that tell the layout, the field of
-the gold answer, and what its numbers count from. Layouts whose fields say all of this by their
-names (MMLU-Pro, MedQA, SciQ, RACE, ...) need no entry.
+Each entry is taken from the data set's card or paper: the fields that identify the layout, the gold
+field, and the base of its numbers. Layouts with self-explanatory field names (MMLU-Pro, MedQA,
+SciQ, RACE, ...) need no entry.
 
     SWAG             sent1, sent2, ending0..3, label from 0
     HellaSwag        ctx, endings, label from 0, a string
@@ -36,7 +36,8 @@ from scicot.formats.reading import Base
 
 @dataclass(frozen=True, slots=True)
 class _Layout:
-    """Plain names of fields that are all there, the gold field and what its numbers count from."""
+    """A layout: plain names of fields that must all be present, the gold field, and the base of its
+    indices."""
 
     fields: frozenset[str]
     gold: str
@@ -67,15 +68,16 @@ _LAYOUTS = (
 
 @lru_cache(maxsize=256)  # nearly all rows of a file have the same fields
 def gold_of(names: tuple[str, ...]) -> Gold:
-    """Return where rows with these fields have their gold answer: the general fields, and those of
-    the published layouts that match."""
+    """Return the gold fields of rows with these fields: the general ones, and those of the
+    published layouts that match."""
     plain = frozenset(map(plain_name, names))
     found = [layout for layout in _LAYOUTS if _fits(layout, plain)]
     bases = {layout.gold: layout.base for layout in found if layout.base is not None}
     return Gold(
         names=(*GOLD.names, *(layout.gold for layout in found)),
         bases=bases,
-        single=bool(plain & {"cot", "generatedcot"}) or "target" in (own.gold for own in found),
+        single=bool(plain & {"cot", "generatedcot"})
+        or "target" in {layout.gold for layout in found},
     )
 
 

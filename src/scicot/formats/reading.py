@@ -22,7 +22,7 @@ class UncertainIndex(RowProblem):
 
 @dataclass(slots=True)
 class Tally:
-    """Counts of a file's numeric gold answers by what they can mean, one count a row."""
+    """Counts of a file's numeric gold answers by their possible meanings, one count per row."""
 
     zeros: int = 0
     lasts: int = 0  # equal to the number of choices
@@ -45,7 +45,7 @@ class Tally:
 
 @dataclass(slots=True)
 class Recognised:
-    """A description, for messages, of which fields of a row were read as what."""
+    """A description, for messages, of the role in which each field of a row was read."""
 
     question: str = ""
     choices: str = ""

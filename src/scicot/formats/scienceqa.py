@@ -1,4 +1,4 @@
-"""ScienceQA: a plain list of choices, the answer's position, and a hint that is the context.
+"""Read ScienceQA: a list of choices, the answer's index, and a hint that is the context.
 
 {"question": "Is cutting hair a good or a service?", "choices": ["a service", "a good"],
  "answer": 0, "hint": "", "image": null, "task": "closed choice", "grade": "grade2",
@@ -21,7 +21,8 @@ _META = ("subject", "topic", "category", "skill", "grade", "split", "task")
 
 
 def matches(row: Row) -> bool:
-    """A hint alone is not enough: other data sets have hints that give the answer away."""
+    """Return True for ScienceQA's fields. A hint alone is not enough: in other data sets hints give
+    the answer away."""
     return "hint" in row and ("image" in row or "lecture" in row) and plain_list.matches(row)
 
 

@@ -1,4 +1,4 @@
-"""Yes/no questions, whose rows have no choices.
+"""Read yes/no questions, whose rows have no choices.
 
 {"question": "Is copper a metal?", "passage": "...", "answer": true}      BoolQ, StrategyQA
 {"question": "Does it help?", "final_decision": "maybe", ...}             PubMedQA, three choices
@@ -22,8 +22,8 @@ _DECISION = "finaldecision"
 
 
 def texts_of(row: Mapping[str, Any], names: tuple[str, ...]) -> tuple[tuple[str, ...], str] | None:
-    """The texts of the choices, and the field of the answer; None where it is no such question.
-    `names` are those of the gold answer."""
+    """Return (texts of the choices, field of the answer), None if the row is no yes/no question.
+    `names` are the gold fields."""
     for name in gold_fields(row, (*names, *FURTHER_ANSWERS)):
         value = row[name]
         if plain_name(name) == _DECISION and isinstance(value, str):
@@ -43,7 +43,8 @@ def texts_of(row: Mapping[str, Any], names: tuple[str, ...]) -> tuple[tuple[str,
 
 
 def label_of(row: Mapping[str, Any], name: str, texts: tuple[str, ...]) -> str | None:
-    """The label of the answer: A for yes. None for a hidden answer; RowProblem for another one."""
+    """Return the label of the answer, A for yes; None if the answer is hidden. Raises RowProblem
+    for any other answer."""
     value = row[name]
     if isinstance(value, bool) or value in (0, 1, "0", "1"):
         return "A" if value in (True, 1, "1") else "B"

@@ -1,11 +1,11 @@
 """Find characters that a tokenizer lacks, count them, and replace them where possible.
 
-T5's vocabulary has no { ^ ~ < and no mathematical signs: in their place the model reads an unknown
-token, and whoever decodes its text gets nothing. So "x ≥ 3" and "x ≤ 3" become the same choice.
+T5's vocabulary lacks { ^ ~ < and mathematical signs: the model reads an unknown token instead, and
+decoding omits them. So "x ≥ 3" and "x ≤ 3" become the same choice.
 
-A training replaces the characters of REPLACEMENTS that its tokenizer lacks, each by the first
-spelling that the tokenizer has, and records them in the run (scicot.json, "replacements"), whose
-predictions are made with the same. Runs without a record are read without replacements.
+Training replaces the characters of REPLACEMENTS that its tokenizer lacks, each by the first
+spelling that the tokenizer has, and records this in the run (scicot.json, "replacements");
+prediction makes the same replacements. Runs without such a record are used without replacements.
 """
 
 from __future__ import annotations
@@ -116,8 +116,8 @@ class Alphabet:
 
 
 def replacements_for(tokenizer: Any) -> dict[str, str]:
-    """The replacements that a student of this tokenizer is to be trained with: of the characters it
-    lacks, those for which it has a spelling."""
+    """Return the replacements for training a student with this tokenizer: a spelling for each
+    character that it lacks and can spell otherwise."""
     alphabet = Alphabet(tokenizer)
     found: dict[str, str] = {}
     if alphabet.unknown is None:
@@ -134,13 +134,13 @@ def replacements_for(tokenizer: Any) -> dict[str, str]:
 def count(
     counts: Counter[str], text: Input, ids: Sequence[int], alphabet: Alphabet, spell: Any
 ) -> None:
-    """Count one input whose ids hold an unknown token, or in which characters were replaced;
-    `spell` gives the ids of texts, by which choices that become equal are found."""
+    """Count an input whose ids contain an unknown token, or in which characters were replaced.
+    `spell` encodes texts, to find choices that became equal."""
     unknown = alphabet.unknown is not None and alphabet.unknown in ids
     plain = alphabet.plain_input(text)
     if unknown:
         counts[LACKING] += 1
-        counts.update(f"{LACKING} {own}" for own in alphabet.lacking(str(plain)))
+        counts.update(f"{LACKING} {character}" for character in alphabet.lacking(str(plain)))
     replaced = plain != text
     counts[REPLACED] += replaced
     if (unknown or replaced) and equal_choices(text, spell):
@@ -161,7 +161,7 @@ def describe(counts: Counter[str]) -> dict[str, str]:
     told = {}
     if counts[LACKING]:
         found = {key[len(LACKING) + 1 :]: n for key, n in counts.items() if _is(key, LACKING)}
-        most = sorted(found, key=lambda own: -found[own])
+        most = sorted(found, key=lambda character: -found[character])
         more = f" and {len(most) - _NAMED} more" if len(most) > _NAMED else ""
         told[LACKING] = (
             f"{counts[LACKING]} inputs hold characters that the student's tokenizer lacks"

@@ -15,10 +15,10 @@ MARK = "scicot"  # stands for a text while a template is examined
 def render_chat(
     tokenizer: Any, turns: Sequence[Turn], *, begin: bool, thinking: bool | None = False
 ) -> str:
-    """Render a conversation; with `begin`, up to where the model's reply begins.
+    """Render a conversation; with `begin`, up to the start of the model's reply.
 
-    Models that can think before they reply are asked to with `thinking`, and not to if it is False;
-    None leaves it to the template. Raises ScicotError where the template fails.
+    `thinking` turns the reasoning of a reasoning model on or off; None leaves it to the template.
+    Raises ScicotError if the template fails.
     """
     options = {} if thinking is None else {"enable_thinking": thinking}
     if thinking:
@@ -36,11 +36,11 @@ def render_chat(
 def encode_conversation(
     tokenizer: Any, system: str, turns: Sequence[Turn], *, thinking: bool | None
 ) -> list[int]:
-    """Encode a conversation up to where the model's reply begins.
+    """Encode a conversation up to the start of the model's reply.
 
-    Templates that refuse a system turn get its text at the beginning of the first turn; a
-    tokenizer without a template gets all texts as paragraphs. Raises ScicotError where the template
-    fails in both forms.
+    If a template rejects a system turn, its text is put at the beginning of the first turn. For a
+    tokenizer without a template, all texts are joined as paragraphs. Raises ScicotError if the
+    template fails in both forms.
     """
     if not tokenizer.chat_template:
         text = "\n\n".join([system, *(turn["content"] for turn in turns), ""])
@@ -55,7 +55,7 @@ def encode_conversation(
 
 
 def end_of_turn(tokenizer: Any) -> int | None:
-    """Return the special token that the template puts behind a reply; else the end token."""
+    """Return the special token that the template puts after a reply, by default the end token."""
     turns = [{"role": "user", "content": MARK}, {"role": "assistant", "content": MARK}]
     _, _, behind = render_chat(tokenizer, turns, begin=False).rpartition(MARK)
     special = set(tokenizer.all_special_ids) | set(tokenizer.added_tokens_decoder)

@@ -44,9 +44,9 @@ class Family:
     def collate(self, rows: Sequence[Row], pad: int, multiple: int) -> dict[str, torch.Tensor]:
         """Pad rows on the right, to a multiple of `multiple` tokens, into a batch.
 
-        Returns "input_ids" and "attention_mask" (rows x inputs), and "labels". Those of an
-        encoder-decoder are rows x targets; those of a causal model are rows x inputs, each the
-        token that follows its position, IGNORED where that is no target.
+        Returns "input_ids" and "attention_mask" (rows x inputs), and "labels". For an
+        encoder-decoder, labels are rows x targets. For a causal model, they are rows x inputs: the
+        token that follows each position, or IGNORED if that is not part of the target.
         """
         sources = [row["input_ids"] for row in rows]
         targets = [row["labels"] for row in rows]
@@ -72,7 +72,7 @@ class Family:
         return {"decoder_input_ids": model.prepare_decoder_input_ids_from_labels(labels=labels)}
 
     def trial_batch(self, rows: int, longest: tuple[int, int], device: Any) -> dict[str, Any]:
-        """A batch of rows of the longest source and target, to measure memory with."""
+        """Make a batch of rows of the maximum source and target length, for measuring memory."""
         import torch
 
         source, target = longest
@@ -104,13 +104,13 @@ CAUSAL = Family(
 
 
 def family_of(config: Any) -> Family:
-    """The family of a model, by its config."""
+    """Return the family of a model, by its config."""
     return ENCODER_DECODER if getattr(config, "is_encoder_decoder", False) else CAUSAL
 
 
 def end_tokens(config: Any) -> frozenset[int]:
-    """The ids of the tokens that end a text, of which a model may have several, by its config or
-    generation config, or by its tokenizer."""
+    """Return the end tokens, of which a model may have several, from its config, generation config
+    or tokenizer."""
     ends = config.eos_token_id
     if ends is None:
         return frozenset()

@@ -1,7 +1,8 @@
-"""Load models and tokenizers from a directory or the Hub, without their Python code or pickles.
+"""Load models and tokenizers from a directory or the Hub, without running their Python code or
+pickles.
 
-A repository may name Python files of its own in its config ("auto_map"). transformers asks on
-standard input whether to run them unless it is told not to, so every call says so here.
+A repository may name Python files of its own in its config ("auto_map"). By default transformers
+asks on standard input whether to run them, so every call here disables it.
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ _PICKLED = ("*.bin", "*.pt", "*.pth", "*.ckpt")
 
 
 def load_tokenizer(directory: Path, what: str) -> Any:
-    """The tokenizer of a local directory alone; ScicotError, which `what` begins, where there is
-    none."""
+    """Load the tokenizer of a local directory. Raises ScicotError, whose message begins with
+    `what`, if there is none."""
     from transformers import AutoTokenizer
 
     try:
@@ -31,11 +32,11 @@ def load_tokenizer(directory: Path, what: str) -> Any:
 
 
 def load(loader: Any, name: str, *, what: str, dtype: Any, **more: Any) -> tuple[Any, Any]:
-    """(model, tokenizer) of a directory or Hub id, by an AutoModel class of transformers.
+    """Load (model, tokenizer) from a directory or Hub id, with an AutoModel class of transformers.
 
-    Where transformers has the architecture itself, its own code is used, whatever the config names
-    beside it. `what` begins the message of the ScicotError that says why a model cannot be loaded;
-    `more` goes to the model's `from_pretrained`.
+    If transformers implements the architecture, its own code is used, whatever the config says.
+    `what` begins the message of the ScicotError for a model that cannot be loaded; `more` is passed
+    to the model's `from_pretrained`.
     """
     from safetensors import SafetensorError
     from transformers import AutoTokenizer
@@ -57,10 +58,10 @@ def load(loader: Any, name: str, *, what: str, dtype: Any, **more: Any) -> tuple
 
 
 def load_pretrained(name: str, *, nf4_on: Any = None) -> tuple[Any, Any]:
-    """(model, tokenizer) of a student: a local directory or a Hub id.
+    """Load a student's (model, tokenizer) from a local directory or a Hub id.
 
-    With `nf4_on`, a torch.device, the weights of its linear layers are held there in four bits.
-    Raises ScicotError that says what is wrong.
+    With `nf4_on`, a torch.device, the weights of its linear layers are kept there in four bits.
+    Raises ScicotError if the model cannot be loaded or used.
     """
     import torch
     import transformers
@@ -77,7 +78,8 @@ def load_pretrained(name: str, *, nf4_on: Any = None) -> tuple[Any, Any]:
 
 
 def _nf4() -> dict[str, Any]:
-    """QLoRA's settings: normal floats, their scales quantised as well, products in bf16."""
+    """Return QLoRA's settings: NF4 weights, double quantisation of their scales, matrix products in
+    bf16."""
     import torch
     from transformers import BitsAndBytesConfig
 
@@ -96,9 +98,10 @@ def is_quantized(model: Any) -> bool:
 
 
 def local_directory(name: str, what: str) -> Path:
-    """The folder of a model: a directory, or a Hub id downloaded or found in the cache.
+    """Return the folder of a model: a directory, or a Hub id that is downloaded or found in the
+    cache.
 
-    Raises ScicotError, which begins with `what`, where it is neither.
+    Raises ScicotError, whose message begins with `what`, if it is neither.
     """
     if _checked(name, what):
         return Path(name)
@@ -114,8 +117,8 @@ def local_directory(name: str, what: str) -> Path:
 
 
 def read_config(name: str, what: str) -> Any:
-    """The config of a directory or Hub id; ScicotError, which begins with `what`, where there is
-    none."""
+    """Load the config of a directory or Hub id. Raises ScicotError, whose message begins with
+    `what`, if there is none."""
     from transformers import AutoConfig
 
     here = _checked(name, what) or not hub_answers(name)

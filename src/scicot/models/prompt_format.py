@@ -1,4 +1,4 @@
-"""Turn what a student reads and writes into token ids, in the format of its model.
+"""Encode a student's inputs and targets as token ids, in the prompt format of its model.
 
     seq2seq   encoder-decoders      question: ... choices: (A) wood (B) copper rationale: ...
     plain     causal base models    several lines that end in "Rationale:" or "Answer:"
@@ -6,10 +6,10 @@
 
 A run records its format (scicot.json) and is only used with it.
 
-Prompt and target of a causal model are one sequence, so where one ends and the other begins is
-decided here, once: a target's ids are those that the tokenizer gives it behind the last line of the
-prompt, whose own ids stay as they are without a target. That equals encoding the whole text at once
-unless a tokenizer merges across the boundary, which none does that splits text at spaces or lines.
+For a causal model, prompt and target form one sequence, and this module defines the boundary: the
+prompt is encoded by itself, and a target is encoded as the continuation of the prompt's last line.
+This equals encoding the whole text at once unless a tokenizer merges across the boundary, and
+tokenizers that split text at spaces and line breaks do not.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _LAST_LINES = {"rationale": "Rationale:", "answer": "Answer:"}
 
 
 class PromptFormat(Protocol):
-    """A tokenizer with one way to put questions to its model."""
+    """A tokenizer with one prompt format."""
 
     name: str
     tokenizer: Any
@@ -55,14 +55,15 @@ class PromptFormat(Protocol):
         """Encode prompts."""
 
     def targets(self, texts: Sequence[str], asks: str) -> list[Ids]:
-        """Encode what the model is to write, with its end token; `asks` is Input.asks."""
+        """Encode targets, with their end token; `asks` is Input.asks."""
 
     def decode(self, rows: Sequence[Ids]) -> list[str]:
-        """Return the texts of ids that the model wrote."""
+        """Decode generated ids to texts."""
 
 
 class Seq2Seq:
-    """One line of text for an encoder-decoder, whose tokenizer ends every text by itself."""
+    """A single line of text for an encoder-decoder, whose tokenizer appends the end token
+    itself."""
 
     name = "seq2seq"
 
@@ -131,7 +132,8 @@ class Plain:
         return _decoded(self.tokenizer, rows)
 
     def _behind(self, last_line: str, texts: Sequence[str]) -> list[Ids]:
-        """The ids of each text behind the last line of a prompt, and the end token."""
+        """Encode each text as the continuation of a prompt's last line, followed by the end
+        token."""
         if not texts:
             return []
         end = self._end if self._end is not None else min(self.ends)
@@ -205,12 +207,12 @@ FORMATS: dict[str, type[Seq2Seq | Plain]] = {"seq2seq": Seq2Seq, "plain": Plain,
 def make_format(
     name: str, model: Any, tokenizer: Any, replacements: Mapping[str, str] | None = None
 ) -> PromptFormat:
-    """Make the format of this name for a model; "auto" finds the one that suits it.
+    """Make the format with this name for a model; "auto" chooses the suitable one.
 
-    A causal model is a chat model if its tokenizer has a template and the token that ends a turn
-    there is among the model's own end tokens: base models often carry the template too, but do
-    not end with that token. `replacements` are of characters (characters.py). Raises
-    ScicotError for a format that the model's family has not.
+    A causal model counts as a chat model if its tokenizer has a template and the token that ends a
+    turn in it is one of the model's end tokens: base models often have the template too, but do not
+    end with that token. `replacements` are of characters (characters.py). Raises ScicotError for a
+    format that does not fit the model's family.
     """
     ends = end_tokens(model.config) | end_tokens(model.generation_config)
     return format_of(name, model.config, ends, tokenizer, replacements)
@@ -243,11 +245,11 @@ def format_of(
 def encode_inputs(
     texts: Sequence[Input], form: PromptFormat, limit: int, cuts: Counter[str]
 ) -> list[Ids]:
-    """Encode inputs, each shortened to `limit` tokens where it is longer (stages.shortened).
+    """Encode inputs, truncating those longer than `limit` tokens (stages.shortened).
 
-    `cuts` counts the inputs that lost some of their "context", "rationale" or "question", and under
-    "choices" those that stay longer than the limit because choices are never cut; also those with
-    characters that the tokenizer lacks (characters.py).
+    `cuts` counts truncated inputs by the part that was cut ("context", "rationale" or "question").
+    Its key "choices" counts inputs that stay longer than the limit because choices are never cut.
+    It also counts characters that the tokenizer lacks (characters.py).
     """
     if not texts:
         return []  # a tokenizer takes no empty batch
@@ -271,8 +273,7 @@ def encode_inputs(
 
 
 def cut_rationales(texts: Sequence[str], form: PromptFormat, limit: int | None) -> list[str]:
-    """Return the rationales without what makes them longer than `limit` tokens, whole words kept;
-    as they are without a limit."""
+    """Truncate rationales to `limit` tokens at word boundaries; None returns them unchanged."""
     if limit is None or not texts:
         return list(texts)
     most = limit + 1  # the end token
@@ -285,11 +286,14 @@ def cut_rationales(texts: Sequence[str], form: PromptFormat, limit: int | None) 
         return stages.beginning(text, fits)
 
     lengths = map(len, form.targets(list(texts), "rationale"))
-    return [text if own <= most else within(text) for text, own in zip(texts, lengths, strict=True)]
+    return [
+        text if length <= most else within(text)
+        for text, length in zip(texts, lengths, strict=True)
+    ]
 
 
 def describe_cuts(cuts: Counter[str], limit: int) -> dict[str, str]:
-    """Describe what was cut, by the part (see PARTS), and what the tokenizer lacks, by the kind
+    """Describe the truncations by part (see PARTS) and the missing characters by kind
     (characters.describe)."""
     sentences = {
         "context": f"lost the end of their context: they were longer than {limit} tokens",
@@ -302,12 +306,12 @@ def describe_cuts(cuts: Counter[str], limit: int) -> dict[str, str]:
 
 
 def plain_prompt(text: Input) -> str:
-    """The prompt of a causal base model."""
+    """Return the prompt of a causal base model."""
     return f"{_lines(text)}\n{_LAST_LINES[text.asks]}"
 
 
 def chat_content(text: Input) -> str:
-    """The user turn of a chat model's prompt, which the tokenizer's template surrounds."""
+    """Return the user turn of a chat model's prompt, without the template around it."""
     return f"{_lines(text)}\n\n{_INSTRUCTIONS[text.asks]}"
 
 

@@ -1,11 +1,11 @@
-"""Both stages chained: questions in, predictions out, in the same order.
+"""Answer questions with trained students, in one or two stages.
 
-    stage 1   rationales = the rationale student's greedy text, or texts drawn from it
+    stage 1   rationales = the rationale student's greedy text, or sampled texts
     stage 2   p(choice) = mean over rationales of softmax(the answer student's score of the choice)
 
-Students that answer alone do without the first; a rationale student alone writes rationale rows.
-Nothing is parsed and nothing is guessed: every choice is scored, and the most likely is the answer.
-Where two score exactly alike, or a score is not a number, there is no answer (null).
+A student that answers without rationales skips stage 1; a rationale student alone produces
+rationale rows. Choices are scored, not parsed from generated text, and the most likely one is the
+answer. If two have exactly the same score, or a score is NaN, there is no answer (null).
 """
 
 from scicot.prediction.job import PredictSummary, predict

@@ -122,7 +122,7 @@ def check_settings(
 
 
 def _check_weigh(answers: Sequence[Run], rationales: int) -> None:
-    """ScicotError where there is nothing to weigh, or nothing to weigh it by."""
+    """Raise ScicotError if there is only one rationale to weigh, or no fitted weight."""
     if rationales < 2:
         raise UsageError("--weigh confidence: weighs several rationales; give --samples as well")
     if not answers:

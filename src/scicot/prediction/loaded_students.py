@@ -1,4 +1,4 @@
-"""The students of a prediction: load each run once, on the engine that was chosen for it."""
+"""Load the runs of a prediction once each, on the engine chosen for each."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ CutCounts = Mapping[Path, tuple[Counter[str], int]]
 
 
 class LoadedStudents:
-    """Loads each run when its student is first needed, or all of them at once."""
+    """Loads each run when its student is first needed, or all at once."""
 
     def __init__(self, runs: Sequence[Run], settings: PredictSettings) -> None:
-        """Raises ScicotError for a device that is not available."""
+        """Prepare to load these runs. Raises ScicotError if the device is not available."""
         self._runs = runs
         self._settings = settings
         self._sizes = _SIZES.get(resolve_device(settings.device).type, _SIZES["cpu"])
@@ -65,12 +65,12 @@ class LoadedStudents:
                 yield f"{run}: {spec}, the fastest here (tokens/s: {each})"
 
     def load_all(self) -> None:
-        """Load all runs; ScicotError where one cannot be loaded."""
+        """Load all runs. Raises ScicotError if one cannot be loaded."""
         for run in self._runs:
             self.student(run)
 
     def student(self, run: Run) -> Student:
-        """The student of a run; ScicotError where it cannot be loaded."""
+        """Return the student of a run. Raises ScicotError if it cannot be loaded."""
         if run.directory not in self._students:
             spec = self._engine(run)
             request = replace(self._request(run), engine=spec.engine, precision=spec.precision)

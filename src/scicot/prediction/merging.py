@@ -121,8 +121,8 @@ class _Parts:
         self.rows += 1
 
     def in_order(self, questions: Iterable[Question]) -> Iterator[bytes]:
-        """The lines that answer these; ScicotError at the end where some were missing or not
-        asked."""
+        """Yield the lines that answer these questions. Raises ScicotError at the end if some were
+        missing, or answer other questions."""
         query = "select file, start from rows where id = ? order by sample"
         missing: list[str] = []
         lacking = written = 0
@@ -197,12 +197,12 @@ def _maker_and_sample(where: str, row: Row) -> tuple[Any, int]:
         raise InvalidRow(where, f"is no row of predict: {problem}") from None
     if isinstance(written, Prediction):
         # Rows of earlier versions do not tell the weights.
-        return {name: own for name, own in written.models.items() if name != "weights"}, 0
+        return {name: value for name, value in written.models.items() if name != "weights"}, 0
     return written.teacher, written.sample
 
 
 def _provenance_of(part: Path) -> Row:
-    """Return what the state file of a part says of its students; the parts share them."""
+    """Return the entry on students of a part's state file; it is the same in all parts."""
     state = read_state(state_path(part)) or {}
     return {name: state[name] for name in ("students",) if name in state}
 

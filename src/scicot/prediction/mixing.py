@@ -21,14 +21,15 @@ def mix(
     vote: bool,
     confidence_power: float = 0.0,
 ) -> Answer:
-    """Average the probabilities given each rationale, or count votes, and mix in the probabilities
-    `without` a rationale, if any, with this weight. In the average surer answers weigh more where
-    `confidence_power` is above 0 (see `answering.confidence_weights`).
+    """Combine the probabilities for several rationales: their average, or the share of votes. The
+    probabilities `without` a rationale, if any, are mixed in with this weight. If
+    `confidence_power` is above 0, confident answers weigh more in the average (see
+    `answering.confidence_weights`).
 
     The answer is None if any score was not a number.
     """
-    known = [own for own in behind_rationales if own is not None]
-    direct = [own for own in without if own is not None]
+    known = [probabilities for probabilities in behind_rationales if probabilities is not None]
+    direct = [probabilities for probabilities in without if probabilities is not None]
     if len(known) < len(behind_rationales) or len(direct) < len(without):
         return Answer(None, {})
     if vote:
@@ -44,5 +45,5 @@ def mix(
 
 def mean_or_none(opinions: Sequence[ChoiceProbabilities]) -> ChoiceProbabilities:
     """Return the mean of several probabilities of the same choices, None if one is None."""
-    known = [own for own in opinions if own is not None]
+    known = [probabilities for probabilities in opinions if probabilities is not None]
     return answering.averaged(known) if len(known) == len(opinions) else None

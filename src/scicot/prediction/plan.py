@@ -1,4 +1,4 @@
-"""The plan of a prediction: which runs write and answer, how they decode, and how rows name it."""
+"""Plan a prediction: which runs write and answer, how they decode, and how rows record them."""
 
 from __future__ import annotations
 
@@ -48,8 +48,8 @@ class Plan:
         """The runs that write rationales: `rationales`, else the answer runs that can."""
         if self.source in ("input", "none"):
             return []
-        own = [run for run in self.answers if FORMS[run.stage].writes_rationale]
-        return list(self.rationales) or own
+        writing = [run for run in self.answers if FORMS[run.stage].writes_rationale]
+        return list(self.rationales) or writing
 
     @property
     def source(self) -> str:
@@ -89,7 +89,7 @@ class Plan:
         return Decoding(most, settings.sampling or SAMPLING, settings.top_p, settings.beams)
 
     def draws(self, question: Question, writer: int) -> list[int | None]:
-        """The seeds of a question's samples; [None] where nothing is sampled."""
+        """Return the seeds of a question's samples; [None] without sampling."""
         settings = self.settings
         if settings.sampling is None:
             return [None]
@@ -122,8 +122,8 @@ class Plan:
 
     @cached_property
     def confidence_power(self) -> float:
-        """The power of the confidence that weighs the answers behind several rationales, as fitted
-        on dev; of several answer runs the mean. 0: all weigh the same."""
+        """The exponent of the confidence in weighing the answers for several rationales, as fitted
+        on dev; the mean over answer runs. 0 weighs all equally."""
         if self.settings.weigh != "confidence":
             return 0.0
         fitted = [run.manifest.confidence_power or 0.0 for run in self.answers]
@@ -131,8 +131,8 @@ class Plan:
 
     @property
     def students(self) -> list[dict[str, Any]]:
-        """What each run was trained on and how it is prompted, for the output's state file.
-        `writes`: it writes rationales; `answers`: it answers."""
+        """The training data and prompt of each run, for the output's state file. `writes`: it
+        writes rationales; `answers`: it answers."""
         distinct = {run.identity: run for run in [*self.writers, *self.answers]}
         writing = {run.identity for run in self.writers}
         answering = {run.identity for run in self.answers}
@@ -181,7 +181,7 @@ class Plan:
 
     @property
     def _weighing(self) -> dict[str, Any]:
-        """How the answers behind several rationales are combined, where it is not by their mean."""
+        """Return how the answers for several rationales are combined, if not by their mean."""
         if self.settings.vote:
             return {"vote": True}
         if self.settings.weigh == "confidence":
@@ -202,7 +202,7 @@ class Plan:
         }
 
     def seen_questions(self) -> SeenQuestions:
-        """The questions that the students were trained or selected on."""
+        """Return the questions that the students were trained or selected on."""
         seen = SeenQuestions()
         for run in self.runs:
             seen.read(run.directory)

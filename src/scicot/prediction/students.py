@@ -31,15 +31,15 @@ class Students:
         self.loaded = LoadedStudents(plan.runs, plan.settings)
 
     def carried(self, question: Question) -> Question:
-        """The question as its row of the output carries it: without the fields of an earlier
-        answer, which that row replaces."""
+        """Return the question as stored in its output row: without the fields of an earlier answer,
+        which the row replaces."""
         question = question.without(PREDICTION_FIELDS)
         if self.plan.answers:
             return question
         return question.without((*RATIONALE_FIELDS, "fold"))  # fields of a student's rationales
 
     def rows(self, asked: Sequence[QuestionPair]) -> list[Prediction | Rationale]:
-        """The rows of the output, `plan.rows_each` for each question, in order."""
+        """Return the output rows, `plan.rows_each` for each question, in order."""
         questions = [question for question, _ in asked]
         rationales = self._rationales([source for _, source in asked])
         if not self.plan.answers:
@@ -54,9 +54,16 @@ class Students:
             self._prediction(
                 question,
                 texts,
-                mix(question, own, direct, weight=weight, vote=vote, confidence_power=power),
+                mix(
+                    question,
+                    behind_rationales,
+                    direct,
+                    weight=weight,
+                    vote=vote,
+                    confidence_power=power,
+                ),
             )
-            for question, texts, own, direct in zip(
+            for question, texts, behind_rationales, direct in zip(
                 questions, rationales, behind, without, strict=True
             )
         ]
@@ -103,8 +110,8 @@ class Students:
                 self.plan.decoding(run),
                 [self.plan.draws(question, number) for question in questions],
             )
-            for own, texts in zip(written, made, strict=True):
-                own += texts
+            for rationales, texts in zip(written, made, strict=True):
+                rationales += texts
         return written
 
     def _probabilities(
@@ -139,6 +146,8 @@ class Students:
             self.plan.scoring(run),
             self.plan.settings.length_normalisation,
         )
-        each = iter([answering.softmax(own, self.plan.temperature(run)) for own in scores])
+        each = iter([answering.softmax(log_p, self.plan.temperature(run)) for log_p in scores])
         known = [{text: next(each) for text in texts} for texts in distinct]
-        return [[own[text] for text in texts] for own, texts in zip(known, read, strict=True)]
+        return [
+            [by_text[text] for text in texts] for by_text, texts in zip(known, read, strict=True)
+        ]

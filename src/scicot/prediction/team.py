@@ -90,9 +90,9 @@ class Team:
         the other ranks learn of it in `serve`."""
         if self._group is None:
             return work()
-        own = _tried(work)
-        _raise_first(self._gathered(own if isinstance(own, _Failure) else None))
-        return own  # type: ignore[no-any-return]
+        result = _tried(work)
+        _raise_first(self._gathered(result if isinstance(result, _Failure) else None))
+        return result  # type: ignore[no-any-return]
 
     def agree(self, engines: dict[str, str]) -> None:
         """On rank 0: make the other ranks use the engines that rank 0 has chosen."""
@@ -142,10 +142,10 @@ class Team:
         self._talk("scatter_object_list", told, None, src=0)
         return told[0]
 
-    def _gathered(self, own: Any) -> list[Any]:
+    def _gathered(self, item: Any) -> list[Any]:
         """Gather one object from each rank: their list on rank 0, [] on the others."""
         all_of_them = [None] * self.size if processes.rank() == 0 else None
-        self._talk("gather_object", own, all_of_them, dst=0)
+        self._talk("gather_object", item, all_of_them, dst=0)
         return all_of_them or []
 
     def _talk(self, verb: str, *what: Any, **who: int) -> None:

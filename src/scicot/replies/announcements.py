@@ -1,11 +1,11 @@
-"""Which sentences of a text announce an answer, and which choice each of them names.
+"""Find the sentences of a text that announce an answer, and the choice that each of them names.
 
     Wood insulates. Since metal conducts, the answer is (B) spoon.
                                                         |-------|   Claim ("B",), explicit
 
 A choice is announced in one of a few places: after a copula or a verb of picking ("the answer is
 B", "I would pick B", "the metaphor is: (B)"), before a verdict ("B is the best option"), or alone
-in its sentence. Elsewhere ("(A) is much too long", a list of the options) it is only talked about.
+in its sentence. Elsewhere ("(A) is much too long", a list of the options) it is only mentioned.
 """
 
 from __future__ import annotations
@@ -100,8 +100,8 @@ _LEADS_ON = re.compile(r":[\s*_]{0,4}$")
 class Claim(NamedTuple):
     """A choice announced as the answer, at text[start:end].
 
-    labels: what is named. Several, or none that exists, are a claim that settles nothing.
-    explicit: it says that this is the answer, and not merely "the metaphor is (B)".
+    labels: the labels named. Several labels, or none that exists, make a claim that decides
+    nothing. explicit: the text calls it the answer, unlike "the metaphor is (B)".
     """
 
     start: int
@@ -115,11 +115,10 @@ class Claim(NamedTuple):
 
 
 class Sentence(NamedTuple):
-    """A sentence or a line, without the space around it.
+    """A sentence or a line, without surrounding white space.
 
-    listed: an item of a list of options.
-    announces: it claims an answer, or says that one comes.
-    asks: it is a question: the teacher's own, or the one that it restates.
+    listed: an item of a list of options. announces: it states an answer, or announces that one
+    follows. asks: it is a question, either the teacher's own or the original one repeated.
     """
 
     start: int
@@ -136,7 +135,7 @@ class Sentence(NamedTuple):
 
 
 def sentences(mentions: Mentions) -> list[Sentence]:
-    """The sentences of a text, in order, each with the claims that it makes."""
+    """Return the sentences of a text in order, each with the claims it makes."""
     listed = listed_items(mentions)
     found: list[Sentence] = []
     claimed = False
@@ -176,8 +175,8 @@ def _closing(mentions: Mentions, start: int, end: int, claims: list[Claim]) -> l
 
 
 def _referred(mentions: Mentions, start: int, end: int, before: Sentence) -> list[Claim]:
-    """The claim of "This is the correct answer.", by the one choice that the sentence before it
-    names with its label."""
+    """Read "This is the correct answer." as a claim for the choice in the sentence before it, if
+    that names exactly one by its label."""
     if _SPEAKS_AGAINST.search(before.text) or before.claims:
         return []
     labels = mentions.marked_in(before.start, before.end)
@@ -185,7 +184,8 @@ def _referred(mentions: Mentions, start: int, end: int, before: Sentence) -> lis
 
 
 def _contradicted(mentions: Mentions, found: list[Sentence]) -> list[Sentence]:
-    """Unsettle "The answer is A. Copper." where copper is not A."""
+    """Make a claim undecided if the next sentence contradicts it, as in "The answer is A. Copper."
+    if copper is not A."""
     for number, sentence in enumerate(found[:-1]):
         following = found[number + 1]
         between = mentions.text[sentence.end : following.start]
@@ -203,7 +203,8 @@ def _contradicted(mentions: Mentions, found: list[Sentence]) -> list[Sentence]:
 def _claims(
     mentions: Mentions, start: int, end: int, *, claimed: bool, corrected: bool
 ) -> list[Claim]:
-    """`claimed`: an answer was announced before; `corrected`: the last sentence took it back."""
+    """Return the claims in a span. `claimed`: an answer was announced before; `corrected`: the last
+    sentence took it back."""
     text = mentions.text
     verdicts = []
     for verdict in _VERDICT.finditer(text, start, end):
@@ -225,8 +226,8 @@ def _claims(
 
 
 def _unless_conditional(mentions: Mentions, start: int, end: int, claim: Claim) -> Claim:
-    """A claim that settles nothing where it holds under a condition only, unless the condition is
-    the question's own ("If Ana moves to Rome, ...")."""
+    """Return the claim, made undecided if it holds only under a condition, unless the question
+    itself states the condition ("If Ana moves to Rome, ...")."""
     text = mentions.text
     behind = _CONDITION_BEHIND.match(text, claim.end, end)
     opening = _CONDITION.match(text, start, claim.start)
@@ -281,7 +282,7 @@ def _after_cues(
 
 
 class _Occurrences:
-    """Where a pattern matches in a sentence, found once for all of the sentence's cues."""
+    """The positions at which a pattern matches in a sentence, computed once for all its cues."""
 
     def __init__(
         self,
@@ -291,10 +292,10 @@ class _Occurrences:
         end: int,
         besides: Sequence[tuple[int, int]] = (),
     ) -> None:
-        """`besides` are spans whose occurrences do not count."""
+        """Find the matches in text[start:end], except those within the spans `besides`."""
         spans = [match.span() for match in pattern.finditer(text, start, end)]
         if besides:
-            spans = [own for own in spans if not any(a <= own[0] < b for a, b in besides)]
+            spans = [span for span in spans if not any(a <= span[0] < b for a, b in besides)]
         self._starts = [start for start, _ in spans]
         self._ends = [end for _, end in spans]
 
@@ -306,12 +307,14 @@ class _Occurrences:
 
 
 def _stands_for_is(text: str, cue: re.Match[str], before: str, mention: Mention) -> bool:
-    """Any copula does; so does the colon of "the phase is: (B) full", not "Why: (A) uses slang"."""
+    """Return True if a cue means "is": any copula, or a colon as in "the phase is: (B) full", but
+    not in "Why: (A) uses slang"."""
     return cue[0] != ":" or bool(_IS.search(before) or BOUNDARY.match(text, mention.end))
 
 
 def _spans(mentions: Mentions, listed: set[int]) -> Iterator[tuple[int, int]]:
-    """Where sentences lie. A label's own text is never split, and "... is:" leads on to "(B)"."""
+    """Yield the spans of sentences. A label with its text is never split, and "... is:" continues
+    to "(B)"."""
     whole = iter(mentions.labelled_spans())
     inside = next(whole, None)
     start = 0

@@ -1,4 +1,4 @@
-"""Cut out of a text the sentences that tell the answer; what is left explains it.
+"""Remove the sentences that state the answer from a text; the rest explains it.
 
 For the choices A "acquired", B "inherited" and a question about playing the flute
 
@@ -69,14 +69,14 @@ _STEM = 4  # letters by which "forms" is known in "formed"
 
 
 def count_words(text: str) -> int:
-    """The number of words of a text; of scripts without spaces, the number of characters."""
+    """Count the words of a text; for scripts without spaces, the characters."""
     return sum(1 for _ in _COUNTED.finditer(text))
 
 
 def explanation(
     mentions: Mentions, said: Sequence[Sentence], concluded: Conclusion, question: Question
 ) -> str:
-    """The sentences that explain, paragraphs kept as lines."""
+    """Return the explaining sentences, one paragraph per line."""
     texts = [_reasons(mentions, s) if s.announces else s.text for s in said]
     texts = ["" if is_chatter(text) else _without_heading(text) for text in texts]
     _cut_verdict(texts, mentions, said, concluded, question)
@@ -96,7 +96,8 @@ def _without_heading(text: str) -> str:
 
 
 def _cut_lead_ins(texts: list[str], said: Sequence[Sentence]) -> None:
-    """Cut out "Here's the complete sentence:" and "4." where what they lead to is not there."""
+    """Remove lead-ins such as "Here's the complete sentence:" and "4." if what they introduce was
+    removed."""
     followed = False
     for index in range(len(texts) - 1, -1, -1):
         if not texts[index]:
@@ -116,7 +117,7 @@ def _cut_verdict(
     concluded: Conclusion,
     question: Question,
 ) -> None:
-    """Cut out what tells the answer without announcing it, where enough is left without it.
+    """Remove a sentence that states the answer without announcing it, if enough text is left.
 
     That is a closing "Therefore, paper is the most flexible", and an opening "Yes, the sentence is
     a run-on" that only restates the question. Other sentences that name one choice are the
@@ -147,8 +148,8 @@ def _cut_verdict(
 
 
 def _before_verdict(mentions: Mentions, sentence: Sentence, label: str) -> str | None:
-    """The reasons of "It is learned, so it is acquired" and "Therefore, it is acquired because it
-    is learned", "" where there are none; None where no such word leads to the choice."""
+    """Return the reasons in "It is learned, so it is acquired" or "Therefore, it is acquired
+    because it is learned"; "" if it gives none. None if no such word introduces the choice."""
     text, start = sentence.text, sentence.start
     cue = CUE.search(text)
     if cue is None:
@@ -169,7 +170,7 @@ def _before_verdict(mentions: Mentions, sentence: Sentence, label: str) -> str |
 
 
 def _named(mentions: Mentions, start: int, end: int) -> set[str]:
-    """Labels of the choices that a part of the text names."""
+    """Return the labels of the choices named in a span."""
     return mentions.texts_in(start, end) | mentions.marked_in(start, end)
 
 
@@ -190,7 +191,8 @@ def _stem(word: str) -> str:
 
 
 def _reasons(mentions: Mentions, sentence: Sentence) -> str:
-    """The reasons that an announcing sentence gives, where they come off cleanly, else nothing."""
+    """Return the reasons given in an announcing sentence, if they can be separated cleanly, else
+    ""."""
     if not sentence.claims:
         return ""
     head = mentions.text[sentence.start : sentence.claims[0].start]

@@ -1,4 +1,4 @@
-"""Which choice a text settles on, and the sentence that tells it where none announces it."""
+"""Find the choice that a text concludes, and the sentence that states it if none announces it."""
 
 from __future__ import annotations
 
@@ -40,11 +40,11 @@ _CHATTER = re.compile(
 
 
 class Conclusion(NamedTuple):
-    """The label that a text settles on, or None.
+    """The label that a text concludes, or None.
 
-    announced: a sentence claims it ("the answer is B").
-    sentence: else the opening or closing sentence that names this choice and no other.
-    by_label: the sentence names it by its label, and not by its text alone.
+    announced: a sentence claims it ("the answer is B"). sentence: otherwise, the opening or closing
+    sentence that names this choice and no other. by_label: the sentence names it by its label, not
+    only by its text.
     """
 
     label: str | None = None
@@ -60,11 +60,11 @@ def is_chatter(text: str) -> bool:
 
 
 def conclusion_of(mentions: Mentions, said: Sequence[Sentence]) -> Conclusion:
-    """The label that these sentences of a text settle on.
+    """Return the label that these sentences of a text conclude.
 
-    The last claim counts, explicit ones before "the metaphor is (B)". Llama-2 often claims nothing
-    ("(B) gum is stickier than (A) gold", "Yes, the sentence is a run-on"): then its closing
-    sentence, or else its opening one, may name one choice and no other.
+    The last claim counts; explicit ones take precedence over "the metaphor is (B)". Llama-2 often
+    claims nothing ("(B) gum is stickier than (A) gold", "Yes, the sentence is a run-on"): then its
+    closing sentence counts, or else its opening one, if it names exactly one choice.
     """
     claims = [claim for sentence in said for claim in sentence.claims]
     if claims:

@@ -1,4 +1,4 @@
-"""Corrections of an answer that was announced before: "No, wait: it must be (B)."."""
+"""Find corrections of an answer that was announced before: "No, wait: it must be (B)" is one."""
 
 from __future__ import annotations
 

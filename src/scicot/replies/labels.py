@@ -13,7 +13,7 @@ NOUN = r"(?:answer|option|choice|solution|selection|letter)"
 
 @dataclass(frozen=True, slots=True)
 class LabelPatterns:
-    """Each with a group "label"."""
+    """The patterns of one question's labels, each with a group "label"."""
 
     at: re.Pattern[str]  # a label right here, with what closes it
     marked: re.Pattern[str]  # a label that is written as one: "(B)", "option B", "**B**"
@@ -24,7 +24,8 @@ class LabelPatterns:
 
 @lru_cache(maxsize=256)
 def label_patterns(labels: tuple[str, ...]) -> LabelPatterns:
-    """The patterns of a question's labels; few sets of labels occur, so they are kept."""
+    """Compile the patterns of a question's labels. They are cached, since few sets of labels
+    occur."""
     one_of = "|".join(re.escape(label) for label in sorted(labels, key=len, reverse=True))
     label = rf"(?P<label>{one_of})(?!\w)"
     flags = re.I | re.M

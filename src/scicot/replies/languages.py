@@ -1,10 +1,10 @@
-"""Announcements of an answer in other languages than English, as phrases around the choice.
+"""Phrases that announce an answer in languages other than English.
 
     "die Antwort ist {}"     Metalle leiten, also ist die Antwort (B) Kupfer.
 
-ANNOUNCEMENTS is a table to extend: add the phrases of a language in a row of their own, or your
-teacher's habits. `{}` is the choice, named by label or text; a space stands for any space, and case
-does not matter. A phrase in which nothing but marks stands before `{}` needs no words before it.
+You can extend the table ANNOUNCEMENTS by another language, or by your teacher's habits. `{}` is the
+choice, named by label or text; a space matches any white space, and case is ignored. A phrase with
+only punctuation before `{}` needs no words before it.
 """
 
 from __future__ import annotations
@@ -84,12 +84,12 @@ def _either(alternatives: list[str], around: str) -> re.Pattern[str] | None:
 
 
 def _words(phrase: str) -> str:
-    """A pattern for the words of a phrase. Bold marks may stand around a colon."""
+    """Return a pattern for the words of a phrase. A colon may be surrounded by bold marks."""
     words = [re.escape(word) for word in phrase.replace(":", " : ").split()]
     text = r"\s{1,3}".join(words)
     return text.replace(r"\s{1,3}:", r"[\s*_]{0,4}:").replace("'", "['’]")
 
 
 def announcing() -> tuple[re.Pattern[str] | None, re.Pattern[str] | None]:
-    """Return the patterns of what stands before a choice, and of what stands behind it."""
+    """Return the pattern of phrases before a choice, and that of phrases after it."""
     return _compiled(tuple(phrase for rows in ANNOUNCEMENTS.values() for phrase in rows))

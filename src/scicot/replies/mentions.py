@@ -1,12 +1,12 @@
-"""Where a text names one of a question's choices, by label or by text.
+"""Find where a text names one of a question's choices, by label or by text.
 
     Unlike (A) wood, copper conducts.
            |------|  |----|             Mention ("A",), marked; Mention ("B",), by its text
 
-Words are compared without case, marks and leading articles, so "a service" is found in "Service.";
-what is written exactly decides only between choices of the same words. Every pattern is anchored or
-bounded in length and every list of choices ("A, B or C") is read once, so the time is linear in the
-text.
+Words are compared without case, punctuation and leading articles, so "a service" is found in
+"Service."; the exact spelling only distinguishes choices with the same words. Every pattern is
+anchored or bounded in length and every list of choices ("A, B or C") is read once, so the time is
+linear in the length of the text.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class Mentions:
     """Finds the mentions of one question's choices in one text."""
 
     def __init__(self, text: str, choices: Sequence[Choice], asked: str = "") -> None:
-        """`asked` is the question, as far as it matters what it says."""
+        """Prepare a text for searching. `asked` is the question's text."""
         self.text = text
         self._lexicon = lexicon_of(choices)
         self.labels = self._lexicon.labels
@@ -96,7 +96,8 @@ class Mentions:
         return [Line(start, end, opening(self.text, start, end)) for start, end in spans]
 
     def named_from(self, start: int, end: int) -> Mention | None:
-        """The choice named right here, past brackets, articles and words like "option"."""
+        """Return the choice named at `start`, after any brackets, articles and words like
+        "option"."""
         several = noun = False
         for _ in range(5):
             start = self._past_decor(start)
@@ -114,7 +115,8 @@ class Mentions:
         return None
 
     def texts_in(self, start: int, end: int) -> set[str]:
-        """Labels of the choices whose text occurs, those inside a longer one's text left out."""
+        """Return the labels of the choices whose text occurs, except inside a longer choice's
+        text."""
         found: set[str] = set()
         position = start
         while word := WORD.search(self.text, position, end):
@@ -124,7 +126,8 @@ class Mentions:
         return found
 
     def text_alone(self, start: int, end: int) -> str | None:
-        """The label of the choice whose text opens the sentence and stands off from the rest."""
+        """Return the label of the choice whose text opens the sentence and is followed by
+        punctuation."""
         stop, labels = self._text_at(self._past_decor(start))
         stands_off = self.text[stop : stop + 1] in ("", ".", ",", "!", "\n")
         return labels[0] if len(labels) == 1 and stop <= end and stands_off else None
@@ -137,7 +140,8 @@ class Mentions:
         }
 
     def labelled_spans(self) -> list[tuple[int, int]]:
-        """Where a label stands with its own text, in order: no sentence ends inside."""
+        """Return the spans of labels with their own texts, in order; sentences are not split
+        there."""
         items = [line.item for line in self.lines if line.item]
         spans: list[tuple[int, int]] = []
         for match in (*items, *self._patterns.marked.finditer(self.text)):
@@ -147,19 +151,20 @@ class Mentions:
         return sorted(spans)
 
     def opening(self, start: int, end: int) -> Mention | None:
-        """The label, and the text that goes with it, with which a line opens: "B) spoon"."""
+        """Return the label that opens a line, with its text: "B) spoon"."""
         match = self._patterns.opening.match(self.text, start, end)
         return self.item_of(match) if match else None
 
     def item_of(self, opening: re.Match[str]) -> Mention:
-        """The label that opens a line, with its own text behind it."""
+        """Return the label that opens a line, with its own text after it."""
         label = self._label(opening["label"])
         stop, labels = self._text_at(opening.end())
         end = stop if label in labels else opening.end()
         return Mention(opening.start(), end, (label,), marked=True)
 
     def label_alone(self, start: int, end: int) -> Mention | None:
-        """The choice named by its label where the sentence says nothing else: "(B): spoon."."""
+        """Return the choice named by its label if the sentence is nothing else, as "(B): spoon."
+        is."""
         mention = self.named_from(start, end)
         if mention is None or not self._patterns.at.match(self.text, mention.start, end):
             return None
@@ -167,13 +172,13 @@ class Mentions:
         return mention if not rest else None
 
     def whole_text(self, start: int, end: int) -> tuple[str, ...]:
-        """The labels of the choice whose text is all that stands there; none where more does."""
+        """Return the labels of the choice whose text is the whole span; () if there is more."""
         stop, labels = self._text_at(self._past_decor(start))
         return labels if not self.text[stop:end].strip(" .!*_\"'”’)") else ()
 
     def text_with_label(self, start: int, end: int) -> Mention | None:
-        """The choice named at the end by its text and then its label, as in "copper (option B).";
-        with both labels where they are of two choices."""
+        """Return the choice named at the end by its text and then its label, as in "copper (option
+        B)."; both labels if text and label belong to different choices."""
         match = self._patterns.in_brackets.search(self.text, max(start, end - 60), end)
         if match is None:
             return None
@@ -212,10 +217,11 @@ class Mentions:
     def _labelled_at(
         self, start: int, end: int, noun: bool, stop: int, by_text: tuple[str, ...]
     ) -> Mention | None:
-        """A label here, unless the choice text that begins here too is longer ("2" of "2 apples").
+        """Read a label here, unless a longer choice text begins here too ("2" of "2 apples").
 
-        What follows a marked label must not be another choice's text: "(B) wood" settles nothing.
-        A bare one must stand off from the rest ("A metal spoon" names no A) and be no text ("2").
+        A marked label must not be followed by another choice's text: "(B) wood" decides nothing. A
+        bare label must be separated from the rest ("A metal spoon" does not name A) and must not
+        itself be a choice's text ("2").
         """
         match = self._patterns.at.match(self.text, start, end)
         if not match:
@@ -246,7 +252,8 @@ class Mentions:
         return Mention(start, after, labels, marked)
 
     def _text_beside(self, after: int, end: int) -> tuple[str, ...]:
-        """Whose text ends the sentence behind a bare label: "A. copper", "A (copper)"."""
+        """Return the labels of the text that ends the sentence after a bare label: "A. copper", "A
+        (copper)"."""
         begin = _BESIDE.match(self.text, after, end)
         if begin is None:
             return ()
@@ -254,7 +261,8 @@ class Mentions:
         return labels if _ENDS.match(self.text, stop, end) else ()
 
     def _with_joined(self, mention: Mention, end: int) -> Mention:
-        """ "(a) suitcase, (b) drawer or (e) dresser" names three."""
+        """Extend a mention by the choices listed after it: (a) suitcase, (b) drawer or (e)
+        dresser."""
         labels, stop = self._joined_from(mention.end, end)
         if stop == mention.end:
             return mention
@@ -262,9 +270,9 @@ class Mentions:
         return Mention(mention.start, stop, named, mention.marked)
 
     def _joined_from(self, start: int, end: int) -> tuple[tuple[str, ...], int]:
-        """The labels that a list names from `start` on, and where it ends.
+        """Return the labels that a list names from `start` on, and the end of the list.
 
-        Several announcements may lead into one list, so what follows each of its items is kept.
+        Results are cached for each item, since several announcements may lead into one list.
         """
         links: list[tuple[int, tuple[str, ...]]] = []  # (where an item ends, what the next names)
         while (start, end) not in self._joined:
@@ -288,7 +296,7 @@ class Mentions:
         return item if item and BOUNDARY.match(self.text, item.end, end) else None
 
     def _text_at(self, start: int) -> tuple[int, tuple[str, ...]]:
-        """Where the longest choice text that begins here ends, and whose it is."""
+        """Return the end of the longest choice text that begins here, and its labels."""
         end, found = self._words.longest_from(start)
         if not found:
             return end, ()
@@ -309,7 +317,7 @@ class Mentions:
         return match.end() if match else start
 
     def _label(self, written: str) -> str:
-        """The label of which this is a spelling: itself where labels differ by case only."""
+        """Return the label that is spelled so, ignoring case unless labels differ only by case."""
         label = self._label_of.get(written)
         if label is None:
             same = (x for x in self.labels if re.fullmatch(re.escape(x), written, re.I))

@@ -1,4 +1,4 @@
-"""Lists of the options in a text, whose items announce no answer."""
+"""Find lists of the options in a text; their items announce no answer."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ def leads_to_list(text: str) -> bool:
 
 
 def listed_items(mentions: Mentions) -> set[int]:
-    """Where lines begin that are items of a list of options, and so announce nothing.
+    """Return the start positions of lines that are items of a list of options.
 
-    "(B) spoon" above "(A) is wood" is the answer, and what is wrong with another choice; above
-    "(C) cork" it is a list, as is "(A) is wood" above "(B) is metal".
+    The line "(B) spoon" is an item if "(C) cork" follows it. If "(A) is wood" follows, it is the
+    answer, and the next line explains why another choice is wrong.
     """
     listed = _apart(mentions)
     previous: tuple[Mention, bool] | None = None
@@ -55,8 +55,9 @@ def listed_items(mentions: Mentions) -> set[int]:
 
 
 def _apart(mentions: Mentions) -> set[int]:
-    """Where the items of a list begin that have other lines between them: behind a line that leads
-    to a list, or all with no more than their own text, from the first label on in their order."""
+    """Return the start positions of the items of a list whose items are separated by other lines:
+    after a line that introduces a list, or if all have only their own text, in order from the first
+    label."""
     items: list[Mention] = []
     lists: list[list[Mention]] = []
     leading = led = False
@@ -77,7 +78,7 @@ def _apart(mentions: Mentions) -> set[int]:
             items.append(item)
         leading = False
     found: set[int] = set()
-    for own in lists:
-        if len(own) > 1:
-            found.update(item.start for item in own)
+    for items_of_list in lists:
+        if len(items_of_list) > 1:
+            found.update(item.start for item in items_of_list)
     return found

@@ -1,4 +1,4 @@
-"""Parse a teacher's reply into the explanation and the choice that it concludes.
+"""Parse a teacher's reply into an explanation and the choice that it concludes.
 
 For the choices A wood, B spoon the reply
 
@@ -79,16 +79,16 @@ class ParsedReply:
     """A parsed reply: the explanation without the sentence that announces the answer, and the label
     that it concludes, or None.
 
-    The explanation is a fixed point: read again it is itself, unless it `leaks`. Then it still
-    announces an answer, since the announcement does not come off cleanly.
+    Parsing the explanation again returns it unchanged, unless it `leaks`: then it still announces
+    an answer, since the announcement could not be removed cleanly.
 
-    `announced` is False where no sentence claims the conclusion and it was read off the opening or
-    closing one. Of a reply that was cut short, only an announced conclusion means anything.
-    `ran_on` is True where the reply went on to a question of its own, which is not read.
-    `too_long` is True where the reply has more than LONGEST characters without its thinking. Then
-    its conclusion is looked for at the beginning and the end, and `rationale` is empty.
-    `still_concludes` is the conclusion of the explanation itself, where the sentence that tells it
-    is the reasoning and could not be cut out: "Sunlight is a kind of renewable resource."
+    `announced` is False if no sentence claims the conclusion, and it was derived from the opening
+    or closing sentence. In a truncated reply, only an announced conclusion counts. `ran_on`: the
+    reply continued with another question, which is ignored. `too_long`: the reply has more than
+    LONGEST characters without its thinking; then its conclusion is searched at the beginning and
+    the end, and `rationale` is empty. `still_concludes` is the conclusion of the explanation
+    itself, if the sentence that states it is part of the reasoning and had to stay: "Sunlight is a
+    kind of renewable resource."
     """
 
     rationale: str
@@ -101,7 +101,7 @@ class ParsedReply:
 
 
 class _Reading(NamedTuple):
-    """One reading of a text: what is left of it, and what it concludes."""
+    """The result of parsing a text once: the remaining text and the conclusion."""
 
     rationale: str
     conclusion: Conclusion
@@ -111,16 +111,16 @@ class _Reading(NamedTuple):
 
 
 def read_reply(text: str, question: Question) -> ParsedReply:
-    """The explanation and the label that a reply settles on. Raises nothing, whatever the text."""
+    """Return the explanation and the label that a reply concludes. Never raises."""
     return _settled(_read_once(text, question), question)
 
 
 def read_thinking(text: str, question: Question) -> ParsedReply:
-    """Read what a model thought, without tags, as `read_reply` reads a reply. The conclusion is
-    that of the thinking.
+    """Parse thinking, without tags, as `read_reply` parses a reply. The conclusion is that of the
+    thinking.
 
-    A model that thinks may repeat the question ("Question: ...") in the middle of it. Such a line
-    is left out; in a reply it would begin a question of the model's own, which is not read.
+    A reasoning model may repeat the question ("Question: ...") in its thinking. Such a line is
+    skipped; in a reply it would start another question, which is ignored.
     """
     begins = len(text) - len(text.lstrip())
     kept, end = [text[:begins]], begins
@@ -134,8 +134,8 @@ def read_thinking(text: str, question: Question) -> ParsedReply:
 
 
 def shortened(parsed: ParsedReply, most: int, question: Question) -> ParsedReply:
-    """Return what was read with its first sentences alone as the rationale: at most `most` tokens
-    of 4 bytes each. It is a fixed point of `read_reply` like the whole."""
+    """Return the reply with its rationale truncated to its first sentences: at most `most` tokens
+    of 4 bytes each. Like the whole, `read_reply` returns it unchanged."""
     for _ in range(_READINGS):
         text = shorten_to_tokens(parsed.rationale, most)
         if text == parsed.rationale:
@@ -152,7 +152,7 @@ def shortened(parsed: ParsedReply, most: int, question: Question) -> ParsedReply
 
 
 def _settled(first: _Reading, question: Question) -> ParsedReply:
-    """Read what is left of a text again until it no longer changes."""
+    """Parse the remaining text again until it no longer changes."""
     last, settled = first, False
     for _ in range(_READINGS):
         again = _read_once(last.rationale, question)
@@ -174,29 +174,31 @@ def _settled(first: _Reading, question: Question) -> ParsedReply:
 def _read_once(text: str, question: Question) -> _Reading:
     whole = split_thinking(text).reply
     tagless = _without_tags(whole)
-    own = _without_next_question(tagless)
-    mentions = _mentions(own, question)
+    reply = _without_next_question(tagless)
+    mentions = _mentions(reply, question)
     said = sentences(mentions)
     conclusion = conclusion_of(mentions, said)
     announces = any(sentence.announces for sentence in said)
-    if len(own) > LONGEST:
-        return _Reading("", conclusion, announces, own != tagless, too_long=True)
+    if len(reply) > LONGEST:
+        return _Reading("", conclusion, announces, reply != tagless, too_long=True)
     rationale = explanation(mentions, said, conclusion, question)
-    return _Reading(rationale, conclusion, announces, own != tagless)
+    return _Reading(rationale, conclusion, announces, reply != tagless)
 
 
 def announces_answer(rationale: str, question: Question) -> bool:
     """Return whether a rationale still announces which choice is right (filter reason
     leaks-answer).
 
-    Entailing the answer, or holding a choice's text, is what a rationale is for, and no leak.
+    It is no leak if a rationale implies the answer or contains a choice's text: that is its
+    purpose.
     """
     return any(sentence.announces for sentence in sentences(_mentions(rationale, question)))
 
 
 def only_choice_named(rationale: str, question: Question) -> str | None:
-    """The label of the one choice that a rationale names, by its text or label; None where it names
-    none or several. Who reads that need not have understood the question."""
+    """Return the label of the only choice that a rationale names, by text or label; None if it
+    names none or several. From such a rationale the answer can be copied without understanding the
+    question."""
     mentions = _mentions(rationale, question)
     end = len(mentions.text)
     named = mentions.texts_in(0, end) | mentions.marked_in(0, end)
@@ -211,14 +213,15 @@ def is_refusal(text: str) -> bool:
 
 
 def _mentions(text: str, question: Question) -> Mentions:
-    """A text, ready to be searched for choices; only both ends of it where it is too long."""
+    """Prepare a text for finding choices in it. If it is too long, only its beginning and end are
+    used."""
     if len(text) > LONGEST:
         text = text[:ENDS] + _LEFT_OUT + text[-ENDS:]
     return Mentions(text, question.choices, f"{question.context} {question.question}")
 
 
 def _without_tags(text: str) -> str:
-    """The text with "<answer>B</answer>" as a line "Answer: B", and without other such tags."""
+    """Rewrite "<answer>B</answer>" as a line "Answer: B", and remove other such tags."""
     if "<" not in text and "[" not in text:
         return text
     text = _ANSWER_TAG.sub(
@@ -228,7 +231,7 @@ def _without_tags(text: str) -> str:
 
 
 def _without_next_question(text: str) -> str:
-    """The reply up to where the teacher begins a question of its own."""
+    """Return the reply up to the point where the teacher starts another question."""
     begins = len(text) - len(text.lstrip())
     for match in _NEXT_QUESTION.finditer(text):
         if begins < match.start():

@@ -1,4 +1,4 @@
-"""Cut texts at the end of a sentence, to a number of tokens that no tokenizer is needed for."""
+"""Truncate texts at the end of a sentence, to a number of tokens estimated without a tokenizer."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ _SENTENCE_END = re.compile(r"[.!?][\"'”’)\]*_]{0,4}(?=\s|$)|[。！？]|(?=\
 
 
 def shorten(text: str, most: int) -> str:
-    """Return the sentences of a text that come to at most `most` characters, from the first on.
-    Of a longer first sentence, return the words that do."""
+    """Return as many whole sentences from the start of a text as fit into `most` characters; if the
+    first sentence does not fit, as many of its words."""
     if len(text) <= most:
         return text
     kept = 0

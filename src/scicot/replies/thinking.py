@@ -1,4 +1,4 @@
-"""Separate what a model thought from what it replied, where both stand in one text.
+"""Separate the thinking of a reasoning model from its reply, if both are in one text.
 
 <think>Copper is a metal.</think>Metals conduct.     -> "Copper is a metal.", "Metals conduct."
 """
@@ -13,8 +13,8 @@ _TAG = re.compile(r"<(/?)think(?:ing)?>|\[(/?)(?-i:THINK)\]", re.I)
 
 
 class Parts(NamedTuple):
-    """A text without its thinking (`reply`), and the thinking. `unclosed`: the text ends within
-    the thinking, as it does where the model ran out of tokens."""
+    """A text without its thinking (`reply`), and the thinking. `unclosed`: the text ends within the
+    thinking, as if the model ran out of tokens."""
 
     reply: str
     thinking: str

@@ -1,7 +1,7 @@
 """Find the words of a question's choices in a text, in time linear in the text.
 
-Every word of the choices is numbered, and a sequence of words becomes a string of one character a
-word (`codes`). A choice of a thousand words is then compared by one str.startswith.
+Every word of the choices gets a number, and a sequence of words becomes a string with one character
+per word (`codes`). So a choice of a thousand words is compared by one str.startswith.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _FIRST_CODE = 256  # codes from here on make Python keep all such strings in the
 
 
 class ChoiceWords(NamedTuple):
-    """The words of one choice, without case, marks and a leading article."""
+    """The words of one choice, without case, punctuation and a leading article."""
 
     label: str
     text: str  # as written, stripped
@@ -51,7 +51,7 @@ class Lexicon:
 
 
 def lexicon_of(choices: Sequence[Choice]) -> Lexicon:
-    """The lexicon of a question's choices; recently used ones are cached."""
+    """Return the lexicon of a question's choices. Recently used ones are cached."""
     return _lexicon(tuple([(choice.label, choice.text) for choice in choices]))
 
 
@@ -95,7 +95,7 @@ def _words_of(text: str) -> list[str]:
 
 
 class TextWords:
-    """The words of one text: where each lies, and its code."""
+    """The words of one text, with their positions and codes."""
 
     def __init__(self, text: str, lexicon: Lexicon) -> None:
         self._text = text
@@ -120,9 +120,10 @@ class TextWords:
         return self._lexicon.codes.get(self._text[start:end].casefold(), _UNKNOWN)
 
     def longest_from(self, start: int) -> tuple[int, list[ChoiceWords]]:
-        """The longest choice whose words begin within WORD_GAP of `start`, and where they end.
+        """Return the end and the longest of the choices whose words begin within WORD_GAP of
+        `start`.
 
-        Several choices where they have the same words; (start, []) where other words follow.
+        Several choices are returned if they have the same words; (start, []) if no choice is there.
         """
         first = bisect_right(self._ends, start)
         if first == len(self._ends) or self._starts[first] - start > WORD_GAP:
@@ -152,7 +153,8 @@ class TextWords:
     def _longest_of(
         self, choices: Sequence[ChoiceWords], first: int
     ) -> tuple[int, list[ChoiceWords]]:
-        """The longest of the choices that begin with a word whose other words follow it."""
+        """Return the longest of the choices whose words occur in sequence from word `first` on, and
+        their end."""
         size = -1
         found: list[ChoiceWords] = []
         for choice in choices:
@@ -175,8 +177,8 @@ class TextWords:
         return self._text[self._ends[number]] != "_"
 
     def ending_at(self, end: int, start: int) -> tuple[str, ...]:
-        """Labels of the choices whose words are the last ones of text[start:end]; where several
-        are, of the longest."""
+        """Return the labels of the choices whose words end text[start:end], only those of the
+        longest."""
         count = bisect_right(self._ends, end)
         longest = 0
         labels: tuple[str, ...] = ()

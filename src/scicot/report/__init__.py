@@ -1,4 +1,4 @@
-"""The verdict as a page: one self-contained HTML file that needs no network."""
+"""Write the evaluation as one self-contained HTML file that needs no network."""
 
 from scicot.report.page import check_report, write_report
 

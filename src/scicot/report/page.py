@@ -1,7 +1,7 @@
-"""Verdict and predictions -> report.html.
+"""Write report.html from an evaluation and its predictions.
 
-The scripts (SCRIPTS) draw one JSON document inside the page. They set every text of it as text,
-never as markup, and "<" is escaped, so that no question can close the script element.
+The scripts (SCRIPTS) render a JSON document embedded in the page. They insert all its texts as
+text, never as markup, and "<" is escaped, so that no question can close the script element.
 """
 
 from __future__ import annotations
@@ -48,11 +48,11 @@ def write_report(
     force: bool = False,
     reporter: Reporter | None = None,
 ) -> None:
-    """Write the verdict on these predictions as a page, with the questions (the first MOST) to look
-    at. The arguments are those of `evaluate`.
+    """Write an evaluation as an HTML page, with the first MOST questions. The arguments are those
+    of `evaluate`.
 
-    The predictions are read once more (of a system with several seeds, the first file), and must be
-    files. Raises ScicotError where they are not, or where `output` exists and not `force`.
+    The predictions are read once more (the first file of a system with several seeds), so they must
+    be files. Raises ScicotError if they are not, or if `output` exists and not `force`.
     """
     reporter = reporter or LogReporter()
     target = Path(output)
@@ -77,8 +77,8 @@ def write_report(
             for row in rows:
                 _add(shown, row, number, os.fspath(file), len(files), filters)
     provenance = [
-        {**provenance_of(own, system.rationale_from), "usage": used}
-        for own, system, used in zip(files.values(), verdict.systems, usage, strict=True)
+        {**provenance_of(system_files, system.rationale_from), "usage": used}
+        for system_files, system, used in zip(files.values(), verdict.systems, usage, strict=True)
     ]
     document = {
         "verdict": verdict.to_dict(),
@@ -108,7 +108,8 @@ def check_report(
     settings_file: str | os.PathLike[str] | None = None,
     force: bool = False,
 ) -> None:
-    """ScicotError where a report of these files could not be written, before they are judged."""
+    """Raise ScicotError if a report of these files could not be written; called before the
+    evaluation."""
     read = [os.fspath(file) for file in files]
     for file in read:
         if not sources.is_rereadable(file):
@@ -123,7 +124,7 @@ def check_report(
 
 
 def _watched(rows: Iterable[Prediction], usage: list[dict[str, float]]) -> Iterator[Prediction]:
-    """Yield the rows unchanged, then append the sum of what their replies used to `usage`."""
+    """Yield the rows unchanged; at the end, append their total token usage to `usage`."""
     total: dict[str, float] = {}
     for row in rows:
         if used := row.models.get("usage"):
@@ -172,8 +173,7 @@ def _add(
 
 
 def _reply_of(row: Prediction) -> dict[str, Any]:
-    """Return what a teacher's row tells of the reply: the text, why it was rejected, what it
-    used."""
+    """Return a teacher's reply from its row: the text, the reason of its rejection, its usage."""
     if "teacher" not in row.models:
         return {}
     told: dict[str, Any] = {}

@@ -1,4 +1,4 @@
-"""How the judged files were made: the contents of their state files, and the students' prompts.
+"""Record how the evaluated files were made: their state files, and the students' prompts.
 
     {"files": [{"file": "two-stage.jsonl", "bytes": 231044, "command": "predict",
                 "settings": {...}, "inputs": ["test.jsonl"], "counts": {"rows": 320}}],
@@ -7,8 +7,8 @@
                   "chat": false,
                   "text": "question: {question} choices: {choices} rationale: {rationale}"}]}
 
-A prompt's text holds the parts of a question as marks (MARK), which the page fills in for each
-question, so that a page of 50,000 questions does not hold every text twice.
+A prompt's text has placeholders (MARK) for the parts of a question, which the page fills in for
+each question, so that a page of 50,000 questions does not contain every text twice.
 """
 
 from __future__ import annotations

@@ -1,15 +1,15 @@
-"""Where rows come from: files, standard input and the Hugging Face Hub, checked one by one.
+"""Read rows from files, standard input or the Hugging Face Hub, and validate each.
 
     for question in questions("arc.csv", reporter=reporter): ...
     predictions("-", reporter=reporter)                         standard input
     rationales("hf://OWNER/NAME/SPLIT", reporter=reporter)
 
-A source may be JSON lines, another JSON file, a table or a folder of them, in any format of
-scicot.formats. locations.py opens it (shards.py folders and patterns, hub.py the Hub) and files.py
-tells its kind: documents.py and nested.py read JSON, tables.py CSV, binary.py Parquet, XLSX, logs
-of Inspect and zstd. converting.py brings rows into our schema, rows.py makes records of them,
-gold.py checks that they have gold answers where a command needs them, and kinds.py makes questions,
-rationales or predictions of them.
+A source may be JSON lines, another JSON file, a table or a folder of these, in any format of
+scicot.formats. locations.py opens it (shards.py: folders and patterns, hub.py: the Hub) and
+files.py detects the kind of file: documents.py and nested.py read JSON, tables.py CSV, binary.py
+Parquet, XLSX, logs of Inspect and zstd. converting.py converts rows to scicot's schema and rows.py
+parses them. gold.py checks that there are gold answers if a command needs them, and kinds.py makes
+questions, rationales or predictions.
 """
 
 from scicot.sources.gold import NeedsGold, unused_fields

@@ -1,4 +1,4 @@
-"""Track how far a source's stream has been read, and if a pipe has more data."""
+"""Track how far a source's stream has been read, and whether a pipe has more data."""
 
 from __future__ import annotations
 

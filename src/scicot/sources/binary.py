@@ -1,6 +1,6 @@
 """Read binary files: Parquet, XLSX, Inspect logs (.eval), and zstd-compressed text.
 
-They are told by their first bytes, whatever they are called.
+They are recognised by their first bytes, not by their names.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ def is_binary(first: bytes) -> bool:
 def entries(
     stream: IO[bytes], name: str, mapped: tuple[str, ...], notes: list[str]
 ) -> Iterator[Entry]:
-    """The rows of a Parquet file, a workbook or a log; `stream` must be seekable. What was left out
-    is added to `notes`. Raises ScicotError where the file as a whole cannot be read."""
+    """Yield the rows of a Parquet file, a workbook or a log; `stream` must be seekable. Parts left
+    out are described in `notes`. Raises ScicotError if the file as a whole cannot be read."""
     first = stream.read(len(_PARQUET))
     stream.seek(0)
     if first == _PARQUET:
@@ -94,16 +94,16 @@ def _parquet(stream: IO[bytes], name: str) -> Iterator[Entry]:
 
 
 def plain(value: Any) -> Any:
-    """A value as JSON has it: times and bytes become strings, and NaN, which tables of numbers have
-    where a cell is empty, becomes null."""
+    """Convert a value to JSON types: times and bytes become strings, and NaN, which numeric tables
+    have for empty cells, becomes null."""
     if value is None or isinstance(value, str | bool | int):
         return value
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, Mapping):
-        return {str(key): plain(own) for key, own in value.items()}
+        return {str(key): plain(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
-        return [plain(own) for own in value]
+        return [plain(inner) for inner in value]
     if hasattr(value, "tolist"):  # an array, or a number of numpy
         return plain(value.tolist())
     return None if type(value).__name__ in ("NAType", "NaTType") else str(value)
@@ -150,7 +150,7 @@ def _damage_told(name: str) -> Iterator[None]:
 
 
 def _rows_of(sheet: Any, name: str) -> Iterator[tuple[Any, ...]]:
-    """The rows of a sheet, which is unpacked while it is read."""
+    """Yield the rows of a sheet, which is decompressed while it is read."""
     with _damage_told(name):
         rows = sheet.iter_rows(values_only=True)
     while True:
@@ -164,8 +164,8 @@ def _rows_of(sheet: Any, name: str) -> Iterator[tuple[Any, ...]]:
 def _header(
     rows: Iterator[tuple[int, tuple[Any, ...]]], name: str, mapped: tuple[str, ...]
 ) -> tuple[list[str] | None, list[list[str]]]:
-    """The columns' names; without these, the first row of those with most cells filled and the row
-    below: [] where the sheet is empty."""
+    """Return (column names, []). If there is no header, return (None, the first of the rows with
+    most cells filled and the row after it), [] for an empty sheet."""
     looked_at: list[list[str]] = []
     for number, row in rows:
         names = [_cell(value).strip() for value in row]
@@ -200,7 +200,7 @@ def _sheet(
 
 
 def _cell(value: Any) -> str:
-    """A cell as a CSV file would have it."""
+    """Format a cell as in a CSV file."""
     if value is None:
         return ""
     if isinstance(value, float) and value.is_integer():
@@ -213,7 +213,7 @@ def _cell(value: Any) -> str:
 
 
 def _inspect_log(stream: IO[bytes], name: str) -> Iterator[Entry]:
-    """The samples of a log of Inspect, which is a ZIP archive with a file for each."""
+    """Yield the samples of an Inspect log, a ZIP archive with a file for each sample."""
     with zipfile.ZipFile(stream) as archive:
         for member in archive.namelist():
             if not member.startswith("samples/") or not member.endswith(".json"):
@@ -237,5 +237,5 @@ def _inspect_log(stream: IO[bytes], name: str) -> Iterator[Entry]:
 
 
 def sample_of(sample: dict[str, Any]) -> dict[str, Any]:
-    """A sample of Inspect's log without its events and messages."""
+    """Keep only the fields of an Inspect sample that are used, without its events and messages."""
     return {name: sample[name] for name in _SAMPLE_FIELDS if name in sample}

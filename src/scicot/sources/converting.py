@@ -47,21 +47,21 @@ class Converter:
 
     @property
     def recognised(self) -> list[str]:
-        """A line for each layout met so far that says which field was read as what; none for
-        scicot's own rows."""
+        """Lines that describe how the fields of each layout so far are read; none for scicot's own
+        rows."""
         return list(dict.fromkeys(filter(None, self._layouts.values())))
 
     @property
     def told(self) -> list[str]:
-        """The first lines of `recognised`, and a line with the number of others."""
+        """The first lines of `recognised`, and a line with the number of further ones."""
         lines = self.recognised
         more = [f"and {len(lines) - _LAYOUTS_TOLD} other layouts"] * (len(lines) > _LAYOUTS_TOLD)
         return lines[:_LAYOUTS_TOLD] + more
 
     @property
     def unused_columns(self) -> str:
-        """A sentence where --columns names fields that no row so far has had; "" where all is well.
-        Rows in scicot's own schema need no mapping, so that is no error in a file of them."""
+        """Return a sentence if no row so far had the fields named by --columns, else "". Rows in
+        scicot's own schema need no mapping, so this is no error."""
         if self._columns_used:
             return ""
         return (
@@ -71,14 +71,15 @@ class Converter:
 
     @property
     def likely_answer(self) -> str | None:
-        """The field that looks like the gold answer, of the first layout that has no other."""
+        """Return the field that looks like the gold answer, of the first layout without a gold
+        field."""
         return next(iter(self._likely), None)
 
     def question_row(self, where: str, row: Row) -> Row:
-        """The row in scicot's schema; RowProblem for one that cannot be read.
+        """Convert a row to scicot's schema. Raises RowProblem if it cannot be read.
 
-        Raises ScicotError, which --skip-invalid does not skip, where a gold answer is a number that
-        may count from 0 or from 1: what the user can tell is not to be left out.
+        If a gold answer is a number that may count from 0 or from 1, raises ScicotError, which
+        --skip-invalid does not skip: the user can resolve it.
         """
         columns = self._reading.columns
         if columns is not None and not self._checked and self._convert is to_question_row:

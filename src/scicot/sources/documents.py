@@ -1,4 +1,4 @@
-"""JSON files: one object a line, an array of objects, or one object that holds them by id.
+"""Read JSON files: one object per line, an array of objects, or an object of rows by id.
 
 {"id": "q1", "question": ...}                  JSON lines
 [{"id": "q1", "question": ...}, ...]           an array, on one line or on many
@@ -87,7 +87,7 @@ def _document(data: bytes, name: str) -> Iterator[Entry]:
 
 
 def array(data: bytes, name: str) -> Iterator[Entry]:
-    """An array of objects; one of strings alone is named for what it is, once."""
+    """Yield the objects of an array. An array of only strings gives a single error that says so."""
     value = _decoded(data, name)
     if isinstance(value, InvalidRow):
         yield value

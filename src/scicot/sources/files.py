@@ -86,14 +86,17 @@ def _lines(stream: IO[bytes], name: str, encoding: str) -> Iterator[bytes]:
 
 def _recoded(stream: IO[bytes], name: str, encoding: str) -> Iterator[bytes]:
     """Re-encode the lines of text in another encoding as UTF-8."""
+    text = io.TextIOWrapper(stream, encoding, newline="\n")
     try:
-        for line in io.TextIOWrapper(stream, encoding, newline="\n"):
+        for line in text:
             yield line.removeprefix("\ufeff").encode("utf-8", "surrogatepass")
     except UnicodeError as error:
         reason = getattr(error, "reason", None) or error
         raise ScicotError(
             f"{name}: not {encoding} text ({reason}); give another --encoding"
         ) from None
+    finally:
+        text.detach()  # or it would close the caller's stream, with a ResourceWarning
 
 
 def _unzipped(stream: IO[bytes], name: str) -> io.BufferedIOBase:
@@ -114,8 +117,8 @@ def _neither(
     mapped: tuple[str, ...],
     notes: list[str],
 ) -> Iterator[Entry]:
-    """A first line that begins no object and is no table's header: a table without a header, or
-    with lines before it; else said once, and then JSON lines."""
+    """Read a file that begins neither with an object nor with a table's header: a table without a
+    header or with lines before it; otherwise JSON lines, after one error message."""
     begins = len(head)
     try:
         decode(first.decode())

@@ -1,8 +1,7 @@
-"""Rows without a gold answer, where a command needs one.
+"""Check that rows have gold answers, for commands that need them.
 
-A source in which no row has one is refused: most likely the answers stand in a field of another
-name, so the message lists the fields that were not used. Where some rows have one, the others are
-counted.
+If no row has one, an error is raised: most likely the answers are in a field with another name, so
+the message lists the unused fields. If only some rows lack one, these are counted.
 """
 
 from __future__ import annotations
@@ -66,8 +65,8 @@ class GoldTally:
             self.unused.update(dict.fromkeys(name for name in row if name not in _USED))
 
     def check(self, name: str, *, so_far: bool = False) -> None:
-        """ScicotError where rows were counted and none has a gold answer; `so_far` where more may
-        come."""
+        """Raise ScicotError if rows were counted and none has a gold answer. `so_far`: more rows
+        may follow."""
         if self.unlabelled and not self.labelled:
             rows = "no row has a"
             if so_far:
@@ -80,7 +79,7 @@ class GoldTally:
             )
 
     def warning(self, name: str, *, remaining: bool) -> str | None:
-        """One line about the rows without a gold answer; None where all rows have one.
+        """Return a line about the rows without a gold answer, None if all rows have one.
 
         remaining: earlier rows were read by another run.
         """
@@ -95,7 +94,7 @@ class GoldTally:
 
 
 def unused_fields(names: Iterable[str]) -> str:
-    """Which fields were not used, and what to do with the one that looks like the gold answer."""
+    """List the unused fields, with advice for the one that looks like the gold answer."""
     unused = [name for name in names if name not in _USED]
     if not unused:
         return '(no field is unused); add a field named "answer"'
@@ -112,7 +111,7 @@ def unused_fields(names: Iterable[str]) -> str:
 
 
 def likely_gold(names: Iterable[str]) -> str | None:
-    """The unused field that looks most like the gold answer; None where none does."""
+    """Return the unused field that looks most like the gold answer, None if none does."""
     return _likely_gold([name for name in names if name not in _USED])
 
 
@@ -123,8 +122,8 @@ def _likely_gold(names: Sequence[str]) -> str | None:
             return plain[likely]
     for part in _LIKELY_PARTS:
         for name in names:
-            own = plain_name(name)
-            if part in own and not any(unlikely in own for unlikely in _UNLIKELY_PARTS):
+            short = plain_name(name)
+            if part in short and not any(unlikely in short for unlikely in _UNLIKELY_PARTS):
                 return name
     return None
 

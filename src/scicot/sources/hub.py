@@ -1,4 +1,4 @@
-"""Rows of a data set on the Hugging Face Hub, through `datasets`, which keeps what it has loaded.
+"""Read data sets from the Hugging Face Hub with `datasets`, which caches them.
 
 hf://allenai/openbookqa/test                  hf://OWNER/NAME/SPLIT
 hf://allenai/ai2_arc/ARC-Easy/validation      hf://OWNER/NAME/CONFIG/SPLIT
@@ -44,8 +44,8 @@ def _parts(source: str) -> list[str]:
 
 
 def files_of(source: str) -> list[tuple[str, str]] | None:
-    """Where the files of a data set lie on this machine once they are fetched, each with its name;
-    None for the name of a split. Raises ScicotError where there is no such file."""
+    """Download the files of a data set; return (local path, name) of each. None if the source names
+    a split. Raises ScicotError if there is no such file."""
     parts = _parts(source)
     repository, path = "/".join(parts[:2]), "/".join(parts[2:])
     if len(parts) < 3 or not all(parts) or not shards.names_files(path):
@@ -58,8 +58,11 @@ def files_of(source: str) -> list[tuple[str, str]] | None:
             known = HfApi().list_repo_files(repository, repo_type="dataset")
             paths = sorted(fnmatch.filter(known, path), key=shards.by_number)
         found = [
-            (hf_hub_download(repository, own, repo_type="dataset"), f"{PREFIX}{repository}/{own}")
-            for own in paths
+            (
+                hf_hub_download(repository, path_in_repo, repo_type="dataset"),
+                f"{PREFIX}{repository}/{path_in_repo}",
+            )
+            for path_in_repo in paths
         ]
     except Exception as error:  # noqa: BLE001 (of any kind: missing, gated, no network)
         raise ScicotError(f"{source}: {error_line(error)}") from None
@@ -127,7 +130,7 @@ def hub_answers(repository: str) -> bool:
 
 
 def _without_pictures(datasets: Any, table: Any) -> Any:
-    """Pictures left as they are stored: decoding them takes time and another package."""
+    """Keep images undecoded: decoding them takes time and another package."""
     for name, feature in table.features.items():
         if isinstance(feature, datasets.Image):
             table = table.cast_column(name, datasets.Image(decode=False))

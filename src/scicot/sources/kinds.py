@@ -35,7 +35,7 @@ def kind_of(row: Row) -> Kind:
 
 
 class Options(TypedDict, total=False):
-    """The options of Rows, which those below hand on."""
+    """The options that are passed on to `Rows`."""
 
     limit: int | None
     skip_invalid: bool
@@ -51,7 +51,7 @@ def questions(
     check: Callable[[Question], None] | None = None,
     **options: Unpack[Options],
 ) -> Rows[Question]:
-    """The questions of rows of any kind; what else a row holds stays in the question's `extra`.
+    """Read questions from rows of any kind; further fields of a row are in the question's `extra`.
 
     `check` raises RowProblem for a question that the caller cannot use.
     """
@@ -89,10 +89,10 @@ def predictions(
 def unique(
     questions: Iterable[Question], reporter: Reporter | None, further: str | None = None
 ) -> Iterator[Question]:
-    """Each question once, the first with its id; how many were repeated is noted at the end, or
-    warned of where what is left out with them has a name, `further`.
+    """Yield each question once, the first with its id. The number of repetitions is reported at the
+    end: as a warning if `further` names what is left out with them, else as a note.
 
-    Raises ScicotError where two different questions share an id, by which rows are joined.
+    Raises ScicotError if two different questions have the same id, by which rows are joined.
     """
     seen = Seen()
     repeated = 0
@@ -160,9 +160,10 @@ def _predictions_of(row: Row) -> Sequence[Prediction]:
 
 
 def _concluded(row: Row) -> Prediction:
-    """The teacher's answer as a prediction; a conclusion that names no choice is no answer.
+    """Return the teacher's answer as a prediction; None as its label if the conclusion names no
+    choice.
 
-    Rejected rows count too, and of a refusal there is no explanation.
+    Rejected rows count too; a refusal has no explanation.
     """
     explained = not isinstance(row["rationale"], str) or bool(row["rationale"].strip())
     given = Rationale.from_row(row if explained else {**row, "rationale": "(none)"})

@@ -1,4 +1,5 @@
-"""A source by its name: a file, a folder or pattern of shards, "-" (standard input), or the Hub."""
+"""Open a source by its name: a file, a folder or pattern of shards, "-" (standard input), or the
+Hub."""
 
 from __future__ import annotations
 
@@ -25,7 +26,7 @@ _PLAIN = ReadingSettings()
 
 
 def listed(given: Source | Sequence[Source] | None) -> list[Source]:
-    """Sources as a list, of one, of several or of none."""
+    """Return sources as a list, for one, several or None."""
     if given is None:
         return []
     return [given] if isinstance(given, str | os.PathLike) else list(given)
@@ -34,11 +35,12 @@ def listed(given: Source | Sequence[Source] | None) -> list[Source]:
 def located_rows(
     source: Source, arrival: Arrival | None = None, settings: ReadingSettings = _PLAIN
 ) -> Iterator[tuple[str, Row]]:
-    """("FILE:LINE", row as it stands there) for each row of a source; an array gives "FILE[17]".
+    """Yield ("FILE:LINE", unconverted row) for each row of a source; rows of an array have
+    "FILE[17]".
 
-    Raises InvalidRow for what is no row, and goes on with the next one when asked again; raises
-    ScicotError where the source as a whole cannot be read. `arrival` can tell of a pipe whether its
-    next row is there.
+    Raises InvalidRow for an invalid row, after which the iterator continues with the next one, and
+    ScicotError if the source as a whole cannot be read. `arrival` can report whether the next row
+    of a pipe is available.
     """
     return _Located(_entries(os.fspath(source), arrival or Arrival(), settings))
 
@@ -149,7 +151,7 @@ def is_rereadable(source: Source) -> bool:
 
 
 def sha256_of(source: Source) -> str | None:
-    """The digest of a file's bytes as they are stored, of several files that of their digests; None
+    """Return the SHA-256 of a file's bytes as stored; for several files that of their digests; None
     for streams and for the Hub."""
     source = os.fspath(source)
     if source.startswith(hub.PREFIX) or not is_rereadable(source):

@@ -1,4 +1,4 @@
-"""Rows inside one JSON document: a list of them in an object, or columns in place of rows.
+"""Read rows inside one JSON document: a list of rows in an object, or columns instead of rows.
 
 {"data": [{"question": ...}, ...], "version": 1}            a list among other fields
 {"eval": {...}, "samples": [{"input": ...}, ...]}           a log of Inspect

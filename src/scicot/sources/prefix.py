@@ -33,7 +33,7 @@ class Prefix:
         path = Path(source)
         if not path.is_file() or path.stat().st_size < self.bytes:
             return False
-        own = hashlib.blake2b(digest_size=16)
+        hashed = hashlib.blake2b(digest_size=16)
         with path.open("rb") as stream:
             if not _is_json_lines(stream.readline()):
                 return False
@@ -41,9 +41,9 @@ class Prefix:
             left = self.bytes
             while left:
                 block = stream.read(min(left, _BLOCK))
-                own.update(block)
+                hashed.update(block)
                 left -= len(block)
-        return own.hexdigest() == self.digest
+        return hashed.hexdigest() == self.digest
 
 
 class Tally(io.RawIOBase):
@@ -65,13 +65,13 @@ class Tally(io.RawIOBase):
         return Prefix(self._bytes, self._digest.hexdigest(), self._lines, rows)
 
     def peek(self, size: int = 0) -> bytes:
-        own: bytes = self._stream.peek(size)
-        return own
+        ahead: bytes = self._stream.peek(size)
+        return ahead
 
     def readline(self, size: int | None = -1, /) -> bytes:
-        own: bytes = self._stream.readline(-1 if size is None else size)
-        self._count(own)
-        return own
+        line: bytes = self._stream.readline(-1 if size is None else size)
+        self._count(line)
+        return line
 
     def __iter__(self) -> Iterator[bytes]:
         for line in self._stream:

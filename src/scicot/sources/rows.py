@@ -47,8 +47,8 @@ class Counts:
 
 
 class NotAsked(RowProblem):
-    """Raised for an answer to a question that was not asked, named by its id. Such rows are counted
-    and left out; they are no error."""
+    """Raised for an answer to a question that is not in `questions`, by its id. Such rows are
+    counted and skipped, not reported as errors."""
 
 
 class Rows(Generic[T]):
@@ -95,17 +95,17 @@ class Rows(Generic[T]):
 
     @property
     def recognised(self) -> list[str]:
-        """Lines that say which field was read as what (see Converter)."""
+        """Lines that describe how the fields are read (see Converter)."""
         return self._converter.recognised
 
     @property
     def likely_answer(self) -> str | None:
-        """The field that looks like the gold answer, of the first layout that has no other."""
+        """The field that looks like the gold answer, of the first layout without a gold field."""
         return self._converter.likely_answer
 
     @property
     def unused_columns(self) -> str:
-        """A sentence where --columns names fields that no row has (see Converter), else ""."""
+        """A sentence if no row has the fields named by --columns (see Converter), else ""."""
         return self._converter.unused_columns
 
     @property

@@ -36,5 +36,5 @@ class Seen:
 def digest(text: str) -> int:
     """Return a 63-bit digest of a text. The probability of any collision among a million texts is 1
     in 20 million."""
-    own = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
-    return int.from_bytes(own) >> 1
+    hashed = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    return int.from_bytes(hashed) >> 1

@@ -1,4 +1,4 @@
-"""Folders and patterns of files: the shards of one source, in their order."""
+"""Find the files of a folder or a pattern, the shards of one source, in order."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ def is_pattern(source: str) -> bool:
 
 
 def files_of(source: str) -> list[str] | None:
-    """The files of a folder or a pattern, sorted by their names with numbers by their values; None
-    for what is neither.
+    """Return the files of a folder or a pattern, in natural order of their names; None if it is
+    neither.
 
-    Raises ScicotError where there is none, and where a folder holds several kinds of files or
-    several splits, which are never mixed unasked.
+    Raises ScicotError if there is no file, and if a folder has several kinds of files or several
+    splits, which are never mixed implicitly.
     """
     if is_pattern(source):
         found = [

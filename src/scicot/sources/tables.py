@@ -1,11 +1,11 @@
-"""The records of a CSV or TSV file with a header, read as its lines arrive.
+"""Read the records of a CSV or TSV file with a header, line by line.
 
 id,question,A,B,answer
 q1,"Which conducts
 electricity?",wood,copper,B
 
-The delimiter is the one of , ; and tab under which the header names a question. MMLU's own files
-have no header: the last cell of each record is a letter, and there is a choice for each letter.
+The delimiter is whichever of , ; and tab makes the header name a question. MMLU's own files have no
+header: the last cell of each record is a letter, and there is a choice for each letter.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ def delimiter_of(header: bytes, mapped: tuple[str, ...] = ()) -> str | None:
 
 
 def likely_header(*lines: bytes) -> tuple[list[str], list[str]] | None:
-    """The columns' names and the first record below, where the first of these lines may be a header
-    of unknown names; None where it is text."""
+    """Return the column names and the first record if the first of these lines may be a header of
+    unknown names; None if it is text."""
     texts = [line.decode(errors="replace") for line in lines]
     found: tuple[list[str], list[str]] | None = None
     for delimiter in _DELIMITERS:
@@ -57,7 +57,8 @@ def likely_header(*lines: bytes) -> tuple[list[str], list[str]] | None:
 
 
 def named_delimiter(line: bytes) -> str | None:
-    """The delimiter that a first line such as "sep=;" names, which Excel writes and reads."""
+    """Return the delimiter named by a first line such as "sep=;", which Excel reads and writes,
+    else None."""
     text = line.strip().strip(b'"').lower()
     if not text.startswith(b"sep=") or len(line.strip()) > len(b'"sep=;"'):
         return None
@@ -65,8 +66,8 @@ def named_delimiter(line: bytes) -> str | None:
 
 
 def headerless(head: list[bytes], lines: Iterator[bytes]) -> list[str] | None:
-    """The columns of a table without a header, as MMLU's files are; None for others. Lines that are
-    looked at are added to `head`."""
+    """Return column names for a table without a header, as MMLU's files are; None for other tables.
+    The lines examined are appended to `head`."""
     start = len(head) - 1
 
     def looked_at() -> Iterator[str]:
@@ -96,8 +97,8 @@ def entries(
     header: Sequence[str] | None = None,
     mapped: Collection[str] = (),
 ) -> Iterator[Entry]:
-    """The rows below the header, each a cell by its column's name, every cell a string. `header`
-    gives the columns of a table that does not name them."""
+    """Yield the rows after the header, as strings by column name. `header` gives the column names
+    of a table without them."""
     sparse = SparseRecords(notes, mapped)
     # Bytes that are no UTF-8 are carried along as lone surrogates, so that the record that holds
     # them can be named and the next one read.

@@ -1,4 +1,4 @@
-"""The statistics a verdict rests on: plain functions of counts and arrays, no rows in sight."""
+"""Statistics of evaluations: plain functions of counts and arrays."""
 
 from scicot.statistics.calibration import (
     Reliability,

@@ -46,7 +46,7 @@ def reliability(confidence: Floats, right: Floats, bins: int = 10) -> Reliabilit
         (np.add.reduceat(right[order], starts) / sizes).tolist(),
         sizes.tolist(),
         (np.sqrt(np.add.reduceat(ordered * (1 - ordered), starts)) / sizes).tolist(),
-        [_mean_gap(own) for own in np.split(ordered, starts[1:])],
+        [_mean_gap(members) for members in np.split(ordered, starts[1:])],
     )
 
 

@@ -66,8 +66,8 @@ def bootstrap(
     means = _means(np.vstack(systems), clusters, resamples=resamples, seed=seed)
     random = np.random.default_rng([seed, 1])
     total, first = np.zeros(resamples), 0
-    for own, weight in zip(systems, weights, strict=True):
-        seeds = len(own)
+    for values, weight in zip(systems, weights, strict=True):
+        seeds = len(values)
         chosen = first + random.integers(seeds, size=(resamples, seeds))
         total += weight * np.take_along_axis(means, chosen, axis=1).mean(axis=1)
         first += seeds
@@ -93,7 +93,9 @@ def _moments(
 ) -> tuple[float, float, float]:
     """Return (estimate, its variance, degrees of freedom); the variance is infinite for a single
     cluster."""
-    each = sum(weight * own.mean(axis=0) for own, weight in zip(systems, weights, strict=True))
+    each = sum(
+        weight * values.mean(axis=0) for values, weight in zip(systems, weights, strict=True)
+    )
     estimate = float(np.mean(each))
     _, numbers = np.unique(clusters, return_inverse=True)
     sizes = np.bincount(numbers)
@@ -105,10 +107,10 @@ def _moments(
     without = (each.sum() - np.bincount(numbers, each)) / (len(numbers) - sizes)
     among = (count - 1) / count * float(((without - estimate) ** 2).sum())
     parts = [(among, len(numbers) ** 2 / float((sizes**2).sum()) - 1)]
-    for own, weight in zip(systems, weights, strict=True):
-        seeds = len(own)
+    for values, weight in zip(systems, weights, strict=True):
+        seeds = len(values)
         if seeds > 1:
-            parts.append((weight**2 * float(own.mean(axis=1).var(ddof=1)) / seeds, seeds - 1))
+            parts.append((weight**2 * float(values.mean(axis=1).var(ddof=1)) / seeds, seeds - 1))
     variance = sum(part for part, _ in parts)
     if variance < _NOTHING:
         return estimate, 0.0, 1.0
@@ -122,7 +124,7 @@ def _means(values: Floats, clusters: Ints, *, resamples: int, seed: int) -> Floa
     values: shape (rows, n). All rows use the same resamples, since they are paired by question.
     """
     count = int(clusters.max()) + 1
-    sums = np.stack([np.bincount(clusters, own, count) for own in values])
+    sums = np.stack([np.bincount(clusters, row, count) for row in values])
     sizes = np.bincount(clusters, minlength=count).astype(np.float64)
     # Clusters alike in sums and size are drawn as one kind, as often as a multinomial says: the
     # same distribution, and no matter whether there are a hundred clusters or a million.

@@ -1,4 +1,4 @@
-"""Tests of a difference between systems, and how many questions would show it."""
+"""Significance tests of differences between systems, and the sample sizes that they need."""
 
 from __future__ import annotations
 

@@ -32,8 +32,8 @@ def student_quantile(share: float, freedom: float) -> float:
 
 
 def _incomplete_beta(a: float, b: float, x: float, square: float) -> float:
-    """I_x(a, b), regularized (DLMF 8.17); `square` gives 1 - x, as square / (2a + square), which
-    near an x of 1 would lose its digits."""
+    """Return the regularized incomplete beta function I_x(a, b) (DLMF 8.17). `square` gives 1 - x
+    as square / (2a + square), which stays precise for x near 1."""
     rest = square / (2 * a + square)
     if rest in (0, 1):
         return 1.0 - rest
@@ -45,7 +45,8 @@ def _incomplete_beta(a: float, b: float, x: float, square: float) -> float:
 
 
 def _fraction(a: float, b: float, x: float) -> float:
-    """The continued fraction of the incomplete beta function (DLMF 8.17.22), by Lentz's method."""
+    """Evaluate the continued fraction of the incomplete beta function (DLMF 8.17.22) by Lentz's
+    method."""
     c, d = 1.0, 1 / _nonzero(1 - (a + b) * x / (a + 1))
     value = d
     for m in range(1, _STEPS):

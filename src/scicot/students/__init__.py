@@ -1,1 +1,1 @@
-"""Students as prediction needs them: load, generate, score. Training builds on this package."""
+"""Load students, generate text and score choices with them. Training builds on this package."""

@@ -33,9 +33,9 @@ class StudentAlphabet:
 
     @classmethod
     def of(cls, student: str) -> StudentAlphabet:
-        """Load the tokenizer of a run, whose inputs are those of its stage, or of a model, whose
-        inputs are those of stage 2: of a directory, or of OWNER/NAME[/FOLDER][@REVISION] on the
-        Hub, whose weights are not downloaded. Raises ScicotError if there is none."""
+        """Load the tokenizer of a run, with the inputs of its stage, or of a model, with the inputs
+        of stage 2. `student` is a directory, or OWNER/NAME[/FOLDER][@REVISION] on the Hub; weights
+        are not downloaded. Raises ScicotError if there is none."""
         if student.startswith("scratch:"):
             raise ScicotError(
                 f"{_OPTION} {student}: a fresh student learns its characters from the rows that it"

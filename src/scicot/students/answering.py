@@ -1,7 +1,7 @@
-"""Questions behind a student: what it is asked for a rationale or an answer, by its stage.
+"""Write rationales and score choices with a student, according to its stage.
 
-`predict` answers with these, and training judges a checkpoint with them, so that a dev accuracy is
-the accuracy that `predict` would have.
+Both `predict` and the evaluation of checkpoints in training use these functions, so a dev accuracy
+is the accuracy that `predict` would have.
 """
 
 from __future__ import annotations
@@ -78,10 +78,12 @@ def choice_scores(
         ],
         [
             [
-                stages.answer_target(question, label, answer_as=scoring, before=own, behind=behind)
+                stages.answer_target(
+                    question, label, answer_as=scoring, before=prefix, behind=behind
+                )
                 for label in question.labels
             ]
-            for question, own in zip(questions, before, strict=True)
+            for question, prefix in zip(questions, before, strict=True)
         ],
         after=before if any(before) else (),
         normalisation=normalisation,
@@ -90,7 +92,7 @@ def choice_scores(
 
 
 def answer_of(question: Question, probabilities: Sequence[float] | None) -> Answer:
-    """The most likely label, and the probabilities of all; without numbers, no answer."""
+    """Return the most likely label with the probabilities of all; an empty answer for None."""
     if probabilities is None:
         return Answer(None, {})
     scores = dict(zip(question.labels, probabilities, strict=True))
@@ -124,7 +126,8 @@ def averaged(opinions: Sequence[Sequence[float]], weights: Sequence[float] = ())
 
 
 def confidence_weights(opinions: Sequence[Sequence[float]], power: float) -> list[float]:
-    """The weight of each opinion: the probability of its likeliest choice to a power."""
+    """Return the weight of each opinion: the probability of its likeliest choice to the power
+    `power`."""
     return [max(opinion) ** power for opinion in opinions]
 
 

@@ -1,4 +1,4 @@
-"""Runs on the Hugging Face Hub, as `--push-to-hub` uploads them.
+"""Find runs on the Hugging Face Hub, as `--push-to-hub` uploads them.
 
 OWNER/NAME                  the run, on the repository's main branch
 OWNER/NAME@REVISION         at a branch, tag or commit
@@ -30,7 +30,7 @@ _INCOMPLETE = (
 
 @dataclass(frozen=True)
 class HubRun:
-    """A run's place on the Hub. `folder` is the one in its repository, "" for the repository."""
+    """A run's location on the Hub. `folder` is its folder in the repository, "" for the root."""
 
     repository: str
     folder: str = ""
@@ -38,7 +38,8 @@ class HubRun:
 
     @classmethod
     def parse(cls, name: str) -> HubRun | None:
-        """Read OWNER/NAME[/FOLDER][@REVISION]; None for what cannot be a name on the Hub."""
+        """Parse OWNER/NAME[/FOLDER][@REVISION]. Return None for what cannot be a name on the
+        Hub."""
         match = _NAME.fullmatch(name)
         if match is None or any(mark in match[1] for mark in ("--", "..")):
             return None
@@ -53,8 +54,8 @@ class HubRun:
         return f"{place}@{self.revision}" if self.revision else place
 
     def file(self, name: str, where: str) -> Path:
-        """Return the path of a file of the run in the local cache, downloaded if the Hub can be
-        reached. Raises ScicotError, which begins with `where`, if it cannot be had."""
+        """Return the path of a file of the run in the local cache, downloading it if the Hub can be
+        reached. Raises ScicotError, whose message begins with `where`, if it is not available."""
         from huggingface_hub import hf_hub_download
 
         path = f"{self.folder}/{name}" if self.folder else name
@@ -69,10 +70,10 @@ class HubRun:
             raise ScicotError(f"{where}: {self._reason(error, name, here=here)}") from None
 
     def fetch(self, where: str, *, weights: bool = True) -> Path:
-        """Return the directory of the run in the local cache, with all files that a student is
-        loaded from, downloaded if the Hub can be reached; `weights`: its weights as well, for which
-        `file` has fetched the manifest before. Raises ScicotError, which begins with `where`, if
-        it cannot be had."""
+        """Return the run's directory in the local cache, with all files needed to load a student,
+        downloading them if the Hub can be reached. `weights`: the weights as well; call `file` for
+        the manifest first. Raises ScicotError, whose message begins with `where`, if it is not
+        available."""
         from huggingface_hub import snapshot_download
 
         kinds = [*_SMALL, *(_WEIGHTS if weights else ())]
@@ -97,7 +98,7 @@ class HubRun:
         return directory
 
     def _reason(self, error: Exception, name: str, *, here: bool) -> str:
-        """Describe an error of the Hub's client, and what to do about it."""
+        """Describe an error of the Hub's client, with advice for the user."""
         from huggingface_hub.errors import (
             EntryNotFoundError,
             GatedRepoError,

@@ -1,4 +1,4 @@
-"""Load a run directory as a student: choose an engine for it, and make the engine."""
+"""Load a run directory as a student: choose an engine and build it."""
 
 from __future__ import annotations
 
@@ -30,10 +30,11 @@ def load_student(
     prompt_format: str = "auto",
     replacements: Mapping[str, str] | None = None,
 ) -> Student:
-    """Load a run directory for prediction. An engine that is left open will be able to sample.
-    `replacements` are of the characters that it was trained without (models/characters.py).
+    """Load a run directory for prediction. An engine chosen automatically supports sampling.
+    `replacements` are those of the characters that the run's tokenizer lacks
+    (models/characters.py).
 
-    Raises ScicotError where the files cannot be read.
+    Raises ScicotError if the files cannot be read.
     """
     spec = EngineSpec(request.engine, request.precision)
     if "auto" in (request.engine, request.precision):
@@ -47,10 +48,10 @@ def load_student(
 def choose_engine(
     directory: str | os.PathLike[str], request: EngineRequest, *, writes: bool
 ) -> tuple[EngineSpec, Rates]:
-    """Choose the engine for a run directory that is to write texts, or to score them.
+    """Choose the engine of a run directory for writing texts or for scoring them.
 
-    Returns it with the speeds that were measured, none where there was no choice. Raises
-    ScicotError where no engine can do what is requested.
+    Returns it with the measured speeds, {} if there was only one candidate. Raises ScicotError if
+    no engine supports the request.
     """
     place = Path(directory)
     able = candidates(directory, request)
@@ -66,7 +67,8 @@ def choose_engine(
 
 
 def candidates(directory: str | os.PathLike[str], request: EngineRequest) -> list[EngineSpec]:
-    """List the engines that can run a run directory as requested; ScicotError where none can."""
+    """List the engines that can run a run directory as requested. Raises ScicotError if none
+    can."""
     place = Path(directory)
     return candidate_engines(_config(place), weights_in(place), request)
 

@@ -1,12 +1,12 @@
-"""Run directories: ordinary Hugging Face model directories with a scicot.json that tells the rest.
+"""Run directories: Hugging Face model directories with an additional scicot.json.
 
 {"scicot": "0.1.0", "format": 1, "stage": "answer", "template": 1, "finished": true,
  "student": "scratch:tiny", "settings": {...}, "data": [{"file": ..., "sha256": ...}],
  "packages": {...}, "metrics": {...}, "weights_sha256": "..."}
 
-A run's trained_on.jsonl names the questions it learnt from (overlap.py). RUN/folds/0, 1, ... are
-the runs of its fold students. Of several seeds, RUN/seed-0, seed-1, ... are the runs, and the
-scicot.json of RUN has no weights beside it but lists them in "seeds".
+A run's trained_on.jsonl lists the questions it was trained on (overlap.py). RUN/folds/0, 1, ... are
+the runs of its fold students. With several seeds, the runs are RUN/seed-0, seed-1, ...; RUN itself
+then has no weights, and its scicot.json lists the runs in "seeds".
 """
 
 from __future__ import annotations
@@ -74,7 +74,8 @@ class Manifest:
 
     @property
     def max_rationale_tokens(self) -> int | None:
-        """The tokens of a rationale that its student learnt to read or write; None: any number."""
+        """Maximum tokens of a rationale that the student was trained to read or write; None: no
+        limit."""
         limit = self.settings.get("max_rationale_tokens")
         return None if limit is None else int(limit)
 
@@ -91,13 +92,15 @@ class Manifest:
 
     @property
     def mix_direct(self) -> float | None:
-        """The weight of the answer without a rationale that did best on dev, if it was fitted."""
+        """The weight of the answer without a rationale that was best on dev; None if it was not
+        fitted."""
         fitted = self.metrics.get("dev_mix_direct")
         return None if fitted is None else float(fitted)
 
     @property
     def confidence_power(self) -> float | None:
-        """The power of the confidence that weighs several rationales, if it was fitted on dev."""
+        """The exponent of the confidence for weighing several rationales; None if it was not
+        fitted."""
         fitted = self.metrics.get("dev_confidence_power")
         return None if fitted is None else float(fitted)
 
@@ -109,8 +112,8 @@ class Manifest:
 @dataclass(frozen=True)
 class Run:
     """A finished run directory and its manifest. `untrained`: a pretrained model (hf:...) without
-    training, whose manifest is made up to say how to prompt it. `hub`: its place on the Hub, if it
-    was found there; the directory is one of the local cache then."""
+    training, with a generated manifest for its prompts. `hub`: the run's location on the Hub, if it
+    was found there; `directory` is then in the local cache."""
 
     directory: Path
     manifest: Manifest
@@ -119,7 +122,7 @@ class Run:
 
     @classmethod
     def at(cls, directory: Path) -> Run:
-        """Read the run in a directory; ScicotError if there is no manifest."""
+        """Read the run in a directory. Raises ScicotError if there is no manifest."""
         manifest = read_manifest(directory)
         if manifest is None:
             raise ScicotError(f"{directory}: holds no {MANIFEST}")
@@ -144,8 +147,8 @@ class Run:
 
     @property
     def facts(self) -> dict[str, Any]:
-        """The entries of the manifest that a reader of its predictions wants to see: the stage, the
-        base model, the prompt format, the settings, the training data and the metrics."""
+        """Return the manifest entries that readers of its predictions need: stage, base model,
+        prompt format, settings, training data and metrics."""
         names = ("stage", "student", "prompt_format", "settings", "data")
         # A state file is read as strict JSON, which has no NaN.
         metrics = {
@@ -157,7 +160,7 @@ class Run:
 
     @property
     def place(self) -> str:
-        """Where the run is, as its user names it: a directory, or a name on the Hub."""
+        """The location of the run as its user named it: a directory, or a name on the Hub."""
         if self.untrained:
             return self.manifest.student
         return str(self.hub or self.directory)
@@ -204,7 +207,7 @@ def _check_types(row: Mapping[str, Any]) -> None:
         if not isinstance(value, types[name]):
             raise ValueError(f'"{name}" is of the wrong type')
     if not all(
-        len(key) == 1 and isinstance(own, str) for key, own in row.get("replacements", {}).items()
+        len(key) == 1 and isinstance(text, str) for key, text in row.get("replacements", {}).items()
     ):
         raise ValueError('"replacements" must be texts by characters')
     if not all(isinstance(name, str) for name in row.get("seeds", ())):
@@ -235,12 +238,12 @@ def weights_of(run: Run) -> int:
 def check_run(
     directory: str | os.PathLike[str], option: str, *stages: Stage, weights: bool = True
 ) -> Run:
-    """Return a run, given by its directory or, where there is no such directory, by its name on the
-    Hub (OWNER/NAME[/FOLDER][@REVISION]), from where it is downloaded.
+    """Return a run, given by its directory or, if there is no such directory, by its name on the
+    Hub (OWNER/NAME[/FOLDER][@REVISION]), from which it is downloaded.
 
-    ScicotError unless it is finished and of one of these stages; this is found out before weights
-    are downloaded; without `weights` they are not. `option` is the name of its command line option,
-    for the message.
+    Raises ScicotError unless the run is finished and of one of these stages, before any weights are
+    downloaded; without `weights`, they are not downloaded at all. `option` is the command line
+    option, for the message.
     """
     place, folder = f"{option} {os.fspath(directory)}", Path(directory)
     hub = None if folder.is_dir() else HubRun.parse(os.fspath(directory))
@@ -280,7 +283,7 @@ def check_run(
 def untrained_run(name: str, option: str) -> Run:
     """Return a pretrained model, "hf:MODEL_OR_DIR", as a run that answers without training.
 
-    Raises ScicotError, which begins with the option, if the model cannot be found.
+    Raises ScicotError, whose message begins with the option, if the model cannot be found.
     """
     from scicot.models.pretrained import local_directory
     from scicot.models.weights import weights_sha256

@@ -1,4 +1,4 @@
-"""A student: text in, text out, and scores."""
+"""The student: encodes inputs, runs them on an engine, and decodes texts or returns scores."""
 
 from __future__ import annotations
 
@@ -38,7 +38,10 @@ class Student:
         if self._max_rationale_tokens is not None:
             given = [text.rationale for text in inputs]
             short = cut_rationales(given, self.form, self._max_rationale_tokens)
-            inputs = [replace(one, rationale=own) for one, own in zip(inputs, short, strict=True)]
+            inputs = [
+                replace(one, rationale=rationale)
+                for one, rationale in zip(inputs, short, strict=True)
+            ]
         return encode_inputs(inputs, self.form, self._max_source_tokens, self.cuts)
 
     def generate(
@@ -51,10 +54,10 @@ class Student:
         for the likeliest text; without draws each input gets one likeliest text."""
         draws = draws or [[None]] * len(inputs)
         written = self._engine.generate(self.encode(inputs), draws, decoding)
-        flat = [ids for own in written for ids in own]
+        flat = [ids for samples in written for ids in samples]
         self.cut_outputs += sum(self.form.ends.isdisjoint(ids) for ids in flat)
         texts = iter(self.form.decode(flat))
-        return [[next(texts) for _ in own] for own in written]
+        return [[next(texts) for _ in samples] for samples in written]
 
     def score(
         self,
@@ -74,13 +77,14 @@ class Student:
         of scored tokens or characters.
         """
         targets = [
-            self.form.targets(own, text.asks) for own, text in zip(candidates, inputs, strict=True)
+            self.form.targets(choices, text.asks)
+            for choices, text in zip(candidates, inputs, strict=True)
         ]
         shared: list[Ids] = [[]] * len(targets)
         if after:
             shared = [
-                self.form.targets([own], text.asks)[0]
-                for own, text in zip(after, inputs, strict=True)
+                self.form.targets([start], text.asks)[0]
+                for start, text in zip(after, inputs, strict=True)
             ]
         scores = self._engine.score(self.encode(inputs), targets)
         return [
@@ -90,9 +94,9 @@ class Student:
                     normalisation,
                     len(text) - skipped,
                 )
-                for log_p, target, text in zip(own_scores, own, texts, strict=True)
+                for log_p, target, text in zip(own_scores, targets_of_input, texts, strict=True)
             ]
-            for own_scores, own, prefix, texts, skipped in zip(
+            for own_scores, targets_of_input, prefix, texts, skipped in zip(
                 scores, targets, shared, candidates, map(len, after or [""] * len(targets)),
                 strict=True,
             )

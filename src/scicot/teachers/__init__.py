@@ -1,4 +1,4 @@
-"""Teachers: whatever can explain a question. One file a kind, one row here."""
+"""Teachers, which explain questions: one module for each kind, listed in `load_teacher`."""
 
 from __future__ import annotations
 
@@ -42,11 +42,11 @@ def load_teacher(
     device: str = "auto",
     only_counts: bool = False,
 ) -> Teacher:
-    """The teacher a KIND:NAME stands for.
+    """Make the teacher that KIND:NAME names.
 
-    `sampling` holds temperature or top_p, as far as given; `only_counts` says that it will be asked
-    for nothing but the number of tokens. Raises ScicotError where there is no
-    such kind, or it takes none of what is given.
+    `sampling` holds temperature or top_p, if given. `only_counts`: the teacher will only count
+    tokens, so it needs no key. Raises ScicotError if there is no such kind, or if it does not
+    support an argument.
     """
     kind, _, name = spec.partition(":")
     if name and kind == "anthropic":

@@ -1,7 +1,7 @@
 """The Teacher protocol: an object with a name that answers one request at a time, or raises an
 exception that gives the reason.
 
-A teacher is one file here and one row in the table of `scicot.teachers`.
+A teacher is one module here and one entry in `scicot.teachers.load_teacher`.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from scicot.text import whole_characters
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One question put to a teacher for the `sample`-th time. `thinking` asks a model that can
-    think before it replies to do so, and to send what it thought."""
+    """One request to a teacher, the `sample`-th for a question. `thinking` makes a reasoning model
+    think first, and return its thinking."""
 
     question_id: str
     sample: int
@@ -73,7 +73,8 @@ def _is_count(value: object) -> bool:
 
 
 class TeacherBusy(Exception):
-    """Not now: rate limits, overload, a broken connection. Asking again later may help."""
+    """The server cannot answer now: a rate limit, overload, or a broken connection. A retry may
+    succeed."""
 
     def __init__(
         self,
@@ -92,16 +93,16 @@ class TeacherBusy(Exception):
 
 
 class BatchNotFound(TeacherBusy):
-    """The server answers 404 for a batch that it took. It may still exist: the answer can be wrong
-    for minutes (anthropic-sdk-python#1432)."""
+    """The server returns 404 for a batch that it accepted. The batch may still exist: such an
+    answer can be wrong for minutes (anthropic-sdk-python#1432)."""
 
 
 class TeacherError(Exception):
-    """This one request cannot be answered (too long, malformed); others may well be.
+    """This request cannot be answered (too long, malformed); others may be.
 
-    What concerns every request (credentials, billing, an unknown model) is a ScicotError instead.
-    Where a server's words do not tell which of the two it is, the error is not `certain`: it
-    counts as the question's own once others have been answered after it.
+    Errors that concern every request (credentials, billing, an unknown model) raise ScicotError
+    instead. If the message does not show which of the two it is, the error is not `certain`: it is
+    attributed to the question once later requests have been answered.
     """
 
     def __init__(self, problem: str, *, certain: bool = True) -> None:
@@ -110,20 +111,19 @@ class TeacherError(Exception):
 
 
 class Teacher(Protocol):
-    """The one-method seam.
+    """The protocol that every teacher implements.
 
-    A teacher that answers many requests at a time faster than one by one may say with an attribute
-    `in_flight` how many it wants to have at a time, whatever --concurrency says. It may also have
-    `count_tokens(request)` (how many a request sends), `batches()` (many requests, answered within
-    a day: batches.py) and `identity`, where its name may stand for several.
+    Optional attributes: `in_flight`, the number of requests that the teacher wants at a time, which
+    overrides --concurrency; `count_tokens(request)`, the input tokens of a request; `batches()`, a
+    batch API (batches.py); `identity`, a fingerprint that distinguishes teachers of the same name.
     """
 
     @property
     def name(self) -> str:
-        """KIND:NAME, as rows record it."""
+        """The teacher as KIND:NAME, as rows record it."""
 
     async def ask(self, request: Request) -> Reply:
-        """Answer one request; raises TeacherBusy, TeacherError or ScicotError as said there."""
+        """Answer one request. Raises TeacherBusy, TeacherError or ScicotError."""
 
     async def close(self) -> None:
-        """Let go of connections."""
+        """Close connections."""

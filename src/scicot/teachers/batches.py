@@ -1,6 +1,6 @@
-"""Common interface of the batch APIs, which take many requests at once and answer within a day.
+"""The common interface of batch APIs, which take many requests at once and answer within a day.
 
-message_batches.py speaks Anthropic's Message Batches API, chat_batches.py OpenAI's Batch API.
+message_batches.py implements Anthropic's Message Batches API, chat_batches.py OpenAI's Batch API.
 """
 
 from __future__ import annotations
@@ -42,25 +42,23 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Unanswered:
-    """A request without a reply, and why: TeacherError where the reason lies in the request (see
-    error_table.py), TeacherBusy where it may be answered when it is sent again, ScicotError where
-    no request will be."""
+    """A request without a reply, and the reason: TeacherError if it lies in the request (see
+    error_table.py), TeacherBusy if a retry may be answered, ScicotError if no request will be."""
 
     error: Exception
     canceled: bool = False
 
 
 class Batches(Protocol):
-    """Batches of one teacher's requests. All methods raise TeacherBusy for what may pass,
-    TeacherError for a batch the server does not take, ScicotError for what concerns every
-    request."""
+    """The batches of one teacher. All methods raise TeacherBusy for temporary errors, TeacherError
+    for a batch that the server rejects, ScicotError for errors that concern every request."""
 
     api: str  # its name, for messages
     most_requests: int  # of one batch
     most_bytes: int
 
     def encoded(self, custom_id: str, request: Request) -> bytes:
-        """Encode a request as it goes into a batch."""
+        """Encode a request for a batch."""
 
     async def send(self, requests: Sequence[bytes], name: str) -> Batch:
         """Send requests as one batch, under a name that no other batch has."""
@@ -69,11 +67,11 @@ class Batches(Protocol):
         """Fetch the state of a batch; raises BatchNotFound if the server does not find it."""
 
     async def since(self, moment: datetime) -> list[Batch]:
-        """The batches that were made since then, the latest first."""
+        """Return the batches created since then, newest first."""
 
     async def cancel(self, identity: str) -> None:
-        """Cancel a batch; nothing where it has ended already."""
+        """Cancel a batch. Does nothing if it has ended already."""
 
     def results(self, identity: str) -> AsyncGenerator[tuple[str | None, Reply | Unanswered], None]:
-        """(custom id, what came of it) for the requests of a batch that has ended; the id is None
-        in a line that names none. Close it (`aclosing`) where it is left before its end."""
+        """Yield (custom id, outcome) for the requests of a batch that has ended; the id is None if
+        a line has none. Close the generator (`aclosing`) if you leave it before its end."""

@@ -1,4 +1,4 @@
-"""OpenAI's Batch API: many chat completions at half the price, answered within a day.
+"""OpenAI's Batch API: chat completions at half the price, answered within a day.
 
 A batch is an uploaded file of requests, its results are one file of answers and one of errors:
 
@@ -47,14 +47,14 @@ class ChatBatches:
         parameters: Callable[[Request], dict[str, Any]],
         timeout: float,
     ) -> None:
-        """`parameters` makes the body of a request. `timeout` is in seconds of the wall clock: an
-        answer that comes too late costs nothing here, unlike a question's."""
+        """Make the client. `parameters` builds the body of a request. `timeout` is in seconds of
+        wall-clock time: here a late response costs nothing, since it can be fetched again."""
         self._client = client.with_options(timeout=timeout)
         self._parameters = parameters
 
     def encoded(self, custom_id: str, request: Request) -> bytes:
-        own = {"custom_id": custom_id, "method": "POST", "url": _ENDPOINT}
-        return json.dumps({**own, "body": self._parameters(request)}).encode()
+        fields = {"custom_id": custom_id, "method": "POST", "url": _ENDPOINT}
+        return json.dumps({**fields, "body": self._parameters(request)}).encode()
 
     async def send(self, requests: Sequence[bytes], name: str) -> Batch:
         lines = b"".join(request + b"\n" for request in requests)
@@ -136,7 +136,8 @@ class ChatBatches:
         return batch
 
     async def _lines(self, identity: str, file: str) -> AsyncGenerator[bytes, None]:
-        """The lines of a file, split at line feeds alone: a text may hold other line separators."""
+        """Yield the lines of a file, split at line feeds only: texts may contain other line
+        separators."""
         begun = b""
         opened = self._client.files.with_streaming_response.content(file, timeout=_SLOW)
         try:
@@ -187,8 +188,8 @@ def _batch(sent: Any) -> Batch:
 
 
 def _failure(identity: str, batch: Mapping[str, Any]) -> ScicotError:
-    """Why a batch as a whole was not begun: StoppedEarly where it may be later (a limit of what may
-    be queued), ScicotError else. Nothing is billed for it."""
+    """Return the error for a batch that was rejected as a whole: StoppedEarly if it may be accepted
+    later (a limit on queued requests), else ScicotError. Nothing is billed for it."""
     errors = batch.get("errors")
     data = errors.get("data") if isinstance(errors, dict) else None
     first = data[0] if isinstance(data, list) and data and isinstance(data[0], dict) else {}

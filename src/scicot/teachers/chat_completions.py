@@ -1,4 +1,4 @@
-"""`openai:MODEL` asks a model through the Chat Completions API, which most servers speak.
+"""`openai:MODEL`: a teacher behind the Chat Completions API, which most servers implement.
 
     POST /v1/chat/completions
     {"model": ..., "messages": [{"role": "user", "content": ...}], "max_tokens": 1024}
@@ -43,8 +43,8 @@ _REFUSED = (400, 422, 500)  # servers that apply a chat template report its erro
 
 
 class ChatTeacher:
-    """One model behind the Chat Completions API. `sampling` holds temperature or top_p, as far as
-    given. With `only_counts` no key is needed, since nothing is asked."""
+    """One model behind the Chat Completions API. `sampling` holds temperature or top_p, if given.
+    With `only_counts`, no key is needed, since no completion is requested."""
 
     def __init__(
         self,
@@ -152,7 +152,7 @@ class ChatTeacher:
 
 
 def _said(error: openai.APIStatusError) -> str:
-    """The words of an error, without a request that the server repeats beside them."""
+    """Return an error's message, without the request that some servers repeat beside it."""
     body: Any = error.body
     said = body.get("message") if isinstance(body, dict) else None
     if isinstance(said, str):
@@ -161,8 +161,8 @@ def _said(error: openai.APIStatusError) -> str:
 
 
 def _messages(prompt: Prompt, system: bool) -> list[dict[str, str]]:
-    """The conversation: the examples as if they had been asked and answered before. The
-    instructions are put before the first question where no system message is taken."""
+    """Return the conversation, with the examples as earlier turns. Without a system message, the
+    instructions are put before the first question."""
     turns: list[dict[str, str]] = []
     for asked, answered in prompt.examples:
         turns.append({"role": "user", "content": asked})

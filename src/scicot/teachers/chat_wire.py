@@ -1,7 +1,7 @@
-"""Decode what the Chat Completions API answers, whoever speaks it, into replies and errors of ours.
+"""Convert Chat Completions responses and SDK errors into scicot's Reply and exceptions.
 
-The JSON is read here and not by the SDK, which does not check what it receives: in an answer of
-another server, or of a broken proxy, every field may be missing or of any type.
+The JSON is decoded here and not by the SDK, which does not validate responses: from another server,
+or through a broken proxy, every field may be missing or of any type.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ _THOUGHTS = ("reasoning_content", "reasoning", "thinking")  # DeepSeek and vLLM;
 
 
 def decoded(body: bytes) -> Any:
-    """Decode the JSON of an answer; raises ValueError where it is none."""
+    """Decode the JSON of a response. Raises ValueError if it is invalid."""
     return json.loads(body.decode("utf-8", "surrogatepass"))
 
 
 def reply_of(answer: Any, headers: Mapping[str, str] | None = None) -> Reply:
-    """Return the reply that a chat completion holds; raises TeacherBusy where there is none in
-    it, and what its error stands for where the choice holds one (OpenRouter)."""
+    """Return the reply in a chat completion. Raises TeacherBusy if there is none, and the
+    classified error if the choice holds one (OpenRouter)."""
     choices = answer.get("choices") if isinstance(answer, dict) else None
     choice = choices[0] if isinstance(choices, list) and choices else None
     if isinstance(choice, dict) and isinstance(choice.get("error"), dict):
@@ -74,14 +74,14 @@ def _parts(content: Any) -> tuple[str, str]:
 
 
 def outcome_of(error: Exception) -> Exception:
-    """Return the exception of ours that an exception of the SDK stands for (error_table.py)."""
+    """Return scicot's exception for an exception of the SDK (error_table.py)."""
     if isinstance(error, openai.APIStatusError):
         return classify(error.status_code, error_body(error), error.response.headers)
     return unanswered(error)
 
 
 def error_body(error: openai.APIStatusError) -> Any:
-    """Return the whole body of an error answer: the SDK keeps only what stands under "error"."""
+    """Return the whole body of an error response: the SDK keeps only the part under "error"."""
     try:
         return decoded(error.response.content)
     except (ValueError, RecursionError, httpx2.StreamError):

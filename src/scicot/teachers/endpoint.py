@@ -32,8 +32,8 @@ ADDRESS = "give the server as http://HOST:PORT, the port from 1 to 65535"
 
 
 def check_url(url: str) -> None:
-    """Raise ScicotError for what is no server's address. It may hold a password, so it is not
-    shown."""
+    """Raise ScicotError if a URL is not a server's address. The message hides the password it may
+    contain."""
     try:
         parts = urlsplit(url)
         port = parts.port  # ValueError beyond 65,535
@@ -50,8 +50,8 @@ def _without_password(url: str) -> str:
 
 
 def has_key(environment: Mapping[str, str], *names: str) -> bool:
-    """Return whether one of these variables holds a key. Raises ScicotError for a key that no
-    header can carry; it is never shown."""
+    """Return whether one of these variables holds a key. Raises ScicotError for a key that is
+    invalid in a header; the key is never shown."""
     given = [name for name in names if environment.get(name)]
     for name in given:
         key = environment[name]
@@ -64,8 +64,8 @@ def has_key(environment: Mapping[str, str], *names: str) -> bool:
 
 
 def unanswered(error: Exception) -> Exception:
-    """Return the exception of ours for an HTTP client's error that has no status: the connection
-    failed, or the answer could not be decoded."""
+    """Return scicot's exception for an HTTP client's error without a status: the connection failed,
+    or the response could not be decoded."""
     if isinstance(error, json.JSONDecodeError):
         return TeacherBusy("the server's answer is not JSON")
     if isinstance(error, ValueError | TypeError | KeyError | AttributeError | RecursionError):
@@ -77,7 +77,8 @@ def unanswered(error: Exception) -> Exception:
 
 
 def raise_error_in(body: bytes, headers: Mapping[str, str]) -> None:
-    """Raise the error that an answer with status 200 holds; llama.cpp and proxies send such."""
+    """Raise the error contained in a response with status 200, as llama.cpp and some proxies send
+    it."""
     try:
         value = json.loads(body)
     except (ValueError, RecursionError):
@@ -90,8 +91,8 @@ def raise_error_in(body: bytes, headers: Mapping[str, str]) -> None:
 
 
 def counts_in(usage: Mapping[str, Any]) -> dict[str, Any]:
-    """Return every number of a usage object; local servers leave some or all out, and broken ones
-    make them up."""
+    """Return all numbers of a usage object. Local servers may omit fields, and broken ones add
+    others."""
     numbers: dict[str, Any] = {}
     for name, count in usage.items():
         if isinstance(count, int | float) and not isinstance(count, bool) and count:

@@ -1,4 +1,4 @@
-"""One table that says what a server's error means for the run: which error stops what.
+"""Classify a server's errors by what they mean for the run, in one table.
 
     classify(400, {"error": {"message": "prompt is too long: 210000 tokens > 200000 maximum"}})
         -> TeacherError             this question cannot be answered; the others may be
@@ -33,7 +33,7 @@ _LENGTH = 300  # characters of a server's message that are shown
 
 
 class Cause(Enum):
-    """Where the reason of an error lies, and so what happens next."""
+    """The cause of an error, which determines what happens next."""
 
     QUESTION = "this question"  # an error row; the others go on
     UNCLEAR = "this question or the settings"  # an error row once others are answered after it
@@ -138,17 +138,17 @@ _STATUSES = {
 
 
 def classify_typed(error: Mapping[str, Any], otherwise: int) -> Exception:
-    """Classify an error object that has no HTTP status of its own: by the status that stands for
-    its "type", or else by `otherwise`. Returns the exception to raise."""
+    """Classify an error object without an HTTP status: by the status that corresponds to its
+    "type", else by `otherwise`. Returns the exception to raise."""
     status = _STATUSES.get(str(error.get("type")), otherwise)
     return classify(status, {"error": error})
 
 
 def classify(status: int, body: Any, headers: Mapping[str, str] | None = None) -> Exception:
-    """The exception that an error answer of a server stands for, ready to be raised.
+    """Return the exception to raise for an error response.
 
-    `body` is the decoded JSON of the answer, or its text where it is none. An error whose own code
-    says another status than HTTP's (llama.cpp and LiteLLM answer so) counts under its own.
+    `body` is the decoded JSON of the response, or its text if it is not JSON. If the error has a
+    status code of its own, as with llama.cpp and LiteLLM, that replaces the HTTP status.
     """
     headers = headers or {}
     told = _Told.of(status, body)
@@ -196,9 +196,9 @@ class _Told:
         codes = [error.get("type"), error.get("code")]
         codes += [details.get("error_code")] if isinstance(details, Mapping) else []
         message = error.get("message") or error.get("msg") or error
-        own = _status(error.get("code"))
+        own_status = _status(error.get("code"))
         kind = " ".join(str(code)[:100] for code in codes if code is not None)
-        return cls(own or status, kind, one_line(str(message), _LENGTH))
+        return cls(own_status or status, kind, one_line(str(message), _LENGTH))
 
     def cause(self) -> Cause:
         text = f"{self.kind} {self.message}"
@@ -214,6 +214,6 @@ def _bare(value: Any) -> bool:
 
 
 def _status(code: Any) -> int | None:
-    """The HTTP status that an error's own code names ("400" and 400 alike), or None."""
+    """Return the HTTP status given by an error's own code ("400" or 400), else None."""
     text = str(code) if isinstance(code, int | str) else ""
     return int(text) if re.fullmatch(r"[45]\d\d", text) else None

@@ -1,7 +1,7 @@
-"""`hf:MODEL_OR_DIR` is a causal language model on this machine, asked through its chat template.
+"""`hf:MODEL_OR_DIR`: a causal language model on this machine, prompted through its chat template.
 
-What is asked at the same time is answered together: of the requests that wait, those of about the
-same length as the one that has waited longest.
+Waiting requests are answered in batches: the one that has waited longest, with others of similar
+length.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ class _Asked:
 
 
 class LocalTeacher:
-    """A model of the transformers library. The first sample of a question is its likeliest reply
-    unless a temperature is given; further ones are drawn."""
+    """A model of the transformers library. The first sample of a question is decoded greedily
+    unless a temperature is given; further samples are drawn."""
 
     def __init__(self, model: str, *, sampling: Mapping[str, float], device: str) -> None:
         place = Path(model)
@@ -48,27 +48,28 @@ class LocalTeacher:
         self.identity = _identity(place) if place.is_dir() else None
         self._sampling = dict(sampling)
         self._device = resolve_device(device)
-        own, self._tokenizer = _loaded(model, self._device)
-        self._most = getattr(own.config, "max_position_embeddings", None)
+        loaded, self._tokenizer = _loaded(model, self._device)
+        self._most = getattr(loaded.config, "max_position_embeddings", None)
         self._tags = {
             token: str(added)
             for token, added in self._tokenizer.added_tokens_decoder.items()
             if added.special and is_tag(str(added))
         }
         # Those of the model, else that of its tokenizer.
-        settings = (own.generation_config, own.config, self._tokenizer)
+        settings = (loaded.generation_config, loaded.config, self._tokenizer)
         self._ends = next(filter(None, map(end_tokens, settings)), frozenset[int]())
         if not self._ends:
             raise ScicotError(f"--teacher {self.name}: its tokenizer has no end token")
         self._batch = BATCH.get(self._device.type, BATCH["cpu"])
         self._closed = False
-        self._engine = self._made(own)
+        self._engine = self._made(loaded)
         self.in_flight = _WAITING * self._batch
         self._waiting: list[_Asked] = []
         self._serving: asyncio.Task[None] | None = None
 
     def _made(self, model: Any) -> Engine:
-        """Our own loop where it knows the model; it works on less at once where memory is short."""
+        """Make the engine: NativeEngine if it supports the model, with smaller batches when memory
+        is short."""
         import torch
 
         options: dict[str, Any] = {
@@ -123,15 +124,16 @@ class LocalTeacher:
             await asyncio.sleep(0)
 
     def _chosen(self) -> list[_Asked]:
-        """The request that has waited longest, and those next to it in length."""
+        """Select a batch: the request that has waited longest, and those closest to it in
+        length."""
         oldest = self._waiting[0]
-        alike = [own for own in self._waiting if self._draws(own) == self._draws(oldest)]
-        alike.sort(key=lambda own: len(own.ids))
-        place = next(n for n, own in enumerate(alike) if own is oldest)
+        alike = [asked for asked in self._waiting if self._draws(asked) == self._draws(oldest)]
+        alike.sort(key=lambda asked: len(asked.ids))
+        place = next(n for n, asked in enumerate(alike) if asked is oldest)
         begin = max(0, min(place - self._batch // 2, len(alike) - self._batch))
         chosen = alike[begin : begin + self._batch]
         taken = set(map(id, chosen))
-        self._waiting = [own for own in self._waiting if id(own) not in taken]
+        self._waiting = [asked for asked in self._waiting if id(asked) not in taken]
         return chosen
 
     def _draws(self, asked: _Asked) -> bool:
@@ -140,19 +142,19 @@ class LocalTeacher:
         return bool(self._sampling) or asked.request.sample > 0
 
     def _answer(self, asked: Sequence[_Asked]) -> list[Reply]:
-        """Reply to several requests."""
+        """Generate the replies to a batch of requests."""
         decoding = Decoding(
             asked[0].request.max_tokens,
             self._sampling.get("temperature") or SAMPLING,
             self._sampling.get("top_p", 1.0),
         )
         # A request that comes again is drawn anew.
-        draws = [[secrets.randbits(63) if self._draws(own) else None] for own in asked]
+        draws = [[secrets.randbits(63) if self._draws(one) else None] for one in asked]
         try:
-            written = self._engine.generate([own.ids for own in asked], draws, decoding)
+            written = self._engine.generate([one.ids for one in asked], draws, decoding)
         except Stopped:
             raise asyncio.CancelledError from None
-        return [self._reply(own, tokens) for own, (tokens,) in zip(asked, written, strict=True)]
+        return [self._reply(one, tokens) for one, (tokens,) in zip(asked, written, strict=True)]
 
     def _reply(self, asked: _Asked, tokens: list[int]) -> Reply:
         ended = tokens[-1:] != [] and tokens[-1] in self._ends
@@ -164,8 +166,8 @@ class LocalTeacher:
         return Reply(text, "end_turn" if ended else "max_tokens", usage)
 
     def _decoded(self, tokens: Sequence[int]) -> str:
-        """Decode tokens without the special ones, but with the tags of thinking: some tokenizers
-        count these as special."""
+        """Decode tokens without special tokens, but keep the tags around thinking, which some
+        tokenizers count as special."""
         texts, begun = [""], list[int]()
         for token in tokens:
             if token in self._tags:
@@ -177,8 +179,8 @@ class LocalTeacher:
         return "".join([*texts, self._tokenizer.decode(begun, skip_special_tokens=True)])
 
     def _opens_thinking(self, ids: Sequence[int]) -> bool:
-        """Return whether a prompt ends within the thinking, as the chat template put the opening
-        tag there. A reply that is cut short has no tag at all then."""
+        """Return whether a prompt ends within the thinking, because the chat template put the
+        opening tag there. A truncated reply then contains no tag at all."""
         return split_thinking(self._tokenizer.decode(ids[-_OPENING:])).unclosed
 
     def _ids(self, prompt: Prompt, thinking: bool = False) -> list[int]:
@@ -195,13 +197,13 @@ class LocalTeacher:
 def _identity(place: Path) -> str:
     """Return a fingerprint that distinguishes models in directories of the same name: 16 hex digits
     of a SHA-256 over the JSON files and the other files' names and sizes."""
-    own = hashlib.sha256()
+    hashed = hashlib.sha256()
     for file in sorted(place.iterdir()):
         if file.suffix == ".json":
-            own.update(file.read_bytes())
+            hashed.update(file.read_bytes())
         elif file.is_file():
-            own.update(f"{file.name} {file.stat().st_size}".encode())
-    return own.hexdigest()[:16]
+            hashed.update(f"{file.name} {file.stat().st_size}".encode())
+    return hashed.hexdigest()[:16]
 
 
 def _loaded(name: str, device: Any) -> tuple[Any, Any]:

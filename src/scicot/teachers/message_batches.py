@@ -1,4 +1,4 @@
-"""The Message Batches API: many requests at half the price, answered within a day.
+"""The Message Batches API: requests at half the price, answered within a day.
 
 https://docs.claude.com/en/docs/build-with-claude/batch-processing: at most 100,000 requests or
 256 MB a batch, results in any order and only when all of the batch has ended.
@@ -23,8 +23,8 @@ _SLOW = 600.0  # seconds for a call that carries a whole batch
 
 
 class MessageBatches:
-    """Batches of one teacher's requests (see `batches.Batches`). The API keeps no names of
-    batches: one is known by the custom ids of its results."""
+    """Batches of one teacher's requests (see `batches.Batches`). The API stores no names of
+    batches, so a batch is identified by the custom_ids of its results."""
 
     api = "the Message Batches API"
     most_requests = 100_000
@@ -36,22 +36,22 @@ class MessageBatches:
         parameters: Callable[[Request], dict[str, Any]],
         timeout: float,
     ) -> None:
-        """`parameters` makes the body of a request. `timeout` is in seconds of the wall clock: an
-        answer that comes too late costs nothing here, unlike a question's."""
+        """Make the client. `parameters` builds the body of a request. `timeout` is in seconds of
+        wall-clock time: here a late response costs nothing, since it can be fetched again."""
         self._api = client.with_options(timeout=timeout).messages.batches
         self._parameters = parameters
 
     def encoded(self, custom_id: str, request: Request) -> bytes:
-        """A request as it goes into a batch."""
+        """Encode a request for a batch."""
         parameters = self._parameters(request)
         parameters.update(parameters.pop("extra_body", {}))
         return json.dumps({"custom_id": custom_id, "params": parameters}).encode()
 
     async def send(self, requests: Sequence[bytes], name: str) -> Batch:  # noqa: ARG002
         """Send requests as one batch."""
-        own = [json.loads(request) for request in requests]
+        decoded = [json.loads(request) for request in requests]
         try:
-            sent = await self._api.create(requests=own, timeout=_SLOW)
+            sent = await self._api.create(requests=decoded, timeout=_SLOW)
         except TROUBLE as error:
             raise outcome_of(error) from None
         return _batch(sent)
@@ -65,7 +65,7 @@ class MessageBatches:
         return _batch(found)
 
     async def since(self, moment: datetime) -> list[Batch]:
-        """The batches that were made since then, the latest first."""
+        """Return the batches created since then, newest first."""
         found: dict[str, Batch] = {}
         try:
             page: Any = await self._api.list(limit=100)
@@ -86,7 +86,7 @@ class MessageBatches:
             raise outcome_of(error) from None
 
     async def cancel(self, identity: str) -> None:
-        """Cancel a batch; nothing where it has ended already."""
+        """Cancel a batch. Does nothing if it has ended already."""
         try:
             await self._api.cancel(identity)
         except (anthropic.BadRequestError, anthropic.ConflictError):
@@ -97,8 +97,8 @@ class MessageBatches:
     async def results(
         self, identity: str
     ) -> AsyncGenerator[tuple[str | None, Reply | Unanswered], None]:
-        """(custom id, what came of it) for the requests of a batch that has ended; the id is None
-        in a line that names none. Close it (`aclosing`) where it is left before its end."""
+        """Yield (custom id, outcome) for the requests of a batch that has ended; the id is None if
+        a line has none. Close the generator (`aclosing`) if you leave it before its end."""
         async with aclosing(self._lines(identity)) as lines:
             async for line in lines:
                 name = getattr(line, "custom_id", None)
@@ -149,8 +149,8 @@ def _outcome(result: Any) -> Reply | Unanswered:
             return Unanswered(unreadable)
     if kind == "errored":
         error = getattr(getattr(result, "error", None), "error", None)
-        own = {name: getattr(error, name, None) for name in ("type", "message")}
-        return Unanswered(classify_typed(own, otherwise=500))
+        fields = {name: getattr(error, name, None) for name in ("type", "message")}
+        return Unanswered(classify_typed(fields, otherwise=500))
     known = kind in ("canceled", "expired")
     problem = f"the request was {kind}" if known else "the server's answer is no result of a batch"
     return Unanswered(TeacherBusy(problem), canceled=kind == "canceled")

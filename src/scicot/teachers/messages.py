@@ -1,7 +1,7 @@
-"""`anthropic:MODEL` asks a model through the Messages API of the Anthropic SDK.
+"""`anthropic:MODEL`: a teacher behind the Messages API, through the Anthropic SDK.
 
-With a base URL the same client reaches whatever speaks that API: vLLM, Ollama, llama.cpp's server,
-SGLang, the LiteLLM proxy. Such a server wants no key as a rule, so none need be set for it.
+With a base URL the same client reaches any server with that API: vLLM, Ollama, llama.cpp's server,
+SGLang, the LiteLLM proxy. Such servers usually need no key, so it is optional for them.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ _FOR_THE_REPLY = 1024  # tokens that such a budget leaves to the reply
 
 class MessagesTeacher:
     """One model behind the Messages API. `sampling` holds temperature or top_p, for servers that
-    take them: Anthropic's does not, and its SDK has no argument for them. One that `only_counts`
-    needs no key."""
+    support them: Anthropic's does not, and its SDK has no argument for them. With `only_counts`, no
+    key is needed."""
 
     def __init__(
         self,
@@ -112,8 +112,8 @@ class MessagesTeacher:
         return reply_of(message, raw.headers)
 
     def _think_otherwise(self, form: int, error: anthropic.BadRequestError) -> None:
-        """Ask for thinking in the next form from now on, as `form` was refused. ScicotError if no
-        form is left."""
+        """Switch to the next way of requesting thinking, because the server rejected `form`. Raises
+        ScicotError if none is left."""
         if form < self._thinking:  # another request has met the refusal already
             return
         if form + 1 == len(_THINKING_FORMS) - (not self._other_server):
@@ -124,8 +124,8 @@ class MessagesTeacher:
         self._thinking = form + 1
 
     def parameters(self, request: Request) -> dict[str, Any]:
-        """Build the parameters of a Messages API call. ScicotError if max_tokens is too small for
-        thinking with a budget."""
+        """Build the parameters of a Messages API call. Raises ScicotError if max_tokens is too
+        small for thinking with a budget."""
         prompt = request.prompt
         parameters: dict[str, Any] = {
             "model": self.model,
@@ -175,7 +175,7 @@ def _adaptive(max_tokens: int) -> dict[str, Any]:  # noqa: ARG001
 
 
 def _with_budget(max_tokens: int) -> dict[str, Any]:
-    """Let the model think for all tokens but those of the reply."""
+    """Allow thinking to use all tokens except those reserved for the reply."""
     if max_tokens <= _LEAST_BUDGET:
         raise ScicotError(
             f"--max-tokens {max_tokens}: this model thinks for {_LEAST_BUDGET} tokens at least, and"
@@ -194,7 +194,7 @@ _THINKING_FORMS = (_adaptive, _with_budget, None)
 
 
 def _said(error: anthropic.BadRequestError) -> str:
-    """The words of an error, without a request that the server may repeat beside them."""
+    """Return an error's message, without the request that some servers repeat beside it."""
     body: Any = error.body
     told = body.get("error") if isinstance(body, dict) else None
     told = told.get("message") if isinstance(told, dict) else None
@@ -202,10 +202,10 @@ def _said(error: anthropic.BadRequestError) -> str:
 
 
 def _turns(prompt: Prompt, caching: bool) -> list[dict[str, Any]]:
-    """The conversation: the examples as if they had been asked and answered before.
+    """Return the conversation, with the examples as earlier turns.
 
-    The last of them ends what all requests begin with, which the server may keep
-    (https://docs.claude.com/en/docs/build-with-claude/prompt-caching).
+    With `caching`, the last example marks the end of the prefix that all requests share, which the
+    server can cache (https://docs.claude.com/en/docs/build-with-claude/prompt-caching).
     """
     turns: list[dict[str, Any]] = []
     for asked, answered in prompt.examples:

@@ -1,7 +1,7 @@
 """Convert Messages API responses and SDK errors into scicot's Reply and exceptions.
 
-The SDK does not check what it receives: in an answer of another server, or of a broken proxy,
-every field may be missing or of any type.
+The SDK does not validate responses: from another server, or through a broken proxy, every field may
+be missing or of any type.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ TROUBLE = (anthropic.AnthropicError, *UNREADABLE)
 
 
 def reply_of(message: Any, headers: Mapping[str, str] | None = None) -> Reply:
-    """The reply that a message holds; raises TeacherBusy where there is none in it."""
+    """Return the reply in a message. Raises TeacherBusy if there is none."""
     if not isinstance(message, Message) or not isinstance(message.content, list):
         raise TeacherBusy("the server's answer is no message of the Messages API")
     text = "".join(_texts(message.content, "text"))
@@ -43,7 +43,7 @@ def _texts(blocks: list[Any], name: str) -> list[str]:
 
 
 def outcome_of(error: Exception) -> Exception:
-    """The exception of ours that an exception of the SDK stands for (see error_table.py)."""
+    """Return scicot's exception for an exception of the SDK (see error_table.py)."""
     if isinstance(error, anthropic.APIStatusError):
         return classify(error.status_code, error.body or error.message, error.response.headers)
     if isinstance(error, anthropic.CredentialsError):
@@ -52,7 +52,8 @@ def outcome_of(error: Exception) -> Exception:
 
 
 def fields_of(model: Any) -> dict[str, Any]:
-    """The fields of an object of the SDK as they came; pydantic's own dump fails on odd ones."""
+    """Return the fields of an SDK object unchanged; pydantic's own dump fails on unexpected
+    values."""
     if not isinstance(model, BaseModel):
         return {}
     return {**model.__dict__, **(model.__pydantic_extra__ or {})}

@@ -14,13 +14,13 @@ _CACHE_WRITE, _CACHE_READ = 1.25, 0.1  # of the price of input
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """Dollars for a million tokens of input and of output."""
+    """Prices in dollars per million tokens of input and of output."""
 
     input: float
     output: float
 
     def of(self, usage: Mapping[str, float], *, batched: bool = False) -> float:
-        """Dollars for what a reply's usage counts."""
+        """Return the dollars for a reply's usage."""
         read = (
             usage.get("input_tokens", 0)
             + _CACHE_WRITE * usage.get("cache_creation_input_tokens", 0)
@@ -30,7 +30,7 @@ class Price:
         return whole * (BATCHED if batched else 1.0) / 1e6
 
     def saved(self, usage: Mapping[str, float]) -> float:
-        """Dollars that the server's cache spared, less what it took to fill it."""
+        """Return the dollars saved by the server's prompt cache, less the cost of filling it."""
         fewer = (1 - _CACHE_READ) * usage.get("cache_read_input_tokens", 0)
         more = (_CACHE_WRITE - 1) * usage.get("cache_creation_input_tokens", 0)
         return (fewer - more) * self.input / 1e6
@@ -45,11 +45,11 @@ PRICES = {
 
 
 def price_of(teacher: str) -> Price | None:
-    """The price of a teacher by its name; dated versions cost what their model does."""
+    """Return the price of a teacher by its name; dated versions have their model's price."""
     kind, _, model = teacher.partition(":")
     if kind != "anthropic":
         return None
-    return next((own for name, own in PRICES.items() if _is_version(model, name)), None)
+    return next((price for name, price in PRICES.items() if _is_version(model, name)), None)
 
 
 def _is_version(model: str, name: str) -> bool:

@@ -29,7 +29,8 @@ LONGEST = 366 * 86400.0
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """The seconds a server asks to wait, LONGEST at most; None where it says nothing readable."""
+    """Return the seconds that a server asks to wait, at most LONGEST; None without a valid
+    header."""
     value = headers.get("retry-after")
     if not value:
         return None
@@ -44,7 +45,8 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
 
 
 def allowances(headers: Mapping[str, str]) -> tuple[Allowance, ...]:
-    """Every limit that the headers tell both what remains of and when it is whole again."""
+    """Return each rate limit for which the headers give both the remaining amount and the reset
+    time."""
     found = _openai_allowances(headers)
     for kind in _KINDS:
         remaining = headers.get(f"anthropic-ratelimit-{kind}-remaining")
@@ -84,8 +86,8 @@ def _openai_allowances(headers: Mapping[str, str]) -> list[Allowance]:
 
 
 def _now(headers: Mapping[str, str]) -> datetime:
-    """The server's own time, as its clock need not be ours; to the second, so ours where they
-    agree so far."""
+    """Return the current time by the server's clock. It is given to the second, so the local clock
+    is returned if the two agree within two seconds."""
     here = datetime.now(UTC)
     there = _http_date(headers.get("date") or "")
     if there is None or abs((here - there).total_seconds()) < 2:

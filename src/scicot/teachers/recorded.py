@@ -1,19 +1,19 @@
-"""`recorded:FILE` replays recorded replies: for examples, tests and other people's data.
+"""`recorded:FILE`: a teacher that replays recorded replies, for examples, tests and existing data.
 
-One row, of which only "id" and "reply" are required:
+A row looks like this; only "id" and "reply" are required:
 
     {"id": "q1", "reply": "Copper is a metal ...\\nAnswer: B", "stop_reason": "end_turn"}
 
-A row may have a "rationale" instead of the reply, as others' data sets do: it is taken as what was
-explained, and its "conclusion", where it has one, as the answer:
+A row may have a "rationale" instead of the reply, as some data sets do, and a "conclusion" as the
+answer:
 
     {"id": "q1", "rationale": "Copper is a metal ...", "conclusion": "B"}
 
-What a reasoning model thought may stand beside its reply, as "thinking" ("reasoning_content" and
-"reasoning" in files of others), or in it as "<think>...</think>".
+The thinking of a reasoning model may be in a field of its own ("thinking", "reasoning_content" or
+"reasoning") or in the reply as "<think>...</think>".
 
-Several rows with one id are its samples, in the order of the file. A reply without a "stop_reason"
-that breaks off in the middle of a sentence is taken to have run into a limit.
+Several rows with the same id are its samples, in file order. A reply without a "stop_reason" that
+ends in the middle of a sentence is treated as truncated.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def _string(value: Any) -> str:
 
 
 def _text(row: Mapping[str, Any]) -> str | None:
-    """The reply that a row holds; of a rationale, that with its conclusion announced."""
+    """Return the reply of a row; from a rationale, build a reply that announces its conclusion."""
     reply, rationale, concluded = (row.get(name) for name in ("reply", "rationale", "conclusion"))
     if isinstance(reply, str):
         return reply
@@ -54,7 +54,8 @@ def _text(row: Mapping[str, Any]) -> str | None:
 
 
 class RecordedTeacher:
-    """The replies lie in SQLite's temporary file, in memory while they are few."""
+    """Replays replies by question id. They are kept in a temporary SQLite file, in memory while
+    few."""
 
     def __init__(self, file: str) -> None:
         self.name = f"recorded:{Path(file).name}"

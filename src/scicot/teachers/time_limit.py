@@ -1,4 +1,4 @@
-"""Waiting with a time limit that a busy event loop does not use up."""
+"""Wait with a time limit that does not count time in which the event loop is blocked."""
 
 from __future__ import annotations
 
@@ -16,19 +16,20 @@ _GRACE = 0.2  # seconds for reading what had arrived when the time was up
 
 
 async def done_within(futures: Collection[asyncio.Future[Any]], seconds: float) -> bool:
-    """Wait until all are done, or for so many seconds; whether they are done. Cancels nothing.
+    """Wait until all futures are done, for at most `seconds`; return whether they are. Cancels
+    nothing.
 
-    Only time in which the event loop ran freely counts. While something blocks the loop, bytes of
-    a reply may have arrived that nobody could read yet; a limit by the wall clock would end just
-    then, and the reply, which is paid for, would be lost.
+    Only time in which the event loop runs is counted. While it is blocked, a reply may arrive that
+    cannot be read yet; with a wall-clock limit, the wait would end then, and the reply, which is
+    paid for, would be lost.
     """
     loop, left = asyncio.get_running_loop(), seconds + _GRACE
     waiting = {future for future in futures if not future.done()}
     while waiting and left > 0:
-        own, began = min(left, _SLICE), loop.time()
-        _, waiting = await asyncio.wait(waiting, timeout=own)
-        late = loop.time() - began > own + _LATE
-        left -= max(own * _BLOCKED, _LEAST) if late else own
+        slice_seconds, began = min(left, _SLICE), loop.time()
+        _, waiting = await asyncio.wait(waiting, timeout=slice_seconds)
+        late = loop.time() - began > slice_seconds + _LATE
+        left -= max(slice_seconds * _BLOCKED, _LEAST) if late else slice_seconds
     return not waiting
 
 

@@ -1,1 +1,1 @@
-"""Training only: building students and their examples, the Trainer, and the model card."""
+"""Train students: read and tokenise rows, run the Trainer, and write run directories."""

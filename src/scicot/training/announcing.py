@@ -1,7 +1,7 @@
-"""Rationales that announce the answer: counted, and with --clean cut as generate-rationales cuts.
+"""Count the rationales that announce the answer and, with --clean, remove the announcements.
 
 A student that learns to write "so the answer is (B)" guesses before it has reasoned, and one that
-reads it repeats the guess.
+reads it copies the guess.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _WORTH_A_WARNING = 0.01  # the share that announces
 
 
 class Announcements:
-    """Counts the rationales of a reading that announce the answer and, with `clean`, cuts them."""
+    """Counts the rationales that announce the answer and, with `clean`, cleans them."""
 
     def __init__(self, *, clean: bool) -> None:
         self._clean = clean
@@ -26,8 +26,9 @@ class Announcements:
         self._announcing = self._cut = self._dropped = self._concluding = 0
 
     def checked(self, row: Rationale) -> Rationale | None:
-        """The row to learn from: as it is or, with `clean`, with its rationale cleaned; None where
-        the cleaned one says nothing or still announces. A student's blank rationale stays."""
+        """Return the row to train on: unchanged or, with `clean`, with its rationale cleaned. None
+        if nothing is left of the rationale, or if it still announces the answer. A student's blank
+        rationale is kept."""
         self._read += 1
         if not row.rationale.strip():
             return row
@@ -48,7 +49,7 @@ class Announcements:
         return replace(row, rationale=reply.rationale)
 
     def tell(self, reporter: Reporter, *, dev: bool) -> None:
-        """Say what was found, if anything was."""
+        """Report the counts, if any."""
         where = "--dev: " if dev else ""
         if self._clean:
             reporter.note(

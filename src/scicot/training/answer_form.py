@@ -1,8 +1,8 @@
-"""Fill in what depends on the student, and choose the form of its answers by a short trial on dev.
+"""Fill in settings that depend on the student, and choose its answer form by a short trial on dev.
 
-Whether a student learns the label or the text of a choice better differs by set: of one pretrained
-student of 126 million weights, ScienceQA was answered right by text 68.0 %, by label 52.6 %,
-OpenBookQA by text 44.8 %, by label 46.0 %.
+Whether a student learns labels or texts better differs by data set: one pretrained student with 126
+million weights answered 68.0 % of ScienceQA correctly by text and 52.6 % by label, but 44.8 % of
+OpenBookQA by text and 46.0 % by label.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _LEAST = 20  # steps
 
 
 def fill(settings: TrainSettings, student: str, stage: Stage) -> TrainSettings:
-    """The settings with what they leave open, as suits the student (config.RECIPES)."""
+    """Fill in the settings left open with the student's recipe (config.RECIPES)."""
     if student.startswith(PREFIX):
         family, fresh = (CAUSAL if is_causal(student) else ENCODER_DECODER), True
     else:
@@ -55,8 +55,8 @@ def _from_scratch(student: str) -> bool:
 
 
 def decide(spec: TrainingSpec, reporter: Reporter) -> TrainingSpec:
-    """The spec with --answer-as auto decided: as the run that is there already was, else by a
-    trial on dev. ScicotError where there is no dev set to try it on."""
+    """Resolve --answer-as auto: as in the existing run, else by a trial on dev. Raises ScicotError
+    if there is no dev set."""
     if spec.settings.answer_as != "auto":
         return spec
     if not spec.dev:
@@ -91,7 +91,7 @@ def _tried(spec: TrainingSpec, reporter: Reporter) -> AnswerAs:
 
 
 def _accuracy(spec: TrainingSpec, form: AnswerAs, reporter: Reporter) -> float:
-    """The dev accuracy of a student that was trained a little to answer in a form."""
+    """Train a student briefly with this answer form; return its dev accuracy."""
     from scicot.training.fitting.trainer import fit
 
     place = spec.run.with_name(f".{spec.run.name}.trial")

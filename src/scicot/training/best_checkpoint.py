@@ -1,7 +1,7 @@
-"""Which step's weights a training ends with: the best on dev, kept on disk while it goes on.
+"""Keep the weights that are best on dev on disk during training, and restore them at its end.
 
-Measurements are rows of the log of the Trainer, which its checkpoints carry: whoever goes on from
-one knows what was measured before it, and nothing of what came after.
+Measurements are rows of the Trainer's log, which is part of its checkpoints: a resumed training
+knows the measurements up to its checkpoint, and none after it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Row = dict[str, Any]
 
 
 class Selection:
-    """The measurements of one training so far, and the weights of the best."""
+    """The dev measurements of one training, and the weights of the best one."""
 
     def __init__(self, dev: DevSet, run: Path, patience: int | None) -> None:
         self._dev = dev
@@ -29,8 +29,8 @@ class Selection:
         self._patience = patience
 
     def measure(self, model: Any, form: PromptFormat, log: Sequence[Row], step: int) -> Row:
-        """Measure the student at a step, by the first process for all; its weights are kept where
-        it was never better before."""
+        """Measure the student at a step, on rank 0, and save its weights if it is better than ever
+        before."""
         return processes.on_rank_zero(lambda: self._measured(model, form, log, step))
 
     def _measured(self, model: Any, form: PromptFormat, log: Sequence[Row], step: int) -> Row:
@@ -46,7 +46,7 @@ class Selection:
         return metrics
 
     def best(self, log: Iterable[Row]) -> Row | None:
-        """The best measurement in a log, the first of equals; None where there is none."""
+        """Return the best measurement in a log, the first of equal ones; None if there is none."""
         best: Row | None = None
         for row in log:
             if "dev_loss" in row and (best is None or self._dev.better(row, best)):
@@ -63,16 +63,17 @@ class Selection:
         return bool(since >= self._patience)
 
     def sweep(self, log: Sequence[Row]) -> None:
-        """Let weights go that are not the best any more. Only when a checkpoint is whole: before,
-        a training may have to go on from where another step was the best."""
+        """Delete saved weights that are no longer the best. Call it only after a checkpoint is
+        complete: before that, training may resume from a point at which another step was the
+        best."""
         best = self.best(log)
         for file in self._run.glob(f"{CHECKPOINTS}/best-*.pt"):
             if best is None or file != self._file(best["step"]):
                 file.unlink()
 
     def restore(self, model: Any, log: Sequence[Row], step: int) -> Row:
-        """Give the model, which is as it was at `step`, the weights of the best measurement, and
-        that measurement with its step as "best_step"."""
+        """Load the weights of the best measurement into the model, which is at `step`. Return that
+        measurement, with its step as "best_step"."""
         import torch
 
         best = self.best(log)
@@ -89,7 +90,8 @@ class Selection:
 
 
 def _learnt(model: Any) -> dict[str, Any]:
-    """The weights that training changes: all, or those beside quantised ones."""
+    """Return the weights that training changes: all, or only the trainable ones of a quantised
+    model."""
     state: dict[str, Any] = model.state_dict()
     if not is_quantized(model):
         return state

@@ -1,4 +1,4 @@
-"""A rival that gets as much as other runs did together: their weights, their training tokens."""
+"""Match the budget of other runs: as many weights and training tokens as they had in total."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from scicot.training.spec import TrainingSpec
 def match_budget(
     equals: Sequence[str | os.PathLike[str]], work: TrainingSpec, reporter: Reporter
 ) -> TrainingSpec:
-    """The work with as many steps as it takes to read as many tokens (inputs and targets, without
-    padding) as `equals` did together, and a scratch student with about as many weights.
+    """Return the spec with as many steps as it takes to read the tokens (inputs and targets,
+    without padding) of all `equals` runs, and, for a scratch student, about as many weights.
 
-    A pretrained student keeps its own weights; how many is told. Raises ScicotError for a run that
-    is not finished, and where the settings say how many steps.
+    A pretrained student keeps its size, which is reported. Raises ScicotError for a run that is not
+    finished, and if the settings fix the number of steps.
     """
     if work.settings.max_steps is not None:
         raise UsageError("--equal-to and --max-steps: both say how long; leave one out")
@@ -39,9 +39,9 @@ def match_budget(
     prepared = prepare(one_step, reporter)
     epoch = prepared.schedule.epoch_steps
     steps = max(1, round(tokens / prepared.schedule.tokens(epoch) * epoch))
-    own = sum(weight.numel() for weight in prepared.model.parameters())
+    count = sum(weight.numel() for weight in prepared.model.parameters())
     reporter.note(
-        f"equal to {', '.join(equal['runs'])}: {own:,} weights (theirs {weights:,}),"
+        f"equal to {', '.join(equal['runs'])}: {count:,} weights (theirs {weights:,}),"
         f" {steps:,} steps for {tokens:,} tokens"
     )
     return replace(one_step, settings=replace(work.settings, max_steps=steps))

@@ -26,7 +26,7 @@ nothing of how the answer was truly reached. Not for decisions about people."""
 
 
 def write_card(manifest: Manifest, run: Path) -> None:
-    """Write the model card of a trained run, or of several that differ by their seed."""
+    """Write the model card of a trained run, or of several runs with different seeds."""
     form = FORMS[manifest.stage]
     seeds = f"{len(manifest.seeds)} students, one for each seed: {', '.join(manifest.seeds)}. "
     answer = "text of the choice" if manifest.answer_as == "text" else "label"

@@ -1,4 +1,4 @@
-"""Fit the power k by which the answers behind several rationales are weighted.
+"""Fit the exponent k for weighing the answers given several rationales.
 
     p(choice) = sum of c^k p(choice | question, rationale) / sum of c^k
     c = the calibrated confidence behind the rationale, its highest p(choice)
@@ -21,20 +21,22 @@ _LEAST = 1e-300  # a probability of 0 is not the end
 def fit_confidence_power(
     behind: Sequence[Sequence[Sequence[float]]], gold: Sequence[int]
 ) -> float | None:
-    """Return the k of POWERS that makes gold likeliest, the smallest of equals; None where no
-    question has several rationales.
+    """Return the k among POWERS with the highest likelihood of the gold choices, the smallest of
+    equals; None if no question has several rationales.
 
     `behind` holds, for each question and each of its rationales, the calibrated probabilities of
-    its choices; `gold` the place of the right choice.
+    its choices; `gold` holds the index of each gold choice.
     """
-    several = [(own, place) for own, place in zip(behind, gold, strict=True) if len(own) > 1]
+    several = [
+        (opinions, place) for opinions, place in zip(behind, gold, strict=True) if len(opinions) > 1
+    ]
     if not several:
         return None
 
     def likelihood(power: float) -> float:
         return math.fsum(
-            math.log(max(averaged(own, confidence_weights(own, power))[place], _LEAST))
-            for own, place in several
+            math.log(max(averaged(opinions, confidence_weights(opinions, power))[place], _LEAST))
+            for opinions, place in several
         )
 
     return max(POWERS, key=likelihood)

@@ -1,4 +1,4 @@
-"""Files -> lessons, and which of them are learnt from, which judge, and which fold each lies in."""
+"""Read training rows, and split them into training set, dev set and folds."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Parts:
 
 
 class Reader:
-    """Reads and parts the rows for one stage."""
+    """Reads and splits the rows for one stage."""
 
     def __init__(
         self, stage: Stage, settings: TrainSettings, options: Options, reporter: Reporter
@@ -69,7 +69,8 @@ class Reader:
             raise UsageError("--fold-by needs --dev-fraction or --folds")
 
     def read(self, files: Sequence[sources.Source]) -> list[Lesson]:
-        """The rows of all files that teach this stage; ScicotError where there is none."""
+        """Read the rows of all files that can train this stage. Raises ScicotError if there is
+        none."""
         weights = self._settings.weights
         if weights and len(weights) != len(files):
             raise UsageError(f"--weights: {len(weights)} numbers for {len(files)} files")
@@ -85,7 +86,8 @@ class Reader:
         return lessons
 
     def part(self, lessons: Sequence[Lesson]) -> Parts:
-        """Rows that would give each other away stay on one side (splits.py)."""
+        """Split the rows into train, dev and folds, keeping rows together that would reveal each
+        other (splits.py)."""
         settings = self._settings
         groups, carved = [], set()
         rows = [*lessons, *self._fold_questions(lessons)]
@@ -106,7 +108,7 @@ class Reader:
         return Parts(train, self._as_predicted(dev), folds)
 
     def _fold_questions(self, lessons: Sequence[Lesson]) -> list[Lesson]:
-        """The questions of --fold-questions that no lesson is of."""
+        """Read the questions of --fold-questions that are not among the lessons."""
         skip = self._options.get("skip_invalid", False)
         learnt = {lesson.question.id for lesson in lessons}
         found: list[Lesson] = []
@@ -129,7 +131,7 @@ class Reader:
         settings = self._settings
         questions = [lesson.question for lesson in lessons]
         carved = dev_split(questions, groups, settings.dev_fraction, settings.fold_by)
-        taken = [own for own in groups if own[0] in carved]
+        taken = [group for group in groups if group[0] in carved]
         self._reporter.note(
             f"dev: {len(carved):,} of {len(lessons):,} rows, in {len(taken):,} groups that are not"
             f" parted, the largest of {max(map(len, taken)):,}"
@@ -144,8 +146,8 @@ class Reader:
         dev: bool,
         votes: _Votes | None = None,
     ) -> list[Lesson]:
-        """The rows of files that teach this stage; `plain`: their questions, each once. `votes`
-        counts all rows, those among them that are left out."""
+        """Read the rows of files that can train this stage; `plain`: their questions, each once.
+        `votes` counts all rows, including those that are left out."""
         options: Any = {
             "limit": self._options.get("limit"),
             "reading": self._options.get("reading"),
@@ -193,8 +195,8 @@ class Reader:
         return dev
 
     def _as_predicted(self, dev: list[Lesson]) -> list[Lesson]:
-        """Where stage 2 is judged, of each question the out-of-fold rationales alone if it has any:
-        nothing comes nearer to what `predict` will show it."""
+        """For evaluating stage 2, keep only the out-of-fold rationales of questions that have any:
+        they are most similar to the rationales in `predict`."""
         if self._stage is not Stage.ANSWER or not dev:
             return dev
         told = {lesson.question.id for lesson in dev if lesson.out_of_fold}
@@ -223,7 +225,7 @@ class _Votes:
         return question
 
     def added_to(self, lessons: Sequence[Lesson], reporter: Reporter) -> list[Lesson]:
-        """The lessons with the votes; ScicotError where there are none."""
+        """Add the votes to the lessons. Raises ScicotError if there are none."""
         voted = [
             replace(lesson, votes=tuple(self._labels[lesson.question.id])) for lesson in lessons
         ]
@@ -240,6 +242,6 @@ class _Votes:
 
 
 def _without(groups: Groups, places: set[int]) -> Groups:
-    """The groups without these places; groups of nothing else are left out."""
-    kept = [[place for place in own if place not in places] for own in groups]
-    return [own for own in kept if own]
+    """Remove these indices from the groups, and groups that become empty."""
+    kept = [[place for place in group if place not in places] for group in groups]
+    return [group for group in kept if group]

@@ -32,7 +32,7 @@ _TRIED = 32  # rows that tell how long all of them take
 
 
 class DevSet:
-    """A dev set, and what a student makes of it."""
+    """A dev set, and the metrics of a student on it."""
 
     def __init__(self, lessons: Sequence[Lesson], stage: Stage, settings: TrainSettings) -> None:
         self._lessons = lessons
@@ -40,11 +40,14 @@ class DevSet:
         self._settings = settings
 
     def measure(self, model: Any, form: PromptFormat) -> dict[str, float]:
-        """Stage 1: dev_loss in nats a token, dev_rouge_l (F1, from 0 to 1). The others:
-        dev_accuracy, dev_loss in nats a question, of the gold choice among the choices, and
-        dev_temperature for calibration, fitted where it reads what it will read in `predict`; with
-        rationale dropout also dev_mix_direct, the weight of its answer without a rationale, and
-        with several rationales a question dev_confidence_power (confidence_power.py)."""
+        """Measure the metrics of a student.
+
+        Stage 1: dev_loss in nats per token, and dev_rouge_l (F1, from 0 to 1). Other stages:
+        dev_accuracy; dev_loss in nats per question, of the gold choice among the choices;
+        dev_temperature for calibration, fitted on inputs like those in `predict`; with rationale
+        dropout dev_mix_direct, the weight of the answer without a rationale; with several
+        rationales per question dev_confidence_power (confidence_power.py).
+        """
         import torch
 
         training, device = model.training, model.device
@@ -60,7 +63,7 @@ class DevSet:
             model.train(training)
 
     def expected_seconds(self, model: Any, form: PromptFormat) -> float:
-        """About how long `measure` takes, from a few rows."""
+        """Estimate the duration of `measure` from a few rows."""
         some = DevSet(self._lessons[:_TRIED], self._stage, self._settings)
         start = time.perf_counter()
         some.measure(model, form)
@@ -104,8 +107,8 @@ class DevSet:
         scoring = self._settings.answer_form
         scores = choice_scores(student, self._stage, questions, rationales, scoring)
         right, loss = 0, 0.0
-        for question, own in zip(questions, scores, strict=True):
-            answer = answer_of(question, softmax(own))
+        for question, log_p in zip(questions, scores, strict=True):
+            answer = answer_of(question, softmax(log_p))
             gold = question.answer or ""
             right += answer.label == gold
             loss -= math.log(max(answer.scores.get(gold, 0.0), 1e-300))
@@ -129,8 +132,8 @@ class DevSet:
         return metrics
 
     def _as_predicted(self, lesson: Lesson) -> bool:
-        """Return whether a lesson's input is like the input in `predict`. One with a teacher's
-        rationale is not: behind it an answer student is surer, and more often right."""
+        """Return whether a lesson's input is like those in `predict`. With a teacher's rationale it
+        is not: an answer student is more confident given one, and more often right."""
         form = FORMS[self._stage]
         return lesson.by_student or form.writes_rationale or not form.reads_rationale
 
@@ -142,8 +145,8 @@ def _confidence_power(
     None if no question has several rationales."""
     behind: dict[str, list[list[float]]] = defaultdict(list)
     gold: dict[str, int] = {}
-    for question, own in told:
-        probabilities = softmax(own, temperature)
+    for question, log_p in told:
+        probabilities = softmax(log_p, temperature)
         if probabilities is not None:
             behind[question.id].append(probabilities)
             gold[question.id] = question.labels.index(question.answer or "")
@@ -154,14 +157,14 @@ def _gold_probabilities(
     scores: Sequence[Sequence[float]], gold: Sequence[int], temperature: float
 ) -> list[float]:
     return [
-        (softmax(own, temperature) or [0.0] * len(own))[place]
-        for own, place in zip(scores, gold, strict=True)
+        (softmax(log_p, temperature) or [0.0] * len(log_p))[place]
+        for log_p, place in zip(scores, gold, strict=True)
     ]
 
 
 @contextmanager
 def _half(model: Any, *, enabled: bool) -> Iterator[None]:
-    """bf16 as `predict` has it: the output layer stays in fp32, or labels would tie."""
+    """Run in bf16 as `predict` does: the output layer stays in fp32, otherwise labels would tie."""
     import torch
 
     head, kind = model.get_output_embeddings(), model.device.type

@@ -1,4 +1,4 @@
-"""Lessons -> (input, target) pairs -> token ids, with what had to be cut counted."""
+"""Convert lessons to (input, target) texts, then to token ids, and count truncations."""
 
 from __future__ import annotations
 
@@ -25,8 +25,7 @@ _POINTS_AT_OTHERS = re.compile(r"\b(?:above|below)\b", re.I)
 
 @dataclass(frozen=True, slots=True)
 class Lesson:
-    """A question to learn from, the rationale that goes with it ("" for none), and the number of
-    the file it came from."""
+    """A training question, its rationale ("" for none), and the number of its file."""
 
     question: Question
     rationale: str = ""
@@ -86,9 +85,9 @@ class Lesson:
 
 @lru_cache(maxsize=256)
 def _naming(labels: tuple[str, ...]) -> tuple[re.Pattern[str], re.Pattern[str]]:
-    """Patterns for what may be one of these labels in a rationale ("B is right", "(a)", "A. Wood",
-    "option A"; the article in "A metal" is none) and for two of them joined in a choice ("neither
-    A nor B"). Both would rather see a label too many than one too few."""
+    """Return patterns for what may be one of these labels in a rationale ("B is right", "(a)", "A.
+    Wood", "option A", but not the article in "A metal") and for two labels joined in a choice
+    ("neither A nor B"). False positives are preferred to misses."""
     one_of = "|".join(map(re.escape, labels))
     words = "|".join(re.escape(label) for label in labels if label not in ("A", "I"))
     plain = rf"|(?<!\w)(?:{words})(?!\w)" if words else ""
@@ -116,8 +115,8 @@ class Example:
 def examples_of(
     lesson: Lesson, stage: Stage, *, answer_as: AnswerAs = "label", drop_rationale: bool = False
 ) -> tuple[Example, ...]:
-    """The examples of a lesson for a stage: one, or two (answer, explanation) for multi-task and
-    shared. `lesson.teaches(stage)`."""
+    """Return the examples of a lesson for a stage: one, or two (answer and explanation) for
+    multi-task and shared. Requires `lesson.teaches(stage)`."""
     question, rationale = lesson.question, lesson.rationale
     explanation = Example(
         stages.rationale_input(question, stage), stages.rationale_target(rationale)
@@ -156,7 +155,7 @@ def digest(lessons: Iterable[Lesson], stage: Stage, *, weighted: bool = False) -
 
 @dataclass(frozen=True)
 class Encoded:
-    """Token ids of examples, and how many of them had to be cut, and where."""
+    """Token ids of examples, and the number of truncated ones by part."""
 
     rows: list[dict[str, Any]]
     cuts: Counter[str]  # of the inputs, as encode_inputs counts them
@@ -166,8 +165,8 @@ class Encoded:
 def encode(
     examples: Sequence[Example], form: PromptFormat, max_source_tokens: int, max_target_tokens: int
 ) -> Encoded:
-    """Token ids; what is too long loses words of its context, rationale or question, or of the end
-    of its target, never choices or label."""
+    """Encode examples. Long inputs lose words of their context, rationale or question, and long
+    targets the end of their text; choices and labels are never truncated."""
     cuts: Counter[str] = Counter()
     sources = encode_inputs([e.source for e in examples], form, max_source_tokens, cuts)
     targets = _targets(examples, form)
@@ -188,12 +187,12 @@ def encode(
 
 
 def _targets(examples: Sequence[Example], form: PromptFormat) -> list[list[int]]:
-    """The ids of all targets: of those that are asked alike together."""
+    """Encode all targets; those with the same `asks` are encoded together."""
     targets: list[list[int]] = [[] for _ in examples]
     for asks in dict.fromkeys(example.source.asks for example in examples):
-        own = [place for place, example in enumerate(examples) if example.source.asks == asks]
-        found = form.targets([examples[place].written for place in own], asks)
-        for place, ids in zip(own, found, strict=True):
+        indices = [place for place, example in enumerate(examples) if example.source.asks == asks]
+        found = form.targets([examples[place].written for place in indices], asks)
+        for place, ids in zip(indices, found, strict=True):
             targets[place] = ids
     return targets
 
@@ -220,8 +219,11 @@ def target_within(example: Example, form: PromptFormat, limit: int) -> str:
 def with_short_rationales(
     lessons: Sequence[Lesson], form: PromptFormat, limit: int | None
 ) -> Sequence[Lesson]:
-    """The lessons, each rationale without what is behind `limit` tokens; None: as they are."""
+    """Return the lessons with each rationale truncated to `limit` tokens; None leaves them
+    unchanged."""
     if limit is None:
         return lessons
     short = cut_rationales([lesson.rationale for lesson in lessons], form, limit)
-    return [replace(one, rationale=own) for one, own in zip(lessons, short, strict=True)]
+    return [
+        replace(one, rationale=rationale) for one, rationale in zip(lessons, short, strict=True)
+    ]

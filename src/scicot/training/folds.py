@@ -1,11 +1,11 @@
-"""Fold students, and out-of-fold rationales: for every question, what a student writes that has
-never seen it.
+"""Train fold students and write out-of-fold rationales: for every question, the rationale of a
+student that was not trained on it.
 
-Stage 2 is to read the rationales of stage 1, which are worse than its teacher's, and worse than
-stage 1's own on questions it was trained on. So K students are trained as stage 1 is, each without
-one fold of the questions, and each writes for the fold it lacks: cross-fitting, as stacking makes
-its second-level data (Wolpert 1992). The fold students of a stage 2 write nothing; they judge
-rationales of questions that they never saw (rewards/).
+Stage 2 must learn to read the rationales of stage 1. These are worse than the teacher's, and worse
+than stage 1's own on questions it was trained on. So K students are trained like stage 1, each
+without one fold of the questions, and each writes the rationales of that fold: cross-fitting, as
+stacking makes its second-level data (Wolpert 1992). The fold students of a stage 2 write nothing;
+they score rationales of questions that they were not trained on (rewards/).
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _BATCH = 128
 
 @dataclass(frozen=True)
 class Folds:
-    """All rows of a stage, dev rows too, and the fold (from 0) that each lies in."""
+    """All rows of a stage, including dev rows, and the fold (from 0) of each."""
 
     lessons: Sequence[Lesson]
     fold_of: Sequence[int]
@@ -50,8 +50,9 @@ class Folds:
     further: set[int] = field(default_factory=set)  # of questions without a rationale of a teacher
 
     def works(self, main: TrainingSpec) -> list[TrainingSpec]:
-        """The fold students: each as the main student, without its fold, in dev too. Where the main
-        one goes on from the weights of another run, each goes on from that run's fold student."""
+        """Return the specs of the fold students: each like the main student, without its fold in
+        training and dev. If the main student starts from the weights of another run, each starts
+        from that run's fold student."""
         settings, begun = main.settings, main.begin_from
         judging = set(map(id, main.dev))  # some rows of dev may be left out of the judging
 
@@ -80,27 +81,27 @@ class Folds:
     def write(
         self, main: TrainingSpec, works: Sequence[TrainingSpec], reporter: Reporter
     ) -> dict[str, float]:
-        """Write RUN/out_of_fold.jsonl by the trained fold students; rationales that were written
-        before are kept. Gives what is known of them: their number and mean ROUGE-L."""
+        """Write RUN/out_of_fold.jsonl with the trained fold students; rationales written before are
+        kept. Returns the number of rationales and their mean ROUGE-L."""
         with reporter.task("writing out-of-fold rationales", len(self.lessons)) as task:
-            own = {
+            local = {
                 fold: self._written(work, fold, task)
                 for fold, work in enumerate(works)
                 if fold % processes.count() == processes.rank()
             }
             processes.wait()
-            return processes.on_rank_zero(lambda: self._gathered(main, works, own, task))
+            return processes.on_rank_zero(lambda: self._gathered(main, works, local, task))
 
     def _gathered(
         self,
         main: TrainingSpec,
         works: Sequence[TrainingSpec],
-        own: Mapping[int, Iterator[str]],
+        local: Mapping[int, Iterator[str]],
         task: Task,
     ) -> dict[str, float]:
         # What other processes have written is read.
         written = [
-            own.get(fold) or self._written(work, fold, task) for fold, work in enumerate(works)
+            local.get(fold) or self._written(work, fold, task) for fold, work in enumerate(works)
         ]
         names = [f"{STUDENT}{main.run.name}/folds/{Run.at(work.run).identity}" for work in works]
         overlap = 0.0
@@ -116,15 +117,15 @@ class Folds:
         return {"out_of_fold_rows": count, "out_of_fold_rouge_l": overlap / learnt}
 
     def _written(self, work: TrainingSpec, fold: int, task: Task) -> Iterator[str]:
-        """The rationales for the rows of one fold, in their order, all of them on disk.
+        """Yield the rationales of one fold's rows, in order; afterwards all of them are on disk.
 
-        RUN/folds/K/rationales.jsonl holds them bare, by id and sample: what else is known of a
-        question comes from the training rows as they are today.
+        RUN/folds/K/rationales.jsonl holds only id, sample and rationale: everything else is taken
+        from the current training rows.
         """
         wanted = [
             row
-            for row, own in zip(_samples(self.lessons), self.fold_of, strict=True)
-            if own == fold
+            for row, fold_of_row in zip(_samples(self.lessons), self.fold_of, strict=True)
+            if fold_of_row == fold
         ]
         run = Run.at(work.run)
         limit = work.settings.rationale_target_tokens
@@ -156,13 +157,13 @@ class Folds:
 
 
 def fold_run(run: Path, fold: int) -> Path:
-    """The directory of a run's fold student."""
+    """Return the directory of a run's fold student."""
     return run / "folds" / str(fold)
 
 
 def load_alike(run: Run, settings: TrainSettings) -> Student:
-    """Load a student in a precision that depends on no measurement: a command that goes on must
-    write and score as it did before."""
+    """Load a student in a precision that does not depend on a speed measurement: a resumed command
+    must write and score exactly as before."""
     device = resolve_device(settings.device)
     precision = str(resolve_precision(settings.precision, device))
     half = "bf16" if precision == "torch.bfloat16" else "fp32"
@@ -171,7 +172,8 @@ def load_alike(run: Run, settings: TrainSettings) -> Student:
 
 
 def _samples(lessons: Sequence[Lesson]) -> Iterator[tuple[int, Lesson]]:
-    """(sample, lesson): the n-th row of a question is its sample n, whatever number it had."""
+    """Yield (sample, lesson); the n-th row of a question is its sample n, whatever its number
+    was."""
     seen: Counter[str] = Counter()
     for lesson in lessons:
         yield seen[lesson.question.id], lesson
@@ -179,7 +181,7 @@ def _samples(lessons: Sequence[Lesson]) -> Iterator[tuple[int, Lesson]]:
 
 
 def _checked(where: str, row: Row, wanted: Sequence[tuple[int, Lesson]]) -> str:
-    """The rationale of a row on disk, where it is the one that is wanted in its place."""
+    """Return the rationale of a row on disk if it is the one expected at this position."""
     number = int(where.rpartition(":")[2]) - 1
     if number < len(wanted):
         sample, lesson = wanted[number]
@@ -189,5 +191,5 @@ def _checked(where: str, row: Row, wanted: Sequence[tuple[int, Lesson]]) -> str:
 
 
 def _draw(seed: int, lesson: Lesson, sample: int) -> int | None:
-    """The seed of a further sample of a question; the first is greedy."""
+    """Return the seed of a question's sample; None (greedy) for the first."""
     return sample_seed(seed, lesson.question.id, sample) if sample else None

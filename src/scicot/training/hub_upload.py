@@ -1,4 +1,4 @@
-"""A finished run to the Hugging Face Hub, as `--push-to-hub OWNER/NAME` asks."""
+"""Upload a finished run to the Hugging Face Hub (`--push-to-hub OWNER/NAME`)."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ IGNORED = (
 
 
 def check_push(repo: str) -> None:
-    """Find out before a long training whether its run can be pushed to `repo`, OWNER/NAME.
+    """Check before a long training that its run can be pushed to `repo`, OWNER/NAME.
 
-    Raises ScicotError where that is no such name, no token is set, the Hub cannot be reached, or
-    the token is refused or may only read. Whether it may write to OWNER shows when it does.
+    Raises ScicotError if that is not a valid name, no token is set, the Hub is unreachable, or the
+    token is rejected or read-only. Whether it may write to OWNER is known only at the upload.
     """
     from huggingface_hub.utils import (  # type: ignore[attr-defined, unused-ignore]
         validate_repo_id,  # documented to be had from there
@@ -57,11 +57,11 @@ def check_push(repo: str) -> None:
 
 
 def push(run: Path, repo: str, reporter: Reporter) -> str:
-    """Put a run directory on the Hub as one commit, without what IGNORED names; its URL there.
+    """Upload a run directory as one commit, without the files in IGNORED; return its URL.
 
-    A model repository that is not there yet is made, private; one that is stays as it is, public
-    too, and keeps files that this run lacks. The model card's example names the repository from
-    then on. Raises ScicotError where it fails: the run is whole.
+    A new model repository is created as private. An existing one keeps its visibility, and files
+    that this run lacks. The model card's example then names the repository. Raises ScicotError if
+    the upload fails; the run itself is complete.
     """
     ending = f"; the run itself is whole in {run}, and the same command pushes it again"
     with reporter.task(f"pushing to {repo}"):
@@ -88,7 +88,8 @@ def push(run: Path, repo: str, reporter: Reporter) -> str:
 
 
 def _api(repo: str, ending: str = "") -> HfApi:
-    """The Hub's client, once it is clear that there is a token, and a Hub to talk to."""
+    """Return the Hub's client after checking that there is a token and that the Hub is
+    reachable."""
     from huggingface_hub import HfApi, get_token
 
     where = f"--push-to-hub {repo}"

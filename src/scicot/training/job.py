@@ -1,4 +1,4 @@
-"""The two verbs of training: what was asked for is checked, read, parted, and trained."""
+"""The two training functions: check the arguments, read and split the rows, and train."""
 
 from __future__ import annotations
 
@@ -52,20 +52,21 @@ def train_rationale(
     reporter: Reporter | None = None,
     **options: Unpack[Options],
 ) -> Manifest:
-    """Stage 1: train `student` to write rationales, from a file of rationale rows or several.
+    """Stage 1: train `student` to write rationales, from one or several files of rationale rows.
 
     `student` is a Hub id or directory that AutoModelForSeq2SeqLM loads, or "scratch:SIZE". `run`
-    becomes its directory. A finished run of the same settings and data is returned as it is, an
-    unfinished one goes on; another one in its place raises ScicotError. `report_to` names trackers
+    becomes its directory. A finished run of the same settings and data is returned unchanged, an
+    unfinished one is resumed; a different one raises ScicotError. `report_to` names trackers
     ("tensorboard", "wandb", "trackio"), `push_to_hub` a model repository (OWNER/NAME).
 
-    With `settings.folds` also trains that many fold students (RUN/folds/0, ...) and writes
-    RUN/out_of_fold.jsonl: each row's question with the rationale of a student that never saw it,
-    and with `fold_questions` (files) also those of further questions, whose teacher was wrong, say.
-    With `settings.seeds` above 1 the runs are RUN/seed-0, ... and what is returned sums them up.
+    With `settings.folds`, that many fold students are trained as well (RUN/folds/0, ...), and
+    RUN/out_of_fold.jsonl is written: each row's question with the rationale of a student that was
+    not trained on it, and with `fold_questions` (files) also those of further questions, such as
+    those that the teacher answered wrong. With `settings.seeds` above 1 the runs are RUN/seed-0,
+    ... and the result summarises them.
 
-    With `reward` the student then learns in rounds from those of its own rationales that help an
-    answer run (train-answer --folds), as the package rewards/ says; RUN/rounds has the figures.
+    With `reward`, training continues in rounds on those of the student's own rationales that help
+    an answer run (train-answer --folds), see the package rewards/. RUN/rounds has the figures.
     """
     return _train(
         Stage.RATIONALE,
@@ -93,8 +94,8 @@ def estimate_rewards(
     reporter: Reporter | None = None,
     **options: Unpack[Options],
 ) -> RewardEstimate:
-    """Estimate the work and the seconds of `train_rationale` with `reward`, by timing a few batches
-    and samples of a student with its initial weights. Writes nothing in `run`."""
+    """Estimate the amount of work and the seconds of `train_rationale` with `reward`, by timing a
+    few batches and samples of a student with its initial weights. Writes nothing to `run`."""
     settings, reporter = settings or TrainSettings(), reporter or LogReporter()
     place = _place(run)
     work, folds = _specified(
@@ -118,13 +119,14 @@ def train_answer(
     reporter: Reporter | None = None,
     **options: Unpack[Options],
 ) -> Manifest:
-    """Stage 2: train `student` to answer from question, choices and rationale; or a rival of it.
+    """Stage 2: train `student` to answer from question, choices and rationale; or a single-stage
+    alternative.
 
     `rationales` may be files of a teacher's, a student's or predicted rationales, together.
-    `method` is one of METHODS; "direct" takes the questions of the rows, each once, without a
-    rationale, and then plain questions will do. With `equal_to` (runs) the student is trained on as
-    many tokens as they were together, and a scratch student has about as many weights as they have.
-    Everything else as in `train_rationale`.
+    `method` is one of METHODS; "direct" uses each question once, without a rationale, and so also
+    accepts plain questions. With `equal_to` (runs), the student is trained on as many tokens as
+    those runs in total, and a scratch student has about as many weights. Otherwise as
+    `train_rationale`.
     """
     if method not in METHODS:
         raise UsageError(f"--method {method}: no such method; there is {', '.join(METHODS)}")
@@ -199,7 +201,7 @@ def _specified(
     reward: RewardSettings | None,
     reporter: Reporter,
 ) -> tuple[TrainingSpec, Folds | None]:
-    """Read and part the rows of the training that is asked for; ScicotError for a mistake."""
+    """Read and split the rows of the requested training. Raises ScicotError for invalid input."""
     if reward is not None:
         settings = fold_settings(settings, reward)
     _check(settings, stage)

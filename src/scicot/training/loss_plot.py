@@ -1,6 +1,6 @@
-"""The picture of a training log: losses on the left axis, dev accuracy or ROUGE-L on the right.
+"""Plot a training log: losses on the left axis, dev accuracy or ROUGE-L on the right.
 
-SVG written by hand, so that a run gets its picture without a plotting library.
+The SVG is written directly, so that no plotting library is needed.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ Point = tuple[float, float]
 
 
 class _Axis(NamedTuple):
-    """From `low` to `high`, in decades where `log`. `ticks` are values."""
+    """An axis from `low` to `high`, in decades if `log`. `ticks` are values."""
 
     low: float
     high: float
@@ -74,11 +74,11 @@ class _Axis(NamedTuple):
 
 
 def loss_plot(log: Sequence[Mapping[str, Any]], title: str) -> str:
-    """An SVG picture of a training log.
+    """Return an SVG plot of a training log.
 
     log: rows with a "step" (of the optimizer) and any of "loss" and "dev_loss" (drawn from 0, or on
-    a log scale where they span more than 1.5 decades), "dev_accuracy" and "dev_rouge_l" (0 to 1).
-    What is no number, or endless, is left out; a log of nothing gives empty axes that say so.
+    a log scale if they span more than 1.5 decades), "dev_accuracy" and "dev_rouge_l" (0 to 1).
+    Values that are not finite are left out; an empty log gives empty axes with a note.
     """
     series = {name: points for name in _NAMES if (points := _points(log, name))}
     last = max([1, *(step for points in series.values() for step, _ in points)])
@@ -120,13 +120,14 @@ def _points(log: Sequence[Mapping[str, Any]], name: str) -> list[Point]:
 
 
 def _linear_axis(most: float, spaces: int) -> _Axis:
-    """From 0 to `most`, with round ticks and at most so many spaces between them."""
+    """Make an axis from 0 to `most`, with round ticks and at most `spaces` intervals."""
     space = _round_space(most, spaces)
     return _Axis(0, most, [n * space for n in range(int(most / space + 1e-9) + 1)])
 
 
 def _round_space(most: float, spaces: int) -> float:
-    """The least of ... 0.5, 1, 2, 5, 10, 20 ... that goes into `most` at most so many times."""
+    """Return the smallest of ..., 0.5, 1, 2, 5, 10, 20, ... that fits into `most` at most `spaces`
+    times."""
     power = 10.0 ** math.floor(math.log10(most / spaces))
     return next(n * power for n in (1, 2, 5, 10) if n * power * spaces >= most * (1 - 1e-9))
 
@@ -145,7 +146,7 @@ def _loss_axis(losses: Sequence[float]) -> _Axis:
 
 
 def _frame(loss: _Axis, steps: _Axis, score: _Axis, scores: Sequence[str]) -> list[str]:
-    """The axes with their ticks and names; one on the right where there are scores to read off."""
+    """Draw the axes with ticks and names; the right one only if there are scores."""
     parts = []
     for tick in loss.ticks:
         parts.append(f'<path class="grid" d="M{_LEFT} {loss.y(tick):.1f}H{_RIGHT}"/>')
@@ -180,5 +181,5 @@ def _text(x: float, y: float, text: str, anchor: str = "start", turned: int = 0)
 
 
 def _escaped(text: str) -> str:
-    """Text as XML takes it: no markup, and no control characters, not even as references."""
+    """Escape a text for XML, and replace control characters, which XML does not allow at all."""
     return escape("".join(c if c.isprintable() else " " for c in text))

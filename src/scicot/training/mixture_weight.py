@@ -1,9 +1,10 @@
-"""The weight of the answer without a rationale: how far an answer student is to trust rationales.
+"""Fit the weight of the answer without a rationale: how far an answer student should trust
+rationales.
 
     p(choice) = (1 - w) p(choice | question, rationale) + w p(choice | question)
 
-with the w of the highest likelihood on questions that the student did not learn from, whose
-rationales are what it will read when it predicts.
+w maximises the likelihood on questions that were not used for training, with rationales like those
+in prediction.
 """
 
 from __future__ import annotations
@@ -16,10 +17,11 @@ _LEAST = 1e-300  # a probability of 0 is not the end
 
 
 def fit_mixture_weight(behind: Sequence[float], without: Sequence[float]) -> float:
-    """Return the weight that makes gold likeliest, the smallest of equals, to a twentieth.
+    """Return the w that maximises the likelihood of the gold choices, in steps of 1/20, the
+    smallest of equals.
 
-    `behind` and `without` hold the probability of each question's gold choice behind a rationale
-    and without one. The log-likelihood is concave in the weight, so a grid misses no other summit.
+    `behind` and `without` hold the probability of each question's gold choice with and without a
+    rationale. The log-likelihood is concave in w, so a grid search finds the global maximum.
     """
     weights = [step / _STEPS for step in range(_STEPS + 1)]
 

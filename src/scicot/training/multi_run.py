@@ -1,4 +1,4 @@
-"""All students of one command: the main one, its fold students, and the same for every seed."""
+"""Train all students of one command: the main student and its fold students, for every seed."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ def train_all(
     *,
     out_of_fold: bool = True,
 ) -> Manifest:
-    """Train what is not trained yet, write the out-of-fold rationales of a stage 1 (unless
-    `out_of_fold` is False), and sum up the seeds.
+    """Train all students that are not trained yet, write the out-of-fold rationales of a stage 1
+    (unless `out_of_fold` is False), and summarise the seeds.
 
-    What is there already is looked at before anything is trained. With `force` the former run waits
-    beside its place until the new one is done.
+    Existing runs are checked before any training. With `force`, the existing run is kept beside the
+    new one until that is finished.
     """
     mains = _of_seeds(main)
     of_folds = {one.run: folds.works(one) if folds else [] for one in mains}
@@ -75,8 +75,8 @@ def train_all(
 def _begin(
     main: TrainingSpec, mains: Sequence[TrainingSpec], works: Sequence[TrainingSpec], force: bool
 ) -> Done:
-    """Return the finished runs by directory, none with `force`. ScicotError if a run's place holds
-    something else."""
+    """Return the finished runs by directory, none with `force`. Raises ScicotError if a run's
+    directory holds something else."""
     if not force:
         return _found(main, mains, works)
     check_ours(main.run)
@@ -98,8 +98,8 @@ def _one_by_one(todo: Sequence[TrainingSpec], first: Prepared | None, reporter: 
 def _prepare_first(
     todo: Sequence[TrainingSpec], done: Done, main: TrainingSpec, reporter: Reporter
 ) -> tuple[Prepared | None, int]:
-    """Say what there is to do, and see that the first student can be had before anything goes; it,
-    and how many students to train side by side."""
+    """Report what is left to train, and prepare the first student before anything is deleted.
+    Return (prepared student, number of students to train in parallel)."""
     if not todo:
         reporter.note(f"{main.run} is finished already and not trained again")
         return None, 1
@@ -113,7 +113,7 @@ def _prepare_first(
 
 
 def _of_seeds(main: TrainingSpec) -> list[TrainingSpec]:
-    """The main students: RUN itself, or RUN/seed-S for each of several seeds."""
+    """Return the specs of the main students: RUN itself, or RUN/seed-S for several seeds."""
     first, count = main.settings.seed, main.settings.seeds
     if count == 1:
         return [main]
@@ -126,7 +126,7 @@ def _of_seeds(main: TrainingSpec) -> list[TrainingSpec]:
 def _found(
     main: TrainingSpec, mains: Sequence[TrainingSpec], works: Sequence[TrainingSpec]
 ) -> Done:
-    """The runs that are finished; ScicotError where something else is in a run's place."""
+    """Return the finished runs. Raises ScicotError if a run's directory holds something else."""
     top = read_manifest(main.run)
     if top is not None and bool(top.seeds) != (len(mains) > 1):
         kind = f"{len(top.seeds)} seeds" if top.seeds else "a single run"
@@ -143,7 +143,7 @@ def _found(
 
 
 def _announce(todo: Sequence[TrainingSpec], first: Prepared, reporter: Reporter) -> int:
-    """Say how long it will take; how many students are to be trained side by side."""
+    """Report the expected duration; return the number of students to train in parallel."""
     from scicot.training.fitting.eta import expected_seconds
 
     settings = todo[0].settings
@@ -167,7 +167,7 @@ def _announce(todo: Sequence[TrainingSpec], first: Prepared, reporter: Reporter)
 def _sum_up(
     main: TrainingSpec, mains: Sequence[TrainingSpec], done: Mapping[Path, Manifest]
 ) -> Manifest:
-    """Write what several seeds come to: mean and spread of every metric they share."""
+    """Write the manifest of several seeds: mean and standard deviation of every shared metric."""
     trained = [done[work.run] for work in mains if work.run in done]
     summary = main.manifest()
     summary.seeds = [work.run.name for work in mains]
@@ -183,10 +183,10 @@ def _sum_up(
 
 def _mean_and_spread(metrics: Sequence[Mapping[str, float]]) -> dict[str, float]:
     """NAME and NAME_sd (the standard deviation over seeds, n - 1) for each metric of all runs."""
-    shared = [name for name in metrics[0] if all(name in own for own in metrics)]
+    shared = [name for name in metrics[0] if all(name in run_metrics for run_metrics in metrics)]
     result: dict[str, float] = {}
     for name in shared:
-        values = [own[name] for own in metrics]
+        values = [run_metrics[name] for run_metrics in metrics]
         result[name] = statistics.mean(values)
         if len(set(values)) > 1:
             result[f"{name}_sd"] = statistics.stdev(values)
@@ -194,7 +194,7 @@ def _mean_and_spread(metrics: Sequence[Mapping[str, float]]) -> dict[str, float]
 
 
 def _add_folds(manifest: Manifest, metrics: Mapping[str, float], main: TrainingSpec) -> None:
-    """Tell of the fold students in the main student's manifest and card."""
+    """Add the fold students to the main student's manifest and card."""
     asked = {"folds": main.settings.folds, "fold_by": main.settings.fold_by}
     added = {**manifest.metrics, **metrics}, {**manifest.settings, **asked}
     if added != (manifest.metrics, manifest.settings):
@@ -219,7 +219,7 @@ def check_ours(run: Path) -> None:
 
 
 def set_aside(run: Path, reporter: Reporter) -> None:
-    """With --force: the run that was there waits beside its place until the new one is done."""
+    """With --force: move the existing run aside until the new one is finished."""
     replaced, there = replaced_run(run), read_manifest(run)
     if replaced.exists() and (there is None or not there.finished):
         shutil.rmtree(run.resolve(), ignore_errors=True)  # of an earlier --force that was stopped

@@ -1,4 +1,4 @@
-"""One run directory: what is to be made there, whether it is there already, and making it."""
+"""One run directory: check for an existing run, train, and write the finished run."""
 
 from __future__ import annotations
 
@@ -38,7 +38,8 @@ _NO_MATTER = (
 
 
 def existing(work: TrainingSpec) -> Manifest | None:
-    """A finished run of the same making; None where there is work to do; else ScicotError."""
+    """Return a finished run with the same settings and data, None if there is work left. Raises
+    ScicotError if the directory holds something else."""
     if not work.run.exists():
         return None
     old = read_manifest(work.run) if work.run.is_dir() else None
@@ -68,7 +69,8 @@ def is_empty(run: Path) -> bool:
 
 
 def check_seeds(main: TrainingSpec, top: Manifest | None, names: Sequence[str]) -> None:
-    """ScicotError where a directory holds anything but some of these seeds of the same making."""
+    """Raise ScicotError if a directory holds anything but some of these seeds, with the same
+    settings and data."""
     if top is None:
         parts = list(main.run.iterdir()) if main.run.is_dir() else []
         # Nothing but seeds: each was trained by itself, as in an array of jobs.
@@ -87,7 +89,8 @@ def check_seeds(main: TrainingSpec, top: Manifest | None, names: Sequence[str]) 
 
 
 def check_rows(work: TrainingSpec) -> None:
-    """ScicotError where parting the rows has left a student, or a weighted file, without any."""
+    """Raise ScicotError if splitting the rows has left a student, or a weighted file, without
+    any."""
     if not work.lessons:
         raise ScicotError(f"{work.run}: no row is left to train on; part the rows less finely")
     for number in range(len(work.settings.weights)):
@@ -97,7 +100,7 @@ def check_rows(work: TrainingSpec) -> None:
 
 
 def train(work: TrainingSpec, prepared: Prepared, reporter: Reporter) -> Manifest:
-    """Train the student and leave a finished run directory behind."""
+    """Train the student and write the finished run directory."""
     from scicot.training.fitting.compute import compute_settings
     from scicot.training.fitting.trainer import fit
 
@@ -167,8 +170,8 @@ def _save(
 
 
 def _set_ends(prepared: Prepared) -> None:
-    """Have transformers' `generate` end texts with the tokens that the student learnt to end with;
-    and take no settings for sampling over from the model that it was trained from."""
+    """Set the generation config's end tokens to those that the student was trained with, and drop
+    sampling settings inherited from its base model."""
     from transformers import GenerationConfig
 
     if family_of(prepared.model.config).joined:
@@ -216,8 +219,7 @@ def _tell_cuts(work: TrainingSpec, schedule: Schedule, reporter: Reporter) -> No
 
 
 def determining(manifest: Manifest) -> dict[str, Any]:
-    """Return the values that determine the weights of a run; the device and the like are left
-    out."""
+    """Return the values that determine the weights of a run, without the device and the like."""
     return {
         "stage": str(manifest.stage),
         "student": manifest.student,

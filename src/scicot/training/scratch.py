@@ -1,8 +1,7 @@
-"""`scratch:SIZE`: a student with fresh weights and a vocabulary learnt from the rows it is to read,
-a T5 or, as `scratch:SIZE-causal`, a Llama.
+"""`scratch:SIZE`: a student with random weights, and a vocabulary learnt from its training rows. It
+is a T5 or, as `scratch:SIZE-causal`, a Llama.
 
-No download, no Hub: what the examples and tests run on, and a baseline that owes nothing to
-pretraining.
+It needs no download, so examples and tests use it; it is also a baseline without pretraining.
 """
 
 from __future__ import annotations
@@ -87,10 +86,10 @@ _PAD, _END, _UNKNOWN = "<pad>", "</s>", "<unk>"
 def build_scratch(
     spec: str, texts: Iterable[str], *, weights: int | None = None
 ) -> tuple[Any, Any]:
-    """(model, tokenizer) for "scratch:SIZE", the tokenizer trained on `texts`.
+    """Build (model, tokenizer) for "scratch:SIZE"; the tokenizer is trained on `texts`.
 
-    With `weights` the student is as much wider (or narrower) as it takes to have about so many.
-    Weights come from torch's global generator: seed it first. ScicotError for an unknown size.
+    With `weights`, the width is changed so that the student has about that many weights. Weights
+    come from torch's global generator: seed it first. Raises ScicotError for an unknown size.
     """
     size = spec.removeprefix(PREFIX)
     if size not in ALL_SIZES:
@@ -150,7 +149,8 @@ _HEADS = ("num_heads", "num_attention_heads")
 def _as_large_as(
     weights: int, shape: dict[str, Any], tokenizer: Any, build: Callable[..., Any]
 ) -> dict[str, Any]:
-    """The shape at the width that comes nearest to so many weights; the depth stays."""
+    """Return the shape with the width that comes closest to this number of weights; the depth
+    stays."""
     import torch
 
     width_of, inner, heads = (
@@ -176,8 +176,8 @@ def _as_large_as(
 
 
 def train_tokenizer(texts: Iterable[str], vocabulary: int, *, ends_every_text: bool = True) -> Any:
-    """A byte-level BPE tokenizer: it can write any text. With `ends_every_text` it puts </s>
-    behind each, as T5's does."""
+    """Train a byte-level BPE tokenizer, which can encode any text. With `ends_every_text` it
+    appends </s> to every text, as T5's does."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
     from transformers import PreTrainedTokenizerFast
 

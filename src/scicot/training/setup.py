@@ -26,7 +26,7 @@ _STEPS = 20  # an epoch, at least, where --batch-size auto decides
 
 @dataclass(frozen=True)
 class Prepared:
-    """A student with fresh or pretrained weights, and all that it will read."""
+    """A student with its initial weights, its prompt format and its schedule of examples."""
 
     model: Any
     form: PromptFormat
@@ -34,7 +34,8 @@ class Prepared:
 
 
 def prepare(work: TrainingSpec, reporter: Reporter) -> Prepared:
-    """Build or load the student and tokenise its rows; ScicotError where it cannot be had."""
+    """Build or load the student and tokenise its rows. Raises ScicotError if it is not
+    available."""
     from transformers import set_seed
 
     set_seed(work.settings.seed)
@@ -88,8 +89,8 @@ def _prompt(work: TrainingSpec, source: Input) -> str:
 def _fit_batches(
     model: Any, schedule: Schedule, settings: TrainSettings, reporter: Reporter
 ) -> None:
-    """Lay the schedule out in as large steps as the device has room for, of which an epoch has
-    some at least."""
+    """Recompute the schedule with the largest batches that fit in memory, but at least _STEPS steps
+    per epoch."""
     from scicot.training.fitting.auto_batch_size import tokens_that_fit
 
     fit = processes.on_rank_zero(lambda: tokens_that_fit(model, schedule.longest, settings))
@@ -99,6 +100,6 @@ def _fit_batches(
 
 
 def _begun(run: Path) -> Layout | None:
-    """The layout of a training that left a checkpoint, which whoever goes on keeps."""
+    """Return the layout of a training that left a checkpoint, which resuming keeps; else None."""
     checkpoints = run / CHECKPOINTS
     return Layout.read(checkpoints) if any(checkpoints.glob("checkpoint-*")) else None

@@ -1,4 +1,5 @@
-"""Several students at once, each in a process of its own with its share of the cores, or a GPU."""
+"""Train several students in parallel, each in its own process with a share of the cores, or a
+GPU."""
 
 from __future__ import annotations
 
@@ -56,10 +57,10 @@ def room(first: Prepared, students: int, seconds: float, settings: TrainSettings
 
 
 def train(todo: Sequence[TrainingSpec], together: int, reporter: Reporter) -> dict[Path, Manifest]:
-    """Train the students, so many at a time; their manifests by run directory.
+    """Train the students, `together` at a time; return their manifests by run directory.
 
-    Where one fails no other is begun, and its error is raised when those under way are done. A wish
-    to stop reaches all of them: each saves a checkpoint.
+    If one fails, no other is started, and its error is raised when the running ones have ended. A
+    request to stop is sent to all of them: each saves a checkpoint.
     """
     waiting, running = list(todo), dict[Path, _Student]()
     failed: ScicotError | None = None
@@ -138,11 +139,11 @@ class _Student:
         return StoppedEarly(told) if code == StoppedEarly.exit_code else ScicotError(told)
 
     def stop(self) -> None:
-        """Have it save a checkpoint and end."""
+        """Make it save a checkpoint and exit."""
         self._process.send_signal(signal.SIGTERM)
 
     def wait(self) -> None:
-        """Until it has ended."""
+        """Wait until it has exited."""
         self._process.wait()
 
     def _listen(self, said: queue.Queue[tuple[_Student, dict[str, Any]]]) -> None:
@@ -153,7 +154,7 @@ class _Student:
 
 
 def _share(slot: int, together: int, settings: TrainSettings) -> dict[str, str]:
-    """The environment of a process: its GPU, or its share of the cores."""
+    """Return the environment of a process: its GPU, or its share of the cores."""
     if resolve_device(settings.device).type == "cuda":
         import torch
 

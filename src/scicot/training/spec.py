@@ -19,7 +19,8 @@ from scicot.training.examples import Lesson
 
 @dataclass(frozen=True)
 class TrainingSpec:
-    """One student to train. `run` is its directory, `data` describes the files of its rows."""
+    """The specification of one student to train. `run` is its directory; `data` describes its
+    files."""
 
     run: Path
     stage: Stage
@@ -35,11 +36,11 @@ class TrainingSpec:
     reward: Mapping[str, Any] | None = None  # how rewarded rationales were made (rewards/)
 
     def judge(self) -> DevSet | None:
-        """The dev set, if any."""
+        """Return the dev set, if any."""
         return DevSet(self.dev, self.stage, self.settings) if self.dev else None
 
     def manifest(self) -> Manifest:
-        """The manifest of the run, before it is trained."""
+        """Return the manifest of the run before training."""
         return Manifest(
             self.stage,
             self.student,

@@ -1,4 +1,4 @@
-"""Where a training may be followed while it runs, through transformers' own callbacks."""
+"""Experiment trackers that a training can report to, through transformers' callbacks."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ TRACKERS = get_args(Tracker)
 
 
 def check(names: Sequence[str]) -> None:
-    """ScicotError where a tracker is unknown or not installed."""
+    """Raise ScicotError if a tracker is unknown or not installed."""
     for name in names:
         if name not in TRACKERS:
             near = get_close_matches(name, TRACKERS, n=1)

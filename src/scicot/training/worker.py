@@ -1,5 +1,5 @@
-"""`python -m scicot.training.worker`: trains the student that is pickled on stdin, and tells on
-stdout, in JSON lines, how it goes; it ends with whoever started it. For side_by_side.py alone."""
+"""`python -m scicot.training.worker`: train the student that is pickled on stdin, and report
+progress as JSON lines on stdout. It exits when its parent does. Used only by side_by_side.py."""
 
 from __future__ import annotations
 
@@ -83,7 +83,8 @@ def main() -> int:
 
 
 def _end_with_parent(orders: int) -> None:
-    """At once, as if it were killed: another may already be started in its place."""
+    """Exit immediately when the parent has ended, as if killed: a successor may already be
+    running."""
     os.read(orders, 1)  # only its end can come; a stream's own read would hold a lock
     os._exit(StoppedEarly.exit_code)
 

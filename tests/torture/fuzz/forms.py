@@ -7,7 +7,7 @@ import gzip
 import io
 import json
 from random import Random
-from typing import Any
+from typing import Any, Literal
 
 
 def gzipped(data: bytes, draw: Random) -> bytes:
@@ -32,7 +32,10 @@ def as_table(data: bytes, draw: Random) -> bytes:
     except (ValueError, TypeError, AttributeError, RecursionError):
         return data
     stream = io.StringIO()
-    quoting = draw.choice((csv.QUOTE_MINIMAL, csv.QUOTE_ALL, csv.QUOTE_NONNUMERIC))
+    dialects: tuple[Literal[0, 1, 2], ...] = (
+        csv.QUOTE_MINIMAL, csv.QUOTE_ALL, csv.QUOTE_NONNUMERIC,
+    )  # fmt: skip
+    quoting = draw.choice(dialects)
     end = draw.choice(("\n", "\n", "\r\n"))
     writer = csv.writer(stream, delimiter=draw.choice(",,;\t"), quoting=quoting, lineterminator=end)
     writer.writerow(names)

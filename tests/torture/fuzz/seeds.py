@@ -120,7 +120,7 @@ TEMPLATES = (
     "{question!r} {choices:>10} {0} {question.x} {choices[0]}",
 )
 
-MESSAGE = {
+MESSAGE: dict[str, Any] = {
     "id": "msg_1", "type": "message", "role": "assistant", "model": "m",
     "content": [{"type": "text", "text": "Copper.\nAnswer: B"}],
     "stop_reason": "end_turn", "stop_sequence": None,

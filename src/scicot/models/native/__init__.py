@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
 
 def native_model(model: Any, kind: torch.dtype, ends: Collection[int] = ()) -> NativeModel:
-    """A transformers model on its device, its matrices multiplied in `kind` (torch.float32,
-    bfloat16 or, on CPUs, int8); `ends` are the tokens that end a text, those of its config by
-    default."""
+    """Wrap a transformers model in native code, on its device, with matrix products in `kind`
+    (torch.float32, bfloat16 or, on CPUs, int8). `ends` are the end tokens, by default those of its
+    config."""
     from scicot.models.families import CAUSAL, family_of
     from scicot.models.native.causal import Causal
     from scicot.models.native.t5 import T5

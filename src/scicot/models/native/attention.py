@@ -136,7 +136,8 @@ class KVCache:
     """KV cache of the tokens that the rows of a batch have generated."""
 
     def __init__(self, like: Tensor) -> None:
-        """Shaped for the layers, rows, heads, size and dtype of `like` (PrefixCache.states)."""
+        """Allocate a cache with the layers, rows, heads, size and dtype of `like`
+        (PrefixCache.states)."""
         layers, _, rows, heads, _, size = like.shape
         self.steps = 0
         self._states = like.new_empty((layers, 2, _STEPS, rows, heads, size))
@@ -156,17 +157,17 @@ class KVCache:
         steps. `bias`: heads x places x steps."""
         keys, values = self._put(layer, k, v)
         if _alone(q):
-            from scicot.models.native.kernels.decode_attention import own
+            from scicot.models.native.kernels.decode_attention import attend_generated
 
-            return own(q, keys, values, bias[:, 0])
+            return attend_generated(q, keys, values, bias[:, 0])
         keys, values = (one.permute(1, 2, 0, 3) for one in (keys, values))
         return attended(q, keys, values, bias)
 
     def attend_jointly(
         self, layer: int, q: Tensor, k: Tensor, v: Tensor, prefix: PrefixCache, window: int | None
     ) -> Tensor:
-        """Attention of the last steps' queries to the prefix, to them and those before, in one
-        softmax; only to the last `window` of these positions, if given."""
+        """Attend from the last steps' queries to the prefix and to all steps so far, in one
+        softmax; only to the last `window` positions, if given."""
         keys, values = self._put(layer, k, v)
         if kernels.HERE and q.device.type == "cpu" and q.shape[2] <= _FEW:
             from scicot.models.native.kernels.joint_attention import joint
@@ -176,10 +177,10 @@ class KVCache:
         steps = torch.arange(self.steps, device=device)
         before = steps[-places:, None] - steps
         sees = (before >= 0) if not window else (before >= 0) & (before < window)
-        own = torch.zeros(sees.shape, device=device).masked_fill_(~sees, NEVER)[None, None]
+        causal_mask = torch.zeros(sees.shape, device=device).masked_fill_(~sees, NEVER)[None, None]
         read = prefix.behind(prefix.lengths[:, None] + steps[-places:], window)
         keys, values = (one.permute(1, 2, 0, 3) for one in (keys, values))
-        return attended_in_parts(q, [(*prefix.states[layer], read), (keys, values, own)])
+        return attended_in_parts(q, [(*prefix.states[layer], read), (keys, values, causal_mask)])
 
     def _put(self, layer: int, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
         """Store the last steps' keys and values; return all, each steps x rows x heads x size."""

@@ -24,9 +24,9 @@ Angles = tuple[Tensor, Tensor]  # cosines and sines: rows x places x 1 x half of
 
 
 class Causal:
-    """A `NativeModel`: a transformers model on its device; matrices are multiplied in `kind`
-    (torch.float32, bfloat16 or, on a CPU, int8: see `feed` and `finer`). In fp32 it keeps no weight
-    but the model's own."""
+    """A `NativeModel`: a transformers model on its device, with matrix products in `kind`
+    (torch.float32, bfloat16 or, on a CPU, int8: see `feed` and `finer`). In fp32 it shares the
+    model's weights without copies."""
 
     def __init__(self, model: Any, kind: torch.dtype, ends: Collection[int] = ()) -> None:
         self.decoder = Decoder(model, kind)
@@ -63,15 +63,15 @@ class Decoder:
         self.output = LMHead(model.get_output_embeddings().weight, kind, None, softcap)
 
     def __call__(self, ids: Tensor, memory: DecoderCache) -> Tensor:
-        """rows x places -> rows x places x size."""
+        """Map token ids (rows x places) to hidden states (rows x places x size)."""
         x, angles = self._embedded(ids), self._angles(memory.positions(ids.shape[1]))
         for number, layer in enumerate(self._layers):
             layer(number, x, memory, angles[layer.rotation])
         return self._norm(x)
 
     def read(self, ids: Tensor, kept: torch.dtype) -> Tensor:
-        """Keys and values of these tokens (rows x places), as PrefixCache has them, in the type
-        `kept`. Padding on the right is seen by padding alone."""
+        """Return the keys and values of these tokens (rows x places) as PrefixCache stores them, in
+        dtype `kept`. The tokens are padded on the right."""
         x = self._embedded(ids)
         angles = self._angles(torch.arange(ids.shape[1], device=ids.device)[None])
         memory = _Prefill(len(self._layers), kept)
@@ -87,7 +87,8 @@ class Decoder:
         return x.float()
 
     def _angles(self, positions: Tensor) -> dict[str, Angles]:
-        """By rotation: the angles of positions (rows x places)."""
+        """Return the (cosines, sines) of the rotary angles at these positions (rows x places), by
+        rotation."""
         found = {}
         for name, (frequencies, scaling) in self._rotations.items():
             turns = positions[..., None, None].float() * frequencies
@@ -97,13 +98,13 @@ class Decoder:
 
 class _Layer:
     def __init__(self, layer: Any, kind: torch.dtype) -> None:
-        own = layer.self_attn
-        self.rotation: str = getattr(own, "layer_type", None) or ""
-        self._window: int | None = getattr(own, "sliding_window", None)
-        self._size: int = own.head_dim
-        projections = (own.q_proj, own.k_proj, own.v_proj)
+        attention = layer.self_attn
+        self.rotation: str = getattr(attention, "layer_type", None) or ""
+        self._window: int | None = getattr(attention, "sliding_window", None)
+        self._size: int = attention.head_dim
+        projections = (attention.q_proj, attention.k_proj, attention.v_proj)
         self._heads = [len(one.weight) // self._size for one in projections]
-        self.key_numbers = len(own.k_proj.weight)
+        self.key_numbers = len(attention.k_proj.weight)
         self._qkv = linear(
             [one.weight for one in projections],
             finer(kind),
@@ -111,13 +112,13 @@ class _Layer:
             [one.bias for one in projections if one.bias is not None],
             in_place=True,
         )
-        out = own.o_proj
+        out = attention.o_proj
         biases = [] if out.bias is None else [out.bias]
         self._out = linear([out.weight], finer(kind), None, biases, in_place=True)
-        self._scale: float | None = float(own.scaling)
+        self._scale: float | None = float(attention.scaling)
         self._norms: tuple[Norm, Norm] | None = None
-        if getattr(own, "q_norm", None) is not None:
-            q, k = _norm(own.q_norm), _norm(own.k_norm)
+        if getattr(attention, "q_norm", None) is not None:
+            q, k = _norm(attention.q_norm), _norm(attention.k_norm)
             self._norms = Norm(q.weight * self._scale, q.variance_epsilon), k
             self._scale = None  # the norm has it
         # Gemma has a norm behind each part of a layer too.
@@ -156,8 +157,8 @@ class _Layer:
 
 
 class _Prefill:
-    """The `JointCache` of prefixes that are read: all places at once, each of which sees those
-    before it. Keys and values are kept in `states`."""
+    """A `JointCache` for prefilling: all positions at once, with causal attention. `states`
+    collects the keys and values."""
 
     states: Tensor
 
@@ -186,15 +187,15 @@ class _Prefill:
 
 
 def _rotated(x: Tensor, cosines: Tensor, sines: Tensor) -> Tensor:
-    """Rotary position embedding (Su et al. 2021, arXiv 2104.09864) as transformers has it: the
-    first half of a head's numbers with the second. rows x places x heads x size."""
+    """Apply rotary position embedding (Su et al. 2021, arXiv 2104.09864) as transformers does: the
+    first half of each head is rotated with the second. x: rows x places x heads x size."""
     first, second = x.chunk(2, dim=-1)
     return torch.cat([first * cosines - second * sines, second * cosines + first * sines], dim=-1)
 
 
 def _rotations(rotary: Any) -> dict[str, tuple[Tensor, float]]:
-    """Frequencies and scaling of angles, by the layer_type of attention: one for all ("" too), or
-    each its own, as Gemma has it."""
+    """Return rotary frequencies and their scaling by the attention's layer_type: the same for all
+    (also ""), or different ones as in Gemma."""
     if hasattr(rotary, "inv_freq"):
         one = rotary.inv_freq.float(), float(rotary.attention_scaling)
         return dict.fromkeys(("", "full_attention", "sliding_attention"), one)

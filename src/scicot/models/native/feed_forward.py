@@ -34,12 +34,13 @@ _KNOWN = {
 
 @dataclass(frozen=True)
 class FeedForward:
-    """Weights of second(act(gate(norm(x))) * value(norm(x))), in the types of transformers; without
-    `value` nothing is multiplied. `after` is a norm of the result. With `in_place`, weights of the
-    type that they are multiplied in are not copied; and int8 rounds inputs behind the whole norm:
-    Gemma's weights of a norm are small where the states behind it would be so large that, rounded
-    together with them, the others were lost (the relative error of a layer's result: 0.06 so,
-    else 0.78).
+    """Weights of second(act(gate(norm(x))) * value(norm(x))); without `value`, the product is left
+    out. `after` is a norm of the result.
+
+    With `in_place`, weights that already have the dtype of the products are not copied, and int8
+    quantises the inputs after the whole norm, including its weight: Gemma's norm weights are small
+    in the channels where states are very large, and quantising before them would lose all other
+    channels (relative error of a layer: 0.06 instead of 0.78).
     """
 
     gate: Tensor
@@ -77,12 +78,12 @@ def feed(weights: FeedForward, kind: torch.dtype) -> Feed:
 class _Any:
     """Unfused feed-forward layer with any activation, gated or not."""
 
-    def __init__(self, own: FeedForward, kind: torch.dtype) -> None:
-        self._gated, self._after = own.value is not None, own.after
-        first = [own.gate] if own.value is None else [own.gate, own.value]
-        self._first = linear(first, kind, own.norm, in_place=own.in_place)
-        self._second = linear([own.second], kind, in_place=own.in_place)
-        self._act = _gelu_new if own.kind_of_act == "gelu_new" else own.act
+    def __init__(self, weights: FeedForward, kind: torch.dtype) -> None:
+        self._gated, self._after = weights.value is not None, weights.after
+        first = [weights.gate] if weights.value is None else [weights.gate, weights.value]
+        self._first = linear(first, kind, weights.norm, in_place=weights.in_place)
+        self._second = linear([weights.second], kind, in_place=weights.in_place)
+        self._act = _gelu_new if weights.kind_of_act == "gelu_new" else weights.act
 
     def __call__(self, x: Tensor) -> None:
         hidden = self._first(x)
@@ -95,31 +96,32 @@ class _Any:
 
 
 class _Bf16:
-    def __init__(self, own: FeedForward) -> None:
-        assert own.value is not None
+    def __init__(self, weights: FeedForward) -> None:
+        assert weights.value is not None
         self._gate, self._value = (
-            Bf16Product((one * own.norm.weight).detach()) for one in (own.gate, own.value)
+            Bf16Product((one * weights.norm.weight).detach())
+            for one in (weights.gate, weights.value)
         )
-        self._second, self._after = Bf16Product(own.second.detach()), own.after
-        self._act = getattr(self._gate, own.kind_of_act)
-        self._eps = own.norm.variance_epsilon
+        self._second, self._after = Bf16Product(weights.second.detach()), weights.after
+        self._act = getattr(self._gate, weights.kind_of_act)
+        self._eps = weights.norm.variance_epsilon
 
     def __call__(self, x: Tensor) -> None:
-        own = normed_half(x, self._eps)
-        made = self._second(self._value.times(own, self._act(own)))
+        normed_x = normed_half(x, self._eps)
+        made = self._second(self._value.times(normed_x, self._act(normed_x)))
         x.add_(self._after(made.float()) if self._after else made)
 
 
 class _Int8:
-    def __init__(self, own: FeedForward) -> None:
-        assert own.value is not None
-        weight, eps = torch.cat([own.gate, own.value]), own.norm.variance_epsilon
-        self._norm: Norm | None = own.norm if own.in_place else None
+    def __init__(self, weights: FeedForward) -> None:
+        assert weights.value is not None
+        weight, eps = torch.cat([weights.gate, weights.value]), weights.norm.variance_epsilon
+        self._norm: Norm | None = weights.norm if weights.in_place else None
         if self._norm is None:
-            weight = weight * own.norm.weight
+            weight = weight * weights.norm.weight
         self._first = Int8(weight.detach(), eps if self._norm is None else None)
-        self._second, self._after = Int8(own.second.detach(), None), own.after
-        self._gated = getattr(self._first.numbers, f"gated_{own.kind_of_act}")
+        self._second, self._after = Int8(weights.second.detach(), None), weights.after
+        self._gated = getattr(self._first.numbers, f"gated_{weights.kind_of_act}")
 
     def __call__(self, x: Tensor) -> None:
         for _, part in pieces(x, x):

@@ -60,8 +60,8 @@ class Decoder(Protocol):
 
 
 class NativeModel(Protocol):
-    """A transformers model over plain tensors. `joint`: it attends to prefix and text together;
-    `token_bytes`: what it keeps of a token then."""
+    """A transformers model over plain tensors. `joint`: prefix and generated tokens share one
+    softmax; `token_bytes`: the KV cache size of a token in that case."""
 
     joint: bool
     token_bytes: int
@@ -73,8 +73,8 @@ class NativeModel(Protocol):
 
     @property
     def encoder(self) -> Callable[[Tensor, Tensor], PrefixCache]:
-        """Reads prefixes: token ids (rows x places), padded with any token behind lengths
-        (rows)."""
+        """The encoder of prefixes: (token ids, rows x places, right-padded with any token; lengths,
+        rows) -> PrefixCache."""
 
     def prompt(self, source: list[int]) -> Prompt:
-        """Split a source."""
+        """Split a source into its prefix and the first decoder input."""

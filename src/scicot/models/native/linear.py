@@ -21,7 +21,7 @@ class Linear(Protocol):
     """A linear layer, with T5's norm x / rms(x) of its input if it was made with a norm."""
 
     def __call__(self, x: Tensor) -> Tensor:
-        """(..., inputs) -> (..., outputs)"""
+        """Map (..., inputs) to (..., outputs)."""
 
     def add(self, x: Tensor, to: Tensor) -> None:
         """Add the layer's result to `to` (..., outputs) in place."""
@@ -47,9 +47,9 @@ def linear(
     *,
     in_place: bool = False,
 ) -> Linear:
-    """All weights (outputs x inputs) at once, side by side, behind a Norm where one is given;
-    `kind` is torch.float32, bfloat16 or, for CPUs, int8. With `in_place`, weights that are of this
-    type already are not copied: a large teacher would not fit twice."""
+    """Make one linear layer from several weights (outputs x inputs), concatenated, after a norm if
+    one is given. `kind` is torch.float32, bfloat16 or, for CPUs, int8. With `in_place`, weights
+    that already have this dtype are not copied: a large teacher would not fit in memory twice."""
     if biases:
         bias = torch.cat([one.detach().float() for one in biases])
         return _Biased(linear(weights, kind, norm, in_place=in_place), bias)
@@ -157,7 +157,7 @@ class Bf16Product:
         return self._made(x, "none", "") if self._packed else functional.linear(x, self._weight)
 
     def gelu_new(self, x: Tensor) -> Tensor:
-        """gelu_new of it."""
+        """Return gelu_new of the product."""
         if self._packed:
             return self._made(x, "gelu", "tanh")
         return functional.gelu(functional.linear(x, self._weight), approximate="tanh")
@@ -168,7 +168,7 @@ class Bf16Product:
         return functional.silu(functional.linear(x, self._weight))
 
     def times(self, x: Tensor, other: Tensor) -> Tensor:
-        """It times `other`, number by number."""
+        """Return the product times `other`, elementwise."""
         if not self._packed:
             return functional.linear(x, self._weight).mul_(other)
         run = torch.ops.mkldnn._linear_pointwise.binary
@@ -184,15 +184,15 @@ class Bf16Product:
 def _onednn() -> bool:
     """Return True if oneDNN's fused linear layers, as torch.compile uses them on CPUs, are
     available; they require a CPU with bf16 instructions."""
-    own = getattr(torch.ops, "mkldnn", None)
+    operations = getattr(torch.ops, "mkldnn", None)
     return multiplies_bf16("cpu") and all(
-        hasattr(own, name) for name in ("_linear_pointwise", "_reorder_linear_weight")
+        hasattr(operations, name) for name in ("_linear_pointwise", "_reorder_linear_weight")
     )
 
 
 class Int8:
-    """int8 matrix products (see int8.py). Weights are quantised per output channel, to 127 steps
-    (63 on a CPU without the instructions that `multiplies_int8` looks for), inputs per row to 127
+    """int8 matrix products (see int8.py). Weights are quantised per output channel to 127 steps
+    (63 on a CPU without the instructions that `multiplies_int8` checks), inputs per row to 127
     steps."""
 
     def __init__(self, weight: Tensor, eps: float | None) -> None:
@@ -220,7 +220,8 @@ class Int8:
             self.numbers.added(*self.product(part), self.scale, into)
 
     def product(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """rows x inputs -> int32, rows x outputs, and the scale of each row."""
+        """Multiply rows x inputs; return the int32 product (rows x outputs) and the scale of each
+        row."""
         rounded, scales = self.numbers.rounded(x, self._eps)
         return self.multiplied(rounded), scales
 
@@ -238,6 +239,6 @@ def _whole_numbers() -> Any:
 
 
 def pieces(x: Tensor, out: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-    """Some rows of both at a time."""
+    """Yield blocks of rows of both tensors."""
     rows, to = x.reshape(-1, x.shape[-1]), out.view(-1, out.shape[-1])
     return zip(torch.split(rows, _ROWS), torch.split(to, _ROWS), strict=True)

@@ -1,4 +1,4 @@
-"""The output layer: states -> logits, or only the likeliest token of each."""
+"""The output layer: hidden states -> logits, or only the likeliest token of each."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _PART = 256 * _BLOCK  # tokens whose logits are in memory together, where no mor
 
 
 def logsumexp(logits: Tensor) -> Tensor:
-    """rows x vocabulary -> rows"""
+    """Return the logsumexp of each row: rows x vocabulary -> rows."""
     if not kernels.HERE or logits.device.type != "cpu":
         return logits.logsumexp(-1)
     from scicot.models.native.kernels.logsumexp import logsumexp
@@ -55,7 +55,7 @@ class LMHead:
         ]
 
     def logits(self, states: Tensor) -> Tensor:
-        """rows x size -> rows x vocabulary."""
+        """Return the logits of hidden states: rows x size -> rows x vocabulary."""
         logits = self._exactly(states.to(self._type)).float()[:, : self._vocabulary]
         if self._softcap is not None:
             logits = logits.div_(self._softcap).tanh_().mul_(self._softcap)
@@ -87,12 +87,12 @@ class LMHead:
             tops.append(top)
             logits.append(blocks.gather(1, chosen[..., None].expand(-1, -1, self._block)))
             tokens.append(starts[chosen] + start)
-        top, first, own = (torch.cat(parts, 1) for parts in (tops, tokens, logits))
+        top, first, block_logits = (torch.cat(parts, 1) for parts in (tops, tokens, logits))
         if len(tops) > 1:
             chosen = top.topk(_BLOCKS).indices
             first = first.gather(1, chosen)
-            own = own.gather(1, chosen[..., None].expand(-1, -1, self._block))
-        places = own.flatten(1).topk(min(_CANDIDATES, own[0].numel())).indices
+            block_logits = block_logits.gather(1, chosen[..., None].expand(-1, -1, self._block))
+        places = block_logits.flatten(1).topk(min(_CANDIDATES, block_logits[0].numel())).indices
         found = first.gather(1, places // self._block) + places % self._block
         exact = torch.bmm(self._weight[found].float(), states[..., None].float())[..., 0]
         return found.gather(1, exact.argmax(-1, keepdim=True))[:, 0]

@@ -1,4 +1,5 @@
-"""Check by config.json, without loading torch, if the native forward passes support a model."""
+"""Check from config.json, without loading torch, whether the native forward passes support a
+model."""
 
 from __future__ import annotations
 
@@ -10,7 +11,8 @@ _ROPES = ("default", "linear", "llama3", "yarn")  # whose angles depend on posit
 
 
 def unsupported(config: Mapping[str, Any]) -> str:
-    """Say what of a model is not known, as "knows no ..."; "" where all is."""
+    """Return the first unsupported property of a model, as "knows no ..."; "" if it is
+    supported."""
     kind = config["model_type"]
     if kind not in _TYPES:
         return f"knows no {kind} students"
@@ -29,8 +31,9 @@ def unsupported(config: Mapping[str, Any]) -> str:
 
 
 def _rotary(config: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Type and settings of rotary positions: one for all layers, or one for each type of layer."""
-    own = config.get("rope_parameters") or config.get("rope_scaling") or {}
-    nested = own and all(isinstance(part, Mapping) for part in own.values())
-    for part in own.values() if nested else [own]:
+    """Yield the type and settings of rotary positions: one for all layers, or one per layer
+    type."""
+    settings = config.get("rope_parameters") or config.get("rope_scaling") or {}
+    nested = settings and all(isinstance(part, Mapping) for part in settings.values())
+    for part in settings.values() if nested else [settings]:
         yield str(part.get("rope_type") or part.get("type") or "default"), part

@@ -51,7 +51,7 @@ class Encoder:
         self._kept = torch.bfloat16 if half else torch.float32
 
     def __call__(self, ids: Tensor, lengths: Tensor) -> PrefixCache:
-        """ids: rows x places, padded with any token behind `lengths` (rows)."""
+        """Encode ids (rows x places), right-padded with any token after `lengths` (rows)."""
         rows, width = ids.shape
         mask = masked(lengths, width)
         x, bias = functional.embedding(ids, self._embedding), mask
@@ -96,7 +96,7 @@ class Decoder:
         self.output = LMHead(model.get_output_embeddings().weight, kind, scale)
 
     def __call__(self, ids: Tensor, memory: DecoderCache) -> Tensor:
-        """rows x places -> rows x places x size."""
+        """Map token ids (rows x places) to hidden states (rows x places x size)."""
         x = functional.embedding(ids, self._embedding)
         positions = self._layers[0].positions
         for number, layer in enumerate(self._layers):
@@ -107,12 +107,12 @@ class Decoder:
 
 class _DecoderLayer:
     def __init__(self, block: Any, kind: torch.dtype) -> None:
-        own, crossing = block.layer[0].SelfAttention, block.layer[1].EncDecAttention
-        self.positions = _Distances(own) if own.has_relative_attention_bias else None
-        self._shape = (3, own.n_heads, -1)
-        weights = [own.q.weight, own.k.weight, own.v.weight]
+        attention, crossing = block.layer[0].SelfAttention, block.layer[1].EncDecAttention
+        self.positions = _Distances(attention) if attention.has_relative_attention_bias else None
+        self._shape = (3, attention.n_heads, -1)
+        weights = [attention.q.weight, attention.k.weight, attention.v.weight]
         self._qkv = linear(weights, finer(kind), block.layer[0].layer_norm)
-        self._out = linear([own.o.weight], finer(kind))
+        self._out = linear([attention.o.weight], finer(kind))
         self._query = linear([crossing.q.weight], finer(kind), block.layer[1].layer_norm)
         self._read_out = linear([crossing.o.weight], finer(kind))
         self._feed = feed_forward(block.layer[-1], kind)
@@ -142,7 +142,7 @@ class _Distances:
 
 
 def _parted(x: Tensor, shape: tuple[int, int, int]) -> Tensor:
-    """rows x places x width -> parts x rows x heads x places x size."""
+    """Reshape rows x places x width to parts x rows x heads x places x size."""
     return x.view(*x.shape[:2], *shape).permute(2, 0, 3, 1, 4)
 
 

@@ -1,1 +1,1 @@
-"""One student through the Trainer: its loss, its batches, what happens between two steps."""
+"""Train one student with transformers' Trainer: loss, batches, logging and checkpoints."""

@@ -23,14 +23,14 @@ _ON_CPU = 16_384  # tokens, above which a CPU gets no faster
 
 
 class OutOfMemory(ScicotError):
-    """A device has no room for a batch."""
+    """A device does not have enough memory for a batch."""
 
     of_one_process = True
 
 
 @contextmanager
 def out_of_memory_explained(settings: TrainSettings, device: torch.device) -> Iterator[None]:
-    """Within, a lack of memory is an error of one line that says what to try."""
+    """In this context, turn out-of-memory errors into a one-line message with advice."""
     try:
         yield
     except (RuntimeError, MemoryError) as error:
@@ -47,10 +47,10 @@ def out_of_memory_explained(settings: TrainSettings, device: torch.device) -> It
 
 
 def tokens_that_fit(model: Any, longest: tuple[int, int], settings: TrainSettings) -> int:
-    """Return how many padded tokens (input and target) fit in a batch. Training steps, which leave
-    the weights unchanged, are tried on batches of rows of the `longest` (input, target) lengths in
-    tokens, doubling the rows until memory runs out or the limit of the device is reached. On CUDA a
-    share of _KEPT is returned. OutOfMemory if the first batch does not fit."""
+    """Find how many padded tokens (input and target) fit in a batch. Training steps that do not
+    change the weights are run on rows of the `longest` (input, target) lengths; the number of rows
+    is doubled until memory runs out or the device's limit is reached. On CUDA, _KEPT times the
+    result is returned. Raises OutOfMemory if the first batch does not fit."""
     device = resolve_device(settings.device)
     model.to(device).train()
     target_loss = TargetLoss(model, bf16=half(model, settings))

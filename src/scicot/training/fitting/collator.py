@@ -1,4 +1,4 @@
-"""Make the tensors of a batch from rows of token ids."""
+"""Collate rows of token ids into batches."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from scicot.models.families import family_of
 
 
 class Collator:
-    """Makes a batch of one item of a schedule, as the model's family has it (Family.collate), with
-    "share": the weight of each row's target tokens in the loss of the step. On CUDA the tensors are
-    padded to a multiple of 8 tokens, which suits tensor cores."""
+    """Collates one item of a schedule into a batch (Family.collate), and adds "share": the weight
+    of each row's target tokens in the loss of the step. On CUDA, sequences are padded to a multiple
+    of 8 tokens, for tensor cores."""
 
     def __init__(self, model: Any, device: torch.device) -> None:
         self._family = family_of(model.config)

@@ -12,7 +12,7 @@ from scicot.models.families import family_of
 
 
 def compute_settings(model: Any, settings: TrainSettings) -> dict[str, str]:
-    """Device, precision and attention, by these names."""
+    """Return device, precision and attention, by these names."""
     device = resolve_device(settings.device)
     return {
         "device": device.type,
@@ -28,8 +28,8 @@ def half(model: Any, settings: TrainSettings) -> bool:
 
 
 def attention(model: Any, settings: TrainSettings, device: torch.device) -> str:
-    """The implementation of attention: on a CPU the one that is faster for the model's family
-    (`python -m benchmarks.training attention` measures it), else SDPA."""
+    """Return the attention implementation: on a CPU the faster one for the model's family (measured
+    by `python -m benchmarks.training attention`), else SDPA."""
     if settings.attention != "auto":
         return settings.attention
     return family_of(model.config).cpu_attention if device.type == "cpu" else "sdpa"

@@ -23,8 +23,8 @@ _TRIED = 6  # batches; the first one is slow
 def expected_seconds(
     model: Any, form: PromptFormat, schedule: Schedule, dev: DevSet | None, settings: TrainSettings
 ) -> float:
-    """About how long a training will take with its looks at dev, from a few of its own batches;
-    leaves the weights alone."""
+    """Estimate the duration of a training, with its dev evaluations, from a few of its batches.
+    Does not change the weights."""
     device = resolve_device(settings.device)
     model.set_attn_implementation(attention(model, settings, device))
     model.to(device).train()

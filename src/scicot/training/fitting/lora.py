@@ -1,5 +1,5 @@
-"""Low-rank adapters (Hu et al. 2022, arXiv 2106.09685), trained in place of all weights; beside
-weights in four bits that is QLoRA (Dettmers et al. 2023, arXiv 2305.14314)."""
+"""Low-rank adapters (LoRA: Hu et al. 2022, arXiv 2106.09685), trained instead of all weights; with
+4-bit weights this is QLoRA (Dettmers et al. 2023, arXiv 2305.14314)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from scicot.training.scratch import PREFIX
 
 
 def check(settings: TrainSettings, student: str) -> None:
-    """Raise ScicotError where adapters or quantised weights are asked for and cannot be had."""
+    """Raise ScicotError if adapters or quantised weights are requested but not available."""
     if settings.lora and importlib.util.find_spec("peft") is None:
         raise ScicotError("--lora: needs peft; pip install 'scicot[lora]'")
     if settings.quantization == "none":
@@ -26,8 +26,8 @@ def check(settings: TrainSettings, student: str) -> None:
 
 
 def adapted(model: Any, rank: int) -> Any:
-    """Return the model with adapters in all its linear layers but the output layer, which alone
-    learn; the model itself for rank 0. Their updates are scaled by 2, whatever the rank."""
+    """Add adapters to all linear layers except the output layer; only they are trained. Returns the
+    model itself for rank 0. Adapter updates are scaled by 2 at any rank."""
     if not rank:
         return model
     from peft import get_peft_model, prepare_model_for_kbit_training
@@ -40,10 +40,10 @@ def adapted(model: Any, rank: int) -> Any:
 
 
 def merged(learner: Any, model: Any, student: str, rank: int) -> Any:
-    """Return the student with what the adapters have learnt in its weights.
+    """Merge the adapters into the student's weights, and return it.
 
-    `model` is the one that `adapted` was given. Weights in four bits cannot take the adapters
-    without rounding them away, so those are merged into the student's own weights, loaded anew.
+    `model` is the one given to `adapted`. Merging into 4-bit weights would round the adapters away,
+    so they are merged into the student's original weights, loaded again.
     """
     if not rank:
         return model

@@ -1,8 +1,8 @@
-"""The loss of a student's targets, without the logits of all of them at once.
+"""Compute the loss of target tokens without all logits in memory at once.
 
 The logits of 1,000 target tokens over T5's vocabulary take 128 MB in fp32, their gradient as much
-again, and a fifth or more of them would belong to padding. So the output layer is given the places
-of real target tokens only, and works on some of them at a time, its gradient made in passing.
+again, and at least a fifth of them would be for padding. So the output layer is applied only to
+real target tokens, some at a time, and their gradient is computed in the same pass.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ _CHUNK = 512  # target tokens; fewer at a time are slower
 
 
 class TargetLoss:
-    """Sums the negative log-likelihoods (nats) of the target tokens of a batch; with `bf16` the
-    matrices on the way there are multiplied in it, while the weights stay as they are."""
+    """Computes the sum of the negative log-likelihoods (nats) of a batch's target tokens. With
+    `bf16`, matrix products run in bf16; the weights keep their dtype."""
 
     def __init__(self, model: Any, *, bf16: bool = False) -> None:
         self._model = model
@@ -32,8 +32,8 @@ class TargetLoss:
         self._in_chunks = plain and _ends_in_head(model, self._head)
 
     def __call__(self, wrapped: Any, inputs: dict[str, Tensor]) -> Tensor:
-        """The sum over a batch of {"input_ids", "attention_mask", "labels"}, through `wrapped`:
-        the model itself, or what spreads it over devices."""
+        """Return the loss of a batch {"input_ids", "attention_mask", "labels"}. `wrapped` is the
+        model itself or its data-parallel wrapper."""
         # Not left to the Trainer, which would have accelerate wrap the model's forward for good.
         kind = inputs["labels"].device.type
         with torch.autocast(kind, torch.bfloat16, enabled=self._bf16):
@@ -62,10 +62,10 @@ class TargetLoss:
 
 
 def _ends_in_head(model: Any, head: Any) -> bool:
-    """Return whether the model's logits are the output layer's result itself, with no scale, cap or
-    bias applied after it.
+    """Return whether the model's logits are exactly the output layer's result, without scale, cap
+    or bias.
 
-    Tried on three tokens, with an output layer that returns a single number.
+    Tested by running three tokens through the model with an output layer that returns a constant.
     """
     number = torch.tensor(0.7321, device=model.device)
     training = model.training

@@ -25,9 +25,9 @@ Log = list[dict[str, Any]]
 
 
 class Progress(TrainerCallback):
-    """Tells a task of each step, and the Trainer when to save and when to stop; has the student
-    measured on dev, and writes the log. Of several processes the first writes, and what one of them
-    wishes all do."""
+    """Advances a task at each step, tells the Trainer when to save and to stop, measures the
+    student on dev, and writes the log. With several processes, rank 0 writes, and a request to stop
+    on one rank stops all."""
 
     def __init__(
         self,
@@ -106,7 +106,7 @@ class Progress(TrainerCallback):
         self._saved = time.monotonic()
 
     def _measure(self, step: int, control: Any) -> bool:
-        """Look at dev; whether patience has come to its end."""
+        """Evaluate on dev. Return whether patience is exhausted."""
         if self._selection is None or self.trainer is None:
             return False
         due = control.should_log
@@ -117,12 +117,13 @@ class Progress(TrainerCallback):
 
 
 def tenth(steps: int) -> int:
-    """Steps between two looks at dev where nobody says otherwise."""
+    """Return the default number of steps between dev evaluations: a tenth of all steps."""
     return -(-steps // 10)
 
 
 def _finite(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A row of the log as JSON can hold it; without "epoch", which counts schedules, not passes."""
+    """Make a log row valid JSON, without "epoch", which counts schedules, not passes over the
+    data."""
     return {
         name: None if isinstance(value, float) and not math.isfinite(value) else value
         for name, value in row.items()

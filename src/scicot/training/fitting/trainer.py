@@ -1,4 +1,4 @@
-"""One student through transformers' Trainer, with checkpoints to go on from."""
+"""Train one student with transformers' Trainer, resuming from checkpoints."""
 
 from __future__ import annotations
 
@@ -32,11 +32,12 @@ from scicot.training.spec import TrainingSpec
 def fit(
     model: Any, form: PromptFormat, schedule: Schedule, spec: TrainingSpec, reporter: Reporter
 ) -> tuple[Any, dict[str, Any], Log]:
-    """Train `model` from the last whole checkpoint on; the student, its metrics, and the log.
+    """Train `model`, from the last complete checkpoint if there is one. Return (student, metrics,
+    log).
 
     AdamW with beta2 = 0.98 (Vaswani et al. 2017, section 5.3) and gradients clipped to norm 1; the
-    learning rate rises linearly during the warm-up and then falls linearly to 0. With dev rows the
-    model ends with the weights that did best there. Writes training_log.jsonl and checkpoints to
+    learning rate rises linearly during warm-up and then falls linearly to 0. With dev rows, the
+    model ends with the weights that were best on dev. Writes training_log.jsonl and checkpoints to
     the run directory.
     """
     run, settings, dev = spec.run, spec.settings, spec.judge()
@@ -90,7 +91,7 @@ def make_trainer(
     settings: TrainSettings,
     report_to: Sequence[str] = (),
 ) -> _Trainer:
-    """The Trainer that `fit` starts, for a model that it changes in place."""
+    """Make the Trainer that `fit` runs; it changes the model in place."""
     set_seed(settings.seed + processes.rank())  # each process drops out other units
     device = resolve_device(settings.device)
     model.set_attn_implementation(attention(model, settings, device))
@@ -115,7 +116,8 @@ def make_trainer(
 
 
 def last_checkpoint(folder: Path) -> Path | None:
-    """The last whole checkpoint; one that a crash or a full disk cut short has no marker."""
+    """Return the last complete checkpoint. One cut short by a crash or a full disk has no marker
+    file."""
     numbered = (path for path in folder.glob("checkpoint-*") if path.name[11:].isdecimal())
     whole = [path for path in numbered if (path / WHOLE).exists()]
     return max(whole, key=_step, default=None)
@@ -159,9 +161,10 @@ def _arguments(
 
 
 class _Trainer(Trainer):
-    """Whose loss is the mean over the target tokens of a whole step, however many batches and
-    processes that comes in; that of a student with two tasks has two such means (Hsieh et al. 2023,
-    equation 4): over label tokens + rationale_loss_weight x over rationale tokens."""
+    """A Trainer whose loss is the mean over the target tokens of a whole step, over all its
+    micro-batches and processes. For students with two tasks it is the sum of two such means (Hsieh
+    et al. 2023, equation 4): that over label tokens + rationale_loss_weight x that over rationale
+    tokens."""
 
     target_loss: TargetLoss
     loss_is_scaled_for_ga = True  # over the batches of a step, by their shares

@@ -1,1 +1,1 @@
-"""Which examples a student meets at which step, and which of them share a batch."""
+"""Plan which examples are trained on at each step, and which of them share a batch."""

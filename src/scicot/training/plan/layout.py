@@ -29,8 +29,8 @@ _BATCH_COSTS_A_GPU = 4000
 
 @dataclass(frozen=True)
 class Layout:
-    """Rows of a step, or its tokens (inputs and targets, padding not counted, on the average of an
-    epoch); the groups of like lengths that it is made of, and the batches these are joined to."""
+    """Size of a step in rows or in tokens (inputs and targets without padding, on average); the
+    groups of similar lengths that it consists of, and the batches into which these are joined."""
 
     rows: int | None
     tokens: int | None
@@ -38,7 +38,7 @@ class Layout:
     batches: int
 
     def steps(self, lessons: int, tokens: int) -> int:
-        """Steps of an epoch of so many lessons and tokens."""
+        """Return the steps of an epoch with this many lessons and tokens."""
         if self.rows is not None:
             return -(-lessons // self.rows)
         assert self.tokens is not None
@@ -46,7 +46,7 @@ class Layout:
 
     @classmethod
     def grouped(cls, settings: TrainSettings, lessons: int, tokens: int) -> Layout:
-        """As the settings have it, in as many batches as groups."""
+        """Make the layout for the settings, with one batch for each group."""
         rows, budget = settings.batch_rows, settings.batch_tokens
         batches = settings.accumulate or 1
         groups = batches * -(-_GROUPS // batches)
@@ -75,11 +75,13 @@ class Layout:
 def fewest_costs(
     groups: Any, device: str, ranks: int = 1, parts: int = 1, most: float = math.inf
 ) -> int:
-    """Into how many batches to join the groups of each step, so that padding and the beginnings of
-    batches cost the least together; `groups` is steps x groups of a step x 3: rows, longest input,
-    longest target. What one of `ranks` processes computes of a batch, each of which comes in
-    `parts` (one for each task), has at most `most` tokens, padding included, where any number
-    leaves it so."""
+    """Return the number of batches into which to join the groups of each step, so that padding plus
+    the fixed cost per batch is smallest.
+
+    `groups` has shape (steps, groups per step, 3): rows, longest input, longest target. `most`
+    limits the padded tokens that one of `ranks` processes computes of a batch, which comes in
+    `parts` (one for each task), if any number of batches meets that limit.
+    """
     kind = resolve_device(device).type
     beginning = _BATCH_COSTS.get(kind, _BATCH_COSTS_A_GPU)
     steps, count, columns = groups.shape
@@ -92,13 +94,22 @@ def fewest_costs(
         return float(padded(batches).sum() + beginning * batches * steps)
 
     numbers = [number for number in range(1, count + 1) if count % number == 0]
-    largest = {own: padded(own).max() / pieces(own * parts, ranks) for own in numbers}
-    fitting = [own for own in numbers if largest[own] <= most]
-    return min(fitting, key=cost) if fitting else min(numbers, key=lambda own: largest[own])
+    largest = {
+        count_of_batches: padded(count_of_batches).max() / pieces(count_of_batches * parts, ranks)
+        for count_of_batches in numbers
+    }
+    fitting = [
+        count_of_batches for count_of_batches in numbers if largest[count_of_batches] <= most
+    ]
+    return (
+        min(fitting, key=cost)
+        if fitting
+        else min(numbers, key=lambda count_of_batches: largest[count_of_batches])
+    )
 
 
 def measured(batches: list[list[Any]], lengths: Any) -> Any:
-    """Steps of batches of rows, as `fewest_costs` wants them."""
+    """Return steps of batches of rows in the form that `fewest_costs` takes."""
     return np.array(
         [[(len(rows), *lengths[rows].max(axis=0)) for rows in step] for step in batches]
     )

@@ -1,8 +1,8 @@
-"""Which rows share a batch: those of like lengths, of input and of target.
+"""Batch rows of similar input and target lengths.
 
-A batch is padded to its longest input and its longest target, so rows are sorted by both: all of
-them are halved where it saves more padding, by the one length or the other, then each half again,
-down to batches. That leaves far less of it than sorting by the sum of both lengths does.
+A batch is padded to its longest input and its longest target, so both lengths matter. Rows are
+halved by whichever length saves more padding, and each half again, down to batches. That leaves far
+less padding than sorting by the sum of both lengths.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ Places = npt.NDArray[np.int64]
 
 
 def padded(lengths: Any) -> int:
-    """Tokens of rows of these lengths (rows x 2: input, target; or rows x 1: both) as one batch,
-    padding included."""
+    """Return the padded tokens of rows of these lengths (rows x 2: input, target; or rows x 1:
+    both) in one batch."""
     return int(len(lengths) * lengths.max(axis=0).sum())
 
 
 def alike(lengths: Any, weights: Any, count: int) -> list[Places]:
-    """All rows, as places, in `count` batches of like lengths that weigh about the same.
+    """Partition all row indices into `count` batches of similar lengths and about equal weight.
 
-    `lengths` is rows x 2, `weights` has one number above 0 a row: 1 for batches of as many rows,
-    which then differ by one row at most, its tokens for batches of as many tokens. No batch is
-    empty: `count` is at most the number of rows. Rows of the same lengths stay in their order.
+    `lengths` is rows x 2. `weights` has a positive number for each row: 1 for batches of
+    equally many rows, or its tokens for batches of equally many tokens. No batch is empty:
+    `count` is at most the number of rows. Rows of equal lengths keep their order.
     """
     return list(_parted(np.arange(len(lengths)), lengths, weights, count))
 
@@ -53,7 +53,7 @@ def _order(lengths: Any, rows: Places, by: int) -> Any:
 
 
 def _halved(rows: Places, weights: Any, first: int, count: int) -> tuple[Places, Places]:
-    """The rows in two, of which the first is to become `first` of `count` batches."""
+    """Split rows into two parts, the first for `first` of `count` batches."""
     reached = np.cumsum(weights[rows])
     cut = int(np.searchsorted(reached, reached[-1] * first / count, side="right"))
     cut = min(max(cut, first), len(rows) - (count - first))
@@ -61,15 +61,15 @@ def _halved(rows: Places, weights: Any, first: int, count: int) -> tuple[Places,
 
 
 def pieces(batches: int, ranks: int) -> int:
-    """Into how many pieces each batch of a step comes, for as many processes to share them: one
-    where whole batches come out even."""
+    """Return the number of pieces into which each batch of a step is split among the processes; 1
+    if whole batches can be distributed evenly."""
     if batches % ranks == 0:
         return 1
     return ranks // batches if ranks % batches == 0 else ranks
 
 
 def shares(batches: Sequence[Any], ranks: int) -> list[list[Any]]:
-    """The batches of one step dealt to as many processes: turns, each a piece of a batch (it may be
+    """Distribute the batches of one step: a list of turns, each with one piece of a batch (possibly
     empty) for every process."""
     count = pieces(len(batches), ranks)
     dealt = [batch[piece::count] for batch in batches for piece in range(count)]

@@ -1,4 +1,4 @@
-"""Which lessons an epoch draws, and which of them come without their rationale."""
+"""Sample the lessons of each epoch, and drop the rationales of some."""
 
 from __future__ import annotations
 
@@ -15,19 +15,20 @@ _STREAMS = {"dropout": 1_000_001, "batches": 1_000_002}
 
 
 class RowSampler:
-    """The draws of lessons, given by the file that each is from: decided by seed and epoch."""
+    """Draws lessons, by the number of their file; determined by seed and epoch."""
 
     def __init__(self, files: Sequence[int], settings: TrainSettings) -> None:
         self._count = len(files)
         self._settings = settings
         self._files = [
-            [place for place, own in enumerate(files) if own == file]
+            [place for place, file_of_row in enumerate(files) if file_of_row == file]
             for file in range(len(settings.weights))
         ]
         self._file_order = lru_cache(maxsize=2 * len(settings.weights) + 2)(self._new_file_order)
 
     def epoch(self, number: int) -> tuple[Any, Any]:
-        """(places of the lessons, whether they are bare) of an epoch's draws, in random order."""
+        """Return an epoch's draws in random order: (indices of lessons, whether their rationale is
+        dropped)."""
         dice = np.random.default_rng([self._settings.seed, number])
         if self._settings.weights:
             places = dice.permutation(np.concatenate(self._drawn_from_files(number)))
@@ -40,7 +41,7 @@ class RowSampler:
         return np.random.default_rng([self._settings.seed, epoch, _STREAMS[stream]])
 
     def _drawn_from_files(self, epoch: int) -> list[Any]:
-        """The places of an epoch's lessons, file by file."""
+        """Return the indices of an epoch's lessons, file by file."""
         shares = np.cumsum(self._settings.weights) / sum(self._settings.weights)
         # Rounded over all epochs so far, so that the smallest share has its turn some day.
         before, after = (np.round(shares * self._count * n) for n in (epoch, epoch + 1))

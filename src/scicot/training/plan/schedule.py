@@ -1,7 +1,7 @@
-"""Which examples a student meets at which step: the whole training, laid out before it starts.
+"""The schedule of a training: the examples of every step, determined before it starts.
 
-Step k of a schedule is decided by the seed and k alone. So a training that goes on from step s
-meets the same examples as one that was never stopped, and so do processes that share it.
+Step k depends only on the seed and k. So a training resumed at step s gets the same examples as an
+uninterrupted one, and so do several processes that share it.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from scicot.training.plan.tokens import MANY, Tokens, identity, tokenise
 
 @dataclass(frozen=True)
 class Epoch:
-    """As many draws as there are lessons, and which of them share a batch."""
+    """One epoch: as many draws as there are lessons, grouped into steps and batches."""
 
     places: Any  # of the lesson of each draw
     bare: Any  # whether it comes without its rationale
@@ -47,12 +47,12 @@ class Epoch:
 class Schedule:
     """The examples of a training, step by step.
 
-    An epoch is as many lessons as there are, in groups of like lengths and a random order: each
-    once or, with `weights`, each file as often as its weight says, going through all of its lessons
-    before any comes again. A step is so many groups as the layout says, joined to batches. Item i
-    is what process i % ranks computes at a time: a list of rows {"input_ids": token ids, "labels":
-    token ids, "share": weight of each target token in the loss of the step}. So the loss of a step
-    is the mean over its target tokens, whoever computes which of them.
+    An epoch has as many draws as there are lessons, grouped by similar lengths, in random order:
+    each lesson once or, with `weights`, each file in proportion to its weight, cycling through its
+    lessons. A step consists of as many groups as the layout says, joined into batches. Item i is
+    what process i % ranks computes at once: a list of rows {"input_ids": token ids, "labels": token
+    ids, "share": weight of each target token in the loss of the step}. So the loss of a step is the
+    mean over its target tokens, however they are distributed.
     """
 
     def __init__(
@@ -81,7 +81,8 @@ class Schedule:
         self._lay(layout)
 
     def fit(self, tokens: int, batch: int) -> None:
-        """Lay it out anew: so many tokens a step, and at most so many, padded, a batch."""
+        """Recompute the schedule for `tokens` per step and at most `batch` padded tokens per
+        batch."""
         self._settings = replace(self._settings, batch_size=f"{tokens}tokens")
         self._lay(None, most=batch)
 
@@ -105,16 +106,16 @@ class Schedule:
 
     @property
     def tokens_an_epoch(self) -> int:
-        """Inputs and targets of all lessons, each once."""
+        """Number of input and target tokens of all lessons, each once."""
         return int(self._whole.lengths.sum())
 
     @property
     def lengths(self) -> Any:
-        """Tokens of the inputs and targets of all examples: examples x 2."""
+        """Numbers of input and target tokens of all examples: examples x 2."""
         return self._whole.lengths
 
     def rows(self, places: Sequence[int]) -> list[dict[str, Any]]:
-        """Examples by number, as they were tokenised."""
+        """Return tokenised examples by their indices."""
         return self._whole.rows(places)
 
     @property
@@ -125,7 +126,7 @@ class Schedule:
 
     @property
     def turns(self) -> int:
-        """Items of a step for each process."""
+        """Number of items per step for each process."""
         return self._turns
 
     def __len__(self) -> int:
@@ -161,7 +162,7 @@ class Schedule:
 
     @property
     def padding(self) -> float:
-        """The share of padding among the tokens of the first epoch, on one device."""
+        """Share of padding among the tokens of the first epoch, on one device."""
         epoch = self._epoch(0)
         lengths = self._padded_lengths(epoch.places, epoch.bare)
         all_of_them = sum(
@@ -173,7 +174,7 @@ class Schedule:
 
     @property
     def rows_per_step(self) -> float:
-        """Lessons of a step, on the average."""
+        """Mean number of lessons per step."""
         return len(self._lessons) / self.epoch_steps
 
     def tokens(self, steps: int) -> int:
@@ -209,12 +210,12 @@ class Schedule:
         def longest(group: int) -> int:  # neighbours are joined, or computed at the same time
             return -int(lengths[groups[group]].max(axis=0).sum())
 
-        in_order = [[groups[one] for one in sorted(own, key=longest)] for own in steps]
+        in_order = [[groups[one] for one in sorted(step, key=longest)] for step in steps]
         return Epoch(places, bare, in_order)
 
     def _batches(self, groups: Sequence[length_buckets.Places]) -> list[length_buckets.Places]:
-        """The groups of a step joined to batches, examples x (draw, part); those of a student with
-        two tasks come apart by task, since one writes a label and the other a rationale."""
+        """Join the groups of a step into batches, each examples x (draw, part). For students with
+        two tasks, batches are separate by task, since labels are much shorter than rationales."""
         size = self.layout.groups // self.layout.batches
         joined = [
             np.concatenate(groups[start : start + size]) for start in range(0, len(groups), size)
@@ -225,17 +226,18 @@ class Schedule:
         ]
 
     def _by_lesson(self, places: Any, bare: Any) -> Any:
-        """draws x examples of a lesson x 2: tokens of inputs and targets."""
+        """Return input and target tokens: draws x examples of a lesson x 2."""
         shape = (-1, self._per_lesson, 2)
         whole = self._whole.lengths.reshape(shape)[places]
         return np.where(bare[:, None, None], self._bare.lengths.reshape(shape)[places], whole)
 
     def _padded_lengths(self, places: Any, bare: Any) -> Any:
-        """Lengths by which the examples of each draw are padded: draws x examples x 1 or 2."""
+        """Return the lengths by which the examples of each draw are padded: draws x examples x 1 or
+        2."""
         return self._family.lengths(self._by_lesson(places, bare))
 
     def _weights(self, places: Any, bare: Any) -> Any:
-        """Tokens of each draw."""
+        """Return the tokens of each draw."""
         return self._by_lesson(places, bare).sum(axis=(1, 2))
 
     def _shares(self, epoch: Epoch, groups: Sequence[length_buckets.Places]) -> list[float]:
@@ -253,15 +255,15 @@ class Schedule:
             return self._drawn(number, epoch, examples)
         rows: dict[tuple[int, int], dict[str, Any]] = {}
         for bare, tokens in ((False, self._whole), (True, self._bare)):
-            own = [one for one in examples if epoch.bare[one[0]] == bare]
-            at = [int(epoch.places[draw]) * self._per_lesson + part for draw, part in own]
-            rows |= zip(own, tokens.rows(at), strict=True) if own else ()
+            chosen = [one for one in examples if epoch.bare[one[0]] == bare]
+            at = [int(epoch.places[draw]) * self._per_lesson + part for draw, part in chosen]
+            rows |= zip(chosen, tokens.rows(at), strict=True) if chosen else ()
         return [rows[one] for one in examples]
 
     def _drawn(
         self, number: int, epoch: Epoch, examples: Sequence[tuple[int, int]]
     ) -> list[dict[str, Any]]:
-        """The rows of examples whose label or order of choices is drawn anew each time."""
+        """Make the rows of examples whose label or order of choices is sampled anew each time."""
         made = []
         for draw, part in examples:
             dice = random.Random(f"{self._settings.seed}/{number * len(self._lessons) + draw}")

@@ -1,4 +1,4 @@
-"""Token ids of all examples: made once, kept as Arrow, read from the disk where there are many."""
+"""Token ids of all examples: computed once, stored as Arrow, read from disk if there are many."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ Encode = Callable[[Sequence[Any]], Encoded]  # of lessons
 
 
 class Tokens:
-    """The encoded examples of lessons, those of one lesson together.
+    """The encoded examples of lessons; those of one lesson are adjacent.
 
     `lengths` (examples x 2, int64) are the tokens of inputs and targets; `cuts` and `cut_targets`
-    count what was too long.
+    count truncations.
     """
 
     def __init__(self, dataset: Any) -> None:
@@ -37,16 +37,16 @@ class Tokens:
         self.cut_targets: int = sum(one["cut_targets"] for one in told)
 
     def rows(self, places: Sequence[int]) -> list[dict[str, Any]]:
-        """The examples at these places, as `encode` gives them."""
+        """Return the examples at these indices, as `encode` made them."""
         found = self._dataset[list(places)]
         both = zip(found["input_ids"], found["labels"], strict=True)
         return [{"input_ids": source, "labels": target} for source, target in both]
 
 
 def tokenise(lessons: Sequence[Any], encode: Encode, *, cached_as: str | None = None) -> Tokens:
-    """The lessons through `encode`, in memory. With `cached_as`, which says all that decides the
-    result, through the cache of `datasets`: tokenised in parallel, once, and read from its files by
-    whoever trains on the same; no training then holds them in memory."""
+    """Encode the lessons in memory or, with `cached_as`, a key that determines the result, through
+    the cache of `datasets`: in parallel, once, and shared by all trainings on the same data, which
+    then read it from disk."""
     import datasets
 
     chunks = [lessons[start : start + _CHUNK] for start in range(0, len(lessons), _CHUNK)]
@@ -67,7 +67,7 @@ def tokenise(lessons: Sequence[Any], encode: Encode, *, cached_as: str | None = 
 
 
 def identity(tokenizer: Any) -> str:
-    """A digest that tells a tokenizer from any other."""
+    """Return a digest that identifies a tokenizer."""
     backend = getattr(tokenizer, "backend_tokenizer", None)
     if backend is not None:
         return hashlib.sha256(backend.to_str().encode()).hexdigest()
@@ -77,7 +77,7 @@ def identity(tokenizer: Any) -> str:
 
 
 def _encoded(chunks: Iterable[Sequence[Any]], encode: Encode) -> Iterator[dict[str, Any]]:
-    """Rows of the dataset; the first of each chunk tells what had to be cut in it."""
+    """Yield the rows of the dataset; the first of each chunk records its truncations."""
     for chunk in chunks:
         encoded = encode(chunk)
         told = json.dumps({"cuts": encoded.cuts, "cut_targets": encoded.cut_targets})

@@ -1,1 +1,2 @@
-"""train-rationale --reward: learn to write the rationales that help an answer student."""
+"""Rewarded training (train-rationale --reward): learn to write rationales that help an answer
+student."""

@@ -1,4 +1,4 @@
-"""The fold students of an answer run, each asked only about questions that it never saw."""
+"""The fold students of an answer run as judges, each for questions that it was not trained on."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Judges:
 
     @classmethod
     def of(cls, name: str) -> Judges:
-        """Look at the runs without loading them; ScicotError where they cannot judge."""
+        """Check the runs without loading them. Raises ScicotError if they cannot judge."""
         run = check_run(name, "--reward", Stage.ANSWER)
         count = int(run.manifest.settings.get("folds") or 0)
         if not count:
@@ -41,7 +41,7 @@ class Judges:
 
     @property
     def fold_by(self) -> str | None:
-        """The field whose equal rows the run has never parted."""
+        """The field by which the run kept rows together in folds."""
         field = self.run.manifest.settings.get("fold_by")
         return None if field is None else str(field)
 
@@ -54,17 +54,17 @@ class Judges:
     def blind(
         self, questions: Sequence[Question], fold_of: Sequence[int], by: str | None
     ) -> list[int]:
-        """For each question the number of a fold student that was neither trained nor selected on
-        any question of its group (splits.py): that of the same fold where it is one. ScicotError
-        where there is none."""
+        """Return, for each question, the number of a fold student that was neither trained nor
+        selected on any question of its group (splits.py), preferably that of the same fold. Raises
+        ScicotError if there is none."""
         keys = [{*group_keys(question, by)} for question in questions]
         wholes = [overlap.whole_key(question) for question in questions]
         met = [self._met(fold, questions, keys) for fold in range(len(self.folds))]
         found = []
         for place, question in enumerate(questions):
             order = sorted(range(len(self.folds)), key=lambda f: (f != fold_of[place], f))
-            own = {*keys[place], wholes[place]}
-            judge = next((fold for fold in order if own.isdisjoint(met[fold])), None)
+            question_keys = {*keys[place], wholes[place]}
+            judge = next((fold for fold in order if question_keys.isdisjoint(met[fold])), None)
             if judge is None:
                 raise ScicotError(
                     f"--reward {self.run.place}: each of its fold students was trained on"
@@ -75,8 +75,8 @@ class Judges:
         return found
 
     def _met(self, fold: int, questions: Sequence[Question], keys: Sequence[set[str]]) -> set[str]:
-        """The keys of all that a fold student was trained or selected on: of whole questions, and
-        of the groups of those that are among these."""
+        """Return the keys of everything that a fold student was trained or selected on: of whole
+        questions, and of the groups of those among `questions`."""
         ids = set()
         found: set[str] = set()
         file = self.folds[fold].directory / overlap.FILE
@@ -88,7 +88,7 @@ class Judges:
             for _, row in jsonl.decode_lines(lines, str(file)):
                 ids.add(row.get("id"))
                 found.add(str(row.get("question")))
-        for question, own in zip(questions, keys, strict=True):
+        for question, question_keys in zip(questions, keys, strict=True):
             if question.id in ids:
-                found |= own
+                found |= question_keys
         return found

@@ -26,8 +26,9 @@ _TRIED = 16  # questions that are explained and scored to measure it
 
 @dataclass(frozen=True)
 class RewardEstimate:
-    """Counts of a whole rewarded training, whatever of it is done; seconds on this machine, the
-    students trained one by one. With what a round keeps, a training by epochs takes more steps."""
+    """Counts of a whole rewarded training, including finished parts, and seconds on this machine
+    with students trained one by one. The rationales that a round keeps add steps to a training by
+    epochs."""
 
     rounds: int
     questions: int
@@ -47,8 +48,8 @@ class RewardEstimate:
 
 
 def estimate(rounds: Rounds, reporter: Reporter) -> RewardEstimate:
-    """Measure a few batches and samples of a student with its first weights; writes nothing but a
-    copy of them in a temporary folder."""
+    """Time a few batches and samples of a student with its initial weights. Writes only a temporary
+    copy of the weights."""
     from scicot.training.fitting.eta import expected_seconds
 
     main, reward = rounds.main, rounds.reward
@@ -80,7 +81,7 @@ def estimate(rounds: Rounds, reporter: Reporter) -> RewardEstimate:
 
 
 def _measured(sampler: Sampler, prepared: Prepared) -> tuple[float, float]:
-    """Seconds to write a rationale as long as the teacher's are, and to score one."""
+    """Return the seconds to write a rationale of the teacher's mean length, and to score one."""
     some, settings = sampler.questions[:_TRIED], sampler.settings
     longest = settings.rationale_target_tokens
     mean = round(min(longest, fmean(prepared.schedule.lengths[:, 1].tolist())))
@@ -106,5 +107,5 @@ def _measured(sampler: Sampler, prepared: Prepared) -> tuple[float, float]:
     score(scorer, judge.manifest.answer_as, some[:1], texts[:1])
     start = time.perf_counter()
     score(scorer, judge.manifest.answer_as, some, texts)
-    read = sum(len(dict.fromkeys(own)) + 3 for own in texts)
+    read = sum(len(dict.fromkeys(rationales)) + 3 for rationales in texts)
     return writing, (time.perf_counter() - start) / read

@@ -12,9 +12,9 @@ from scicot.row_fields import Row
 
 @dataclass(frozen=True)
 class RoundReport:
-    """The figures of a round, of the students whose rationales were sampled: those of round 0
-    learnt from the teacher alone. Shares are from 0 to 1, rewards in nats; None: nothing to
-    count."""
+    """The figures of a round, for the students whose rationales were sampled; those of round 0 were
+    trained on the teacher's rationales only. Shares are from 0 to 1, rewards in nats; None if there
+    is nothing to count."""
 
     round: int
     questions: int
@@ -38,8 +38,8 @@ class RoundReport:
 
     @property
     def warning(self) -> str | None:
-        """Say so where rewards are chance: the scorers answer no better behind a question's own
-        rationale than behind that of another one."""
+        """A warning if the rewards are noise: answers are no better given a question's own
+        rationale than given another question's. Else None."""
         if self.accuracy_shuffled is None or self.accuracy > self.accuracy_shuffled:
             return None
         own, other = f"{self.accuracy:.1%}", f"{self.accuracy_shuffled:.1%}"
@@ -63,7 +63,7 @@ class RoundReport:
 
 
 def report_of(number: int, rows: Sequence[Row], cap: float, *, last: bool) -> RoundReport:
-    """Sum up the scored rows of a round; accuracies are of the first sample of each question."""
+    """Summarise the scored rows of a round; accuracies use the first sample of each question."""
     firsts = [row for row in rows if row["sample"] == 0]
     rewards = [row["reward"] for row in rows if row["reward"] is not None]
     positive = [row for row in rows if (row["reward"] or 0.0) > 0]

@@ -1,15 +1,15 @@
-"""Rounds of sampling, scoring and learning: an expert iteration of stage 1 (as STaR, Zelikman et
-al. 2022) whose judge is stage 2.
+"""Rounds of sampling, scoring and training: expert iteration of stage 1 (as STaR, Zelikman et al.
+2022) with stage 2 as the judge.
 
-    OUT/rounds/0/student            stage 1 as its teacher's rationales make it, with fold students
-    OUT/rounds/0/scored.jsonl       what these fold students write, with rewards
-    OUT/rounds/0/kept.jsonl         the rationales that round 1 learns beside its teacher's
+    OUT/rounds/0/student            stage 1 trained on the teacher's rationales, with fold students
+    OUT/rounds/0/scored.jsonl       samples of these fold students, with rewards
+    OUT/rounds/0/kept.jsonl         the rationales added to the teacher's in round 1
     OUT/rounds/0/report.json
-    OUT/rounds/1/student, ...       goes on from the weights of round 0
+    OUT/rounds/1/student, ...       trained from the weights of round 0
     OUT                             the student of the last round
     OUT/rounds/R/scored.jsonl       its likeliest rationales, for the last report
 
-Whatever is finished is not done again, so the same command goes on at any moment.
+Finished parts are skipped, so a repeated command resumes.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ ROUNDS, REPORT = "rounds", "report.json"
 
 
 def fold_settings(settings: TrainSettings, reward: RewardSettings) -> TrainSettings:
-    """The settings with the folds of the answer run, unless others were asked for; ScicotError for
-    what does not go with rewards."""
+    """Return the settings with the folds of the answer run, unless others were given. Raises
+    ScicotError for settings that cannot be combined with rewards."""
     judges = Judges.of(reward.reward)
     if settings.seeds > 1:
         raise UsageError("--seeds: a rewarded training is of one seed; give the command for each")
@@ -60,7 +60,7 @@ def fold_settings(settings: TrainSettings, reward: RewardSettings) -> TrainSetti
 
 @dataclass(frozen=True)
 class RewardedFolds(Folds):
-    """The rows of a stage 1 with rewarded rationales behind them (lessons of file 1)."""
+    """The rows of a stage 1, followed by rewarded rationales (lessons of file 1)."""
 
     teachers: Folds | None = None  # the rows without them
 
@@ -90,7 +90,7 @@ class RewardedFolds(Folds):
     def write(
         self, main: TrainingSpec, works: Sequence[TrainingSpec], reporter: Reporter
     ) -> dict[str, float]:
-        """Write a rationale for each row of the teacher's, as without rewards."""
+        """Write a rationale for each row of the teacher, as without rewards."""
         assert self.teachers is not None
         return self.teachers.write(main, works, reporter)
 
@@ -114,7 +114,7 @@ def weighted(work: TrainingSpec) -> TrainingSpec:
 
 @dataclass(frozen=True)
 class Rounds:
-    """The whole of a rewarded training."""
+    """All rounds of a rewarded training."""
 
     main: TrainingSpec
     folds: Folds
@@ -123,7 +123,7 @@ class Rounds:
 
     @classmethod
     def of(cls, main: TrainingSpec, folds: Folds, reward: RewardSettings) -> Rounds:
-        """Look at the answer run."""
+        """Make the rounds from the answer run's manifest."""
         judges = Judges.of(reward.reward)
         made = {
             **{name: value for name, value in asdict(reward).items() if name != "reward"},
@@ -133,7 +133,7 @@ class Rounds:
         return cls(replace(main, reward=json.loads(json.dumps(made))), folds, reward, judges)
 
     def train(self, force: bool, reporter: Reporter) -> Manifest:
-        """Go through all rounds; the manifest of the last student."""
+        """Run all rounds; return the manifest of the last student."""
         out, last = self.main.run, self.reward.rounds
         multi_run.check_ours(out)
         sampler = Sampler.of(self.judges, self.folds, self.main.settings, self.reward)
@@ -173,7 +173,7 @@ class Rounds:
         return manifest
 
     def folder(self, number: int) -> Path:
-        """The folder of a round."""
+        """Return the folder of a round."""
         return self.main.run / ROUNDS / str(number)
 
     def _student(self, number: int) -> Path:
@@ -181,7 +181,7 @@ class Rounds:
         return self.main.run if last else self.folder(number) / "student"
 
     def _spec(self, number: int, folds: Folds) -> TrainingSpec:
-        """The training of the student of a round."""
+        """Return the spec of a round's student."""
         spec = replace(self.main, run=self._student(number))
         if not number:
             return replace(spec, reward=None)
@@ -201,8 +201,8 @@ class Rounds:
         )
 
     def _found(self) -> Manifest | None:
-        """The manifest of a training that is finished, with its last report; None where there is
-        work to do; ScicotError where OUT holds another training."""
+        """Return the manifest of a finished training, with its last report; None if there is work
+        left. Raises ScicotError if OUT holds another training."""
         out = self.main.run
         old = read_manifest(out) if out.is_dir() else None
         if old is None:

@@ -1,6 +1,6 @@
 """Sample and score the rationales of a round: OUT/rounds/R/scored.jsonl and kept.jsonl.
 
-A row is a rationale row with its reward beside it:
+Each row is a rationale row with its reward:
 
     {"id": "q1", "question": ..., "rationale": "Copper is a metal.", "sample": 3,
      "teacher": "student:rationale/rounds/0/student/folds/1@1f2e...", "fold": 1,
@@ -8,8 +8,8 @@ A row is a rationale row with its reward beside it:
      "rejected": null, "names": null,
      "answered": {"own": "B", "none": "A", "announced": "B", "shuffled": "A"}}
 
-`reward` and `leak` are in nats. `answered` holds what the scorer answers behind this rationale,
-without one, behind the text of the right choice and behind another question's first sample.
+`reward` and `leak` are in nats. `answered` holds the scorer's answers given this rationale, none,
+the text of the right choice, and another question's first sample.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _SEQUENCES_ON_CPU = 512
 
 @dataclass(frozen=True)
 class Asked:
-    """Questions of one fold that one writer explains and one scorer judges together."""
+    """A batch of questions of one fold, with the number of the student that scores it."""
 
     fold: int
     judge: int
@@ -53,7 +53,8 @@ class Asked:
 
 @dataclass(frozen=True)
 class Sampler:
-    """Samples and scores the training questions with fold students that never saw them."""
+    """Samples and scores rationales of the training questions, with fold students that were not
+    trained on them."""
 
     judges: Judges
     settings: TrainSettings
@@ -79,27 +80,27 @@ class Sampler:
             questions.append(question)
         if not questions:
             raise ScicotError("--reward: no training question has a gold answer to be rewarded by")
-        own = [fold_of[question.id] for question in questions]
-        judge_of = judges.blind(questions, own, settings.fold_by)
-        return cls(judges, settings, reward, questions, own, judge_of)
+        folds_of_questions = [fold_of[question.id] for question in questions]
+        judge_of = judges.blind(questions, folds_of_questions, settings.fold_by)
+        return cls(judges, settings, reward, questions, folds_of_questions, judge_of)
 
     def windows(self, samples: int) -> list[Asked]:
-        """The questions, as many at a time as are written together, in the order of the rows."""
+        """Return the questions in batches, in the order of the rows."""
         device = resolve_device(self.settings.device).type
         size = max(2, _SEQUENCES.get(device, _SEQUENCES_ON_CPU) // samples)
         parts: dict[tuple[int, int], list[Question]] = defaultdict(list)
         for question, fold, judge in zip(self.questions, self.fold_of, self.judge_of, strict=True):
             parts[fold, judge].append(question)
         return [
-            Asked(fold, judge, own[start : start + size])
-            for (fold, judge), own in sorted(parts.items(), key=lambda part: part[0])
-            for start in range(0, len(own), size)
+            Asked(fold, judge, members[start : start + size])
+            for (fold, judge), members in sorted(parts.items(), key=lambda part: part[0])
+            for start in range(0, len(members), size)
         ]
 
     def write(
         self, folder: Path, writers: Sequence[Run], number: int, samples: int, reporter: Reporter
     ) -> list[Row]:
-        """The scored rows of round `number`, all of them on disk in `folder`; rows that were
+        """Sample and score round `number`; return its rows, which are then all in `folder`. Rows
         written before are kept."""
         windows = self.windows(samples)
         folder.mkdir(parents=True, exist_ok=True)
@@ -172,11 +173,11 @@ class Sampler:
         top, answers = folder.parents[1], self.judges.run.directory
         kept = best(one.samples, self.reward.keep_best, self.reward.leak_cap)
         readings = {"none": one.none, "announced": one.announced, "shuffled": one.shuffled}
-        others = {name: own and own.label for name, own in readings.items()}
-        for sample, own in enumerate(one.samples):
+        others = {name: reading and reading.label for name, reading in readings.items()}
+        for sample, scored in enumerate(one.samples):
             row = Rationale(
                 one.question.without_rationale(),
-                own.rationale,
+                scored.rationale,
                 sample=sample,
                 teacher=_name(writer, top),
                 fold=asked.fold,
@@ -184,17 +185,17 @@ class Sampler:
             yield {
                 **row,
                 "scorer": _name(judge, answers),
-                "reward": own.reward,
-                "leak": own.leak,
+                "reward": scored.reward,
+                "leak": scored.leak,
                 "kept": sample in kept,
-                "rejected": own.rejected,
-                "names": own.names,
-                "answered": {"own": own.reading.label, **others},
+                "rejected": scored.rejected,
+                "names": scored.names,
+                "answered": {"own": scored.reading.label, **others},
             }
 
 
 class _Pair:
-    """The writer and the scorer of a fold; those of another fold are dropped before."""
+    """The writer and the scorer of one fold; only one pair is in memory at a time."""
 
     def __init__(self, sampler: Sampler, writers: Sequence[Run]) -> None:
         self._sampler = sampler
@@ -216,7 +217,8 @@ class _Pair:
 
 
 def _existing(there: Iterator[tuple[str, Row]], asked: Asked, samples: int) -> list[Row]:
-    """The rows of a window that are on disk already; ScicotError where they are of others."""
+    """Return the rows of a batch that are already on disk. Raises ScicotError if they belong to
+    other questions."""
     found: list[Row] = []
     wanted = [(question.id, n) for question in asked.questions for n in range(samples)]
     for key, (where, row) in zip(wanted, there, strict=False):
@@ -229,6 +231,6 @@ def _existing(there: Iterator[tuple[str, Row]], asked: Asked, samples: int) -> l
 
 
 def _name(fold_student: Run, main: Path) -> str:
-    """RUN/folds/K@HASH of a fold student that belongs to the run in the folder `main`."""
+    """Return RUN/folds/K@HASH, the name of a fold student of the run in the folder `main`."""
     folder = fold_student.directory.parent.relative_to(main.parent)
     return f"{STUDENT}{folder}/{fold_student.identity}"

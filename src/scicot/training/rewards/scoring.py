@@ -1,12 +1,12 @@
-"""The reward of a rationale, and the guard against rationales that only tell the answer.
+"""Score rationales by their reward, and guard against rationales that only state the answer.
 
     reward = log p(gold | question, rationale) - log p(gold | question)
     leak   = the same with the text of the gold choice as the rationale
 
-in nats, p being the answer student's probability among the choices (as in Rainier, Liu et al.
+Both are in nats; p is the answer student's probability among the choices (as in Rainier, Liu et al.
 2022). A rationale that names the right choice may gain as much as one that explains it. So
-rationales that announce an answer are rejected, and where the leak is positive a reward counts up
-to a share of it only: above that, a rationale is no better than another.
+rationales that announce an answer are rejected, and if the leak is positive, rewards are capped at
+a share of it: above the cap, no rationale is better than another.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Scored:
 
 @dataclass(frozen=True)
 class ScoredQuestion:
-    """The scored samples of a question, and what the answer student says behind other texts."""
+    """The scored samples of a question, and the answer student's output given other texts."""
 
     question: Question
     samples: Sequence[Scored]
@@ -68,8 +68,8 @@ def read_all(
         student, Stage.ANSWER, [q for q, _ in asked], [text for _, text in asked], scoring
     )
     readings = []
-    for (question, _), own in zip(asked, scores, strict=True):
-        probabilities = softmax(own)
+    for (question, _), log_p in zip(asked, scores, strict=True):
+        probabilities = softmax(log_p)
         gold = None
         if probabilities is not None:
             gold = math.log(
@@ -85,8 +85,8 @@ def score(
     questions: Sequence[Question],
     samples: Sequence[Sequence[str]],
 ) -> list[ScoredQuestion]:
-    """Score the samples of each question by an answer student. The first sample of a question is
-    also read behind the question half of them away, as its shuffled rationale."""
+    """Score the samples of each question by an answer student. The first sample of the question
+    half of the list away is scored too, as the shuffled rationale."""
     count = len(questions)
     asked: list[tuple[Question, str | None]] = []
     for place, (question, texts) in enumerate(zip(questions, samples, strict=True)):
@@ -129,15 +129,15 @@ def _scored(
 
 
 def counted_reward(reward: float, leak: float | None, cap: float) -> float:
-    """The reward as it counts: up to `cap` times the leak, where naming the choice gains anything.
-    Where it gains nothing there is nothing to guard against."""
+    """Cap a reward at `cap` times the leak if the leak is positive, that is, if stating the answer
+    gains anything."""
     return min(reward, cap * leak) if leak is not None and leak > 0 else reward
 
 
 def best(samples: Sequence[Scored], keep: int, cap: float) -> list[int]:
-    """The places of the rationales to learn, `keep` at most, the best first: different texts with a
-    positive reward that are not rejected. Of equal rewards, those that do not name one choice alone
-    come first, then earlier samples."""
+    """Return the indices of the rationales to train on, best first, at most `keep`: distinct texts
+    with a positive reward that are not rejected. Among equal rewards, rationales that do not name
+    exactly one choice come first, then earlier samples."""
     candidates = []
     met: set[str] = set()
     for place, one in enumerate(samples):

@@ -1,6 +1,6 @@
-"""Attention of a single query: nothing but reading keys and values, each once, in their order.
+"""Attention of a single query per row; each key and value is read once, in order.
 
-Keys and values are fp32, or bf16 as uint16. Scores are not divided by anything, as in T5.
+Keys and values are fp32, or bf16 stored as uint16. Scores are not scaled, as in T5.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _BLOCK = 8  # steps that are read side by side while a query stays in the regist
 
 
 def number(x):  # type: ignore[no-untyped-def]
-    """fp32 of what keys and values are kept in."""
+    """Convert a stored key or value to fp32."""
     raise NotImplementedError(x)
 
 
@@ -88,18 +88,18 @@ def _sum_steps(values, scores, out, sized):  # type: ignore[no-untyped-def]
 
 
 def read(q: Tensor, keys: Tensor, values: Tensor, lengths: Tensor) -> Tensor:
-    """Queries (rows x heads x 1 x size), keys and values (rows x heads x places x size), how many
-    of the places each row has, 1 at least -> rows x 1 x width."""
+    """Attend from queries (rows x heads x 1 x size) to keys and values (rows x heads x places x
+    size), of which each row has `lengths` places, at least 1. Returns rows x 1 x width."""
     size = q.shape[-1]
     scores, out = np.empty(keys.shape[2], np.float32), torch.zeros(*q.shape[:2], size)
-    own = q[:, :, 0].numpy(), seen(keys), seen(values), lengths.numpy()
-    _read(*own, scores, out.numpy(), sized_as(size))
+    arrays = q[:, :, 0].numpy(), seen(keys), seen(values), lengths.numpy()
+    _read(*arrays, scores, out.numpy(), sized_as(size))
     return out.flatten(1)[:, None]
 
 
-def own(q: Tensor, keys: Tensor, values: Tensor, bias: Tensor) -> Tensor:
-    """Queries (rows x heads x 1 x size), keys and values (steps x rows x heads x size), what is
-    added to their scores (heads x steps) -> rows x 1 x width."""
+def attend_generated(q: Tensor, keys: Tensor, values: Tensor, bias: Tensor) -> Tensor:
+    """Attend from queries (rows x heads x 1 x size) to keys and values (steps x rows x heads x
+    size) with `bias` (heads x steps) added to the scores. Returns rows x 1 x width."""
     size = q.shape[-1]
     scores, out = np.empty((*q.shape[:2], len(keys)), np.float32), torch.zeros(*q.shape[:2], size)
     _score_steps(q[:, :, 0].numpy(), seen(keys), bias.numpy(), scores, sized_as(size))
@@ -109,8 +109,8 @@ def own(q: Tensor, keys: Tensor, values: Tensor, bias: Tensor) -> Tensor:
 
 @cache
 def sized_as(size: int) -> tuple[int, ...]:
-    """As long as a head is wide: of a tuple, unlike of an array, the compiler knows the length, and
-    a loop of a known length is several times as fast."""
+    """Return a tuple of length `size`, a head's width: numba knows the length of a tuple when it
+    compiles, and a loop of known length is several times as fast."""
     return (0,) * size
 
 

@@ -13,8 +13,8 @@ f32 = np.float32
 
 
 def kernel(function: Any) -> Any:
-    """Compile a function when it is first called, and keep it on disk where there is room for that.
-    Sums may be taken in any order; what is no number stays none."""
+    """Compile a function at its first call, and cache the machine code on disk if possible. Sums
+    may be reordered; NaN stays NaN."""
     options: dict[str, Any] = {
         "fastmath": {"nsz", "arcp", "contract", "afn", "reassoc"},
         "nogil": True,
@@ -74,13 +74,13 @@ _power = _instruction(
 
 @kernel
 def halved(x):  # type: ignore[no-untyped-def]
-    """The bf16 nearest to x."""
+    """Round x to bf16."""
     return _upper(bits(x)) if x == x else np.uint16(0x7FC0)
 
 
 @kernel
 def exp2(x):  # type: ignore[no-untyped-def]
-    """2^x within 3e-7 of it, as far as 2^-120 and 2^120; of what is no number, none."""
+    """Return 2^x with a relative error below 3e-7, x clamped to -120 and 120; NaN for NaN."""
     x = f32(-120) if x < f32(-120) else x
     x = f32(120) if x > f32(120) else x
     whole = nearest(x)

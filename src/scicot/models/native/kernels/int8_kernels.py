@@ -25,7 +25,7 @@ from scicot.models.native.kernels.instructions import (
 
 @kernel
 def _round_row(x, into):  # type: ignore[no-untyped-def]
-    """x as int8; its scale."""
+    """Quantise x to int8, into `into`; return its scale."""
     top = np.int32(0)
     for j in range(len(x)):
         top = max(top, bits(abs(x[j])))
@@ -80,7 +80,7 @@ def _added(product, rows, columns, to):  # type: ignore[no-untyped-def]
 
 @kernel
 def _gated(product, rows, columns, linear, cubic, row, into, scales):  # type: ignore[no-untyped-def]
-    """gate / (1 + 2^(linear gate + cubic gate^3)) * value, rounded."""
+    """Quantise gate / (1 + 2^(linear gate + cubic gate^3)) * value for each row."""
     size = len(row)
     for i in range(len(product)):
         for j in range(size):
@@ -101,7 +101,7 @@ def rounded(x: Tensor, eps: float | None) -> tuple[Tensor, Tensor]:
 
 
 def normed_halved(x: Tensor, eps: float) -> Tensor:
-    """x / rms(x) in bf16."""
+    """Return x / rms(x) in bf16."""
     into = torch.empty(x.shape, dtype=torch.bfloat16)
     rows = x.reshape(-1, x.shape[-1]).numpy()
     _normed_halved(rows, f32(eps), into.view(-1, x.shape[-1]).view(torch.uint16).numpy())

@@ -1,7 +1,7 @@
-"""Attention of a few queries to a prefix and to what was written behind it, in one softmax.
+"""Attention of a few queries to a prefix and the tokens generated after it, in one softmax.
 
-Keys and values are fp32, or bf16 as uint16, and each is read once for all heads that share it.
-Queries are scaled already.
+Keys and values are fp32, or bf16 stored as uint16, and each is read once for all heads that share
+it. Queries are already scaled.
 """
 
 from __future__ import annotations
@@ -74,14 +74,14 @@ def _joint(q, read_k, read_v, lengths, keys, values, window, scores, out, sized)
 def joint(
     q: Tensor, prefix: Tensor, lengths: Tensor, keys: Tensor, values: Tensor, window: int | None
 ) -> Tensor:
-    """Queries (rows x heads x places x size) of the last steps, keys and values of prefixes (2 x
-    rows x heads x width x size), how much of the width each row has, keys and values of steps
-    (steps x rows x heads x size) -> rows x places x width."""
+    """Attend from the last steps' queries (rows x heads x places x size) to the prefixes' keys and
+    values (2 x rows x heads x width x size, of which each row has `lengths`) and to those of all
+    steps (steps x rows x heads x size). Returns rows x places x width."""
     rows, heads, places, size = q.shape
     shared = keys.shape[2]
     q = q.transpose(1, 2).reshape(rows, places, shared, heads // shared, size).contiguous()
     scores = np.empty((heads // shared, prefix.shape[3] + len(keys)), np.float32)
     out = torch.zeros(q.shape)
-    own = q.numpy(), seen(prefix[0]), seen(prefix[1]), lengths.numpy(), seen(keys), seen(values)
-    _joint(*own, window or _ALL, scores, out.numpy(), sized_as(size))
+    arrays = q.numpy(), seen(prefix[0]), seen(prefix[1]), lengths.numpy(), seen(keys), seen(values)
+    _joint(*arrays, window or _ALL, scores, out.numpy(), sized_as(size))
     return out.view(rows, places, -1)

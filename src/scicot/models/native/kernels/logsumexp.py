@@ -27,7 +27,7 @@ def _logsumexp(logits, out):  # type: ignore[no-untyped-def]
 
 
 def logsumexp(logits: Tensor) -> Tensor:
-    """rows x vocabulary -> rows"""
+    """Return the logsumexp of each row: rows x vocabulary -> rows."""
     out = torch.empty(len(logits))
     _logsumexp(logits.numpy(), out.numpy())
     return out
