@@ -10,7 +10,7 @@ def lines(
 ) -> list[str]:
     """What is printed after calls of `advance`: (seconds since the start, steps)."""
     now = [0.0]
-    monkeypatch.setattr(console.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr("scicot_cli.console.time.monotonic", lambda: now[0])
     task = console._PlainTask("asking", 20)
     for seconds, steps in calls:
         now[0] = seconds
