@@ -22,7 +22,9 @@ WORLD=$OUT/world
 
 student=(--student "$STUDENT" --max-steps "$STEPS" --learning-rate 2e-3 --seed "$SEED")
 
-step() { printf '\n\033[1m%s\033[0m\n' "$*" >&2; }
+# Bold on a terminal.
+if [ -t 2 ]; then BOLD=$'\033[1m' PLAIN=$'\033[0m'; else BOLD='' PLAIN=''; fi
+step() { printf '\n%s%s%s\n' "$BOLD" "$*" "$PLAIN" >&2; }
 
 step "1/4  A world of objects and animals, and a tutor's recorded replies (seed $SEED)"
 if [ ! -e "$WORLD/test_replies.jsonl" ]; then

@@ -55,9 +55,9 @@ def check(
     quiet: opt.Quiet = False,
     verbose: opt.Verbose = False,
 ) -> None:
-    """Show how a file of questions is read, and its problems.
+    """Show how a file of questions is read.
 
-    Try this command first on a file of yours. It sends and writes nothing, and exits with 1 if
+    It lists the file's problems too, so try it first on a file of yours. It sends and writes nothing, and exits with 1 if
     something has to be fixed.
     """
     reporter = console.reporter(quiet=quiet, verbose=verbose)

@@ -43,10 +43,11 @@ def demo(
         ),
     ] = "scratch:tiny",
 ) -> None:
-    """Run all steps on a small example: two minutes on two cores, no key, no GPU.
+    """Run all steps on a small example, in two minutes.
 
-    A script explains questions about an example world, two stages and a direct rival are trained,
-    and the last table compares them. examples/quickstart.sh holds the commands.
+    It needs two free cores, no key and no GPU. A script explains questions about an example world,
+    two stages and a direct rival are trained, and the last table compares them. The commands are
+    in examples/quickstart.sh.
     """
     place = next((place for place in _PLACES if (place / "quickstart.sh").exists()), None)
     bash = shutil.which("bash")

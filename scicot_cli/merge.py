@@ -28,9 +28,9 @@ def merge(
     quiet: opt.Quiet = False,
     verbose: opt.Verbose = False,
 ) -> None:
-    """Join the parts of predict --shard, in the order of the questions.
+    """Join the parts of predict --shard.
 
-    Every question must occur exactly once, from the same students with the same settings.
+    The rows are written in the order of the questions. Every question must occur exactly once, from the same students with the same settings.
     Otherwise nothing is written, and the missing or repeated questions are named.
     """
     reporter = console.reporter(quiet=quiet, verbose=verbose)

@@ -44,7 +44,9 @@ smoke() {
   test_of() { echo "$OUT/$1/world/test.jsonl"; }
 }
 
-say() { printf '\n\033[1m%s\033[0m\n' "$*" >&2; }
+# Bold on a terminal.
+if [ -t 2 ]; then BOLD=$'\033[1m' PLAIN=$'\033[0m'; else BOLD='' PLAIN=''; fi
+say() { printf '\n%s%s%s\n' "$BOLD" "$*" "$PLAIN" >&2; }
 
 # What the teacher writes; the only step that costs money, and none that needs a GPU.
 teach() { # SET
