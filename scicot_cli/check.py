@@ -57,8 +57,8 @@ def check(
 ) -> None:
     """Show how a file of questions is read.
 
-    It lists the file's problems too, so try it first on a file of yours. It sends and writes nothing, and exits with 1 if
-    something has to be fixed.
+    It lists the file's problems too, so try it first on a file of yours. It sends and writes
+    nothing, and exits with 1 if something has to be fixed.
     """
     reporter = console.reporter(quiet=quiet, verbose=verbose)
     from scicot.checking import check as run

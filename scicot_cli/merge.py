@@ -30,8 +30,9 @@ def merge(
 ) -> None:
     """Join the parts of predict --shard.
 
-    The rows are written in the order of the questions. Every question must occur exactly once, from the same students with the same settings.
-    Otherwise nothing is written, and the missing or repeated questions are named.
+    The rows are written in the order of the questions. Every question must occur exactly once, from
+    the same students with the same settings; otherwise nothing is written, and the missing or
+    repeated questions are named.
     """
     reporter = console.reporter(quiet=quiet, verbose=verbose)
     from scicot.prediction import merge as run
