@@ -260,7 +260,7 @@ def test_trouble_that_passes_is_waited_out_and_told(
     out = tmp_path / "out.jsonl"
     generate_rationales(questions, out, teacher=ScriptedTeacher(script), reporter=recorder)
     assert len(read_rows(out)) + len(rejected(out)) == 6
-    assert recorder.warnings == ["scripted:teacher: 429; asking again"]
+    assert recorder.warnings == ["scripted:teacher: 429; asking again for up to 600 s (--max-wait)"]
 
 
 def test_waiting_too_long_stops_resumable(questions: Path, tmp_path: Path) -> None:

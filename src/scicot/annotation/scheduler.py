@@ -242,7 +242,10 @@ class Scheduler:
         """Warn of each kind of trouble once, up to five kinds."""
         if str(busy) not in self._told and len(self._told) < 5:
             self._told.add(str(busy))
-            self._reporter.warn(f"{self._teacher.name}: {busy}; asking again")
+            self._reporter.warn(
+                f"{self._teacher.name}: {busy}; asking again"
+                f" for up to {self._settings.max_wait:.0f} s (--max-wait)"
+            )
 
 
 async def _aside(asks: Iterator[RowRequest | None]) -> Any:
