@@ -9,7 +9,6 @@ import sys
 import threading
 import time
 import warnings
-from collections import deque
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import IO, TYPE_CHECKING
@@ -18,7 +17,7 @@ from rich.console import Console, ConsoleDimensions
 from rich.markup import escape
 
 from scicot.processes import rank
-from scicot.reporting import Reporter, Task
+from scicot.reporting import Reporter, Speed, Task
 from scicot.stop_request import stop
 
 if TYPE_CHECKING:
@@ -143,31 +142,27 @@ class _PlainTask:
         self._total = total
         self._done = 0
         self._told = time.monotonic()
-        # (when, steps done). What the first call counts was often done by an earlier run, so the
-        # speed is that of what follows.
-        self._moments: deque[tuple[float, int]] = deque()
+        # What the first call counts was often done by an earlier run; the speed starts after it.
+        self._speed = Speed(SPEED_SECONDS)
 
     def advance(self, steps: int = 1, **figures: float | int | str) -> None:
         stop.check()
         self._done += steps
         now = time.monotonic()
-        self._moments.append((now, self._done))
-        while len(self._moments) > 2 and self._moments[1][0] < now - SPEED_SECONDS:
-            self._moments.popleft()
+        self._speed.add(now, self._done)
         if now - self._told < PLAIN_SECONDS:
             return
         self._told = now
         of = f"/{self._total}" if self._total else ""
         shown = f", {_figures(figures)}" if figures else ""
-        _print(escape(f"{self._description}: {self._done}{of}{self._speed()}{shown}"))
+        _print(escape(f"{self._description}: {self._done}{of}{self._pace()}{shown}"))
 
-    def _speed(self) -> str:
-        (began, before), (now, done) = self._moments[0], self._moments[-1]
-        if done == before:
+    def _pace(self) -> str:
+        rate = self._speed.per_second
+        if not rate:
             return ""
-        rate = (done - before) / (now - began)
-        left = f", {_duration(max(self._total - done, 0) / rate)} left" if self._total else ""
-        return f", {rate:.2g}/s{left}" if rate < 10 else f", {rate:.0f}/s{left}"
+        left = max(self._total - self._done, 0) / rate if self._total else None
+        return f", {self._speed}/s" + ("" if left is None else f", {_duration(left)} left")
 
 
 def _bar() -> Progress:

@@ -7,6 +7,7 @@ logger "scicot": warnings are printed by default, notes only if logging is confi
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Protocol, TypeVar
@@ -61,6 +62,30 @@ class LogReporter:
 
     def stops_deferred(self) -> AbstractContextManager[None]:
         return nullcontext()  # signals are the caller's own here
+
+
+class Speed:
+    """Measures how fast a count grows, over the last `seconds`."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._moments: deque[tuple[float, int]] = deque()  # (when, count)
+
+    def add(self, now: float, count: int) -> None:
+        """Record the count at this time, in seconds."""
+        self._moments.append((now, count))
+        while len(self._moments) > 2 and self._moments[1][0] < now - self._seconds:
+            self._moments.popleft()
+
+    @property
+    def per_second(self) -> float:
+        """The growth per second since the first record; 0.0 if there is only one."""
+        (began, before), (now, count) = self._moments[0], self._moments[-1]
+        return (count - before) / (now - began) if now > began else 0.0
+
+    def __str__(self) -> str:
+        rate = self.per_second
+        return f"{rate:.2g}" if rate < 10 else f"{rate:.0f}"
 
 
 def number_of(count: int, what: str, several: str = "") -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
@@ -22,7 +22,7 @@ from scicot.annotation.watermark import Watermark
 from scicot.errors import StoppedEarly
 from scicot.outputs import Output
 from scicot.records import Rationale
-from scicot.reporting import Task, some_of
+from scicot.reporting import Speed, Task, some_of
 from scicot.teachers import Reply, TeacherError
 
 _SHORT = 20_000  # characters that are judged faster than a thread is started for it
@@ -70,7 +70,7 @@ class Generation:
         self._first_replies = FirstReplies(name, work.reporter, thinking=thinking)
         self._short: StoppedEarly | None = None  # of money, for what follows from a reply
         self._untold = 0  # requests done since the task was last told
-        self._moments: deque[tuple[float, int]] = deque()  # (when, rows)
+        self._speed = Speed(_SPEED_SECONDS)
         work.budget.spent = ledger.spent
 
     async def ask_each(self, asks: Iterator[RowRequest | None]) -> None:
@@ -216,7 +216,8 @@ class Generation:
         self._watermark.remember()
         figures: dict[str, int | str] = {"kept": self.summary.kept}
         figures |= {reason: count for reason, count in self.summary.rejected.items() if count}
-        figures["requests/s"] = self._speed(time.monotonic())
+        self._speed.add(time.monotonic(), self.summary.kept + self.summary.rejected.total())
+        figures["requests/s"] = str(self._speed)
         figures["tokens"] = f"{sum(self.summary.tokens.values()):,}"
         if self.summary.cost is not None:
             figures["dollars"] = f"{self.summary.cost:.2f}"
@@ -237,16 +238,6 @@ class Generation:
         if self.summary.cost is not None:
             self.summary.cost += cost
         self.ledger.spent += cost
-
-    def _speed(self, now: float) -> str:
-        """Return the rows per second over the last seconds, as text."""
-        rows = self.summary.kept + self.summary.rejected.total()
-        self._moments.append((now, rows))
-        while self._moments[0][0] < now - _SPEED_SECONDS:
-            self._moments.popleft()
-        began, before = self._moments[0]
-        rate = (rows - before) / (now - began) if now > began else 0.0
-        return f"{rate:.2g}" if rate < 10 else f"{rate:.0f}"
 
     def tell(self) -> None:
         """Update the summary from the ledger."""
