@@ -5,6 +5,11 @@ being imported might catch an exception. While a command runs, the signal raises
 that files and locks are closed. After a command the process exits at once with the command's own
 exit code.
 
+An exception is never raised in the middle of an import: C++ code that imports a module may abort
+the process instead of passing it on, as torch does while it sets up torch.distributed. Until the
+command has opened an output, a signal during an import ends the process at once; later on, the
+exception waits for the end of the import.
+
 This module is imported first and imports next to nothing itself.
 """
 
@@ -23,6 +28,8 @@ if TYPE_CHECKING:
 TERMINATED = 75  # as of errors.StoppedEarly; batch systems take it for "run me again"
 INTERRUPTED = 128 + 2
 _NUMBERS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT)
+_LOOK_SECONDS = 0.05  # between two looks at whether an import is over
+_SHOW_CURSOR = b"\x1b[?25h"  # which a progress bar hides
 
 
 class Terminated(KeyboardInterrupt):
@@ -77,13 +84,30 @@ def message(*, terminated: bool) -> str:
 def _ask(number: int, frame: FrameType | None) -> None:
     from scicot.stop_request import Interrupted, stop  # loaded since the command began
 
-    stop.request(Interrupted() if number == signal.SIGINT else Terminated())
+    if not _importing(frame):
+        stop.request(Interrupted() if number == signal.SIGINT else Terminated())
+    elif not stop.open_outputs:
+        _end(number, frame)
+    else:
+        signal.signal(signal.SIGALRM, lambda _, now: _ask(number, now))
+        signal.setitimer(signal.ITIMER_REAL, _LOOK_SECONDS)
+
+
+def _importing(frame: FrameType | None) -> bool:
+    """Return whether Python was importing a module when the signal arrived."""
+    while frame is not None:
+        if frame.f_code.co_filename.startswith("<frozen importlib"):
+            return True
+        frame = frame.f_back
+    return False
 
 
 def _end(number: int, frame: FrameType | None) -> None:
     terminated = number != signal.SIGINT
     if os.environ.get("RANK", "0") == "0":  # of several processes, one tells of it
-        try:  # noqa: SIM105  (not by print, which the signal may have interrupted)
+        try:  # (not by print, which the signal may have interrupted)
+            if os.isatty(2):
+                os.write(2, _SHOW_CURSOR)
             os.write(2, f"error: {message(terminated=terminated)}\n".encode())
         except OSError:
             pass

@@ -22,6 +22,7 @@ from scicot.models.prompt_format import Plain, make_format
 from scicot.stages import Stage
 from scicot.students.runs import read_manifest
 from scicot.training.fitting.loss import TargetLoss
+from scicot.training.scratch import build_scratch
 
 TINY = TrainSettings(max_steps=4, warmup_steps=1, batch_size=12, device="cpu", learning_rate=1e-3)
 CPU = PredictSettings(device="cpu", max_new_tokens=12)
@@ -326,3 +327,12 @@ def test_adapters_beside_weights_in_four_bits(runs: Trained, tmp_path: Path, sci
         "--quantization", "nf4",
     )  # fmt: skip
     assert "--quantization: quantised weights do not learn; give --lora" in bare.stderr
+
+
+def test_a_fresh_causal_student_starts_with_weights_that_suit_its_width() -> None:
+    """With transformers' 0.02 the quickstart's answer student stayed at chance."""
+    torch.manual_seed(0)
+    model, _ = build_scratch("scratch:tiny-causal", ["one text", "another text"])
+    width = model.config.hidden_size
+    projection = model.model.layers[0].self_attn.q_proj.weight
+    assert float(projection.detach().std()) == pytest.approx(width**-0.5, rel=0.05)

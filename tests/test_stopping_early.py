@@ -69,6 +69,38 @@ def test_a_library_may_turn_an_interrupt_into_an_error_of_its_own(tmp_path: Path
     assert done.stderr == "error: terminated; the same command goes on from here\n"
 
 
+@pytest.mark.parametrize(("writing", "imported"), [(True, "whole "), (False, "")])
+def test_an_import_is_never_left_by_an_exception(
+    tmp_path: Path, writing: bool, imported: str
+) -> None:
+    """C++ code that imports modules would abort the process. With an open output the exception
+    comes after the import; without one the process ends at once."""
+    (tmp_path / "slow.py").write_text(
+        "import os, signal, time\n"
+        "os.kill(os.getpid(), signal.SIGINT)\n"
+        "end = time.monotonic() + 0.3\n"
+        "while time.monotonic() < end: pass\n"
+        "print('whole', end=' ', flush=True)\n"
+    )
+    program = (
+        "from scicot_cli import signals\n"
+        "signals.end_at_once(); signals.command_begins()\n"
+        "from scicot.stop_request import Interrupted, stop\n"
+        f"stop.open_outputs = {int(writing)}\n"
+        "import time\n"
+        "try:\n"
+        "    import slow\n"
+        "    time.sleep(9)\n"
+        "except Interrupted:\n"
+        "    raise SystemExit(130)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True, text=True, cwd=tmp_path, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (130, imported)
+
+
 def test_an_interrupt_that_leaves_an_executed_text_keeps_the_exit_code(tmp_path: Path) -> None:
     """Of such a plain KeyboardInterrupt `python -m` ends itself by SIGINT, handled or not."""
     file = write_rows(tmp_path / "p.jsonl", [{**row, "prediction": "A"} for row in world_rows()])

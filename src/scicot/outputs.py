@@ -23,6 +23,7 @@ from typing import IO, Any
 from scicot import jsonl, standard_input
 from scicot.errors import ScicotError
 from scicot.row_fields import Row
+from scicot.stop_request import stop
 from scicot.version import __version__
 
 STDOUT = "-"
@@ -234,9 +235,11 @@ def locked(path: Path) -> Iterator[None]:
         ) from None
     except OSError as error:
         raise ScicotError(f"{path}: cannot be locked ({error.strerror})") from None
+    stop.open_outputs += 1
     try:
         yield
     finally:
+        stop.open_outputs -= 1
         # Gone while still held: filelock sees that a file it opened has lost its name, and retries.
         with suppress(OSError):
             os.unlink(lock.lock_file)

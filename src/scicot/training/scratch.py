@@ -129,6 +129,11 @@ def _t5(shape: dict[str, Any], tokenizer: Any) -> Any:
 def _llama(shape: dict[str, Any], tokenizer: Any) -> Any:
     from transformers import LlamaConfig, LlamaForCausalLM
 
+    # transformers draws weights with a standard deviation of 0.02, too little for a narrow model,
+    # whose attention then starts nearly uniform: on the example world a tiny answer student stayed
+    # at chance for 1,000 steps, behind right rationales too. With width ** -0.5 it got 82 % right
+    # after 200 steps and 100 % after 800.
+    deviation = shape["hidden_size"] ** -0.5
     config = LlamaConfig(
         **shape,
         vocab_size=len(tokenizer),
@@ -136,6 +141,7 @@ def _llama(shape: dict[str, Any], tokenizer: Any) -> Any:
         eos_token_id=tokenizer.eos_token_id,
         bos_token_id=None,
         tie_word_embeddings=True,
+        initializer_range=deviation,
         max_position_embeddings=2048,
     )
     return LlamaForCausalLM(config)
