@@ -33,6 +33,7 @@ WORLDS = {
     "small": ("--train", "1500", "--entities", "80"),
     "shipped": (),
 }
+STUDENT = "scratch:tiny-causal"  # in few steps it learns to answer by what a rationale says
 SEEDS = (0, 1, 2)
 STATES = {"under": 200, "full": 1000}  # steps of stage 1, and of each round
 ANSWER_STEPS, ROUNDS, FOLDS, SAMPLES = 600, 2, 2, 4
@@ -48,10 +49,11 @@ def run(out: Path, name: str, scale: float = 1.0) -> None:
         fold_by="meta.block", jobs=1, max_steps=steps,
     )  # fmt: skip
     lab = Lab.at(out / name, base, 32, world=world, seed=int(seed), state=state, seconds=0.0)
+    lab = replace(lab, student=STUDENT)
     if lab.results.get("done"):
         return
     start, before = time.monotonic(), float(lab.results["seconds"])
-    shared = Lab(out / f"{world}-{seed}", lab.results, base, 32)  # what both states have in common
+    shared = Lab(out / f"{world}-{seed}", lab.results, base, 32, STUDENT)  # what both states have in common
     shared.place.mkdir(parents=True, exist_ok=True)
     teacher, test = _questions(shared, WORLDS[world], int(seed))
     answer = shared.train_answer(

@@ -22,7 +22,7 @@ _GROUPS = {
     "Teacher": "teacher base_url samples reveal_answer keep max_tokens temperature top_p"
     " rationale_source",
     "Method": "student answer_model rationale_model method no_rationale equal_to"
-    " reward rounds reward_weight sample_temperature leak_cap keep_best"
+    " reward rounds reward_weight sample_temperature leak_cap reward_confidence keep_best"
     " folds with_folds rationale_from rationale_dropout soft_labels answer_as"
     " shuffle_choices rationale_loss_weight max_rationale_tokens prompt_format seeds seed beams"
     " vote weigh mix_direct scoring length_normalisation calibration abstain_below shard"

@@ -87,6 +87,15 @@ def train_rationale(
             help="Cap rewards at this share of the reward for naming the right choice.",
         ),
     ] = RewardSettings.leak_cap,
+    reward_confidence: Annotated[
+        float,
+        typer.Option(
+            "--reward-confidence",
+            metavar="SHARE",
+            help="Train on a round's rationales only if a question's own rationale helps the "
+            "answer student more than another question's, with this confidence; 0: always.",
+        ),
+    ] = RewardSettings.reward_confidence,
     dry_run: Annotated[
         bool,
         typer.Option(

@@ -11,10 +11,11 @@ from conftest import Recorder, read_rows, world_rows, write_rows
 
 from scicot import RewardSettings, ScicotError, TrainSettings, train_answer, train_rationale
 from scicot.records import Question, Rationale
+from scicot.students.runs import read_manifest
 from scicot.students.student import Student
 from scicot.training.examples import Lesson
 from scicot.training.folds import Folds
-from scicot.training.rewards.report import RoundReport
+from scicot.training.rewards.report import report_of
 from scicot.training.rewards.rounds import RewardedFolds
 from scicot.training.rewards.scoring import Scored, best, counted_reward, score
 
@@ -112,7 +113,7 @@ def answer(rows: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def run(rows: Path, answer: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     run = tmp_path_factory.mktemp("rewarded") / "rationale"
-    reward = RewardSettings(str(answer), rounds=2, samples=3)
+    reward = RewardSettings(str(answer), rounds=2, samples=3, reward_confidence=0)
     train_rationale(rows, run, student="scratch:tiny", settings=SHORT, reward=reward)
     return run
 
@@ -156,7 +157,7 @@ def test_rounds_leave_rows_reports_and_a_run(run: Path, rows: Path, answer: Path
     assert manifest["reward"]["answer"].startswith("answer@")
     assert len(read_rows(run / "out_of_fold.jsonl")) == len(world_rows())
     again = Recorder()
-    reward = RewardSettings(str(answer), rounds=2, samples=3)
+    reward = RewardSettings(str(answer), rounds=2, samples=3, reward_confidence=0)
     options: dict[str, Any] = {"student": "scratch:tiny", "settings": SHORT}
     train_rationale(rows, run, reward=reward, reporter=again, **options)
     assert again.notes == [f"{run} is finished already and not trained again"]
@@ -213,19 +214,57 @@ def test_a_dry_run_tells_steps_samples_and_time(
         assert (refused.code, refused.stdout) == (2, "")
 
 
+def scored_rows(gains: list[float | None]) -> list[dict[str, Any]]:
+    """Rows whose own rationale gains so much more than another question's."""
+    answered = dict.fromkeys(("own", "none", "announced", "shuffled"), "A")
+    row = {"sample": 0, "answer": "A", "rejected": None, "names": None}
+    return [
+        {
+            **row, "reward": None if gain is None else 0.5 + gain, "reward_shuffled": 0.5,
+            "kept": gain is not None, "leak": 1.0, "answered": answered,
+        }
+        for gain in gains
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize(
-    ("own", "shuffled", "warns"), [(0.5, 0.4, False), (0.4, 0.4, True), (0.3, None, False)]
+    ("gains", "informative"),
+    [
+        ([0.1, 0.2, 0.1, 0.2], True),
+        ([0.1, -0.2, 0.3, -0.1], False),
+        ([-0.1, -0.2, -0.1, -0.2], False),
+        ([0.0, 0.0], False),
+        ([0.1, 0.11, None], True),
+        ([0.1], True),  # too few to tell
+    ],
 )
-def test_rewards_that_are_chance_are_warned_of(
-    own: float, shuffled: float | None, warns: bool
+def test_nothing_is_learnt_from_rewards_that_are_chance(
+    gains: list[float | None], informative: bool
 ) -> None:
-    names = "positive announcing names_one names_gold accuracy_none accuracy_announced"
-    share = dict.fromkeys(names.split(), 0.0)
-    report = RoundReport(
-        round=0, questions=2, rationales=2, kept=0, reward=None, reward_kept=None, leak=None,
-        leak_share=None, accuracy=own, accuracy_shuffled=shuffled, **share,
-    )  # fmt: skip
-    assert (report.warning is not None) == warns
+    report = report_of(0, scored_rows(gains), 0.8, 0.95, last=False)
+    assert report.informative(0.95) == informative
+    assert (report.warning(0.95) is None) == informative
+    rewarded = len(gains) - gains.count(None)
+    assert report.kept == (rewarded if informative else 0)
+    assert report_of(0, scored_rows(gains), 0.8, 0.0, last=False).kept == rewarded
+
+
+def test_a_round_without_information_only_goes_on_with_the_teachers_rationales(
+    rows: Path, answer: Path, tmp_path: Path
+) -> None:
+    """So it is the student of as many further steps without rewards."""
+    recorder, run = Recorder(), tmp_path / "run"
+    reward = RewardSettings(str(answer), samples=2, reward_confidence=0.999999)
+    options: dict[str, Any] = {"student": "scratch:tiny", "settings": SHORT}
+    train_rationale(rows, run, reward=reward, reporter=recorder, **options)
+    assert read_rows(run / "rounds" / "0" / "kept.jsonl") == []
+    assert any(row["kept"] for row in read_rows(run / "rounds" / "0" / "scored.jsonl"))
+    assert [warning for warning in recorder.warnings if "none of these rationales" in warning]
+    more = tmp_path / "more"
+    first = str(run / "rounds" / "0" / "student")
+    train_rationale(rows, more, student=first, settings=replace(SHORT, fold_by=None))
+    weights = [read_manifest(place) for place in (run, more)]
+    assert len({manifest and manifest.weights_sha256 for manifest in weights}) == 1
 
 
 def test_fold_students_of_later_rounds_are_judged_on_dev_too() -> None:

@@ -28,7 +28,7 @@ def test_ten_kills_change_no_row_and_no_weight(preloaded: str, tmp_path: Path) -
             "train-rationale", rows, "-o", run, "--student", "scratch:tiny", "--device", "cpu",
             "--max-steps", 12, "--warmup-steps", 1, "--batch-size", 18, "--learning-rate", 3e-3,
             "--max-target-tokens", 16, "--checkpoint-minutes", 0.001, "--reward", answer,
-            "--samples", 3, "--jobs", 1,
+            "--samples", 3, "--jobs", 1, "--reward-confidence", 0,
         )  # fmt: skip
         return subprocess.Popen(
             [f"{preloaded}/scicot", *map(str, asked)],

@@ -20,6 +20,8 @@ class RewardSettings:
     sample_temperature: float = SAMPLING  # that the other samples are drawn at
     reward_weight: float = 1.0  # of the kept rationales in an epoch; the teacher's weigh 1
     leak_cap: float = 0.8  # share of the leak gain above which more reward counts for nothing
+    # That a question's own rationale helps more than another's, before a round is learnt from
+    reward_confidence: float = 0.95
 
     def __post_init__(self) -> None:
         require(self.rounds >= 1, "rounds", self.rounds, "at least 1")
@@ -30,3 +32,5 @@ class RewardSettings:
         require(known, "sample-temperature", temperature, "between 0.001 and 100")
         require(0 < weight < 1e6, "reward-weight", weight, "more than 0, and finite")
         require(0 < self.leak_cap < 1e6, "leak-cap", self.leak_cap, "more than 0, and finite")
+        sure = self.reward_confidence
+        require(0 <= sure < 1, "reward-confidence", sure, "0 or more, and less than 1")

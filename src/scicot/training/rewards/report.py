@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
-from statistics import fmean
+from statistics import fmean, stdev
 from typing import Any
 
 from scicot.row_fields import Row
+from scicot.statistics.t_distribution import student_tail
 
 
 @dataclass(frozen=True)
@@ -32,21 +34,30 @@ class RoundReport:
     accuracy_none: float  # without a rationale
     accuracy_shuffled: float | None  # behind that of another question
     accuracy_announced: float  # behind the text of the right choice
+    # Mean gain in log p(gold), in nats, of the question's own rationale over another question's,
+    # and the confidence that it is above 0 (one-sided t-test over the questions)
+    benefit: float | None = None
+    benefit_confidence: float | None = None
 
     def to_row(self) -> Row:
         return asdict(self)
 
-    @property
-    def warning(self) -> str | None:
-        """A warning if the rewards are noise: answers are no better given a question's own
-        rationale than given another question's. Else None."""
-        if self.accuracy_shuffled is None or self.accuracy > self.accuracy_shuffled:
+    def informative(self, confidence: float) -> bool:
+        """Return whether the answer students use what the rationales say: with this confidence, a
+        question's own rationale raises log p(gold) more than another question's does. If not, a
+        positive reward is chance. True if there are too few questions to tell."""
+        return self.benefit_confidence is None or self.benefit_confidence >= confidence
+
+    def warning(self, confidence: float) -> str | None:
+        """Return a warning if the rewards are not `informative`, else None."""
+        if self.informative(confidence):
             return None
-        own, other = f"{self.accuracy:.1%}", f"{self.accuracy_shuffled:.1%}"
         return (
-            f"round {self.round}: answers are no better behind a question's own rationale ({own})"
-            f" than behind that of another one ({other}),"
-            " so rewards are chance; train stage 1 longer on the teacher's rationales first"
+            f"round {self.round}: a question's own rationale does not clearly help the answer"
+            f" students more than another question's ({_number(self.benefit)} nats; confidence"
+            f" {_percent(self.benefit_confidence)}, --reward-confidence {confidence:g}), so rewards"
+            " are chance and none of these rationales are learnt; train both stages longer on the"
+            " teacher's rationales first"
         )
 
     @property
@@ -58,16 +69,22 @@ class RoundReport:
             f" above 0, {self.kept:,} kept; leak share {_percent(self.leak_share)}, announcing"
             f" {self.announcing:.1%}, naming one choice {self.names_one:.1%}; accuracy behind own"
             f" rationale {self.accuracy:.1%}, none {self.accuracy_none:.1%}, shuffled"
-            f" {_percent(self.accuracy_shuffled)}, announced {self.accuracy_announced:.1%}"
+            f" {_percent(self.accuracy_shuffled)}, announced {self.accuracy_announced:.1%};"
+            f" own over shuffled {_number(self.benefit)} nats"
         )
 
 
-def report_of(number: int, rows: Sequence[Row], cap: float, *, last: bool) -> RoundReport:
-    """Summarise the scored rows of a round; accuracies use the first sample of each question."""
+def report_of(
+    number: int, rows: Sequence[Row], cap: float, confidence: float, *, last: bool
+) -> RoundReport:
+    """Summarise the scored rows of a round; accuracies use the first sample of each question. None
+    is kept if the rewards are not informative with this confidence."""
     firsts = [row for row in rows if row["sample"] == 0]
     rewards = [row["reward"] for row in rows if row["reward"] is not None]
     positive = [row for row in rows if (row["reward"] or 0.0) > 0]
-    kept = [] if last else [row for row in rows if row["kept"]]
+    benefit, sure = _benefit(firsts)
+    learnt = not last and (sure is None or sure >= confidence)
+    kept = [row for row in rows if learnt and row["kept"]]
     shuffled = [row for row in firsts if row["answered"]["shuffled"] is not None]
     return RoundReport(
         round=number,
@@ -86,7 +103,23 @@ def report_of(number: int, rows: Sequence[Row], cap: float, *, last: bool) -> Ro
         accuracy_none=_accuracy(firsts, "none"),
         accuracy_shuffled=_accuracy(shuffled, "shuffled") if shuffled else None,
         accuracy_announced=_accuracy(firsts, "announced"),
+        benefit=benefit,
+        benefit_confidence=sure,
     )
+
+
+def _benefit(firsts: Sequence[Row]) -> tuple[float | None, float | None]:
+    """Return the mean of reward - reward_shuffled over the questions, and the confidence of a
+    one-sided paired t-test that it is above 0; None where too few questions have both."""
+    pairs = [(row["reward"], row.get("reward_shuffled")) for row in firsts]
+    gains = [own - other for own, other in pairs if own is not None and other is not None]
+    if len(gains) < 2:
+        return None, None
+    mean, error = fmean(gains), stdev(gains) / math.sqrt(len(gains))
+    if not error:
+        return round(mean, 6), float(mean > 0)
+    tail = student_tail(abs(mean) / error, len(gains) - 1)
+    return round(mean, 6), round(1 - tail if mean > 0 else tail, 6)
 
 
 def _leaks(row: Row, cap: float) -> bool:

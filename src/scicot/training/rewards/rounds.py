@@ -3,7 +3,8 @@
 
     OUT/rounds/0/student            stage 1 trained on the teacher's rationales, with fold students
     OUT/rounds/0/scored.jsonl       samples of these fold students, with rewards
-    OUT/rounds/0/kept.jsonl         the rationales added to the teacher's in round 1
+    OUT/rounds/0/kept.jsonl         the rationales added to the teacher's in round 1; none if the
+                                    rewards carry no information (RoundReport.informative)
     OUT/rounds/0/report.json
     OUT/rounds/1/student, ...       trained from the weights of round 0
     OUT                             the student of the last round
@@ -35,7 +36,7 @@ from scicot.training.examples import Lesson
 from scicot.training.folds import Folds, fold_run
 from scicot.training.rewards.blind import Judges
 from scicot.training.rewards.report import report_of
-from scicot.training.rewards.samples import Sampler
+from scicot.training.rewards.samples import KEPT, Sampler
 from scicot.training.spec import TrainingSpec
 
 ROUNDS, REPORT = "rounds", "report.json"
@@ -158,13 +159,18 @@ class Rounds:
             writers = [Run.at(fold_run(spec.run, n)) for n in range(spec.settings.folds)]
             samples = self.reward.samples if number < last else 1
             rows = sampler.write(self.folder(number), writers, number, samples, reporter)
-            report = report_of(number, rows, self.reward.leak_cap, last=number == last)
+            cap, confidence = self.reward.leak_cap, self.reward.reward_confidence
+            report = report_of(number, rows, cap, confidence, last=number == last)
+            if not report.informative(confidence):
+                rows = []
+            self._write_kept(number, rows)
             text = json.dumps(report.to_row(), indent=1) + "\n"
             jsonl.write_text(self.folder(number) / REPORT, text)
             reporter.note(report.told)
-            if report.warning is not None:
-                reporter.warn(report.warning)
-            if number < last and not report.kept:
+            chance = report.warning(confidence)
+            if chance is not None and number < last:
+                reporter.warn(chance)
+            elif number < last and not report.kept:
                 reporter.warn(
                     f"round {number}: no rationale was fit to be learnt; the next student only goes"
                     " on with its teacher's"
@@ -176,6 +182,12 @@ class Rounds:
         """Return the folder of a round."""
         return self.main.run / ROUNDS / str(number)
 
+    def _write_kept(self, number: int, rows: Sequence[Row]) -> None:
+        with jsonl.replacing(self.folder(number) / KEPT) as stream:
+            for row in rows:
+                if row["kept"]:
+                    stream.write(jsonl.encode(row))
+
     def _student(self, number: int) -> Path:
         last = number == self.reward.rounds
         return self.main.run if last else self.folder(number) / "student"
@@ -186,7 +198,7 @@ class Rounds:
         if not number:
             return replace(spec, reward=None)
         assert isinstance(folds, RewardedFolds)
-        data = [{"file": os.fspath(self.folder(number - 1) / "kept.jsonl"), "sha256": None}]
+        data = [{"file": os.fspath(self.folder(number - 1) / KEPT), "sha256": None}]
         first, *others = self.main.data
         settings = replace(self.main.settings, weights=(1.0, self.reward.reward_weight))
         return weighted(

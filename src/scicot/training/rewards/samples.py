@@ -19,7 +19,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from scicot import jsonl
 from scicot.config import RewardSettings, TrainSettings
 from scicot.decoding.engine import Decoding
 from scicot.decoding.sampling import sample_seed
@@ -35,7 +34,7 @@ from scicot.students.runs import Run
 from scicot.students.student import Student
 from scicot.training.folds import Folds, load_alike
 from scicot.training.rewards.blind import Judges
-from scicot.training.rewards.scoring import ScoredQuestion, best, score
+from scicot.training.rewards.scoring import ScoredQuestion, best, gain, score
 
 SCORED, KEPT = "scored.jsonl", "kept.jsonl"
 _SEQUENCES = {"cuda": 4096}  # rationales that are written before any is put on disk
@@ -137,10 +136,6 @@ class Sampler:
                 rows += before
                 task.advance(wanted)
             out.finish({"rows": len(rows)})
-        with jsonl.replacing(folder / KEPT) as stream:
-            for row in rows:
-                if row["kept"]:
-                    stream.write(jsonl.encode(row))
         return rows
 
     def _made(
@@ -174,6 +169,7 @@ class Sampler:
         kept = best(one.samples, self.reward.keep_best, self.reward.leak_cap)
         readings = {"none": one.none, "announced": one.announced, "shuffled": one.shuffled}
         others = {name: reading and reading.label for name, reading in readings.items()}
+        shuffled = one.shuffled and gain(one.shuffled, one.none)
         for sample, scored in enumerate(one.samples):
             row = Rationale(
                 one.question.without_rationale(),
@@ -186,6 +182,7 @@ class Sampler:
                 **row,
                 "scorer": _name(judge, answers),
                 "reward": scored.reward,
+                "reward_shuffled": shuffled,
                 "leak": scored.leak,
                 "kept": sample in kept,
                 "rejected": scored.rejected,
