@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import virtual_time
 from conftest import Recorder, world_rows
 
 from scicot import GenerateSettings
@@ -133,7 +134,9 @@ class FewSlots(Answering):
             raise too_late(self.timeout) from None
 
 
-def test_a_slow_server_is_sent_as_many_as_it_answers_in_time(recorder: Recorder) -> None:
+def test_a_slow_server_is_sent_as_many_as_it_answers_in_time(
+    recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
     settings = GenerateSettings(concurrency=16)
     questions, outcomes = asks(40), []
 
@@ -146,7 +149,7 @@ def test_a_slow_server_is_sent_as_many_as_it_answers_in_time(recorder: Recorder)
         await scheduled.run(iter(questions), take)
         return server.asked
 
-    asked = asyncio.run(work())
+    asked = virtual_time.run(work(), monkeypatch)
     assert [type(outcome) for outcome in outcomes] == [Reply] * len(questions)
     assert asked < 2 * len(questions), "of 16 in flight, 12 would be asked for nothing each time"
     assert recorder.notes[0] == ("some: answers come too late; from now on 8 requests in flight")

@@ -21,15 +21,15 @@ _LATE = 0.2  # share of requests without an answer in time that is too much
 class InFlight:
     """Slots for up to `most` requests in flight; `limit` is the current number of slots."""
 
-    def __init__(self, most: int, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, most: int, clock: Callable[[], float] | None = None) -> None:
         self.limit = self._most = most
-        self._clock = clock
+        self._clock = clock or time.monotonic
         self._used = 0
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._too_much = math.inf  # the limit at which too many were late, while some were answered
         # Outcomes of requests that left since the limit was changed last.
         self._answers = self._late = 0
-        self._since = clock()
+        self._since = self._clock()
 
     async def acquire(self) -> None:
         """Wait for a slot and take it, first come, first served."""

@@ -73,10 +73,10 @@ class _Limit:
 class Pace:
     """Spaces out requests at `rate` per second, infinite at first."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
+    def __init__(self, clock: Callable[[], float] | None = None) -> None:
+        self._clock = clock or time.monotonic
         self._limit = _Limit()
-        self._began = self._tried = clock()  # when the last trial began
+        self._began = self._tried = self._clock()  # when the last trial began
         self._trial: Trial[_Limit] | None = None
         self._proven = _Limit()  # the last limit of which a trial showed that it is one
         self._random = 0.0  # share of requests that is refused at any rate
@@ -85,7 +85,7 @@ class Pace:
         self._cap = math.inf
         self._outcomes: deque[tuple[float, bool]] = deque()  # (when, whether answered)
         self._weights = [0.0, 0.0]  # answers and refusals, the latest counting most
-        self._weighed = clock()
+        self._weighed = self._clock()
         self._in_a_row = 0  # refusals
         self._tokens_each = 0.0  # of a request, on the average
 
