@@ -20,9 +20,9 @@ from scicot.outputs import check_beside, check_continues
 from scicot.reporting import LogReporter, Reporter, counted
 from scicot.teachers import Request, Teacher
 
-_COUNTED = 20  # requests that the server is asked to count, of which the others' are extrapolated
-# Tokens of a reply, where none has come yet: two to five sentences and the answer, behind some
-# paragraphs of thinking.
+_COUNTED = 20  # requests whose tokens the server counts; the total is extrapolated from them
+# Tokens of a reply as long as there are no replies to extrapolate from: two to five sentences and
+# the answer, after some paragraphs of thinking.
 OUTPUT_TOKENS: dict[RationaleSource, int] = {"reply": 150, "thinking": 1200}
 
 
@@ -36,7 +36,8 @@ class Estimate:
     requests: int
     already_done: int
     input_tokens: int
-    input_counted: bool  # by the server, from a sample; otherwise estimated from the characters
+    # True if counted by the server on a sample, False if estimated from the characters
+    input_counted: bool
     output_tokens: int
     most_output_tokens: int
     cost: float | None
