@@ -40,5 +40,5 @@ def _common(first: list[str], second: list[str]) -> int:
     row = columns
     for word in second:
         matches = row & places.get(word, 0)
-        row = (row + matches | row - matches) & columns  # without what the sum carries out of it
+        row = (row + matches | row - matches) & columns  # drops the carry of the sum
     return len(first) - row.bit_count()

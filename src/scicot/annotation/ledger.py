@@ -102,7 +102,7 @@ class Ledger:
         return self.kept + self.rejected.total() - self.rejected["error"]
 
     def keep(self, row: Rationale, *, named: bool) -> None:
-        """Write a row to OUT. `named` is True if its rationale names the gold choice and no other."""
+        """Write a row to OUT. `named`: its rationale names the gold choice and no other."""
         offset = self._output.write(row.to_row())
         self._read[0] = self._output.end
         if self._output.path is None:

@@ -20,14 +20,14 @@ from scicot.formats.names import (
 from scicot.jsonl import decode
 from scicot.row_fields import Row
 
-# scicot's own fields that are no strings, as a CSV cell spells them; undecoded, the cell "False"
-# under "saw_answer" would count as true.
+# scicot's own fields that are not strings. CSV cells hold them as JSON: undecoded, the cell "False"
+# of "saw_answer" would count as true.
 _JSON_CELLS = (
     "sample", "saw_answer", "usage", "meta", "rationales", "scores", "confidence", "models",
 )  # fmt: skip
-# And those for which an empty cell means that there is none.
+# Fields of which an empty cell means that the row lacks them.
 _OPTIONAL_CELLS = ("id", "teacher", "conclusion", "still_concludes", "request", "prediction")
-_WIDE = 5  # columns: a question, two choices, an answer and something else
+_WIDE = 5  # columns of a wide table: a question, two choices, an answer and another one
 _HEADING = 40  # characters
 _RENAMED = {"id": IDS, "prediction": ("prediction",)}
 

@@ -20,9 +20,9 @@ from scicot.models.native.linear import (
     pieces,
 )
 
-Feed = Callable[[Tensor], None]  # adds to x, in place, what the layer makes of it
+Feed = Callable[[Tensor], None]  # adds the layer's result for x to x, in place
 
-# What "gelu_new" and "silu" are called by transformers.
+# transformers' classes for "gelu_new" and "silu".
 _KNOWN = {
     "NewGELUActivation": "gelu_new",
     "GELUTanh": "gelu_new",
