@@ -11,7 +11,7 @@ import os
 import sys
 from typing import IO
 
-_reserved: IO[bytes] | None = None  # what standard input was, once it has been moved
+_reserved: IO[bytes] | None = None  # the original standard input, after `reserve`
 
 
 def reserve() -> None:
@@ -22,7 +22,8 @@ def reserve() -> None:
     """
     global _reserved
     if sys.stdin is not None:
-        _reserved = os.fdopen(os.dup(0), "rb")  # not inherited by programs that are started
+        # os.dup makes descriptors that child processes do not inherit
+        _reserved = os.fdopen(os.dup(0), "rb")
     null = os.open(os.devnull, os.O_RDONLY)
     if null != 0:
         os.dup2(null, 0)

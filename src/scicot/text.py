@@ -8,7 +8,8 @@ import unicodedata
 _PAIR = re.compile(r"[\ud800-\udbff][\udc00-\udfff]")
 _HALVES = re.compile(r"[\ud800-\udfff]+")
 _NO_WORDS = re.compile(r"[^\w\s]+")
-_MARKS = re.compile(r"[^\w\s\x00-\x7f]{30}")  # marks in a row, which may be combining ones
+# 30 non-ASCII marks in a row, which may be combining ones
+_MARKS = re.compile(r"[^\w\s\x00-\x7f]{30}")
 
 
 def whole_characters(text: str) -> str:
@@ -47,8 +48,8 @@ def error_line(error: BaseException) -> str:
 
 def normalized(text: str) -> str:
     """Normalise a text for comparing questions: fold case, punctuation and white space."""
-    # NFKC sorts runs of combining marks in quadratic time. A joiner after 30 ends a run, as in the
-    # stream-safe text format (UAX #15).
+    # NFKC takes quadratic time to sort a run of combining marks, so a joiner is inserted after 30,
+    # as in the stream-safe text format (UAX #15).
     parted = text if text.isascii() else _MARKS.sub("\\g<0>\u034f", text)
     folded = unicodedata.normalize("NFKC", parted).casefold()
     return " ".join(_NO_WORDS.sub(" ", folded).split())

@@ -26,7 +26,7 @@ class Prefix:
     bytes: int
     digest: str
     lines: int
-    rows: int  # records read from them
+    rows: int  # number of records in them
 
     def begins(self, source: str) -> bool:
         """Return True if a file is JSON lines and begins with these bytes, by their digest."""

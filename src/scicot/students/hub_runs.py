@@ -19,9 +19,9 @@ from scicot.text import error_line, one_line
 
 _PART = r"[A-Za-z0-9_](?:[\w.-]*[A-Za-z0-9_])?"
 _NAME = re.compile(rf"({_PART}/{_PART})((?:/{_PART})*)(?:@([\w][\w./-]*))?", re.ASCII)
-_SMALL = ("*.json", "*.model", "*.txt", "*.jinja")  # config and tokenizer
+_SMALL = ("*.json", "*.model", "*.txt", "*.jinja")  # patterns of the config and tokenizer files
 _WEIGHTS = ("*.safetensors",)
-# As an interrupted download leaves it.
+# The message after an interrupted download.
 _INCOMPLETE = (
     "its files in the cache of the Hub are not complete, and the Hub cannot be reached; run the"
     " command again where there is a network"
@@ -77,7 +77,7 @@ class HubRun:
         from huggingface_hub import snapshot_download
 
         kinds = [*_SMALL, *(_WEIGHTS if weights else ())]
-        # A star matches "/" as well. Of other folders, as those of other seeds, nothing is needed.
+        # A star also matches "/". Other folders, such as those of other seeds, are not needed.
         within: dict[str, Any] = (
             {"allow_patterns": [f"{self.folder}/{kind}" for kind in kinds]}
             if self.folder
@@ -90,7 +90,8 @@ class HubRun:
             )
         except Exception as error:  # noqa: BLE001  (likewise)
             reason = self._reason(error, "such folder", here=here)
-            begun = here and weights  # whoever wants the weights has got the manifest
+            # the manifest is in the cache already when weights are fetched
+            begun = here and weights
             raise ScicotError(f"{where}: {_INCOMPLETE if begun else reason}") from None
         directory = Path(snapshot, self.folder)
         if here and weights and not weights_in(directory):

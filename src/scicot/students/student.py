@@ -25,7 +25,7 @@ class Student:
     ) -> None:
         self.form = form
         # Counts so far: inputs truncated in their "context", "rationale" or "question", and
-        # generated texts that ended at max_new_tokens without an end token.
+        # generated texts that reached max_new_tokens without an end token.
         self.cuts: Counter[str] = Counter()
         self.cut_outputs = 0
         self._engine = engine
