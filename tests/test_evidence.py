@@ -245,5 +245,5 @@ def test_a_pilot_has_a_table_of_its_own(tmp_path: Path) -> None:
     page = tables(read_cells([write_cells(tmp_path, pilot)]))
     assert "gemma, 500 training questions (a pilot)" in page
     assert "two-stage --student DIR --rows 500 --test-rows 40`" in page
-    assert "Not run yet: no set has cells of two-stage and of a rival." in page
+    assert "Not run yet: no set has cells of two-stage and of a baseline." in page
     assert "device.sh OUT evidence scienceqa SEED" in page, "the whole set is still to be run"

@@ -125,8 +125,8 @@ def _accuracy(cells: Sequence[Cell], *, seen: bool = False) -> str:
 def _primary(found: dict[Kind, Group]) -> list[str]:
     """Compare default two-stage with the baseline that is best on dev, for each set and pooled."""
     lines = [
-        "| set | student | training questions | seeds | rival, best on dev | questions |"
-        " two-stage minus rival | with questions seen in training | power |",
+        "| set | student | training questions | seeds | baseline, best on dev | questions |"
+        " two-stage minus baseline | with questions seen in training | power |",
         "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     pooled: defaultdict[tuple[Any, ...], list[tuple[Group, str]]] = defaultdict(list)
@@ -152,7 +152,7 @@ def _primary(found: dict[Kind, Group]) -> list[str]:
             f" ±{half_width(count, share):.1f} a seed ({100 * share:.0f} % discordant) |"
         )
     if len(lines) == 2:
-        return ["Not run yet: no set has cells of two-stage and of a rival.", *_power()]
+        return ["Not run yet: no set has cells of two-stage and of a baseline.", *_power()]
     return [*lines, *_pooled(pooled), *_power()]
 
 
