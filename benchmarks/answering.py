@@ -1,6 +1,6 @@
 """Measure predict's options on the example world: samples, folds, sources, calibration.
 
-    python -m benchmarks.answering run OUT      behind the students of `benchmarks.sources run OUT`
+    python -m benchmarks.answering run OUT      needs the students of `benchmarks.sources run OUT`
     python -m benchmarks.answering table OUT    the figures of docs/predicting.md
 
 Stage 1 is once trained fully and once too little (LEVEL). The answer student is trained on the
@@ -176,8 +176,8 @@ def _of(seeds: Sequence[Any], system: str, kind: str) -> list[Floats]:
 
 
 def _bins(sure: Floats, right: Floats) -> Floats:
-    """Return (questions, bins): confidence minus correctness, each question's in its bin of equal
-    mass."""
+    """Return an array (questions, bins). A question's row has its confidence minus its correctness
+    in the column of its bin, and 0 elsewhere. Bins have equal sizes."""
     order = np.argsort(sure, kind="stable")
     table = np.zeros((len(sure), BINS))
     for number, members in enumerate(np.array_split(order, BINS)):
@@ -191,8 +191,8 @@ def _ece(means: Floats) -> Floats:
 
 
 def _answered(right: Floats, sure: Floats, coverage: float) -> Floats:
-    """Return (questions, 2): correct and answered; answered. Only the most confident are
-    answered."""
+    """Answer only the most confident questions. Return an array (questions, 2): 1 if the question
+    is answered correctly, and 1 if it is answered."""
     kept = np.argsort(-sure, kind="stable")[: round(coverage * len(sure))]
     answered = np.zeros(len(sure))
     answered[kept] = 1.0

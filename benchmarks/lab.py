@@ -40,7 +40,7 @@ class Lab:
 
     @classmethod
     def at(cls, place: Path, base: TrainSettings, answer_batch: int, **told: Any) -> Lab:
-        """Open the lab at a place, with the results of an earlier run, if there are any."""
+        """Open the lab in a folder, with the results of an earlier run, if there are any."""
         file = place.with_suffix(".json")
         known = json.loads(file.read_text()) if file.exists() else {}
         return cls(place, {**told, "right": {}, "reads": {}, **known}, base, answer_batch)

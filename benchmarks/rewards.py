@@ -100,7 +100,7 @@ def _questions(lab: Lab, world: Sequence[str], seed: int) -> tuple[Path, Path]:
 
 
 def page(out: Path) -> str:
-    """The figures of docs/rewards.md, of the cells that are done."""
+    """Return the figures of docs/rewards.md for the cells that are done."""
     cells = [json.loads(file.read_text()) for file in sorted(out.glob("*-*-*.json"))]
     cells = [cell for cell in cells if cell.get("done")]
     lines = [

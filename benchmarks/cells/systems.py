@@ -55,9 +55,9 @@ class Place:
         return 64 if self.sizes.get("train", 0) >= _MANY else 16
 
     def common(self, *, steps: int, batch: int, more_seed: int = 0) -> Command:
-        """Return the options of every training: on real questions scicot's defaults with three
-        dev evaluations; on a world the settings of the grid, which were measured with scratch
-        students."""
+        """Return the options of every training. On real questions they are scicot's defaults with a
+        dev evaluation each epoch, on an example world the settings of the grid, which were measured
+        with scratch students."""
         told = ["--student", self.student, "--seed", str(self.seed + more_seed), "--device"]
         told += [self.device]
         if self.own.real:

@@ -1,9 +1,9 @@
-"""What the recipes cost, about: `python examples/recipes/costs.py` prints the table of README.md.
+"""Estimate the costs of the recipes: `python examples/recipes/costs.py` prints README.md's table.
 
 Tokens of a prompt are its characters / 4, with questions as long as those named below; a reply has
-200. Weights of Flan-T5 are 80, 250 and 780 million; a training step takes 6 operations a weight and
-token, a GPU does 100 of them a picosecond (a third of what an A100 can in bf16). All of it is
-estimated, nothing measured.
+200. Flan-T5 has 80, 250 and 780 million weights. A training step takes 6 operations per weight and
+token, and a GPU does 100 operations per picosecond (a third of an A100's peak in bf16). All figures
+are estimated, none is measured.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """Reserve standard input for scicot's own readers.
 
-Libraries may ask questions on it, such as transformers before running a model's own code; in a
-pipeline, a row of data would be the answer. So the command line first moves standard input to
-another descriptor, unknown to libraries and child processes, and replaces it by /dev/null.
+Libraries may prompt the user on standard input, as transformers does before running a model's own
+code. In a pipeline they would read a row of data as the user's reply. So the command line first
+moves standard input to another descriptor, unknown to libraries and child processes, and replaces
+it by /dev/null.
 """
 
 from __future__ import annotations

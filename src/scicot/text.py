@@ -13,11 +13,11 @@ _MARKS = re.compile(r"[^\w\s\x00-\x7f]{30}")
 
 
 def whole_characters(text: str) -> str:
-    """The text with every lone surrogate, half of a character, replaced by U+FFFD.
+    """Replace every lone surrogate in a text by U+FFFD.
 
-    A proxy that cuts an emoji in half leaves one ("\\ud83d" in JSON): Python holds it, but neither
-    UTF-8 nor a tokenizer nor a server takes it. Two halves that belong together become the
-    character they are.
+    A lone surrogate ("\\ud83d" in JSON) is left if a proxy cuts an emoji in half. Python strings
+    can contain it, but it cannot be encoded as UTF-8, so tokenizers and servers reject it. Two
+    surrogates that belong together are joined to their character.
     """
     if text.isascii():
         return text
@@ -35,14 +35,14 @@ def _whole(halves: re.Match[str]) -> str:
 
 
 def one_line(text: str, most: int | None = None) -> str:
-    """Return the text on one line, cut to `most` characters where that is given."""
+    """Return the text on one line, cut to `most` characters if given."""
     if most is not None:
         text = text[: 4 * most]
     return " ".join(whole_characters(text).split())[:most]
 
 
 def error_line(error: BaseException) -> str:
-    """Return the message of an error on one line, or the name of its type where it has none."""
+    """Return the message of an error on one line, or the name of its type if it has none."""
     return one_line(str(error)) or type(error).__name__
 
 

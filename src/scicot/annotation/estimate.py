@@ -29,8 +29,9 @@ OUTPUT_TOKENS: dict[RationaleSource, int] = {"reply": 150, "thinking": 1200}
 @dataclass(frozen=True)
 class Estimate:
     """Estimated requests, tokens and cost. `output_tokens` is extrapolated from earlier replies, or
-    a guess; `most_output_tokens` is the limit set by --max-tokens. Costs are in dollars, None if
-    the price is unknown: of single requests and of the batch API, each expected and at most."""
+    a guess; `most_output_tokens` is the limit set by --max-tokens. `cost` and `most_cost` are the
+    expected and the highest possible cost in dollars, `batched_cost` and `batched_most_cost` the
+    same with the batch API. They are None if the price is unknown."""
 
     teacher: str
     requests: int

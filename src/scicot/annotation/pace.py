@@ -148,8 +148,8 @@ class Pace:
             self._slow_down(now)
 
     def _row_that_holds(self) -> int:
-        """Number of refusals in a row that random refusals reach with a probability below
-        _HOLD_CHANCE."""
+        """Return the number of refusals in a row that random refusals alone would produce with a
+        probability below _HOLD_CHANCE."""
         answers, refusals = self._weights
         before = max(0.0, refusals - self._in_a_row)  # without the current row of refusals
         share = max(self._random, before / max(1.0, before + answers))
@@ -159,8 +159,8 @@ class Pace:
 
     def _is_too_fast(self, now: float) -> bool:
         """Return whether refusals exceed the known share of random refusals by more than _SURE
-        standard deviations and by at least _FEW of all outcomes. After
-        _RETRIED seconds that share counts as 0, so that another trial measures it again."""
+        standard deviations and by at least _FEW of all outcomes. After _RETRIED seconds that share
+        counts as 0, so that another trial measures it again."""
         known = self._random if now - self._tried < _RETRIED else 0.0
         answers, refusals = self._weights
         expected = known * (answers + refusals)

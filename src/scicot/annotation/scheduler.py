@@ -234,8 +234,8 @@ class Scheduler:
         raise AssertionError
 
     def _gives_up(self, busy: TeacherBusy, delay: float, began: float) -> TeacherError:
-        """Return the error of a request that alone gets no answer. Raises StoppedEarly if no
-        request gets one."""
+        """Return the error of a request whose retries failed while other requests were answered.
+        Raises StoppedEarly if no other request was answered either."""
         asked_for = (busy.retry_after or 0.0) > self._settings.max_wait
         if not (busy.limited or asked_for) and self._answered_at > began:
             return TeacherError(f"{busy}, again and again for {self._settings.max_wait:.0f} s")

@@ -138,10 +138,10 @@ def _roles(settings: ReadingSettings, *roles: str) -> str:
 
 
 def _is_further(row: Prediction, first: Mapping[str, Any], seen: Collection[str]) -> bool:
-    """Return True if a row is one more reply to a question that has a prediction already.
+    """Return True if the row's question has a prediction already, so that this reply is left out.
 
-    That happens in an Inspect log with several epochs, among a teacher's samples, and in a log of
-    lm-evaluation-harness with several answer filters, of which the `first` row's is used.
+    A question has several replies in an Inspect log with epochs, among a teacher's samples, and in
+    a log of lm-evaluation-harness with several answer filters, of which the `first` row's is used.
     """
     if inspect_log.EPOCH in row.models:
         return row.question.id in seen
@@ -203,7 +203,8 @@ class _Reading:
         return question.without(PREDICTION_FIELDS)
 
     def _once(self, question: Question, row: Row) -> Question:
-        """Give a question that its data set repeats a new id ("ID#2") the second time."""
+        """Return the question; if its data set repeats the id, the second one gets a new id
+        ("ID#2")."""
         found = self._found[question.id, question.question, str(row.get("filter"))]
         if row.get("doc_id") in found:
             raise RowProblem(f"document {row.get('doc_id')} comes twice; is it a log of two runs?")

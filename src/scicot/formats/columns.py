@@ -48,11 +48,13 @@ def is_header(names: Iterable[str], mapped: Iterable[str] = ()) -> bool:
 def is_sparse(
     header: Sequence[str], filled: Mapping[str, str], mapped: Collection[str] = ()
 ) -> bool:
-    """Return True if a record of a table of questions is none itself, but a heading, a sum or a
-    lone number, by its non-empty cells (`filled`): one cell, or in a wide table two, outside the
-    columns of a question. `mapped` are the names that --columns gives.
+    """Return True if a record in a table of questions is a heading, a sum or a lone number and not
+    a question. This is the case if only one cell is filled (in a wide table, at most two) and no
+    question's column. `filled` are the cells that are not empty, `mapped` the names given by
+    --columns.
 
-    A text alone in a question's column is a heading if it is short and asks nothing ("Part B").
+    A single filled cell in a question's column is a heading if its text is short and has no
+    question mark ("Part B").
     """
     if "prediction" in map(plain_name, header) or not filled:
         return False

@@ -314,8 +314,8 @@ def _stands_for_is(text: str, cue: re.Match[str], before: str, mention: Mention)
 
 
 def _spans(mentions: Mentions, listed: set[int]) -> Iterator[tuple[int, int]]:
-    """Yield the spans of sentences. A label with its text is never split, and "... is:" continues
-    to "(B)"."""
+    """Yield the spans of sentences. A label and its text stay in one sentence. After "... is:" the
+    sentence continues with a choice on the next line, such as "(B)"."""
     whole = iter(mentions.labelled_spans())
     inside = next(whole, None)
     start = 0

@@ -70,10 +70,10 @@ class HubRun:
             raise ScicotError(f"{where}: {self._reason(error, name, here=here)}") from None
 
     def fetch(self, where: str, *, weights: bool = True) -> Path:
-        """Return the run's directory in the local cache, with all files needed to load a student,
-        downloading them if the Hub can be reached. `weights`: the weights as well; call `file` for
-        the manifest first. Raises ScicotError, whose message begins with `where`, if it is not
-        available."""
+        """Download all files needed to load a student, and return the run's directory in the local
+        cache. With `weights`, the weights are downloaded as well; call `file` for the manifest
+        first. If the Hub cannot be reached, the files in the cache are used. Raises ScicotError,
+        whose message begins with `where`, if files are missing."""
         from huggingface_hub import snapshot_download
 
         kinds = [*_SMALL, *(_WEIGHTS if weights else ())]

@@ -125,8 +125,8 @@ def train_answer(
     `rationales` may be files of a teacher's, a student's or predicted rationales, together.
     `method` is one of METHODS; "direct" uses each question once, without a rationale, and so also
     accepts plain questions. With `equal_to` (runs), the student is trained on as many tokens as
-    those runs in total, and a scratch student has about as many weights. Otherwise as
-    `train_rationale`.
+    those runs in total, and a scratch student has about as many weights. The other arguments are
+    those of `train_rationale`.
     """
     if method not in METHODS:
         raise UsageError(f"--method {method}: no such method; there is {', '.join(METHODS)}")

@@ -216,8 +216,9 @@ class Schedule:
         return Epoch(places, bare, in_order)
 
     def _batches(self, groups: Sequence[length_buckets.Places]) -> list[length_buckets.Places]:
-        """Join the groups of a step into batches, each examples x (draw, part). For students with
-        two tasks, batches are separate by task, since labels are much shorter than rationales."""
+        """Join the groups of a step into batches. A batch is an array (examples, 2) with the index
+        of each example's draw and of its part (task). Students with two tasks have separate batches
+        for each, since labels are much shorter than rationales."""
         size = self.layout.groups // self.layout.batches
         joined = [
             np.concatenate(groups[start : start + size]) for start in range(0, len(groups), size)

@@ -1,5 +1,5 @@
-"""Rounds of sampling, scoring and training: expert iteration of stage 1 (as STaR, Zelikman et al.
-2022) with stage 2 as the judge.
+"""Train stage 1 in rounds on its own best samples: expert iteration, as in STaR (Zelikman et al.
+2022), with stage 2 as the judge. A round samples rationales, scores them and trains on them.
 
     OUT/rounds/0/student            stage 1 trained on the teacher's rationales, with fold students
     OUT/rounds/0/scored.jsonl       samples of these fold students, with rewards
