@@ -15,7 +15,7 @@ BENCHMARKS = {
     "evaluating": evaluating,
 }
 
-TABLES = {"train": table, "predict": predict_table}  # of more than two ways
+TABLES = {"train": table, "predict": predict_table}  # benchmarks with more than two implementations
 
 
 def main(names: list[str]) -> None:

@@ -43,7 +43,7 @@ def run(name: str, out: Path) -> None:
     lab = Lab.at(out / name, base, 32, set=called, seed=int(seed), seconds=0.0, student=own.student)
     lab.place.mkdir(parents=True, exist_ok=True)
     teacher, test, tutor = _questions(lab, own)
-    before = float(lab.results["seconds"])  # of whatever was finished
+    before = float(lab.results["seconds"])  # seconds of the steps that were finished earlier
     settings = replace(base, max_steps=own.steps[0], folds=own.folds)
     if own.folds and not own.real:
         settings = replace(settings, fold_by="meta.block")
@@ -89,7 +89,7 @@ def _reader(lab: Lab, own: Set, teacher: Path, tutor: Path, more: dict[str, Any]
         write_exercises(tutor, asked, lab.base.seed, one_word=one_word)
         student = lab.train_answer(file.stem, [file], steps, student=student, **more)
         lab.judge(file.stem, asked, into="reads", answer_model=student, rationale_from="input")
-    # Rehearsed beside the questions: as many rows of the one as of the other.
+    # Trained together with the questions: an equal number of rows of both.
     mixed: dict[str, Any] = {"student": student, "weights": (1.0, 1.0), **more}
     return lab.train_answer("teacher", [teacher, files[-1]], own.steps[1], **mixed)
 
@@ -150,7 +150,7 @@ def _questions(lab: Lab, own: Set) -> tuple[Path, Path, Path]:
         train, test = made / "train.jsonl", made / "test.jsonl"
         replies = (made / "train_replies.jsonl", made / "test_replies.jsonl")
     teacher, tutor = place / "teacher.jsonl", place / "tutor.jsonl"
-    if own.train and "reply" not in rows(train)[0]:  # rationales as somebody else cut them
+    if own.train and "reply" not in rows(train)[0]:  # the rationales were extracted by others
         shutil.copyfile(train, teacher)
         shutil.copyfile(test, tutor)
     else:

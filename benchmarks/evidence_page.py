@@ -20,7 +20,7 @@ from benchmarks.evidence_sets import SETS
 from benchmarks.intervals import Floats, interval
 from scicot.statistics import bootstrap
 
-Results = list[dict[str, Any]]  # of the seeds of a set
+Results = list[dict[str, Any]]  # results of the seeds of a set
 
 SOURCES = ("none", "student", "shuffled", "given")
 LEARNT = ("teacher", "teacher, dropout", "in-sample", "out-of-fold", "mixed")
@@ -34,14 +34,14 @@ OTHERS = {
     "direct, equal": "direct, as many weights and training tokens",
     "one-sequence": "one-sequence",
     "multi-task": "multi-task",
-    # Of cells of the same world and student.
+    # Descriptions of cells that share world and student with the grid.
     "answer-first": "answer first, then the rationale, of which only the answer is decoded",
     "shared": "one student for both stages, half the weights",
     "direct-2": "two seeds of direct, their scores averaged",
     "two-stage-oof": "two-stage, stage 2 on out-of-fold rationales of all training questions",
     "two-stage-both": "two-stage, stage 2 on both with dropout, direct answer mixed in",
 }
-BESIDE = ("answer-first", "shared", "direct-2")  # cells that belong into the table of the world
+BESIDE = ("answer-first", "shared", "direct-2")  # cells that are shown in the world's table
 TITLES = {
     "shipped": "The example world, fresh seeds",
     "harder": "A harder world: 700 training questions rather than 4,000",

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from benchmarks.lab import rows
 
-EACH = 4  # exercises of a rationale
-SHORTEST = 4  # letters of a word that is asked for
+EACH = 4  # exercises per rationale
+SHORTEST = 4  # minimum number of letters of a word that is asked for
 
 
 def write_exercises(source: Path, out: Path, seed: int, *, one_word: bool = False) -> None:
@@ -23,7 +23,8 @@ def write_exercises(source: Path, out: Path, seed: int, *, one_word: bool = Fals
     `one_word`: the rationale is just the right choice."""
     draw = random.Random(seed)
     own = [row for row in rows(source) if _words(row["rationale"])]
-    # Words as often as they are written: that a word is common shall not tell that it is right.
+    # Wrong choices are drawn by word frequency, so that a word's frequency does not reveal the
+    # answer.
     every = [word for row in own for word in sorted(_words(row["rationale"]))]
     with out.open("w") as stream:
         for number, row in enumerate(own):

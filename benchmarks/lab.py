@@ -34,8 +34,8 @@ class Lab:
 
     place: Path
     results: dict[str, Any]
-    base: TrainSettings  # of all students
-    answer_batch: int  # rows a step of answer students, and of rivals
+    base: TrainSettings  # settings of all students
+    answer_batch: int  # rows per step for answer students and baselines
     student: str = "scratch:tiny"
 
     @classmethod

@@ -51,7 +51,7 @@ def run(out: Path, name: str, scale: float = 1.0) -> None:
     if lab.results.get("done"):
         return
     start, before = time.monotonic(), float(lab.results["seconds"])
-    shared = Lab(out / f"{world}-{seed}", lab.results, base, 32)  # what both states have in common
+    shared = Lab(out / f"{world}-{seed}", lab.results, base, 32)  # files that both states share
     shared.place.mkdir(parents=True, exist_ok=True)
     teacher, test = _questions(shared, WORLDS[world], int(seed))
     answer = shared.train_answer(

@@ -38,15 +38,16 @@ SEEDS = (0, 1, 2)
 TEST = 600
 STAGE_1 = {"full": 1000, "under": 500, "hopeless": 150}  # optimizer steps
 STAGE_2 = 600
-LEARNING_RATE = 2e-3  # at 3e-3 some answer students did not read even their tutor perfectly
-# With 16, some answer students had not learnt to read even the tutor after as many steps.
+# at 3e-3 some answer students could not even use the tutor's rationales perfectly
+LEARNING_RATE = 2e-3
+# With 16, some answer students could not even use the tutor's rationales after as many steps.
 BATCH = {"rationale": 16, "answer": 32}
 FOLDS = 3
 DROPOUT = 0.2
-# Out-of-fold, for a student of the teacher's.
+# Continue training a student of the teacher's rationales on out-of-fold ones.
 THEN: dict[str, Any] = {"max_steps": 200, "learning_rate": 5e-4}
 WITH_FOLDS = ("teacher", "mixed 4:1", "then out-of-fold")
-LONGEST = 96  # tokens of a rationale; the tutor's have about 60
+LONGEST = 96  # maximum tokens of a rationale; the tutor's have about 60
 
 
 def run_world(world: str, seed: int, out: Path) -> None:

@@ -34,7 +34,7 @@ from typing import Any
 import yaml
 
 WORLD = Path(__file__).with_name("world.yaml")
-BLOCKS = 5  # blocks a property; the last of them is for the test
+BLOCKS = 5  # blocks of each property; the last one is held out for the test
 LABELS = "ABCDE"
 FAULTS = ("wrong", "cut", "refused")
 LIMITS = {"train": (1, 10**6), "test": (1, 10**6), "choices": (2, len(LABELS)), "noise": (0, 1)}
@@ -83,7 +83,7 @@ def load_world(path: Path, entities: int) -> list[Domain]:
     listed = {key: data["domains"][key[0]]["kinds"][key[1]]["entities"] for key in kinds}
     rounds = itertools.zip_longest(*([(key, e) for e in listed[key]] for key in kinds))
     dealt = [pair for pair in itertools.chain.from_iterable(rounds) if pair]
-    low = 4 * len(kinds)  # with fewer, a hop of some kind may be met in the test alone
+    low = 4 * len(kinds)  # with fewer, some hops might occur only in the test
     if not low <= entities <= len(dealt):
         raise SizeError(f"--entities must be from {low} to {len(dealt)}, not {entities}")
     return [
@@ -114,7 +114,7 @@ def split_blocks(domain: Domain, rng: random.Random) -> Iterator[tuple[str, str,
 def block_items(
     domain: Domain, block: str, prop: str, entities: Sequence[str], choices: int
 ) -> Iterator[Item]:
-    """Yield every question of a block: one entity has `prop` and all others lack it, or vice versa."""
+    """Yield all questions of a block: only the answer has `prop`, or only the answer lacks it."""
     for answer in entities:
         holds = domain.true(answer, prop)
         opposite = [entity for entity in entities if domain.true(entity, prop) != holds]
@@ -123,8 +123,9 @@ def block_items(
 
 
 def pick(items: Iterable[Item], count: int, what: str, rng: random.Random) -> list[Item]:
-    """Choose questions, about equally many for each decisive fact. No two test questions, and no two
-    training questions about one property, have the same set of choices.
+    """Choose questions, about equally many for each decisive fact.
+
+    No two test questions, and no two training questions about one property, have the same choices.
 
     Of a fact's questions the one is chosen whose wrong choices were the right answer most often in
     the questions chosen so far (counted separately for "has" and "lacks"). So a student cannot
@@ -220,7 +221,7 @@ def make_world(
             pools[pool].extend(block_items(domain, block, prop, members, choices))
     files: dict[str, list[Row]] = {}
     for name, count, share in (("train", train, noise), ("test", test, 0.0)):
-        rng = random.Random(f"{seed}/{name}")  # more training leaves the test as it was
+        rng = random.Random(f"{seed}/{name}")  # the test does not depend on the size of train
         items = pick(pools[name], count, name, rng)
         files[f"{name}.jsonl"], files[f"{name}_replies.jsonl"] = make_rows(items, name, share, rng)
     return files

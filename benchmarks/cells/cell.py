@@ -33,7 +33,7 @@ class Options:
     """The options shared by all cells of one OUT/SET-SEED."""
 
     student: str | None = None
-    rows: int | None = None  # training questions; all
+    rows: int | None = None  # number of training questions; None: all
     test_rows: int | None = None
     max_steps: int | None = None
     device: str = "auto"
@@ -129,7 +129,7 @@ def _do(at: Place, step: Step) -> float:
 def _predict(at: Place, system: str, which: str, models: Command) -> Step:
     """Predict the questions of a file, and record the time."""
     out = at.folder / "predictions" / f"{system}.{which}.jsonl"
-    # Its time is a figure of the cell; an interrupted prediction would be timed in parts.
+    # Its time is a figure of the cell; a resumed prediction is timed in parts, which are added up.
     command = ["predict", at.file(which), "-o", str(out), *models, "--device", at.device]
     command += ["--seed", str(at.seed)]
     step = Step(f"{system}.{which}", command)
@@ -171,7 +171,7 @@ def _time_limit(seconds: float | None) -> Iterator[None]:
     signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
         yield
-    except Interrupted:  # between two commands
+    except Interrupted:  # interrupted between two commands
         stop_request.pending = None
         raise OutOfTime from None
     finally:

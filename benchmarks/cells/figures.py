@@ -13,9 +13,10 @@ from benchmarks.intervals import Floats
 from scicot.statistics import bootstrap, holm
 
 Cell = dict[str, Any]
-Group = dict[str, dict[int, Cell]]  # of each system, its cells by seed
+Group = dict[str, dict[int, Cell]]  # system -> its cells by seed
 
-DISCORDANT = 0.2  # share of questions that only one of two systems gets right, where not measured
+# assumed share of questions that only one of two systems answers correctly, if not measured
+DISCORDANT = 0.2
 _LEVEL = 0.05
 
 
@@ -31,7 +32,7 @@ def values(cells: Sequence[Cell], which: str = "right", *, seen: bool = False) -
     return table
 
 
-Figure = tuple[float, float, float, float]  # estimate, low, high, p of its being 0
+Figure = tuple[float, float, float, float]  # estimate, low, high, p-value of the null hypothesis 0
 
 
 def figure(tables: Sequence[Floats], weights: Sequence[float]) -> Figure:
@@ -55,7 +56,7 @@ def difference(group: Group, first: str, second: str, *, seen: bool = False) -> 
     both = [[own[seed] for seed in seeds] for own in (one, other)]
     tables = [values(cells, seen=seen) for cells in both]
     if np.isnan(np.concatenate(tables)).any(axis=0).all():
-        return None  # no question that both were asked
+        return None  # the two systems have no question in common
     return figure(tables, [1.0, -1.0])
 
 

@@ -88,7 +88,7 @@ def _files(places: Iterable[Path]) -> list[Path]:
     files: list[Path] = []
     for place in places:
         if place.is_dir():
-            # Beside the cells, OUT holds steps and predictions.
+            # OUT also contains files of steps and predictions, so only cells are selected.
             files += sorted(file for file in place.rglob("*-*.*.json") if _is_cell(file))
         elif place.exists():
             files.append(place)
@@ -132,7 +132,7 @@ def _primary(found: dict[Kind, Group]) -> list[str]:
     pooled: defaultdict[tuple[Any, ...], list[tuple[Group, str]]] = defaultdict(list)
     for kind, group in found.items():
         if kind.max_steps is not None:
-            continue  # cells that only tried the commands
+            continue  # these cells were only made to try the commands
         rival = best_rival(group)
         told = rival and difference(group, PRIMARY, rival)
         if not rival or not told:

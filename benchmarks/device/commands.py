@@ -12,9 +12,9 @@ from typing import Any
 
 from benchmarks.device.figures import SMOKE, Figures, device
 
-_CLOSE = 1e-3  # that a probability may differ by between devices, in fp32
+_CLOSE = 1e-3  # maximum difference of a probability between devices, in fp32
 STUDENTS = {"t5": "scratch:tiny", "causal": "scratch:tiny-causal"}
-if SMOKE:  # every command takes seconds to start
+if SMOKE:  # fewer commands, since each takes seconds to start
     del STUDENTS["t5"]
 
 

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-SMOKE = bool(os.environ.get("SMOKE"))  # tiny sizes, to try the script itself
+SMOKE = bool(os.environ.get("SMOKE"))  # tiny sizes, to test the script itself
 
 
 class Figures:

@@ -7,8 +7,8 @@ from typing import Any
 
 from benchmarks.device.figures import MODELS, SMOKE, Figures, device, peak, random_ids, settle
 
-SOURCE, WRITTEN = (16, 8) if SMOKE else (96, 64)  # tokens
-SIZES = (4,) if SMOKE else (256, 1024)  # sequences at a time
+SOURCE, WRITTEN = (16, 8) if SMOKE else (96, 64)  # tokens of a source, and tokens to generate
+SIZES = (4,) if SMOKE else (256, 1024)  # batch sizes in sequences
 REFERENCE = 4 if SMOKE else 64
 
 
@@ -30,7 +30,8 @@ def measure(figures: Figures) -> bool:
             engine: Any = _engine(model, size)
             rows = random_ids(size, SOURCE, model.config.vocab_size)
             draws = [[None]] * size
-            engine.generate(rows, draws, Decoding(WRITTEN))  # compiles, captures
+            # warm-up: compiles kernels and captures graphs
+            engine.generate(rows, draws, Decoding(WRITTEN))
             start = time.perf_counter()
             texts = engine.generate(rows, draws, Decoding(WRITTEN))
             seconds = time.perf_counter() - start

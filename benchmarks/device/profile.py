@@ -15,9 +15,9 @@ from typing import Any
 from benchmarks.device.figures import MODELS, SMOKE, Figures, device, random_ids, settle
 from benchmarks.device.predict import SOURCE, WRITTEN
 
-ROWS = 4 if SMOKE else 2048  # sequences at a time
+ROWS = 4 if SMOKE else 2048  # batch size in sequences
 STEPS = 2 if SMOKE else 10
-_WAIT = 100_000_000  # cycles that the GPU is kept waiting: some 50 ms
+_WAIT = 100_000_000  # cycles for which the GPU is kept busy: about 50 ms
 
 Mark = Any  # a torch.cuda.Event, or seconds
 
@@ -82,7 +82,7 @@ def _profile(model: Any) -> dict[str, Any]:
     finally:
         native_engine._IN_SLOTS = in_slots
     greedy: list[list[int | None]] = [[None]] * ROWS
-    engine.generate(rows, greedy, Decoding(WRITTEN))  # captures
+    engine.generate(rows, greedy, Decoding(WRITTEN))  # warm-up: captures the graphs
     start = time.perf_counter()
     engine.generate(rows, greedy, Decoding(WRITTEN))
     seconds = time.perf_counter() - start

@@ -8,8 +8,8 @@ from typing import Any
 
 from benchmarks.device.figures import MODELS, SMOKE, Figures, device, peak, random_ids, settle
 
-SOURCE, TARGET = (16, 8) if SMOKE else (96, 64)  # tokens of a row
-ROWS = (4,) if SMOKE else (32, 128)  # of a step
+SOURCE, TARGET = (16, 8) if SMOKE else (96, 64)  # tokens of a row's input and target
+ROWS = (4,) if SMOKE else (32, 128)  # rows per step
 STEPS = 3 if SMOKE else 12
 
 
@@ -49,8 +49,8 @@ def measure(figures: Figures) -> bool:
                 settle()
                 seconds.append(time.perf_counter() - start)
             rate = rows * (SOURCE + TARGET) / statistics.median(seconds[2:])
-            # 6 FLOP for each weight that a token meets (Kaplan et al. 2020); those of an
-            # encoder-decoder meet about half of its tokens.
+            # 6 FLOP per weight and token (Kaplan et al. 2020). In an encoder-decoder, each weight
+            # processes about half of the tokens.
             share = 6 * met * rate / bf16 * (1 if family.joined else 0.5)
             found[f"{rows} rows a step"] = {
                 "tokens_per_second": round(rate),

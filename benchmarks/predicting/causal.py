@@ -25,7 +25,7 @@ GOAL = "writing: fp32 2 x the reference, the default 5 x; scoring: fp32 2 x"
 QUESTIONS, SLOW_QUESTIONS, ROUNDS, WRITTEN = 256, 32, 3, 64
 
 Targets = list[list[Ids]]
-Work = Callable[[], int]  # the number of questions that it did
+Work = Callable[[], int]  # returns the number of questions processed
 
 
 def measure(directory: Path) -> None:

@@ -16,7 +16,7 @@ from scicot.decoding.engine import Decoding
 from scicot.records import Question
 from scicot.stages import Stage
 
-_MOST = 128  # tokens
+_MOST = 128  # maximum tokens of a rationale
 
 
 def measure(run: Path, questions: Path) -> None:

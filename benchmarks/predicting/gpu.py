@@ -33,7 +33,8 @@ def measure() -> None:
     from scicot.decoding.native_engine import NativeEngine
 
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    times = 8 if device.type == "cuda" else 1  # that ours is asked: or it is done at once
+    # several times the sequences for our engine, since one batch takes too little time
+    times = 8 if device.type == "cuda" else 1
     first = sorted(asked(questions()), key=len)
     model, half = endless().to(device), endless().to(device, torch.bfloat16)
     speed, read = bandwidth(device), sum(map(len, first)) / len(first)
@@ -62,7 +63,7 @@ def measure() -> None:
     }
     ways |= {("torch", size): ours(size) for size in SIZES["torch"]}
     for work in ways.values():
-        work()  # compiles, captures
+        work()  # warm-up: compiles kernels and captures graphs
     rates: dict[Way, list[float]] = {way: [] for way in ways}
     for _ in range(ROUNDS):
         for way, work in ways.items():
@@ -121,7 +122,8 @@ def step_bytes(model: Any, rows: int, read: float) -> float:
     tokens."""
     config = model.config
     layers = model.get_decoder().block.named_parameters()
-    once = ("EncDecAttention.k.weight", "EncDecAttention.v.weight")  # for a source, not for a step
+    # cross-attention weights are read once per source, not at every step
+    once = ("EncDecAttention.k.weight", "EncDecAttention.v.weight")
     met = [own for name, own in layers if not name.endswith(once)]
     weights = sum(own.numel() for own in met) + model.get_output_embeddings().weight.numel()
     each = config.num_decoder_layers * 2 * config.num_heads * config.d_kv

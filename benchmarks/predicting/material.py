@@ -14,7 +14,8 @@ from scicot.records import Question
 from scicot.stages import Stage
 
 QUESTIONS = 500
-CHOICES = [[[label, 1] for label in (3, 4, 5, 6)]]  # four tokens, as labels are, and the end
+# four choices of a label token and the end token
+CHOICES = [[[label, 1] for label in (3, 4, 5, 6)]]
 
 Inputs = list[Ids]
 
@@ -32,7 +33,7 @@ def endless() -> Any:
 
     torch.manual_seed(0)
     model = flan_t5_small().eval()
-    model.lm_head.weight.data[model.config.eos_token_id] = 0  # never the likeliest
+    model.lm_head.weight.data[model.config.eos_token_id] = 0  # the end token is never the likeliest
     return model
 
 

@@ -61,10 +61,10 @@ def compare(
         rates: dict[str, list[float]] = {}
         peaks = {torch.float32: 0.0, torch.bfloat16: 0.0}
         for _ in range(ROUNDS):
-            # The machine is shared: what it could do is the most that it was seen to do.
+            # The machine is shared, so its peak is the highest value measured.
             peaks = {kind: max(known, peak(kind)) for kind, known in peaks.items()}
             for name, work in ways.items():
-                # Every so-many-th: of all lengths, in the order they come in.
+                # Every n-th question, to have all lengths in file order.
                 step = len(first) // SLOW_QUESTIONS if name == REFERENCE else 1
                 start = time.perf_counter()
                 work(first[::step], second[::step])

@@ -10,9 +10,9 @@ from benchmarks.predicting.material import CHOICES, Inputs
 from scicot.decoding.engine import Decoding, Engine
 from scicot.decoding.engine_spec import EngineRequest, EngineSpec
 
-BATCH = 16  # of the reference
+BATCH = 16  # batch size of the reference
 
-Pass = Callable[[Inputs, Inputs], None]  # over the inputs of stage 1 and of stage 2
+Pass = Callable[[Inputs, Inputs], None]  # processes the inputs of stage 1, then those of stage 2
 REFERENCE, BARE = "transformers, fp32", "ctranslate2, int8"
 
 

@@ -35,7 +35,7 @@ def bare_trainer(
     from transformers import Seq2SeqTrainer, Seq2SeqTrainingArguments
     from transformers.trainer_callback import PrinterCallback
 
-    model.set_attn_implementation("sdpa")  # as it comes
+    model.set_attn_implementation("sdpa")  # the default implementation
     arguments = Seq2SeqTrainingArguments(
         **{
             "output_dir": str(folder), "max_steps": len(rows) // size, "use_cpu": True,

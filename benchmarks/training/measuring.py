@@ -30,7 +30,7 @@ def timed(trainer: Any) -> float:
     trainer.train()
     rate = sum(tokens[1:]) / (times[-1] - times[0])
     del trainer
-    gc.collect()  # a Trainer and its optimizer hold one another
+    gc.collect()  # a Trainer and its optimizer refer to each other
     return rate
 
 
@@ -53,7 +53,7 @@ def weights_met(model: Any) -> tuple[int, int]:
         one.numel()
         for name, one in model.decoder.named_parameters()
         if "EncDecAttention.k" in name or "EncDecAttention.v" in name
-    )  # meet the input's tokens
+    )  # weights that process the input's tokens
     written = of(model.decoder) - crossed + model.lm_head.weight.numel()
     return of(model.encoder) + crossed, written
 

@@ -20,7 +20,7 @@ from scicot.training.answer_form import fill
 
 FACTORS = (1 / 3, 1.0, 3.0)
 SHARES = (0.0, 0.06, 0.33)
-DEV = 0.25  # of the rows
+DEV = 0.25  # share of the rows in the dev set
 
 
 def compare(student: str, file: str, rows: int, folder: Path) -> None:

@@ -33,9 +33,10 @@ from scicot.stages import Stage
 from scicot.training.plan.length_buckets import padded
 
 GOAL = "stage 1 (stage 2): 3 (2.5) x (a), 1.6 x (b), 1.1 x (c)"
-ROUNDS, STEPS = 3, 3  # steps of each round, behind one that is not counted
-FIXED = {Stage.RATIONALE: (512, 512), Stage.ANSWER: (512, 64)}  # tokens, as mm-cot pads
-FIXED_ROWS = 4  # at a time: as fast a row as with more
+ROUNDS, STEPS = 3, 3  # steps of each round, after one that is not counted
+# tokens of inputs and targets, padded as in mm-cot
+FIXED = {Stage.RATIONALE: (512, 512), Stage.ANSWER: (512, 64)}
+FIXED_ROWS = 4  # batch size for padding to a fixed length; larger batches are not faster per row
 
 
 @dataclass
@@ -43,8 +44,8 @@ class Way:
     """One way of training."""
 
     name: str
-    trainer: Callable[[Any], Any]  # of steps by number
-    sizes: list[int]  # of all its steps, in tokens with padding
+    trainer: Callable[[Any], Any]  # makes a Trainer for steps, given by number
+    sizes: list[int]  # padded tokens of each step
     padding: float
     rates: list[float] = field(default_factory=list)
 
@@ -122,7 +123,8 @@ def all_ways(
     fixed = FIXED[stage]
     in_turn = np.random.default_rng(0).permutation(len(lengths))
     fours = whole_batches(in_turn, FIXED_ROWS)
-    real = [int(lengths[batch].sum()) for batch in fours]  # all are of one size: by what is in them
+    # all padded sizes are equal, so steps are ordered by their real tokens
+    real = [int(lengths[batch].sum()) for batch in fours]
     wasted = 1 - float(lengths.sum()) / len(lengths) / sum(fixed)
     yield Way("(a) padded to the maximum", to_the_maximum, real, wasted)
     yield bare("(b) padded to the longest", whole_batches(in_turn, ROWS))
