@@ -29,7 +29,7 @@ def questions(path: Path, count: int) -> Path:
     return write_rows(path, rows)
 
 
-KINDS = ("anthropic:m", "openai:m")  # what the teacher server speaks
+KINDS = ("anthropic:m", "openai:m")  # teachers whose APIs the teacher server implements
 
 
 def command(

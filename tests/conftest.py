@@ -18,8 +18,8 @@ for _name in [
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TRANSFORMERS_VERBOSITY"] = "error"
 os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
-os.environ["OMP_NUM_THREADS"] = "1"  # two workers with two threads each get in each other's way
-if "SCICOT_TEST_GPU" not in os.environ:  # `make test-gpu`; otherwise tests run on CPUs everywhere
+os.environ["OMP_NUM_THREADS"] = "1"  # two workers with two threads each would slow each other down
+if "SCICOT_TEST_GPU" not in os.environ:  # set by `make test-gpu`; otherwise tests run on the CPU
     os.environ["CUDA_VISIBLE_DEVICES"] = ""
 
 from scicot import jsonl
@@ -77,7 +77,7 @@ def student_of_letters(place: Path, letters: str) -> Path:
 
 Online = Callable[[str], None]
 
-# A question in another format than ours, as the readers' tests use it.
+# A question in a layout other than scicot's, for the tests of readers.
 QUESTION: dict[str, Any] = {
     "id": "q1",
     "question": "Q?",
@@ -107,8 +107,8 @@ class Recorder:
 
     notes: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
-    doing: str = ""  # the task begun last
-    steps: int = 0  # of it
+    doing: str = ""  # description of the last task
+    steps: int = 0  # its steps
 
     def note(self, message: str) -> None:
         self.notes.append(message)
@@ -174,7 +174,7 @@ def online(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Online:
             "ENDPOINT": url,
             "HUGGINGFACE_CO_URL_TEMPLATE": f"{url}/{{repo_id}}/resolve/{{revision}}/{{filename}}",
             "HF_HUB_OFFLINE": False,
-            "HF_HUB_DISABLE_XET": True,  # its storage speaks another protocol than HTTP and LFS
+            "HF_HUB_DISABLE_XET": True,  # Xet storage does not use HTTP and LFS
             "HF_HUB_CACHE": str(tmp_path / "hub-cache"),
             "HF_TOKEN_PATH": str(tmp_path / "no-token"),
             "HF_STORED_TOKENS_PATH": str(tmp_path / "no-tokens"),
@@ -209,7 +209,7 @@ def preloaded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A folder with a `scicot` that starts at once (preloaded.py), to put in front of PATH."""
     from preloaded import shim, start_server
 
-    with tempfile.TemporaryDirectory() as short:  # the name of a socket has 100 characters at most
+    with tempfile.TemporaryDirectory() as short:  # a socket's path may have at most 100 characters
         server = start_server(Path(short) / "socket")
         yield str(shim(tmp_path_factory.mktemp("preloaded"), Path(short) / "socket"))
         server.kill()

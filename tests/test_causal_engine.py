@@ -47,7 +47,7 @@ def test_scores_do_not_depend_on_the_batch(kind: str) -> None:
     whole = TransformersEngine(model, batch_size=64).score(sources, targets)
     for size, tokens in ((1, None), (3, None), (64, 40)):
         engine = TransformersEngine(model, batch_size=size, batch_tokens=tokens)
-        engine._logits = 96 * 4  # choices in parts
+        engine._logits = 96 * 4  # so that choices are scored in parts
         found = engine.score(sources, targets)
         for one, other in zip(whole, found, strict=True):
             for scores, wanted in zip(other, one, strict=True):

@@ -295,7 +295,7 @@ def test_adapters_beside_weights_in_four_bits(runs: Trained, tmp_path: Path, sci
     from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
     base, tokenizer = tmp_path / "base", AutoTokenizer.from_pretrained(runs.direct)
-    config = LlamaConfig(  # in blocks of 64, as bitsandbytes has it on a CPU
+    config = LlamaConfig(  # multiples of 64, bitsandbytes' block size on a CPU
         hidden_size=128, intermediate_size=256, num_hidden_layers=2, num_attention_heads=2,
         vocab_size=len(tokenizer), eos_token_id=tokenizer.eos_token_id, bos_token_id=None,
     )  # fmt: skip

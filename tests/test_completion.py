@@ -65,7 +65,7 @@ def test_every_shell_is_installed_from_any_shell(home: Path, scicot: Any, shell:
 
 
 def test_installing_twice_adds_one_line(home: Path, scicot: Any) -> None:
-    (home / ".bashrc").write_text("alias a=b")  # without an end of its last line
+    (home / ".bashrc").write_text("alias a=b")  # without a line break at the end
     for _ in range(2):
         assert scicot("--install-completion", "bash").code == 0
     first, second = (home / ".bashrc").read_text().splitlines()

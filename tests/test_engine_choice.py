@@ -139,9 +139,10 @@ def test_the_fastest_is_measured_once(
         rates,
     )
     assert len(measured) == len(rates)
-    choose_engine(trained.rationale, EngineRequest(device="cpu"), writes=False)  # another task
+    # scoring is measured separately from generating
+    choose_engine(trained.rationale, EngineRequest(device="cpu"), writes=False)
     assert len(measured) > len(rates)
-    (tmp_path / "scicot" / "engines.json").write_text("[]")  # another's
+    (tmp_path / "scicot" / "engines.json").write_text("[]")  # another program's file
     choose_engine(trained.rationale, EngineRequest(device="cpu"), writes=True)
 
 
@@ -168,7 +169,7 @@ def test_predict_answers_alike_with_any_engine(
     assert found[0] == found[1]
     state = json.loads(state_path(tmp_path / "1.jsonl").read_text())
     assert set(state["settings"]["engines"].values()) == {f"{engine} in {precision}"}
-    more = PredictSettings(device="cpu")  # who goes on takes the same
+    more = PredictSettings(device="cpu")  # a resumed output keeps the engine
     predict(trained.rows, tmp_path / "1.jsonl", settings=more, **models)
     with pytest.raises(ScicotError, match="was made with other settings"):
         predict(trained.rows, tmp_path / "0.jsonl", settings=settings, **models)

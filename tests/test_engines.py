@@ -111,7 +111,7 @@ def test_drafts_change_no_text(kind: str, monkeypatch: pytest.MonkeyPatch) -> No
         def next_(self: PromptLookup, written: Ids, most: int, text: Ids = text) -> Ids:
             assert written == text[: len(written)]
             draft = text[len(written) : len(written) + dice.randrange(7)]
-            if draft and dice.random() < 0.5:  # wrong from some place on
+            if draft and dice.random() < 0.5:  # wrong from a random position on
                 draft[dice.randrange(len(draft)) :] = [3, 4]
             drafted.append(len(draft[:most]))
             return draft[:most]
@@ -126,7 +126,7 @@ def test_what_is_drafted() -> None:
 
     drafts = PromptLookup([5, 6, 7, 8, 9, 10, 11, 12, 5, 6, 9])
     assert drafts.next([5], 9) == drafts.next([8, 7], 9) == drafts.next([6, 9], 9) == []
-    assert drafts.next([5, 6], 9) == [9]  # the last time that they came
+    assert drafts.next([5, 6], 9) == [9]  # their last occurrence counts
     assert drafts.next([2, 6, 7], 9) == [8, 9, 10, 11, 12]
     assert drafts.next([2, 6, 7], 1) == [8]
     assert drafts.next([2, 6, 7], 0) == []
@@ -134,7 +134,7 @@ def test_what_is_drafted() -> None:
     assert drafts.judge([8], [8, 2]) == [8, 2]
     for _ in range(5):
         assert drafts.judge([8, 9, 10], [4, 4, 4, 4]) == [4]
-    assert drafts.next([2, 6, 7], 9) == []  # so little of it was right
+    assert drafts.next([2, 6, 7], 9) == []  # too few drafted tokens were accepted
 
 
 @needs_shared_data
@@ -208,10 +208,10 @@ def test_fp32_decides_which_token_is_the_likeliest(
     wanted = (states @ weight.T).argmax(-1)
     for kind in (torch.float32, torch.bfloat16, torch.int8):
         assert torch.equal(LMHead(weight, kind, torch.ones(32)).likeliest(states), wanted)
-        own = LMHead(weight, kind, None)  # no copy, whose last tokens are no whole block
+        own = LMHead(weight, kind, None)  # no copy is made, so the last tokens do not fill a block
         assert own.logits(states[:1]).shape == (1, words)
         assert torch.equal(own.likeliest(states), wanted)
-        monkeypatch.setattr(lm_head, "_PART", 256)  # parts of the vocabulary, one after the other
+        monkeypatch.setattr(lm_head, "_PART", 256)  # so that the vocabulary has several parts
         assert torch.equal(LMHead(weight, kind, None).likeliest(states), wanted)
         monkeypatch.undo()
 

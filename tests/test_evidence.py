@@ -43,7 +43,7 @@ def data(tmp_path: Path) -> Path:
     place = tmp_path / "data"
     place.mkdir()
     many = range(200)
-    again = [taught(7, id="another id")]  # a test question whose text stands in training
+    again = [taught(7, id="another id")]  # a test question whose text is in the training set
     write_rows(place / "openbookqa_flant5xl.train.jsonl", [taught(n) for n in many])
     write_rows(
         place / "openbookqa_flant5xl.dev.jsonl", [taught(n) for n in range(500, 520)] + again
@@ -54,7 +54,7 @@ def data(tmp_path: Path) -> Path:
     for kind, first in (("easy", 500), ("challenge", 510)):
         own = [question(n) for n in range(first, first + 10)]
         write_rows(place / f"arc_{kind}.dev.jsonl", own)
-    # Other ids for the same questions; one of another gold answer, one that ARC does not have.
+    # The same questions under other ids; one has another gold answer, and one is not in ARC.
     wrong = [taught(3, id="e3", answer="B"), taught(900)]
     experts = [taught(n, id=f"e{n}") for n in range(50, 60)]
     write_rows(place / "entailmentbank.train.jsonl", experts + wrong)

@@ -62,7 +62,7 @@ def test_demo_leaves_ctrl_c_to_the_commands_that_it_runs(
     before = signal.getsignal(signal.SIGINT)
 
     def run(command: list[str], env: dict[str, str], check: bool) -> Any:
-        os.kill(os.getpid(), signal.SIGINT)  # as the terminal does to every process
+        os.kill(os.getpid(), signal.SIGINT)  # a terminal sends Ctrl-C to every process
         return subprocess.CompletedProcess(command, -signal.SIGINT)
 
     monkeypatch.setattr("scicot_cli.demo.subprocess.run", run)

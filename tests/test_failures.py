@@ -59,7 +59,7 @@ def test_a_condition_of_the_account_is_recorded_against_no_question(
 ) -> None:
     source, out = questions(tmp_path / "q.jsonl", 60), tmp_path / "o.jsonl"
     done = 0
-    for _ in range(2):  # the command is typed again, and still nothing is recorded
+    for _ in range(2):  # a second run does not record the error either
         with Refusing(30, answer) as server:
             server.behaviour.answered["before"] = done
             with pytest.raises(outcome, match=words) as stopped:
@@ -176,7 +176,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(batch_sender, "LISTED", 0.5)
 
 
-Change = Callable[[int, Answered], Answered]  # of how often it was asked for, and the usual answer
+Change = Callable[[int, Answered], Answered]  # (number of the request, usual response) -> response
 
 
 class Changed(TeacherServer):

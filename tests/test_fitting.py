@@ -20,7 +20,7 @@ def batch(vocabulary: int) -> dict[str, Any]:
 
     dice = torch.Generator().manual_seed(0)
     source = torch.randint(3, vocabulary, (5, 9), generator=dice)
-    labels = torch.randint(3, vocabulary, (5, 700), generator=dice)  # more than a chunk
+    labels = torch.randint(3, vocabulary, (5, 700), generator=dice)  # more rows than a chunk has
     for row, length in enumerate((700, 400, 3, 1, 650)):
         labels[row, length:] = IGNORED
     return {"input_ids": source, "attention_mask": torch.ones_like(source), "labels": labels}
@@ -71,7 +71,7 @@ def test_the_loss_and_its_gradient_are_those_of_all_logits(kind: str, half: bool
         if one.grad is not None:
             far = (one.grad - other.grad).norm() / other.grad.norm().clamp(min=1e-8)
             assert far < (0.05 if half else 1e-4), name
-    with torch.no_grad():  # the model is as it was
+    with torch.no_grad():  # the estimate must not change the weights
         torch.testing.assert_close(own(**read).loss, reference(**read).loss)
 
 

@@ -182,7 +182,7 @@ def test_fold_questions_get_rationales_and_teach_nobody(tmp_path: Path) -> None:
     """Also in a run that is finished, whose students are not trained again."""
     questions = world_rows()
     for row in questions[:2]:
-        row.pop("answer")  # a stage 1 needs none
+        row.pop("answer")  # stage 1 needs no gold answers
     learnt = write_rows(tmp_path / "rows.jsonl", [r for r in questions if r["note"]["kept"] % 3])
     bare = [{k: v for k, v in row.items() if k != "rationale"} for row in questions]
     new = {**bare[0], "id": "new", "question": "Which one bends?", "meta": {"metal": "lead"}}

@@ -130,9 +130,9 @@ def test_a_batch_whose_id_never_arrived_is_found_by_its_requests(
 ) -> None:
     source, out = questions(tmp_path / "q.jsonl", COUNT), tmp_path / "o.jsonl"
     conduct = Conduct(ended_after=0.3)
-    conduct.forgets["created"] = 1  # the server makes it, and the connection breaks
+    conduct.forgets["created"] = 1  # the server creates the batch, but its response is lost
     with TeacherServer(conduct) as server:
-        # Somebody else's batch of as many requests, just before.
+        # Another user's batch with as many requests, created just before.
         other = questions(tmp_path / "other.jsonl", COUNT)
         other.write_text(other.read_text().replace("machine", "bridge"))
         server.behaviour.conduct.forgets["created"] = 0
@@ -281,7 +281,8 @@ def test_what_a_later_round_still_owes_is_not_passed_over(
     monkeypatch.setattr(watermark, "_STRIDE", 5)
     source, out = questions(tmp_path / "q.jsonl", COUNT), tmp_path / "o.jsonl"
     with TeacherServer(Conduct(batch_faults=0.5)) as server:
-        with monkeypatch.context() as patch:  # dies with the second batch planned, not sent
+        # killed when the second batch was planned but not sent
+        with monkeypatch.context() as patch:
             patch.setattr(batch_plans.Plan, "beginning", crashing(True, batch_plans.Plan.beginning))
             with pytest.raises(Crash):
                 run(source, out, server.url)

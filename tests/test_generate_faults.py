@@ -54,7 +54,7 @@ def test_twenty_kills_lose_nothing_and_repeat_little(
             while asked.total() < goal and time.monotonic() < until and process.poll() is None:
                 time.sleep(0.002)
             kill(process)
-            time.sleep(0.1)  # what the server is still about
+            time.sleep(0.1)  # time for the server to finish its work
             again = [text for text in asked if asked[text] > before[text]]
             repeated = [text for text in again if any(own in text for own in finished_rows)]
             assert repeated == [], "asked again for a finished row"
@@ -169,9 +169,9 @@ def test_what_the_index_forgot_is_read_from_the_rows(tmp_path: Path, teacher: st
         index.write_bytes(b"no database, or one that a full disk has damaged" * 100)
         assert run(20) == 0
         kept = read_rows(out)
-        write_rows(out, kept[1:])  # by hand, to have it asked again
+        write_rows(out, kept[1:])  # a user deletes a row to have its question asked again
         assert run(20) == 1
-        # Rows that were written and not yet entered, as after a kill.
+        # Rows that are in the file but not in the index, as after a kill.
         stale = index.read_bytes()
         assert run(30) == 10
         index.write_bytes(stale)

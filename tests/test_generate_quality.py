@@ -62,7 +62,7 @@ def test_the_answer_is_revealed_where_the_first_reply_failed(tmp_path: Path) -> 
 def test_a_run_that_died_between_the_two_asks_only_the_second(tmp_path: Path) -> None:
     source, out = questions(tmp_path / "q.jsonl", 1), tmp_path / "o.jsonl"
     generate(source, out, Student(), reveal_answer="on-failure")
-    out.write_bytes(b"")  # the second reply never came
+    out.write_bytes(b"")  # as if the second reply had not arrived
     teacher = Student()
     generate(source, out, teacher, reveal_answer="on-failure")
     assert teacher.asked == [("q0", 0, True)]
@@ -242,7 +242,7 @@ def test_a_million_rows_are_not_read_again(tmp_path: Path, monkeypatch: pytest.M
         assert "q59" not in read
         assert "q60" in read
         assert run().already_done == 100
-        # Another beginning: everything is read and nothing asked.
+        # The file begins differently, so everything is read again, but nothing is asked.
         source.write_text(source.read_text().replace('"id": "q0"', '"note": 1, "id": "q0"'))
         read.clear()
         assert run().already_done == 100

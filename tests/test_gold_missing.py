@@ -56,7 +56,7 @@ def key_rows(count: int) -> list[dict[str, Any]]:
     return [row(number, key="A", note="mine") for number in range(count)]
 
 
-# Asking a teacher
+# generate-rationales
 
 
 @pytest.mark.parametrize("dry_run", [False, True])
@@ -109,7 +109,7 @@ def test_a_revealed_answer_that_is_missing_names_the_likely_field(tmp_path: Path
         generate_rationales(file, tmp_path / "o.jsonl", teacher=Teacher(), settings=settings)
 
 
-# What comes through a pipe
+# Pipes
 
 
 def test_standard_input_is_judged_before_the_first_request(scicot: Any, tmp_path: Path) -> None:
@@ -164,7 +164,7 @@ def test_rows_looked_at_come_first_and_once(pipe: tuple[str, Any]) -> None:
     stream.write(lines(*key_rows(3), row(3, gold="A")))
     stream.flush()
     rows = questions(name, gold=NEEDS, reporter=Recorder())
-    rows.look_ahead()  # waits for no fifth row
+    rows.look_ahead()  # does not wait for a fifth row
     stream.write(lines(row(4)))
     stream.close()
     assert [question.id for question in rows] == ["q0", "q1", "q2", "q3", "q4"]
@@ -193,7 +193,7 @@ def test_an_empty_pipe_is_nothing_to_judge(scicot: Any, tmp_path: Path) -> None:
     assert outcome.code == 0
 
 
-# Going on behind rows that are done
+# Resuming after finished rows
 
 
 @pytest.mark.parametrize("earlier", [True, False])
@@ -219,7 +219,7 @@ def test_what_is_passed_over_counts_too(
             rest.check()
 
 
-# Training, judging and predicting
+# Training, evaluation and prediction
 
 
 @pytest.mark.parametrize("method", ["two-stage", "direct", "multi-task", "one-sequence"])
@@ -285,7 +285,7 @@ def test_unlabelled_questions_are_predicted_without_a_word(
     assert recorder.warnings == []
 
 
-# Which field is pointed at
+# The field that the message suggests
 
 
 @pytest.mark.parametrize(

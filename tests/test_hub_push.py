@@ -121,7 +121,7 @@ def test_a_token_that_may_only_read_is_said_before_training(online: Online) -> N
 def test_a_hub_out_of_reach_is_said_at_once(
     online: Online, run: Path, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    online("http://127.0.0.1:9")  # nobody listens there
+    online("http://127.0.0.1:9")  # no server listens on this port
     start = time.monotonic()
     with pytest.raises(ScicotError, match="owner/student: the Hub cannot be reached"):
         check_push("owner/student")

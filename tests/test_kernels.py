@@ -33,7 +33,8 @@ def test_whole_numbers(size: int) -> None:
     x = torch.randn(9, size) * torch.logspace(-20, 10, 9)[:, None]
     x[3] = 0
     for eps in (None, 1e-6):
-        step = int8.rounded(x, eps)[1][:, None] * 1.01  # where two are as near, one of them
+        # the rounding step: at a tie, either neighbour is right
+        step = int8.rounded(x, eps)[1][:, None] * 1.01
         assert (
             (worth(int8_kernels.rounded(x, eps)) - worth(int8.rounded(x, eps))).abs() <= step
         ).all()
@@ -56,7 +57,7 @@ def test_halves_are_torchs() -> None:
     own = int8_kernels.normed_halved(x, 1e-6).float()
     wanted = torch.nn.functional.rms_norm(x, (96,), eps=1e-6).bfloat16().float()
     assert torch.allclose(own, wanted, rtol=2**-7)
-    assert (own == wanted).float().mean() > 0.99  # the others lie between two
+    assert (own == wanted).float().mean() > 0.99  # at a tie, the other neighbour may be chosen
 
 
 def test_what_is_no_number_stays_none() -> None:
@@ -150,4 +151,4 @@ def test_a_worker_that_fails_stops_the_others() -> None:
     with pytest.raises(ValueError, match="of the second"):
         workers.each(work, [0, 1, 2])
     assert sorted(stopped) == [0, 2]
-    assert workers.each(str, [1, 2]) == ["1", "2"]  # and works again
+    assert workers.each(str, [1, 2]) == ["1", "2"]  # the workers can be used again

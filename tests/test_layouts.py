@@ -13,7 +13,7 @@ from scicot.formats.names import plain_name
 from scicot.records import Question
 from scicot.row_fields import Row, RowProblem
 
-STRICT = Reading(strict=True)  # as the rows of a file are read
+STRICT = Reading(strict=True)  # as for the rows of a file
 
 
 def table() -> list[tuple[str, Row, str]]:
@@ -50,7 +50,7 @@ def test_the_page_has_all_layouts() -> None:
     assert len(table()) > 45
 
 
-# An independent reading of each layout: where its authors put the gold answer.
+# An independent implementation: where the authors of each layout put the gold answer.
 INDEPENDENT: dict[str, Any] = {
     "MMLU": lambda row: row["choices"][row["answer"]],
     "MMLU-Pro": lambda row: row["options"][row["answer_index"]],
@@ -273,7 +273,7 @@ def test_an_index_into_no_choices_is_no_row() -> None:
 
 def test_strings_of_a_list_in_a_cell() -> None:
     assert value_of("['a\rb', 'c\\n']") == ["a\rb", "c\n"]
-    for cell in (r"['\x', 'b']", r"['\N{nothing}', 'b']"):  # escapes that Python cannot read
+    for cell in (r"['\x', 'b']", r"['\N{nothing}', 'b']"):  # escapes that Python rejects
         with pytest.raises(ValueError, match="no string"):
             value_of(cell)
 

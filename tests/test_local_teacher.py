@@ -32,7 +32,7 @@ TEMPLATE = (
     "{% for turn in messages %}<{{ turn['role'] }}> {{ turn['content'] }} {% endfor %}"
     "{% if add_generation_prompt %}<assistant>{% endif %}"
 )
-# As of models that think first: without thinking, the reply begins behind empty thoughts.
+# Like models that think by default: without thinking, the prompt ends with an empty thinking block.
 THINKS = TEMPLATE + "{% if enable_thinking is defined and not enable_thinking %} <end>{% endif %}"
 REFUSES = "{% if messages[0]['role'] == 'system' %}{{ raise_exception('no system') }}{% endif %}"
 

@@ -17,7 +17,8 @@ DRAWS: list[list[int | None]] = [[None] if n % 3 else [None, 7 * n, 9] for n in 
 
 
 def sources(count: int = 24, longest: int = 24) -> list[Ids]:
-    return [[5], *rows(count - 1, longest)]  # the first one has nothing to read beforehand
+    # the first row has a single token, so its prefix is empty
+    return [[5], *rows(count - 1, longest)]
 
 
 def targets(count: int = 24) -> list[list[Ids]]:

@@ -25,8 +25,8 @@ COMMANDS = {
     "evaluate": EvaluateSettings,
 }
 
-# Fields that a command has no option for: they concern the other training command, or have an
-# option of another name.
+# Settings without an option of the same name: they belong to the other training command, or their
+# option has another name.
 NO_OPTION = {
     "train-rationale": {
         *("weights", "rationale_dropout", "shuffle_choices", "rationale_loss_weight"),
@@ -35,19 +35,19 @@ NO_OPTION = {
     "predict": {"calibrate"},  # --calibration/--no-calibration
 }
 
-# Options of the command line that are no settings of the library's function, but its arguments.
+# Options that are arguments of the library's function, not settings.
 ARGUMENTS = {
     *("questions", "rationales", "predictions", "output", "limit", "skip_invalid", "force"),
     *("teacher", "base_url", "prompt", "examples", "student", "method", "equal_to", "dev"),
     *("fold_questions", *(field.name for field in dataclasses.fields(RewardSettings))),
     *("report_to", "push_to_hub", "answer_model", "rationale_model", "report"),
-    *("columns", "answer_index", "encoding"),  # together one argument, `reading`
-    # of the command line alone
+    *("columns", "answer_index", "encoding"),  # together the argument `reading`
+    # options of the command line only
     *("config", "quiet", "verbose", "dry_run", "as_json", "processes", "calibration"),
     *("no_rationale", "min_accuracy", "fail_if_worse_than"),
 }
 
-# Option types that spell a setting in another way.
+# Option types that write a setting's value in another form.
 SPELLED = {
     "batch_size": str,
     "weights": str,

@@ -101,7 +101,7 @@ def test_refusals_that_have_nothing_to_do_with_the_rate_do_not_slow(
     share: float, seed: int, clock: Clock
 ) -> None:
     outcomes = driven(clock, Overloaded(share, clock, seed), 70.0, natural=160.0)
-    for begin in (10, 30, 50):  # and it stays so
+    for begin in (10, 30, 50):  # the rate must not change over time
         answered = sum(taken for moment, taken in outcomes if begin < moment <= begin + 20) / 20
         assert answered >= 0.8 * 160 * (1 - share)
 
@@ -174,7 +174,7 @@ def test_headers_tell_seconds_dates_and_what_is_left() -> None:
     for long in ("1e308", "99999999999", "Fri, 31 Dec 9999 23:59:59 GMT"):
         assert retry_after({"retry-after": long}) == LONGEST
     assert retry_after({"retry-after": format_datetime(soon)}) == pytest.approx(30, abs=2)
-    ahead = now + timedelta(hours=3)  # a server whose clock is another
+    ahead = now + timedelta(hours=3)  # a server with a wrong clock
     told = {"retry-after": format_datetime(ahead + timedelta(seconds=30))}
     assert retry_after({**told, "date": format_datetime(ahead)}) == pytest.approx(30, abs=1)
     prefix = "anthropic-ratelimit-requests"

@@ -136,7 +136,7 @@ def test_the_wheel_works_in_a_fresh_environment(built: Path, tmp_path: Path) -> 
     python = tmp_path / "fresh" / "bin" / "python"
     (wheel,) = built.glob("*.whl")
     install = [sys.executable, "-m", "pip", f"--python={python}", "install", "--no-deps", "-q"]
-    # Without the path file of an editable installation: a .pth is only followed where it lies.
+    # Editable installations there are ignored: Python reads .pth files in site-packages only.
     (packages,) = (tmp_path / "fresh").glob("lib/python*/site-packages")
     (packages / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
     bare = {name: own for name, own in os.environ.items() if name != "PYTHONPATH"}

@@ -146,7 +146,8 @@ def test_what_another_process_writes_and_what_is_not_ours_stays(tmp_path: Path) 
     for other in others:
         other.touch()
     with jsonl.replacing(path) as first:
-        jsonl.write_text(path, "second")  # finds the first one's file, which is locked
+        # finds the temporary file of the first call, which is locked
+        jsonl.write_text(path, "second")
         first.write(b"first")
     assert path.read_text() == "first"
     assert {*tmp_path.iterdir()} == {path, *others}
@@ -176,7 +177,7 @@ def test_an_abandoned_folder_is_removed_and_one_in_use_is_not(tmp_path: Path) ->
     used, _ = abandoned.temporary_folder(tmp_path, ".x.")
     left, path = abandoned.temporary_folder(tmp_path, ".x.")
     (path / "weights").touch()
-    os.close(left)  # as it is when its process has ended
+    os.close(left)  # a process that ends releases its lock
     abandoned.discard(tmp_path, ".x.")
     assert not path.exists()
     assert len(list(tmp_path.iterdir())) == 1

@@ -73,7 +73,8 @@ def test_stopped_and_gone_on_with(
         assert time.monotonic() < end
         time.sleep(0.02)
     first.send_signal(number)
-    _, said = first.communicate(timeout=60)  # those it has started have closed stderr too
+    # waits until its child processes have closed stderr too
+    _, said = first.communicate(timeout=60)
     assert first.returncode == code, said
     assert 0 < len(read_rows(out)) < 600
     second = command(*BY_FLAG, *own)
@@ -103,7 +104,7 @@ def test_what_another_process_cut_is_told(trained: Trained, tmp_path: Path) -> N
         made = command(*BY_FLAG, "predict", file, *own, out, "--processes", count)
         _, said = made.communicate(timeout=300)
         lines = said.replace(out.name, "").splitlines()
-        # On a slow machine a line of progress is among them.
+        # On a slow machine the output also has a line of progress.
         told.append("\n".join(line for line in lines if "/s" not in line))
     assert "32 rationales ran into --max-new-tokens" in told[0]
     assert told[0] == told[1]

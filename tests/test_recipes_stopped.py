@@ -8,7 +8,7 @@ from pathlib import Path
 
 from recipes import RECIPES, recipe, with_path
 
-# Each is killed as soon as such a file is there.
+# The recipe is killed as soon as each of these files exists.
 MILESTONES = ("**/rationales.jsonl", "**/checkpoints/layout.json", "**/predictions*.jsonl")
 
 

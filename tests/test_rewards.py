@@ -84,14 +84,16 @@ def test_a_shuffled_rationale_is_another_questions() -> None:
 def test_rewards_count_up_to_a_share_of_the_leak() -> None:
     assert counted_reward(0.9, 1.0, 0.8) == pytest.approx(0.8)
     assert counted_reward(0.3, 1.0, 0.8) == 0.3
-    assert counted_reward(0.9, -0.2, 0.8) == 0.9  # naming the choice gains nothing
+    # stating the choice gains nothing, so there is no cap
+    assert counted_reward(0.9, -0.2, 0.8) == 0.9
     assert counted_reward(0.9, None, 0.8) == 0.9
 
     def scored(text: str, reward: float, names: str | None = None) -> Scored:
         return Scored(text, None, reward, 1.0, None, names)  # type: ignore[arg-type]
 
     samples = [scored("a", 2.0, "B"), scored("b", 0.5), scored("c", 0.9), scored("c", 0.9)]
-    assert best(samples, 2, 0.8) == [2, 0]  # above the cap the one that names no choice alone
+    # above the cap, rationales that do not name exactly one choice come first
+    assert best(samples, 2, 0.8) == [2, 0]
     assert best(samples, 9, 9.0) == [0, 2, 1]
     assert best([scored("a", 0.0), scored("b", -1.0)], 2, 0.8) == []
 

@@ -20,7 +20,7 @@ from scicot.training.plan.schedule import Schedule
 class Letters:
     """A tokenizer: one token a character, end token 1."""
 
-    unk_token_id = None  # it spells everything
+    unk_token_id = None  # it can encode any text
 
     def __call__(self, texts: Any = None, text_target: Any = None) -> dict[str, Any]:
         given = texts if texts is not None else text_target
@@ -137,8 +137,10 @@ def test_groups_are_joined_where_that_costs_less() -> None:
     unlike = np.array([[[8, 100, 50], [8, 400, 300], [8, 30, 20], [8, 1000, 500]]] * 5)
     assert fewest_costs(unlike, "cpu") == 4
     assert fewest_costs(alike_ones, "cpu", most=2500) == 2
-    assert fewest_costs(alike_ones, "cpu", ranks=2, most=2500) == 1  # each has half of it
-    assert fewest_costs(alike_ones, "cpu", most=10) == 4  # none fits, so the smallest
+    # each rank computes half of the batch
+    assert fewest_costs(alike_ones, "cpu", ranks=2, most=2500) == 1
+    # no number of batches fits, so the smallest batches are used
+    assert fewest_costs(alike_ones, "cpu", most=10) == 4
     asked = TrainSettings(batch_size=32, accumulate=3)
     assert Layout.grouped(asked, 320, 1000) == Layout(32, None, 6, 3)
     assert Layout.grouped(asked, 2, 1000) == Layout(32, None, 2, 2)
@@ -151,7 +153,7 @@ def test_steps_may_be_made_as_large_as_fits(stage: Stage, ranks: int) -> None:
     made = schedule(lessons, stage, ranks, epochs=1)
     made.fit(2000, 700)
     assert made.layout.tokens == 2000
-    assert made.layout.groups == 4  # never of one kind of rows
+    assert made.layout.groups == 4  # more than one group, to mix kinds of rows
     for item in range(len(made)):
         held = [(len(row["input_ids"]), len(row["labels"])) for row in made[item]]
         assert padded(np.array(held)) <= 700
@@ -193,7 +195,7 @@ def test_weights_say_how_much_comes_from_each_file() -> None:
     files = Counter(int(source.split("?")[0].partition("Q")[2]) >= 30 for source in sources(made))
     assert files == {True: 60, False: 20}
     seen = Counter(sources(made))
-    assert len(seen) == 30  # 20 of the 30, and each of the 10
+    assert len(seen) == 30  # 20 of the first file's 30 lessons, and all 10 of the second
     often = [count for source, count in seen.items() if count > 1]
     assert often == [6] * 10
 

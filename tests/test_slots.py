@@ -27,7 +27,7 @@ def texts_of(writes: str, own: Any, asked: tuple[Any, ...], **sizes: int) -> lis
         limits: Any = {"batch_size": 64, **sizes}
         engine = native_engine.NativeEngine(own, torch.float32, **limits)
     written: list[list[Ids]] = []
-    for sources_, draws, decoding in asked:  # one after the other, of the same engine
+    for sources_, draws, decoding in asked:  # one call after another, with the same engine
         written += engine.generate(sources_, draws, decoding)
     return written
 
@@ -37,7 +37,8 @@ def test_slots_write_the_texts_of_groups(kind: str) -> None:
     own = model(kind)
     endless = texts_of("groups", own, ((sources(), [[None, 3]] * 40, Decoding(30)),))
     times = Counter(token for row in endless for text in row for token in set(text[1:]))
-    own.config.eos_token_id = times.most_common(1)[0][0]  # so that many texts end, at all lengths
+    # so that many texts end, at various lengths
+    own.config.eos_token_id = times.most_common(1)[0][0]
     greedy: list[list[int | None]] = [[None]] * 40
     several: list[list[int | None]] = [[None] if n % 3 else [None, 7 * n, 9] for n in range(40)]
     drawn = Decoding(70, temperature=0.7, top_p=0.9)
@@ -112,7 +113,7 @@ def test_cuda_writes_the_texts_of_transformers(kind: str) -> None:
     engine = NativeEngine(own, torch.float32, batch_size=32)
     reference = TransformersEngine(own, batch_size=8)
     draws = [[None] if n % 3 else [None, 7 * n, 9] for n in range(40)]
-    for most in (3, 70, 40):  # the same steps come again, and are replayed
+    for most in (3, 70, 40):  # repeated steps are replayed from captured graphs
         decoding = Decoding(most, temperature=0.7, top_p=0.9)
         wanted = reference.generate(sources(), draws, decoding)
         assert engine.generate(sources(), draws, decoding) == wanted

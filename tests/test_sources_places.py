@@ -41,7 +41,7 @@ def places(path: Path | str) -> list[str]:
             found.append(str(error))
 
 
-# Kinds of files, by what they hold
+# Kinds of files
 
 
 def test_json_lines_are_placed_by_line(write: Any) -> None:
@@ -245,7 +245,8 @@ def test_a_row_is_given_as_soon_as_its_line_has_come(
     reading, writing = os.pipe()
     with os.fdopen(reading) as stdin, os.fdopen(writing, "wb", buffering=0) as pipe:
         monkeypatch.setattr(sys, "stdin", stdin)
-        # Closes the pipe, and so ends the wait, should the reader ask for more than has come.
+        # Closes the pipe after 5 s, so that the test fails instead of hanging if the reader waits
+        # for more.
         watchdog = threading.Timer(5, pipe.close)
         watchdog.start()
         rows = located_rows("-")

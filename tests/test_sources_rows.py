@@ -18,7 +18,7 @@ from scicot.sources import (
     unique,
 )
 
-# Rows: parsed, counted, skipped
+# Rows: parsing, counting, skipping
 
 
 def test_the_first_invalid_row_raises(write: Any) -> None:

@@ -16,7 +16,7 @@ from scicot_cli import signals
 
 CLI = [sys.executable, "-m", "scicot_cli"]
 
-# Sends itself a signal as soon as a module is about to be imported.
+# The program sends itself a signal when a given module is about to be imported.
 AT_IMPORT = """\
 import os, signal, sys
 class Finder:
@@ -121,7 +121,7 @@ def test_a_signal_after_the_end_of_a_command_changes_nothing(tmp_path: Path) -> 
         "import atexit, os, signal, sys, threading, time\n"
         "from scicot_cli.main import main\n"
         "def late():\n"
-        "    threading.main_thread().join()\n"  # as Python is being taken down
+        "    threading.main_thread().join()\n"  # runs during interpreter shutdown
         "    os.kill(os.getpid(), signal.SIGINT)\n"
         "threading.Thread(target=late).start()\n"
         "main()\n"

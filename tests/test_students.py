@@ -221,7 +221,7 @@ def test_flan_t5s_layout_survives_training_and_saving(trained: Trained, tmp_path
     again, _ = load_pretrained(str(tmp_path / "again"))
     assert torch.allclose(logits(model), logits(again), atol=1e-6, rtol=0)
 
-    # As a run: trained at a rate of next to nothing, kept as its best on dev, loaded again.
+    # Saved as a run and loaded again; the learning rate is so small that the weights hardly change.
     settings = TrainSettings(
         max_steps=2, learning_rate=1e-12, warmup_steps=0, eval_steps=1, batch_size=4, device="cpu"
     )

@@ -195,7 +195,7 @@ def test_lines_before_the_header_are_left_out_and_told(write: Any) -> None:
     assert golds(write("sep=;\n" + CSV.replace(",", ";"))) == ["copper", "ice"]
 
 
-# What the numbers of a table count from
+# The base of the numbers of a table
 
 
 def indexed(*answers: str) -> str:

@@ -172,7 +172,7 @@ def test_a_model_that_cannot_think_is_told_at_once(tmp_path: Path) -> None:
     source, out = tmp_path / "q.jsonl", tmp_path / "new.jsonl"
     with MessagesServer([NOT_ADAPTIVE, refused(400, "thinking is not supported")]) as server:
         teacher = MessagesTeacher("m", base_url=server.url, timeout=5)
-        teacher._other_server = False  # as with Anthropic's own API
+        teacher._other_server = False  # treat the server like Anthropic's own API
         with pytest.raises(ScicotError, match=r"anthropic:m refuses to think \(thinking is not"):
             generate_rationales(source, out, teacher=teacher, settings=THINKING)
     assert len(server.requests) == 2

@@ -58,7 +58,7 @@ def test_figures_of_a_run_keep_what_is_written_by_hand(tmp_path: Path) -> None:
     }
     page.keep(file, run)
     figures = json.loads(file.read_text())
-    parts = {"old": {}, "kills": kept}  # of an earlier run, and of this one
+    parts = {"old": {}, "kills": kept}  # parts of an earlier run, and of this one
     assert figures == {**run, "parts": parts, "found": [{"by": "fuzz", "fault": "x"}]}
     told = page.tables(figures)
     assert "| `merge` | 3 |" in told

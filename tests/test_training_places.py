@@ -124,7 +124,8 @@ def test_what_an_earlier_version_began_is_not_gone_on_with(
 ) -> None:
     run = tmp_path / "run"
     train_rationale(trained.rows, run, settings=TINY, **SCRATCH)
-    (run / "checkpoints" / "checkpoint-1").mkdir(parents=True)  # without a layout beside it
+    # a checkpoint folder without a layout.json
+    (run / "checkpoints" / "checkpoint-1").mkdir(parents=True)
     manifest = json.loads((run / "scicot.json").read_text())
     (run / "scicot.json").write_text(json.dumps({**manifest, "finished": False}))
     with pytest.raises(ScicotError, match="begun by an earlier version"):

@@ -47,7 +47,7 @@ def test_a_reply_that_arrives_while_the_loop_is_blocked_is_not_lost() -> None:
             reply = asyncio.ensure_future(reader.read())
             waiting = asyncio.ensure_future(done_within([reply], 0.3))
             await asyncio.sleep(0.05)
-            time.sleep(1.0)  # the blocking that is meant
+            time.sleep(1.0)  # blocks the event loop on purpose
             there = await waiting
             writer.close()
             return reply.result() if there else None

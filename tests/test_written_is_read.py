@@ -18,7 +18,7 @@ from scicot.teachers import Reply, Request, TeacherError, load_teacher
 from scicot.text import whole_characters
 
 HALF = "\ud83d"
-# Characters of all kinds: half ones, control characters, those that end lines elsewhere.
+# All kinds of characters: lone surrogates, control characters, unusual line separators.
 odd_text = st.text(
     st.one_of(
         st.characters(),
@@ -97,7 +97,7 @@ def test_whatever_is_written_is_read(
         assert teacher.asked == 3
         assert summary.kept + summary.rejected.total() == len(all_rows(out)) == 3
         assert 0 <= summary.spent < 1
-        for again in range(2):  # with the index, and with a new one
+        for again in range(2):  # first with the existing index, then with a new one
             idle = Saying([])
             assert run(idle).already_done == 3
             assert idle.asked == 0
@@ -161,7 +161,7 @@ def test_recorded_replies_are_cleaned(tmp_path: Path) -> None:
         ("plain", "plain"),
         ("é 😀", "é 😀"),
         (f"a {HALF} b \udc00", "a \ufffd b \ufffd"),
-        ("\ud83d\ude00", "😀"),  # two halves, each from another block of a reply
+        ("\ud83d\ude00", "😀"),  # a surrogate pair whose halves come from two blocks of a reply
         ("\ude00\ud83d", "\ufffd\ufffd"),
     ],
 )

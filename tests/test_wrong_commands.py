@@ -115,7 +115,7 @@ def test_help_has_groups_and_an_example(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: str, width: int
 ) -> None:
     monkeypatch.setenv("COLUMNS", str(width))
-    with pytest.raises(SystemExit):  # not by CliRunner, whose terminal has 80 columns
+    with pytest.raises(SystemExit):  # without CliRunner, whose terminal has 80 columns
         app([command, "--help"], prog_name="scicot")
     lines = capsys.readouterr().out.splitlines()
     assert "Output:" in lines

@@ -53,7 +53,7 @@ class ChatBatches:
     def __init__(self, server: Server) -> None:
         self._server = server
         self._files: dict[str, bytes] = {}
-        self._metadata: dict[str, Any] = {}  # by batch
+        self._metadata: dict[str, Any] = {}  # metadata of each batch
         self.keeps_names = True
 
     def answer(self, method: str, path: str, body: bytes) -> Answered:
@@ -116,7 +116,7 @@ def _line(own: dict[str, Any]) -> bytes:
         error = result["error"]["error"]
         line["response"] = {"status_code": _STATUSES[error["type"]], "body": {"error": error}}
     elif kind == "canceled":
-        return b""  # left out of both files
+        return b""  # missing from both result files
     else:
         line["error"] = {"code": "batch_expired", "message": "This request was not executed"}
     return json.dumps(line).encode() + b"\n"

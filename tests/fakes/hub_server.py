@@ -27,15 +27,15 @@ class HubServer:
     def __init__(
         self,
         *,
-        large: tuple[str, ...] = (),  # endings of the names that go through LFS
+        large: tuple[str, ...] = (),  # suffixes of files that are stored in LFS
         role: str = "write",
         failing: Mapping[str, int] | None = None,
     ) -> None:
         self.files: dict[str, bytes] = {}  # OWNER/NAME/PATH -> content
-        self.commits: list[str] = []  # their messages
-        self.private: dict[str, bool] = {}  # OWNER/NAME -> as it was made
-        self.tags: dict[str, str] = {}  # name -> commit
-        self.downloads: list[str] = []  # paths of the files that were sent
+        self.commits: list[str] = []  # commit messages
+        self.private: dict[str, bool] = {}  # OWNER/NAME -> visibility at creation
+        self.tags: dict[str, str] = {}  # tag -> commit
+        self.downloads: list[str] = []  # paths of the downloaded files
         self._at: dict[str, dict[str, bytes]] = {}  # commit -> files
         self._stored: dict[str, bytes] = {}  # sha256 -> content, through LFS
         self._large = large
@@ -123,7 +123,7 @@ class HubServer:
         for part, status in self._failing.items():
             if part in path:
                 return status, {"error": f"no {part} for {authorization}"}
-        if path.startswith("/lfs/"):  # the storage beneath the Hub: its addresses are signed
+        if path.startswith("/lfs/"):  # LFS storage, whose URLs are signed
             self._stored[path.removeprefix("/lfs/")] = body
             return 200, {}
         if authorization != f"Bearer {TOKEN}":

@@ -27,7 +27,7 @@ from typing import Any
 from fakes.chat_api import ChatBatches, as_chat
 from fakes.wire import Answered, HttpServer, listen
 
-# Trouble that passes, by turns, and outcomes that stay, each question's its own.
+# Temporary faults, used in turn, and permanent ones, each tied to a question.
 PASSING = ("429", "retry-after", "529", "500", "reset", "torn", "drip", "html", "broken")
 LASTING = ("400", "refusal", "max_tokens", "thinking")
 _CHOICE = re.compile(r"^([A-Z])\. (.*)$", re.M)
@@ -38,16 +38,16 @@ class Conduct:
     """How a server behaves."""
 
     latency: float = 0.0  # seconds
-    faults: float = 0.0  # share of first requests that meet trouble that passes
-    oddities: float = 0.0  # share of questions whose outcome is one of LASTING
-    rate: float = 0.0  # requests a second it allows, of which a fifth at once; 0: any
-    spend_limit: int = 0  # answers after which the money is used up; 0: never
-    ended_after: float = 0.0  # seconds until a batch has ended
-    batch_faults: float = 0.0  # share of a batch's requests that expire or err, the first time
-    # Answers that get lost, by what they are.
+    faults: float = 0.0  # share of first requests that get a temporary fault
+    oddities: float = 0.0  # share of questions with one of LASTING
+    rate: float = 0.0  # allowed requests per second, a fifth of them at once; 0: no limit
+    spend_limit: int = 0  # answers until the spend limit is reached; 0: no limit
+    ended_after: float = 0.0  # seconds until a batch ends
+    batch_faults: float = 0.0  # share of a batch's requests that expire or fail the first time
+    # Number of responses to drop, by kind.
     forgets: Counter[str] = field(default_factory=Counter)
-    drip: float = 3.0  # seconds that a slow body takes
-    thinks: bool = False  # send what was thought before each reply
+    drip: float = 3.0  # seconds in which a slow body is sent
+    thinks: bool = False  # return thinking before each reply
 
 
 @dataclass
@@ -64,12 +64,12 @@ class Server:
     def __init__(self, conduct: Conduct) -> None:
         self.conduct = conduct
         self.chat = ChatBatches(self)
-        self.counts: Counter[str] = Counter()  # of all kinds of things, by name
-        self.asked: Counter[str] = Counter()  # requests by what was asked
-        self.answered: Counter[str] = Counter()  # of them, those with a message
+        self.counts: Counter[str] = Counter()  # events by name
+        self.asked: Counter[str] = Counter()  # requests by content
+        self.answered: Counter[str] = Counter()  # requests that got a message, by content
         self.batches: dict[str, Batch] = {}
-        self.bodies: list[dict[str, Any]] = []  # of the first requests
-        self.refusals: list[float] = []  # when, by time.monotonic
+        self.bodies: list[dict[str, Any]] = []  # bodies of the first requests
+        self.refusals: list[float] = []  # times of refusals, by time.monotonic
         self.accepted: list[float] = []
         self._bucket, self._filled = conduct.rate / 5, time.monotonic()
         self._turns = itertools.cycle(PASSING)

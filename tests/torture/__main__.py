@@ -63,7 +63,8 @@ def main() -> int:
     for result in run(names, options):
         results.append(result)
         say(f"{result.part}: {summary(result)}")
-        if given.json is not None:  # after each part: what a later one meets loses nothing
+        # written after each part, so that a crash of a later part loses nothing
+        if given.json is not None:
             page.keep(given.json, figures(results, options))
     if given.json is not None and given.json.resolve() == page.FIGURES.resolve():
         page.write()

@@ -14,10 +14,10 @@ from random import Random
 
 from torture.results import Result
 
-# What no run may print on stderr, whatever its input or its server.
+# Texts that must never appear on stderr, whatever the input or the server.
 NEVER = ("Traceback", "Exception ignored", "aclose", "was never retrieved", "never awaited")
 EXITS = (0, 1, 3, 75)
-PATIENCE = 120.0  # seconds for one command
+PATIENCE = 120.0  # seconds until a command counts as hanging
 
 
 def command(*arguments: object) -> list[str]:

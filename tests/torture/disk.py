@@ -45,10 +45,10 @@ class Case:
     """A command that writes OUT on the disk, how much room it is left, and how it is compared."""
 
     name: str
-    arguments: Callable[[Path], tuple[object, ...]]  # of the output
+    arguments: Callable[[Path], tuple[object, ...]]  # makes the arguments for an output path
     output: str
-    rooms: tuple[int, ...]  # bytes
-    same: Callable[[Path, Path], bool]  # of the undisturbed output and the other
+    rooms: tuple[int, ...]  # free bytes on the disk
+    same: Callable[[Path, Path], bool]  # compares the output with that of an undisturbed run
     size: int = 2 * MEBIBYTE
     done: tuple[int, ...] = (0,)
 
@@ -98,7 +98,7 @@ def filled(result: Result, case: Case, folder: Path) -> int:
 def _compared(case: Case, whole: Path, out: Path) -> bool:
     try:
         return case.same(whole, out)
-    except (OSError, ValueError):  # there is nothing to compare, or half of it
+    except (OSError, ValueError):  # missing or incomplete output
         return False
 
 

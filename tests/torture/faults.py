@@ -21,7 +21,7 @@ from torture.kinds import NUMBER
 from torture.results import Options, Result
 from torture.server import Faults, Faulty, FaultyServer
 
-MOST_RUNS = 12  # of one command until it is done
+MOST_RUNS = 12  # maximum number of runs of a command until it is done
 MIXED = Faults(share=0.3, odd=0.35, lasting=0.05)
 BATCHED = Faults(
     share=0.2, odd=0.2, lasting=0.05, results=3, unknown=2,
@@ -38,9 +38,9 @@ class Scenario:
     name: str
     options: tuple[object, ...]
     faults: Faults
-    count: int = 80  # questions
+    count: int = 80  # number of questions
     samples: int = 1
-    cancelled: bool = False  # whether its batches are taken back once
+    cancelled: bool = False  # whether the batches are canceled once
     batch: bool = False
     conduct: Conduct = field(default_factory=lambda: FAST)
 

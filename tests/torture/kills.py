@@ -19,8 +19,8 @@ from torture.commands import command, finish, killed_until_done, leftovers
 from torture.results import Options, Result
 from torture.worlds import copies, shards
 
-TOLERANCE = 1e-6  # between the weights of an undisturbed run and of one that was killed
-_TURNS = 6  # outputs that a command makes in all, while it has not been killed often enough
+TOLERANCE = 1e-6  # difference of weights between an undisturbed run and one that was killed
+_TURNS = 6  # maximum number of outputs, if the command was not killed often enough
 _IN_FLIGHT = 4
 
 
@@ -83,7 +83,8 @@ def run(options: Options) -> Result:
     own = Run(result, folder, Random(options.seed), 2 if options.short else 10)
     counts: Counter[str] = Counter()
     counts["generate-rationales --batch"] = batched(own, 30 if options.short else 100)
-    if not options.short:  # tests/test_generate_faults.py has it; the students need torch for long
+    # tests/test_generate_faults.py covers it; commands with students take long to start
+    if not options.short:
         counts["generate-rationales"] = one_by_one(own)
         counts.update(students(own))
     counts["merge"], counts["evaluate --report"] = merged(own)
@@ -125,7 +126,7 @@ def _nothing_again(run: Run, asked: Counter[str], out: Path) -> Callable[[], Cal
         done, before = {row["question"] for row in all_rows(out)}, asked.copy()
 
         def after() -> None:
-            time.sleep(0.1)  # what the server is still about
+            time.sleep(0.1)  # time for the server to finish its work
             again = [text for text in asked if asked[text] > before[text]]
             repeated = [text for text in again if any(own in text for own in done)]
             run.result.expect(not repeated, f"asked again for finished rows: {repeated[:3]}")

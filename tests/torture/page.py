@@ -11,7 +11,7 @@ PAGE, FIGURES = DOCS / "reliability.md", DOCS / "reliability.json"
 BEGIN, END = "<!-- figures, by python -m torture page -->", "<!-- end of the figures -->"
 NOT_RUN = "not run yet"
 _NO_FIGURES = ("broken", "minutes", "skipped")
-_KEPT = ("found",)  # what is written by hand beside the figures of a run
+_KEPT = ("found",)  # keys written by hand, which are kept beside the figures of a run
 
 
 def keep(file: Path, figures: dict[str, Any]) -> None:

@@ -11,12 +11,12 @@ from typing import Any
 class Options:
     """How long a run is, and where its files go."""
 
-    folder: Path  # scratch files, and the inputs that broke something
+    folder: Path  # folder for scratch files and for inputs that caused errors
     seed: int = 0
     short: bool = False
-    executions: int | None = None  # of each fuzz target; None: the form's own number
-    minutes: float = 30.0  # for all parts together
-    only: tuple[str, ...] = ()  # fuzz targets
+    executions: int | None = None  # executions per fuzz target; None: the form's default
+    minutes: float = 30.0  # limit for all parts together
+    only: tuple[str, ...] = ()  # fuzz targets to run
 
 
 @dataclass

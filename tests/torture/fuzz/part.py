@@ -22,7 +22,7 @@ from torture.results import Options, Result
 EXECUTIONS = 200_000  # of each target, in the long form
 SHORT = 250
 PROCESSES = 2
-_SLICE = 2000  # executions between two looks at the clock
+_SLICE = 2000  # executions between two checks of the clock
 
 
 @dataclass
@@ -36,12 +36,12 @@ class Job:
 
 def targets(folder: Path) -> list[Target]:
     """All targets, whose files lie in a folder."""
-    # What pydantic has to say of a server's odd values; the command line hides it as well.
+    # Hides pydantic's warnings about unexpected values, as the command line does.
     warnings.simplefilter("ignore")
     return [*readers.targets(folder), *settings_files.targets(folder), *servers.targets()]
 
 
-# The slowest ones first, so that both processes end at about the same time.
+# The slowest first, so that both processes finish at about the same time.
 NAMES = (
     "replies", "messages", "errors and headers", "token counts", "batches", "batch lists",
     "batch results", "question rows", "rationale rows", "prediction rows", "JSON documents",

@@ -32,7 +32,7 @@ from torture.fuzz import seeds
 from torture.fuzz.forms import as_table, gzipped
 from torture.fuzz.running import Broken, Target
 
-SPLIT = b"\n\x1e\n"  # between two files of one input
+SPLIT = b"\n\x1e\n"  # separates the two files of an input
 
 
 class Silent:

@@ -23,9 +23,9 @@ from typing import Any
 from torture.fuzz.mutation import Mutator
 
 SLOW = 1.0  # seconds of CPU time
-_HUNG = 4.0  # after which an execution is stopped
-_MOST_HANGS = 4  # after which a target gets no large inputs any more
-# Executions, and seconds of CPU time, to make an input smaller that broke something.
+_HUNG = 4.0  # seconds until an execution is stopped
+_MOST_HANGS = 4  # number of hangs after which a target gets no more large inputs
+# Limits for shrinking an input that causes an error: executions, and seconds of CPU time.
 _SHRINKING, _SHRINKING_SECONDS = 300, 5.0
 _VARYING = re.compile(r"\d+|'[^']*'|\"[^\"]*\"|\[.*\]|/\S+")
 

@@ -51,11 +51,11 @@ class Wire:
         self.loop = asyncio.new_event_loop()
         self._response = (200, list[tuple[bytes, bytes]](), b"")
         self.turn = 0
-        self.ended = False  # whether a batch that is asked for has ended, whatever the input
+        self.ended = False  # whether the batch of a request has ended, whatever the input says
 
     def answer(self, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
         self._response = status, headers, body
-        self.turn = zlib.crc32(body)  # by which a target chooses among calls
+        self.turn = zlib.crc32(body)  # number by which a target chooses among calls
 
     def run(self, work: Coroutine[Any, Any, Any]) -> Any:
         return self.loop.run_until_complete(work)
@@ -100,7 +100,7 @@ def checked_busy(busy: TeacherBusy) -> str:
     Pace().refused(wait, busy.allowances)
     told = out_of_patience(str(busy), max(wait or 0.0, 0.5), 600.0)
     checked_message(told)
-    if _DIGITS.search(str(told).replace(str(busy), "")):  # the server's own words aside
+    if _DIGITS.search(str(told).replace(str(busy), "")):  # ignoring the server's own words
         raise Broken(f"a wait of very many digits: {told!s:.200}")
     return f"busy {busy.limited} {wait is not None}"
 
@@ -157,7 +157,7 @@ def server_target(
 
 
 ASK = RequestBuilder("anthropic:m", SETTINGS).of(ASKED, 0, revealed=False)
-PLAN = Plan(Path("0001.json"), "0123456789abcdef", 2)  # whose requests the results name
+PLAN = Plan(Path("0001.json"), "0123456789abcdef", 2)  # the results name this plan's requests
 SINCE = datetime(2026, 1, 1, tzinfo=UTC)
 
 

@@ -32,7 +32,7 @@ def config_target(folder: Path) -> Target:
     from scicot_cli.app import app
 
     group: Any = typer.main.get_command(app)
-    # What typer makes of a mistake in usage; exit code 2.
+    # typer's error for invalid usage; exit code 2.
     from typer._click.exceptions import UsageError
 
     path = folder / "config.yaml"
