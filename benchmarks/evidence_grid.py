@@ -115,11 +115,11 @@ def _readers(
 
 def _shuffled(written: Path) -> Path:
     """Write the rows with shuffled rationales: each gets that of the row half the file away."""
-    file, own = written.with_name("shuffled.jsonl"), rows(written)
+    file, all_rows = written.with_name("shuffled.jsonl"), rows(written)
     with file.open("w") as stream:
-        for place, row in enumerate(own):
-            other = own[(place + len(own) // 2) % len(own)]
-            stream.write(json.dumps({**row, "rationale": other["rationale"]}) + "\n")
+        for index, row in enumerate(all_rows):
+            source = all_rows[(index + len(all_rows) // 2) % len(all_rows)]
+            stream.write(json.dumps({**row, "rationale": source["rationale"]}) + "\n")
     return file
 
 
@@ -162,7 +162,7 @@ def _questions(lab: Lab, own: Set) -> tuple[Path, Path, Path]:
     for file in (teacher, tutor) if own.told else ():
         _replace_by_answers(file)
     asked = place / "test.jsonl"
-    known = {normalized(row["question"]) for row in rows(train)}
+    texts = {normalized(row["question"]) for row in rows(train)}
     test_rows = rows(test)
     with asked.open("w") as stream:
         for row in test_rows:
@@ -172,7 +172,7 @@ def _questions(lab: Lab, own: Set) -> tuple[Path, Path, Path]:
         {
             "ids": [row["id"] for row in test_rows],
             "facts": [row.get("meta", {}).get("fact", row["id"]) for row in test_rows],
-            "seen": [int(own.real and normalized(row["question"]) in known) for row in test_rows],
+            "seen": [int(own.real and normalized(row["question"]) in texts) for row in test_rows],
             "given": [row["id"] for row in rows(tutor)],
             "chance": sum(1 / len(row["choices"]) for row in test_rows) / len(test_rows),
             "learnt from": [len(rows(teacher)), len(rows(train))],
@@ -184,11 +184,11 @@ def _questions(lab: Lab, own: Set) -> tuple[Path, Path, Path]:
 def _replace_by_answers(file: Path) -> None:
     """Replace each rationale by the text of the right answer, as a test of reading: a student that
     fails on these cannot read rationales."""
-    told = []
+    replaced = []
     for row in rows(file):
-        (text,) = [own["text"] for own in row["choices"] if own["label"] == row["answer"]]
-        told.append(json.dumps({**row, "rationale": text}) + "\n")
-    file.write_text("".join(told))
+        (text,) = [choice["text"] for choice in row["choices"] if choice["label"] == row["answer"]]
+        replaced.append(json.dumps({**row, "rationale": text}) + "\n")
+    file.write_text("".join(replaced))
 
 
 def run_grid(out: Path, names: Sequence[str], jobs: int) -> None:
@@ -196,6 +196,6 @@ def run_grid(out: Path, names: Sequence[str], jobs: int) -> None:
     if len(names) == 1:
         run(names[0], out)
         return
-    names = names or [f"{name}-{s}" for name, own in SETS.items() for s in own.seeds]
+    names = names or [f"{name}-{s}" for name, grid_set in SETS.items() for s in grid_set.seeds]
     calls = [("grid", str(out), name) for name in names]
     side_by_side("benchmarks.evidence", calls, jobs)

@@ -25,8 +25,8 @@ def interval(
     the mean of theirs.
     """
     tables = []
-    for own, names in zip(values, facts, strict=True):
-        columns = own.reshape(len(own), -1)
+    for numbers, names in zip(values, facts, strict=True):
+        columns = numbers.reshape(len(numbers), -1)
         _, members = np.unique(np.array(names), return_inverse=True)
         sums = np.stack([np.bincount(members, column) for column in columns.T])
         tables.append(np.vstack([sums, np.bincount(members)]))  # shape (numbers + 1, facts)

@@ -57,8 +57,8 @@ class Lab:
 
     def predict(self, questions: Path, name: str, **models: Any) -> Path:
         out = self.place / f"{name}.jsonl"
-        known = PredictSettings.__dataclass_fields__
-        options = {key: models.pop(key) for key in list(models) if key in known}
+        fields = PredictSettings.__dataclass_fields__
+        options = {key: models.pop(key) for key in list(models) if key in fields}
         settings = PredictSettings(
             max_new_tokens=self.base.max_target_tokens, device="cpu", seed=self.base.seed, **options
         )
@@ -123,5 +123,5 @@ def rows(file: Path) -> list[dict[str, Any]]:
 def exact(written: Path, reference: Path) -> float:
     """Return the share of rationales that are identical to the teacher's."""
     texts = [[row["rationale"] for row in rows(file)] for file in (written, reference)]
-    same = [own == wanted for own, wanted in zip(*texts, strict=True)]
+    same = [text == wanted for text, wanted in zip(*texts, strict=True)]
     return float(np.mean(same))

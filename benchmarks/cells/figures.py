@@ -49,11 +49,11 @@ def figure(tables: Sequence[Floats], weights: Sequence[float]) -> Figure:
 def difference(group: Group, first: str, second: str, *, seen: bool = False) -> Figure | None:
     """Return the accuracy difference of two systems, paired by seed and question; None if they have
     no seed or no question in common."""
-    one, other = group.get(first, {}), group.get(second, {})
-    seeds = sorted(one.keys() & other.keys())
+    first_cells, second_cells = group.get(first, {}), group.get(second, {})
+    seeds = sorted(first_cells.keys() & second_cells.keys())
     if not seeds:
         return None
-    both = [[own[seed] for seed in seeds] for own in (one, other)]
+    both = [[group_cells[seed] for seed in seeds] for group_cells in (first_cells, second_cells)]
     tables = [values(cells, seen=seen) for cells in both]
     if np.isnan(np.concatenate(tables)).any(axis=0).all():
         return None  # the two systems have no question in common
@@ -70,13 +70,13 @@ def dev_accuracy(group: Group, system: str) -> float | None:
 
 def best_rival(group: Group) -> str | None:
     """Return the baseline that is best on dev; of equal ones, the first in SYSTEMS."""
-    known = {
+    accuracies = {
         system: dev_accuracy(group, system)
-        for system, own in SYSTEMS.items()
-        if own.rival and system in group
+        for system, spec in SYSTEMS.items()
+        if spec.rival and system in group
     }
-    told = {system: value for system, value in known.items() if value is not None}
-    return max(told, key=lambda system: told[system]) if told else None
+    measured = {system: value for system, value in accuracies.items() if value is not None}
+    return max(measured, key=lambda system: measured[system]) if measured else None
 
 
 def half_width(questions: int, discordant: float = DISCORDANT) -> float:
@@ -88,9 +88,9 @@ def half_width(questions: int, discordant: float = DISCORDANT) -> float:
 def discordant_share(group: Group, rival: str) -> float:
     shares = []
     for seed in group[PRIMARY].keys() & group[rival].keys():
-        one, other = (values([group[name][seed]])[0] for name in (PRIMARY, rival))
-        both = ~np.isnan(one) & ~np.isnan(other)
-        shares.append(float((one[both] != other[both]).mean()))
+        right_first, right_second = (values([group[name][seed]])[0] for name in (PRIMARY, rival))
+        both = ~np.isnan(right_first) & ~np.isnan(right_second)
+        shares.append(float((right_first[both] != right_second[both]).mean()))
     return float(np.mean(shares))
 
 

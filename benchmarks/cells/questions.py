@@ -48,7 +48,7 @@ def prepare(
     else:
         train, test, taught, tutor = _world(place, own, seed)
     train, test = _unique(train), _unique(test)
-    known = {_key(row) for row in train}
+    keys = {_key(row) for row in train}
     dev = _carve(train, "dev", min(DEV_FRACTION, MOST_DEV / len(train))) if own.real else []
     held = {_key(row) for row in dev}
     train = _first([row for row in train if _key(row) not in held], limit)
@@ -60,9 +60,9 @@ def prepare(
     _teach(place, "teacher", train, taught, keep="correct")
     _teach(place, "teacher_dev", dev, taught, keep="correct")
     _teach(place, "tutor", test, tutor, keep="all")
-    told = _about(place, own, test, known)
-    about.write_text(json.dumps(told))
-    return told
+    facts = _about(place, own, test, keys)
+    about.write_text(json.dumps(facts))
+    return facts
 
 
 def rows(file: Path) -> Rows:
@@ -150,23 +150,25 @@ def _joined(asked: Rows, taught: Rows) -> Iterable[dict[str, Any]]:
     by_text: defaultdict[str, Rows] = defaultdict(list)
     for row in asked:
         by_text[_key(row)].append(row)
-    for own in taught:
-        known = [by_id[own["id"]]] if own["id"] in by_id else by_text[_key(own)]
-        same = [row for row in known if (_key(row), _gold(row)) == (_key(own), _gold(own))]
-        if same and isinstance(own.get("rationale"), str):
-            more = {name: own[name] for name in _OF_RATIONALES if name in own}
+    for rationale in taught:
+        matches = [by_id[rationale["id"]]] if rationale["id"] in by_id else by_text[_key(rationale)]
+        same = [
+            row for row in matches if (_key(row), _gold(row)) == (_key(rationale), _gold(rationale))
+        ]
+        if same and isinstance(rationale.get("rationale"), str):
+            more = {name: rationale[name] for name in _OF_RATIONALES if name in rationale}
             yield {**_bare(same[0]), **more}
 
 
-def _unique(own: Rows) -> Rows:
+def _unique(items: Rows) -> Rows:
     """Keep the first row of each id: sets repeat rows, and have several rationales for a
     question."""
-    return list({row["id"]: row for row in reversed(own)}.values())[::-1]
+    return list({row["id"]: row for row in reversed(items)}.values())[::-1]
 
 
-def _carve(own: Rows, purpose: str, fraction: float) -> Rows:
+def _carve(items: Rows, purpose: str, fraction: float) -> Rows:
     """Select about this fraction of the rows, by a hash of question text and purpose."""
-    return [row for row in own if _dice(row, purpose) < fraction]
+    return [row for row in items if _dice(row, purpose) < fraction]
 
 
 def _first(own: Rows, limit: int | None) -> Rows:
@@ -195,5 +197,5 @@ def _bare(row: dict[str, Any]) -> dict[str, Any]:
     return {name: row[name] for name in _BARE if name in row}
 
 
-def _write(file: Path, own: Iterable[dict[str, Any]]) -> None:
-    file.write_text("".join(json.dumps(row) + "\n" for row in own))
+def _write(file: Path, items: Iterable[dict[str, Any]]) -> None:
+    file.write_text("".join(json.dumps(row) + "\n" for row in items))

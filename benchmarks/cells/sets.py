@@ -32,8 +32,8 @@ class CellSet:
 
 
 def _world(name: str, title: str) -> CellSet:
-    own = SETS[name]
-    return CellSet(title, own.seeds, real=False, world=own.world, steps=own.steps)
+    grid_set = SETS[name]
+    return CellSet(title, grid_set.seeds, real=False, world=grid_set.world, steps=grid_set.steps)
 
 
 _ARC = tuple(f"arc_{kind}.train.jsonl" for kind in ("easy", "challenge"))
@@ -74,8 +74,8 @@ def data_folder(given: Path | None = None) -> Path:
     """Return the folder of the real sets: as given, or from SCICOT_DATA, or beside the checkout."""
     if given is not None:
         return given
-    told = os.environ.get("SCICOT_DATA")
-    return Path(told) if told else REPOSITORY.parent / "shared" / "data"
+    path = os.environ.get("SCICOT_DATA")
+    return Path(path) if path else REPOSITORY.parent / "shared" / "data"
 
 
 def stop(message: str) -> NoReturn:

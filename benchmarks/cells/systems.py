@@ -58,19 +58,21 @@ class Place:
         """Return the options of every training. On real questions they are scicot's defaults with a
         dev evaluation each epoch, on an example world the settings of the grid, which were measured
         with scratch students."""
-        told = ["--student", self.student, "--seed", str(self.seed + more_seed), "--device"]
-        told += [self.device]
+        options = ["--student", self.student, "--seed", str(self.seed + more_seed), "--device"]
+        options += [self.device]
         if self.own.real:
             epoch = math.ceil(self.sizes["train"] / self.batch)
-            told += ["--batch-size", str(self.batch), "--max-target-tokens", str(LONGEST)]
+            options += ["--batch-size", str(self.batch), "--max-target-tokens", str(LONGEST)]
             if self.max_steps is None:
-                told += ["--eval-steps", str(epoch)]
+                options += ["--eval-steps", str(epoch)]
         else:
-            told += ["--batch-size", str(batch), "--learning-rate", "2e-3"]
-            told += ["--max-target-tokens", "96"]
+            options += ["--batch-size", str(batch), "--learning-rate", "2e-3"]
+            options += ["--max-target-tokens", "96"]
             if self.max_steps is None:
-                told += ["--max-steps", str(steps)]
-        return told + (["--max-steps", str(self.max_steps)] if self.max_steps is not None else [])
+                options += ["--max-steps", str(steps)]
+        return options + (
+            ["--max-steps", str(self.max_steps)] if self.max_steps is not None else []
+        )
 
     def dev(self, name: str) -> Command:
         """Return --dev FILE; [] on a world, whose facts cannot be held out for dev questions."""

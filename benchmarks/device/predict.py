@@ -23,7 +23,7 @@ def measure(figures: Figures) -> bool:
     for name, build in MODELS.items():
         torch.manual_seed(0)
         model = build().eval().to(device())
-        weights = sum(own.numel() for own in model.parameters())
+        weights = sum(parameter.numel() for parameter in model.parameters())
         found: dict[str, Any] = {"weights": weights, "generate": _reference(model)}
         figures.add(**{name: found})
         for size in SIZES:
@@ -71,8 +71,8 @@ def _engine(model: Any, size: int) -> Any:
     from scicot.decoding.transformers_engine import TransformersEngine
     from scicot.models.mixed_precision import to_mixed_bf16
 
-    own = to_mixed_bf16(copy.deepcopy(model)) if dtype is torch.bfloat16 else model
-    return TransformersEngine(own, batch_size=size, batch_tokens=2**20)
+    converted = to_mixed_bf16(copy.deepcopy(model)) if dtype is torch.bfloat16 else model
+    return TransformersEngine(converted, batch_size=size, batch_tokens=2**20)
 
 
 def _reference(model: Any) -> dict[str, Any]:

@@ -51,7 +51,7 @@ class Sections:
             for name, pairs in self._pairs.items()
         }
         self._pairs.clear()
-        return {name: round(own, 3) for name, own in sums.items()}
+        return {name: round(total, 3) for name, total in sums.items()}
 
 
 def measure(figures: Figures) -> bool:
@@ -98,7 +98,7 @@ def _sections(engine: Any, rows: list[list[int]]) -> dict[str, Any]:
 
     model, writer, sections = engine._model, engine._writer, Sections()
     prompts = [model.prompt(row) for row in rows]
-    waiting = deque(Completion(place, None) for place in range(len(rows)))
+    waiting = deque(Completion(index, None) for index in range(len(rows)))
     slots, count = writer._with_room(len(prompts[0].prefix), len(rows), WRITTEN)
     held: list[Completion | None] = [None] * count
     sections.timed("prefill", lambda: writer._fill(slots, held, waiting, prompts))

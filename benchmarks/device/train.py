@@ -28,7 +28,9 @@ def measure(figures: Figures) -> bool:
         model = build().to(device()).train()
         family, found = family_of(model.config), dict[str, Any]()
         model.set_attn_implementation("sdpa" if device().type == "cuda" else family.cpu_attention)
-        met = sum(own.numel() for name, own in model.named_parameters() if "embed" not in name)
+        met = sum(
+            parameter.numel() for name, parameter in model.named_parameters() if "embed" not in name
+        )
         loss_of = TargetLoss(model, bf16=True)
         optimizer = torch.optim.AdamW(model.parameters(), lr=1e-5, fused=device().type == "cuda")
         for rows in ROWS:
@@ -37,7 +39,7 @@ def measure(figures: Figures) -> bool:
                 for ids in random_ids(rows, SOURCE + TARGET, model.config.vocab_size)
             ]
             batch = family.collate(texts, 0, 8)
-            batch = {key: own.to(device()) for key, own in batch.items()}
+            batch = {key: tensor.to(device()) for key, tensor in batch.items()}
             seconds = []
             for _ in range(STEPS):
                 settle()

@@ -71,12 +71,12 @@ def measure() -> None:
             tokens = work()
             rates[way].append(tokens / (time.perf_counter() - start))
     base = statistics.median(rates[REFERENCE])
-    for (name, size), own in rates.items():
-        median = statistics.median(own)
+    for (name, size), speeds in rates.items():
+        median = statistics.median(speeds)
         _tell(
             way=f"{name}, {size} at a time",
             tokens_per_second=round(median),
-            each=[round(one) for one in own],
+            each=[round(rate) for rate in speeds],
             ratio=round(median / base, 2),
             share_of_bandwidth=round(median / size * step_bytes(model, size, read) / speed, 4),
         )
@@ -90,8 +90,8 @@ def reference(model: Any, rows: Inputs, size: int) -> int:
         for start in range(0, len(rows), size):
             part = rows[start : start + size]
             ids = torch.zeros(len(part), max(map(len, part)), dtype=torch.long)
-            for place, row in enumerate(part):
-                ids[place, : len(row)] = torch.tensor(row)
+            for index, row in enumerate(part):
+                ids[index, : len(row)] = torch.tensor(row)
             ids = ids.to(model.device)
             mask = (ids != 0).long()
             made = model.generate(
@@ -124,12 +124,14 @@ def step_bytes(model: Any, rows: int, read: float) -> float:
     layers = model.get_decoder().block.named_parameters()
     # cross-attention weights are read once per source, not at every step
     once = ("EncDecAttention.k.weight", "EncDecAttention.v.weight")
-    met = [own for name, own in layers if not name.endswith(once)]
-    weights = sum(own.numel() for own in met) + model.get_output_embeddings().weight.numel()
+    met = [parameter for name, parameter in layers if not name.endswith(once)]
+    weights = (
+        sum(parameter.numel() for parameter in met) + model.get_output_embeddings().weight.numel()
+    )
     each = config.num_decoder_layers * 2 * config.num_heads * config.d_kv
     made: float = 2 * (weights + rows * each * (read + WRITTEN / 2))
     return made
 
 
-def _tell(**told: Any) -> None:
-    print(json.dumps(told), flush=True)
+def _tell(**figures: Any) -> None:
+    print(json.dumps(figures), flush=True)

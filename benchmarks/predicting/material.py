@@ -57,7 +57,7 @@ def asked(asked: list[Question]) -> Inputs:
 def behind(first: Inputs, written: list[Ids]) -> Inputs:
     """Return approximate stage 2 inputs: the stage 1 inputs with the rationales' token ids inserted
     before the end token."""
-    return [own[:-1] + text + own[-1:] for own, text in zip(first, written, strict=True)]
+    return [source[:-1] + text + source[-1:] for source, text in zip(first, written, strict=True)]
 
 
 def random_texts(count: int, tokens: int) -> list[Ids]:

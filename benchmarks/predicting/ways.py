@@ -38,11 +38,11 @@ def default(model: Any, tokenizer: Any, folder: Path) -> tuple[EngineSpec, Engin
     """Return the engines that `--engine auto` chooses on this machine to generate and to score."""
     from scicot.students.loading import choose_engine
 
-    place = folder / "default"
-    model.save_pretrained(place)
-    tokenizer.save_pretrained(str(place))
+    run = folder / "default"
+    model.save_pretrained(run)
+    tokenizer.save_pretrained(str(run))
     writes, scores = (
-        choose_engine(place, EngineRequest(), writes=writes)[0] for writes in (True, False)
+        choose_engine(run, EngineRequest(), writes=writes)[0] for writes in (True, False)
     )
     return writes, scores
 
@@ -64,8 +64,8 @@ def reference(model: Any, most: int) -> Pass:
         for start in range(0, len(rows), BATCH):
             part = rows[start : start + BATCH]
             ids = torch.zeros(len(part), max(map(len, part)), dtype=torch.long)
-            for place, row in enumerate(part):
-                ids[place, : len(row)] = torch.tensor(row)
+            for index, row in enumerate(part):
+                ids[index, : len(row)] = torch.tensor(row)
             mask = (ids != 0).long()
             model.generate(
                 input_ids=ids, attention_mask=mask, max_new_tokens=count, do_sample=False

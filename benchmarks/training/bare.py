@@ -22,10 +22,10 @@ class Padder:
         lengths = self._fixed or [max(len(row[k]) for row in rows) for k in ("input_ids", "labels")]
         batch = torch.zeros((len(rows), lengths[0]), dtype=torch.long)
         labels = torch.full((len(rows), lengths[1]), -100)
-        for place, row in enumerate(rows):
+        for index, row in enumerate(rows):
             source, target = row["input_ids"][: lengths[0]], row["labels"][: lengths[1]]
-            batch[place, : len(source)] = torch.tensor(source)
-            labels[place, : len(target)] = torch.tensor(target)
+            batch[index, : len(source)] = torch.tensor(source)
+            labels[index, : len(target)] = torch.tensor(target)
         return {"input_ids": batch, "attention_mask": (batch != 0).long(), "labels": labels}
 
 

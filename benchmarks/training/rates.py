@@ -40,7 +40,7 @@ def compare(student: str, file: str, rows: int, folder: Path) -> None:
                 manifest = train_answer(file, folder / name, method="direct", **given)
             else:
                 manifest = train_rationale(file, folder / name, **given)
-            own = {
+            options = {
                 "student": student,
                 "stage": stage,
                 "learning_rate": settings.learning_rate,
@@ -48,8 +48,8 @@ def compare(student: str, file: str, rows: int, folder: Path) -> None:
                 **{key: value for key, value in manifest.metrics.items() if "dev" in key},
                 "steps": manifest.metrics.get("steps"),
             }
-            found.append(own)
+            found.append(options)
             (folder / "rates.json").write_text(json.dumps(found, indent=1) + "\n")
-            accuracy = own.get("dev_accuracy")
-            told = "" if accuracy is None else f", dev accuracy {100 * accuracy:.1f} %"
-            print(f"  {name:28} dev loss {own['dev_loss']:.3f}{told}", flush=True)
+            accuracy = options.get("dev_accuracy")
+            dev_text = "" if accuracy is None else f", dev accuracy {100 * accuracy:.1f} %"
+            print(f"  {name:28} dev loss {options['dev_loss']:.3f}{dev_text}", flush=True)

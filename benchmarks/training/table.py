@@ -84,9 +84,9 @@ def table(stage: Stage, folder: Path, peaks: dict[Any, float]) -> None:
     rates = {way.name: statistics.median(way.rates) / mean for way in ways}
     for way in ways:
         ratios = ", ".join(
-            f"{rates[way.name] / rates[other]:.2f} x {other[:3]}"
-            for other in rates
-            if way.name.startswith("scicot") and other.startswith("(")
+            f"{rates[way.name] / rates[reference]:.2f} x {reference[:3]}"
+            for reference in rates
+            if way.name.startswith("scicot") and reference.startswith("(")
         )
         print(f"    {way.name:34} {rates[way.name]:6.2f}  padding {way.padding:4.0%}  {ratios}")
     for name, kind in (("scicot, fp32", torch.float32), ("scicot, bf16", torch.bfloat16)):
@@ -110,14 +110,14 @@ def all_ways(
 
     def bare(name: str, batches: list[Any]) -> Way:
         def trainer(chosen: Any) -> Any:
-            picked = [rows[place] for number in chosen for place in batches[number]]
+            picked = [rows[index] for number in chosen for index in batches[number]]
             return bare_trainer(model, tokenizer, picked, len(batches[0]), Padder(model), folder)
 
         sizes = [padded(lengths[batch]) for batch in batches]
         return Way(name, trainer, sizes, padding(batches, lengths))
 
     def to_the_maximum(chosen: Any) -> Any:
-        picked = [rows[place] for number in chosen for place in fours[number]]
+        picked = [rows[index] for number in chosen for index in fours[number]]
         return bare_trainer(model, tokenizer, picked, FIXED_ROWS, Padder(model, fixed), folder)
 
     fixed = FIXED[stage]
