@@ -35,8 +35,8 @@ KINDS = ("anthropic:m", "openai:m")  # teachers whose APIs the teacher server im
 def command(
     source: Path, out: Path, url: str, *options: object, teacher: str = KINDS[0]
 ) -> list[str]:
-    own = ["generate-rationales", source, "-o", out, "--teacher", teacher, "--base-url", url]
-    return [sys.executable, "-m", "scicot_cli", *map(str, [*own, *options])]
+    arguments = ["generate-rationales", source, "-o", out, "--teacher", teacher, "--base-url", url]
+    return [sys.executable, "-m", "scicot_cli", *map(str, [*arguments, *options])]
 
 
 def started(command: list[str]) -> subprocess.Popen[str]:
@@ -67,4 +67,4 @@ def all_rows(out: Path) -> list[dict[str, Any]]:
 
 def content(out: Path) -> Counter[str]:
     """Both files, whatever the order of their rows."""
-    return Counter(repr(sorted(row.items(), key=lambda own: own[0])) for row in all_rows(out))
+    return Counter(repr(sorted(row.items(), key=lambda item: item[0])) for row in all_rows(out))

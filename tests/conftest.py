@@ -38,8 +38,8 @@ OTHERS = ("wood", "glass", "wool", "wax", "stone", "clay")
 def world_rows() -> list[dict[str, Any]]:
     """36 questions with rationales: which of two materials conducts electricity?"""
     rows = []
-    for n, (metal, other) in enumerate((m, o) for m in METALS for o in OTHERS):
-        texts = (metal, other) if n % 2 else (other, metal)
+    for n, (metal, wood) in enumerate((m, o) for m in METALS for o in OTHERS):
+        texts = (metal, wood) if n % 2 else (wood, metal)
         rows.append(
             {
                 "id": f"q{n}",
@@ -56,7 +56,7 @@ def world_rows() -> list[dict[str, Any]]:
     return rows
 
 
-def student_of_letters(place: Path, letters: str) -> Path:
+def student_of_letters(folder: Path, letters: str) -> Path:
     """A tiny T5 with fresh weights whose tokenizer has these characters and no others."""
     from tokenizers import Tokenizer, models, processors
     from transformers import PreTrainedTokenizerFast, T5Config, T5ForConditionalGeneration
@@ -67,12 +67,12 @@ def student_of_letters(place: Path, letters: str) -> Path:
     spelling.post_processor = processors.TemplateProcessing("$A </s>", special_tokens=[("</s>", 1)])
     PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
         tokenizer_object=spelling, pad_token="<pad>", eos_token="</s>", unk_token="<unk>"
-    ).save_pretrained(place)
+    ).save_pretrained(folder)
     sizes: dict[str, Any] = {"d_model": 16, "d_kv": 8, "d_ff": 16, "num_layers": 1, "num_heads": 2}
     ids: dict[str, Any] = {"decoder_start_token_id": 0, "eos_token_id": 1, "pad_token_id": 0}
     config = T5Config(vocab_size=len(vocabulary), **sizes, **ids)
-    T5ForConditionalGeneration(config).save_pretrained(place)
-    return place
+    T5ForConditionalGeneration(config).save_pretrained(folder)
+    return folder
 
 
 Online = Callable[[str], None]
@@ -190,18 +190,18 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     """Three students that have seen a few steps: wrong often, but all there."""
     from scicot import TrainSettings, train_answer, train_rationale
 
-    place = tmp_path_factory.mktemp("trained")
-    rows = write_rows(place / "rows.jsonl", world_rows())
+    folder = tmp_path_factory.mktemp("trained")
+    rows = write_rows(folder / "rows.jsonl", world_rows())
     common: dict[str, Any] = {
         "student": "scratch:tiny",
         "settings": TrainSettings(
             max_steps=8, learning_rate=3e-3, warmup_steps=2, batch_size=18, device="cpu"
         ),
     }
-    train_rationale([rows], place / "rationale", **common)
-    train_answer([rows], place / "answer", **common)
-    train_answer([rows], place / "direct", method="direct", **common)
-    return Trained(rows, place / "rationale", place / "answer", place / "direct")
+    train_rationale([rows], folder / "rationale", **common)
+    train_answer([rows], folder / "answer", **common)
+    train_answer([rows], folder / "direct", method="direct", **common)
+    return Trained(rows, folder / "rationale", folder / "answer", folder / "direct")
 
 
 @pytest.fixture(scope="session")

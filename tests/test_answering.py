@@ -69,8 +69,8 @@ def assert_like_the_reference(directory: Path) -> None:
     scores = choice_scores(
         student, Stage.ANSWER, [q for q, _ in asked], [text for _, text in asked], "label"
     )
-    for (question, rationale), own in zip(asked, scores, strict=True):
-        assert own == pytest.approx(reference_scores(directory, question, rationale), abs=2e-5)
+    for (question, rationale), found in zip(asked, scores, strict=True):
+        assert found == pytest.approx(reference_scores(directory, question, rationale), abs=2e-5)
 
 
 def test_scores_of_a_tiny_student_are_the_reference(trained: Trained) -> None:
@@ -193,9 +193,9 @@ def test_beams_find_likelier_texts_than_greedy() -> None:
 
     greedy, searched = found(1), found(8)
     assert searched != greedy
-    for source, one, other in zip(sources, greedy, searched, strict=True):
-        (scores,) = engine.score([source], [[one, other]])
-        means = [sum(own) / len(own) for own in scores]  # beams are compared by mean log p
+    for source, greedy_text, beam_text in zip(sources, greedy, searched, strict=True):
+        (scores,) = engine.score([source], [[greedy_text, beam_text]])
+        means = [sum(log_p) / len(log_p) for log_p in scores]  # beams are compared by mean log p
         assert means[1] >= means[0] - 1e-6
     with pytest.raises(ValueError, match="sampled or searched for"):
         engine.generate(sources[:1], [[3]], Decoding(5, beams=2))

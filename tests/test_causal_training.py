@@ -54,8 +54,8 @@ def test_the_loss_is_that_of_the_targets_alone(kind: str) -> None:
     wanted = torch.stack([plain_loss(model, row) for row in ROWS]).sum()
     wanted.backward()  # type: ignore[no-untyped-call]
     assert float(loss.detach()) == pytest.approx(float(wanted.detach()), rel=1e-5)
-    for own, weight in zip(found, model.parameters(), strict=True):
-        assert torch.allclose(own, weight.grad, atol=1e-5)
+    for gradient, weight in zip(found, model.parameters(), strict=True):
+        assert torch.allclose(gradient, weight.grad, atol=1e-5)
 
 
 def test_no_logits_of_sources_are_made(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -84,13 +84,13 @@ def test_a_batch_is_one_sequence_a_row() -> None:
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     """A student of each kind, from scratch."""
-    place = tmp_path_factory.mktemp("causal")
-    rows = write_rows(place / "rows.jsonl", world_rows())
+    folder = tmp_path_factory.mktemp("causal")
+    rows = write_rows(folder / "rows.jsonl", world_rows())
     common: dict[str, Any] = {"student": "scratch:tiny-causal", "settings": TINY}
-    train_rationale(rows, place / "rationale", **common)
-    train_answer(rows, place / "answer", **common)
-    train_answer(rows, place / "direct", method="direct", **common)
-    return Trained(rows, place / "rationale", place / "answer", place / "direct")
+    train_rationale(rows, folder / "rationale", **common)
+    train_answer(rows, folder / "answer", **common)
+    train_answer(rows, folder / "direct", method="direct", **common)
+    return Trained(rows, folder / "rationale", folder / "answer", folder / "direct")
 
 
 def test_two_stages_end_to_end(runs: Trained, tmp_path: Path) -> None:
@@ -162,7 +162,7 @@ def test_seeds_folds_adapters_and_equal_budgets(runs: Trained, tmp_path: Path) -
         settings=replace(TINY, max_steps=None),
     )
     both = [read_manifest(run) for run in (runs.rationale, runs.answer)]
-    wanted = sum(own.metrics["weights"] for own in both if own)
+    wanted = sum(run_manifest.metrics["weights"] for run_manifest in both if run_manifest)
     assert equal.metrics["weights"] == pytest.approx(wanted, rel=0.1)
 
 
@@ -207,8 +207,8 @@ def test_the_form_of_the_answer_is_tried_on_dev_once(runs: Trained, tmp_path: Pa
     options: Any = {"student": "scratch:tiny-causal", "method": "direct", "settings": settings}
     first, second = Recorder(), Recorder()
     manifest = train_answer(runs.rows, tmp_path / "run", reporter=first, **options)
-    (told,) = [note for note in first.notes if note.startswith("--answer-as auto: ")]
-    assert manifest.settings["answer_as"] in told
+    (note_of_trial,) = [note for note in first.notes if note.startswith("--answer-as auto: ")]
+    assert manifest.settings["answer_as"] in note_of_trial
     assert not list(tmp_path.glob(".run*"))
     again = train_answer(runs.rows, tmp_path / "run", reporter=second, **options)
     assert again == manifest
@@ -230,17 +230,17 @@ def test_a_warm_up_longer_than_the_training_is_told(runs: Trained, tmp_path: Pat
         runs.rows, tmp_path / "run", student="scratch:tiny-causal", method="direct",
         settings=settings, reporter=recorder,
     )  # fmt: skip
-    assert any("warm-up takes 100 of 24 steps" in own for own in recorder.warnings)
+    assert any("warm-up takes 100 of 24 steps" in warning for warning in recorder.warnings)
 
 
 def test_a_model_answers_without_training(runs: Trained, tmp_path: Path, scicot: Any) -> None:
     """And says so, in the rows and in the verdict."""
     zero, out = tmp_path / "zero.jsonl", tmp_path / "run.jsonl"
-    told = scicot(
+    outcome = scicot(
         "predict", runs.rows, "--answer-model", f"hf:{runs.direct}", "-o", zero, "--device", "cpu",
         "--length-normalisation", "character",
     )  # fmt: skip
-    assert told.code == 0, told.stderr
+    assert outcome.code == 0, outcome.stderr
     row = read_rows(zero)[0]
     assert row["models"]["zero_shot"] is True
     assert row["models"]["answer"].startswith(f"hf:{runs.direct}@")
@@ -309,13 +309,13 @@ def test_adapters_beside_weights_in_four_bits(runs: Trained, tmp_path: Path, sci
     )  # fmt: skip
     run = tmp_path / "run"
     manifest = train_answer(runs.rows, run, student=str(base), method="direct", settings=settings)
-    before, after = (load_file(own / "model.safetensors") for own in (base, run))
+    before, after = (load_file(folder / "model.safetensors") for folder in (base, run))
     assert before.keys() == after.keys()
     changed = {name for name in before if not torch.equal(before[name], after[name])}
     if manifest.metrics["best_step"]:
         assert any("q_proj" in name for name in changed)
     assert all("proj" in name for name in changed)
-    assert manifest.metrics["weights"] == sum(own.numel() for own in after.values())
+    assert manifest.metrics["weights"] == sum(weight.numel() for weight in after.values())
     predict(runs.rows, tmp_path / "p.jsonl", answer_model=run, settings=CPU)
     fresh = scicot(
         "train-answer", runs.rows, "-o", tmp_path / "x", "--student", "scratch:tiny-causal",

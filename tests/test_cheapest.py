@@ -104,8 +104,8 @@ def test_cost_is_unknown_where_rows_do_not_tell_the_weights(tmp_path: Path, weig
 
 def files(tmp_path: Path, **answers: tuple[str, dict[str, Any]]) -> dict[str, str]:
     return {
-        name: str(write_rows(tmp_path / f"{name}.jsonl", rows_of(own, models=models)))
-        for name, (own, models) in answers.items()
+        name: str(write_rows(tmp_path / f"{name}.jsonl", rows_of(answered, models=models)))
+        for name, (answered, models) in answers.items()
     }
 
 

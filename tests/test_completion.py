@@ -57,8 +57,8 @@ def test_values_of_options(
 def test_every_shell_is_installed_from_any_shell(home: Path, scicot: Any, shell: str) -> None:
     outcome = scicot("--install-completion", shell)
     assert outcome.code == 0
-    file, _, told = outcome.stdout.partition(":")
-    assert f"completion for {shell}" in told
+    file, _, advice = outcome.stdout.partition(":")
+    assert f"completion for {shell}" in advice
     assert "_SCICOT_COMPLETE" in Path(file).read_text()
     assert Path(file).is_relative_to(home)
     assert scicot("--show-completion", shell).stdout.strip() == Path(file).read_text().strip()

@@ -54,14 +54,14 @@ def test_which_causal_models_our_loop_knows() -> None:
         assert engine(kind) == "torch"
     yarn = {"rope_type": "yarn", "factor": 2.0}
     both = {"full_attention": {"rope_type": "default"}, "sliding_attention": yarn}
-    known: list[dict[str, Any]] = [
+    supported: list[dict[str, Any]] = [
         {"rope_scaling": None},
         {"rope_scaling": {"type": "linear", "factor": 2.0}},
         {"rope_parameters": yarn},
         {"rope_parameters": both},
         {"final_logit_softcapping": 30.0},
     ]
-    assert {engine("llama", **settings) for settings in known} == {"torch"}
+    assert {engine("llama", **settings) for settings in supported} == {"torch"}
     unknown: list[dict[str, Any]] = [
         {"rope_parameters": {"rope_type": "dynamic", "factor": 2.0}},
         {"rope_parameters": {**both, "full_attention": {"rope_type": "longrope"}}},
@@ -79,8 +79,8 @@ def test_which_causal_models_our_loop_knows() -> None:
         candidate_engines(
             {"model_type": "llama"}, 10**8, EngineRequest("torch", precision="int8", device="cpu")
         )
-    told = "--engine torch: knows no rotary positions of type dynamic; leave it out"
-    with pytest.raises(ScicotError, match=told):
+    message = "--engine torch: knows no rotary positions of type dynamic; leave it out"
+    with pytest.raises(ScicotError, match=message):
         candidate_engines({"model_type": "llama", **unknown[0]}, 1, EngineRequest("torch"))
 
 

@@ -25,8 +25,10 @@ def error(status: int, text: str, **headers: str) -> Answered:
 
 
 def run(source: Path, out: Path, url: str, **settings: Any) -> Any:
-    own = GenerateSettings(keep="all", **settings)
-    return generate_rationales(source, out, teacher="anthropic:m", base_url=url, settings=own)
+    generate_settings = GenerateSettings(keep="all", **settings)
+    return generate_rationales(
+        source, out, teacher="anthropic:m", base_url=url, settings=generate_settings
+    )
 
 
 class Refusing(TeacherServer):

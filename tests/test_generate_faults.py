@@ -56,7 +56,9 @@ def test_twenty_kills_lose_nothing_and_repeat_little(
             kill(process)
             time.sleep(0.1)  # time for the server to finish its work
             again = [text for text in asked if asked[text] > before[text]]
-            repeated = [text for text in again if any(own in text for own in finished_rows)]
+            repeated = [
+                text for text in again if any(question in text for question in finished_rows)
+            ]
             assert repeated == [], "asked again for a finished row"
             assert asked.total() - len(all_rows(out)) <= IN_FLIGHT * number
         last = finished(command(source, out, server.url, *options))
@@ -220,9 +222,9 @@ def test_a_bad_line_of_the_output_is_named(tmp_path: Path, teacher: str) -> None
 
         run()
         lines = out.read_text().splitlines(keepends=True)
-        for bad, told in (("{oops\n", "o.jsonl:5: not JSON"), ('{"id": "q4"}\n', "o.jsonl:5: ")):
+        for bad, message in (("{oops\n", "o.jsonl:5: not JSON"), ('{"id": "q4"}\n', "o.jsonl:5: ")):
             out.write_text("".join([*lines[:4], bad, *lines[5:]]))
-            with pytest.raises(ScicotError, match=told):
+            with pytest.raises(ScicotError, match=message):
                 run()
         out.write_text(
             "".join([*lines[:4], lines[4].replace('"usage": {', '"usage": {"x": "y", ')])

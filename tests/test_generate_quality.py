@@ -104,8 +104,16 @@ def test_reveal_answer_goes_with_and_without_a_value(scicot: Any, tmp_path: Path
         ]
     ):
         out = tmp_path / f"{number}.jsonl"
-        own = ("generate-rationales", *given, source, "-o", out, "--teacher", f"recorded:{replies}")
-        outcome = scicot(*own)
+        arguments = (
+            "generate-rationales",
+            *given,
+            source,
+            "-o",
+            out,
+            "--teacher",
+            f"recorded:{replies}",
+        )
+        outcome = scicot(*arguments)
         assert outcome.code == 0, outcome.stderr
         assert {row["saw_answer"] for row in read_rows(out)} == {seen}
 
@@ -133,7 +141,7 @@ def test_samples_that_say_nearly_the_same_are_one(tmp_path: Path) -> None:
     said = [words, [*words[:-1], "along"], other]
     replies = write_rows(
         tmp_path / "r.jsonl",
-        [{"id": "q0", "reply": f"{' '.join(own).capitalize()}.\nAnswer: A"} for own in said],
+        [{"id": "q0", "reply": f"{' '.join(sample).capitalize()}.\nAnswer: A"} for sample in said],
     )
     summary = generate(source, out, f"recorded:{replies}", samples=3)
     assert (summary.kept, dict(summary.rejected)) == (2, {"duplicate": 1})
@@ -152,7 +160,10 @@ def test_examples_come_first_and_never_give_their_own_question_away(tmp_path: Pa
         turns = {
             body["messages"][-1]["content"]: body["messages"] for body in server.behaviour.bodies
         }
-    by_question = {text.partition("part ")[2][0]: own for text, own in turns.items()}
+    by_question = {
+        text.partition("part ")[2][0]: turns_of_question
+        for text, turns_of_question in turns.items()
+    }
     assert [turn["role"] for turn in by_question["0"]] == ["user", "assistant"] * 2 + ["user"]
     assert by_question["0"][1]["content"] == "Because q2.\nAnswer: C"
     last = by_question["0"][3]["content"][0]

@@ -41,23 +41,25 @@ def test_whole_numbers(size: int) -> None:
     product = torch.randint(-10_000, 10_000, (9, 2 * size), dtype=torch.int32)
     rows, columns = torch.rand(9) / 100, torch.rand(2 * size) / 100
     for act in ("gated_gelu_new", "gated_silu"):
-        gated, wanted = (getattr(one, act)(product, rows, columns) for one in (int8_kernels, int8))
+        gated, wanted = (
+            getattr(kernels, act)(product, rows, columns) for kernels in (int8_kernels, int8)
+        )
         assert torch.allclose(gated[1], wanted[1], rtol=1e-5)
         assert ((worth(gated) - worth(wanted)).abs() <= wanted[1][:, None] * 1.01).all()
     for name in ("scaled", "added"):
         into = torch.randn(9, 2 * size)
-        other = into.clone()
+        in_torch = into.clone()
         getattr(int8_kernels, name)(product, rows, columns, into)
-        getattr(int8, name)(product, rows, columns, other)
-        assert torch.allclose(into, other, atol=1e-4)
+        getattr(int8, name)(product, rows, columns, in_torch)
+        assert torch.allclose(into, in_torch, atol=1e-4)
 
 
 def test_halves_are_torchs() -> None:
     x = torch.randn(50, 96) * torch.logspace(-10, 10, 50)[:, None]
-    own = int8_kernels.normed_halved(x, 1e-6).float()
+    normed = int8_kernels.normed_halved(x, 1e-6).float()
     wanted = torch.nn.functional.rms_norm(x, (96,), eps=1e-6).bfloat16().float()
-    assert torch.allclose(own, wanted, rtol=2**-7)
-    assert (own == wanted).float().mean() > 0.99  # at a tie, the other neighbour may be chosen
+    assert torch.allclose(normed, wanted, rtol=2**-7)
+    assert (normed == wanted).float().mean() > 0.99  # at a tie, the other neighbour may be chosen
 
 
 def test_what_is_no_number_stays_none() -> None:

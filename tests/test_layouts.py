@@ -81,7 +81,7 @@ INDEPENDENT: dict[str, Any] = {
 
 @pytest.mark.parametrize("name", INDEPENDENT)
 def test_gold_answers_are_those_of_an_independent_reading(name: str) -> None:
-    [row] = [row for own, row, _ in table() if own == name]
+    [row] = [row for layout, row, _ in table() if layout == name]
     for changed in variants(name, row):
         read = question(changed)
         assert read.text_of(read.answer or "") == INDEPENDENT[name](changed)
@@ -239,8 +239,10 @@ def test_a_cell_that_is_no_list_is_one_line(cell: str) -> None:
 def test_the_right_answer_of_truthfulqa_is_not_always_the_first() -> None:
     targets = {"choices": ["right", "wrong", "other"], "labels": [1, 0, 0]}
     read = [question({"question": f"Q{n}?", "mc1_targets": targets}) for n in range(30)]
-    assert {own.answer for own in read} == {"A", "B", "C"}
-    assert all(own.text_of(own.answer or "") == "right" for own in read)
+    assert {question_read.answer for question_read in read} == {"A", "B", "C"}
+    assert all(
+        question_read.text_of(question_read.answer or "") == "right" for question_read in read
+    )
 
 
 def test_rows_of_a_log_keep_the_order_that_its_task_used() -> None:
@@ -249,10 +251,10 @@ def test_rows_of_a_log_keep_the_order_that_its_task_used() -> None:
     for n in range(9):
         row = {"question": f"Q{n}?", "mc1_targets": targets}
         assert question(row, ordered).answer == "A"
-    for other in ({"question": "Q?", "answer": True}, {"question": "Q?", "correct_answer": "a",
+    for other_row in ({"question": "Q?", "answer": True}, {"question": "Q?", "correct_answer": "a",
                                                        "distractor1": "b"}):  # fmt: skip
         with pytest.raises(RowProblem, match="not a question row"):
-            question(other, ordered)
+            question(other_row, ordered)
 
 
 @pytest.mark.parametrize("answer", [1, 2])

@@ -83,9 +83,9 @@ def test_every_setting_is_an_option_with_its_default(command: str) -> None:
 def test_an_option_takes_the_type_of_its_setting(command: str) -> None:
     fields = typing.get_type_hints(COMMANDS[command])
     (function,) = [
-        own.callback
-        for own in app.registered_commands
-        if own.callback and own.callback.__name__ == command.replace("-", "_")
+        registered.callback
+        for registered in app.registered_commands
+        if registered.callback and registered.callback.__name__ == command.replace("-", "_")
     ]
     for name, hint in typing.get_type_hints(function).items():
         if name in fields and name not in SPELLED:
@@ -97,7 +97,7 @@ def _plain(hint: Any) -> Any:
     """The type of a value that is given: int of `int | None`, str of a Literal."""
     origin = typing.get_origin(hint)
     if origin in (typing.Union, types.UnionType):
-        (given,) = [own for own in typing.get_args(hint) if own is not types.NoneType]
+        (given,) = [kind for kind in typing.get_args(hint) if kind is not types.NoneType]
         return _plain(given)
     if origin is typing.Literal:
         return str
@@ -109,4 +109,4 @@ def _plain(hint: Any) -> Any:
 def _literals(hint: Any) -> set[Any]:
     if typing.get_origin(hint) is typing.Literal:
         return set(typing.get_args(hint))
-    return set().union(*(_literals(own) for own in typing.get_args(hint)), set())
+    return set().union(*(_literals(kind) for kind in typing.get_args(hint)), set())

@@ -57,15 +57,15 @@ def driven(
     """What becomes of requests that could leave at a natural rate, and leave at the pace."""
 
     async def ask() -> list[tuple[float, bool]]:
-        own, outcomes = Pace(clock), []
+        pace, outcomes = Pace(clock), []
         while clock.now < 100.0 + seconds:
             clock.now += 1 / natural
-            await own.turn()
+            await pace.turn()
             taken = server.takes()
             if taken:
-                own.answered((), 100)
+                pace.answered((), 100)
             else:
-                own.refused(None, ())
+                pace.refused(None, ())
             outcomes.append((clock.now - 100.0, taken))
         return outcomes
 
@@ -116,13 +116,13 @@ def test_a_limit_that_comes_later_is_found_behind_refusals_at_random(clock: Cloc
 
 
 def test_a_few_refusals_in_a_row_by_chance_keep_nobody_waiting(clock: Clock) -> None:
-    own = Pace(clock)
+    pace = Pace(clock)
     for _ in range(20):
-        own.answered((), 100)
-        own.refused(None, ())
+        pace.answered((), 100)
+        pace.refused(None, ())
     for _ in range(3):
-        own.refused(30.0, ())
-    asyncio.run(own.turn())
+        pace.refused(30.0, ())
+    asyncio.run(pace.turn())
     assert clock.now < 101.0
 
 
@@ -145,21 +145,21 @@ def test_a_limit_that_is_gone_is_left_behind(clock: Clock) -> None:
 
 
 def test_where_nobody_is_answered_all_wait_as_long_as_was_asked(clock: Clock) -> None:
-    own = Pace(clock)
+    pace = Pace(clock)
     for _ in range(3):
-        own.refused(30.0, ())
-    asyncio.run(own.turn())
+        pace.refused(30.0, ())
+    asyncio.run(pace.turn())
     assert clock.now == pytest.approx(130.0)
 
 
 def test_what_a_server_says_is_left_is_spread_until_there_is_more(clock: Clock) -> None:
-    own = Pace(clock)
-    own.answered((Allowance(requests=True, remaining=20, reset=10.0),), 100)
-    assert own.rate == pytest.approx(2.0)
-    own.answered((Allowance(requests=False, remaining=1000, reset=5.0),), 100)
-    assert own.rate == pytest.approx(2.0), "10 requests of 100 tokens in 5 s"
-    own.answered((Allowance(requests=True, remaining=0, reset=7.0),), 100)
-    asyncio.run(own.turn())
+    pace = Pace(clock)
+    pace.answered((Allowance(requests=True, remaining=20, reset=10.0),), 100)
+    assert pace.rate == pytest.approx(2.0)
+    pace.answered((Allowance(requests=False, remaining=1000, reset=5.0),), 100)
+    assert pace.rate == pytest.approx(2.0), "10 requests of 100 tokens in 5 s"
+    pace.answered((Allowance(requests=True, remaining=0, reset=7.0),), 100)
+    asyncio.run(pace.turn())
     assert clock.now == pytest.approx(107.0)
 
 
@@ -175,13 +175,13 @@ def test_headers_tell_seconds_dates_and_what_is_left() -> None:
         assert retry_after({"retry-after": long}) == LONGEST
     assert retry_after({"retry-after": format_datetime(soon)}) == pytest.approx(30, abs=2)
     ahead = now + timedelta(hours=3)  # a server with a wrong clock
-    told = {"retry-after": format_datetime(ahead + timedelta(seconds=30))}
-    assert retry_after({**told, "date": format_datetime(ahead)}) == pytest.approx(30, abs=1)
+    late = {"retry-after": format_datetime(ahead + timedelta(seconds=30))}
+    assert retry_after({**late, "date": format_datetime(ahead)}) == pytest.approx(30, abs=1)
     prefix = "anthropic-ratelimit-requests"
     headers = {f"{prefix}-remaining": "12", f"{prefix}-reset": soon.isoformat()}
-    (own,) = allowances(headers)
-    assert (own.requests, own.remaining) == (True, 12.0)
-    assert own.reset == pytest.approx(30, abs=2)
+    (allowance,) = allowances(headers)
+    assert (allowance.requests, allowance.remaining) == (True, 12.0)
+    assert allowance.reset == pytest.approx(30, abs=2)
     assert allowances({f"{prefix}-remaining": "12"}) == ()
     assert allowances({**headers, f"{prefix}-reset": "later"}) == ()
     assert allowances({**headers, f"{prefix}-remaining": "nan"}) == ()

@@ -143,8 +143,8 @@ def test_the_next_run_removes_what_a_killed_one_left(tmp_path: Path) -> None:
 def test_what_another_process_writes_and_what_is_not_ours_stays(tmp_path: Path) -> None:
     path = tmp_path / "ev.html"
     others = {tmp_path / name for name in (".ev.html.swp", ".ev.html.original", ".ev.html.a.tmp")}
-    for other in others:
-        other.touch()
+    for file in others:
+        file.touch()
     with jsonl.replacing(path) as first:
         # finds the temporary file of the first call, which is locked
         jsonl.write_text(path, "second")

@@ -21,8 +21,8 @@ def lines(
 def test_what_was_done_before_is_not_speed(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    told = lines(monkeypatch, capsys, (3, 17), (13, 0), (23, 1), (33, 0))
-    assert told == [
+    printed = lines(monkeypatch, capsys, (3, 17), (13, 0), (23, 1), (33, 0))
+    assert printed == [
         "asking: 17/20",
         "asking: 18/20, 0.05/s, 0:40 left",
         "asking: 18/20, 0.033/s, 1:00 left",

@@ -220,9 +220,9 @@ def test_a_state_file_of_another_form_is_left_out(tmp_path: Path, state: str) ->
 
 
 def test_a_teachers_replies_and_what_they_used_are_shown(tmp_path: Path) -> None:
-    own = {"teacher": "anthropic:x", "usage": {"output_tokens": 5, "cost_usd": 0.01}}
+    fields = {"teacher": "anthropic:x", "usage": {"output_tokens": 5, "cost_usd": 0.01}}
     rows = [
-        {**row, **own, "rationale": "It is so.", "conclusion": "A", "reply": f"Answer: A {n}"}
+        {**row, **fields, "rationale": "It is so.", "conclusion": "A", "reply": f"Answer: A {n}"}
         for n, row in enumerate(rows_of("AA"))
     ]
     for row in rows:
@@ -234,7 +234,7 @@ def test_a_teachers_replies_and_what_they_used_are_shown(tmp_path: Path) -> None
     assert data["made"]["systems"][0]["usage"] == {"output_tokens": 10, "cost_usd": 0.02}
     assert [q["said"][0]["reply"] for q in data["questions"]] == ["Answer: A 0", "Answer: A 1"]
     assert data["questions"][1]["said"][0]["reason"] == "leaks-answer"
-    assert data["questions"][0]["said"][0]["usage"] == own["usage"]
+    assert data["questions"][0]["said"][0]["usage"] == fields["usage"]
 
 
 def test_files_may_call_choices_differently(tmp_path: Path) -> None:
@@ -242,7 +242,9 @@ def test_files_may_call_choices_differently(tmp_path: Path) -> None:
     renamed = [
         {
             **row,
-            "choices": [{**own, "label": "ba"[place]} for place, own in enumerate(row["choices"])],
+            "choices": [
+                {**choice, "label": "ba"[index]} for index, choice in enumerate(row["choices"])
+            ],
         }
         for row in mine
     ]

@@ -14,8 +14,10 @@ def longest_common_subsequence(first: list[str], second: list[str]) -> int:
     row = [0] * (len(first) + 1)
     for word in second:
         above, row = row, [0]
-        for column, other in enumerate(first):
-            row.append(above[column] + 1 if word == other else max(above[column + 1], row[column]))
+        for column, word_of_first in enumerate(first):
+            row.append(
+                above[column] + 1 if word == word_of_first else max(above[column + 1], row[column])
+            )
     return row[-1]
 
 

@@ -87,8 +87,8 @@ def test_a_question_that_waits_for_its_next_try_has_no_slot(recorder: Recorder) 
             done.set()
 
     async def work() -> None:
-        own = Scheduler(teacher, SETTINGS, recorder, look=lambda: None)
-        await own.run(iter(all_of_them), take)
+        scheduler = Scheduler(teacher, SETTINGS, recorder, look=lambda: None)
+        await scheduler.run(iter(all_of_them), take)
 
     teacher = Refusing(0.02)
     asyncio.run(work())

@@ -36,7 +36,7 @@ def places(path: Path | str) -> list[str]:
         try:
             found.append(next(rows)[0])
         except StopIteration:
-            return [place.replace(f"{Path(path).parent}/", "") for place in found]
+            return [where.replace(f"{Path(path).parent}/", "") for where in found]
         except InvalidRow as error:
             found.append(str(error))
 
@@ -112,7 +112,7 @@ def test_a_broken_first_line_is_line_1_and_the_next_are_read(write: Any, broken:
 
 def test_reading_goes_on_after_bad_lines(write: Any) -> None:
     path = write(lines({"a": 1}, "{", "[1]", "7", {"b": 2}).encode() + b'{"c": "\xff"}\n{"d": 4}')
-    found = [place.removeprefix(f"{path.parent}/").split(" (")[0] for place in places(path)]
+    found = [where.removeprefix(f"{path.parent}/").split(" (")[0] for where in places(path)]
     assert found == [
         "rows:1",
         "rows:2: not JSON",
@@ -126,7 +126,7 @@ def test_reading_goes_on_after_bad_lines(write: Any) -> None:
 
 def test_a_table_goes_on_after_bad_records(write: Any) -> None:
     path = write(b'question,A\na,b\nc\nd,e,f\n"g"h,i\nj\xff,k\n,\n l,m\n"n,o')
-    found = [place.removeprefix(f"{path.parent}/") for place in places(path)]
+    found = [where.removeprefix(f"{path.parent}/") for where in places(path)]
     assert found[:1] + found[1:3] + found[5:6] == [
         "rows:2",
         "rows:3: has 1 cells, the header names 2",

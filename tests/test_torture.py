@@ -60,9 +60,9 @@ def test_figures_of_a_run_keep_what_is_written_by_hand(tmp_path: Path) -> None:
     figures = json.loads(file.read_text())
     parts = {"old": {}, "kills": kept}  # parts of an earlier run, and of this one
     assert figures == {**run, "parts": parts, "found": [{"by": "fuzz", "fault": "x"}]}
-    told = page.tables(figures)
-    assert "| `merge` | 3 |" in told
-    assert "**Server faults survived**: not run yet." in told
+    tables = page.tables(figures)
+    assert "| `merge` | 3 |" in tables
+    assert "**Server faults survived**: not run yet." in tables
 
 
 def test_every_test_that_the_page_names_is_there() -> None:

@@ -85,11 +85,11 @@ def test_whatever_is_written_is_read(
         for row in rows:
             del row["rationale"]
         source, out = write_rows(folder / "q.jsonl", rows), folder / "o.jsonl"
-        own = GenerateSettings(keep=keep, concurrency=1, price=(1.0, 1.0))
+        run_settings = GenerateSettings(keep=keep, concurrency=1, price=(1.0, 1.0))
 
         def run(teacher: Saying) -> Any:
             return generate_rationales(
-                source, out, teacher=teacher, settings=own, reporter=Recorder()
+                source, out, teacher=teacher, settings=run_settings, reporter=Recorder()
             )
 
         teacher = Saying(replies)
@@ -122,8 +122,8 @@ def test_a_file_that_holds_half_characters_goes_on(tmp_path: Path, recorder: Rec
     source, out = write_rows(tmp_path / "q.jsonl", rows), tmp_path / "o.jsonl"
     replies = tmp_path / "r.jsonl"
     write_rows(replies, [{"id": row["id"], "reply": "Metals conduct."} for row in rows])
-    own = GenerateSettings(keep="all")
-    generate_rationales(source, out, teacher=f"recorded:{replies}", settings=own)
+    settings = GenerateSettings(keep="all")
+    generate_rationales(source, out, teacher=f"recorded:{replies}", settings=settings)
     broken = [{**row, "rationale": f"half {HALF} of one"} for row in read_rows(out)]
     out.write_text("".join(json.dumps(row) + "\n" for row in broken))
     rejects = out.with_suffix(".rejected.jsonl")
@@ -131,11 +131,13 @@ def test_a_file_that_holds_half_characters_goes_on(tmp_path: Path, recorder: Rec
         json.dumps({**broken[0], "sample": 1, "reason": "empty", "reply": HALF}) + "\n"
     )
     out.with_suffix(".done.sqlite").unlink()
-    again = generate_rationales(source, out, teacher=f"recorded:{replies}", settings=own)
+    again = generate_rationales(source, out, teacher=f"recorded:{replies}", settings=settings)
     assert again.already_done == 3
     read = list(sources.rationales(out, reporter=recorder))
     assert [row.rationale for row in read] == ["half \ufffd of one"] * 3
-    assert any("half a character" in told and "3 rows" in told for told in recorder.warnings)
+    assert any(
+        "half a character" in warning and "3 rows" in warning for warning in recorder.warnings
+    )
     assert evaluate({"teacher": out}).systems[0].questions == 3
 
 
@@ -195,6 +197,6 @@ def test_predicted_rationales_are_read_written_and_read(
                 list(sources.rationales(first, skip_invalid=True, reporter=Recorder()))
             return
         read = list(sources.rationales(first, skip_invalid=True, reporter=Recorder()))
-        write_rows(second, [own.to_row() for own in read])
+        write_rows(second, [record.to_row() for record in read])
         again = list(sources.rationales(second, skip_invalid=False, reporter=Recorder()))
-    assert [own.to_row() for own in again] == [own.to_row() for own in read]
+    assert [record.to_row() for record in again] == [record.to_row() for record in read]

@@ -68,8 +68,10 @@ class ChatBatches:
             return 200, {"content-type": "application/jsonl"}, b"".join(lines)
         if path == "/batches" and method == "POST":
             asked = json.loads(body)
-            own = json.dumps({"requests": self._requests(asked["input_file_id"])}).encode()
-            answered = self._server._batches("POST", "", own)
+            body_of_batch = json.dumps(
+                {"requests": self._requests(asked["input_file_id"])}
+            ).encode()
+            answered = self._server._batches("POST", "", body_of_batch)
             if answered[0] == 200:
                 self._metadata[json.loads(answered[2])["id"]] = asked["metadata"]
             return self._as_batch(answered)
@@ -86,7 +88,7 @@ class ChatBatches:
         status, headers, body = answered
         value = json.loads(body)
         if status == 200 and "data" in value:
-            value = {"data": [self._told(one) for one in value["data"]], "has_more": False}
+            value = {"data": [self._told(batch) for batch in value["data"]], "has_more": False}
         elif status == 200:
             value = self._told(value)
         return status, headers, json.dumps(value).encode()

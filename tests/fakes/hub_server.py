@@ -55,8 +55,11 @@ class HubServer:
 
             def _send(self, status: int, headers: dict[str, str], content: bytes) -> None:
                 self.send_response(status)
-                own = {"content-type": "application/json", "content-length": str(len(content))}
-                for name, value in {**own, **headers}.items():
+                headers_sent = {
+                    "content-type": "application/json",
+                    "content-length": str(len(content)),
+                }
+                for name, value in {**headers_sent, **headers}.items():
                     self.send_header(name, value)
                 self.end_headers()
                 if self.command != "HEAD":
@@ -168,8 +171,8 @@ class HubServer:
 
     def _batch(self, asked: dict[str, Any]) -> Reply:
         objects = [
-            {**one, "actions": {"upload": {"href": f"{self.url}/lfs/{one['oid']}"}}}
-            for one in asked["objects"]
+            {**entry, "actions": {"upload": {"href": f"{self.url}/lfs/{entry['oid']}"}}}
+            for entry in asked["objects"]
         ]
         return 200, {"transfer": "basic", "objects": objects}
 

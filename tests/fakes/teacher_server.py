@@ -128,12 +128,12 @@ class Server:
         return _json(200, self._replied(request, lasting))
 
     def _replied(self, request: dict[str, Any], lasting: str | None) -> dict[str, Any]:
-        own = message(request, lasting)
+        reply = message(request, lasting)
         if self.conduct.thinks:
-            label = own["content"][-1]["text"][-1:]
+            label = reply["content"][-1]["text"][-1:]
             thought = f"Parts of machines are made of what lasts. Let me see. Is it {label}? Yes."
-            own["content"].insert(0, {"type": "thinking", "thinking": thought, "signature": ""})
-        return own
+            reply["content"].insert(0, {"type": "thinking", "thinking": thought, "signature": ""})
+        return reply
 
     def _allowed(self) -> bool:
         if not self.conduct.rate:
@@ -177,8 +177,8 @@ class Server:
             self.counts["batches"] += 1
             batch = Batch(f"msgbatch_{len(self.batches):04}", time.time(), requests)
             self.batches[batch.id] = batch
-            for one in requests:
-                self.asked[_asked(one["params"])] += 1
+            for request in requests:
+                self.asked[_asked(request["params"])] += 1
             status, headers, answer = _json(200, self._told(batch))
             if self.conduct.forgets["created"] > 0:
                 self.conduct.forgets["created"] -= 1
@@ -186,8 +186,10 @@ class Server:
             return status, headers, answer
         if not path:
             latest = sorted(self.batches.values(), key=lambda own: own.created, reverse=True)
-            told = [self._told(own) for own in latest]
-            return _json(200, {"data": told, "has_more": False, "first_id": None, "last_id": None})
+            listed = [self._told(own) for own in latest]
+            return _json(
+                200, {"data": listed, "has_more": False, "first_id": None, "last_id": None}
+            )
         _, identity, *rest = path.split("/")
         found = self.batches.get(identity)
         if found is None:
@@ -215,8 +217,8 @@ class Server:
 
     def _results(self, batch: Batch) -> bytes:
         lines = []
-        for number, one in enumerate(batch.requests):
-            asked = _asked(one["params"])
+        for number, request in enumerate(batch.requests):
+            asked = _asked(request["params"])
             chance = _chance("batch", asked, 0)
             if batch.canceled and number % 2:
                 result: dict[str, Any] = {"type": "canceled"}
@@ -232,9 +234,9 @@ class Server:
                     result = {"type": "errored", "error": {"type": "error", "error": error}}
                 else:
                     self.answered[asked] += 1
-                    told = self._replied(one["params"], lasting)
-                    result = {"type": "succeeded", "message": told}
-            lines.append({"custom_id": one["custom_id"], "result": result})
+                    reply = self._replied(request["params"], lasting)
+                    result = {"type": "succeeded", "message": reply}
+            lines.append({"custom_id": request["custom_id"], "result": result})
         lines.sort(key=lambda line: _chance("order", line["custom_id"], 0))
         return b"".join(json.dumps(line).encode() + b"\n" for line in lines)
 
@@ -243,7 +245,7 @@ def message(request: dict[str, Any], lasting: str | None) -> dict[str, Any]:
     asked = _asked(request)
     options = _CHOICE.findall(asked)
     label, text = (
-        min(options, key=lambda own: _chance("answer", own[1], 0)) if options else ("A", "")
+        min(options, key=lambda option: _chance("answer", option[1], 0)) if options else ("A", "")
     )
     said = f"What is asked for has the properties of {text}. That settles it.\nAnswer: {label}"
     reason = "end_turn"

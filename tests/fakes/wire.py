@@ -65,22 +65,22 @@ async def _one(
     method, path, _ = head[0].split(" ")
     headers = dict(line.lower().split(": ", 1) for line in head[1:] if line)
     body = await reader.readexactly(int(headers.get("content-length", 0)))
-    status, own, answer = await answering(method, path, body)
-    wire, _, seconds = own.get("x-wire", "").partition(" ")
+    status, given, answer = await answering(method, path, body)
+    wire, _, seconds = given.get("x-wire", "").partition(" ")
     if wire == "reset":
         writer.transport.abort()
         return False
-    told = {name: value for name, value in own.items() if name != "x-wire"}
-    told["content-length"] = str(len(answer))
-    lines = "".join(f"{name}: {value}\r\n" for name, value in told.items())
+    sent = {name: value for name, value in given.items() if name != "x-wire"}
+    sent["content-length"] = str(len(answer))
+    lines = "".join(f"{name}: {value}\r\n" for name, value in sent.items())
     writer.write(f"HTTP/1.1 {status} X\r\n{lines}\r\n".encode())
     if wire == "torn":
         writer.write(answer[: len(answer) // 2])
         await writer.drain()
         return False
     if wire == "drip":
-        for place in range(0, len(answer), 8):
-            writer.write(answer[place : place + 8])
+        for start in range(0, len(answer), 8):
+            writer.write(answer[start : start + 8])
             await writer.drain()
             await asyncio.sleep(float(seconds) * 8 / len(answer))
         return True

@@ -116,8 +116,12 @@ def table(results: list[Result]) -> str:
         shown["promises broken"] = len(result.broken)
         rows += [(result.part, name, _told(value)) for name, value in shown.items()]
         rows += [
-            ("", name, f"{own['executions']:,} executions, {own['faults']} faults")
-            for name, own in targets.items()
+            (
+                "",
+                name,
+                f"{target_figures['executions']:,} executions, {target_figures['faults']} faults",
+            )
+            for name, target_figures in targets.items()
         ]
     return "\n".join(f"{part:<8}{name:<28}{value}" for part, name, value in rows)
 

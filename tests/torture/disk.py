@@ -85,9 +85,11 @@ def filled(result: Result, case: Case, folder: Path) -> int:
             ended = finish(result, command(*case.arguments(out)), errors, allowed=(75, *case.done))
             if ended.code == 75:
                 stopped += 1
-                told = [line for line in ended.stderr.splitlines() if line.startswith("error:")]
-                one = len(told) == 1
-                result.expect(one, f"{case.name}: one line on a full disk: {ended.stderr[-300:]}")
+                messages = [line for line in ended.stderr.splitlines() if line.startswith("error:")]
+                single = len(messages) == 1
+                result.expect(
+                    single, f"{case.name}: one line on a full disk: {ended.stderr[-300:]}"
+                )
             filler.unlink()
             finish(result, command(*case.arguments(out)), errors, allowed=case.done)
             same = _compared(case, whole, out)
@@ -115,10 +117,10 @@ def _fill(filler: Path, room: int) -> None:
 
 def cases(folder: Path, url: str, *, short: bool) -> list[Case]:
     source = questions(folder / "q.jsonl", 200)
-    own = ("--teacher", "anthropic:m", "--base-url", url)
+    options = ("--teacher", "anthropic:m", "--base-url", url)
 
     def generate(out: Path) -> tuple[object, ...]:
-        return ("generate-rationales", source, "-o", out, *own)
+        return ("generate-rationales", source, "-o", out, *options)
 
     rooms = (60_000,) if short else (0, 8192, 40_000, 90_000, 200_000)
     found = [Case("generate-rationales", generate, "o.jsonl", rooms, _same_rows, done=(0, 3))]
@@ -136,8 +138,8 @@ def _others(folder: Path, url: str) -> list[Case]:
     trained = {name: folder / f"whole-{name}" for name in ("train-rationale", "train-answer")}
 
     def batch(out: Path) -> tuple[object, ...]:
-        own = ("--teacher", "anthropic:m", "--base-url", url, "--batch")
-        return ("generate-rationales", source, "-o", out, *own)
+        options = ("--teacher", "anthropic:m", "--base-url", url, "--batch")
+        return ("generate-rationales", source, "-o", out, *options)
 
     asked, parts = shards(folder)
 

@@ -48,9 +48,9 @@ class Scenario:
 def scenarios(*, short: bool) -> list[Scenario]:
     size = 20 if short else 100
     quick: tuple[object, ...] = ("--timeout", 2, "--max-wait", 60)
-    told = ("--reveal-answer", "on-failure")
+    options = ("--reveal-answer", "on-failure")
     samples = ("--samples", 2)
-    both = Scenario("--samples 2 --reveal-answer", (*quick, *samples, *told), MIXED, size, 2)
+    both = Scenario("--samples 2 --reveal-answer", (*quick, *samples, *options), MIXED, size, 2)
     if short:
         several = (*quick, "--batch", *samples)
         return [both, Scenario("--batch --samples 2", several, MADE_ONCE, size, 2, batch=True)]
@@ -64,7 +64,7 @@ def scenarios(*, short: bool) -> list[Scenario]:
         Scenario("a spend limit for a while", quick, money, size),
         Scenario("--batch", batched, BATCHED, size, batch=True, conduct=PARTLY),
         Scenario(
-            "--batch --samples 2 --reveal-answer", (*batched, *samples, *told), BATCHED, size, 2,
+            "--batch --samples 2 --reveal-answer", (*batched, *samples, *options), BATCHED, size, 2,
             batch=True, conduct=PARTLY,
         ),
         Scenario(
@@ -103,34 +103,36 @@ def one(result: Result, scenario: Scenario, folder: Path, seed: int) -> tuple[Fa
     questions(source, scenario.count)
     with FaultyServer(replace(scenario.faults), replace(scenario.conduct), seed) as server:
         behaviour = server.behaviour
-        own = command(
+        arguments = command(
             "generate-rationales", source, "-o", out, "--teacher", "anthropic:m",
             "--base-url", server.url, "--price", "1,5", *scenario.options,
         )  # fmt: skip
         times, code = 0, 75
         if scenario.cancelled:
-            times += _cancel(result, own, behaviour, errors, folder)
+            times += _cancel(result, arguments, behaviour, errors, folder)
         while code not in (0, 3) and times < MOST_RUNS:
             times += 1
-            ended = finish(result, own, errors)
+            ended = finish(result, arguments, errors)
             code = ended.code or 0
         result.expect(code in (0, 3), f"{scenario.name}: done after {times} runs, last: {code}")
         check_rows(result, scenario, behaviour, out)
         check_files(result, scenario, out)
-        _without_index(result, scenario, own, behaviour, out, errors)
+        _without_index(result, scenario, arguments, behaviour, out, errors)
     return behaviour, times + 1
 
 
-def _cancel(result: Result, own: list[str], behaviour: Faulty, errors: Path, folder: Path) -> int:
+def _cancel(
+    result: Result, arguments: list[str], behaviour: Faulty, errors: Path, folder: Path
+) -> int:
     """Kill a run with its batch sent, and take the batch back."""
-    process = start(own, errors)
+    process = start(arguments, errors)
     until = time.monotonic() + 60
     while not behaviour.batches and process.poll() is None and time.monotonic() < until:
         time.sleep(0.05)
     process.kill()
     process.wait()
     if (folder / "o.batches").exists():
-        finish(result, [*own, "--cancel-batches"], errors, allowed=(75, 0))
+        finish(result, [*arguments, "--cancel-batches"], errors, allowed=(75, 0))
     return 2
 
 
@@ -198,13 +200,18 @@ def check_files(result: Result, scenario: Scenario, out: Path) -> None:
 
 
 def _without_index(
-    result: Result, scenario: Scenario, own: list[str], behaviour: Faulty, out: Path, errors: Path
+    result: Result,
+    scenario: Scenario,
+    arguments: list[str],
+    behaviour: Faulty,
+    out: Path,
+    errors: Path,
 ) -> None:
     """After the index is gone the same command asks nothing and changes nothing."""
     before, asked = rows_of(out), behaviour.counts["requests"]
     for ending in ("", "-wal", "-shm"):
         out.with_name(f"o.done.sqlite{ending}").unlink(missing_ok=True)
-    finish(result, own, errors, allowed=(0, 3))
+    finish(result, arguments, errors, allowed=(0, 3))
     more = behaviour.counts["requests"] - asked
     result.expect(more == 0, f"{scenario.name}: {more} requests after the index was deleted")
     result.expect(

@@ -80,14 +80,14 @@ def run(options: Options) -> Result:
     result = Result("kills")
     folder = options.folder / "kills"
     folder.mkdir(parents=True, exist_ok=True)
-    own = Run(result, folder, Random(options.seed), 2 if options.short else 10)
+    kill_run = Run(result, folder, Random(options.seed), 2 if options.short else 10)
     counts: Counter[str] = Counter()
-    counts["generate-rationales --batch"] = batched(own, 30 if options.short else 100)
+    counts["generate-rationales --batch"] = batched(kill_run, 30 if options.short else 100)
     # tests/test_generate_faults.py covers it; commands with students take long to start
     if not options.short:
-        counts["generate-rationales"] = one_by_one(own)
-        counts.update(students(own))
-    counts["merge"], counts["evaluate --report"] = merged(own)
+        counts["generate-rationales"] = one_by_one(kill_run)
+        counts.update(students(kill_run))
+    counts["merge"], counts["evaluate --report"] = merged(kill_run)
     never = [name for name, count in counts.items() if not count]
     result.expect(not never, f"every command was killed once at least, not so {never}")
     result.figures = {"survived": dict(counts), "kills": counts.total()}
@@ -111,8 +111,8 @@ def one_by_one(run: Run) -> int:
             around = _nothing_again(run, server.behaviour.asked, out)
             survived = run.kill(seconds, *arguments, done=(0, 3), around=around)
             more = server.behaviour.answered.total() - size
-        told = f"{more} of {size} answers were paid twice in {survived} kills"
-        run.result.expect(more <= _IN_FLIGHT * survived, told)
+        message = f"{more} of {size} answers were paid twice in {survived} kills"
+        run.result.expect(more <= _IN_FLIGHT * survived, message)
         run.result.expect(rows(out) == rows(whole), "generate-rationales: the undisturbed rows")
         return survived
 
@@ -128,7 +128,7 @@ def _nothing_again(run: Run, asked: Counter[str], out: Path) -> Callable[[], Cal
         def after() -> None:
             time.sleep(0.1)  # time for the server to finish its work
             again = [text for text in asked if asked[text] > before[text]]
-            repeated = [text for text in again if any(own in text for own in done)]
+            repeated = [text for text in again if any(question in text for question in done)]
             run.result.expect(not repeated, f"asked again for finished rows: {repeated[:3]}")
 
         return after
@@ -215,16 +215,16 @@ def same_weights(whole: Path, killed: Path) -> bool:
 def predicted(run: Run) -> int:
     whole = run.folder / "predicted.jsonl"
     asked = write_rows(run.folder / "asked.jsonl", copies(world_rows(), 12))
-    own = (
+    arguments = (
         "predict", asked, "--rationale-model", run.folder / "train-rationale-whole",
         "--answer-model", run.folder / "train-answer-whole", "--device", "cpu",
         "--engine", "torch", "--window", 16, "--max-new-tokens", 24,
     )  # fmt: skip
-    seconds = run.finish(*own, "-o", whole)
+    seconds = run.finish(*arguments, "-o", whole)
 
     def once(turn: int) -> int:
         killed = run.folder / f"predicted-{turn}.jsonl"
-        survived = run.kill(seconds, *own, "-o", killed)
+        survived = run.kill(seconds, *arguments, "-o", killed)
         _expect_same_bytes(run, "predict", whole, killed)
         return survived
 

@@ -108,20 +108,20 @@ def numbered(text: str, number: int) -> str:
     return f"This is reply-{number}-of the server. {text}"
 
 
-def dumped(told: dict[str, Any]) -> bytes:
-    return json.dumps(told).replace('"@digits"', "9" * 400).replace('"@nan"', "NaN").encode()
+def dumped(message: dict[str, Any]) -> bytes:
+    return json.dumps(message).replace('"@digits"', "9" * 400).replace('"@nan"', "NaN").encode()
 
 
-def make_odd(kind: str, told: dict[str, Any], headers: dict[str, str]) -> None:
-    for place, value in ODD[kind].items():
-        first, _, name = place.partition(".")
+def make_odd(kind: str, message: dict[str, Any], headers: dict[str, str]) -> None:
+    for path, value in ODD[kind].items():
+        first, _, name = path.partition(".")
         if first == "headers":
             headers[name] = value
         elif first == "text":
-            told["content"][0]["text"] = value.format(told["content"][0]["text"])
+            message["content"][0]["text"] = value.format(message["content"][0]["text"])
         elif first == "more":
-            told["content"] += value
+            message["content"] += value
         elif name:
-            told[first][name] = value
+            message[first][name] = value
         else:
-            told[first] = value
+            message[first] = value

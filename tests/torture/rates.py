@@ -101,8 +101,8 @@ def measured(source: Path, folder: Path, seconds: float, *behaviour: object) -> 
 def _requests(url: str) -> tuple[int, int]:
     """What a server refused for its rate limit, and what it was asked in all."""
     with urllib.request.urlopen(f"{url}/stats") as answer:
-        told = json.load(answer)
-    return len(told["refusals"]), int(told["counts"].get("requests", 0))
+        counts = json.load(answer)
+    return len(counts["refusals"]), int(counts["counts"].get("requests", 0))
 
 
 def _rows(out: Path) -> int:

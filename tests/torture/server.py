@@ -98,15 +98,15 @@ class Faulty(Server):
         return True
 
     def _reply(self, request: dict[str, Any], asked: str) -> Answered:
-        number, told, headers = next(self._numbers), message(request, None), dict(TYPED)
+        number, reply, headers = next(self._numbers), message(request, None), dict(TYPED)
         self.given[str(number)] = asked
         self.answered[asked] += 1
-        told["content"][0]["text"] = numbered(told["content"][0]["text"], number)
+        reply["content"][0]["text"] = numbered(reply["content"][0]["text"], number)
         if _chance("odd", asked, number) < self.faults.odd:
             kind = next(self._next_odd)
             self.kinds[kind] += 1
-            make_odd(kind, told, headers)
-        return 200, headers, dumped(told)
+            make_odd(kind, reply, headers)
+        return 200, headers, dumped(reply)
 
     def _batches(self, method: str, path: str, body: bytes) -> Answered:
         if method == "POST" and not path and self.faults.created:
@@ -156,13 +156,15 @@ class Faulty(Server):
         lines = []
         for line in super()._results(batch).splitlines():
             row = json.loads(line)
-            told = row["result"].get("message")
-            if told is not None and told["content"][-1].get("text"):
+            reply = row["result"].get("message")
+            if reply is not None and reply["content"][-1].get("text"):
                 name = row["custom_id"]
                 number = self.results_given.setdefault(name, str(next(self._numbers)))
-                params = next(own["params"] for own in batch.requests if own["custom_id"] == name)
+                params = next(
+                    request["params"] for request in batch.requests if request["custom_id"] == name
+                )
                 self.given[number] = _asked(params)
-                block = told["content"][-1]
+                block = reply["content"][-1]
                 block["text"] = numbered(block["text"], int(number))
             lines.append(json.dumps(row).encode() + b"\n")
         return b"".join(lines)
@@ -190,9 +192,9 @@ class Faulty(Server):
 
 def _by_turns(names: Iterable[str], seed: int) -> Iterator[str]:
     """The names over and over; where they begin depends on the seed."""
-    own = list(names)
-    first = 3 * seed % len(own)
-    return itertools.cycle([*own[first:], *own[:first]])
+    order = list(names)
+    first = 3 * seed % len(order)
+    return itertools.cycle([*order[first:], *order[:first]])
 
 
 class FaultyServer(HttpServer):

@@ -184,8 +184,8 @@ class Mutator:
             case 1:
                 return data[:at]
             case 2:
-                other = draw.choice(self.corpus)
-                return data[:at] + other[draw.randrange(len(other) + 1) :]
+                second_input = draw.choice(self.corpus)
+                return data[:at] + second_input[draw.randrange(len(second_input) + 1) :]
             case 3:
                 return data[:at] + self._word().encode("utf-8", "surrogatepass") + data[at:]
             case 4:

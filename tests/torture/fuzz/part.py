@@ -131,14 +131,14 @@ def _in_turn(name: str, number: int, options: Options, executions: int, until: f
 
 def gathered(jobs: list[Job], options: Options) -> Result:
     result = Result("fuzz")
-    faults = [fault for own in jobs for fault in own.faults]
+    faults = [fault for job_result in jobs for fault in job_result.faults]
     save(faults, options.folder / "inputs")
     for fault in faults:
         result.expect(False, fault.line())
     result.figures = {
-        "executions": sum(own.figures["executions"] for own in jobs),
+        "executions": sum(job_result.figures["executions"] for job_result in jobs),
         "faults": len(faults),
-        "targets": {own.name: own.figures for own in jobs},
+        "targets": {job_result.name: job_result.figures for job_result in jobs},
     }
     return result
 

@@ -104,12 +104,12 @@ def execute(tally: Tally, data: bytes) -> None:
     fault, outcome, seconds = attempt(target, data)
     tally.slowest = max(tally.slowest, seconds)
     if fault is not None:
-        known = tally.faults.get((fault.kind, fault.frame))
+        earlier = tally.faults.get((fault.kind, fault.frame))
         if fault.kind == "Hung":
             tally.hangs += 1
             tally.mutator.large = tally.hangs < _MOST_HANGS
-        if known is not None:
-            known.count += 1
+        if earlier is not None:
+            earlier.count += 1
             return
         if fault.kind not in ("Hung", "Slow"):
             fault.data = shrunk(target, fault)
