@@ -48,7 +48,7 @@ CALIBRATED = ("greedy", "20 samples, averaged", "with its fold students")
 
 
 def run_seed(level: str, seed: int, out: Path) -> None:
-    """Train the answer student of one seed, and answer the test questions in every way."""
+    """Train the answer student of one seed, and answer the test questions with every option."""
     from scicot import PredictSettings, TrainSettings, predict, train_answer
 
     world = out / f"{WORLD}-{seed}"

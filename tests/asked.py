@@ -14,7 +14,7 @@ MATERIALS = ("copper", "iron", "silver", "gold", "zinc", "wood", "glass", "wool"
 
 
 def questions(path: Path, count: int) -> Path:
-    """So many questions that differ, each with one of three materials as its answer."""
+    """Write `count` different questions, each with one of three materials as its answer."""
     rows = []
     for number in range(count):
         texts = [MATERIALS[(number + step) % len(MATERIALS)] for step in (0, 3, 7)]
@@ -53,7 +53,7 @@ def kill(process: subprocess.Popen[str]) -> None:
 
 
 def all_rows(out: Path) -> list[dict[str, Any]]:
-    """Kept and rejected rows, as far as their lines are whole."""
+    """Return the kept and rejected rows, without an incomplete last line."""
     rows = []
     for file in (out, out.with_suffix(".rejected.jsonl")):
         if file.exists():
@@ -66,5 +66,5 @@ def all_rows(out: Path) -> list[dict[str, Any]]:
 
 
 def content(out: Path) -> Counter[str]:
-    """Both files, whatever the order of their rows."""
+    """Count the rows of both files, so that their order does not matter."""
     return Counter(repr(sorted(row.items(), key=lambda item: item[0])) for row in all_rows(out))

@@ -35,8 +35,8 @@ NATIVE = ("llama", "qwen2", "qwen3", "gemma3_text")
 def tiny(
     kind: str, *, pad: int | None = 0, seed: int = 0, words: int | None = None, **more: Any
 ) -> Any:
-    """A model whose texts end with token 1; their logits differ enough to choose among. `words` is
-    the size of another vocabulary, `more` other settings."""
+    """Make a model whose end token is 1, with logits that differ clearly. `words` is the size of
+    the vocabulary, `more` are further settings of the config."""
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM
 

@@ -1,4 +1,5 @@
-"""What tests stand on: no key, no hub, a little world, and students trained once a session."""
+"""Shared fixtures: an environment without keys and the Hub, a small example world, and students
+that are trained once per session."""
 
 import json
 import os
@@ -103,7 +104,7 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
 
 @dataclass
 class Recorder:
-    """A reporter that keeps what it was told."""
+    """A reporter that records notes, warnings and tasks."""
 
     notes: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
@@ -164,7 +165,7 @@ def recorder() -> Recorder:
 def online(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Online:
     """Let the client go to the Hub at this URL, with the test's token.
 
-    It has read its settings from the environment when it was imported, so they are set in place.
+    The client has read its environment variables on import, so its settings are patched here.
     """
     from fakes.hub_server import TOKEN
 
@@ -187,7 +188,7 @@ def online(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Online:
 
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
-    """Three students that have seen a few steps: wrong often, but all there."""
+    """Train three students for a few steps. They are often wrong, but complete."""
     from scicot import TrainSettings, train_answer, train_rationale
 
     folder = tmp_path_factory.mktemp("trained")
@@ -206,7 +207,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
 
 @pytest.fixture(scope="session")
 def preloaded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A folder with a `scicot` that starts at once (preloaded.py), to put in front of PATH."""
+    """Make a folder, to put in front of PATH, with a `scicot` that starts without delay
+    (preloaded.py)."""
     from preloaded import shim, start_server
 
     with tempfile.TemporaryDirectory() as short:  # a socket's path may have at most 100 characters

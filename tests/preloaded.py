@@ -1,4 +1,4 @@
-"""Run `scicot` in processes that are forked from one which has loaded torch and transformers.
+"""Run `scicot` in processes forked from a process that has already loaded torch and transformers.
 
 Loading them takes 5 to 7 CPU seconds a command, which is most of what a recipe with tiny students
 costs. The forked process has its own arguments, environment, folder and standard streams. The

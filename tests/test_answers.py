@@ -1,4 +1,4 @@
-"""Answers that others wrote: rows of an id and a prediction, logs of lm-evaluation-harness."""
+"""Answers of other tools: rows with an id and a prediction, and logs of lm-evaluation-harness."""
 
 import json
 from pathlib import Path
@@ -149,7 +149,7 @@ def test_a_log_of_texts_is_read_through_its_first_filter(tmp_path: Path) -> None
 
 
 def test_a_report_shows_what_was_judged(scicot: Any, tmp_path: Path) -> None:
-    """Though the log holds the filters of its documents in changing order."""
+    """The log lists the filters of its documents in different orders."""
 
     def read(number: int, reply: str, name: str) -> dict[str, Any]:
         return sample(number, [], resps=[[reply]], filtered_resps=[reply], filter=name)
@@ -169,7 +169,7 @@ def test_a_report_shows_what_was_judged(scicot: Any, tmp_path: Path) -> None:
 
 
 def test_a_log_of_a_task_whose_documents_are_no_question_rows(tmp_path: Path) -> None:
-    """As HellaSwag's, which the harness shows as a prompt and its continuations."""
+    """For example HellaSwag, which the harness logs as a prompt and its continuations."""
     rows = [sample(n, [-1.0, -2.0]) for n in range(3)]
     for number, row in enumerate(rows):
         row["doc"] = {"ctx": ASKED[number]["question"], "endings": ASKED[number]["choices"]}

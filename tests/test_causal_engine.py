@@ -1,4 +1,5 @@
-"""Causal models through the transformers engine, held against one row at a time."""
+"""Causal models with the transformers engine, compared with a reference that runs one row at a
+time."""
 
 from typing import Any
 

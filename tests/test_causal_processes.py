@@ -1,4 +1,4 @@
-"""Decoder-only students in processes of their own: killed at any moment, and several for one."""
+"""Training decoder-only students in separate processes: killed at any moment, and in parallel."""
 
 import os
 import random

@@ -1,4 +1,4 @@
-"""Training decoder-only students: what is fed to the model, and the loss of it."""
+"""Training decoder-only students: the inputs of the model, and its loss."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -44,7 +44,8 @@ def plain_loss(model: Any, row: dict[str, list[int]]) -> torch.Tensor:
 
 @pytest.mark.parametrize("kind", [*MODELS, "granite"])
 def test_the_loss_is_that_of_the_targets_alone(kind: str) -> None:
-    """Whatever shares a batch; also where logits are scaled behind the output layer (granite)."""
+    """The loss does not depend on the other rows of a batch, also for models that scale their
+    logits (Granite)."""
     model = tiny(kind)
     batch = CAUSAL.collate(ROWS, 0, 8)
     loss = TargetLoss(model)(model, dict(batch))
@@ -122,7 +123,7 @@ def test_rivals(runs: Trained, tmp_path: Path, method: str) -> None:
 
 
 def test_a_run_is_an_ordinary_model_directory(runs: Trained, tmp_path: Path) -> None:
-    """Loaded by transformers alone it scores and writes what `predict` does."""
+    """Loaded with transformers alone, the model gives the same scores and texts as `predict`."""
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     model = AutoModelForCausalLM.from_pretrained(runs.direct)
@@ -234,7 +235,7 @@ def test_a_warm_up_longer_than_the_training_is_told(runs: Trained, tmp_path: Pat
 
 
 def test_a_model_answers_without_training(runs: Trained, tmp_path: Path, scicot: Any) -> None:
-    """And says so, in the rows and in the verdict."""
+    """Rows and evaluation mark it as untrained."""
     zero, out = tmp_path / "zero.jsonl", tmp_path / "run.jsonl"
     outcome = scicot(
         "predict", runs.rows, "--answer-model", f"hf:{runs.direct}", "-o", zero, "--device", "cpu",
@@ -289,7 +290,8 @@ def test_the_licence_of_the_base_model_is_in_the_card(runs: Trained, tmp_path: P
 
 
 def test_adapters_beside_weights_in_four_bits(runs: Trained, tmp_path: Path, scicot: Any) -> None:
-    """They learn, on what dev chooses, and end in an ordinary run of whole weights."""
+    """The adapters are trained, the best ones on dev are selected, and the run has ordinary merged
+    weights."""
     pytest.importorskip("bitsandbytes")
     from safetensors.torch import load_file
     from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM

@@ -1,4 +1,4 @@
-"""Cleaned rationales: read again they are themselves, and conclude what they are marked with."""
+"""Cleaned rationales: reading one again leaves it as it is, with the conclusion of its mark."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What holds for every command: start-up, help, errors and --config."""
+"""Properties of every command: start-up, help, errors and --config."""
 
 import os
 import subprocess

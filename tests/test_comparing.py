@@ -169,7 +169,7 @@ def test_reliance_and_a_hint_where_rationales_do_not_help(tmp_path: Path, scicot
 
 @pytest.mark.parametrize("right", range(10))
 def test_a_system_that_another_one_contains_is_compared(tmp_path: Path, right: int) -> None:
-    """As floats, 0.8 - 0.7 is more than 1 / 10."""
+    """In floating point, 0.8 - 0.7 is greater than 1 / 10."""
     files = [
         write_rows(tmp_path / f"{n}.jsonl", rows_of("A" * n + "B" * (10 - n))) for n in (right, 10)
     ]

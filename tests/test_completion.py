@@ -95,7 +95,7 @@ def test_a_home_that_takes_no_file_is_one_line(home: Path, scicot: Any) -> None:
 
 
 def test_bash_completes_behind_a_colon(home: Path) -> None:
-    """Bash takes the colon for the end of a word, so what it is given begins behind it."""
+    """Bash ends a word at a colon, so completions must begin after it."""
     command = home / "bin" / "scicot"
     command.parent.mkdir()
     command.write_text(

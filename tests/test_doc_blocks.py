@@ -1,5 +1,5 @@
-"""Shell blocks of README.md and docs/. Above each stands `<!-- run -->`, and then it is run here,
-or `<!-- not run: WHY -->`, and then only the options of its scicot commands are checked."""
+"""Test the shell blocks of README.md and docs/. A block marked `<!-- run -->` is run here. For one
+marked `<!-- not run: WHY -->`, only the options of its scicot commands are checked."""
 
 import os
 import re
@@ -117,7 +117,7 @@ def test_the_options_of_a_block_exist(block: Block) -> None:
 
 @pytest.fixture(scope="module")
 def filled(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the files that the pages take for granted."""
+    """Make a folder with the files that the pages assume to exist."""
     folder = tmp_path_factory.mktemp("filled")
     rows = [
         {**row, "meta": {"subject": "physics" if number % 2 else "chemistry"}}

@@ -1,4 +1,4 @@
-"""Which engine is taken, and that it answers as the others do."""
+"""The choice of the engine; all engines give the same answers."""
 
 import json
 from dataclasses import replace

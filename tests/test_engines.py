@@ -1,4 +1,4 @@
-"""Engines give what transformers' own `generate` and forward give; which of them is taken."""
+"""Engines give the same results as transformers' `generate` and forward pass."""
 
 import random
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ KINDS: dict[str, tuple[str, dict[str, Any]]] = {
 
 
 def model(kind: str) -> Any:
-    """A T5 of random weights, large enough that it says different things."""
+    """Make a T5 with random weights, large enough to give different texts."""
     import torch
     import transformers
 
@@ -48,7 +48,7 @@ def sources(count: int = 40) -> list[Ids]:
 
 
 def targets(count: int = 40) -> list[list[Ids]]:
-    """Of which some begin alike, one begins another, and one is there twice."""
+    """Make targets: some share a prefix, one is a prefix of another, and one occurs twice."""
     dice = random.Random(1)
     drawn = [
         [[*(dice.randrange(3, WORDS) for _ in range(dice.randrange(1, 6))), 1] for _ in range(3)]
@@ -283,7 +283,7 @@ def test_ctranslate2_says_and_scores_the_same(kind: str, tmp_path: Path) -> None
 def test_a_conversion_that_scores_otherwise_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """ctranslate2's converter scales the outputs of flan-t5, whose own are not scaled."""
+    """CTranslate2's own converter scales the outputs of flan-t5, although that model does not."""
     pytest.importorskip("ctranslate2")
     from scicot.decoding import conversion
 

@@ -1,4 +1,4 @@
-"""What real servers send, and what each answer means for the run."""
+"""Error responses of real servers, and how they are classified."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""The loss, the batches on a device, and what a lack of memory comes to."""
+"""The loss, the batch size for a device, and errors of insufficient memory."""
 
 import os
 import subprocess

@@ -179,7 +179,7 @@ def test_seeds_have_a_run_each_and_a_summary(rows: Path, tmp_path: Path, scicot:
 
 
 def test_fold_questions_get_rationales_and_teach_nobody(tmp_path: Path) -> None:
-    """Also in a run that is finished, whose students are not trained again."""
+    """Also for a finished run, whose students are not trained again."""
     questions = world_rows()
     for row in questions[:2]:
         row.pop("answer")  # stage 1 needs no gold answers

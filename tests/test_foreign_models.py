@@ -1,4 +1,4 @@
-"""Models whose repository brings Python code or pickled weights: neither is ever run or read."""
+"""Models with Python code or pickled weights in their repository: neither is run or loaded."""
 
 import json
 import os
@@ -52,7 +52,7 @@ def bringing_code(trained: Trained, marker: Path, tmp_path: Path) -> Any:
 
 
 def run_with_yes(*arguments: object, data: str = "y\n" * 20) -> tuple[int, str, str]:
-    """A command whose standard input says yes to whoever asks; what is left of it when it ends."""
+    """Run a command with "yes" on standard input; return what was not read of it."""
     reading, writing = os.pipe()
     os.write(writing, data.encode())
     os.close(writing)
@@ -160,7 +160,7 @@ def test_pickled_weights_are_not_read(trained: Trained, marker: Path, tmp_path: 
 
 
 def test_no_call_of_a_library_leaves_open_whether_code_is_run() -> None:
-    """The one place that loads models and tokenizers says so; nobody loads them elsewhere."""
+    """All calls that load models or tokenizers are in one module, which sets trust_remote_code."""
     import scicot
 
     package = Path(scicot.__file__).parent
@@ -173,7 +173,7 @@ def test_no_call_of_a_library_leaves_open_whether_code_is_run() -> None:
 
 
 def test_a_library_that_reads_standard_input_gets_nothing(trained: Trained) -> None:
-    """Neither by Python's input() nor by the descriptor, nor in a process that it starts."""
+    """Reading with input(), from the descriptor, or in a child process gives nothing."""
     program = (
         "import os, subprocess, sys\n"
         "import scicot.models.pretrained as library\n"

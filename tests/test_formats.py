@@ -1,4 +1,4 @@
-"""Rows as met in the wild become rows in scicot's own schema, with every gold answer kept."""
+"""Rows of public data sets are converted to scicot's schema with the right gold answers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A disk without room is one line and resumable, whichever library meets it."""
+"""A full disk gives a one-line, resumable error, in whichever library it occurs."""
 
 import errno
 import resource
@@ -15,7 +15,8 @@ from scicot.errors import no_room
 
 @contextmanager
 def files_of_at_most(size: int) -> Iterator[None]:
-    """A stand-in for a full disk that needs no rights: writing more fails with EFBIG."""
+    """Limit the size of files, which needs no root rights, in place of a full disk: writing more
+    fails with EFBIG."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
     try:

@@ -42,7 +42,7 @@ def run(teacher: str) -> Callable[..., Any]:
 
 
 class Crash(BaseException):
-    """The process is gone: nothing of ours may handle this."""
+    """Simulates the end of the process. No code of scicot may handle it."""
 
 
 def run_of(teacher: str, source: Path, out: Path, url: str, **settings: Any) -> Any:
@@ -59,7 +59,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def crashing(before: bool, original: Callable[..., Any]) -> Callable[..., Any]:
-    """The function, dying just before or just after it has done its work, once."""
+    """Wrap a function so that it raises Crash once, before or after its work."""
     left = [Crash()]
 
     async def awaited(*args: Any, **kwargs: Any) -> Any:

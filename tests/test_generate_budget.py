@@ -1,4 +1,4 @@
-"""What a teacher costs: told beforehand, limited, and told afterwards."""
+"""The cost of a teacher: estimated before a run, limited, and reported after it."""
 
 import json
 from pathlib import Path

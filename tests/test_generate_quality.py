@@ -1,4 +1,4 @@
-"""Which rationales are asked for and kept: samples, examples, revealed answers, filters."""
+"""Requested and kept rationales: samples, examples, revealed answers, filters."""
 
 import random
 from pathlib import Path
@@ -18,7 +18,7 @@ HINT = "Hint: the correct answer"
 
 
 class Student:
-    """A teacher that is right only where it is told the answer, and counts what it is asked."""
+    """A teacher that is right only if the answer is revealed; it counts requests."""
 
     name = "scripted:student"
 
@@ -225,7 +225,7 @@ def test_a_rationale_that_names_one_choice_can_be_read_without_the_question() ->
 
 
 def test_a_million_rows_are_not_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """On fewer rows: that those before the place where all is done are passed over."""
+    """Tested on fewer rows: the prefix in which everything is done is skipped."""
     from scicot.annotation import watermark
     from scicot.records import Question as Asked
 

@@ -76,7 +76,7 @@ def test_what_names_no_choice_is_one_line(form: str, value: Any) -> None:
 
 @every_form
 def test_a_whole_number_with_a_point_is_the_integer(form: str) -> None:
-    """pandas and Parquet write integers as 2.0 where one of the column is missing."""
+    """pandas and Parquet write integers as 2.0 if a value of the column is missing."""
     row = forms(GASES)[form]
     assert gold({**row, "answerKey": 2.0}) == gold({**row, "answerKey": 2})
 
@@ -123,7 +123,7 @@ def test_an_unambiguous_field_wins_over_an_ambiguous_one(form: str, names: Any) 
 def test_two_fields_that_name_different_choices_are_refused(
     form: str, answer: Any, key: Any
 ) -> None:
-    """Own rows too, which are read without a look at most of their fields."""
+    """Also in scicot's own rows, most of whose fields are not examined."""
     row = {**forms(METALS)[form], "answer": answer, "answerKey": key}
     with pytest.raises(RowProblem) as refused:
         gold(row)

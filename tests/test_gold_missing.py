@@ -52,7 +52,7 @@ def row(number: int, *, gold: str | None = None, **more: Any) -> dict[str, Any]:
 
 
 def key_rows(count: int) -> list[dict[str, Any]]:
-    """Rows whose gold answer stands in a field that is not read."""
+    """Rows whose gold answer is in a field that is not recognised."""
     return [row(number, key="A", note="mine") for number in range(count)]
 
 
@@ -134,7 +134,7 @@ def test_standard_input_is_judged_before_the_first_request(scicot: Any, tmp_path
 
 @pytest.fixture
 def pipe() -> Iterator[tuple[str, Any]]:
-    """The name of a pipe's end to read, and a stream to write to it."""
+    """Return the name of a pipe's read end, and a stream that writes to the pipe."""
     reading, writing = os.pipe()
     with os.fdopen(writing, "w") as stream:
         yield f"/dev/fd/{reading}", stream
@@ -142,7 +142,7 @@ def pipe() -> Iterator[tuple[str, Any]]:
 
 
 def test_a_pipe_is_judged_by_its_first_rows(pipe: tuple[str, Any]) -> None:
-    """Though it stays open."""
+    """The pipe stays open, so the reader must not wait for its end."""
     name, stream = pipe
     stream.write(lines(*key_rows(20)))
     stream.flush()

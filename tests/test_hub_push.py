@@ -1,4 +1,4 @@
-"""Runs on their way to the Hub: the real client against a server on the loopback."""
+"""Pushing runs to the Hub, with the real client and a server on the loopback interface."""
 
 import time
 from pathlib import Path
@@ -34,7 +34,7 @@ LEFT_OUT = [
 
 @pytest.fixture
 def run(tmp_path: Path) -> Path:
-    """A run directory, and in it all that is to stay here."""
+    """Make a run directory with all kinds of files that must not be uploaded."""
     run = tmp_path / "runs" / "answer"
     for name, content in [*KEPT.items(), *((name, b"secret") for name in LEFT_OUT)]:
         (run / name).parent.mkdir(parents=True, exist_ok=True)

@@ -52,7 +52,8 @@ def texts(draw: st.DrawFn) -> str:
 @given(texts())
 @settings(max_examples=300)
 def test_what_is_read_can_be_written_and_read_again(text: str) -> None:
-    """Wherever it is written: here 300 calls deeper than it was read, and inside another row."""
+    """Also if it is written 300 calls deeper in the stack than it was read, and nested in another
+    row."""
     try:
         row = jsonl.decode(text)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Compiled kernels do what torch's operations do; workers share work and stop together."""
+"""Compiled kernels give the results of torch's operations; workers share work and stop together."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""Layouts of public data sets and of tables: the table of docs/rows.md, and what it leaves out."""
+"""Layouts of public data sets and of tables: those listed in docs/rows.md, and edge cases."""
 
 import json
 import time

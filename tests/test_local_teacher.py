@@ -1,4 +1,4 @@
-"""hf:DIR, a causal language model on this machine, as small as they come."""
+"""The teacher hf:DIR with a tiny causal language model."""
 
 import asyncio
 import shutil

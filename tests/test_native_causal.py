@@ -1,4 +1,4 @@
-"""Causal models by our own loop, held against the transformers engine."""
+"""Causal models with the native engine, compared with the transformers engine."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -22,7 +22,8 @@ def sources(count: int = 24, longest: int = 24) -> list[Ids]:
 
 
 def targets(count: int = 24) -> list[list[Ids]]:
-    """Of which some begin alike, one begins another, one is there twice, and one is empty."""
+    """Make targets: some share a prefix, one is a prefix of another, one occurs twice, and one is
+    empty."""
     drawn = [[[*text, 1] for text in rows(3, 6, seed=n)] for n in range(count)]
     return [[*targets_of_source, [5, 6, 1], [5, 1], [5, 6, 1], [1]] for targets_of_source in drawn]
 
@@ -140,7 +141,7 @@ def test_several_tokens_may_end_a_text() -> None:
 def test_a_text_that_repeats_its_source_takes_fewer_steps(
     kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Random models repeat themselves; a source that ends so goes on so."""
+    """Random models repeat themselves, so a source that ends with a repetition continues it."""
     from scicot.models.native.causal import Decoder
 
     engine = NativeEngine(tiny(kind), torch.float32, batch_size=16)
@@ -163,7 +164,7 @@ def test_a_text_that_repeats_its_source_takes_fewer_steps(
 
 
 def test_no_weight_is_kept_twice_in_fp32() -> None:
-    """An output layer may be most of a model."""
+    """The output layer may hold most of a model's weights."""
     model = tiny("gemma3_text", words=300)
     addresses = {weight.data_ptr() for weight in model.parameters()}
     engine = NativeEngine(model, torch.float32, batch_size=4)

@@ -1,4 +1,4 @@
-"""The options of a command and the fields of its settings are written in two places: they agree."""
+"""The options of a command and the fields of its settings, which are defined separately, agree."""
 
 import dataclasses
 import types

@@ -1,4 +1,4 @@
-"""How fast a teacher is asked, in a time of its own."""
+"""The request rate, tested with a simulated clock."""
 
 import asyncio
 import random
@@ -32,7 +32,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 class Bucket:
-    """A server that allows so many requests a second, a fifth of them at once."""
+    """A server that allows `rate` requests per second, a fifth of them at once."""
 
     def __init__(self, rate: float, clock: Clock) -> None:
         self.rate, self.clock = rate, clock
@@ -54,7 +54,7 @@ class Server(Protocol):
 def driven(
     clock: Clock, server: Server, seconds: float, natural: float
 ) -> list[tuple[float, bool]]:
-    """What becomes of requests that could leave at a natural rate, and leave at the pace."""
+    """Simulate requests that arrive at the `natural` rate and are sent at the rate of the pace."""
 
     async def ask() -> list[tuple[float, bool]]:
         pace, outcomes = Pace(clock), []
@@ -81,8 +81,8 @@ def test_a_limit_is_found_and_used(rate: float, clock: Clock) -> None:
 
 
 class Overloaded:
-    """A server that refuses a share of all requests, however slowly they come; from a time on it
-    allows so many a second besides."""
+    """A server that refuses a share of all requests at any rate. From a given time on it also has a
+    rate limit."""
 
     def __init__(self, share: float, clock: Clock, seed: int, limit: Bucket | None = None) -> None:
         self.share, self.clock, self.limit = share, clock, limit

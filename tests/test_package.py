@@ -1,4 +1,4 @@
-"""The package as its users get it: what is in it, what it says of itself, and what it imports."""
+"""The built package: its files, its metadata, and the modules that commands import."""
 
 import importlib.util
 import os
@@ -100,7 +100,7 @@ def test_the_changelog_has_notes_of_this_version() -> None:
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the sdist and the wheel, built as a GitHub workflow builds them."""
+    """Build the sdist and the wheel as the GitHub workflow does; return their folder."""
     pytest.importorskip("hatchling", reason="make installs hatchling")
     folder = tmp_path_factory.mktemp("dist")
     variables = {"GITHUB_SERVER_URL": "https://example.com", "GITHUB_REPOSITORY": "a/scicot"}

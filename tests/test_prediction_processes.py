@@ -1,4 +1,4 @@
-"""Predictions by several processes are those of one, however they are started or stopped."""
+"""Several processes give the same predictions as one, however they are started or stopped."""
 
 import json
 import os

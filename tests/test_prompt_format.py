@@ -98,7 +98,7 @@ NAMES = ["byte-level", "sentencepiece, prefix", "sentencepiece"]
 @pytest.mark.parametrize("bpe", KINDS, ids=NAMES)
 @pytest.mark.parametrize("asks", ["answer", "rationale"])
 def test_prompt_and_target_are_the_ids_of_the_whole_text(bpe: Any, asks: str) -> None:
-    """Decided once: they are encoded apart, and equal what the whole text is encoded as."""
+    """Prompt and target, encoded separately, together equal the encoding of the whole text."""
     tokenizer = tokenizer_of(bpe())
     form = Plain(tokenizer, frozenset({1}))
     text = Input("Which conducts?", ("(A) wood", "(B) copper"), asks=asks)

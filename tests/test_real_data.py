@@ -1,4 +1,4 @@
-"""Rows that people and models wrote: parted, cut and learnt from without a hitch."""
+"""Real data: splitting, truncating and training on rows that people and models wrote."""
 
 from collections import defaultdict
 from pathlib import Path

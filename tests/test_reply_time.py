@@ -68,7 +68,8 @@ def whole(unit: str, length: int) -> str:
 
 
 def judged(text: str, asked: Question) -> None:
-    """All that is done with the text of a reply, and with a rationale that is read again."""
+    """Do everything that is done with the text of a reply and with a rationale that is parsed
+    again."""
     row = Rationale(asked, "", saw_answer=True)
     judge(row, Reply(text), GenerateSettings(samples=2, keep="all"))
     announces_answer(text, asked)

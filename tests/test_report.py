@@ -1,4 +1,4 @@
-"""The page: what is in it, and in a real browser that its filters work and no text is markup."""
+"""The report page: its contents and, in a real browser, its filters and the escaping of texts."""
 
 import html
 import json
@@ -126,7 +126,7 @@ state.groupLines = document.querySelectorAll("#groups svg .name").length;
 
 
 def browsed(page: Path, script: str) -> dict[str, Any]:
-    """What a script leaves in `state` when it has run at the end of a page."""
+    """Run a script at the end of a page in a browser; return its variable `state`."""
     tail = """const pre = document.createElement("pre"); pre.id = "state";
         pre.textContent = JSON.stringify(state); document.body.append(pre);"""
     tested = page.with_name("tested.html")

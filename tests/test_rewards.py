@@ -1,4 +1,4 @@
-"""Rewarded rationales: what counts as a reward, who may write and score, and what rounds leave."""
+"""Rewarded rationales: rewards, the choice of writers and scorers, and the files of rounds."""
 
 import json
 import math
@@ -124,7 +124,7 @@ def ids(run: Path) -> set[str]:
 
 
 def test_neither_writer_nor_scorer_was_trained_on_a_question(run: Path, answer: Path) -> None:
-    """By the ids that every student has recorded of its training."""
+    """Checked with the ids in each student's record of its training questions."""
     everything = {row["id"] for row in world_rows()}
     metals = {row["id"]: row["meta"]["metal"] for row in world_rows()}
     for number, samples in ((0, 3), (1, 3), (2, 1)):

@@ -1,4 +1,4 @@
-"""Requests in flight: how many, and what becomes of them when the work is to stop."""
+"""Requests in flight: their number, and what happens to them when the work is stopped."""
 
 import asyncio
 from collections.abc import Iterator
@@ -69,7 +69,7 @@ def test_a_stop_waits_for_replies_that_are_being_judged(
 
 
 def test_a_question_that_waits_for_its_next_try_has_no_slot(recorder: Recorder) -> None:
-    """One that is refused again and again leaves room for two others in flight."""
+    """While one question is refused again and again, its slot is used by others."""
     all_of_them = asks(8)
     first = all_of_them[0].request
 

@@ -1,4 +1,4 @@
-"""The best checkpoint is chosen on dev, and what dev says is what predict would say."""
+"""The best checkpoint is selected on dev, with the same accuracy that predict gives."""
 
 from dataclasses import replace
 from pathlib import Path

@@ -42,7 +42,8 @@ def test_a_window_ends_where_the_next_row_is_not_there_yet() -> None:
 
 
 def test_a_window_does_not_wait_for_a_trickle() -> None:
-    """One row every 20 ms is never idle for long, and is answered all the same."""
+    """With a row every 20 ms the input is never idle for long, but rows must still be answered
+    soon."""
 
     def trickle() -> Iterator[int]:
         for number in range(8):
@@ -112,7 +113,7 @@ def test_shards_merged_are_one_run(
 
 
 def test_a_part_of_an_earlier_version_is_merged(trained: Trained, tmp_path: Path) -> None:
-    """Whose rows do not tell the weights of the students."""
+    """Rows of earlier versions do not record the weights of the students."""
     first, _ = parts = predicted(trained, tmp_path, 2, CPU)
     rows = read_rows(first)
     for row in rows:

@@ -1,4 +1,4 @@
-"""Signals, and readers that go away, at any command."""
+"""Signals and closed output pipes, for all commands."""
 
 import contextlib
 import os

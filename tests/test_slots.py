@@ -1,4 +1,4 @@
-"""The texts of slots, as CUDA writes them, are those of groups, as CPUs do."""
+"""Continuous batching in slots (CUDA) gives the same texts as shrinking batches (CPU)."""
 
 from collections import Counter
 from collections.abc import Iterator

@@ -30,7 +30,7 @@ TABLE = 'id,question,A,B,answer\nq1,"Q\n1?",wood,copper,B\n\nq2,Q2?,"a, b",c,A\n
 
 
 def places(path: Path | str) -> list[str]:
-    """Every entry: the place of a row, or the message where there is none; without the folder."""
+    """Return the location or the error message of every entry, without the folder's path."""
     rows, found = located_rows(path), []
     while True:
         try:

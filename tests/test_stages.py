@@ -91,7 +91,7 @@ def test_what_is_too_long_loses_context_then_rationale_then_the_beginning_of_the
 
 
 def test_a_text_without_blanks_is_cut_within() -> None:
-    """As in Chinese, where a sentence is one word to whoever looks for blanks."""
+    """As in Chinese, where a sentence has no spaces."""
     question = Input("哪一个能导电" * 9, ("(A) 铜", "(B) 木"), "铜是金属。" * 9)
     short, lost = stages.shortened(question, 70, characters)
     assert len(str(short)) == 70

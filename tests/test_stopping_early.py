@@ -102,7 +102,8 @@ def test_an_import_is_never_left_by_an_exception(
 
 
 def test_an_interrupt_that_leaves_an_executed_text_keeps_the_exit_code(tmp_path: Path) -> None:
-    """Of such a plain KeyboardInterrupt `python -m` ends itself by SIGINT, handled or not."""
+    """After a plain KeyboardInterrupt leaves `exec`, `python -m` kills itself with SIGINT, even if
+    the exception was handled."""
     file = write_rows(tmp_path / "p.jsonl", [{**row, "prediction": "A"} for row in world_rows()])
     signalled = "exec('import os, signal; os.kill(os.getpid(), signal.SIGINT)')"
     (tmp_path / "program.py").write_text(

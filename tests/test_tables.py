@@ -1,4 +1,4 @@
-"""Files that are no JSON lines: spreadsheets, Parquet, zstd, other encodings, folders of shards."""
+"""Files other than JSON lines: spreadsheets, Parquet, zstd, other encodings, folders of shards."""
 
 import io
 import json

@@ -1,4 +1,4 @@
-"""What stands where a run is to be made: never mixed up, never deleted unless it is a run."""
+"""Existing files in a run's place are never mixed with it, and only deleted if they are a run."""
 
 import json
 import shutil
@@ -158,7 +158,7 @@ def test_two_questions_of_one_id_are_refused(tmp_path: Path) -> None:
 def test_a_students_rationales_replace_whatever_a_row_said(
     trained: Trained, tmp_path: Path
 ) -> None:
-    """Predicted, explained by a student, and again by it on out-of-fold rows: its own words."""
+    """The replaced rationales come from predictions, and from out-of-fold rows."""
     cpu = PredictSettings(device="cpu", max_new_tokens=6)
     out = [tmp_path / f"{n}.jsonl" for n in range(3)]
     predict(

@@ -1,4 +1,4 @@
-"""Whatever scicot writes, scicot reads: with any reply, any error, any field of the user's own."""
+"""scicot can read all files that it writes, with any reply, error or user field."""
 
 import json
 import tempfile
@@ -117,7 +117,7 @@ def test_whatever_is_written_is_read(
 
 
 def test_a_file_that_holds_half_characters_goes_on(tmp_path: Path, recorder: Recorder) -> None:
-    """As scicot wrote them before it cleaned what comes in."""
+    """Earlier versions wrote such files, before replies were sanitised."""
     rows = world_rows()[:3]
     source, out = write_rows(tmp_path / "q.jsonl", rows), tmp_path / "o.jsonl"
     replies = tmp_path / "r.jsonl"
@@ -184,7 +184,7 @@ def test_predictions_with_half_characters_are_read() -> None:
 def test_predicted_rationales_are_read_written_and_read(
     texts: list[str], source: str | None
 ) -> None:
-    """A student may write blanks; a row of them is read again as it was written."""
+    """A student may write only white space; such a row is read again unchanged."""
     models = {} if source is None else {"rationale_from": source}
     readable = source != "input" or all(map(str.strip, texts))
     row = {**world_rows()[0], "rationales": texts, "prediction": "A", "models": models}

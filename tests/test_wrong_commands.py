@@ -1,5 +1,5 @@
-"""Wrong commands: each ends with one line that says what, where and what to do, and an exit code of
-2 for wrong usage and 1 for what is wrong with data."""
+"""Wrong commands: each ends with a one-line message (what, where, what to do) and exit code 2 for
+wrong usage or 1 for invalid data."""
 
 import shutil
 import subprocess

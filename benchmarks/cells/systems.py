@@ -1,4 +1,4 @@
-"""The systems of the cells: which scicot commands train each of them, and how it predicts."""
+"""Define the systems of the cells: the scicot commands that train each, and its predict options."""
 
 from __future__ import annotations
 

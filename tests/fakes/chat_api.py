@@ -16,7 +16,7 @@ _STATUSES = {"succeeded": 200, "invalid_request_error": 400, "api_error": 500}
 
 
 def as_chat(answered: Answered) -> Answered:
-    """An answer of the Messages API as a chat completion; what is no message stays as it is."""
+    """Convert a message of the Messages API to a chat completion; other responses are unchanged."""
     status, headers, body = answered
     try:
         message = json.loads(body)

@@ -3,9 +3,9 @@
     with HubServer(large=(".safetensors",)) as hub:
         ...                      hub.url, hub.files, hub.commits, hub.private
 
-It knows whoami, making a repository, and a commit: of small files within it, of large ones through
-LFS. What was committed can be downloaded, from main, a commit or one of `tags`. `failing` maps a
-part of a path to the status that requests to it get.
+It implements whoami, creating a repository, and commits with small files inline and large ones
+through LFS. Committed files can be downloaded from main, a commit or one of `tags`. `failing` maps
+a part of a path to the error status of requests with it.
 """
 
 import base64
@@ -82,7 +82,7 @@ class HubServer:
         self._server.server_close()
 
     def _given(self, path: str, authorization: str) -> Given | None:
-        """A file, or what is known of a repository; None for requests of another kind."""
+        """Return a file or the information about a repository; None for other requests."""
         match path.strip("/").split("/"):
             case [owner, name, "resolve", revision, *rest]:
                 kind = "file"

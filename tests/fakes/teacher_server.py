@@ -1,13 +1,13 @@
-"""A server that fails as real ones do, by a script of chances. It speaks the Messages API, and Chat
-Completions by way of chat_api.py.
+"""A server that fails like real ones, with given probabilities. It implements the Messages API and,
+through chat_api.py, Chat Completions.
 
     with TeacherServer(Conduct(latency=0.1, faults=0.1)) as server:   in a thread of the test
         ...                                                           server.url, server.behaviour
     python -m fakes.teacher_server --latency 0.1 --rate 50            in a process of its own
 
-What it replies depends on what it is asked alone, so that two runs can be compared: the choice
-whose hash is lowest. Whether a request meets a fault depends on what is asked and on how often it
-was asked before; GET /stats tells what came.
+The reply to a question is the choice with the lowest hash, so that two runs can be compared.
+Whether a request gets a fault depends on its content and on how often it was sent before. GET
+/stats returns the counts of requests.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""HTTP/1.1 on the loopback, in a thread of its own: what both fake servers speak through.
+"""The HTTP/1.1 transport of both fake servers, on the loopback interface in its own thread.
 
-A header "x-wire" of an answer is not sent but done: "reset" breaks the connection, "torn" sends
-half of the body, "drip SECONDS" takes so long over it.
+A response header "x-wire" is an instruction and is not sent: "reset" breaks the connection, "torn"
+sends half of the body, "drip SECONDS" sends the body slowly.
 """
 
 import asyncio
@@ -60,7 +60,7 @@ async def listen(answering: Answering, port: int = 0) -> asyncio.Server:
 async def _one(
     answering: Answering, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
 ) -> bool:
-    """One request and its answer; whether the connection lasts."""
+    """Handle one request. Return whether the connection stays open."""
     head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
     method, path, _ = head[0].split(" ")
     headers = dict(line.lower().split(": ", 1) for line in head[1:] if line)

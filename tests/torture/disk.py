@@ -26,7 +26,7 @@ MEBIBYTE = 1 << 20
 
 @contextmanager
 def tmpfs(folder: Path, size: int) -> Iterator[Path | None]:
-    """A disk of so many bytes, or None where it cannot be mounted."""
+    """Mount a tmpfs of `size` bytes; None if it cannot be mounted."""
     folder.mkdir(parents=True, exist_ok=True)
     mount = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
     try:
@@ -72,7 +72,8 @@ def run(options: Options) -> Result:
 
 
 def filled(result: Result, case: Case, folder: Path) -> int:
-    """Run a case with little room, then with enough; how often it stopped for lack of room."""
+    """Run a case with little space, then with enough. Return how often it stopped for lack of
+    space."""
     whole, errors = folder / f"whole-{case.output}", folder / "stderr"
     finish(result, command(*case.arguments(whole)), errors, allowed=case.done)
     stopped = 0

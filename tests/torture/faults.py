@@ -124,7 +124,7 @@ def one(result: Result, scenario: Scenario, folder: Path, seed: int) -> tuple[Fa
 def _cancel(
     result: Result, arguments: list[str], behaviour: Faulty, errors: Path, folder: Path
 ) -> int:
-    """Kill a run with its batch sent, and take the batch back."""
+    """Kill a run after its batch was sent, and cancel the batch."""
     process = start(arguments, errors)
     until = time.monotonic() + 60
     while not behaviour.batches and process.poll() is None and time.monotonic() < until:
@@ -149,7 +149,8 @@ def rows_of(out: Path) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
 
 
 def check_rows(result: Result, scenario: Scenario, behaviour: Faulty, out: Path) -> None:
-    """Every reply in one row, every request answered once, no question without an outcome."""
+    """Check that every reply is in one row, every request answered once, and every question has an
+    outcome."""
     kept, rejected = rows_of(out)
     found: Counter[str] = Counter()
     for row, field_name in [

@@ -203,7 +203,7 @@ def trained(run: Run, name: str, source: Path, options: tuple[object, ...]) -> i
 
 
 def same_weights(whole: Path, killed: Path) -> bool:
-    """Whether two runs hold the same weights, but for the last digits."""
+    """Return whether two runs have the same weights except for the last digits."""
     from safetensors.torch import load_file
 
     wanted, found = (load_file(path / "model.safetensors") for path in (whole, killed))

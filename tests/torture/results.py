@@ -1,4 +1,4 @@
-"""What a part of the torture run returns."""
+"""The results of a part of the torture run."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Options:
-    """How long a run is, and where its files go."""
+    """The length of a run, and the folder of its files."""
 
     folder: Path  # folder for scratch files and for inputs that caused errors
     seed: int = 0

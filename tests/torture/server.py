@@ -30,7 +30,7 @@ from torture.kinds import LASTING, ODD, PASSING, RESULTS, SPENT, TYPED, dumped, 
 
 @dataclass
 class Faults:
-    """How much goes wrong."""
+    """The probabilities of faults."""
 
     share: float = 0.0  # share of requests that get one of PASSING, up to `again` times each
     again: int = 2
@@ -191,7 +191,7 @@ class Faulty(Server):
 
 
 def _by_turns(names: Iterable[str], seed: int) -> Iterator[str]:
-    """The names over and over; where they begin depends on the seed."""
+    """Yield the names in a cycle, whose start depends on the seed."""
     order = list(names)
     first = 3 * seed % len(order)
     return itertools.cycle([*order[first:], *order[:first]])

@@ -80,7 +80,7 @@ class Plan:
         return plan
 
     def _check(self) -> None:
-        """Raise ValueError if a field has a type or value that was never written."""
+        """Raise ValueError if a field has a type or value that scicot does not write."""
         texts = [self.name, *(text for text in (self.began, self.id) if text is not None)]
         right = all(isinstance(text, str) for text in texts)
         if not (right and type(self.requests) is int and type(self.retry) is bool):

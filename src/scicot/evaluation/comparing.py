@@ -1,4 +1,4 @@
-"""Compare two systems in pairs of answers to the same questions."""
+"""Compare two systems, question by question."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One system's answers as NumPy columns, so that a million rows take little memory and time."""
+"""Keep one system's answers in NumPy columns: a million rows take little memory and time."""
 
 from __future__ import annotations
 

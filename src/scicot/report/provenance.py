@@ -61,7 +61,7 @@ def _file(file: Path, state: Row) -> Row:
 
 
 def _is_student(value: Any) -> bool:
-    """Return whether an entry of a state file is as `Plan.students` writes it."""
+    """Return whether an entry of a state file has the fields that `Plan.students` writes."""
     return (
         isinstance(value, dict)
         and value.get("stage") in [*Stage]

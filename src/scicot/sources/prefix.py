@@ -47,7 +47,7 @@ class Prefix:
 
 
 class Tally(io.RawIOBase):
-    """A file read line by line that counts and hashes what was read."""
+    """Wraps a file that is read line by line; counts and hashes the bytes read."""
 
     def __init__(self, stream: IO[bytes], after: Prefix | None) -> None:
         self._stream: Any = stream

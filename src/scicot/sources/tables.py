@@ -133,7 +133,8 @@ class SparseRecords:
         self._first = ""
 
     def left_out(self, header: Sequence[str], cells: Sequence[str], where: str) -> bool:
-        """Return True and count a record that is no question; False for a question."""
+        """Return True for a record that is not a question, and count it; return False for a
+        question."""
         if len(cells) != len(header):
             return False
         filled = {name: cell for name, cell in zip(header, cells, strict=True) if cell.strip()}

@@ -27,7 +27,7 @@ _SLICE = 2000  # executions between two checks of the clock
 
 @dataclass
 class Job:
-    """What fuzzing one target came to."""
+    """The result of fuzzing one target."""
 
     name: str
     figures: dict[str, Any]
@@ -60,7 +60,7 @@ def job(target: Target, seed: int, executions: int, until: float) -> Job:
 
 @contextmanager
 def in_memory() -> Iterator[list[Target]]:
-    """The targets, with their files in a folder of this process's own that goes again."""
+    """Yield the targets; their files are in a temporary folder of this process."""
     folder = readers.scratch_folder(Path())
     try:
         yield targets(folder)
@@ -111,8 +111,8 @@ def _be_nice() -> None:
 
 
 def _in_turn(name: str, number: int, options: Options, executions: int, until: float) -> Job:
-    """A job with its share of the time that is left, so that the last ones have theirs. It is kept
-    in the folder as soon as it is done; a run that is stopped goes on from there."""
+    """Run a job with its share of the remaining time, so that later jobs get theirs. The result is
+    stored in the folder, so a stopped run can continue."""
     kept = options.folder / "jobs" / f"{name}, seed {options.seed}, {executions}.pickle"
     if kept.exists():
         done: Job = pickle.loads(kept.read_bytes())

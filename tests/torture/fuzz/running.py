@@ -1,4 +1,4 @@
-"""Execute fuzz targets, and collect what they must not do.
+"""Execute fuzz targets, and collect their faults.
 
 A target may raise the exceptions that it allows, and must return within a second of CPU time for
 inputs of up to 64 kB. Anything else is a fault; faults are told apart by the kind of exception and
@@ -40,7 +40,7 @@ class Hung(BaseException):
 
 @dataclass
 class Target:
-    """Something to be fuzzed. `run` executes an input, and returns a word on what came of it."""
+    """A fuzz target. `run` executes an input and returns a word that describes the outcome."""
 
     name: str
     group: str  # "reader" or "server"
@@ -69,7 +69,7 @@ class Fault:
 
 @dataclass
 class Tally:
-    """What fuzzing one target came to."""
+    """The result of fuzzing one target."""
 
     target: Target
     mutator: Mutator
@@ -121,7 +121,7 @@ def execute(tally: Tally, data: bytes) -> None:
 
 
 def attempt(target: Target, data: bytes) -> tuple[Fault | None, str, float]:
-    """(the fault if there is one, a word on the outcome, seconds of CPU time)."""
+    """Execute an input. Return (the fault if any, a word on the outcome, seconds of CPU time)."""
     began = time.process_time()
     outcome = ""
     try:
