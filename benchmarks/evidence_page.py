@@ -90,13 +90,15 @@ def _add_cells(found: dict[str, Results], groups: dict[Kind, Group]) -> None:
     for kind, group in groups.items():
         if CELL_SETS[kind.set].real or kind.setup[1:] != (None, None, None):
             continue
-        for one in found[kind.set]:
-            digest = hashlib.sha256("\n".join(one["ids"]).encode()).hexdigest()[:16]
-            for system, own in group.items():
-                cell = own.get(one["seed"])
-                same = cell and cell["test_sha256"] == digest and kind.student == one["student"]
-                if same and system in OTHERS and system not in one["right"]:
-                    one["right"][system] = [int(mark) for mark in own[one["seed"]]["right"]]
+        for result in found[kind.set]:
+            digest = hashlib.sha256("\n".join(result["ids"]).encode()).hexdigest()[:16]
+            for system, cells_of_system in group.items():
+                cell = cells_of_system.get(result["seed"])
+                same = cell and cell["test_sha256"] == digest and kind.student == result["student"]
+                if same and system in OTHERS and system not in result["right"]:
+                    result["right"][system] = [
+                        int(mark) for mark in cells_of_system[result["seed"]]["right"]
+                    ]
 
 
 def values(results: Results, system: str, *, unseen: bool = True) -> list[Floats]:
@@ -218,10 +220,10 @@ def _exercised(found: dict[str, Results]) -> list[str]:
     there were none."""
     lines = []
     for name, title in TRIED.items():
-        for one in found[name]:
+        for result in found[name]:
             done = [
                 f"{100 * sum(right) / len(right):.1f} % of those of {kind}"
-                for kind, right in one["reads"].items()
+                for kind, right in result["reads"].items()
             ]
             if done:
                 lines.append(f"- {title}: {', then '.join(done)}")

@@ -86,13 +86,13 @@ def run_world(world: str, seed: int, out: Path) -> None:
         run_level(lab, level, steps, teacher, tutor, readers)
     both = [lab_folder / "runs" / "rationale-full", reader]
     equal = {"method": "direct", "equal_to": both, "max_steps": None}
-    rivals: dict[str, dict[str, Any]] = {
+    baselines: dict[str, dict[str, Any]] = {
         "direct": {"method": "direct"},
         "direct, equal": equal,
         "one-sequence": {"method": "one-sequence"},
         "multi-task": {"method": "multi-task"},
     }
-    for name, more in rivals.items():
+    for name, more in baselines.items():
         run = lab.train_answer(name.replace(", ", "-"), [teacher], STAGE_1["full"], **more)
         lab.judge(name, files / "test.jsonl", answer_model=run)
     lab.results["done"] = True
@@ -173,9 +173,9 @@ def table(out: Path) -> str:
             )
             names = [name for name in seeds[0]["right"] if name.startswith(f"{level}/")]
             parts.append(_rows(seeds, names, against=f"{level}/teacher"))
-        rivals = [name for name in seeds[0]["right"] if "/" not in name]
+        baselines = [name for name in seeds[0]["right"] if "/" not in name]
         parts.append("Without stage 1 (given: the tutor's rationales, an upper bound).\n")
-        parts.append(_rows(seeds, rivals, against="direct"))
+        parts.append(_rows(seeds, baselines, against="direct"))
     parts += _pooled([result for result in found if result.get("done")])
     return "\n".join(parts)
 

@@ -201,7 +201,7 @@ def test_the_page_compares_with_the_rival_that_is_best_on_dev(tmp_path: Path) ->
         cell("given", 0, "1" * 4 + "-" * 36),
     ]
     others = [
-        {**one, "set": "openbookqa"} for one in cells if one["system"] in ("two-stage", "direct")
+        {**row, "set": "openbookqa"} for row in cells if row["system"] in ("two-stage", "direct")
     ]
     found = read_cells([write_cells(tmp_path / "cells", *cells, *others)])
     group = next(iter(found.values()))

@@ -264,11 +264,11 @@ def test_a_condition_of_the_account_in_results_is_recorded_against_no_question(
     source, out = questions(tmp_path / "q.jsonl", 30), tmp_path / "o.jsonl"
 
     def change(times: int, usual: Answered) -> Answered:
-        own = {
+        message = {
             "type": "errored",
             "error": {"type": "error", "error": {"type": kind, "message": text}},
         }
-        rows = [{**json.loads(line), "result": own} for line in usual[2].splitlines()]
+        rows = [{**json.loads(line), "result": message} for line in usual[2].splitlines()]
         return usual[0], usual[1], b"".join(json.dumps(row).encode() + b"\n" for row in rows)
 
     with Changed("results", change) as changed:

@@ -97,7 +97,7 @@ def variants(name: str, row: Row) -> list[Row]:
         "HellaSwag": [{"label": own} for own in "01"],
         "αNLI": [{"label": label} for label in (1, 2, "1", "2")],
         "αNLI on the Hub": [{"label": label} for label in (1, 2, "1", "2")],
-        "Story Cloze Test": [{"AnswerRightEnding": place} for place in (1, 2, "1", "2")],
+        "Story Cloze Test": [{"AnswerRightEnding": number} for number in (1, 2, "1", "2")],
         "PIQA": [{"label": n} for n in (0, 1)],
         "SocialIQA": [{"label": own} for own in "123"],
         "CosmosQA": [{"label": n} for n in (0, 1)],

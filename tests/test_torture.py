@@ -18,7 +18,7 @@ def short(tmp_path: Path) -> Options:
 
 
 @pytest.mark.parametrize(
-    "run", [faults.run, kills.run, disk.run, rates.run], ids=lambda own: own.__module__
+    "run", [faults.run, kills.run, disk.run, rates.run], ids=lambda part: part.__module__
 )
 def test_the_short_form_keeps_all_promises(
     run: Callable[[Options], Result], short: Options

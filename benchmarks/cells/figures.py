@@ -97,37 +97,39 @@ def discordant_share(group: Group, rival: str) -> float:
 def cheapest(group: Group) -> str:
     """Return the cheapest system that is not significantly worse than the most accurate one, as
     `scicot evaluate` does, among systems with all seeds, with Holm's correction."""
-    seeds = max((own.keys() for own in group.values()), key=len)
+    seeds = max((cells.keys() for cells in group.values()), key=len)
     whole = {
-        system: own
-        for system, own in group.items()
+        system: cells
+        for system, cells in group.items()
         if not SYSTEMS[system].diagnostic
-        and own.keys() == seeds
-        and all(cell["cost"] for cell in own.values())
+        and cells.keys() == seeds
+        and all(cell["cost"] for cell in cells.values())
     }
     if len(whole) < 2:
         return ""
-    right = {system: float(np.nanmean(values(list(own.values())))) for system, own in whole.items()}
+    right = {
+        system: float(np.nanmean(values(list(cells.values())))) for system, cells in whole.items()
+    }
     work = {
-        system: float(np.mean([cell["cost"]["work"] for cell in own.values()]))
-        for system, own in whole.items()
+        system: float(np.mean([cell["cost"]["work"] for cell in cells.values()]))
+        for system, cells in whole.items()
     }
     best = max(right, key=lambda system: right[system])
     cheaper = [system for system in whole if work[system] < work[best]]
-    gaps = [told for system in cheaper if (told := difference(group, best, system))]
-    adjusted = holm([told[3] for told in gaps])
+    gaps = [result for system in cheaper if (result := difference(group, best, system))]
+    adjusted = holm([result[3] for result in gaps])
     left = {
-        system: told
-        for system, told, p in zip(cheaper, gaps, adjusted, strict=True)
-        if not (p < _LEVEL and told[0] > 0)
+        system: result
+        for system, result, p in zip(cheaper, gaps, adjusted, strict=True)
+        if not (p < _LEVEL and result[0] > 0)
     }
     if not left:
         others = "every cheaper system is distinguishably worse" if gaps else "no system is cheaper"
         return f"{best} is the most accurate; {others}."
-    own = min(left, key=lambda system: work[system])
-    low, high = left[own][1:3]
+    winner = min(left, key=lambda system: work[system])
+    low, high = left[winner][1:3]
     return (
-        f"{own} is the cheapest system that is not distinguishably worse than the most accurate,"
-        f" {best}: {left[own][0]:.1f} points below it ({low:+.1f} to {high:+.1f}), at"
-        f" {work[own] / work[best]:.2g} times its cost."
+        f"{winner} is the cheapest system that is not distinguishably worse than the most accurate,"
+        f" {best}: {left[winner][0]:.1f} points below it ({low:+.1f} to {high:+.1f}), at"
+        f" {work[winner] / work[best]:.2g} times its cost."
     )

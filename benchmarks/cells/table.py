@@ -133,22 +133,22 @@ def _primary(found: dict[Kind, Group]) -> list[str]:
     for kind, group in found.items():
         if kind.max_steps is not None:
             continue  # these cells were only made to try the commands
-        rival = best_rival(group)
-        result = rival and difference(group, PRIMARY, rival)
-        if not rival or not result:
+        baseline = best_rival(group)
+        result = baseline and difference(group, PRIMARY, baseline)
+        if not baseline or not result:
             continue
-        pooled[kind.setup].append((group, rival))
-        seeds = sorted(group[PRIMARY].keys() & group[rival].keys())
+        pooled[kind.setup].append((group, baseline))
+        seeds = sorted(group[PRIMARY].keys() & group[baseline].keys())
         cell = group[PRIMARY][seeds[0]]
         count = int((~np.isnan(values([cell]))).sum())
         beside = ""
         if "1" in cell["seen"]:
-            everything = _gap(difference(group, PRIMARY, rival, seen=True))
+            everything = _gap(difference(group, PRIMARY, baseline, seen=True))
             beside = f"{everything} of {len(cell['right']):,}"
-        share = discordant_share(group, rival)
+        share = discordant_share(group, baseline)
         lines.append(
             f"| {kind.set} | {kind.student} | {cell['sizes']['train']:,} |"
-            f" {' '.join(map(str, seeds))} | {rival} | {count:,} | {_gap(result)} | {beside} |"
+            f" {' '.join(map(str, seeds))} | {baseline} | {count:,} | {_gap(result)} | {beside} |"
             f" ±{half_width(count, share):.1f} a seed ({100 * share:.0f} % discordant) |"
         )
     if len(lines) == 2:
@@ -170,15 +170,15 @@ def _pooled(groups: dict[tuple[Any, ...], list[tuple[Group, str]]]) -> list[str]
     set."""
     lines = []
     for setup, pairs in groups.items():
-        each = [group[PRIMARY].keys() & group[rival].keys() for group, rival in pairs]
+        each = [group[PRIMARY].keys() & group[baseline].keys() for group, baseline in pairs]
         seeds = sorted(set.intersection(*map(set, each)))
         if len(pairs) < 2 or not seeds:
             continue
         systems = [
             np.concatenate(
-                [values([group[name(rival)][s] for s in seeds]) for group, rival in pairs], 1
+                [values([group[name(baseline)][s] for s in seeds]) for group, baseline in pairs], 1
             )
-            for name in (lambda _: PRIMARY, lambda rival: rival)
+            for name in (lambda _: PRIMARY, lambda baseline: baseline)
         ]
         result = figure(systems, [1.0, -1.0])
         count = int((~np.isnan(systems[0]).any(axis=0)).sum())
@@ -190,9 +190,14 @@ def _pooled(groups: dict[tuple[Any, ...], list[tuple[Group, str]]]) -> list[str]
 
 
 def _table(kind: Kind, group: Group) -> list[str]:
-    first = next(cell for own in group.values() for cell in own.values())
-    sizes, seeds = first["sizes"], sorted({seed for own in group.values() for seed in own})
-    devices = dict.fromkeys(cell["device"] for own in group.values() for cell in own.values())
+    first = next(cell for cells_of_system in group.values() for cell in cells_of_system.values())
+    sizes, seeds = (
+        first["sizes"],
+        sorted({seed for cells_of_system in group.values() for seed in cells_of_system}),
+    )
+    devices = dict.fromkeys(
+        cell["device"] for cells_of_system in group.values() for cell in cells_of_system.values()
+    )
     unseen = first["seen"].count("0")
     lines = [
         f"### {kind.title}\n",
@@ -205,7 +210,12 @@ def _table(kind: Kind, group: Group) -> list[str]:
         " seconds | weights | cost |",
         "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
-    costs = [c["cost"]["work"] for own in group.values() for c in own.values() if c["cost"]]
+    costs = [
+        c["cost"]["work"]
+        for cells_of_system in group.values()
+        for c in cells_of_system.values()
+        if c["cost"]
+    ]
     for system, about in SYSTEMS.items():
         name = f"*{system}*" if about.diagnostic else system
         cells = [cell for _, cell in sorted(group.get(system, {}).items())]
@@ -223,9 +233,9 @@ def _table(kind: Kind, group: Group) -> list[str]:
             f" {_mean(cells, 'prediction_seconds'):,.0f} | {_price(cells, min(costs, default=1))} |"
         )
     advice = cheapest(group)
-    abouts = "; ".join(f"*{name}*: {own.about}" for name, own in SYSTEMS.items())
-    told = [f"{text}\n" for text in (_variants(group), advice) if text]
-    return [*lines, "", *told, f"{abouts}."]
+    abouts = "; ".join(f"*{name}*: {spec.about}" for name, spec in SYSTEMS.items())
+    notes = [f"{text}\n" for text in (_variants(group), advice) if text]
+    return [*lines, "", *notes, f"{abouts}."]
 
 
 def _variants(group: Group) -> str:
@@ -252,7 +262,7 @@ def _price(cells: Sequence[Cell], least: float) -> str:
 def _not_run(found: dict[Kind, Group]) -> list[str]:
     """List the sets without a table on full data, with the command for the whole row."""
     whole = {kind.set for kind in found if kind.rows is None and kind.max_steps is None}
-    missing = [name for name, own in CELL_SETS.items() if own.real and name not in whole]
+    missing = [name for name, cell_set in CELL_SETS.items() if cell_set.real and name not in whole]
     if not missing:
         return []
     lines = [
