@@ -15,19 +15,19 @@ BENCHMARKS = {
     "evaluating": evaluating,
 }
 
-TABLES = {"train": table, "predict": predict_table}  # of more than two ways
+TABLES = {"train": table, "predict": predict_table}  # benchmarks with more than two implementations
 
 
 def main(names: list[str]) -> None:
-    known = [*BENCHMARKS, *TABLES]
-    unknown = sorted({*names} - {*known})
+    allowed = [*BENCHMARKS, *TABLES]
+    unknown = sorted({*names} - {*allowed})
     if unknown:
-        sys.exit(f"no benchmark {', '.join(unknown)}; there is {', '.join(known)}")
-    for name in names or known:
+        sys.exit(f"no benchmark {', '.join(unknown)}; there is {', '.join(allowed)}")
+    for name in names or allowed:
         if name in TABLES:
-            own = TABLES[name]
-            print(f"{name}: {(own.__doc__ or '').splitlines()[0]}\n  goal: {own.GOAL}")
-            own.more()
+            table = TABLES[name]
+            print(f"{name}: {(table.__doc__ or '').splitlines()[0]}\n  goal: {table.GOAL}")
+            table.more()
             continue
         module = BENCHMARKS[name]
         ratio = module.measure()

@@ -1,6 +1,6 @@
 """Measure predict's options on the example world: samples, folds, sources, calibration.
 
-    python -m benchmarks.answering run OUT      behind the students of `benchmarks.sources run OUT`
+    python -m benchmarks.answering run OUT      needs the students of `benchmarks.sources run OUT`
     python -m benchmarks.answering table OUT    the figures of docs/predicting.md
 
 Stage 1 is once trained fully and once too little (LEVEL). The answer student is trained on the
@@ -48,11 +48,11 @@ CALIBRATED = ("greedy", "20 samples, averaged", "with its fold students")
 
 
 def run_seed(level: str, seed: int, out: Path) -> None:
-    """Train the answer student of one seed, and answer the test questions in every way."""
+    """Train the answer student of one seed, and answer the test questions with every option."""
     from scicot import PredictSettings, TrainSettings, predict, train_answer
 
-    place = out / f"{WORLD}-{seed}"
-    stage_1 = place / "runs" / f"rationale-{level}"
+    world = out / f"{WORLD}-{seed}"
+    stage_1 = world / "runs" / f"rationale-{level}"
     first = TrainSettings(
         max_steps=STAGE_2,
         learning_rate=LEARNING_RATE,
@@ -62,8 +62,8 @@ def run_seed(level: str, seed: int, out: Path) -> None:
         seed=seed,
         device="cpu",
     )
-    reader, begun = place / "runs" / f"answering-{level}", place / "runs" / "answering"
-    train_answer(place / "teacher.jsonl", begun, student="scratch:tiny", settings=first)
+    reader, begun = world / "runs" / f"answering-{level}", world / "runs" / "answering"
+    train_answer(world / "teacher.jsonl", begun, student="scratch:tiny", settings=first)
     then = replace(first, **THEN)
     manifest = train_answer(
         stage_1 / "out_of_fold.jsonl", reader, student=str(begun), settings=then
@@ -80,15 +80,15 @@ def run_seed(level: str, seed: int, out: Path) -> None:
         **{f"{name}, raw": {**SYSTEMS[name], "calibrate": False} for name in CALIBRATED},
     }
     for name, more in ways.items():
-        own = replace(base, **more)
-        writes = own.rationale_from in ("student", "shuffled")
-        file = place / f"answering-{level}" / f"{name.replace(' ', '-')}.jsonl"
+        settings = replace(base, **more)
+        writes = settings.rationale_from in ("student", "shuffled")
+        file = world / f"answering-{level}" / f"{name.replace(' ', '-')}.jsonl"
         predict(
-            place / "tutor.jsonl",
+            world / "tutor.jsonl",
             file,
             answer_model=reader,
             rationale_model=stage_1 if writes else (),
-            settings=own,
+            settings=settings,
         )
         answers = rows(file)
         results["facts"] = [row["meta"]["fact"] for row in answers]
@@ -106,12 +106,12 @@ def table(out: Path) -> str:
     """Return Markdown tables for each level of stage 1: accuracy of every option, calibration,
     coverage."""
     found = [json.loads(file.read_text()) for file in sorted(out.glob(f"{FOLDER}/*.json"))]
-    levels = [[one for one in found if one["level"] == level] for level in LEVELS]
+    levels = [[result for result in found if result["level"] == level] for level in LEVELS]
     return "\n\n".join(_of_level(seeds) for seeds in levels if seeds)
 
 
 def _of_level(seeds: Sequence[Any]) -> str:
-    facts = [one["facts"] for one in seeds]
+    facts = [result["facts"] for result in seeds]
     steps = STAGE_1[seeds[0]["level"]]
     lines = [
         f"### Stage 1 trained for {steps} steps ({seeds[0]['level']})\n",
@@ -121,20 +121,20 @@ def _of_level(seeds: Sequence[Any]) -> str:
     ]
     greedy = _of(seeds, "greedy", "right")
     for name in SYSTEMS:
-        own = _of(seeds, name, "right")
-        gaps = [a - b for a, b in zip(own, greedy, strict=True)]
+        correct = _of(seeds, name, "right")
+        gaps = [a - b for a, b in zip(correct, greedy, strict=True)]
         less = "" if name == "greedy" else _percent(interval(gaps, facts), signed=True)
-        by_seed = " ".join(f"{100 * values.mean():.1f}" for values in own)
-        lines.append(f"| {name} | {_percent(interval(own, facts))} | {by_seed} | {less} |")
+        by_seed = " ".join(f"{100 * values.mean():.1f}" for values in correct)
+        lines.append(f"| {name} | {_percent(interval(correct, facts))} | {by_seed} | {less} |")
     changed = [
         np.mean(
-            np.array(one["systems"]["greedy in bf16"]["prediction"])
-            != one["systems"]["greedy"]["prediction"]
+            np.array(result["systems"]["greedy in bf16"]["prediction"])
+            != result["systems"]["greedy"]["prediction"]
         )
-        for one in seeds
+        for result in seeds
     ]
     lines.append(f"\nbf16 changes {100 * float(np.mean(changed)):.2f} % of the greedy answers.\n")
-    temperatures = ", ".join(f"{one['temperature']:.2f}" for one in seeds)
+    temperatures = ", ".join(f"{result['temperature']:.2f}" for result in seeds)
     lines += [
         f"Temperatures fitted on dev: {temperatures}.\n",
         "| calibration | NLL, nats | Brier score of the answer | ECE, points |",
@@ -172,12 +172,12 @@ def _of_level(seeds: Sequence[Any]) -> str:
 
 
 def _of(seeds: Sequence[Any], system: str, kind: str) -> list[Floats]:
-    return [np.array(one["systems"][system][kind], float) for one in seeds]
+    return [np.array(seed["systems"][system][kind], float) for seed in seeds]
 
 
 def _bins(sure: Floats, right: Floats) -> Floats:
-    """Return (questions, bins): confidence minus correctness, each question's in its bin of equal
-    mass."""
+    """Return an array (questions, bins). A question's row has its confidence minus its correctness
+    in the column of its bin, and 0 elsewhere. Bins have equal sizes."""
     order = np.argsort(sure, kind="stable")
     table = np.zeros((len(sure), BINS))
     for number, members in enumerate(np.array_split(order, BINS)):
@@ -191,8 +191,8 @@ def _ece(means: Floats) -> Floats:
 
 
 def _answered(right: Floats, sure: Floats, coverage: float) -> Floats:
-    """Return (questions, 2): correct and answered; answered. Only the most confident are
-    answered."""
+    """Answer only the most confident questions. Return an array (questions, 2): 1 if the question
+    is answered correctly, and 1 if it is answered."""
     kept = np.argsort(-sure, kind="stable")[: round(coverage * len(sure))]
     answered = np.zeros(len(sure))
     answered[kept] = 1.0

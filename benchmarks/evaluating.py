@@ -36,7 +36,7 @@ WORDS = (
     "energy",
     "star",
 )
-# What somebody does to the page, and how many milliseconds each takes with its layout.
+# User actions on the page, each timed in milliseconds, including layout.
 CLICKS = """
 const state = {};
 function set(id, value) {

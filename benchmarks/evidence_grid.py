@@ -35,26 +35,28 @@ DROPOUT = 0.2
 def run(name: str, out: Path) -> None:
     """Run one set and seed; finished parts are skipped."""
     called, _, seed = name.rpartition("-")
-    own, start = SETS[called], time.monotonic()
+    grid_set, start = SETS[called], time.monotonic()
     base = TrainSettings(
-        batch_size=16, learning_rate=2e-3, max_target_tokens=own.longest, seed=int(seed),
-        device="cpu", dev_fraction=0.1 if own.real else 0.0, shuffle_choices=False,
+        batch_size=16, learning_rate=2e-3, max_target_tokens=grid_set.longest, seed=int(seed),
+        device="cpu", dev_fraction=0.1 if grid_set.real else 0.0, shuffle_choices=False,
     )  # fmt: skip
-    lab = Lab.at(out / name, base, 32, set=called, seed=int(seed), seconds=0.0, student=own.student)
+    lab = Lab.at(
+        out / name, base, 32, set=called, seed=int(seed), seconds=0.0, student=grid_set.student
+    )
     lab.place.mkdir(parents=True, exist_ok=True)
-    teacher, test, tutor = _questions(lab, own)
-    before = float(lab.results["seconds"])  # of whatever was finished
-    settings = replace(base, max_steps=own.steps[0], folds=own.folds)
-    if own.folds and not own.real:
+    teacher, test, tutor = _questions(lab, grid_set)
+    before = float(lab.results["seconds"])  # seconds of the steps that were finished earlier
+    settings = replace(base, max_steps=grid_set.steps[0], folds=grid_set.folds)
+    if grid_set.folds and not grid_set.real:
         settings = replace(settings, fold_by="meta.block")
     stage_1 = lab.place / "runs" / "rationale"
-    train_rationale(teacher, stage_1, student=own.student, settings=settings)
-    more: dict[str, Any] = {"shuffle_choices": own.shuffle, "answer_as": own.answer_as}
-    readers = {"teacher": _reader(lab, own, teacher, tutor, more)}
-    direct = lab.train_answer("direct", [teacher], own.steps[1], method="direct", **more)
+    train_rationale(teacher, stage_1, student=grid_set.student, settings=settings)
+    more: dict[str, Any] = {"shuffle_choices": grid_set.shuffle, "answer_as": grid_set.answer_as}
+    readers = {"teacher": _reader(lab, grid_set, teacher, tutor, more)}
+    direct = lab.train_answer("direct", [teacher], grid_set.steps[1], method="direct", **more)
     lab.judge("direct", test, answer_model=direct)
-    if own.folds:
-        readers |= _readers(lab, own, teacher, stage_1, more)
+    if grid_set.folds:
+        readers |= _readers(lab, grid_set, teacher, stage_1, more)
     written = lab.predict(test, "written", rationale_model=stage_1)
     behind = {"student": written, "shuffled": _shuffled(written), "given": tutor}
     for learnt, reader in readers.items():
@@ -65,42 +67,44 @@ def run(name: str, out: Path) -> None:
     lab.judge_generated("direct, generated", written, direct)
     two: dict[str, Any] = {"answer_model": readers["teacher"], "rationale_model": stage_1}
     lab.judge("teacher/5 samples", test, samples=5, **two)
-    if own.folds:
+    if grid_set.folds:
         lab.judge("teacher/with folds", test, with_folds=True, **two)
         dropped = {**two, "answer_model": readers["teacher, dropout"]}
         lab.judge("teacher, dropout/mix direct 0.3", test, mix_direct=0.3, **dropped)
-        _rivals(lab, own, teacher, test, [stage_1, readers["teacher"]], more)
+        _rivals(lab, grid_set, teacher, test, [stage_1, readers["teacher"]], more)
     lab.results["seconds"] = before + time.monotonic() - start
     lab.results["done"] = True
     lab.save()
 
 
-def _reader(lab: Lab, own: Set, teacher: Path, tutor: Path, more: dict[str, Any]) -> Path:
+def _reader(lab: Lab, grid_set: Set, teacher: Path, tutor: Path, more: dict[str, Any]) -> Path:
     """Train the answer student of the default recipe, if requested after or together with reading
     exercises."""
-    if not own.exercises:
-        return lab.train_answer("teacher", [teacher], own.steps[1], **more)
-    files = [lab.place / f"{name}.jsonl" for name in ("words", "exercises")][-len(own.exercises) :]
-    student: str | Path = own.student
-    for file, steps in zip(files, own.exercises, strict=True):
+    if not grid_set.exercises:
+        return lab.train_answer("teacher", [teacher], grid_set.steps[1], **more)
+    files = [lab.place / f"{name}.jsonl" for name in ("words", "exercises")][
+        -len(grid_set.exercises) :
+    ]
+    student: str | Path = grid_set.student
+    for file, steps in zip(files, grid_set.exercises, strict=True):
         one_word = file.stem == "words"
         asked = file.with_name(f"{file.stem}_asked.jsonl")
         write_exercises(teacher, file, lab.base.seed, one_word=one_word)
         write_exercises(tutor, asked, lab.base.seed, one_word=one_word)
         student = lab.train_answer(file.stem, [file], steps, student=student, **more)
         lab.judge(file.stem, asked, into="reads", answer_model=student, rationale_from="input")
-    # Rehearsed beside the questions: as many rows of the one as of the other.
+    # Trained together with the questions: an equal number of rows of both.
     mixed: dict[str, Any] = {"student": student, "weights": (1.0, 1.0), **more}
-    return lab.train_answer("teacher", [teacher, files[-1]], own.steps[1], **mixed)
+    return lab.train_answer("teacher", [teacher, files[-1]], grid_set.steps[1], **mixed)
 
 
 def _readers(
-    lab: Lab, own: Set, teacher: Path, stage_1: Path, more: dict[str, Any]
+    lab: Lab, grid_set: Set, teacher: Path, stage_1: Path, more: dict[str, Any]
 ) -> dict[str, Path]:
     """Train the answer students for the other sources of rationales."""
     in_sample = lab.predict(teacher, "in-sample", rationale_model=stage_1)
     out_of_fold = stage_1 / "out_of_fold.jsonl"
-    steps = own.steps[1]
+    steps = grid_set.steps[1]
     return {
         "in-sample": lab.train_answer("in-sample", [in_sample], steps, **more),
         "out-of-fold": lab.train_answer("out-of-fold", [out_of_fold], steps, **more),
@@ -115,54 +119,62 @@ def _readers(
 
 def _shuffled(written: Path) -> Path:
     """Write the rows with shuffled rationales: each gets that of the row half the file away."""
-    file, own = written.with_name("shuffled.jsonl"), rows(written)
+    file, all_rows = written.with_name("shuffled.jsonl"), rows(written)
     with file.open("w") as stream:
-        for place, row in enumerate(own):
-            other = own[(place + len(own) // 2) % len(own)]
-            stream.write(json.dumps({**row, "rationale": other["rationale"]}) + "\n")
+        for index, row in enumerate(all_rows):
+            source = all_rows[(index + len(all_rows) // 2) % len(all_rows)]
+            stream.write(json.dumps({**row, "rationale": source["rationale"]}) + "\n")
     return file
 
 
 def _rivals(
-    lab: Lab, own: Set, teacher: Path, test: Path, stages: list[Path], more: dict[str, Any]
+    lab: Lab, grid_set: Set, teacher: Path, test: Path, stages: list[Path], more: dict[str, Any]
 ) -> None:
-    rivals: dict[str, dict[str, Any]] = {
+    baselines: dict[str, dict[str, Any]] = {
         "direct, equal": {"method": "direct", "equal_to": stages, "max_steps": None, **more},
         "one-sequence": {"method": "one-sequence"},
         "multi-task": {"method": "multi-task", **more},
     }
-    for name, options in rivals.items():
-        student = lab.train_answer(name.replace(", ", "-"), [teacher], own.steps[0], **options)
+    for name, options in baselines.items():
+        student = lab.train_answer(name.replace(", ", "-"), [teacher], grid_set.steps[0], **options)
         lab.judge(name, test, answer_model=student)
 
 
-def _questions(lab: Lab, own: Set) -> tuple[Path, Path, Path]:
+def _questions(lab: Lab, grid_set: Set) -> tuple[Path, Path, Path]:
     """Return (training rationales, test questions, test questions with the tutor's rationales)."""
-    place, made = lab.place, lab.place / "questions"
-    if own.train:
-        train, test = DATA / own.train, DATA / own.test
+    folder, made = lab.place, lab.place / "questions"
+    if grid_set.train:
+        train, test = DATA / grid_set.train, DATA / grid_set.test
         replies = (train, test)
     else:
         if not (made / "test_replies.jsonl").exists():
             script = str(REPOSITORY / "examples" / "make_world.py")
-            size = ["--out", str(made), "--test", "600", "--seed", str(lab.base.seed), *own.world]
+            size = [
+                "--out",
+                str(made),
+                "--test",
+                "600",
+                "--seed",
+                str(lab.base.seed),
+                *grid_set.world,
+            ]
             subprocess.run([sys.executable, script, *size], check=True, stdout=subprocess.DEVNULL)
         train, test = made / "train.jsonl", made / "test.jsonl"
         replies = (made / "train_replies.jsonl", made / "test_replies.jsonl")
-    teacher, tutor = place / "teacher.jsonl", place / "tutor.jsonl"
-    if own.train and "reply" not in rows(train)[0]:  # rationales as somebody else cut them
+    teacher, tutor = folder / "teacher.jsonl", folder / "tutor.jsonl"
+    if grid_set.train and "reply" not in rows(train)[0]:  # the rationales were extracted by others
         shutil.copyfile(train, teacher)
         shutil.copyfile(test, tutor)
     else:
-        kept = GenerateSettings(keep=own.keep)
+        kept = GenerateSettings(keep=grid_set.keep)
         generate_rationales(train, teacher, teacher=f"recorded:{replies[0]}", settings=kept)
         generate_rationales(
             test, tutor, teacher=f"recorded:{replies[1]}", settings=GenerateSettings(keep="all")
         )
-    for file in (teacher, tutor) if own.told else ():
+    for file in (teacher, tutor) if grid_set.told else ():
         _replace_by_answers(file)
-    asked = place / "test.jsonl"
-    known = {normalized(row["question"]) for row in rows(train)}
+    asked = folder / "test.jsonl"
+    texts = {normalized(row["question"]) for row in rows(train)}
     test_rows = rows(test)
     with asked.open("w") as stream:
         for row in test_rows:
@@ -172,7 +184,9 @@ def _questions(lab: Lab, own: Set) -> tuple[Path, Path, Path]:
         {
             "ids": [row["id"] for row in test_rows],
             "facts": [row.get("meta", {}).get("fact", row["id"]) for row in test_rows],
-            "seen": [int(own.real and normalized(row["question"]) in known) for row in test_rows],
+            "seen": [
+                int(grid_set.real and normalized(row["question"]) in texts) for row in test_rows
+            ],
             "given": [row["id"] for row in rows(tutor)],
             "chance": sum(1 / len(row["choices"]) for row in test_rows) / len(test_rows),
             "learnt from": [len(rows(teacher)), len(rows(train))],
@@ -184,11 +198,11 @@ def _questions(lab: Lab, own: Set) -> tuple[Path, Path, Path]:
 def _replace_by_answers(file: Path) -> None:
     """Replace each rationale by the text of the right answer, as a test of reading: a student that
     fails on these cannot read rationales."""
-    told = []
+    replaced = []
     for row in rows(file):
-        (text,) = [own["text"] for own in row["choices"] if own["label"] == row["answer"]]
-        told.append(json.dumps({**row, "rationale": text}) + "\n")
-    file.write_text("".join(told))
+        (text,) = [choice["text"] for choice in row["choices"] if choice["label"] == row["answer"]]
+        replaced.append(json.dumps({**row, "rationale": text}) + "\n")
+    file.write_text("".join(replaced))
 
 
 def run_grid(out: Path, names: Sequence[str], jobs: int) -> None:
@@ -196,6 +210,6 @@ def run_grid(out: Path, names: Sequence[str], jobs: int) -> None:
     if len(names) == 1:
         run(names[0], out)
         return
-    names = names or [f"{name}-{s}" for name, own in SETS.items() for s in own.seeds]
+    names = names or [f"{name}-{s}" for name, grid_set in SETS.items() for s in grid_set.seeds]
     calls = [("grid", str(out), name) for name in names]
     side_by_side("benchmarks.evidence", calls, jobs)

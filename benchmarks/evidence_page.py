@@ -20,7 +20,7 @@ from benchmarks.evidence_sets import SETS
 from benchmarks.intervals import Floats, interval
 from scicot.statistics import bootstrap
 
-Results = list[dict[str, Any]]  # of the seeds of a set
+Results = list[dict[str, Any]]  # results of the seeds of a set
 
 SOURCES = ("none", "student", "shuffled", "given")
 LEARNT = ("teacher", "teacher, dropout", "in-sample", "out-of-fold", "mixed")
@@ -34,14 +34,14 @@ OTHERS = {
     "direct, equal": "direct, as many weights and training tokens",
     "one-sequence": "one-sequence",
     "multi-task": "multi-task",
-    # Of cells of the same world and student.
+    # Descriptions of cells that share world and student with the grid.
     "answer-first": "answer first, then the rationale, of which only the answer is decoded",
     "shared": "one student for both stages, half the weights",
     "direct-2": "two seeds of direct, their scores averaged",
     "two-stage-oof": "two-stage, stage 2 on out-of-fold rationales of all training questions",
     "two-stage-both": "two-stage, stage 2 on both with dropout, direct answer mixed in",
 }
-BESIDE = ("answer-first", "shared", "direct-2")  # cells that belong into the table of the world
+BESIDE = ("answer-first", "shared", "direct-2")  # cells that are shown in the world's table
 TITLES = {
     "shipped": "The example world, fresh seeds",
     "harder": "A harder world: 700 training questions rather than 4,000",
@@ -63,14 +63,14 @@ def write(kept: Path, cells: Iterable[Path], page: Path) -> None:
     """Write the page from the results of the grid in `kept` and of these cells."""
     found: defaultdict[str, Results] = defaultdict(list)
     for file in sorted(kept.glob("*-*.json")):
-        one = json.loads(file.read_text())
-        if one.get("done"):
-            found[one["set"]].append(one)
+        result = json.loads(file.read_text())
+        if result.get("done"):
+            found[result["set"]].append(result)
     if not found:
         raise SystemExit(f"{kept}: no results; make evidence FRESH=1")
-    groups = read_cells(place for place in cells if place.exists() or place != kept / "cells")
+    groups = read_cells(path for path in cells if path.exists() or path != kept / "cells")
     _add_cells(found, groups)
-    hours = sum(one["seconds"] for own in found.values() for one in own) / 3600 / 2
+    hours = sum(result["seconds"] for results in found.values() for result in results) / 3600 / 2
     parts = [_primary(found), *(_grid(name, found[name]) for name in TITLES if found[name])]
     tables = "\n".join([*parts, _tried(found)]).rstrip()
     text = (kept / "template.md").read_text()
@@ -79,8 +79,8 @@ def write(kept: Path, cells: Iterable[Path], page: Path) -> None:
         "tables": tables,
         "cells": tables_of_cells(groups).rstrip(),
     }
-    for name, told in parts_of.items():
-        text = text.replace(f"{{{name}}}", told)
+    for name, part in parts_of.items():
+        text = text.replace(f"{{{name}}}", part)
     page.write_text(text)
 
 
@@ -90,37 +90,41 @@ def _add_cells(found: dict[str, Results], groups: dict[Kind, Group]) -> None:
     for kind, group in groups.items():
         if CELL_SETS[kind.set].real or kind.setup[1:] != (None, None, None):
             continue
-        for one in found[kind.set]:
-            digest = hashlib.sha256("\n".join(one["ids"]).encode()).hexdigest()[:16]
-            for system, own in group.items():
-                cell = own.get(one["seed"])
-                same = cell and cell["test_sha256"] == digest and kind.student == one["student"]
-                if same and system in OTHERS and system not in one["right"]:
-                    one["right"][system] = [int(mark) for mark in own[one["seed"]]["right"]]
+        for result in found[kind.set]:
+            digest = hashlib.sha256("\n".join(result["ids"]).encode()).hexdigest()[:16]
+            for system, cells_of_system in group.items():
+                cell = cells_of_system.get(result["seed"])
+                same = cell and cell["test_sha256"] == digest and kind.student == result["student"]
+                if same and system in OTHERS and system not in result["right"]:
+                    result["right"][system] = [
+                        int(mark) for mark in cells_of_system[result["seed"]]["right"]
+                    ]
 
 
-def values(own: Results, system: str, *, unseen: bool = True) -> list[Floats]:
+def values(results: Results, system: str, *, unseen: bool = True) -> list[Floats]:
     """Return for each seed an array over the test questions: 1 for a right answer, 0 for a wrong
     one, nan for questions that were not asked or (`unseen`) whose text is in the training set."""
     rows = []
-    for one in own:
-        right = np.full(len(one["ids"]), np.nan)
-        asked = one["given"] if system.endswith("/given") else one["ids"]
-        place = {identity: number for number, identity in enumerate(one["ids"])}
-        right[[place[identity] for identity in asked]] = one["right"][system]
+    for result in results:
+        right = np.full(len(result["ids"]), np.nan)
+        asked = result["given"] if system.endswith("/given") else result["ids"]
+        index = {identity: number for number, identity in enumerate(result["ids"])}
+        right[[index[identity] for identity in asked]] = result["right"][system]
         if unseen:
-            right[np.array(one["seen"], bool)] = np.nan
+            right[np.array(result["seen"], bool)] = np.nan
         rows.append(right)
     return rows
 
 
-def figure(own: Results, rows: list[Floats]) -> tuple[float, float, float]:
+def figure(results: Results, rows: list[Floats]) -> tuple[float, float, float]:
     """Return mean and interval in percent; on real sets over the questions that all seeds have."""
-    if SETS[own[0]["set"]].real:
+    if SETS[results[0]["set"]].real:
         table = _whole(np.stack(rows))
         low, high = bootstrap([table], [1.0], np.arange(table.shape[1])).interval
         return 100 * float(table.mean()), 100 * low, 100 * high
-    facts = [np.array(one["facts"])[~np.isnan(row)] for one, row in zip(own, rows, strict=True)]
+    facts = [
+        np.array(result["facts"])[~np.isnan(row)] for result, row in zip(results, rows, strict=True)
+    ]
     mean, low, high = interval(
         [row[~np.isnan(row)] for row in rows], [list(names) for names in facts]
     )
@@ -132,24 +136,28 @@ def _whole(rows: Floats) -> Floats:
     return rows[:, ~np.isnan(rows).any(axis=0)]
 
 
-def difference(own: Results, first: str, second: str, **which: bool) -> tuple[float, float, float]:
+def difference(
+    results: Results, first: str, second: str, **which: bool
+) -> tuple[float, float, float]:
     """Return the paired accuracy difference of two systems and the ends of its interval, in
     percentage points."""
-    pairs = zip(values(own, first, **which), values(own, second, **which), strict=True)
-    if not SETS[own[0]["set"]].real:
-        return figure(own, [a - b for a, b in pairs])
-    systems = [np.stack(values(own, name, **which)) for name in (first, second)]
-    one, other = np.split(_whole(np.concatenate(systems)), 2)
-    low, high = bootstrap([one, other], [1.0, -1.0], np.arange(one.shape[1])).interval
-    return 100 * float(one.mean() - other.mean()), 100 * low, 100 * high
+    pairs = zip(values(results, first, **which), values(results, second, **which), strict=True)
+    if not SETS[results[0]["set"]].real:
+        return figure(results, [a - b for a, b in pairs])
+    systems = [np.stack(values(results, name, **which)) for name in (first, second)]
+    first_right, second_right = np.split(_whole(np.concatenate(systems)), 2)
+    low, high = bootstrap(
+        [first_right, second_right], [1.0, -1.0], np.arange(first_right.shape[1])
+    ).interval
+    return 100 * float(first_right.mean() - second_right.mean()), 100 * low, 100 * high
 
 
 def _told(values: tuple[float, float, float], form: str = "{:.1f} ({:.1f} to {:.1f})") -> str:
     return form.format(*values)
 
 
-def _gap(own: Results, first: str, second: str, **which: bool) -> str:
-    return _told(difference(own, first, second, **which), "{:+.1f} ({:+.1f} to {:+.1f})")
+def _gap(results: Results, first: str, second: str, **which: bool) -> str:
+    return _told(difference(results, first, second, **which), "{:+.1f} ({:+.1f} to {:+.1f})")
 
 
 def _primary(found: dict[str, Results]) -> str:
@@ -160,25 +168,28 @@ def _primary(found: dict[str, Results]) -> str:
         "| --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for name in TITLES:
-        own = found[name]
-        if own:
-            rows = values(own, "teacher/student")
+        results = found[name]
+        if results:
+            rows = values(results, "teacher/student")
             count = int((~np.isnan(rows[0])).sum())
-            seeds = " ".join(str(one["seed"]) for one in own)
+            seeds = " ".join(str(result["seed"]) for result in results)
             beside = ""
-            if sum(own[0]["seen"]):
-                beside = f"{_gap(own, 'teacher/student', 'direct', unseen=False)} of {len(rows[0])}"
+            if sum(results[0]["seen"]):
+                beside = (
+                    f"{_gap(results, 'teacher/student', 'direct', unseen=False)} of {len(rows[0])}"
+                )
+            direct = _told(figure(results, values(results, "direct")))
             lines.append(
-                f"| {name} | {seeds} | {count} | {100 * own[0]['chance']:.1f} |"
-                f" {_told(figure(own, rows))} | {_told(figure(own, values(own, 'direct')))} |"
-                f" {_gap(own, 'teacher/student', 'direct')} | {beside} |"
+                f"| {name} | {seeds} | {count} | {100 * results[0]['chance']:.1f} |"
+                f" {_told(figure(results, rows))} | {direct} |"
+                f" {_gap(results, 'teacher/student', 'direct')} | {beside} |"
             )
     return "\n".join(lines) + "\n"
 
 
-def _grid(name: str, own: Results) -> str:
-    kept, asked = own[0]["learnt from"]
-    seeds = ", ".join(str(one["seed"]) for one in own)
+def _grid(name: str, results: Results) -> str:
+    kept, asked = results[0]["learnt from"]
+    seeds = ", ".join(str(result["seed"]) for result in results)
     lines = [
         f"## {TITLES[name]}\n",
         f"Seeds {seeds}; {kept:,} rationales of {asked:,} training questions kept. Accuracy by what"
@@ -188,17 +199,19 @@ def _grid(name: str, own: Results) -> str:
         f"| --- |{' --- |' * len(SOURCES)}",
     ]
     for learnt in LEARNT:
-        if f"{learnt}/student" in own[0]["right"]:
-            cells = [_told(figure(own, values(own, f"{learnt}/{source}"))) for source in SOURCES]
+        if f"{learnt}/student" in results[0]["right"]:
+            cells = [
+                _told(figure(results, values(results, f"{learnt}/{source}"))) for source in SOURCES
+            ]
             lines.append(f"| {learnt} | {' | '.join(cells)} |")
     lines += ["\n| system | accuracy | minus direct |", "| --- | --- | --- |"]
-    for system, told in {"teacher/student": "two-stage", **OTHERS}.items():
-        if all(system in one["right"] for one in own):
-            gap = "" if system == "direct" else _gap(own, system, "direct")
-            lines.append(f"| {told} | {_told(figure(own, values(own, system)))} | {gap} |")
+    for system, title in {"teacher/student": "two-stage", **OTHERS}.items():
+        if all(system in result["right"] for result in results):
+            gap = "" if system == "direct" else _gap(results, system, "direct")
+            lines.append(f"| {title} | {_told(figure(results, values(results, system)))} | {gap} |")
         elif name == "shipped" and system in BESIDE:
             command = f"python -m benchmarks.evidence run OUT {name}-SEED {system}"
-            lines.append(f"| {told} | not run: `{command}` (seeds {seeds}) | |")
+            lines.append(f"| {title} | not run: `{command}` (seeds {seeds}) | |")
     return "\n".join(lines) + "\n"
 
 
@@ -206,14 +219,14 @@ def _exercised(found: dict[str, Results]) -> list[str]:
     """Return the lines on the accuracy in reading exercises made from the test rationales, [] if
     there were none."""
     lines = []
-    for name, told in TRIED.items():
-        for one in found[name]:
+    for name, title in TRIED.items():
+        for result in found[name]:
             done = [
                 f"{100 * sum(right) / len(right):.1f} % of those of {kind}"
-                for kind, right in one["reads"].items()
+                for kind, right in result["reads"].items()
             ]
             if done:
-                lines.append(f"- {told}: {', then '.join(done)}")
+                lines.append(f"- {title}: {', then '.join(done)}")
     if not lines:
         return []
     head = (
@@ -231,15 +244,15 @@ def _tried(found: dict[str, Results]) -> str:
         " minus behind those of other questions |",
         "| --- | --- | --- | --- | --- | --- | --- |",
     ]
-    for name, told in TRIED.items():
-        own = found[name]
-        if own:
+    for name, title in TRIED.items():
+        results = found[name]
+        if results:
             lines.append(
-                f"| {told} | {' '.join(str(one['seed']) for one in own)} |"
-                f" {_told(figure(own, values(own, 'teacher/student')))} |"
-                f" {_told(figure(own, values(own, 'direct')))} |"
-                f" {_gap(own, 'teacher/student', 'direct')} |"
-                f" {_told(figure(own, values(own, 'teacher/given')))} |"
-                f" {_gap(own, 'teacher/given', 'teacher/shuffled')} |"
+                f"| {title} | {' '.join(str(result['seed']) for result in results)} |"
+                f" {_told(figure(results, values(results, 'teacher/student')))} |"
+                f" {_told(figure(results, values(results, 'direct')))} |"
+                f" {_gap(results, 'teacher/student', 'direct')} |"
+                f" {_told(figure(results, values(results, 'teacher/given')))} |"
+                f" {_gap(results, 'teacher/given', 'teacher/shuffled')} |"
             )
     return "\n".join([*lines, *_exercised(found)]) + "\n"

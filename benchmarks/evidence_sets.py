@@ -12,20 +12,20 @@ class Set:
     """Questions with a teacher's rationales, and the training settings of their students."""
 
     seeds: tuple[int, ...]
-    steps: tuple[int, int]  # of stage 1, of stage 2
-    longest: int  # tokens of a rationale
-    folds: int = 0  # 0: only the default recipe and the direct rival
-    train: str = ""  # a file of DATA; a world of examples/make_world.py without
+    steps: tuple[int, int]  # of stage 1, and of stage 2
+    longest: int  # maximum tokens of a rationale
+    folds: int = 0  # 0: train only the default recipe and the direct baseline
+    train: str = ""  # a file of DATA; "": a world of examples/make_world.py
     test: str = ""
     world: tuple[str, ...] = ()
     student: str = "scratch:tiny"
     real: bool = False
-    shuffle: bool = False  # choices in a new order each time
-    keep: Keep = "correct"  # of the teacher's replies
+    shuffle: bool = False  # permute the choices at each draw
+    keep: Keep = "correct"  # which of the teacher's replies to keep
     answer_as: AnswerAs = "label"
-    told: bool = False  # in place of each rationale the words of the right choice
-    # Steps of reading exercises before, the last of all lengths, earlier ones of one word; and as
-    # many rows of exercises beside the questions.
+    told: bool = False  # replace each rationale by the text of the right choice
+    # Steps of the reading exercises before training. The last ones have all lengths, earlier ones a
+    # single word. As many exercise rows are then mixed with the questions.
     exercises: tuple[int, ...] = ()
 
 
@@ -51,7 +51,7 @@ SETS = {
     "scienceqa": SCIENCEQA,
     "openbookqa": OPENBOOKQA,
     "scienceqa_grid": replace(ONCE, folds=2),
-    # What was tried where two stages gain nothing.
+    # Settings that were tried because two stages gained nothing.
     "scienceqa_unfiltered": replace(ONCE, keep="all"),
     "scienceqa_text": replace(SCIENCEQA, answer_as="text"),
     "scienceqa_small": replace(ONCE, student="scratch:small", steps=(600, 600)),

@@ -14,27 +14,28 @@ from pathlib import Path
 
 from benchmarks.lab import rows
 
-EACH = 4  # exercises of a rationale
-SHORTEST = 4  # letters of a word that is asked for
+EACH = 4  # exercises per rationale
+SHORTEST = 4  # minimum number of letters of a word that is asked for
 
 
 def write_exercises(source: Path, out: Path, seed: int, *, one_word: bool = False) -> None:
     """Write OUT from the rationale rows of a file, with as many choices as their questions have.
     `one_word`: the rationale is just the right choice."""
     draw = random.Random(seed)
-    own = [row for row in rows(source) if _words(row["rationale"])]
-    # Words as often as they are written: that a word is common shall not tell that it is right.
-    every = [word for row in own for word in sorted(_words(row["rationale"]))]
+    kept = [row for row in rows(source) if _words(row["rationale"])]
+    # Wrong choices are drawn by word frequency, so that a word's frequency does not reveal the
+    # answer.
+    every = [word for row in kept for word in sorted(_words(row["rationale"]))]
     with out.open("w") as stream:
-        for number, row in enumerate(own):
+        for number, row in enumerate(kept):
             for part in range(EACH):
                 text = _cut(row["rationale"], draw)
-                known = _words(row["rationale"])
-                right = draw.choice(sorted(_words(text) or known))
+                in_rationale = _words(row["rationale"])
+                right = draw.choice(sorted(_words(text) or in_rationale))
                 if one_word or right not in _words(text):
                     text = right
                 others = dict.fromkeys(draw.sample(every, 400))
-                wrong = [word for word in others if word not in known]
+                wrong = [word for word in others if word not in in_rationale]
                 labels = [choice["label"] for choice in row["choices"]]
                 words = [right, *wrong[: len(labels) - 1]]
                 draw.shuffle(words)

@@ -55,7 +55,9 @@ def more() -> None:
                 (_seconds(ask, source, url), _seconds(asyncio.run, bare(source, url, IN_FLIGHT)))
                 for _ in range(3)
             ]
-            ours, theirs = (3000 / statistics.median(own) for own in zip(*pairs, strict=True))
+            ours, theirs = (
+                3000 / statistics.median(seconds) for seconds in zip(*pairs, strict=True)
+            )
             print(f"  at zero latency: {ours:.0f} requests/s, the bare loop {theirs:.0f}")
         limited(Path(folder), rate=50.0, seconds=40.0)
     million(100_000)
@@ -155,8 +157,10 @@ def million(rows: int) -> None:
         command = [sys.executable, "-m", "scicot_cli", "generate-rationales"]
         options = ["-o", str(out), "--teacher", f"recorded:{replies}", "-q"]
         seconds, peaks = _followed([*command, str(part), *options])
-        told = ", ".join(f"{peak:.0f}" for peak in peaks)
-        print(f"  {rows:,} recorded: {seconds:.0f} s; MiB at most, by tenths of the time: {told}")
+        figures = ", ".join(f"{peak:.0f}" for peak in peaks)
+        print(
+            f"  {rows:,} recorded: {seconds:.0f} s; MiB at most, by tenths of the time: {figures}"
+        )
         lines = _lines(out)
         shutil.copyfile(source, part)
         process = subprocess.Popen([*command, str(part), *options])
@@ -180,11 +184,11 @@ def _followed(command: list[str]) -> tuple[float, list[float]]:
         time.sleep(0.2)
     seconds = time.perf_counter() - start
     tenths = [[mib for moment, mib in seen if int(10 * moment / seconds) == n] for n in range(10)]
-    return seconds, [max(own, default=0.0) for own in tenths]
+    return seconds, [max(values, default=0.0) for values in tenths]
 
 
 def _lines(file: Path) -> int:
-    return sum(own.stat().st_size for own in file.parent.glob("o*.jsonl"))
+    return sum(part.stat().st_size for part in file.parent.glob("o*.jsonl"))
 
 
 def _seconds(work: Any, *arguments: Any) -> float:

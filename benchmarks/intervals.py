@@ -25,11 +25,11 @@ def interval(
     the mean of theirs.
     """
     tables = []
-    for own, names in zip(values, facts, strict=True):
-        columns = own.reshape(len(own), -1)
+    for numbers, names in zip(values, facts, strict=True):
+        columns = numbers.reshape(len(numbers), -1)
         _, members = np.unique(np.array(names), return_inverse=True)
         sums = np.stack([np.bincount(members, column) for column in columns.T])
-        tables.append(np.vstack([sums, np.bincount(members)]))  # (numbers + 1, facts)
+        tables.append(np.vstack([sums, np.bincount(members)]))  # shape (numbers + 1, facts)
 
     def told(means: Floats) -> Floats:
         return means[..., 0] if figure is None else figure(means)
@@ -40,7 +40,7 @@ def interval(
         totals = _times(seed, table.shape[1]) @ table.T
         drawn[seed] = told(totals[:, :-1] / totals[:, -1:])
     chosen = dice.integers(len(tables), size=(RESAMPLES, len(tables)))
-    # A seed that is drawn twice has its facts drawn twice.
+    # If a seed is drawn twice, so are the draws of its facts.
     means = drawn[chosen, dice.integers(RESAMPLES, size=chosen.shape)].mean(axis=1)
     low, high = np.quantile(means, [0.025, 0.975])
     whole = [told(table[:-1].sum(axis=1) / table[-1].sum()) for table in tables]

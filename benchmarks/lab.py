@@ -34,13 +34,13 @@ class Lab:
 
     place: Path
     results: dict[str, Any]
-    base: TrainSettings  # of all students
-    answer_batch: int  # rows a step of answer students, and of rivals
+    base: TrainSettings  # settings of all students
+    answer_batch: int  # rows per step for answer students and baselines
     student: str = "scratch:tiny"
 
     @classmethod
     def at(cls, place: Path, base: TrainSettings, answer_batch: int, **told: Any) -> Lab:
-        """Open the lab at a place, with the results of an earlier run, if there are any."""
+        """Open the lab in a folder, with the results of an earlier run, if there are any."""
         file = place.with_suffix(".json")
         known = json.loads(file.read_text()) if file.exists() else {}
         return cls(place, {**told, "right": {}, "reads": {}, **known}, base, answer_batch)
@@ -57,8 +57,8 @@ class Lab:
 
     def predict(self, questions: Path, name: str, **models: Any) -> Path:
         out = self.place / f"{name}.jsonl"
-        known = PredictSettings.__dataclass_fields__
-        options = {key: models.pop(key) for key in list(models) if key in known}
+        fields = PredictSettings.__dataclass_fields__
+        options = {key: models.pop(key) for key in list(models) if key in fields}
         settings = PredictSettings(
             max_new_tokens=self.base.max_target_tokens, device="cpu", seed=self.base.seed, **options
         )
@@ -123,5 +123,5 @@ def rows(file: Path) -> list[dict[str, Any]]:
 def exact(written: Path, reference: Path) -> float:
     """Return the share of rationales that are identical to the teacher's."""
     texts = [[row["rationale"] for row in rows(file)] for file in (written, reference)]
-    same = [own == wanted for own, wanted in zip(*texts, strict=True)]
+    same = [text == wanted for text, wanted in zip(*texts, strict=True)]
     return float(np.mean(same))

@@ -16,7 +16,7 @@ from scicot.reporting import LogReporter, Muted
 
 GOAL = "no goal: what checking every row costs"
 ROWS = 20_000
-LAYOUT_ROWS = 10_000  # of each of the others; a million rows take as long a hundred times
+LAYOUT_ROWS = 10_000  # rows of each other layout; times are scaled by a hundred to a million rows
 _PAIRS = 3
 
 Row = dict[str, Any]
@@ -36,7 +36,7 @@ def more() -> None:
         for name, row in LAYOUTS.items():
             file = Path(folder) / "rows.jsonl"
             rows = [row(number) for number in range(LAYOUT_ROWS)]
-            file.write_text("".join(json.dumps(own) + "\n" for own in rows))
+            file.write_text("".join(json.dumps(row) + "\n" for row in rows))
             _told(name, in_pairs(partial(_check, file), partial(_decode, file), _PAIRS))
         rows = [_columns(number) for number in range(LAYOUT_ROWS)]
         table = Path(folder) / "rows.csv"
@@ -44,7 +44,7 @@ def more() -> None:
             writer = csv.DictWriter(stream, list(rows[0]))
             writer.writeheader()
             writer.writerows(rows)
-        file.write_text("".join(json.dumps(own) + "\n" for own in rows))
+        file.write_text("".join(json.dumps(row) + "\n" for row in rows))
         _told("CSV", in_pairs(partial(_check, table), partial(_decode, file), _PAIRS))
 
 
@@ -97,13 +97,13 @@ def _options(number: int) -> Row:
 
 def _distractors(number: int) -> Row:
     right, *wrong = _texts(number)
-    told = {f"distractor{place}": text for place, text in enumerate(wrong, start=1)}
-    return {"question": _asked(number), **told, "correct_answer": right, "support": "It is."}
+    distractors = {f"distractor{position}": text for position, text in enumerate(wrong, start=1)}
+    return {"question": _asked(number), **distractors, "correct_answer": right, "support": "It is."}
 
 
 def _endings(number: int) -> Row:
-    told = {f"ending{place}": text for place, text in enumerate(_texts(number))}
-    return {"sent1": f"Case {number}.", "sent2": "It", **told, "label": number % 4}
+    endings = {f"ending{index}": text for index, text in enumerate(_texts(number))}
+    return {"sent1": f"Case {number}.", "sent2": "It", **endings, "label": number % 4}
 
 
 def _yes_no(number: int) -> Row:

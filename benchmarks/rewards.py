@@ -53,7 +53,7 @@ def run(out: Path, name: str, scale: float = 1.0) -> None:
     if lab.results.get("done"):
         return
     start, before = time.monotonic(), float(lab.results["seconds"])
-    # What both states have in common
+    # files that both states share
     shared = Lab(out / f"{world}-{seed}", lab.results, base, 32, STUDENT)
     shared.place.mkdir(parents=True, exist_ok=True)
     teacher, test = _questions(shared, WORLDS[world], int(seed))
@@ -70,8 +70,8 @@ def run(out: Path, name: str, scale: float = 1.0) -> None:
     students = {"before": rewarded / "rounds" / "0" / "student"}
     for number in range(1, ROUNDS + 1):
         last = number == ROUNDS
-        own = rewarded if last else rewarded / "rounds" / str(number) / "student"
-        students[f"round {number}"] = own
+        run_folder = rewarded if last else rewarded / "rounds" / str(number) / "student"
+        students[f"round {number}"] = run_folder
         more = lab.place / "runs" / f"more-{number}"
         former = students["before" if number == 1 else f"more {number - 1}"]
         train_rationale(teacher, more, student=str(former), settings=replace(base, fold_by=None))
@@ -103,7 +103,7 @@ def _questions(lab: Lab, world: Sequence[str], seed: int) -> tuple[Path, Path]:
 
 
 def page(out: Path) -> str:
-    """The figures of docs/rewards.md, of the cells that are done."""
+    """Return the figures of docs/rewards.md for the cells that are done."""
     cells = [json.loads(file.read_text()) for file in sorted(out.glob("*-*-*.json"))]
     cells = [cell for cell in cells if cell.get("done")]
     lines = [
@@ -113,9 +113,9 @@ def page(out: Path) -> str:
     ]
     for state in STATES:
         for world in (*WORLDS, "all"):
-            own = [c for c in cells if c["state"] == state and world in (c["world"], "all")]
-            if own:
-                lines.append(_row(f"{world}, {state}", own))
+            chosen = [c for c in cells if c["state"] == state and world in (c["world"], "all")]
+            if chosen:
+                lines.append(_row(f"{world}, {state}", chosen))
     lines += [
         "",
         "| world, stage 1 | round | mean reward | leak | above 0 | leak share | announcing |"
@@ -124,31 +124,31 @@ def page(out: Path) -> str:
     ]
     for state in STATES:
         for world in WORLDS:
-            own = [c for c in cells if (c["state"], c["world"]) == (state, world)]
-            lines += [_leaks(f"{world}, {state}", n, own) for n in range(ROUNDS + 1) if own]
+            chosen = [c for c in cells if (c["state"], c["world"]) == (state, world)]
+            lines += [_leaks(f"{world}, {state}", n, chosen) for n in range(ROUNDS + 1) if chosen]
     return "\n".join(lines)
 
 
 def _row(name: str, cells: Sequence[dict[str, Any]]) -> str:
     right = [{s: np.array(c["right"][s], float) for s in SYSTEMS} for c in cells]
     facts = [cell["facts"] for cell in cells]
-    shown = [f"{100 * np.mean([own[s].mean() for own in right]):.1f}" for s in SYSTEMS]
-    for one, other in (("round 1", "before"), ("round 1", "more 1"), ("round 2", "more 2")):
-        mean, low, high = interval([own[one] - own[other] for own in right], facts)
+    shown = [f"{100 * np.mean([seed[s].mean() for seed in right]):.1f}" for s in SYSTEMS]
+    for after, before in (("round 1", "before"), ("round 1", "more 1"), ("round 2", "more 2")):
+        mean, low, high = interval([seed[after] - seed[before] for seed in right], facts)
         shown.append(f"{100 * mean:+.1f} ({100 * low:+.1f} to {100 * high:+.1f})")
     return f"| {name} | {len(cells)} | {' | '.join(shown)} |"
 
 
 def _leaks(name: str, number: int, cells: Sequence[dict[str, Any]]) -> str:
     def mean(figure: str) -> float:
-        known = [cell["reports"][number][figure] for cell in cells]
-        return float(np.mean([value for value in known if value is not None]))
+        values = [cell["reports"][number][figure] for cell in cells]
+        return float(np.mean([value for value in values if value is not None]))
 
     shares = ["positive", "leak_share", "announcing", "names_one", "accuracy"]
     shares += [f"accuracy_{behind}" for behind in ("none", "shuffled", "announced")]
-    told = [f"{mean('reward'):+.3f}", f"{mean('leak'):+.3f}"]
-    told += [f"{100 * mean(share):.1f} %" for share in shares]
-    return f"| {name} | {number} | {' | '.join(told)} |"
+    cells_of_row = [f"{mean('reward'):+.3f}", f"{mean('leak'):+.3f}"]
+    cells_of_row += [f"{100 * mean(share):.1f} %" for share in shares]
+    return f"| {name} | {number} | {' | '.join(cells_of_row)} |"
 
 
 def main() -> int:

@@ -31,15 +31,15 @@ def run(out: Path, name: str, options: Options) -> Path:
     """Run all steps that are not done yet; return the file of the results."""
     file = out / f"{name}.reward.json"
     at, about = place_of(out, name, options)
-    told: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {}
-    told = {"set": name, "student": at.student, "sizes": about["sizes"], **machine(), **told}
-    seconds = told.setdefault("seconds", {})
+    results: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {}
+    results = {"set": name, "student": at.student, "sizes": about["sizes"], **machine(), **results}
+    seconds = results.setdefault("seconds", {})
 
     def timed(step: str, work: Any) -> None:
         start = time.monotonic()
         work()
         seconds[step] = round(seconds.get(step, 0.0) + time.monotonic() - start, 1)
-        file.write_text(json.dumps(told, indent=1) + "\n")
+        file.write_text(json.dumps(results, indent=1) + "\n")
 
     base, teacher = _settings(at), at.file("teacher")
     answer, rationale = Path(at.run("answer-folds")), Path(at.run("rewarded"))
@@ -53,18 +53,18 @@ def run(out: Path, name: str, options: Options) -> Path:
         ),
     )
     writers = {"before": rationale / "rounds" / "0" / "student", "round 1": rationale}
-    own = PredictSettings(device=at.device, seed=at.seed)
-    right = told.setdefault("right", {})
+    settings = PredictSettings(device=at.device, seed=at.seed)
+    right = results.setdefault("right", {})
     for system, writer in writers.items():
         answers = at.folder / f"reward-{system.replace(' ', '-')}.jsonl"
         models: dict[str, Any] = {"rationale_model": writer, "answer_model": answer}
-        ask = lambda: predict(at.file("test"), answers, settings=own, **models)  # noqa: E731, B023
+        ask = lambda: predict(at.file("test"), answers, settings=settings, **models)  # noqa: E731, B023
         timed(f"predict {system}", ask)
         right[system] = [int(row["prediction"] == row["answer"]) for row in rows(answers)]
     reports = [rationale / "rounds" / str(n) / "report.json" for n in (0, 1)]
-    told["reports"] = [json.loads(report.read_text()) for report in reports]
-    told["finished"] = True
-    file.write_text(json.dumps(told, indent=1) + "\n")
+    results["reports"] = [json.loads(report.read_text()) for report in reports]
+    results["finished"] = True
+    file.write_text(json.dumps(results, indent=1) + "\n")
     return file
 
 
@@ -88,10 +88,10 @@ def main() -> int:
     parser.add_argument("--device", default="auto")
     given = parser.parse_args()
     options = Options(given.student, given.rows, given.test_rows, given.max_steps, given.device)
-    told = json.loads(run(given.out, given.name, options).read_text())
-    for system, right in told["right"].items():
+    results = json.loads(run(given.out, given.name, options).read_text())
+    for system, right in results["right"].items():
         print(f"{given.name} {system}: {100 * sum(right) / len(right):.1f} %")
-    print(json.dumps(told["seconds"]))
+    print(json.dumps(results["seconds"]))
     return 0
 
 

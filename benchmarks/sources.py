@@ -38,22 +38,23 @@ SEEDS = (0, 1, 2)
 TEST = 600
 STAGE_1 = {"full": 1000, "under": 500, "hopeless": 150}  # optimizer steps
 STAGE_2 = 600
-LEARNING_RATE = 2e-3  # at 3e-3 some answer students did not read even their tutor perfectly
-# With 16, some answer students had not learnt to read even the tutor after as many steps.
+# at 3e-3 some answer students could not even use the tutor's rationales perfectly
+LEARNING_RATE = 2e-3
+# With 16, some answer students could not even use the tutor's rationales after as many steps.
 BATCH = {"rationale": 16, "answer": 32}
 FOLDS = 3
 DROPOUT = 0.2
-# Out-of-fold, for a student of the teacher's.
+# Continue training a student of the teacher's rationales on out-of-fold ones.
 THEN: dict[str, Any] = {"max_steps": 200, "learning_rate": 5e-4}
 WITH_FOLDS = ("teacher", "mixed 4:1", "then out-of-fold")
-LONGEST = 96  # tokens of a rationale; the tutor's have about 60
+LONGEST = 96  # maximum tokens of a rationale; the tutor's have about 60
 
 
 def run_world(world: str, seed: int, out: Path) -> None:
     """Run one world and seed; finished parts are skipped."""
     from scicot import TrainSettings, generate_rationales
 
-    place = out / f"{world}-{seed}"
+    lab_folder = out / f"{world}-{seed}"
     base = TrainSettings(
         batch_size=BATCH["rationale"],
         learning_rate=LEARNING_RATE,
@@ -61,13 +62,13 @@ def run_world(world: str, seed: int, out: Path) -> None:
         seed=seed,
         device="cpu",
     )
-    lab = Lab.at(place, base, BATCH["answer"], world=world, seed=seed, exact={})
-    files = place / "world"
+    lab = Lab.at(lab_folder, base, BATCH["answer"], world=world, seed=seed, exact={})
+    files = lab_folder / "world"
     if not (files / "test_replies.jsonl").exists():
         script = str(REPOSITORY / "examples" / "make_world.py")
         size = ["--out", str(files), "--test", str(TEST), "--seed", str(seed), *WORLDS[world]]
         subprocess.run([sys.executable, script, *size], check=True, stdout=subprocess.DEVNULL)
-    teacher, tutor = place / "teacher.jsonl", place / "tutor.jsonl"
+    teacher, tutor = lab_folder / "teacher.jsonl", lab_folder / "tutor.jsonl"
     for split, made in (("train", teacher), ("test", tutor)):
         replies = f"recorded:{files / f'{split}_replies.jsonl'}"
         generate_rationales(files / f"{split}.jsonl", made, teacher=replies)
@@ -83,15 +84,15 @@ def run_world(world: str, seed: int, out: Path) -> None:
     lab.results["facts"] = [row["meta"]["fact"] for row in rows(tutor)]
     for level, steps in STAGE_1.items():
         run_level(lab, level, steps, teacher, tutor, readers)
-    both = [place / "runs" / "rationale-full", reader]
+    both = [lab_folder / "runs" / "rationale-full", reader]
     equal = {"method": "direct", "equal_to": both, "max_steps": None}
-    rivals: dict[str, dict[str, Any]] = {
+    baselines: dict[str, dict[str, Any]] = {
         "direct": {"method": "direct"},
         "direct, equal": equal,
         "one-sequence": {"method": "one-sequence"},
         "multi-task": {"method": "multi-task"},
     }
-    for name, more in rivals.items():
+    for name, more in baselines.items():
         run = lab.train_answer(name.replace(", ", "-"), [teacher], STAGE_1["full"], **more)
         lab.judge(name, files / "test.jsonl", answer_model=run)
     lab.results["done"] = True
@@ -153,7 +154,7 @@ def table(out: Path) -> str:
     found = [json.loads(file.read_text()) for file in sorted(out.glob("*-*.json"))]
     parts = []
     for world in WORLDS:
-        seeds = [one for one in found if one["world"] == world and one.get("done")]
+        seeds = [result for result in found if result["world"] == world and result.get("done")]
         if not seeds:
             continue
         several = "seeds" if len(seeds) > 1 else "seed"
@@ -161,17 +162,21 @@ def table(out: Path) -> str:
         parts.append(f"### {world}: {len(seeds)} {several}, {size} questions each\n")
         for level, steps in STAGE_1.items():
             shares = {
-                kind: sum(one["exact"][level][kind] for one in seeds) / len(seeds)
+                kind: sum(result["exact"][level][kind] for result in seeds) / len(seeds)
                 for kind in seeds[0]["exact"][level]
             }
-            told = ", ".join(f"{kind} {100 * share:.0f} %" for kind, share in shares.items())
-            parts.append(f"Stage 1 {level} ({steps} steps); rationales that are exact: {told}.\n")
+            exact_shares = ", ".join(
+                f"{kind} {100 * share:.0f} %" for kind, share in shares.items()
+            )
+            parts.append(
+                f"Stage 1 {level} ({steps} steps); rationales that are exact: {exact_shares}.\n"
+            )
             names = [name for name in seeds[0]["right"] if name.startswith(f"{level}/")]
             parts.append(_rows(seeds, names, against=f"{level}/teacher"))
-        rivals = [name for name in seeds[0]["right"] if "/" not in name]
+        baselines = [name for name in seeds[0]["right"] if "/" not in name]
         parts.append("Without stage 1 (given: the tutor's rationales, an upper bound).\n")
-        parts.append(_rows(seeds, rivals, against="direct"))
-    parts += _pooled([one for one in found if one.get("done")])
+        parts.append(_rows(seeds, baselines, against="direct"))
+    parts += _pooled([result for result in found if result.get("done")])
     return "\n".join(parts)
 
 
@@ -183,13 +188,13 @@ def _pooled(seeds: list[dict[str, Any]]) -> list[str]:
         "| stage 1 | system | minus teacher | minus direct |",
         "| --- | --- | --- | --- |",
     ]
-    facts = [one["facts"] for one in seeds]
+    facts = [seed["facts"] for seed in seeds]
     for level in STAGE_1:
         for name in [name for name in seeds[0]["right"] if name.startswith(f"{level}/")]:
-            own = [np.array(one["right"][name], float) for one in seeds]
+            own = [np.array(seed["right"][name], float) for seed in seeds]
             cells = []
             for against in (f"{level}/teacher", "direct"):
-                others = [np.array(one["right"][against], float) for one in seeds]
+                others = [np.array(seed["right"][against], float) for seed in seeds]
                 gaps = [a - b for a, b in zip(own, others, strict=True)]
                 cells.append("{:+.1f} ({:+.1f} to {:+.1f})".format(*_interval(gaps, facts)))
             lines.append(f"| {level} | {name.partition('/')[2]} | {' | '.join(cells)} |")
@@ -203,14 +208,14 @@ def _rows(seeds: list[dict[str, Any]], names: list[str], against: str) -> str:
         "| --- | --- | --- | --- | --- |",
     ]
     for name in names:
-        own = [np.array(one["right"][name], float) for one in seeds]
-        other = [np.array(one["right"][against], float) for one in seeds]
-        groups = [one["facts"] for one in seeds]
-        mean, low, high = _interval(own, groups)
-        by_seed = " ".join(f"{100 * values.mean():.1f}" for values in own)
+        right = [np.array(seed["right"][name], float) for seed in seeds]
+        baseline = [np.array(seed["right"][against], float) for seed in seeds]
+        groups = [seed["facts"] for seed in seeds]
+        mean, low, high = _interval(right, groups)
+        by_seed = " ".join(f"{100 * values.mean():.1f}" for values in right)
         difference = ""
         if name != against:
-            gaps = [a - b for a, b in zip(own, other, strict=True)]
+            gaps = [a - b for a, b in zip(right, baseline, strict=True)]
             difference = "{:+.1f} ({:+.1f} to {:+.1f})".format(*_interval(gaps, groups))
         lines.append(
             f"| {name.rpartition('/')[2]} | {mean:.1f} ({low:.1f} to {high:.1f}) | {by_seed} |"
@@ -222,7 +227,7 @@ def _rows(seeds: list[dict[str, Any]], names: list[str], against: str) -> str:
 def _share(seeds: list[dict[str, Any]], name: str) -> str:
     """Return the accuracy, in percent, of an answer student given the tutor's rationales of the
     test questions; "" if it was not measured."""
-    values = [np.mean(one["reads"][name]) for one in seeds if name in one["reads"]]
+    values = [np.mean(seed["reads"][name]) for seed in seeds if name in seed["reads"]]
     return f"{100 * float(np.mean(values)):.1f}" if values else ""
 
 

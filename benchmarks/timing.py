@@ -23,9 +23,9 @@ def in_pairs(ours: Callable[[], object], theirs: Callable[[], object], pairs: in
     """Time the two in turn, `pairs` times, after one run of each that is not counted."""
     times = [(_seconds(ours), _seconds(theirs)) for _ in range(pairs + 1)][1:]
     return Ratio(
-        statistics.median(own for own, _ in times),
-        statistics.median(other for _, other in times),
-        statistics.median(own / other for own, other in times),
+        statistics.median(our_time for our_time, _ in times),
+        statistics.median(their_time for _, their_time in times),
+        statistics.median(our_time / their_time for our_time, their_time in times),
         pairs,
     )
 

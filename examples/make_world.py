@@ -14,11 +14,11 @@ A row of train_replies.jsonl and test_replies.jsonl is the tutor's raw reply to 
      The nail is made of steel, which conducts electricity. ...\\nAnswer: B",
      "stop_reason": "end_turn"}
 
-Each fact (an entity and a property) lies in one block, and a question draws on the facts of one
-block. One block in five is kept for the test, so a test question asks only for facts never met in
-training, while their hops (nail to steel, steel to electricity) were each met in other company.
-A share of the tutor's training replies (--noise) is wrong, cut off or refused; the replies to the
-test are all right.
+Each fact (an entity and a property) is in one block, and all facts of a question are in the same
+block. One block in five is held out for the test, so test questions ask for facts that are not in
+the training set, although each of their hops (nail to steel, steel to electricity) occurs in
+training with other facts. A share of the tutor's training replies (--noise) is wrong, truncated or
+refused; all replies to test questions are right.
 """
 
 import argparse
@@ -34,7 +34,7 @@ from typing import Any
 import yaml
 
 WORLD = Path(__file__).with_name("world.yaml")
-BLOCKS = 5  # blocks a property; the last of them is for the test
+BLOCKS = 5  # blocks of each property; the last one is held out for the test
 LABELS = "ABCDE"
 FAULTS = ("wrong", "cut", "refused")
 LIMITS = {"train": (1, 10**6), "test": (1, 10**6), "choices": (2, len(LABELS)), "noise": (0, 1)}
@@ -44,7 +44,7 @@ Row = dict[str, Any]
 
 
 class SizeError(ValueError):
-    """The world cannot supply what was asked for."""
+    """A requested size is larger than the world allows."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,8 @@ class Domain:
 
 @dataclass(frozen=True)
 class Item:
-    """A question before its choices are put in order: which of these has (or lacks) prop?"""
+    """A question whose choices are not in order yet: which of them has (or, without `holds`, lacks)
+    `prop`?"""
 
     domain: Domain
     block: str
@@ -76,13 +77,13 @@ class Item:
 
 
 def load_world(path: Path, entities: int) -> list[Domain]:
-    """Read the domains, with so many entities in all, dealt evenly over the kinds."""
+    """Read the domains. They get `entities` entities in total, spread evenly over the kinds."""
     data = yaml.safe_load(path.read_text(encoding="utf-8"))
     kinds = [(name, kind) for name, domain in data["domains"].items() for kind in domain["kinds"]]
     listed = {key: data["domains"][key[0]]["kinds"][key[1]]["entities"] for key in kinds}
     rounds = itertools.zip_longest(*([(key, e) for e in listed[key]] for key in kinds))
     dealt = [pair for pair in itertools.chain.from_iterable(rounds) if pair]
-    low = 4 * len(kinds)  # with fewer, a hop of some kind may be met in the test alone
+    low = 4 * len(kinds)  # with fewer, some hops might occur only in the test
     if not low <= entities <= len(dealt):
         raise SizeError(f"--entities must be from {low} to {len(dealt)}, not {entities}")
     return [
@@ -99,7 +100,8 @@ def load_world(path: Path, entities: int) -> list[Domain]:
 
 
 def split_blocks(domain: Domain, rng: random.Random) -> Iterator[tuple[str, str, list[str]]]:
-    """Yield (block, property, entities), each kind spread over the blocks of a property."""
+    """Yield (block, property, entities); the entities of each kind are spread over a property's
+    blocks."""
     for prop in domain.negative:
         by_kind: dict[str, list[str]] = defaultdict(list)
         for entity in rng.sample(sorted(domain.kinds), len(domain.kinds)):
@@ -112,7 +114,7 @@ def split_blocks(domain: Domain, rng: random.Random) -> Iterator[tuple[str, str,
 def block_items(
     domain: Domain, block: str, prop: str, entities: Sequence[str], choices: int
 ) -> Iterator[Item]:
-    """Every question that can be asked of a block: one entity differs from all others in prop."""
+    """Yield all questions of a block: only the answer has `prop`, or only the answer lacks it."""
     for answer in entities:
         holds = domain.true(answer, prop)
         opposite = [entity for entity in entities if domain.true(entity, prop) != holds]
@@ -121,10 +123,13 @@ def block_items(
 
 
 def pick(items: Iterable[Item], count: int, what: str, rng: random.Random) -> list[Item]:
-    """Choose questions, going round the decisive facts; no two of the test share a set of choices.
+    """Choose questions, about equally many for each decisive fact.
 
-    Of a fact's questions the one is taken whose wrong choices were most often right before (asked
-    in the same sense), so that an entity's record in training says nothing of the next question.
+    No two test questions, and no two training questions about one property, have the same choices.
+
+    Of a fact's questions the one is chosen whose wrong choices were the right answer most often in
+    the questions chosen so far (counted separately for "has" and "lacks"). So a student cannot
+    guess from how often an entity was the right answer in training.
     """
     by_fact: dict[tuple[str, str], list[Item]] = defaultdict(list)
     for item in items:
@@ -170,7 +175,7 @@ def question_row(item: Item, row_id: str, rng: random.Random) -> Row:
 
 
 def reply_row(item: Item, row: Row, fault: str, rng: random.Random) -> Row:
-    """The tutor's reply: each choice with its two hops, then the answer line; or a faulty one."""
+    """Return the tutor's reply: two hops for each choice and the answer line, or a faulty reply."""
     if fault == "refused":
         return {"id": row["id"], "reply": REFUSAL, "stop_reason": "refusal"}
     believed = rng.choice(item.others) if fault == "wrong" else item.answer
@@ -216,7 +221,7 @@ def make_world(
             pools[pool].extend(block_items(domain, block, prop, members, choices))
     files: dict[str, list[Row]] = {}
     for name, count, share in (("train", train, noise), ("test", test, 0.0)):
-        rng = random.Random(f"{seed}/{name}")  # more training leaves the test as it was
+        rng = random.Random(f"{seed}/{name}")  # the test does not depend on the size of train
         items = pick(pools[name], count, name, rng)
         files[f"{name}.jsonl"], files[f"{name}_replies.jsonl"] = make_rows(items, name, share, rng)
     return files

@@ -26,8 +26,10 @@ from scicot_cli.predict import predict
 from scicot_cli.train_answer import train_answer
 from scicot_cli.train_rationale import train_rationale
 
-BROKEN_PIPE = 128 + signal.SIGPIPE  # what a shell reports of a filter whose reader has gone
-_NOT_RESUMED = ("check", "evaluate", "merge")  # what they write appears whole, or not at all
+# exit code that a shell reports for a command whose output pipe was closed
+BROKEN_PIPE = 128 + signal.SIGPIPE
+# they write their output at once or not at all, so there is nothing to resume
+_NOT_RESUMED = ("check", "evaluate", "merge")
 
 
 class _Commands(TyperGroup):
@@ -43,8 +45,8 @@ class _Commands(TyperGroup):
                 return super().main(*arguments, **options)
             finally:
                 if sys.stdout is not None:
-                    sys.stdout.flush()  # at exit Python would say that it cannot, and go on
-        except OSError as error:  # of the help and the version
+                    sys.stdout.flush()  # otherwise Python would only print a warning at exit
+        except OSError as error:  # --help and --version write to stdout too
             code = _told_of_system(error, resumed=False)
             if code is None:
                 raise
@@ -81,7 +83,7 @@ def _told(error: BaseException, command: str | None) -> int | None:
     """Print a one-line message for the exception that ended a command and return the exit code;
     None for a bug, which keeps its traceback."""
     if stop.pending is not None:
-        # Libraries turn an interrupt of their import into errors of their own.
+        # Libraries turn an interrupt during their import into errors of their own.
         return _stopped(stop.pending)
     if isinstance(error, KeyboardInterrupt):
         return _stopped(error)
@@ -90,7 +92,7 @@ def _told(error: BaseException, command: str | None) -> int | None:
             console.error(usage.line_of(error))
         return usage.EXIT_CODE
     if isinstance(error, ScicotError):
-        # Of several processes all meet a user's mistake, and one tells of it.
+        # A user error occurs in all processes of a command, so only rank 0 prints it.
         if rank() == 0 or error.of_one_process:
             console.error(str(error))
         return error.exit_code
@@ -108,7 +110,7 @@ def _told_of_system(error: BaseException, *, resumed: bool) -> int | None:
     """Handle operating system errors as `_told` does: file permissions, a full disk, a closed
     output pipe."""
     if isinstance(error, BrokenPipeError):
-        # The reader of a pipe, as head, may close it early: that is no error.
+        # The reader of a pipe, such as head, may close it early; that is no error.
         console.give_up(sys.stdout)
         return BROKEN_PIPE
     if isinstance(error, OSError) and error.errno in (
@@ -131,9 +133,9 @@ app = typer.Typer(
     name="scicot",
     cls=_Commands,
     no_args_is_help=True,
-    pretty_exceptions_enable=False,  # a bug's traceback as Python prints it: no local variables
+    pretty_exceptions_enable=False,  # Python's own traceback for bugs, without local variables
     rich_markup_mode=None,
-    add_completion=False,  # completion.py has these options
+    add_completion=False,  # completion.py defines these options
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": WIDEST},
 )
 

@@ -16,7 +16,7 @@ from scicot_cli import options as opt
 if TYPE_CHECKING:
     from scicot.checking import Check
 
-_SHORT = 300  # characters of a text that are shown
+_SHORT = 300  # characters shown of a text
 
 
 def check(

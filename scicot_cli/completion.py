@@ -21,13 +21,13 @@ from scicot.errors import ScicotError, UsageError
 
 SHELLS = ("bash", "zsh", "fish")
 OPTIONS = ("--install-completion", "--show-completion")
-RUNNING = "running"  # stands for the shell that runs the command
+RUNNING = "running"  # value that stands for the shell that runs the command
 NAME, VARIABLE = "scicot", "_SCICOT_COMPLETE"
-_DEEPEST, _MOST = 3, 200  # folders below the typed one, and runs, that are looked through
+_DEEPEST, _MOST = 3, 200  # depth of the folders to search, and number of runs to offer
 
-# The words before the cursor are split at blanks; what bash completes is the part behind the last
-# colon, so the part before it is taken off each completion. A value that ends in a colon or a slash
-# is not finished, and gets no blank.
+# The words before the cursor are split at white space, but bash completes only the part after the
+# last colon, so the part before it is removed from each completion. After a value that ends in a
+# colon or slash no space is added, since the user will continue it.
 BASH = """\
 _scicot_completion() {
     local IFS=$' \\t\\n' line=${COMP_LINE:0:COMP_POINT} words current prefix
@@ -48,9 +48,9 @@ _scicot_completion() {
 complete -o default -F _scicot_completion scicot
 """
 
-# Its names are imported there from private modules, which mypy does not follow.
+# Imported at run time, because mypy does not follow typer's private modules.
 typers: Any = importlib.import_module("typer.completion")
-typers.completion_init()  # typer's classes for the shells, which ask for the completions
+typers.completion_init()  # registers typer's classes for the shells
 
 
 def script(shell: str) -> str:
@@ -129,11 +129,12 @@ def with_shell(arguments: list[str]) -> list[str]:
     """Insert RUNNING as the value of completion options that were given without one."""
     return [
         f"{word}={RUNNING}" if word in OPTIONS and (not then or then.startswith("-")) else word
-        for word, then in zip(arguments, [*arguments[1:], ""], strict=False)  # none may be given
+        # the option may have no value
+        for word, then in zip(arguments, [*arguments[1:], ""], strict=False)
     ]
 
 
-# Values of options; typer asks each function with what was typed of a value.
+# Values of options: typer calls each function with the part typed so far.
 
 
 def _among(values: Iterable[str]) -> Callable[[str], list[str]]:

@@ -23,15 +23,15 @@ from scicot.stop_request import stop
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-PLAIN_SECONDS = 10.0  # between two lines of progress off a terminal
+PLAIN_SECONDS = 10.0  # seconds between two lines of progress if stderr is no terminal
 BAR_AFTER_SECONDS = 1.0
 STARTING_SECONDS = 0.6
-SPEED_SECONDS = 60.0  # over which speed is measured
+SPEED_SECONDS = 60.0  # window in seconds over which speed is measured
 _STEERING = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 
-_bars: list[Progress] = []  # on the screen: what is printed goes above them
-_said: list[bool] = []  # not empty once the command has said something
+_bars: list[Progress] = []  # active progress bars; messages are printed above them
+_said: list[bool] = []  # not empty once the command has printed something
 
 
 def error(message: str) -> None:
@@ -42,13 +42,13 @@ def reporter(*, quiet: bool = False, verbose: bool = False) -> Reporter:
     """Return a command's reporter: `quiet` prints only warnings, `verbose` also the libraries'
     output."""
     if not verbose:
-        # Read by transformers and datasets when they are imported: their bars and advice are not
-        # ours, and what matters of it we say ourselves.
+        # transformers and datasets read these variables on import. They hide their progress bars
+        # and advice; scicot reports what matters itself.
         os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
         os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")
         os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
         warnings.simplefilter("ignore")
-        logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # warns as it is imported
+        logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # hides its warning on import
     return _ConsoleReporter(quiet) if rank() == 0 else _Follower(quiet=True)
 
 
@@ -97,7 +97,7 @@ class _ConsoleReporter:
             yield _Silent()
         elif sys.stderr.isatty():
             progress = _bar()
-            # What is over within a second needs no bar.
+            # Work of less than a second needs no progress bar.
             timer = threading.Timer(BAR_AFTER_SECONDS, progress.start)
             timer.start()
             _bars.append(progress)
@@ -106,7 +106,7 @@ class _ConsoleReporter:
             finally:
                 _bars.remove(progress)
                 timer.cancel()
-                timer.join()  # not in the middle of its start any more
+                timer.join()  # waits if the bar is just being started
                 progress.stop()
         else:
             yield _PlainTask(description, total)
@@ -142,7 +142,7 @@ class _PlainTask:
         self._total = total
         self._done = 0
         self._told = time.monotonic()
-        # What the first call counts was often done by an earlier run; the speed starts after it.
+        # The first call may count the work of an earlier run, so the speed is measured after it.
         self._speed = Speed(SPEED_SECONDS)
 
     def advance(self, steps: int = 1, **figures: float | int | str) -> None:
@@ -176,7 +176,7 @@ def _bar() -> Progress:
     )
     from rich.table import Column
 
-    # Where the terminal is narrow the figures take several lines, and nothing else is cut.
+    # On narrow terminals only the figures are wrapped over several lines.
     whole = Column(no_wrap=True)
     return Progress(
         TextColumn("{task.description}", table_column=whole),
@@ -221,13 +221,13 @@ def _duration(seconds: float) -> str:
 
 
 def _print(markup: str) -> None:
-    # Made anew each time, since tests and redirections exchange sys.stderr; soft_wrap, since a line
-    # that a program may read is not to be broken at the width of a terminal that is not there.
+    # A new console each time, since tests and redirections replace sys.stderr. soft_wrap keeps each
+    # message on one line for programs that read it.
     _said[:] = [True]
     console = _bars[-1].console if _bars else Console(stderr=True, emoji=False)
     try:
         console.print(visible(markup), soft_wrap=True, highlight=False)
-    except OSError:  # a full disk, or nobody who reads: no reason to stop the work
+    except OSError:  # a full disk or a closed pipe is no reason to stop the work
         give_up(sys.stderr)
 
 
@@ -236,7 +236,7 @@ def give_up(stream: IO[str] | None) -> None:
     exit does not fail."""
     try:
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())  # type: ignore[union-attr]
-    except (AttributeError, OSError, ValueError):  # closed, or a test's
+    except (AttributeError, OSError, ValueError):  # closed, or a replacement by a test
         return
 
 

@@ -16,7 +16,7 @@ import typer
 
 from scicot.errors import ScicotError
 
-# In a wheel the example lies beside this file, in a checkout where readers look for it.
+# In a wheel the example is beside this file, in a checkout in examples/.
 _PLACES = (
     Path(__file__).with_name("example"),
     Path(__file__).parents[1] / "examples",
@@ -45,9 +45,9 @@ def demo(
 ) -> None:
     """Run all steps on a small example, in two minutes.
 
-    It needs two free cores, no key and no GPU. A script explains questions about an example world,
-    two stages and a direct rival are trained, and the last table compares them. The commands are
-    in examples/quickstart.sh.
+    It needs two free cores, no key and no GPU. A script takes the place of the teacher and explains
+    questions about an example world. Both stages and a direct baseline are trained, and the last
+    table compares them. The commands are in examples/quickstart.sh.
     """
     place = next((place for place in _PLACES if (place / "quickstart.sh").exists()), None)
     bash = shutil.which("bash")
@@ -70,7 +70,7 @@ def _interrupts_left_to_children() -> Iterator[None]:
     """In this context, ignore Ctrl-C. The terminal sends it to the script and its commands as well:
     they save, clear their progress bars and report the interruption. This command must not print
     into that, nor end before them."""
-    # A handler, not SIG_IGN, which the children would inherit.
+    # A handler instead of SIG_IGN, which the child processes would inherit.
     before = signal.signal(signal.SIGINT, lambda *_: None)
     try:
         yield

@@ -29,7 +29,8 @@ class GenerateRationales(GroupedCommand):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         words = [
             f"{_REVEAL}=always" if arg == _REVEAL and following not in _WHEN else arg
-            for arg, following in zip(args, [*args[1:], ""], strict=False)  # none may be given
+            # the option may have no value
+            for arg, following in zip(args, [*args[1:], ""], strict=False)
         ]
         return super().parse_args(ctx, words)
 

@@ -10,8 +10,8 @@ from scicot.reporting import number_of
 if TYPE_CHECKING:
     from scicot.annotation import Estimate, GenerateSummary
 
-# A reason is frequent where it takes this share of the replies; fewer replies than _JUDGED may be
-# chance.
+# Advice is given for reasons with at least this share of the replies, and at least _JUDGED of them,
+# since fewer may be chance.
 _MANY, _JUDGED = 0.2, 10
 
 

@@ -12,9 +12,9 @@ from typer.core import TyperCommand
 from scicot.errors import UsageError
 from scicot_cli import console, usage
 
-WIDEST = 140  # columns of the terminal that the help uses
+WIDEST = 140  # maximum number of terminal columns that the help uses
 
-# The groups in their order, with the options of all commands by their parameters' names.
+# The groups in order, with the parameter names of all commands' options.
 _GROUPS = {
     "Input": "file questions rationales predictions parts columns answer_index encoding limit"
     " skip_invalid overlap dev dev_fraction fold_by fold_questions weights cluster_by by examples"
@@ -36,7 +36,7 @@ _GROUPS = {
     "Output": "folder output report as_json min_accuracy fail_if_worse_than report_to push_to_hub"
     " quiet verbose",
 }
-# What Typer says of the type of texts, which is nothing new.
+# Type hints of text options in Typer's help, which carry no information.
 _TYPE = re.compile(r" <(?:list\[str\]|str|path)>")
 _GROUP_OF = {name: group for group, names in _GROUPS.items() for name in names.split()}
 
@@ -57,7 +57,7 @@ EXAMPLES = {
 }
 
 
-# What follows a command, shown on a terminal.
+# The command that usually comes next, as printed on a terminal.
 NEXT = {
     "check": "scicot generate-rationales {file} -o rationales.jsonl --teacher KIND:MODEL --dry-run",
     "generate-rationales": "scicot train-rationale {output} -o runs/rationale"
@@ -68,8 +68,9 @@ NEXT = {
     "predict": "scicot evaluate {output} --report report.html",
     "merge": "scicot evaluate {output} --report report.html",
 }
-_READING = ("columns", "answer_index", "encoding")  # what the next command reads a file by
-_HEAVY = ("train-rationale", "train-answer", "predict")  # these load torch and transformers
+# options for reading a file, to pass on to the next command
+_READING = ("columns", "answer_index", "encoding")
+_HEAVY = ("train-rationale", "train-answer", "predict")  # commands that load torch and transformers
 
 
 class GroupedCommand(TyperCommand):
@@ -81,7 +82,7 @@ class GroupedCommand(TyperCommand):
         try:
             return super().parse_args(ctx, args)
         except usage.ERRORS as error:
-            error.ctx = error.ctx or ctx  # by which the message names the command
+            error.ctx = error.ctx or ctx  # the message names the command of this context
             raise
 
     def invoke(self, ctx: Any) -> Any:

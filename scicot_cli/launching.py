@@ -17,9 +17,10 @@ from scicot.errors import StoppedEarly, UsageError
 from scicot_cli.signals import Terminated
 
 _POLL = 0.1  # seconds
-_GRACE = 5.0  # for the first process to say what is wrong when another one has ended
-_PATIENCE = 20.0  # until those that have not ended are killed; rows are written whole
-_LAUNCHER = "SCICOT_LAUNCHER"  # its process, which those it has started end with
+_GRACE = 5.0  # time for rank 0 to print its error after another process has ended
+# time until the remaining processes are killed; rows are written as a whole, so none is torn
+_PATIENCE = 20.0
+_LAUNCHER = "SCICOT_LAUNCHER"  # process id of the launcher; its processes end when it does
 
 
 def launch(count: int, arguments: Sequence[str], device: str) -> int:
@@ -29,7 +30,7 @@ def launch(count: int, arguments: Sequence[str], device: str) -> int:
     _check_gpus(count, device)
     port = _free_port()
     running = [_start(rank, count, arguments, port) for rank in range(count)]
-    ending: float | None = None  # since when
+    ending: float | None = None  # time at which the processes began to end
     asked = False
     wish: KeyboardInterrupt | None = None
     while any(process.poll() is None for process in running):
@@ -41,7 +42,8 @@ def launch(count: int, arguments: Sequence[str], device: str) -> int:
             if late > _GRACE and not asked:
                 asked = True
                 _signal(running, signal.SIGTERM)
-            if late > _PATIENCE:  # while they wait for one another, signals do not reach them
+            # processes that wait for each other in a collective do not handle signals
+            if late > _PATIENCE:
                 _signal(running, signal.SIGKILL)
         except KeyboardInterrupt as raised:
             wish = raised
@@ -49,7 +51,8 @@ def launch(count: int, arguments: Sequence[str], device: str) -> int:
             ending, asked = time.monotonic(), True
             _signal(running, signal.SIGINT if plain else signal.SIGTERM)
     codes = [process.returncode for process in running if process.returncode]
-    if wish is not None and min(codes, default=0) < 0:  # before one could say that it was stopped
+    # killed before a process could report the request to stop
+    if wish is not None and min(codes, default=0) < 0:
         raise wish
     told = [code for code in codes if code > 0] or [128 - code for code in codes]
     return told[0] if told else 0
@@ -91,7 +94,7 @@ def _start(rank: int, count: int, arguments: Sequence[str], port: int) -> subpro
         [sys.executable, "-m", "scicot_cli", *arguments],
         env={**os.environ, **{name: str(value) for name, value in variables.items()}},
         stdin=standard_input.stream() if rank == 0 else subprocess.DEVNULL,
-        process_group=0,  # a terminal's interrupt reaches the launcher alone, which passes it on
+        process_group=0,  # Ctrl-C then reaches only the launcher, which passes it on
     )
 
 

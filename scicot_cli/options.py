@@ -13,7 +13,7 @@ from scicot.config import ReadingSettings
 from scicot.errors import UsageError
 from scicot_cli import completion, settings_file
 
-_SHOWN = 60  # characters of a name that is none
+_SHOWN = 60  # characters shown of an unknown option name
 
 
 def _read_config(ctx: typer.Context, path: Path | None) -> Path | None:
@@ -45,17 +45,17 @@ def _as_option(parameter: Any, value: settings_file.Value) -> Any:
     """Convert a value of a settings file to that of an option."""
     if parameter.nargs == -1 or getattr(parameter, "multiple", False):
         return value if isinstance(value, list) else [value]
-    if isinstance(value, list):  # what a flag takes as "1,2"
+    if isinstance(value, list):  # for options that take a list such as "1,2" as one value
         return ",".join(map(str, value))
     if parameter.name == "reveal_answer" and isinstance(value, bool):
         return "always" if value else "never"
-    # A number would take "true" for 1.
+    # Kept as text unless it is a flag: otherwise a number option would accept true as 1.
     return value if getattr(parameter, "is_flag", False) else str(value)
 
 
 def reading(columns: str, answer_index: int | None, encoding: str) -> ReadingSettings:
     """Make the settings of the options --columns, --answer-index and --encoding."""
-    base: Any = answer_index  # typer has checked it
+    base: Any = answer_index  # already validated by typer
     return ReadingSettings(columns, base, encoding)
 
 
@@ -81,9 +81,9 @@ Columns = Annotated[
     typer.Option(
         "--columns",
         metavar="ROLE=FIELD,...",
-        help="Map fields of the file to roles: "
-        "question=Frage,choices=A+B+C+D,answer=gold.label,context=Text (also id, "
-        "distractors, rationale, prediction). Other fields are recognised automatically.",
+        help="Map fields of the file to roles, for example "
+        "question=Frage,choices=A-D,answer=gold.label. Roles: question, choices, distractors, "
+        "answer, context, id, rationale, prediction. Other fields are recognised automatically.",
         show_default=False,
     ),
 ]

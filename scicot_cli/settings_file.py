@@ -12,8 +12,8 @@ Scalar = str | bool
 Value = Scalar | list[Scalar]
 
 _LARGEST = 1 << 20  # bytes
-_DEEPEST = 10  # levels; PyYAML's time grows with the square of them
-_MOST_ALIASES = 20  # aliases of aliases of aliases grow to any size
+_DEEPEST = 10  # levels of nesting; PyYAML takes quadratic time
+_MOST_ALIASES = 20  # nested aliases can expand to any size
 
 
 def read(path: Path) -> dict[str, Value | None]:
@@ -31,7 +31,7 @@ def read(path: Path) -> dict[str, Value | None]:
         raise UsageError(f"{where}: is too large for a file of options")
     try:
         return _options(_loaded(text, where), where)
-    except (ValueError, OverflowError) as error:  # of numbers and dates
+    except (ValueError, OverflowError) as error:  # invalid numbers and dates
         reason = (
             "a number has too many digits" if "digits" in str(error) else one_line(str(error), 200)
         )
@@ -43,8 +43,8 @@ def _loaded(text: str, where: str) -> Any:
 
     try:
         level = aliases = 0
-        for token in yaml.scan(text):  # one by one: nothing is built of what is refused
-            kind = type(token).__name__  # as FlowSequenceStartToken
+        for token in yaml.scan(text):  # refused before any values are built
+            kind = type(token).__name__  # such as FlowSequenceStartToken
             level += kind.endswith("StartToken") - kind.endswith("EndToken")
             aliases += isinstance(token, yaml.AliasToken)
             if level > _DEEPEST or aliases > _MOST_ALIASES:
@@ -67,7 +67,7 @@ def _options(values: Any, where: str) -> dict[str, Value | None]:
 
 
 def _value(value: Any, where: str) -> Value:
-    if isinstance(value, list):  # flat: lists of lists may hold themselves
+    if isinstance(value, list):  # flat, since an alias may make a list contain itself
         return [_scalar(one, where) for one in value]
     return value if isinstance(value, bool) else _scalar(value, where)
 

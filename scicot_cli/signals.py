@@ -20,16 +20,16 @@ import os
 import signal
 import sys
 
-TYPE_CHECKING = False  # of typing, which takes a third of the time until signals are handled
+TYPE_CHECKING = False  # importing typing takes a third of the time until signals are handled
 if TYPE_CHECKING:
     from types import FrameType
     from typing import Any
 
-TERMINATED = 75  # as of errors.StoppedEarly; batch systems take it for "run me again"
+TERMINATED = 75  # equals errors.StoppedEarly; batch systems then run the command again
 INTERRUPTED = 128 + 2
 _NUMBERS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT)
-_LOOK_SECONDS = 0.05  # between two looks at whether an import is over
-_SHOW_CURSOR = b"\x1b[?25h"  # which a progress bar hides
+_LOOK_SECONDS = 0.05  # seconds between two checks whether an import has ended
+_SHOW_CURSOR = b"\x1b[?25h"  # terminal code that shows the cursor, which a progress bar hides
 
 
 class Terminated(KeyboardInterrupt):
@@ -42,8 +42,8 @@ def end_at_once() -> None:
     for number in _NUMBERS:
         signal.signal(number, _end)
     sys.unraisablehook = _unraisable
-    # Registered first, so it runs last. During shutdown Python restores the default handlers, which
-    # would kill the process; ignored signals stay ignored.
+    # Registered first, so that it runs last. During shutdown Python restores the default signal
+    # handlers, which would kill the process; an ignored signal stays ignored.
     atexit.register(_ignore)
 
 
@@ -82,7 +82,8 @@ def message(*, terminated: bool) -> str:
 
 
 def _ask(number: int, frame: FrameType | None) -> None:
-    from scicot.stop_request import Interrupted, stop  # loaded since the command began
+    # these modules were loaded after the command began
+    from scicot.stop_request import Interrupted, stop
 
     if not _importing(frame):
         stop.request(Interrupted() if number == signal.SIGINT else Terminated())
@@ -104,8 +105,8 @@ def _importing(frame: FrameType | None) -> bool:
 
 def _end(number: int, frame: FrameType | None) -> None:
     terminated = number != signal.SIGINT
-    if os.environ.get("RANK", "0") == "0":  # of several processes, one tells of it
-        try:  # (not by print, which the signal may have interrupted)
+    if os.environ.get("RANK", "0") == "0":  # only one of several processes prints the message
+        try:  # os.write, because the signal may have interrupted a print
             if os.isatty(2):
                 os.write(2, _SHOW_CURSOR)
             os.write(2, f"error: {message(terminated=terminated)}\n".encode())

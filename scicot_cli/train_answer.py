@@ -21,7 +21,7 @@ def train_answer(
         Method,
         typer.Option(
             "--method",
-            help="two-stage, or a rival: direct (no rationale), one-sequence (writes rationale "
+            help="two-stage, or a baseline: direct (no rationale), one-sequence (writes rationale "
             "and answer), answer-first (trained to write answer and rationale, predicts the "
             "answer only), multi-task (trained to answer and to explain), shared (one "
             "student for both stages).",
@@ -139,7 +139,7 @@ def train_answer(
 
     Question + choices + rationale -> answer. Several files may be combined: rationales of a
     teacher or of a student (from train-rationale --folds or predict), and predictions. --method
-    trains a rival to compare two stages with; rivals answer without stage 1.
+    trains a baseline to compare with the two stages; baselines answer without stage 1.
     """
     reporter = console.reporter(quiet=quiet, verbose=verbose)
     settings = training.train_settings(locals())

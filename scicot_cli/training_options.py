@@ -166,8 +166,8 @@ MaxRationaleTokens = Annotated[
     int | None,
     typer.Option(
         "--max-rationale-tokens",
-        help="Maximum tokens of a rationale, both written and read; longer ones are truncated. "
-        "[default: no limit]",
+        help="Maximum tokens of a rationale, for training and for prediction with this run; longer "
+        "ones are truncated. [default: no limit]",
         show_default=False,
     ),
 ]
@@ -181,7 +181,7 @@ Clean = Annotated[
     ),
 ]
 
-# What checkpoints are chosen by
+# Options that select checkpoints.
 DevFile = Annotated[
     list[str],
     typer.Option(
@@ -298,7 +298,7 @@ def estimated(estimate: RewardEstimate) -> str:
 
 def _numbers(text: str) -> tuple[float, ...]:
     try:
-        inner = text.strip("[]() ")  # as a list of a --config file comes
+        inner = text.strip("[]() ")  # a list from a --config file has brackets
         return tuple(float(number) for number in inner.split(",")) if inner else ()
     except ValueError:
         raise UsageError(f"--weights {text}: give a number for each file, as 1,1,2") from None

@@ -8,10 +8,10 @@ from typing import Any
 
 import typer
 
-# What the parser raises for options and arguments that it cannot take.
+# Base class of the parser's errors for invalid options and arguments.
 ERRORS: type[Any] = typer.BadParameter.__bases__[0]
 EXIT_CODE = 2
-ARGUMENTS = "scicot.arguments"  # where a context keeps the words of its command
+ARGUMENTS = "scicot.arguments"  # key of ctx.meta for the command's arguments
 
 _CHOICES = re.compile(r"(?s).*'(.*)' is not one of (.*?)\.?")
 _ALONE = re.compile(r"Option '(.*)' (requires an argument|does not take a value)\.?")
@@ -93,7 +93,8 @@ def _name(parameter: Any) -> str:
 
 def _given(options: list[str], arguments: list[str]) -> str | None:
     """Return the value of an option as it was typed."""
-    for place, argument in reversed(list(enumerate(arguments))):  # the last one counts
+    # the last occurrence of an option counts
+    for place, argument in reversed(list(enumerate(arguments))):
         option, equals, value = argument.partition("=")
         if option in options:
             return value if equals else next(iter(arguments[place + 1 : place + 2]), None)

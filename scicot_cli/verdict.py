@@ -15,7 +15,7 @@ from scicot_cli.console import visible
 if TYPE_CHECKING:
     from scicot.evaluation import Evaluation, Group, System
 
-WIDEST = 10_000  # characters of a table
+WIDEST = 10_000  # width of a table that is not wrapped
 
 
 def _escaped(text: str) -> str:
@@ -28,8 +28,8 @@ def show(verdict: Evaluation) -> None:
     out = Console(highlight=False, emoji=False)
     width = out.width
     for table in _tables(verdict, percent):
-        # On a terminal names are folded. What is too wide all the same goes on in the next line:
-        # cut off, a figure would be lost.
+        # On a terminal, names are folded. A table that is still too wide continues on the next
+        # line, because cutting it would hide figures.
         sizes = out.measure(table, options=out.options.update(width=WIDEST))
         out.width = max(width, sizes.minimum if out.is_terminal else sizes.maximum)
         out.print(table)

@@ -14,7 +14,7 @@ MATERIALS = ("copper", "iron", "silver", "gold", "zinc", "wood", "glass", "wool"
 
 
 def questions(path: Path, count: int) -> Path:
-    """So many questions that differ, each with one of three materials as its answer."""
+    """Write `count` different questions, each with one of three materials as its answer."""
     rows = []
     for number in range(count):
         texts = [MATERIALS[(number + step) % len(MATERIALS)] for step in (0, 3, 7)]
@@ -29,14 +29,14 @@ def questions(path: Path, count: int) -> Path:
     return write_rows(path, rows)
 
 
-KINDS = ("anthropic:m", "openai:m")  # what the teacher server speaks
+KINDS = ("anthropic:m", "openai:m")  # teachers whose APIs the teacher server implements
 
 
 def command(
     source: Path, out: Path, url: str, *options: object, teacher: str = KINDS[0]
 ) -> list[str]:
-    own = ["generate-rationales", source, "-o", out, "--teacher", teacher, "--base-url", url]
-    return [sys.executable, "-m", "scicot_cli", *map(str, [*own, *options])]
+    arguments = ["generate-rationales", source, "-o", out, "--teacher", teacher, "--base-url", url]
+    return [sys.executable, "-m", "scicot_cli", *map(str, [*arguments, *options])]
 
 
 def started(command: list[str]) -> subprocess.Popen[str]:
@@ -53,7 +53,7 @@ def kill(process: subprocess.Popen[str]) -> None:
 
 
 def all_rows(out: Path) -> list[dict[str, Any]]:
-    """Kept and rejected rows, as far as their lines are whole."""
+    """Return the kept and rejected rows, without an incomplete last line."""
     rows = []
     for file in (out, out.with_suffix(".rejected.jsonl")):
         if file.exists():
@@ -66,5 +66,5 @@ def all_rows(out: Path) -> list[dict[str, Any]]:
 
 
 def content(out: Path) -> Counter[str]:
-    """Both files, whatever the order of their rows."""
-    return Counter(repr(sorted(row.items(), key=lambda own: own[0])) for row in all_rows(out))
+    """Count the rows of both files, so that their order does not matter."""
+    return Counter(repr(sorted(row.items(), key=lambda item: item[0])) for row in all_rows(out))

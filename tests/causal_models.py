@@ -11,12 +11,12 @@ LAYERS = {
 }
 GROUPED = {**COMMON, **LAYERS, "num_key_value_heads": 2}
 
-# Model type -> settings of its config.
+# Config arguments by model type.
 MODELS: dict[str, dict[str, Any]] = {
     "llama": GROUPED,
     "qwen2": GROUPED,
     "qwen3": {**GROUPED, "head_dim": 16},
-    # A window shorter than the sources, in two layers of three.
+    # The window is shorter than the sources, and applies to two layers of three.
     "gemma3_text": {**GROUPED, "head_dim": 16, "sliding_window": 8, "query_pre_attn_scalar": 16,
                     "layer_types": ["sliding_attention", "sliding_attention", "full_attention"]},
     "gpt2": {"vocab_size": 96, "n_positions": 128, "n_embd": 32, "n_layer": 3, "n_head": 4},
@@ -24,19 +24,19 @@ MODELS: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 
 
-# Its logits are scaled behind the output layer.
+# These models scale their logits after the output layer.
 SCALED = {"granite": {**GROUPED, "logits_scaling": 4.0}}
 
 
-# Those that our own loop runs.
+# The families that the native engine supports.
 NATIVE = ("llama", "qwen2", "qwen3", "gemma3_text")
 
 
 def tiny(
     kind: str, *, pad: int | None = 0, seed: int = 0, words: int | None = None, **more: Any
 ) -> Any:
-    """A model whose texts end with token 1; their logits differ enough to choose among. `words` is
-    the size of another vocabulary, `more` other settings."""
+    """Make a model whose end token is 1, with logits that differ clearly. `words` is the size of
+    the vocabulary, `more` are further settings of the config."""
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM
 

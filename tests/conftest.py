@@ -1,4 +1,5 @@
-"""What tests stand on: no key, no hub, a little world, and students trained once a session."""
+"""Shared fixtures: an environment without keys and the Hub, a small example world, and students
+that are trained once per session."""
 
 import json
 import os
@@ -18,8 +19,8 @@ for _name in [
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TRANSFORMERS_VERBOSITY"] = "error"
 os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
-os.environ["OMP_NUM_THREADS"] = "1"  # two workers with two threads each get in each other's way
-if "SCICOT_TEST_GPU" not in os.environ:  # `make test-gpu`; otherwise tests run on CPUs everywhere
+os.environ["OMP_NUM_THREADS"] = "1"  # two workers with two threads each would slow each other down
+if "SCICOT_TEST_GPU" not in os.environ:  # set by `make test-gpu`; otherwise tests run on the CPU
     os.environ["CUDA_VISIBLE_DEVICES"] = ""
 
 from scicot import jsonl
@@ -38,8 +39,8 @@ OTHERS = ("wood", "glass", "wool", "wax", "stone", "clay")
 def world_rows() -> list[dict[str, Any]]:
     """36 questions with rationales: which of two materials conducts electricity?"""
     rows = []
-    for n, (metal, other) in enumerate((m, o) for m in METALS for o in OTHERS):
-        texts = (metal, other) if n % 2 else (other, metal)
+    for n, (metal, wood) in enumerate((m, o) for m in METALS for o in OTHERS):
+        texts = (metal, wood) if n % 2 else (wood, metal)
         rows.append(
             {
                 "id": f"q{n}",
@@ -56,7 +57,7 @@ def world_rows() -> list[dict[str, Any]]:
     return rows
 
 
-def student_of_letters(place: Path, letters: str) -> Path:
+def student_of_letters(folder: Path, letters: str) -> Path:
     """A tiny T5 with fresh weights whose tokenizer has these characters and no others."""
     from tokenizers import Tokenizer, models, processors
     from transformers import PreTrainedTokenizerFast, T5Config, T5ForConditionalGeneration
@@ -67,17 +68,17 @@ def student_of_letters(place: Path, letters: str) -> Path:
     spelling.post_processor = processors.TemplateProcessing("$A </s>", special_tokens=[("</s>", 1)])
     PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
         tokenizer_object=spelling, pad_token="<pad>", eos_token="</s>", unk_token="<unk>"
-    ).save_pretrained(place)
+    ).save_pretrained(folder)
     sizes: dict[str, Any] = {"d_model": 16, "d_kv": 8, "d_ff": 16, "num_layers": 1, "num_heads": 2}
     ids: dict[str, Any] = {"decoder_start_token_id": 0, "eos_token_id": 1, "pad_token_id": 0}
     config = T5Config(vocab_size=len(vocabulary), **sizes, **ids)
-    T5ForConditionalGeneration(config).save_pretrained(place)
-    return place
+    T5ForConditionalGeneration(config).save_pretrained(folder)
+    return folder
 
 
 Online = Callable[[str], None]
 
-# A question in another format than ours, as the readers' tests use it.
+# A question in a layout other than scicot's, for the tests of readers.
 QUESTION: dict[str, Any] = {
     "id": "q1",
     "question": "Q?",
@@ -103,12 +104,12 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
 
 @dataclass
 class Recorder:
-    """A reporter that keeps what it was told."""
+    """A reporter that records notes, warnings and tasks."""
 
     notes: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
-    doing: str = ""  # the task begun last
-    steps: int = 0  # of it
+    doing: str = ""  # description of the last task
+    steps: int = 0  # its steps
 
     def note(self, message: str) -> None:
         self.notes.append(message)
@@ -164,7 +165,7 @@ def recorder() -> Recorder:
 def online(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Online:
     """Let the client go to the Hub at this URL, with the test's token.
 
-    It has read its settings from the environment when it was imported, so they are set in place.
+    The client has read its environment variables on import, so its settings are patched here.
     """
     from fakes.hub_server import TOKEN
 
@@ -174,7 +175,7 @@ def online(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Online:
             "ENDPOINT": url,
             "HUGGINGFACE_CO_URL_TEMPLATE": f"{url}/{{repo_id}}/resolve/{{revision}}/{{filename}}",
             "HF_HUB_OFFLINE": False,
-            "HF_HUB_DISABLE_XET": True,  # its storage speaks another protocol than HTTP and LFS
+            "HF_HUB_DISABLE_XET": True,  # Xet storage does not use HTTP and LFS
             "HF_HUB_CACHE": str(tmp_path / "hub-cache"),
             "HF_TOKEN_PATH": str(tmp_path / "no-token"),
             "HF_STORED_TOKENS_PATH": str(tmp_path / "no-tokens"),
@@ -187,29 +188,30 @@ def online(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Online:
 
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
-    """Three students that have seen a few steps: wrong often, but all there."""
+    """Train three students for a few steps. They are often wrong, but complete."""
     from scicot import TrainSettings, train_answer, train_rationale
 
-    place = tmp_path_factory.mktemp("trained")
-    rows = write_rows(place / "rows.jsonl", world_rows())
+    folder = tmp_path_factory.mktemp("trained")
+    rows = write_rows(folder / "rows.jsonl", world_rows())
     common: dict[str, Any] = {
         "student": "scratch:tiny",
         "settings": TrainSettings(
             max_steps=8, learning_rate=3e-3, warmup_steps=2, batch_size=18, device="cpu"
         ),
     }
-    train_rationale([rows], place / "rationale", **common)
-    train_answer([rows], place / "answer", **common)
-    train_answer([rows], place / "direct", method="direct", **common)
-    return Trained(rows, place / "rationale", place / "answer", place / "direct")
+    train_rationale([rows], folder / "rationale", **common)
+    train_answer([rows], folder / "answer", **common)
+    train_answer([rows], folder / "direct", method="direct", **common)
+    return Trained(rows, folder / "rationale", folder / "answer", folder / "direct")
 
 
 @pytest.fixture(scope="session")
 def preloaded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A folder with a `scicot` that starts at once (preloaded.py), to put in front of PATH."""
+    """Make a folder, to put in front of PATH, with a `scicot` that starts without delay
+    (preloaded.py)."""
     from preloaded import shim, start_server
 
-    with tempfile.TemporaryDirectory() as short:  # the name of a socket has 100 characters at most
+    with tempfile.TemporaryDirectory() as short:  # a socket's path may have at most 100 characters
         server = start_server(Path(short) / "socket")
         yield str(shim(tmp_path_factory.mktemp("preloaded"), Path(short) / "socket"))
         server.kill()

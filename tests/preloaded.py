@@ -1,4 +1,4 @@
-"""Run `scicot` in processes that are forked from one which has loaded torch and transformers.
+"""Run `scicot` in processes forked from a process that has already loaded torch and transformers.
 
 Loading them takes 5 to 7 CPU seconds a command, which is most of what a recipe with tiny students
 costs. The forked process has its own arguments, environment, folder and standard streams. The
@@ -46,7 +46,7 @@ def start_server(address: Path) -> "subprocess.Popen[bytes]":
         [sys.executable, __file__, str(address)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )
     assert server.stdout is not None
-    assert server.stdout.read(1) == b"!"  # it listens
+    assert server.stdout.read(1) == b"!"  # the server is ready
     return server
 
 
@@ -57,7 +57,7 @@ def _serve(address: str) -> None:
     _preload()
     threading.Thread(target=_end_with_parent, daemon=True).start()
     os.write(1, b"!")
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the minders
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # child processes are not waited for
     while True:
         end, _ = listener.accept()
         if os.fork() == 0:
@@ -111,7 +111,7 @@ def _mind(end: socket.socket) -> None:
 def _forward(end: socket.socket, child: int) -> None:
     while number := end.recv(1):
         os.kill(child, number[0])
-    os.kill(child, signal.SIGKILL)  # whoever asked is gone
+    os.kill(child, signal.SIGKILL)  # the requesting process has ended
 
 
 def _run(arguments: list[str], folder: str, environment: dict[str, str], fds: Any) -> None:

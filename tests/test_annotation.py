@@ -14,7 +14,7 @@ WRONG = {"A": "B", "B": "A"}
 
 
 class ScriptedTeacher:
-    """Answers rightly, but for the ids whose script says otherwise; counts what it was asked."""
+    """Gives the right answer, except for ids with a script of replies; counts requests."""
 
     name = "scripted:teacher"
 

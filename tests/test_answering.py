@@ -69,8 +69,8 @@ def assert_like_the_reference(directory: Path) -> None:
     scores = choice_scores(
         student, Stage.ANSWER, [q for q, _ in asked], [text for _, text in asked], "label"
     )
-    for (question, rationale), own in zip(asked, scores, strict=True):
-        assert own == pytest.approx(reference_scores(directory, question, rationale), abs=2e-5)
+    for (question, rationale), found in zip(asked, scores, strict=True):
+        assert found == pytest.approx(reference_scores(directory, question, rationale), abs=2e-5)
 
 
 def test_scores_of_a_tiny_student_are_the_reference(trained: Trained) -> None:
@@ -88,7 +88,7 @@ def test_scores_of_flan_t5_smalls_shape_are_the_reference(tmp_path: Path) -> Non
     config.update({**small, "num_layers": 8, "num_decoder_layers": 8})
     torch.manual_seed(0)
     model = T5ForConditionalGeneration(config)
-    # A fresh head, unlike a trained one, gives log p of -220, whose last digit in fp32 is 1.5e-5.
+    # An untrained output layer gives log p of about -220, whose last digit in fp32 is 1.5e-5.
     model.lm_head.weight.data *= 0.1
     model.save_pretrained(tmp_path)
     T5Tokenizer.from_pretrained(tmp_path).save_pretrained(tmp_path)
@@ -125,7 +125,7 @@ def test_a_student_of_texts_is_scored_by_texts_per_token(
         expected = []
         for choice in question.choices:
             target = student.form.tokenizer(text_target=choice.text)["input_ids"]
-            if method == "answer-first":  # goes on, where the others end
+            if method == "answer-first":  # it continues after the answer, where others end
                 whole = f"{choice.text} rationale:"
                 target = student.form.tokenizer(text_target=whole)["input_ids"][:-1]
             before = f"{rationale} answer:" if method == "one-sequence" else ""
@@ -182,7 +182,8 @@ def test_beams_find_likelier_texts_than_greedy() -> None:
     )  # fmt: skip
     model = T5ForConditionalGeneration(config)
     model.eval()  # type: ignore[no-untyped-call]
-    model.lm_head = torch.nn.Linear(16, 30, bias=False)  # tied, it would repeat what it reads
+    # a tied output layer would repeat its input
+    model.lm_head = torch.nn.Linear(16, 30, bias=False)
     engine = TransformersEngine(model, batch_size=8)
     sources = [[5 + n, 7, 9 + n, 1] for n in range(10)]
     draws: list[list[int | None]] = [[None]] * len(sources)
@@ -192,9 +193,9 @@ def test_beams_find_likelier_texts_than_greedy() -> None:
 
     greedy, searched = found(1), found(8)
     assert searched != greedy
-    for source, one, other in zip(sources, greedy, searched, strict=True):
-        (scores,) = engine.score([source], [[one, other]])
-        means = [sum(own) / len(own) for own in scores]  # as beams are compared
+    for source, greedy_text, beam_text in zip(sources, greedy, searched, strict=True):
+        (scores,) = engine.score([source], [[greedy_text, beam_text]])
+        means = [sum(log_p) / len(log_p) for log_p in scores]  # beams are compared by mean log p
         assert means[1] >= means[0] - 1e-6
     with pytest.raises(ValueError, match="sampled or searched for"):
         engine.generate(sources[:1], [[3]], Decoding(5, beams=2))

@@ -1,4 +1,4 @@
-"""Answers that others wrote: rows of an id and a prediction, logs of lm-evaluation-harness."""
+"""Answers of other tools: rows with an id and a prediction, and logs of lm-evaluation-harness."""
 
 import json
 from pathlib import Path
@@ -37,24 +37,26 @@ def test_rows_of_an_id_and_an_answer(tmp_path: Path, asked: Path) -> None:
         {"id": "q2", "prediction": ""},
         {"id": "q9", "prediction": "A"},
     ]
-    verdict, told = judged(write_rows(tmp_path / "theirs.jsonl", rows), asked)
+    verdict, recorder = judged(write_rows(tmp_path / "theirs.jsonl", rows), asked)
     (system,) = verdict.systems
     assert (system.questions, system.answered, system.correct) == (3, 2, 1)
     assert system.rationales is not None
     assert system.rationales.agree == 1
     assert any(
         "1 row of no question that was asked, or of one again (first: 'q9')" in line
-        for line in told.warnings
+        for line in recorder.warnings
     )
 
 
 def test_what_has_no_answer_counts_as_not_answered(tmp_path: Path, asked: Path) -> None:
     file = tmp_path / "theirs.csv"
     file.write_text("id,prediction\nq1,B\n")
-    verdict, told = judged(file, asked)
+    verdict, recorder = judged(file, asked)
     assert (verdict.systems[0].questions, verdict.systems[0].answered) == (3, 1)
     assert verdict.systems[0].accuracy == pytest.approx(1 / 3)
-    assert told.warnings == [f"{file}: no answer to 2 questions (q2, q3), counted as not answered"]
+    assert recorder.warnings == [
+        f"{file}: no answer to 2 questions (q2, q3), counted as not answered"
+    ]
     limited = evaluate(file, questions=asked, limit=1, reporter=Recorder())
     assert limited.systems[0].questions == 1, "a limit is of questions"
 
@@ -111,13 +113,13 @@ def sample(number: int, likelihoods: list[float], **more: Any) -> dict[str, Any]
         "answerKey": "BAA"[number],
     }
     arguments = {
-        f"gen_args_{place}": {"arg_0": "Question: ...", "arg_1": f" {text}"}
-        for place, text in enumerate(doc["choices"]["text"])
+        f"gen_args_{index}": {"arg_0": "Question: ...", "arg_1": f" {text}"}
+        for index, text in enumerate(doc["choices"]["text"])
     }
     responses = [[str(value), "False"] for value in likelihoods]
     return {
         "doc_id": number, "doc": doc, "target": str("AB".index(doc["answerKey"])),
-        "arguments": arguments, "resps": [[own] for own in responses],
+        "arguments": arguments, "resps": [[response] for response in responses],
         "filtered_resps": responses, "filter": "none", "metrics": ["acc", "acc_norm"], **more,
     }  # fmt: skip
 
@@ -141,13 +143,13 @@ def test_a_log_of_texts_is_read_through_its_first_filter(tmp_path: Path) -> None
         for number, reply in enumerate(replies)
         for name in ("strict", "flexible")
     ]
-    verdict, told = judged(write_rows(tmp_path / "samples.jsonl", rows), None)
+    verdict, recorder = judged(write_rows(tmp_path / "samples.jsonl", rows), None)
     assert (verdict.systems[0].answered, verdict.systems[0].correct) == (2, 2)
-    assert any("3 rows left out, of other filters than 'strict'" in line for line in told.notes)
+    assert any("3 rows left out, of other filters than 'strict'" in line for line in recorder.notes)
 
 
 def test_a_report_shows_what_was_judged(scicot: Any, tmp_path: Path) -> None:
-    """Though the log holds the filters of its documents in changing order."""
+    """The log lists the filters of its documents in different orders."""
 
     def read(number: int, reply: str, name: str) -> dict[str, Any]:
         return sample(number, [], resps=[[reply]], filtered_resps=[reply], filter=name)
@@ -163,11 +165,11 @@ def test_a_report_shows_what_was_judged(scicot: Any, tmp_path: Path) -> None:
     assert json.loads(outcome.stdout)["systems"][0]["correct"] == 2
     text = report.read_text()
     data = json.loads(text.partition('id="data">')[2].partition("</script>")[0])
-    assert [own["said"][0]["place"] for own in data["questions"]] == [1, 0]
+    assert [shown["said"][0]["place"] for shown in data["questions"]] == [1, 0]
 
 
 def test_a_log_of_a_task_whose_documents_are_no_question_rows(tmp_path: Path) -> None:
-    """As HellaSwag's, which the harness shows as a prompt and its continuations."""
+    """For example HellaSwag, which the harness logs as a prompt and its continuations."""
     rows = [sample(n, [-1.0, -2.0]) for n in range(3)]
     for number, row in enumerate(rows):
         row["doc"] = {"ctx": ASKED[number]["question"], "endings": ASKED[number]["choices"]}
@@ -197,9 +199,9 @@ def test_a_log_without_ids_is_joined_by_its_words(tmp_path: Path, asked: Path) -
         del row["doc"]["id"]
         row["doc"]["choices"]["label"] = ["1", "2"]
         row["doc"]["answerKey"] = "12"["AB".index(row["doc"]["answerKey"])]
-    verdict, told = judged(write_rows(tmp_path / "samples.jsonl", rows), asked)
+    verdict, recorder = judged(write_rows(tmp_path / "samples.jsonl", rows), asked)
     assert (verdict.systems[0].questions, verdict.systems[0].correct) == (3, 2)
-    assert not told.warnings
+    assert not recorder.warnings
 
 
 def test_labels_are_those_that_a_row_shows(tmp_path: Path, asked: Path) -> None:
@@ -306,7 +308,7 @@ def test_the_report_holds_questions_from_elsewhere(
     assert outcome.stderr.count("no answer to 2 questions") == 1, "told once"
     text = report.read_text()
     data = json.loads(text.partition('id="data">')[2].partition("</script>")[0])
-    assert [own["id"] for own in data["questions"]] == ["q1", "q2", "q3"]
+    assert [shown["id"] for shown in data["questions"]] == ["q1", "q2", "q3"]
     assert json.loads(outcome.stdout)["systems"][0]["confusion"] == [[0, 0, 2], [0, 1, 0]]
 
 

@@ -14,9 +14,9 @@ def test_a_batch_keeps_within_its_budget_when_padded(
         return rows <= size and rows * (read + written) <= tokens
 
     parts = list(length_batches(lengths, fits))
-    assert sorted(place for part in parts for place in part) == list(range(len(lengths)))
+    assert sorted(index for part in parts for index in part) == list(range(len(lengths)))
     for part in parts:
-        read, written = (max(lengths[place][side] for place in part) for side in (0, 1))
+        read, written = (max(lengths[index][side] for index in part) for side in (0, 1))
         assert len(part) == 1 or fits(len(part), read, written)
 
 

@@ -12,10 +12,10 @@ def drawn(count: int, temperature: float, seed: int = 0) -> tuple[list[list[floa
     dice = np.random.default_rng(seed)
     scores, gold = [], []
     for _ in range(count):
-        own = dice.normal(0, 3, size=int(dice.integers(2, 6)))
-        p = np.exp(own / temperature)
-        gold.append(int(dice.choice(len(own), p=p / p.sum())))
-        scores.append(own.tolist())
+        scores_of_question = dice.normal(0, 3, size=int(dice.integers(2, 6)))
+        p = np.exp(scores_of_question / temperature)
+        gold.append(int(dice.choice(len(scores_of_question), p=p / p.sum())))
+        scores.append(scores_of_question.tolist())
     return scores, gold
 
 
@@ -30,11 +30,11 @@ def test_it_is_the_minimum_of_the_smoothed_cross_entropy() -> None:
 
     def loss(log_t: float) -> float:
         total = 0.0
-        for own, place in zip(scores, gold, strict=True):
-            z = np.array(own) / math.exp(log_t)
+        for scores_of_question, label in zip(scores, gold, strict=True):
+            z = np.array(scores_of_question) / math.exp(log_t)
             log_p = z - np.logaddexp.reduce(z)
-            others = (log_p.sum() - log_p[place]) / (len(own) - 1)
-            total -= sure * log_p[place] + (1 - sure) * others
+            others = (log_p.sum() - log_p[label]) / (len(scores_of_question) - 1)
+            total -= sure * log_p[label] + (1 - sure) * others
         return total
 
     best = minimize_scalar(loss, bounds=(-3, 3), method="bounded", options={"xatol": 1e-10})

@@ -1,4 +1,5 @@
-"""Causal models through the transformers engine, held against one row at a time."""
+"""Causal models with the transformers engine, compared with a reference that runs one row at a
+time."""
 
 from typing import Any
 
@@ -35,8 +36,8 @@ def test_scores_are_those_of_single_rows(kind: str, choices: int) -> None:
     targets = [[[*t, 1] for t in rows(choices, 6, seed=n + choices)] for n in range(len(sources))]
     targets[0][0] = [1]  # an empty answer
     found = TransformersEngine(model, batch_size=64).score(sources, targets)
-    for source, own, scores in zip(sources, targets, found, strict=True):
-        for target, score in zip(own, scores, strict=True):
+    for source, targets_of_source, scores in zip(sources, targets, found, strict=True):
+        for target, score in zip(targets_of_source, scores, strict=True):
             assert score == pytest.approx(plain_scores(model, source, target), abs=1e-5)
 
 
@@ -47,10 +48,10 @@ def test_scores_do_not_depend_on_the_batch(kind: str) -> None:
     whole = TransformersEngine(model, batch_size=64).score(sources, targets)
     for size, tokens in ((1, None), (3, None), (64, 40)):
         engine = TransformersEngine(model, batch_size=size, batch_tokens=tokens)
-        engine._logits = 96 * 4  # choices in parts
+        engine._logits = 96 * 4  # so that choices are scored in parts
         found = engine.score(sources, targets)
-        for one, other in zip(whole, found, strict=True):
-            for scores, wanted in zip(other, one, strict=True):
+        for whole_scores, scores_in_parts in zip(whole, found, strict=True):
+            for scores, wanted in zip(scores_in_parts, whole_scores, strict=True):
                 assert scores == pytest.approx(wanted, abs=1e-5)
 
 
@@ -66,7 +67,7 @@ def test_greedy_texts_are_those_of_generate(kind: str) -> None:
         wanted.append(out[0, len(source) :].tolist())
     for size in (1, 4, 64):
         engine = TransformersEngine(model, batch_size=size)
-        assert engine.generate(sources, [[None]] * 9, Decoding(most)) == [[one] for one in wanted]
+        assert engine.generate(sources, [[None]] * 9, Decoding(most)) == [[text] for text in wanted]
 
 
 @pytest.mark.parametrize("kind", ["llama", "gemma3_text", "gpt2"])
@@ -91,7 +92,7 @@ def test_sampled_texts_are_decided_by_their_seeds(kind: str) -> None:
             wanted.append(text)
     for size in (1, 64):
         found = TransformersEngine(model, batch_size=size).generate(sources, draws, decoding)
-        assert [text for own in found for text in own] == wanted
+        assert [text for texts in found for text in texts] == wanted
 
 
 def test_several_tokens_may_end_a_text() -> None:

@@ -1,4 +1,4 @@
-"""Decoder-only students in processes of their own: killed at any moment, and several for one."""
+"""Training decoder-only students in separate processes: killed at any moment, and in parallel."""
 
 import os
 import random
@@ -34,10 +34,10 @@ def finish(process: subprocess.Popen[str]) -> None:
     assert process.returncode == 0, said
 
 
-def far_apart(one: Path, other: Path) -> float:
+def far_apart(first: Path, second: Path) -> float:
     from safetensors.torch import load_file
 
-    ours, theirs = (load_file(run / "model.safetensors") for run in (one, other))
+    ours, theirs = (load_file(run / "model.safetensors") for run in (first, second))
     return max(float((ours[name] - theirs[name]).abs().max()) for name in ours)
 
 

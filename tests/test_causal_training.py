@@ -1,4 +1,4 @@
-"""Training decoder-only students: what is fed to the model, and the loss of it."""
+"""Training decoder-only students: the inputs of the model, and its loss."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -44,7 +44,8 @@ def plain_loss(model: Any, row: dict[str, list[int]]) -> torch.Tensor:
 
 @pytest.mark.parametrize("kind", [*MODELS, "granite"])
 def test_the_loss_is_that_of_the_targets_alone(kind: str) -> None:
-    """Whatever shares a batch; also where logits are scaled behind the output layer (granite)."""
+    """The loss does not depend on the other rows of a batch, also for models that scale their
+    logits (Granite)."""
     model = tiny(kind)
     batch = CAUSAL.collate(ROWS, 0, 8)
     loss = TargetLoss(model)(model, dict(batch))
@@ -54,8 +55,8 @@ def test_the_loss_is_that_of_the_targets_alone(kind: str) -> None:
     wanted = torch.stack([plain_loss(model, row) for row in ROWS]).sum()
     wanted.backward()  # type: ignore[no-untyped-call]
     assert float(loss.detach()) == pytest.approx(float(wanted.detach()), rel=1e-5)
-    for own, weight in zip(found, model.parameters(), strict=True):
-        assert torch.allclose(own, weight.grad, atol=1e-5)
+    for gradient, weight in zip(found, model.parameters(), strict=True):
+        assert torch.allclose(gradient, weight.grad, atol=1e-5)
 
 
 def test_no_logits_of_sources_are_made(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -84,13 +85,13 @@ def test_a_batch_is_one_sequence_a_row() -> None:
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     """A student of each kind, from scratch."""
-    place = tmp_path_factory.mktemp("causal")
-    rows = write_rows(place / "rows.jsonl", world_rows())
+    folder = tmp_path_factory.mktemp("causal")
+    rows = write_rows(folder / "rows.jsonl", world_rows())
     common: dict[str, Any] = {"student": "scratch:tiny-causal", "settings": TINY}
-    train_rationale(rows, place / "rationale", **common)
-    train_answer(rows, place / "answer", **common)
-    train_answer(rows, place / "direct", method="direct", **common)
-    return Trained(rows, place / "rationale", place / "answer", place / "direct")
+    train_rationale(rows, folder / "rationale", **common)
+    train_answer(rows, folder / "answer", **common)
+    train_answer(rows, folder / "direct", method="direct", **common)
+    return Trained(rows, folder / "rationale", folder / "answer", folder / "direct")
 
 
 def test_two_stages_end_to_end(runs: Trained, tmp_path: Path) -> None:
@@ -122,7 +123,7 @@ def test_rivals(runs: Trained, tmp_path: Path, method: str) -> None:
 
 
 def test_a_run_is_an_ordinary_model_directory(runs: Trained, tmp_path: Path) -> None:
-    """Loaded by transformers alone it scores and writes what `predict` does."""
+    """Loaded with transformers alone, the model gives the same scores and texts as `predict`."""
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     model = AutoModelForCausalLM.from_pretrained(runs.direct)
@@ -162,7 +163,7 @@ def test_seeds_folds_adapters_and_equal_budgets(runs: Trained, tmp_path: Path) -
         settings=replace(TINY, max_steps=None),
     )
     both = [read_manifest(run) for run in (runs.rationale, runs.answer)]
-    wanted = sum(own.metrics["weights"] for own in both if own)
+    wanted = sum(run_manifest.metrics["weights"] for run_manifest in both if run_manifest)
     assert equal.metrics["weights"] == pytest.approx(wanted, rel=0.1)
 
 
@@ -207,8 +208,8 @@ def test_the_form_of_the_answer_is_tried_on_dev_once(runs: Trained, tmp_path: Pa
     options: Any = {"student": "scratch:tiny-causal", "method": "direct", "settings": settings}
     first, second = Recorder(), Recorder()
     manifest = train_answer(runs.rows, tmp_path / "run", reporter=first, **options)
-    (told,) = [note for note in first.notes if note.startswith("--answer-as auto: ")]
-    assert manifest.settings["answer_as"] in told
+    (note_of_trial,) = [note for note in first.notes if note.startswith("--answer-as auto: ")]
+    assert manifest.settings["answer_as"] in note_of_trial
     assert not list(tmp_path.glob(".run*"))
     again = train_answer(runs.rows, tmp_path / "run", reporter=second, **options)
     assert again == manifest
@@ -230,17 +231,17 @@ def test_a_warm_up_longer_than_the_training_is_told(runs: Trained, tmp_path: Pat
         runs.rows, tmp_path / "run", student="scratch:tiny-causal", method="direct",
         settings=settings, reporter=recorder,
     )  # fmt: skip
-    assert any("warm-up takes 100 of 24 steps" in own for own in recorder.warnings)
+    assert any("warm-up takes 100 of 24 steps" in warning for warning in recorder.warnings)
 
 
 def test_a_model_answers_without_training(runs: Trained, tmp_path: Path, scicot: Any) -> None:
-    """And says so, in the rows and in the verdict."""
+    """Rows and evaluation mark it as untrained."""
     zero, out = tmp_path / "zero.jsonl", tmp_path / "run.jsonl"
-    told = scicot(
+    outcome = scicot(
         "predict", runs.rows, "--answer-model", f"hf:{runs.direct}", "-o", zero, "--device", "cpu",
         "--length-normalisation", "character",
     )  # fmt: skip
-    assert told.code == 0, told.stderr
+    assert outcome.code == 0, outcome.stderr
     row = read_rows(zero)[0]
     assert row["models"]["zero_shot"] is True
     assert row["models"]["answer"].startswith(f"hf:{runs.direct}@")
@@ -289,13 +290,14 @@ def test_the_licence_of_the_base_model_is_in_the_card(runs: Trained, tmp_path: P
 
 
 def test_adapters_beside_weights_in_four_bits(runs: Trained, tmp_path: Path, scicot: Any) -> None:
-    """They learn, on what dev chooses, and end in an ordinary run of whole weights."""
+    """The adapters are trained, the best ones on dev are selected, and the run has ordinary merged
+    weights."""
     pytest.importorskip("bitsandbytes")
     from safetensors.torch import load_file
     from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
     base, tokenizer = tmp_path / "base", AutoTokenizer.from_pretrained(runs.direct)
-    config = LlamaConfig(  # in blocks of 64, as bitsandbytes has it on a CPU
+    config = LlamaConfig(  # multiples of 64, bitsandbytes' block size on a CPU
         hidden_size=128, intermediate_size=256, num_hidden_layers=2, num_attention_heads=2,
         vocab_size=len(tokenizer), eos_token_id=tokenizer.eos_token_id, bos_token_id=None,
     )  # fmt: skip
@@ -309,13 +311,13 @@ def test_adapters_beside_weights_in_four_bits(runs: Trained, tmp_path: Path, sci
     )  # fmt: skip
     run = tmp_path / "run"
     manifest = train_answer(runs.rows, run, student=str(base), method="direct", settings=settings)
-    before, after = (load_file(own / "model.safetensors") for own in (base, run))
+    before, after = (load_file(folder / "model.safetensors") for folder in (base, run))
     assert before.keys() == after.keys()
     changed = {name for name in before if not torch.equal(before[name], after[name])}
     if manifest.metrics["best_step"]:
         assert any("q_proj" in name for name in changed)
     assert all("proj" in name for name in changed)
-    assert manifest.metrics["weights"] == sum(own.numel() for own in after.values())
+    assert manifest.metrics["weights"] == sum(weight.numel() for weight in after.values())
     predict(runs.rows, tmp_path / "p.jsonl", answer_model=run, settings=CPU)
     fresh = scicot(
         "train-answer", runs.rows, "-o", tmp_path / "x", "--student", "scratch:tiny-causal",

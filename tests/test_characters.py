@@ -54,7 +54,7 @@ def counted(text: stages.Input, alphabet: Alphabet) -> Counter[str]:
     counts: Counter[str] = Counter()
 
     def spelled(texts: list[str]) -> Any:
-        return PLAIN([alphabet.plain(own) for own in texts])["input_ids"]
+        return PLAIN([alphabet.plain(text) for text in texts])["input_ids"]
 
     ids = PLAIN(str(alphabet.plain_input(text)))["input_ids"]
     characters.count(counts, text, ids, alphabet, spelled)
@@ -109,16 +109,16 @@ def test_t5_lacks_what_the_page_says() -> None:
             return {"input_ids": model.encode(text)}
 
     alphabet, found = Alphabet(T5()), replacements_for(T5())
-    assert all(alphabet.lacks(own) for own in "{}^~<≤≥→π∧∨")
-    assert set(found) == {own for own in REPLACEMENTS if alphabet.lacks(own)}
+    assert all(alphabet.lacks(character) for character in "{}^~<≤≥→π∧∨")
+    assert set(found) == {character for character in REPLACEMENTS if alphabet.lacks(character)}
     assert not any(alphabet.lacking(text) for text in found.values())
 
 
 def test_the_table_of_the_page_is_that_of_the_code() -> None:
     page = (REPOSITORY / "docs" / "training.md").read_text()
     for character, spellings in REPLACEMENTS.items():
-        told = " or ".join(text.strip() for text in spellings)
-        entry = re.escape(f"{character}  {told}")
+        cell = " or ".join(text.strip() for text in spellings)
+        entry = re.escape(f"{character}  {cell}")
         assert re.search(rf"(?<!\S){entry}(  |\n)", page), character
 
 

@@ -24,7 +24,7 @@ TWO_STAGE = {
     "scoring": "label",
     "weights": {"answer@1": 1000, "rationale@2": 3000},
 }
-ASKED = 3 + 4  # words of the question and of its choices, which are one word each
+ASKED = 3 + 4  # words of the question, and of its one-word choices
 
 
 def cost_of(tmp_path: Path, models: dict[str, Any], **more: Any) -> Any:
@@ -36,7 +36,7 @@ def cost_of(tmp_path: Path, models: dict[str, Any], **more: Any) -> Any:
     ("models", "rationales", "weights", "words", "work"),
     [
         (DIRECT, [], 1000, ASKED + 4, 1000 * (ASKED + 4)),
-        # Texts of choices, of one word each, cost as much as labels here.
+        # One-word texts of choices cost as much as labels.
         (DIRECT | {"scoring": "text"}, [], 1000, ASKED + 4, 1000 * (ASKED + 4)),
         (
             TWO_STAGE,
@@ -45,7 +45,7 @@ def cost_of(tmp_path: Path, models: dict[str, Any], **more: Any) -> Any:
             2 * (ASKED + 5) + 4,
             3000 * (ASKED + 5) + 1000 * (ASKED + 5 + 4),
         ),
-        # A pass more without a rationale, and equal rationales are read once.
+        # mix_direct adds a pass without a rationale; equal rationales are scored once.
         (
             TWO_STAGE | {"mix_direct": 0.3},
             ["two words", "two words"],
@@ -53,7 +53,7 @@ def cost_of(tmp_path: Path, models: dict[str, Any], **more: Any) -> Any:
             (ASKED + 4) + (ASKED + 2 + 4) + (ASKED + 4),
             3000 * (ASKED + 4) + 1000 * (2 * ASKED + 2 + 8),
         ),
-        # One student does both: it is held once.
+        # A single student does both, so its weights count once.
         (
             DIRECT | {"rationale_from": "student"},
             ["two words"],
@@ -61,7 +61,7 @@ def cost_of(tmp_path: Path, models: dict[str, Any], **more: Any) -> Any:
             2 * ASKED + 2 + 2 + 4,
             1000 * (2 * ASKED + 2 + 2 + 4),
         ),
-        # Two students answer, and each reads the question.
+        # Both answer students read the question.
         (
             DIRECT | {"answer": "direct@1 + direct@2", "weights": {"direct@1": 10, "direct@2": 20}},
             [],
@@ -69,7 +69,7 @@ def cost_of(tmp_path: Path, models: dict[str, Any], **more: Any) -> Any:
             2 * (ASKED + 4),
             30 * (ASKED + 4),
         ),
-        # Two writers, a rationale each.
+        # Two rationale students, each of which wrote one rationale.
         (
             TWO_STAGE
             | {
@@ -104,8 +104,8 @@ def test_cost_is_unknown_where_rows_do_not_tell_the_weights(tmp_path: Path, weig
 
 def files(tmp_path: Path, **answers: tuple[str, dict[str, Any]]) -> dict[str, str]:
     return {
-        name: str(write_rows(tmp_path / f"{name}.jsonl", rows_of(own, models=models)))
-        for name, (own, models) in answers.items()
+        name: str(write_rows(tmp_path / f"{name}.jsonl", rows_of(answered, models=models)))
+        for name, (answered, models) in answers.items()
     }
 
 
@@ -125,7 +125,7 @@ def test_the_cheapest_that_is_not_distinguishably_worse_is_named(
         "direct is the cheapest system that is not distinguishably worse than the most accurate,"
         " two: 2.0 points below it (95 % interval "
     )
-    # Whatever the order, and behind whichever first system.
+    # The result does not depend on the order of the systems or on the first one.
     again = evaluate(dict(reversed(systems.items())), reporter=recorder).cheapest
     assert again is not None
     assert (again.name, again.interval) == ("direct", found.interval)

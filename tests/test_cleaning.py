@@ -1,4 +1,4 @@
-"""Cleaned rationales: read again they are themselves, and conclude what they are marked with."""
+"""Cleaned rationales: reading one again leaves it as it is, with the conclusion of its mark."""
 
 import json
 from pathlib import Path
@@ -37,7 +37,7 @@ PARADOX = question("Which figure of speech is used?", "paradox", "simile")
 @pytest.mark.parametrize(
     ("asked", "reply", "rationale"),
     [
-        # A verdict at the end goes, with what it rests on kept.
+        # A closing verdict is removed; the reasons for it stay.
         (FLEXIBLE, "Thin things bend easily. Therefore, paper is the most flexible.",
          "Thin things bend easily."),
         (TRAIT, "It is learned by practice, so it is an acquired trait.",
@@ -48,10 +48,10 @@ PARADOX = question("Which figure of speech is used?", "paradox", "simile")
          "It contradicts itself on purpose."),
         (FLEXIBLE, "1. Thin things bend easily.\n2. So, paper is the most flexible.",
          "1. Thin things bend easily."),
-        # So does an opening sentence that only restates the question.
+        # An opening sentence that only restates the question is removed too.
         (RUN_ON, "Yes, this is a run-on sentence. It joins two clauses with nothing but a comma.",
          "It joins two clauses with nothing but a comma."),
-        # What speaks of the reply goes, and what leads to nothing.
+        # Chatter about the reply is removed, and so are lead-ins to removed text.
         (GAS, "Sure! I'll select the gas.\n\nThe answer is (B).", ""),
         (GAS, "Here's the complete sentence:\n\nThis is a (B): air inside a ball.", ""),
     ],
@@ -66,7 +66,7 @@ def test_what_tells_the_answer_is_cut_out(asked: Question, reply: str, rationale
     [
         (METAL, "A spoon is made of metal. Metals let a current pass.", "B"),
         (FLEXIBLE, "Paper is made of thin fibres.", "A"),
-        (TRAIT, "Therefore the trait is acquired.", "A"),  # nothing would be left
+        (TRAIT, "Therefore the trait is acquired.", "A"),  # kept, since nothing else would be left
     ],
 )
 def test_a_sentence_that_is_the_reasoning_stays_and_is_marked(
@@ -133,7 +133,7 @@ def test_cleaning_is_a_fixed_point(text: str, asked: Question) -> None:
 
 def _assert_fixed(read: ParsedReply, asked: Question) -> None:
     if read.leaks:
-        return  # rejected
+        return  # the reply was rejected
     again = read_reply(read.rationale, asked)
     assert again.rationale == read.rationale
     assert again.conclusion == again.still_concludes == read.still_concludes

@@ -1,4 +1,4 @@
-"""What holds for every command: start-up, help, errors and --config."""
+"""Properties of every command: start-up, help, errors and --config."""
 
 import os
 import subprocess
@@ -31,7 +31,7 @@ def test_the_commands_come_in_the_order_of_the_road(scicot: Any) -> None:
     outcome = scicot("--help")
     assert outcome.code == 0
     listed = outcome.stdout.partition("Commands:")[2]
-    assert "..." not in listed  # no description is cut in 80 columns
+    assert "..." not in listed  # no description is truncated at 80 columns
     places = [listed.index(f"\n  {name}") for name in COMMANDS]
     assert places == sorted(places)
     assert tuple(c.name for c in app.registered_commands) == COMMANDS

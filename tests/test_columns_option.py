@@ -20,38 +20,42 @@ def read(source: Any, columns: str, **more: Any) -> list[Any]:
 
 @pytest.mark.parametrize("choices", ["W1+W2+W3", "W1-W3", " W1 + W2 + W3 "])
 def test_the_named_columns_of_a_table_are_read(write: Any, choices: str) -> None:
-    [own] = read(write(TABLE), f"question=Aufgabe,choices={choices},answer=Lsg,context=Text")
-    assert (own.question, own.context, own.answer) == ("Was leitet?", "Metalle leiten.", "B")
-    assert [choice.text for choice in own.choices] == ["Holz", "Kupfer", "Glas"]
-    assert own.extra == {}
+    [question] = read(write(TABLE), f"question=Aufgabe,choices={choices},answer=Lsg,context=Text")
+    assert (question.question, question.context, question.answer) == (
+        "Was leitet?",
+        "Metalle leiten.",
+        "B",
+    )
+    assert [choice.text for choice in question.choices] == ["Holz", "Kupfer", "Glas"]
+    assert question.extra == {}
 
 
 def test_paths_lead_into_objects_and_lists(write: Any) -> None:
     row = {"q": {"text": "Which?"}, "opts": ["a", "b"], "gold": [{"label": "B"}], "mine": 1}
-    [own] = read(write(lines(row)), "question=q.text,choices=opts,answer=gold.0.label")
-    assert (own.question, own.answer, own.extra["mine"]) == ("Which?", "B", 1)
+    [question] = read(write(lines(row)), "question=q.text,choices=opts,answer=gold.0.label")
+    assert (question.question, question.answer, question.extra["mine"]) == ("Which?", "B", 1)
     dotted = {"q.text": "Which?", "choices": ["a", "b"], "answer": "A"}
-    [own] = read(write(lines(dotted)), "question=q.text")
-    assert own.question == "Which?"
+    [question] = read(write(lines(dotted)), "question=q.text")
+    assert question.question == "Which?"
 
 
 def test_what_is_not_mapped_is_recognised_and_nothing_is_lost(write: Any) -> None:
     row = {"question": "Which?", "A": "a", "B": "b", "answer": "because", "key": "B"}
-    [own] = read(write(lines(row)), "answer=key")
-    assert (own.answer, own.extra) == ("B", {"original.answer": "because"})
+    [question] = read(write(lines(row)), "answer=key")
+    assert (question.answer, question.extra) == ("B", {"original.answer": "because"})
 
 
 def test_wrong_answers_beside_the_right_one(write: Any) -> None:
     row = {"question": "Which?", "gut": "a", "f1": "b", "f2": "c"}
-    [own] = read(write(lines(row)), "answer=gut,distractors=f1+f2")
-    assert own.text_of(own.answer) == "a"
-    assert len(own.choices) == 3
+    [question] = read(write(lines(row)), "answer=gut,distractors=f1+f2")
+    assert question.text_of(question.answer) == "a"
+    assert len(question.choices) == 3
 
 
 def test_a_name_may_hold_commas_and_blanks(write: Any) -> None:
     row = {"Frage, kurz": "Which?", "A": "a", "B": "b", "Antwort (richtig)": "B"}
-    [own] = read(write(lines(row)), "question=Frage, kurz,answer=Antwort (richtig)")
-    assert (own.question, own.answer) == ("Which?", "B")
+    [question] = read(write(lines(row)), "question=Frage, kurz,answer=Antwort (richtig)")
+    assert (question.question, question.answer) == ("Which?", "B")
 
 
 @pytest.mark.parametrize(
@@ -105,10 +109,12 @@ def test_config_and_command_line_take_the_options(scicot: Any, tmp_path: Any) ->
 def test_a_field_that_no_row_has_is_told_where_all_rows_are_our_own(write: Any) -> None:
     choices = [{"label": "A", "text": "a"}, {"label": "B", "text": "b"}]
     own = {"question": "Which?", "choices": choices, "answer": "A"}
-    file, told = write(lines(own)), Recorder()
+    file, recorder = write(lines(own)), Recorder()
     settings = ReadingSettings(columns="question=Frage")
-    assert len(list(questions(file, reading=settings, reporter=told))) == 1
-    assert any("--columns question=Frage: no row has all" in warning for warning in told.warnings)
+    assert len(list(questions(file, reading=settings, reporter=recorder))) == 1
+    assert any(
+        "--columns question=Frage: no row has all" in warning for warning in recorder.warnings
+    )
     [problem] = check(file, reading=settings, reporter=Recorder()).problems
     assert "no row has all of these fields" in problem
     both = write(lines({"Frage": "Which?", "choices": choices}, own))

@@ -66,7 +66,9 @@ def test_ids_that_are_not_shared_are_named(tmp_path: Path, recorder: Recorder) -
 
 def test_several_seeds_are_one_system(tmp_path: Path, recorder: Recorder) -> None:
     answers = ["AAAABBBB", "AAAAAABB", "AAAAAAAB"]
-    seeds = [write_rows(tmp_path / f"{n}.jsonl", rows_of(own)) for n, own in enumerate(answers)]
+    seeds = [
+        write_rows(tmp_path / f"{n}.jsonl", rows_of(letters)) for n, letters in enumerate(answers)
+    ]
     other = write_rows(tmp_path / "other.jsonl", rows_of("BBBBBBBB")[::-1])
     verdict = evaluate({"mine": seeds, "other": other}, reporter=recorder)
     mine, alone = verdict.systems
@@ -107,7 +109,7 @@ def test_what_the_data_support_is_said(tmp_path: Path) -> None:
         holm([close.p_value, clear.p_value])
     )
     planned = evaluate([mine, near, far], settings=EvaluateSettings(primary="far"))
-    assert [one.primary for one in planned.comparisons] == [False, True]
+    assert [comparison.primary for comparison in planned.comparisons] == [False, True]
     assert planned.comparisons[1].p_adjusted == clear.p_value
     assert planned.comparisons[0].p_adjusted == close.p_value
     with pytest.raises(ScicotError, match="--primary mine: no such system behind the first"):
@@ -167,7 +169,7 @@ def test_reliance_and_a_hint_where_rationales_do_not_help(tmp_path: Path, scicot
 
 @pytest.mark.parametrize("right", range(10))
 def test_a_system_that_another_one_contains_is_compared(tmp_path: Path, right: int) -> None:
-    """As floats, 0.8 - 0.7 is more than 1 / 10."""
+    """In floating point, 0.8 - 0.7 is greater than 1 / 10."""
     files = [
         write_rows(tmp_path / f"{n}.jsonl", rows_of("A" * n + "B" * (10 - n))) for n in (right, 10)
     ]
@@ -186,8 +188,8 @@ def test_the_first_file_is_the_first_system(scicot: Any, tmp_path: Path) -> None
     assert gate.code == 1
     (comparison,) = json.loads(gate.stdout)["comparisons"]
     assert (comparison["second"], comparison["primary"]) == ("base", True)
-    own = scicot("evaluate", bad, "--fail-if-worse-than", f"x={bad}")
-    assert "is of the first system itself" in own.stderr
+    outcome = scicot("evaluate", bad, "--fail-if-worse-than", f"x={bad}")
+    assert "is of the first system itself" in outcome.stderr
     again = tmp_path / "." / "good.jsonl"
     assert (
         scicot("evaluate", bad, good, "--fail-if-worse-than", again, "--json").stdout.count(
@@ -209,10 +211,13 @@ def test_what_decides_is_said(tmp_path: Path) -> None:
     assert among.verdict.endswith("once several comparisons are allowed for (Holm)")
     clusters = [f"f{n}" for n in range(6) for _ in range(5)]
     rows = [
-        {**row, "meta": {"c": own}} for row, own in zip(rows_of("A" * 30), clusters, strict=True)
+        {**row, "meta": {"c": cluster}}
+        for row, cluster in zip(rows_of("A" * 30), clusters, strict=True)
     ]
     worse = [{**row, "prediction": "B" if n % 5 == 0 else "A"} for n, row in enumerate(rows)]
-    files = [write_rows(tmp_path / f"{n}.jsonl", own) for n, own in enumerate((rows, worse))]
+    files = [
+        write_rows(tmp_path / f"{n}.jsonl", file_rows) for n, file_rows in enumerate((rows, worse))
+    ]
     same, *_ = evaluate(files, settings=EvaluateSettings(cluster_by="meta.c")).comparisons
     assert same.interval[0] < 0, "every cluster alike: what was not seen may still be"
     assert (same.p_value, same.differs) == (1.0, False)

@@ -57,15 +57,15 @@ def test_values_of_options(
 def test_every_shell_is_installed_from_any_shell(home: Path, scicot: Any, shell: str) -> None:
     outcome = scicot("--install-completion", shell)
     assert outcome.code == 0
-    file, _, told = outcome.stdout.partition(":")
-    assert f"completion for {shell}" in told
+    file, _, advice = outcome.stdout.partition(":")
+    assert f"completion for {shell}" in advice
     assert "_SCICOT_COMPLETE" in Path(file).read_text()
     assert Path(file).is_relative_to(home)
     assert scicot("--show-completion", shell).stdout.strip() == Path(file).read_text().strip()
 
 
 def test_installing_twice_adds_one_line(home: Path, scicot: Any) -> None:
-    (home / ".bashrc").write_text("alias a=b")  # without an end of its last line
+    (home / ".bashrc").write_text("alias a=b")  # without a line break at the end
     for _ in range(2):
         assert scicot("--install-completion", "bash").code == 0
     first, second = (home / ".bashrc").read_text().splitlines()
@@ -95,7 +95,7 @@ def test_a_home_that_takes_no_file_is_one_line(home: Path, scicot: Any) -> None:
 
 
 def test_bash_completes_behind_a_colon(home: Path) -> None:
-    """Bash takes the colon for the end of a word, so what it is given begins behind it."""
+    """Bash ends a word at a colon, so completions must begin after it."""
     command = home / "bin" / "scicot"
     command.parent.mkdir()
     command.write_text(

@@ -61,7 +61,7 @@ def test_each_row_is_a_point_where_the_axes_say() -> None:
         "dev_loss": 2,
         "dev_accuracy": 2,
     }
-    # The left axis goes from 0 to 2, the right one from 0 to 1, the lower one to the last step.
+    # Left axis from 0 to 2, right axis from 0 to 1, lower axis up to the last step.
     assert found["loss"][0] == (LEFT + (RIGHT - LEFT) / 4, TOP)
     assert found["loss"][1][1] == (TOP + BOTTOM) / 2
     assert found["dev_accuracy"] == [((LEFT + RIGHT) / 2, (TOP + BOTTOM) / 2), (RIGHT, TOP)]

@@ -1,5 +1,5 @@
-"""Shell blocks of README.md and docs/. Above each stands `<!-- run -->`, and then it is run here,
-or `<!-- not run: WHY -->`, and then only the options of its scicot commands are checked."""
+"""Test the shell blocks of README.md and docs/. A block marked `<!-- run -->` is run here. For one
+marked `<!-- not run: WHY -->`, only the options of its scicot commands are checked."""
 
 import os
 import re
@@ -28,12 +28,13 @@ BLOCK = re.compile(
     r"|(?P<indented>(?:^    [^\n]+\n)(?:\n*^    [^\n]+\n)*))",
     re.M,
 )
-# The first words of a line that is a shell command.
+# First words of lines that are shell commands.
 COMMANDS = {
     *("scicot", "make", "pip", "python", "git", "export", "head", "cat", "cd", "uvx", "bash"),
     *("accelerate", "torchrun", "sbatch", "srun", "ollama", "vllm"),
 }
-SETTING = re.compile(r"[A-Z_]+=\S+ \w+|\.\.\. +--")  # or the rest of a command above
+# a variable assignment before a command, or "..." for options of the command above
+SETTING = re.compile(r"[A-Z_]+=\S+ \w+|\.\.\. +--")
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ def test_every_shell_block_is_run_or_says_why_not() -> None:
     assert len(RUN) >= 5
 
 
-_OURS = ("scicot", "scicot_cli")  # the second behind -m
+_OURS = ("scicot", "scicot_cli")  # the command, and the module run with -m
 
 
 def commands_of(text: str) -> Iterator[list[str]]:
@@ -109,14 +110,14 @@ def test_the_options_of_a_block_exist(block: Block) -> None:
     for arguments in commands_of(block.text):
         name, *rest = arguments
         if name.startswith("-"):
-            continue  # scicot --help and the like
+            continue  # no subcommand, as in scicot --help
         with group.commands[name].make_context(name, rest):
             pass
 
 
 @pytest.fixture(scope="module")
 def filled(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the files that the pages take for granted."""
+    """Make a folder with the files that the pages assume to exist."""
     folder = tmp_path_factory.mktemp("filled")
     rows = [
         {**row, "meta": {"subject": "physics" if number % 2 else "chemistry"}}
@@ -157,7 +158,7 @@ def spreadsheet(path: Path, heading: list[str]) -> None:
 def test_the_blocks_of_a_page_run(tmp_path: Path, filled: Path, preloaded: str, page: Path) -> None:
     folder = tmp_path / "folder"
     if page.stem == "tutorial":
-        folder.mkdir()  # it begins with nothing
+        folder.mkdir()  # starts empty
     else:
         shutil.copytree(filled, folder)
     if page.stem == "rows":

@@ -1,4 +1,4 @@
-"""The documentation says what is so."""
+"""The documentation agrees with the code."""
 
 import importlib.util
 import json
@@ -63,7 +63,7 @@ def test_the_architecture_page_names_every_module() -> None:
 
 
 def test_docstrings_and_pages_name_modules_that_exist() -> None:
-    """A docstring says `name.py` of a module beside it, or a path; a page of any module."""
+    """Docstrings may name modules of the same folder or paths, pages any module."""
     package, commands = REPOSITORY / "src" / "scicot", REPOSITORY / "scicot_cli"
     modules = [*package.rglob("*.py"), *commands.rglob("*.py")]
     pages = [*DOCS.rglob("*.md"), REPOSITORY / "README.md"]

@@ -1,4 +1,4 @@
-"""Which engine is taken, and that it answers as the others do."""
+"""The choice of the engine; all engines give the same answers."""
 
 import json
 from dataclasses import replace
@@ -54,14 +54,14 @@ def test_which_causal_models_our_loop_knows() -> None:
         assert engine(kind) == "torch"
     yarn = {"rope_type": "yarn", "factor": 2.0}
     both = {"full_attention": {"rope_type": "default"}, "sliding_attention": yarn}
-    known: list[dict[str, Any]] = [
+    supported: list[dict[str, Any]] = [
         {"rope_scaling": None},
         {"rope_scaling": {"type": "linear", "factor": 2.0}},
         {"rope_parameters": yarn},
         {"rope_parameters": both},
         {"final_logit_softcapping": 30.0},
     ]
-    assert {engine("llama", **settings) for settings in known} == {"torch"}
+    assert {engine("llama", **settings) for settings in supported} == {"torch"}
     unknown: list[dict[str, Any]] = [
         {"rope_parameters": {"rope_type": "dynamic", "factor": 2.0}},
         {"rope_parameters": {**both, "full_attention": {"rope_type": "longrope"}}},
@@ -79,8 +79,8 @@ def test_which_causal_models_our_loop_knows() -> None:
         candidate_engines(
             {"model_type": "llama"}, 10**8, EngineRequest("torch", precision="int8", device="cpu")
         )
-    told = "--engine torch: knows no rotary positions of type dynamic; leave it out"
-    with pytest.raises(ScicotError, match=told):
+    message = "--engine torch: knows no rotary positions of type dynamic; leave it out"
+    with pytest.raises(ScicotError, match=message):
         candidate_engines({"model_type": "llama", **unknown[0]}, 1, EngineRequest("torch"))
 
 
@@ -139,9 +139,10 @@ def test_the_fastest_is_measured_once(
         rates,
     )
     assert len(measured) == len(rates)
-    choose_engine(trained.rationale, EngineRequest(device="cpu"), writes=False)  # another task
+    # scoring is measured separately from generating
+    choose_engine(trained.rationale, EngineRequest(device="cpu"), writes=False)
     assert len(measured) > len(rates)
-    (tmp_path / "scicot" / "engines.json").write_text("[]")  # another's
+    (tmp_path / "scicot" / "engines.json").write_text("[]")  # another program's file
     choose_engine(trained.rationale, EngineRequest(device="cpu"), writes=True)
 
 
@@ -168,7 +169,7 @@ def test_predict_answers_alike_with_any_engine(
     assert found[0] == found[1]
     state = json.loads(state_path(tmp_path / "1.jsonl").read_text())
     assert set(state["settings"]["engines"].values()) == {f"{engine} in {precision}"}
-    more = PredictSettings(device="cpu")  # who goes on takes the same
+    more = PredictSettings(device="cpu")  # a resumed output keeps the engine
     predict(trained.rows, tmp_path / "1.jsonl", settings=more, **models)
     with pytest.raises(ScicotError, match="was made with other settings"):
         predict(trained.rows, tmp_path / "0.jsonl", settings=settings, **models)

@@ -1,4 +1,4 @@
-"""Engines give what transformers' own `generate` and forward give; which of them is taken."""
+"""Engines give the same results as transformers' `generate` and forward pass."""
 
 import random
 from collections.abc import Sequence
@@ -27,12 +27,12 @@ KINDS: dict[str, tuple[str, dict[str, Any]]] = {
 
 
 def model(kind: str) -> Any:
-    """A T5 of random weights, large enough that it says different things."""
+    """Make a T5 with random weights, large enough to give different texts."""
     import torch
     import transformers
 
-    name, own = KINDS[kind]
-    config = getattr(transformers, f"{name}Config")(**{**SHAPE, **own})
+    name, kind_config = KINDS[kind]
+    config = getattr(transformers, f"{name}Config")(**{**SHAPE, **kind_config})
     torch.manual_seed(1)
     made = getattr(transformers, f"{name}ForConditionalGeneration")(config).eval()
     for weight in made.parameters():
@@ -48,17 +48,17 @@ def sources(count: int = 40) -> list[Ids]:
 
 
 def targets(count: int = 40) -> list[list[Ids]]:
-    """Of which some begin alike, one begins another, and one is there twice."""
+    """Make targets: some share a prefix, one is a prefix of another, and one occurs twice."""
     dice = random.Random(1)
     drawn = [
         [[*(dice.randrange(3, WORDS) for _ in range(dice.randrange(1, 6))), 1] for _ in range(3)]
         for _ in range(count)
     ]
-    return [[*own, [5, 6, 1], [5, 1], [5, 6, 1]] for own in drawn]
+    return [[*targets_of_source, [5, 6, 1], [5, 1], [5, 6, 1]] for targets_of_source in drawn]
 
 
 def values(scores: Sequence[Sequence[Sequence[float]]]) -> list[float]:
-    return [value for own in scores for one in own for value in one]
+    return [value for scores_of_source in scores for log_p in scores_of_source for value in log_p]
 
 
 @pytest.mark.parametrize("compiled", [True, False])
@@ -75,15 +75,15 @@ def test_the_same_texts_and_scores_as_transformers(
     from scicot.decoding.native_engine import NativeEngine
     from scicot.decoding.transformers_engine import TransformersEngine
 
-    own = model(kind)
-    reference = TransformersEngine(own, batch_size=8)
+    network = model(kind)
+    reference = TransformersEngine(network, batch_size=8)
     draws = [[None] if n % 3 else [None, 7 * n, 9] for n in range(40)]
     decoding = Decoding(70, temperature=0.7, top_p=0.9)
     texts = reference.generate(sources(), draws, decoding)
-    assert len({tuple(text) for own in texts for text in own}) > 40
+    assert len({tuple(text) for texts_of_source in texts for text in texts_of_source}) > 40
     scores = values(reference.score(sources(), targets()))
     for size, tokens in ((1, None), (5, 300), (64, None)):
-        engine = NativeEngine(own, torch.float32, batch_size=size, batch_tokens=tokens)
+        engine = NativeEngine(network, torch.float32, batch_size=size, batch_tokens=tokens)
         assert engine.generate(sources(), draws, decoding) == texts
         assert values(engine.score(sources(), targets())) == pytest.approx(scores, abs=2e-3)
     assert engine.generate([], [], decoding) == engine.score([], []) == []
@@ -96,12 +96,12 @@ def test_drafts_change_no_text(kind: str, monkeypatch: pytest.MonkeyPatch) -> No
     from scicot.decoding.native_engine import NativeEngine
     from scicot.decoding.prompt_lookup import PromptLookup
 
-    own = model(kind)
+    reference = model(kind)
     asked = sources(12)
-    endless = NativeEngine(own, torch.float32, batch_size=16)
+    endless = NativeEngine(reference, torch.float32, batch_size=16)
     for (text,) in endless.generate(asked, [[None]] * 12, Decoding(70)):
-        own.config.eos_token_id = text[50]
-    engine = NativeEngine(own, torch.float32, batch_size=16)
+        reference.config.eos_token_id = text[50]
+    engine = NativeEngine(reference, torch.float32, batch_size=16)
     together = engine.generate(asked, [[None]] * 12, Decoding(70))
     assert max(len(text) for (text,) in together) == 70
     assert min(len(text) for (text,) in together) < 70
@@ -111,7 +111,7 @@ def test_drafts_change_no_text(kind: str, monkeypatch: pytest.MonkeyPatch) -> No
         def next_(self: PromptLookup, written: Ids, most: int, text: Ids = text) -> Ids:
             assert written == text[: len(written)]
             draft = text[len(written) : len(written) + dice.randrange(7)]
-            if draft and dice.random() < 0.5:  # wrong from some place on
+            if draft and dice.random() < 0.5:  # wrong from a random position on
                 draft[dice.randrange(len(draft)) :] = [3, 4]
             drafted.append(len(draft[:most]))
             return draft[:most]
@@ -126,7 +126,7 @@ def test_what_is_drafted() -> None:
 
     drafts = PromptLookup([5, 6, 7, 8, 9, 10, 11, 12, 5, 6, 9])
     assert drafts.next([5], 9) == drafts.next([8, 7], 9) == drafts.next([6, 9], 9) == []
-    assert drafts.next([5, 6], 9) == [9]  # the last time that they came
+    assert drafts.next([5, 6], 9) == [9]  # their last occurrence counts
     assert drafts.next([2, 6, 7], 9) == [8, 9, 10, 11, 12]
     assert drafts.next([2, 6, 7], 1) == [8]
     assert drafts.next([2, 6, 7], 0) == []
@@ -134,7 +134,7 @@ def test_what_is_drafted() -> None:
     assert drafts.judge([8], [8, 2]) == [8, 2]
     for _ in range(5):
         assert drafts.judge([8, 9, 10], [4, 4, 4, 4]) == [4]
-    assert drafts.next([2, 6, 7], 9) == []  # so little of it was right
+    assert drafts.next([2, 6, 7], 9) == []  # too few drafted tokens were accepted
 
 
 @needs_shared_data
@@ -147,17 +147,19 @@ def test_the_same_tokens_for_500_questions() -> None:
 
     tokenizer = transformers.T5Tokenizer.from_pretrained(str(SHARED / "t5_tokenizer"))
     rows = read_rows(SHARED / "entailmentbank.train.jsonl")[:500]
-    texts = [" ".join([row["question"], *(own["text"] for own in row["choices"])]) for row in rows]
+    texts = [
+        " ".join([row["question"], *(choice["text"] for choice in row["choices"])]) for row in rows
+    ]
     asked = tokenizer(texts)["input_ids"]
     assert max(map(len, asked)) > 3 * min(map(len, asked))
     shape = {**SHAPE, **KINDS["flan"][1], "vocab_size": 32128, "d_model": 64, "d_kv": 16}
     torch.manual_seed(0)
-    own = transformers.T5ForConditionalGeneration(transformers.T5Config(**shape))
-    own.eval()  # type: ignore[no-untyped-call]
-    for weight in own.parameters():
+    network = transformers.T5ForConditionalGeneration(transformers.T5Config(**shape))
+    network.eval()  # type: ignore[no-untyped-call]
+    for weight in network.parameters():
         weight.data.mul_(2 if weight.dim() > 1 else 1)
-    reference = TransformersEngine(own, batch_size=100)
-    engine = NativeEngine(own, torch.float32, batch_size=256)
+    reference = TransformersEngine(network, batch_size=100)
+    engine = NativeEngine(network, torch.float32, batch_size=256)
     draws: list[list[int | None]] = [[None]] * 500
     wanted = reference.generate(asked, draws, Decoding(24))
     assert len({tuple(text) for (text,) in wanted}) > 250
@@ -181,15 +183,18 @@ def test_less_precision_scores_nearly_alike(
 
     from scicot.decoding.native_engine import NativeEngine
 
-    own = model(kind)
-    for weight in own.parameters():
+    reference = model(kind)
+    for weight in reference.parameters():
         weight.data.mul_(0.4 if weight.dim() > 1 else 1)
     exact, rounded = (
-        NativeEngine(own, kind, batch_size=16) for kind in (torch.float32, getattr(torch, half))
+        NativeEngine(reference, kind, batch_size=16)
+        for kind in (torch.float32, getattr(torch, half))
     )
-    wanted, found = (values(one.score(sources(), targets())) for one in (exact, rounded))
+    wanted, found = (values(engine.score(sources(), targets())) for engine in (exact, rounded))
     assert found != wanted
-    differences = [abs(one - other) for one, other in zip(found, wanted, strict=True)]
+    differences = [
+        abs(score - wanted_score) for score, wanted_score in zip(found, wanted, strict=True)
+    ]
     assert sum(differences) / len(differences) < apart
     assert len(rounded.generate(sources(), [[None]] * 40, Decoding(9))) == 40
 
@@ -208,10 +213,10 @@ def test_fp32_decides_which_token_is_the_likeliest(
     wanted = (states @ weight.T).argmax(-1)
     for kind in (torch.float32, torch.bfloat16, torch.int8):
         assert torch.equal(LMHead(weight, kind, torch.ones(32)).likeliest(states), wanted)
-        own = LMHead(weight, kind, None)  # no copy, whose last tokens are no whole block
-        assert own.logits(states[:1]).shape == (1, words)
-        assert torch.equal(own.likeliest(states), wanted)
-        monkeypatch.setattr(lm_head, "_PART", 256)  # parts of the vocabulary, one after the other
+        head = LMHead(weight, kind, None)  # no copy is made, so the last tokens do not fill a block
+        assert head.logits(states[:1]).shape == (1, words)
+        assert torch.equal(head.likeliest(states), wanted)
+        monkeypatch.setattr(lm_head, "_PART", 256)  # so that the vocabulary has several parts
         assert torch.equal(LMHead(weight, kind, None).likeliest(states), wanted)
         monkeypatch.undo()
 
@@ -245,11 +250,11 @@ def test_a_config_that_tells_of_no_model(text: str, tmp_path: Path) -> None:
 def converted(tmp_path: Path, kind: str) -> tuple[Any, Any, Path]:
     from transformers import T5Tokenizer
 
-    own = model(kind)
-    own.resize_token_embeddings(32_128)
-    own.save_pretrained(tmp_path)
-    own.name_or_path = str(tmp_path)
-    return own, T5Tokenizer.from_pretrained(SHARED / "t5_tokenizer"), tmp_path
+    reference = model(kind)
+    reference.resize_token_embeddings(32_128)
+    reference.save_pretrained(tmp_path)
+    reference.name_or_path = str(tmp_path)
+    return reference, T5Tokenizer.from_pretrained(SHARED / "t5_tokenizer"), tmp_path
 
 
 @needs_shared_data
@@ -262,15 +267,15 @@ def test_ctranslate2_says_and_scores_the_same(kind: str, tmp_path: Path) -> None
     from scicot.decoding.ctranslate2_engine import CTranslate2Engine
     from scicot.decoding.native_engine import NativeEngine
 
-    own, tokenizer, run = converted(tmp_path, kind)
-    exact = NativeEngine(own, torch.float32, batch_size=16)
-    folder = convert(own, tokenizer, run)
-    assert convert(own, tokenizer, run) == folder
+    reference, tokenizer, run = converted(tmp_path, kind)
+    exact = NativeEngine(reference, torch.float32, batch_size=16)
+    folder = convert(reference, tokenizer, run)
+    assert convert(reference, tokenizer, run) == folder
     assert [path.name for path in folder.parent.iterdir()] == [folder.name]
     engine = CTranslate2Engine(folder, 1, kind="fp32", batch_tokens=None)
     decoding, draws = Decoding(20), [[None]] * 40
     assert engine.generate(sources(), draws, decoding) == exact.generate(sources(), draws, decoding)
-    found, wanted = (values(one.score(sources(), targets())) for one in (engine, exact))
+    found, wanted = (values(scorer.score(sources(), targets())) for scorer in (engine, exact))
     assert found == pytest.approx(wanted, abs=1e-3, rel=1e-4)
 
 
@@ -278,12 +283,12 @@ def test_ctranslate2_says_and_scores_the_same(kind: str, tmp_path: Path) -> None
 def test_a_conversion_that_scores_otherwise_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """ctranslate2's converter scales the outputs of flan-t5, whose own are not scaled."""
+    """CTranslate2's own converter scales the outputs of flan-t5, although that model does not."""
     pytest.importorskip("ctranslate2")
     from scicot.decoding import conversion
 
-    own, tokenizer, run = converted(tmp_path, "flan")
+    reference, tokenizer, run = converted(tmp_path, "flan")
     monkeypatch.setattr(conversion, "_scale", lambda config: config.d_model**-0.5)
     with pytest.raises(ScicotError, match=r"scores otherwise \(by .* nats\); take --engine torch"):
-        conversion.converted(own, tokenizer, run)
+        conversion.converted(reference, tokenizer, run)
     assert not list((run / "ctranslate2").iterdir())

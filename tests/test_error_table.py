@@ -1,4 +1,4 @@
-"""What real servers send, and what each answer means for the run."""
+"""Error responses of real servers, and how they are classified."""
 
 import json
 from typing import Any
@@ -27,9 +27,9 @@ LIMITS = "You have reached your specified API usage limits. You will regain acce
 CREDIT = "Your credit balance is too low to access the Anthropic API. Please go to Plans & Billing"
 INVALID = "invalid_request_error"
 
-# (server, status, body, what it is)
+# (server, status, body, cause)
 BODIES: list[tuple[str, int, Any, str]] = [
-    # The account: waiting helps, or the user has to act.
+    # The account: the user must wait or act.
     ("anthropic", 400, anthropic(INVALID, f"{LIMITS} at 00:00 UTC."), "paused"),
     ("anthropic", 400, anthropic(INVALID, CREDIT), "account"),
     ("anthropic", 400, anthropic(INVALID, "This organization has been disabled."), "account"),
@@ -78,7 +78,7 @@ BODIES: list[tuple[str, int, Any, str]] = [
     ),
     ("llama.cpp", 401, openai("Invalid API Key", "authentication_error", 401), "account"),
     ("vllm", 401, {"error": "Unauthorized"}, "account"),
-    # The settings: wrong for every question.
+    # The settings: every question fails.
     ("anthropic", 404, anthropic("not_found_error", "model: claude-nope"), "account"),
     (
         "anthropic",
@@ -113,7 +113,7 @@ BODIES: list[tuple[str, int, Any, str]] = [
         openai("This feature is not supported", "not_supported_error", 501),
         "account",
     ),
-    # The question: too long for the model, or not allowed.
+    # The question: too long for the model, or blocked.
     (
         "anthropic",
         400,
@@ -163,7 +163,7 @@ BODIES: list[tuple[str, int, Any, str]] = [
         openai("litellm.ContentPolicyViolationError: flagged", None, "400"),
         "question",
     ),
-    # Either: it shows only when other questions are answered.
+    # Unclear: it depends on whether other questions are answered.
     ("anthropic", 400, anthropic(INVALID, "messages.0: something is odd"), "unclear"),
     (
         "anthropic",
@@ -222,7 +222,7 @@ BODIES: list[tuple[str, int, Any, str]] = [
         openai("No deployments available for selected model, Try again in 60 seconds", None, "429"),
         "limited",
     ),
-    # The server, for the moment.
+    # A temporary fault of the server.
     ("proxy", 504, {"error": "The request took too long to process"}, "passing"),
     ("tgi", 424, {"error": "Request failed during generation: CUDA out of memory"}, "passing"),
     ("nginx", 499, "", "passing"),

@@ -101,16 +101,16 @@ def sure(n: int, predicted: str | None, p: float, **more: Any) -> dict[str, Any]
 def test_calibration_and_abstention_are_told(tmp_path: Path) -> None:
     rows = [sure(n, "A" if n % 4 else "B", 0.9 if n % 4 else 0.6) for n in range(40)]
     (system,) = evaluate([write_rows(tmp_path / "p.jsonl", rows)]).systems
-    own = system.calibration
-    assert own is not None
-    assert own.questions == 40
-    assert own.ece == pytest.approx(0.25 * 0.6 + 0.75 * 0.1)
+    calibration = system.calibration
+    assert calibration is not None
+    assert calibration.questions == 40
+    assert calibration.ece == pytest.approx(0.25 * 0.6 + 0.75 * 0.1)
     right, wrong = 0.9, 0.4 / 3  # probabilities of the gold label
-    assert own.nll == pytest.approx(-(0.75 * math.log(right) + 0.25 * math.log(wrong)))
+    assert calibration.nll == pytest.approx(-(0.75 * math.log(right) + 0.25 * math.log(wrong)))
     squares = 0.75 * (0.81 + 0.01 / 3) + 0.25 * (0.36 + 0.16 / 3)
-    assert own.brier == pytest.approx(squares - 2 * (0.75 * right + 0.25 * wrong) + 1)
-    assert own.risk_at["40%"] == 0
-    assert own.risk_at["100%"] == pytest.approx(0.25)
+    assert calibration.brier == pytest.approx(squares - 2 * (0.75 * right + 0.25 * wrong) + 1)
+    assert calibration.risk_at["40%"] == 0
+    assert calibration.risk_at["100%"] == pytest.approx(0.25)
     bare = write_rows(tmp_path / "bare.jsonl", rows_of("AAB"))
     assert evaluate([bare]).systems[0].calibration is None
 
@@ -124,11 +124,11 @@ def test_groups_lengths_and_places(tmp_path: Path) -> None:
     file = write_rows(tmp_path / "p.jsonl", rows)
     settings = EvaluateSettings(by=("meta.subject", "choices", "length"))
     (system,) = evaluate([file], settings=settings).systems
-    told = {
-        path: [(group.value, group.questions, group.accuracy) for group in own]
-        for path, own in system.groups.items()
+    figures = {
+        path: [(group.value, group.questions, group.accuracy) for group in groups]
+        for path, groups in system.groups.items()
     }
-    assert told == {
+    assert figures == {
         "meta.subject": [("[red]biology", 2, 0.0), ("physics", 6, pytest.approx(4 / 6))],
         "choices": [("2", 1, 0.0), ("4", 7, pytest.approx(4 / 7))],
         "length": [("2-2 words", 4, 1.0), ("6-6 words", 4, 0.0)],
@@ -152,16 +152,16 @@ def test_rationales_are_looked_at(tmp_path: Path) -> None:
         {**row, "rationales": [text], "rationale": "A0 is a metal."}
         for row, text in zip(rows_of("AABA"), texts, strict=True)
     ]
-    own = evaluate([write_rows(tmp_path / "p.jsonl", rows)]).systems[0].rationales
-    assert own is not None
-    assert own.rationales == 4
-    assert own.words == pytest.approx((4 + 7 + 9 + 3) / 4)
-    assert own.leaks == 0.25
-    assert own.names_one == 0.5, "the first names A, the second B"
-    assert own.agree == 0.5, "where A was predicted both times"
-    assert own.repeated == pytest.approx((2 / 7) / 4)
-    assert own.rouge_l is not None
-    assert own.rouge_l > 0.25
+    figures = evaluate([write_rows(tmp_path / "p.jsonl", rows)]).systems[0].rationales
+    assert figures is not None
+    assert figures.rationales == 4
+    assert figures.words == pytest.approx((4 + 7 + 9 + 3) / 4)
+    assert figures.leaks == 0.25
+    assert figures.names_one == 0.5, "the first names A, the second B"
+    assert figures.agree == 0.5, "where A was predicted both times"
+    assert figures.repeated == pytest.approx((2 / 7) / 4)
+    assert figures.rouge_l is not None
+    assert figures.rouge_l > 0.25
     bare = evaluate([write_rows(tmp_path / "bare.jsonl", rows_of("A"))]).systems[0]
     assert bare.rationales is None
 
@@ -221,8 +221,8 @@ def test_groups_are_in_natural_order_and_told_of_each_system(scicot: Any, tmp_pa
     all_of = write_rows(tmp_path / "all.jsonl", rows)
     half = write_rows(tmp_path / "half.jsonl", rows[:7])
     groups = evaluate([all_of], settings=EvaluateSettings(by=("meta.g",))).systems[0].groups
-    told = [group.value[:9] for group in groups["meta.g"]]
-    assert told == ["7", "9" * 9, "null", "part 2", "part 10", "true"]
+    order = [group.value[:9] for group in groups["meta.g"]]
+    assert order == ["7", "9" * 9, "null", "part 2", "part 10", "true"]
     shown = scicot("evaluate", all_of, half, "--by", "meta.g").stdout
     assert "2 / 1" in shown
 

@@ -40,27 +40,27 @@ def replied(n: int, answer: str) -> dict[str, Any]:
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
     """Files with the names of the real sets."""
-    place = tmp_path / "data"
-    place.mkdir()
+    folder = tmp_path / "data"
+    folder.mkdir()
     many = range(200)
-    again = [taught(7, id="another id")]  # a test question whose text stands in training
-    write_rows(place / "openbookqa_flant5xl.train.jsonl", [taught(n) for n in many])
+    again = [taught(7, id="another id")]  # a test question whose text is in the training set
+    write_rows(folder / "openbookqa_flant5xl.train.jsonl", [taught(n) for n in many])
     write_rows(
-        place / "openbookqa_flant5xl.dev.jsonl", [taught(n) for n in range(500, 520)] + again
+        folder / "openbookqa_flant5xl.dev.jsonl", [taught(n) for n in range(500, 520)] + again
     )
-    write_rows(place / "csqa_palm.train.jsonl", [replied(n, "AB"[n % 2]) for n in many])
-    write_rows(place / "arc_easy.train.jsonl", [question(n) for n in many])
-    write_rows(place / "arc_challenge.train.jsonl", [question(n) for n in range(200, 300)])
+    write_rows(folder / "csqa_palm.train.jsonl", [replied(n, "AB"[n % 2]) for n in many])
+    write_rows(folder / "arc_easy.train.jsonl", [question(n) for n in many])
+    write_rows(folder / "arc_challenge.train.jsonl", [question(n) for n in range(200, 300)])
     for kind, first in (("easy", 500), ("challenge", 510)):
-        own = [question(n) for n in range(first, first + 10)]
-        write_rows(place / f"arc_{kind}.dev.jsonl", own)
-    # Other ids for the same questions; one of another gold answer, one that ARC does not have.
+        questions = [question(n) for n in range(first, first + 10)]
+        write_rows(folder / f"arc_{kind}.dev.jsonl", questions)
+    # The same questions under other ids; one has another gold answer, and one is not in ARC.
     wrong = [taught(3, id="e3", answer="B"), taught(900)]
     experts = [taught(n, id=f"e{n}") for n in range(50, 60)]
-    write_rows(place / "entailmentbank.train.jsonl", experts + wrong)
-    write_rows(place / "arc_challenge_flant5xl.train.jsonl", [taught(n) for n in range(200, 300)])
-    write_rows(place / "arc_challenge_flant5xl.dev.jsonl", [taught(n) for n in range(510, 520)])
-    return place
+    write_rows(folder / "entailmentbank.train.jsonl", experts + wrong)
+    write_rows(folder / "arc_challenge_flant5xl.train.jsonl", [taught(n) for n in range(200, 300)])
+    write_rows(folder / "arc_challenge_flant5xl.dev.jsonl", [taught(n) for n in range(510, 520)])
+    return folder
 
 
 def texts(file: Path) -> set[str]:
@@ -69,25 +69,25 @@ def texts(file: Path) -> set[str]:
 
 @pytest.mark.parametrize("name", ["openbookqa", "arc", "commonsenseqa"])
 def test_no_question_is_on_two_sides(name: str, data: Path, tmp_path: Path) -> None:
-    place = tmp_path / "questions"
-    about = prepare(place, CELL_SETS[name], 0, data, None, None)
-    train, dev, test = (texts(place / f"{part}.jsonl") for part in ("train", "dev", "test"))
+    folder = tmp_path / "questions"
+    about = prepare(folder, CELL_SETS[name], 0, data, None, None)
+    train, dev, test = (texts(folder / f"{part}.jsonl") for part in ("train", "dev", "test"))
     assert train
     assert dev
     assert test
     assert not train & dev
-    told = "".join(
+    trained_texts = "".join(
         "1" if normalized(row["question"]) in train | dev else "0"
-        for row in read_rows(place / "test.jsonl")
+        for row in read_rows(folder / "test.jsonl")
     )
-    assert about["seen"] == told
-    assert told.count("1") == (name == "openbookqa")
-    for row in read_rows(place / "test.jsonl") + read_rows(place / "train.jsonl"):
+    assert about["seen"] == trained_texts
+    assert trained_texts.count("1") == (name == "openbookqa")
+    for row in read_rows(folder / "test.jsonl") + read_rows(folder / "train.jsonl"):
         assert not {"rationale", "reply"} & row.keys()
     for part in ("teacher", "teacher_dev", "tutor"):
         asked = {"teacher": train, "teacher_dev": dev, "tutor": test}[part]
-        assert texts(place / f"{part}.jsonl") <= asked
-        assert about["sizes"][part] == len(read_rows(place / f"{part}.jsonl"))
+        assert texts(folder / f"{part}.jsonl") <= asked
+        assert about["sizes"][part] == len(read_rows(folder / f"{part}.jsonl"))
 
 
 def test_what_sets_are_made_of(data: Path, tmp_path: Path) -> None:
@@ -101,9 +101,9 @@ def test_what_sets_are_made_of(data: Path, tmp_path: Path) -> None:
         for row in read_rows(tmp_path / "csqa" / "train.jsonl")
         if int(row["id"][1:]) % 2 == 0
     }
-    other = prepare(tmp_path / "seed", CELL_SETS["commonsenseqa"], 1, data, None, None)
+    other_seed = prepare(tmp_path / "seed", CELL_SETS["commonsenseqa"], 1, data, None, None)
     assert texts(tmp_path / "seed" / "test.jsonl") == texts(tmp_path / "csqa" / "test.jsonl")
-    assert other["test_sha256"]
+    assert other_seed["test_sha256"]
     prepare(tmp_path / "arc", CELL_SETS["arc"], 0, data, None, None)
     rows = read_rows(tmp_path / "arc" / "teacher.jsonl")
     rows += read_rows(tmp_path / "arc" / "teacher_dev.jsonl")
@@ -136,9 +136,9 @@ def test_scicot_understands_the_commands_of_each_system(name: str, system: str) 
     """Parsed, not run: an option that scicot does not have would cost a GPU's time."""
     app = importlib.import_module("scicot_cli.app").app
     at = Place(Path("out"), CELL_SETS[name], 0, "/models/student", {"train": 3000})
-    own = SYSTEMS[system]
-    commands = [step.command for step in own.steps(at)]
-    commands.append(["predict", at.file("test"), "-o", "out.jsonl", *own.predict(at)])
+    spec = SYSTEMS[system]
+    commands = [step.command for step in spec.steps(at)]
+    commands.append(["predict", at.file("test"), "-o", "out.jsonl", *spec.predict(at)])
     group = typer.main.get_command(app)
     for command, *options in commands:
         group.commands[command].make_context(command, options)  # type: ignore[attr-defined]
@@ -172,7 +172,7 @@ def test_a_cell_is_done_once_and_tells_what_the_page_needs(tmp_path: Path) -> No
 
 
 def cell(system: str, seed: int, right: str, dev: str = "", **more: Any) -> dict[str, Any]:
-    told = {
+    fields = {
         "set": "scienceqa", "seed": seed, "system": system, "student": "gemma", "rows": None,
         "test_rows": None, "max_steps": None, "chance": 0.25, "test_sha256": "1f", "right": right,
         "sizes": {"train": 90, "teacher": 70, "dev": 10, "teacher_dev": 8, "test": 40, "tutor": 4},
@@ -180,30 +180,30 @@ def cell(system: str, seed: int, right: str, dev: str = "", **more: Any) -> dict
         "prediction_seconds": 3.0, "cost": {"weights": 10**8, "words": 20.0, "work": 1e9},
         "device": "a GPU",
     }  # fmt: skip
-    return {**told, **more}
+    return {**fields, **more}
 
 
-def write_cells(place: Path, *cells: dict[str, Any]) -> Path:
-    place.mkdir(exist_ok=True)
-    for own in cells:
-        name = f"{own['set']}-{own['seed']}.{own['system']}.json"
-        (place / name).write_text(json.dumps(own))
-    return place
+def write_cells(folder: Path, *cells: dict[str, Any]) -> Path:
+    folder.mkdir(exist_ok=True)
+    for cell_row in cells:
+        name = f"{cell_row['set']}-{cell_row['seed']}.{cell_row['system']}.json"
+        (folder / name).write_text(json.dumps(cell_row))
+    return folder
 
 
 def test_the_page_compares_with_the_rival_that_is_best_on_dev(tmp_path: Path) -> None:
     dear = {"cost": {"weights": 2 * 10**8, "words": 50.0, "work": 4e9}}
     good, fair = "1" * 24 + "0" * 6, "1" * 12 + "0" * 18
-    own = [
+    cells = [
         *(cell("two-stage", seed, good + "1" * 10, "1" * 6 + "0" * 4, **dear) for seed in (0, 1)),
         *(cell("direct", seed, fair + "0" * 10, "1" * 8 + "0" * 2) for seed in (0, 1)),
         cell("answer-first", 0, "1" * 40, "1" * 5 + "0" * 5),
         cell("given", 0, "1" * 4 + "-" * 36),
     ]
     others = [
-        {**one, "set": "openbookqa"} for one in own if one["system"] in ("two-stage", "direct")
+        {**row, "set": "openbookqa"} for row in cells if row["system"] in ("two-stage", "direct")
     ]
-    found = read_cells([write_cells(tmp_path / "cells", *own, *others)])
+    found = read_cells([write_cells(tmp_path / "cells", *cells, *others)])
     group = next(iter(found.values()))
     assert best_rival(group) == "direct", "chosen by dev alone, not by the test questions"
     page = tables(found)
@@ -224,18 +224,18 @@ def test_the_page_compares_with_the_rival_that_is_best_on_dev(tmp_path: Path) ->
     assert cheapest(group).startswith("two-stage is the most accurate; every cheaper")
     close = [cell("direct", seed, "1" * 23 + "0" * 17, "1" * 10) for seed in (0, 1)]
     again = read_cells([write_cells(tmp_path / "cells", *close)])
-    told = cheapest(next(iter(again.values())))
-    assert told.startswith("direct is the cheapest system that is not distinguishably worse")
-    assert "two-stage: 3.3 points below it (" in told
+    best_value = cheapest(next(iter(again.values())))
+    assert best_value.startswith("direct is the cheapest system that is not distinguishably worse")
+    assert "two-stage: 3.3 points below it (" in best_value
 
 
 def test_cells_that_do_not_fit_together_are_refused(tmp_path: Path) -> None:
-    place = write_cells(tmp_path / "a", cell("direct", 0, "1" * 40))
+    folder = write_cells(tmp_path / "a", cell("direct", 0, "1" * 40))
     with pytest.raises(SystemExit, match="another cell of the same system and seed"):
-        read_cells([place, write_cells(tmp_path / "b", cell("direct", 0, "0" * 40))])
-    other = write_cells(tmp_path / "c", cell("shared", 0, "1" * 40, test_sha256="2e"))
+        read_cells([folder, write_cells(tmp_path / "b", cell("direct", 0, "0" * 40))])
+    other_test = write_cells(tmp_path / "c", cell("shared", 0, "1" * 40, test_sha256="2e"))
     with pytest.raises(SystemExit, match="other test questions"):
-        read_cells([place, other])
+        read_cells([folder, other_test])
     with pytest.raises(SystemExit, match="no such file or folder"):
         read_cells([tmp_path / "nosuch"])
 
@@ -245,5 +245,5 @@ def test_a_pilot_has_a_table_of_its_own(tmp_path: Path) -> None:
     page = tables(read_cells([write_cells(tmp_path, pilot)]))
     assert "gemma, 500 training questions (a pilot)" in page
     assert "two-stage --student DIR --rows 500 --test-rows 40`" in page
-    assert "Not run yet: no set has cells of two-stage and of a rival." in page
+    assert "Not run yet: no set has cells of two-stage and of a baseline." in page
     assert "device.sh OUT evidence scienceqa SEED" in page, "the whole set is still to be run"

@@ -48,8 +48,8 @@ def test_demo_runs_the_quickstart(
         return subprocess.CompletedProcess(command, ended)
 
     monkeypatch.setattr("scicot_cli.demo.subprocess.run", run)
-    told = CliRunner().invoke(app, ["demo", str(tmp_path), "--seed", "3"])
-    assert told.exit_code == code
+    outcome = CliRunner().invoke(app, ["demo", str(tmp_path), "--seed", "3"])
+    assert outcome.exit_code == code
     ((command, environment),) = calls
     assert command[1] == str(REPOSITORY / "examples" / "quickstart.sh")
     assert (environment["OUT"], environment["SEED"]) == (str(tmp_path), "3")
@@ -62,12 +62,12 @@ def test_demo_leaves_ctrl_c_to_the_commands_that_it_runs(
     before = signal.getsignal(signal.SIGINT)
 
     def run(command: list[str], env: dict[str, str], check: bool) -> Any:
-        os.kill(os.getpid(), signal.SIGINT)  # as the terminal does to every process
+        os.kill(os.getpid(), signal.SIGINT)  # a terminal sends Ctrl-C to every process
         return subprocess.CompletedProcess(command, -signal.SIGINT)
 
     monkeypatch.setattr("scicot_cli.demo.subprocess.run", run)
-    told = CliRunner().invoke(app, ["demo", str(tmp_path)])
-    assert (told.exit_code, told.output) == (130, "")
+    outcome = CliRunner().invoke(app, ["demo", str(tmp_path)])
+    assert (outcome.exit_code, outcome.output) == (130, "")
     assert signal.getsignal(signal.SIGINT) is before
 
 
@@ -76,4 +76,4 @@ def test_the_wheel_holds_what_the_demo_runs() -> None:
     held = settings["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"]
     assert {Path(name).name for name in held} == {"quickstart.sh", "make_world.py", "world.yaml"}
     assert all((REPOSITORY / name).exists() for name in held)
-    assert all(Path(place).parent == Path("scicot_cli/example") for place in held.values())
+    assert all(Path(path).parent == Path("scicot_cli/example") for path in held.values())

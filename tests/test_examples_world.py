@@ -1,4 +1,4 @@
-"""The example world keeps its promises: what is held out, what is not, and what the tutor says."""
+"""The example world: facts held out for the test, hops seen in training, the tutor's replies."""
 
 import importlib.util
 import json
@@ -22,7 +22,7 @@ def load_script() -> ModuleType:
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look their module up
+    sys.modules[spec.name] = module  # dataclasses look up the module of a class
     spec.loader.exec_module(module)
     return module
 
@@ -50,7 +50,7 @@ def facts(rows: list[Row]) -> set[tuple[str, str]]:
 
 
 def verdict(row: Row, reply: Row) -> str:
-    """Which of the tutor's faults a reply shows, if any."""
+    """Return the tutor's fault that a reply shows, "" if there is none."""
     if reply["stop_reason"] != "end_turn":
         return str(reply["stop_reason"])
     return "right" if reply["reply"].endswith(f"\nAnswer: {row['answer']}") else "wrong"

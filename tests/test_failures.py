@@ -1,4 +1,4 @@
-"""Which failures are recorded against questions: never those of the account or the server."""
+"""Only failures that a question causes are recorded for it."""
 
 import json
 import threading
@@ -25,8 +25,10 @@ def error(status: int, text: str, **headers: str) -> Answered:
 
 
 def run(source: Path, out: Path, url: str, **settings: Any) -> Any:
-    own = GenerateSettings(keep="all", **settings)
-    return generate_rationales(source, out, teacher="anthropic:m", base_url=url, settings=own)
+    generate_settings = GenerateSettings(keep="all", **settings)
+    return generate_rationales(
+        source, out, teacher="anthropic:m", base_url=url, settings=generate_settings
+    )
 
 
 class Refusing(TeacherServer):
@@ -59,7 +61,7 @@ def test_a_condition_of_the_account_is_recorded_against_no_question(
 ) -> None:
     source, out = questions(tmp_path / "q.jsonl", 60), tmp_path / "o.jsonl"
     done = 0
-    for _ in range(2):  # the command is typed again, and still nothing is recorded
+    for _ in range(2):  # a second run does not record the error either
         with Refusing(30, answer) as server:
             server.behaviour.answered["before"] = done
             with pytest.raises(outcome, match=words) as stopped:
@@ -102,7 +104,7 @@ def test_where_nothing_is_ever_answered_nothing_is_recorded(count: int, tmp_path
 def test_the_last_questions_of_a_file_are_recorded_only_if_a_probe_is_answered(
     tmp_path: Path,
 ) -> None:
-    """Ten are answered, then the account breaks in a way that nobody knows: no row for the rest."""
+    """Ten questions are answered, then each request gets an unknown error: no more rows."""
     source, out = questions(tmp_path / "q.jsonl", 25), tmp_path / "o.jsonl"
     with (
         Refusing(10, error(400, "odd in an unknown way")) as server,
@@ -128,7 +130,8 @@ def test_many_odd_questions_in_a_row_do_not_stop_a_run_for_ever(tmp_path: Path) 
 
 
 def test_what_is_set_aside_for_errors_held_back_is_free_again(tmp_path: Path) -> None:
-    """Nine questions fail and are held back; the money set aside for them lets the tenth go."""
+    """Nine questions fail and are held back; their reserved cost is released, so the tenth can be
+    sent."""
     source, out = questions(tmp_path / "q.jsonl", 10), tmp_path / "o.jsonl"
     with TeacherServer(Conduct(latency=0.01)) as server:
         usual = server.behaviour._message
@@ -176,7 +179,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(batch_sender, "LISTED", 0.5)
 
 
-Change = Callable[[int, Answered], Answered]  # of how often it was asked for, and the usual answer
+Change = Callable[[int, Answered], Answered]  # (number of the request, usual response) -> response
 
 
 class Changed(TeacherServer):
@@ -261,11 +264,11 @@ def test_a_condition_of_the_account_in_results_is_recorded_against_no_question(
     source, out = questions(tmp_path / "q.jsonl", 30), tmp_path / "o.jsonl"
 
     def change(times: int, usual: Answered) -> Answered:
-        own = {
+        message = {
             "type": "errored",
             "error": {"type": "error", "error": {"type": kind, "message": text}},
         }
-        rows = [{**json.loads(line), "result": own} for line in usual[2].splitlines()]
+        rows = [{**json.loads(line), "result": message} for line in usual[2].splitlines()]
         return usual[0], usual[1], b"".join(json.dumps(row).encode() + b"\n" for row in rows)
 
     with Changed("results", change) as changed:

@@ -1,4 +1,4 @@
-"""The loss, the batches on a device, and what a lack of memory comes to."""
+"""The loss, the batch size for a device, and errors of insufficient memory."""
 
 import os
 import subprocess
@@ -20,7 +20,7 @@ def batch(vocabulary: int) -> dict[str, Any]:
 
     dice = torch.Generator().manual_seed(0)
     source = torch.randint(3, vocabulary, (5, 9), generator=dice)
-    labels = torch.randint(3, vocabulary, (5, 700), generator=dice)  # more than a chunk
+    labels = torch.randint(3, vocabulary, (5, 700), generator=dice)  # more rows than a chunk has
     for row, length in enumerate((700, 400, 3, 1, 650)):
         labels[row, length:] = IGNORED
     return {"input_ids": source, "attention_mask": torch.ones_like(source), "labels": labels}
@@ -57,22 +57,26 @@ def test_the_loss_and_its_gradient_are_those_of_all_logits(kind: str, half: bool
 
     from scicot.training.fitting.loss import TargetLoss
 
-    own, reference = model(kind), model(kind)
+    trained, reference = model(kind), model(kind)
     read = batch(50)
     count = int((read["labels"] != IGNORED).sum())
-    loss = TargetLoss(own, bf16=half)(own, dict(read)) / count
+    loss = TargetLoss(trained, bf16=half)(trained, dict(read)) / count
     with torch.autocast("cpu", torch.bfloat16, enabled=half):
         wanted = reference(**read).loss
     loss.backward()  # type: ignore[no-untyped-call]
     wanted.backward()
     close: dict[str, Any] = {"rtol": 2e-2, "atol": 2e-3} if half else {"rtol": 1e-4, "atol": 1e-6}
     torch.testing.assert_close(loss.float(), wanted.float(), **close)
-    for (name, one), other in zip(own.named_parameters(), reference.parameters(), strict=True):
-        if one.grad is not None:
-            far = (one.grad - other.grad).norm() / other.grad.norm().clamp(min=1e-8)
+    for (name, weight), reference_weight in zip(
+        trained.named_parameters(), reference.parameters(), strict=True
+    ):
+        if weight.grad is not None:
+            far = (weight.grad - reference_weight.grad).norm() / reference_weight.grad.norm().clamp(
+                min=1e-8
+            )
             assert far < (0.05 if half else 1e-4), name
-    with torch.no_grad():  # the model is as it was
-        torch.testing.assert_close(own(**read).loss, reference(**read).loss)
+    with torch.no_grad():  # the estimate must not change the weights
+        torch.testing.assert_close(trained(**read).loss, reference(**read).loss)
 
 
 def test_steps_in_more_batches_learn_the_same(trained: Trained, tmp_path: Path) -> None:
@@ -87,8 +91,8 @@ def test_steps_in_more_batches_learn_the_same(trained: Trained, tmp_path: Path) 
         run = tmp_path / str(accumulate)
         train_rationale(trained.rows, run, student="scratch:tiny", settings=settings)
         found.append(load_file(run / "model.safetensors"))
-    for other in found[1:]:
-        assert all((found[0][name] - other[name]).abs().max() < 1e-4 for name in other)
+    for weights in found[1:]:
+        assert all((found[0][name] - weights[name]).abs().max() < 1e-4 for name in weights)
 
 
 def test_a_batch_size_is_found_that_fits(
@@ -163,8 +167,8 @@ def test_gradient_checkpointing_and_sdpa_learn_the_same(trained: Trained, tmp_pa
         run = tmp_path / str(number)
         train_rationale(trained.rows, run, student="scratch:tiny", settings=settings)
         found.append(load_file(run / "model.safetensors"))
-    for other in found[1:]:
-        assert all((found[0][name] - other[name]).abs().max() < 1e-4 for name in other)
+    for weights in found[1:]:
+        assert all((found[0][name] - weights[name]).abs().max() < 1e-4 for name in weights)
 
 
 def test_adapters_are_merged_into_an_ordinary_run(trained: Trained, tmp_path: Path) -> None:
@@ -177,7 +181,7 @@ def test_adapters_are_merged_into_an_ordinary_run(trained: Trained, tmp_path: Pa
     )  # fmt: skip
     run, start = tmp_path / "run", str(trained.rationale)
     train_rationale(trained.rows, run, student=start, settings=settings)
-    before, after = (load_file(place / "model.safetensors") for place in (trained.rationale, run))
+    before, after = (load_file(folder / "model.safetensors") for folder in (trained.rationale, run))
     assert before.keys() == after.keys()
     changed = {name for name in before if not before[name].equal(after[name])}
     assert changed

@@ -54,10 +54,10 @@ def test_no_fold_student_has_met_what_it_writes_about(run: Path) -> None:
     written = read_rows(run / "out_of_fold.jsonl")
     everything = {row["id"] for row in written}
     for fold in range(3):
-        own = [row for row in written if row["fold"] == fold]
+        rows = [row for row in written if row["fold"] == fold]
         seen = [row for row in written if row["id"] in ids(run / "folds" / str(fold))]
-        assert {row["id"] for row in own} == everything - ids(run / "folds" / str(fold))
-        assert not {r["meta"]["metal"] for r in own} & {r["meta"]["metal"] for r in seen}
+        assert {row["id"] for row in rows} == everything - ids(run / "folds" / str(fold))
+        assert not {r["meta"]["metal"] for r in rows} & {r["meta"]["metal"] for r in seen}
     assert ids(run) == everything
     again = {row["id"]: row["fold"] for row in written}
     assert all(again[name] == again[f"again-{name}"] for name in ("q0", "q1", "q2", "q3"))
@@ -134,9 +134,9 @@ def test_stage_2_learns_from_teacher_student_and_predicted_rows_together(
         trained.rows, tmp_path / "predicted.jsonl",
         rationale_model=run, answer_model=trained.answer, settings=cpu,
     )  # fmt: skip
-    own = read_rows(tmp_path / "in_sample.jsonl")
-    assert own[0]["teacher"].startswith("student:run@")
-    assert "prediction" not in own[0]
+    in_sample = read_rows(tmp_path / "in_sample.jsonl")
+    assert in_sample[0]["teacher"].startswith("student:run@")
+    assert "prediction" not in in_sample[0]
     files = [rows, tmp_path / "in_sample.jsonl", run / "out_of_fold.jsonl"]
     settings = replace(
         FOLDS, folds=0, weights=(1.0, 1.0, 2.0, 1.0), dev_fraction=0.3, rationale_dropout=0.2,
@@ -179,10 +179,10 @@ def test_seeds_have_a_run_each_and_a_summary(rows: Path, tmp_path: Path, scicot:
 
 
 def test_fold_questions_get_rationales_and_teach_nobody(tmp_path: Path) -> None:
-    """Also in a run that is finished, whose students are not trained again."""
+    """Also for a finished run, whose students are not trained again."""
     questions = world_rows()
     for row in questions[:2]:
-        row.pop("answer")  # a stage 1 needs none
+        row.pop("answer")  # stage 1 needs no gold answers
     learnt = write_rows(tmp_path / "rows.jsonl", [r for r in questions if r["note"]["kept"] % 3])
     bare = [{k: v for k, v in row.items() if k != "rationale"} for row in questions]
     new = {**bare[0], "id": "new", "question": "Which one bends?", "meta": {"metal": "lead"}}
@@ -202,8 +202,8 @@ def test_fold_questions_get_rationales_and_teach_nobody(tmp_path: Path) -> None:
     ]
     for fold in range(3):
         met = ids(at_once / "folds" / str(fold))
-        own = {row["id"] for row in written if row["fold"] == fold}
-        assert not own & met
+        fold_ids = {row["id"] for row in written if row["fold"] == fold}
+        assert not fold_ids & met
         metals = {row["meta"]["metal"] for row in questions if row["id"] in met}
         assert not {row["meta"]["metal"] for row in written if row["fold"] == fold} & metals
     without.rename(added)

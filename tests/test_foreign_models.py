@@ -1,4 +1,4 @@
-"""Models whose repository brings Python code or pickled weights: neither is ever run or read."""
+"""Models with Python code or pickled weights in their repository: neither is run or loaded."""
 
 import json
 import os
@@ -33,9 +33,9 @@ def bringing_code(trained: Trained, marker: Path, tmp_path: Path) -> Any:
     """A copy of a model, or of a run, whose config names a module that writes a file."""
 
     def make(run: Path, *files: str) -> Path:
-        place = tmp_path / "foreign" / run.name
-        shutil.copytree(run, place)
-        (place / "own.py").write_text(CODE.format(marker=str(marker)))
+        folder = tmp_path / "foreign" / run.name
+        shutil.copytree(run, folder)
+        (folder / "own.py").write_text(CODE.format(marker=str(marker)))
         classes = {
             "AutoConfig": "own.Own",
             "AutoModelForSeq2SeqLM": "own.OwnModel",
@@ -43,16 +43,16 @@ def bringing_code(trained: Trained, marker: Path, tmp_path: Path) -> Any:
             "AutoTokenizer": ["own.Own", None],
         }
         for name in files:
-            told = json.loads((place / name).read_text())
-            told |= {"auto_map": classes, "model_type": "own", "tokenizer_class": "Own"}
-            (place / name).write_text(json.dumps(told))
-        return place
+            config = json.loads((folder / name).read_text())
+            config |= {"auto_map": classes, "model_type": "own", "tokenizer_class": "Own"}
+            (folder / name).write_text(json.dumps(config))
+        return folder
 
     return make
 
 
 def run_with_yes(*arguments: object, data: str = "y\n" * 20) -> tuple[int, str, str]:
-    """A command whose standard input says yes to whoever asks; what is left of it when it ends."""
+    """Run a command with "yes" on standard input; return what was not read of it."""
     reading, writing = os.pipe()
     os.write(writing, data.encode())
     os.close(writing)
@@ -124,11 +124,11 @@ def test_a_known_architecture_is_run_by_transformers_own_code(
 ) -> None:
     from scicot.models.pretrained import load_pretrained
 
-    place = bringing_code(trained.direct)
-    told = json.loads((place / "config.json").read_text())
-    told["auto_map"] = {"AutoConfig": "own.Own", "AutoModelForSeq2SeqLM": "own.OwnModel"}
-    (place / "config.json").write_text(json.dumps(told))
-    model, _ = load_pretrained(str(place))
+    folder = bringing_code(trained.direct)
+    config = json.loads((folder / "config.json").read_text())
+    config["auto_map"] = {"AutoConfig": "own.Own", "AutoModelForSeq2SeqLM": "own.OwnModel"}
+    (folder / "config.json").write_text(json.dumps(config))
+    model, _ = load_pretrained(str(folder))
     assert type(model).__module__.startswith("transformers.models.t5")
     assert not marker.exists()
 
@@ -147,20 +147,20 @@ def test_pickled_weights_are_not_read(trained: Trained, marker: Path, tmp_path: 
     from scicot.errors import ScicotError
     from scicot.models.pretrained import load_pretrained
 
-    place = tmp_path / "pickled"
-    shutil.copytree(trained.direct, place)
-    (place / "model.safetensors").unlink()
-    (place / "pytorch_model.bin").write_bytes(pickle.dumps(_Touch(marker)))
-    with pytest.raises(ScicotError, match="only safetensors weights are read") as told:
-        load_pretrained(str(place))
-    assert "pytorch_model.bin" in str(told.value)
-    assert "weights_only" not in str(told.value)
-    assert len(str(told.value)) < 400
+    folder = tmp_path / "pickled"
+    shutil.copytree(trained.direct, folder)
+    (folder / "model.safetensors").unlink()
+    (folder / "pytorch_model.bin").write_bytes(pickle.dumps(_Touch(marker)))
+    with pytest.raises(ScicotError, match="only safetensors weights are read") as raised:
+        load_pretrained(str(folder))
+    assert "pytorch_model.bin" in str(raised.value)
+    assert "weights_only" not in str(raised.value)
+    assert len(str(raised.value)) < 400
     assert not marker.exists()
 
 
 def test_no_call_of_a_library_leaves_open_whether_code_is_run() -> None:
-    """The one place that loads models and tokenizers says so; nobody loads them elsewhere."""
+    """All calls that load models or tokenizers are in one module, which sets trust_remote_code."""
     import scicot
 
     package = Path(scicot.__file__).parent
@@ -173,7 +173,7 @@ def test_no_call_of_a_library_leaves_open_whether_code_is_run() -> None:
 
 
 def test_a_library_that_reads_standard_input_gets_nothing(trained: Trained) -> None:
-    """Neither by Python's input() nor by the descriptor, nor in a process that it starts."""
+    """Reading with input(), from the descriptor, or in a child process gives nothing."""
     program = (
         "import os, subprocess, sys\n"
         "import scicot.models.pretrained as library\n"

@@ -1,4 +1,4 @@
-"""recorded: with rationales that others wrote, and replies of which most cannot be read."""
+"""The teacher recorded: with rationales from elsewhere, and with mostly unusable replies."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Rows as met in the wild become rows in scicot's own schema, with every gold answer kept."""
+"""Rows of public data sets are converted to scicot's schema with the right gold answers."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ SCIENCEQA: Row = {
     "solution": "S",
     "split": "train",
 }
-# One row a format, each with the same question, the same choices and the gold answer B.
+# One row of each format, all with the same question, choices and gold answer B.
 SAMPLES: dict[str, Row] = {
     "own": {"id": "q1", "question": STEM, "choices": OWN_CHOICES, "answer": "B"},
     "nested": NESTED,
@@ -133,7 +133,7 @@ def test_the_gold_answers_of_plain_lists() -> None:
         {**PLAIN, "answer": "C"},
         {**PLAIN, "answer": 2},
         {**PLAIN, "answer": -2},
-        {**PLAIN, "answer": "1"},  # counted from 0 or from 1? not guessed
+        {**PLAIN, "answer": "1"},  # an index from 0 or from 1: it is not guessed
         {**PLAIN, "answer": True},
         {**PLAIN, "answer": 1.5},
         {**FLAT, "answerKey": "C"},
@@ -285,7 +285,7 @@ def test_any_row_is_a_question_or_a_row_problem(row: Row) -> None:
         assert question(read.to_row()) == read, "what scicot writes, scicot reads alike"
 
 
-# Texts that are no labels, in whatever capitals.
+# These texts are no labels, with any capitals.
 texts_alone = st.text(min_size=1).filter(lambda text: len(text.strip().casefold()) > 1)
 
 

@@ -25,7 +25,7 @@ def question(row: Row) -> Question:
     return Question.from_row(to_question_row(row))
 
 
-# Every gold answer of the raw samples, read a second time by hand: {id: text of the gold choice}.
+# All gold answers of the raw samples, determined by hand: {id: text of the gold choice}.
 def by_hand(path: Path) -> dict[str, str]:
     text = path.read_text()
     if path.suffix == ".jsonl":

@@ -1,4 +1,4 @@
-"""A disk without room is one line and resumable, whichever library meets it."""
+"""A full disk gives a one-line, resumable error, in whichever library it occurs."""
 
 import errno
 import resource
@@ -15,7 +15,8 @@ from scicot.errors import no_room
 
 @contextmanager
 def files_of_at_most(size: int) -> Iterator[None]:
-    """A stand-in for a full disk that needs no rights: writing more fails with EFBIG."""
+    """Limit the size of files, which needs no root rights, in place of a full disk: writing more
+    fails with EFBIG."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
     try:
@@ -24,7 +25,8 @@ def files_of_at_most(size: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-# Bytes: neither the manifest, the weights of a checkpoint, its optimizer nor the best weights fit.
+# File size limits in bytes, too small for the manifest, a checkpoint's weights, its optimizer
+# state, and the best weights.
 @pytest.mark.parametrize("size", [500, 50_000, 600_000, 1_500_000])
 def test_training_stops_in_one_line_and_goes_on(
     scicot: Any, trained: Trained, tmp_path: Path, size: int
@@ -57,13 +59,13 @@ def caused_by(error: Exception, cause: Exception) -> Exception:
     [
         OSError(errno.ENOSPC, "No space left on device"),
         OSError(errno.EDQUOT, "Disk quota exceeded"),
-        # As safetensors, tokenizers, torch and sqlite say it.
+        # Messages of safetensors, tokenizers, torch and sqlite.
         RuntimeError("Error while serializing: I/O error: No space left on device (os error 28)"),
         Exception("File too large (os error 27)"),
         RuntimeError("[enforce fail at inline_container.cc:672] . unexpected pos 64 vs 22"),
         RuntimeError("PytorchStreamWriter failed writing file data/3: file write failed"),
         RuntimeError("database or disk is full"),
-        # As datasets wraps what happens while it writes its cache.
+        # `datasets` wraps errors that occur while it writes its cache.
         caused_by(RuntimeError("An error occurred"), OSError(errno.ENOSPC, "No space left")),
     ],
 )

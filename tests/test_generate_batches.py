@@ -42,12 +42,14 @@ def run(teacher: str) -> Callable[..., Any]:
 
 
 class Crash(BaseException):
-    """The process is gone: nothing of ours may handle this."""
+    """Simulates the end of the process. No code of scicot may handle it."""
 
 
 def run_of(teacher: str, source: Path, out: Path, url: str, **settings: Any) -> Any:
-    own = GenerateSettings(batch=True, keep="all", **settings)
-    return generate_rationales(source, out, teacher=teacher, base_url=url, settings=own)
+    generate_settings = GenerateSettings(batch=True, keep="all", **settings)
+    return generate_rationales(
+        source, out, teacher=teacher, base_url=url, settings=generate_settings
+    )
 
 
 @pytest.fixture
@@ -57,7 +59,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def crashing(before: bool, original: Callable[..., Any]) -> Callable[..., Any]:
-    """The function, dying just before or just after it has done its work, once."""
+    """Wrap a function so that it raises Crash once, before or after its work."""
     left = [Crash()]
 
     async def awaited(*args: Any, **kwargs: Any) -> Any:
@@ -130,9 +132,9 @@ def test_a_batch_whose_id_never_arrived_is_found_by_its_requests(
 ) -> None:
     source, out = questions(tmp_path / "q.jsonl", COUNT), tmp_path / "o.jsonl"
     conduct = Conduct(ended_after=0.3)
-    conduct.forgets["created"] = 1  # the server makes it, and the connection breaks
+    conduct.forgets["created"] = 1  # the server creates the batch, but its response is lost
     with TeacherServer(conduct) as server:
-        # Somebody else's batch of as many requests, just before.
+        # Another user's batch with as many requests, created just before.
         other = questions(tmp_path / "other.jsonl", COUNT)
         other.write_text(other.read_text().replace("machine", "bridge"))
         server.behaviour.conduct.forgets["created"] = 0
@@ -198,7 +200,7 @@ def test_batches_are_split_at_the_limits(
     with TeacherServer() as server:
         run(source, tmp_path / "b.jsonl", server.url)
         assert all(
-            sum(len(json.dumps(one)) for one in batch.requests) <= 10_000
+            sum(len(json.dumps(request)) for request in batch.requests) <= 10_000
             for batch in server.behaviour.batches.values()
         )
     assert content(tmp_path / "a.jsonl") == content(tmp_path / "b.jsonl")
@@ -209,8 +211,8 @@ def test_an_interrupted_batch_goes_on_and_can_be_taken_back(
 ) -> None:
     source, out = questions(tmp_path / "q.jsonl", COUNT), tmp_path / "o.jsonl"
     with TeacherServer(Conduct(ended_after=3600)) as server:
-        own = command(source, out, server.url, "--batch", "--keep", "all")
-        process = started(own)
+        arguments = command(source, out, server.url, "--batch", "--keep", "all")
+        process = started(arguments)
         until = time.monotonic() + 60
         while not server.behaviour.batches and time.monotonic() < until:
             time.sleep(0.01)
@@ -221,16 +223,16 @@ def test_an_interrupted_batch_goes_on_and_can_be_taken_back(
         assert "msgbatch_0000: the server goes on with it" in said
         assert "--cancel-batches" in said
         assert server.behaviour.counts["canceled"] == 0
-        refused = finished([*own[:-3], "--keep", "all"])
+        refused = finished([*arguments[:-3], "--keep", "all"])
         assert refused.returncode == 1
         assert "a batch is under way" in refused.stderr
-        back = finished([*own, "--cancel-batches"])
+        back = finished([*arguments, "--cancel-batches"])
         assert back.returncode == 75, back.stderr
         assert server.behaviour.counts["canceled"] == 1
         kept = len(read_rows(out))
         assert 1 < kept < COUNT, "what it had answered by then"
         server.behaviour.conduct.ended_after = 0.0
-        assert finished(own).returncode == 0
+        assert finished(arguments).returncode == 0
         assert server.behaviour.counts["batches"] == 2
     assert len(read_rows(out)) == COUNT
 
@@ -281,7 +283,8 @@ def test_what_a_later_round_still_owes_is_not_passed_over(
     monkeypatch.setattr(watermark, "_STRIDE", 5)
     source, out = questions(tmp_path / "q.jsonl", COUNT), tmp_path / "o.jsonl"
     with TeacherServer(Conduct(batch_faults=0.5)) as server:
-        with monkeypatch.context() as patch:  # dies with the second batch planned, not sent
+        # killed when the second batch was planned but not sent
+        with monkeypatch.context() as patch:
             patch.setattr(batch_plans.Plan, "beginning", crashing(True, batch_plans.Plan.beginning))
             with pytest.raises(Crash):
                 run(source, out, server.url)
@@ -309,9 +312,9 @@ def test_a_result_that_never_comes_is_an_error_in_the_end(
 
         def without(batch: Any) -> bytes:
             names = {
-                one["custom_id"]
-                for one in batch.requests
-                if "part 7 " in one["params"]["messages"][-1]["content"]
+                request["custom_id"]
+                for request in batch.requests
+                if "part 7 " in request["params"]["messages"][-1]["content"]
             }
             return b"".join(
                 line

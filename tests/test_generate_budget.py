@@ -1,4 +1,4 @@
-"""What a teacher costs: told beforehand, limited, and told afterwards."""
+"""The cost of a teacher: estimated before a run, limited, and reported after it."""
 
 import json
 from pathlib import Path
@@ -66,29 +66,35 @@ def test_a_limit_without_a_price_is_refused(tmp_path: Path) -> None:
 def test_a_dry_run_tells_what_is_left_and_asks_nothing(scicot: Any, tmp_path: Path) -> None:
     source, out = questions(tmp_path / "q.jsonl", 100), tmp_path / "o.jsonl"
     with TeacherServer() as server:
-        own = [
+        arguments = [
             "generate-rationales", source, "-o", out, "--teacher", "anthropic:m",
             "--base-url", server.url, "--price", "1,5",
         ]  # fmt: skip
-        told = json.loads(scicot(*own, "--dry-run", "--json").stdout)
-        assert (told["requests"], told["already_done"], told["input_counted"]) == (100, 0, True)
+        estimate = json.loads(scicot(*arguments, "--dry-run", "--json").stdout)
+        assert (estimate["requests"], estimate["already_done"], estimate["input_counted"]) == (
+            100,
+            0,
+            True,
+        )
         assert server.behaviour.counts["requests"] == 0
         assert not out.exists()
-        assert told["most_output_tokens"] == 100 * 1024
-        assert told["batched_cost"] == pytest.approx(told["cost"] / 2)
-        assert scicot(*own, "--limit", 40, "--keep", "all").code == 0
+        assert estimate["most_output_tokens"] == 100 * 1024
+        assert estimate["batched_cost"] == pytest.approx(estimate["cost"] / 2)
+        assert scicot(*arguments, "--limit", 40, "--keep", "all").code == 0
         before = {file: file.read_bytes() for file in tmp_path.glob("o.*")}
-        left = json.loads(scicot(*own, "--keep", "all", "--dry-run", "--json").stdout)
+        left = json.loads(scicot(*arguments, "--keep", "all", "--dry-run", "--json").stdout)
         assert {file: file.read_bytes() for file in tmp_path.glob("o.*")} == before
         assert (left["requests"], left["already_done"]) == (60, 40)
-        assert scicot(*own, "--keep", "all").code == 0
+        assert scicot(*arguments, "--keep", "all").code == 0
         paid = [row["usage"] for row in read_rows(out)[40:]]
         spoken = sum(usage["output_tokens"] for usage in paid)
         assert left["output_tokens"] == pytest.approx(spoken, rel=0.05), "from the first 40"
-        assert left["cost"] == pytest.approx(sum(own["cost_usd"] for own in paid), rel=0.1)
-        plain = scicot(*own, "--keep", "all", "--dry-run")
+        assert left["cost"] == pytest.approx(
+            sum(arguments["cost_usd"] for arguments in paid), rel=0.1
+        )
+        plain = scicot(*arguments, "--keep", "all", "--dry-run")
         assert "requests         0 (100 done before)" in plain.stdout
-        refused = scicot(*own, "--dry-run", "--max-tokens", 7)
+        refused = scicot(*arguments, "--dry-run", "--max-tokens", 7)
         assert refused.code == 1
         assert "max_tokens: was 1024, is 7" in refused.stderr
 
@@ -96,9 +102,9 @@ def test_a_dry_run_tells_what_is_left_and_asks_nothing(scicot: Any, tmp_path: Pa
 def test_a_server_that_counts_no_tokens_leaves_an_estimate(tmp_path: Path) -> None:
     source = questions(tmp_path / "q.jsonl", 10)
     replies = write_rows(tmp_path / "r.jsonl", [{"id": "q0", "reply": "It is so.\nAnswer: A"}])
-    told = estimate_cost(source, tmp_path / "o.jsonl", teacher=f"recorded:{replies}")
-    assert (told.requests, told.input_counted, told.cost) == (10, False, None)
-    assert 100 < told.input_tokens / 10 < 400
+    estimate = estimate_cost(source, tmp_path / "o.jsonl", teacher=f"recorded:{replies}")
+    assert (estimate.requests, estimate.input_counted, estimate.cost) == (10, False, None)
+    assert 100 < estimate.input_tokens / 10 < 400
     keyless = estimate_cost(source, tmp_path / "o.jsonl", teacher="anthropic:claude-haiku-5-5")
     assert (keyless.requests, keyless.input_counted) == (10, False)
     assert keyless.cost is not None
@@ -128,8 +134,8 @@ def test_a_server_that_tells_no_usage_is_taken_to_cost_the_most(tmp_path: Path) 
 
         async def silent(request: dict[str, Any]) -> Any:
             status, headers, body = await usual(request)
-            told = json.loads(body)
-            return status, headers, json.dumps({**told, "usage": {}}).encode()
+            message = json.loads(body)
+            return status, headers, json.dumps({**message, "usage": {}}).encode()
 
         server.behaviour._message = silent  # type: ignore[method-assign]
         settings = GenerateSettings(price=PRICE, max_cost=0.02, keep="all", max_tokens=64)

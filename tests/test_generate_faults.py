@@ -54,9 +54,11 @@ def test_twenty_kills_lose_nothing_and_repeat_little(
             while asked.total() < goal and time.monotonic() < until and process.poll() is None:
                 time.sleep(0.002)
             kill(process)
-            time.sleep(0.1)  # what the server is still about
+            time.sleep(0.1)  # time for the server to finish its work
             again = [text for text in asked if asked[text] > before[text]]
-            repeated = [text for text in again if any(own in text for own in finished_rows)]
+            repeated = [
+                text for text in again if any(question in text for question in finished_rows)
+            ]
             assert repeated == [], "asked again for a finished row"
             assert asked.total() - len(all_rows(out)) <= IN_FLIGHT * number
         last = finished(command(source, out, server.url, *options))
@@ -169,9 +171,9 @@ def test_what_the_index_forgot_is_read_from_the_rows(tmp_path: Path, teacher: st
         index.write_bytes(b"no database, or one that a full disk has damaged" * 100)
         assert run(20) == 0
         kept = read_rows(out)
-        write_rows(out, kept[1:])  # by hand, to have it asked again
+        write_rows(out, kept[1:])  # a user deletes a row to have its question asked again
         assert run(20) == 1
-        # Rows that were written and not yet entered, as after a kill.
+        # Rows that are in the file but not in the index, as after a kill.
         stale = index.read_bytes()
         assert run(30) == 10
         index.write_bytes(stale)
@@ -220,9 +222,9 @@ def test_a_bad_line_of_the_output_is_named(tmp_path: Path, teacher: str) -> None
 
         run()
         lines = out.read_text().splitlines(keepends=True)
-        for bad, told in (("{oops\n", "o.jsonl:5: not JSON"), ('{"id": "q4"}\n', "o.jsonl:5: ")):
+        for bad, message in (("{oops\n", "o.jsonl:5: not JSON"), ('{"id": "q4"}\n', "o.jsonl:5: ")):
             out.write_text("".join([*lines[:4], bad, *lines[5:]]))
-            with pytest.raises(ScicotError, match=told):
+            with pytest.raises(ScicotError, match=message):
                 run()
         out.write_text(
             "".join([*lines[:4], lines[4].replace('"usage": {', '"usage": {"x": "y", ')])

@@ -1,4 +1,4 @@
-"""Which rationales are asked for and kept: samples, examples, revealed answers, filters."""
+"""Requested and kept rationales: samples, examples, revealed answers, filters."""
 
 import random
 from pathlib import Path
@@ -18,7 +18,7 @@ HINT = "Hint: the correct answer"
 
 
 class Student:
-    """A teacher that is right only where it is told the answer, and counts what it is asked."""
+    """A teacher that is right only if the answer is revealed; it counts requests."""
 
     name = "scripted:student"
 
@@ -62,7 +62,7 @@ def test_the_answer_is_revealed_where_the_first_reply_failed(tmp_path: Path) -> 
 def test_a_run_that_died_between_the_two_asks_only_the_second(tmp_path: Path) -> None:
     source, out = questions(tmp_path / "q.jsonl", 1), tmp_path / "o.jsonl"
     generate(source, out, Student(), reveal_answer="on-failure")
-    out.write_bytes(b"")  # the second reply never came
+    out.write_bytes(b"")  # as if the second reply had not arrived
     teacher = Student()
     generate(source, out, teacher, reveal_answer="on-failure")
     assert teacher.asked == [("q0", 0, True)]
@@ -104,8 +104,16 @@ def test_reveal_answer_goes_with_and_without_a_value(scicot: Any, tmp_path: Path
         ]
     ):
         out = tmp_path / f"{number}.jsonl"
-        own = ("generate-rationales", *given, source, "-o", out, "--teacher", f"recorded:{replies}")
-        outcome = scicot(*own)
+        arguments = (
+            "generate-rationales",
+            *given,
+            source,
+            "-o",
+            out,
+            "--teacher",
+            f"recorded:{replies}",
+        )
+        outcome = scicot(*arguments)
         assert outcome.code == 0, outcome.stderr
         assert {row["saw_answer"] for row in read_rows(out)} == {seen}
 
@@ -133,7 +141,7 @@ def test_samples_that_say_nearly_the_same_are_one(tmp_path: Path) -> None:
     said = [words, [*words[:-1], "along"], other]
     replies = write_rows(
         tmp_path / "r.jsonl",
-        [{"id": "q0", "reply": f"{' '.join(own).capitalize()}.\nAnswer: A"} for own in said],
+        [{"id": "q0", "reply": f"{' '.join(sample).capitalize()}.\nAnswer: A"} for sample in said],
     )
     summary = generate(source, out, f"recorded:{replies}", samples=3)
     assert (summary.kept, dict(summary.rejected)) == (2, {"duplicate": 1})
@@ -152,7 +160,10 @@ def test_examples_come_first_and_never_give_their_own_question_away(tmp_path: Pa
         turns = {
             body["messages"][-1]["content"]: body["messages"] for body in server.behaviour.bodies
         }
-    by_question = {text.partition("part ")[2][0]: own for text, own in turns.items()}
+    by_question = {
+        text.partition("part ")[2][0]: turns_of_question
+        for text, turns_of_question in turns.items()
+    }
     assert [turn["role"] for turn in by_question["0"]] == ["user", "assistant"] * 2 + ["user"]
     assert by_question["0"][1]["content"] == "Because q2.\nAnswer: C"
     last = by_question["0"][3]["content"][0]
@@ -214,7 +225,7 @@ def test_a_rationale_that_names_one_choice_can_be_read_without_the_question() ->
 
 
 def test_a_million_rows_are_not_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """On fewer rows: that those before the place where all is done are passed over."""
+    """Tested on fewer rows: the prefix in which everything is done is skipped."""
     from scicot.annotation import watermark
     from scicot.records import Question as Asked
 
@@ -242,7 +253,7 @@ def test_a_million_rows_are_not_read_again(tmp_path: Path, monkeypatch: pytest.M
         assert "q59" not in read
         assert "q60" in read
         assert run().already_done == 100
-        # Another beginning: everything is read and nothing asked.
+        # The file begins differently, so everything is read again, but nothing is asked.
         source.write_text(source.read_text().replace('"id": "q0"', '"note": 1, "id": "q0"'))
         read.clear()
         assert run().already_done == 100

@@ -23,11 +23,11 @@ METALS = ["zinc", "tin", "zinc"]
 def forms(texts: list[str], labels: str = "ABCDEFGH") -> dict[str, Row]:
     """The same choices in every format whose choices have these labels."""
     pairs = list(zip(labels, texts, strict=False))
-    own = [{"label": label, "text": text} for label, text in pairs]
+    choices = [{"label": label, "text": text} for label, text in pairs]
     flat = {"label": list(labels[: len(texts)]), "text": texts}
     return {
-        "own": {"question": "Q?", "choices": own},
-        "nested": {"question": {"stem": "Q?", "choices": own}},
+        "own": {"question": "Q?", "choices": choices},
+        "nested": {"question": {"stem": "Q?", "choices": choices}},
         "flat": {"question": "Q?", "choices": flat},
         "plain": {"question": "Q?", "choices": texts},
         "scienceqa": {"question": "Q?", "choices": texts, "hint": "", "image": None},
@@ -76,7 +76,7 @@ def test_what_names_no_choice_is_one_line(form: str, value: Any) -> None:
 
 @every_form
 def test_a_whole_number_with_a_point_is_the_integer(form: str) -> None:
-    """pandas and Parquet write integers as 2.0 where one of the column is missing."""
+    """pandas and Parquet write integers as 2.0 if a value of the column is missing."""
     row = forms(GASES)[form]
     assert gold({**row, "answerKey": 2.0}) == gold({**row, "answerKey": 2})
 
@@ -123,12 +123,12 @@ def test_an_unambiguous_field_wins_over_an_ambiguous_one(form: str, names: Any) 
 def test_two_fields_that_name_different_choices_are_refused(
     form: str, answer: Any, key: Any
 ) -> None:
-    """Own rows too, which are read without a look at most of their fields."""
+    """Also in scicot's own rows, most of whose fields are not examined."""
     row = {**forms(METALS)[form], "answer": answer, "answerKey": key}
     with pytest.raises(RowProblem) as refused:
         gold(row)
-    for told in (f'"answer" is {answer!r}, choice ', f'"answerKey" is {key!r}, choice '):
-        assert told in str(refused.value)
+    for part in (f'"answer" is {answer!r}, choice ', f'"answerKey" is {key!r}, choice '):
+        assert part in str(refused.value)
 
 
 def test_a_contradiction_is_named_by_its_line(write: Any) -> None:
@@ -165,7 +165,7 @@ def test_the_table_in_rows_md_is_how_answers_are_read() -> None:
     table = page.partition("| `answer` | read as | why |")[2].partition("\n\n")[0]
     checked = 0
     for line in table.splitlines()[2:]:
-        values, told, _ = line.strip("| ").split(" | ")
+        values, wanted, _ = line.strip("| ").split(" | ")
         for value in values.split(", "):
             row = {**forms(["wood", "copper", "B", "copper"])["own"]}
             row["answer"] = json.loads(value.strip("`"))
@@ -173,7 +173,7 @@ def test_the_table_in_rows_md_is_how_answers_are_read() -> None:
                 label = gold(row) or "none"
             except RowProblem:
                 label = "refused"
-            assert label == told, line
+            assert label == wanted, line
             checked += 1
     assert checked == 13
 

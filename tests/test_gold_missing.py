@@ -52,11 +52,11 @@ def row(number: int, *, gold: str | None = None, **more: Any) -> dict[str, Any]:
 
 
 def key_rows(count: int) -> list[dict[str, Any]]:
-    """Rows whose gold answer stands in a field that is not read."""
+    """Rows whose gold answer is in a field that is not recognised."""
     return [row(number, key="A", note="mine") for number in range(count)]
 
 
-# Asking a teacher
+# generate-rationales
 
 
 @pytest.mark.parametrize("dry_run", [False, True])
@@ -109,7 +109,7 @@ def test_a_revealed_answer_that_is_missing_names_the_likely_field(tmp_path: Path
         generate_rationales(file, tmp_path / "o.jsonl", teacher=Teacher(), settings=settings)
 
 
-# What comes through a pipe
+# Pipes
 
 
 def test_standard_input_is_judged_before_the_first_request(scicot: Any, tmp_path: Path) -> None:
@@ -127,12 +127,14 @@ def test_standard_input_is_judged_before_the_first_request(scicot: Any, tmp_path
     assert outcome.code == 0
     assert "<stdin>: 5 of 30 rows have no gold answer, first at <stdin>:1;" in outcome.stderr
     written = [json.loads(line)["id"] for line in out.read_text().splitlines()]
-    assert sorted(written) == sorted(own["id"] for own in mixed), "those that were looked at too"
+    assert sorted(written) == sorted(mixed_row["id"] for mixed_row in mixed), (
+        "those that were looked at too"
+    )
 
 
 @pytest.fixture
 def pipe() -> Iterator[tuple[str, Any]]:
-    """The name of a pipe's end to read, and a stream to write to it."""
+    """Return the name of a pipe's read end, and a stream that writes to the pipe."""
     reading, writing = os.pipe()
     with os.fdopen(writing, "w") as stream:
         yield f"/dev/fd/{reading}", stream
@@ -140,7 +142,7 @@ def pipe() -> Iterator[tuple[str, Any]]:
 
 
 def test_a_pipe_is_judged_by_its_first_rows(pipe: tuple[str, Any]) -> None:
-    """Though it stays open."""
+    """The pipe stays open, so the reader must not wait for its end."""
     name, stream = pipe
     stream.write(lines(*key_rows(20)))
     stream.flush()
@@ -164,7 +166,7 @@ def test_rows_looked_at_come_first_and_once(pipe: tuple[str, Any]) -> None:
     stream.write(lines(*key_rows(3), row(3, gold="A")))
     stream.flush()
     rows = questions(name, gold=NEEDS, reporter=Recorder())
-    rows.look_ahead()  # waits for no fifth row
+    rows.look_ahead()  # does not wait for a fifth row
     stream.write(lines(row(4)))
     stream.close()
     assert [question.id for question in rows] == ["q0", "q1", "q2", "q3", "q4"]
@@ -179,9 +181,9 @@ def test_a_place_is_remembered_only_when_all_before_it_is_used(tmp_path: Path) -
         next(reading)
         assert rows.prefix() is None, "the row behind was looked at, and is not used yet"
     next(reading)
-    place = rows.prefix()
-    assert place is not None
-    assert place.rows == 3
+    prefix = rows.prefix()
+    assert prefix is not None
+    assert prefix.rows == 3
 
 
 def test_an_empty_pipe_is_nothing_to_judge(scicot: Any, tmp_path: Path) -> None:
@@ -193,7 +195,7 @@ def test_an_empty_pipe_is_nothing_to_judge(scicot: Any, tmp_path: Path) -> None:
     assert outcome.code == 0
 
 
-# Going on behind rows that are done
+# Resuming after finished rows
 
 
 @pytest.mark.parametrize("earlier", [True, False])
@@ -206,10 +208,10 @@ def test_what_is_passed_over_counts_too(
     reading = iter(before)
     next(reading)
     next(reading)
-    place = before.prefix()
-    assert place is not None
+    prefix = before.prefix()
+    assert prefix is not None
     rest = questions(file, gold=NEEDS, reporter=recorder)
-    assert rest.pass_over(place)
+    assert rest.pass_over(prefix)
     if earlier:
         assert rest.check() == 2
         [warning] = recorder.warnings
@@ -219,12 +221,12 @@ def test_what_is_passed_over_counts_too(
             rest.check()
 
 
-# Training, judging and predicting
+# Training, evaluation and prediction
 
 
 @pytest.mark.parametrize("method", ["two-stage", "direct", "multi-task", "one-sequence"])
 def test_nothing_is_trained_to_answer_without_gold_answers(tmp_path: Path, method: Any) -> None:
-    rows = [{**own, "rationale": "It is wood."} for own in key_rows(3)]
+    rows = [{**row, "rationale": "It is wood."} for row in key_rows(3)]
     file = write_rows(tmp_path / "q.jsonl", rows)
     with pytest.raises(ScicotError, match=r'to learn from .*; rename "key" to "answer"'):
         train_answer(file, tmp_path / "run", student="scratch:tiny", method=method, settings=TINY)
@@ -233,7 +235,7 @@ def test_nothing_is_trained_to_answer_without_gold_answers(tmp_path: Path, metho
 
 def test_a_file_without_gold_answers_is_named_among_others(tmp_path: Path) -> None:
     good = write_rows(tmp_path / "good.jsonl", world_rows()[:4])
-    bad = write_rows(tmp_path / "bad.jsonl", [{**own, "rationale": "So."} for own in key_rows(2)])
+    bad = write_rows(tmp_path / "bad.jsonl", [{**row, "rationale": "So."} for row in key_rows(2)])
     for files, dev in (([good, bad], ()), ([good], [bad])):
         with pytest.raises(ScicotError, match=r"bad.jsonl: no row has a gold answer to learn from"):
             train_answer(
@@ -242,7 +244,7 @@ def test_a_file_without_gold_answers_is_named_among_others(tmp_path: Path) -> No
 
 
 def test_rationales_are_learnt_without_gold_answers(tmp_path: Path, recorder: Recorder) -> None:
-    rows = [{**own, "answer": None} for own in world_rows()[:4]]
+    rows = [{**row, "answer": None} for row in world_rows()[:4]]
     file = write_rows(tmp_path / "q.jsonl", rows)
     train_rationale(
         file, tmp_path / "run", student="scratch:tiny", settings=TINY, reporter=recorder
@@ -255,7 +257,7 @@ def test_questions_without_gold_answers_judge_nothing(tmp_path: Path) -> None:
     said = write_rows(tmp_path / "p.jsonl", [{"id": "q0", "prediction": "A"}])
     with pytest.raises(ScicotError, match=r'q.jsonl: no row has a gold .*; rename "key" to "answ'):
         evaluate(said, questions=asked)
-    shown = write_rows(tmp_path / "s.jsonl", [{**own, "prediction": "A"} for own in key_rows(2)])
+    shown = write_rows(tmp_path / "s.jsonl", [{**row, "prediction": "A"} for row in key_rows(2)])
     with pytest.raises(ScicotError, match=r's.jsonl: no row has a gold .*; rename "key" to "answ'):
         evaluate(shown)
 
@@ -285,7 +287,7 @@ def test_unlabelled_questions_are_predicted_without_a_word(
     assert recorder.warnings == []
 
 
-# Which field is pointed at
+# The field that the message suggests
 
 
 @pytest.mark.parametrize(
@@ -309,7 +311,7 @@ def test_fields_of_any_names_stay_one_short_line() -> None:
         ["note", "tags"]
     )
     assert unused_fields(["rationale"]) == '(no field is unused); add a field named "answer"'
-    told = unused_fields([f"line\nbreak {n} {'x' * 500}" for n in range(50)])
-    assert "\n" not in told
-    assert "and 38 more" in told
-    assert len(told) < 1000
+    message = unused_fields([f"line\nbreak {n} {'x' * 500}" for n in range(50)])
+    assert "\n" not in message
+    assert "and 38 more" in message
+    assert len(message) < 1000

@@ -1,4 +1,4 @@
-"""Runs on their way to the Hub: the real client against a server on the loopback."""
+"""Pushing runs to the Hub, with the real client and a server on the loopback interface."""
 
 import time
 from pathlib import Path
@@ -34,7 +34,7 @@ LEFT_OUT = [
 
 @pytest.fixture
 def run(tmp_path: Path) -> Path:
-    """A run directory, and in it all that is to stay here."""
+    """Make a run directory with all kinds of files that must not be uploaded."""
     run = tmp_path / "runs" / "answer"
     for name, content in [*KEPT.items(), *((name, b"secret") for name in LEFT_OUT)]:
         (run / name).parent.mkdir(parents=True, exist_ok=True)
@@ -121,7 +121,7 @@ def test_a_token_that_may_only_read_is_said_before_training(online: Online) -> N
 def test_a_hub_out_of_reach_is_said_at_once(
     online: Online, run: Path, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    online("http://127.0.0.1:9")  # nobody listens there
+    online("http://127.0.0.1:9")  # no server listens on this port
     start = time.monotonic()
     with pytest.raises(ScicotError, match="owner/student: the Hub cannot be reached"):
         check_push("owner/student")

@@ -31,9 +31,9 @@ def archive(samples: list[Any]) -> bytes:
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as target:
         target.writestr("header.json", json.dumps({"version": 2, "eval": {}}))
-        for own in samples:
-            name = f"samples/{own['id']}_epoch_{own['epoch']}.json"
-            target.writestr(name, json.dumps(own))
+        for log_sample in samples:
+            name = f"samples/{log_sample['id']}_epoch_{log_sample['epoch']}.json"
+            target.writestr(name, json.dumps(log_sample))
         target.writestr("summaries.json", "[]")
     return packed.getvalue()
 

@@ -26,7 +26,8 @@ def test_a_row_is_one_line_that_reads_back(row: dict[str, object]) -> None:
     assert jsonl.decode(line.decode()) == row
 
 
-# JSON text as others may write it, which jsonl.encode would not: deep, long, spaced, escaped.
+# JSON text that other programs may write but jsonl.encode does not: nested, long, with spaces and
+# escapes.
 scalars = st.sampled_from(
     [
         *("0", "-0.0", "1e400", "-1e-400", "1E5", "9" * 4300, "9" * 4301, "-" + "1" * 5000),
@@ -51,7 +52,8 @@ def texts(draw: st.DrawFn) -> str:
 @given(texts())
 @settings(max_examples=300)
 def test_what_is_read_can_be_written_and_read_again(text: str) -> None:
-    """Wherever it is written: here 300 calls deeper than it was read, and inside another row."""
+    """Also if it is written 300 calls deeper in the stack than it was read, and nested in another
+    row."""
     try:
         row = jsonl.decode(text)
     except ValueError:
@@ -62,7 +64,7 @@ def test_what_is_read_can_be_written_and_read_again(text: str) -> None:
 
     line = deeper(300)
     again = jsonl.decode(line, deepest=jsonl.DEEPEST + 2)
-    assert repr(again) == repr({"question": {"meta": row}})  # -0.0 is no 0.0
+    assert repr(again) == repr({"question": {"meta": row}})  # repr distinguishes -0.0 from 0.0
 
 
 @pytest.mark.parametrize("pair", [("[", "]"), ('{"a": ', "}")])

@@ -1,4 +1,4 @@
-"""Compiled kernels do what torch's operations do; workers share work and stop together."""
+"""Compiled kernels give the results of torch's operations; workers share work and stop together."""
 
 import os
 import subprocess
@@ -33,30 +33,33 @@ def test_whole_numbers(size: int) -> None:
     x = torch.randn(9, size) * torch.logspace(-20, 10, 9)[:, None]
     x[3] = 0
     for eps in (None, 1e-6):
-        step = int8.rounded(x, eps)[1][:, None] * 1.01  # where two are as near, one of them
+        # the rounding step: at a tie, either neighbour is right
+        step = int8.rounded(x, eps)[1][:, None] * 1.01
         assert (
             (worth(int8_kernels.rounded(x, eps)) - worth(int8.rounded(x, eps))).abs() <= step
         ).all()
     product = torch.randint(-10_000, 10_000, (9, 2 * size), dtype=torch.int32)
     rows, columns = torch.rand(9) / 100, torch.rand(2 * size) / 100
     for act in ("gated_gelu_new", "gated_silu"):
-        gated, wanted = (getattr(one, act)(product, rows, columns) for one in (int8_kernels, int8))
+        gated, wanted = (
+            getattr(kernels, act)(product, rows, columns) for kernels in (int8_kernels, int8)
+        )
         assert torch.allclose(gated[1], wanted[1], rtol=1e-5)
         assert ((worth(gated) - worth(wanted)).abs() <= wanted[1][:, None] * 1.01).all()
     for name in ("scaled", "added"):
         into = torch.randn(9, 2 * size)
-        other = into.clone()
+        in_torch = into.clone()
         getattr(int8_kernels, name)(product, rows, columns, into)
-        getattr(int8, name)(product, rows, columns, other)
-        assert torch.allclose(into, other, atol=1e-4)
+        getattr(int8, name)(product, rows, columns, in_torch)
+        assert torch.allclose(into, in_torch, atol=1e-4)
 
 
 def test_halves_are_torchs() -> None:
     x = torch.randn(50, 96) * torch.logspace(-10, 10, 50)[:, None]
-    own = int8_kernels.normed_halved(x, 1e-6).float()
+    normed = int8_kernels.normed_halved(x, 1e-6).float()
     wanted = torch.nn.functional.rms_norm(x, (96,), eps=1e-6).bfloat16().float()
-    assert torch.allclose(own, wanted, rtol=2**-7)
-    assert (own == wanted).float().mean() > 0.99  # the others lie between two
+    assert torch.allclose(normed, wanted, rtol=2**-7)
+    assert (normed == wanted).float().mean() > 0.99  # at a tie, the other neighbour may be chosen
 
 
 def test_what_is_no_number_stays_none() -> None:
@@ -150,4 +153,4 @@ def test_a_worker_that_fails_stops_the_others() -> None:
     with pytest.raises(ValueError, match="of the second"):
         workers.each(work, [0, 1, 2])
     assert sorted(stopped) == [0, 2]
-    assert workers.each(str, [1, 2]) == ["1", "2"]  # and works again
+    assert workers.each(str, [1, 2]) == ["1", "2"]  # the workers can be used again

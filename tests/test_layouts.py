@@ -1,4 +1,4 @@
-"""Layouts of public data sets and of tables: the table of docs/rows.md, and what it leaves out."""
+"""Layouts of public data sets and of tables: those listed in docs/rows.md, and edge cases."""
 
 import json
 import time
@@ -13,7 +13,7 @@ from scicot.formats.names import plain_name
 from scicot.records import Question
 from scicot.row_fields import Row, RowProblem
 
-STRICT = Reading(strict=True)  # as the rows of a file are read
+STRICT = Reading(strict=True)  # as for the rows of a file
 
 
 def table() -> list[tuple[str, Row, str]]:
@@ -50,7 +50,7 @@ def test_the_page_has_all_layouts() -> None:
     assert len(table()) > 45
 
 
-# An independent reading of each layout: where its authors put the gold answer.
+# An independent implementation: where the authors of each layout put the gold answer.
 INDEPENDENT: dict[str, Any] = {
     "MMLU": lambda row: row["choices"][row["answer"]],
     "MMLU-Pro": lambda row: row["options"][row["answer_index"]],
@@ -81,7 +81,7 @@ INDEPENDENT: dict[str, Any] = {
 
 @pytest.mark.parametrize("name", INDEPENDENT)
 def test_gold_answers_are_those_of_an_independent_reading(name: str) -> None:
-    [row] = [row for own, row, _ in table() if own == name]
+    [row] = [row for layout, row, _ in table() if layout == name]
     for changed in variants(name, row):
         read = question(changed)
         assert read.text_of(read.answer or "") == INDEPENDENT[name](changed)
@@ -97,7 +97,7 @@ def variants(name: str, row: Row) -> list[Row]:
         "HellaSwag": [{"label": own} for own in "01"],
         "αNLI": [{"label": label} for label in (1, 2, "1", "2")],
         "αNLI on the Hub": [{"label": label} for label in (1, 2, "1", "2")],
-        "Story Cloze Test": [{"AnswerRightEnding": place} for place in (1, 2, "1", "2")],
+        "Story Cloze Test": [{"AnswerRightEnding": number} for number in (1, 2, "1", "2")],
         "PIQA": [{"label": n} for n in (0, 1)],
         "SocialIQA": [{"label": own} for own in "123"],
         "CosmosQA": [{"label": n} for n in (0, 1)],
@@ -239,8 +239,10 @@ def test_a_cell_that_is_no_list_is_one_line(cell: str) -> None:
 def test_the_right_answer_of_truthfulqa_is_not_always_the_first() -> None:
     targets = {"choices": ["right", "wrong", "other"], "labels": [1, 0, 0]}
     read = [question({"question": f"Q{n}?", "mc1_targets": targets}) for n in range(30)]
-    assert {own.answer for own in read} == {"A", "B", "C"}
-    assert all(own.text_of(own.answer or "") == "right" for own in read)
+    assert {question_read.answer for question_read in read} == {"A", "B", "C"}
+    assert all(
+        question_read.text_of(question_read.answer or "") == "right" for question_read in read
+    )
 
 
 def test_rows_of_a_log_keep_the_order_that_its_task_used() -> None:
@@ -249,10 +251,10 @@ def test_rows_of_a_log_keep_the_order_that_its_task_used() -> None:
     for n in range(9):
         row = {"question": f"Q{n}?", "mc1_targets": targets}
         assert question(row, ordered).answer == "A"
-    for other in ({"question": "Q?", "answer": True}, {"question": "Q?", "correct_answer": "a",
+    for other_row in ({"question": "Q?", "answer": True}, {"question": "Q?", "correct_answer": "a",
                                                        "distractor1": "b"}):  # fmt: skip
         with pytest.raises(RowProblem, match="not a question row"):
-            question(other, ordered)
+            question(other_row, ordered)
 
 
 @pytest.mark.parametrize("answer", [1, 2])
@@ -273,7 +275,7 @@ def test_an_index_into_no_choices_is_no_row() -> None:
 
 def test_strings_of_a_list_in_a_cell() -> None:
     assert value_of("['a\rb', 'c\\n']") == ["a\rb", "c\n"]
-    for cell in (r"['\x', 'b']", r"['\N{nothing}', 'b']"):  # escapes that Python cannot read
+    for cell in (r"['\x', 'b']", r"['\N{nothing}', 'b']"):  # escapes that Python rejects
         with pytest.raises(ValueError, match="no string"):
             value_of(cell)
 

@@ -1,4 +1,4 @@
-"""hf:DIR, a causal language model on this machine, as small as they come."""
+"""The teacher hf:DIR with a tiny causal language model."""
 
 import asyncio
 import shutil
@@ -32,7 +32,7 @@ TEMPLATE = (
     "{% for turn in messages %}<{{ turn['role'] }}> {{ turn['content'] }} {% endfor %}"
     "{% if add_generation_prompt %}<assistant>{% endif %}"
 )
-# As of models that think first: without thinking, the reply begins behind empty thoughts.
+# Like models that think by default: without thinking, the prompt ends with an empty thinking block.
 THINKS = TEMPLATE + "{% if enable_thinking is defined and not enable_thinking %} <end>{% endif %}"
 REFUSES = "{% if messages[0]['role'] == 'system' %}{{ raise_exception('no system') }}{% endif %}"
 
@@ -43,27 +43,27 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from tokenizers import Tokenizer, models, pre_tokenizers
     from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-    place = tmp_path_factory.mktemp("teacher")
+    folder = tmp_path_factory.mktemp("teacher")
     names = ["<unk>", "<end>", "<system>", "<user>", "<assistant>", *WORDS]
     words = Tokenizer(models.WordLevel({name: n for n, name in enumerate(names)}, "<unk>"))
     words.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     tokenizer = PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
         tokenizer_object=words, unk_token="<unk>", eos_token="<end>", chat_template=TEMPLATE
     )
-    tokenizer.save_pretrained(place)
+    tokenizer.save_pretrained(folder)
     torch.manual_seed(0)
     config = LlamaConfig(
         vocab_size=len(names), hidden_size=32, intermediate_size=64, num_hidden_layers=2,
         num_attention_heads=4, num_key_value_heads=2, max_position_embeddings=512,
         eos_token_id=1, bos_token_id=None, pad_token_id=None,
     )  # fmt: skip
-    LlamaForCausalLM(config).save_pretrained(place)
-    return place
+    LlamaForCausalLM(config).save_pretrained(folder)
+    return folder
 
 
-def replies(place: Path, requests: list[Request], **options: Any) -> list[Reply]:
+def replies(folder: Path, requests: list[Request], **options: Any) -> list[Reply]:
     async def all_at_once() -> list[Reply]:
-        teacher = load_teacher(f"hf:{place}", device="cpu", **options)
+        teacher = load_teacher(f"hf:{folder}", device="cpu", **options)
         assert isinstance(teacher, LocalTeacher)
         teacher._batch = 3
         try:
@@ -82,10 +82,10 @@ def request(number: int, sample: int = 0, tokens: int = 12) -> Request:
 def test_a_batch_answers_as_one_by_one(model: Path) -> None:
     requests = [request(number) for number in (5, 0, 3, 1, 4, 2, 6)]
     together = replies(model, requests)
-    single = [replies(model, [one])[0] for one in requests]
-    assert [own.text for own in together] == [own.text for own in single]
-    assert [own.usage for own in together] == [own.usage for own in single]
-    assert len({own.text for own in together}) > 1
+    single = [replies(model, [single_request])[0] for single_request in requests]
+    assert [reply.text for reply in together] == [reply.text for reply in single]
+    assert [reply.usage for reply in together] == [reply.usage for reply in single]
+    assert len({reply.text for reply in together}) > 1
     assert together[0].usage["input_tokens"] == 1 + 2 + 1 + 4 * 6 + 1
 
 
@@ -97,9 +97,9 @@ def test_a_reply_that_runs_out_of_tokens_says_so(model: Path) -> None:
 def test_further_samples_are_drawn(model: Path) -> None:
     drawn = replies(model, [request(1, sample) for sample in range(4)])
     assert drawn[0] == replies(model, [request(1)])[0]
-    assert len({own.text for own in drawn}) > 1
+    assert len({reply.text for reply in drawn}) > 1
     hot = replies(model, [request(1)] * 4, sampling={"temperature": 5.0, "top_p": 0.9})
-    assert len({own.text for own in hot}) > 1
+    assert len({reply.text for reply in hot}) > 1
 
 
 def test_a_template_without_a_system_turn_gets_it_with_the_first_one(model: Path) -> None:
@@ -161,8 +161,8 @@ def test_our_own_loop_runs_what_it_knows_and_both_engines_stop(model: Path, tmp_
     PreTrainedTokenizerFast.from_pretrained(model).save_pretrained(tmp_path)
     config = GPT2Config(vocab_size=20, n_embd=16, n_layer=1, n_head=2, eos_token_id=1)
     GPT2LMHeadModel(config).save_pretrained(tmp_path)
-    for place, engine in ((model, NativeEngine), (tmp_path, TransformersEngine)):
-        teacher = load_teacher(f"hf:{place}", device="cpu")
+    for folder, engine in ((model, NativeEngine), (tmp_path, TransformersEngine)):
+        teacher = load_teacher(f"hf:{folder}", device="cpu")
         assert isinstance(teacher, LocalTeacher)
         assert isinstance(teacher._engine, engine)
         asked = [_Asked(request(n, n), [5, 6, 7 + n], None) for n in range(2)]  # type: ignore[arg-type]

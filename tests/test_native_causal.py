@@ -1,4 +1,4 @@
-"""Causal models by our own loop, held against the transformers engine."""
+"""Causal models with the native engine, compared with the transformers engine."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -17,17 +17,19 @@ DRAWS: list[list[int | None]] = [[None] if n % 3 else [None, 7 * n, 9] for n in 
 
 
 def sources(count: int = 24, longest: int = 24) -> list[Ids]:
-    return [[5], *rows(count - 1, longest)]  # the first one has nothing to read beforehand
+    # the first row has a single token, so its prefix is empty
+    return [[5], *rows(count - 1, longest)]
 
 
 def targets(count: int = 24) -> list[list[Ids]]:
-    """Of which some begin alike, one begins another, one is there twice, and one is empty."""
+    """Make targets: some share a prefix, one is a prefix of another, one occurs twice, and one is
+    empty."""
     drawn = [[[*text, 1] for text in rows(3, 6, seed=n)] for n in range(count)]
-    return [[*own, [5, 6, 1], [5, 1], [5, 6, 1], [1]] for own in drawn]
+    return [[*targets_of_source, [5, 6, 1], [5, 1], [5, 6, 1], [1]] for targets_of_source in drawn]
 
 
 def values(scores: Sequence[Sequence[Sequence[float]]]) -> list[float]:
-    return [value for own in scores for one in own for value in one]
+    return [value for scores_of_source in scores for log_p in scores_of_source for value in log_p]
 
 
 @pytest.mark.parametrize("compiled", [True, False])
@@ -41,7 +43,7 @@ def test_the_same_texts_and_scores_as_transformers(
     model, decoding = tiny(kind), Decoding(40, temperature=0.7, top_p=0.9)
     reference = TransformersEngine(model, batch_size=8)
     texts = reference.generate(sources(), DRAWS, decoding)
-    assert len({tuple(text) for own in texts for text in own}) > 20
+    assert len({tuple(text) for texts_of_source in texts for text in texts_of_source}) > 20
     scores = values(reference.score(sources(), targets()))
     for slots in ((), ("cpu",)):
         monkeypatch.setattr(native_engine, "_IN_SLOTS", slots)
@@ -51,7 +53,7 @@ def test_the_same_texts_and_scores_as_transformers(
             if not slots:
                 assert values(engine.score(sources(), targets())) == pytest.approx(scores, abs=1e-5)
         alone = [engine.generate([source], [[None]], decoding) for source in sources()[:5]]
-        assert alone == [[own[:1]] for own in texts[:5]]
+        assert alone == [[texts_of_source[:1]] for texts_of_source in texts[:5]]
     assert engine.generate([], [], decoding) == engine.score([], []) == []
 
 
@@ -79,7 +81,9 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
 def test_settings_of_configs(variant: str, monkeypatch: pytest.MonkeyPatch) -> None:
     kind, settings = VARIANTS[variant]
     model = tiny(kind, **settings)
-    for weight in (own for name, own in model.named_parameters() if name.endswith("bias")):
+    for weight in (
+        parameter for name, parameter in model.named_parameters() if name.endswith("bias")
+    ):
         torch.nn.init.normal_(weight, std=0.5)
     reference = TransformersEngine(model, batch_size=8)
     decoding = Decoding(24, temperature=0.7, top_p=0.9)
@@ -106,12 +110,18 @@ def test_less_precision_scores_nearly_alike(
         NativeEngine(model, dtype, batch_size=16)
         for dtype in (torch.float32, getattr(torch, precision))
     )
-    wanted, found = (values(one.score(sources(), targets())) for one in (exact, rounded))
+    wanted, found = (values(engine.score(sources(), targets())) for engine in (exact, rounded))
     assert found != wanted
-    differences = [abs(one - other) for one, other in zip(found, wanted, strict=True)]
+    differences = [
+        abs(score - wanted_score) for score, wanted_score in zip(found, wanted, strict=True)
+    ]
     assert sum(differences) / len(differences) < apart
-    texts, known = (one.generate(sources(), DRAWS, Decoding(9)) for one in (rounded, exact))
-    assert sum(one == other for one, other in zip(texts, known, strict=True)) > 12
+    texts, wanted_texts = (
+        engine.generate(sources(), DRAWS, Decoding(9)) for engine in (rounded, exact)
+    )
+    assert (
+        sum(text == wanted_text for text, wanted_text in zip(texts, wanted_texts, strict=True)) > 12
+    )
     assert len(rounded.generate(sources()[:1], [[None]], Decoding(9))[0][0]) <= 9
 
 
@@ -131,7 +141,7 @@ def test_several_tokens_may_end_a_text() -> None:
 def test_a_text_that_repeats_its_source_takes_fewer_steps(
     kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Random models repeat themselves; a source that ends so goes on so."""
+    """Random models repeat themselves, so a source that ends with a repetition continues it."""
     from scicot.models.native.causal import Decoder
 
     engine = NativeEngine(tiny(kind), torch.float32, batch_size=16)
@@ -154,9 +164,9 @@ def test_a_text_that_repeats_its_source_takes_fewer_steps(
 
 
 def test_no_weight_is_kept_twice_in_fp32() -> None:
-    """An output layer may be most of a model."""
+    """The output layer may hold most of a model's weights."""
     model = tiny("gemma3_text", words=300)
-    own = {weight.data_ptr() for weight in model.parameters()}
+    addresses = {weight.data_ptr() for weight in model.parameters()}
     engine = NativeEngine(model, torch.float32, batch_size=4)
     held: list[torch.Tensor] = []
     seen: set[int] = set()
@@ -174,5 +184,5 @@ def test_no_weight_is_kept_twice_in_fp32() -> None:
             walk(vars(one))
 
     walk(engine._model)
-    copies = [one for one in held if one.dim() > 1 and one.data_ptr() not in own]
-    assert [one.shape for one in copies] == []
+    copies = [tensor for tensor in held if tensor.dim() > 1 and tensor.data_ptr() not in addresses]
+    assert [tensor.shape for tensor in copies] == []

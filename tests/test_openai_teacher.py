@@ -1,4 +1,4 @@
-"""openai:MODEL against a server that speaks the Chat Completions API as a script tells it to."""
+"""The teacher openai:MODEL, with a server that answers Chat Completions requests from a script."""
 
 import asyncio
 import json
@@ -127,7 +127,7 @@ def test_a_server_is_asked_in_the_form_that_it_takes() -> None:
 
 
 def test_requests_on_their_way_take_the_other_limit_too() -> None:
-    """All requests that were sent before the first refusal came are sent again."""
+    """All requests sent before the first refusal arrived are sent again."""
     import openai
 
     teacher = load_teacher("openai:m", base_url="http://127.0.0.1:1")

@@ -1,4 +1,4 @@
-"""The options of a command and the fields of its settings are written in two places: they agree."""
+"""The options of a command and the fields of its settings, which are defined separately, agree."""
 
 import dataclasses
 import types
@@ -25,8 +25,8 @@ COMMANDS = {
     "evaluate": EvaluateSettings,
 }
 
-# Fields that a command has no option for: they concern the other training command, or have an
-# option of another name.
+# Settings without an option of the same name: they belong to the other training command, or their
+# option has another name.
 NO_OPTION = {
     "train-rationale": {
         *("weights", "rationale_dropout", "shuffle_choices", "rationale_loss_weight"),
@@ -35,19 +35,19 @@ NO_OPTION = {
     "predict": {"calibrate"},  # --calibration/--no-calibration
 }
 
-# Options of the command line that are no settings of the library's function, but its arguments.
+# Options that are arguments of the library's function, not settings.
 ARGUMENTS = {
     *("questions", "rationales", "predictions", "output", "limit", "skip_invalid", "force"),
     *("teacher", "base_url", "prompt", "examples", "student", "method", "equal_to", "dev"),
     *("fold_questions", *(field.name for field in dataclasses.fields(RewardSettings))),
     *("report_to", "push_to_hub", "answer_model", "rationale_model", "report"),
-    *("columns", "answer_index", "encoding"),  # together one argument, `reading`
-    # of the command line alone
+    *("columns", "answer_index", "encoding"),  # together the argument `reading`
+    # options of the command line only
     *("config", "quiet", "verbose", "dry_run", "as_json", "processes", "calibration"),
     *("no_rationale", "min_accuracy", "fail_if_worse_than"),
 }
 
-# Option types that spell a setting in another way.
+# Option types that write a setting's value in another form.
 SPELLED = {
     "batch_size": str,
     "weights": str,
@@ -83,9 +83,9 @@ def test_every_setting_is_an_option_with_its_default(command: str) -> None:
 def test_an_option_takes_the_type_of_its_setting(command: str) -> None:
     fields = typing.get_type_hints(COMMANDS[command])
     (function,) = [
-        own.callback
-        for own in app.registered_commands
-        if own.callback and own.callback.__name__ == command.replace("-", "_")
+        registered.callback
+        for registered in app.registered_commands
+        if registered.callback and registered.callback.__name__ == command.replace("-", "_")
     ]
     for name, hint in typing.get_type_hints(function).items():
         if name in fields and name not in SPELLED:
@@ -97,7 +97,7 @@ def _plain(hint: Any) -> Any:
     """The type of a value that is given: int of `int | None`, str of a Literal."""
     origin = typing.get_origin(hint)
     if origin in (typing.Union, types.UnionType):
-        (given,) = [own for own in typing.get_args(hint) if own is not types.NoneType]
+        (given,) = [kind for kind in typing.get_args(hint) if kind is not types.NoneType]
         return _plain(given)
     if origin is typing.Literal:
         return str
@@ -109,4 +109,4 @@ def _plain(hint: Any) -> Any:
 def _literals(hint: Any) -> set[Any]:
     if typing.get_origin(hint) is typing.Literal:
         return set(typing.get_args(hint))
-    return set().union(*(_literals(own) for own in typing.get_args(hint)), set())
+    return set().union(*(_literals(kind) for kind in typing.get_args(hint)), set())

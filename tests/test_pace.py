@@ -1,4 +1,4 @@
-"""How fast a teacher is asked, in a time of its own."""
+"""The request rate, tested with a simulated clock."""
 
 import asyncio
 import random
@@ -32,7 +32,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 class Bucket:
-    """A server that allows so many requests a second, a fifth of them at once."""
+    """A server that allows `rate` requests per second, a fifth of them at once."""
 
     def __init__(self, rate: float, clock: Clock) -> None:
         self.rate, self.clock = rate, clock
@@ -54,18 +54,18 @@ class Server(Protocol):
 def driven(
     clock: Clock, server: Server, seconds: float, natural: float
 ) -> list[tuple[float, bool]]:
-    """What becomes of requests that could leave at a natural rate, and leave at the pace."""
+    """Simulate requests that arrive at the `natural` rate and are sent at the rate of the pace."""
 
     async def ask() -> list[tuple[float, bool]]:
-        own, outcomes = Pace(clock), []
+        pace, outcomes = Pace(clock), []
         while clock.now < 100.0 + seconds:
             clock.now += 1 / natural
-            await own.turn()
+            await pace.turn()
             taken = server.takes()
             if taken:
-                own.answered((), 100)
+                pace.answered((), 100)
             else:
-                own.refused(None, ())
+                pace.refused(None, ())
             outcomes.append((clock.now - 100.0, taken))
         return outcomes
 
@@ -81,8 +81,8 @@ def test_a_limit_is_found_and_used(rate: float, clock: Clock) -> None:
 
 
 class Overloaded:
-    """A server that refuses a share of all requests, however slowly they come; from a time on it
-    allows so many a second besides."""
+    """A server that refuses a share of all requests at any rate. From a given time on it also has a
+    rate limit."""
 
     def __init__(self, share: float, clock: Clock, seed: int, limit: Bucket | None = None) -> None:
         self.share, self.clock, self.limit = share, clock, limit
@@ -101,7 +101,7 @@ def test_refusals_that_have_nothing_to_do_with_the_rate_do_not_slow(
     share: float, seed: int, clock: Clock
 ) -> None:
     outcomes = driven(clock, Overloaded(share, clock, seed), 70.0, natural=160.0)
-    for begin in (10, 30, 50):  # and it stays so
+    for begin in (10, 30, 50):  # the rate must not change over time
         answered = sum(taken for moment, taken in outcomes if begin < moment <= begin + 20) / 20
         assert answered >= 0.8 * 160 * (1 - share)
 
@@ -116,13 +116,13 @@ def test_a_limit_that_comes_later_is_found_behind_refusals_at_random(clock: Cloc
 
 
 def test_a_few_refusals_in_a_row_by_chance_keep_nobody_waiting(clock: Clock) -> None:
-    own = Pace(clock)
+    pace = Pace(clock)
     for _ in range(20):
-        own.answered((), 100)
-        own.refused(None, ())
+        pace.answered((), 100)
+        pace.refused(None, ())
     for _ in range(3):
-        own.refused(30.0, ())
-    asyncio.run(own.turn())
+        pace.refused(30.0, ())
+    asyncio.run(pace.turn())
     assert clock.now < 101.0
 
 
@@ -145,21 +145,21 @@ def test_a_limit_that_is_gone_is_left_behind(clock: Clock) -> None:
 
 
 def test_where_nobody_is_answered_all_wait_as_long_as_was_asked(clock: Clock) -> None:
-    own = Pace(clock)
+    pace = Pace(clock)
     for _ in range(3):
-        own.refused(30.0, ())
-    asyncio.run(own.turn())
+        pace.refused(30.0, ())
+    asyncio.run(pace.turn())
     assert clock.now == pytest.approx(130.0)
 
 
 def test_what_a_server_says_is_left_is_spread_until_there_is_more(clock: Clock) -> None:
-    own = Pace(clock)
-    own.answered((Allowance(requests=True, remaining=20, reset=10.0),), 100)
-    assert own.rate == pytest.approx(2.0)
-    own.answered((Allowance(requests=False, remaining=1000, reset=5.0),), 100)
-    assert own.rate == pytest.approx(2.0), "10 requests of 100 tokens in 5 s"
-    own.answered((Allowance(requests=True, remaining=0, reset=7.0),), 100)
-    asyncio.run(own.turn())
+    pace = Pace(clock)
+    pace.answered((Allowance(requests=True, remaining=20, reset=10.0),), 100)
+    assert pace.rate == pytest.approx(2.0)
+    pace.answered((Allowance(requests=False, remaining=1000, reset=5.0),), 100)
+    assert pace.rate == pytest.approx(2.0), "10 requests of 100 tokens in 5 s"
+    pace.answered((Allowance(requests=True, remaining=0, reset=7.0),), 100)
+    asyncio.run(pace.turn())
     assert clock.now == pytest.approx(107.0)
 
 
@@ -174,14 +174,14 @@ def test_headers_tell_seconds_dates_and_what_is_left() -> None:
     for long in ("1e308", "99999999999", "Fri, 31 Dec 9999 23:59:59 GMT"):
         assert retry_after({"retry-after": long}) == LONGEST
     assert retry_after({"retry-after": format_datetime(soon)}) == pytest.approx(30, abs=2)
-    ahead = now + timedelta(hours=3)  # a server whose clock is another
-    told = {"retry-after": format_datetime(ahead + timedelta(seconds=30))}
-    assert retry_after({**told, "date": format_datetime(ahead)}) == pytest.approx(30, abs=1)
+    ahead = now + timedelta(hours=3)  # a server with a wrong clock
+    late = {"retry-after": format_datetime(ahead + timedelta(seconds=30))}
+    assert retry_after({**late, "date": format_datetime(ahead)}) == pytest.approx(30, abs=1)
     prefix = "anthropic-ratelimit-requests"
     headers = {f"{prefix}-remaining": "12", f"{prefix}-reset": soon.isoformat()}
-    (own,) = allowances(headers)
-    assert (own.requests, own.remaining) == (True, 12.0)
-    assert own.reset == pytest.approx(30, abs=2)
+    (allowance,) = allowances(headers)
+    assert (allowance.requests, allowance.remaining) == (True, 12.0)
+    assert allowance.reset == pytest.approx(30, abs=2)
     assert allowances({f"{prefix}-remaining": "12"}) == ()
     assert allowances({**headers, f"{prefix}-reset": "later"}) == ()
     assert allowances({**headers, f"{prefix}-remaining": "nan"}) == ()

@@ -1,4 +1,4 @@
-"""The package as its users get it: what is in it, what it says of itself, and what it imports."""
+"""The built package: its files, its metadata, and the modules that commands import."""
 
 import importlib.util
 import os
@@ -27,7 +27,7 @@ def module(path: Path) -> Any:
 def test_commands_that_run_no_model_import_no_torch(tmp_path: Path) -> None:
     rows = [{**row, "prediction": "A", "rationales": []} for row in world_rows()]
     questions = write_rows(tmp_path / "questions.jsonl", world_rows())
-    one = write_rows(tmp_path / "one.jsonl", rows[::2])
+    part_file = write_rows(tmp_path / "one.jsonl", rows[::2])
     two = write_rows(tmp_path / "two.jsonl", rows[1::2])
     program = """
 import sys
@@ -43,12 +43,12 @@ for command in {commands!r}:
     merged = tmp_path / "merged.jsonl"
     commands = [
         ["check", questions],
-        ["merge", questions, one, two, "-o", merged],
+        ["merge", questions, part_file, two, "-o", merged],
         ["evaluate", merged, "--report", tmp_path / "report.html"],
     ]
-    told = [[str(word) for word in command] for command in commands]
+    words = [[str(word) for word in command] for command in commands]
     done = subprocess.run(
-        [sys.executable, "-c", program.format(commands=told)],
+        [sys.executable, "-c", program.format(commands=words)],
         capture_output=True,
         text=True,
         check=False,
@@ -100,13 +100,13 @@ def test_the_changelog_has_notes_of_this_version() -> None:
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the sdist and the wheel, built as a GitHub workflow builds them."""
+    """Build the sdist and the wheel as the GitHub workflow does; return their folder."""
     pytest.importorskip("hatchling", reason="make installs hatchling")
     folder = tmp_path_factory.mktemp("dist")
-    known = {"GITHUB_SERVER_URL": "https://example.com", "GITHUB_REPOSITORY": "a/scicot"}
+    variables = {"GITHUB_SERVER_URL": "https://example.com", "GITHUB_REPOSITORY": "a/scicot"}
     subprocess.run(
         [sys.executable, "-m", "build", "--no-isolation", "-o", folder, REPOSITORY],
-        env={**os.environ, **known},
+        env={**os.environ, **variables},
         stdout=subprocess.DEVNULL,
         check=True,
     )
@@ -136,10 +136,10 @@ def test_the_wheel_works_in_a_fresh_environment(built: Path, tmp_path: Path) -> 
     python = tmp_path / "fresh" / "bin" / "python"
     (wheel,) = built.glob("*.whl")
     install = [sys.executable, "-m", "pip", f"--python={python}", "install", "--no-deps", "-q"]
-    # Without the path file of an editable installation: a .pth is only followed where it lies.
+    # Editable installations there are ignored: Python reads .pth files in site-packages only.
     (packages,) = (tmp_path / "fresh").glob("lib/python*/site-packages")
     (packages / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
-    bare = {name: own for name, own in os.environ.items() if name != "PYTHONPATH"}
+    bare = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     options: dict[str, Any] = {"env": bare, "cwd": tmp_path, "text": True, "capture_output": True}
     done = subprocess.run(
         [*install, "--no-index", "--force-reinstall", wheel], check=False, **options

@@ -1,4 +1,4 @@
-"""What others may have put in the place of scicot's own files, and what killed runs leave there."""
+"""Files of others in the place of scicot's own files, and files that killed runs have left."""
 
 import fcntl
 import os
@@ -143,10 +143,11 @@ def test_the_next_run_removes_what_a_killed_one_left(tmp_path: Path) -> None:
 def test_what_another_process_writes_and_what_is_not_ours_stays(tmp_path: Path) -> None:
     path = tmp_path / "ev.html"
     others = {tmp_path / name for name in (".ev.html.swp", ".ev.html.original", ".ev.html.a.tmp")}
-    for other in others:
-        other.touch()
+    for file in others:
+        file.touch()
     with jsonl.replacing(path) as first:
-        jsonl.write_text(path, "second")  # finds the first one's file, which is locked
+        # finds the temporary file of the first call, which is locked
+        jsonl.write_text(path, "second")
         first.write(b"first")
     assert path.read_text() == "first"
     assert {*tmp_path.iterdir()} == {path, *others}
@@ -155,7 +156,7 @@ def test_what_another_process_writes_and_what_is_not_ours_stays(tmp_path: Path) 
 def test_a_file_that_was_removed_before_it_was_locked_is_made_anew(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Between the making and the locking of a file another process may take it for abandoned."""
+    """Another process may remove a new file as abandoned before it is locked."""
     lock = fcntl.flock
     removed: list[Path] = []
 
@@ -176,7 +177,7 @@ def test_an_abandoned_folder_is_removed_and_one_in_use_is_not(tmp_path: Path) ->
     used, _ = abandoned.temporary_folder(tmp_path, ".x.")
     left, path = abandoned.temporary_folder(tmp_path, ".x.")
     (path / "weights").touch()
-    os.close(left)  # as it is when its process has ended
+    os.close(left)  # a process that ends releases its lock
     abandoned.discard(tmp_path, ".x.")
     assert not path.exists()
     assert len(list(tmp_path.iterdir())) == 1

@@ -1,4 +1,4 @@
-"""Settings of predict that contradict one another, or would do nothing."""
+"""Settings of predict that contradict each other or have no effect."""
 
 from pathlib import Path
 from typing import Any

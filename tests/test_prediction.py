@@ -31,9 +31,9 @@ def test_both_stages_answer_in_the_order_of_the_questions(trained: Trained, tmp_
         assert row["confidence"] == row["scores"][row["prediction"]]
         assert row["models"]["rationale_from"] == "student"
         assert row["models"]["answer"].startswith("answer@")
-        told = row["models"]["weights"]
-        assert list(told) == [row["models"]["answer"], row["models"]["rationale"]]
-        assert all(count > 100 for count in told.values())
+        weights = row["models"]["weights"]
+        assert list(weights) == [row["models"]["answer"], row["models"]["rationale"]]
+        assert all(count > 100 for count in weights.values())
 
 
 def test_windows_and_batches_change_nothing(trained: Trained, tmp_path: Path) -> None:
@@ -42,9 +42,9 @@ def test_windows_and_batches_change_nothing(trained: Trained, tmp_path: Path) ->
         settings = PredictSettings(device="cpu", max_new_tokens=8, window=window, batch_size=batch)
         predict(trained.rows, tmp_path / name, **{**two_stage(trained), "settings": settings})
         outs.append(read_rows(tmp_path / name))
-    for one, other in zip(*outs, strict=True):
-        assert one["rationales"] == other["rationales"]
-        assert one["scores"] == pytest.approx(other["scores"], abs=1e-6)
+    for first_row, second_row in zip(*outs, strict=True):
+        assert first_row["rationales"] == second_row["rationales"]
+        assert first_row["scores"] == pytest.approx(second_row["scores"], abs=1e-6)
 
 
 def test_a_stopped_prediction_goes_on_and_does_nothing_twice(
@@ -169,7 +169,7 @@ def test_no_number_no_answer(
     from scicot.students.student import Student
 
     def broken(self: Any, inputs: Any, candidates: Any, **_: Any) -> list[list[float]]:
-        return [[math.nan] * len(own) for own in candidates]
+        return [[math.nan] * len(texts) for texts in candidates]
 
     monkeypatch.setattr(Student, "score", broken)
     out = tmp_path / "out.jsonl"

@@ -1,4 +1,4 @@
-"""Predictions by several processes are those of one, however they are started or stopped."""
+"""Several processes give the same predictions as one, however they are started or stopped."""
 
 import json
 import os
@@ -48,10 +48,12 @@ def test_one_process_file(trained: Trained, tmp_path: Path, start: tuple[str, ..
     settings = PredictSettings(device="cpu", window=16, samples=2, max_new_tokens=12)
     models: Any = {"answer_model": trained.answer, "rationale_model": trained.rationale}
     predict(file, tmp_path / "one.jsonl", settings=settings, **models)
-    own = ("--device", "cpu", "--window", 16, "--samples", 2, "--max-new-tokens", 12)
+    options_of_both = ("--device", "cpu", "--window", 16, "--samples", 2, "--max-new-tokens", 12)
     runs = ("--answer-model", trained.answer, "--rationale-model", trained.rationale)
     flag = () if start is TWO else ("--processes", 2)
-    made = command(*start, "predict", file, "-o", tmp_path / "two.jsonl", *own, *runs, *flag)
+    made = command(
+        *start, "predict", file, "-o", tmp_path / "two.jsonl", *options_of_both, *runs, *flag
+    )
     _, said = made.communicate(timeout=300)
     assert made.returncode == 0, said
     assert (tmp_path / "two.jsonl").read_bytes() == (tmp_path / "one.jsonl").read_bytes()
@@ -66,17 +68,18 @@ def test_stopped_and_gone_on_with(
     models: Any = {"answer_model": trained.answer, "rationale_model": trained.rationale}
     file, out = many(trained, 600, tmp_path), tmp_path / "out.jsonl"
     options = ("predict", file, "-o", out, "--device", "cpu", "--window", 8, "--processes", 2)
-    own = (*options, "--answer-model", trained.answer, "--rationale-model", trained.rationale)
-    first = command(*BY_FLAG, *own)
+    arguments = (*options, "--answer-model", trained.answer, "--rationale-model", trained.rationale)
+    first = command(*BY_FLAG, *arguments)
     end = time.monotonic() + 120
     while not (out.exists() and out.stat().st_size > 0):
         assert time.monotonic() < end
         time.sleep(0.02)
     first.send_signal(number)
-    _, said = first.communicate(timeout=60)  # those it has started have closed stderr too
+    # waits until its child processes have closed stderr too
+    _, said = first.communicate(timeout=60)
     assert first.returncode == code, said
     assert 0 < len(read_rows(out)) < 600
-    second = command(*BY_FLAG, *own)
+    second = command(*BY_FLAG, *arguments)
     _, said = second.communicate(timeout=300)
     assert second.returncode == 0, said
     predict(
@@ -96,24 +99,33 @@ def test_mistakes_are_told_once(trained: Trained, tmp_path: Path) -> None:
 def test_what_another_process_cut_is_told(trained: Trained, tmp_path: Path) -> None:
     file = many(trained, 32, tmp_path)
     runs = ("--answer-model", trained.answer, "--rationale-model", trained.rationale)
-    own = ("--device", "cpu", "--window", 16, "--max-new-tokens", 2, *runs, "-o")
-    told = []
+    arguments = ("--device", "cpu", "--window", 16, "--max-new-tokens", 2, *runs, "-o")
+    warnings = []
     for count in (1, 2):
         out = tmp_path / f"{count}.jsonl"
-        made = command(*BY_FLAG, "predict", file, *own, out, "--processes", count)
+        made = command(*BY_FLAG, "predict", file, *arguments, out, "--processes", count)
         _, said = made.communicate(timeout=300)
         lines = said.replace(out.name, "").splitlines()
-        # On a slow machine a line of progress is among them.
-        told.append("\n".join(line for line in lines if "/s" not in line))
-    assert "32 rationales ran into --max-new-tokens" in told[0]
-    assert told[0] == told[1]
+        # On a slow machine the output also has a line of progress.
+        warnings.append("\n".join(line for line in lines if "/s" not in line))
+    assert "32 rationales ran into --max-new-tokens" in warnings[0]
+    assert warnings[0] == warnings[1]
 
 
 def test_who_asks_one_by_one_gets_answers_one_by_one(trained: Trained) -> None:
     rows = trained.rows.read_text().splitlines()[:3]
-    own = ("predict", "-", "--answer-model", trained.direct, "--device", "cpu", "--processes", 2)
+    arguments = (
+        "predict",
+        "-",
+        "--answer-model",
+        trained.direct,
+        "--device",
+        "cpu",
+        "--processes",
+        2,
+    )
     made = subprocess.Popen(
-        [sys.executable, *map(str, (*BY_FLAG, *own))],
+        [sys.executable, *map(str, (*BY_FLAG, *arguments))],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT,
     )  # fmt: skip
     assert made.stdin is not None

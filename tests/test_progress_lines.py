@@ -1,4 +1,4 @@
-"""Progress off a terminal: plain lines, with a speed that earlier runs do not count in."""
+"""Progress without a terminal: plain lines, with a speed that excludes earlier runs."""
 
 import pytest
 
@@ -8,7 +8,7 @@ from scicot_cli import console
 def lines(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *calls: tuple[float, int]
 ) -> list[str]:
-    """What is printed after calls of `advance`: (seconds since the start, steps)."""
+    """Return the lines printed after calls of `advance`: (seconds since the start, steps)."""
     now = [0.0]
     monkeypatch.setattr("scicot_cli.console.time.monotonic", lambda: now[0])
     task = console._PlainTask("asking", 20)
@@ -21,8 +21,8 @@ def lines(
 def test_what_was_done_before_is_not_speed(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    told = lines(monkeypatch, capsys, (3, 17), (13, 0), (23, 1), (33, 0))
-    assert told == [
+    printed = lines(monkeypatch, capsys, (3, 17), (13, 0), (23, 1), (33, 0))
+    assert printed == [
         "asking: 17/20",
         "asking: 18/20, 0.05/s, 0:40 left",
         "asking: 18/20, 0.033/s, 1:00 left",

@@ -98,7 +98,7 @@ NAMES = ["byte-level", "sentencepiece, prefix", "sentencepiece"]
 @pytest.mark.parametrize("bpe", KINDS, ids=NAMES)
 @pytest.mark.parametrize("asks", ["answer", "rationale"])
 def test_prompt_and_target_are_the_ids_of_the_whole_text(bpe: Any, asks: str) -> None:
-    """Decided once: they are encoded apart, and equal what the whole text is encoded as."""
+    """Prompt and target, encoded separately, together equal the encoding of the whole text."""
     tokenizer = tokenizer_of(bpe())
     form = Plain(tokenizer, frozenset({1}))
     text = Input("Which conducts?", ("(A) wood", "(B) copper"), asks=asks)
@@ -154,9 +154,9 @@ def test_auto_takes_chat_where_a_turns_end_is_the_models_end() -> None:
 
 def test_a_template_that_fails_is_one_line() -> None:
     broken = tokenizer_of(byte_level(), "{{ raise_exception('no such role') }}")
-    with pytest.raises(ScicotError, match="its chat template fails") as told:
+    with pytest.raises(ScicotError, match="its chat template fails") as raised:
         make_format("chat", tiny("llama"), broken)
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(raised.value)
 
 
 def test_what_is_too_long_loses_words_never_choices() -> None:
@@ -212,10 +212,10 @@ def test_a_model_that_can_be_no_student_is_told_why(
 ) -> None:
     from scicot.models.pretrained import load_pretrained
 
-    with pytest.raises(ScicotError, match=said) as told:
+    with pytest.raises(ScicotError, match=said) as raised:
         load_pretrained(saved(tmp_path / "m", config))
-    assert "\n" not in str(told.value)
-    assert len(str(told.value)) < 400
+    assert "\n" not in str(raised.value)
+    assert len(str(raised.value)) < 400
 
 
 def test_a_gguf_file_is_refused(tmp_path: Path) -> None:

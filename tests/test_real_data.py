@@ -1,4 +1,4 @@
-"""Rows that people and models wrote: parted, cut and learnt from without a hitch."""
+"""Real data: splitting, truncating and training on rows that people and models wrote."""
 
 from collections import defaultdict
 from pathlib import Path
@@ -33,7 +33,7 @@ def test_folds_keep_question_texts_together(name: str, tmp_path: Path) -> None:
     for row in written:
         folds[normalized(row["question"])].add(row["fold"])
     assert len(written) == 150
-    assert all(len(own) == 1 for own in folds.values())
+    assert all(len(folds_of_text) == 1 for folds_of_text in folds.values())
     for fold in range(3):
         learnt = read_rows(run / "folds" / str(fold) / "trained_on.jsonl")
         texts = {row["id"]: normalized(row["question"]) for row in written}

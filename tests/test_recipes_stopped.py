@@ -1,4 +1,4 @@
-"""A recipe that is killed; a file of its own, since workers take whole files."""
+"""A recipe that is killed. In a file of its own, since pytest-xdist distributes whole files."""
 
 import os
 import signal
@@ -8,12 +8,12 @@ from pathlib import Path
 
 from recipes import RECIPES, recipe, with_path
 
-# Each is killed as soon as such a file is there.
+# The recipe is killed as soon as each of these files exists.
 MILESTONES = ("**/rationales.jsonl", "**/checkpoints/layout.json", "**/predictions*.jsonl")
 
 
 def test_a_stopped_recipe_goes_on(tmp_path: Path, preloaded: str) -> None:
-    """Killed early, while it trains and while it predicts, and then run to its verdict."""
+    """Kill it early, during training and during prediction, then let it finish."""
     kills = 0
     for milestone in MILESTONES:
         process = subprocess.Popen(

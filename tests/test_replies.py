@@ -18,7 +18,7 @@ METAL = question("wood", "a spoon", "rubber", "glass")
 SERVICE = question("a service", "a good")
 
 CONCLUSIONS = [
-    # The format asked for, and what models make of it.
+    # The requested format, and how models vary it.
     ("Metal conducts.\n\nAnswer: B", "B"),
     ("Metal conducts.\n\n**Answer: B**", "B"),
     ("Metal conducts.\n\n**Answer:** (B)", "B"),
@@ -33,7 +33,7 @@ CONCLUSIONS = [
     ("Metal conducts.\n\nThe final answer is: $\\boxed{B}$", "B"),
     ("Thus \\[ \\boxed{\\text{B}} \\]", "B"),
     ("Metal conducts. The final answer is \\(\\boxed{\\textbf{(B)}}\\).", "B"),
-    # In a sentence.
+    # Within a sentence.
     ("Metal conducts. So the answer is (b) spoon.", "B"),
     ("The correct answer is B) a spoon", "B"),
     ("Therefore, the correct answer is (B): a spoon.", "B"),
@@ -50,7 +50,7 @@ CONCLUSIONS = [
     ("Metals conduct, so the answer must be B.", "B"),
     ("Among these, only metals conduct electricity, which is (B).", "B"),
     ("The material that conducts is: (B).", "B"),
-    # The text instead of the label.
+    # The choice's text instead of its label.
     ("Metal conducts. So the answer is spoon.", "B"),
     ("Metal conducts. The answer is a spoon, because it is metal.", "B"),
     ('The answer is "A Spoon"!', "B"),
@@ -58,7 +58,7 @@ CONCLUSIONS = [
     ("**Answer:** *the spoon*", "B"),
     ("A spoon is the correct answer.", "B"),
     ("Spoon", "B"),
-    # The answer first.
+    # The answer before the explanation.
     ("B", "B"),
     ("B.", "B"),
     ("(B)", "B"),
@@ -70,7 +70,7 @@ CONCLUSIONS = [
         "(B) a spoon\n\n(A) is wrong since wood insulates.\n(C) is wrong since rubber insulates.",
         "B",
     ),
-    # Several named, then one settled on.
+    # Several choices are named, then one is chosen.
     ("At first the answer seems to be (A). But metal conducts. The answer is (B).", "B"),
     ("The answer is C. Wait, rubber insulates. So the answer is B.", "B"),
     ("B. Let me check: glass insulates.\n\nAnswer: B", "B"),
@@ -81,7 +81,7 @@ CONCLUSIONS = [
     ("You might think the answer is A, but it is B.", None),
     ("The answer cannot be A or C, so the answer is B.", "B"),
     ("The wrong answer is A. The right answer is B.", "B"),
-    # Nothing to settle on.
+    # No choice is concluded.
     ("", None),
     ("   \n\n ", None),
     ("The answer is A and B.", None),
@@ -103,7 +103,7 @@ CONCLUSIONS = [
     ("Perhaps the answer is A.\n</think>\n\nAnswer: B", "B"),
     ("<think>So the answer is A", None),
     ("<thinking>A?</thinking>Answer: B<think>The answer is C", "B"),
-    # Runs on into questions of its own.
+    # The reply continues with questions of its own.
     (
         "So the answer is (b) spoon.\n\nQ: Who?\nAnswer Choices:\n(a) I\nA: The answer is (a) I.",
         "B",

@@ -20,8 +20,8 @@ from scicot.teachers import Reply
 from scicot.text import normalized
 
 LABELS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-FLOOR = 0.02  # seconds, below which times are too short to be compared
-MOST = 8  # times as long for a text four times as long
+FLOOR = 0.02  # seconds; shorter times are too noisy to compare
+MOST = 8  # maximum ratio of times for a text four times as long
 
 
 def question(*texts: str) -> Question:
@@ -40,7 +40,7 @@ UNITS = [
     *(" ", "\n", "\t\n", "A ", "a:", "so,", "...", "is not ", "\\", "Q:\n", "x\n--------\n"),
     *("is ", "is a ", "the answer is ", "answer: ", "either ", "not not", ": ", "\\boxed{", "Q: "),
     *("x<think>", "x</think>", "spoon ", "the spoon is ", "a spoon is the best answer "),
-    "(A) as is A or ",  # every "is" leads into one list without an end
+    "(A) as is A or ",  # every "is" introduces the same list, which does not end
     "Metal conducts. So wood, as (A) says, does not.\n",
 ]
 TOKENS = [
@@ -68,7 +68,8 @@ def whole(unit: str, length: int) -> str:
 
 
 def judged(text: str, asked: Question) -> None:
-    """All that is done with the text of a reply, and with a rationale that is read again."""
+    """Do everything that is done with the text of a reply and with a rationale that is parsed
+    again."""
     row = Rationale(asked, "", saw_answer=True)
     judge(row, Reply(text), GenerateSettings(samples=2, keep="all"))
     announces_answer(text, asked)

@@ -1,4 +1,4 @@
-"""The page: what is in it, and in a real browser that its filters work and no text is markup."""
+"""The report page: its contents and, in a real browser, its filters and the escaping of texts."""
 
 import html
 import json
@@ -126,7 +126,7 @@ state.groupLines = document.querySelectorAll("#groups svg .name").length;
 
 
 def browsed(page: Path, script: str) -> dict[str, Any]:
-    """What a script leaves in `state` when it has run at the end of a page."""
+    """Run a script at the end of a page in a browser; return its variable `state`."""
     tail = """const pre = document.createElement("pre"); pre.id = "state";
         pre.textContent = JSON.stringify(state); document.body.append(pre);"""
     tested = page.with_name("tested.html")
@@ -220,9 +220,9 @@ def test_a_state_file_of_another_form_is_left_out(tmp_path: Path, state: str) ->
 
 
 def test_a_teachers_replies_and_what_they_used_are_shown(tmp_path: Path) -> None:
-    own = {"teacher": "anthropic:x", "usage": {"output_tokens": 5, "cost_usd": 0.01}}
+    fields = {"teacher": "anthropic:x", "usage": {"output_tokens": 5, "cost_usd": 0.01}}
     rows = [
-        {**row, **own, "rationale": "It is so.", "conclusion": "A", "reply": f"Answer: A {n}"}
+        {**row, **fields, "rationale": "It is so.", "conclusion": "A", "reply": f"Answer: A {n}"}
         for n, row in enumerate(rows_of("AA"))
     ]
     for row in rows:
@@ -234,7 +234,7 @@ def test_a_teachers_replies_and_what_they_used_are_shown(tmp_path: Path) -> None
     assert data["made"]["systems"][0]["usage"] == {"output_tokens": 10, "cost_usd": 0.02}
     assert [q["said"][0]["reply"] for q in data["questions"]] == ["Answer: A 0", "Answer: A 1"]
     assert data["questions"][1]["said"][0]["reason"] == "leaks-answer"
-    assert data["questions"][0]["said"][0]["usage"] == own["usage"]
+    assert data["questions"][0]["said"][0]["usage"] == fields["usage"]
 
 
 def test_files_may_call_choices_differently(tmp_path: Path) -> None:
@@ -242,7 +242,9 @@ def test_files_may_call_choices_differently(tmp_path: Path) -> None:
     renamed = [
         {
             **row,
-            "choices": [{**own, "label": "ba"[place]} for place, own in enumerate(row["choices"])],
+            "choices": [
+                {**choice, "label": "ba"[index]} for index, choice in enumerate(row["choices"])
+            ],
         }
         for row in mine
     ]

@@ -1,4 +1,4 @@
-"""Rewarded rationales: what counts as a reward, who may write and score, and what rounds leave."""
+"""Rewarded rationales: rewards, the choice of writers and scorers, and the files of rounds."""
 
 import json
 import math
@@ -36,10 +36,10 @@ class HandMade(Student):
 
     def score(self, inputs: Any, candidates: Any, **options: Any) -> list[list[float]]:
         self.asked += [text.rationale for text in inputs]
-        place = QUESTION.labels.index(QUESTION.answer or "")
+        index = QUESTION.labels.index(QUESTION.answer or "")
         return [
-            [self.gold[text.rationale] if n == place else 0.0 for n in range(len(own))]
-            for text, own in zip(inputs, candidates, strict=True)
+            [self.gold[text.rationale] if n == index else 0.0 for n in range(len(texts))]
+            for text, texts in zip(inputs, candidates, strict=True)
         ]
 
 
@@ -52,10 +52,10 @@ def test_the_reward_is_what_gold_gains() -> None:
     tells = f"So the answer is ({QUESTION.answer}) {GOLD}."
     student = HandMade({"": 0.5, GOLD: 2.0, helps: 1.5, harms: -1.0, tells: 5.0, "short": 3.0})
     (found,) = score(student, "label", [QUESTION], [[helps, harms, tells, "short", helps]])
-    rewards = [one.reward for one in found.samples]
+    rewards = [sample.reward for sample in found.samples]
     wanted = [log_p(odds) - log_p(0.5) for odds in (1.5, -1.0, 5.0, 3.0, 1.5)]
     assert rewards == pytest.approx(wanted, abs=1e-4)
-    assert [one.rejected for one in found.samples] == [
+    assert [sample.rejected for sample in found.samples] == [
         None, None, "leaks-answer", "too-short", None,
     ]  # fmt: skip
     assert found.samples[0].leak == pytest.approx(log_p(2.0) - log_p(0.5), abs=1e-4)
@@ -78,21 +78,23 @@ def test_a_shuffled_rationale_is_another_questions() -> None:
     texts = [f"this is about number {n} alone." for n in range(4)]
     student = HandMade({"": 0.0, GOLD: 1.0, **{text: n - 1.5 for n, text in enumerate(texts)}})
     found = score(student, "label", [QUESTION] * 4, [[text] for text in texts])
-    golds = [one.shuffled.gold for one in found if one.shuffled]
+    golds = [scored_question.shuffled.gold for scored_question in found if scored_question.shuffled]
     assert golds == pytest.approx([log_p(odds) for odds in (0.5, 1.5, -1.5, -0.5)])
 
 
 def test_rewards_count_up_to_a_share_of_the_leak() -> None:
     assert counted_reward(0.9, 1.0, 0.8) == pytest.approx(0.8)
     assert counted_reward(0.3, 1.0, 0.8) == 0.3
-    assert counted_reward(0.9, -0.2, 0.8) == 0.9  # naming the choice gains nothing
+    # stating the choice gains nothing, so there is no cap
+    assert counted_reward(0.9, -0.2, 0.8) == 0.9
     assert counted_reward(0.9, None, 0.8) == 0.9
 
     def scored(text: str, reward: float, names: str | None = None) -> Scored:
         return Scored(text, None, reward, 1.0, None, names)  # type: ignore[arg-type]
 
     samples = [scored("a", 2.0, "B"), scored("b", 0.5), scored("c", 0.9), scored("c", 0.9)]
-    assert best(samples, 2, 0.8) == [2, 0]  # above the cap the one that names no choice alone
+    # above the cap, rationales that do not name exactly one choice come first
+    assert best(samples, 2, 0.8) == [2, 0]
     assert best(samples, 9, 9.0) == [0, 2, 1]
     assert best([scored("a", 0.0), scored("b", -1.0)], 2, 0.8) == []
 
@@ -123,7 +125,7 @@ def ids(run: Path) -> set[str]:
 
 
 def test_neither_writer_nor_scorer_was_trained_on_a_question(run: Path, answer: Path) -> None:
-    """By the ids that every student has recorded of its training."""
+    """Checked with the ids in each student's record of its training questions."""
     everything = {row["id"] for row in world_rows()}
     metals = {row["id"]: row["meta"]["metal"] for row in world_rows()}
     for number, samples in ((0, 3), (1, 3), (2, 1)):
@@ -137,7 +139,7 @@ def test_neither_writer_nor_scorer_was_trained_on_a_question(run: Path, answer: 
                 met = ids(student)
                 assert met
                 assert row["id"] not in met
-                assert row["meta"]["metal"] not in {metals[other] for other in met}
+                assert row["meta"]["metal"] not in {metals[identity] for identity in met}
 
 
 def test_rounds_leave_rows_reports_and_a_run(run: Path, rows: Path, answer: Path) -> None:
@@ -147,9 +149,9 @@ def test_rounds_leave_rows_reports_and_a_run(run: Path, rows: Path, answer: Path
     assert all(row["reward"] > 0 and row["rejected"] is None for row in kept)
     assert isinstance(Rationale.from_row(scored[0]), Rationale)
     reports = [json.loads((run / "rounds" / str(n) / "report.json").read_text()) for n in range(3)]
-    assert [own["rationales"] for own in reports] == [108, 108, 36]
+    assert [report["rationales"] for report in reports] == [108, 108, 36]
     assert (reports[0]["kept"], reports[2]["kept"]) == (len(kept), 0)
-    assert all(0 <= own["accuracy_shuffled"] <= 1 for own in reports)
+    assert all(0 <= report["accuracy_shuffled"] <= 1 for report in reports)
     manifest = json.loads((run / "scicot.json").read_text())
     assert manifest["finished"]
     assert manifest["student"] == "scratch:tiny"
@@ -203,9 +205,9 @@ def test_a_dry_run_tells_steps_samples_and_time(
     rewarded = ("--reward", answer, "--rounds", 2, "--samples", 3)
     found = scicot(*asked, *rewarded, "--dry-run", "--json")
     assert found.code == 0, found.stderr
-    told = json.loads(found.stdout)
-    assert (told["students"], told["steps"], told["samples"]) == (12, 36, 36 * 7)
-    assert told["seconds"] > 0
+    estimate = json.loads(found.stdout)
+    assert (estimate["students"], estimate["steps"], estimate["samples"]) == (12, 36, 36 * 7)
+    assert estimate["seconds"] > 0
     assert not (tmp_path / "run").exists()
     words = scicot(*asked, *rewarded, "--dry-run").stdout
     assert "12 students to train, 36 steps, 252 rationales to sample and score" in words

@@ -44,7 +44,7 @@ def test_ten_kills_change_no_row_and_no_weight(preloaded: str, tmp_path: Path) -
     survived = 0
     for _ in range(KILLS):
         process = start(killed)
-        try:  # a tenth of the work or so is done between two kills
+        try:  # about a tenth of the work is done between two kills
             process.wait(timeout=draw.uniform(0.05, 0.35) * seconds)
         except subprocess.TimeoutExpired:
             process.kill()

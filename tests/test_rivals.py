@@ -49,7 +49,7 @@ def test_a_rival_answers_alone(trained: Trained, tmp_path: Path, method: str) ->
 def test_a_one_sequence_answer_is_the_likelihood_of_the_whole(
     trained: Trained, tmp_path: Path
 ) -> None:
-    """What it said after its rationale is not read: every label is scored behind it."""
+    """The answer that it wrote after its rationale is ignored: every label is scored there."""
     from scicot.records import Question
     from scicot.stages import rationale_input
     from scicot.students.answering import softmax
@@ -67,7 +67,7 @@ def test_a_one_sequence_answer_is_the_likelihood_of_the_whole(
 
 
 def test_a_shared_student_is_both_stages(trained: Trained, tmp_path: Path) -> None:
-    """It answers as if it were given twice, and reads and writes as either stage does."""
+    """It gives the same answers as if it were given for both stages."""
     run = tmp_path / "run"
     settings = replace(TINY, rationale_dropout=0.5)
     train_answer(trained.rows, run, student="scratch:tiny", method="shared", settings=settings)
@@ -111,11 +111,11 @@ def test_the_answers_of_several_students_are_averaged(trained: Trained, tmp_path
         predict(trained.rows, tmp_path / "no.jsonl", answer_model=run, settings=CPU)
     for name, models in (("0", seeds[0]), ("1", seeds[1]), ("both", seeds)):
         predict(trained.rows, tmp_path / name, answer_model=models, settings=CPU)
-    one, other, both = (read_rows(tmp_path / name) for name in ("0", "1", "both"))
+    first_rows, second_rows, both = (read_rows(tmp_path / name) for name in ("0", "1", "both"))
     assert both[0]["models"]["answer"] == " + ".join(
-        rows[0]["models"]["answer"] for rows in (one, other)
+        rows[0]["models"]["answer"] for rows in (first_rows, second_rows)
     )
-    for row, first, second in zip(both, one, other, strict=True):
+    for row, first, second in zip(both, first_rows, second_rows, strict=True):
         mean = {
             label: (first["scores"][label] + second["scores"][label]) / 2 for label in row["scores"]
         }
@@ -143,8 +143,8 @@ def test_a_stopped_rival_goes_on_to_the_same_weights(
     train_answer(trained.rows, tmp_path / "a", reporter=again, **options)
     assert any("going on from step 3" in note for note in again.notes)
     train_answer(trained.rows, tmp_path / "b", **options)
-    one, other = (load_file(tmp_path / name / "model.safetensors") for name in "ab")
-    assert all((one[name] == other[name]).all() for name in other)
+    stopped, straight = (load_file(tmp_path / name / "model.safetensors") for name in "ab")
+    assert all((stopped[name] == straight[name]).all() for name in straight)
 
 
 def test_the_weight_of_the_direct_answer_is_fitted_on_dev(trained: Trained, tmp_path: Path) -> None:
@@ -240,7 +240,7 @@ def test_a_rationale_is_as_long_in_predict_as_in_training(trained: Trained, tmp_
     read = replace(on_cpu, rationale_from="input")
     predict(trained.rows, given, answer_model=answer, settings=read)
     cut = cut_rationales([row["rationale"] for row in read_rows(trained.rows)], student.form, 3)
-    rows = [{**r, "rationale": own} for r, own in zip(read_rows(trained.rows), cut, strict=True)]
+    rows = [{**r, "rationale": text} for r, text in zip(read_rows(trained.rows), cut, strict=True)]
     file = write_rows(tmp_path / "cut.jsonl", rows)
     predict(file, short, answer_model=answer, settings=read)
     assert [row["scores"] for row in read_rows(given)] == [

@@ -4,7 +4,8 @@ from hypothesis import strategies as st
 
 from scicot.rouge import LONGEST, rouge_l
 
-# Few words, so that they meet often; more of them than a machine word has bits.
+# Few different words, so that texts have words in common; up to 90 words, more than an integer has
+# bits.
 words = st.lists(st.sampled_from("abcde"), max_size=90)
 
 
@@ -13,8 +14,10 @@ def longest_common_subsequence(first: list[str], second: list[str]) -> int:
     row = [0] * (len(first) + 1)
     for word in second:
         above, row = row, [0]
-        for column, other in enumerate(first):
-            row.append(above[column] + 1 if word == other else max(above[column + 1], row[column]))
+        for column, word_of_first in enumerate(first):
+            row.append(
+                above[column] + 1 if word == word_of_first else max(above[column + 1], row[column])
+            )
     return row[-1]
 
 
@@ -27,7 +30,8 @@ def longest_common_subsequence(first: list[str], second: list[str]) -> int:
         ("metals conduct", "copper is a metal", 0.0),
         ("a", "a b c", 2 * 1 / 4),
         ("it's H2O", "it s h2o", 1.0),
-        ("naïve", "na ve", 1.0),  # as rouge_score has it: letters beyond a-z part words
+        # like rouge_score: characters other than a-z and 0-9 separate words
+        ("naïve", "na ve", 1.0),
         ("", "words", 0.0),
         ("words", "...", 0.0),
         ("", "", 0.0),

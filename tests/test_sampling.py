@@ -49,8 +49,8 @@ def test_a_sample_is_decided_by_seed_question_and_number_alone(
     twins = [{**world_rows()[0], "id": name} for name in ("one", "two")]
     file = write_rows(tmp_path / "twins.jsonl", twins)
     predict(file, tmp_path / "twins", **both(trained, FIVE))
-    one, two = read_rows(tmp_path / "twins")
-    assert one["rationales"] != two["rationales"], "the id is part of what decides"
+    first_twin, second_twin = read_rows(tmp_path / "twins")
+    assert first_twin["rationales"] != second_twin["rationales"], "the id is part of what decides"
     reseeded = rows_of(trained, tmp_path / "d", replace(FIVE, seed=1))
     assert [row["rationales"] for row in reseeded] != [row["rationales"] for row in rows]
 
@@ -65,12 +65,15 @@ def test_samples_are_averaged_or_vote(trained: Trained, tmp_path: Path) -> None:
         settings = replace(CPU, rationale_from="input")
         predict(file, out, answer_model=trained.answer, settings=settings)
         alone.append(read_rows(out))
-    for place, (row, voted) in enumerate(zip(rows, votes, strict=True)):
-        each = [own[place] for own in alone]
-        mean = {label: sum(one["scores"][label] for one in each) / 5 for label in row["scores"]}
+    for index, (row, voted) in enumerate(zip(rows, votes, strict=True)):
+        each = [sample_rows[index] for sample_rows in alone]
+        mean = {
+            label: sum(sample_row["scores"][label] for sample_row in each) / 5
+            for label in row["scores"]
+        }
         assert row["scores"] == pytest.approx(mean, abs=1e-6)
         assert row["prediction"] == max(mean, key=mean.get)  # type: ignore[arg-type]
-        shares = Counter(one["prediction"] for one in each)
+        shares = Counter(sample_row["prediction"] for sample_row in each)
         assert voted["scores"] == pytest.approx({label: shares[label] / 5 for label in mean})
         assert voted["prediction"] == max(mean, key=lambda label: (shares[label], mean[label]))
     assert votes[0]["models"]["vote"] is True
@@ -109,8 +112,8 @@ def test_surer_answers_weigh_more(trained: Trained, tmp_path: Path) -> None:
     for number, row in enumerate(found):
         weights = [max(scores[number].values()) ** 4 for scores in each]
         for label, value in row["scores"].items():
-            own = [scores[number][label] for scores in each]
-            wanted = sum(w * p for w, p in zip(weights, own, strict=True)) / sum(weights)
+            probabilities = [scores[number][label] for scores in each]
+            wanted = sum(w * p for w, p in zip(weights, probabilities, strict=True)) / sum(weights)
             assert value == pytest.approx(wanted, abs=1e-5)
 
 
@@ -139,13 +142,13 @@ def test_the_direct_answer_is_mixed_in(trained: Trained, tmp_path: Path) -> None
     )  # fmt: skip
     assert "never learnt to answer without a rationale" in recorder.warnings[0]
     mixed = rows_of(trained, tmp_path / "mixed", replace(CPU, mix_direct=0.25))
-    for row, own, bare in zip(mixed, behind, read_rows(tmp_path / "bare"), strict=True):
+    for row, with_rationale, bare in zip(mixed, behind, read_rows(tmp_path / "bare"), strict=True):
         expected = {
-            label: 0.75 * own["scores"][label] + 0.25 * bare["scores"][label]
-            for label in own["scores"]
+            label: 0.75 * with_rationale["scores"][label] + 0.25 * bare["scores"][label]
+            for label in with_rationale["scores"]
         }
         assert row["scores"] == pytest.approx(expected, abs=1e-6)
-        assert row["rationales"] == own["rationales"]
+        assert row["rationales"] == with_rationale["rationales"]
         assert row["models"]["mix_direct"] == 0.25
 
 
@@ -158,17 +161,17 @@ def test_shuffled_rationales_are_those_of_other_questions(
         row["rationale"] = f"this is about {number}."
     file = write_rows(tmp_path / "q.jsonl", rows)
     models: dict[str, Any] = {"answer_model": trained.answer}
-    own = [row["rationale"] for row in rows]
+    rationales = [row["rationale"] for row in rows]
     if not given:
         models["rationale_model"] = trained.rationale
         predict(file, tmp_path / "own", settings=CPU, **models)
-        own = [row["rationales"][0] for row in read_rows(tmp_path / "own")]
+        rationales = [row["rationales"][0] for row in read_rows(tmp_path / "own")]
     outs = []
     for window in (5, 36):
         settings = replace(CPU, rationale_from="shuffled", window=window)
         predict(file, tmp_path / f"out{window}", settings=settings, **models)
         outs.append([row["rationales"][0] for row in read_rows(tmp_path / f"out{window}")])
-    assert outs[0] == outs[1] == own[18:] + own[:18]
+    assert outs[0] == outs[1] == rationales[18:] + rationales[:18]
     assert read_rows(tmp_path / "out5")[0]["models"]["rationale_from"] == "shuffled"
 
 
@@ -226,11 +229,11 @@ def test_what_is_not_sure_is_left_open(trained: Trained, tmp_path: Path) -> None
     careful = rows_of(
         trained, tmp_path / "careful", replace(CPU, abstain_below=threshold), reporter=recorder
     )
-    for row, own in zip(careful, plain, strict=True):
-        unsure = own["confidence"] < threshold
-        assert row["prediction"] == (None if unsure else own["prediction"])
+    for row, plain_row in zip(careful, plain, strict=True):
+        unsure = plain_row["confidence"] < threshold
+        assert row["prediction"] == (None if unsure else plain_row["prediction"])
         assert row.get("abstained", False) == unsure
-        assert (row["scores"], row["confidence"]) == (own["scores"], own["confidence"])
+        assert (row["scores"], row["confidence"]) == (plain_row["scores"], plain_row["confidence"])
     assert sum("abstained" in row for row in careful) == 18
     assert any("18 questions got no answer: less than" in note for note in recorder.notes)
 
@@ -297,14 +300,19 @@ def test_several_students_write_and_their_answers_are_averaged(
     predict(trained.rows, named, rationale_model=writers, settings=CPU, **options)
     assert together.read_bytes() == named.read_bytes()
     for row, *each in zip(read_rows(together), *alone, strict=True):
-        assert row["rationales"] == [text for one in each for text in one["rationales"]]
-        mean = {label: sum(one["scores"][label] for one in each) / 3 for label in row["scores"]}
+        assert row["rationales"] == [
+            text for student_row in each for text in student_row["rationales"]
+        ]
+        mean = {
+            label: sum(student_row["scores"][label] for student_row in each) / 3
+            for label in row["scores"]
+        }
         assert row["scores"] == pytest.approx(mean, abs=1e-6)
         assert len(row["models"]["rationale"]) == 3
     twice = tmp_path / "twice.jsonl"
     predict(trained.rows, twice, rationale_model=[run, run], settings=FIVE, **options)
     texts = [row["rationales"] for row in read_rows(twice)]
-    assert any(own[:5] != own[5:] for own in texts), "each draws apart from the others"
+    assert any(samples[:5] != samples[5:] for samples in texts), "each draws apart from the others"
     with pytest.raises(ScicotError, match="only one student writes at a time"):
         predict(trained.rows, tmp_path / "x", rationale_model=writers, settings=CPU)
     with pytest.raises(ScicotError, match=r"--with-folds: .* has no fold students"):

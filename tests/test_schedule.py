@@ -20,7 +20,7 @@ from scicot.training.plan.schedule import Schedule
 class Letters:
     """A tokenizer: one token a character, end token 1."""
 
-    unk_token_id = None  # it spells everything
+    unk_token_id = None  # it can encode any text
 
     def __call__(self, texts: Any = None, text_target: Any = None) -> dict[str, Any]:
         given = texts if texts is not None else text_target
@@ -114,8 +114,8 @@ def test_processes_share_the_steps_of_one(ranks: int, stage: Stage) -> None:
     shared = schedule(lessons, stage, ranks, batch_size=8, epochs=2)
     assert len(shared) == shared.steps * shared.turns * ranks
     for step in range(alone.steps):
-        one, many = (rows(made, range(step, step + 1)) for made in (alone, shared))
-        assert sorted(map(repr, one)) == sorted(map(repr, many))
+        rows_alone, rows_shared = (rows(made, range(step, step + 1)) for made in (alone, shared))
+        assert sorted(map(repr, rows_alone)) == sorted(map(repr, rows_shared))
     assert all(shared[item] for item in range(len(shared)))
 
 
@@ -123,12 +123,12 @@ def test_the_target_tokens_of_a_step_weigh_the_same() -> None:
     lessons = [lesson(n, rationale="why " * (n % 7) + "so") for n in range(20)]
     made = schedule(lessons, Stage.RATIONALE, epochs=1)
     for step in range(made.steps):
-        own = rows(made, range(step, step + 1))
-        assert len({row["share"] for row in own}) == 1
-        assert sum(row["share"] * len(row["labels"]) for row in own) == pytest.approx(1)
+        step_rows = rows(made, range(step, step + 1))
+        assert len({row["share"] for row in step_rows}) == 1
+        assert sum(row["share"] * len(row["labels"]) for row in step_rows) == pytest.approx(1)
     both = schedule(lessons, Stage.MULTI_TASK, rationale_loss_weight=0.5, epochs=1)
-    own = rows(both, range(1))
-    assert sum(row["share"] * len(row["labels"]) for row in own) == pytest.approx(1.5)
+    step_rows = rows(both, range(1))
+    assert sum(row["share"] * len(row["labels"]) for row in step_rows) == pytest.approx(1.5)
 
 
 def test_groups_are_joined_where_that_costs_less() -> None:
@@ -137,8 +137,10 @@ def test_groups_are_joined_where_that_costs_less() -> None:
     unlike = np.array([[[8, 100, 50], [8, 400, 300], [8, 30, 20], [8, 1000, 500]]] * 5)
     assert fewest_costs(unlike, "cpu") == 4
     assert fewest_costs(alike_ones, "cpu", most=2500) == 2
-    assert fewest_costs(alike_ones, "cpu", ranks=2, most=2500) == 1  # each has half of it
-    assert fewest_costs(alike_ones, "cpu", most=10) == 4  # none fits, so the smallest
+    # each rank computes half of the batch
+    assert fewest_costs(alike_ones, "cpu", ranks=2, most=2500) == 1
+    # no number of batches fits, so the smallest batches are used
+    assert fewest_costs(alike_ones, "cpu", most=10) == 4
     asked = TrainSettings(batch_size=32, accumulate=3)
     assert Layout.grouped(asked, 320, 1000) == Layout(32, None, 6, 3)
     assert Layout.grouped(asked, 2, 1000) == Layout(32, None, 2, 2)
@@ -151,7 +153,7 @@ def test_steps_may_be_made_as_large_as_fits(stage: Stage, ranks: int) -> None:
     made = schedule(lessons, stage, ranks, epochs=1)
     made.fit(2000, 700)
     assert made.layout.tokens == 2000
-    assert made.layout.groups == 4  # never of one kind of rows
+    assert made.layout.groups == 4  # more than one group, to mix kinds of rows
     for item in range(len(made)):
         held = [(len(row["input_ids"]), len(row["labels"])) for row in made[item]]
         assert padded(np.array(held)) <= 700
@@ -193,7 +195,7 @@ def test_weights_say_how_much_comes_from_each_file() -> None:
     files = Counter(int(source.split("?")[0].partition("Q")[2]) >= 30 for source in sources(made))
     assert files == {True: 60, False: 20}
     seen = Counter(sources(made))
-    assert len(seen) == 30  # 20 of the 30, and each of the 10
+    assert len(seen) == 30  # 20 of the first file's 30 lessons, and all 10 of the second
     often = [count for source, count in seen.items() if count > 1]
     assert often == [6] * 10
 
@@ -237,10 +239,10 @@ def test_choices_that_others_point_at_stay_where_they_are() -> None:
 
 def test_a_multi_task_student_meets_both_tasks_of_a_question_in_one_step() -> None:
     made = schedule([lesson(n) for n in range(4)], Stage.MULTI_TASK, epochs=1)
-    own = rows(made)
+    all_rows = rows(made)
     assert made.steps == 1
-    answers = [row for row in own if text(row["labels"]) == "B"]
-    explained = [row for row in own if text(row["labels"]) == "Metals conduct."]
+    answers = [row for row in all_rows if text(row["labels"]) == "B"]
+    explained = [row for row in all_rows if text(row["labels"]) == "Metals conduct."]
     assert len(answers) == len(explained) == 4
     assert {text(row["input_ids"]).removeprefix("predict") for row in answers} == {
         text(row["input_ids"]).removeprefix("explain") for row in explained
@@ -312,12 +314,12 @@ def test_soft_labels_are_drawn_from_the_votes() -> None:
 
 
 def test_the_digest_knows_texts_and_files() -> None:
-    one, other = [lesson(1), lesson(2)], [lesson(1), lesson(2, file=1)]
-    assert digest(one, Stage.ANSWER) == digest(list(one), Stage.ANSWER)
-    assert digest(one, Stage.ANSWER) == digest(other, Stage.ANSWER)
+    first, second = [lesson(1), lesson(2)], [lesson(1), lesson(2, file=1)]
+    assert digest(first, Stage.ANSWER) == digest(list(first), Stage.ANSWER)
+    assert digest(first, Stage.ANSWER) == digest(second, Stage.ANSWER)
     weighted = {"weighted": True}
-    assert digest(one, Stage.ANSWER, **weighted) != digest(other, Stage.ANSWER, **weighted)
-    assert digest(one, Stage.ANSWER) != digest(one, Stage.DIRECT)
+    assert digest(first, Stage.ANSWER, **weighted) != digest(second, Stage.ANSWER, **weighted)
+    assert digest(first, Stage.ANSWER) != digest(first, Stage.DIRECT)
 
 
 def test_a_row_knows_whether_a_student_wrote_it_out_of_fold() -> None:
@@ -335,4 +337,6 @@ def test_shares_lose_nothing() -> None:
     for ranks in range(1, 10):
         turns = shares(batches, ranks)
         assert all(len(turn) == ranks for turn in turns)
-        assert sorted(one for turn in turns for own in turn for one in own) == list(range(1, 9))
+        assert sorted(index for turn in turns for piece in turn for index in piece) == list(
+            range(1, 9)
+        )

@@ -1,4 +1,4 @@
-"""Requests in flight: how many, and what becomes of them when the work is to stop."""
+"""Requests in flight: their number, and what happens to them when the work is stopped."""
 
 import asyncio
 from collections.abc import Iterator
@@ -54,7 +54,7 @@ def test_a_stop_waits_for_replies_that_are_being_judged(
 
     async def take(ask: RowRequest, outcome: Reply | TeacherError, sent: float) -> None:
         begun.append(ask)
-        await asyncio.sleep(0.6)  # as long as a thread may read a long reply
+        await asyncio.sleep(0.6)  # as long as judging a long reply in a thread may take
         written.append(ask)
 
     def look() -> None:
@@ -70,7 +70,7 @@ def test_a_stop_waits_for_replies_that_are_being_judged(
 
 
 def test_a_question_that_waits_for_its_next_try_has_no_slot(recorder: Recorder) -> None:
-    """One that is refused again and again leaves room for two others in flight."""
+    """While one question is refused again and again, its slot is used by others."""
     all_of_them = asks(8)
     first = all_of_them[0].request
 
@@ -88,8 +88,8 @@ def test_a_question_that_waits_for_its_next_try_has_no_slot(recorder: Recorder) 
             done.set()
 
     async def work() -> None:
-        own = Scheduler(teacher, SETTINGS, recorder, look=lambda: None)
-        await own.run(iter(all_of_them), take)
+        scheduler = Scheduler(teacher, SETTINGS, recorder, look=lambda: None)
+        await scheduler.run(iter(all_of_them), take)
 
     teacher = Refusing(0.02)
     asyncio.run(work())
@@ -144,7 +144,8 @@ def test_a_slow_server_is_sent_as_many_as_it_answers_in_time(
         outcomes.append(outcome)
 
     async def work() -> int:
-        server = FewSlots(slots=2, seconds=0.1, timeout=0.25)  # so 4 in flight are just in time
+        # 4 requests in flight are answered just in time
+        server = FewSlots(slots=2, seconds=0.1, timeout=0.25)
         scheduled = Scheduler(server, settings, recorder, look=lambda: None)
         await scheduled.run(iter(questions), take)
         return server.asked
@@ -160,7 +161,7 @@ def test_the_limit_in_flight_follows_what_is_answered_in_time() -> None:
     slots = InFlight(16, clock=lambda: now)
     for _ in range(100):
         slots.answered(now)
-    for _ in range(20):  # one in six: a connection is lost now and then
+    for _ in range(20):  # one connection in six is lost
         assert not slots.timed_out(now)
     now = 1.0
     assert any(slots.timed_out(0.0) for _ in range(10))
@@ -188,7 +189,7 @@ def test_a_canceled_wait_for_a_slot_takes_none() -> None:
         await asyncio.wait_for(second, 1)
         third = asyncio.create_task(slots.acquire())
         await asyncio.sleep(0)
-        slots.release()  # given to the third, which is canceled before it sees that
+        slots.release()  # the slot is given to the third one, which is cancelled before it runs
         third.cancel()
         await asyncio.wait([third])
         await asyncio.wait_for(slots.acquire(), 1)

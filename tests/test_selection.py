@@ -1,4 +1,4 @@
-"""The best checkpoint is chosen on dev, and what dev says is what predict would say."""
+"""The best checkpoint is selected on dev, with the same accuracy that predict gives."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -129,9 +129,9 @@ def test_a_stopped_training_with_dev_goes_on_as_if_it_had_not_been(
         train_answer(train, tmp_path / "stopped", reporter=Stopping(), **options)
     train_answer(train, tmp_path / "stopped", **options)
     train_answer(train, tmp_path / "straight", **options)
-    one, other = made(tmp_path / "stopped"), made(tmp_path / "straight")
-    assert one[:2] == other[:2]
-    assert one[2].metrics["best_step"] == other[2].metrics["best_step"]
+    stopped, straight = made(tmp_path / "stopped"), made(tmp_path / "straight")
+    assert stopped[:2] == straight[:2]
+    assert stopped[2].metrics["best_step"] == straight[2].metrics["best_step"]
     assert log(tmp_path / "stopped", "loss") == log(tmp_path / "straight", "loss")
 
 

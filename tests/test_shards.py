@@ -30,9 +30,9 @@ def test_windows_and_their_shards() -> None:
             sizes = []
             for number in range(1, count + 1):
                 shard = Shard(number, count)
-                own = sum(map(len, of_shard(windows(range(total), 5), shard)))
-                assert own == size_of_shard(total, 5, shard)
-                sizes.append(own)
+                size = sum(map(len, of_shard(windows(range(total), 5), shard)))
+                assert size == size_of_shard(total, 5, shard)
+                sizes.append(size)
             assert sum(sizes) == total
 
 
@@ -42,7 +42,8 @@ def test_a_window_ends_where_the_next_row_is_not_there_yet() -> None:
 
 
 def test_a_window_does_not_wait_for_a_trickle() -> None:
-    """One row every 20 ms is never idle for long, and is answered all the same."""
+    """With a row every 20 ms the input is never idle for long, but rows must still be answered
+    soon."""
 
     def trickle() -> Iterator[int]:
         for number in range(8):
@@ -85,12 +86,12 @@ def models(trained: Trained) -> dict[str, Any]:
     return {"answer_model": trained.answer, "rationale_model": trained.rationale}
 
 
-def predicted(trained: Trained, place: Path, count: int, settings: PredictSettings) -> list[Path]:
+def predicted(trained: Trained, folder: Path, count: int, settings: PredictSettings) -> list[Path]:
     parts = []
     for number in range(1, count + 1):
-        parts.append(place / f"part-{number}.jsonl")
-        own = replace(settings, shard=Shard(number, count))
-        predict(trained.rows, parts[-1], settings=own, **models(trained))
+        parts.append(folder / f"part-{number}.jsonl")
+        shard_settings = replace(settings, shard=Shard(number, count))
+        predict(trained.rows, parts[-1], settings=shard_settings, **models(trained))
     return parts
 
 
@@ -112,7 +113,7 @@ def test_shards_merged_are_one_run(
 
 
 def test_a_part_of_an_earlier_version_is_merged(trained: Trained, tmp_path: Path) -> None:
-    """Whose rows do not tell the weights of the students."""
+    """Rows of earlier versions do not record the weights of the students."""
     first, _ = parts = predicted(trained, tmp_path, 2, CPU)
     rows = read_rows(first)
     for row in rows:
@@ -210,8 +211,8 @@ def test_columns_and_ids_of_the_users_own_do_not_stop_a_merge(
     parts = []
     for number in (1, 2):
         parts.append(tmp_path / f"{number}.jsonl")
-        own = replace(CPU, shard=Shard(number, 2))
-        predict(file, parts[-1], settings=own, answer_model=trained.direct)
+        shard_settings = replace(CPU, shard=Shard(number, 2))
+        predict(file, parts[-1], settings=shard_settings, answer_model=trained.direct)
     assert merge(file, parts, tmp_path / "merged.jsonl") == 36
 
 

@@ -60,12 +60,12 @@ def read(name: str, **settings: Any) -> list[Any]:
 @pytest.mark.parametrize("name", READ)
 def test_a_case_is_read(name: str) -> None:
     golds, settings = READ[name]
-    assert [own.answer for own in read(name, **settings)] == golds
+    assert [question.answer for question in read(name, **settings)] == golds
 
 
 @pytest.mark.parametrize("name", TEXTS)
 def test_a_case_with_choices_in_an_order_of_chance(name: str) -> None:
-    assert [own.text_of(own.answer) for own in read(name)] == TEXTS[name]
+    assert [question.text_of(question.answer) for question in read(name)] == TEXTS[name]
 
 
 @pytest.mark.parametrize("name", REFUSED)
@@ -75,8 +75,8 @@ def test_a_case_that_is_refused_names_the_option(name: str) -> None:
 
 
 def test_choices_in_a_sentence() -> None:
-    [own] = read("choices-in-a-sentence.jsonl")
-    assert [choice.text for choice in own.choices] == ["the sand", "the ice"]
+    [question] = read("choices-in-a-sentence.jsonl")
+    assert [choice.text for choice in question.choices] == ["the sand", "the ice"]
 
 
 @pytest.mark.parametrize(

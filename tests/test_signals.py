@@ -1,4 +1,4 @@
-"""Signals, and readers that go away, at any command."""
+"""Signals and closed output pipes, for all commands."""
 
 import contextlib
 import os
@@ -20,7 +20,7 @@ def test_a_signal_that_python_swallows_is_raised_by_the_next_step() -> None:
 
     with console.reporter(quiet=True).task("x") as task:
         task.advance()
-        with contextlib.suppress(KeyboardInterrupt):  # as Python does in a destructor
+        with contextlib.suppress(KeyboardInterrupt):  # Python discards exceptions in destructors
             stop.request(KeyboardInterrupt())
         try:
             with pytest.raises(KeyboardInterrupt):

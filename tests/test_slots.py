@@ -1,4 +1,4 @@
-"""The texts of slots, as CUDA writes them, are those of groups, as CPUs do."""
+"""Continuous batching in slots (CUDA) gives the same texts as shrinking batches (CPU)."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ def model(kind: str) -> Any:
     return t5(kind) if kind in KINDS else tiny(kind, words=300)
 
 
-def texts_of(writes: str, own: Any, asked: tuple[Any, ...], **sizes: int) -> list[list[Ids]]:
+def texts_of(writes: str, reference: Any, asked: tuple[Any, ...], **sizes: int) -> list[list[Ids]]:
     import torch
 
     from scicot.decoding import native_engine
@@ -25,19 +25,20 @@ def texts_of(writes: str, own: Any, asked: tuple[Any, ...], **sizes: int) -> lis
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(native_engine, "_IN_SLOTS", ("cpu",) if writes == "slots" else ())
         limits: Any = {"batch_size": 64, **sizes}
-        engine = native_engine.NativeEngine(own, torch.float32, **limits)
+        engine = native_engine.NativeEngine(reference, torch.float32, **limits)
     written: list[list[Ids]] = []
-    for sources_, draws, decoding in asked:  # one after the other, of the same engine
+    for sources_, draws, decoding in asked:  # one call after another, with the same engine
         written += engine.generate(sources_, draws, decoding)
     return written
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_slots_write_the_texts_of_groups(kind: str) -> None:
-    own = model(kind)
-    endless = texts_of("groups", own, ((sources(), [[None, 3]] * 40, Decoding(30)),))
+    reference = model(kind)
+    endless = texts_of("groups", reference, ((sources(), [[None, 3]] * 40, Decoding(30)),))
     times = Counter(token for row in endless for text in row for token in set(text[1:]))
-    own.config.eos_token_id = times.most_common(1)[0][0]  # so that many texts end, at all lengths
+    # so that many texts end, at various lengths
+    reference.config.eos_token_id = times.most_common(1)[0][0]
     greedy: list[list[int | None]] = [[None]] * 40
     several: list[list[int | None]] = [[None] if n % 3 else [None, 7 * n, 9] for n in range(40)]
     drawn = Decoding(70, temperature=0.7, top_p=0.9)
@@ -51,12 +52,12 @@ def test_slots_write_the_texts_of_groups(kind: str) -> None:
         ([], [], Decoding(70)),
         (sources(), several, Decoding(70)),
     )
-    wanted = texts_of("groups", own, asked)
+    wanted = texts_of("groups", reference, asked)
     lengths = {len(text) for row in wanted for text in row}
     assert {3, 9, 70} < lengths
     assert len(lengths) > 10
     for sizes in ({}, {"batch_size": 1}, {"batch_size": 20}, {"batch_tokens": 2000}):
-        assert texts_of("slots", own, asked, **sizes) == wanted
+        assert texts_of("slots", reference, asked, **sizes) == wanted
 
 
 @pytest.mark.parametrize("half", [False, True])
@@ -77,19 +78,19 @@ def test_a_step_asks_nothing_of_the_host_and_brings_nothing(kind: str, half: boo
             self, func: Any, types: Any, args: Any = (), kwargs: Any = None
         ) -> Any:
             made = func(*args, **(kwargs or {}))
-            for one in tree_leaves((args, kwargs, made)):
-                assert not isinstance(one, torch.Tensor) or one.device.type == "meta", func
+            for leaf in tree_leaves((args, kwargs, made)):
+                assert not isinstance(leaf, torch.Tensor) or leaf.device.type == "meta", func
             return made
 
-    own = native_model(model(kind).to("meta"), torch.bfloat16 if half else torch.float32)
+    native = native_model(model(kind).to("meta"), torch.bfloat16 if half else torch.float32)
     with torch.inference_mode():
         ids = torch.zeros((6, 20), dtype=torch.long, device="meta")
-        read = own.encoder(ids, torch.zeros(6, dtype=torch.long, device="meta"))
+        read = native.encoder(ids, torch.zeros(6, dtype=torch.long, device="meta"))
         assert read.states.dtype == (torch.bfloat16 if half else torch.float32)
-        slots = Slots(read.states, 16, 32, 64, joint=own.joint)
+        slots = Slots(read.states, 16, 32, 64, joint=native.joint)
         for drawn in (None, (0.7, 0.9)):
             step = Step(
-                slots, own.decoder, make_sampler(own.decoder.output, drawn), [1], (12, 24, 48)
+                slots, native.decoder, make_sampler(native.decoder.output, drawn), [1], (12, 24, 48)
             )
             with AllThere():  # type: ignore[no-untyped-call]
                 step()
@@ -108,17 +109,17 @@ def test_cuda_writes_the_texts_of_transformers(kind: str) -> None:
 
     if kind == "umt5" and Version(transformers.__version__) < Version("5.18"):
         pytest.skip("this transformers lets UMT5's decoder see later tokens")
-    own = model(kind).cuda()
-    engine = NativeEngine(own, torch.float32, batch_size=32)
-    reference = TransformersEngine(own, batch_size=8)
+    network = model(kind).cuda()
+    engine = NativeEngine(network, torch.float32, batch_size=32)
+    reference = TransformersEngine(network, batch_size=8)
     draws = [[None] if n % 3 else [None, 7 * n, 9] for n in range(40)]
-    for most in (3, 70, 40):  # the same steps come again, and are replayed
+    for most in (3, 70, 40):  # repeated steps are replayed from captured graphs
         decoding = Decoding(most, temperature=0.7, top_p=0.9)
         wanted = reference.generate(sources(), draws, decoding)
         assert engine.generate(sources(), draws, decoding) == wanted
     scores = values(reference.score(sources(), targets()))
     assert values(engine.score(sources(), targets())) == pytest.approx(scores, abs=2e-3)
-    half = NativeEngine(own, torch.bfloat16, batch_size=32)
+    half = NativeEngine(network, torch.bfloat16, batch_size=32)
     assert len(half.generate(sources(), draws, Decoding(40))) == 40
 
 
@@ -128,7 +129,7 @@ def test_what_is_captured_is_replayed(monkeypatch: pytest.MonkeyPatch) -> None:
     from scicot.decoding.slots import Graphs
 
     done: list[str] = []
-    place = ["host"]
+    current = ["host"]
 
     class Graph:
         def replay(self) -> None:
@@ -145,9 +146,9 @@ def test_what_is_captured_is_replayed(monkeypatch: pytest.MonkeyPatch) -> None:
 
     @contextmanager
     def there(where: str) -> Iterator[None]:
-        place.append(where)
+        current.append(where)
         yield
-        place.pop()
+        current.pop()
 
     monkeypatch.setattr(torch.cuda, "CUDAGraph", Graph)
     monkeypatch.setattr(torch.cuda, "Stream", Stream)
@@ -158,7 +159,7 @@ def test_what_is_captured_is_replayed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "graph_pool_handle", lambda: "pool")
     monkeypatch.setattr(torch.cuda, "stream", lambda stream: there("aside"))
     for device in ("cpu", "cuda"):
-        step = Graphs(torch.device(device)).of(lambda: done.append(place[-1]))
+        step = Graphs(torch.device(device)).of(lambda: done.append(current[-1]))
         for _ in range(5):
             step()
     assert done == [*["host"] * 5, *["aside"] * 3, "captured", *["replayed"] * 2]
@@ -169,9 +170,9 @@ def test_slots_go_on_with_less_memory(monkeypatch: pytest.MonkeyPatch) -> None:
 
     from scicot.decoding.slots import Slots
 
-    own = model("t5")
+    reference = model("t5")
     asked = ((sources(), [[None]] * 40, Decoding(20)),)
-    wanted = texts_of("groups", own, asked)
+    wanted = texts_of("groups", reference, asked)
     plain, counts = Slots.__init__, list[int]()
 
     def small(self: Any, like: Any, count: int, *more: int, joint: bool) -> None:
@@ -181,5 +182,5 @@ def test_slots_go_on_with_less_memory(monkeypatch: pytest.MonkeyPatch) -> None:
         plain(self, like, count, *more, joint=joint)
 
     monkeypatch.setattr(Slots, "__init__", small)
-    assert texts_of("slots", own, asked) == wanted
+    assert texts_of("slots", reference, asked) == wanted
     assert counts == [48, 32, 16, 8]

@@ -94,8 +94,17 @@ def test_predictions_of_two_tasks(trained: Trained, tmp_path: Path) -> None:
     env = environment(
         tmp_path, SLURM_NTASKS="2", SLURM_JOB_ID="7", SLURM_JOB_NODELIST="here", OMP_NUM_THREADS="1"
     )
-    own = ("predict", trained.rows, "-o", out, "--answer-model", trained.direct, "--device", "cpu")
-    job = script("train.sbatch", *own, env=env)
+    arguments = (
+        "predict",
+        trained.rows,
+        "-o",
+        out,
+        "--answer-model",
+        trained.direct,
+        "--device",
+        "cpu",
+    )
+    job = script("train.sbatch", *arguments, env=env)
     _, said = job.communicate(timeout=300)
     assert job.returncode == 0, said
     assert len(out.read_text().splitlines()) == len(trained.rows.read_text().splitlines())

@@ -1,4 +1,4 @@
-"""Rows from the Hugging Face Hub, and what is said where there is none."""
+"""Rows from the Hugging Face Hub, and the errors without a network."""
 
 from __future__ import annotations
 

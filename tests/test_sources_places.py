@@ -30,18 +30,18 @@ TABLE = 'id,question,A,B,answer\nq1,"Q\n1?",wood,copper,B\n\nq2,Q2?,"a, b",c,A\n
 
 
 def places(path: Path | str) -> list[str]:
-    """Every entry: the place of a row, or the message where there is none; without the folder."""
+    """Return the location or the error message of every entry, without the folder's path."""
     rows, found = located_rows(path), []
     while True:
         try:
             found.append(next(rows)[0])
         except StopIteration:
-            return [place.replace(f"{Path(path).parent}/", "") for place in found]
+            return [where.replace(f"{Path(path).parent}/", "") for where in found]
         except InvalidRow as error:
             found.append(str(error))
 
 
-# Kinds of files, by what they hold
+# Kinds of files
 
 
 def test_json_lines_are_placed_by_line(write: Any) -> None:
@@ -112,7 +112,7 @@ def test_a_broken_first_line_is_line_1_and_the_next_are_read(write: Any, broken:
 
 def test_reading_goes_on_after_bad_lines(write: Any) -> None:
     path = write(lines({"a": 1}, "{", "[1]", "7", {"b": 2}).encode() + b'{"c": "\xff"}\n{"d": 4}')
-    found = [place.removeprefix(f"{path.parent}/").split(" (")[0] for place in places(path)]
+    found = [where.removeprefix(f"{path.parent}/").split(" (")[0] for where in places(path)]
     assert found == [
         "rows:1",
         "rows:2: not JSON",
@@ -126,7 +126,7 @@ def test_reading_goes_on_after_bad_lines(write: Any) -> None:
 
 def test_a_table_goes_on_after_bad_records(write: Any) -> None:
     path = write(b'question,A\na,b\nc\nd,e,f\n"g"h,i\nj\xff,k\n,\n l,m\n"n,o')
-    found = [place.removeprefix(f"{path.parent}/") for place in places(path)]
+    found = [where.removeprefix(f"{path.parent}/") for where in places(path)]
     assert found[:1] + found[1:3] + found[5:6] == [
         "rows:2",
         "rows:3: has 1 cells, the header names 2",
@@ -245,7 +245,8 @@ def test_a_row_is_given_as_soon_as_its_line_has_come(
     reading, writing = os.pipe()
     with os.fdopen(reading) as stdin, os.fdopen(writing, "wb", buffering=0) as pipe:
         monkeypatch.setattr(sys, "stdin", stdin)
-        # Closes the pipe, and so ends the wait, should the reader ask for more than has come.
+        # Closes the pipe after 5 s, so that the test fails instead of hanging if the reader waits
+        # for more.
         watchdog = threading.Timer(5, pipe.close)
         watchdog.start()
         rows = located_rows("-")

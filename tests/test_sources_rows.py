@@ -18,7 +18,7 @@ from scicot.sources import (
     unique,
 )
 
-# Rows: parsed, counted, skipped
+# Rows: parsing, counting, skipping
 
 
 def test_the_first_invalid_row_raises(write: Any) -> None:
@@ -119,18 +119,18 @@ def test_questions_takes_rows_of_any_kind(write: Any) -> None:
 
 def test_rationales_come_from_rationale_and_prediction_rows(write: Any) -> None:
     path = write(lines(RATIONALE, PREDICTION))
-    taught, *own = rationales(path, reporter=Recorder())
+    taught, *predicted = rationales(path, reporter=Recorder())
     assert (taught.rationale, taught.teacher, taught.question.answer) == (
         "It is a metal.",
         "t",
         "B",
     )
-    assert [(r.rationale, r.sample, r.teacher) for r in own] == [
+    assert [(r.rationale, r.sample, r.teacher) for r in predicted] == [
         ("r0", 0, "predicted"),
         ("r1", 1, "predicted"),
     ]
-    assert own[0].question.extra == {"mine": 1}
-    assert own[0].to_row()["rationale"] == "r0"
+    assert predicted[0].question.extra == {"mine": 1}
+    assert predicted[0].to_row()["rationale"] == "r0"
     assert len(list(rationales(path, limit=2, reporter=Recorder()))) == 2
 
 
@@ -151,8 +151,8 @@ def test_foreign_formats_with_a_rationale_column_train_as_well(write: Any) -> No
 def test_predictions_come_from_prediction_rows_and_conclusions(write: Any) -> None:
     elsewhere = {**RATIONALE, "conclusion": "E"}
     path = write(lines(PREDICTION, RATIONALE, elsewhere))
-    own, taught, lost = predictions(path, reporter=Recorder())
-    assert (own.prediction, own.rationales) == ("A", ("r0", "r1"))
+    predicted, taught, lost = predictions(path, reporter=Recorder())
+    assert (predicted.prediction, predicted.rationales) == ("A", ("r0", "r1"))
     assert (taught.prediction, taught.models["teacher"]) == ("B", "t")
     assert lost.prediction is None, "a conclusion that is no choice is no answer"
     for row in (QUESTION, {**QUESTION, "rationale": "x"}):

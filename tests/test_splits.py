@@ -13,12 +13,14 @@ from scicot.splits import assign_folds, dev_split, group_rows
 def question(
     identity: str, text: str, choices: str = "wood copper", topic: str | None = None
 ) -> Question:
-    own = tuple(Choice(label, word) for label, word in zip("ABCD", choices.split(), strict=False))
-    return Question(identity, text, own, meta={"topic": topic} if topic else {})
+    labelled = tuple(
+        Choice(label, word) for label, word in zip("ABCD", choices.split(), strict=False)
+    )
+    return Question(identity, text, labelled, meta={"topic": topic} if topic else {})
 
 
 def sets(questions: list[Question], by: str | None = None) -> set[frozenset[int]]:
-    return {frozenset(own) for own in group_rows(questions, by)}
+    return {frozenset(group) for group in group_rows(questions, by)}
 
 
 def test_rows_of_one_id_or_one_text_are_not_parted() -> None:
@@ -57,24 +59,24 @@ def test_folds_are_whole_groups_and_even(sizes: list[int], folds: int) -> None:
     ]
     groups = group_rows(rows)
     fold_of = assign_folds(groups, folds)
-    assert all(len({fold_of[place] for place in own}) == 1 for own in groups)
+    assert all(len({fold_of[index] for index in group}) == 1 for group in groups)
     counts = [Counter(fold_of)[fold] for fold in range(folds)]
     assert min(counts) > 0
     assert max(counts) - min(counts) <= max(sizes)
     carved = dev_split(rows, groups, 0.3)
     assert 0 < len(carved) < len(rows)
-    learnt = [own for own in groups if own[0] not in carved]
+    learnt = [group for group in groups if group[0] not in carved]
     if len(learnt) >= folds:
         of_rest = assign_folds(groups, folds, carved)
-        assert len({of_rest[own[0]] for own in learnt}) == folds
-    assert all(carved >= set(own) or not carved & set(own) for own in groups)
+        assert len({of_rest[group[0]] for group in learnt}) == folds
+    assert all(carved >= set(group) or not carved & set(group) for group in groups)
 
 
 def test_parting_depends_on_the_questions_not_on_their_order() -> None:
     rows = [question(str(n), f"text {n // 2}") for n in range(200)]
 
-    def dev(own: list[Question]) -> set[str]:
-        return {own[place].id for place in dev_split(own, group_rows(own), 0.2)}
+    def dev(questions: list[Question]) -> set[str]:
+        return {questions[index].id for index in dev_split(questions, group_rows(questions), 0.2)}
 
     assert dev(rows) == dev(rows[::-1]) == dev([*rows, *rows[:30], *rows[10:50]])
     assert dev(rows) >= dev(rows[:100])
@@ -90,7 +92,7 @@ def test_dev_is_like_the_rest_in_how_often_its_questions_recur() -> None:
     ]
     carved = dev_split(rows, group_rows(rows), 0.3)
     alone = sum(
-        rows[place].id.endswith("-0") and int(rows[place].id[:-2]) < 600 for place in carved
+        rows[index].id.endswith("-0") and int(rows[index].id[:-2]) < 600 for index in carved
     )
     assert alone / 600 == pytest.approx(0.3, abs=0.07)
     assert (len(carved) - alone) / 400 == pytest.approx(0.3, abs=0.25)
@@ -106,14 +108,14 @@ def test_too_few_groups() -> None:
 
 
 def test_the_same_question_and_the_same_text() -> None:
-    one = question("1", "Which conducts?")
-    assert text_key(one) == text_key(question("2", "which conducts", "iron wax"))
-    assert whole_key(one) == whole_key(question("2", "WHICH conducts", "copper wood"))
-    assert whole_key(one) != whole_key(question("1", "Which conducts?", "iron wax"))
+    first = question("1", "Which conducts?")
+    assert text_key(first) == text_key(question("2", "which conducts", "iron wax"))
+    assert whole_key(first) == whole_key(question("2", "WHICH conducts", "copper wood"))
+    assert whole_key(first) != whole_key(question("1", "Which conducts?", "iron wax"))
     met = SeenQuestions()
-    met.add([one])
+    met.add([first])
     overlap = met.overlap_with(
-        [one, question("2", "Which conducts?", "iron wax"), question("3", "Which floats?")]
+        [first, question("2", "Which conducts?", "iron wax"), question("3", "Which floats?")]
     )
     assert overlap.told("known ones") == (
         "2 of 3 questions have the text of known ones,"

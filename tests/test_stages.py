@@ -28,13 +28,13 @@ def test_rivals_read_no_rationale() -> None:
 
 
 def test_a_one_sequence_student_writes_the_label_behind_its_rationale() -> None:
-    one = Stage.ONE_SEQUENCE
-    before = stages.before_answer("The answer: metals conduct.", one)
+    stage = Stage.ONE_SEQUENCE
+    before = stages.before_answer("The answer: metals conduct.", stage)
     whole = stages.answer_target(QUESTION, "2", before=before)
     assert whole == "The answer: metals conduct. answer: 2"
-    assert stages.written_rationale(whole, one) == "The answer: metals conduct."
-    assert stages.written_rationale("answer: 2", one) == ""
-    assert stages.written_rationale("It never came to", one) == "It never came to"
+    assert stages.written_rationale(whole, stage) == "The answer: metals conduct."
+    assert stages.written_rationale("answer: 2", stage) == ""
+    assert stages.written_rationale("It never came to", stage) == "It never came to"
     assert stages.written_rationale("An answer: 2", Stage.RATIONALE) == "An answer: 2"
 
 
@@ -91,7 +91,7 @@ def test_what_is_too_long_loses_context_then_rationale_then_the_beginning_of_the
 
 
 def test_a_text_without_blanks_is_cut_within() -> None:
-    """As in Chinese, where a sentence is one word to whoever looks for blanks."""
+    """As in Chinese, where a sentence has no spaces."""
     question = Input("哪一个能导电" * 9, ("(A) 铜", "(B) 木"), "铜是金属。" * 9)
     short, lost = stages.shortened(question, 70, characters)
     assert len(str(short)) == 70

@@ -43,7 +43,9 @@ def test_wilson_agrees_with_scipy(counts: tuple[int, int]) -> None:
 def test_wilson_covers_the_truth_as_often_as_it_says(truth: float, trials: int) -> None:
     drawn = np.random.default_rng(0).binomial(trials, truth, 4000).tolist()
     intervals = {successes: wilson_interval(successes, trials) for successes in set(drawn)}
-    covered = np.mean([intervals[own][0] <= truth <= intervals[own][1] for own in drawn])
+    covered = np.mean(
+        [intervals[count_drawn][0] <= truth <= intervals[count_drawn][1] for count_drawn in drawn]
+    )
     assert 0.93 <= covered <= 0.98
 
 
@@ -126,7 +128,7 @@ def test_an_interval_over_two_seeds_covers_the_truth_too() -> None:
     covered, widths = 0, []
     for trial in range(150):
         means = 0.6 + random.normal(0, 0.02, (2, 2))
-        pair = [(random.random((2, 1500)) < own[:, None]) * 1.0 for own in means]
+        pair = [(random.random((2, 1500)) < seed_means[:, None]) * 1.0 for seed_means in means]
         low, high = bootstrap(pair, [1, -1], np.arange(1500), resamples=300, seed=trial).interval
         covered += low <= 0 <= high
         widths.append(high - low)
@@ -154,8 +156,8 @@ def test_the_bootstrap_of_single_values_is_the_ordinary_one() -> None:
 
 def test_the_bootstrap_is_the_same_for_the_same_seed() -> None:
     values, clusters = np.array([1.0, 0.0, 1.0, 1.0]), np.array([0, 0, 1, 2])
-    one, other = (bootstrap([values[None]], [1.0], clusters, seed=3) for _ in range(2))
-    assert one == other
+    first, second = (bootstrap([values[None]], [1.0], clusters, seed=3) for _ in range(2))
+    assert first == second
     assert bootstrap([np.ones((1, 4))], [1.0], clusters) == Resampled((1.0, 1.0), 0.25)
     assert bootstrap([values[None]], [1.0], np.zeros(4, int)) == Resampled((0.0, 1.0), 1.0)
 
@@ -216,8 +218,8 @@ def test_holm_agrees_with_statsmodels(p_values: list[float], adjusted: list[floa
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=8))
 def test_holm_lies_between_the_p_values_and_bonferroni(p_values: list[float]) -> None:
     adjusted = holm(p_values)
-    for p, own in zip(p_values, adjusted, strict=True):
-        assert min(1.0, p) <= own <= min(1.0, len(p_values) * p)
+    for p, p_adjusted in zip(p_values, adjusted, strict=True):
+        assert min(1.0, p) <= p_adjusted <= min(1.0, len(p_values) * p)
     order = sorted(range(len(p_values)), key=lambda i: p_values[i])
     assert [adjusted[i] for i in order] == sorted(adjusted)
 
@@ -295,8 +297,8 @@ def test_the_calibration_error_of_a_calibrated_student_is_told_beforehand(count:
         expected_calibration_error(reliability(sure, floats(random.random(count) < sure)))
         for _ in range(400)
     ]
-    told = calibration_error_by_chance(reliability(sure, sure))
-    assert np.mean(found) == pytest.approx(told, rel=0.08)
+    expected = calibration_error_by_chance(reliability(sure, sure))
+    assert np.mean(found) == pytest.approx(expected, rel=0.08)
     assert math.isnan(calibration_error_by_chance(reliability(np.empty(0), np.empty(0))))
 
 

@@ -16,7 +16,7 @@ from scicot_cli import signals
 
 CLI = [sys.executable, "-m", "scicot_cli"]
 
-# Sends itself a signal as soon as a module is about to be imported.
+# The program sends itself a signal when a given module is about to be imported.
 AT_IMPORT = """\
 import os, signal, sys
 class Finder:
@@ -102,7 +102,8 @@ def test_an_import_is_never_left_by_an_exception(
 
 
 def test_an_interrupt_that_leaves_an_executed_text_keeps_the_exit_code(tmp_path: Path) -> None:
-    """Of such a plain KeyboardInterrupt `python -m` ends itself by SIGINT, handled or not."""
+    """After a plain KeyboardInterrupt leaves `exec`, `python -m` kills itself with SIGINT, even if
+    the exception was handled."""
     file = write_rows(tmp_path / "p.jsonl", [{**row, "prediction": "A"} for row in world_rows()])
     signalled = "exec('import os, signal; os.kill(os.getpid(), signal.SIGINT)')"
     (tmp_path / "program.py").write_text(
@@ -121,7 +122,7 @@ def test_a_signal_after_the_end_of_a_command_changes_nothing(tmp_path: Path) -> 
         "import atexit, os, signal, sys, threading, time\n"
         "from scicot_cli.main import main\n"
         "def late():\n"
-        "    threading.main_thread().join()\n"  # as Python is being taken down
+        "    threading.main_thread().join()\n"  # runs during interpreter shutdown
         "    os.kill(os.getpid(), signal.SIGINT)\n"
         "threading.Thread(target=late).start()\n"
         "main()\n"

@@ -1,4 +1,4 @@
-"""predict as a filter among filters, as processes."""
+"""predict in shell pipelines."""
 
 import json
 import os
@@ -29,7 +29,7 @@ def students(trained: Trained) -> list[str]:
 
 
 def test_an_answer_comes_as_soon_as_its_question(trained: Trained, command: list[str]) -> None:
-    """Whoever writes one question and waits is answered, with more to come."""
+    """A single question is answered before the next one is written."""
     with subprocess.Popen(
         [*command, "predict", "-", *students(trained)],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
@@ -123,8 +123,8 @@ def test_killed_at_any_moment_it_goes_on_to_the_same_file(
 def test_the_cascade_from_small_to_large_and_back(
     trained: Trained, tmp_path: Path, preloaded: str
 ) -> None:
-    """What docs/predicting.md tells to type: what the student is not sure of is explained by a
-    teacher, and answered by the same student behind the teacher's rationale."""
+    """The pipeline of docs/predicting.md: a teacher explains the questions on which the student
+    abstains, and the student answers them given the teacher's rationale."""
     questions = write_rows(
         tmp_path / "questions.jsonl",
         [{k: v for k, v in row.items() if k != "rationale"} for row in world_rows()],

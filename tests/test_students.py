@@ -52,9 +52,9 @@ def test_scores_are_the_teacher_forced_likelihoods(
     student = student_of(trained.answer, batch_size, engine)
     candidates = [["A", "B"], ["1", "10", "copper wire"], [chr(65 + n) for n in range(26)]]
     scores = student.score(INPUTS, candidates)
-    for text, targets, own in zip(INPUTS, candidates, scores, strict=True):
+    for text, targets, found in zip(INPUTS, candidates, scores, strict=True):
         expected = [reference_score(trained.answer, text, target) for target in targets]
-        assert own == pytest.approx(expected, abs=1e-5)
+        assert found == pytest.approx(expected, abs=1e-5)
 
 
 @pytest.mark.parametrize("engine", ["torch", "transformers"])
@@ -73,9 +73,11 @@ def test_bf16_scores_do_not_tie_for_want_of_digits(trained: Trained) -> None:
         max_source_tokens=64,
     )
     labels = [[chr(65 + n) for n in range(26)]] * 3
-    for own, wanted in zip(rounded.score(INPUTS, labels), exact.score(INPUTS, labels), strict=True):
-        assert own == pytest.approx(wanted, abs=0.3)
-        assert len(set(own)) == 26
+    for found, wanted in zip(
+        rounded.score(INPUTS, labels), exact.score(INPUTS, labels), strict=True
+    ):
+        assert found == pytest.approx(wanted, abs=0.3)
+        assert len(set(found)) == 26
 
 
 def test_what_is_cut_is_counted(trained: Trained) -> None:
@@ -93,16 +95,16 @@ def test_a_t5_on_the_real_vocabulary_scores_alike(tmp_path: Path) -> None:
     student = real_t5(tmp_path)
     scores = student.score(INPUTS, [["A", "B"]] * 3)
     expected = [[reference_score(tmp_path, text, label) for label in "AB"] for text in INPUTS]
-    for own, wanted in zip(scores, expected, strict=True):
-        assert own == pytest.approx(wanted, rel=1e-6, abs=1e-5)
+    for found, wanted in zip(scores, expected, strict=True):
+        assert found == pytest.approx(wanted, rel=1e-6, abs=1e-5)
 
 
-def real_t5(place: Path) -> Student:
+def real_t5(folder: Path) -> Student:
     import torch
     from transformers import T5Config, T5ForConditionalGeneration, T5Tokenizer
 
-    shutil.copy(SHARED / "t5_tokenizer" / "spiece.model", place)
-    tokenizer = T5Tokenizer.from_pretrained(place)
+    shutil.copy(SHARED / "t5_tokenizer" / "spiece.model", folder)
+    tokenizer = T5Tokenizer.from_pretrained(folder)
     config = T5Config.from_json_file(SHARED / "t5_tokenizer" / "flan-t5-base.config.json")
     config.update(
         {
@@ -115,9 +117,9 @@ def real_t5(place: Path) -> Student:
         }
     )
     torch.manual_seed(0)
-    T5ForConditionalGeneration(config).save_pretrained(place)
-    tokenizer.save_pretrained(place)
-    return student_of(place)
+    T5ForConditionalGeneration(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return student_of(folder)
 
 
 @pytest.mark.parametrize("name", ["cuda:7", "cuda", "tpu"])
@@ -199,12 +201,12 @@ def test_flan_t5s_layout_survives_training_and_saving(trained: Trained, tmp_path
     from scicot import TrainSettings, train_answer
     from scicot.models.pretrained import load_pretrained
 
-    place = tmp_path / "flan"
-    place.mkdir()
-    real_t5(place)
-    weights = load_file(place / "model.safetensors")
+    folder = tmp_path / "flan"
+    folder.mkdir()
+    real_t5(folder)
+    weights = load_file(folder / "model.safetensors")
     head = torch.randn(weights["shared.weight"].shape, generator=torch.Generator().manual_seed(1))
-    save_file({**weights, "lm_head.weight": head}, place / "model.safetensors", {"format": "pt"})
+    save_file({**weights, "lm_head.weight": head}, folder / "model.safetensors", {"format": "pt"})
 
     def logits(model: Any) -> torch.Tensor:
         ids = torch.arange(3, 60)[None]
@@ -212,7 +214,7 @@ def test_flan_t5s_layout_survives_training_and_saving(trained: Trained, tmp_path
             result: torch.Tensor = model.eval()(input_ids=ids, decoder_input_ids=ids[:, :9]).logits
         return result
 
-    model, tokenizer = load_pretrained(str(place))
+    model, tokenizer = load_pretrained(str(folder))
     assert model.config.scale_decoder_outputs is False
     assert torch.equal(model.lm_head.weight, head)
     assert not torch.equal(model.shared.weight, head)
@@ -221,12 +223,12 @@ def test_flan_t5s_layout_survives_training_and_saving(trained: Trained, tmp_path
     again, _ = load_pretrained(str(tmp_path / "again"))
     assert torch.allclose(logits(model), logits(again), atol=1e-6, rtol=0)
 
-    # As a run: trained at a rate of next to nothing, kept as its best on dev, loaded again.
+    # Saved as a run and loaded again; the learning rate is so small that the weights hardly change.
     settings = TrainSettings(
         max_steps=2, learning_rate=1e-12, warmup_steps=0, eval_steps=1, batch_size=4, device="cpu"
     )
     train_answer(
-        trained.rows, tmp_path / "run", student=str(place), settings=settings, dev=[trained.rows],
+        trained.rows, tmp_path / "run", student=str(folder), settings=settings, dev=[trained.rows],
         limit=8,
     )  # fmt: skip
     run, _ = load_pretrained(str(tmp_path / "run"))

@@ -1,4 +1,4 @@
-"""Files that are no JSON lines: spreadsheets, Parquet, zstd, other encodings, folders of shards."""
+"""Files other than JSON lines: spreadsheets, Parquet, zstd, other encodings, folders of shards."""
 
 import io
 import json
@@ -28,7 +28,10 @@ def read(source: Any, recorder: Recorder | None = None, **settings: Any) -> list
 
 
 def golds(source: Any, **settings: Any) -> list[str | None]:
-    return [own.answer and own.text_of(own.answer) for own in read(source, **settings)]
+    return [
+        question.answer and question.text_of(question.answer)
+        for question in read(source, **settings)
+    ]
 
 
 # Spreadsheets
@@ -53,7 +56,7 @@ def test_a_workbook_is_read_below_its_title(tmp_path: Path) -> None:
         Notes=[["made by Ann"]],
     )
     recorder = Recorder()
-    assert [own.answer for own in read(path, recorder)] == ["B", "A"]
+    assert [question.answer for question in read(path, recorder)] == ["B", "A"]
     assert f"{path}: the sheet 'Notes' is left out, no row names columns" in recorder.notes
 
 
@@ -115,8 +118,8 @@ def parquet(path: Path, rows: list[dict[str, Any]]) -> Path:
 def test_parquet_is_read_row_by_row(tmp_path: Path) -> None:
     nested = [{"question": "Q?", "choices": {"text": ["a", "b"], "label": ["A", "B"]},
                "answerKey": "B", "score": float("nan")}]  # fmt: skip
-    [own] = read(parquet(tmp_path / "n.parquet", nested))
-    assert (own.answer, own.extra["score"]) == ("B", None)
+    [question] = read(parquet(tmp_path / "n.parquet", nested))
+    assert (question.answer, question.extra["score"]) == ("B", None)
     flat = [dict(zip(HEADER, cells, strict=True)) for cells in CELLS]
     assert golds(parquet(tmp_path / "f.parquet", flat)) == ["copper", "ice"]
     (tmp_path / "x.parquet").write_bytes(b"PAR1 nothing")
@@ -190,12 +193,12 @@ def test_other_tables_without_a_header_are_refused(write: Any, text: str) -> Non
 def test_lines_before_the_header_are_left_out_and_told(write: Any) -> None:
     recorder = Recorder()
     path = write("Physics test\nForm 9, term 2\n\n" + CSV)
-    assert [own.answer for own in read(path, recorder)] == ["B", "A"]
+    assert [question.answer for question in read(path, recorder)] == ["B", "A"]
     assert f"{path}: what stands before the header in line 4 is left out" in recorder.notes
     assert golds(write("sep=;\n" + CSV.replace(",", ";"))) == ["copper", "ice"]
 
 
-# What the numbers of a table count from
+# The base of the numbers of a table
 
 
 def indexed(*answers: str) -> str:
@@ -281,7 +284,7 @@ def test_a_folder_and_a_pattern_are_read_in_order(tmp_path: Path) -> None:
         (tmp_path / f"part-{number}.jsonl").write_text(lines(row))
     (tmp_path / "README.md").write_text("what this is")
     for source in (tmp_path, f"{tmp_path}/part-*.jsonl"):
-        assert [own.id for own in read(source)] == ["1", "2", "10"]
+        assert [question.id for question in read(source)] == ["1", "2", "10"]
         assert is_rereadable(source)
     before = sha256_of(tmp_path)
     assert before == sha256_of(tmp_path)

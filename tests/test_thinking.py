@@ -64,10 +64,12 @@ def test_the_rationale_is_the_thinking_cleaned_and_the_answer_that_of_the_reply(
     ("reply", "reason"),
     [
         (Reply("It conducts.\nAnswer: B"), "no-thinking"),
-        (Reply("Answer: A", thinking=THOUGHT), "wrong-conclusion"),  # whatever was thought
+        # the thinking does not count for the conclusion
+        (Reply("Answer: A", thinking=THOUGHT), "wrong-conclusion"),
         (Reply("", "max_tokens", thinking=THOUGHT), "truncated"),
         (Reply(f"<think>{THOUGHT}"), "truncated"),
-        (Reply("Answer: B", "max_tokens", thinking=THOUGHT), None),  # it had answered
+        # truncated after it had answered
+        (Reply("Answer: B", "max_tokens", thinking=THOUGHT), None),
         (Reply("", thinking=THOUGHT), "wrong-conclusion"),
         (Reply("I cannot help with that.", thinking=THOUGHT), "refusal"),
         (Reply("Answer: B", thinking="So the answer is B."), "empty"),

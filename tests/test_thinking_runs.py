@@ -64,8 +64,12 @@ def test_recorded_thinking_has_the_names_that_others_give_it(tmp_path: Path) -> 
     source = write_rows(tmp_path / "q.jsonl", QUESTIONS[:4])
     names = ("thinking", "reasoning_content", "reasoning")
     rows = [
-        {"id": own["id"], "reply": f"Answer: {own['answer']}", name: "Hm, metals conduct well."}
-        for own, name in zip(QUESTIONS, names, strict=False)
+        {
+            "id": question["id"],
+            "reply": f"Answer: {question['answer']}",
+            name: "Hm, metals conduct well.",
+        }
+        for question, name in zip(QUESTIONS, names, strict=False)
     ]
     tagged = f"<think>Hm, metals conduct well.</think>Answer: {QUESTIONS[3]['answer']}"
     file = write_rows(tmp_path / "r.jsonl", [*rows, {"id": QUESTIONS[3]["id"], "reply": tagged}])
@@ -125,10 +129,10 @@ def asked_of_server(
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Ask one question of anthropic:m; the requests that came, and the kept rows."""
     source, out = write_rows(tmp_path / "q.jsonl", QUESTIONS[:1]), tmp_path / "o.jsonl"
-    own = GenerateSettings(rationale_source="thinking", **settings)
+    generate_settings = GenerateSettings(rationale_source="thinking", **settings)
     with MessagesServer(script) as server:
         generate_rationales(
-            source, out, teacher="anthropic:m", base_url=server.url, settings=own,
+            source, out, teacher="anthropic:m", base_url=server.url, settings=generate_settings,
             reporter=Recorder(),
         )  # fmt: skip
     return server.requests, read_rows(out)
@@ -172,7 +176,7 @@ def test_a_model_that_cannot_think_is_told_at_once(tmp_path: Path) -> None:
     source, out = tmp_path / "q.jsonl", tmp_path / "new.jsonl"
     with MessagesServer([NOT_ADAPTIVE, refused(400, "thinking is not supported")]) as server:
         teacher = MessagesTeacher("m", base_url=server.url, timeout=5)
-        teacher._other_server = False  # as with Anthropic's own API
+        teacher._other_server = False  # treat the server like Anthropic's own API
         with pytest.raises(ScicotError, match=r"anthropic:m refuses to think \(thinking is not"):
             generate_rationales(source, out, teacher=teacher, settings=THINKING)
     assert len(server.requests) == 2
@@ -191,8 +195,10 @@ def test_the_command_takes_the_options_and_a_settings_file(
 ) -> None:
     source = write_rows(tmp_path / "q.jsonl", QUESTIONS[:2])
     rows = [
-        {"id": own["id"], "reply": f"Answer: {own['answer']}", "thinking": thinking}
-        for own, thinking in zip(QUESTIONS, ("Copper is a metal. It conducts.", ""), strict=False)
+        {"id": question["id"], "reply": f"Answer: {question['answer']}", "thinking": thinking}
+        for question, thinking in zip(
+            QUESTIONS, ("Copper is a metal. It conducts.", ""), strict=False
+        )
     ]
     file = write_rows(tmp_path / "r.jsonl", rows)
     config = tmp_path / "c.yaml"

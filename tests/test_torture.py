@@ -18,7 +18,7 @@ def short(tmp_path: Path) -> Options:
 
 
 @pytest.mark.parametrize(
-    "run", [faults.run, kills.run, disk.run, rates.run], ids=lambda own: own.__module__
+    "run", [faults.run, kills.run, disk.run, rates.run], ids=lambda part: part.__module__
 )
 def test_the_short_form_keeps_all_promises(
     run: Callable[[Options], Result], short: Options
@@ -58,11 +58,11 @@ def test_figures_of_a_run_keep_what_is_written_by_hand(tmp_path: Path) -> None:
     }
     page.keep(file, run)
     figures = json.loads(file.read_text())
-    parts = {"old": {}, "kills": kept}  # of an earlier run, and of this one
+    parts = {"old": {}, "kills": kept}  # parts of an earlier run, and of this one
     assert figures == {**run, "parts": parts, "found": [{"by": "fuzz", "fault": "x"}]}
-    told = page.tables(figures)
-    assert "| `merge` | 3 |" in told
-    assert "**Server faults survived**: not run yet." in told
+    tables = page.tables(figures)
+    assert "| `merge` | 3 |" in tables
+    assert "**Server faults survived**: not run yet." in tables
 
 
 def test_every_test_that_the_page_names_is_there() -> None:

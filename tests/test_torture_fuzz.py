@@ -23,7 +23,7 @@ def test_every_reader_and_every_server_reply_is_fuzzed(short: Options) -> None:
     result = part.run(short)
     assert result.broken == []
     assert set(result.figures["targets"]) == set(part.NAMES)
-    assert all(own["executions"] == part.SHORT for own in result.figures["targets"].values())
+    assert all(target["executions"] == part.SHORT for target in result.figures["targets"].values())
 
 
 def failing(data: bytes) -> str:

@@ -258,7 +258,7 @@ def test_the_trainer_prints_nothing_to_stdout(
 
 
 def test_train_rationale_as_a_process(trained: Trained, tmp_path: Path) -> None:
-    """The one place where the Trainer is paid for twice: import, exit code and files are real."""
+    """The only test that starts a real training process, to check import, exit code and files."""
     run = tmp_path / "run"
     done = subprocess.run(
         [sys.executable, "-m", "scicot_cli", "train-rationale", trained.rows, "-o", run,

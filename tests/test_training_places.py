@@ -1,4 +1,4 @@
-"""What stands where a run is to be made: never mixed up, never deleted unless it is a run."""
+"""Existing files in a run's place are never mixed with it, and only deleted if they are a run."""
 
 import json
 import shutil
@@ -124,7 +124,8 @@ def test_what_an_earlier_version_began_is_not_gone_on_with(
 ) -> None:
     run = tmp_path / "run"
     train_rationale(trained.rows, run, settings=TINY, **SCRATCH)
-    (run / "checkpoints" / "checkpoint-1").mkdir(parents=True)  # without a layout beside it
+    # a checkpoint folder without a layout.json
+    (run / "checkpoints" / "checkpoint-1").mkdir(parents=True)
     manifest = json.loads((run / "scicot.json").read_text())
     (run / "scicot.json").write_text(json.dumps({**manifest, "finished": False}))
     with pytest.raises(ScicotError, match="begun by an earlier version"):
@@ -157,7 +158,7 @@ def test_two_questions_of_one_id_are_refused(tmp_path: Path) -> None:
 def test_a_students_rationales_replace_whatever_a_row_said(
     trained: Trained, tmp_path: Path
 ) -> None:
-    """Predicted, explained by a student, and again by it on out-of-fold rows: its own words."""
+    """The replaced rationales come from predictions, and from out-of-fold rows."""
     cpu = PredictSettings(device="cpu", max_new_tokens=6)
     out = [tmp_path / f"{n}.jsonl" for n in range(3)]
     predict(

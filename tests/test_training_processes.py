@@ -20,7 +20,7 @@ from conftest import Trained, read_rows
 ROOT = Path(__file__).parents[1]
 TRAIN = ("-m", "scicot_cli", "train-rationale")
 TWO = ("-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2")
-# Dropout, so that its dice have to be resumed too, comes with scratch:small.
+# scratch:small has dropout, so that random states must be restored too.
 STUDENT = ("--student", "scratch:small", "--device", "cpu", "--precision", "fp32")
 
 
@@ -32,7 +32,7 @@ def forked(preloaded: str) -> Iterator[None]:
     del STARTS[TRAIN[:2]]
 
 
-STARTS: dict[tuple[str, ...], tuple[str, ...]] = {}  # arguments -> what they are replaced by
+STARTS: dict[tuple[str, ...], tuple[str, ...]] = {}  # arguments -> command line that starts them
 
 
 def command(*arguments: Any, real: bool = False) -> subprocess.Popen[str]:
@@ -50,10 +50,10 @@ def finished(*arguments: Any) -> None:
     assert process.returncode == 0, said
 
 
-def far_apart(one: Path, other: Path) -> float:
+def far_apart(first: Path, second: Path) -> float:
     from safetensors.torch import load_file
 
-    ours, theirs = (load_file(run / "model.safetensors") for run in (one, other))
+    ours, theirs = (load_file(run / "model.safetensors") for run in (first, second))
     return max(float((ours[name] - theirs[name]).abs().max()) for name in ours)
 
 
@@ -90,7 +90,7 @@ def test_ten_kills_change_no_weight(trained: Trained, tmp_path: Path, straight: 
     )  # fmt: skip
     for number in range(10):
         process = command(*asked)
-        if number % 2:  # some before the first step, some after
+        if number % 2:  # half of the runs are stopped before the first step, half after
             until(lambda: begun(run) or process.poll() is not None)  # noqa: B023
             time.sleep(draw.random() * 0.3)
         else:
@@ -131,7 +131,7 @@ def test_two_processes_learn_as_one_does(trained: Trained, tmp_path: Path) -> No
     out, said = process.communicate(timeout=300)
     assert process.returncode == 0, said
     assert out == ""
-    assert said.count("rationale student trained on") == 1  # one of them speaks
+    assert said.count("rationale student trained on") == 1  # only rank 0 prints
     assert losses(two) == pytest.approx(losses(one), abs=1e-3)
     assert losses(two, "dev_loss") == pytest.approx(losses(one, "dev_loss"), abs=1e-3)
     assert len(losses(two, "dev_loss")) == 3
@@ -156,11 +156,11 @@ def test_a_term_to_one_process_stops_all(trained: Trained, tmp_path: Path) -> No
     assert "Error" not in "".join(line for line in said.splitlines() if line.startswith("[rank"))
     codes = set(re.findall(r"exitcode *: (-?\d+)", said))
     assert codes, said
-    assert codes <= {"75", "-15"}, said  # the launcher terminates whoever ends second
+    assert codes <= {"75", "-15"}, said  # the launcher terminates the process that ends second
     assert len(list((run / "checkpoints").glob("checkpoint-*/whole"))) == 1
-    finished(*TRAIN, *asked, "-o", run)  # in one process now
+    finished(*TRAIN, *asked, "-o", run)  # now in a single process
     finished(*TRAIN, *asked, "-o", other)
-    # The row of the log that was due next told of fewer steps.
+    # The first log row after the resume averages over fewer steps, so it is not compared.
     assert losses(run)[3:] == pytest.approx(losses(other)[3:], abs=1e-3)
 
 
@@ -202,7 +202,7 @@ def test_students_side_by_side_stop_and_go_on(trained: Trained, tmp_path: Path) 
         assert len(list((run / seed / "checkpoints").glob("checkpoint-*/whole"))) == 1
     process = command(*asked, "--jobs", 2, real=True)
     until(lambda: len(psutil.Process(process.pid).children()) == 2)
-    process.kill()  # whoever is left without it ends as well
+    process.kill()  # the remaining process ends too
     process.communicate()
     finished(*asked, "--jobs", 1)
     finished(*TRAIN, trained.rows, *tiny, "--max-steps", 300, "--seed", 1, "-o", tmp_path / "one")

@@ -1,4 +1,4 @@
-"""A time limit that is not used up while something blocks the event loop."""
+"""A time limit that does not count time in which the event loop is blocked."""
 
 import asyncio
 import socket
@@ -30,7 +30,8 @@ def test_what_never_comes_ends_at_the_limit() -> None:
 
 
 def test_a_reply_that_arrives_while_the_loop_is_blocked_is_not_lost() -> None:
-    """What can be read when the loop goes on is read, though the time is up by the clock."""
+    """A reply that can be read when the loop continues is read, even after the limit by the wall
+    clock."""
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def answer() -> None:
@@ -47,7 +48,7 @@ def test_a_reply_that_arrives_while_the_loop_is_blocked_is_not_lost() -> None:
             reply = asyncio.ensure_future(reader.read())
             waiting = asyncio.ensure_future(done_within([reply], 0.3))
             await asyncio.sleep(0.05)
-            time.sleep(1.0)  # the blocking that is meant
+            time.sleep(1.0)  # blocks the event loop on purpose
             there = await waiting
             writer.close()
             return reply.result() if there else None

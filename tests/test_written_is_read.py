@@ -1,4 +1,4 @@
-"""Whatever scicot writes, scicot reads: with any reply, any error, any field of the user's own."""
+"""scicot can read all files that it writes, with any reply, error or user field."""
 
 import json
 import tempfile
@@ -18,7 +18,7 @@ from scicot.teachers import Reply, Request, TeacherError, load_teacher
 from scicot.text import whole_characters
 
 HALF = "\ud83d"
-# Characters of all kinds: half ones, control characters, those that end lines elsewhere.
+# All kinds of characters: lone surrogates, control characters, unusual line separators.
 odd_text = st.text(
     st.one_of(
         st.characters(),
@@ -85,11 +85,11 @@ def test_whatever_is_written_is_read(
         for row in rows:
             del row["rationale"]
         source, out = write_rows(folder / "q.jsonl", rows), folder / "o.jsonl"
-        own = GenerateSettings(keep=keep, concurrency=1, price=(1.0, 1.0))
+        run_settings = GenerateSettings(keep=keep, concurrency=1, price=(1.0, 1.0))
 
         def run(teacher: Saying) -> Any:
             return generate_rationales(
-                source, out, teacher=teacher, settings=own, reporter=Recorder()
+                source, out, teacher=teacher, settings=run_settings, reporter=Recorder()
             )
 
         teacher = Saying(replies)
@@ -97,7 +97,7 @@ def test_whatever_is_written_is_read(
         assert teacher.asked == 3
         assert summary.kept + summary.rejected.total() == len(all_rows(out)) == 3
         assert 0 <= summary.spent < 1
-        for again in range(2):  # with the index, and with a new one
+        for again in range(2):  # first with the existing index, then with a new one
             idle = Saying([])
             assert run(idle).already_done == 3
             assert idle.asked == 0
@@ -117,13 +117,13 @@ def test_whatever_is_written_is_read(
 
 
 def test_a_file_that_holds_half_characters_goes_on(tmp_path: Path, recorder: Recorder) -> None:
-    """As scicot wrote them before it cleaned what comes in."""
+    """Earlier versions wrote such files, before replies were sanitised."""
     rows = world_rows()[:3]
     source, out = write_rows(tmp_path / "q.jsonl", rows), tmp_path / "o.jsonl"
     replies = tmp_path / "r.jsonl"
     write_rows(replies, [{"id": row["id"], "reply": "Metals conduct."} for row in rows])
-    own = GenerateSettings(keep="all")
-    generate_rationales(source, out, teacher=f"recorded:{replies}", settings=own)
+    settings = GenerateSettings(keep="all")
+    generate_rationales(source, out, teacher=f"recorded:{replies}", settings=settings)
     broken = [{**row, "rationale": f"half {HALF} of one"} for row in read_rows(out)]
     out.write_text("".join(json.dumps(row) + "\n" for row in broken))
     rejects = out.with_suffix(".rejected.jsonl")
@@ -131,11 +131,13 @@ def test_a_file_that_holds_half_characters_goes_on(tmp_path: Path, recorder: Rec
         json.dumps({**broken[0], "sample": 1, "reason": "empty", "reply": HALF}) + "\n"
     )
     out.with_suffix(".done.sqlite").unlink()
-    again = generate_rationales(source, out, teacher=f"recorded:{replies}", settings=own)
+    again = generate_rationales(source, out, teacher=f"recorded:{replies}", settings=settings)
     assert again.already_done == 3
     read = list(sources.rationales(out, reporter=recorder))
     assert [row.rationale for row in read] == ["half \ufffd of one"] * 3
-    assert any("half a character" in told and "3 rows" in told for told in recorder.warnings)
+    assert any(
+        "half a character" in warning and "3 rows" in warning for warning in recorder.warnings
+    )
     assert evaluate({"teacher": out}).systems[0].questions == 3
 
 
@@ -161,7 +163,7 @@ def test_recorded_replies_are_cleaned(tmp_path: Path) -> None:
         ("plain", "plain"),
         ("é 😀", "é 😀"),
         (f"a {HALF} b \udc00", "a \ufffd b \ufffd"),
-        ("\ud83d\ude00", "😀"),  # two halves, each from another block of a reply
+        ("\ud83d\ude00", "😀"),  # a surrogate pair whose halves come from two blocks of a reply
         ("\ude00\ud83d", "\ufffd\ufffd"),
     ],
 )
@@ -182,7 +184,7 @@ def test_predictions_with_half_characters_are_read() -> None:
 def test_predicted_rationales_are_read_written_and_read(
     texts: list[str], source: str | None
 ) -> None:
-    """A student may write blanks; a row of them is read again as it was written."""
+    """A student may write only white space; such a row is read again unchanged."""
     models = {} if source is None else {"rationale_from": source}
     readable = source != "input" or all(map(str.strip, texts))
     row = {**world_rows()[0], "rationales": texts, "prediction": "A", "models": models}
@@ -195,6 +197,6 @@ def test_predicted_rationales_are_read_written_and_read(
                 list(sources.rationales(first, skip_invalid=True, reporter=Recorder()))
             return
         read = list(sources.rationales(first, skip_invalid=True, reporter=Recorder()))
-        write_rows(second, [own.to_row() for own in read])
+        write_rows(second, [record.to_row() for record in read])
         again = list(sources.rationales(second, skip_invalid=False, reporter=Recorder()))
-    assert [own.to_row() for own in again] == [own.to_row() for own in read]
+    assert [record.to_row() for record in again] == [record.to_row() for record in read]

@@ -1,5 +1,5 @@
-"""Wrong commands: each ends with one line that says what, where and what to do, and an exit code of
-2 for wrong usage and 1 for what is wrong with data."""
+"""Wrong commands: each ends with a one-line message (what, where, what to do) and exit code 2 for
+wrong usage or 1 for invalid data."""
 
 import shutil
 import subprocess
@@ -115,7 +115,7 @@ def test_help_has_groups_and_an_example(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: str, width: int
 ) -> None:
     monkeypatch.setenv("COLUMNS", str(width))
-    with pytest.raises(SystemExit):  # not by CliRunner, whose terminal has 80 columns
+    with pytest.raises(SystemExit):  # without CliRunner, whose terminal has 80 columns
         app([command, "--help"], prog_name="scicot")
     lines = capsys.readouterr().out.splitlines()
     assert "Output:" in lines

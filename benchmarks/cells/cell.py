@@ -33,7 +33,7 @@ class Options:
     """The options shared by all cells of one OUT/SET-SEED."""
 
     student: str | None = None
-    rows: int | None = None  # training questions; all
+    rows: int | None = None  # number of training questions; None: all
     test_rows: int | None = None
     max_steps: int | None = None
     device: str = "auto"
@@ -48,8 +48,8 @@ def place_of(out: Path, name: str, options: Options) -> tuple[Place, dict[str, A
     """Prepare the questions of "SET-SEED" under OUT; return their location and the contents of
     about.json."""
     called, seed = set_and_seed(name)
-    own = CELL_SETS[called]
-    student = options.student or ("" if own.real else "scratch:tiny")
+    cell_set = CELL_SETS[called]
+    student = options.student or ("" if cell_set.real else "scratch:tiny")
     if not student:
         stop(f"{name}: give --student DIR, a pretrained student (scratch:tiny only tries commands)")
     folder = out.resolve() / name
@@ -58,24 +58,24 @@ def place_of(out: Path, name: str, options: Options) -> tuple[Place, dict[str, A
         _check_config(folder, student, options)
         limits = options.rows, options.test_rows
         data = data_folder(options.data)
-        about = prepare(folder / "questions", own, seed, data, *limits)
-    at = Place(folder, own, seed, student, about["sizes"], options.device, options.max_steps)
+        about = prepare(folder / "questions", cell_set, seed, data, *limits)
+    at = Place(folder, cell_set, seed, student, about["sizes"], options.device, options.max_steps)
     return at, about
 
 
 def _check_config(folder: Path, student: str, options: Options) -> None:
     """Raise an error if OUT holds cells of another student or size: these need another OUT."""
-    told = {**asdict(options), "student": student}
-    told = {name: told[name] for name in ("student", "rows", "test_rows", "max_steps")}
+    config = {**asdict(options), "student": student}
+    config = {name: config[name] for name in ("student", "rows", "test_rows", "max_steps")}
     file = folder / "config.json"
     if not file.exists():
-        file.write_text(json.dumps(told))
+        file.write_text(json.dumps(config))
         return
-    known = json.loads(file.read_text())
-    for name, value in told.items():
-        if known.get(name) != value:
+    earlier = json.loads(file.read_text())
+    for name, value in config.items():
+        if earlier.get(name) != value:
             option = "--" + name.replace("_", "-")
-            stop(f"{folder}: was begun with {option} {known.get(name)}; name another OUT")
+            stop(f"{folder}: was begun with {option} {earlier.get(name)}; name another OUT")
 
 
 def run_cell(
@@ -87,22 +87,22 @@ def run_cell(
     at, about = place_of(out, name, options)
     if file.exists():
         return file
-    own = SYSTEMS[system]
+    spec = SYSTEMS[system]
     with _time_limit(seconds):
-        steps = own.steps(at)
+        steps = spec.steps(at)
         trained = sum(_do(at, step) for step in steps)
         answered = {}
-        for which in dict.fromkeys(["dev"] * (not own.diagnostic) + [own.asked]):
+        for which in dict.fromkeys(["dev"] * (not spec.diagnostic) + [spec.asked]):
             if at.sizes[which]:
-                answered[which] = _predict(at, system, which, own.predict(at))
-        told = _told(at, about, system, steps, answered)
-        told["training_seconds"] = round(trained, 1)
-        _write(file, told)
+                answered[which] = _predict(at, system, which, spec.predict(at))
+        figures = _told(at, about, system, steps, answered)
+        figures["training_seconds"] = round(trained, 1)
+        _write(file, figures)
     return file
 
 
-def _write(file: Path, told: dict[str, Any]) -> None:
-    file.with_suffix(".new").write_text(json.dumps(told) + "\n")
+def _write(file: Path, figures: dict[str, Any]) -> None:
+    file.with_suffix(".new").write_text(json.dumps(figures) + "\n")
     file.with_suffix(".new").replace(file)
 
 
@@ -112,24 +112,24 @@ def _do(at: Place, step: Step) -> float:
     file = at.folder / "steps" / f"{step.name}.json"
     file.parent.mkdir(exist_ok=True)
     with FileLock(file.with_suffix(".lock")):
-        known = json.loads(file.read_text()) if file.exists() else {"seconds": 0.0}
-        if known.get("done") and known["command"] == _portable(at, step.command):
-            return float(known["seconds"])
+        record = json.loads(file.read_text()) if file.exists() else {"seconds": 0.0}
+        if record.get("done") and record["command"] == _portable(at, step.command):
+            return float(record["seconds"])
         start = time.monotonic()
         try:
             _scicot(step.command)
-            known["done"] = True
+            record["done"] = True
         finally:
-            known["seconds"] += time.monotonic() - start
-            known["command"] = _portable(at, step.command)
-            _write(file, known)
-        return float(known["seconds"])
+            record["seconds"] += time.monotonic() - start
+            record["command"] = _portable(at, step.command)
+            _write(file, record)
+        return float(record["seconds"])
 
 
 def _predict(at: Place, system: str, which: str, models: Command) -> Step:
     """Predict the questions of a file, and record the time."""
     out = at.folder / "predictions" / f"{system}.{which}.jsonl"
-    # Its time is a figure of the cell; an interrupted prediction would be timed in parts.
+    # Its time is a figure of the cell; a resumed prediction is timed in parts, which are added up.
     command = ["predict", at.file(which), "-o", str(out), *models, "--device", at.device]
     command += ["--seed", str(at.seed)]
     step = Step(f"{system}.{which}", command)
@@ -171,7 +171,7 @@ def _time_limit(seconds: float | None) -> Iterator[None]:
     signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
         yield
-    except Interrupted:  # between two commands
+    except Interrupted:  # interrupted between two commands
         stop_request.pending = None
         raise OutOfTime from None
     finally:
@@ -188,8 +188,8 @@ def _told(
 ) -> dict[str, Any]:
     from scicot import EvaluateSettings, evaluate
 
-    own, name = SYSTEMS[system], at.folder.name
-    asked = answered[own.asked]
+    spec, name = SYSTEMS[system], at.folder.name
+    asked = answered[spec.asked]
     judged = evaluate(_output(asked), settings=EvaluateSettings(resamples=100)).systems[0]
     right = _right(at, asked)
     dev = _right(at, answered["dev"], "dev") if "dev" in answered else ""
@@ -210,7 +210,7 @@ def _told(
         "seen": about["seen"],
         "clusters": about["clusters"],
         "dev_right": dev,
-        "training_tokens": sum(one["training_tokens"] for one in metrics),
+        "training_tokens": sum(metric["training_tokens"] for metric in metrics),
         "prediction_seconds": round(_seconds(at, asked), 1),
         "cost": asdict(judged.cost) if judged.cost else None,
         "device": _device(at.device),
@@ -249,8 +249,8 @@ def _portable(at: Place, command: Command) -> str:
     if not at.fresh:
         names[at.student] = _name(at.student)
     text = " ".join(command)
-    for name, told in names.items():
-        text = text.replace(name, told)
+    for name, placeholder in names.items():
+        text = text.replace(name, placeholder)
     return text
 
 

@@ -13,9 +13,10 @@ from benchmarks.intervals import Floats
 from scicot.statistics import bootstrap, holm
 
 Cell = dict[str, Any]
-Group = dict[str, dict[int, Cell]]  # of each system, its cells by seed
+Group = dict[str, dict[int, Cell]]  # system -> its cells by seed
 
-DISCORDANT = 0.2  # share of questions that only one of two systems gets right, where not measured
+# assumed share of questions that only one of two systems answers correctly, if not measured
+DISCORDANT = 0.2
 _LEVEL = 0.05
 
 
@@ -31,7 +32,7 @@ def values(cells: Sequence[Cell], which: str = "right", *, seen: bool = False) -
     return table
 
 
-Figure = tuple[float, float, float, float]  # estimate, low, high, p of its being 0
+Figure = tuple[float, float, float, float]  # estimate, low, high, p-value of the null hypothesis 0
 
 
 def figure(tables: Sequence[Floats], weights: Sequence[float]) -> Figure:
@@ -48,14 +49,14 @@ def figure(tables: Sequence[Floats], weights: Sequence[float]) -> Figure:
 def difference(group: Group, first: str, second: str, *, seen: bool = False) -> Figure | None:
     """Return the accuracy difference of two systems, paired by seed and question; None if they have
     no seed or no question in common."""
-    one, other = group.get(first, {}), group.get(second, {})
-    seeds = sorted(one.keys() & other.keys())
+    first_cells, second_cells = group.get(first, {}), group.get(second, {})
+    seeds = sorted(first_cells.keys() & second_cells.keys())
     if not seeds:
         return None
-    both = [[own[seed] for seed in seeds] for own in (one, other)]
+    both = [[group_cells[seed] for seed in seeds] for group_cells in (first_cells, second_cells)]
     tables = [values(cells, seen=seen) for cells in both]
     if np.isnan(np.concatenate(tables)).any(axis=0).all():
-        return None  # no question that both were asked
+        return None  # the two systems have no question in common
     return figure(tables, [1.0, -1.0])
 
 
@@ -69,13 +70,13 @@ def dev_accuracy(group: Group, system: str) -> float | None:
 
 def best_rival(group: Group) -> str | None:
     """Return the baseline that is best on dev; of equal ones, the first in SYSTEMS."""
-    known = {
+    accuracies = {
         system: dev_accuracy(group, system)
-        for system, own in SYSTEMS.items()
-        if own.rival and system in group
+        for system, spec in SYSTEMS.items()
+        if spec.rival and system in group
     }
-    told = {system: value for system, value in known.items() if value is not None}
-    return max(told, key=lambda system: told[system]) if told else None
+    measured = {system: value for system, value in accuracies.items() if value is not None}
+    return max(measured, key=lambda system: measured[system]) if measured else None
 
 
 def half_width(questions: int, discordant: float = DISCORDANT) -> float:
@@ -87,46 +88,48 @@ def half_width(questions: int, discordant: float = DISCORDANT) -> float:
 def discordant_share(group: Group, rival: str) -> float:
     shares = []
     for seed in group[PRIMARY].keys() & group[rival].keys():
-        one, other = (values([group[name][seed]])[0] for name in (PRIMARY, rival))
-        both = ~np.isnan(one) & ~np.isnan(other)
-        shares.append(float((one[both] != other[both]).mean()))
+        right_first, right_second = (values([group[name][seed]])[0] for name in (PRIMARY, rival))
+        both = ~np.isnan(right_first) & ~np.isnan(right_second)
+        shares.append(float((right_first[both] != right_second[both]).mean()))
     return float(np.mean(shares))
 
 
 def cheapest(group: Group) -> str:
     """Return the cheapest system that is not significantly worse than the most accurate one, as
     `scicot evaluate` does, among systems with all seeds, with Holm's correction."""
-    seeds = max((own.keys() for own in group.values()), key=len)
+    seeds = max((cells.keys() for cells in group.values()), key=len)
     whole = {
-        system: own
-        for system, own in group.items()
+        system: cells
+        for system, cells in group.items()
         if not SYSTEMS[system].diagnostic
-        and own.keys() == seeds
-        and all(cell["cost"] for cell in own.values())
+        and cells.keys() == seeds
+        and all(cell["cost"] for cell in cells.values())
     }
     if len(whole) < 2:
         return ""
-    right = {system: float(np.nanmean(values(list(own.values())))) for system, own in whole.items()}
+    right = {
+        system: float(np.nanmean(values(list(cells.values())))) for system, cells in whole.items()
+    }
     work = {
-        system: float(np.mean([cell["cost"]["work"] for cell in own.values()]))
-        for system, own in whole.items()
+        system: float(np.mean([cell["cost"]["work"] for cell in cells.values()]))
+        for system, cells in whole.items()
     }
     best = max(right, key=lambda system: right[system])
     cheaper = [system for system in whole if work[system] < work[best]]
-    gaps = [told for system in cheaper if (told := difference(group, best, system))]
-    adjusted = holm([told[3] for told in gaps])
+    gaps = [result for system in cheaper if (result := difference(group, best, system))]
+    adjusted = holm([result[3] for result in gaps])
     left = {
-        system: told
-        for system, told, p in zip(cheaper, gaps, adjusted, strict=True)
-        if not (p < _LEVEL and told[0] > 0)
+        system: result
+        for system, result, p in zip(cheaper, gaps, adjusted, strict=True)
+        if not (p < _LEVEL and result[0] > 0)
     }
     if not left:
         others = "every cheaper system is distinguishably worse" if gaps else "no system is cheaper"
         return f"{best} is the most accurate; {others}."
-    own = min(left, key=lambda system: work[system])
-    low, high = left[own][1:3]
+    winner = min(left, key=lambda system: work[system])
+    low, high = left[winner][1:3]
     return (
-        f"{own} is the cheapest system that is not distinguishably worse than the most accurate,"
-        f" {best}: {left[own][0]:.1f} points below it ({low:+.1f} to {high:+.1f}), at"
-        f" {work[own] / work[best]:.2g} times its cost."
+        f"{winner} is the cheapest system that is not distinguishably worse than the most accurate,"
+        f" {best}: {left[winner][0]:.1f} points below it ({low:+.1f} to {high:+.1f}), at"
+        f" {work[winner] / work[best]:.2g} times its cost."
     )

@@ -31,38 +31,43 @@ _BARE = ("id", "question", "choices", "answer", "context", "meta")
 
 
 def prepare(
-    place: Path, own: CellSet, seed: int, data: Path, limit: int | None, test_limit: int | None
+    folder: Path,
+    cell_set: CellSet,
+    seed: int,
+    data: Path,
+    limit: int | None,
+    test_limit: int | None,
 ) -> dict[str, Any]:
     """Write the files unless they exist; return the contents of about.json.
 
     `limit` training questions and `test_limit` test questions are selected by a hash of their text:
     the same for all seeds, and a smaller selection is part of a larger one.
     """
-    about = place / "about.json"
+    about = folder / "about.json"
     if about.exists():
         found: dict[str, Any] = json.loads(about.read_text())
         return found
-    place.mkdir(parents=True, exist_ok=True)
-    if own.real:
-        train, test, taught, tutor = _real(own, data)
+    folder.mkdir(parents=True, exist_ok=True)
+    if cell_set.real:
+        train, test, taught, tutor = _real(cell_set, data)
     else:
-        train, test, taught, tutor = _world(place, own, seed)
+        train, test, taught, tutor = _world(folder, cell_set, seed)
     train, test = _unique(train), _unique(test)
-    known = {_key(row) for row in train}
-    dev = _carve(train, "dev", min(DEV_FRACTION, MOST_DEV / len(train))) if own.real else []
+    keys = {_key(row) for row in train}
+    dev = _carve(train, "dev", min(DEV_FRACTION, MOST_DEV / len(train))) if cell_set.real else []
     held = {_key(row) for row in dev}
     train = _first([row for row in train if _key(row) not in held], limit)
     dev = _first(dev, limit and max(limit // 4, 4))
     test = _first(test, test_limit)
-    _write(place / "train.jsonl", map(_bare, train))
-    _write(place / "dev.jsonl", map(_bare, dev))
-    _write(place / "test.jsonl", map(_bare, test))
-    _teach(place, "teacher", train, taught, keep="correct")
-    _teach(place, "teacher_dev", dev, taught, keep="correct")
-    _teach(place, "tutor", test, tutor, keep="all")
-    told = _about(place, own, test, known)
-    about.write_text(json.dumps(told))
-    return told
+    _write(folder / "train.jsonl", map(_bare, train))
+    _write(folder / "dev.jsonl", map(_bare, dev))
+    _write(folder / "test.jsonl", map(_bare, test))
+    _teach(folder, "teacher", train, taught, keep="correct")
+    _teach(folder, "teacher_dev", dev, taught, keep="correct")
+    _teach(folder, "tutor", test, tutor, keep="all")
+    facts = _about(folder, cell_set, test, keys)
+    about.write_text(json.dumps(facts))
+    return facts
 
 
 def rows(file: Path) -> Rows:
@@ -71,41 +76,41 @@ def rows(file: Path) -> Rows:
         return [json.loads(line) for line in lines]
 
 
-def _about(place: Path, own: CellSet, test: Rows, known: set[str]) -> dict[str, Any]:
+def _about(folder: Path, cell_set: CellSet, test: Rows, keys: set[str]) -> dict[str, Any]:
     names = ("train", "teacher", "dev", "teacher_dev", "test", "tutor")
     ids = "\n".join(row["id"] for row in test)
     facts = [row.get("meta", {}).get("fact", row["id"]) for row in test]
     numbers = {fact: number for number, fact in enumerate(dict.fromkeys(facts))}
-    seen = ["1" if own.real and _key(row) in known else "0" for row in test]
+    seen = ["1" if cell_set.real and _key(row) in keys else "0" for row in test]
     return {
-        "sizes": {name: len(rows(place / f"{name}.jsonl")) for name in names},
+        "sizes": {name: len(rows(folder / f"{name}.jsonl")) for name in names},
         "chance": sum(1 / len(row["choices"]) for row in test) / len(test),
         "test_sha256": hashlib.sha256(ids.encode()).hexdigest()[:16],
         "seen": "".join(seen),
-        "clusters": None if own.real else [numbers[fact] for fact in facts],
+        "clusters": None if cell_set.real else [numbers[fact] for fact in facts],
     }
 
 
-def _real(own: CellSet, data: Path) -> tuple[Rows, Rows, Rows, Rows]:
+def _real(cell_set: CellSet, data: Path) -> tuple[Rows, Rows, Rows, Rows]:
     """Read a real set: (training questions, test questions, rationales of the former, of the
     latter)."""
-    train = _read(data, own.train)
-    if not own.test:
+    train = _read(data, cell_set.train)
+    if not cell_set.test:
         test = _carve(train, "test", TEST_FRACTION)
         kept = {_key(row) for row in test}
         train = [row for row in train if _key(row) not in kept]
         return train, test, train, test
-    test = _read(data, own.test)
-    taught = _read(data, own.taught) if own.taught else train
-    return train, test, taught, _read(data, own.tutor) if own.tutor else test
+    test = _read(data, cell_set.test)
+    taught = _read(data, cell_set.taught) if cell_set.taught else train
+    return train, test, taught, _read(data, cell_set.tutor) if cell_set.tutor else test
 
 
-def _world(place: Path, own: CellSet, seed: int) -> tuple[Rows, Rows, Rows, Rows]:
+def _world(folder: Path, cell_set: CellSet, seed: int) -> tuple[Rows, Rows, Rows, Rows]:
     script = str(REPOSITORY / "examples" / "make_world.py")
-    size = ["--out", str(place / "world"), "--test", "600", "--seed", str(seed), *own.world]
+    size = ["--out", str(folder / "world"), "--test", "600", "--seed", str(seed), *cell_set.world]
     subprocess.run([sys.executable, script, *size], check=True, stdout=subprocess.DEVNULL)
     train, test, taught, tutor = (
-        rows(place / "world" / f"{name}.jsonl")
+        rows(folder / "world" / f"{name}.jsonl")
         for name in ("train", "test", "train_replies", "test_replies")
     )
     return train, test, taught, tutor
@@ -121,22 +126,22 @@ def _read(data: Path, names: Sequence[str]) -> Rows:
     return list(found.values())
 
 
-def _teach(place: Path, name: str, asked: Rows, taught: Rows, keep: Any) -> None:
+def _teach(folder: Path, name: str, asked: Rows, taught: Rows, keep: Any) -> None:
     """Write the rationales of these questions. Recorded replies are processed by
     generate-rationales; rationales already extracted by others are copied."""
-    out = place / f"{name}.jsonl"
+    out = folder / f"{name}.jsonl"
     if taught and ("reply" in taught[0] or "question" not in taught[0]):
         if not asked:
             _write(out, [])
             return
-        _write(place / f"{name}_asked.jsonl", map(_bare, asked))
-        _write(place / f"{name}_replies.jsonl", taught)
+        _write(folder / f"{name}_asked.jsonl", map(_bare, asked))
+        _write(folder / f"{name}_replies.jsonl", taught)
         from scicot import GenerateSettings, generate_rationales
 
         generate_rationales(
-            place / f"{name}_asked.jsonl",
+            folder / f"{name}_asked.jsonl",
             out,
-            teacher=f"recorded:{place / f'{name}_replies.jsonl'}",
+            teacher=f"recorded:{folder / f'{name}_replies.jsonl'}",
             settings=GenerateSettings(keep=keep),
         )
         return
@@ -150,31 +155,33 @@ def _joined(asked: Rows, taught: Rows) -> Iterable[dict[str, Any]]:
     by_text: defaultdict[str, Rows] = defaultdict(list)
     for row in asked:
         by_text[_key(row)].append(row)
-    for own in taught:
-        known = [by_id[own["id"]]] if own["id"] in by_id else by_text[_key(own)]
-        same = [row for row in known if (_key(row), _gold(row)) == (_key(own), _gold(own))]
-        if same and isinstance(own.get("rationale"), str):
-            more = {name: own[name] for name in _OF_RATIONALES if name in own}
+    for rationale in taught:
+        matches = [by_id[rationale["id"]]] if rationale["id"] in by_id else by_text[_key(rationale)]
+        same = [
+            row for row in matches if (_key(row), _gold(row)) == (_key(rationale), _gold(rationale))
+        ]
+        if same and isinstance(rationale.get("rationale"), str):
+            more = {name: rationale[name] for name in _OF_RATIONALES if name in rationale}
             yield {**_bare(same[0]), **more}
 
 
-def _unique(own: Rows) -> Rows:
+def _unique(items: Rows) -> Rows:
     """Keep the first row of each id: sets repeat rows, and have several rationales for a
     question."""
-    return list({row["id"]: row for row in reversed(own)}.values())[::-1]
+    return list({row["id"]: row for row in reversed(items)}.values())[::-1]
 
 
-def _carve(own: Rows, purpose: str, fraction: float) -> Rows:
+def _carve(items: Rows, purpose: str, fraction: float) -> Rows:
     """Select about this fraction of the rows, by a hash of question text and purpose."""
-    return [row for row in own if _dice(row, purpose) < fraction]
+    return [row for row in items if _dice(row, purpose) < fraction]
 
 
-def _first(own: Rows, limit: int | None) -> Rows:
+def _first(items: Rows, limit: int | None) -> Rows:
     """Select `limit` rows by a hash, in their original order; all rows without a limit."""
-    if limit is None or len(own) <= limit:
-        return own
-    chosen = sorted(range(len(own)), key=lambda place: _dice(own[place], "limit"))[:limit]
-    return [own[place] for place in sorted(chosen)]
+    if limit is None or len(items) <= limit:
+        return items
+    chosen = sorted(range(len(items)), key=lambda index: _dice(items[index], "limit"))[:limit]
+    return [items[index] for index in sorted(chosen)]
 
 
 def _dice(row: dict[str, Any], purpose: str) -> float:
@@ -195,5 +202,5 @@ def _bare(row: dict[str, Any]) -> dict[str, Any]:
     return {name: row[name] for name in _BARE if name in row}
 
 
-def _write(file: Path, own: Iterable[dict[str, Any]]) -> None:
-    file.write_text("".join(json.dumps(row) + "\n" for row in own))
+def _write(file: Path, items: Iterable[dict[str, Any]]) -> None:
+    file.write_text("".join(json.dumps(row) + "\n" for row in items))

@@ -11,7 +11,7 @@ from typing import NoReturn
 from benchmarks.evidence_sets import SETS
 
 REPOSITORY = Path(__file__).parents[2]
-TEST_FRACTION = 0.25  # of the training questions, where a set has no test questions of its own
+TEST_FRACTION = 0.25  # share of the training questions, for sets without test questions
 
 
 @dataclass(frozen=True)
@@ -20,20 +20,20 @@ class CellSet:
 
     title: str
     seeds: tuple[int, ...]
-    train: tuple[str, ...] = ()  # questions
-    test: tuple[str, ...] = ()  # none: the test set is carved from `train`
-    # Rationales of these questions; the files of questions, where rationales stand in them.
+    train: tuple[str, ...] = ()  # files of training questions
+    test: tuple[str, ...] = ()  # files of test questions; (): the test set is split off `train`
+    # Files with rationales of the training questions; may be the files of the questions themselves.
     taught: tuple[str, ...] = ()
-    tutor: tuple[str, ...] = ()  # rationales of the test questions
+    tutor: tuple[str, ...] = ()  # files with rationales of the test questions
     real: bool = True
     world: tuple[str, ...] = ()
-    # Of students with fresh weights on a world: steps of stage 1 and stage 2, as in the grid.
+    # Steps of stage 1 and stage 2 on a world, for students with fresh weights, as in the grid.
     steps: tuple[int, int] = (1000, 600)
 
 
 def _world(name: str, title: str) -> CellSet:
-    own = SETS[name]
-    return CellSet(title, own.seeds, real=False, world=own.world, steps=own.steps)
+    grid_set = SETS[name]
+    return CellSet(title, grid_set.seeds, real=False, world=grid_set.world, steps=grid_set.steps)
 
 
 _ARC = tuple(f"arc_{kind}.train.jsonl" for kind in ("easy", "challenge"))
@@ -56,7 +56,7 @@ CELL_SETS = {
         (0, 1, 2),
         train=_ARC,
         test=_ARC_TEST,
-        # EntailmentBank's own dev questions are ARC's training questions; they are not used.
+        # EntailmentBank's own dev questions occur in ARC's training set, so they are not used.
         taught=("entailmentbank.train.jsonl", "arc_challenge_flant5xl.train.jsonl"),
         tutor=("arc_challenge_flant5xl.dev.jsonl",),
     ),
@@ -74,8 +74,8 @@ def data_folder(given: Path | None = None) -> Path:
     """Return the folder of the real sets: as given, or from SCICOT_DATA, or beside the checkout."""
     if given is not None:
         return given
-    told = os.environ.get("SCICOT_DATA")
-    return Path(told) if told else REPOSITORY.parent / "shared" / "data"
+    path = os.environ.get("SCICOT_DATA")
+    return Path(path) if path else REPOSITORY.parent / "shared" / "data"
 
 
 def stop(message: str) -> NoReturn:

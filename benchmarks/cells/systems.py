@@ -1,4 +1,4 @@
-"""The systems of the cells: which scicot commands train each of them, and how it predicts."""
+"""Define the systems of the cells: the scicot commands that train each, and its predict options."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class Failed(Exception):
 
 
 FOLDS, DROPOUT, MIX = 2, "0.2", "0.3"
-LONGEST = 128  # tokens of a rationale of real questions
-_MANY = 2000  # questions, from which on a step takes more rows
+LONGEST = 128  # maximum tokens of a rationale on real questions
+_MANY = 2000  # number of questions from which larger steps are used
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Place:
     student: str
     sizes: dict[str, int] = field(default_factory=dict)
     device: str = "auto"
-    max_steps: int | None = None  # of every training; only to try the commands
+    max_steps: int | None = None  # steps of every training; set only to try the commands
 
     def file(self, name: str) -> str:
         return str(self.folder / "questions" / f"{name}.jsonl")
@@ -55,22 +55,24 @@ class Place:
         return 64 if self.sizes.get("train", 0) >= _MANY else 16
 
     def common(self, *, steps: int, batch: int, more_seed: int = 0) -> Command:
-        """Return the options of every training: on real questions scicot's defaults with three
-        dev evaluations; on a world the settings of the grid, which were measured with scratch
-        students."""
-        told = ["--student", self.student, "--seed", str(self.seed + more_seed), "--device"]
-        told += [self.device]
+        """Return the options of every training. On real questions they are scicot's defaults with a
+        dev evaluation each epoch, on an example world the settings of the grid, which were measured
+        with scratch students."""
+        options = ["--student", self.student, "--seed", str(self.seed + more_seed), "--device"]
+        options += [self.device]
         if self.own.real:
             epoch = math.ceil(self.sizes["train"] / self.batch)
-            told += ["--batch-size", str(self.batch), "--max-target-tokens", str(LONGEST)]
+            options += ["--batch-size", str(self.batch), "--max-target-tokens", str(LONGEST)]
             if self.max_steps is None:
-                told += ["--eval-steps", str(epoch)]
+                options += ["--eval-steps", str(epoch)]
         else:
-            told += ["--batch-size", str(batch), "--learning-rate", "2e-3"]
-            told += ["--max-target-tokens", "96"]
+            options += ["--batch-size", str(batch), "--learning-rate", "2e-3"]
+            options += ["--max-target-tokens", "96"]
             if self.max_steps is None:
-                told += ["--max-steps", str(steps)]
-        return told + (["--max-steps", str(self.max_steps)] if self.max_steps is not None else [])
+                options += ["--max-steps", str(steps)]
+        return options + (
+            ["--max-steps", str(self.max_steps)] if self.max_steps is not None else []
+        )
 
     def dev(self, name: str) -> Command:
         """Return --dev FILE; [] on a world, whose facts cannot be held out for dev questions."""
@@ -140,9 +142,9 @@ class System:
     seconds: int  # time limit on the device, including stages that other systems share
     steps: Callable[[Place], list[Step]]
     predict: Callable[[Place], Command]
-    asked: str = "test"  # the file of questions to answer
+    asked: str = "test"  # name of the file of questions to answer
     rival: bool = False  # a baseline that the two-stage system is compared with
-    diagnostic: bool = False  # not for use: stage 2 with rationales from elsewhere
+    diagnostic: bool = False  # stage 2 with rationales from elsewhere, as a diagnosis only
 
 
 def _answers(*names: str) -> Callable[[Place], Command]:
@@ -185,7 +187,7 @@ def _on_both(at: Place) -> list[Step]:
 
 
 def _mixed(at: Place) -> Command:
-    # Without dev questions nothing can be fitted: the share of the grid.
+    # On a world there are no dev questions to fit the weight on, so the grid's weight is used.
     return _two("answer-both", "--mix-direct", "auto" if at.own.real else MIX)(at)
 
 
@@ -282,7 +284,7 @@ SYSTEMS: dict[str, System] = {
     ),
 }
 PRIMARY = "two-stage"
-# Other ways to train stage 2; each is compared with PRIMARY too.
+# Variants of training stage 2; each is compared with PRIMARY too.
 VARIANTS = ("two-stage-oof", "two-stage-both")
 
 
@@ -293,7 +295,7 @@ def runs_of(steps: Sequence[Step]) -> list[Path]:
         if step.command[0].startswith("train-"):
             run = Path(step.command[step.command.index("-o") + 1])
             found |= dict.fromkeys([run, *sorted(run.glob("folds/*"))])
-    # Fold students count where their rationales were learnt from.
+    # Fold students count only if stage 2 was trained on their rationales.
     if not any(step.name == "folds" for step in steps):
         found = {run: None for run in found if run.parent.name != "folds"}
     return list(found)

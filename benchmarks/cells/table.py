@@ -60,8 +60,8 @@ class Kind:
         rows = "" if self.rows is None else f" --rows {self.rows}"
         rows += "" if self.test_rows is None else f" --test-rows {self.test_rows}"
         student = self.student if self.student.startswith("scratch:") else "DIR"
-        told = f"python -m benchmarks.evidence run OUT {self.set}-{seed} {system}"
-        return f"`{told} --student {student}{rows}`"
+        shell = f"python -m benchmarks.evidence run OUT {self.set}-{seed} {system}"
+        return f"`{shell} --student {student}{rows}`"
 
 
 def read_cells(places: Iterable[Path]) -> dict[Kind, Group]:
@@ -72,28 +72,28 @@ def read_cells(places: Iterable[Path]) -> dict[Kind, Group]:
         cell = json.loads(file.read_text())
         keys = ("set", "student", "rows", "test_rows", "max_steps")
         kind = Kind(**{key: cell[key] for key in keys})
-        own = found[kind].setdefault(cell["system"], {})
-        if cell["seed"] in own:
+        cells = found[kind].setdefault(cell["system"], {})
+        if cell["seed"] in cells:
             raise SystemExit(f"evidence: {file}: another cell of the same system and seed is there")
         for others in found[kind].values():
-            other = others.get(cell["seed"])
-            if other and other["test_sha256"] != cell["test_sha256"]:
+            mate = others.get(cell["seed"])
+            if mate and mate["test_sha256"] != cell["test_sha256"]:
                 raise SystemExit(f"evidence: {file}: has other test questions than its neighbours")
-        own[cell["seed"]] = cell
+        cells[cell["seed"]] = cell
     order = list(CELL_SETS)
     return dict(sorted(found.items(), key=lambda kind: (order.index(kind[0].set), str(kind[0]))))
 
 
 def _files(places: Iterable[Path]) -> list[Path]:
     files: list[Path] = []
-    for place in places:
-        if place.is_dir():
-            # Beside the cells, OUT holds steps and predictions.
-            files += sorted(file for file in place.rglob("*-*.*.json") if _is_cell(file))
-        elif place.exists():
-            files.append(place)
+    for path in places:
+        if path.is_dir():
+            # OUT also contains files of steps and predictions, so only cells are selected.
+            files += sorted(file for file in path.rglob("*-*.*.json") if _is_cell(file))
+        elif path.exists():
+            files.append(path)
         else:
-            raise SystemExit(f"evidence: {place}: no such file or folder of cells")
+            raise SystemExit(f"evidence: {path}: no such file or folder of cells")
     return files
 
 
@@ -111,8 +111,8 @@ def tables(found: dict[Kind, Group]) -> str:
     return "\n".join([*lines, *_not_run(real)])
 
 
-def _gap(told: Figure | None) -> str:
-    return "" if told is None else "{:+.1f} ({:+.1f} to {:+.1f})".format(*told)
+def _gap(result: Figure | None) -> str:
+    return "" if result is None else "{:+.1f} ({:+.1f} to {:+.1f})".format(*result)
 
 
 def _accuracy(cells: Sequence[Cell], *, seen: bool = False) -> str:
@@ -125,34 +125,34 @@ def _accuracy(cells: Sequence[Cell], *, seen: bool = False) -> str:
 def _primary(found: dict[Kind, Group]) -> list[str]:
     """Compare default two-stage with the baseline that is best on dev, for each set and pooled."""
     lines = [
-        "| set | student | training questions | seeds | rival, best on dev | questions |"
-        " two-stage minus rival | with questions seen in training | power |",
+        "| set | student | training questions | seeds | baseline, best on dev | questions |"
+        " two-stage minus baseline | with questions seen in training | power |",
         "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     pooled: defaultdict[tuple[Any, ...], list[tuple[Group, str]]] = defaultdict(list)
     for kind, group in found.items():
         if kind.max_steps is not None:
-            continue  # cells that only tried the commands
-        rival = best_rival(group)
-        told = rival and difference(group, PRIMARY, rival)
-        if not rival or not told:
+            continue  # these cells were only made to try the commands
+        baseline = best_rival(group)
+        result = baseline and difference(group, PRIMARY, baseline)
+        if not baseline or not result:
             continue
-        pooled[kind.setup].append((group, rival))
-        seeds = sorted(group[PRIMARY].keys() & group[rival].keys())
+        pooled[kind.setup].append((group, baseline))
+        seeds = sorted(group[PRIMARY].keys() & group[baseline].keys())
         cell = group[PRIMARY][seeds[0]]
         count = int((~np.isnan(values([cell]))).sum())
         beside = ""
         if "1" in cell["seen"]:
-            everything = _gap(difference(group, PRIMARY, rival, seen=True))
+            everything = _gap(difference(group, PRIMARY, baseline, seen=True))
             beside = f"{everything} of {len(cell['right']):,}"
-        share = discordant_share(group, rival)
+        share = discordant_share(group, baseline)
         lines.append(
             f"| {kind.set} | {kind.student} | {cell['sizes']['train']:,} |"
-            f" {' '.join(map(str, seeds))} | {rival} | {count:,} | {_gap(told)} | {beside} |"
+            f" {' '.join(map(str, seeds))} | {baseline} | {count:,} | {_gap(result)} | {beside} |"
             f" ±{half_width(count, share):.1f} a seed ({100 * share:.0f} % discordant) |"
         )
     if len(lines) == 2:
-        return ["Not run yet: no set has cells of two-stage and of a rival.", *_power()]
+        return ["Not run yet: no set has cells of two-stage and of a baseline.", *_power()]
     return [*lines, *_pooled(pooled), *_power()]
 
 
@@ -169,30 +169,35 @@ def _pooled(groups: dict[tuple[Any, ...], list[tuple[Group, str]]]) -> list[str]
     """Pool the sets over the seeds that all of them have, each question once; [] for a single
     set."""
     lines = []
-    for setup, own in groups.items():
-        each = [group[PRIMARY].keys() & group[rival].keys() for group, rival in own]
+    for setup, pairs in groups.items():
+        each = [group[PRIMARY].keys() & group[baseline].keys() for group, baseline in pairs]
         seeds = sorted(set.intersection(*map(set, each)))
-        if len(own) < 2 or not seeds:
+        if len(pairs) < 2 or not seeds:
             continue
         systems = [
             np.concatenate(
-                [values([group[name(rival)][s] for s in seeds]) for group, rival in own], 1
+                [values([group[name(baseline)][s] for s in seeds]) for group, baseline in pairs], 1
             )
-            for name in (lambda _: PRIMARY, lambda rival: rival)
+            for name in (lambda _: PRIMARY, lambda baseline: baseline)
         ]
-        told = figure(systems, [1.0, -1.0])
+        result = figure(systems, [1.0, -1.0])
         count = int((~np.isnan(systems[0]).any(axis=0)).sum())
         lines.append(
-            f"| all {len(own)} sets | {setup[0]} | | {' '.join(map(str, seeds))} | as above |"
-            f" {count:,} | {_gap(told)} | | ±{half_width(count):.1f} a seed |"
+            f"| all {len(pairs)} sets | {setup[0]} | | {' '.join(map(str, seeds))} | as above |"
+            f" {count:,} | {_gap(result)} | | ±{half_width(count):.1f} a seed |"
         )
     return lines
 
 
 def _table(kind: Kind, group: Group) -> list[str]:
-    first = next(cell for own in group.values() for cell in own.values())
-    sizes, seeds = first["sizes"], sorted({seed for own in group.values() for seed in own})
-    devices = dict.fromkeys(cell["device"] for own in group.values() for cell in own.values())
+    first = next(cell for cells_of_system in group.values() for cell in cells_of_system.values())
+    sizes, seeds = (
+        first["sizes"],
+        sorted({seed for cells_of_system in group.values() for seed in cells_of_system}),
+    )
+    devices = dict.fromkeys(
+        cell["device"] for cells_of_system in group.values() for cell in cells_of_system.values()
+    )
     unseen = first["seen"].count("0")
     lines = [
         f"### {kind.title}\n",
@@ -205,7 +210,12 @@ def _table(kind: Kind, group: Group) -> list[str]:
         " seconds | weights | cost |",
         "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
-    costs = [c["cost"]["work"] for own in group.values() for c in own.values() if c["cost"]]
+    costs = [
+        c["cost"]["work"]
+        for cells_of_system in group.values()
+        for c in cells_of_system.values()
+        if c["cost"]
+    ]
     for system, about in SYSTEMS.items():
         name = f"*{system}*" if about.diagnostic else system
         cells = [cell for _, cell in sorted(group.get(system, {}).items())]
@@ -223,16 +233,16 @@ def _table(kind: Kind, group: Group) -> list[str]:
             f" {_mean(cells, 'prediction_seconds'):,.0f} | {_price(cells, min(costs, default=1))} |"
         )
     advice = cheapest(group)
-    abouts = "; ".join(f"*{name}*: {own.about}" for name, own in SYSTEMS.items())
-    told = [f"{text}\n" for text in (_variants(group), advice) if text]
-    return [*lines, "", *told, f"{abouts}."]
+    abouts = "; ".join(f"*{name}*: {spec.about}" for name, spec in SYSTEMS.items())
+    notes = [f"{text}\n" for text in (_variants(group), advice) if text]
+    return [*lines, "", *notes, f"{abouts}."]
 
 
 def _variants(group: Group) -> str:
     """Describe the effect of other ways of training stage 2 in one sentence; "" if none was run."""
     gaps = {name: _gap(difference(group, name, PRIMARY)) for name in VARIANTS}
-    told = " and ".join(f"{name} {gap}" for name, gap in gaps.items() if gap)
-    return f"Minus {PRIMARY}, paired by question: {told} points." if told else ""
+    sentence = " and ".join(f"{name} {gap}" for name, gap in gaps.items() if gap)
+    return f"Minus {PRIMARY}, paired by question: {sentence} points." if sentence else ""
 
 
 def _mean(cells: Sequence[Cell], name: str) -> float:
@@ -240,17 +250,19 @@ def _mean(cells: Sequence[Cell], name: str) -> float:
 
 
 def _price(cells: Sequence[Cell], least: float) -> str:
-    known = [cell["cost"] for cell in cells if cell["cost"]]
-    if len(known) < len(cells):
+    priced = [cell["cost"] for cell in cells if cell["cost"]]
+    if len(priced) < len(cells):
         return " | "
-    weights, work = (float(np.mean([cost[name] for cost in known])) for name in ("weights", "work"))
+    weights, work = (
+        float(np.mean([cost[name] for cost in priced])) for name in ("weights", "work")
+    )
     return f"{weights / 1e6:,.3g} M | {work / least:.1f} x"
 
 
 def _not_run(found: dict[Kind, Group]) -> list[str]:
     """List the sets without a table on full data, with the command for the whole row."""
     whole = {kind.set for kind in found if kind.rows is None and kind.max_steps is None}
-    missing = [name for name, own in CELL_SETS.items() if own.real and name not in whole]
+    missing = [name for name, cell_set in CELL_SETS.items() if cell_set.real and name not in whole]
     if not missing:
         return []
     lines = [

@@ -12,9 +12,9 @@ from typing import Any
 
 from benchmarks.device.figures import SMOKE, Figures, device
 
-_CLOSE = 1e-3  # that a probability may differ by between devices, in fp32
+_CLOSE = 1e-3  # maximum difference of a probability between devices, in fp32
 STUDENTS = {"t5": "scratch:tiny", "causal": "scratch:tiny-causal"}
-if SMOKE:  # every command takes seconds to start
+if SMOKE:  # fewer commands, since each takes seconds to start
     del STUDENTS["t5"]
 
 
@@ -23,36 +23,36 @@ def measure(figures: Figures) -> bool:
     CPU gives the same answers."""
     good = True
     with tempfile.TemporaryDirectory() as folder:
-        place, size = Path(folder), ("60", "12") if SMOKE else ("600", "200")
+        root, size = Path(folder), ("60", "12") if SMOKE else ("600", "200")
         _run(
             str(Path(__file__).parents[2] / "examples" / "make_world.py"),
-            *("--out", place / "world", "--train", size[0], "--test", size[1], "--seed", 0),
+            *("--out", root / "world", "--train", size[0], "--test", size[1], "--seed", 0),
         )
         _scicot(
-            *("generate-rationales", place / "world" / "train.jsonl", "-o", place / "taught.jsonl"),
-            *("--teacher", f"recorded:{place / 'world' / 'train_replies.jsonl'}"),
+            *("generate-rationales", root / "world" / "train.jsonl", "-o", root / "taught.jsonl"),
+            *("--teacher", f"recorded:{root / 'world' / 'train_replies.jsonl'}"),
         )
         for name, student in STUDENTS.items():
-            found = _both_stages(place, name, student)
+            found = _both_stages(root, name, student)
             figures.add(**{name: found})
             good = good and not found["different_answers"] and found["farthest"] < _CLOSE
     return good
 
 
-def _both_stages(place: Path, name: str, student: str) -> dict[str, Any]:
+def _both_stages(root: Path, name: str, student: str) -> dict[str, Any]:
     on, steps = device().type, 4 if SMOKE else 200
-    runs = {stage: place / name / stage for stage in ("rationale", "answer")}
+    runs = {stage: root / name / stage for stage in ("rationale", "answer")}
     common = ("--student", student, "--max-steps", steps, "--learning-rate", "2e-3", "--device", on)
     start = time.perf_counter()
     for stage, run in runs.items():
-        _scicot(f"train-{stage}", place / "taught.jsonl", "-o", run, *common)
+        _scicot(f"train-{stage}", root / "taught.jsonl", "-o", run, *common)
     trained = time.perf_counter() - start
     outs, seconds = {}, {}
     for where in dict.fromkeys((on, "cpu")):
-        outs[where] = place / name / f"{where}.jsonl"
+        outs[where] = root / name / f"{where}.jsonl"
         start = time.perf_counter()
         _scicot(
-            *("predict", place / "world" / "test.jsonl", "-o", outs[where], "--device", where),
+            *("predict", root / "world" / "test.jsonl", "-o", outs[where], "--device", where),
             *("--rationale-model", runs["rationale"], "--answer-model", runs["answer"]),
             *("--precision", "fp32", "--max-new-tokens", 64),
         )

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-SMOKE = bool(os.environ.get("SMOKE"))  # tiny sizes, to try the script itself
+SMOKE = bool(os.environ.get("SMOKE"))  # tiny sizes, to test the script itself
 
 
 class Figures:
@@ -57,13 +57,13 @@ def peak(dtype: Any) -> float:
     import torch
 
     size, where = (512 if SMOKE else 8192 if torch.cuda.is_available() else 2048), device()
-    one = torch.randn(size, size, device=where).to(dtype)
+    matrix = torch.randn(size, size, device=where).to(dtype)
     best = 0.0
     for _ in range(5):
         settle()
         start = time.perf_counter()
         for _ in range(4):
-            one @ one
+            matrix @ matrix
         settle()
         best = max(best, 4 * 2 * size**3 / (time.perf_counter() - start))
     return best

@@ -7,8 +7,8 @@ from typing import Any
 
 from benchmarks.device.figures import MODELS, SMOKE, Figures, device, peak, random_ids, settle
 
-SOURCE, WRITTEN = (16, 8) if SMOKE else (96, 64)  # tokens
-SIZES = (4,) if SMOKE else (256, 1024)  # sequences at a time
+SOURCE, WRITTEN = (16, 8) if SMOKE else (96, 64)  # tokens of a source, and tokens to generate
+SIZES = (4,) if SMOKE else (256, 1024)  # batch sizes in sequences
 REFERENCE = 4 if SMOKE else 64
 
 
@@ -23,14 +23,15 @@ def measure(figures: Figures) -> bool:
     for name, build in MODELS.items():
         torch.manual_seed(0)
         model = build().eval().to(device())
-        weights = sum(own.numel() for own in model.parameters())
+        weights = sum(parameter.numel() for parameter in model.parameters())
         found: dict[str, Any] = {"weights": weights, "generate": _reference(model)}
         figures.add(**{name: found})
         for size in SIZES:
             engine: Any = _engine(model, size)
             rows = random_ids(size, SOURCE, model.config.vocab_size)
             draws = [[None]] * size
-            engine.generate(rows, draws, Decoding(WRITTEN))  # compiles, captures
+            # warm-up: compiles kernels and captures graphs
+            engine.generate(rows, draws, Decoding(WRITTEN))
             start = time.perf_counter()
             texts = engine.generate(rows, draws, Decoding(WRITTEN))
             seconds = time.perf_counter() - start
@@ -70,8 +71,8 @@ def _engine(model: Any, size: int) -> Any:
     from scicot.decoding.transformers_engine import TransformersEngine
     from scicot.models.mixed_precision import to_mixed_bf16
 
-    own = to_mixed_bf16(copy.deepcopy(model)) if dtype is torch.bfloat16 else model
-    return TransformersEngine(own, batch_size=size, batch_tokens=2**20)
+    converted = to_mixed_bf16(copy.deepcopy(model)) if dtype is torch.bfloat16 else model
+    return TransformersEngine(converted, batch_size=size, batch_tokens=2**20)
 
 
 def _reference(model: Any) -> dict[str, Any]:

@@ -15,9 +15,9 @@ from typing import Any
 from benchmarks.device.figures import MODELS, SMOKE, Figures, device, random_ids, settle
 from benchmarks.device.predict import SOURCE, WRITTEN
 
-ROWS = 4 if SMOKE else 2048  # sequences at a time
+ROWS = 4 if SMOKE else 2048  # batch size in sequences
 STEPS = 2 if SMOKE else 10
-_WAIT = 100_000_000  # cycles that the GPU is kept waiting: some 50 ms
+_WAIT = 100_000_000  # cycles for which the GPU is kept busy: about 50 ms
 
 Mark = Any  # a torch.cuda.Event, or seconds
 
@@ -51,7 +51,7 @@ class Sections:
             for name, pairs in self._pairs.items()
         }
         self._pairs.clear()
-        return {name: round(own, 3) for name, own in sums.items()}
+        return {name: round(total, 3) for name, total in sums.items()}
 
 
 def measure(figures: Figures) -> bool:
@@ -82,7 +82,7 @@ def _profile(model: Any) -> dict[str, Any]:
     finally:
         native_engine._IN_SLOTS = in_slots
     greedy: list[list[int | None]] = [[None]] * ROWS
-    engine.generate(rows, greedy, Decoding(WRITTEN))  # captures
+    engine.generate(rows, greedy, Decoding(WRITTEN))  # warm-up: captures the graphs
     start = time.perf_counter()
     engine.generate(rows, greedy, Decoding(WRITTEN))
     seconds = time.perf_counter() - start
@@ -98,7 +98,7 @@ def _sections(engine: Any, rows: list[list[int]]) -> dict[str, Any]:
 
     model, writer, sections = engine._model, engine._writer, Sections()
     prompts = [model.prompt(row) for row in rows]
-    waiting = deque(Completion(place, None) for place in range(len(rows)))
+    waiting = deque(Completion(index, None) for index in range(len(rows)))
     slots, count = writer._with_room(len(prompts[0].prefix), len(rows), WRITTEN)
     held: list[Completion | None] = [None] * count
     sections.timed("prefill", lambda: writer._fill(slots, held, waiting, prompts))

@@ -16,8 +16,10 @@ _NONE_COLLECTED = 5  # pytest's exit code
 def measure(figures: Figures) -> bool:
     """Run them; return whether they passed. Without a GPU they are skipped."""
     root = Path(__file__).parents[2]
-    # To collect all tests would take longer than these take.
-    files = [own for own in sorted((root / "tests").glob("test_*.py")) if _MARK in own.read_text()]
+    # Collecting all tests would take longer than running these.
+    files = [
+        file for file in sorted((root / "tests").glob("test_*.py")) if _MARK in file.read_text()
+    ]
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-m", "cuda", "-p", "no:cacheprovider", *map(str, files)],
         cwd=root,

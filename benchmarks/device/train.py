@@ -8,8 +8,8 @@ from typing import Any
 
 from benchmarks.device.figures import MODELS, SMOKE, Figures, device, peak, random_ids, settle
 
-SOURCE, TARGET = (16, 8) if SMOKE else (96, 64)  # tokens of a row
-ROWS = (4,) if SMOKE else (32, 128)  # of a step
+SOURCE, TARGET = (16, 8) if SMOKE else (96, 64)  # tokens of a row's input and target
+ROWS = (4,) if SMOKE else (32, 128)  # rows per step
 STEPS = 3 if SMOKE else 12
 
 
@@ -28,7 +28,9 @@ def measure(figures: Figures) -> bool:
         model = build().to(device()).train()
         family, found = family_of(model.config), dict[str, Any]()
         model.set_attn_implementation("sdpa" if device().type == "cuda" else family.cpu_attention)
-        met = sum(own.numel() for name, own in model.named_parameters() if "embed" not in name)
+        met = sum(
+            parameter.numel() for name, parameter in model.named_parameters() if "embed" not in name
+        )
         loss_of = TargetLoss(model, bf16=True)
         optimizer = torch.optim.AdamW(model.parameters(), lr=1e-5, fused=device().type == "cuda")
         for rows in ROWS:
@@ -37,7 +39,7 @@ def measure(figures: Figures) -> bool:
                 for ids in random_ids(rows, SOURCE + TARGET, model.config.vocab_size)
             ]
             batch = family.collate(texts, 0, 8)
-            batch = {key: own.to(device()) for key, own in batch.items()}
+            batch = {key: tensor.to(device()) for key, tensor in batch.items()}
             seconds = []
             for _ in range(STEPS):
                 settle()
@@ -49,8 +51,8 @@ def measure(figures: Figures) -> bool:
                 settle()
                 seconds.append(time.perf_counter() - start)
             rate = rows * (SOURCE + TARGET) / statistics.median(seconds[2:])
-            # 6 FLOP for each weight that a token meets (Kaplan et al. 2020); those of an
-            # encoder-decoder meet about half of its tokens.
+            # 6 FLOP per weight and token (Kaplan et al. 2020). In an encoder-decoder, each weight
+            # processes about half of the tokens.
             share = 6 * met * rate / bf16 * (1 if family.joined else 0.5)
             found[f"{rows} rows a step"] = {
                 "tokens_per_second": round(rate),

@@ -34,7 +34,9 @@ def measure(folders: Sequence[Path]) -> None:
             exact, *others = (_answers(questions, models, kind) for kind in _PRECISIONS)
             for kind, answers in zip(_PRECISIONS[1:], others, strict=True):
                 key = system, kind
-                differ = sum(one != other for one, other in zip(answers, exact, strict=True))
+                differ = sum(
+                    answer != wanted for answer, wanted in zip(answers, exact, strict=True)
+                )
                 changed[key] = changed.get(key, 0) + differ
     for (system, kind), count in changed.items():
         print(
@@ -51,7 +53,7 @@ def measure_run(run: Path, questions: Path) -> None:
         except UsageError as error:
             print(f"  {kind}: {error}")
             continue
-        differ = sum(one != other for one, other in zip(answers, exact, strict=True))
+        differ = sum(answer != wanted for answer, wanted in zip(answers, exact, strict=True))
         print(
             f"  {kind}: {differ} of {len(exact)} answers are not fp32's ({differ / len(exact):.2%})"
         )

@@ -37,8 +37,8 @@ def measure(run: Path, questions: Path) -> None:
             with patch.object(PromptLookup, "next", return_value=[]):
                 plain.append(rate())
         gained = statistics.median(drafted) / statistics.median(plain)
-        told = str(kind).removeprefix("torch.")
+        dtype = str(kind).removeprefix("torch.")
         print(
-            f"  {told}: {statistics.median(drafted):.0f} tokens/s with drafts,"
+            f"  {dtype}: {statistics.median(drafted):.0f} tokens/s with drafts,"
             f" {statistics.median(plain):.0f} without, {gained:.2f} x"
         )

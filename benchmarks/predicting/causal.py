@@ -25,25 +25,28 @@ GOAL = "writing: fp32 2 x the reference, the default 5 x; scoring: fp32 2 x"
 QUESTIONS, SLOW_QUESTIONS, ROUNDS, WRITTEN = 256, 32, 3, 64
 
 Targets = list[list[Ids]]
-Work = Callable[[], int]  # the number of questions that it did
+Work = Callable[[], int]  # returns the number of questions processed
 
 
 def measure(directory: Path) -> None:
     """Print questions per second of each engine and stage, and their ratios to the reference."""
     writing, scoring = ways(directory)
     print(f"  {directory.name}: {GOAL}")
-    for told, found in (("writing", writing), ("scoring", scoring)):
+    for task, found in (("writing", writing), ("scoring", scoring)):
         rates: dict[str, list[float]] = {}
         for _ in range(ROUNDS):
             for name, work in found.items():
                 start = time.perf_counter()
                 done = work()
                 rates.setdefault(name, []).append(done / (time.perf_counter() - start))
-        for name, own in rates.items():
-            ratios = [rate / other for rate, other in zip(own, rates["transformers"], strict=True)]
-            each = ", ".join(f"{rate:.2f}" for rate in own)
+        for name, speeds in rates.items():
+            ratios = [
+                rate / reference
+                for rate, reference in zip(speeds, rates["transformers"], strict=True)
+            ]
+            each = ", ".join(f"{rate:.2f}" for rate in speeds)
             print(
-                f"    {told}, {name:22} {statistics.median(own):7.2f} questions/s "
+                f"    {task}, {name:22} {statistics.median(speeds):7.2f} questions/s "
                 f" {statistics.median(ratios):5.2f} x  ({each})",
                 flush=True,
             )
@@ -114,15 +117,17 @@ def one_row_a_choice(model: Any, sources: Inputs, targets: Targets) -> int:
     """Compute log p of each target after its source, one row each; return the number of sources."""
     import torch
 
-    pairs = [(own, one) for own, some in zip(sources, targets, strict=True) for one in some]
+    pairs = [
+        (source, target) for source, some in zip(sources, targets, strict=True) for target in some
+    ]
     with torch.inference_mode():
         for start in range(0, len(pairs), BATCH):
             part = pairs[start : start + BATCH]
-            ids, mask = _padded([own + one for own, one in part], left=False)
+            ids, mask = _padded([source + target for source, target in part], left=False)
             logits = model(input_ids=ids, attention_mask=mask).logits
-            for row, (own, one) in zip(logits, part, strict=True):
-                log_p = row[len(own) - 1 : len(own) + len(one) - 1].log_softmax(-1)
-                log_p.gather(1, torch.tensor(one)[:, None]).tolist()
+            for row, (source, target) in zip(logits, part, strict=True):
+                log_p = row[len(source) - 1 : len(source) + len(target) - 1].log_softmax(-1)
+                log_p.gather(1, torch.tensor(target)[:, None]).tolist()
     return len(sources)
 
 
@@ -132,6 +137,6 @@ def _padded(rows: Sequence[Ids], *, left: bool) -> tuple[Any, Any]:
     width = max(map(len, rows))
     ids, mask = (torch.zeros(len(rows), width, dtype=torch.long) for _ in range(2))
     for index, row in enumerate(rows):
-        own = slice(width - len(row), width) if left else slice(len(row))
-        ids[index, own], mask[index, own] = torch.tensor(row), 1
+        span = slice(width - len(row), width) if left else slice(len(row))
+        ids[index, span], mask[index, span] = torch.tensor(row), 1
     return ids, mask

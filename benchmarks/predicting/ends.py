@@ -16,7 +16,7 @@ from scicot.decoding.engine import Decoding
 from scicot.records import Question
 from scicot.stages import Stage
 
-_MOST = 128  # tokens
+_MOST = 128  # maximum tokens of a rationale
 
 
 def measure(run: Path, questions: Path) -> None:
@@ -29,8 +29,8 @@ def measure(run: Path, questions: Path) -> None:
     engine = NativeEngine(model.eval(), torch.float32, batch_size=256)
     texts = [text for (text,) in engine.generate(first, [[None]] * len(first), Decoding(_MOST))]
     lengths = sorted(map(len, texts))
-    told = ", ".join(f"{lengths[int(place * len(lengths))]}" for place in (0.1, 0.5, 0.9))
-    print(f"  tokens of a rationale: {told} at the 10th, 50th and 90th percentile", flush=True)
+    quantiles = ", ".join(f"{lengths[int(share * len(lengths))]}" for share in (0.1, 0.5, 0.9))
+    print(f"  tokens of a rationale: {quantiles} at the 10th, 50th and 90th percentile", flush=True)
     second, written = behind(first, texts), sum(lengths) / len(lengths)
     compare(model, tokenizer, first, second, written, _MOST)
 

@@ -15,8 +15,8 @@ from typing import Any
 from benchmarks.predicting.material import CHOICES, Inputs, asked, behind, questions
 from benchmarks.training.material import flan_t5_small
 
-_WRITTEN = 48  # tokens at most
-_LOUDER = 1.6  # weights, so that texts of random weights differ from one another
+_WRITTEN = 48  # maximum number of tokens to generate
+_LOUDER = 1.6  # scales weights up, since otherwise texts of random weights are all similar
 
 
 def measure(directory: Path | None = None) -> None:
@@ -61,7 +61,7 @@ def _t5() -> tuple[Any, Inputs, Any]:
     model = flan_t5_small().eval()
     for weight in model.parameters():
         weight.data.mul_(_LOUDER if weight.dim() > 1 else 1)
-    # The same tokens, and log p of some nats, as trained students have, not of hundreds.
+    # The same tokens, but log p of a few nats, as in trained students, instead of hundreds.
     model.lm_head.weight.data.mul_(model.config.d_model**-0.5 / _LOUDER)
     first = asked(questions())
     return model, first, CHOICES * len(first)
@@ -95,6 +95,6 @@ def _preferred(engine: Any, source: list[int], own: list[int], other: list[int])
     )
     tokens = [[text[same]] for text in (own, other) if same < len(text)]
     if len(tokens) < 2:
-        return float("nan")  # one of them ends there
+        return float("nan")  # one of the two texts ends there
     ((mine, theirs),) = engine.score([source + other[:same]], [tokens])
     return float(theirs[0] - mine[0])

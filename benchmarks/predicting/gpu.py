@@ -33,7 +33,8 @@ def measure() -> None:
     from scicot.decoding.native_engine import NativeEngine
 
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    times = 8 if device.type == "cuda" else 1  # that ours is asked: or it is done at once
+    # several times the sequences for our engine, since one batch takes too little time
+    times = 8 if device.type == "cuda" else 1
     first = sorted(asked(questions()), key=len)
     model, half = endless().to(device), endless().to(device, torch.bfloat16)
     speed, read = bandwidth(device), sum(map(len, first)) / len(first)
@@ -62,7 +63,7 @@ def measure() -> None:
     }
     ways |= {("torch", size): ours(size) for size in SIZES["torch"]}
     for work in ways.values():
-        work()  # compiles, captures
+        work()  # warm-up: compiles kernels and captures graphs
     rates: dict[Way, list[float]] = {way: [] for way in ways}
     for _ in range(ROUNDS):
         for way, work in ways.items():
@@ -70,12 +71,12 @@ def measure() -> None:
             tokens = work()
             rates[way].append(tokens / (time.perf_counter() - start))
     base = statistics.median(rates[REFERENCE])
-    for (name, size), own in rates.items():
-        median = statistics.median(own)
+    for (name, size), speeds in rates.items():
+        median = statistics.median(speeds)
         _tell(
             way=f"{name}, {size} at a time",
             tokens_per_second=round(median),
-            each=[round(one) for one in own],
+            each=[round(rate) for rate in speeds],
             ratio=round(median / base, 2),
             share_of_bandwidth=round(median / size * step_bytes(model, size, read) / speed, 4),
         )
@@ -89,8 +90,8 @@ def reference(model: Any, rows: Inputs, size: int) -> int:
         for start in range(0, len(rows), size):
             part = rows[start : start + size]
             ids = torch.zeros(len(part), max(map(len, part)), dtype=torch.long)
-            for place, row in enumerate(part):
-                ids[place, : len(row)] = torch.tensor(row)
+            for index, row in enumerate(part):
+                ids[index, : len(row)] = torch.tensor(row)
             ids = ids.to(model.device)
             mask = (ids != 0).long()
             made = model.generate(
@@ -121,13 +122,16 @@ def step_bytes(model: Any, rows: int, read: float) -> float:
     tokens."""
     config = model.config
     layers = model.get_decoder().block.named_parameters()
-    once = ("EncDecAttention.k.weight", "EncDecAttention.v.weight")  # for a source, not for a step
-    met = [own for name, own in layers if not name.endswith(once)]
-    weights = sum(own.numel() for own in met) + model.get_output_embeddings().weight.numel()
+    # cross-attention weights are read once per source, not at every step
+    once = ("EncDecAttention.k.weight", "EncDecAttention.v.weight")
+    met = [parameter for name, parameter in layers if not name.endswith(once)]
+    weights = (
+        sum(parameter.numel() for parameter in met) + model.get_output_embeddings().weight.numel()
+    )
     each = config.num_decoder_layers * 2 * config.num_heads * config.d_kv
     made: float = 2 * (weights + rows * each * (read + WRITTEN / 2))
     return made
 
 
-def _tell(**told: Any) -> None:
-    print(json.dumps(told), flush=True)
+def _tell(**figures: Any) -> None:
+    print(json.dumps(figures), flush=True)

@@ -14,7 +14,8 @@ from scicot.records import Question
 from scicot.stages import Stage
 
 QUESTIONS = 500
-CHOICES = [[[label, 1] for label in (3, 4, 5, 6)]]  # four tokens, as labels are, and the end
+# four choices of a label token and the end token
+CHOICES = [[[label, 1] for label in (3, 4, 5, 6)]]
 
 Inputs = list[Ids]
 
@@ -32,7 +33,7 @@ def endless() -> Any:
 
     torch.manual_seed(0)
     model = flan_t5_small().eval()
-    model.lm_head.weight.data[model.config.eos_token_id] = 0  # never the likeliest
+    model.lm_head.weight.data[model.config.eos_token_id] = 0  # the end token is never the likeliest
     return model
 
 
@@ -56,7 +57,7 @@ def asked(asked: list[Question]) -> Inputs:
 def behind(first: Inputs, written: list[Ids]) -> Inputs:
     """Return approximate stage 2 inputs: the stage 1 inputs with the rationales' token ids inserted
     before the end token."""
-    return [own[:-1] + text + own[-1:] for own, text in zip(first, written, strict=True)]
+    return [source[:-1] + text + source[-1:] for source, text in zip(first, written, strict=True)]
 
 
 def random_texts(count: int, tokens: int) -> list[Ids]:

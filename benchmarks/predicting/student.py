@@ -23,7 +23,8 @@ def train(folder: Path) -> None:
     if not start.exists():
         torch.manual_seed(0)
         model = flan_t5_small()
-        model.lm_head.weight.data.mul_(model.config.d_model**-0.5)  # or it begins in the hundreds
+        # otherwise the loss starts at some hundreds
+        model.lm_head.weight.data.mul_(model.config.d_model**-0.5)
         model.save_pretrained(start)
         tokenizer().save_pretrained(str(start))
     teacher = f"recorded:{world / 'train_replies.jsonl'}"

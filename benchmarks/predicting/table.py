@@ -61,31 +61,31 @@ def compare(
         rates: dict[str, list[float]] = {}
         peaks = {torch.float32: 0.0, torch.bfloat16: 0.0}
         for _ in range(ROUNDS):
-            # The machine is shared: what it could do is the most that it was seen to do.
-            peaks = {kind: max(known, peak(kind)) for kind, known in peaks.items()}
+            # The machine is shared, so its peak is the highest value measured.
+            peaks = {kind: max(highest, peak(kind)) for kind, highest in peaks.items()}
             for name, work in ways.items():
-                # Every so-many-th: of all lengths, in the order they come in.
+                # Every n-th question, to have all lengths in file order.
                 step = len(first) // SLOW_QUESTIONS if name == REFERENCE else 1
                 start = time.perf_counter()
                 work(first[::step], second[::step])
                 rate = len(first[::step]) / (time.perf_counter() - start)
                 rates.setdefault(name, []).append(rate)
-    read, again = (sum(map(len, one)) / len(one) for one in (first, second))
+    read, again = (sum(map(len, inputs)) / len(inputs) for inputs in (first, second))
     print(
         f"  {len(first)} questions: {read:.0f} tokens read, {written:.0f} written, {again:.0f}"
         f" read; medians of {ROUNDS} (each):"
     )
-    medians = {name: statistics.median(own) for name, own in rates.items()}
+    medians = {name: statistics.median(speeds) for name, speeds in rates.items()}
     for name, rate in medians.items():
-        each = ", ".join(f"{own:.2f}" for own in rates[name])
+        each = ", ".join(f"{speed:.2f}" for speed in rates[name])
         ratio = rate / medians[REFERENCE]
         print(f"    {name:20} {rate:6.2f} questions/s  {ratio:5.2f} x  ({each})")
     print(f"    the default here: {writes} to write, {scores} to score")
     needed = flops(model, read, written, again)
     for name, kind in (("fp32", torch.float32), ("bf16", torch.bfloat16), ("int8", torch.bfloat16)):
-        told = str(kind).removeprefix("torch.")
+        dtype = str(kind).removeprefix("torch.")
         share = medians[f"torch, {name}"] * needed / peaks[kind]
-        print(f"    torch, {name}: {share:.0%} of a bare matmul in {told}")
+        print(f"    torch, {name}: {share:.0%} of a bare matmul in {dtype}")
 
 
 def flops(model: Any, read: float, written: float, again: float) -> float:

@@ -10,9 +10,9 @@ from benchmarks.predicting.material import CHOICES, Inputs
 from scicot.decoding.engine import Decoding, Engine
 from scicot.decoding.engine_spec import EngineRequest, EngineSpec
 
-BATCH = 16  # of the reference
+BATCH = 16  # batch size of the reference
 
-Pass = Callable[[Inputs, Inputs], None]  # over the inputs of stage 1 and of stage 2
+Pass = Callable[[Inputs, Inputs], None]  # processes the inputs of stage 1, then those of stage 2
 REFERENCE, BARE = "transformers, fp32", "ctranslate2, int8"
 
 
@@ -38,11 +38,11 @@ def default(model: Any, tokenizer: Any, folder: Path) -> tuple[EngineSpec, Engin
     """Return the engines that `--engine auto` chooses on this machine to generate and to score."""
     from scicot.students.loading import choose_engine
 
-    place = folder / "default"
-    model.save_pretrained(place)
-    tokenizer.save_pretrained(str(place))
+    run = folder / "default"
+    model.save_pretrained(run)
+    tokenizer.save_pretrained(str(run))
     writes, scores = (
-        choose_engine(place, EngineRequest(), writes=writes)[0] for writes in (True, False)
+        choose_engine(run, EngineRequest(), writes=writes)[0] for writes in (True, False)
     )
     return writes, scores
 
@@ -64,8 +64,8 @@ def reference(model: Any, most: int) -> Pass:
         for start in range(0, len(rows), BATCH):
             part = rows[start : start + BATCH]
             ids = torch.zeros(len(part), max(map(len, part)), dtype=torch.long)
-            for place, row in enumerate(part):
-                ids[place, : len(row)] = torch.tensor(row)
+            for index, row in enumerate(part):
+                ids[index, : len(row)] = torch.tensor(row)
             mask = (ids != 0).long()
             model.generate(
                 input_ids=ids, attention_mask=mask, max_new_tokens=count, do_sample=False

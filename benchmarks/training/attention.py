@@ -30,8 +30,8 @@ def compare() -> None:
             some = Some(schedule, dice.choice(schedule.steps, _STEPS, replace=False))
             rates = {}
             for attention in ("eager", "sdpa"):
-                own: Any = {"precision": precision, "attention": attention}
-                settings = TrainSettings(batch_size=ROWS, **own)
+                options: Any = {"precision": precision, "attention": attention}
+                settings = TrainSettings(batch_size=ROWS, **options)
                 with tempfile.TemporaryDirectory() as folder:
                     trainer = make_trainer(model, tokenizer, some, Path(folder), settings)  # type: ignore[arg-type]
                     rates[attention] = timed(trainer)

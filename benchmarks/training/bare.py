@@ -22,10 +22,10 @@ class Padder:
         lengths = self._fixed or [max(len(row[k]) for row in rows) for k in ("input_ids", "labels")]
         batch = torch.zeros((len(rows), lengths[0]), dtype=torch.long)
         labels = torch.full((len(rows), lengths[1]), -100)
-        for place, row in enumerate(rows):
+        for index, row in enumerate(rows):
             source, target = row["input_ids"][: lengths[0]], row["labels"][: lengths[1]]
-            batch[place, : len(source)] = torch.tensor(source)
-            labels[place, : len(target)] = torch.tensor(target)
+            batch[index, : len(source)] = torch.tensor(source)
+            labels[index, : len(target)] = torch.tensor(target)
         return {"input_ids": batch, "attention_mask": (batch != 0).long(), "labels": labels}
 
 
@@ -35,7 +35,7 @@ def bare_trainer(
     from transformers import Seq2SeqTrainer, Seq2SeqTrainingArguments
     from transformers.trainer_callback import PrinterCallback
 
-    model.set_attn_implementation("sdpa")  # as it comes
+    model.set_attn_implementation("sdpa")  # the default implementation
     arguments = Seq2SeqTrainingArguments(
         **{
             "output_dir": str(folder), "max_steps": len(rows) // size, "use_cpu": True,

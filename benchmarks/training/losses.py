@@ -41,18 +41,18 @@ def compare() -> None:
     dev = DevSet(reader.read([dev_file])[:100], stage, settings)
     found: dict[str, list[float]] = {}
     for seed in range(3):
-        own = replace(settings, seed=seed)
+        seeded = replace(settings, seed=seed)
         for way in ("in turn", "Trainer's own groups", "scicot, fp32", "scicot, bf16"):
             set_seed(seed)
             texts = [lesson.question.question + " " + lesson.rationale for lesson in lessons]
             model, tokenizer = build_scratch("scratch:tiny", texts)
-            schedule = Schedule(lessons, stage, Seq2Seq(tokenizer, frozenset({1})), own)
+            schedule = Schedule(lessons, stage, Seq2Seq(tokenizer, frozenset({1})), seeded)
             lengths = schedule.lengths
             with tempfile.TemporaryDirectory() as folder:
                 if way.startswith("scicot"):
                     half: Any = way.removeprefix("scicot, ")
                     trainer: Any = make_trainer(
-                        model, tokenizer, schedule, Path(folder), replace(own, precision=half)
+                        model, tokenizer, schedule, Path(folder), replace(seeded, precision=half)
                     )
                 else:
                     dice = np.random.default_rng(seed)
@@ -65,7 +65,7 @@ def compare() -> None:
                     order = np.concatenate(orders)[: schedule.steps * ROWS]
                     rows = schedule.rows(range(len(lengths)))
                     trainer = bare_trainer(
-                        model, tokenizer, [rows[place] for place in order], ROWS, Padder(model),
+                        model, tokenizer, [rows[index] for index in order], ROWS, Padder(model),
                         Path(folder), learning_rate=_RATE, warmup_steps=100, seed=seed,
                     )  # fmt: skip
                 trainer.train()

@@ -10,7 +10,7 @@ from scicot.config import TrainSettings
 from scicot.stages import Stage
 
 DATA = Path(os.environ.get("SCICOT_DATA", Path(__file__).parents[3] / "shared" / "data"))
-ROWS = 32  # of a step
+ROWS = 32  # rows per step
 
 
 def missing() -> bool:

@@ -30,7 +30,7 @@ def timed(trainer: Any) -> float:
     trainer.train()
     rate = sum(tokens[1:]) / (times[-1] - times[0])
     del trainer
-    gc.collect()  # a Trainer and its optimizer hold one another
+    gc.collect()  # a Trainer and its optimizer refer to each other
     return rate
 
 
@@ -47,13 +47,15 @@ def weights_met(model: Any) -> tuple[int, int]:
     the target does."""
 
     def of(part: Any) -> int:
-        return sum(one.numel() for name, one in part.named_parameters() if "embed" not in name)
+        return sum(
+            parameter.numel() for name, parameter in part.named_parameters() if "embed" not in name
+        )
 
     crossed = sum(
-        one.numel()
-        for name, one in model.decoder.named_parameters()
+        parameter.numel()
+        for name, parameter in model.decoder.named_parameters()
         if "EncDecAttention.k" in name or "EncDecAttention.v" in name
-    )  # meet the input's tokens
+    )  # weights that process the input's tokens
     written = of(model.decoder) - crossed + model.lm_head.weight.numel()
     return of(model.encoder) + crossed, written
 
@@ -63,10 +65,10 @@ def peak(kind: Any) -> float:
     import torch
 
     size = 2048
-    one, other = torch.randn(size, size, dtype=kind), torch.randn(size, size, dtype=kind)
+    left, right = torch.randn(size, size, dtype=kind), torch.randn(size, size, dtype=kind)
     times = []
     for _ in range(8):
         start = time.perf_counter()
-        one @ other
+        left @ right
         times.append(time.perf_counter() - start)
     return float(2 * size**3 / statistics.median(times[2:]))

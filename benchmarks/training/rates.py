@@ -20,7 +20,7 @@ from scicot.training.answer_form import fill
 
 FACTORS = (1 / 3, 1.0, 3.0)
 SHARES = (0.0, 0.06, 0.33)
-DEV = 0.25  # of the rows
+DEV = 0.25  # share of the rows in the dev set
 
 
 def compare(student: str, file: str, rows: int, folder: Path) -> None:
@@ -40,7 +40,7 @@ def compare(student: str, file: str, rows: int, folder: Path) -> None:
                 manifest = train_answer(file, folder / name, method="direct", **given)
             else:
                 manifest = train_rationale(file, folder / name, **given)
-            own = {
+            options = {
                 "student": student,
                 "stage": stage,
                 "learning_rate": settings.learning_rate,
@@ -48,8 +48,8 @@ def compare(student: str, file: str, rows: int, folder: Path) -> None:
                 **{key: value for key, value in manifest.metrics.items() if "dev" in key},
                 "steps": manifest.metrics.get("steps"),
             }
-            found.append(own)
+            found.append(options)
             (folder / "rates.json").write_text(json.dumps(found, indent=1) + "\n")
-            accuracy = own.get("dev_accuracy")
-            told = "" if accuracy is None else f", dev accuracy {100 * accuracy:.1f} %"
-            print(f"  {name:28} dev loss {own['dev_loss']:.3f}{told}", flush=True)
+            accuracy = options.get("dev_accuracy")
+            dev_text = "" if accuracy is None else f", dev accuracy {100 * accuracy:.1f} %"
+            print(f"  {name:28} dev loss {options['dev_loss']:.3f}{dev_text}", flush=True)

@@ -55,8 +55,8 @@ def compare(student: str) -> None:
             rates[name].append(tokens / seconds)
     pairs = [ours / theirs for ours, theirs in zip(*rates.values(), strict=True)]
     apart = max(abs(a - b) for a, b in zip(*losses.values(), strict=True))
-    for name, own in rates.items():
-        print(f"  {name:8} {statistics.median(own):8.1f} tokens/s, losses {losses[name]}")
+    for name, speeds in rates.items():
+        print(f"  {name:8} {statistics.median(speeds):8.1f} tokens/s, losses {losses[name]}")
     print(
         f"  scicot / trl: {statistics.median(pairs):.2f} ({min(pairs):.2f} to {max(pairs):.2f});"
         f" losses at most {apart:.2g} apart"
@@ -76,7 +76,11 @@ def _rows(student: str) -> list[dict[str, Any]]:
     lessons = reader.read([str(DATA / FILE)])
     model, tokenizer = load_pretrained(student)
     form = make_format("plain", model, tokenizer)
-    examples = [one for own in lessons for one in examples_of(own, Stage.ANSWER, answer_as="text")]
+    examples = [
+        example
+        for lesson in lessons
+        for example in examples_of(lesson, Stage.ANSWER, answer_as="text")
+    ]
     rows = encode(examples, form, 512, 256).rows
     return sorted(rows, key=lambda row: len(row["input_ids"]) + len(row["labels"]))
 

@@ -33,9 +33,10 @@ from scicot.stages import Stage
 from scicot.training.plan.length_buckets import padded
 
 GOAL = "stage 1 (stage 2): 3 (2.5) x (a), 1.6 x (b), 1.1 x (c)"
-ROUNDS, STEPS = 3, 3  # steps of each round, behind one that is not counted
-FIXED = {Stage.RATIONALE: (512, 512), Stage.ANSWER: (512, 64)}  # tokens, as mm-cot pads
-FIXED_ROWS = 4  # at a time: as fast a row as with more
+ROUNDS, STEPS = 3, 3  # steps of each round, after one that is not counted
+# tokens of inputs and targets, padded as in mm-cot
+FIXED = {Stage.RATIONALE: (512, 512), Stage.ANSWER: (512, 64)}
+FIXED_ROWS = 4  # batch size for padding to a fixed length; larger batches are not faster per row
 
 
 @dataclass
@@ -43,8 +44,8 @@ class Way:
     """One way of training."""
 
     name: str
-    trainer: Callable[[Any], Any]  # of steps by number
-    sizes: list[int]  # of all its steps, in tokens with padding
+    trainer: Callable[[Any], Any]  # makes a Trainer for steps, given by number
+    sizes: list[int]  # padded tokens of each step
     padding: float
     rates: list[float] = field(default_factory=list)
 
@@ -83,9 +84,9 @@ def table(stage: Stage, folder: Path, peaks: dict[Any, float]) -> None:
     rates = {way.name: statistics.median(way.rates) / mean for way in ways}
     for way in ways:
         ratios = ", ".join(
-            f"{rates[way.name] / rates[other]:.2f} x {other[:3]}"
-            for other in rates
-            if way.name.startswith("scicot") and other.startswith("(")
+            f"{rates[way.name] / rates[reference]:.2f} x {reference[:3]}"
+            for reference in rates
+            if way.name.startswith("scicot") and reference.startswith("(")
         )
         print(f"    {way.name:34} {rates[way.name]:6.2f}  padding {way.padding:4.0%}  {ratios}")
     for name, kind in (("scicot, fp32", torch.float32), ("scicot, bf16", torch.bfloat16)):
@@ -109,20 +110,21 @@ def all_ways(
 
     def bare(name: str, batches: list[Any]) -> Way:
         def trainer(chosen: Any) -> Any:
-            picked = [rows[place] for number in chosen for place in batches[number]]
+            picked = [rows[index] for number in chosen for index in batches[number]]
             return bare_trainer(model, tokenizer, picked, len(batches[0]), Padder(model), folder)
 
         sizes = [padded(lengths[batch]) for batch in batches]
         return Way(name, trainer, sizes, padding(batches, lengths))
 
     def to_the_maximum(chosen: Any) -> Any:
-        picked = [rows[place] for number in chosen for place in fours[number]]
+        picked = [rows[index] for number in chosen for index in fours[number]]
         return bare_trainer(model, tokenizer, picked, FIXED_ROWS, Padder(model, fixed), folder)
 
     fixed = FIXED[stage]
     in_turn = np.random.default_rng(0).permutation(len(lengths))
     fours = whole_batches(in_turn, FIXED_ROWS)
-    real = [int(lengths[batch].sum()) for batch in fours]  # all are of one size: by what is in them
+    # all padded sizes are equal, so steps are ordered by their real tokens
+    real = [int(lengths[batch].sum()) for batch in fours]
     wasted = 1 - float(lengths.sum()) / len(lengths) / sum(fixed)
     yield Way("(a) padded to the maximum", to_the_maximum, real, wasted)
     yield bare("(b) padded to the longest", whole_batches(in_turn, ROWS))

@@ -1,9 +1,9 @@
-"""What the recipes cost, about: `python examples/recipes/costs.py` prints the table of README.md.
+"""Estimate the costs of the recipes: `python examples/recipes/costs.py` prints README.md's table.
 
 Tokens of a prompt are its characters / 4, with questions as long as those named below; a reply has
-200. Weights of Flan-T5 are 80, 250 and 780 million; a training step takes 6 operations a weight and
-token, a GPU does 100 of them a picosecond (a third of what an A100 can in bf16). All of it is
-estimated, nothing measured.
+200. Flan-T5 has 80, 250 and 780 million weights. A training step takes 6 operations per weight and
+token, and a GPU does 100 operations per picosecond (a third of an A100's peak in bf16). All figures
+are estimated, none is measured.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 from scicot.prompts import build_prompt
 from scicot.records import Choice, Question
 
-# Name, training questions, test questions, characters of a question with its choices.
+# (name, training questions, test questions, characters of a question with its choices)
 SETS = (
     ("ARC-Easy", 2251, 2376, 222),
     ("ARC-Challenge", 1119, 1172, 260),
@@ -19,14 +19,15 @@ SETS = (
     ("ScienceQA (text)", 6508, 2224, 227),
     ("CommonsenseQA", 9741, 1221, 158),
 )
-DOLLARS = (0.10, 0.50)  # a million tokens in and out, claude-haiku-5-5 in November 2026
+DOLLARS = (0.10, 0.50)  # per million tokens of input and output: claude-haiku-5-5 in November 2026
 REPLY = 200
 WEIGHTS = {"small": 80e6, "base": 250e6, "large": 780e6}
-EPOCHS, ROW = 10, 250  # tokens of a row, input and target
-# Stage 1 with four fold students, two answer students, and the rivals, as passes over the rows.
+EPOCHS, ROW = 10, 250  # epochs, and tokens of a row's input and target
+# Passes over the rows, in total: stage 1 with four fold students, two answer students, and the
+# baselines.
 TRAININGS = 1 + 4 * 0.75 + 2 + 0.6 + 2 + 1 + 1.5
-WRITTEN = 1 + 5 + 5 + 1 + 1  # rationales written of a test question
-SPEED = 1e14  # operations a second
+WRITTEN = 1 + 5 + 5 + 1 + 1  # rationales generated per test question
+SPEED = 1e14  # operations per second
 
 
 def main() -> None:
@@ -40,7 +41,7 @@ def main() -> None:
         tokens = TRAININGS * train * EPOCHS * ROW
         hours = []
         for weights in WEIGHTS.values():
-            # Writing takes 2 operations a weight and token, at a tenth of the speed.
+            # Generating takes 2 operations per weight and token, at a tenth of the speed.
             seconds = (6 * tokens + 2 * 10 * WRITTEN * test * REPLY) * weights / SPEED
             hours.append(f"{seconds / 3600:.1g}")
         print(

@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from scicot.evaluation import Comparison, Evaluation, System
     from scicot.records import Choice, Prediction, Question, Rationale
 
-# Where each public name lives.
+# The module that defines each public name.
 _HOMES = {
     "scicot.annotation": ("Estimate",),
     "scicot.api": (

@@ -17,7 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 
 _SUFFIX = ".tmp"
-_RANDOM = r"[a-z0-9_]{8}"  # as tempfile has it
+_RANDOM = r"[a-z0-9_]{8}"  # the random part of tempfile's names
 
 
 def temporary_file(folder: Path, prefix: str) -> tuple[int, str]:
@@ -52,14 +52,14 @@ def discard(folder: Path, prefix: str) -> None:
 
 def _locked_in_place(handle: int) -> bool:
     """Lock a new file or folder; return False if another process removed it as abandoned first."""
-    with suppress(OSError):  # a file system without locks
+    with suppress(OSError):  # file systems without locks
         fcntl.flock(handle, fcntl.LOCK_EX)
     return os.fstat(handle).st_nlink > 0
 
 
 def _discard_unlocked(path: str) -> None:
     folder = Path(path).is_dir()
-    # NFS locks only what is open for writing, which a folder cannot be.
+    # NFS locks only files that are open for writing, and a folder cannot be opened for writing.
     access = os.O_RDONLY if folder else os.O_RDWR | os.O_NONBLOCK
     with suppress(OSError):
         handle = os.open(path, access | os.O_NOFOLLOW)

@@ -18,8 +18,8 @@ from scicot.row_fields import Row
 if TYPE_CHECKING:
     from scicot.students.alphabets import StudentAlphabet
 
-SHOWN = 3  # questions
-LONG = 2_000  # characters: about as many as a student's 512 tokens
+SHOWN = 3  # questions that are shown
+LONG = 2_000  # characters: about as many as 512 tokens of a student
 _KEPT = 10  # ids that a message may name
 
 
@@ -57,7 +57,7 @@ class Check:
 
     @property
     def fit(self) -> bool:
-        """Return True if there are no problems."""
+        """Return True if no problem was found."""
         return not self.problems
 
     def to_row(self) -> Row:
@@ -136,7 +136,7 @@ def _seen(
 
 
 class _Tally:
-    """Counts questions one by one."""
+    """Collects the counts of `Check`, question by question."""
 
     def __init__(
         self, found: Check, alphabet: StudentAlphabet | None, met: SeenQuestions | None
@@ -146,7 +146,7 @@ class _Tally:
         self._met = met
         self._choices: Counter[int] = Counter()
         self._gold: Counter[str] = Counter()
-        self._contents: dict[str, str] = {}  # by id
+        self._contents: dict[str, str] = {}  # content digests by id
         self._texts: set[str] = set()
         self._conflicts: list[str] = []
         self._fields: dict[str, None] = {}
@@ -174,7 +174,7 @@ class _Tally:
         if before != content:
             self._conflicts.append(question.id)
         elif key in self._texts:
-            # Repeated, or asked again with other choices or under another id.
+            # The question was repeated, with other choices or under another id.
             self._found.same_text += 1
         self._texts.add(key)
         if self._met is not None:

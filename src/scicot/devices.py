@@ -21,7 +21,8 @@ def resolve_device(name: str) -> torch.device:
     try:
         device = torch.device(name)
         torch.empty(0, device=device)
-    except (RuntimeError, AssertionError):  # torch says "not compiled with CUDA" by assertion
+    # torch raises AssertionError if it was not compiled with CUDA
+    except (RuntimeError, AssertionError):
         device = None
     if device is None or device.type not in ("cpu", "cuda", "mps"):
         raise UsageError(f"--device {name}: not available here; try auto or cpu")
@@ -47,7 +48,7 @@ def release_memory() -> None:
     torch.cuda.empty_cache()
 
 
-_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # as malloc.h has them
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # constants of malloc.h
 
 
 def keep_freed_memory() -> None:
@@ -61,7 +62,7 @@ def keep_freed_memory() -> None:
     try:
         library = ctypes.CDLL("libc.so.6")
         library.mallopt(_TRIM_THRESHOLD, 2**31 - 1)
-        library.mallopt(_MMAP_THRESHOLD, 2**25)  # the most it takes
+        library.mallopt(_MMAP_THRESHOLD, 2**25)  # the largest value that glibc accepts
     except (OSError, AttributeError):
         pass
 
@@ -99,7 +100,7 @@ def resolve_precision(precision: str, device: torch.device) -> torch.dtype:
     return {"fp32": torch.float32, "bf16": torch.bfloat16}[precision]
 
 
-# A CPU trains students of fewer weights hardly faster in bf16, and the smallest ones answer worse.
+# On a CPU, training a smaller student is hardly faster in bf16, and the smallest ones answer worse.
 LARGE = 10_000_000
 
 

@@ -14,13 +14,14 @@ class ScicotError(Exception):
     """An error that the user can fix. The message is one line: what, where, what to do."""
 
     exit_code = 1
-    of_one_process = False  # of several that share a command, which otherwise all meet it
+    # True if one of several processes has the error, False if all of them do
+    of_one_process = False
 
 
 class UsageError(ScicotError):
     """An invalid value of an option, or options that cannot be combined."""
 
-    exit_code = 2  # as for options that do not exist
+    exit_code = 2  # like click's exit code for unknown options
 
 
 class InvalidRow(ScicotError):
@@ -35,11 +36,11 @@ class InvalidRow(ScicotError):
 class StoppedEarly(ScicotError):
     """Work stopped before its end and can be resumed with the same command."""
 
-    exit_code = 75  # EX_TEMPFAIL: what batch systems take as "run me again"
+    exit_code = 75  # EX_TEMPFAIL, after which batch systems run the command again
 
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-# Libraries written in other languages tell of a full disk in words alone.
+# Libraries written in other languages report a full disk only in the message.
 _NO_ROOM_SAID = re.compile(
     "|".join(
         [
@@ -57,7 +58,7 @@ def no_room(error: BaseException) -> str | None:
     """Describe the cause if an error, or one in its chain, means a full disk, a quota or a limit on
     the size of files; else None."""
     cause: BaseException | None = error
-    for _ in range(100):  # a chain may be a ring
+    for _ in range(100):  # a chain of exceptions may be circular
         if cause is None:
             return None
         if isinstance(cause, OSError) and cause.errno in _NO_ROOM:

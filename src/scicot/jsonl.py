@@ -30,16 +30,15 @@ def _finite(number: str) -> float:
     return value
 
 
-# One decoder, built once: jsonlines would take orjson where it is installed, and the two disagree
-# on NaN. Without NaN there is nothing that one JSON reader takes and another refuses; and what is
-# read must be writable again, which an infinity is not.
+# One decoder for every installation: jsonlines would use orjson where it is installed, and the two
+# treat NaN differently. Infinities are rejected too, since they could not be written again.
 _decoder = json.JSONDecoder(parse_constant=_refuse, parse_float=_finite)
 _scan = _decoder.scan_once  # type: ignore[attr-defined]
-# Likewise, since json.dumps builds one for every row.
+# Built once, since json.dumps builds one for every row.
 _encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
 
-# Levels of lists and objects in one another. Python's own limit depends on how deep the call stack
-# is, so a row that could be read here might be too deep to be written there.
+# Maximum nesting of lists and objects. Python's own limit depends on the depth of the call stack,
+# so a row that can be read in one place might fail to be written in another.
 DEEPEST = 100
 _WRAPPED = 10  # levels that our own files may add to a row
 _TOO_DEEP = f"nested too deeply (more than {DEEPEST} levels)"
@@ -52,14 +51,14 @@ def decode(text: str | bytes, deepest: int = DEEPEST) -> Any:
         text = text.decode()
     try:
         try:
-            value, end = _scan(text, 0)  # faster than decode(), which looks for white space
+            value, end = _scan(text, 0)  # faster than decode(), which skips white space first
         except StopIteration:
             value, end = _decoder.decode(text), len(text)
         if end != len(text) and text[end:] != "\n":
             value = _decoder.decode(text)
     except RecursionError:
         raise ValueError(_TOO_DEEP) from None
-    # Counting brackets is cheap, and nearly always enough.
+    # A cheap check that suffices for nearly all texts.
     if text.count("{") + text.count("[") > deepest and _is_deeper(value, deepest):
         raise ValueError(_TOO_DEEP)
     return value
@@ -84,7 +83,7 @@ def encode(row: Mapping[str, Any]) -> bytes:
     """Encode a row as one line with its line break; ValueError for NaN and Infinity."""
     try:
         return _encode(row).encode() + b"\n"
-    except UnicodeEncodeError:  # half of a surrogate pair, which JSON can spell and UTF-8 cannot
+    except UnicodeEncodeError:  # a lone surrogate, which JSON can express and UTF-8 cannot
         return json.dumps(row, allow_nan=False).encode() + b"\n"
 
 
@@ -148,7 +147,8 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
             stream.flush()
             os.fsync(stream.fileno())
             os.fchmod(stream.fileno(), 0o666 & ~umask())
-            os.replace(temporary, path)  # while its lock is held: nobody removes it before
+            # while it is locked, so that no other process removes it as abandoned
+            os.replace(temporary, path)
     except BaseException:
         with suppress(FileNotFoundError):
             os.unlink(temporary)
@@ -236,7 +236,7 @@ def rows_from(path: Path, start: int) -> Iterator[Located]:
 def write_text(path: Path, text: str) -> None:
     """Replace a file's contents by this text, atomically."""
     with replacing(path) as stream:
-        # A file name that is no UTF-8 becomes an escape, which JSON reads back.
+        # A file name that is not valid UTF-8 is escaped; JSON decodes it again.
         stream.write(text.encode("utf-8", "backslashreplace"))
 
 

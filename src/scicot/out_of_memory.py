@@ -10,7 +10,7 @@ from scicot.errors import ScicotError
 
 Result = TypeVar("Result")
 
-_SAID = ("can't allocate memory", "not enough memory")  # by torch's allocator on CPUs
+_SAID = ("can't allocate memory", "not enough memory")  # messages of torch's CPU allocator
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -28,7 +28,7 @@ from scicot.version import __version__
 
 STDOUT = "-"
 
-# What commands keep beside an output, by kind (see `beside`); batches is a folder.
+# Kinds of files that commands write beside an output (see `beside`); "batches" is a folder.
 _FILES = (
     *("state.json", "lock", "rejected.jsonl"),
     *("done.sqlite", "done.sqlite-wal", "done.sqlite-shm", "done.sqlite-journal"),
@@ -41,8 +41,8 @@ class Output:
 
     def __init__(self, name: str, stream: IO[bytes], path: Path | None, state: Row) -> None:
         self.name = name
-        self.path = path  # None where the output is a stream
-        self.end = path.stat().st_size if path is not None else 0  # where the next row begins
+        self.path = path  # None if the output is a stream
+        self.end = path.stat().st_size if path is not None else 0  # byte offset of the next row
         self._stream = stream
         self._state = state
 
@@ -105,7 +105,8 @@ def open_output(
         return
     if path.is_dir():
         raise ScicotError(f"{path}: is a directory; give the name of a file")
-    if path.exists() and not path.is_file():  # a pipe or a device keeps no rows to continue
+    # a pipe or device, which has no rows to continue after
+    if path.exists() and not path.is_file():
         with path.open("wb") as stream:
             yield Output(str(path), stream, None, state)
         return
@@ -117,7 +118,7 @@ def open_output(
         rows = [file for file in owned if file != state_path(path) and _holds_something(file)]
         if force:
             path.write_bytes(b"")
-        elif rows:  # where nothing was written yet, nothing can be mixed up
+        elif rows:  # if nothing was written yet, any settings may be used
             _check_same(rows[0], state_path(path), state, defaults)
             path.touch()
             jsonl.mend_last_line(path)
@@ -178,7 +179,8 @@ def check_beside(path: Path) -> None:
             file = beside(path, kind)
             try:
                 mode = file.lstat().st_mode
-            except (OSError, ValueError):  # not there, or no name at all, which opening it tells
+            # missing, or an invalid name, for which opening the file reports an error
+            except (OSError, ValueError):
                 continue
             if not right(mode):
                 what = "a symbolic link" if stat.S_ISLNK(mode) else f"no {noun}"
@@ -240,7 +242,8 @@ def locked(path: Path) -> Iterator[None]:
         yield
     finally:
         stop.open_outputs -= 1
-        # Gone while still held: filelock sees that a file it opened has lost its name, and retries.
+        # Removed while the lock is held: filelock notices if the file it opened was removed, and
+        # retries.
         with suppress(OSError):
             os.unlink(lock.lock_file)
         lock.release()

@@ -41,7 +41,7 @@ class Overlap:
     questions: int = 0
     same_text: int = 0
     same_question: int = 0
-    # Keys of the questions by the key of their text, for texts that were met.
+    # For each text that occurs in the other set, the keys of the questions with it.
     by_text: dict[str, set[str]] = field(default_factory=dict)
 
     def __bool__(self) -> bool:

@@ -34,14 +34,15 @@ TASK = (
     '"Answer: X", where X is one of {labels}.'
 )
 
-# STaR's rationalisation (Zelikman et al. 2022, section 3.3): the hint raises coverage, and an
-# explanation that leans on it teaches nothing.
+# STaR's rationalisation (Zelikman et al. 2022, section 3.3): with the hint more questions get a
+# usable rationale, but an explanation that refers to the hint teaches nothing.
 HINT = (
     "Hint: the correct answer is {label}. {text}\n"
     "Reason as if you had not been told: do not mention the hint, argue from the question alone."
 )
 
-BUILT_IN_PROMPT = "\n\n".join((SYSTEM, TASK, HINT))  # whatever of it a question takes
+# all texts that a built-in prompt can consist of
+BUILT_IN_PROMPT = "\n\n".join((SYSTEM, TASK, HINT))
 
 REQUIRED_PLACEHOLDERS = ("question", "choices")
 

@@ -30,8 +30,8 @@ from scicot.row_fields import (
 )
 from scicot.text import whole_characters
 
-_ROUNDING = 0.02  # that the sum of probabilities may have lost by their being written down
-_MOST = 1 + 1e-6  # a probability of 1 in 32 bits
+_ROUNDING = 0.02  # tolerance for the sum of probabilities, which other tools may have rounded
+_MOST = 1 + 1e-6  # a probability of 1, rounded to fp32
 
 MAX_SAMPLE = 2**31 - 1
 MIN_CHOICES = 2
@@ -50,8 +50,8 @@ RATIONALE_FIELDS = (
     "reply",
     "thinking",
 )
-_RAW = ("reply", "thinking")  # rationale fields that hold what the teacher sent
-# Why a row of OUT.rejected.jsonl is not fit to learn from (its "reason").
+_RAW = ("reply", "thinking")  # rationale fields with the teacher's raw texts
+# Reasons to reject a row (the "reason" in OUT.rejected.jsonl).
 REASONS = (
     "wrong-conclusion",
     "refusal",
@@ -65,9 +65,9 @@ REASONS = (
     "leaks-answer",
     "error",
 )
-# The rationales that a student wrote name as their teacher "student:RUN@HASH".
+# Prefix of the teacher's name if a student wrote the rationale: "student:RUN@HASH".
 STUDENT = "student:"
-PREDICTED = "predicted"  # the teacher of rationales that are taken from prediction rows
+PREDICTED = "predicted"  # the teacher's name for rationales taken from prediction rows
 PREDICTION_FIELDS = ("rationales", "prediction", "scores", "confidence", "abstained", "models")
 
 
@@ -173,12 +173,12 @@ class Rationale:
     conclusion: str | None = None
     saw_answer: bool = False
     request: str | None = None
-    usage: Mapping[str, float] = field(default_factory=dict)  # tokens by kind, and dollars
-    fold: int | None = None  # of out-of-fold rationales: the fold that its student never saw
-    # What the rationale concludes by itself, in a sentence that is the reasoning and stayed.
+    usage: Mapping[str, float] = field(default_factory=dict)  # tokens by kind, and "cost_usd"
+    fold: int | None = None  # for out-of-fold rationales: the fold whose student wrote it
+    # The label that the rationale itself concludes, in a sentence that is part of its reasoning.
     still_concludes: str | None = None
-    # The reply as it came, and the thinking that came apart from it: kept where the rationale is
-    # not the whole cleaned reply (--rationale-source thinking, --max-rationale-tokens).
+    # The raw reply, and thinking that the server sent separately. Kept if the rationale is not the
+    # whole cleaned reply (--rationale-source thinking, --max-rationale-tokens).
     reply: str | None = None
     thinking: str | None = None
 
@@ -187,7 +187,7 @@ class Rationale:
         """Read a rationale row. Raises RowProblem naming the invalid field."""
         question = Question.from_row(row).without_rationale()
         by_student = str(row.get("teacher")).startswith(STUDENT)
-        # A poor student may write nothing, or blanks; its row is read all the same.
+        # A poor student may write an empty rationale; its row is still valid.
         blank = by_student or row.get("teacher") == PREDICTED
         text = model_text_field(row, "rationale", blank=blank)
         sample = row.get("sample", 0)

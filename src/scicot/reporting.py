@@ -16,7 +16,7 @@ logger = logging.getLogger("scicot")
 
 Item = TypeVar("Item")
 _STRIDE = 64
-_NAMED, _LONGEST = 5, 60  # names spelled out in a message, characters of one
+_NAMED, _LONGEST = 5, 60  # names listed in a message, and characters of one
 
 
 class Task(Protocol):
@@ -61,7 +61,7 @@ class LogReporter:
         yield _SilentTask()
 
     def stops_deferred(self) -> AbstractContextManager[None]:
-        return nullcontext()  # signals are the caller's own here
+        return nullcontext()  # the calling program handles signals
 
 
 class Speed:
@@ -69,7 +69,7 @@ class Speed:
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
-        self._moments: deque[tuple[float, int]] = deque()  # (when, count)
+        self._moments: deque[tuple[float, int]] = deque()  # (time, count)
 
     def add(self, now: float, count: int) -> None:
         """Record the count at this time, in seconds."""

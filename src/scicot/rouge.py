@@ -10,12 +10,13 @@ LONGEST = 20_000  # words of a text that are compared
 
 
 def rouge_l(candidate: str, reference: str) -> float:
-    """ROUGE-L F1 of two texts, from 0 to 1 (Lin 2004): twice the length of the longest common
-    subsequence of words over the number of words in both; so the order of the two does not matter.
+    """Compute ROUGE-L F1 of two texts, from 0 to 1 (Lin 2004): twice the length of the longest
+    common subsequence of words, divided by the number of words in both. It is symmetric in the two
+    texts.
 
     Words are those of Google's rouge_score without stemming: runs of a-z and 0-9 in lower case.
-    0.0 where either text has none. Only the first 20,000 words of a text are compared, since the
-    time is quadratic in their number: 0.1 s for 20,000.
+    Returns 0.0 if either text has none. Only the first 20,000 words of a text are compared, since
+    the time is quadratic in their number: 0.1 s for 20,000.
     """
     first, second = _words(candidate), _words(reference)
     if not first or not second:
@@ -28,10 +29,12 @@ def _words(text: str) -> list[str]:
 
 
 def _common(first: list[str], second: list[str]) -> int:
-    """Length of the longest common subsequence, a row of the table at a time as bits of an int.
+    """Compute the length of the longest common subsequence. Each row of the dynamic programming
+    table is stored as the bits of an int.
 
     Hyyrö 2004, "Bit-parallel LCS-length computation revisited": a 0 at bit i says that the length
-    grows from column i to i + 1. With Python's long ints no text is too long for a word.
+    grows from column i to i + 1. Python's ints have any number of bits, so the length of a text is
+    not limited.
     """
     places: dict[str, int] = {}
     for column, word in enumerate(first):
@@ -40,5 +43,5 @@ def _common(first: list[str], second: list[str]) -> int:
     row = columns
     for word in second:
         matches = row & places.get(word, 0)
-        row = (row + matches | row - matches) & columns  # without what the sum carries out of it
+        row = (row + matches | row - matches) & columns  # drops the carry of the sum
     return len(first) - row.bit_count()

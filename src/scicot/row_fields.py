@@ -8,7 +8,8 @@ from typing import Any
 from scicot.text import whole_characters
 
 Row = dict[str, Any]
-MAPPING = (dict, Mapping)  # for isinstance: nearly all are dicts, which is the faster check
+# for isinstance; dict first, since that check is faster and nearly always matches
+MAPPING = (dict, Mapping)
 
 
 class RowProblem(ValueError):

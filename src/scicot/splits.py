@@ -15,7 +15,7 @@ from scicot.errors import ScicotError
 from scicot.overlap import text_key, whole_key
 from scicot.records import Question
 
-Groups = list[list[int]]  # the places of the rows of each group
+Groups = list[list[int]]  # the row indices of each group
 
 _HINT = "(--fold-by FIELD groups by another field; --fold-by id parts all but the same)"
 
@@ -42,7 +42,8 @@ def group_rows(questions: Sequence[Question], by: str | None = None) -> Groups:
     members: dict[int, list[int]] = defaultdict(list)
     for place in range(len(questions)):
         members[root(place)].append(place)
-    # By what binds a group, not by its members: of many members one would nearly always come first.
+    # Sorted by the hash that identifies a group. By its members' hashes, large groups would nearly
+    # always come first.
     return sorted(
         members.values(), key=lambda group: min(_binding(questions[place], by) for place in group)
     )

@@ -33,7 +33,7 @@ from scicot.config import AnswerAs
 from scicot.records import Question
 from scicot.text import one_line
 
-# Changes whenever the same question would become another text: a run remembers what it was fed.
+# Increased whenever inputs or targets change, since a run must get the texts it was trained on.
 TEMPLATE_VERSION = 1
 
 
@@ -53,14 +53,14 @@ class Stage(StrEnum):
 class Form:
     """Static properties of a stage."""
 
-    command: str  # the command that trains it
-    does: str  # description for messages
+    command: str  # the command that trains such a run
+    does: str  # verb phrase for messages
     reads: str
     writes: str
     answers: bool = True
     reads_rationale: bool = False
-    writes_rationale: bool = False  # when it predicts
-    # Task prefixes of inputs for an answer and for a rationale.
+    writes_rationale: bool = False  # whether its output contains a rationale
+    # Task prefixes of the inputs: (for an answer, for a rationale).
     prefixes: tuple[str, str] = ("", "")
 
 
@@ -124,8 +124,8 @@ FORMS = {
 
 Cut = Callable[[str, int], str]
 
-_MARK = " answer: "  # between the rationale and the label of a one-sequence output
-_BEHIND = " rationale:"  # between the label and the rationale of an answer-first output
+_MARK = " answer: "  # separates rationale and label in a one-sequence output
+_BEHIND = " rationale:"  # separates label and rationale in an answer-first output
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,9 +140,9 @@ class Input:
     choices: tuple[str, ...]
     rationale: str = ""
     context: str = ""
-    task: str = ""  # task prefix of the line (Form.prefixes)
+    task: str = ""  # task prefix (Form.prefixes)
     asks: str = "answer"
-    id: str = field(default="", compare=False)  # of the question, for messages
+    id: str = field(default="", compare=False)  # id of the question, for messages
 
     def __str__(self) -> str:
         parts = [
@@ -164,7 +164,7 @@ def answer_input(
     """Build the input from which a student answers; the rationale is used only by stages that read
     one."""
     given = rationale or "" if FORMS[stage].reads_rationale else ""
-    # A one-sequence student writes its rationale first and the answer after it.
+    # A one-sequence student's target already contains the rationale, before the answer.
     asks = "rationale" if stage is Stage.ONE_SEQUENCE else "answer"
     return _input(question, given, FORMS[stage].prefixes[0], asks=asks)
 

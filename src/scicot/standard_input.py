@@ -1,8 +1,9 @@
 """Reserve standard input for scicot's own readers.
 
-Libraries may ask questions on it, such as transformers before running a model's own code; in a
-pipeline, a row of data would be the answer. So the command line first moves standard input to
-another descriptor, unknown to libraries and child processes, and replaces it by /dev/null.
+Libraries may prompt the user on standard input, as transformers does before running a model's own
+code. In a pipeline they would read a row of data as the user's reply. So the command line first
+moves standard input to another descriptor, unknown to libraries and child processes, and replaces
+it by /dev/null.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import os
 import sys
 from typing import IO
 
-_reserved: IO[bytes] | None = None  # what standard input was, once it has been moved
+_reserved: IO[bytes] | None = None  # the original standard input, after `reserve`
 
 
 def reserve() -> None:
@@ -22,7 +23,8 @@ def reserve() -> None:
     """
     global _reserved
     if sys.stdin is not None:
-        _reserved = os.fdopen(os.dup(0), "rb")  # not inherited by programs that are started
+        # os.dup makes descriptors that child processes do not inherit
+        _reserved = os.fdopen(os.dup(0), "rb")
     null = os.open(os.devnull, os.O_RDONLY)
     if null != 0:
         os.dup2(null, 0)

@@ -28,7 +28,7 @@ class StopRequest:
     def __init__(self) -> None:
         self.pending: KeyboardInterrupt | None = None
         self.deferred = False
-        self.open_outputs = 0  # files and run directories that the process is writing
+        self.open_outputs = 0  # number of files and run directories that the process is writing
 
     def request(self, interrupt: KeyboardInterrupt) -> None:
         """Store an interrupt, and raise it unless requests are deferred; a second one is always
@@ -64,4 +64,4 @@ class _Deferring:
         self._stop.deferred = self._before
 
 
-stop = StopRequest()  # of this process
+stop = StopRequest()  # the request of this process

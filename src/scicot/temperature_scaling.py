@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
 
-MOST = 20.0  # T lies between this and 1 over this
+MOST = 20.0  # T lies between 1 / MOST and MOST
 _HALVINGS = 60
 
 
@@ -52,7 +52,7 @@ def fit_temperature(scores: Sequence[Sequence[float]], gold: Sequence[int]) -> f
         p: Floats = weights / weights.sum(axis=1, keepdims=True)
         return float(((p - wanted) * table).sum())
 
-    low, high = -math.log(MOST), math.log(MOST)  # of log beta
+    low, high = -math.log(MOST), math.log(MOST)  # bounds of log beta
     for _ in range(_HALVINGS):
         middle = (low + high) / 2
         if slope(math.exp(middle)) < 0:

@@ -8,15 +8,16 @@ import unicodedata
 _PAIR = re.compile(r"[\ud800-\udbff][\udc00-\udfff]")
 _HALVES = re.compile(r"[\ud800-\udfff]+")
 _NO_WORDS = re.compile(r"[^\w\s]+")
-_MARKS = re.compile(r"[^\w\s\x00-\x7f]{30}")  # marks in a row, which may be combining ones
+# 30 non-ASCII marks in a row, which may be combining ones
+_MARKS = re.compile(r"[^\w\s\x00-\x7f]{30}")
 
 
 def whole_characters(text: str) -> str:
-    """The text with every lone surrogate, half of a character, replaced by U+FFFD.
+    """Replace every lone surrogate in a text by U+FFFD.
 
-    A proxy that cuts an emoji in half leaves one ("\\ud83d" in JSON): Python holds it, but neither
-    UTF-8 nor a tokenizer nor a server takes it. Two halves that belong together become the
-    character they are.
+    A lone surrogate ("\\ud83d" in JSON) is left if a proxy cuts an emoji in half. Python strings
+    can contain it, but it cannot be encoded as UTF-8, so tokenizers and servers reject it. Two
+    surrogates that belong together are joined to their character.
     """
     if text.isascii():
         return text
@@ -34,21 +35,21 @@ def _whole(halves: re.Match[str]) -> str:
 
 
 def one_line(text: str, most: int | None = None) -> str:
-    """Return the text on one line, cut to `most` characters where that is given."""
+    """Return the text on one line, cut to `most` characters if given."""
     if most is not None:
         text = text[: 4 * most]
     return " ".join(whole_characters(text).split())[:most]
 
 
 def error_line(error: BaseException) -> str:
-    """Return the message of an error on one line, or the name of its type where it has none."""
+    """Return the message of an error on one line, or the name of its type if it has none."""
     return one_line(str(error)) or type(error).__name__
 
 
 def normalized(text: str) -> str:
     """Normalise a text for comparing questions: fold case, punctuation and white space."""
-    # NFKC sorts runs of combining marks in quadratic time. A joiner after 30 ends a run, as in the
-    # stream-safe text format (UAX #15).
+    # NFKC takes quadratic time to sort a run of combining marks, so a joiner is inserted after 30,
+    # as in the stream-safe text format (UAX #15).
     parted = text if text.isascii() else _MARKS.sub("\\g<0>\u034f", text)
     folded = unicodedata.normalize("NFKC", parted).casefold()
     return " ".join(_NO_WORDS.sub(" ", folded).split())

@@ -16,7 +16,7 @@ _STATUSES = {"succeeded": 200, "invalid_request_error": 400, "api_error": 500}
 
 
 def as_chat(answered: Answered) -> Answered:
-    """An answer of the Messages API as a chat completion; what is no message stays as it is."""
+    """Convert a message of the Messages API to a chat completion; other responses are unchanged."""
     status, headers, body = answered
     try:
         message = json.loads(body)
@@ -53,7 +53,7 @@ class ChatBatches:
     def __init__(self, server: Server) -> None:
         self._server = server
         self._files: dict[str, bytes] = {}
-        self._metadata: dict[str, Any] = {}  # by batch
+        self._metadata: dict[str, Any] = {}  # metadata of each batch
         self.keeps_names = True
 
     def answer(self, method: str, path: str, body: bytes) -> Answered:
@@ -68,8 +68,10 @@ class ChatBatches:
             return 200, {"content-type": "application/jsonl"}, b"".join(lines)
         if path == "/batches" and method == "POST":
             asked = json.loads(body)
-            own = json.dumps({"requests": self._requests(asked["input_file_id"])}).encode()
-            answered = self._server._batches("POST", "", own)
+            body_of_batch = json.dumps(
+                {"requests": self._requests(asked["input_file_id"])}
+            ).encode()
+            answered = self._server._batches("POST", "", body_of_batch)
             if answered[0] == 200:
                 self._metadata[json.loads(answered[2])["id"]] = asked["metadata"]
             return self._as_batch(answered)
@@ -86,7 +88,7 @@ class ChatBatches:
         status, headers, body = answered
         value = json.loads(body)
         if status == 200 and "data" in value:
-            value = {"data": [self._told(one) for one in value["data"]], "has_more": False}
+            value = {"data": [self._told(batch) for batch in value["data"]], "has_more": False}
         elif status == 200:
             value = self._told(value)
         return status, headers, json.dumps(value).encode()
@@ -116,7 +118,7 @@ def _line(own: dict[str, Any]) -> bytes:
         error = result["error"]["error"]
         line["response"] = {"status_code": _STATUSES[error["type"]], "body": {"error": error}}
     elif kind == "canceled":
-        return b""  # left out of both files
+        return b""  # missing from both result files
     else:
         line["error"] = {"code": "batch_expired", "message": "This request was not executed"}
     return json.dumps(line).encode() + b"\n"

@@ -3,9 +3,9 @@
     with HubServer(large=(".safetensors",)) as hub:
         ...                      hub.url, hub.files, hub.commits, hub.private
 
-It knows whoami, making a repository, and a commit: of small files within it, of large ones through
-LFS. What was committed can be downloaded, from main, a commit or one of `tags`. `failing` maps a
-part of a path to the status that requests to it get.
+It implements whoami, creating a repository, and commits with small files inline and large ones
+through LFS. Committed files can be downloaded from main, a commit or one of `tags`. `failing` maps
+a part of a path to the error status of requests with it.
 """
 
 import base64
@@ -27,15 +27,15 @@ class HubServer:
     def __init__(
         self,
         *,
-        large: tuple[str, ...] = (),  # endings of the names that go through LFS
+        large: tuple[str, ...] = (),  # suffixes of files that are stored in LFS
         role: str = "write",
         failing: Mapping[str, int] | None = None,
     ) -> None:
         self.files: dict[str, bytes] = {}  # OWNER/NAME/PATH -> content
-        self.commits: list[str] = []  # their messages
-        self.private: dict[str, bool] = {}  # OWNER/NAME -> as it was made
-        self.tags: dict[str, str] = {}  # name -> commit
-        self.downloads: list[str] = []  # paths of the files that were sent
+        self.commits: list[str] = []  # commit messages
+        self.private: dict[str, bool] = {}  # OWNER/NAME -> visibility at creation
+        self.tags: dict[str, str] = {}  # tag -> commit
+        self.downloads: list[str] = []  # paths of the downloaded files
         self._at: dict[str, dict[str, bytes]] = {}  # commit -> files
         self._stored: dict[str, bytes] = {}  # sha256 -> content, through LFS
         self._large = large
@@ -55,8 +55,11 @@ class HubServer:
 
             def _send(self, status: int, headers: dict[str, str], content: bytes) -> None:
                 self.send_response(status)
-                own = {"content-type": "application/json", "content-length": str(len(content))}
-                for name, value in {**own, **headers}.items():
+                headers_sent = {
+                    "content-type": "application/json",
+                    "content-length": str(len(content)),
+                }
+                for name, value in {**headers_sent, **headers}.items():
                     self.send_header(name, value)
                 self.end_headers()
                 if self.command != "HEAD":
@@ -79,7 +82,7 @@ class HubServer:
         self._server.server_close()
 
     def _given(self, path: str, authorization: str) -> Given | None:
-        """A file, or what is known of a repository; None for requests of another kind."""
+        """Return a file or the information about a repository; None for other requests."""
         match path.strip("/").split("/"):
             case [owner, name, "resolve", revision, *rest]:
                 kind = "file"
@@ -123,7 +126,7 @@ class HubServer:
         for part, status in self._failing.items():
             if part in path:
                 return status, {"error": f"no {part} for {authorization}"}
-        if path.startswith("/lfs/"):  # the storage beneath the Hub: its addresses are signed
+        if path.startswith("/lfs/"):  # LFS storage, whose URLs are signed
             self._stored[path.removeprefix("/lfs/")] = body
             return 200, {}
         if authorization != f"Bearer {TOKEN}":
@@ -168,8 +171,8 @@ class HubServer:
 
     def _batch(self, asked: dict[str, Any]) -> Reply:
         objects = [
-            {**one, "actions": {"upload": {"href": f"{self.url}/lfs/{one['oid']}"}}}
-            for one in asked["objects"]
+            {**entry, "actions": {"upload": {"href": f"{self.url}/lfs/{entry['oid']}"}}}
+            for entry in asked["objects"]
         ]
         return 200, {"transfer": "basic", "objects": objects}
 

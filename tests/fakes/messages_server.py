@@ -1,4 +1,4 @@
-"""A real HTTP server on the loopback that speaks the Messages API as a script tells it to.
+"""An HTTP server on the loopback interface that answers Messages API requests from a script.
 
     with MessagesServer([busy(429, retry_after=0), said("Copper conducts.\\nAnswer: B")]) as server:
         ...                      server.url, server.requests

@@ -1,13 +1,13 @@
-"""A server that fails as real ones do, by a script of chances. It speaks the Messages API, and Chat
-Completions by way of chat_api.py.
+"""A server that fails like real ones, with given probabilities. It implements the Messages API and,
+through chat_api.py, Chat Completions.
 
     with TeacherServer(Conduct(latency=0.1, faults=0.1)) as server:   in a thread of the test
         ...                                                           server.url, server.behaviour
     python -m fakes.teacher_server --latency 0.1 --rate 50            in a process of its own
 
-What it replies depends on what it is asked alone, so that two runs can be compared: the choice
-whose hash is lowest. Whether a request meets a fault depends on what is asked and on how often it
-was asked before; GET /stats tells what came.
+The reply to a question is the choice with the lowest hash, so that two runs can be compared.
+Whether a request gets a fault depends on its content and on how often it was sent before. GET
+/stats returns the counts of requests.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from typing import Any
 from fakes.chat_api import ChatBatches, as_chat
 from fakes.wire import Answered, HttpServer, listen
 
-# Trouble that passes, by turns, and outcomes that stay, each question's its own.
+# Temporary faults, used in turn, and permanent ones, each tied to a question.
 PASSING = ("429", "retry-after", "529", "500", "reset", "torn", "drip", "html", "broken")
 LASTING = ("400", "refusal", "max_tokens", "thinking")
 _CHOICE = re.compile(r"^([A-Z])\. (.*)$", re.M)
@@ -38,16 +38,16 @@ class Conduct:
     """How a server behaves."""
 
     latency: float = 0.0  # seconds
-    faults: float = 0.0  # share of first requests that meet trouble that passes
-    oddities: float = 0.0  # share of questions whose outcome is one of LASTING
-    rate: float = 0.0  # requests a second it allows, of which a fifth at once; 0: any
-    spend_limit: int = 0  # answers after which the money is used up; 0: never
-    ended_after: float = 0.0  # seconds until a batch has ended
-    batch_faults: float = 0.0  # share of a batch's requests that expire or err, the first time
-    # Answers that get lost, by what they are.
+    faults: float = 0.0  # share of first requests that get a temporary fault
+    oddities: float = 0.0  # share of questions with one of LASTING
+    rate: float = 0.0  # allowed requests per second, a fifth of them at once; 0: no limit
+    spend_limit: int = 0  # answers until the spend limit is reached; 0: no limit
+    ended_after: float = 0.0  # seconds until a batch ends
+    batch_faults: float = 0.0  # share of a batch's requests that expire or fail the first time
+    # Number of responses to drop, by kind.
     forgets: Counter[str] = field(default_factory=Counter)
-    drip: float = 3.0  # seconds that a slow body takes
-    thinks: bool = False  # send what was thought before each reply
+    drip: float = 3.0  # seconds in which a slow body is sent
+    thinks: bool = False  # return thinking before each reply
 
 
 @dataclass
@@ -64,12 +64,12 @@ class Server:
     def __init__(self, conduct: Conduct) -> None:
         self.conduct = conduct
         self.chat = ChatBatches(self)
-        self.counts: Counter[str] = Counter()  # of all kinds of things, by name
-        self.asked: Counter[str] = Counter()  # requests by what was asked
-        self.answered: Counter[str] = Counter()  # of them, those with a message
+        self.counts: Counter[str] = Counter()  # events by name
+        self.asked: Counter[str] = Counter()  # requests by content
+        self.answered: Counter[str] = Counter()  # requests that got a message, by content
         self.batches: dict[str, Batch] = {}
-        self.bodies: list[dict[str, Any]] = []  # of the first requests
-        self.refusals: list[float] = []  # when, by time.monotonic
+        self.bodies: list[dict[str, Any]] = []  # bodies of the first requests
+        self.refusals: list[float] = []  # times of refusals, by time.monotonic
         self.accepted: list[float] = []
         self._bucket, self._filled = conduct.rate / 5, time.monotonic()
         self._turns = itertools.cycle(PASSING)
@@ -128,12 +128,12 @@ class Server:
         return _json(200, self._replied(request, lasting))
 
     def _replied(self, request: dict[str, Any], lasting: str | None) -> dict[str, Any]:
-        own = message(request, lasting)
+        reply = message(request, lasting)
         if self.conduct.thinks:
-            label = own["content"][-1]["text"][-1:]
+            label = reply["content"][-1]["text"][-1:]
             thought = f"Parts of machines are made of what lasts. Let me see. Is it {label}? Yes."
-            own["content"].insert(0, {"type": "thinking", "thinking": thought, "signature": ""})
-        return own
+            reply["content"].insert(0, {"type": "thinking", "thinking": thought, "signature": ""})
+        return reply
 
     def _allowed(self) -> bool:
         if not self.conduct.rate:
@@ -177,8 +177,8 @@ class Server:
             self.counts["batches"] += 1
             batch = Batch(f"msgbatch_{len(self.batches):04}", time.time(), requests)
             self.batches[batch.id] = batch
-            for one in requests:
-                self.asked[_asked(one["params"])] += 1
+            for request in requests:
+                self.asked[_asked(request["params"])] += 1
             status, headers, answer = _json(200, self._told(batch))
             if self.conduct.forgets["created"] > 0:
                 self.conduct.forgets["created"] -= 1
@@ -186,8 +186,10 @@ class Server:
             return status, headers, answer
         if not path:
             latest = sorted(self.batches.values(), key=lambda own: own.created, reverse=True)
-            told = [self._told(own) for own in latest]
-            return _json(200, {"data": told, "has_more": False, "first_id": None, "last_id": None})
+            listed = [self._told(own) for own in latest]
+            return _json(
+                200, {"data": listed, "has_more": False, "first_id": None, "last_id": None}
+            )
         _, identity, *rest = path.split("/")
         found = self.batches.get(identity)
         if found is None:
@@ -215,8 +217,8 @@ class Server:
 
     def _results(self, batch: Batch) -> bytes:
         lines = []
-        for number, one in enumerate(batch.requests):
-            asked = _asked(one["params"])
+        for number, request in enumerate(batch.requests):
+            asked = _asked(request["params"])
             chance = _chance("batch", asked, 0)
             if batch.canceled and number % 2:
                 result: dict[str, Any] = {"type": "canceled"}
@@ -232,9 +234,9 @@ class Server:
                     result = {"type": "errored", "error": {"type": "error", "error": error}}
                 else:
                     self.answered[asked] += 1
-                    told = self._replied(one["params"], lasting)
-                    result = {"type": "succeeded", "message": told}
-            lines.append({"custom_id": one["custom_id"], "result": result})
+                    reply = self._replied(request["params"], lasting)
+                    result = {"type": "succeeded", "message": reply}
+            lines.append({"custom_id": request["custom_id"], "result": result})
         lines.sort(key=lambda line: _chance("order", line["custom_id"], 0))
         return b"".join(json.dumps(line).encode() + b"\n" for line in lines)
 
@@ -243,7 +245,7 @@ def message(request: dict[str, Any], lasting: str | None) -> dict[str, Any]:
     asked = _asked(request)
     options = _CHOICE.findall(asked)
     label, text = (
-        min(options, key=lambda own: _chance("answer", own[1], 0)) if options else ("A", "")
+        min(options, key=lambda option: _chance("answer", option[1], 0)) if options else ("A", "")
     )
     said = f"What is asked for has the properties of {text}. That settles it.\nAnswer: {label}"
     reason = "end_turn"

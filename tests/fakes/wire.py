@@ -1,7 +1,7 @@
-"""HTTP/1.1 on the loopback, in a thread of its own: what both fake servers speak through.
+"""The HTTP/1.1 transport of both fake servers, on the loopback interface in its own thread.
 
-A header "x-wire" of an answer is not sent but done: "reset" breaks the connection, "torn" sends
-half of the body, "drip SECONDS" takes so long over it.
+A response header "x-wire" is an instruction and is not sent: "reset" breaks the connection, "torn"
+sends half of the body, "drip SECONDS" sends the body slowly.
 """
 
 import asyncio
@@ -60,27 +60,27 @@ async def listen(answering: Answering, port: int = 0) -> asyncio.Server:
 async def _one(
     answering: Answering, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
 ) -> bool:
-    """One request and its answer; whether the connection lasts."""
+    """Handle one request. Return whether the connection stays open."""
     head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
     method, path, _ = head[0].split(" ")
     headers = dict(line.lower().split(": ", 1) for line in head[1:] if line)
     body = await reader.readexactly(int(headers.get("content-length", 0)))
-    status, own, answer = await answering(method, path, body)
-    wire, _, seconds = own.get("x-wire", "").partition(" ")
+    status, given, answer = await answering(method, path, body)
+    wire, _, seconds = given.get("x-wire", "").partition(" ")
     if wire == "reset":
         writer.transport.abort()
         return False
-    told = {name: value for name, value in own.items() if name != "x-wire"}
-    told["content-length"] = str(len(answer))
-    lines = "".join(f"{name}: {value}\r\n" for name, value in told.items())
+    sent = {name: value for name, value in given.items() if name != "x-wire"}
+    sent["content-length"] = str(len(answer))
+    lines = "".join(f"{name}: {value}\r\n" for name, value in sent.items())
     writer.write(f"HTTP/1.1 {status} X\r\n{lines}\r\n".encode())
     if wire == "torn":
         writer.write(answer[: len(answer) // 2])
         await writer.drain()
         return False
     if wire == "drip":
-        for place in range(0, len(answer), 8):
-            writer.write(answer[place : place + 8])
+        for start in range(0, len(answer), 8):
+            writer.write(answer[start : start + 8])
             await writer.drain()
             await asyncio.sleep(float(seconds) * 8 / len(answer))
         return True

@@ -63,7 +63,8 @@ def main() -> int:
     for result in run(names, options):
         results.append(result)
         say(f"{result.part}: {summary(result)}")
-        if given.json is not None:  # after each part: what a later one meets loses nothing
+        # written after each part, so that a crash of a later part loses nothing
+        if given.json is not None:
             page.keep(given.json, figures(results, options))
     if given.json is not None and given.json.resolve() == page.FIGURES.resolve():
         page.write()
@@ -115,8 +116,12 @@ def table(results: list[Result]) -> str:
         shown["promises broken"] = len(result.broken)
         rows += [(result.part, name, _told(value)) for name, value in shown.items()]
         rows += [
-            ("", name, f"{own['executions']:,} executions, {own['faults']} faults")
-            for name, own in targets.items()
+            (
+                "",
+                name,
+                f"{target_figures['executions']:,} executions, {target_figures['faults']} faults",
+            )
+            for name, target_figures in targets.items()
         ]
     return "\n".join(f"{part:<8}{name:<28}{value}" for part, name, value in rows)
 

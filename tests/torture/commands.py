@@ -14,10 +14,10 @@ from random import Random
 
 from torture.results import Result
 
-# What no run may print on stderr, whatever its input or its server.
+# Texts that must never appear on stderr, whatever the input or the server.
 NEVER = ("Traceback", "Exception ignored", "aclose", "was never retrieved", "never awaited")
 EXITS = (0, 1, 3, 75)
-PATIENCE = 120.0  # seconds for one command
+PATIENCE = 120.0  # seconds until a command counts as hanging
 
 
 def command(*arguments: object) -> list[str]:
@@ -25,7 +25,7 @@ def command(*arguments: object) -> list[str]:
 
 
 def environment() -> dict[str, str]:
-    """Without keys and the Hub, on one thread."""
+    """Return an environment without keys and the Hub, for one thread."""
     kept = {
         k: v for k, v in os.environ.items() if not k.startswith(("ANTHROPIC_", "HF_", "SLURM_"))
     }
@@ -42,7 +42,7 @@ def start(arguments: Sequence[str], errors: Path) -> subprocess.Popen[bytes]:
 
 @dataclass
 class Ended:
-    """How a command ended; `code` is None where it was killed."""
+    """The result of a command; `code` is None if it was killed."""
 
     code: int | None
     stderr: str
@@ -51,7 +51,7 @@ class Ended:
 def finish(
     result: Result, arguments: Sequence[str], errors: Path, *, allowed: Sequence[int] = EXITS
 ) -> Ended:
-    """Run a command to its end, and record what it promised and did not keep."""
+    """Run a command to its end, and record broken promises."""
     process = start(arguments, errors)
     try:
         code = process.wait(PATIENCE)

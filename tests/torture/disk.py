@@ -26,7 +26,7 @@ MEBIBYTE = 1 << 20
 
 @contextmanager
 def tmpfs(folder: Path, size: int) -> Iterator[Path | None]:
-    """A disk of so many bytes, or None where it cannot be mounted."""
+    """Mount a tmpfs of `size` bytes; None if it cannot be mounted."""
     folder.mkdir(parents=True, exist_ok=True)
     mount = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
     try:
@@ -45,10 +45,10 @@ class Case:
     """A command that writes OUT on the disk, how much room it is left, and how it is compared."""
 
     name: str
-    arguments: Callable[[Path], tuple[object, ...]]  # of the output
+    arguments: Callable[[Path], tuple[object, ...]]  # makes the arguments for an output path
     output: str
-    rooms: tuple[int, ...]  # bytes
-    same: Callable[[Path, Path], bool]  # of the undisturbed output and the other
+    rooms: tuple[int, ...]  # free bytes on the disk
+    same: Callable[[Path, Path], bool]  # compares the output with that of an undisturbed run
     size: int = 2 * MEBIBYTE
     done: tuple[int, ...] = (0,)
 
@@ -72,7 +72,8 @@ def run(options: Options) -> Result:
 
 
 def filled(result: Result, case: Case, folder: Path) -> int:
-    """Run a case with little room, then with enough; how often it stopped for lack of room."""
+    """Run a case with little space, then with enough. Return how often it stopped for lack of
+    space."""
     whole, errors = folder / f"whole-{case.output}", folder / "stderr"
     finish(result, command(*case.arguments(whole)), errors, allowed=case.done)
     stopped = 0
@@ -85,9 +86,11 @@ def filled(result: Result, case: Case, folder: Path) -> int:
             ended = finish(result, command(*case.arguments(out)), errors, allowed=(75, *case.done))
             if ended.code == 75:
                 stopped += 1
-                told = [line for line in ended.stderr.splitlines() if line.startswith("error:")]
-                one = len(told) == 1
-                result.expect(one, f"{case.name}: one line on a full disk: {ended.stderr[-300:]}")
+                messages = [line for line in ended.stderr.splitlines() if line.startswith("error:")]
+                single = len(messages) == 1
+                result.expect(
+                    single, f"{case.name}: one line on a full disk: {ended.stderr[-300:]}"
+                )
             filler.unlink()
             finish(result, command(*case.arguments(out)), errors, allowed=case.done)
             same = _compared(case, whole, out)
@@ -98,7 +101,7 @@ def filled(result: Result, case: Case, folder: Path) -> int:
 def _compared(case: Case, whole: Path, out: Path) -> bool:
     try:
         return case.same(whole, out)
-    except (OSError, ValueError):  # there is nothing to compare, or half of it
+    except (OSError, ValueError):  # missing or incomplete output
         return False
 
 
@@ -115,10 +118,10 @@ def _fill(filler: Path, room: int) -> None:
 
 def cases(folder: Path, url: str, *, short: bool) -> list[Case]:
     source = questions(folder / "q.jsonl", 200)
-    own = ("--teacher", "anthropic:m", "--base-url", url)
+    options = ("--teacher", "anthropic:m", "--base-url", url)
 
     def generate(out: Path) -> tuple[object, ...]:
-        return ("generate-rationales", source, "-o", out, *own)
+        return ("generate-rationales", source, "-o", out, *options)
 
     rooms = (60_000,) if short else (0, 8192, 40_000, 90_000, 200_000)
     found = [Case("generate-rationales", generate, "o.jsonl", rooms, _same_rows, done=(0, 3))]
@@ -136,8 +139,8 @@ def _others(folder: Path, url: str) -> list[Case]:
     trained = {name: folder / f"whole-{name}" for name in ("train-rationale", "train-answer")}
 
     def batch(out: Path) -> tuple[object, ...]:
-        own = ("--teacher", "anthropic:m", "--base-url", url, "--batch")
-        return ("generate-rationales", source, "-o", out, *own)
+        options = ("--teacher", "anthropic:m", "--base-url", url, "--batch")
+        return ("generate-rationales", source, "-o", out, *options)
 
     asked, parts = shards(folder)
 

@@ -21,7 +21,7 @@ from torture.kinds import NUMBER
 from torture.results import Options, Result
 from torture.server import Faults, Faulty, FaultyServer
 
-MOST_RUNS = 12  # of one command until it is done
+MOST_RUNS = 12  # maximum number of runs of a command until it is done
 MIXED = Faults(share=0.3, odd=0.35, lasting=0.05)
 BATCHED = Faults(
     share=0.2, odd=0.2, lasting=0.05, results=3, unknown=2,
@@ -38,9 +38,9 @@ class Scenario:
     name: str
     options: tuple[object, ...]
     faults: Faults
-    count: int = 80  # questions
+    count: int = 80  # number of questions
     samples: int = 1
-    cancelled: bool = False  # whether its batches are taken back once
+    cancelled: bool = False  # whether the batches are canceled once
     batch: bool = False
     conduct: Conduct = field(default_factory=lambda: FAST)
 
@@ -48,9 +48,9 @@ class Scenario:
 def scenarios(*, short: bool) -> list[Scenario]:
     size = 20 if short else 100
     quick: tuple[object, ...] = ("--timeout", 2, "--max-wait", 60)
-    told = ("--reveal-answer", "on-failure")
+    options = ("--reveal-answer", "on-failure")
     samples = ("--samples", 2)
-    both = Scenario("--samples 2 --reveal-answer", (*quick, *samples, *told), MIXED, size, 2)
+    both = Scenario("--samples 2 --reveal-answer", (*quick, *samples, *options), MIXED, size, 2)
     if short:
         several = (*quick, "--batch", *samples)
         return [both, Scenario("--batch --samples 2", several, MADE_ONCE, size, 2, batch=True)]
@@ -64,7 +64,7 @@ def scenarios(*, short: bool) -> list[Scenario]:
         Scenario("a spend limit for a while", quick, money, size),
         Scenario("--batch", batched, BATCHED, size, batch=True, conduct=PARTLY),
         Scenario(
-            "--batch --samples 2 --reveal-answer", (*batched, *samples, *told), BATCHED, size, 2,
+            "--batch --samples 2 --reveal-answer", (*batched, *samples, *options), BATCHED, size, 2,
             batch=True, conduct=PARTLY,
         ),
         Scenario(
@@ -103,34 +103,36 @@ def one(result: Result, scenario: Scenario, folder: Path, seed: int) -> tuple[Fa
     questions(source, scenario.count)
     with FaultyServer(replace(scenario.faults), replace(scenario.conduct), seed) as server:
         behaviour = server.behaviour
-        own = command(
+        arguments = command(
             "generate-rationales", source, "-o", out, "--teacher", "anthropic:m",
             "--base-url", server.url, "--price", "1,5", *scenario.options,
         )  # fmt: skip
         times, code = 0, 75
         if scenario.cancelled:
-            times += _cancel(result, own, behaviour, errors, folder)
+            times += _cancel(result, arguments, behaviour, errors, folder)
         while code not in (0, 3) and times < MOST_RUNS:
             times += 1
-            ended = finish(result, own, errors)
+            ended = finish(result, arguments, errors)
             code = ended.code or 0
         result.expect(code in (0, 3), f"{scenario.name}: done after {times} runs, last: {code}")
         check_rows(result, scenario, behaviour, out)
         check_files(result, scenario, out)
-        _without_index(result, scenario, own, behaviour, out, errors)
+        _without_index(result, scenario, arguments, behaviour, out, errors)
     return behaviour, times + 1
 
 
-def _cancel(result: Result, own: list[str], behaviour: Faulty, errors: Path, folder: Path) -> int:
-    """Kill a run with its batch sent, and take the batch back."""
-    process = start(own, errors)
+def _cancel(
+    result: Result, arguments: list[str], behaviour: Faulty, errors: Path, folder: Path
+) -> int:
+    """Kill a run after its batch was sent, and cancel the batch."""
+    process = start(arguments, errors)
     until = time.monotonic() + 60
     while not behaviour.batches and process.poll() is None and time.monotonic() < until:
         time.sleep(0.05)
     process.kill()
     process.wait()
     if (folder / "o.batches").exists():
-        finish(result, [*own, "--cancel-batches"], errors, allowed=(75, 0))
+        finish(result, [*arguments, "--cancel-batches"], errors, allowed=(75, 0))
     return 2
 
 
@@ -147,7 +149,8 @@ def rows_of(out: Path) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
 
 
 def check_rows(result: Result, scenario: Scenario, behaviour: Faulty, out: Path) -> None:
-    """Every reply in one row, every request answered once, no question without an outcome."""
+    """Check that every reply is in one row, every request answered once, and every question has an
+    outcome."""
     kept, rejected = rows_of(out)
     found: Counter[str] = Counter()
     for row, field_name in [
@@ -198,13 +201,18 @@ def check_files(result: Result, scenario: Scenario, out: Path) -> None:
 
 
 def _without_index(
-    result: Result, scenario: Scenario, own: list[str], behaviour: Faulty, out: Path, errors: Path
+    result: Result,
+    scenario: Scenario,
+    arguments: list[str],
+    behaviour: Faulty,
+    out: Path,
+    errors: Path,
 ) -> None:
     """After the index is gone the same command asks nothing and changes nothing."""
     before, asked = rows_of(out), behaviour.counts["requests"]
     for ending in ("", "-wal", "-shm"):
         out.with_name(f"o.done.sqlite{ending}").unlink(missing_ok=True)
-    finish(result, own, errors, allowed=(0, 3))
+    finish(result, arguments, errors, allowed=(0, 3))
     more = behaviour.counts["requests"] - asked
     result.expect(more == 0, f"{scenario.name}: {more} requests after the index was deleted")
     result.expect(

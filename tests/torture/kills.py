@@ -19,8 +19,8 @@ from torture.commands import command, finish, killed_until_done, leftovers
 from torture.results import Options, Result
 from torture.worlds import copies, shards
 
-TOLERANCE = 1e-6  # between the weights of an undisturbed run and of one that was killed
-_TURNS = 6  # outputs that a command makes in all, while it has not been killed often enough
+TOLERANCE = 1e-6  # difference of weights between an undisturbed run and one that was killed
+_TURNS = 6  # maximum number of outputs, if the command was not killed often enough
 _IN_FLIGHT = 4
 
 
@@ -80,13 +80,14 @@ def run(options: Options) -> Result:
     result = Result("kills")
     folder = options.folder / "kills"
     folder.mkdir(parents=True, exist_ok=True)
-    own = Run(result, folder, Random(options.seed), 2 if options.short else 10)
+    kill_run = Run(result, folder, Random(options.seed), 2 if options.short else 10)
     counts: Counter[str] = Counter()
-    counts["generate-rationales --batch"] = batched(own, 30 if options.short else 100)
-    if not options.short:  # tests/test_generate_faults.py has it; the students need torch for long
-        counts["generate-rationales"] = one_by_one(own)
-        counts.update(students(own))
-    counts["merge"], counts["evaluate --report"] = merged(own)
+    counts["generate-rationales --batch"] = batched(kill_run, 30 if options.short else 100)
+    # tests/test_generate_faults.py covers it; commands with students take long to start
+    if not options.short:
+        counts["generate-rationales"] = one_by_one(kill_run)
+        counts.update(students(kill_run))
+    counts["merge"], counts["evaluate --report"] = merged(kill_run)
     never = [name for name, count in counts.items() if not count]
     result.expect(not never, f"every command was killed once at least, not so {never}")
     result.figures = {"survived": dict(counts), "kills": counts.total()}
@@ -110,8 +111,8 @@ def one_by_one(run: Run) -> int:
             around = _nothing_again(run, server.behaviour.asked, out)
             survived = run.kill(seconds, *arguments, done=(0, 3), around=around)
             more = server.behaviour.answered.total() - size
-        told = f"{more} of {size} answers were paid twice in {survived} kills"
-        run.result.expect(more <= _IN_FLIGHT * survived, told)
+        message = f"{more} of {size} answers were paid twice in {survived} kills"
+        run.result.expect(more <= _IN_FLIGHT * survived, message)
         run.result.expect(rows(out) == rows(whole), "generate-rationales: the undisturbed rows")
         return survived
 
@@ -125,9 +126,9 @@ def _nothing_again(run: Run, asked: Counter[str], out: Path) -> Callable[[], Cal
         done, before = {row["question"] for row in all_rows(out)}, asked.copy()
 
         def after() -> None:
-            time.sleep(0.1)  # what the server is still about
+            time.sleep(0.1)  # time for the server to finish its work
             again = [text for text in asked if asked[text] > before[text]]
-            repeated = [text for text in again if any(own in text for own in done)]
+            repeated = [text for text in again if any(question in text for question in done)]
             run.result.expect(not repeated, f"asked again for finished rows: {repeated[:3]}")
 
         return after
@@ -202,7 +203,7 @@ def trained(run: Run, name: str, source: Path, options: tuple[object, ...]) -> i
 
 
 def same_weights(whole: Path, killed: Path) -> bool:
-    """Whether two runs hold the same weights, but for the last digits."""
+    """Return whether two runs have the same weights except for the last digits."""
     from safetensors.torch import load_file
 
     wanted, found = (load_file(path / "model.safetensors") for path in (whole, killed))
@@ -214,16 +215,16 @@ def same_weights(whole: Path, killed: Path) -> bool:
 def predicted(run: Run) -> int:
     whole = run.folder / "predicted.jsonl"
     asked = write_rows(run.folder / "asked.jsonl", copies(world_rows(), 12))
-    own = (
+    arguments = (
         "predict", asked, "--rationale-model", run.folder / "train-rationale-whole",
         "--answer-model", run.folder / "train-answer-whole", "--device", "cpu",
         "--engine", "torch", "--window", 16, "--max-new-tokens", 24,
     )  # fmt: skip
-    seconds = run.finish(*own, "-o", whole)
+    seconds = run.finish(*arguments, "-o", whole)
 
     def once(turn: int) -> int:
         killed = run.folder / f"predicted-{turn}.jsonl"
-        survived = run.kill(seconds, *own, "-o", killed)
+        survived = run.kill(seconds, *arguments, "-o", killed)
         _expect_same_bytes(run, "predict", whole, killed)
         return survived
 

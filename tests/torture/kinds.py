@@ -36,7 +36,7 @@ def _wired(wire: str) -> Answered:
     return status, {**headers, "x-wire": wire}, body
 
 
-# Instead of a reply; asking again gets one.
+# Responses instead of a reply; a retry gets one.
 PASSING: dict[str, Answered] = {
     **{
         f"status {n}": _error(n, "some trouble")
@@ -65,8 +65,8 @@ PASSING: dict[str, Answered] = {
     "content null": _body('{"id": "m", "type": "message", "role": "assistant", "content": null}'),
     "an error with status 200": _body(json.dumps(_RATE_LIMIT)),
 }
-# Complete replies with something odd about them; each has to become a row. Of a change, "text" is
-# filled with the text of the reply, "usage.X" is a count, "headers.X" a header, else a field.
+# Replies that are complete but unusual; each must become a row. In a change, "text" is filled with
+# the reply's text, "usage.X" is a count, "headers.X" a header; other names are fields.
 ODD: dict[str, dict[str, Any]] = {
     "usage of 400 digits": {"usage.input_tokens": "@digits"},
     "usage negative": {"usage.output_tokens": -7},
@@ -95,9 +95,9 @@ ODD: dict[str, dict[str, Any]] = {
     "refusal": {"stop_reason": "refusal"},
     "cut off": {"stop_reason": "max_tokens"},
 }
-# What is wrong with a question itself: one error row each.
+# Faults of a question itself, which cause one error row each.
 LASTING = ("status 400", "status 413")
-# What may be wrong with the results of a batch.
+# Faults in the results of a batch.
 RESULTS = (
     "html 200", "torn", "duplicates", "reset", "missing", "status 404", "custom_id null",
     "status 500", "foreign ids", "half a line", "lone surrogate", "empty 200", "usage odd",
@@ -108,20 +108,20 @@ def numbered(text: str, number: int) -> str:
     return f"This is reply-{number}-of the server. {text}"
 
 
-def dumped(told: dict[str, Any]) -> bytes:
-    return json.dumps(told).replace('"@digits"', "9" * 400).replace('"@nan"', "NaN").encode()
+def dumped(message: dict[str, Any]) -> bytes:
+    return json.dumps(message).replace('"@digits"', "9" * 400).replace('"@nan"', "NaN").encode()
 
 
-def make_odd(kind: str, told: dict[str, Any], headers: dict[str, str]) -> None:
-    for place, value in ODD[kind].items():
-        first, _, name = place.partition(".")
+def make_odd(kind: str, message: dict[str, Any], headers: dict[str, str]) -> None:
+    for path, value in ODD[kind].items():
+        first, _, name = path.partition(".")
         if first == "headers":
             headers[name] = value
         elif first == "text":
-            told["content"][0]["text"] = value.format(told["content"][0]["text"])
+            message["content"][0]["text"] = value.format(message["content"][0]["text"])
         elif first == "more":
-            told["content"] += value
+            message["content"] += value
         elif name:
-            told[first][name] = value
+            message[first][name] = value
         else:
-            told[first] = value
+            message[first] = value

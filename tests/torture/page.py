@@ -11,16 +11,16 @@ PAGE, FIGURES = DOCS / "reliability.md", DOCS / "reliability.json"
 BEGIN, END = "<!-- figures, by python -m torture page -->", "<!-- end of the figures -->"
 NOT_RUN = "not run yet"
 _NO_FIGURES = ("broken", "minutes", "skipped")
-_KEPT = ("found",)  # what is written by hand beside the figures of a run
+_KEPT = ("found",)  # keys written by hand, which are kept beside the figures of a run
 
 
 def keep(file: Path, figures: dict[str, Any]) -> None:
     """Put the figures of a run into a JSON file, beside what is written there by hand and the
     parts that this run leaves out."""
     old = json.loads(file.read_text()) if file.exists() else {}
-    own = {name: old[name] for name in _KEPT if name in old}
-    own["parts"] = {**old.get("parts", {}), **figures["parts"]}
-    file.write_text(json.dumps({**figures, **own}, indent=1, ensure_ascii=False) + "\n")
+    kept = {name: old[name] for name in _KEPT if name in old}
+    kept["parts"] = {**old.get("parts", {}), **figures["parts"]}
+    file.write_text(json.dumps({**figures, **kept}, indent=1, ensure_ascii=False) + "\n")
 
 
 def write() -> None:
@@ -58,8 +58,10 @@ def _run(figures: dict[str, Any]) -> str:
 
 def _kills(parts: dict[str, Any]) -> str:
     rows = parts.get("kills", {}).get("survived", {})
-    told = [f"| `{name}` | {count} |" for name, count in rows.items()]
-    return _table("Kills survived, with the outcome of an undisturbed run", "command | kills", told)
+    lines = [f"| `{name}` | {count} |" for name, count in rows.items()]
+    return _table(
+        "Kills survived, with the outcome of an undisturbed run", "command | kills", lines
+    )
 
 
 def _faults(parts: dict[str, Any]) -> str:
@@ -73,15 +75,15 @@ def _faults(parts: dict[str, Any]) -> str:
 
 
 def _rates(parts: dict[str, Any]) -> str:
-    own = parts.get("rates", {})
-    rows = [f"| {name} | {value} |" for name, value in own.items() if name not in _NO_FIGURES]
+    figures = parts.get("rates", {})
+    rows = [f"| {name} | {value} |" for name, value in figures.items() if name not in _NO_FIGURES]
     title = "Requests/s of an undisturbed run, and the share of it that remains"
     return _table(title, "server | figure", rows)
 
 
 def _disk(parts: dict[str, Any]) -> str:
-    own = parts.get("disk", {})
-    rows = [f"| `{name}` | {count} |" for name, count in own.get("stopped", {}).items()]
+    figures = parts.get("disk", {})
+    rows = [f"| `{name}` | {count} |" for name, count in figures.get("stopped", {}).items()]
     return _table("Full disks survived", "command | times stopped for lack of room", rows)
 
 

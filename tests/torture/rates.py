@@ -20,8 +20,9 @@ from asked import questions
 from torture.commands import command, environment, start
 from torture.results import Options, Result
 
-GOALS = {0.05: 0.70, 0.15: 0.50}  # share of overload answers -> share of the undisturbed rate
-LIMIT = 50.0  # requests a second of the server that has a rate limit
+# share of overload responses -> minimum rate, relative to the undisturbed one
+GOALS = {0.05: 0.70, 0.15: 0.50}
+LIMIT = 50.0  # allowed requests per second of the server with a rate limit
 _SETTLING = 2.0  # seconds before the rate is measured
 
 
@@ -38,7 +39,7 @@ def run(options: Options) -> Result:
     folder = options.folder / "rates"
     folder.mkdir(parents=True, exist_ok=True)
     seconds = 3.0 if options.short else 60.0
-    goals = {0.15: 0.3} if options.short else GOALS  # so short a time says only what is far off
+    goals = {0.15: 0.3} if options.short else GOALS  # a short run is too noisy for the real goals
     source = questions(folder / "q.jsonl", 1500 if options.short else 12_000)
     alone = 2.0 if options.short else 15.0
     before = measured(source, folder, alone)
@@ -69,7 +70,7 @@ def measured(source: Path, folder: Path, seconds: float, *behaviour: object) -> 
         path.unlink()
     arguments = [sys.executable, "-m", "torture.server", *map(str, behaviour)]
     tests = Path(__file__).parents[1]
-    with (folder / "server.stderr").open("wb") as errors:  # it is left in the middle of its work
+    with (folder / "server.stderr").open("wb") as errors:  # the server is killed while working
         server = subprocess.Popen(
             arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, cwd=tests,
             env=environment(), text=True,
@@ -100,8 +101,8 @@ def measured(source: Path, folder: Path, seconds: float, *behaviour: object) -> 
 def _requests(url: str) -> tuple[int, int]:
     """What a server refused for its rate limit, and what it was asked in all."""
     with urllib.request.urlopen(f"{url}/stats") as answer:
-        told = json.load(answer)
-    return len(told["refusals"]), int(told["counts"].get("requests", 0))
+        counts = json.load(answer)
+    return len(counts["refusals"]), int(counts["counts"].get("requests", 0))
 
 
 def _rows(out: Path) -> int:

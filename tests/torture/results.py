@@ -1,4 +1,4 @@
-"""What a part of the torture run returns."""
+"""The results of a part of the torture run."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Options:
-    """How long a run is, and where its files go."""
+    """The length of a run, and the folder of its files."""
 
-    folder: Path  # scratch files, and the inputs that broke something
+    folder: Path  # folder for scratch files and for inputs that caused errors
     seed: int = 0
     short: bool = False
-    executions: int | None = None  # of each fuzz target; None: the form's own number
-    minutes: float = 30.0  # for all parts together
-    only: tuple[str, ...] = ()  # fuzz targets
+    executions: int | None = None  # executions per fuzz target; None: the form's default
+    minutes: float = 30.0  # limit for all parts together
+    only: tuple[str, ...] = ()  # fuzz targets to run
 
 
 @dataclass

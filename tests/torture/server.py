@@ -30,21 +30,19 @@ from torture.kinds import LASTING, ODD, PASSING, RESULTS, SPENT, TYPED, dumped, 
 
 @dataclass
 class Faults:
-    """How much goes wrong."""
+    """The probabilities of faults."""
 
-    share: float = 0.0  # of requests, up to `again` times each, that get one of PASSING
+    share: float = 0.0  # share of requests that get one of PASSING, up to `again` times each
     again: int = 2
-    odd: float = 0.0  # share of replies that are one of ODD
-    lasting: float = 0.0  # share of questions that get one of LASTING
-    results: int = 0  # the first so many fetches of each batch's results get one of RESULTS
-    unknown: int = 0  # times that each batch is not found after it was made
-    created: tuple[str, ...] = ()  # what happens to the first calls that make a batch
-    overload: float = 0.0  # share of all requests that get a 529, at random
-    spent_from: int = (
-        0  # after so many replies the spend limit is reached, until `spent_to` requests
-    )
-    spent_for: int = 0
-    kinds: frozenset[str] = field(default_factory=frozenset)  # of PASSING; empty: all
+    odd: float = 0.0  # share of replies with one of ODD
+    lasting: float = 0.0  # share of questions with one of LASTING
+    results: int = 0  # the first fetches of each batch's results get one of RESULTS, this many
+    unknown: int = 0  # number of times that each new batch is not found
+    created: tuple[str, ...] = ()  # faults of the first calls that create a batch
+    overload: float = 0.0  # share of all requests that randomly get a 529
+    spent_from: int = 0  # replies until the spend limit is reached
+    spent_for: int = 0  # requests that are then refused, before the limit is lifted
+    kinds: frozenset[str] = field(default_factory=frozenset)  # kinds of PASSING to use; empty: all
 
 
 class Faulty(Server):
@@ -54,10 +52,10 @@ class Faulty(Server):
     def __init__(self, faults: Faults, conduct: Conduct | None = None, seed: int = 0) -> None:
         super().__init__(conduct or Conduct())
         self.faults = faults
-        self.kinds: Counter[str] = Counter()  # faults given out
-        self.given: dict[str, str] = {}  # number of a reply -> what was asked
-        self.errors: Counter[str] = Counter()  # questions that were answered with LASTING
-        self.results_given: dict[str, str] = {}  # custom id -> the number of its reply
+        self.kinds: Counter[str] = Counter()  # faults sent, by kind
+        self.given: dict[str, str] = {}  # number of a reply -> the request's content
+        self.errors: Counter[str] = Counter()  # questions with one of LASTING
+        self.results_given: dict[str, str] = {}  # custom_id -> number of its reply
         self._numbers = itertools.count(1)
         self._draw = Random(seed)
         self._spent = 0
@@ -100,15 +98,15 @@ class Faulty(Server):
         return True
 
     def _reply(self, request: dict[str, Any], asked: str) -> Answered:
-        number, told, headers = next(self._numbers), message(request, None), dict(TYPED)
+        number, reply, headers = next(self._numbers), message(request, None), dict(TYPED)
         self.given[str(number)] = asked
         self.answered[asked] += 1
-        told["content"][0]["text"] = numbered(told["content"][0]["text"], number)
+        reply["content"][0]["text"] = numbered(reply["content"][0]["text"], number)
         if _chance("odd", asked, number) < self.faults.odd:
             kind = next(self._next_odd)
             self.kinds[kind] += 1
-            make_odd(kind, told, headers)
-        return 200, headers, dumped(told)
+            make_odd(kind, reply, headers)
+        return 200, headers, dumped(reply)
 
     def _batches(self, method: str, path: str, body: bytes) -> Answered:
         if method == "POST" and not path and self.faults.created:
@@ -121,7 +119,8 @@ class Faulty(Server):
             return PASSING[kind.removeprefix("made, ")] if made[0] == 200 else made
         identity, _, rest = path.strip("/").partition("/")
         if rest == "cancel" and identity in self.batches and self._has_ended(identity):
-            return _json(200, self._told(self.batches[identity]))  # too late: nothing changes
+            # too late to cancel, so nothing changes
+            return _json(200, self._told(self.batches[identity]))
         unknown = self.counts[f"unknown {identity}"]
         if method == "GET" and identity in self.batches and unknown < self.faults.unknown:
             self.counts[f"unknown {identity}"] += 1
@@ -157,13 +156,15 @@ class Faulty(Server):
         lines = []
         for line in super()._results(batch).splitlines():
             row = json.loads(line)
-            told = row["result"].get("message")
-            if told is not None and told["content"][-1].get("text"):
+            reply = row["result"].get("message")
+            if reply is not None and reply["content"][-1].get("text"):
                 name = row["custom_id"]
                 number = self.results_given.setdefault(name, str(next(self._numbers)))
-                params = next(own["params"] for own in batch.requests if own["custom_id"] == name)
+                params = next(
+                    request["params"] for request in batch.requests if request["custom_id"] == name
+                )
                 self.given[number] = _asked(params)
-                block = told["content"][-1]
+                block = reply["content"][-1]
                 block["text"] = numbered(block["text"], int(number))
             lines.append(json.dumps(row).encode() + b"\n")
         return b"".join(lines)
@@ -190,10 +191,10 @@ class Faulty(Server):
 
 
 def _by_turns(names: Iterable[str], seed: int) -> Iterator[str]:
-    """The names over and over; where they begin depends on the seed."""
-    own = list(names)
-    first = 3 * seed % len(own)
-    return itertools.cycle([*own[first:], *own[:first]])
+    """Yield the names in a cycle, whose start depends on the seed."""
+    order = list(names)
+    first = 3 * seed % len(order)
+    return itertools.cycle([*order[first:], *order[:first]])
 
 
 class FaultyServer(HttpServer):

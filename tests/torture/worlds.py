@@ -27,10 +27,10 @@ def shards(folder: Path, times: int = 20) -> tuple[Path, list[Path]]:
     files = []
     for number in (1, 2):
         file = folder / f"part-{number}.jsonl"
-        own = [row for place, row in enumerate(asked) if place // _WINDOW % 2 == number - 1]
-        write_rows(file, [_answered(row) for row in own])
+        part_rows = [row for index, row in enumerate(asked) if index // _WINDOW % 2 == number - 1]
+        write_rows(file, [_answered(row) for row in part_rows])
         settings = {"window": _WINDOW, "samples": 1, "shard": f"{number}/2"}
-        write_finished(file, "predict", settings, {"rows": len(own)})
+        write_finished(file, "predict", settings, {"rows": len(part_rows)})
         files.append(file)
     return source, files
 

@@ -29,8 +29,8 @@ from scicot.teachers import Reply, TeacherBusy, TeacherError
 if TYPE_CHECKING:
     from scicot.teachers.batches import Batch, Batches, Unanswered
 
-_FETCHES = 2  # times that incomplete results are fetched again
-_ROUNDS = 3  # times a request is sent in all that expires or meets an error of the server
+_FETCHES = 2  # further attempts to fetch incomplete results
+_ROUNDS = 3  # attempts in total for a request that expires or fails with a server error
 
 
 def check(work: Setup, output: Path, *, force: bool) -> None:
@@ -59,7 +59,7 @@ async def run(job: Generation) -> None:
     """Send all requests that are still wanted as batches, and write their results."""
     teacher: Any = (
         job.work.teacher
-    )  # `check` has seen that it takes batches, and that OUT is a file
+    )  # `check` made sure that the teacher has a batch API and that OUT is a file
     folder = beside(Path(job.output.name), FOLDER)
     folder.mkdir(exist_ok=True)
     Plan.tidy(folder)
@@ -84,14 +84,14 @@ class _Runner:
         self._folder = folder
         self._cancel = job.work.settings.cancel_batches
         self._sender = Sender(job, api, folder)
-        self._rounds = 0  # after which something was left unanswered
-        self._left = 0  # requests that the round left unanswered
-        self._taken_back = 0  # of them, canceled by somebody
-        self._fetched: dict[str, int] = {}  # how often results came incomplete, by plan
-        self._answered = 0  # replies in results, of this run
-        # Errors that may be the fault of their questions or not.
+        self._rounds = 0  # rounds after which some requests were unanswered
+        self._left = 0  # requests that the last round left unanswered
+        self._taken_back = 0  # of these, the requests canceled by somebody else
+        self._fetched: dict[str, int] = {}  # number of incomplete fetches of each plan's results
+        self._answered = 0  # replies received in results during this run
+        # Errors that may or may not be caused by their questions.
         self._held: list[tuple[RowRequest, TeacherError]] = []
-        self._refused: ScicotError | None = None  # why no request will be answered
+        self._refused: ScicotError | None = None  # the reason why the server will answer no request
 
     async def run(self) -> None:
         while True:
@@ -128,7 +128,8 @@ class _Runner:
             first = next(wanted, None)
             if first is None:
                 return False
-            # What is wrong with all requests is found out with one, not in a batch a day later.
+            # An error that affects all requests shows up with a single one, not a day later in a
+            # batch.
             await self._job.ask_each(iter([first]))
             if self._job.summary.rejected[NO_THINKING]:
                 teacher = self._job.work.teacher.name
@@ -186,7 +187,7 @@ class _Runner:
     async def _collect(self, plan: Plan, batch: Batch) -> None:
         """Write the rows of a batch that has ended, and delete its plan."""
         asks = list(plan.asks(self._job.work.asking))
-        if batch.failure is not None:  # of a batch that was refused as a whole there are no results
+        if batch.failure is not None:  # a batch that was rejected as a whole has no results
             self._refused = batch.failure
         else:
             seen = await self._sender.patiently(lambda: self._enter_all(plan, asks, batch))
@@ -229,7 +230,7 @@ class _Runner:
 
     async def _enter(self, ask: RowRequest, outcome: Reply | Unanswered) -> None:
         """Write the row of one result. Skip it if its row was written before a crash, or if the
-        request will be sent again."""
+        request has to be sent again."""
         key = ask.row.sample, ask.row.saw_answer
         attempt = self._job.ledger.attempts(ask.row.question).get(key)
         if attempt is not None and not attempt.retry:

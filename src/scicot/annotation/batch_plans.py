@@ -32,12 +32,12 @@ FOLDER = "batches"
 class Plan:
     """The requests of one batch, and the state of sending it."""
 
-    place: Path  # of its second file
+    place: Path  # path of the plan's .json file
     name: str
     requests: int
     began: str | None = None  # ISO 8601
     id: str | None = None
-    retry: bool = False  # its requests have rows already, which the results replace
+    retry: bool = False  # True if its requests have rows already, which the results replace
 
     @classmethod
     def make(cls, folder: Path, asks: Sequence[RowRequest], *, retry: bool = False) -> Plan:
@@ -61,7 +61,7 @@ class Plan:
     @classmethod
     def tidy(cls, folder: Path) -> None:
         """Remove leftover files of plans whose writing or deletion was interrupted."""
-        for torn in folder.glob(".*"):  # of a process that was killed as it wrote
+        for torn in folder.glob(".*"):  # temporary files of a process that was killed while writing
             torn.unlink()
         for lines in folder.glob("*.requests.jsonl"):
             if not (folder / f"{lines.name.partition('.')[0]}.json").exists():
@@ -80,7 +80,7 @@ class Plan:
         return plan
 
     def _check(self) -> None:
-        """Raise ValueError if a field has a type or value that was never written."""
+        """Raise ValueError if a field has a type or value that scicot does not write."""
         texts = [self.name, *(text for text in (self.began, self.id) if text is not None)]
         right = all(isinstance(text, str) for text in texts)
         if not (right and type(self.requests) is int and type(self.retry) is bool):

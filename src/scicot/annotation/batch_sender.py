@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-LOOKS = (1.0, 60.0)  # seconds between the first two looks at a batch, and between later ones
+LOOKS = (1.0, 60.0)  # seconds between the first two polls of a batch, and between later ones
 LISTED = 30.0  # seconds until a new batch is assumed to be in the server's list
-_CLOCKS = timedelta(minutes=10)  # by which the server's clock may be behind ours
+_CLOCKS = timedelta(minutes=10)  # tolerance for a server clock that is behind ours
 
 
 class Sender:
@@ -53,7 +53,7 @@ class Sender:
 
     async def _send(self, plan: Plan) -> Plan:
         asks = list(plan.asks(self._job.work.asking))
-        for ask in asks if plan.name not in self.paid else ():  # planned by an earlier run
+        for ask in asks if plan.name not in self.paid else ():  # the plan is from an earlier run
             self._job.work.budget.reserve(ask.request, batched=True)
         self.paid.add(plan.name)
         requests = [
@@ -65,13 +65,14 @@ class Sender:
             try:
                 batch = await self._api.send(requests, plan.name)
             except (TeacherError, ScicotError) as error:
-                plan.drop()  # refused for certain: nothing is under way
+                plan.drop()  # the server certainly rejected it, so no batch exists
                 if isinstance(error, ScicotError):
                     raise
                 raise ScicotError(f"the server takes no batch: {error}") from None
             except TeacherBusy as busy:
                 await patience.wait(busy)
-                found = await self._found(plan)  # it may have come through, for all we know
+                # the batch may have been created although the reply was lost
+                found = await self._found(plan)
                 if found is not None:
                     return plan.sent(found)
             else:
@@ -100,10 +101,10 @@ class Sender:
             await self.sleep(next(waits))
 
     async def _is(self, batch: Batch, plan: Plan) -> bool:
-        """Return whether a batch on the server is this plan's. Names are compared if the API keeps
-        them. Otherwise wait for the batch to end, and look for this plan's name in the custom_id of
-        its first result. TeacherBusy, retried up to --max-wait, if an ended batch returns no
-        results."""
+        """Return whether a batch on the server belongs to this plan. If the API stores batch names,
+        they are compared. Otherwise wait for the batch to end, and look for the plan's name in the
+        custom_id of its first result. Raises TeacherBusy, which callers retry up to --max-wait, if
+        an ended batch returns no results."""
         if batch.name is not None:
             return batch.name == plan.name
         if batch.archived or batch.requests not in (0, plan.requests):
@@ -126,7 +127,7 @@ class Sender:
                 async for name, _ in results:
                     if name is not None:
                         return name
-            # Sending again would pay for it twice, should it be ours.
+            # If the batch is ours after all, sending its requests again would pay for them twice.
             raise TeacherBusy(f"the results of batch {identity}, which has ended, do not come")
 
         return plan.line_of(await self.patiently(first)) is not None

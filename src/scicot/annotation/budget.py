@@ -9,8 +9,8 @@ from scicot.config import GenerateSettings
 from scicot.errors import ScicotError, StoppedEarly
 from scicot.teachers import Price, Reply, Request, price_of
 
-CHARACTERS_A_TOKEN = 4.0  # of English text, as a rule of thumb; fewer of formulas
-_OVERHEAD = 64  # tokens of a request beside its text
+CHARACTERS_A_TOKEN = 4.0  # rule of thumb for English text; formulas have fewer
+_OVERHEAD = 64  # tokens of a request besides its text
 
 
 @dataclass
@@ -20,8 +20,8 @@ class Budget:
 
     price: Price | None
     limit: float | None
-    spent: float = 0.0  # in all runs
-    reserved: float = 0.0  # at most, for what is in flight
+    spent: float = 0.0  # by all runs
+    reserved: float = 0.0  # worst-case cost of the requests in flight
     _out: int = 0  # requests in flight
 
     @classmethod
@@ -64,7 +64,7 @@ class Budget:
     def release(self, request: Request, *, batched: bool = False) -> None:
         """Release the cost reserved for a request that has been answered or given up."""
         self._out = max(0, self._out - 1)
-        # Exactly 0 when no request is in flight: rounding errors would add up otherwise.
+        # Reset to exactly 0 when no request is in flight, since rounding errors would add up.
         left = self.reserved - self.worst(request, batched=batched)
         self.reserved = max(0.0, left) if self._out else 0.0
 

@@ -20,23 +20,25 @@ from scicot.outputs import check_beside, check_continues
 from scicot.reporting import LogReporter, Reporter, counted
 from scicot.teachers import Request, Teacher
 
-_COUNTED = 20  # requests that the server is asked to count, of which the others' are extrapolated
-# Tokens of a reply, where none has come yet: two to five sentences and the answer, behind some
-# paragraphs of thinking.
+_COUNTED = 20  # requests whose tokens the server counts; the total is extrapolated from them
+# Tokens of a reply as long as there are no replies to extrapolate from: two to five sentences and
+# the answer, after some paragraphs of thinking.
 OUTPUT_TOKENS: dict[RationaleSource, int] = {"reply": 150, "thinking": 1200}
 
 
 @dataclass(frozen=True)
 class Estimate:
     """Estimated requests, tokens and cost. `output_tokens` is extrapolated from earlier replies, or
-    a guess; `most_output_tokens` is the limit set by --max-tokens. Costs are in dollars, None if
-    the price is unknown: of single requests and of the batch API, each expected and at most."""
+    a guess; `most_output_tokens` is the limit set by --max-tokens. `cost` and `most_cost` are the
+    expected and the highest possible cost in dollars, `batched_cost` and `batched_most_cost` the
+    same with the batch API. They are None if the price is unknown."""
 
     teacher: str
     requests: int
     already_done: int
     input_tokens: int
-    input_counted: bool  # by the server, from a sample; otherwise estimated from the characters
+    # True if counted by the server on a sample, False if estimated from the characters
+    input_counted: bool
     output_tokens: int
     most_output_tokens: int
     cost: float | None

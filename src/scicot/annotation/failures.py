@@ -20,7 +20,7 @@ from scicot.records import Choice, Question
 from scicot.reporting import number_of
 from scicot.teachers import TeacherError
 
-# Nothing in it can be the reason why it is refused.
+# A question so harmless that a server can only refuse it for another reason.
 PROBE = Question(
     "probe", "Which of these is a metal?", (Choice("A", "wood"), Choice("B", "copper")), answer="B"
 )
@@ -41,7 +41,7 @@ class Failures:
         self._reject = reject
         self._spend = spend
         self._in_a_row = 0
-        self._held: list[tuple[float, RowRequest, TeacherError]] = []  # with the time of each
+        self._held: list[tuple[float, RowRequest, TeacherError]] = []  # (time, request, error)
         self._probing = asyncio.Lock()
 
     def answer(self, sent: float) -> None:

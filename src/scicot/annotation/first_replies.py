@@ -9,8 +9,8 @@ from scicot.reporting import Reporter
 from scicot.teachers import Reply
 from scicot.text import one_line
 
-_FIRST = 20  # replies that are looked at
-_SHOWN = 80  # characters of a reply's end that are shown
+_FIRST = 20  # replies that are examined
+_SHOWN = 80  # characters shown from the end of a reply
 _REMEDIES = {
     "anthropic": "take a model that thinks",
     "openai": "ask a server that sends it (start vLLM and SGLang with --reasoning-parser; OpenAI's"
@@ -34,7 +34,7 @@ class FirstReplies:
         self._reporter = reporter
         self._looks_for_thinking = thinking
         self._read = 0
-        self._unread = list[str]()  # replies that yield no conclusion
+        self._unread = list[str]()  # replies without a conclusion
         self._without_thinking = 0
 
     def watch(self, reply: Reply, row: Rationale, *, batched: bool) -> None:

@@ -25,9 +25,9 @@ from scicot.records import Rationale
 from scicot.reporting import Speed, Task, some_of
 from scicot.teachers import Reply, TeacherError
 
-_SHORT = 20_000  # characters that are judged faster than a thread is started for it
-_LOOK_SECONDS = 0.2  # between two tellings of how far the work is
-_SPEED_SECONDS = 5.0  # over which the speed is told
+_SHORT = 20_000  # characters; a shorter text is judged faster than a thread starts
+_LOOK_SECONDS = 0.2  # between two updates of the progress bar
+_SPEED_SECONDS = 5.0  # window over which the speed is measured
 
 
 @dataclass
@@ -44,7 +44,7 @@ class GenerateSummary:
     tokens: Counter[str] = field(default_factory=Counter)
     cost: float | None = None
     spent: float | None = None
-    saved: float = 0.0  # dollars that the server's cache spared
+    saved: float = 0.0  # dollars saved by the server's prompt cache
     all_kept: int = 0
     named: int = 0
 
@@ -62,14 +62,15 @@ class Generation:
         self._first_pass = True
         self.failures = Failures(work, reject=self.reject_failed, spend=self._spend)
         self._stopping = False
-        # Samples of one question are judged one after the other, as each is compared with those
-        # that were kept before it.
+        # Each reply is compared with the kept samples of the same question, so they are judged one
+        # at a time.
         self._judging = asyncio.Lock()
         self._warned_of_usage = False
         name, thinking = work.teacher.name, work.settings.rationale_source == "thinking"
         self._first_replies = FirstReplies(name, work.reporter, thinking=thinking)
-        self._short: StoppedEarly | None = None  # of money, for what follows from a reply
-        self._untold = 0  # requests done since the task was last told
+        # set when the budget cannot pay for a follow-up request
+        self._short: StoppedEarly | None = None
+        self._untold = 0  # requests done since the last update of the task
         self._speed = Speed(_SPEED_SECONDS)
         work.budget.spent = ledger.spent
 

@@ -15,7 +15,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-_LATE = 0.2  # share of requests without an answer in time that is too much
+_LATE = 0.2  # share of timeouts above which the limit is lowered
 
 
 class InFlight:
@@ -26,8 +26,9 @@ class InFlight:
         self._clock = clock or time.monotonic
         self._used = 0
         self._waiting: deque[asyncio.Future[None]] = deque()
-        self._too_much = math.inf  # the limit at which too many were late, while some were answered
-        # Outcomes of requests that left since the limit was changed last.
+        # the limit at which too many requests timed out while others were answered
+        self._too_much = math.inf
+        # Outcomes of requests sent since the last change of the limit.
         self._answers = self._late = 0
         self._since = self._clock()
 
@@ -69,7 +70,8 @@ class InFlight:
         self._late += 1
         if self.limit == 1 or self._late <= _LATE * (self._late + self._answers):
             return False
-        if self._answers:  # otherwise the server may be gone, which tells nothing of its slots
+        # without answers the server may be down, which says nothing about its slots
+        if self._answers:
             self._too_much = self.limit
         self._change(self.limit // 2)
         return True

@@ -21,7 +21,7 @@ from scicot.sources.seen import digest
 
 VERSION = 1
 _CACHE_KIB = 65_536
-_TAIL = 4096  # bytes before where a file was read up to, by which it is known again
+_TAIL = 4096  # bytes before the last read position whose digest identifies the file
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Entry:
     """
 
     identity: str
-    content: str  # what was asked, and its gold answer
+    content: str  # digest of the request and its gold answer
     sample: int
     revealed: bool
     reason: str | None
@@ -46,12 +46,14 @@ class Index:
     """A table of entries, in memory if there is no path."""
 
     def __init__(self, path: Path | None) -> None:
-        # The garbage collector may close it in another thread than that which used it.
+        # The garbage collector may close the connection in another thread than the one that used
+        # it.
         name = "" if path is None else str(path)
         self._table = sqlite3.connect(name, isolation_level=None, check_same_thread=False)
         run = self._table.execute
         run(f"pragma cache_size = -{_CACHE_KIB}")
-        # A write-ahead log outlives a killed process; that it outlives a power cut is not needed.
+        # A write-ahead log survives a killed process. It need not survive a power failure, since
+        # the index can be rebuilt.
         run("pragma journal_mode = wal")
         run("pragma synchronous = off")
         run("begin immediate")
@@ -149,14 +151,14 @@ class Index:
     def _write(self, statement: str, values: Sequence[Any] = ()) -> None:
         try:
             self._table.execute(statement, values)
-        except sqlite3.OperationalError as error:  # a full disk, above all
+        except sqlite3.OperationalError as error:  # most likely the disk is full
             raise StoppedEarly(
                 f"the index of what is done cannot be written ({error}); make room, and the same"
                 " command goes on from here"
             ) from None
 
     def close(self) -> None:
-        with suppress(sqlite3.Error):  # of a table that cannot be written; the rows are there
+        with suppress(sqlite3.Error):  # the table is only an index: the rows themselves are written
             self._table.execute("commit")
         self._table.close()
 

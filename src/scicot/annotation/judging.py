@@ -26,18 +26,20 @@ from scicot.rouge import rouge_l
 from scicot.teachers import Reply
 from scicot.text import normalized
 
-# Two samples of one question that share so much (ROUGE-L F1) teach the same.
+# Samples of one question with a higher ROUGE-L F1 count as duplicates.
 NEAR_DUPLICATE = 0.9
 
-NO_THINKING = "no-thinking"  # the reason of a reply without any, where it should be kept
+# reason to reject a reply without thinking if thinking is to be the rationale
+NO_THINKING = "no-thinking"
 
-_NOTHING = ("nan", "none", "null", "n a", "na")  # as data frames write what is missing
-_LONGEST_NOTHING = 100  # characters, of such a word and the marks around it
+_NOTHING = ("nan", "none", "null", "n a", "na")  # how data frames write a missing value
+_LONGEST_NOTHING = 100  # characters; only shorter texts can be such a word with marks around it
 _SENTENCE = re.compile(r"[^.!?\n]+[.!?\n]?")
 _WORD = re.compile(r"\w")
-_AGAIN = 3  # sentences that were said before
+_AGAIN = 3  # repeated sentences
 
-# An explanation that leans on what the teacher was told explains nothing to whoever is not told.
+# An explanation that refers to the revealed answer is useless to a student, who does not see the
+# answer.
 _LEANS = re.compile(
     r"\b(?:the|this|that|your|given|provided) hint\b"
     r"|\b(?:given|provided|stated|revealed|known) (?:correct |right )?answer\b"
@@ -88,7 +90,7 @@ def has_thinking(reply: Reply) -> bool:
 def _thinking_of(reply: Reply, in_text: str) -> str:
     """Return all thinking of a reply: what the server sent separately, and what its text
     contains."""
-    apart = split_thinking(reply.thinking)  # of a server that leaves a tag in it
+    apart = split_thinking(reply.thinking)  # some servers leave a tag in the separate thinking
     return "\n\n".join(filter(None, [apart.thinking, apart.reply, in_text]))
 
 

@@ -28,9 +28,9 @@ from scicot.sources.seen import digest
 from scicot.text import whole_characters
 
 REJECTED, INDEX = "rejected.jsonl", "done.sqlite"
-COST = "cost_usd"  # in the usage of a row: dollars
+COST = "cost_usd"  # key of a row's usage, in dollars
 
-_MOST = 1e12  # tokens or dollars of one row; what is more is a mistake
+_MOST = 1e12  # tokens or dollars of one row; a larger number is an error
 _COMMIT_SECONDS = 2.0
 _RECENT = 10_000  # questions of a stream whose samples are remembered
 
@@ -52,17 +52,18 @@ class Ledger:
         self._output = output
         self._rejects = rejects
         self._index = index
-        # Kept rationales by question, of an output that is a stream and cannot be read back.
+        # Kept rationales by question, for an output that is a stream and cannot be read back.
         self._recent: dict[str, list[str]] = {}
         self._committed = time.monotonic()
-        self.kept = 0  # rows in OUT, of this run and earlier ones
-        self.rejected: Counter[str] = Counter()  # rows beside it, by reason, likewise
-        self.spent = 0.0  # dollars for both
-        self.replies = 0  # rows that a reply was paid for, of this reading
-        self.output_tokens = 0  # of those replies
+        self.kept = 0  # rows in OUT, written by this run and earlier ones
+        # rows in the file of rejected rows, by reason, also of earlier runs
+        self.rejected: Counter[str] = Counter()
+        self.spent = 0.0  # dollars spent for both
+        self.replies = 0  # rows since opening that have a paid reply
+        self.output_tokens = 0  # output tokens of these replies
         self.named = 0  # kept rows whose rationale names the gold choice and no other
-        self._stale = 0  # rejected rows that another row has taken the place of
-        self._read = [0, 0]  # bytes of OUT and of its rejected rows that are in the index
+        self._stale = 0  # rejected rows that a later row has replaced
+        self._read = [0, 0]  # bytes of OUT and of the rejected rows that are in the index
 
     def attempts(self, question: Question) -> dict[tuple[int, bool], Attempt]:
         """Return the recorded outcomes of a question's requests, by (sample, answer revealed).
@@ -101,7 +102,7 @@ class Ledger:
         return self.kept + self.rejected.total() - self.rejected["error"]
 
     def keep(self, row: Rationale, *, named: bool) -> None:
-        """Write a kept row; `named`: its rationale names the gold choice and no other."""
+        """Write a row to OUT. `named`: its rationale names the gold choice and no other."""
         offset = self._output.write(row.to_row())
         self._read[0] = self._output.end
         if self._output.path is None:
@@ -158,7 +159,7 @@ class Ledger:
             try:
                 self._enter_from(*files)
             except InvalidRow:
-                pass  # and again from the first line, which tells where the trouble is
+                pass  # read again from the first line, which reports the error with its location
             else:
                 return
         self._index.clear()
@@ -176,7 +177,7 @@ class Ledger:
             if reason is not None and not isinstance(reason, str):
                 raise InvalidRow(located.where, '"reason" must be a string')
             try:
-                # A rejected row may have no rationale, which elsewhere is none.
+                # A rejected row may lack the rationale that a rationale row requires.
                 text = located.row.get("rationale") or "(none)"
                 row = Rationale.from_row({**located.row, "rationale": text})
             except RowProblem as problem:
@@ -187,7 +188,7 @@ class Ledger:
     def _enter(self, row: Rationale, reason: str | None, offset: int, named: bool) -> None:
         question = row.question
         known = self._index.reason(question.id, row.sample, revealed=row.saw_answer)
-        if known is None and reason is not None:  # kept once: a rejected row changes nothing
+        if known is None and reason is not None:  # a rejected row does not replace a kept one
             self._stale += 1
             return
         if isinstance(known, str):
@@ -224,7 +225,7 @@ class Ledger:
                     wanted = next(lasting, None)
         self._stale = self._read[1] = 0
         self._index.forget_rejected()
-        spent = self.spent  # for the rows that are left out, too
+        spent = self.spent  # includes the dollars spent on rows that are removed
         self._enter_all(rejects.path, 1)
         self.spent = spent
         self._count()

@@ -22,37 +22,39 @@ from dataclasses import dataclass, replace
 from scicot.annotation.trial import Trial
 from scicot.teachers import Allowance
 
-# Outcomes are counted over a window, or over the last _ENOUGH ones where the window has fewer.
+# Outcomes are counted over a window of this length, or over the last _ENOUGH ones if the window has
+# fewer.
 _WINDOW = 1.0  # seconds; also the least time between two decreases
 _ENOUGH = 20  # outcomes
-_LONGEST = 10.0  # seconds that outcomes are kept
-_MEMORY = 5.0  # seconds after which an outcome's weight in the average has dropped to 1/e
+_LONGEST = 10.0  # seconds for which outcomes are stored
+_MEMORY = 5.0  # seconds after which the weight of an outcome in the average has dropped to 1/e
 
 # When to decrease the rate.
-_FEW = 0.02  # share of refusals, beside the random ones, that is tolerated
+_FEW = 0.02  # share of refusals, beyond the random ones, that is tolerated
 _SURE = 3.0  # standard deviations above the expected number of random refusals
-_MANY = 0.2  # share of refusals at which the answered requests are taken for the limit
+_MANY = 0.2  # share of refusals above which the throughput of answered requests counts as the limit
 
-# How far to decrease it, and how it grows back.
+# How far to decrease the rate, and how fast it grows back.
 _DECREASE = 0.1  # share of the rate
 _PLATEAU = 100.0  # requests until the rate is back at the limit ...
-_SECONDS = (2.0, 10.0)  # ... but at least and at most so many seconds,
-_DOUBTED = 1.0  # or so many seconds where the limit was met for the first time
+_SECONDS = (2.0, 10.0)  # ... but at least and at most this many seconds,
+_DOUBTED = 1.0  # or this many seconds when the limit was met for the first time
 _SLOWEST = 0.1  # requests a second
 
-# Trials of a decrease, and what they found.
+# Trials of a decrease, and their results.
 _IN_TRIAL = 0.2  # share of the rate by which it is decreased during a trial
-_SETTLING = 0.5  # seconds after a decrease whose outcomes do not count yet
-_ALIKE = (0.93, 1.5)  # a limit between these multiples of the last proven one needs no trial
+_SETTLING = 0.5  # seconds after a decrease during which outcomes are not counted
+_ALIKE = (0.93, 1.5)  # a limit within these multiples of the last proven one needs no trial
 _RETRIED = 20.0  # seconds after which the share of random refusals is tested again
-_FORGETTING = 20.0  # seconds in which a share of random refusals that has dropped is forgotten
+_FORGETTING = 20.0  # seconds within which a drop in the share of random refusals is noticed
 
 # Pauses.
-_STEP = 0.1  # seconds between two looks at the rate while waiting for a turn
-_LATE = 0.05  # seconds a request may leave late without shifting those behind it
-_LONGEST_HOLD = 60.0  # seconds for which headers alone can hold requests back
+_STEP = 0.1  # seconds between two checks of the rate while waiting for a turn
+_LATE = 0.05  # seconds by which a request may leave late without delaying those after it
+_LONGEST_HOLD = 60.0  # longest time in seconds for which response headers alone hold requests back
 _HOLD_AFTER = 3  # refusals in a row after which all requests wait for retry-after,
-_HOLD_CHANCE = 1e-4  # or more, if a row of random refusals of this length is likelier than this
+# or more, if random refusals alone produce a row of this length with a higher probability
+_HOLD_CHANCE = 1e-4
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +62,8 @@ class _Limit:
     """A rate (requests a second) that was too high, and the CUBIC curve back to it."""
 
     rate: float = math.inf
-    since: float = -math.inf  # when the rate was decreased
-    plateau: float = _DOUBTED  # seconds until it is what it was
+    since: float = -math.inf  # time when the rate was decreased
+    plateau: float = _DOUBTED  # seconds until the rate is back at the limit
 
     def at(self, now: float) -> float:
         if math.isinf(self.rate):
@@ -78,20 +80,22 @@ class Pace:
         self._limit = _Limit()
         self._began = self._tried = self._clock()  # when the last trial began
         self._trial: Trial[_Limit] | None = None
-        self._proven = _Limit()  # the last limit of which a trial showed that it is one
+        self._proven = _Limit()  # the last limit that a trial confirmed
         self._random = 0.0  # share of requests that is refused at any rate
-        self._last = self._held_until = -math.inf  # when a request left; until when none may
+        # time of the last request; time until which none may be sent
+        self._last = self._held_until = -math.inf
         self._queue = asyncio.Lock()
         self._cap = math.inf
-        self._outcomes: deque[tuple[float, bool]] = deque()  # (when, whether answered)
-        self._weights = [0.0, 0.0]  # answers and refusals, the latest counting most
+        self._outcomes: deque[tuple[float, bool]] = deque()  # (time, whether answered)
+        self._weights = [0.0, 0.0]  # answers and refusals; recent ones have the highest weight
         self._weighed = self._clock()
-        self._in_a_row = 0  # refusals
-        self._tokens_each = 0.0  # of a request, on the average
+        self._in_a_row = 0  # refusals in a row
+        self._tokens_each = 0.0  # average tokens of a request
 
     @property
     def rate(self) -> float:
-        if self._trial is not None:  # which compares two shares, each at one rate
+        # the rate must not grow during a trial, which compares the shares of two rates
+        if self._trial is not None:
             return min(self._limit.rate * (1 - _IN_TRIAL), self._cap)
         return min(self._limit.at(self._clock()), self._cap)
 
@@ -110,7 +114,7 @@ class Pace:
                 if slot <= now:
                     self._last = slot
                     return
-                # Not all the time at once: meanwhile the rate grows.
+                # Sleep in short steps, because the rate may grow meanwhile.
                 await asyncio.sleep(min(slot - now, _STEP))
 
     def answered(
@@ -144,10 +148,10 @@ class Pace:
             self._slow_down(now)
 
     def _row_that_holds(self) -> int:
-        """Number of refusals in a row that random refusals reach with a probability below
-        _HOLD_CHANCE."""
+        """Return the number of refusals in a row that random refusals alone would produce with a
+        probability below _HOLD_CHANCE."""
         answers, refusals = self._weights
-        before = max(0.0, refusals - self._in_a_row)  # without this row
+        before = max(0.0, refusals - self._in_a_row)  # without the current row of refusals
         share = max(self._random, before / max(1.0, before + answers))
         if not share or not answers:
             return _HOLD_AFTER
@@ -155,8 +159,8 @@ class Pace:
 
     def _is_too_fast(self, now: float) -> bool:
         """Return whether refusals exceed the known share of random refusals by more than _SURE
-        standard deviations and by at least _FEW of all outcomes. After
-        _RETRIED seconds that share counts as 0, so that another trial measures it again."""
+        standard deviations and by at least _FEW of all outcomes. After _RETRIED seconds that share
+        counts as 0, so that another trial measures it again."""
         known = self._random if now - self._tried < _RETRIED else 0.0
         answers, refusals = self._weights
         expected = known * (answers + refusals)
@@ -171,7 +175,8 @@ class Pace:
         seconds = max(now - recent[0][0], _WINDOW)
         answered = sum(outcome for _, outcome in recent)
         if not answered:
-            return  # no matter of speed, and whoever was refused waits anyway
+            # no answer at all: the rate is not the cause, and refused requests wait anyway
+            return
         known = max(_SLOWEST, answered / seconds)
         least, most = _ALIKE
         stands = least * self._proven.rate < known < most * self._proven.rate

@@ -24,11 +24,11 @@ from scicot.text import normalized
 # Fields of an earlier answer to the same question, which the teacher's answer replaces.
 SUPERSEDED = (*PREDICTION_FIELDS, *RATIONALE_FIELDS, "reason", "error")
 
-# Reasons that speak of a missing reply, not of a bad one: worth asking again.
+# Reasons that mean a missing reply and not a bad one, so that asking again may help.
 MISSING = ("error", "empty", "truncated", "refusal", NO_THINKING)
-# Settings that outputs of earlier versions lack, and what they stand for there.
+# Values of settings that outputs of earlier versions do not record.
 EARLIER = {"rationale_source": "reply"}
-# What a teacher that is told the answer may do better.
+# Reasons after which a teacher may do better if it is shown the answer.
 FAILED = (
     *("wrong-conclusion", "leaks-answer", "too-long", "too-short", "repetitive", "empty"),
     *("truncated", "refusal"),
@@ -52,7 +52,7 @@ class RequestBuilder:
     settings: GenerateSettings
     template: str | None = None
     examples: Sequence[Rationale] = ()
-    identity: str | None = None  # of a teacher whose name may stand for several
+    identity: str | None = None  # distinguishes teachers of the same name
     _shown: dict[bool, tuple[tuple[str, str], ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -129,7 +129,7 @@ class RequestBuilder:
     ) -> RowRequest | None:
         plain, told = known.get((sample, False)), known.get((sample, True))
         if any(attempt is not None and attempt.reason is None for attempt in (plain, told)):
-            return None  # there is a rationale, however it came about
+            return None  # there is a rationale already, no matter how it was made
         if self.settings.reveal_answer == "always":
             wanted = told is None or _asked_again(told)
             return self.of(question, sample, revealed=True) if wanted else None

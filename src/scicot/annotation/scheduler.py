@@ -24,12 +24,12 @@ from scicot.errors import ScicotError
 from scicot.reporting import Reporter, number_of
 from scicot.teachers import Reply, Teacher, TeacherBusy, TeacherError
 
-_GRACE_SECONDS = 10.0  # for what is in flight, and will be paid for, when the work is to stop
-_LOOK_SECONDS = 0.2  # between two looks at whether it is to stop
-_REST_SECONDS = 0.005  # where there is nothing to ask for the moment
-_END = object()  # of what is asked
-_BACKOFF = (0.5, 60.0)  # seconds before the first repetition, and before the last ones
-_WORKERS = 8  # for each slot: so many of its requests may wait for their next try
+_GRACE_SECONDS = 10.0  # for replies in flight, which are paid for, when the run is stopped
+_LOOK_SECONDS = 0.2  # between two checks for a request to stop
+_REST_SECONDS = 0.005  # pause when no request is ready
+_END = object()  # marks the end of the requests
+_BACKOFF = (0.5, 60.0)  # seconds before the first retry, and before the last ones
+_WORKERS = 8  # workers per slot, so that up to this many of its requests can wait for a retry
 
 
 class Take(Protocol):
@@ -67,7 +67,7 @@ class Scheduler:
         self._blocking = blocking
         self._pace = Pace()
         self._closing = False
-        self._asking = 0  # requests on their way, which will be paid for
+        self._asking = 0  # requests in flight, which will be paid for
         self._taking = 0  # outcomes that are being judged and written
         self._answered_at = -1.0
         self._told: set[str] = set()
@@ -89,7 +89,7 @@ class Scheduler:
             try:
                 await self._drain(workers, patience)
             finally:
-                while self._taking:  # what has come is paid for, and soon written
+                while self._taking:  # replies that have arrived are paid for, and are written soon
                     await asyncio.sleep(_REST_SECONDS)
                 for worker in workers:
                     worker.cancel()
@@ -117,7 +117,8 @@ class Scheduler:
             began = time.monotonic()
             await asyncio.wait(workers, timeout=slice_)
             passed = time.monotonic() - began
-            # While something blocks the loop, what has arrived cannot be read: that costs no time.
+            # While the loop is blocked, replies that have arrived cannot be read, so this time does
+            # not count.
             left -= passed if passed < 3 * slice_ else slice_ / 2
             if patience > _GRACE_SECONDS:
                 self._look()
@@ -126,7 +127,8 @@ class Scheduler:
         self, asks: Iterator[RowRequest | None], take: Take, pull: asyncio.Lock
     ) -> None:
         while not self._closing:
-            async with pull:  # one at a time, so that no more than one is drawn without a slot
+            # one worker at a time draws a request, so that none is drawn without a slot
+            async with pull:
                 ask = await self._pull(asks)
                 if ask is None:
                     return
@@ -135,7 +137,7 @@ class Scheduler:
                 while ask is not None and not self._closing:
                     ask = await self._through(ask, take)
             except BaseException:
-                self._closing = True  # at once: no other request shall leave
+                self._closing = True  # set first, so that no other request is sent
                 raise
             finally:
                 self._slots.release()
@@ -186,7 +188,8 @@ class Scheduler:
                 return error
             except TeacherBusy as busy:
                 self._slow_down(busy, left)
-                # Never at once again, even where the server says so: that would be a storm.
+                # Always wait a little, even if the server allows an immediate retry: otherwise all
+                # refused requests would come back at the same moment.
                 delay = max(busy.retry_after or 0.0, backoff * random.uniform(0.5, 1.0))
                 if not (busy.limited and self._pace.lets_some_through):
                     backoff = min(2 * backoff, longest)
@@ -222,7 +225,7 @@ class Scheduler:
         self._slots.release()
         try:
             await asyncio.sleep(seconds)
-        finally:  # when canceled too: whoever had the slot gives it back
+        finally:  # also when cancelled, so that the slot is released
             await self._slots.acquire()
 
     async def _forever(self) -> Reply:
@@ -231,8 +234,8 @@ class Scheduler:
         raise AssertionError
 
     def _gives_up(self, busy: TeacherBusy, delay: float, began: float) -> TeacherError:
-        """Return the error of a request that alone gets no answer. Raises StoppedEarly if no
-        request gets one."""
+        """Return the error of a request whose retries failed while other requests were answered.
+        Raises StoppedEarly if no other request was answered either."""
         asked_for = (busy.retry_after or 0.0) > self._settings.max_wait
         if not (busy.limited or asked_for) and self._answered_at > began:
             return TeacherError(f"{busy}, again and again for {self._settings.max_wait:.0f} s")
@@ -259,7 +262,7 @@ async def _aside(asks: Iterator[RowRequest | None]) -> Any:
             outcome, tell = next(asks, _END), coming.set_result
         except BaseException as error:  # noqa: BLE001  (raised again where it is awaited)
             outcome, tell = error, coming.set_exception
-        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+        with suppress(RuntimeError):  # the loop is closed, so nobody awaits the future
             loop.call_soon_threadsafe(lambda: None if coming.done() else tell(outcome))
 
     threading.Thread(target=pull, daemon=True).start()

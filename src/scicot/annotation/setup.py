@@ -31,7 +31,7 @@ class Setup:
 
     rows: sources.Rows[Question]
     source: str
-    total: int | None  # requests, where they can be counted
+    total: int | None  # number of requests, None if it is not known in advance
     teacher: Teacher
     asking: RequestBuilder
     budget: Budget
@@ -61,7 +61,8 @@ def prepare(inputs: Inputs, *, output: Path | None = None, only_counts: bool = F
     With `output`, the questions that earlier runs have finished for it are not read again.
     """
     settings, reporter, teacher = inputs.settings, inputs.reporter, inputs.teacher
-    # A batch that an earlier version sent without this check is paid for, so it is still fetched.
+    # An earlier version sent batches without this check. They are paid for, so they are still
+    # fetched.
     fetching = settings.cancel_batches or (output is not None and bool(plans_of(output)))
     rows = sources.questions(
         inputs.questions,

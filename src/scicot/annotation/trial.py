@@ -8,8 +8,8 @@ from typing import Generic, TypeVar
 
 Undone = TypeVar("Undone")
 
-_FEWER = 0.25  # below a real limit, refusals are expected to fall to this fraction
-_SURE = 5.0  # log-odds at which the test ends: wrong about once in 150 times
+_FEWER = 0.25  # below a real limit, the share of refusals is expected to fall to this fraction
+_SURE = 5.0  # log-odds at which the test ends, with an error rate of about 1 in 150
 _MOST = 0.98  # largest share of refusals that the test assumes
 
 

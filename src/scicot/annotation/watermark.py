@@ -15,7 +15,7 @@ from scicot.outputs import beside
 from scicot.records import Question
 
 _KEY = "done through"
-_STRIDE = 2000  # questions between two places that may be remembered
+_STRIDE = 2000  # questions between two positions that may be remembered
 
 
 class Watermark:
@@ -28,10 +28,11 @@ class Watermark:
         self._rows = rows
         self._ledger = ledger
         self._samples = settings.samples
-        # Questions under way, in their order: (the how many-th each is, its requests unanswered).
+        # Questions in progress, in input order: (number of the question, its unanswered requests).
         self._open: dict[str, tuple[int, int]] = {}
-        self._places: deque[tuple[int, sources.Prefix]] = deque()  # (questions read, the place)
-        self._read = 0  # questions
+        # (questions read, position in the input)
+        self._places: deque[tuple[int, sources.Prefix]] = deque()
+        self._read = 0  # questions read
 
     def began(self, identity: str, requests: int) -> None:
         """Note that a question was read which has this many requests left."""

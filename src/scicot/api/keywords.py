@@ -20,7 +20,7 @@ def takes(
     """Decorate a function with parameters `settings`, `reading` and `**options` so that it accepts
     the fields of these settings as keywords.
 
-    `further` maps other keywords that the function takes in `**options` to their defaults. An
+    `further` gives the defaults of further keywords, which the function gets in `**options`. An
     unknown keyword raises TypeError with the most similar name. `help()` and notebooks show all
     keywords.
     """

@@ -13,8 +13,8 @@ from scicot.jsonl import rows_from
 from scicot.prediction import PredictSummary
 from scicot.row_fields import Row
 
-_SHOWN = 10  # rows of a table in a notebook
-_LONGEST = 120  # characters of a cell
+_SHOWN = 10  # rows shown in a notebook
+_LONGEST = 120  # characters shown of a cell
 
 
 class _WithRows:

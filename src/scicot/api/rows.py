@@ -20,7 +20,7 @@ from scicot.jsonl import rows_from
 from scicot.row_fields import Row
 from scicot.sources.binary import plain
 
-Files = Any  # a source or several, rows in memory among them
+Files = Any  # one or several sources, or rows in memory
 
 
 def in_memory(value: Any) -> Iterable[Any] | None:
@@ -31,7 +31,8 @@ def in_memory(value: Any) -> Iterable[Any] | None:
     if hasattr(value, "column_names") and hasattr(value, "features"):  # a datasets.Dataset
         rows: Iterable[Any] = value
         return rows
-    if hasattr(value, "rows") and not isinstance(value, Mapping):  # a result of another verb
+    # the result of another function of the API
+    if hasattr(value, "rows") and not isinstance(value, Mapping):
         found: Iterable[Any] = value.rows
         return found
     if isinstance(value, Sequence) and not isinstance(value, str | bytes):

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from scicot.evaluation import Evaluation
     from scicot.students.runs import Manifest
 
-Name = str | os.PathLike[str]  # of a file or a folder
+Name = str | os.PathLike[str]  # path of a file or folder
 
 _ROWS = {"limit": None, "skip_invalid": False}
 _TRAINING = {

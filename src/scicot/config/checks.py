@@ -9,7 +9,7 @@ from scicot.errors import UsageError
 
 Precision = Literal["auto", "fp32", "bf16"]
 
-AUTO = "auto"  # the value of an option that is decided when it is known what it is for
+AUTO = "auto"  # value of an option that scicot resolves from the student, the device or the data
 
 _SHOWN = 60  # characters
 

@@ -11,13 +11,16 @@ from scicot.config.checks import require
 class EvaluateSettings:
     """Settings of `evaluate`: breakdowns, planned comparison, intervals and calibration bins."""
 
-    cluster_by: str | None = None  # a field whose rows are not independent, as "meta.fact"
-    by: tuple[str, ...] = ()  # fields to break down by; "choices": their number, "length": words
-    primary: str | None = None  # the one comparison (first minus this) that was planned
-    level: float = 0.95  # of the intervals
-    bins: int = 10  # of the reliability curve, of as many questions each
-    resamples: int = 10_000  # of the bootstraps
-    per_character: bool = False  # of logged log-likelihoods: divided by the length of the choice
+    # field whose equal values mark dependent rows, such as "meta.fact"
+    cluster_by: str | None = None
+    # fields to break down by; "choices": number of choices, "length": words
+    by: tuple[str, ...] = ()
+    # the one system whose comparison with the first was planned in advance
+    primary: str | None = None
+    level: float = 0.95  # confidence level of the intervals
+    bins: int = 10  # bins of equal size in the reliability curve
+    resamples: int = 10_000  # bootstrap resamples
+    per_character: bool = False  # divide logged log-likelihoods by the characters of the choice
     seed: int = 0
 
     def __post_init__(self) -> None:

@@ -11,8 +11,8 @@ Keep = Literal["correct", "all"]
 RationaleSource = Literal["reply", "thinking"]
 RevealAnswer = Literal["never", "always", "on-failure"]
 
-# Tokens that a reply may have where --max-tokens is not given, by the source of the rationale.
-# Thinking counts towards them, and a reply that is cut off while it thinks is lost.
+# Default of --max-tokens by the source of the rationale. Thinking counts towards the limit, and a
+# reply that is cut off while thinking is lost.
 MAX_TOKENS: dict[RationaleSource, int] = {"reply": 1024, "thinking": 4096}
 
 
@@ -21,23 +21,24 @@ class GenerateSettings:
     """Settings of `generate_rationales`: prompting, sampling, retries, cost limits, and which
     replies are kept."""
 
-    samples: int = 1  # rationales asked for each question
+    samples: int = 1  # rationales per question
     reveal_answer: RevealAnswer = "never"  # show the gold answer (STaR's rationalisation)
-    keep: Keep = "correct"  # "correct" drops rationales that conclude another answer than gold
-    rationale_source: RationaleSource = "reply"  # what becomes the rationale
-    max_rationale_tokens: int | None = None  # longer rationales lose their end (4 bytes a token)
-    max_tokens: int | None = None  # of a reply with its thinking; None: see `reply_tokens`
-    temperature: float | None = None  # of sampling, where the teacher takes it; its own by default
-    top_p: float | None = None  # likewise
+    keep: Keep = "correct"  # "correct" rejects rationales that conclude another answer than gold
+    rationale_source: RationaleSource = "reply"  # the part of the reply that becomes the rationale
+    # longer rationales are truncated at the end (4 bytes a token)
+    max_rationale_tokens: int | None = None
+    max_tokens: int | None = None  # limit of a reply with its thinking; None: see `reply_tokens`
+    temperature: float | None = None  # sampling temperature; None: the teacher's default
+    top_p: float | None = None  # nucleus sampling; None: the teacher's default
     concurrency: int = 16  # requests in flight
-    max_wait: float = 600.0  # seconds spent on one request's retries before stopping, resumable
+    max_wait: float = 600.0  # seconds of retries for one request before the run stops
     timeout: float = 120.0  # seconds for one request
-    max_failures: int = 20  # requests in a row that may fail before all stops
-    retry_rejected: bool = False  # ask again where no usable reply came
-    batch: bool = False  # through the Message Batches API: half the price, within a day
-    cancel_batches: bool = False  # take back what was sent so, and keep what is done of it
-    max_cost: float | None = None  # dollars for this output, in all its runs
-    price: tuple[float, float] | None = None  # dollars for a million tokens in and out
+    max_failures: int = 20  # failed requests in a row after which the run stops
+    retry_rejected: bool = False  # ask again for rejected replies that a second request may improve
+    batch: bool = False  # use the batch API: half the price, done within a day
+    cancel_batches: bool = False  # cancel sent batches, and keep the replies that are done
+    max_cost: float | None = None  # dollars for this output, over all runs
+    price: tuple[float, float] | None = None  # dollars per million tokens of input and output
 
     def __post_init__(self) -> None:
         require(self.samples >= 1, "samples", self.samples, "at least 1")

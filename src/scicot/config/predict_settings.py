@@ -17,7 +17,7 @@ LengthNormalisation = Literal["auto", "none", "token", "character"]
 EngineName = Literal["auto", "torch", "ctranslate2", "transformers"]
 EnginePrecision = Literal["auto", "fp32", "bf16", "int8"]
 
-# The temperature of sampled rationales, as self-consistency has it (Wang et al. 2023, section 3.1).
+# Sampling temperature of self-consistency (Wang et al. 2023, section 3.1).
 SAMPLING = 0.7
 
 
@@ -51,32 +51,34 @@ class PredictSettings:
 
     # "input": given rationales; "none": no rationale; "shuffled": those of other questions
     rationale_from: RationaleFrom = "student"
-    samples: int = 1  # rationales of each question
-    temperature: float | None = None  # they are drawn at; greedy for 1 sample, SAMPLING for more
-    top_p: float = 1.0  # drawn from the likeliest tokens that have this probability together
-    beams: int = 1  # of beam search, instead of sampling
-    with_folds: bool = False  # the fold students of the rationale models write rationales too
-    # The answers behind several rationales: all alike, or surer ones more, as fitted on dev
+    samples: int = 1  # rationales per question
+    # sampling temperature; None: greedy for 1 sample, else SAMPLING
+    temperature: float | None = None
+    # nucleus sampling: draw from the likeliest tokens with this total probability
+    top_p: float = 1.0
+    beams: int = 1  # beam search instead of sampling if above 1
+    with_folds: bool = False  # also use the rationales of the fold students
+    # Weights of the answers for several rationales: "mean" weighs all equally, "confidence" weighs
+    # confident answers more, by a power fitted on dev
     weigh: Weigh = "mean"
-    vote: bool = False  # each rationale has one vote; else the probabilities are averaged
-    # The weight of the answer that is given without a rationale; "auto": as fitted on dev
+    vote: bool = False  # each rationale has one vote; otherwise the probabilities are averaged
+    # Weight of the answer without a rationale; "auto": the weight fitted on dev
     mix_direct: float | str = 0.0
-    scoring: Scoring = "auto"  # "auto": what the answer student was trained to write
-    # What the log-likelihood of a choice is divided by; "auto": of texts by their tokens
+    scoring: Scoring = "auto"  # "auto": the form that the answer student was trained to write
+    # Divisor of a choice's log-likelihood; "auto": the number of tokens if texts are scored
     length_normalisation: LengthNormalisation = "auto"
-    calibrate: bool = True  # divide scores by the temperature that was fitted on dev
-    abstain_below: float = 0.0  # an answer less likely than this is not given
-    max_new_tokens: int | None = None  # of a rationale; as many as its student was trained on
-    batch_size: int | None = (
-        None  # sequences worked on together, at most; None: as suits the device
-    )
-    batch_tokens: int | None = None  # tokens, padded, likewise; more on CUDA than on a CPU
-    window: int | None = None  # sequences read ahead and answered together; likewise
-    shard: Shard | None = None  # None: all of the questions
+    calibrate: bool = True  # divide scores by the temperature fitted on dev
+    abstain_below: float = 0.0  # give no answer whose confidence is lower
+    max_new_tokens: int | None = None  # limit of a rationale; None: as in training
+    batch_size: int | None = None  # limit of sequences in a batch; None: the device's default
+    batch_tokens: int | None = None  # padded tokens in a batch; None: the device's default
+    # sequences that are read and answered together; None: the device's default
+    window: int | None = None
+    shard: Shard | None = None  # None: all questions
     seed: int = 0
     device: str = "auto"
-    engine: EngineName = "auto"  # "auto": torch where it can
-    precision: EnginePrecision = "auto"  # "auto": the fastest for a large student, as measured
+    engine: EngineName = "auto"  # "auto": torch if it supports the student
+    precision: EnginePrecision = "auto"  # "auto": the measured fastest one for a large student
 
     def __post_init__(self) -> None:
         one_of("rationale-from", self.rationale_from, RationaleFrom)
@@ -108,7 +110,7 @@ class PredictSettings:
         if mix == AUTO:
             return
         try:
-            mix = float(mix)  # as a command line has it
+            mix = float(mix)  # the command line gives a string
         except ValueError:
             mix = math.nan
         wanted = f"between 0 and 1, or {AUTO}"

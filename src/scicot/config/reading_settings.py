@@ -34,7 +34,8 @@ class ReadingSettings:
 
 def _check_encoding(name: str) -> None:
     try:
-        known = codecs.lookup(name)._is_text_encoding  # base64 and others turn bytes into bytes
+        # excludes base64 and other bytes-to-bytes codecs
+        known = codecs.lookup(name)._is_text_encoding
     except (LookupError, ValueError):
         known = False
     if not known:

@@ -13,14 +13,16 @@ class RewardSettings:
     """Settings of rewarded training: a rationale student is trained on those of its own samples
     that raise an answer student's probability of the gold choice."""
 
-    reward: str  # the run of train-answer --folds whose fold students judge
-    rounds: int = 1  # of sampling and learning, each from the student of the round before
-    samples: int = 8  # rationales of each question and round; the first is the likeliest one
-    keep_best: int = 2  # rationales of a question that are learnt, at most
-    sample_temperature: float = SAMPLING  # that the other samples are drawn at
-    reward_weight: float = 1.0  # of the kept rationales in an epoch; the teacher's weigh 1
-    leak_cap: float = 0.8  # share of the leak gain above which more reward counts for nothing
-    # That a question's own rationale helps more than another's, before a round is learnt from
+    reward: str  # run of train-answer --folds whose fold students score the rationales
+    rounds: int = 1  # rounds of sampling and training, each from the weights of the one before
+    samples: int = 8  # rationales per question and round; the first one is greedy
+    keep_best: int = 2  # maximum number of rationales of a question to train on
+    sample_temperature: float = SAMPLING  # sampling temperature of the other samples
+    # weight of the kept rationales in an epoch; the teacher's have weight 1
+    reward_weight: float = 1.0
+    leak_cap: float = 0.8  # rewards above this share of the leak gain count as equal
+    # confidence that a question's own rationale helps more than another question's, which a round
+    # needs for its rationales to be trained on
     reward_confidence: float = 0.95
 
     def __post_init__(self) -> None:

@@ -34,8 +34,8 @@ class Recipe:
     warmup_share: float | None = None
 
 
-# By family (models/families.py), and whether the weights are fresh. Those of fresh encoder-decoders
-# are what all figures of the example world were made with.
+# Defaults by family (models/families.py) and by whether the weights are fresh. All figures of the
+# example world were measured with those of fresh encoder-decoders.
 RECIPES = {
     ("encoder-decoder", True): Recipe(3e-4, 10.0, "label", warmup_steps=100),
     ("encoder-decoder", False): Recipe(3e-4, 10.0, "label", warmup_share=0.06),
@@ -52,42 +52,49 @@ class TrainSettings:
 
     epochs: float | None = None  # passes over the rows, unless max_steps is given
     max_steps: int | None = None  # optimizer steps, instead of epochs
-    # Of an optimizer step, over all devices: rows; tokens, "8192tokens"; as many as fit, "auto"
+    # Size of an optimizer step over all devices: rows, tokens ("8192tokens"), or "auto" (as many
+    # tokens as fit)
     batch_size: int | str = 32
-    accumulate: int | None = None  # parts that a step is taken in; None: as suits the device
-    learning_rate: float | None = None  # the peak; after the warm-up it falls linearly to 0
+    accumulate: int | None = None  # micro-batches per step; None: the device's default
+    # peak value, reached after the warm-up; then it falls linearly to 0
+    learning_rate: float | None = None
     warmup_steps: int | None = None
-    warmup_share: float | None = None  # of all steps, instead
+    warmup_share: float | None = None  # warm-up as a share of all steps, instead of warmup_steps
     weight_decay: float = 0.0
-    max_source_tokens: int = 512  # longer inputs lose words, never choices, and are counted
-    max_target_tokens: int = 256  # longer targets are cut and counted
-    max_rationale_tokens: int | None = None  # rationales lose their end behind so many
-    clean: bool = False  # rationales lose what announces the answer; rows go that say nothing then
-    weights: tuple[float, ...] = ()  # how much of an epoch comes from each file; all of all if ()
-    rationale_dropout: float = 0.0  # share of rows that stage 2 meets without their rationale
-    soft_labels: float = 0.0  # share of draws whose label comes from the teacher's votes, not gold
-    shuffle_choices: bool = False  # the choices' texts in a new order each time
-    rationale_loss_weight: float = 1.0  # of a multi-task or shared student
-    dev_fraction: float = 0.0  # of the rows: kept apart to choose the best checkpoint by
-    eval_steps: int | None = None  # steps between two looks at dev; a tenth of all unless given
-    patience: int | None = None  # stop after so many looks at dev without a better one
+    max_source_tokens: int = 512  # longer inputs are truncated and counted; choices never are
+    max_target_tokens: int = 256  # longer targets are truncated and counted
+    max_rationale_tokens: int | None = None  # longer rationales are truncated at the end
+    # remove announcements of the answer from rationales; drop rows with nothing left
+    clean: bool = False
+    weights: tuple[float, ...] = ()  # share of an epoch for each file; (): all rows of all files
+    # share of rows from which stage 2 learns without their rationales
+    rationale_dropout: float = 0.0
+    soft_labels: float = 0.0  # share of draws labelled by the teacher's votes instead of gold
+    shuffle_choices: bool = False  # permute the texts of the choices at each draw
+    # loss weight of rationales for multi-task and shared students
+    rationale_loss_weight: float = 1.0
+    dev_fraction: float = 0.0  # share of the rows held out to select the best checkpoint
+    eval_steps: int | None = None  # steps between dev evaluations; None: a tenth of all steps
+    patience: int | None = None  # stop after this many dev evaluations without an improvement
     select_by: SelectBy = "auto"  # accuracy for answers, loss for rationales
-    # What an answer student writes: a choice's label or its text; "auto" tries both on dev
+    # Target of an answer student: a choice's label or its text; "auto" tries both on dev
     answer_as: AnswerForm | None = None
-    folds: int = 0  # students that each write the rationales of the fold they never saw
-    fold_by: str | None = None  # a field whose equal rows are never parted, as "meta.topic"
-    prompt_format: PromptFormatName = "auto"  # of a causal student
-    seeds: int = 1  # students that differ by their seed: seed, seed + 1, ...
+    # number of fold students, each of which writes rationales for questions it was not trained on
+    folds: int = 0
+    # field whose equal values are kept in one fold, such as "meta.topic"
+    fold_by: str | None = None
+    prompt_format: PromptFormatName = "auto"  # applies to causal students
+    seeds: int = 1  # number of students that differ only by their seed: seed, seed + 1, ...
     seed: int = 0
     device: str = "auto"
     precision: Precision = "auto"
-    attention: Attention = "auto"  # which implementation of it
-    gradient_checkpointing: bool = False  # less memory, a third more time
-    compile: bool = False  # torch.compile
-    lora: int = 0  # the rank of low-rank adapters, trained in place of all weights; 0: none
-    quantization: Quantization = "none"  # of the weights that adapters stand beside
-    checkpoint_minutes: float = 5.0  # how much work a crash may cost
-    jobs: int | None = None  # students trained side by side; as many as the device has room for
+    attention: Attention = "auto"  # attention implementation
+    gradient_checkpointing: bool = False  # saves memory; training takes a third longer
+    compile: bool = False  # use torch.compile
+    lora: int = 0  # rank of low-rank adapters, trained instead of all weights; 0: none
+    quantization: Quantization = "none"  # quantization of the frozen base weights with lora
+    checkpoint_minutes: float = 5.0  # time between checkpoints, the most work that a crash loses
+    jobs: int | None = None  # students trained in parallel; None: as many as fit on the device
 
     def __post_init__(self) -> None:
         if self.epochs is not None:
@@ -170,7 +177,8 @@ class TrainSettings:
 
     def _check_batches(self) -> None:
         size = self.batch_size
-        if isinstance(size, str) and re.fullmatch(r"\d{1,9}", size):  # as a command line has it
+        # the command line gives a string
+        if isinstance(size, str) and re.fullmatch(r"\d{1,9}", size):
             object.__setattr__(self, "batch_size", int(size))
         size = self.batch_size
         known = (

@@ -19,7 +19,8 @@ _LOGITS = {"cpu": 2**24, "cuda": 2**28}  # logits (states x vocabulary) computed
 _GROUP = {"cpu": 64, "cuda": 1024}  # rows started together
 # Limit of a causal model's KV cache on a CPU: bytes, or a share of the weights' bytes if larger.
 _CACHE, _SHARE = 2**28, 0.3
-_WHOLE = 8  # batch widths are multiples of it off a CPU: attention copies masks of other widths
+# multiple to which batch widths are padded on GPUs, where attention copies masks of other widths
+_WHOLE = 8
 
 
 @dataclass(slots=True)

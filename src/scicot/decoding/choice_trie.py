@@ -69,7 +69,7 @@ class ChoiceTrie:
 class _TrieBuilder:
     def __init__(self, start: int) -> None:
         self.ids = [start]
-        self.lines = [[0]]  # of each node: its ancestors and itself
+        self.lines = [[0]]  # for each node, its ancestors and itself
         self._places: dict[tuple[int, int], int] = {}  # (node, next token) -> child node
 
     def add(self, target: Ids) -> list[tuple[int, int]]:
@@ -77,7 +77,8 @@ class _TrieBuilder:
         place, wanted = 0, []
         for token in target:
             wanted.append((place, token))
-            if len(wanted) < len(target):  # the last token needs no node: nothing follows it
+            # the last token needs no node, because no token follows it
+            if len(wanted) < len(target):
                 place = self._next(place, token)
         return wanted
 
@@ -108,7 +109,7 @@ class _Behind:
     def joint(self, layer: int, q: Tensor, k: Tensor, v: Tensor, window: int | None) -> Tensor:
         places = self.mask.shape[-1]
         if window and self.source.width + places <= window:
-            window = None  # all are within it
+            window = None  # all positions are within the window
         before = self.source.behind(self.positions(places), window)
         text_mask = (
             self.mask.where(self.distances[:, None] < window, NEVER) if window else self.mask

@@ -21,12 +21,13 @@ from scicot.decoding.workers import Workers
 from scicot.models.native.interface import NativeModel, Prompt
 from scicot.models.native.lm_head import LMHead
 
-_LOOK = 4  # steps between two looks at which texts have ended
-_SLOTS, _PLACES = 16, 32  # that a step is made for, at least: of a text, and of a source
-_SHARE = 8  # of the slots, one part of which is filled at a time
-_FREE = 0.3  # of the free memory, for slots: other students may come
+_LOOK = 4  # steps between two checks for finished texts
+# minimum sizes of a captured step: its text slots, and its source positions
+_SLOTS, _PLACES = 16, 32
+_SHARE = 8  # slots are refilled once this fraction of them (1/8) is free
+_FREE = 0.3  # share of free memory to use for slots, since other students may be loaded later
 
-Drawn = tuple[float, float]  # the temperature and top_p of what is drawn
+Drawn = tuple[float, float]  # temperature and top_p of the sampled texts
 
 
 class ContinuousBatching:
@@ -37,7 +38,7 @@ class ContinuousBatching:
     def forget(self) -> None:
         """Free the memory of the slots."""
         self._slots: Slots | None = None
-        self._tokens = 0  # that there is memory for
+        self._tokens = 0  # tokens for which there is memory
         self._steps: dict[tuple[object, ...], Callable[[], None]] = {}
         self._graphs = Graphs(self._model.device)
 
@@ -50,7 +51,7 @@ class ContinuousBatching:
         draws = any(text.numbers is not None for text in texts)
         drawn = (decoding.temperature, decoding.top_p) if draws else None
         slots, rows = self._with_room(len(prompts[texts[0].place].prefix), len(texts), most)
-        held: list[Completion | None] = [None] * rows  # by each slot
+        held: list[Completion | None] = [None] * rows  # the text in each slot
         while waiting or any(held):
             self._workers.check()
             self._fill(slots, held, waiting, prompts)
@@ -72,14 +73,14 @@ class ContinuousBatching:
         many texts. The slots of the last call are reused if they are large enough."""
         known, most = self._slots, most + _LOOK
         if known is not None:
-            # As large as ever, so that the next ones find them large enough.
+            # Never shrink, so that the slots need not be allocated again for later batches.
             width, most = max(width, known.width), max(most, known.most)
         width, most = _size(width, _PLACES), _size(most, _PLACES)
         tokens = min(self._room.tokens, self._tokens or self._room.tokens)
         count = max(1, min(_size(texts, _SLOTS), self._room.rows, tokens // (width + most)))
         if known is None or (known.width, known.most) != (width, most) or known.count < count:
             del known
-            self.forget()  # before there are others
+            self.forget()  # free the old slots before new ones are allocated
             like, self._tokens = self._measured()
             count = max(1, min(count, self._tokens // (width + most)))
             self._slots = Slots(like, count, width, most, joint=self._model.joint)
@@ -144,7 +145,8 @@ class ContinuousBatching:
 
     def _take_down(self, slots: Slots, held: list[Completion | None], most: int) -> None:
         """Remove finished texts from their slots."""
-        ended = slots.ended[: len(held)].tolist()  # the host waits for the steps here
+        # copies to the host, and so waits for the steps to finish
+        ended = slots.ended[: len(held)].tolist()
         done = {
             slot: text
             for slot, text in enumerate(held)

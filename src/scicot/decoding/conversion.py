@@ -45,7 +45,7 @@ def converted(model: Any, tokenizer: Any, directory: Path) -> Path:
         made.chmod(0o755)
         try:
             made.rename(place)
-        except OSError:  # another process was faster
+        except OSError:  # another process has converted the model meanwhile
             if not place.exists():
                 raise
     finally:
@@ -71,14 +71,16 @@ def convert(model: Any, tokenizer: Any, folder: Path) -> None:
         """Converter that takes the model and tokenizer in memory instead of loading them."""
 
         def load_model(self, *_: Any, **__: Any) -> Any:
-            return copy.deepcopy(model)  # its weights are changed in place
+            # a copy, because the converter changes the weights in place
+            return copy.deepcopy(model)
 
         def load_tokenizer(self, *_: Any, **__: Any) -> Any:
             return tokenizer
 
         def _load(self) -> Any:
             spec = super()._load()
-            # The converter asks whether weights are tied, which transformers 5 says of every T5.
+            # The converter checks whether weights are tied, and transformers 5 says so for every
+            # T5.
             spec.decoder.scale_outputs = np.float32(_scale(model.config))
             return spec
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from scicot.decoding.engine import Decoding, Ids
 from scicot.devices import cores
 
-_TOKENS = 16_384  # of a batch, padded
+_TOKENS = 16_384  # padded tokens of a batch
 _TYPES = {"fp32": "float32", "int8": "int8_float32"}
 
 
@@ -21,7 +21,8 @@ class CTranslate2Engine:
     def __init__(self, folder: Path, end: int, *, kind: str, batch_tokens: int | None) -> None:
         import ctranslate2
 
-        asked = os.environ.get("OMP_NUM_THREADS", "")  # may be a list, for nested loops
+        # may be a list, one entry per level of nested loops
+        asked = os.environ.get("OMP_NUM_THREADS", "")
         threads = int(asked) if asked.isdecimal() and len(asked) < 5 else 0
         self._translator = ctranslate2.Translator(
             str(folder), device="cpu", compute_type=_TYPES[kind], intra_threads=threads or cores()
@@ -62,7 +63,8 @@ class CTranslate2Engine:
         results = iter(
             self._translator.score_batch(
                 self._as_words([source for source, _ in pairs]),
-                self._as_words([target[:-1] for _, target in pairs]),  # it puts the end there
+                # without the end token, which CTranslate2 appends
+                self._as_words([target[:-1] for _, target in pairs]),
                 max_batch_size=self._tokens,
                 batch_type="tokens",
                 max_input_length=0,

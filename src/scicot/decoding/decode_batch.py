@@ -19,10 +19,10 @@ class DecodeBatch:
 
     def __init__(self, read: PrefixCache, texts: Sequence[Any], starts: Sequence[int]) -> None:
         self.texts = list(texts)
-        self.tokens = torch.tensor(starts, device=read.states.device)  # written last
+        self.tokens = torch.tensor(starts, device=read.states.device)  # last token of each row
         self._read = read
         self._written = KVCache(read.states)
-        self._bias: dict[PositionBias, Tensor] = {}  # of this step
+        self._bias: dict[PositionBias, Tensor] = {}  # cached for the current step
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -53,8 +53,8 @@ class DecodeBatch:
         return decoder(tokens[None], self)[0]
 
     def keep_ahead(self, read: int, kept: int, token: int) -> None:
-        """Keep the first `kept` of the `read` tokens last added to the KV cache; `token`, which was
-        generated after them, is the input of the next step."""
+        """Truncate the KV cache after a draft: of the `read` tokens that `ahead` added, only the
+        first `kept` stay. `token`, generated after these, is the input of the next step."""
         self._written.steps -= read - kept
         self.tokens = torch.full_like(self.tokens, token)
 

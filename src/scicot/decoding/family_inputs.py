@@ -14,7 +14,7 @@ from scicot.decoding.engine import Ids
 from scicot.decoding.length_batches import Lengths
 from scicot.models.families import CAUSAL, ENCODER_DECODER, family_of
 
-Scores = list[list[float]]  # of the targets of one source: log p of each token, in nats
+Scores = list[list[float]]  # log p of each token (nats) of each target of one source
 
 
 class Inputs(Protocol):
@@ -53,7 +53,7 @@ class _EncoderDecoder:
         self.pad: int = model.config.pad_token_id
 
     def generate(self, sources: Sequence[Ids]) -> tuple[dict[str, Any], int]:
-        return self._encoded(sources), 1  # behind the start token
+        return self._encoded(sources), 1  # generated tokens follow the start token
 
     def score_items(
         self, sources: Sequence[Ids], targets: Sequence[Sequence[Ids]]
@@ -105,7 +105,7 @@ class _Causal:
 
     def __init__(self, model: Any) -> None:
         self._model = model
-        # Masked wherever it stands, so any token will do.
+        # Padding is always masked, so any token will do.
         pad = model.config.pad_token_id
         self.pad: int = 0 if pad is None or not 0 <= pad < model.config.vocab_size else pad
 
@@ -117,7 +117,7 @@ class _Causal:
         self, sources: Sequence[Ids], targets: Sequence[Sequence[Ids]]
     ) -> tuple[list[Any], list[Lengths]]:
         items = list(zip(sources, targets, strict=True))
-        # As many copies of the prefix as targets are in memory, and logits of all their tokens.
+        # Memory grows with the copies of the prefix, one per target, and with the targets' tokens.
         lengths = [
             (len(source) * len(source_targets), sum(map(len, source_targets)))
             for source, source_targets in items
@@ -131,7 +131,7 @@ class _Causal:
         scores: list[Scores] = [
             [[float(first[row, token])] for token in tokens] for row, tokens in enumerate(begins)
         ]
-        # The first token of a target is predicted by the prefix, the others behind it.
+        # The prefix predicts the first token of a target; the remaining tokens need another pass.
         rest = [
             (row, number, target)
             for row, (_, source_targets) in enumerate(items)

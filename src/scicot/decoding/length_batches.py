@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-# Tokens that a sequence reads, and tokens that it writes or is scored on.
+# Number of input tokens of a sequence, and of tokens to generate or to score.
 Lengths = tuple[int, int]
 
 

@@ -21,7 +21,7 @@ from scicot.models.native import native_model
 from scicot.models.native.lm_head import logsumexp
 from scicot.out_of_memory import retry_with_less
 
-_IN_SLOTS = ("cuda",)  # the devices that write so
+_IN_SLOTS = ("cuda",)  # device types that use continuous_batching.py
 
 
 class NativeEngine:

@@ -43,7 +43,7 @@ def sample_tokens(
     ends = p.cumsum(-1)
     total = ends[:, -1:].contiguous()
     drawn = torch.searchsorted(ends, uniform.unsqueeze(-1) * total, right=True)
-    last = torch.searchsorted(ends, total)  # the last one with a probability
+    last = torch.searchsorted(ends, total)  # the last token with a probability above 0
     return torch.minimum(drawn, last).squeeze(-1)
 
 

@@ -20,8 +20,8 @@ from scicot.decoding.sampling import sample_tokens
 from scicot.decoding.workers import Workers
 from scicot.models.native.interface import NativeModel, Prompt
 
-_FEW = 8  # texts per worker at least; fewer are not worth another worker
-_SAMPLED = 8  # of the states whose logits are in memory, one part of which is sampled at a time
+_FEW = 8  # minimum number of texts for each worker; for fewer another worker does not pay
+_SAMPLED = 8  # sample from 1/8 of the states at a time whose logits fit in memory
 
 
 class ShrinkingBatches:
@@ -106,7 +106,7 @@ class ShrinkingBatches:
     def _begun(self, texts: list[Completion], prompts: Sequence[Prompt]) -> DecodeBatch:
         model = self._model
         for text in texts:
-            text.written.clear()  # where memory was lacking, it has begun before
+            text.written.clear()  # generation starts over after running out of memory
         places = list(dict.fromkeys(text.place for text in texts))
         prefixes = [prompts[place].prefix for place in places]
         read = model.encoder(*pad_right(prefixes, model.device))

@@ -17,9 +17,9 @@ from torch import Tensor
 from scicot.models.native.attention import NEVER, PrefixCache, attended, masked
 from scicot.models.native.interface import Decoder, PositionBias
 
-_WARM = 3  # steps before one is captured: libraries set themselves up in the first ones
+_WARM = 3  # warm-up steps before a capture, in which libraries initialise themselves
 
-# States (rows x size), numbers in [0, 1) or -1 for the likeliest (rows) -> tokens (rows).
+# (states: rows x size; uniform numbers in [0, 1), or -1 for greedy: rows) -> tokens: rows
 Sampler = Callable[[Tensor, Tensor], Tensor]
 
 
@@ -37,7 +37,7 @@ class Slots:
         else:
             self.source = like.new_zeros((layers, 2, count, heads, width, size))
             self.own = like.new_zeros((layers, 2, count, heads, most, size))
-        # Of each slot: the source's tokens, the token written last, and how many were written.
+        # Per slot: number of source tokens, last generated token, number of generated tokens.
         self.lengths, self.tokens, self.steps = (
             torch.zeros(count, dtype=torch.long, device=like.device) for _ in range(3)
         )
@@ -64,7 +64,7 @@ class Slots:
         kept = (self.own,) if self.joint else (self.source, self.own)
         for layer_states in (
             layer for one in kept for layer in one.flatten(0, 1)
-        ):  # or much is there twice
+        ):  # layer by layer, because the copy needs temporary memory
             layer_states[: len(slots)] = layer_states[places]
         for tensor in (
             self.lengths,
@@ -102,15 +102,16 @@ class Step:
         self._rows, self._places = (
             torch.arange(count, device=slots.source.device) for count in (rows, self._own.shape[4])
         )
-        # Kept, since a graph knows them by their addresses.
+        # Kept between steps: a captured graph uses the addresses of these tensors.
         self._positions: dict[PositionBias, Tensor] = {}  # heads x distances
-        # As attention adds it to scores.
+        # Attention adds the bias to scores of this dtype.
         self._kind = self._own.dtype if self._own.device.type != "cpu" else torch.float32
-        # Of the step that is under way, or nothing: a graph would keep room for it.
+        # Cleared after each step: a captured graph would keep its memory allocated.
         self._of_step: dict[Any, Tensor] = {}
 
     def __call__(self) -> None:
-        # Where there is a text, it has room; what else is written stays within the slot's own.
+        # Finished texts and empty slots are computed too, so their positions are clamped to the
+        # slot.
         step = self._steps.clamp(max=self._written.shape[1] - 1)
         places = len(self._places)
         if self._joint:
@@ -126,7 +127,8 @@ class Step:
         now = step[:, None]
         tokens = self._rule(states, self._numbers.gather(1, now)[:, 0])
         self._written.scatter_(1, now, tokens[:, None])
-        for end in self._ends:  # compared one by one: a tensor of them would be copied to the GPU
+        # one by one, since a tensor of the end tokens would have to be copied to the GPU
+        for end in self._ends:
             self._ended.logical_or_(tokens == end)
         self._tokens.copy_(tokens)
         self._steps.add_(1)
@@ -225,4 +227,5 @@ class _Replayed:
         except RuntimeError as error:
             warnings.warn(f"steps are slower than they could be, CUDA says {error}", stacklevel=2)
         finally:
-            torch.cuda.set_stream(before)  # which CUDA does not, where it fails at the end
+            # CUDA does not restore the stream if the capture fails at its end
+            torch.cuda.set_stream(before)

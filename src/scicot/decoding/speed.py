@@ -18,10 +18,10 @@ from scicot import jsonl
 from scicot.decoding.engine import Decoding, Engine
 from scicot.decoding.engine_spec import EngineSpec
 
-_WORK = 3e11  # weights x tokens of a measurement: about a second each
-_SOURCE, _WRITTEN = 64, 24  # tokens
+_WORK = 3e11  # weights x tokens of one measurement, which takes about a second
+_SOURCE, _WRITTEN = 64, 24  # tokens read and generated in a measurement
 _NO_SHAPE = ("_name_or_path", "transformers_version", "dtype", "dropout_rate")
-_FORMAT = 3  # grows when engines get faster, so that they are measured again
+_FORMAT = 3  # increased when engines become faster, to repeat all measurements
 
 
 def fastest(
@@ -113,4 +113,4 @@ def _remember(known: Mapping[str, Mapping[str, float]]) -> None:
         _file().parent.mkdir(parents=True, exist_ok=True)
         jsonl.write_text(_file(), json.dumps(known, indent=1) + "\n")
     except OSError:
-        pass  # a home that cannot be written to: it is measured again
+        pass  # the home directory is not writable, so the next run measures again

@@ -16,7 +16,8 @@ from scicot.models.families import end_tokens
 from scicot.out_of_memory import retry_with_less
 
 BATCH_TOKENS = {"cpu": 16_384, "cuda": 65_536}
-_LOGITS = {"cpu": 2**24, "cuda": 2**28}  # scored at a time: 64 MiB in fp32, 1 GiB
+# logits computed at a time: 64 MiB in fp32 on a CPU, 1 GiB on CUDA
+_LOGITS = {"cpu": 2**24, "cuda": 2**28}
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -110,7 +111,7 @@ class TransformersEngine:
         from transformers import GenerationConfig, LogitsProcessorList
 
         config, ends = self._model.config, sorted(self._ends)
-        # A new one: a generation_config.json may ask for sampling, beams or penalties.
+        # The model's own generation_config.json may ask for sampling, beams or penalties.
         plain = GenerationConfig(  # type: ignore[no-untyped-call]
             max_new_tokens=decoding.max_new_tokens,
             do_sample=False,
@@ -118,7 +119,7 @@ class TransformersEngine:
             pad_token_id=self._inputs.pad,
             eos_token_id=ends[0] if len(ends) == 1 else ends,
             decoder_start_token_id=getattr(config, "decoder_start_token_id", None),
-            disable_compile=True,  # Gemma's would take a minute on a GPU before the first token
+            disable_compile=True,  # compiling Gemma takes a minute on a GPU before the first token
         )
         previous, self._model.generation_config = self._model.generation_config, plain
         try:
@@ -159,7 +160,8 @@ class _Sampled:
             raise Stopped
         if not self._rows:
             return scores
-        device = torch.device("cpu") if scores.device.type == "mps" else scores.device  # no fp64
+        # mps has no fp64
+        device = torch.device("cpu") if scores.device.type == "mps" else scores.device
         step = tokens.shape[1] - self._begin
         uniform = torch.from_numpy(self._uniforms[:, step]).to(device)
         rows = torch.tensor(self._rows, device=scores.device)

@@ -55,10 +55,10 @@ class Workers:
                 wait(running, return_when=FIRST_EXCEPTION)
                 for one in running:
                     if one.done():
-                        one.result()  # or what went wrong with it
+                        one.result()  # raises the worker's exception, if any
                 return [one.result() for one in running]
             except BaseException:
                 self._stopping.set()
                 raise
             finally:
-                torch.set_num_threads(self._cores)  # of threads that begin later
+                torch.set_num_threads(self._cores)  # applies to threads that start later

@@ -35,8 +35,8 @@ from scicot.reporting import Reporter, counted, number_of, some_of
 from scicot.row_fields import Row, RowProblem
 
 _NEEDS_GOLD = sources.NeedsGold("to judge by", "left out")
-_KEPT = 10  # ids that a message may name
-_SHOWN = 60  # characters of a question that has no id to be named by
+_KEPT = 10  # ids listed in a message
+_SHOWN = 60  # characters of a question that identify it in a message if it has no id
 
 
 class Answers:
@@ -67,7 +67,7 @@ class Answers:
                 gold=_NEEDS_GOLD,
                 reporter=reporter,
             )
-            self._limit = None  # it is of questions, then
+            self._limit = None  # the limit applies to the questions, not to the rows
             self._settings = _for_answers(self._settings)
             with reporter.task(f"reading {os.fspath(questions)}") as task:
                 self._asked = _Asked(counted(rows, task), os.fspath(questions))
@@ -138,10 +138,10 @@ def _roles(settings: ReadingSettings, *roles: str) -> str:
 
 
 def _is_further(row: Prediction, first: Mapping[str, Any], seen: Collection[str]) -> bool:
-    """Return True if a row is one more reply to a question that has a prediction already.
+    """Return True if the row's question has a prediction already, so that this reply is left out.
 
-    This is a repeated id in an Inspect log with epochs or among a teacher's replies, or a row that
-    lm-evaluation-harness extracted with another filter than the `first` row's.
+    A question has several replies in an Inspect log with epochs, among a teacher's samples, and in
+    a log of lm-evaluation-harness with several answer filters, of which the `first` row's is used.
     """
     if inspect_log.EPOCH in row.models:
         return row.question.id in seen
@@ -175,8 +175,8 @@ class _Reading:
             return to_question_row(row, reading)
         shown = _question_in(row, reading)
         question = self._asked_or(shown, row)
-        # What the questions' file holds besides is no answer of this row: but its rationale is a
-        # reference.
+        # Rationale fields of the questions file do not belong to this answer. Its rationale stays
+        # as the reference for ROUGE-L.
         bare = question.without([name for name in RATIONALE_FIELDS if name != "rationale"])
         return {**bare.to_row(), **_answer_of(row, question, shown)}
 
@@ -203,7 +203,8 @@ class _Reading:
         return question.without(PREDICTION_FIELDS)
 
     def _once(self, question: Question, row: Row) -> Question:
-        """Give a question that its data set repeats a new id ("ID#2") the second time."""
+        """Return the question; if its data set repeats the id, the second one gets a new id
+        ("ID#2")."""
         found = self._found[question.id, question.question, str(row.get("filter"))]
         if row.get("doc_id") in found:
             raise RowProblem(f"document {row.get('doc_id')} comes twice; is it a log of two runs?")
@@ -245,7 +246,7 @@ def _answer_of(row: Row, question: Question, shown: Question | None) -> Row:
     fields = {
         name: value for name, value in columns.cells(row).items() if name not in QUESTION_FIELDS
     }
-    for name in gold.gold_fields(fields):  # the gold answer is the question's
+    for name in gold.gold_fields(fields):  # the gold answer is the one of the question
         del fields[name]
     if shown is None and isinstance(row.get("rationale"), str):
         fields["rationales"] = [fields.pop("rationale")]
@@ -312,7 +313,8 @@ class _Asked:
         return self._first("id = ?", _key(identity))
 
     def alike(self, shown: Question) -> Question | None:
-        """Return the question with the same text and choices, whatever its id; None without one."""
+        """Return the question that has the same text and choices under any id; None if there is
+        none."""
         return self._first("content = ?", _content(shown))
 
     def _first(self, where: str, key: bytes) -> Question | None:

@@ -19,13 +19,13 @@ class Cheapest:
     """The cheapest system whose accuracy does not differ significantly from the best one's."""
 
     name: str
-    best: str  # the most accurate system; the same one where nothing cheaper is as good
+    best: str  # the most accurate system; equal to `name` if no cheaper one is as good
     difference: float  # accuracy of the best minus that of the cheapest
     interval: Interval
     level: float
-    cost_ratio: float | None  # its work over that of the best; None where that is not known
-    worse: list[str]  # cheaper systems that are distinguishably worse
-    not_compared: list[str]  # systems of unknown cost, or that answered other questions
+    cost_ratio: float | None  # its work divided by the best system's; None if either is unknown
+    worse: list[str]  # cheaper systems that are significantly worse
+    not_compared: list[str]  # systems of unknown cost, or with answers to other questions
 
     @property
     def sentence(self) -> str:
@@ -74,9 +74,9 @@ def cheapest(
     unknown = [one.name for one in candidates if one.cost is None and one is not best]
     for one in cheaper:
         try:
-            # What there is to warn of was told when the files were compared with the first one.
+            # Muted: all warnings were shown when the files were compared with the first system.
             compared = made.get(one.name) or compare(best, one, plain, Muted(reporter))
-        except ScicotError:  # no question in common, or other gold answers
+        except ScicotError:  # no common question, or different gold answers
             unknown.append(one.name)
         else:
             found.append(compared)

@@ -1,4 +1,4 @@
-"""Compare two systems in pairs of answers to the same questions."""
+"""Compare two systems, question by question."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ class Comparison:
     first: str
     second: str
     questions: int
-    only_first: float  # questions only the first got right; a mean over pairs of seeds
+    only_first: float  # questions that only the first system got right; a mean over pairs of seeds
     only_second: float
     difference: float  # accuracy of the first minus that of the second
     interval: Interval
-    test: str  # MCNEMAR, or with clusters or seeds STUDENT
+    test: str  # MCNEMAR; STUDENT if there are clusters or seeds
     p_value: float
-    p_adjusted: float  # p_value with Holm's correction over all but the primary comparison
+    p_adjusted: float  # after Holm's correction over all comparisons but the primary one
     primary: bool  # specified in advance, so it needs no correction
     level: float
 
@@ -100,7 +100,7 @@ def compare(
         raise ScicotError(f"{one} and {other} have no question in common (by id)")
     check_same(first, second, ours, theirs, reporter)
     right, wrong = first.right[:, ours], second.right[:, theirs]
-    # Of each question, the share of pairs of seeds of which only one got it right.
+    # For each question, the share of pairs of seeds in which only one of the two is right.
     shares, others = right.mean(axis=0), wrong.mean(axis=0)
     only_first, only_second = (shares * (1 - others)).sum(), (others * (1 - shares)).sum()
     clusters = renumbered(clusters_of(first, settings), ours)

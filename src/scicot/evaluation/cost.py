@@ -21,9 +21,9 @@ from scicot.records import Prediction
 class Cost:
     """The inference cost of one answer, as means over the questions."""
 
-    weights: int  # of all students together, each counted once: the memory they take
-    words: float  # that the students read and write for a question
-    work: float  # weights times words, summed over the students: half of the operations
+    weights: int  # parameters of all students, each counted once, as they are in memory
+    words: float  # words that the students read and write for a question
+    work: float  # sum over the students of weights times words: half of the operations
 
 
 class CostCounts:
@@ -86,14 +86,14 @@ def _passes(row: Prediction) -> Iterator[tuple[str, int]]:
     if not isinstance(models.get("answer"), str):
         return
     named = models["answer"]
-    # Several answer students are joined by " + ", which may stand in the name of one as well.
+    # Several answer students are joined by " + ", but the name of a single one may contain it too.
     answers = [named] if named in models["weights"] else named.split(" + ")
     choices = sum(_words(choice.text) for choice in question.choices)
     asked = _words(question.question) + _words(question.context) + choices
-    # Given rationales cost nothing here; of shuffled ones each was written for some question.
+    # Given rationales cost nothing. A shuffled one was written too, for another question.
     if models.get("rationale_from") in ("student", "shuffled"):
         yield from _writing(models, answers, asked, row.rationales)
-    # Rationales that are equal are read once.
+    # Equal rationales are scored once.
     read = [_words(text) for text in dict.fromkeys(row.rationales)] or [0]
     if models.get("mix_direct"):
         read.append(0)
@@ -110,7 +110,7 @@ def _writing(
     (without one, each answer student) wrote an equal share of them, in order."""
     told = models.get("rationale")
     if told is None and models.get("rationale_from") == "shuffled":
-        return  # these stood in the input
+        return  # the rationales were in the input, so no student wrote them
     writers = answers if told is None else told if isinstance(told, list) else [told]
     each = max(1, len(texts) // len(writers))
     for number, writer in enumerate(writers):

@@ -19,7 +19,8 @@ from scicot.records import PREDICTION_FIELDS, Question
 from scicot.replies import read_reply
 from scicot.row_fields import Row, RowProblem
 
-EPOCH = "inspect_epoch"  # among a prediction's models: which answer of several to one question
+# key of a prediction's `models`: the number of the answer if a question has several
+EPOCH = "inspect_epoch"
 _LOG_FIELDS = ("epoch", "output", "scores", "error")
 
 
@@ -30,7 +31,7 @@ def is_sample(row: Row) -> bool:
 def question_of(row: Row) -> Question | None:
     """Return the question of a sample, None if it shows no choices."""
     asked = {name: value for name, value in row.items() if name not in _LOG_FIELDS}
-    if asked.get("choices") is None:  # a task that writes them into its input
+    if asked.get("choices") is None:  # the task writes the choices into its prompt
         asked.pop("choices", None)
     try:
         return Question.from_row(to_question_row(asked)).without(PREDICTION_FIELDS)

@@ -30,10 +30,10 @@ class Evaluation:
     comparisons: list[Comparison]
     level: float
     cluster_by: str | None
-    # How an answer student did by whose rationales it read, where there are files of several on the
-    # same questions: {"answer@1f0c": {"student": 0.9, "shuffled": 0.4, "none": 0.3}}.
+    # Accuracy of an answer student by the source of its rationales, if there are several files on
+    # the same questions: {"answer@1f0c": {"student": 0.9, "shuffled": 0.4, "none": 0.3}}.
     reliance: dict[str, dict[str, float]]
-    # None with fewer than two systems whose rows tell what an answer costs.
+    # None with fewer than two systems whose cost is known.
     cheapest: Cheapest | None
 
     @property

@@ -21,10 +21,10 @@ from scicot.records import PREDICTION_FIELDS, Question
 from scicot.replies import read_reply
 from scicot.row_fields import Row, RowProblem
 
-_INDEX_DIGITS = 9  # more are no index, and too many no number that Python reads
-# A task lists yes and no, or the right and the wrong answers, in an order of its own.
+_INDEX_DIGITS = 9  # digits of an index; Python refuses to convert very long numbers
+# The log-likelihoods follow the order in which the task lists the choices.
 _ORDERED = Reading(ordered=True)
-FILTER = "lm_eval_filter"  # among a prediction's models: which filter read the answer
+FILTER = "lm_eval_filter"  # key of a prediction's `models`: the filter that extracted the answer
 
 
 def is_sample(row: Row) -> bool:
@@ -48,7 +48,7 @@ def question_of(row: Row) -> Question | None:
     question = {"id": identity, "question": prompts[0].strip(), "choices": choices}
     index = _target_index(row)
     if index is None:
-        # Not by its label: these letters are ours, and the harness does not know them.
+        # The target is compared as a text: the letters are scicot's, unknown to the harness.
         labels = gold.labels_of_text(str(row.get("target")), choices)
         question["answer"] = labels[0] if labels else None
     else:

@@ -32,8 +32,8 @@ from scicot.statistics import (
 )
 
 COVERAGES = (0.2, 0.4, 0.6, 0.8, 1.0)
-_FAVOURED, _SURELY = 0.1, 4  # a share of answers; standard deviations
-_LONG = 15  # digits of a number by which names are put in order
+_FAVOURED, _SURELY = 0.1, 4  # thresholds of `favours`: a share of answers, and standard deviations
+_LONG = 15  # digits up to which numbers are sorted by value
 
 
 @dataclass(frozen=True)
@@ -51,13 +51,14 @@ class Calibration:
     """Calibration metrics over the questions whose rows have a confidence; means over seeds."""
 
     questions: int  # of the first seed
-    ece: float  # expected calibration error, in bins of equal mass
-    ece_by_chance: float  # what a perfectly calibrated one would show on as many questions
-    brier: float | None  # from 0 to 2; None where no row tells the scores of all choices
-    nll: float | None  # nats; likewise
+    ece: float  # expected calibration error, with bins of equal size
+    ece_by_chance: float  # ECE expected from a perfectly calibrated system on as many questions
+    brier: float | None  # from 0 to 2; None if no row has the scores of all choices
+    nll: float | None  # nats; None in the same case
     bins: Reliability  # of the first seed
     aurc: float  # area under the risk-coverage curve
-    risk_at: dict[str, float]  # share of wrong answers where only the surest share is answered
+    # error rate if only this share of questions, the most confident, is answered
+    risk_at: dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -67,25 +68,26 @@ class System:
     name: str
     files: list[str]
     questions: int
-    answered: float  # a mean over seeds, as what follows
+    answered: float  # this and the following values are means over seeds
     abstained: float
     correct: float
     accuracy: float
     interval: Interval
-    accuracy_answered: float | None  # among the answered
-    spread: float | None  # standard deviation of the accuracies of seeds
+    accuracy_answered: float | None  # accuracy over the answered questions
+    spread: float | None  # standard deviation of the accuracy over seeds
     by_seed: list[float]
-    chance: float  # of guessing at random among each question's choices
-    oracle: bool  # it read given rationales or saw the answer: an upper bound, not a result
+    chance: float  # accuracy of guessing uniformly among each question's choices
+    oracle: bool  # True if it read given rationales or saw the answer: an upper bound, not a result
     zero_shot: bool  # the answer model was not trained
     calibration: Calibration | None
     rationales: RationaleFigures | None
-    rationale_from: str | None  # whose rationales it read: student, input, none, shuffled
+    rationale_from: str | None  # source of the rationales: student, input, none, shuffled
     answer_model: str | None
-    cost: Cost | None  # of an answer; None where the rows do not tell the weights
+    cost: Cost | None  # None if the rows do not record the students' weights
     groups: dict[str, list[Group]]
-    macro: dict[str, float]  # mean accuracy of the groups of a field
-    confusion: list[list[int]]  # answers (of all seeds) by the place of gold and of the one given
+    macro: dict[str, float]  # mean accuracy over the groups of a field
+    # answers of all seeds, by position of the gold choice and of the answer
+    confusion: list[list[int]]
 
     @property
     def favours(self) -> tuple[int, float, float] | None:
@@ -98,7 +100,7 @@ class System:
         given = np.array(self.confusion, float)[:, :-1]  # the last column: no answer
         count = given.sum()
         if np.count_nonzero(given.sum(axis=1)) < 2:
-            return None  # where one place is always right, to name others is to be wrong
+            return None  # all gold answers are at one position, so no preference can be measured
         said, gold = given.sum(axis=0) / count, given.sum(axis=1) / count
         place = int(np.argmax(said - gold))
         independent = count / len(self.files)  # seeds answer the same questions

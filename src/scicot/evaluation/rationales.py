@@ -10,7 +10,7 @@ from scicot.records import Prediction, Question
 from scicot.replies import announces_answer
 from scicot.rouge import rouge_l
 
-LOOKED_AT = 5_000  # rationales of a file: reading one costs far more than counting a right answer
+LOOKED_AT = 5_000  # rationales examined in a file, since parsing one is slow
 _WORD = re.compile(r"\w+")
 _GRAM = 3
 
@@ -21,11 +21,11 @@ class RationaleFigures:
 
     rationales: int
     words: float
-    repeated: float  # share of their runs of three words that came before in the same one
+    repeated: float  # share of the word trigrams that occurred before in the same rationale
     leaks: float  # share that announce an answer ("so the answer is B")
-    names_one: float  # share in whose words the text of exactly one choice occurs
-    agree: float | None  # of those, where it is the choice that was predicted
-    rouge_l: float | None  # with the reference rationale in the row, where there is one
+    names_one: float  # share that contain the text of exactly one choice
+    agree: float | None  # of these, the share whose choice was predicted
+    rouge_l: float | None  # against the reference rationale in the row, if there is one
 
 
 class RationaleCounts:

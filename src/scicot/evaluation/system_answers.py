@@ -1,4 +1,4 @@
-"""One system's answers as NumPy columns, so that a million rows take little memory and time."""
+"""Keep one system's answers in NumPy columns: a million rows take little memory and time."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from scicot.reporting import Reporter, number_of, some_of
 from scicot.sources import Source
 from scicot.statistics import Floats, Ints
 
-CHOICES, LENGTH = "choices", "length"  # groups that need no field of the row
+CHOICES, LENGTH = "choices", "length"  # group names that are computed, not fields of the row
 
 
 @dataclass
@@ -30,21 +30,22 @@ class AnswerColumns:
 
     file: str
     ids: list[str] = field(default_factory=list)
-    said: array[int] = field(default_factory=lambda: array("b"))  # place of the label; -1: none
+    # index of the predicted label; -1: no answer
+    said: array[int] = field(default_factory=lambda: array("b"))
     gold: array[int] = field(default_factory=lambda: array("b"))
     choices: array[int] = field(default_factory=lambda: array("b"))
-    confidence: array[float] = field(default_factory=lambda: array("d"))  # nan: not told
+    confidence: array[float] = field(default_factory=lambda: array("d"))  # nan if the row has none
     of_gold: array[float] = field(default_factory=lambda: array("d"))
     squares: array[float] = field(default_factory=lambda: array("d"))  # sum of p^2
     abstained: array[int] = field(default_factory=lambda: array("b"))
-    # Digests of what was asked and of the right choice's text, by which files of one id are known
-    # to be of one question.
+    # Digests of the question and of the right choice's text, to check that rows of different files
+    # with the same id are the same question.
     asked: array[int] = field(default_factory=lambda: array("q"))
     answer: array[int] = field(default_factory=lambda: array("q"))
     fields: dict[str, list[str]] = field(default_factory=dict)
     rationales: RationaleCounts = field(default_factory=RationaleCounts)
     costs: CostCounts = field(default_factory=CostCounts)
-    models: Mapping[str, Any] = field(default_factory=dict)  # of the first row
+    models: Mapping[str, Any] = field(default_factory=dict)  # `models` of the first row
     oracle: bool = False
 
     @classmethod
@@ -74,7 +75,7 @@ class AnswerColumns:
         self.squares.append(sum([p * p for p in row.scores.values()]) if known else math.nan)
         self.abstained.append(row.abstained)
         texts = [choice.text for choice in question.choices]
-        # A sum, since files may hold the choices in another order.
+        # A sum, because files may have the choices in different orders.
         self.asked.append(hash((question.question.strip(), sum(map(hash, texts)))))
         self.answer.append(hash(texts[labels.index(gold)]))
         given = row.models.get("rationale_from") == "input"
@@ -107,7 +108,7 @@ class SystemAnswers:
     ids: list[str]
     right: Floats
     said: npt.NDArray[np.int8]
-    gold: npt.NDArray[np.int8]  # (seeds, n) too: files may hold choices in another order
+    gold: npt.NDArray[np.int8]  # per seed, because files may have the choices in different orders
     asked: Ints
     answer: Ints
     choices: npt.NDArray[np.int8]
@@ -115,11 +116,11 @@ class SystemAnswers:
     of_gold: Floats
     squares: Floats
     fields: dict[str, list[str]]
-    abstained: int  # in all files
+    abstained: int  # total over all files
     oracle: bool
     rationales: RationaleFigures | None  # of the first file
-    models: Mapping[str, Any]  # likewise
-    cost: Cost | None  # a mean over files; None where one does not tell
+    models: Mapping[str, Any]  # of the first file
+    cost: Cost | None  # mean over the files; None if it is unknown for one
 
     @classmethod
     def of(cls, name: str, columns: Sequence[AnswerColumns], reporter: Reporter) -> SystemAnswers:
@@ -178,8 +179,8 @@ def shared(
 ) -> tuple[int, Ints, Ints]:
     """Match the question ids of two files.
 
-    Returns the number of common ids and their indices in both files, in the order of the first. A
-    warning names the ids that only one file has; `leaves` is its verb phrase.
+    Returns the number of common ids and their indices in both files, in the order of the first. The
+    ids that only one file has are named in a warning, in which `leaves` is the verb phrase.
     """
     place = {identity: number for number, identity in enumerate(others)}
     ours = [number for number, identity in enumerate(ids) if identity in place]

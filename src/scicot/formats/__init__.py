@@ -56,11 +56,11 @@ __all__ = [
 
 
 _FORMATS: tuple[Format, ...] = (
-    copa,  # first, since its "question" holds no question, whatever the form of its choices
+    copa,  # first, since its "question" field holds only "cause" or "effect"
     own,
     ai2_nested,
     ai2_flat,
-    scienceqa,  # before plain_list, whose choices it shares
+    scienceqa,  # before plain_list, which also matches its choices
     plain_list,
     story_gaps,
 )

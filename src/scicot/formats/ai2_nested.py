@@ -26,7 +26,8 @@ def convert(row: Row, reading: Reading = PLAIN) -> Row:
     nested = dict(row["question"])
     flat = {**row, "question": nested.pop("stem"), "choices": nested.pop("choices")}
     for name, value in nested.items():
-        # A field of the row itself wins its name, so that neither overwrites the other.
+        # If the row has a field of the same name, the nested one is renamed, so that neither is
+        # lost.
         taken = name in row or name in QUESTION_FIELDS
         flat[f"question.{name}" if taken else name] = value
     return own.convert(flat, reading) if own.matches(flat) else flat

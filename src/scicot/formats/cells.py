@@ -78,7 +78,7 @@ class _Literal:
             raise ValueError("nested too deeply")
         kind, text = self._take()
         if kind == "string":
-            # One string literal, whose escapes Python reads.
+            # Python decodes the escapes of a single string literal.
             one_line = text.replace("\n", "\\n").replace("\r", "\\r")
             try:
                 return str(ast.literal_eval(one_line))
@@ -100,7 +100,7 @@ class _Literal:
         values = []
         while self._peek()[1] != "]":
             values.append(self._value(depth + 1))
-            if self._peek()[1] == ",":  # NumPy writes none
+            if self._peek()[1] == ",":  # optional: NumPy separates items by spaces
                 self._take()
         self._take()
         return values
@@ -147,20 +147,20 @@ _INLINE_SMALL = re.compile(r"(?<!\S)\(([a-z])\)")
 _AT_LINES = re.compile(r"^[ \t]*[(\[]?([A-Z])[ \t]?[).:\]][ \t]+", re.MULTILINE)
 _AT_LINES_SMALL = re.compile(r"^[ \t]*[(\[]?([a-z])[ \t]?[).:\]][ \t]+", re.MULTILINE)
 _NUMBERED_LINES = re.compile(r"^[ \t]*[(\[]?([1-9])[ \t]?[).:\]][ \t]+", re.MULTILINE)
-# Only where a cell is known to hold choices: "a ) 38 , b ) 27" and "A. wood B. copper".
+# Used only in cells known to hold choices: "a ) 38 , b ) 27" and "A. wood B. copper".
 _IN_CELL = re.compile(r"(?:^|(?<=[\s,;|]))[(\[]?([A-Za-z]|[1-9])\s?[).:\]]\s*")
 _BULLETS = re.compile(
     r"\n[ \t]*(?:options|choices|answer choices)[ \t]*:[ \t]*\n"
     r"((?:[ \t]*[-*•][ \t]+\S[^\n]*(?:\n|\Z))+)\s*\Z",
     re.IGNORECASE,
 )
-# What may end a text; looked for in its last characters alone, so that the time stays linear.
+# Matches the end of a text. Only its last characters are searched, to keep the time linear.
 _LEAD_IN = re.compile(r"\b(?:options|answer choices|choices)\s*:\Z", re.IGNORECASE)
 _CUE = re.compile(r"\n\s*(?:answer|a)\s*:\Z", re.IGNORECASE)
 _JOINED = re.compile(r"[\s,;](?:or|and)[\s,;]*\Z|[,;]\Z", re.IGNORECASE)
 _LAST = 60
 
-Marked = tuple[str, list[str], list[str]]  # the stem, labels, texts
+Marked = tuple[str, list[str], list[str]]  # (stem, labels, texts)
 
 
 def choices_in(text: str) -> Marked | None:
@@ -200,7 +200,7 @@ def _marked(text: str, pattern: re.Pattern[str]) -> Marked | None:
     """Find the choices' marks, from the last "(A)" with a "(B)" after it: the stem may contain an
     "(A)" too."""
     marks = list(pattern.finditer(text))
-    behind: set[str] = set()  # labels that stand behind the mark that is looked at
+    behind: set[str] = set()  # labels of the marks after the current one
     for start in reversed(range(len(marks))):
         label = marks[start][1]
         if label in "Aa1" and _following(label) in behind:

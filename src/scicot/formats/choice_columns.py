@@ -39,7 +39,7 @@ class Family:
         return f"{first}-{last}" if len(first) == len(last) == 1 else f"{first} to {last}"
 
 
-@lru_cache(maxsize=256)  # nearly all rows of a file have the same fields
+@lru_cache(maxsize=256)  # cached because nearly all rows of a file have the same fields
 def families(names: tuple[str, ...]) -> tuple[Family, ...]:
     """Return all families among these fields; two columns "x" and "y" are none."""
     found: dict[str, dict[str, str]] = {}
@@ -110,7 +110,7 @@ def right_and_wrong(row: Mapping[str, Any], asked: str) -> RightAndWrong | None:
     for name in wrong:
         if is_blank(row[name]):
             continue
-        # "distractor1" holds one text, whatever stands in it; "distractors" holds all.
+        # "distractor1" always holds a single text; "distractors" may hold a list.
         found = None if name.strip()[-1:].isdigit() else choices.listed(row[name])
         choice_texts = [choice["text"] for choice in found.choices] if found else [row[name]]
         texts += [_plain(text) for text in choice_texts]

@@ -91,7 +91,8 @@ def _of_list(values: Sequence[Any]) -> Listed | None:
 
 def plain(texts: Sequence[str]) -> list[ChoiceRow]:
     """Make choices of texts, labelled A, B, C; labels before all texts ("A)21") are split off."""
-    if texts[0][:3].lstrip(" ([")[:1] in ("A", "a"):  # all others need not be looked at
+    # a quick check that excludes nearly all other lists
+    if texts[0][:3].lstrip(" ([")[:1] in ("A", "a"):
         found = [_MARKED.fullmatch(text) for text in texts]
         labels = [match[1] for match in found if match is not None]
         if len(labels) == len(texts) and "".join(labels).upper() == ascii_uppercase[: len(texts)]:

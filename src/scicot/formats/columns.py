@@ -20,14 +20,14 @@ from scicot.formats.names import (
 from scicot.jsonl import decode
 from scicot.row_fields import Row
 
-# scicot's own fields that are no strings, as a CSV cell spells them; undecoded, the cell "False"
-# under "saw_answer" would count as true.
+# scicot's own fields that are not strings. CSV cells hold them as JSON: undecoded, the cell "False"
+# of "saw_answer" would count as true.
 _JSON_CELLS = (
     "sample", "saw_answer", "usage", "meta", "rationales", "scores", "confidence", "models",
 )  # fmt: skip
-# And those for which an empty cell means that there is none.
+# Fields of which an empty cell means that the row lacks them.
 _OPTIONAL_CELLS = ("id", "teacher", "conclusion", "still_concludes", "request", "prediction")
-_WIDE = 5  # columns: a question, two choices, an answer and something else
+_WIDE = 5  # columns of a wide table: a question, two choices, an answer and another one
 _HEADING = 40  # characters
 _RENAMED = {"id": IDS, "prediction": ("prediction",)}
 
@@ -48,11 +48,13 @@ def is_header(names: Iterable[str], mapped: Iterable[str] = ()) -> bool:
 def is_sparse(
     header: Sequence[str], filled: Mapping[str, str], mapped: Collection[str] = ()
 ) -> bool:
-    """Return True if a record of a table of questions is none itself, but a heading, a sum or a
-    lone number, by its non-empty cells (`filled`): one cell, or in a wide table two, outside the
-    columns of a question. `mapped` are the names that --columns gives.
+    """Return True if a record in a table of questions is a heading, a sum or a lone number and not
+    a question. This is the case if only one cell is filled (in a wide table, at most two) and no
+    question's column. `filled` are the cells that are not empty, `mapped` the names given by
+    --columns.
 
-    A text alone in a question's column is a heading if it is short and asks nothing ("Part B").
+    A single filled cell in a question's column is a heading if its text is short and has no
+    question mark ("Part B").
     """
     if "prediction" in map(plain_name, header) or not filled:
         return False

@@ -19,7 +19,7 @@ from scicot.formats.names import ANSWERS
 from scicot.formats.reading import PLAIN, Reading
 from scicot.row_fields import Row, RowProblem
 
-# The instructions of Roemmele, Bejan and Gordon 2011, section 3.
+# The wording of Roemmele, Bejan and Gordon 2011, section 3.
 _SENTENCES = {
     "cause": "What was the cause of this?",
     "effect": "What happened as a result?",
@@ -30,7 +30,7 @@ _GOLD = replace(fields.GOLD, names=_NAMES, further=(), bases={"label": 0})
 
 
 def matches(row: Row) -> bool:
-    # Asked of every row, so by exact names: any other spelling of them costs time.
+    # Exact spellings only, because this runs for every row and folding all names is slow.
     if not ("premise" in row or "Premise" in row or "PREMISE" in row):
         question = row.get("question") or row.get("Question") or row.get("QUESTION")
         return question in ("cause", "effect") and _CHOICES[0] in _names(row)

@@ -23,7 +23,7 @@ from scicot.formats.names import ANSWERS, CONTEXTS, FURTHER_ANSWERS, QUESTIONS, 
 from scicot.formats.reading import PLAIN, Base, Reading
 from scicot.row_fields import Row, RowProblem
 
-# Names that say whether a row was answered rightly in some files, and hold the answer in others.
+# Names that hold the answer in some files, and in others whether an answer was right.
 _MARKS = frozenset({"correct", "richtig", "correcta"})
 
 
@@ -80,7 +80,7 @@ def named(row: Mapping[str, Any], plain: Sequence[str]) -> tuple[str, ...]:
     return _named(tuple(row), tuple(plain))
 
 
-@lru_cache(maxsize=1024)  # nearly all rows of a file have the same fields
+@lru_cache(maxsize=1024)  # cached because nearly all rows of a file have the same fields
 def _named(names: tuple[str, ...], plain: tuple[str, ...]) -> tuple[str, ...]:
     found: dict[str, str] = {}
     for name in names:
@@ -210,7 +210,7 @@ def with_context(row: Row, reading: Reading = PLAIN, *, without: Collection[str]
 def _text_of(value: Any) -> str | None:
     """Join a context (a string, a list of strings, or an object with such a list) to one text."""
     if isinstance(value, Mapping):
-        value = value.get("contexts")  # PubMedQA
+        value = value.get("contexts")  # PubMedQA's layout
     if isinstance(value, list) and value and all(isinstance(text, str) for text in value):
         value = "\n".join(value)
     return value if isinstance(value, str) and value.strip() else None

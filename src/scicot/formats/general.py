@@ -21,7 +21,8 @@ from scicot.row_fields import Row, RowProblem
 _MARKED = ("mc1targets", "targetscores")  # TruthfulQA, BIG-bench
 _SCORES = "targetscores"
 _SENTENCES = ("sent1", "sent2")  # SWAG
-_FIRST_IS_RIGHT = "mc1targets"  # a student that reads labels would learn to say A
+# the first choice is always right; unshuffled, students would learn to answer A
+_FIRST_IS_RIGHT = "mc1targets"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ class _Found:
     told_by: str = ""
     kind: str = ""
     shuffled: bool = False
-    stem: str | None = None  # the question without its choices
+    stem: str | None = None  # the question's text without its choices
 
 
 class Unread(RowProblem):
@@ -117,7 +118,7 @@ def _in_one_field(row: Row, question: str, gold: fields.Gold, reading: Reading) 
             if plain_name(name) == "choices":
                 raise RowProblem(_no_choices(row[name]))
             continue
-        if not found.right:  # nothing is marked: another field tells the answer, or none
+        if not found.right:  # no choice is marked, so the answer is in another field or missing
             return _Found(found.choices, (name,), name, gold)
         if len(found.right) > 1:
             raise RowProblem(f'"{name}" marks {len(found.right)} choices as right; one is read')
@@ -145,9 +146,9 @@ def _check_agreement(
     try:
         told, name = fields.read_gold(others, found, gold, replace(reading, recognised=None))
     except UncertainIndex:
-        return  # it can mean the marked one
+        return  # the value may mean the marked choice
     except RowProblem:
-        return  # it names none of the choices, as the text of a solution does
+        return  # the field names no choice; it may be the text of a solution
     if told is not None and told != right:
         raise RowProblem(
             f'has two gold answers: "{name}" is {shown(row[name or ""])}, choice {shown(told)},'

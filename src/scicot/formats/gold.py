@@ -29,7 +29,7 @@ from scicot.row_fields import RowProblem
 
 ChoiceRow = dict[str, Any]
 
-# What integer columns of the Hub hold where the gold answer of a test set is kept secret.
+# Placeholders of a secret gold answer in integer columns of test sets on the Hub.
 _HIDDEN = ("-1", -1)
 # "(B)", "B.", "b)" and "[B]"; "B) copper", "(B) copper", "B. copper", "B: copper", "B - copper"
 _MARKED = re.compile(r"[(\[]?\s*([A-Za-z]|\d{1,2})\s*(?:[)\].:]|-(?=\s))\s*(.*)", re.DOTALL)
@@ -49,7 +49,7 @@ def gold_fields(row: Mapping[str, Any], names: Sequence[str] = ANSWERS) -> list[
     return [name for name in _gold_fields(tuple(row), tuple(names)) if not is_blank(row[name])]
 
 
-@lru_cache(maxsize=1024)  # nearly all rows of a file have the same fields
+@lru_cache(maxsize=1024)  # cached because nearly all rows of a file have the same fields
 def _gold_fields(fields: tuple[str, ...], names: tuple[str, ...]) -> tuple[str, ...]:
     found = [name for name in fields if plain_name(name) in names]
     return tuple(sorted(found, key=lambda name: names.index(plain_name(name))))

@@ -13,7 +13,7 @@ from typing import Any
 from scicot.formats.gold import ChoiceRow, Meaning, read_choice
 from scicot.formats.reading import Base, Reading, Tally
 
-_MOST_DIGITS = 4  # more are no index of at most 26 choices
+_MOST_DIGITS = 4  # longer numbers are no index of at most 26 choices
 _OPTION = "--answer-index 0 (the first choice is 0) or --answer-index 1"
 
 
@@ -32,7 +32,7 @@ def meaning_of(
     table, so that they need not count from 0. A result with a doubt has several labels.
     """
     if isinstance(value, float) and value.is_integer():
-        # pandas and Parquet make floats of integers where one is missing.
+        # pandas and Parquet turn an integer column with missing values into floats.
         value = (
             str(value) if any(choice["text"] == str(value) for choice in choices) else int(value)
         )
@@ -82,7 +82,7 @@ def _json_integer(
     if meaning is not None or not choices or number != len(choices):
         return meaning
     if reading.tallies is not None and _tally_of(reading, name).zeros:
-        return None  # they do count from 0, and this one is wrong
+        return None  # the file counts from 0, so this index is out of range
     doubt = f"past the last index from 0, {number - 1}; do they count from 1? give {_OPTION}"
     return Meaning((str(choices[-1]["label"]),), doubt, index=True)
 

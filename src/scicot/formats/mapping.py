@@ -25,7 +25,7 @@ _PART = re.compile(rf"\s*({'|'.join(ROLES)})\s*=")
 _SEVERAL = ("choices", "distractors", "context")
 _ABSENT = object()
 _EXAMPLE = "question=FIELD,choices=FIELD+FIELD,answer=FIELD"
-_SHOWN = 6  # columns that a message names
+_SHOWN = 6  # columns listed in a message
 
 
 @dataclass(frozen=True)
@@ -169,7 +169,7 @@ def _with_distractors(read: Row) -> Row:
     return wrong
 
 
-@lru_cache(maxsize=1024)  # nearly all rows of a file have the same fields
+@lru_cache(maxsize=1024)  # cached because nearly all rows of a file have the same fields
 def _fields(names: tuple[str, ...], value: str, *, several: bool) -> tuple[str, ...]:
     """Return the fields of one role: the whole value if a field has this name, else its parts."""
     if value in names or not several:

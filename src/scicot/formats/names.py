@@ -10,13 +10,13 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-# The likeliest first. The first that holds something is read.
+# In order of preference: the first field that is not blank is used.
 QUESTIONS = (
     "question", "questionstem", "stem", "prompt", "questiontext", "query", "qtext", "problem",
     "frage", "fragetext", "fragestellung", "pregunta", "domanda", "pergunta", "vraag", "fråga",
     "item",
 )  # fmt: skip
-# Names of a question only where the row has choices as well, and none of the names above.
+# Names of a question only if the row has choices too, and none of the names above.
 QUESTIONS_BESIDE_CHOICES = (
     "input", "goal", "sent2", "ctx", "sentence", "text", "q", "aufgabe", "aufgabentext",
     "aufgabenstellung", "enunciado", "énoncé", "consegna", "opgave",
@@ -26,9 +26,9 @@ CONTEXTS = (
     "ctx", "kontext", "lesetext", "contexte", "contexto", "contesto",
 )  # fmt: skip
 IDS = ("id", "questionid", "qid", "idstring", "recordid", "exampleid")
-# "answerKey" and "Answer Key" count.
+# Written as by plain_name, so "answerKey" and "Answer Key" match.
 ANSWERS = ("answer", "answerkey")
-# Read beside ANSWERS where these are blank or can mean several choices, and never against them.
+# Used in addition to ANSWERS if those are blank or match several choices; they never override them.
 FURTHER_ANSWERS = (
     "correctanswer", "correctoption", "correctchoice", "correctlabel", "correctletter",
     "correctresponse", "rightanswer", "rightoption", "rightchoice", "goldanswer", "answerindex",
@@ -45,7 +45,7 @@ CHOICES = (
     "optionslist", "choiceslist", "endings", "possibleanswers", "antworten",
     "antwortmöglichkeiten", "opciones", "opzioni", "opcoes", "antwoorden", "answers",
 )  # fmt: skip
-# What stands before the letter or the number of a choice's own column: "Option A", "opt1", "sol1".
+# Prefixes before the letter or number of a choice's own column: "Option A", "opt1", "sol1".
 CHOICE_PREFIXES = (
     "choice", "option", "opt", "op", "answer", "ans", "antwort", "alternative", "candidate",
     "ending", "solution", "sol", "response", "possibleanswer", "answeroption", "answerchoice",
@@ -58,14 +58,14 @@ GAP_CHOICES = (
 )  # fmt: skip
 RIGHT = ("correctanswer", "correct", "rightanswer", "bestanswer", "richtigeantwort", "richtig",
          "correctchoice", "correctoption", "answer")  # fmt: skip
-# A number may follow, as in "Incorrect Answer 1" and "distractor2".
+# They may be followed by a number, as in "Incorrect Answer 1" and "distractor2".
 WRONG = ("distractor", "distractors", "incorrectanswer", "incorrectanswers", "incorrect",
          "wronganswer", "wronganswers", "wrong", "falseanswer", "falseanswers", "incorrectoption",
          "wrongoption", "incorrectchoice", "falscheantwort", "falscheantworten", "falsch",
          "distraktor")  # fmt: skip
 
 
-# What templates of quiz programs say behind a name: "Answer 1 - max 75 characters".
+# Hints that quiz templates put after a name: "Answer 1 - max 75 characters".
 _ADVICE = re.compile(r"\s{1,8}-\s{1,8}(?:max \d{1,6} characters|choose .*)$")
 
 

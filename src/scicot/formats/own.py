@@ -15,7 +15,7 @@ from scicot.formats.reading import PLAIN, Reading
 from scicot.row_fields import MAPPING, Row
 
 
-@lru_cache(maxsize=256)  # nearly all rows of a file have the same fields
+@lru_cache(maxsize=256)  # cached because nearly all rows of a file have the same fields
 def _has_second_gold(names: tuple[str, ...]) -> bool:
     """Return True if a field other than "answer" is named like a gold answer."""
     return any(plain_name(name) in ANSWERS for name in names if name != "answer")
@@ -27,7 +27,8 @@ def matches(row: Row) -> bool:
     choices = row.get("choices")
     if not isinstance(choices, list):
         return False
-    if not choices or not isinstance(choices[0], str):  # all others need not be looked at
+    # the type of the first choice nearly always decides
+    if not choices or not isinstance(choices[0], str):
         return True
     return not all(isinstance(choice, str) for choice in choices)
 
@@ -40,7 +41,7 @@ def convert(row: Row, reading: Reading = PLAIN) -> Row:
         and any(isinstance(choice, dict) and choice.get("label") == answer for choice in choices)
         and not _has_second_gold(tuple(row))
     ):
-        return row  # nothing is to be done, as for nearly all rows of the longest files
+        return row  # nothing to convert, as in nearly all rows of the largest files
     return fields.labelled(row, choices, reading=reading) if all(map(_is_choice, choices)) else row
 
 

@@ -66,7 +66,7 @@ _LAYOUTS = (
 )
 
 
-@lru_cache(maxsize=256)  # nearly all rows of a file have the same fields
+@lru_cache(maxsize=256)  # cached because nearly all rows of a file have the same fields
 def gold_of(names: tuple[str, ...]) -> Gold:
     """Return the gold fields of rows with these fields: the general ones, and those of the
     published layouts that match."""

@@ -25,9 +25,9 @@ class Tally:
     """Counts of a file's numeric gold answers by their possible meanings, one count per row."""
 
     zeros: int = 0
-    lasts: int = 0  # equal to the number of choices
-    indices: int = 0  # neither a label nor the text of a choice
-    texts: int = 0  # texts of choices, and no index
+    lasts: int = 0  # answers equal to the number of choices
+    indices: int = 0  # answers that are neither a label nor the text of a choice
+    texts: int = 0  # answers that are the text of a choice and no index
 
     @property
     def base(self) -> Base | None:
@@ -50,7 +50,7 @@ class Recognised:
     question: str = ""
     choices: str = ""
     answer: str = ""
-    kind: str = ""  # of answers: "labels", "texts", "index from 0"
+    kind: str = ""  # how answers are written: "labels", "texts", "index from 0"
     context: str = ""
     shuffled: bool = False
 

@@ -26,10 +26,10 @@ from scicot.row_fields import Row, RowProblem
 class _Layout:
     title: str
     question: str
-    told: Sequence[str]  # fields of the story, in their order
+    told: Sequence[str]  # fields of the story, in order
     choices: Sequence[str]
     gold: str
-    gap: str = " "  # between the sentences of the story
+    gap: str = " "  # separator between the story's sentences
 
 
 _EXPLAINS = "What happened in between?"
@@ -46,7 +46,7 @@ _LAYOUTS = (
 
 
 def matches(row: Row) -> bool:
-    # Asked of every row: by exact names, which are quick to look up.
+    # Exact spellings only, because this runs for every row.
     return _layout_of(row) is not None
 
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from scicot.stages import Input
 
-# By character, the spellings to try. docs/training.md shows this table.
+# Spellings to try for each character. docs/training.md shows this table.
 REPLACEMENTS: dict[str, tuple[str, ...]] = {
     "≤": ("<=", " less than or equal to "),
     "≥": (">=", " greater than or equal to "),
@@ -67,9 +67,9 @@ REPLACEMENTS: dict[str, tuple[str, ...]] = {
     "ω": (" omega ",), "Δ": (" Delta ",), "Σ": (" Sigma ",), "Φ": (" Phi ",), "Ω": (" Omega ",),
 }  # fmt: skip
 
-# Keys of the counts.
+# Keys of the counters.
 LACKING, LACKING_TARGETS, REPLACED, EQUAL = "lacking", "lacking_targets", "replaced", "equal"
-_NAMED = 5  # rows, and characters, that a sentence names
+_NAMED = 5  # rows, and characters, listed in a message
 
 
 class Alphabet:

@@ -9,7 +9,7 @@ from scicot.errors import ScicotError
 
 Turn = dict[str, str]  # "role" and "content"
 
-MARK = "scicot"  # stands for a text while a template is examined
+MARK = "scicot"  # placeholder text for examining a template
 
 
 def render_chat(
@@ -22,7 +22,8 @@ def render_chat(
     """
     options = {} if thinking is None else {"enable_thinking": thinking}
     if thinking:
-        options["thinking"] = True  # as Granite's and some of DeepSeek's templates call it
+        # the option's name in templates of Granite and some DeepSeek models
+        options["thinking"] = True
     try:
         text: str = tokenizer.apply_chat_template(
             list(turns), tokenize=False, add_generation_prompt=begin, **options

@@ -15,7 +15,7 @@ import numpy as np
 if TYPE_CHECKING:
     import torch
 
-IGNORED = -100  # the label of a position that has no target, as transformers has it
+IGNORED = -100  # the label that transformers ignores in the loss
 
 Row = Mapping[str, Any]  # {"input_ids": source ids, "labels": target ids}
 
@@ -29,11 +29,11 @@ class Family:
     """
 
     name: str
-    auto_class: str  # the class of transformers that loads it
+    auto_class: str  # transformers' class that loads the model
     lora_task: str  # peft's TaskType
     joined: bool
     formats: tuple[str, ...]  # prompt formats (prompt_format.py)
-    answer_as: str  # what an answer student writes unless dev says otherwise
+    answer_as: str  # default answer form, unless a trial on dev selects the other
     cpu_attention: str
 
     def lengths(self, lengths: Any) -> Any:
@@ -51,7 +51,7 @@ class Family:
         sources = [row["input_ids"] for row in rows]
         targets = [row["labels"] for row in rows]
         if self.joined:
-            # The last token is only predicted, so it is not read.
+            # The last token is only a target, so it is not an input.
             read = [[*a, *b][:-1] for a, b in zip(sources, targets, strict=True)]
             next_ids = [
                 [IGNORED] * (len(a) - 1) + list(b) for a, b in zip(sources, targets, strict=True)

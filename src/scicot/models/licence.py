@@ -29,7 +29,7 @@ def licence_of(name: str) -> str | None:
     if not isinstance(told, dict):
         return None
     licence = told.get("license")
-    if licence == "other":  # a licence of the model's own, whose name stands beside
+    if licence == "other":  # a custom licence, whose name is in another field
         licence = told.get("license_name") or licence
     return str(licence) if isinstance(licence, str) and licence else None
 

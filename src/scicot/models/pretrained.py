@@ -41,7 +41,7 @@ def load(loader: Any, name: str, *, what: str, dtype: Any, **more: Any) -> tuple
     from safetensors import SafetensorError
     from transformers import AutoTokenizer
 
-    # The Hub's client would retry for a minute where there is no network.
+    # Without a network the Hub's client would retry for a minute.
     here = Path(name).is_dir() or not hub_answers(name)
     common: dict[str, Any] = {"local_files_only": here, "trust_remote_code": False}
     try:
@@ -72,7 +72,7 @@ def load_pretrained(name: str, *, nf4_on: Any = None) -> tuple[Any, Any]:
     if problem:
         raise ScicotError(f"{what}: {problem}")
     loader = getattr(transformers, family_of(config).auto_class)
-    # fp32 whatever the file holds: AdamW's steps vanish in bf16 weights, and fp16 overflows.
+    # Always fp32: AdamW's small updates would be lost in bf16 weights, and fp16 overflows.
     more = {} if nf4_on is None else {**_nf4(), "device_map": {"": nf4_on}}
     return load(loader, name, what=what, dtype=torch.float32, **more)
 
@@ -147,7 +147,7 @@ def _checked(name: str, what: str) -> bool:
     return directory
 
 
-# By a part of an architecture's name, why such a model can be no student.
+# Reasons why a model cannot be a student, by a part of its architecture's name.
 _NO_STUDENTS = {
     "ForMaskedLM": "an encoder-only model, which cannot write text",
     "Classification": "a classifier, which cannot write text",

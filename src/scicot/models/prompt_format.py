@@ -28,8 +28,8 @@ from scicot.models.families import CAUSAL, end_tokens, family_of
 from scicot.stages import Input
 from scicot.text import one_line
 
-CHOICES = "choices"  # counted where they alone are longer than the limit, which they may be
-PARTS = ("context", "rationale", "question", CHOICES)  # of an input that is too long
+CHOICES = "choices"  # counts inputs that are too long although everything but the choices was cut
+PARTS = ("context", "rationale", "question", CHOICES)  # parts of an input that is too long
 
 Ids = list[int]
 
@@ -45,8 +45,8 @@ class PromptFormat(Protocol):
 
     name: str
     tokenizer: Any
-    alphabet: Alphabet  # which characters it lacks, and what is read in their place
-    ends: frozenset[int]  # tokens that end a text; the first that a target ends with is `end`
+    alphabet: Alphabet  # the characters it lacks and their replacements
+    ends: frozenset[int]  # tokens that end a generated text; targets end with `end`
 
     def prompt(self, text: Input) -> str:
         """Return the text that the model reads."""
@@ -93,7 +93,7 @@ class Plain:
     """Several lines that end in "Rationale:" or "Answer:"; a causal model continues after them."""
 
     name = "plain"
-    _joint = " "  # between prompt and target
+    _joint = " "  # separator of prompt and target
 
     def __init__(self, tokenizer: Any, ends: frozenset[int]) -> None:
         self.tokenizer = tokenizer
@@ -114,7 +114,7 @@ class Plain:
 
     def sources(self, texts: Sequence[Input]) -> list[Ids]:
         rows: list[Ids] = self._encoded([self.prompt(text) for text in texts])
-        # Some tokenizers are set to end every text.
+        # Some tokenizers append the end token themselves.
         return [row[:-1] if row and row[-1] in self.ends else row for row in rows]
 
     def targets(self, texts: Sequence[str], asks: str) -> list[Ids]:
@@ -140,7 +140,8 @@ class Plain:
         alone = self._bare([last_line])[0]
         both = self._bare([f"{last_line}{self._joint}{text}" for text in texts])
         apart = [row[: len(alone)] != alone for row in both]
-        if any(apart):  # merged across the boundary: encoded by itself
+        # the tokenizer merged text across the boundary, so the target is encoded by itself
+        if any(apart):
             both = [
                 [*alone, *self._bare([f"{self._joint}{text}"])[0]] if wrong else row
                 for row, text, wrong in zip(both, texts, apart, strict=True)
@@ -252,7 +253,7 @@ def encode_inputs(
     It also counts characters that the tokenizer lacks (characters.py).
     """
     if not texts:
-        return []  # a tokenizer takes no empty batch
+        return []  # tokenizers reject an empty batch
     rows = form.sources(texts)
     for index, row in enumerate(rows):
         if len(row) > limit:
@@ -276,7 +277,7 @@ def cut_rationales(texts: Sequence[str], form: PromptFormat, limit: int | None) 
     """Truncate rationales to `limit` tokens at word boundaries; None returns them unchanged."""
     if limit is None or not texts:
         return list(texts)
-    most = limit + 1  # the end token
+    most = limit + 1  # for the end token
 
     def tokens(text: str) -> int:
         return len(form.targets([text], "rationale")[0])
@@ -315,7 +316,7 @@ def chat_content(text: Input) -> str:
     return f"{_lines(text)}\n\n{_INSTRUCTIONS[text.asks]}"
 
 
-# The text of an input in each format, of a chat model its user turn; without a tokenizer.
+# The text of an input in each format, without a tokenizer; for chat models the user turn.
 PROMPT_TEXTS: dict[str, Callable[[Input], str]] = {
     "seq2seq": str,
     "plain": plain_prompt,

@@ -13,7 +13,7 @@ from scicot.students.runs import UNTRAINED, Run, check_run, untrained_run
 Name = str | os.PathLike[str]
 
 _ANSWERING = tuple(stage for stage, form in FORMS.items() if form.answers)
-# Stages whose rationales another student can read: as of stage 1, unlike a one-sequence student's.
+# Stages whose rationales another student can read. A one-sequence student's include the answer.
 _WRITING = (Stage.RATIONALE, Stage.SHARED)
 
 

@@ -110,7 +110,7 @@ def _predict(
     further = "further rationale" if plan.reads_given else None
     asked = _asked(rows, by, sources.unique(rows, reporter, further))
     size = max(1, students.loaded.window // max(1, plan.rationales_each))
-    # A shard's windows are counted, so they are never cut short for a pipe that is slow.
+    # A shard selects windows by their number, so a slow pipe must not shorten them.
     idle = None if total is not None or settings.shard else rows.idle
     parts = of_shard(windows(asked, size, idle), settings.shard)
     met, job = plan.seen_questions(), _Job(students, team, os.fspath(questions))
@@ -122,8 +122,8 @@ def _predict(
     for choice in students.loaded.measured():
         reporter.note(choice)
     if force or total is None:
-        # Before the old predictions are gone, and before a row of a pipe, which nobody could read
-        # again, is taken for students that cannot be loaded.
+        # Students are loaded before the old predictions are deleted, and before a row of a pipe is
+        # consumed, which could not be read again.
         students.loaded.load_all()
     with (
         open_output(
@@ -131,7 +131,7 @@ def _predict(
             command="predict",
             settings={
                 **described,
-                # What a part of a shuffled or a sharded run must have in common with the others.
+                # Must be equal in all parts of a shuffled or sharded run.
                 **({"rotation": f"{by} of {total}"} if by else {}),
                 **({"shard": str(settings.shard), "window": size} if settings.shard else {}),
             },
@@ -141,7 +141,7 @@ def _predict(
         ) as out,
         reporter.task("answering", total and size_of_shard(total, size, settings.shard)) as task,
     ):
-        # Of a pipe, one window at a time: whoever asks may wait for its answers.
+        # From a pipe, one window at a time, since its writer may wait for the answers.
         job.run(_watched(parts, met), 1 if idle else team.size, out, task)
         if not job.rows and settings.shard:
             reporter.warn(f"shard {settings.shard} has no questions: they come {size} at a time")
@@ -168,7 +168,7 @@ class _Job:
 
     def __init__(self, students: Students, team: Team, name: str) -> None:
         self.summary = PredictSummary()
-        self.rows = 0  # of the output, those of earlier runs among them
+        self.rows = 0  # rows in the output, including those of earlier runs
         self._students = students
         self._team = team
         self._name = name
@@ -182,7 +182,8 @@ class _Job:
         for some in several(parts, together):
             there = [self._check_done(asked, before) for asked in some]
             both = list(zip(some, there, strict=True))
-            # All of a window that a crash has torn: another batch would have other last digits.
+            # A window cut short by a crash is predicted again as a whole: in other batches the last
+            # digits of its scores would differ.
             lacking = [asked for asked, rows in both if rows < len(asked) * each]
             made = self._team.rows(self._students, lacking)
             for asked, rows in both:

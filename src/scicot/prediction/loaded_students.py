@@ -17,11 +17,11 @@ from scicot.students.loading import Rates, candidates, choose_engine
 from scicot.students.runs import Run
 from scicot.students.student import Student
 
-# By type of device: sequences of a batch, and sequences that are read ahead: more, so that
-# others take the place of those that end.
+# By device type: sequences per batch, and sequences per window. A window is larger, so that waiting
+# sequences can replace finished ones.
 _SIZES = {"cpu": (256, 512), "cuda": (1024, 4096)}
 
-# By run directory, what was cut (see Student): inputs by the part they lost, and the texts.
+# By run directory, the truncations (see Student): inputs by part, and generated texts.
 CutCounts = Mapping[Path, tuple[Counter[str], int]]
 
 
@@ -112,7 +112,7 @@ class LoadedStudents:
         precision, on_cpu = settings.precision, resolve_device(settings.device).type == "cpu"
         elsewhere = processes.count() > 1 and not processes.on_one_machine()
         if (settings.shard or elsewhere) and on_cpu and precision == "auto":
-            precision = "fp32"  # which every machine has: all shards must answer alike
+            precision = "fp32"  # supported by every machine, so that all shards answer alike
         return EngineRequest(
             settings.engine,
             precision,

@@ -26,8 +26,8 @@ from scicot.records import Prediction, Question, Rationale
 from scicot.reporting import LogReporter, Reporter, Task, counted, number_of, some_of
 from scicot.row_fields import Row, RowProblem
 
-_KEPT = 10  # ids that a message may name
-_OF_A_PART = ("shard",)  # settings that the whole does not have
+_KEPT = 10  # ids listed in a message
+_OF_A_PART = ("shard",)  # settings that only parts have
 
 
 def merge(
@@ -147,7 +147,7 @@ class _Parts:
             )
 
     def _line(self, number: int, start: int) -> bytes:
-        # One file at a time: parts come in windows, and there may be more of them than may be open.
+        # Files are opened one at a time: there may be more parts than files may be open.
         if self._open is None or self._open[0] != number:
             if self._open is not None:
                 self._open[1].close()
@@ -172,7 +172,7 @@ def _key(identity: str) -> bytes:
 
 def _located(file: Path) -> Iterator[tuple[str, int, Row]]:
     """Yield (FILE:LINE, byte offset of the line, row) for each row."""
-    starts: list[int] = []  # of the line read last
+    starts: list[int] = []  # byte offset of the last line read
 
     def lines() -> Iterator[bytes]:
         start = 0
@@ -196,7 +196,7 @@ def _maker_and_sample(where: str, row: Row) -> tuple[Any, int]:
     except RowProblem as problem:
         raise InvalidRow(where, f"is no row of predict: {problem}") from None
     if isinstance(written, Prediction):
-        # Rows of earlier versions do not tell the weights.
+        # Rows of earlier versions do not record the weights.
         return {name: value for name, value in written.models.items() if name != "weights"}, 0
     return written.teacher, written.sample
 

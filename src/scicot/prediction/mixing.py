@@ -8,7 +8,7 @@ from scicot.records import Question
 from scicot.students import answering
 from scicot.students.answering import Answer
 
-# Probabilities of the choices; None where a score was not a number.
+# Probabilities of the choices; None if a score is not a number.
 ChoiceProbabilities = list[float] | None
 
 

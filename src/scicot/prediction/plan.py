@@ -85,7 +85,7 @@ class Plan:
         trained = writer.manifest
         most = settings.max_new_tokens or trained.max_target_tokens
         if trained.max_rationale_tokens is not None and settings.max_new_tokens is None:
-            most = min(most, trained.max_rationale_tokens + 1)  # with the end token
+            most = min(most, trained.max_rationale_tokens + 1)  # plus the end token
         return Decoding(most, settings.sampling or SAMPLING, settings.top_p, settings.beams)
 
     def draws(self, question: Question, writer: int) -> list[int | None]:
@@ -152,7 +152,8 @@ class Plan:
         """The provenance stored in every row: runs, scoring, source of rationales, sampling."""
         settings = self.settings
         names = [run.identity for run in self.rationales]
-        if not names:  # a shared student's own; a one-sequence student is named as the answer run
+        # a shared student writes its own; a one-sequence student has the name of the answer run
+        if not names:
             names = [run.identity for run in self.writers if FORMS[run.stage].reads_rationale]
         models: dict[str, Any] = {
             "answer": " + ".join(run.identity for run in self.answers) or None,

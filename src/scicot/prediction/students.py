@@ -19,7 +19,7 @@ from scicot.students import answering
 from scicot.students.answering import Answer
 from scicot.students.runs import Run
 
-# A question, and the one whose rationales it is answered with: itself, unless they are shuffled.
+# A question, and the one whose rationales it is answered with: itself, unless shuffled.
 QuestionPair = tuple[Question, Question]
 
 
@@ -36,7 +36,8 @@ class Students:
         question = question.without(PREDICTION_FIELDS)
         if self.plan.answers:
             return question
-        return question.without((*RATIONALE_FIELDS, "fold"))  # fields of a student's rationales
+        # fields that a rationale row of a student adds
+        return question.without((*RATIONALE_FIELDS, "fold"))
 
     def rows(self, asked: Sequence[QuestionPair]) -> list[Prediction | Rationale]:
         """Return the output rows, `plan.rows_each` for each question, in order."""

@@ -82,7 +82,7 @@ class Team:
         if processes.rank() == 0:
             code = 0 if error is None else getattr(error, "exit_code", 1)
             self._deal([_End(code)] * self.size)
-        if self._new:  # a process group that existed before is kept
+        if self._new:  # an existing process group is left to its owner
             processes.leave_process_group()
 
     def each(self, work: Callable[[], Result]) -> Result:

@@ -62,7 +62,7 @@ def several(parts: Iterable[Item], count: int) -> Iterator[list[Item]]:
         found: list[Item] = []
         try:
             for part in islice(stream, count):
-                found.append(part)  # so that what came before a problem is kept
+                found.append(part)  # yielded before a ScicotError of a later item
         except ScicotError as error:
             problem = error
         if found:

@@ -21,8 +21,8 @@ from scicot.replies.languages import DENIES_BEFORE, DENIES_BEHIND, REACH, announ
 from scicot.replies.mentions import BOUNDARY, Mention, Mentions
 from scicot.replies.option_lists import leads_to_list, listed_items
 
-_LOOK_BACK = 160  # characters from the copula back to the word "answer"
-_RIGHT_BEFORE = 24  # characters that the patterns ending in $ below need at most
+_LOOK_BACK = 160  # characters to search back from the copula for the word "answer"
+_RIGHT_BEFORE = 24  # maximum number of characters matched by the patterns below that end in $
 
 _CUE = re.compile(
     r"(?P<pick>\b(?:choos(?:e|ing)|chose|pick(?:ed|ing)?|select(?:ed|ing)?|go(?:ing)? with|opt for"
@@ -31,20 +31,21 @@ _CUE = re.compile(
     r"(?: with)?(?: only| just)?)\b|\\boxed\b)|\b(?:is|are|be|was|were|equals)\b|[:\uff1a=→]",
     re.I,
 )
-# "Answer B suggests that it is fun" names no answer: there the word belongs to a label.
+# In "Answer B suggests that it is fun", the word belongs to the label and announces nothing.
 _NAMES_ANSWER = re.compile(
     rf"(?<!other )(?<!another )\b{NOUN}\b"
     r"(?![\s*_]{0,3}[(\[\"'“]{0,2}(?-i:[A-HJ-Z]|[1-9])(?!\w))",
     re.I,
 )
 _IS = re.compile(r"\b(?:is|are|be|was|were)(?: an?)?[\s*_(n)]{0,4}$", re.I)
-# Not an announcement either: "the wrong answer is (A)", "whether it is (A)".
+# These are not announcements either: "the wrong answer is (A)", "whether it is (A)".
 _UNDONE = re.compile(
     rf"\b(?:wrong|incorrect|tempting) {NOUN}\b|\bwhether\b|\bif the answer\b"
     r"|\bmight (?:think|say|seem)\b",
     re.I,
 )
-# "strict" ends a text too: "spoon is the right answer", but not "spoon is the best conductor".
+# Before a "strict" match the choice may be named by its text: "spoon is the right answer", but not
+# "spoon is the best conductor".
 _VERDICT = re.compile(
     r"\b(?:is|was|are|as|be|remains|the)\s+(?:(?:clearly|indeed|therefore|thus|definitely)\s+)?"
     r"(?:the\s+|an?\s+|my\s+)?(?:(?:only|single|final|much)\s+)?"
@@ -53,8 +54,8 @@ _VERDICT = re.compile(
     r"|(?:more|most|better)\b[\w ,-]{0,40}\b(?:answer|option|choice|estimate|match|fit)\b))",
     re.I,
 )
-# Says that an answer comes, whatever follows. "The answer must be a place where ..." does not:
-# PaLM opens each of its explanations with it.
+# A phrase that announces an answer, whatever follows it. "The answer must be a place where ..."
+# does not: PaLM begins every explanation like that.
 _BARE = re.compile(
     r"\b(?:the|my|correct|right|best|final) (?:answer|option|choice)\b"
     r"(?: (?:here|to|for)\b[^.!?:]{0,80}?)?[\s*_]{0,4}(?:(?:is|would be)\b(?!n['’]t| not\b)|:)"
@@ -63,7 +64,7 @@ _BARE = re.compile(
 )
 
 _PLURAL = re.compile(r"\b(?:options|choices|answers|alternatives|possibilities|candidates)\b", re.I)
-# The answer depends on something: "if it is metal, the answer is B", "B if it is metal".
+# The answer depends on a condition: "if it is metal, the answer is B", "B if it is metal".
 _CONDITION = re.compile(
     r"\W{0,8}(?:(?:so|but|then|and|now|however|well)\b,? )?(?:if|unless|assuming|supposing|suppose"
     r"|provided|as long as|depending on|had it|were it|should it)\b"
@@ -210,7 +211,7 @@ def _claims(
     for verdict in _VERDICT.finditer(text, start, end):
         if labels := mentions.ending_at(verdict.start(), start, texts=bool(verdict["strict"])):
             verdicts.append(Claim(verdict.start(), verdict.end(), labels, explicit=True))
-    # The noun of "B is the best answer, as wood is ..." announces nothing that follows it.
+    # In "B is the best answer, as wood is ...", the word "answer" announces nothing after it.
     claims = [*verdicts, *_after_cues(mentions, start, end, [(v.start, v.end) for v in verdicts])]
     claims += _in_other_languages(mentions, start, end)
     if claimed:
@@ -260,7 +261,7 @@ def _after_cues(
     undone = names_answer = None
     for cue in _CUE.finditer(text, start, end):
         mention = mentions.named_from(cue.end(), end)
-        # In "Option A: wood" the colon says nothing of the answer.
+        # In "Option A: wood" the colon does not announce an answer.
         if mention is None or (
             cue[0] == ":" and mentions.ending_at(cue.start(), start, texts=False)
         ):
@@ -275,7 +276,7 @@ def _after_cues(
             continue
         several = len(mention.labels) > 1 and not cue["pick"]
         if several and _PLURAL.search(text[max(start, cue.start() - 40) : cue.start()]):
-            continue  # "the options are (A) wood and (B) copper"
+            continue  # a list, such as "the options are (A) wood and (B) copper"
         explicit = bool(cue["pick"]) or names_answer.shortly_before(cue.start())
         if explicit or (mention.marked and _stands_for_is(text, cue, before, mention)):
             yield Claim(mention.start, mention.end, mention.labels, explicit)
@@ -313,8 +314,8 @@ def _stands_for_is(text: str, cue: re.Match[str], before: str, mention: Mention)
 
 
 def _spans(mentions: Mentions, listed: set[int]) -> Iterator[tuple[int, int]]:
-    """Yield the spans of sentences. A label with its text is never split, and "... is:" continues
-    to "(B)"."""
+    """Yield the spans of sentences. A label and its text stay in one sentence. After "... is:" the
+    sentence continues with a choice on the next line, such as "(B)"."""
     whole = iter(mentions.labelled_spans())
     inside = next(whole, None)
     start = 0
@@ -341,5 +342,5 @@ def _goes_on(mentions: Mentions, start: int, gap: re.Match[str], listed: set[int
             and mentions.named_from(gap.end(), len(mentions.text)) is not None
         )
     abbreviation = _ABBREVIATION.search(before)
-    # "The answer is B." ends; "J. J. Thomson" goes on.
+    # The sentence "The answer is B." ends here, but initials as in "J. J. Thomson" do not end one.
     return abbreviation is not None and abbreviation["initial"] not in mentions.labels

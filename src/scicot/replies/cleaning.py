@@ -24,9 +24,9 @@ from scicot.replies.conclusion import CUE, Conclusion, conclusion_of, is_chatter
 from scicot.replies.mentions import Mentions
 from scicot.replies.words import WORD
 
-# A rationale of fewer words says nothing: "Yes.". "Metal conducts." explains.
+# A rationale with fewer words explains nothing ("Yes."); "Metal conducts." is long enough.
 SHORTEST = 2
-_ENOUGH = 3  # words that must be left for a verdict to be cut out
+_ENOUGH = 3  # a verdict is cut only if this many words are left
 
 _HEADING = re.compile(
     r"[\W_]{0,8}(?:(?:final|correct|step-by-step) )?"
@@ -44,18 +44,19 @@ _SO = re.compile(
     re.I,
 )
 _BECAUSE = re.compile(r"[\s*_\"'”’)]{0,4}[,:]?[\s–—-]{0,4}\b(?:because|since)\s+(?!of\b)", re.I)
-# What may stand before the "therefore" that opens a sentence: a mark or the number of an item.
+# Marks or a list number before a "therefore" that opens a sentence.
 _OPENS = re.compile(r"[\W_]{0,8}(?:(?:step )?\d{1,2}[\W_]{1,4})?", re.I)
-# No clause ends so: "The statement is, therefore, a paradox", "they must therefore choose gold".
+# Words that cannot end a clause: "The statement is, therefore, a paradox", "they must therefore
+# choose gold".
 _OPEN_END = re.compile(
     r"\b(?:is|are|was|were|be|been|do|does|did|done|doing|must|should|will|would|can|could|may"
     r"|might|has|have|had)[\s,]*$"
 )
-_LAST_CUES = 3  # of a sentence are tried, so that the time stays linear in its length
-_LONGEST_LEAD_IN = 80  # characters of "Here's the complete sentence:"
+_LAST_CUES = 3  # only this many cues of a sentence are tried, to keep the time linear
+_LONGEST_LEAD_IN = 80  # characters of a lead-in such as "Here's the complete sentence:"
 # Scripts without spaces between words: each character counts as one.
 _COUNTED = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]|\w+")
-# Words that may stand beside a choice and yet give no reason for it.
+# Words beside a choice that give no reason for it.
 _COMMON = re.compile(
     r"according|all|also|and|any|are|based|because|been|being|both|but|can|choices?|correct|does|each"
     r"|for|from|given|has|have|having|here|hint|how|information|into|its?|items|more|most|must|not"
@@ -64,8 +65,8 @@ _COMMON = re.compile(
     r"|two|uses?|used|very|was|were|what|when|where|which|while|who|whose|will|with|would|yes|you"
     r"|your"
 )
-_SHORTEST_WORD = 3  # letters of a word that may be a reason
-_STEM = 4  # letters by which "forms" is known in "formed"
+_SHORTEST_WORD = 3  # shorter words cannot be a reason
+_STEM = 4  # first letters that are compared: "forms" matches "formed"
 
 
 def count_words(text: str) -> int:
@@ -101,7 +102,7 @@ def _cut_lead_ins(texts: list[str], said: Sequence[Sentence]) -> None:
     followed = False
     for index in range(len(texts) - 1, -1, -1):
         if not texts[index]:
-            # Between two sentences that were cut out nothing changes for the one before them.
+            # A lead-in before a removed sentence introduces nothing any more.
             followed = False
             continue
         leads_on = said[index].leads_on or _OPENS.fullmatch(texts[index])
@@ -137,7 +138,7 @@ def _cut_verdict(
     elif not _restates(sentence.text, question):
         return
     elif concluded.by_label:
-        # Not the first of several options that are gone through one by one.
+        # If the rest concludes another choice, the options are discussed one by one.
         if conclusion_of(mentions, rest).label in (None, label):
             texts[index] = ""
     else:
@@ -162,7 +163,8 @@ def _before_verdict(mentions: Mentions, sentence: Sentence, label: str) -> str |
         because = _BECAUSE.search(text, cue.end())
         return _as_sentence(text[because.end() :]) if because else ""
     for so in list(_SO.finditer(text))[: -_LAST_CUES - 1 : -1]:
-        degree = so[0].casefold() == " so"  # "I was so hungry" has no comma before it
+        # no comma before it, as in "I was so hungry", where "so" is no conclusion
+        degree = so[0].casefold() == " so"
         if not degree and label in _named(mentions, start + so.end(), sentence.end):
             head = text[: so.start()]
             return "" if _OPEN_END.search(head) else _as_sentence(head)

@@ -16,13 +16,13 @@ _NEGATES = re.compile(
     r"|\b(?:is|are|was|were) (?:incorrect|wrong)\b",
     re.I,
 )
-# PaLM opens with "The answer must be something that is watched": a requirement, no answer.
+# "The answer must be something that is watched", as PaLM begins, is a requirement and no answer.
 _REQUIRES = re.compile(
     r"\W{0,8}the (?:correct |right |best )?(?:answer|choice|option)"
     r" (?:must|should|has to|needs to)\b",
     re.I,
 )
-# Says nothing of the question: "Sure!", "I'll select the mammal.", "I can help you with that.".
+# Chatter: "Sure!", "I'll select the mammal.", "I can help you with that.".
 _CHATTER = re.compile(
     r"(?:sure|certainly|of course|okay|here['’]s why|ah,? ?ha|hmm+|wow|great|perfect)[^\w]{0,3}$"
     r"|(?:sure|certainly|of course|okay)[,!]? (?=i['’ ]|let|here)[^.!?:;\n]{0,60}[.!:]{0,3}$"

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from scicot.replies.mentions import Mention, Mentions
 
-# Not an announcement: "cannot be (A)".
+# "cannot be (A)" is no announcement.
 DENIED = re.compile(
     r"(?:\b(?:eliminat|exclud|discard|dismiss|reject)\w{0,5}|\b(?:rul|cross)\w{0,3} (?:out|off)"
     r"|\b(?:not|never|cannot|could|might|may|neither)|n['’]t)\s{1,3}(?:be\s{1,3})?$",
@@ -23,7 +23,7 @@ _CORRECTS = re.compile(
     re.I,
 )
 _MUST_BE = re.compile(
-    # "that is (A)" may speak of another option.
+    # "that is (A)" may refer to another option.
     r"\b(?:(?:it|answer)(?:['’]s| is| was)|(?:it|this|that|answer|which)"
     r"(?: must be| should be| has to be| would be| can only be| needs to be| should have been))"
     r"(?: actually| really| instead| in fact| clearly)?\b",

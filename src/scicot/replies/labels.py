@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
-# What a label may be called: "option B", "the answer is ...".
+# Nouns before a label: "option B", "the answer is ...".
 NOUN = r"(?:answer|option|choice|solution|selection|letter)"
 
 
@@ -15,10 +15,10 @@ NOUN = r"(?:answer|option|choice|solution|selection|letter)"
 class LabelPatterns:
     """The patterns of one question's labels, each with a group "label"."""
 
-    at: re.Pattern[str]  # a label right here, with what closes it
-    marked: re.Pattern[str]  # a label that is written as one: "(B)", "option B", "**B**"
-    opening: re.Pattern[str]  # a label that opens a line: "B) ", "B.", "**B**"
-    last: re.Pattern[str]  # a label that ends a stretch of text
+    at: re.Pattern[str]  # a label at this position, with its closing bracket
+    marked: re.Pattern[str]  # a label written as one: "(B)", "option B", "**B**"
+    opening: re.Pattern[str]  # a label at the start of a line: "B) ", "B.", "**B**"
+    last: re.Pattern[str]  # a label at the end of a span
     in_brackets: re.Pattern[str]  # "(option B)" at the end of a text
 
 

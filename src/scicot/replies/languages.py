@@ -45,7 +45,7 @@ ANNOUNCEMENTS: dict[str, list[str]] = {
     ],
 }  # fmt: skip
 
-# What may stand between an announcement and the choice: articles and words like "option".
+# Words allowed between an announcement and the choice: articles and nouns like "option".
 SKIPPED = (
     r"der|die|das|dem|den|ein(?:e[nmr]?)?|le|la|les|l['’]|une?|el|los|las|una|option|opción|opcion"
     r"|antwort|réponse|respuesta|lettre|buchstabe|letra|alternativa|möglichkeit|choix|donc|also"
@@ -53,15 +53,15 @@ SKIPPED = (
 )
 
 
-# Before an announcement, or behind one whose choice stands before it, these deny it: "die falsche
-# Antwort ist {}", "{} stimmt nicht".
+# Words that negate an announcement, before it or after it: "die falsche Antwort ist {}", "{} stimmt
+# nicht".
 DENIES_BEFORE = re.compile(
     r"\b(?:nicht|kein\w{0,2}|pas|jamais|nunca|no|non|falsch\w{0,2}|mauvais\w{0,2}|fauss?e?s?"
     r"|incorrect\w{0,2})\W{1,3}(?:\w{1,12}\W{1,3}){0,2}$",
     re.I,
 )
 DENIES_BEHIND = re.compile(r"\s{1,3}(?:\w{1,12}\s{1,3})?(?:nicht|pas|no)\b", re.I)
-REACH = 40  # characters that are looked at for these
+REACH = 40  # characters in which these words are searched
 
 
 @lru_cache(maxsize=8)

@@ -22,17 +22,17 @@ from scicot.replies.languages import SKIPPED
 from scicot.replies.words import ARTICLES, WORD, WORD_GAP, ChoiceWords, TextWords, lexicon_of
 
 _LINE = re.compile(r"\S[^\n]*")
-_STEM = 4  # letters by which "decides" is known in "decided"
-_LABEL_REACH = 40  # how far back a label may begin that ends a stretch of text
+_STEM = 4  # first letters that are compared: "decides" matches "decided"
+_LABEL_REACH = 40  # characters to search back for the start of a label that ends a span
 
-# Brackets, bold, quotes, LaTeX commands: what stands around a label and ends no sentence.
+# Marks around a label that do not end a sentence: brackets, bold, quotes, LaTeX commands.
 _DECOR = re.compile(r"(?:[^\w.?!\\]|_|\\(?:[a-z]{1,12}(?![a-z]))?){0,24}")
 _SKIPPED = re.compile(
     r"(?:(?:an?|the)(?=\s)|either|both|(?:most )?likely|probably|definitely|clearly|therefore"
     rf"|thus|indeed|actually|{NOUN}|number|{SKIPPED})\b",
     re.I,
 )
-# What may follow a choice that is named without brackets: "A.", "A because", never "A metal".
+# Text that may follow a label without brackets: "A.", "A because", but not "A metal".
 BOUNDARY = re.compile(
     r"[\s*_`$\"'”’)\]}\\]{0,8}(?:$|[.,;:!?\n(–—-]|(?:because|since|and|or|not|rather|as)\b)", re.I
 )
@@ -73,7 +73,8 @@ class Mentions:
         self._words = TextWords(text, self._lexicon)
         self._asked = asked
         self.choices_ask = any(choice.text.rstrip(" \"'”’").endswith("?") for choice in choices)
-        self._label_of: dict[str, str] = {label: label for label in self.labels}  # as written
+        # label by its spelling in the reply
+        self._label_of: dict[str, str] = {label: label for label in self.labels}
         self._joined: dict[tuple[int, int], tuple[tuple[str, ...], int]] = {}
 
     @cached_property
@@ -103,7 +104,8 @@ class Mentions:
             start = self._past_decor(start)
             if mention := self._named_at(start, end, noun):
                 mention = self._with_joined(mention, end)
-                unsettled = several and len(mention.labels) == 1  # "either (B) or gold"
+                # undecided, as in "either (B) or gold"
+                unsettled = several and len(mention.labels) == 1
                 return mention._replace(labels=()) if unsettled else mention
             skipped = _SKIPPED.match(self.text, start, end)
             if not skipped:
@@ -206,7 +208,7 @@ class Mentions:
             return mention
         if by_text and BOUNDARY.match(self.text, stop, end):
             return Mention(start, stop, by_text, marked=False)
-        # "(F)" with four choices: the text that follows may tell which one was meant.
+        # "(F)" is no label of four choices, but the text after it may name one.
         if self.text[start - 1 : start] in ("(", "[") and (
             match := _SOME_LABEL.match(self.text, start, end)
         ):
@@ -232,7 +234,7 @@ class Mentions:
         own_stop, own = self._text_at(self._past_decor(after))
         if own and self._lexicon.choices[label].codes == self._lexicon.choices[own[0]].codes:
             return Mention(start, own_stop, (label,), marked)
-        # "(A) copper" and "A. copper" are no article and copper, though the words are the same.
+        # In "(A) copper" and "A. copper" the A is a label, although "a copper" has the same words.
         parted = not _ARTICLE_GAP.match(self.text, match.end("label"))
         if stop > after and not (parted and own and own == by_text):
             return None
@@ -245,8 +247,8 @@ class Mentions:
         beside = self._text_beside(after, end)
         if beside and label not in beside:
             return Mention(start, after, (label, *beside), marked)
-        # What is written exactly as a label is that label, also where another choice's text is the
-        # same: labels are what a teacher is asked for.
+        # A label wins over another choice whose text is the same, because the prompt asks for
+        # labels.
         exact = match["label"] in self.labels
         labels = (label,) if exact else tuple(dict.fromkeys((label, *by_text)))
         return Mention(start, after, labels, marked)
@@ -274,7 +276,8 @@ class Mentions:
 
         Results are cached for each item, since several announcements may lead into one list.
         """
-        links: list[tuple[int, tuple[str, ...]]] = []  # (where an item ends, what the next names)
+        # (end of an item, labels that the next item names)
+        links: list[tuple[int, tuple[str, ...]]] = []
         while (start, end) not in self._joined:
             item = self._joined_at(start, end)
             if item is None:

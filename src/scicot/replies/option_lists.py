@@ -6,14 +6,14 @@ import re
 
 from scicot.replies.mentions import Mention, Mentions
 
-# A line that says that the answer comes, and so ends a list: "Therefore the answer is:"
+# A line that announces the answer, and so ends a list of options: "Therefore the answer is:"
 _ANNOUNCES = re.compile(
     r"\b(?:answer|option|choice|solution)\b[^.!?:\n]{0,40}(?:\bis\b|:)[\s*_:]{0,6}$", re.I
 )
 
-_LOOK_BACK = 160  # characters before the colon that are searched for what leads to a list
+_LOOK_BACK = 160  # characters before the colon that are searched for words that introduce a list
 
-# A line that leads to a list of the options, and not to the answer: "Let us see each option:"
+# A line that introduces a list of options: "Let us see each option:"
 _LEADS_TO_LIST = re.compile(
     r"\b(?:(?:each|every|all|both|any|these|those|the (?:given|following|other|available|possible)"
     r"|given|following|possible|available|individual|the (?:two|three|four|five|six))\b"

@@ -29,22 +29,22 @@ from scicot.replies.mentions import Mentions
 from scicot.replies.shortening import shorten_to_tokens
 from scicot.replies.thinking import split_thinking
 
-# Of longer texts only the beginning and the end are read: a model that writes five thousand words
-# did not stop in time, and reading takes up to 20 microseconds a character.
+# Only the beginning and the end of longer texts are parsed. A model that writes five thousand words
+# did not stop in time, and parsing takes up to 20 microseconds per character.
 LONGEST = 30_000
-ENDS = 7_500  # characters at either end
+ENDS = 7_500  # characters parsed at either end
 _LEFT_OUT = "\n[...]\n"
 
-# Base models go on with a question of their own; chat templates leak the next turn. The look ahead
-# at the first letter passes over most lines in one step.
+# Base models continue with a question of their own, and chat models with the next turn. The
+# lookahead on the first letter skips most lines quickly.
 _NEXT_QUESTION = re.compile(
     r"^[ \t#*>_-]{0,8}+(?=[nqpeahu\[])(?:(?:(?:(?:ne(?:xt|w)|another) )?"
     r"(?:q(?:uestion)?|problem|exercise)[ \t]{0,2}\d{0,3}|answer choices|human|user)[*_]{0,2}:"
     r"|\[INST\])|<\|(?:im_|e(?:nd|ot))",
     re.I | re.M,
 )
-# "<answer>B</answer>" is the answer, and so is "<answer>" at the start of a line; "<option>" in a
-# sentence about HTML is not. "<reasoning>" and the like are only marks.
+# "<answer>B</answer>" gives the answer, and so does "<answer>" at the start of a line; "<option>"
+# in a sentence about HTML does not. "<reasoning>" and similar tags are dropped.
 _TAGGED = r"(?:final[_ -]?)?(?:answer|ans|choice|option|solution|label|letter|response|result)"
 _ANSWER_TAG = re.compile(
     rf"<(?P<name>{_TAGGED})(?:\s[^<>\n]{{0,40}})?>\s{{0,8}}"
@@ -66,11 +66,11 @@ _REFUSAL = re.compile(
     r"|(?: am|['’]m| are) (?:not able|unable|not comfortable))\b",
     re.I,
 )
-_REFUSAL_LENGTH = 400  # characters; what is longer says something besides
+_REFUSAL_LENGTH = 400  # characters; a longer text is no mere refusal
 
 
-# Cutting one sentence may let another be read as a conclusion. Real replies settle after two
-# readings; one that has not after so many is given up (`leaks`).
+# After a sentence is removed, another may count as the conclusion. Real replies need two rounds;
+# after this many the rationale is marked as leaking (`leaks`).
 _READINGS = 6
 
 
@@ -140,7 +140,7 @@ def shortened(parsed: ParsedReply, most: int, question: Question) -> ParsedReply
         text = shorten_to_tokens(parsed.rationale, most)
         if text == parsed.rationale:
             break
-        # A sentence that has become the last one may count as a verdict now.
+        # The new last sentence may count as a verdict, so the text is parsed again.
         again = read_reply(text, question)
         parsed = replace(
             parsed,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
-BYTES_A_TOKEN = 4  # of UTF-8 text, as a rule of thumb
+BYTES_A_TOKEN = 4  # rule of thumb for UTF-8 text
 
-# A blank must follow, so that the point in "3.5 m" ends nothing.
+# White space must follow, so that "3.5 m" contains no sentence end.
 _SENTENCE_END = re.compile(r"[.!?][\"'”’)\]*_]{0,4}(?=\s|$)|[。！？]|(?=\n)")
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-# Also Magistral's [THINK]; not "[think]", which people write.
+# Also Magistral's [THINK], but not "[think]", which people write.
 _TAG = re.compile(r"<(/?)think(?:ing)?>|\[(/?)(?-i:THINK)\]", re.I)
 
 

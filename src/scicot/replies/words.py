@@ -19,10 +19,11 @@ from scicot.replies.labels import LabelPatterns, label_patterns
 
 WORD = re.compile(r"[^\W_]+")
 ARTICLES = ("a", "an", "the")
-WORD_GAP = 12  # characters between two words of one choice: brackets, quotes, bold
+WORD_GAP = 12  # maximum number of characters between two words of a choice: brackets, quotes, bold
 _LONGEST_WORD = 200
-_UNKNOWN = "\0"  # the code of a word that no choice has
-_FIRST_CODE = 256  # codes from here on make Python keep all such strings in the same width
+_UNKNOWN = "\0"  # code of a word that occurs in no choice
+# codes start above Latin-1, so that Python stores all these strings at the same width
+_FIRST_CODE = 256
 
 
 class ChoiceWords(NamedTuple):
@@ -31,7 +32,7 @@ class ChoiceWords(NamedTuple):
     label: str
     text: str  # as written, stripped
     codes: str
-    rest: str  # the codes after the first
+    rest: str  # codes after the first one
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +45,10 @@ class Lexicon:
     choices: Mapping[str, ChoiceWords]  # by label
     starting: Mapping[str, Sequence[ChoiceWords]]  # by the code of the first word
     ending: Mapping[str, Sequence[ChoiceWords]]  # by the code of the last word
-    codes: Mapping[str, str]  # of every word of the choices, and of the articles
-    articles: frozenset[str]  # their codes
+    codes: Mapping[str, str]  # code of every word in the choices, and of the articles
+    articles: frozenset[str]  # codes of the articles
     leading: frozenset[str]  # the codes of first words and articles
-    reach: int  # characters that any choice fits into, with marks between its words
+    reach: int  # characters that the longest choice can take, with marks between its words
 
 
 def lexicon_of(choices: Sequence[Choice]) -> Lexicon:
@@ -102,7 +103,8 @@ class TextWords:
         self._lexicon = lexicon
         self._starts: list[int] = []
         self._ends: list[int] = []
-        self._runs: list[int] = []  # words of one number have no more than WORD_GAP between them
+        # word number -> run of words that are at most WORD_GAP characters apart
+        self._runs: list[int] = []
         run = before = 0
         for match in WORD.finditer(text):
             start, end = match.span()
@@ -112,7 +114,7 @@ class TextWords:
             self._ends.append(end)
             self._runs.append(run)
         self._codes = "".join(map(self._code, self._starts, self._ends))
-        self._found: dict[int, tuple[int, list[ChoiceWords]]] = {}  # by the number of a word
+        self._found: dict[int, tuple[int, list[ChoiceWords]]] = {}  # cache by word number
 
     def _code(self, start: int, end: int) -> str:
         if end - start > _LONGEST_WORD:
@@ -129,7 +131,7 @@ class TextWords:
         if first == len(self._ends) or self._starts[first] - start > WORD_GAP:
             return start, []
         code = self._codes[first]
-        if self._starts[first] < start:  # the rest of a word, as in "\\boxed12"
+        if self._starts[first] < start:  # `start` is within a word, as in "\\boxed12"
             end, found = self._longest(first, self._code(start, self._ends[first]))
         elif code not in self._lexicon.leading:
             return start, []
@@ -143,7 +145,7 @@ class TextWords:
         starting = self._lexicon.starting
         end, found = self._longest_of(starting.get(code, ()), first)
         if code in self._lexicon.articles and self._parted(first):
-            # The article may belong to the choice's text, or lead to it.
+            # The article may be part of the choice's text, or precede it.
             after = self._codes[first + 1]
             later_end, later = self._longest_of(starting.get(after, ()), first + 1)
             if later_end >= end:

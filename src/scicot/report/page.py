@@ -29,8 +29,8 @@ from scicot.reporting import LogReporter, Muted, Reporter, counted
 from scicot.version import __version__
 
 SCRIPTS = ("helpers.js", "figures.js", "provenance.js", "questions.js", "address.js", "start.js")
-LONGEST = 4000  # characters of a rationale or reply that are shown
-MOST = 50_000  # questions of a page, which a browser still reads within two seconds
+LONGEST = 4000  # characters shown of a rationale or reply
+MOST = 50_000  # questions on a page; a browser loads as many within two seconds
 
 
 def write_report(
@@ -68,9 +68,11 @@ def write_report(
         skip_invalid=skip_invalid,
         reporter=Muted(reporter),
     )
-    filters = [path for path in settings.by if path != LENGTH]  # of lengths there are too many
+    # lengths have too many values for a filter
+    filters = [path for path in settings.by if path != LENGTH]
     shown: dict[str, dict[str, Any]] = {}
-    usage: list[dict[str, float]] = []  # of each system's first file: tokens by kind, and dollars
+    # for the first file of each system: tokens by kind, and dollars
+    usage: list[dict[str, float]] = []
     for number, (file, *_) in enumerate(files.values()):
         with reporter.task(f"reading {os.fspath(file)} again") as task:
             rows = _watched(counted(answers.of(file), task), usage)
@@ -157,7 +159,7 @@ def _add(
         },
     )
     if known["said"][number] is None:
-        # Another file may hold the choices in another order, or by other labels.
+        # Other files may list the choices in another order or with other labels.
         order: list[str | None] = list(question.labels)
         texts = [choice.text for choice in question.choices]
         if texts != [text for _, text in known["choices"]]:

@@ -27,7 +27,7 @@ from scicot.records import Question
 from scicot.row_fields import Row
 from scicot.stages import FORMS, Input, Stage
 
-# Around the name of a part: characters of the private use area, which hardly any text has.
+# Delimits a part's name: private use characters, which texts hardly ever contain.
 MARK = "\ue000{}\ue001"
 
 
@@ -61,7 +61,7 @@ def _file(file: Path, state: Row) -> Row:
 
 
 def _is_student(value: Any) -> bool:
-    """Return whether an entry of a state file is as `Plan.students` writes it."""
+    """Return whether an entry of a state file has the fields that `Plan.students` writes."""
     return (
         isinstance(value, dict)
         and value.get("stage") in [*Stage]
@@ -78,7 +78,7 @@ def _prompts(student: Row, source: str | None) -> Iterator[Row]:
         "most": student["settings"].get("max_source_tokens"),
         "chat": student["prompt_format"] == "chat",
     }
-    # Shuffled rationales were written for another question, whose prompt is not this one's.
+    # A shuffled rationale was written from another question's prompt.
     if student.get("writes") and source == "student" and stage is not Stage.ONE_SEQUENCE:
         text = stages.rationale_input(_MARKED, stage)
         yield {**told, "asks": "rationale", "reads": False, "text": _template(text, student)}

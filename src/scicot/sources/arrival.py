@@ -19,8 +19,9 @@ class Arrival:
 
     def __init__(self, after: Prefix | None = None) -> None:
         self.after = after
-        self.tally: Tally | None = None  # of a plain file
-        self.notes: list[str] = []  # what readers have left out, for people
+        # counts of what was read; None unless the source is a plain file
+        self.tally: Tally | None = None
+        self.notes: list[str] = []  # sentences about parts that were left out
         self._raw: _Pipe | None = None
         self._stream: io.BufferedReader | None = None
 
@@ -30,7 +31,7 @@ class Arrival:
             descriptor = stream.fileno()
             if stat.S_ISREG(os.fstat(descriptor).st_mode):
                 return stream if _is_packed(stream) else self._tallied(stream)
-        except (OSError, AttributeError):  # bytes in memory, as tests have them for stdin
+        except (OSError, AttributeError):  # in-memory streams, as tests use for stdin
             return stream
         self._raw = _Pipe(descriptor)
         self._stream = io.BufferedReader(self._raw, 65536)
@@ -71,7 +72,7 @@ class _Pipe(io.RawIOBase):
         return self._descriptor
 
     def readinto(self, buffer: memoryview) -> int | None:  # type: ignore[override]
-        if self.ended:  # of a terminal, too, where one could go on reading
+        if self.ended:  # needed for terminals, on which reading could continue after the end
             return 0
         if self.patience is not None:
             there, _, _ = select.select([self._descriptor], [], [], self.patience)

@@ -22,9 +22,10 @@ from scicot.sources.entries import Entry
 from scicot.text import error_line
 
 _PARQUET, _ZIP = b"PAR1", b"PK\x03\x04"
-_HEADER_ROWS = 20  # of a sheet that are looked at for the header: titles and notes stand before it
-_BATCH = 1024  # rows of a Parquet file that are decoded together
-# What a sample of Inspect's log is read by; its events may be megabytes.
+# rows of a sheet that are searched for the header, which may follow titles and notes
+_HEADER_ROWS = 20
+_BATCH = 1024  # rows of a Parquet file decoded at a time
+# Fields of an Inspect sample that are used; its events may take megabytes.
 _SAMPLE_FIELDS = ("id", "epoch", "input", "choices", "target", "output", "scores", "error")
 
 
@@ -104,7 +105,7 @@ def plain(value: Any) -> Any:
         return {str(key): plain(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
         return [plain(inner) for inner in value]
-    if hasattr(value, "tolist"):  # an array, or a number of numpy
+    if hasattr(value, "tolist"):  # a NumPy array or number
         return plain(value.tolist())
     return None if type(value).__name__ in ("NAType", "NaTType") else str(value)
 
@@ -122,7 +123,8 @@ def _workbook(
         book = openpyxl.load_workbook(stream, read_only=True, data_only=True)
     found, likely = 0, ""
     for sheet in book.worksheets:
-        sheet.reset_dimensions()  # some programs write wrong ones, and rows beyond were not read
+        # some programs write wrong dimensions, and rows outside them would be skipped
+        sheet.reset_dimensions()
         rows = enumerate(_rows_of(sheet, name), start=1)
         header, widest = _header(rows, f"{name}[{sheet.title}]", mapped)
         if header is not None:

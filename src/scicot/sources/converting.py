@@ -22,7 +22,7 @@ from scicot.row_fields import Row, RowProblem
 from scicot.sources.gold import likely_gold
 from scicot.sources.locations import Source, is_rereadable, located_rows
 
-_LAYOUTS_TOLD = 3  # of a file whose rows are of several layouts
+_LAYOUTS_TOLD = 3  # layouts described if a file has rows of several
 _LAYOUTS_MET = 32
 
 Convert = Callable[[Row, Reading], Row]
@@ -42,7 +42,7 @@ class Converter:
         self._reading = Reading(Columns.parse(settings.columns), settings.answer_index, strict=True)
         self._layouts: dict[tuple[str, ...], str] = {}  # field names -> line of `recognised`
         self._likely: dict[str, None] = {}
-        self._checked = False  # whether the first row has the fields of --columns
+        self._checked = False  # whether the first row was checked for the fields of --columns
         self._columns_used = self._reading.columns is None
 
     @property

@@ -25,7 +25,7 @@ def objects(first: bytes, head: list[bytes], lines: Iterator[bytes], name: str) 
     try:
         value = decode(first.decode())
     except json.JSONDecodeError as error:
-        if error.pos < len(first.decode()) - 1:  # broken, and not merely unfinished
+        if error.pos < len(first.decode()) - 1:  # invalid JSON, not merely an incomplete object
             return json_lines(chain(head, lines), name)
         return _document_or_lines(head, lines, name)
     except ValueError:
@@ -37,7 +37,8 @@ def objects(first: bytes, head: list[bytes], lines: Iterator[bytes], name: str) 
         return json_lines(chain(head, lines), name)
     count = len(head)
     following = next((line for line in _read_on(head, lines) if line.strip()), b"")
-    if following.lstrip().startswith(b"{"):  # an object a line, whatever the first one holds
+    # one object per line, so JSON lines, whatever the first one contains
+    if following.lstrip().startswith(b"{"):
         return json_lines(chain(head, lines), name)
     return chain(inner, _surplus(chain(head[count:], lines), name, after=count))
 
@@ -67,7 +68,7 @@ def _begins_anew(line: bytes, before: bytes) -> bool:
     if not line.startswith(b"{"):
         return False
     if not before.endswith((b":", b"[")):
-        return True  # nothing else can have an object after it
+        return True  # in an unfinished object, a new one can only follow a colon or a bracket
     try:
         return isinstance(decode(line.decode()), dict)
     except ValueError:
@@ -82,7 +83,7 @@ def _document(data: bytes, name: str) -> Iterator[Entry]:
         yield from _by_key(value, name)
     elif (inner := nested.rows_in(value, name)) is not None:
         yield from inner
-    else:  # a single row on many lines
+    else:  # a single row on several lines
         yield f"{name}:1", value
 
 

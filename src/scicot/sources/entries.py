@@ -5,11 +5,11 @@ from __future__ import annotations
 from scicot.errors import InvalidRow
 from scicot.row_fields import Row
 
-# What is wrong is handed on and not raised, because a generator that has raised cannot go on to
-# the next row.
+# Errors are yielded and not raised, because a generator that has raised cannot continue with the
+# next row.
 Entry = tuple[str, Row] | InvalidRow
 
-# Said of a place whose bytes are none of UTF-8.
+# The error message for bytes that are not UTF-8.
 NOT_UTF8 = "not UTF-8 text (--encoding latin-1 or cp1252, for example, reads others)"
 
-BOM = b"\xef\xbb\xbf"  # which some editors put before UTF-8
+BOM = b"\xef\xbb\xbf"  # byte order mark, which some editors put before UTF-8

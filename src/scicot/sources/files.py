@@ -22,7 +22,7 @@ from scicot.sources.entries import BOM, Entry
 
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _HEAD = 65536
-_PREAMBLE = 10  # lines that may stand before the header of a table
+_PREAMBLE = 10  # lines that may precede the header of a table
 
 
 def entries(
@@ -40,7 +40,7 @@ def entries(
     """
     notes = [] if notes is None else notes
     lines = _lines(stream, name, encoding)
-    head: list[bytes] = []  # up to the first line that is not blank
+    head: list[bytes] = []  # lines up to the first that is not blank
     for line in lines:
         head.append(line)
         if line.removeprefix(BOM).strip():
@@ -53,7 +53,7 @@ def entries(
     elif first.startswith(b"{"):
         yield from documents.objects(first, head, lines, name)
     elif delimiter := tables.named_delimiter(first):
-        head[-1] = b"\n"  # keeps the count of lines
+        head[-1] = b"\n"  # an empty line, so that line numbers stay correct
         yield from tables.entries(chain(head, lines), delimiter, name, notes, mapped=mapped)
     elif delimiter := tables.delimiter_of(first, mapped):
         yield from tables.entries(chain(head, lines), delimiter, name, notes, mapped=mapped)
@@ -96,11 +96,12 @@ def _recoded(stream: IO[bytes], name: str, encoding: str) -> Iterator[bytes]:
             f"{name}: not {encoding} text ({reason}); give another --encoding"
         ) from None
     finally:
-        text.detach()  # or it would close the caller's stream, with a ResourceWarning
+        # otherwise closing `text` would close the caller's stream, with a ResourceWarning
+        text.detach()
 
 
 def _unzipped(stream: IO[bytes], name: str) -> io.BufferedIOBase:
-    # Looked at and not read: a pipe cannot be wound back. What cannot peek stands in for a file.
+    # Peek, because a pipe cannot be rewound. Only streams that stand in for files lack peek().
     raw = cast(Any, stream)
     buffered: io.BufferedReader = raw if hasattr(raw, "peek") else io.BufferedReader(raw)
     first = buffered.peek(4)
@@ -123,7 +124,7 @@ def _neither(
     try:
         decode(first.decode())
     except UnicodeDecodeError:
-        pass  # which the lines' reader says
+        pass  # reported when the line is read
     except ValueError:
         names = tables.headerless(head, lines)
         if names is not None:
@@ -137,7 +138,8 @@ def _neither(
                 notes.append(
                     f"{name}: what stands before the header in line {place + 1} is left out"
                 )
-                rest = [b"\n"] * place + head[place:]  # keeps the count of lines
+                # empty lines, so that line numbers stay correct
+                rest = [b"\n"] * place + head[place:]
                 yield from tables.entries(chain(rest, lines), delimiter, name, notes, mapped=mapped)
                 return
         likely = tables.likely_header(first, *head[begins : begins + 1])
@@ -148,5 +150,5 @@ def _neither(
             ' "prediction"); --columns says which column is what'
         )
         yield InvalidRow(f"{name}:{begins}", problem)
-        head = [b"\n"] * begins + head[begins:]  # keeps the count of lines
+        head = [b"\n"] * begins + head[begins:]  # empty lines, so that line numbers stay correct
     yield from documents.json_lines(chain(head, lines), name)

@@ -17,11 +17,11 @@ from scicot.reporting import number_of
 from scicot.row_fields import Row
 
 _USED = {*QUESTION_FIELDS, *RATIONALE_FIELDS, *PREDICTION_FIELDS, "reason", "error"}
-_LOOKED_AT = 20  # unlabelled rows whose fields are listed
+_LOOKED_AT = 20  # unlabelled rows whose fields are examined
 _NAMES_SHOWN = 12
 _NAME_LENGTH = 40
-# Names that gold answers have elsewhere, as plain_name writes them, the likeliest first; and what
-# else such a name may hold.
+# Names under which other files hold gold answers, in the form of plain_name, the likeliest first.
+# Some have other meanings too, so they are only suggested.
 _LIKELY = (
     "correctanswer", "correctoption", "correctchoice", "correct", "gold", "goldanswer",
     "goldlabel", "key", "rightanswer", "answerindex", "answeridx", "answerlabel", "target", "label",
@@ -35,9 +35,9 @@ _UNLIKELY_PARTS = ("incorrect", "wrong", "explan", "keyword")
 class NeedsGold:
     """The purpose for which a command needs gold answers, as phrases for its messages."""
 
-    purpose: str  # "by which --keep correct filters"
-    left: str  # how rows without one are treated: "left out"
-    otherwise: str = ""  # an alternative for the user if no row has one
+    purpose: str  # clause about the purpose, such as "by which --keep correct filters"
+    left: str  # what happens to rows without one, such as "left out"
+    otherwise: str = ""  # what the user can do instead if no row has one
 
 
 @dataclass(slots=True)
@@ -48,7 +48,7 @@ class GoldTally:
     rows: int = 0
     unlabelled: int = 0
     first_unlabelled: str = ""
-    unused: dict[str, None] = field(default_factory=dict)  # names of fields, in their order
+    unused: dict[str, None] = field(default_factory=dict)  # names of unused fields, in order
 
     @property
     def labelled(self) -> int:

@@ -22,7 +22,8 @@ from scicot.text import error_line
 
 PREFIX = "hf://"
 
-_PATIENCE = 10.0  # seconds for the Hub's first answer; `datasets` would ask five times over
+# seconds to wait for the Hub's first answer, since `datasets` would retry five times
+_PATIENCE = 10.0
 
 
 class Address(NamedTuple):
@@ -75,7 +76,7 @@ def entries(source: str) -> Iterator[Entry]:
     """Yield all rows of a split; ScicotError if it cannot be loaded."""
     address = parse(source)
     if Path(address.repository).exists():
-        # `datasets` would read the local folder instead and say nothing.
+        # `datasets` would silently read the local folder instead.
         raise ScicotError(
             f"{source}: the local folder {address.repository} has the same name; "
             "run from another folder, or give the file inside it"
@@ -83,7 +84,7 @@ def entries(source: str) -> Iterator[Entry]:
     for number, row in enumerate(_load(source, address), start=1):
         where = f"{source}:{number}"
         try:
-            # Through JSON and back: times become strings, as they would in a file.
+            # Converting to JSON and back turns times into strings, as in a file.
             yield where, decode(json.dumps(row, default=str))
         except ValueError as error:
             yield InvalidRow(where, f"not JSON ({error})")
@@ -97,10 +98,11 @@ def _load(source: str, address: Address) -> Any:
     if not sys.stderr.isatty():
         datasets.disable_progress_bars()
     offline = datasets.config.HF_HUB_OFFLINE
-    # With no network `datasets` retries for half a minute; told so, it takes what it has at once.
+    # Offline, `datasets` would retry for half a minute; in offline mode it uses its cache at once.
     datasets.config.HF_HUB_OFFLINE = offline or not hub_answers(address.repository)
     try:
-        # Since its version 4 it runs no loading script of a repository, and takes no option to.
+        # Since version 4, `datasets` runs no loading script from a repository, so no option is
+        # needed.
         table = datasets.load_dataset(address.repository, address.config, split=address.split)
     except ConnectionError:
         raise ScicotError(

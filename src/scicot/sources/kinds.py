@@ -89,8 +89,9 @@ def predictions(
 def unique(
     questions: Iterable[Question], reporter: Reporter | None, further: str | None = None
 ) -> Iterator[Question]:
-    """Yield each question once, the first with its id. The number of repetitions is reported at the
-    end: as a warning if `further` names what is left out with them, else as a note.
+    """Yield each question once, at its first occurrence. Repetitions are counted and reported at
+    the end, in a note. If data are lost with them, `further` is a noun for these data ("further
+    rationale"), and a warning is given instead.
 
     Raises ScicotError if two different questions have the same id, by which rows are joined.
     """
@@ -119,7 +120,8 @@ def unique(
 
 
 def count_unique(rows: Rows[Question], reporter: Reporter) -> int | None:
-    """Read and validate all rows before any work is done; None if they can be read only once."""
+    """Read and validate all rows before any work is done. Return the number of different questions,
+    or None if the source can be read only once."""
     if not rows.rereadable:
         return None
     with reporter.task(f"checking {rows.source}") as task:

@@ -76,7 +76,7 @@ def _entries(source: str, arrival: Arrival, settings: ReadingSettings) -> Iterat
         yield from _of_file(source, source, arrival, settings)
         return
     for path in found:
-        # A watch of its own: a position in one of the files is no position in the source.
+        # Separate for each file, since a position within one file is no position in the source.
         watch = Arrival()
         yield from _of_file(path, path, watch, settings)
         arrival.notes += watch.notes
@@ -95,8 +95,8 @@ def _of_stream(
 ) -> Iterator[Entry]:
     columns = Columns.parse(settings.columns)
     mapped = columns.names if columns is not None else ()
-    # A pipe is watched before anything is read of it: what is buffered here is lost there. Of a
-    # file, only JSON lines, CSV and the like are read line by line.
+    # A pipe is watched before anything is read, because buffered data would be lost. Binary and
+    # re-encoded files are not watched, since they are not read line by line.
     if not (_is_regular(stream) and (settings.encoding or binary.is_binary(stream.peek(4)))):
         stream = arrival.watch(stream)
     first = stream.peek(4) if hasattr(stream, "peek") else b""
@@ -113,7 +113,7 @@ def _is_regular(stream: IO[bytes]) -> TypeGuard[io.BufferedReader]:
     """Return True if a stream reads a regular file, also if it is redirected standard input."""
     try:
         return stat.S_ISREG(os.fstat(stream.fileno()).st_mode)
-    except (OSError, AttributeError):  # bytes in memory, as tests have them for stdin
+    except (OSError, AttributeError):  # in-memory streams, as tests use for stdin
         return False
 
 
@@ -125,7 +125,7 @@ def _opened(source: str) -> Iterator[io.BufferedReader]:
         raise ScicotError(f"{source}: no such file") from None
     except IsADirectoryError:
         raise ScicotError(f"{source}: a directory; give a file in it") from None
-    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+    except (OSError, ValueError) as error:  # ValueError: the name contains a NUL
         reason = getattr(error, "strerror", None) or error
         raise ScicotError(f"{source}: cannot be read ({reason})") from None
     with stream:
@@ -146,7 +146,7 @@ def is_rereadable(source: Source) -> bool:
     try:
         mode = Path(source).stat().st_mode
     except (OSError, ValueError):
-        return True  # as much as it can be read at all, which reading will tell
+        return True  # if it does not exist, reading it reports the error
     return stat.S_ISREG(mode) or stat.S_ISDIR(mode)
 
 

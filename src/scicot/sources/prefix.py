@@ -26,7 +26,7 @@ class Prefix:
     bytes: int
     digest: str
     lines: int
-    rows: int  # records read from them
+    rows: int  # number of records in them
 
     def begins(self, source: str) -> bool:
         """Return True if a file is JSON lines and begins with these bytes, by their digest."""
@@ -47,7 +47,7 @@ class Prefix:
 
 
 class Tally(io.RawIOBase):
-    """A file read line by line that counts and hashes what was read."""
+    """Wraps a file that is read line by line; counts and hashes the bytes read."""
 
     def __init__(self, stream: IO[bytes], after: Prefix | None) -> None:
         self._stream: Any = stream

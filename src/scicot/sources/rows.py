@@ -25,8 +25,8 @@ from scicot.text import whole_characters
 T = TypeVar("T")
 
 _INVALID_SHOWN = 5
-_WINDOW = 20  # rows of a stream that are looked at before the first of them is used
-_PAUSE_SECONDS = 1.0  # that a stream may take before it is judged by the rows that have arrived
+_WINDOW = 20  # rows of a stream that are buffered to look for a gold answer
+_PAUSE_SECONDS = 1.0  # pause of a stream after which only the rows that have arrived are checked
 
 
 @dataclass(slots=True)
@@ -36,14 +36,14 @@ class Counts:
     rows: int = 0
     invalid: int = 0
     not_text: int = 0
-    twins: int = 0  # rows in which two choices have the same text
+    twins: int = 0  # rows with two choices of the same text
     not_asked: int = 0
-    first_not_asked: str = ""  # an id
+    first_not_asked: str = ""  # id of the first such row
     first_invalid: str = ""
     first_twins: str = ""
-    mended: int = 0  # rows in whose rationales half a character was replaced
+    mended: int = 0  # rows with a rationale in which a lone surrogate was replaced
     first_mended: str = ""
-    gold: GoldTally | None = None  # where the command needs gold answers
+    gold: GoldTally | None = None  # None unless the command needs gold answers
 
 
 class NotAsked(RowProblem):
@@ -87,11 +87,11 @@ class Rows(Generic[T]):
         self._empty_pipe = empty_pipe
         self._gold = gold
         self._reporter = reporter
-        self._told = False  # a second reading repeats no warning
+        self._told = False  # True after the first pass, so that warnings are not repeated
         self._arrival = Arrival()
-        self.passed: Prefix | None = None  # the prefix that is skipped
+        self.passed: Prefix | None = None  # the prefix to skip
         self._ahead: deque[T] = deque()  # records buffered by look_ahead
-        self._begun: Iterator[T] | None = None  # the records after these
+        self._begun: Iterator[T] | None = None  # iterator of the records after these
 
     @property
     def recognised(self) -> list[str]:
@@ -180,7 +180,7 @@ class Rows(Generic[T]):
         limit = self._limit
         if limit is not None and self.passed is not None:
             limit -= self.passed.rows
-        # islice asks for nothing beyond the limit: the next line of a pipe may never come.
+        # islice reads nothing beyond the limit: the next line of a pipe may never arrive.
         for record in islice(self._records(counts), limit):
             counts.rows += 1
             yield record
@@ -210,7 +210,7 @@ class Rows(Generic[T]):
                 gold=gold.needs,
                 reporter=Muted(self._reporter),
             )
-            for _ in before:  # raises at its end where none of these has one either
+            for _ in before:  # raises at its end if no row of the prefix has a gold answer either
                 if before.counts.gold is not None and before.counts.gold.labelled:
                     return
         gold.check(display_name(self.source))

@@ -13,7 +13,8 @@ class Seen:
     while small)."""
 
     def __init__(self) -> None:
-        # The garbage collector may close it in another thread than that which used it.
+        # The garbage collector may close the connection in another thread than the one that used
+        # it.
         self._table = sqlite3.connect("", isolation_level=None, check_same_thread=False)
         self._table.execute("pragma journal_mode = off")
         self._table.execute(f"pragma cache_size = -{_CACHE_KIB}")

@@ -10,7 +10,7 @@ from scicot.errors import ScicotError
 
 _KINDS = (".jsonl", ".json", ".csv", ".tsv", ".parquet", ".xlsx", ".ndjson", ".eval")
 _PACKED = (".gz", ".zst")
-# What the Hub and `datasets` write beside data.
+# Files that the Hub and `datasets` write beside the data.
 _NO_DATA = ("dataset_info.json", "dataset_infos.json", "dataset_dict.json", "state.json")
 _SPLITS = re.compile(
     r"(?<![a-z])(train|training|test|testing|dev|devel|valid|validation|val|eval)(?![a-z])"
@@ -44,7 +44,7 @@ def files_of(source: str) -> list[str] | None:
         if not folder.is_dir():
             return None
         inside = [path for path in folder.iterdir() if path.is_file() and _kind(path.name)]
-    except (OSError, ValueError):  # ValueError: a NUL in the name
+    except (OSError, ValueError):  # ValueError: the name contains a NUL
         return None
     if not inside:
         raise ScicotError(

@@ -20,9 +20,9 @@ from scicot.formats import columns
 from scicot.sources.entries import BOM, NOT_UTF8, Entry
 
 _DELIMITERS = ",;\t"
-_RECORDS = 3  # that are looked at where there is no header, of _LINES at most
+_RECORDS = 3  # records examined in a file without a header, on at most _LINES lines
 _LINES = 100
-_NAME = 60  # characters of a column's name, at most
+_NAME = 60  # maximum length of a column's name, in characters
 
 
 def delimiter_of(header: bytes, mapped: tuple[str, ...] = ()) -> str | None:
@@ -100,12 +100,13 @@ def entries(
     """Yield the rows after the header, as strings by column name. `header` gives the column names
     of a table without them."""
     sparse = SparseRecords(notes, mapped)
-    # Bytes that are no UTF-8 are carried along as lone surrogates, so that the record that holds
-    # them can be named and the next one read.
+    # Invalid UTF-8 is decoded to lone surrogates, so that the error can name the record and the
+    # next one can be read.
     text = (line.removeprefix(BOM).decode(errors="surrogateescape") for line in lines)
     reader = csv.reader(text, delimiter=delimiter, strict=True)
     while True:
-        where = f"{name}:{reader.line_num + 1}"  # where the record begins: cells may hold newlines
+        # line at which the record begins, since cells may contain line breaks
+        where = f"{name}:{reader.line_num + 1}"
         try:
             cells = next(reader)
         except StopIteration:
@@ -126,13 +127,14 @@ class SparseRecords:
 
     def __init__(self, notes: list[str], mapped: Collection[str]) -> None:
         self._notes = notes
-        self._mapped = mapped  # names that --columns gives
-        self._place: int | None = None  # of the note
+        self._mapped = mapped  # names given by --columns
+        self._place: int | None = None  # index of the note in `notes`
         self._count = 0
         self._first = ""
 
     def left_out(self, header: Sequence[str], cells: Sequence[str], where: str) -> bool:
-        """Return True and count a record that is no question; False for a question."""
+        """Return True for a record that is not a question, and count it; return False for a
+        question."""
         if len(cells) != len(header):
             return False
         filled = {name: cell for name, cell in zip(header, cells, strict=True) if cell.strip()}
@@ -167,7 +169,7 @@ def record_of(header: Sequence[str], cells: Sequence[str], where: str) -> Entry:
         return InvalidRow(where, NOT_UTF8)
     if len(cells) != len(header):
         return InvalidRow(where, f"has {len(cells)} cells, the header names {len(header)}")
-    # Columns without a name (pandas' index, a spreadsheet's empty ones) cannot be fields.
+    # Columns without a name (pandas' index, empty columns of a spreadsheet) cannot be fields.
     return where, {name: cell for name, cell in zip(header, cells, strict=True) if name}
 
 

@@ -9,8 +9,8 @@ import numpy as np
 
 from scicot.statistics.intervals import Floats
 
-_MANY = 300  # questions of a bin from which the normal approximation is used
-LEAST = 2.0**-52  # lower bound of probabilities: -log(0) would be infinite
+_MANY = 300  # bin size from which the normal approximation is used
+LEAST = 2.0**-52  # lower bound of probabilities, since -log(0) is infinite
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Interval = tuple[float, float]
 
-# Bootstrap draws are made a block at a time: at most this many numbers in memory.
+# Bootstrap draws are made in blocks of at most this many numbers, to limit memory.
 _BLOCK = 4_000_000
 _NOTHING = 1e-20  # a variance below this is a rounding error of 0
 
@@ -73,9 +73,9 @@ def bootstrap(
         first += seeds
     estimate, variance, freedom = _moments(systems, weights, clusters)
     lowest, highest = (sum(f(weight, 0.0) for weight in weights) for f in (min, max))
-    if not math.isfinite(variance):  # one cluster says nothing of others
+    if not math.isfinite(variance):  # a single cluster has no variance between clusters
         return Resampled((lowest, highest), 1.0)
-    if variance == 0:  # as a run of coins that all fell alike
+    if variance == 0:  # all values are equal
         by_chance = 2 * 0.5 ** len(np.unique(clusters)) if estimate else 1.0
         return Resampled((estimate, estimate), min(1.0, by_chance))
     normal = NormalDist().inv_cdf((1 + level) / 2)
@@ -102,8 +102,8 @@ def _moments(
     count = len(sizes)
     if count == 1:
         return estimate, math.inf, 1.0
-    # Leaving out one cluster at a time: a large one, which draws the mean to itself, shows then.
-    # Of unequal clusters fewer count (Kish's effective number).
+    # The jackknife, leaving out one cluster at a time, since it accounts for large clusters that
+    # dominate the mean. Clusters of unequal size count as fewer (Kish's effective number).
     without = (each.sum() - np.bincount(numbers, each)) / (len(numbers) - sizes)
     among = (count - 1) / count * float(((without - estimate) ** 2).sum())
     parts = [(among, len(numbers) ** 2 / float((sizes**2).sum()) - 1)]
@@ -126,8 +126,8 @@ def _means(values: Floats, clusters: Ints, *, resamples: int, seed: int) -> Floa
     count = int(clusters.max()) + 1
     sums = np.stack([np.bincount(clusters, row, count) for row in values])
     sizes = np.bincount(clusters, minlength=count).astype(np.float64)
-    # Clusters alike in sums and size are drawn as one kind, as often as a multinomial says: the
-    # same distribution, and no matter whether there are a hundred clusters or a million.
+    # Clusters with equal sums and sizes are drawn together, as often as a multinomial draw says.
+    # The distribution is the same, and the time hardly depends on the number of clusters.
     kinds, counts = np.unique(np.vstack([sums, sizes]), axis=1, return_counts=True)
     shares = counts / counts.sum()
     random = np.random.default_rng(seed)

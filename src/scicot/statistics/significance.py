@@ -18,8 +18,8 @@ def mcnemar_exact(only_first: int, only_second: int) -> float:
     fewer = min(only_first, only_second)
     if 2 * fewer == discordant:
         return 1.0
-    # Terms relative to the largest, the last: they fall at least geometrically from there, so
-    # this ends after as many as matter, and no number is ever too large for a float.
+    # Terms are relative to the largest, which is the last. They decrease at least geometrically, so
+    # few are needed, and none can overflow a float.
     term = tail = 1.0
     for k in range(fewer, 0, -1):
         term *= k / (discordant - k + 1)

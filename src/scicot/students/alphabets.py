@@ -18,7 +18,7 @@ from scicot.stages import FORMS, Stage
 from scicot.students.hub_runs import HubRun
 from scicot.students.runs import read_manifest
 
-_LIMIT = 512  # tokens, as --max-source-tokens has it where nothing else is said
+_LIMIT = 512  # the default of --max-source-tokens
 _OPTION = "--student"
 
 

@@ -19,9 +19,9 @@ from scicot.text import error_line, one_line
 
 _PART = r"[A-Za-z0-9_](?:[\w.-]*[A-Za-z0-9_])?"
 _NAME = re.compile(rf"({_PART}/{_PART})((?:/{_PART})*)(?:@([\w][\w./-]*))?", re.ASCII)
-_SMALL = ("*.json", "*.model", "*.txt", "*.jinja")  # config and tokenizer
+_SMALL = ("*.json", "*.model", "*.txt", "*.jinja")  # patterns of the config and tokenizer files
 _WEIGHTS = ("*.safetensors",)
-# As an interrupted download leaves it.
+# The message after an interrupted download.
 _INCOMPLETE = (
     "its files in the cache of the Hub are not complete, and the Hub cannot be reached; run the"
     " command again where there is a network"
@@ -70,14 +70,14 @@ class HubRun:
             raise ScicotError(f"{where}: {self._reason(error, name, here=here)}") from None
 
     def fetch(self, where: str, *, weights: bool = True) -> Path:
-        """Return the run's directory in the local cache, with all files needed to load a student,
-        downloading them if the Hub can be reached. `weights`: the weights as well; call `file` for
-        the manifest first. Raises ScicotError, whose message begins with `where`, if it is not
-        available."""
+        """Download all files needed to load a student, and return the run's directory in the local
+        cache. With `weights`, the weights are downloaded as well; call `file` for the manifest
+        first. If the Hub cannot be reached, the files in the cache are used. Raises ScicotError,
+        whose message begins with `where`, if files are missing."""
         from huggingface_hub import snapshot_download
 
         kinds = [*_SMALL, *(_WEIGHTS if weights else ())]
-        # A star matches "/" as well. Of other folders, as those of other seeds, nothing is needed.
+        # A star also matches "/". Other folders, such as those of other seeds, are not needed.
         within: dict[str, Any] = (
             {"allow_patterns": [f"{self.folder}/{kind}" for kind in kinds]}
             if self.folder
@@ -90,7 +90,8 @@ class HubRun:
             )
         except Exception as error:  # noqa: BLE001  (likewise)
             reason = self._reason(error, "such folder", here=here)
-            begun = here and weights  # whoever wants the weights has got the manifest
+            # the manifest is in the cache already when weights are fetched
+            begun = here and weights
             raise ScicotError(f"{where}: {_INCOMPLETE if begun else reason}") from None
         directory = Path(snapshot, self.folder)
         if here and weights and not weights_in(directory):

@@ -78,7 +78,7 @@ def _config(directory: Path) -> dict[str, Any]:
         config: dict[str, Any] = json.loads((directory / "config.json").read_text())
         config["model_type"]
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        load_pretrained(os.fspath(directory))  # says better what is wrong
+        load_pretrained(os.fspath(directory))  # raises a more precise error
         raise ScicotError(
             f"student {directory}: its config.json tells of no model ({error!r})"
         ) from None
@@ -115,5 +115,5 @@ def _engine(
     if dtype is torch.bfloat16:
         from scicot.models.mixed_precision import to_mixed_bf16
 
-        model = to_mixed_bf16(model)  # before it moves to the device, which then holds half as much
+        model = to_mixed_bf16(model)  # converted on the CPU, to need half the memory on the device
     return TransformersEngine(model.to(device).eval(), ends=ends, **sizes)

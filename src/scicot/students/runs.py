@@ -30,9 +30,9 @@ from scicot.students.student import Student
 from scicot.version import __version__
 
 MANIFEST = "scicot.json"
-CHECKPOINTS = "checkpoints"  # a folder that is there while a run is trained
+CHECKPOINTS = "checkpoints"  # exists while a run is being trained
 FORMAT = 1
-UNTRAINED = "hf:"  # before the name of a model that answers without training
+UNTRAINED = "hf:"  # prefix of the name of a model that is used without training
 
 
 @dataclass
@@ -48,21 +48,19 @@ class Manifest:
     template: int = TEMPLATE_VERSION
     finished: bool = False
     packages: Mapping[str, str] = field(default_factory=dict)
-    prompt_format: str = "seq2seq"  # models/prompt_format.py
-    # Of characters that its tokenizer lacks (models/characters.py); none in runs before 0.2.
+    prompt_format: str = "seq2seq"  # see models/prompt_format.py
+    # Replacements of characters that the tokenizer lacks (models/characters.py); absent before 0.2.
     replacements: Mapping[str, str] = field(default_factory=dict)
     compute: Mapping[str, str] = field(default_factory=dict)  # device, precision, attention
     metrics: Mapping[str, Any] = field(default_factory=dict)
-    examples_sha256: str | None = None  # of the texts it learnt from
-    dev_sha256: str | None = None  # of the texts it was selected by
+    examples_sha256: str | None = None  # digest of the training texts
+    dev_sha256: str | None = None  # digest of the dev texts
     weights_sha256: str | None = None
     fold: Mapping[str, Any] | None = None  # {"fold": 0, "folds": 4, "fold_by": "meta.block"}
     equal_to: Mapping[str, Any] | None = None  # {"runs": [...], "weights": 560000, "tokens": ...}
-    # How its rewarded rationales were made: {"answer": "answer@1f2e...", "round": 1, ...}
+    # Origin of the rewarded rationales: {"answer": "answer@1f2e...", "round": 1, ...}
     reward: Mapping[str, Any] | None = None
-    seeds: Sequence[str] = field(
-        default_factory=list
-    )  # folders of runs that differ by their seed alone
+    seeds: Sequence[str] = field(default_factory=list)  # run folders that differ only by their seed
 
     @property
     def max_source_tokens(self) -> int:
@@ -150,7 +148,7 @@ class Run:
         """Return the manifest entries that readers of its predictions need: stage, base model,
         prompt format, settings, training data and metrics."""
         names = ("stage", "student", "prompt_format", "settings", "data")
-        # A state file is read as strict JSON, which has no NaN.
+        # State files are strict JSON, which has no NaN.
         metrics = {
             name: value
             for name, value in self.manifest.metrics.items()
@@ -181,9 +179,10 @@ def read_manifest(directory: str | os.PathLike[str]) -> Manifest | None:
         row = jsonl.decode(path.read_bytes())
         if row["format"] > FORMAT:
             raise ScicotError(f"{path}: made by scicot {row['scicot']}, newer than {__version__}")
-        # A newer scicot of the same format may have added what this one does not need.
+        # Unknown fields are ignored: a later version of scicot may have added them to the same
+        # format.
         known = {name: row[name] for name in Manifest.__dataclass_fields__ if name in row}
-        known.setdefault("compute", row.get("ways", {}))  # its name before 0.2
+        known.setdefault("compute", row.get("ways", {}))  # the field's name before 0.2
         _check_types(known)
         return Manifest(**{**known, "stage": Stage(row["stage"])})
     except (FileNotFoundError, NotADirectoryError):

@@ -25,7 +25,7 @@ class Student:
     ) -> None:
         self.form = form
         # Counts so far: inputs truncated in their "context", "rationale" or "question", and
-        # generated texts that ended at max_new_tokens without an end token.
+        # generated texts that reached max_new_tokens without an end token.
         self.cuts: Counter[str] = Counter()
         self.cut_outputs = 0
         self._engine = engine
@@ -70,11 +70,11 @@ class Student:
     ) -> list[list[float]]:
         """Return log p(candidate | input) in nats for every candidate of every input.
 
-        The end token is included, so that a candidate that is a prefix of another ("1", "10") is
-        compared fairly. With ends=False it is not; the candidates must then end with a text that
-        distinguishes them. `after`, if given, is one text per input with which its candidates
-        begin and which is not scored. `normalisation` "token" or "character" divides by the number
-        of scored tokens or characters.
+        The score includes the end token, so that a candidate that is a prefix of another ("1",
+        "10") is compared fairly. With ends=False the end token is left out, which is correct only
+        if no candidate is a prefix of another. `after` holds a text for each input. All candidates
+        of the input begin with this text, and its tokens are not scored. `normalisation` "token" or
+        "character" divides by the number of scored tokens or characters.
         """
         targets = [
             self.form.targets(choices, text.asks)

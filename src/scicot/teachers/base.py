@@ -22,7 +22,7 @@ class Request:
     question_id: str
     sample: int
     prompt: Prompt
-    max_tokens: int  # of the thinking and the reply together
+    max_tokens: int  # limit of thinking and reply together
     thinking: bool = False
 
 
@@ -65,7 +65,7 @@ class Reply:
             put(self, "usage", kept)
 
 
-_MOST_TOKENS = 1_000_000_000  # of one reply; what is more is a server's mistake
+_MOST_TOKENS = 1_000_000_000  # of one reply; a larger count is an error of the server
 
 
 def _is_count(value: object) -> bool:
@@ -86,9 +86,10 @@ class TeacherBusy(Exception):
         allowances: tuple[Allowance, ...] = (),
     ) -> None:
         super().__init__(whole_characters(problem))
-        self.retry_after = retry_after  # seconds the server asked for, where it did
-        self.limited = limited  # too many requests for the server, so fewer should come
-        self.timed_out = timed_out  # no answer within --timeout
+        self.retry_after = retry_after  # seconds that the server asked to wait, if it did
+        # True if the server got too many requests, so that the rate is lowered
+        self.limited = limited
+        self.timed_out = timed_out  # True if there was no answer within --timeout
         self.allowances = allowances
 
 

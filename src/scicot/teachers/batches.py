@@ -53,8 +53,8 @@ class Batches(Protocol):
     """The batches of one teacher. All methods raise TeacherBusy for temporary errors, TeacherError
     for a batch that the server rejects, ScicotError for errors that concern every request."""
 
-    api: str  # its name, for messages
-    most_requests: int  # of one batch
+    api: str  # name of the API, for messages
+    most_requests: int  # maximum number of requests in a batch
     most_bytes: int
 
     def encoded(self, custom_id: str, request: Request) -> bytes:

@@ -26,11 +26,11 @@ from scicot.teachers.chat_wire import TROUBLE, decoded, outcome_of, reply_of
 from scicot.teachers.error_table import classify, classify_typed
 from scicot.text import one_line
 
-_SLOW = 600.0  # seconds for a call that carries a whole batch
+_SLOW = 600.0  # timeout in seconds for a call that transfers a whole batch
 _ENDPOINT: Any = "/v1/chat/completions"
-_NAME = "scicot_batch"  # in the metadata
+_NAME = "scicot_batch"  # key in the batch's metadata
 _ENDED = ("completed", "failed", "expired", "cancelled")
-_LONGEST_LINE = 64_000_000  # bytes of one result; a line that is longer is none
+_LONGEST_LINE = 64_000_000  # bytes of one result; a longer line is not a result
 _UNANSWERED = {"batch_expired": "expired", "batch_cancelled": "canceled"}
 
 
@@ -39,7 +39,7 @@ class ChatBatches:
 
     api = "the Batch API"
     most_requests = 50_000
-    most_bytes = 190_000_000  # of 200 MB
+    most_bytes = 190_000_000  # below the limit of 200 MB
 
     def __init__(
         self,
@@ -73,7 +73,7 @@ class ChatBatches:
                 metadata={_NAME: name},
             )
             return _batch(decoded(raw.http_response.content))
-        except openai.NotFoundError as error:  # a server without batches: nothing was made
+        except openai.NotFoundError as error:  # the server has no batch API, so nothing was created
             raise TeacherError(f"404 {one_line(str(error), 200)}") from None
         except TROUBLE as error:
             raise outcome_of(error) from None
@@ -82,7 +82,7 @@ class ChatBatches:
         sent = await self._retrieved(identity)
         batch = _batch(sent)
         if batch.archived and batch.requests and sent.get("status") == "completed":
-            # To send its requests again would pay for them twice.
+            # Sending its requests again would pay for them twice.
             raise TeacherBusy(f"batch {identity} is completed, but names no file of results yet")
         return batch
 
@@ -96,7 +96,7 @@ class ChatBatches:
                 listed = [_batch(one) for one in page["data"]]
                 new = [one for one in listed if one.created >= moment and one.id not in found]
                 found.update((one.id, one) for one in new)
-                # A server that does not know pages sends the first one for ever.
+                # A server without pagination returns its first page every time.
                 if not new or not page.get("has_more"):
                     return sorted(found.values(), key=lambda one: one.created, reverse=True)
                 more = {"after": listed[-1].id}

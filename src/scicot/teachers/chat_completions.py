@@ -32,14 +32,15 @@ from scicot.teachers.endpoint import ADDRESS, check_url, has_key, raise_error_in
 from scicot.teachers.time_limit import done_within, too_late
 from scicot.text import one_line
 
-# OpenAI's newer models refuse the former; servers that were written before know only the former.
+# OpenAI's newer models reject "max_tokens"; servers written before them know only that.
 _LIMITS = ("max_tokens", "max_completion_tokens")
 _NO_SYSTEM = re.compile(r"\bsystem (?:role|message|prompt)s?\b|\brole\b.{0,20}\bsystem\b", re.I)
 _UNKNOWN = re.compile(
     r"unsupported|not supported|not permitted|unknown|unexpected|unrecogni[sz]ed|extra", re.I
 )
 _ONLY = re.compile(r"\bonly\b|\bmust\b|\bshould\b|\binvalid\b|\bdoes not\b|\bcannot\b", re.I)
-_REFUSED = (400, 422, 500)  # servers that apply a chat template report its errors with 500
+# servers that apply a chat template report the template's errors with 500
+_REFUSED = (400, 422, 500)
 
 
 class ChatTeacher:
@@ -62,7 +63,7 @@ class ChatTeacher:
         base_url = os.environ.get("OPENAI_BASE_URL") or None if base_url is None else base_url
         self._limit = _LIMITS[base_url is None]
         self._tried = {self._limit}
-        self._system = True  # until the server says that it takes no system message
+        self._system = True  # False once the server rejected a system message
         if base_url is not None:
             check_url(base_url)
             if urlsplit(base_url).path in ("", "/"):
@@ -73,8 +74,8 @@ class ChatTeacher:
                 "--teacher openai: no API key; set OPENAI_API_KEY, or name a server that needs none"
                 " with --base-url"
             )
-        # max_retries=0: retries are the scheduler's, which heeds --max-wait.
-        # timeout=None: the SDK's limits are by the wall clock, ours (done_within) is not.
+        # max_retries=0: the scheduler retries, within --max-wait.
+        # timeout=None: the SDK measures wall-clock time, done_within does not.
         try:
             self._client = openai.AsyncOpenAI(
                 api_key=None if keyed else "none", base_url=base_url, timeout=None, max_retries=0
@@ -119,9 +120,10 @@ class ChatTeacher:
         told = _said(error)
         old, new = _LIMITS if _LIMITS[0] in sent else _LIMITS[::-1]
         names = {name for name in _LIMITS if re.search(rf"\b{name}\b", told)}
-        # "'max_tokens' is too large" is no such refusal. Whatever is said, nothing is tried twice.
+        # "'max_tokens' is too large" does not mean an unsupported parameter. Each one is tried only
+        # once, whatever the server says.
         if old in names and (new in names or _UNKNOWN.search(told)):
-            if self._limit == new:  # changed since this was sent
+            if self._limit == new:  # another request has changed it meanwhile
                 return True
             if new in self._tried:
                 return False

@@ -18,9 +18,10 @@ from scicot.teachers.endpoint import UNREADABLE, counts_in, unanswered
 from scicot.teachers.error_table import classify, classify_typed
 from scicot.teachers.rate_limits import allowances
 
-# What the SDK raises for an answer that is an error, that is cut short, or that cannot be decoded.
+# Exceptions of the SDK for error responses, and for responses that are cut short or cannot be
+# decoded.
 TROUBLE = (openai.OpenAIError, *UNREADABLE)
-# Why a reply ended, in the words of the Messages API, which rows use.
+# Finish reasons translated to those of the Messages API, which rows use.
 _REASONS = {"stop": "end_turn", "length": "max_tokens", "content_filter": "refusal"}
 _COUNTS = {"prompt_tokens": "input_tokens", "completion_tokens": "output_tokens"}
 _THOUGHTS = ("reasoning_content", "reasoning", "thinking")  # DeepSeek and vLLM; OpenRouter; Ollama

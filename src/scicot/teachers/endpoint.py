@@ -16,8 +16,8 @@ from scicot.teachers.base import TeacherBusy
 from scicot.teachers.error_table import classify, classify_typed
 from scicot.text import one_line, whole_characters
 
-# What HTTP clients and SDKs raise beside their own errors: for an answer that is cut short, and for
-# one that cannot be decoded.
+# Exceptions of HTTP clients and SDKs besides their own: for responses that are cut short or cannot
+# be decoded.
 UNREADABLE = (
     httpx2.HTTPError,
     httpx2.StreamError,
@@ -36,7 +36,7 @@ def check_url(url: str) -> None:
     contain."""
     try:
         parts = urlsplit(url)
-        port = parts.port  # ValueError beyond 65,535
+        port = parts.port  # raises ValueError above 65,535
     except ValueError:
         parts, port = urlsplit(""), None
     named = re.fullmatch(r"[\w.:%-]+", parts.hostname or "")

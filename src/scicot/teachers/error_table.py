@@ -29,34 +29,35 @@ from scicot.teachers.base import TeacherBusy, TeacherError
 from scicot.teachers.rate_limits import allowances, retry_after
 from scicot.text import one_line
 
-_LENGTH = 300  # characters of a server's message that are shown
+_LENGTH = 300  # characters shown of a server's message
 
 
 class Cause(Enum):
     """The cause of an error, which determines what happens next."""
 
-    QUESTION = "this question"  # an error row; the others go on
-    UNCLEAR = "this question or the settings"  # an error row once others are answered after it
-    ACCOUNT = "the account or the settings"  # exit 1: the user must act
-    PAUSED = "a limit that is lifted by itself"  # exit 75: waiting helps
-    LIMITED = "too many requests"  # asked again, and fewer at a time
-    PASSING = "the server, for the moment"  # asked again
+    QUESTION = "this question"  # becomes an error row; other questions continue
+    # becomes an error row once a later request is answered
+    UNCLEAR = "this question or the settings"
+    ACCOUNT = "the account or the settings"  # exit code 1: the user must act
+    PAUSED = "a limit that is lifted by itself"  # exit code 75: waiting helps
+    LIMITED = "too many requests"  # retried at a lower rate
+    PASSING = "the server, for the moment"  # retried
 
 
 @dataclass(frozen=True)
 class _Rule:
     cause: Cause
-    statuses: tuple[int, ...] = ()  # all, where empty
-    words: re.Pattern[str] | None = None  # in the error's type, code or message
+    statuses: tuple[int, ...] = ()  # empty: any status
+    words: re.Pattern[str] | None = None  # searched in the error's type, code and message
 
 
 def _rule(cause: Cause, *statuses: int, words: str = "") -> _Rule:
     return _Rule(cause, statuses, re.compile(words, re.I) if words else None)
 
 
-_REFUSED = (400, 413, 422, 500)  # llama.cpp and Ollama say with 500 that a prompt is too long
+_REFUSED = (400, 413, 422, 500)  # llama.cpp and Ollama report a prompt that is too long with 500
 
-# The first rule that fits decides. Rules with words come first: the status alone says too little.
+# The first matching rule applies. Rules with words come first, since a status alone is ambiguous.
 _RULES = (
     _rule(Cause.PAUSED, words=r"\bregain access\b"),
     _rule(
@@ -77,17 +78,17 @@ _RULES = (
         r"|requires moderation|prompt was flagged"
         r"|blocked by (?:content|safety)|safety (?:system|filter|settings)",
     ),
-    # A firewall's page: of this text, or of all that comes from here?
+    # A firewall's HTML page: it may block this text, or every request.
     _rule(Cause.UNCLEAR, 403, words=r"^\s*<"),
     _rule(Cause.ACCOUNT, 401, 402, 403),
-    # The largest answer that a model can give: no question's fault, --max-tokens is.
+    # --max-tokens exceeds the model's maximum output, so every request fails.
     _rule(
         Cause.ACCOUNT,
         *_REFUSED,
         words=r"max_tokens: \d+ > \d+|maximum allowed number of output tokens"
         r"|max_tokens\b.{0,40}\bmust be",
     ),
-    # A large --max-tokens and a long question say the same: the sum is too large.
+    # The sum of prompt and --max-tokens is too large; either of the two may be the cause.
     _rule(
         Cause.UNCLEAR,
         *_REFUSED,
@@ -121,8 +122,8 @@ _RULES = (
     _rule(Cause.QUESTION, 413),
 )
 
-# The status that a type of error stands for where an answer has none: the result of a request in a
-# batch, and errors that are sent with status 200.
+# HTTP status for each error type, for errors that come without one: results of a batch, and errors
+# that are sent with status 200.
 _STATUSES = {
     "invalid_request_error": 400,
     "authentication_error": 401,
@@ -180,7 +181,7 @@ class _Told:
     use."""
 
     status: int
-    kind: str  # its type and codes
+    kind: str  # type and codes of the error
     message: str
 
     @classmethod

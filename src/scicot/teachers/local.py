@@ -27,8 +27,8 @@ from scicot.replies import is_tag, split_thinking
 from scicot.teachers.base import Reply, Request, TeacherError
 
 BATCH = {"cuda": 64, "cpu": 8}  # requests answered together
-_OPENING = 8  # tokens at a prompt's end among which a template opens the thinking
-_WAITING = 4  # batches' worth of requests that lengths are sorted over
+_OPENING = 8  # last tokens of a prompt in which a template may open the thinking
+_WAITING = 4  # requests collected before a batch is chosen by length, in batches
 
 
 @dataclass(slots=True)
@@ -55,7 +55,7 @@ class LocalTeacher:
             for token, added in self._tokenizer.added_tokens_decoder.items()
             if added.special and is_tag(str(added))
         }
-        # Those of the model, else that of its tokenizer.
+        # The model's end tokens; if it has none, those of its tokenizer.
         settings = (loaded.generation_config, loaded.config, self._tokenizer)
         self._ends = next(filter(None, map(end_tokens, settings)), frozenset[int]())
         if not self._ends:
@@ -108,7 +108,7 @@ class LocalTeacher:
             self._serving.cancel()
 
     async def _serve(self) -> None:
-        await asyncio.sleep(0.01)  # for the others that are about to ask
+        await asyncio.sleep(0.01)  # give other tasks time to add their requests
         while self._waiting:
             chosen = self._chosen()
             try:
@@ -138,7 +138,7 @@ class LocalTeacher:
 
     def _draws(self, asked: _Asked) -> bool:
         if self._sampling.get("temperature") == 0:
-            return False  # the likeliest, however often it is asked
+            return False  # greedy for every sample
         return bool(self._sampling) or asked.request.sample > 0
 
     def _answer(self, asked: Sequence[_Asked]) -> list[Reply]:
@@ -148,7 +148,7 @@ class LocalTeacher:
             self._sampling.get("temperature") or SAMPLING,
             self._sampling.get("top_p", 1.0),
         )
-        # A request that comes again is drawn anew.
+        # Without a fixed seed, so that a repeated request gets another sample.
         draws = [[secrets.randbits(63) if self._draws(one) else None] for one in asked]
         try:
             written = self._engine.generate([one.ids for one in asked], draws, decoding)
@@ -189,7 +189,7 @@ class LocalTeacher:
             turns.append({"role": "user", "content": question})
             turns.append({"role": "assistant", "content": answer})
         turns.append({"role": "user", "content": prompt.user})
-        # Where nobody asks for it, models that think by themselves may.
+        # None leaves it to the template: models that think by default still do.
         asked = True if thinking else None
         return encode_conversation(self._tokenizer, prompt.system, turns, thinking=asked)
 

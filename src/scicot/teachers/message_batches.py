@@ -19,7 +19,7 @@ from scicot.teachers.batches import Batch, Unanswered
 from scicot.teachers.error_table import classify_typed
 from scicot.teachers.messages_wire import TROUBLE, fields_of, outcome_of, reply_of
 
-_SLOW = 600.0  # seconds for a call that carries a whole batch
+_SLOW = 600.0  # timeout in seconds for a call that transfers a whole batch
 
 
 class MessageBatches:
@@ -28,7 +28,7 @@ class MessageBatches:
 
     api = "the Message Batches API"
     most_requests = 100_000
-    most_bytes = 200_000_000  # of 256 MB, for what HTTP and the SDK put around
+    most_bytes = 200_000_000  # below the limit of 256 MB, leaving room for HTTP and the SDK
 
     def __init__(
         self,
@@ -76,7 +76,7 @@ class MessageBatches:
                     if batch.created < moment:
                         return list(found.values())
                     found[batch.id] = batch
-                # A server that does not know pages sends the first one for ever.
+                # A server without pagination returns its first page every time.
                 if len(found) == before or not page.has_next_page():
                     return list(found.values())
                 page = await page.get_next_page()
@@ -109,7 +109,7 @@ class MessageBatches:
         stream: Any = None
         try:
             stream = await self._api.results(identity, timeout=_SLOW)
-            # Not `async for line in stream`: its generator would be left unclosed on an early end.
+            # With `async for line in stream`, its generator would stay open after an early end.
             while True:
                 try:
                     line = await anext(stream)

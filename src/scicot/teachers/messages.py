@@ -25,7 +25,7 @@ from scicot.teachers.time_limit import done_within, too_late
 from scicot.text import one_line
 
 _CREDENTIALS = (401, 402, 403)
-# An error that refuses how the model is asked to think, by the names of the parameter's fields.
+# Recognises an error about the way thinking was requested, by the names of the parameters.
 _THINKING = re.compile(r"thinking|adaptive|budget_tokens|\bdisplay\b", re.I)
 _LEAST_BUDGET = 1024  # tokens, the API's minimum for thinking with a budget
 _FOR_THE_REPLY = 1024  # tokens that such a budget leaves to the reply
@@ -49,8 +49,8 @@ class MessagesTeacher:
         self.model = model
         self.timeout = timeout
         self._sampling = dict(sampling or {})
-        self._caching = True  # until a server says that it does not know what that is
-        self._thinking = 0  # the index in _THINKING_FORMS of what the server takes
+        self._caching = True  # False once a server rejected cache_control
+        self._thinking = 0  # index in _THINKING_FORMS of the form that the server accepts
         base_url = os.environ.get("ANTHROPIC_BASE_URL") if base_url is None else base_url
         if base_url is not None:
             check_url(base_url)
@@ -68,8 +68,8 @@ class MessagesTeacher:
                 "--teacher anthropic: no API key; set ANTHROPIC_API_KEY,"
                 " or name a local server with --base-url"
             )
-        # max_retries=0: the SDK obeys retry-after without a cap and would sleep past a walltime.
-        # timeout=None: its limits are by the wall clock, ours (done_within) is not.
+        # max_retries=0: the SDK would obey any retry-after, even one beyond the job's time limit.
+        # timeout=None: the SDK measures wall-clock time, done_within does not.
         try:
             self.client = anthropic.AsyncAnthropic(
                 api_key=None if keyed else "none",
@@ -114,7 +114,7 @@ class MessagesTeacher:
     def _think_otherwise(self, form: int, error: anthropic.BadRequestError) -> None:
         """Switch to the next way of requesting thinking, because the server rejected `form`. Raises
         ScicotError if none is left."""
-        if form < self._thinking:  # another request has met the refusal already
+        if form < self._thinking:  # another request has switched already
             return
         if form + 1 == len(_THINKING_FORMS) - (not self._other_server):
             raise ScicotError(
@@ -187,9 +187,9 @@ def _with_budget(max_tokens: int) -> dict[str, Any]:
     }
 
 
-# How models are asked to think, by turns: newer ones take the first, older ones the second, and
-# servers of others may take neither and think all the same. Without "display" some models send no
-# thinking (https://platform.claude.com/docs/en/build-with-claude/thinking).
+# Ways to request thinking, tried in order. Newer models accept the first, older ones the second;
+# other servers may reject both, and their models think anyway. Without "display" some models return
+# no thinking (https://platform.claude.com/docs/en/build-with-claude/thinking).
 _THINKING_FORMS = (_adaptive, _with_budget, None)
 
 

@@ -20,7 +20,8 @@ from scicot.teachers.error_table import classify
 from scicot.teachers.rate_limits import allowances
 from scicot.text import one_line
 
-# What the SDK raises for an answer that is an error, that is cut short, or that cannot be decoded.
+# Exceptions of the SDK for error responses, and for responses that are cut short or cannot be
+# decoded.
 TROUBLE = (anthropic.AnthropicError, *UNREADABLE)
 
 

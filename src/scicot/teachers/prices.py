@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-BATCHED = 0.5  # of the price, through a batch API
-_CACHE_WRITE, _CACHE_READ = 1.25, 0.1  # of the price of input
+BATCHED = 0.5  # share of the price that batch APIs charge
+_CACHE_WRITE, _CACHE_READ = 1.25, 0.1  # shares of the input price
 
 
 @dataclass(frozen=True, slots=True)

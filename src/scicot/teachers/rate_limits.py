@@ -23,8 +23,8 @@ _DURATION = re.compile(
 )
 _COUNT = re.compile(r"\d{1,15}")
 _KINDS = ("requests", "tokens", "input-tokens", "output-tokens")
-# No wait is longer: of a server that asks for 1e308 seconds no more is known than of one that asks
-# for a year.
+# Upper limit of a wait: a server that asks for 1e308 seconds is treated like one that asks for a
+# year.
 LONGEST = 366 * 86400.0
 
 
@@ -71,7 +71,8 @@ def _openai_allowances(headers: Mapping[str, str]) -> list[Allowance]:
     for kind in ("requests", "tokens"):
         remaining = headers.get(f"x-ratelimit-remaining-{kind}") or ""
         reset = _DURATION.fullmatch(headers.get(f"x-ratelimit-reset-{kind}") or "")
-        # Where it is no duration, servers differ in what they mean: seconds, or a moment.
+        # Some servers send a plain number, which may be seconds or a point in time, so it is
+        # ignored.
         if reset is None or not reset[0] or not _COUNT.fullmatch(remaining):
             continue
         seconds = sum(
@@ -98,6 +99,7 @@ def _now(headers: Mapping[str, str]) -> datetime:
 def _http_date(value: str) -> datetime | None:
     try:
         found = parsedate_to_datetime(value)
-    except (TypeError, ValueError, OverflowError):  # "Mon, 01 Jan 99999999999 00:00:00 GMT"
+    # an invalid date such as "Mon, 01 Jan 99999999999 00:00:00 GMT"
+    except (TypeError, ValueError, OverflowError):
         return None
     return found if found.tzinfo else found.replace(tzinfo=UTC)

@@ -31,7 +31,7 @@ from scicot.sources.seen import digest
 from scicot.teachers.base import Reply, Request, TeacherError
 
 _CACHE_KIB = 32_768
-# The end of a sentence, and what may still stand behind it.
+# Matches a text that ends with a complete sentence, with quotes or brackets after it.
 _ENDS = re.compile(r"[.!?:。！？][\s\"'”’)\]*_`]*$")
 
 _THOUGHTS = ("thinking", "reasoning_content", "reasoning")

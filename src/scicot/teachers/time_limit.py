@@ -8,11 +8,11 @@ from typing import Any
 
 from scicot.teachers.base import TeacherBusy
 
-_SLICE = 1.0  # seconds between two looks at the clock
-_LATE = 0.1  # seconds a look may be late before the loop counts as blocked
-_BLOCKED = 0.25  # share of a slice that counts where the loop was blocked in it
-_LEAST = 0.05  # seconds that such a slice counts at least, so that every wait ends
-_GRACE = 0.2  # seconds for reading what had arrived when the time was up
+_SLICE = 1.0  # seconds between two checks of the clock
+_LATE = 0.1  # delay of a check in seconds from which the loop counts as having been blocked
+_BLOCKED = 0.25  # share of a slice that counts if the loop was blocked
+_LEAST = 0.05  # minimum seconds that such a slice counts, so that every wait ends
+_GRACE = 0.2  # seconds to read replies that had arrived when the time was up
 
 
 async def done_within(futures: Collection[asyncio.Future[Any]], seconds: float) -> bool:

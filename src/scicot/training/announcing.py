@@ -12,9 +12,9 @@ from scicot.records import Rationale
 from scicot.replies import SHORTEST, announces_answer, count_words, read_reply
 from scicot.reporting import Reporter, number_of
 
-# Rationales that are looked at where nothing is cut: reading one takes half a millisecond.
+# Rationales that are checked unless --clean is given, since parsing one takes half a millisecond.
 LOOKED_AT = 5_000
-_WORTH_A_WARNING = 0.01  # the share that announces
+_WORTH_A_WARNING = 0.01  # share of announcing rationales that causes a warning
 
 
 class Announcements:

@@ -24,8 +24,8 @@ from scicot.training.scratch import PREFIX, is_causal
 from scicot.training.setup import prepare
 from scicot.training.spec import TrainingSpec
 
-_SHARE = 10  # of the steps, one part of which is tried with each form
-_LEAST = 20  # steps
+_SHARE = 10  # each form is tried for 1/10 of the steps
+_LEAST = 20  # minimum number of steps of a trial
 
 
 def fill(settings: TrainSettings, student: str, stage: Stage) -> TrainSettings:

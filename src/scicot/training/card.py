@@ -14,7 +14,7 @@ from scicot.students.runs import Manifest
 from scicot.training.card_usage import usage
 from scicot.training.scratch import PREFIX
 
-# Names that the Hub knows; others are given as "other" with their name.
+# Licences that the Hub knows; any other is given as "other" with its name.
 _KNOWN_LICENCES = (
     *("apache-2.0", "mit", "gemma", "llama2", "llama3", "llama3.1", "llama3.2", "bsd-3-clause"),
     *("cc-by-4.0", "cc-by-sa-4.0", "cc-by-nc-4.0", "openrail", "gpl-3.0", "cc0-1.0"),
@@ -68,7 +68,7 @@ def write_card(manifest: Manifest, run: Path) -> None:
         [
             "---",
             "library_name: transformers",
-            # Of encoder-decoders transformers 5 has no pipeline: text2text-generation is gone.
+            # transformers 5 has no pipeline for encoder-decoders: text2text-generation was removed.
             *(["pipeline_tag: text-generation"] if manifest.prompt_format != "seq2seq" else []),
             *([f"base_model: {base}"] if base and not Path(base).exists() else []),
             *([f"license: {licence}"] if licence in _KNOWN_LICENCES else []),

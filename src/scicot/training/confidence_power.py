@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from scicot.students.answering import averaged, confidence_weights
 
 POWERS = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0)
-_LEAST = 1e-300  # a probability of 0 is not the end
+_LEAST = 1e-300  # lower bound of a probability, since log(0) is infinite
 
 
 def fit_confidence_power(

@@ -26,9 +26,10 @@ _NEEDS_GOLD = sources.NeedsGold("to learn from", "left out")
 class Options(TypedDict, total=False):
     """Keyword arguments about the input rows, shared by the training functions."""
 
-    dev: Sequence[sources.Source]  # files to choose the best checkpoint by
-    fold_questions: Sequence[sources.Source]  # that fold students write rationales for as well
-    limit: int | None  # rows of each file
+    dev: Sequence[sources.Source]  # files of dev rows, on which the best checkpoint is selected
+    # further questions for which fold students write rationales
+    fold_questions: Sequence[sources.Source]
+    limit: int | None  # maximum number of rows of each file
     skip_invalid: bool
     reading: ReadingSettings | None
 
@@ -174,7 +175,7 @@ class Reader:
                             rows.append(Lesson.of(row, number))
                 found.tell(self._reporter, dev=dev)
                 for _ in sources.unique((lesson.question for lesson in rows), None):
-                    pass  # two different questions of one id are told
+                    pass  # raises an error if two different questions have the same id
         lessons = [lesson for lesson in rows if lesson.teaches(self._stage)]
         if self._stage is Stage.RATIONALE and len(lessons) < len(rows):
             self._reporter.warn(f"{len(rows) - len(lessons)} rows left out: an empty rationale")

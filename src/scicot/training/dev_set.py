@@ -25,10 +25,11 @@ from scicot.training.mixture_weight import fit_mixture_weight
 
 Metrics = Mapping[str, float]
 
-# Writing rationales costs far more than scoring them: ROUGE-L is of this many at most.
+# ROUGE-L is measured on at most this many rows, since generating rationales is far slower than
+# scoring.
 ROUGE_ROWS = 100
 _BATCH = 32  # sequences measured together
-_TRIED = 32  # rows that tell how long all of them take
+_TRIED = 32  # rows used to estimate the total time
 
 
 class DevSet:

@@ -19,7 +19,7 @@ from scicot.records import PREDICTED, STUDENT, Question, Rationale
 from scicot.replies.labels import NOUN
 from scicot.stages import Input, Stage
 
-# A choice that points at others by their place: "All of the above".
+# A choice that refers to others by position: "All of the above".
 _POINTS_AT_OTHERS = re.compile(r"\b(?:above|below)\b", re.I)
 
 
@@ -30,8 +30,8 @@ class Lesson:
     question: Question
     rationale: str = ""
     file: int = 0
-    by_student: bool = False  # who wrote the rationale
-    out_of_fold: bool = False  # and had never seen the question
+    by_student: bool = False  # a student wrote the rationale
+    out_of_fold: bool = False  # and was not trained on the question
     votes: tuple[str, ...] = ()  # labels that the teacher's samples concluded (--soft-labels)
 
     @classmethod
@@ -158,7 +158,7 @@ class Encoded:
     """Token ids of examples, and the number of truncated ones by part."""
 
     rows: list[dict[str, Any]]
-    cuts: Counter[str]  # of the inputs, as encode_inputs counts them
+    cuts: Counter[str]  # truncated inputs, as counted by encode_inputs
     cut_targets: int
 
 

@@ -35,8 +35,8 @@ from scicot.training.examples import Lesson
 from scicot.training.spec import TrainingSpec
 
 FILE = "out_of_fold.jsonl"
-_WINDOW = 256  # rationales written before any is put on disk
-_BATCHES = {"cuda": 1024}  # sequences that are decoded together, by kind of device
+_WINDOW = 256  # rationales generated before they are written to disk
+_BATCHES = {"cuda": 1024}  # sequences decoded together, by device type
 _BATCH = 128
 
 
@@ -46,15 +46,15 @@ class Folds:
 
     lessons: Sequence[Lesson]
     fold_of: Sequence[int]
-    dev: set[int]  # places of the rows that judge, from which no student learns
-    further: set[int] = field(default_factory=set)  # of questions without a rationale of a teacher
+    dev: set[int]  # indices of the dev rows, on which no student is trained
+    further: set[int] = field(default_factory=set)  # indices of rows without a teacher's rationale
 
     def works(self, main: TrainingSpec) -> list[TrainingSpec]:
         """Return the specs of the fold students: each like the main student, without its fold in
         training and dev. If the main student starts from the weights of another run, each starts
         from that run's fold student."""
         settings, begun = main.settings, main.begin_from
-        judging = set(map(id, main.dev))  # some rows of dev may be left out of the judging
+        judging = set(map(id, main.dev))  # some dev rows may not be in this set
 
         def without(fold: int, *, dev: bool) -> list[Lesson]:
             return [
@@ -99,7 +99,7 @@ class Folds:
         local: Mapping[int, Iterator[str]],
         task: Task,
     ) -> dict[str, float]:
-        # What other processes have written is read.
+        # Rationales of folds that other processes wrote are read from disk.
         written = [
             local.get(fold) or self._written(work, fold, task) for fold, work in enumerate(works)
         ]

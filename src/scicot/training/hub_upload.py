@@ -16,8 +16,8 @@ from scicot.version import __version__
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
 
-# What does not leave this machine: work in progress, and the training questions and rationales.
-# A run of several seeds has them a folder deeper; a star here matches "/" as well.
+# Files that are not uploaded: work in progress, and the training questions and rationales. With
+# several seeds they are one folder deeper; a star also matches "/".
 IGNORED = (
     "*checkpoints/*",
     "*folds/*",
@@ -36,7 +36,7 @@ def check_push(repo: str) -> None:
     token is rejected or read-only. Whether it may write to OWNER is known only at the upload.
     """
     from huggingface_hub.utils import (  # type: ignore[attr-defined, unused-ignore]
-        validate_repo_id,  # documented to be had from there
+        validate_repo_id,  # the documented place to import it from
     )
 
     where = f"--push-to-hub {repo}"
@@ -100,9 +100,9 @@ def _api(repo: str, ending: str = "") -> HfApi:
             f" or run: hf auth login{ending}"
         )
     if not (token.isascii() and token.isprintable()):
-        # The HTTP client would not send it, and would show it in its complaint.
+        # The HTTP client would reject the header and print the token in its error message.
         raise ScicotError(f"{where}: the token that is set holds characters no token has{ending}")
-    # Asked first, since an upload waits long, again and again, for a network that is not there.
+    # Checked first, because an upload without a network retries for a long time.
     if not hub_answers(repo):
         raise ScicotError(
             f"{where}: the Hub cannot be reached; see to the network, and that HF_HUB_OFFLINE is"

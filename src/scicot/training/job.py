@@ -28,7 +28,7 @@ from scicot.training.spec import TrainingSpec
 
 Sources = sources.Source | Sequence[sources.Source]
 
-# What train_answer can train, by the name that a user gives it.
+# The methods of train_answer, by their names in --method.
 METHODS = {
     "two-stage": Stage.ANSWER,
     "direct": Stage.DIRECT,
@@ -125,8 +125,8 @@ def train_answer(
     `rationales` may be files of a teacher's, a student's or predicted rationales, together.
     `method` is one of METHODS; "direct" uses each question once, without a rationale, and so also
     accepts plain questions. With `equal_to` (runs), the student is trained on as many tokens as
-    those runs in total, and a scratch student has about as many weights. Otherwise as
-    `train_rationale`.
+    those runs in total, and a scratch student has about as many weights. The other arguments are
+    those of `train_rationale`.
     """
     if method not in METHODS:
         raise UsageError(f"--method {method}: no such method; there is {', '.join(METHODS)}")
@@ -251,8 +251,8 @@ def _described(file: sources.Source) -> dict[str, str | None]:
 def _check(settings: TrainSettings, stage: Stage) -> None:
     """Check the settings before any row is read. UsageError for an option that does not apply to
     the stage, or for a CUDA device other than the first; ScicotError for an unavailable device."""
-    device = resolve_device(settings.device)  # one that is not there is said at once
-    if device.index:  # the Trainer takes the first GPU it sees, whatever it is told
+    device = resolve_device(settings.device)  # raises at once if the device is not available
+    if device.index:  # the Trainer always uses the first GPU that it sees
         raise UsageError(
             f"--device {settings.device}: to train there, say --device cuda and set"
             f" CUDA_VISIBLE_DEVICES={device.index}"

@@ -18,7 +18,7 @@ _NAMES = {
 }
 _LOSSES, _SCORES = ("loss", "dev_loss"), ("dev_accuracy", "dev_rouge_l")
 
-# Round for a loss, with corners for a score; none on the training loss, which has many points.
+# Markers: round for a loss, square for a score, none for the training loss, which has many points.
 _MARKS = {
     "dev_loss": "m-4 0a4 4 0 1 0 8 0a4 4 0 1 0-8 0z",
     "dev_accuracy": "m-3.5-3.5h7v7h-7z",
@@ -28,13 +28,13 @@ _MARKS = {
 _WIDTH, _HEIGHT = 720, 400
 _LEFT, _RIGHT, _TOP, _BOTTOM = 70, 650, 76, 346  # the frame of the plot
 _MIDDLE, _CENTRE = (_LEFT + _RIGHT) / 2, (_TOP + _BOTTOM) / 2
-_LOG_FROM = 1.5  # decades between the least loss and the greatest
-_ENDLESS = 1e30  # a loss beyond this, or one that is no number, is not drawn
-_ZERO = 1e-9  # a loss below this has no place on a log scale
-_TITLE_LENGTH = 75  # characters that fit the width
+_LOG_FROM = 1.5  # a log scale is used if losses span more decades than this
+_ENDLESS = 1e30  # larger losses, and those that are not finite, are left out
+_ZERO = 1e-9  # smaller losses cannot be drawn on a log scale
+_TITLE_LENGTH = 75  # maximum number of characters that fit the width
 
-# After Okabe and Ito (2008), whose colours the colour-blind can tell apart; lighter ones on dark.
-# The ground is drawn too: a page may think otherwise of light and dark than its reader's system.
+# Colours of Okabe and Ito (2008), which colour-blind people can tell apart; lighter ones in dark
+# mode. The background is drawn too, since a page's colour scheme may differ from the system's.
 _STYLE = """
 text { font: 12px system-ui, sans-serif; fill: #444 } .title { font-size: 15px; fill: #111 }
 .ground { fill: #fff } .grid { stroke: #e6e6e6 } .axis { stroke: #999; fill: none }
@@ -82,7 +82,7 @@ def loss_plot(log: Sequence[Mapping[str, Any]], title: str) -> str:
     """
     series = {name: points for name in _NAMES if (points := _points(log, name))}
     last = max([1, *(step for points in series.values() for step, _ in points)])
-    steps = _linear_axis(last, min(8, int(last)))  # no tick between two steps
+    steps = _linear_axis(last, min(8, int(last)))  # integer ticks only
     loss = _loss_axis([value for name in _LOSSES for _, value in series.get(name, ())])
     score = _linear_axis(1, 5)
     parts = _frame(loss, steps, score, [_NAMES[name] for name in _SCORES if name in series])
@@ -94,7 +94,7 @@ def loss_plot(log: Sequence[Mapping[str, Any]], title: str) -> str:
         parts.append(_text(_MIDDLE, _CENTRE, "nothing was logged", "middle"))
     parts.append("</g>")
     x = _LEFT
-    for name in series:  # the legend: a bit of each curve
+    for name in series:  # the legend: a short piece of each curve
         parts += [*_curve(name, [(x, 52), (x + 30, 52)]), _text(x + 40, 56, _NAMES[name])]
         x += 72 + 6 * len(_NAMES[name])
     shown = _escaped(title if len(title) <= _TITLE_LENGTH else title[: _TITLE_LENGTH - 1] + "…")
@@ -167,7 +167,8 @@ def _frame(loss: _Axis, steps: _Axis, score: _Axis, scores: Sequence[str]) -> li
 
 def _curve(name: str, points: Sequence[Point]) -> list[str]:
     places = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
-    marked = points if name in _MARKS or len(points) == 1 else []  # a lone point makes no line
+    # a single point draws no line, so it gets a marker
+    marked = points if name in _MARKS or len(points) == 1 else []
     mark = _MARKS.get(name, _MARKS["dev_loss"])
     return [
         f'<polyline class="line {name}" points="{places}"/>',

@@ -12,8 +12,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-_STEPS = 20  # weights that are tried: 0, 1 / 20, ... 1
-_LEAST = 1e-300  # a probability of 0 is not the end
+_STEPS = 20  # candidate weights: 0, 1 / 20, ... 1
+_LEAST = 1e-300  # lower bound of a probability, since log(0) is infinite
 
 
 def fit_mixture_weight(behind: Sequence[float], without: Sequence[float]) -> float:

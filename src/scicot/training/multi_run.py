@@ -52,7 +52,7 @@ def train_all(
         processes.on_rank_zero(lambda: _sum_up(main, mains, done))
     try:
         if room > 1:
-            first = None  # its memory is for others now
+            first = None  # frees its memory for the worker processes
             release_memory()
             done |= side_by_side.train(todo, room, reporter)
         else:
@@ -88,7 +88,7 @@ def _one_by_one(todo: Sequence[TrainingSpec], first: Prepared | None, reporter: 
     for number, work in enumerate(todo, start=1):
         if len(todo) > 1:
             reporter.note(f"student {number} of {len(todo)}: {work.run}")
-        # Handed over, so that no two students are in memory together.
+        # The only reference is handed over, so that no two students are in memory at once.
         prepared, first = first or prepare(work, reporter), None
         done[work.run] = run_directory.train(work, prepared, reporter)
         del prepared
@@ -137,7 +137,7 @@ def _found(
         run_directory.check_seeds(main, top, [work.run.name for work in mains])
     found = {work.run: run_directory.existing(work) for work in works}
     done = {run: manifest for run, manifest in found.items() if manifest}
-    for run in done:  # where a stop came between the last line and the broom
+    for run in done:  # a run may have been stopped before it deleted its checkpoints
         shutil.rmtree(run / CHECKPOINTS, ignore_errors=True)
     return done
 
@@ -150,7 +150,7 @@ def _announce(todo: Sequence[TrainingSpec], first: Prepared, reporter: Reporter)
     one = expected_seconds(first.model, first.form, first.schedule, todo[0].judge(), settings)
     room = side_by_side.room(first, len(todo), one, settings)
     rows = len(todo[0].lessons)
-    # By epochs, fold students have less to read; by steps, as much.
+    # With epochs, fold students train on fewer rows; with --max-steps, on as many steps.
     shares = [1.0 if work.settings.max_steps else len(work.lessons) / rows for work in todo]
     folds = sum(work.fold is not None for work in todo)
     of_folds = f", {folds} of them fold students" if folds else ""
@@ -204,7 +204,7 @@ def _add_folds(manifest: Manifest, metrics: Mapping[str, float], main: TrainingS
 
 
 def replaced_run(run: Path) -> Path:
-    real = run.resolve()  # of a link, beside what it leads to
+    real = run.resolve()  # for a symbolic link, beside its target
     return real.with_name(f".{real.name}.replaced")
 
 
@@ -222,7 +222,8 @@ def set_aside(run: Path, reporter: Reporter) -> None:
     """With --force: move the existing run aside until the new one is finished."""
     replaced, there = replaced_run(run), read_manifest(run)
     if replaced.exists() and (there is None or not there.finished):
-        shutil.rmtree(run.resolve(), ignore_errors=True)  # of an earlier --force that was stopped
+        # left by an earlier --force that was stopped
+        shutil.rmtree(run.resolve(), ignore_errors=True)
         run.resolve().mkdir()
     elif run.exists():
         shutil.rmtree(replaced, ignore_errors=True)

@@ -30,7 +30,7 @@ from scicot.training.spec import TrainingSpec
 
 Log = list[dict[str, Any]]
 
-# Settings that do not decide the weights of a run, or do so through its rows alone.
+# Settings that do not affect the weights, or only through the rows.
 _NO_MATTER = (
     *("device", "folds", "fold_by", "dev_fraction", "seeds"),
     *("gradient_checkpointing", "compile", "checkpoint_minutes", "jobs"),
@@ -48,7 +48,7 @@ def existing(work: TrainingSpec) -> Manifest | None:
             return None
         raise ScicotError(f"-o {work.run}: exists and is no run of scicot; name another directory")
     if not old.finished and not any((work.run / CHECKPOINTS).glob("checkpoint-*")):
-        return None  # nothing was learnt yet, so nothing can be mixed up
+        return None  # no step was trained yet, so the run may begin with other settings
     changed = differences(
         determining(old), determining(work.manifest()), defaults=asdict(TrainSettings())
     )
@@ -73,7 +73,7 @@ def check_seeds(main: TrainingSpec, top: Manifest | None, names: Sequence[str]) 
     settings and data."""
     if top is None:
         parts = list(main.run.iterdir()) if main.run.is_dir() else []
-        # Nothing but seeds: each was trained by itself, as in an array of jobs.
+        # Nothing but seeds that were trained one by one, as by an array of jobs.
         if not parts or {part.name.removesuffix(".lock") for part in parts} - {*names}:
             existing(main)
         return
@@ -111,7 +111,7 @@ def train(work: TrainingSpec, prepared: Prepared, reporter: Reporter) -> Manifes
     manifest.replacements = prepared.form.alphabet.replacements
     manifest.packages, manifest.compute = _versions(), compute_settings(prepared.model, settings)
     processes.on_rank_zero(lambda: _begin(work, manifest, schedule))
-    # To the end: a student that is trained but not saved would be trained again.
+    # Deferred: a student that is trained but not saved would have to be trained again.
     with reporter.stops_deferred():
         student, metrics, log = fit(prepared.model, prepared.form, schedule, work, reporter)
         prepared = replace(prepared, model=student)
@@ -124,7 +124,8 @@ def _begin(work: TrainingSpec, manifest: Manifest, schedule: Schedule) -> None:
     """Create the run directory with the manifest, the batch layout and the list of questions
     seen."""
     work.run.mkdir(parents=True, exist_ok=True)
-    manifest.write(work.run)  # before all else: by it the next start knows the directory for ours
+    # written first, because it marks the directory as ours for the next start
+    manifest.write(work.run)
     schedule.layout.write(work.run / CHECKPOINTS)
     write_seen(
         work.run,
@@ -143,7 +144,7 @@ def _save(
     prepared.model.save_pretrained(work.run)
     prepared.form.tokenizer.save_pretrained(work.run)
     for file in work.run.glob("*.safetensors"):
-        file.chmod(0o666 & ~jsonl.umask())  # safetensors lets nobody else read
+        file.chmod(0o666 & ~jsonl.umask())  # safetensors makes files that only the owner can read
     cuts = {
         f"cut_{part}": count
         for part, count in schedule.cuts.items()
@@ -183,7 +184,7 @@ def _set_ends(prepared: Prepared) -> None:
         )
 
 
-_TRIAL = 20  # steps: a training of fewer only tries whether everything works
+_TRIAL = 20  # steps; a shorter training is only a trial
 
 
 def _tell_warmup(settings: TrainSettings, steps: int, reporter: Reporter) -> None:

@@ -13,8 +13,8 @@ from scicot.errors import UsageError
 
 PREFIX = "scratch:"
 
-# Sizes by name: what T5Config calls them, and the largest vocabulary. Weights in millions are of
-# that vocabulary; fewer texts make a smaller one.
+# Sizes by name: arguments of T5Config, and the largest vocabulary. The number of weights (in the
+# comment) assumes this vocabulary; from few texts a smaller one is learnt.
 SIZES: dict[str, dict[str, Any]] = {
     "tiny": {  # 0.5 M
         "d_model": 64,
@@ -23,7 +23,7 @@ SIZES: dict[str, dict[str, Any]] = {
         "num_layers": 2,
         "num_decoder_layers": 2,
         "num_heads": 4,
-        "dropout_rate": 0.0,  # the little worlds it is for are underfitted, not overfitted
+        "dropout_rate": 0.0,  # small worlds are underfitted, not overfitted
         "vocabulary": 4096,
     },
     "small": {  # 2.4 M
@@ -48,7 +48,7 @@ SIZES: dict[str, dict[str, Any]] = {
     },
 }
 
-# The same sizes as a decoder-only model: what LlamaConfig calls them.
+# The same sizes as decoder-only models: arguments of LlamaConfig.
 _CAUSAL_SIZES: dict[str, dict[str, Any]] = {
     "tiny-causal": {  # 0.8 M
         "hidden_size": 96,
@@ -74,10 +74,11 @@ _CAUSAL_SIZES: dict[str, dict[str, Any]] = {
 }
 ALL_SIZES = (*SIZES, *_CAUSAL_SIZES)
 
-# T5's only sense of order are its position biases, which transformers draws near 0 (standard
-# deviation d_model ** -0.5). Adam moves a weight by about the learning rate a step, so a fresh
-# model sees a bag of words for long: an answer student stayed at chance for 900 steps. With biases
-# of about 2 it tells places apart from the first step on, and got 99 % right after as many.
+# T5 knows the order of tokens only from its position biases, which transformers initialises near 0
+# (standard deviation d_model ** -0.5). Adam changes a weight by about the learning rate per step,
+# so a fresh model ignores order for long: an answer student stayed at chance for 900 steps. With
+# biases of about 2 it distinguishes positions from the first step on, and reached 99 % after as
+# many steps.
 _POSITION_GAIN = 16.0
 
 _PAD, _END, _UNKNOWN = "<pad>", "</s>", "<unk>"
@@ -111,7 +112,7 @@ def is_causal(spec: str) -> bool:
 def _t5(shape: dict[str, Any], tokenizer: Any) -> Any:
     from transformers import T5Config, T5ForConditionalGeneration
 
-    # decoder_start_token_id is a setting of every model, which the stubs of T5Config leave out.
+    # decoder_start_token_id is accepted by every config, but the stubs of T5Config lack it.
     config = T5Config(  # type: ignore[call-arg]
         **shape,
         vocab_size=len(tokenizer),
@@ -129,10 +130,10 @@ def _t5(shape: dict[str, Any], tokenizer: Any) -> Any:
 def _llama(shape: dict[str, Any], tokenizer: Any) -> Any:
     from transformers import LlamaConfig, LlamaForCausalLM
 
-    # transformers draws weights with a standard deviation of 0.02, too little for a narrow model,
-    # whose attention then starts nearly uniform: on the example world a tiny answer student stayed
-    # at chance for 1,000 steps, behind right rationales too. With width ** -0.5 it got 82 % right
-    # after 200 steps and 100 % after 800.
+    # transformers initialises weights with a standard deviation of 0.02. In a narrow model,
+    # attention then starts nearly uniform: on the example world a tiny answer student stayed at
+    # chance for 1,000 steps, even given right rationales. With width ** -0.5 it reached 82 % after
+    # 200 steps and 100 % after 800.
     deviation = shape["hidden_size"] ** -0.5
     config = LlamaConfig(
         **shape,
@@ -166,13 +167,13 @@ def _as_large_as(
     def at(width: int) -> dict[str, Any]:
         count = max(1, round(width * shape[heads] / shape[width_of]))
         if width_of == "hidden_size":
-            while width % (2 * count):  # rotary positions turn pairs of numbers of a head
+            while width % (2 * count):  # rotary positions rotate pairs of dimensions of a head
                 count -= 1
         factor = shape[inner] / shape[width_of]
         return {**shape, width_of: width, inner: round(factor * width), heads: count}
 
     def size(width: int) -> int:
-        with torch.device("meta"):  # shapes without numbers
+        with torch.device("meta"):  # allocates no memory for the weights
             return int(build(at(width), tokenizer).num_parameters())
 
     width = 8

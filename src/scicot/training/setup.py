@@ -21,7 +21,7 @@ from scicot.training.plan.schedule import Schedule
 from scicot.training.scratch import PREFIX, build_scratch, is_causal
 from scicot.training.spec import TrainingSpec
 
-_STEPS = 20  # an epoch, at least, where --batch-size auto decides
+_STEPS = 20  # minimum number of steps per epoch with --batch-size auto
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def prepare(work: TrainingSpec, reporter: Reporter) -> Prepared:
         device = resolve_device(work.settings.device) if nf4 else None
         model, tokenizer = load_pretrained(str(work.begin_from or work.student), nf4_on=device)
     begun = processes.on_rank_zero(lambda: _begun(work.run))
-    # A training that goes on reads what it has read before.
+    # A resumed training must encode texts as before, so it keeps its recorded replacements.
     before = read_manifest(work.run) if begun is not None else None
     former = before or (read_manifest(work.begin_from) if work.begin_from else None)
     replacements = replacements_for(tokenizer) if former is None else former.replacements

@@ -25,9 +25,9 @@ from scicot.training.fitting.compute import weights_of
 from scicot.training.setup import Prepared
 from scicot.training.spec import TrainingSpec
 
-# A process has to load torch and transformers first, which does not pay for a short training.
+# A process first loads torch and transformers, which does not pay for a short training.
 _SHORT = 60.0  # seconds
-_BYTES_A_WEIGHT = 20  # weight, gradient, two moments, and room
+_BYTES_A_WEIGHT = 20  # weight, gradient, two moments, and some more
 _SPARE = 2 * 2**30  # bytes for libraries and activations
 _POLL = 0.2  # seconds
 
@@ -48,7 +48,7 @@ def room(first: Prepared, students: int, seconds: float, settings: TrainSettings
 
         free = [torch.cuda.mem_get_info(gpu)[0] for gpu in range(torch.cuda.device_count())]
         need += torch.cuda.max_memory_allocated()
-        # More than two on one GPU wait for one another.
+        # More than two processes on one GPU slow each other down.
         return min(students, sum(min(2, int(memory // need)) for memory in free) or 1)
     import psutil
 
@@ -112,11 +112,12 @@ class _Student:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env={**os.environ, **_share(slot, together, work.settings)},
-            process_group=0,  # a terminal's interrupt reaches this process, which passes it on
+            process_group=0,  # Ctrl-C then reaches only this process, which passes it on
         )
         assert self._process.stdin is not None
         pickle.dump(work, self._process.stdin)
-        self._process.stdin.flush()  # and open while this process lives, as the worker sees
+        # not closed: the worker exits when this pipe closes, that is, when this process ends
+        self._process.stdin.flush()
         threading.Thread(target=self._listen, args=(said,), daemon=True).start()
 
     def tell(self, message: dict[str, Any], reporter: Reporter, task: Task) -> None:

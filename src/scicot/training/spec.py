@@ -31,9 +31,10 @@ class TrainingSpec:
     data: Sequence[Mapping[str, Any]]
     fold: Mapping[str, Any] | None = None
     equal_to: Mapping[str, Any] | None = None  # the budget to match (budget_matching.py)
-    report_to: tuple[str, ...] = ()  # trackers
-    begin_from: Path | None = None  # a finished run whose weights it begins with, not `student`'s
-    reward: Mapping[str, Any] | None = None  # how rewarded rationales were made (rewards/)
+    report_to: tuple[str, ...] = ()  # experiment trackers
+    # finished run whose weights the training starts from, instead of `student`'s
+    begin_from: Path | None = None
+    reward: Mapping[str, Any] | None = None  # origin of the rewarded rationales (rewards/)
 
     def judge(self) -> DevSet | None:
         """Return the dev set, if any."""
@@ -44,7 +45,8 @@ class TrainingSpec:
         return Manifest(
             self.stage,
             self.student,
-            json.loads(json.dumps(asdict(self.settings))),  # as it is read again
+            # converted to JSON types, to equal a manifest read from disk
+            json.loads(json.dumps(asdict(self.settings))),
             self.data,
             examples_sha256=self._digests[0],
             dev_sha256=self._digests[1] if self.dev else None,

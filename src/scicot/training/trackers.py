@@ -10,7 +10,7 @@ from typing import get_args
 from scicot.config import Tracker
 from scicot.errors import UsageError
 
-# Each is the name of its package, and of our extra that installs it.
+# Each name is that of the package and of the extra of scicot that installs it.
 TRACKERS = get_args(Tracker)
 
 

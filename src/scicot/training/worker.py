@@ -52,15 +52,15 @@ class JsonLinesReporter:
 
 
 def _request_stop() -> None:
-    # A batch system signals every process of a job, and the parent passes its signal on: a second
-    # request must not interrupt a step.
+    # A batch system signals every process of a job, and the parent passes its own signal on too.
+    # The second request must not interrupt a step.
     if stop.pending is None or not stop.deferred:
         stop.request(Interrupted())
 
 
 def main() -> int:
     telling = JsonLinesReporter(sys.stdout)
-    sys.stdout = sys.stderr  # whatever else prints
+    sys.stdout = sys.stderr  # stdout is reserved for JSON lines
     try:
         standard_input.reserve()
         orders = standard_input.stream()
@@ -85,7 +85,7 @@ def main() -> int:
 def _end_with_parent(orders: int) -> None:
     """Exit immediately when the parent has ended, as if killed: a successor may already be
     running."""
-    os.read(orders, 1)  # only its end can come; a stream's own read would hold a lock
+    os.read(orders, 1)  # returns when the pipe closes; a buffered read would hold a lock
     os._exit(StoppedEarly.exit_code)
 
 

@@ -16,8 +16,8 @@ from typing import Any
 from torture.fuzz.values import LITERAL, LITERALS, ODD, PIECES
 
 MOST_BYTES = 65_536
-_KEPT = 400  # inputs in the corpus of one target
-_LARGE = 500  # one input in so many is blown up to tens of kilobytes
+_KEPT = 400  # maximum number of inputs in the corpus of a target
+_LARGE = 500  # one input in 500 is enlarged to tens of kilobytes
 
 
 def words_of(seeds: Sequence[bytes]) -> list[str]:
@@ -45,8 +45,8 @@ class Mutator:
         self._words = words_of(seeds)
         self._extra = extra
         self._structured = structured
-        self._before = b""  # the last input, as it was before `extra`
-        self.large = True  # whether inputs of tens of kilobytes are made too
+        self._before = b""  # the last input, before `extra` was added
+        self.large = True  # whether to make inputs of tens of kilobytes too
 
     def keep(self) -> None:
         """Mutate the last input, too, from now on."""
@@ -100,7 +100,7 @@ class Mutator:
         except (ValueError, RecursionError):
             return None
         if '"@' in out:
-            # Modulo, as a later mutation may have changed the number.
+            # Modulo, because a mutation may have changed the number.
             out = LITERAL.sub(lambda found: LITERALS[int(found[1]) % len(LITERALS)], out)
         if self.draw.random() < 0.04:
             out = self._duplicate_key(out)
@@ -132,7 +132,7 @@ class Mutator:
                 there, at = draw.choice(places)
                 holder[key], there[at] = there[at], holder[key]
                 if there is not holder and _holds(holder[key], holder):
-                    holder[key] = old  # no cycles
+                    holder[key] = old  # restored, to avoid a reference cycle
             case 4:
                 del holder[key]
             case 5 if isinstance(holder, dict):
@@ -184,8 +184,8 @@ class Mutator:
             case 1:
                 return data[:at]
             case 2:
-                other = draw.choice(self.corpus)
-                return data[:at] + other[draw.randrange(len(other) + 1) :]
+                second_input = draw.choice(self.corpus)
+                return data[:at] + second_input[draw.randrange(len(second_input) + 1) :]
             case 3:
                 return data[:at] + self._word().encode("utf-8", "surrogatepass") + data[at:]
             case 4:

@@ -22,12 +22,12 @@ from torture.results import Options, Result
 EXECUTIONS = 200_000  # of each target, in the long form
 SHORT = 250
 PROCESSES = 2
-_SLICE = 2000  # executions between two looks at the clock
+_SLICE = 2000  # executions between two checks of the clock
 
 
 @dataclass
 class Job:
-    """What fuzzing one target came to."""
+    """The result of fuzzing one target."""
 
     name: str
     figures: dict[str, Any]
@@ -36,12 +36,12 @@ class Job:
 
 def targets(folder: Path) -> list[Target]:
     """All targets, whose files lie in a folder."""
-    # What pydantic has to say of a server's odd values; the command line hides it as well.
+    # Hides pydantic's warnings about unexpected values, as the command line does.
     warnings.simplefilter("ignore")
     return [*readers.targets(folder), *settings_files.targets(folder), *servers.targets()]
 
 
-# The slowest ones first, so that both processes end at about the same time.
+# The slowest first, so that both processes finish at about the same time.
 NAMES = (
     "replies", "messages", "errors and headers", "token counts", "batches", "batch lists",
     "batch results", "question rows", "rationale rows", "prediction rows", "JSON documents",
@@ -60,7 +60,7 @@ def job(target: Target, seed: int, executions: int, until: float) -> Job:
 
 @contextmanager
 def in_memory() -> Iterator[list[Target]]:
-    """The targets, with their files in a folder of this process's own that goes again."""
+    """Yield the targets; their files are in a temporary folder of this process."""
     folder = readers.scratch_folder(Path())
     try:
         yield targets(folder)
@@ -111,8 +111,8 @@ def _be_nice() -> None:
 
 
 def _in_turn(name: str, number: int, options: Options, executions: int, until: float) -> Job:
-    """A job with its share of the time that is left, so that the last ones have theirs. It is kept
-    in the folder as soon as it is done; a run that is stopped goes on from there."""
+    """Run a job with its share of the remaining time, so that later jobs get theirs. The result is
+    stored in the folder, so a stopped run can continue."""
     kept = options.folder / "jobs" / f"{name}, seed {options.seed}, {executions}.pickle"
     if kept.exists():
         done: Job = pickle.loads(kept.read_bytes())
@@ -131,14 +131,14 @@ def _in_turn(name: str, number: int, options: Options, executions: int, until: f
 
 def gathered(jobs: list[Job], options: Options) -> Result:
     result = Result("fuzz")
-    faults = [fault for own in jobs for fault in own.faults]
+    faults = [fault for job_result in jobs for fault in job_result.faults]
     save(faults, options.folder / "inputs")
     for fault in faults:
         result.expect(False, fault.line())
     result.figures = {
-        "executions": sum(own.figures["executions"] for own in jobs),
+        "executions": sum(job_result.figures["executions"] for job_result in jobs),
         "faults": len(faults),
-        "targets": {own.name: own.figures for own in jobs},
+        "targets": {job_result.name: job_result.figures for job_result in jobs},
     }
     return result
 

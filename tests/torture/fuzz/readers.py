@@ -32,7 +32,7 @@ from torture.fuzz import seeds
 from torture.fuzz.forms import as_table, gzipped
 from torture.fuzz.running import Broken, Target
 
-SPLIT = b"\n\x1e\n"  # between two files of one input
+SPLIT = b"\n\x1e\n"  # separates the two files of an input
 
 
 class Silent:
@@ -128,18 +128,18 @@ def answered(path: Path, questions: Path | None = None, *, per_character: bool =
 def with_questions(path: Path) -> str:
     """Questions and, behind SPLIT, the answers to them."""
     first, _, second = path.read_bytes().partition(SPLIT)
-    own = path.with_name("asked")
-    own.write_bytes(first)
+    questions_file = path.with_name("asked")
+    questions_file.write_bytes(first)
     path.write_bytes(second)
-    return answered(path, own)
+    return answered(path, questions_file)
 
 
 def log_of(path: Path) -> str:
     try:
-        told = answered(path)
+        text = answered(path)
     except ScicotError as error:
-        told = str(error)[:60]
-    return told + answered(path, per_character=True)
+        text = str(error)[:60]
+    return text + answered(path, per_character=True)
 
 
 def recorded(path: Path) -> str:

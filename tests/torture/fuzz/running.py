@@ -1,4 +1,4 @@
-"""Execute fuzz targets, and collect what they must not do.
+"""Execute fuzz targets, and collect their faults.
 
 A target may raise the exceptions that it allows, and must return within a second of CPU time for
 inputs of up to 64 kB. Anything else is a fault; faults are told apart by the kind of exception and
@@ -23,9 +23,9 @@ from typing import Any
 from torture.fuzz.mutation import Mutator
 
 SLOW = 1.0  # seconds of CPU time
-_HUNG = 4.0  # after which an execution is stopped
-_MOST_HANGS = 4  # after which a target gets no large inputs any more
-# Executions, and seconds of CPU time, to make an input smaller that broke something.
+_HUNG = 4.0  # seconds until an execution is stopped
+_MOST_HANGS = 4  # number of hangs after which a target gets no more large inputs
+# Limits for shrinking an input that causes an error: executions, and seconds of CPU time.
 _SHRINKING, _SHRINKING_SECONDS = 300, 5.0
 _VARYING = re.compile(r"\d+|'[^']*'|\"[^\"]*\"|\[.*\]|/\S+")
 
@@ -40,7 +40,7 @@ class Hung(BaseException):
 
 @dataclass
 class Target:
-    """Something to be fuzzed. `run` executes an input, and returns a word on what came of it."""
+    """A fuzz target. `run` executes an input and returns a word that describes the outcome."""
 
     name: str
     group: str  # "reader" or "server"
@@ -69,7 +69,7 @@ class Fault:
 
 @dataclass
 class Tally:
-    """What fuzzing one target came to."""
+    """The result of fuzzing one target."""
 
     target: Target
     mutator: Mutator
@@ -104,12 +104,12 @@ def execute(tally: Tally, data: bytes) -> None:
     fault, outcome, seconds = attempt(target, data)
     tally.slowest = max(tally.slowest, seconds)
     if fault is not None:
-        known = tally.faults.get((fault.kind, fault.frame))
+        earlier = tally.faults.get((fault.kind, fault.frame))
         if fault.kind == "Hung":
             tally.hangs += 1
             tally.mutator.large = tally.hangs < _MOST_HANGS
-        if known is not None:
-            known.count += 1
+        if earlier is not None:
+            earlier.count += 1
             return
         if fault.kind not in ("Hung", "Slow"):
             fault.data = shrunk(target, fault)
@@ -121,7 +121,7 @@ def execute(tally: Tally, data: bytes) -> None:
 
 
 def attempt(target: Target, data: bytes) -> tuple[Fault | None, str, float]:
-    """(the fault if there is one, a word on the outcome, seconds of CPU time)."""
+    """Execute an input. Return (the fault if any, a word on the outcome, seconds of CPU time)."""
     began = time.process_time()
     outcome = ""
     try:

@@ -138,7 +138,7 @@ HEADERS = {
     "anthropic-ratelimit-tokens-remaining": "40000",
     "anthropic-ratelimit-tokens-reset": "2026-11-23T08:00:05Z",
 }  # fmt: skip
-# What servers send with a status that is no success; the first are Anthropic's own.
+# Bodies of error responses; the first ones are Anthropic's.
 ERRORS: tuple[tuple[int, Any], ...] = (
     (400, {"type": "error", "error": {"type": "invalid_request_error", "message":
         "You have reached your specified API usage limits. You will regain access on 2026-12."}}),

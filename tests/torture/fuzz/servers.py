@@ -51,11 +51,11 @@ class Wire:
         self.loop = asyncio.new_event_loop()
         self._response = (200, list[tuple[bytes, bytes]](), b"")
         self.turn = 0
-        self.ended = False  # whether a batch that is asked for has ended, whatever the input
+        self.ended = False  # whether the batch of a request has ended, whatever the input says
 
     def answer(self, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
         self._response = status, headers, body
-        self.turn = zlib.crc32(body)  # by which a target chooses among calls
+        self.turn = zlib.crc32(body)  # number by which a target chooses among calls
 
     def run(self, work: Coroutine[Any, Any, Any]) -> Any:
         return self.loop.run_until_complete(work)
@@ -73,8 +73,8 @@ def parsed(data: bytes) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
     status: Any = 200
     headers: Any = {}
     try:
-        told = json.loads(head)
-        status, headers = told.get("status"), told.get("headers")
+        settings = json.loads(head)
+        status, headers = settings.get("status"), settings.get("headers")
     except (ValueError, AttributeError, RecursionError):
         body = data
     if not isinstance(status, int) or not 200 <= status <= 599:
@@ -98,10 +98,10 @@ def checked_busy(busy: TeacherBusy) -> str:
     if wait is not None and not (math.isfinite(wait) and wait >= 0):
         raise Broken(f"a wait that is none: {wait}")
     Pace().refused(wait, busy.allowances)
-    told = out_of_patience(str(busy), max(wait or 0.0, 0.5), 600.0)
-    checked_message(told)
-    if _DIGITS.search(str(told).replace(str(busy), "")):  # the server's own words aside
-        raise Broken(f"a wait of very many digits: {told!s:.200}")
+    error = out_of_patience(str(busy), max(wait or 0.0, 0.5), 600.0)
+    checked_message(error)
+    if _DIGITS.search(str(error).replace(str(busy), "")):  # ignoring the server's own words
+        raise Broken(f"a wait of very many digits: {error!s:.200}")
     return f"busy {busy.limited} {wait is not None}"
 
 
@@ -157,7 +157,7 @@ def server_target(
 
 
 ASK = RequestBuilder("anthropic:m", SETTINGS).of(ASKED, 0, revealed=False)
-PLAN = Plan(Path("0001.json"), "0123456789abcdef", 2)  # whose requests the results name
+PLAN = Plan(Path("0001.json"), "0123456789abcdef", 2)  # the results name this plan's requests
 SINCE = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -172,10 +172,10 @@ def counted(wire: Wire) -> str:
 
 def batch(wire: Wire) -> str:
     if wire.turn % 2:
-        one = wire.run(wire.batches.state("msgbatch_1"))
+        request = wire.run(wire.batches.state("msgbatch_1"))
     else:
-        one = wire.run(wire.batches.send([b'{"custom_id": "x"}'], "x"))
-    return f"{one.ended} {one.archived} {one.requests > 0} {one.created < SINCE}"
+        request = wire.run(wire.batches.send([b'{"custom_id": "x"}'], "x"))
+    return f"{request.ended} {request.archived} {request.requests > 0} {request.created < SINCE}"
 
 
 def listed(wire: Wire) -> str:
@@ -216,7 +216,10 @@ def targets() -> list[Target]:
     limits = [served(429, seeds.ERRORS[7][1], {**odd, "retry-after": "1e308"})]
     limits += [served(429, seeds.ERRORS[7][1], odd)]
     page = {"data": [seeds.BATCH], "has_more": False, "first_id": None, "last_id": None}
-    ended = [served(200, seeds.lines(one, seeds.RESULTS[2]), lined) for one in seeds.RESULTS]
+    ended = [
+        served(200, seeds.lines(result_line, seeds.RESULTS[2]), lined)
+        for result_line in seeds.RESULTS
+    ]
     unknown = errors[5]
     return [
         server_target("messages", messages, message),

@@ -32,11 +32,11 @@ def config_target(folder: Path) -> Target:
     from scicot_cli.app import app
 
     group: Any = typer.main.get_command(app)
-    # What typer makes of a mistake in usage; exit code 2.
+    # typer's error for invalid usage; exit code 2.
     from typer._click.exceptions import UsageError
 
     path = folder / "config.yaml"
-    own = {
+    content = {
         "generate-rationales": ["q.jsonl", "-o", "o.jsonl", "--teacher", "anthropic:m"],
         "train-answer": ["r.jsonl", "-o", "run", "--student", "scratch:tiny"],
         "predict": ["q.jsonl", "-o", "o.jsonl", "--answer-model", "run"],
@@ -47,7 +47,7 @@ def config_target(folder: Path) -> Target:
         name = COMMANDS[len(data) % len(COMMANDS)]
         path.write_bytes(data)
         command = group.commands[name]
-        arguments = [*own[name], "--config", str(path)]
+        arguments = [*content[name], "--config", str(path)]
         try:
             with command.make_context(name, arguments) as context:
                 _begin(name, context.params)
@@ -91,11 +91,11 @@ def plans(path: Path) -> str:
     (folder / "0001.json").write_bytes(first)
     (folder / "0001.requests.jsonl").write_bytes(second)
     asking = RequestBuilder("anthropic:m", GenerateSettings(reveal_answer="on-failure"))
-    told = []
+    texts = []
     for plan in Plan.all_in(folder):
         asks = list(plan.asks(asking))
-        told.append(f"{len(asks)} {plan.id is None} {plan.began is None} {plan.line_of('x-1')}")
-    return " ".join(told)
+        texts.append(f"{len(asks)} {plan.id is None} {plan.began is None} {plan.line_of('x-1')}")
+    return " ".join(texts)
 
 
 def manifest(path: Path) -> str:
@@ -106,9 +106,14 @@ def manifest(path: Path) -> str:
     if found is None:
         return "none"
     run = check_run(folder, "--answer-model", found.stage)
-    own = run.manifest
-    told = (own.max_source_tokens, own.max_target_tokens, own.answer_as, own.temperature)
-    return f"{[type(value).__name__ for value in told]} {run.stage} {bool(run.identity)}"
+    stored = run.manifest
+    values = (
+        stored.max_source_tokens,
+        stored.max_target_tokens,
+        stored.answer_as,
+        stored.temperature,
+    )
+    return f"{[type(value).__name__ for value in values]} {run.stage} {bool(run.identity)}"
 
 
 def template(path: Path) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-# What json.dumps cannot write: a string "@N@" is replaced by the N-th of these literals.
+# Literals that json.dumps cannot write: each string "@N@" is replaced by the N-th of them.
 LITERALS = (
     "9" * 400,
     "-" + "9" * 400,

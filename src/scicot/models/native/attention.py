@@ -15,15 +15,16 @@ from torch.nn.functional import scaled_dot_product_attention
 
 from scicot.models.native import kernels
 
-# What a masked place adds to its score: finite, so that a row that sees nothing has numbers.
+# Added to the scores of masked positions. It is finite, so that a row in which all positions are
+# masked does not become NaN.
 NEVER = -1e30
 
 _OF_CUDA = [SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]
 
-_STEPS = 32  # that there is room for, at first
+_STEPS = 32  # initial number of steps for which memory is allocated
 
 
-_FEW = 8  # queries of a row, at most, for which the compiled kernel is faster
+_FEW = 8  # maximum number of queries per row for which the compiled kernel is faster
 
 
 def attended(q: Tensor, keys: Tensor, values: Tensor, bias: Tensor) -> Tensor:
@@ -42,11 +43,11 @@ def attended(q: Tensor, keys: Tensor, values: Tensor, bias: Tensor) -> Tensor:
     if groups > 1:
         q, bias = _grouped(q, groups), _for_groups(bias, groups)
     if q.shape[2] > 1 or q.device.type != "cpu":
-        # cuDNN makes a plan for every shape, in some 30 ms, and shapes are many here.
+        # cuDNN compiles a plan for every new shape in about 30 ms, and decoding has many shapes.
         with sdpa_kernel(_OF_CUDA) if q.device.type == "cuda" else nullcontext():
             read = scaled_dot_product_attention(q, keys, values, attn_mask=bias, scale=1.0)
         return _as_rows(read, heads, places)
-    # For a single query, products of small matrices are faster by far.
+    # For a single query, plain matrix products are much faster.
     bias = bias.expand(rows, heads, places, -1).flatten(0, 1)
     scores = torch.baddbmm(bias, q.flatten(0, 1), keys.flatten(0, 1).transpose(1, 2))
     read = torch.bmm(scores.softmax(-1), values.flatten(0, 1)).view(rows, heads, places, -1)

@@ -33,13 +33,14 @@ class Causal:
         self.joint = True
         self.ends: frozenset[int] = frozenset(ends) or end_tokens(model.config)
         self.device: torch.device = model.device
-        # A CPU reads halves with the compiled kernel alone.
+        # On a CPU only the compiled kernel reads bf16.
         readable = kernels.HERE or self.device.type != "cpu"
         self._kept = torch.bfloat16 if readable and kind is not torch.float32 else torch.float32
         self.token_bytes = self.decoder.token_numbers * self._kept.itemsize
 
     def prompt(self, source: list[int]) -> Prompt:
-        # The last token is read with the text: what it predicts is the first token.
+        # The last prompt token is the decoder's first input, since its output predicts the first
+        # token.
         return Prompt(source[:-1], source[-1], source)
 
     def encoder(self, ids: Tensor, lengths: Tensor) -> PrefixCache:
@@ -52,7 +53,7 @@ class Decoder:
     def __init__(self, model: Any, kind: torch.dtype) -> None:
         core, config = model.model, model.config
         self._embedding = core.embed_tokens.weight.detach()
-        # transformers rounds the scale to the type of the weights too.
+        # transformers rounds the scale to the dtype of the weights too.
         scale = torch.tensor(getattr(core.embed_tokens, "scalar_embed_scale", 1.0))
         self._scale: float = float(scale.to(self._embedding.dtype))
         self._rotations = _rotations(core.rotary_emb)
@@ -77,7 +78,7 @@ class Decoder:
         memory = _Prefill(len(self._layers), kept)
         for number, layer in enumerate(self._layers[:-1]):
             layer(number, x, memory, angles[layer.rotation])
-        last = self._layers[-1]  # of which nobody asks for states
+        last = self._layers[-1]  # its output states are not used, only its keys and values
         memory.keep(len(self._layers) - 1, *last.queries(x, angles[last.rotation])[1:])
         return memory.states
 
@@ -120,8 +121,8 @@ class _Layer:
         if getattr(attention, "q_norm", None) is not None:
             q, k = _norm(attention.q_norm), _norm(attention.k_norm)
             self._norms = Norm(q.weight * self._scale, q.variance_epsilon), k
-            self._scale = None  # the norm has it
-        # Gemma has a norm behind each part of a layer too.
+            self._scale = None  # the query norm contains the scale
+        # Gemma also has a norm after the attention and after the feed-forward layer.
         four = hasattr(layer, "pre_feedforward_layernorm")
         before = layer.pre_feedforward_layernorm if four else layer.post_attention_layernorm
         self._after = _norm(layer.post_attention_layernorm) if four else None
@@ -169,7 +170,7 @@ class _Prefill:
     def joint(self, layer: int, q: Tensor, k: Tensor, v: Tensor, window: int | None) -> Tensor:
         self.keep(layer, k, v)
         if q.device.type != "cpu":
-            k, v = self.states[layer]  # both in the type that is kept
+            k, v = self.states[layer]  # both in the dtype of the cache
         places = q.shape[2]
         window = window if window and window < places else None
         if window not in self._masks:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import gelu, rms_norm, silu
 
-LEAST = 1e-30  # lower bound of a row's largest value: the scale of a row of zeros is not 0
+LEAST = 1e-30  # lower bound of a row's maximum, so that the scale of a zero row is not 0
 
 
 def rounded(x: Tensor, eps: float | None) -> tuple[Tensor, Tensor]:

@@ -11,8 +11,8 @@ from torch import Tensor, device
 from scicot.models.native.attention import PrefixCache
 from scicot.models.native.lm_head import LMHead
 
-# How far before its query each key stands (any shape), and what none of them exceeds -> what that
-# adds to its score, heads in front of the last two dimensions.
+# (distances from query to key, of any shape; upper bound of the distances) -> position bias: heads,
+# followed by the last two dimensions.
 PositionBias = Callable[[Tensor, int], Tensor]
 
 

@@ -35,7 +35,7 @@ class Norm:
     variance_epsilon: float
 
     def __call__(self, x: Tensor) -> Tensor:
-        # fp32 as the weight is, or torch takes several kernels for it.
+        # In the dtype of the weight: otherwise torch runs several kernels.
         return functional.rms_norm(x.float(), x.shape[-1:], self.weight, self.variance_epsilon)
 
 
@@ -55,7 +55,7 @@ def linear(
         return _Biased(linear(weights, kind, norm, in_place=in_place), bias)
     if in_place and weights[0].dtype is kind:
         return _InPlace([one.detach() for one in weights], norm)
-    # A single one is not copied: the output layer is large.
+    # A single weight is not copied, since an output layer is large.
     weight = (
         torch.cat([one.detach() for one in weights]) if len(weights) > 1 else weights[0].detach()
     )
@@ -133,7 +133,7 @@ class _Biased:
 class _Bf16:
     def __init__(self, weight: Tensor, eps: float | None) -> None:
         self._multiplied, self._eps = Bf16Product(weight), eps
-        # Where a CPU multiplies halves in attention, it takes longer than to widen them.
+        # On a CPU, attention in bf16 is slower than widening its inputs to fp32.
         self._to = torch.float32 if weight.device.type == "cpu" else torch.bfloat16
 
     def __call__(self, x: Tensor) -> Tensor:
@@ -149,7 +149,8 @@ class Bf16Product:
     def __init__(self, weight: Tensor) -> None:
         self._weight = weight.bfloat16()
         self._packed = weight.device.type == "cpu" and _onednn()
-        # oneDNN's own layout: with few rows, bringing weights into it takes longer than the rest.
+        # oneDNN's packed layout: for few rows, repacking the weights would take longer than the
+        # product.
         if self._packed:
             self._weight = torch.ops.mkldnn._reorder_linear_weight(self._weight, _ROWS)
 

@@ -10,9 +10,10 @@ from torch import Tensor
 from scicot.models.native import kernels
 from scicot.models.native.linear import linear
 
-_BLOCK = 128  # tokens, of which the best is found first: a plain argmax is ten times slower
-_BLOCKS, _CANDIDATES = 4, 8  # of which so many tokens are looked at closely
-_PART = 256 * _BLOCK  # tokens whose logits are in memory together, where no more is needed
+# tokens per block; the best block is found first, since a plain argmax is ten times slower
+_BLOCK = 128
+_BLOCKS, _CANDIDATES = 4, 8  # number of blocks, and of candidates, that are recomputed in fp32
+_PART = 256 * _BLOCK  # tokens whose logits are computed at a time
 
 
 def logsumexp(logits: Tensor) -> Tensor:
@@ -41,12 +42,12 @@ class LMHead:
             missing = -len(weight) % _BLOCK
             # Padded to whole blocks with copies of the last token.
             weight = torch.cat([weight, weight[-1:].expand(missing, -1)]).mul_(scale.detach())
-        # bf16 weights, as teachers have them on GPUs, are multiplied as they are.
+        # bf16 weights, as teachers have on GPUs, are used without a copy.
         self._weight, self._type = weight, weight.dtype
         self._exact = kind in (torch.float32, weight.dtype)
         self._block = min(_BLOCK, len(weight))
         self._exactly = linear([weight], torch.float32)
-        # The last part has what remains, or it could be smaller than a block.
+        # The last part includes the remainder, which could be smaller than a block.
         starts = range(0, max(1, len(weight) - len(weight) % _PART), _PART)
         ends = [*starts[1:], len(weight)]
         self._parts = [

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 _TYPES = ("t5", "mt5", "umt5", "llama", "qwen2", "qwen3", "gemma3_text")
-_ROPES = ("default", "linear", "llama3", "yarn")  # whose angles depend on positions alone
+_ROPES = ("default", "linear", "llama3", "yarn")  # types whose angles depend only on the position
 
 
 def unsupported(config: Mapping[str, Any]) -> str:

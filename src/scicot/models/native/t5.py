@@ -30,7 +30,7 @@ class T5:
         self._start: int = model.config.decoder_start_token_id
 
     def prompt(self, source: list[int]) -> Prompt:
-        # The end of a source is not what a text goes on with.
+        # Drafts are copied from the source without its end token.
         return Prompt(source, self._start, source[:-1])
 
 
@@ -45,7 +45,7 @@ class Encoder:
         self._shape = (len(crossing), 2, crossing[0].n_heads, -1)
         read = [weight for one in crossing for weight in (one.k.weight, one.v.weight)]
         self._states = linear(read, finer(kind), stack.final_layer_norm)
-        # A CPU reads halves with those kernels alone.
+        # On a CPU only these kernels read bf16.
         readable = kernels.HERE or self._embedding.device.type != "cpu"
         half = readable and kind is not torch.float32
         self._kept = torch.bfloat16 if half else torch.float32
@@ -133,12 +133,12 @@ class _Distances:
         self._known = torch.empty(0, 0)  # heads x distances
 
     def __call__(self, distances: Tensor, most: int) -> Tensor:
-        known = self._known  # which another thread may replace
+        known = self._known  # a local reference, since another thread may replace the cache
         if most >= known.shape[1]:
             length = 2 * most + 64
             last = self._attention.compute_bias(1, length, past_seen_tokens=length - 1)
             self._known = known = last[0, :, 0].flip(-1).detach()
-        return known[:, distances].movedim(0, -3)  # heads before places x keys
+        return known[:, distances].movedim(0, -3)  # heads first, then queries x keys
 
 
 def _parted(x: Tensor, shape: tuple[int, int, int]) -> Tensor:

@@ -18,8 +18,8 @@ from scicot.training.fitting.compute import half, weights_of
 from scicot.training.fitting.loss import TargetLoss
 
 _LEAST, _MOST = 1024, 1 << 20  # tokens of a batch
-_KEPT = 0.8  # of what was found to fit: batches differ, and memory comes to pieces
-_ON_CPU = 16_384  # tokens, above which a CPU gets no faster
+_KEPT = 0.8  # share of the measured maximum to use: batches differ, and memory fragments
+_ON_CPU = 16_384  # limit on CPUs, above which they become no faster
 
 
 class OutOfMemory(ScicotError):
@@ -57,7 +57,8 @@ def tokens_that_fit(model: Any, longest: tuple[int, int], settings: TrainSetting
     most = _MOST if device.type == "cuda" else _ON_CPU
     found, rows = 0, max(1, _LEAST // sum(longest))
     with out_of_memory_explained(settings, device):
-        moments = torch.empty(2 * weights_of(model), device=device)  # as AdamW will take
+        # as large as AdamW's two moments
+        moments = torch.empty(2 * weights_of(model), device=device)
         while not found or rows * sum(longest) <= most:
             try:
                 _try(model, target_loss, rows, longest)

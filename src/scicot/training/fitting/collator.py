@@ -18,7 +18,7 @@ class Collator:
     def __init__(self, model: Any, device: torch.device) -> None:
         self._family = family_of(model.config)
         pad = model.config.pad_token_id
-        self._pad = 0 if pad is None else pad  # masked, so any token will do
+        self._pad = 0 if pad is None else pad  # padding is masked, so any token will do
         self._multiple = 8 if device.type == "cuda" else 1
 
     def __call__(self, items: Sequence[Sequence[dict[str, Any]]]) -> dict[str, torch.Tensor]:

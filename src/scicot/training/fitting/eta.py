@@ -17,7 +17,7 @@ from scicot.training.fitting.loss import TargetLoss
 from scicot.training.fitting.progress import tenth
 from scicot.training.plan.schedule import Schedule
 
-_TRIED = 6  # batches; the first one is slow
+_TRIED = 6  # batches to time; the first one is slow and not counted
 
 
 def expected_seconds(
@@ -38,7 +38,7 @@ def expected_seconds(
             start = time.perf_counter()
             loss = target_loss(model, batch) * share
             loss.backward()  # type: ignore[no-untyped-call]
-            loss.item()  # waits for a GPU
+            loss.item()  # waits for the GPU to finish
             seconds.append(time.perf_counter() - start)
             model.zero_grad()
     look = dev.expected_seconds(model, form) if dev else 0.0

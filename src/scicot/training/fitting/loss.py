@@ -15,8 +15,8 @@ from torch.nn.functional import cross_entropy
 
 from scicot.models.families import IGNORED, family_of
 
-_LEAST = -60.0  # log-probability
-_CHUNK = 512  # target tokens; fewer at a time are slower
+_LEAST = -60.0  # lower bound of the log-probabilities whose gradient is computed
+_CHUNK = 512  # target tokens per chunk; smaller chunks are slower
 
 
 class TargetLoss:
@@ -34,7 +34,8 @@ class TargetLoss:
     def __call__(self, wrapped: Any, inputs: dict[str, Tensor]) -> Tensor:
         """Return the loss of a batch {"input_ids", "attention_mask", "labels"}. `wrapped` is the
         model itself or its data-parallel wrapper."""
-        # Not left to the Trainer, which would have accelerate wrap the model's forward for good.
+        # The Trainer would have accelerate wrap the model's forward permanently, so autocast is
+        # used here.
         kind = inputs["labels"].device.type
         with torch.autocast(kind, torch.bfloat16, enabled=self._bf16):
             return self._summed(wrapped, inputs)
@@ -54,7 +55,7 @@ class TargetLoss:
             loss: Tensor = _Summed.apply(hidden[real], weight, labels[real])  # type: ignore[no-untyped-call]
             return loss
 
-        self._head.forward = summed  # inside the model's own forward, where DDP wants it
+        self._head.forward = summed  # called within the model's own forward, as DDP requires
         try:
             return torch.as_tensor(wrapped(**inputs, use_cache=False).logits)
         finally:
@@ -76,7 +77,8 @@ def _ends_in_head(model: Any, head: Any) -> bool:
         with torch.no_grad():
             extra = family_of(model.config).decoder_inputs(model, ids)
             logits = model(input_ids=ids, **extra, use_cache=False).logits
-    except (RuntimeError, IndexError, TypeError):  # what comes behind it takes no single number
+    # the layers after the output layer do not accept a single number
+    except (RuntimeError, IndexError, TypeError):
         return False
     finally:
         del head.forward
@@ -99,7 +101,8 @@ class _Summed(torch.autograd.Function):
             logits = (some @ weight.t()).float()
             norms = logits.logsumexp(dim=1, keepdim=True)
             loss += (norms - logits.gather(1, gold)).sum()
-            # What is too small to matter would be subnormal, which CPUs are slow with.
+            # Negligible probabilities are dropped: they would be subnormal numbers, which are slow
+            # on CPUs.
             slope = logits.sub_(norms).clamp_(min=_LEAST).exp_()
             slope.scatter_add_(1, gold, -torch.ones_like(gold, dtype=slope.dtype))
             slope = slope.to(hidden.dtype)

@@ -18,7 +18,7 @@ from scicot.reporting import Task
 from scicot.training.best_checkpoint import Selection
 from scicot.training.plan.schedule import Schedule
 
-WHOLE = "whole"  # an empty file that is put into a checkpoint when everything else is there
+WHOLE = "whole"  # empty marker file, written into a checkpoint when it is complete
 LOG = "training_log.jsonl"
 
 Log = list[dict[str, Any]]
@@ -51,8 +51,8 @@ class Progress(TrainerCallback):
         self._council = processes.StopVote()
         self._step = 0
         self._saved = self._started = time.monotonic()
-        self._since = 0  # the step at which this process began
-        self._told: dict[str, float] = {}  # the figures beside the bar
+        self._since = 0  # step at which this process started
+        self._told: dict[str, float] = {}  # figures shown beside the progress bar
         self.stopped: KeyboardInterrupt | None = None
 
     def rows_per_second(self, step: int) -> float:
@@ -62,12 +62,13 @@ class Progress(TrainerCallback):
         return round(rows / (time.monotonic() - self._started), 1)
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002
-        self._task.advance(state.global_step)  # of a checkpoint, where there is one
+        # the step of the checkpoint, if the training was resumed
+        self._task.advance(state.global_step)
         self._step = self._since = state.global_step
-        if self._writes:  # what came after the checkpoint is redone
+        if self._writes:  # drop log rows after the checkpoint, since these steps are repeated
             with jsonl.replacing(self._run / LOG) as stream:
                 stream.writelines(map(jsonl.encode, map(_finite, state.log_history)))
-        if state.global_step == 0:  # a student that came trained may be best as it is
+        if state.global_step == 0:  # a pretrained student may be best before any training
             self._measure(0, control)
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002
@@ -98,7 +99,7 @@ class Progress(TrainerCallback):
                 stream.write(jsonl.encode(_finite(row)))
 
     def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002
-        self._council.any()  # each process writes the state of its dice
+        self._council.any()  # waits until every process has saved its random state
         if self._writes:
             (Path(args.output_dir) / f"checkpoint-{state.global_step}" / WHOLE).touch()
             if self._selection:
@@ -112,7 +113,7 @@ class Progress(TrainerCallback):
         due = control.should_log
         log = self.trainer.state.log_history
         self.trainer.log(self._selection.measure(self._model, self._form, log, step))
-        control.should_log = due  # the training loss of this step may be due as well
+        control.should_log = due  # log() resets it, but the training loss may be due too
         return self._selection.exhausted(self.trainer.state.log_history)
 
 

@@ -54,7 +54,7 @@ def fit(
             result = trainer.train(resume_from_checkpoint=None if last is None else str(last))
     if (
         "wandb" in spec.report_to
-    ):  # transformers leaves its run open, and the next student would go on
+    ):  # otherwise the next student would continue in this one's tracker run
         import wandb
 
         wandb.finish()
@@ -76,7 +76,7 @@ def fit(
         "padding": round(schedule.padding, 4),
     }
     if selection:
-        processes.wait()  # for the best weights to be on the disk
+        processes.wait()  # until the best weights are on disk
         metrics |= selection.restore(model, log, steps)
     student = lora.merged(trainer.model, model, spec.student, settings.lora)
     metrics["weights"] = weights_of(student)
@@ -92,11 +92,12 @@ def make_trainer(
     report_to: Sequence[str] = (),
 ) -> _Trainer:
     """Make the Trainer that `fit` runs; it changes the model in place."""
-    set_seed(settings.seed + processes.rank())  # each process drops out other units
+    set_seed(settings.seed + processes.rank())  # every process needs another dropout mask
     device = resolve_device(settings.device)
     model.set_attn_implementation(attention(model, settings, device))
     if settings.gradient_checkpointing:
-        enable = getattr(model, "activation_checkpointing_enable", None)  # its name in later 5.x
+        # the method's name in later 5.x versions
+        enable = getattr(model, "activation_checkpointing_enable", None)
         (enable or model.gradient_checkpointing_enable)({"use_reentrant": False})
     trainer = _Trainer(
         model=lora.adapted(model, settings.lora),
@@ -106,8 +107,9 @@ def make_trainer(
         processing_class=tokenizer,
     )
     trainer.target_loss = TargetLoss(model, bf16=half(model, settings))
-    trainer.remove_callback(PrinterCallback)  # it prints to stdout, which is for data
-    if "tensorboard" in report_to:  # by its name it would write among the checkpoints, which go
+    trainer.remove_callback(PrinterCallback)  # stdout is reserved for data
+    # the default directory is among the checkpoints, which are deleted
+    if "tensorboard" in report_to:
         from torch.utils.tensorboard import SummaryWriter
 
         writer = SummaryWriter(str(run / "tensorboard"))
@@ -134,9 +136,9 @@ def _arguments(
     arguments = TrainingArguments(
         output_dir=str(run / CHECKPOINTS),
         max_steps=schedule.steps,
-        per_device_train_batch_size=1,  # an item of the schedule is a batch
+        per_device_train_batch_size=1,  # an item of the schedule is a whole batch
         gradient_accumulation_steps=schedule.turns,
-        train_sampling_strategy="sequential",  # the schedule is in order already
+        train_sampling_strategy="sequential",  # the schedule is already in random order
         remove_unused_columns=False,
         learning_rate=settings.filled().learning_rate or 0.0,
         warmup_steps=settings.warmup(schedule.steps),
@@ -146,8 +148,8 @@ def _arguments(
         torch_compile=settings.compile,
         use_cpu=device.type == "cpu",
         seed=settings.seed,
-        save_strategy="no",  # Progress asks for checkpoints by the clock
-        save_total_limit=2,  # the one before goes only when the next is whole
+        save_strategy="no",  # Progress requests checkpoints by time
+        save_total_limit=2,  # the previous one is deleted only after the next is complete
         logging_steps=max(1, min(50, schedule.steps // 20)),
         logging_nan_inf_filter=False,
         report_to=[name for name in report_to if name != "tensorboard"] or "none",
@@ -156,7 +158,7 @@ def _arguments(
         ddp_find_unused_parameters=False,
     )
     if arguments.n_gpu > 1:
-        arguments._n_gpu = 1  # several GPUs are asked for through accelerate, never by DataParallel
+        arguments._n_gpu = 1  # several GPUs are used through accelerate, never through DataParallel
     return arguments
 
 
@@ -167,7 +169,8 @@ class _Trainer(Trainer):
     tokens."""
 
     target_loss: TargetLoss
-    loss_is_scaled_for_ga = True  # over the batches of a step, by their shares
+    # the loss is already normalised over the batches of a step, by their shares
+    loss_is_scaled_for_ga = True
 
     def compute_loss(
         self,
@@ -177,5 +180,5 @@ class _Trainer(Trainer):
         num_items_in_batch: Any = None,  # noqa: ARG002
     ) -> Any:
         share = inputs.pop("share")[0]
-        # Gradients of several processes are averaged, where they ought to be summed.
+        # DDP averages the gradients of the processes, but they must be summed.
         return self.target_loss(model, inputs) * share * self.args.world_size

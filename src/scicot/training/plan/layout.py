@@ -18,11 +18,11 @@ from scicot.training.plan.length_buckets import pieces
 
 FILE = "layout.json"
 
-# A step is made of as many groups of like lengths. With one, questions of one kind (their texts of
-# one length) fill whole steps, and students of the quickstart's world end clearly worse.
+# Groups of similar lengths in a step. With a single group, whole steps consist of one kind of
+# question with texts of one length, and students of the quickstart's world become clearly worse.
 _GROUPS = 4
 
-# What it costs to begin another batch, in tokens that could be computed instead.
+# Fixed cost of another batch, in tokens that could be computed in the same time.
 _BATCH_COSTS = {"cpu": 250}
 _BATCH_COSTS_A_GPU = 4000
 
@@ -50,7 +50,8 @@ class Layout:
         rows, budget = settings.batch_rows, settings.batch_tokens
         batches = settings.accumulate or 1
         groups = batches * -(-_GROUPS // batches)
-        most = lessons // cls(rows, budget, 1, 1).steps(lessons, tokens)  # one lesson in each
+        # so that each group has at least one lesson
+        most = lessons // cls(rows, budget, 1, 1).steps(lessons, tokens)
         if groups > most:
             groups = batches = min(batches, most) if settings.accumulate else most
         return cls(rows, budget, groups, batches if settings.accumulate else groups)

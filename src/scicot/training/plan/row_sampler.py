@@ -10,12 +10,13 @@ import numpy as np
 
 from scicot.config import TrainSettings
 
-# Streams of dice of one epoch; those of files are numbered from 1.
+# Random streams of an epoch; those of files are numbered from 1.
 _STREAMS = {"dropout": 1_000_001, "batches": 1_000_002}
 
 
 class RowSampler:
-    """Draws lessons, by the number of their file; determined by seed and epoch."""
+    """Draws the lessons of an epoch, whose files are `files` (a number per lesson). The draws
+    depend only on the seed and the epoch."""
 
     def __init__(self, files: Sequence[int], settings: TrainSettings) -> None:
         self._count = len(files)
@@ -43,7 +44,8 @@ class RowSampler:
     def _drawn_from_files(self, epoch: int) -> list[Any]:
         """Return the indices of an epoch's lessons, file by file."""
         shares = np.cumsum(self._settings.weights) / sum(self._settings.weights)
-        # Rounded over all epochs so far, so that the smallest share has its turn some day.
+        # Rounded cumulatively over all epochs, so that even the smallest share is drawn at some
+        # time.
         before, after = (np.round(shares * self._count * n) for n in (epoch, epoch + 1))
         firsts, ends = (np.diff(bounds, prepend=0).astype(int) for bounds in (before, after))
         drawn = []

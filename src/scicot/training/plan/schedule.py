@@ -39,9 +39,10 @@ from scicot.training.plan.tokens import MANY, Tokens, identity, tokenise
 class Epoch:
     """One epoch: as many draws as there are lessons, grouped into steps and batches."""
 
-    places: Any  # of the lesson of each draw
-    bare: Any  # whether it comes without its rationale
-    steps: list[list[length_buckets.Places]]  # draws, by number, of the groups of each step
+    places: Any  # index of the lesson of each draw
+    bare: Any  # whether the draw drops the rationale
+    # for each step, the draws in each of its groups, by index
+    steps: list[list[length_buckets.Places]]
 
 
 class Schedule:
@@ -138,7 +139,7 @@ class Schedule:
         number, epoch, groups = self._at(step)
         batch = length_buckets.shares(self._batches(groups), self._ranks)[turn][rank]
         share = self._shares(epoch, groups)
-        if not len(batch):  # a process without work takes part in the step none the less
+        if not len(batch):  # a process without work still takes part in the step
             batch, share = np.array([(groups[0][0], 0)]), [0.0] * self._per_lesson
         examples = [(int(draw), int(part)) for draw, part in batch]
         rows = self._rows(number, epoch, examples)
@@ -207,15 +208,17 @@ class Schedule:
         order = self._drawing.dice(number, "batches").permutation(count)
         steps = order.reshape(self.epoch_steps, self.layout.groups)
 
-        def longest(group: int) -> int:  # neighbours are joined, or computed at the same time
+        # sort by length, because neighbours are joined or computed at the same time
+        def longest(group: int) -> int:
             return -int(lengths[groups[group]].max(axis=0).sum())
 
         in_order = [[groups[one] for one in sorted(step, key=longest)] for step in steps]
         return Epoch(places, bare, in_order)
 
     def _batches(self, groups: Sequence[length_buckets.Places]) -> list[length_buckets.Places]:
-        """Join the groups of a step into batches, each examples x (draw, part). For students with
-        two tasks, batches are separate by task, since labels are much shorter than rationales."""
+        """Join the groups of a step into batches. A batch is an array (examples, 2) with the index
+        of each example's draw and of its part (task). Students with two tasks have separate batches
+        for each, since labels are much shorter than rationales."""
         size = self.layout.groups // self.layout.batches
         joined = [
             np.concatenate(groups[start : start + size]) for start in range(0, len(groups), size)

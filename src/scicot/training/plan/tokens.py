@@ -13,13 +13,13 @@ import numpy as np
 from scicot.devices import cores
 from scicot.training.examples import Encoded
 
-# With fewer lessons it takes longer to ask the cache, and to start processes, than to tokenise.
+# With fewer lessons, using the cache and starting processes takes longer than tokenising.
 MANY = 20_000
 _CHUNK = 1024  # lessons
 _COLUMNS = ("input_ids", "labels")
 
 Rows = dict[str, list[Any]]
-Encode = Callable[[Sequence[Any]], Encoded]  # of lessons
+Encode = Callable[[Sequence[Any]], Encoded]  # tokenises lessons
 
 
 class Tokens:

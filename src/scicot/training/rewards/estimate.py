@@ -21,7 +21,7 @@ from scicot.training.rewards.samples import Sampler
 from scicot.training.rewards.scoring import score
 from scicot.training.setup import Prepared, prepare
 
-_TRIED = 16  # questions that are explained and scored to measure it
+_TRIED = 16  # questions explained and scored to measure the time
 
 
 @dataclass(frozen=True)
@@ -32,9 +32,9 @@ class RewardEstimate:
 
     rounds: int
     questions: int
-    students: int  # trainings, fold students and all rounds
-    steps: int  # of all trainings
-    samples: int  # rationales that are written and scored
+    students: int  # number of trainings: all rounds, with fold students
+    steps: int  # optimizer steps of all trainings
+    samples: int  # rationales to generate and score
     training_seconds: float
     sampling_seconds: float
     scoring_seconds: float
@@ -64,7 +64,8 @@ def estimate(rounds: Rounds, reporter: Reporter) -> RewardEstimate:
     fixed = main.settings.max_steps
     shares = [1.0 if fixed else len(work.lessons) / len(main.lessons) for work in works]
     trainings = (reward.rounds + 1) * sum(shares)
-    # The last round writes the likeliest rationale twice: to be scored, and into out_of_fold.jsonl.
+    # The last round generates the greedy rationales twice: to score them, and for
+    # out_of_fold.jsonl.
     scored = len(sampler.questions) * (reward.rounds * reward.samples + 1)
     written = scored + len(rounds.folds.lessons)
     writing, scoring = _measured(sampler, prepared)
@@ -98,7 +99,7 @@ def _measured(sampler: Sampler, prepared: Prepared) -> tuple[float, float]:
             replacements=prepared.form.alphabet.replacements,
         )
         writer = load_alike(Run(Path(folder), manifest), settings)
-        write_rationales(writer, Stage.RATIONALE, some[:1], Decoding(2), [[0]])  # warms it up
+        write_rationales(writer, Stage.RATIONALE, some[:1], Decoding(2), [[0]])  # warm-up
         start = time.perf_counter()
         texts = write_rationales(writer, Stage.RATIONALE, some, decoding, draws)
         writing = (time.perf_counter() - start) / sum(map(len, texts))

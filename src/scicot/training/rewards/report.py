@@ -21,21 +21,22 @@ class RoundReport:
     round: int
     questions: int
     rationales: int
-    kept: int  # rationales that the next round learns; none follow the last
+    kept: int  # rationales added to the next round's training set; 0 after the last round
     reward: float | None  # mean over all rationales
     reward_kept: float | None
     positive: float  # share of rationales with a reward above 0
-    leak: float | None  # mean over the questions of what naming the right choice gains
-    leak_share: float | None  # of the positive rewards: announced, or above the cap
+    leak: float | None  # mean over the questions of the gain from stating the right choice
+    # share of the positive rewards that may be leaks: announced, or above the cap
+    leak_share: float | None
     announcing: float  # share of rationales that announce an answer
     names_one: float  # share that name exactly one choice
-    names_gold: float  # share that name the right one alone
-    accuracy: float  # behind the question's own likeliest rationale
+    names_gold: float  # share that name only the right choice
+    accuracy: float  # given the question's own greedy rationale
     accuracy_none: float  # without a rationale
-    accuracy_shuffled: float | None  # behind that of another question
-    accuracy_announced: float  # behind the text of the right choice
-    # Mean gain in log p(gold), in nats, of the question's own rationale over another question's,
-    # and the confidence that it is above 0 (one-sided t-test over the questions)
+    accuracy_shuffled: float | None  # given another question's rationale
+    accuracy_announced: float  # given the text of the right choice
+    # mean gain in log p(gold), in nats, of a question's own rationale over another question's, and
+    # the confidence that it is above 0 (one-sided paired t-test over the questions)
     benefit: float | None = None
     benefit_confidence: float | None = None
 

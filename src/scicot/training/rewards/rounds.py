@@ -1,5 +1,5 @@
-"""Rounds of sampling, scoring and training: expert iteration of stage 1 (as STaR, Zelikman et al.
-2022) with stage 2 as the judge.
+"""Train stage 1 in rounds on its own best samples: expert iteration, as in STaR (Zelikman et al.
+2022), with stage 2 as the judge. A round samples rationales, scores them and trains on them.
 
     OUT/rounds/0/student            stage 1 trained on the teacher's rationales, with fold students
     OUT/rounds/0/scored.jsonl       samples of these fold students, with rewards
@@ -63,7 +63,7 @@ def fold_settings(settings: TrainSettings, reward: RewardSettings) -> TrainSetti
 class RewardedFolds(Folds):
     """The rows of a stage 1, followed by rewarded rationales (lessons of file 1)."""
 
-    teachers: Folds | None = None  # the rows without them
+    teachers: Folds | None = None  # the rows without rewarded rationales
 
     @classmethod
     def of(cls, folds: Folds, rows: Sequence[Row]) -> RewardedFolds:
@@ -75,7 +75,8 @@ class RewardedFolds(Folds):
         )}  # fmt: skip
         kept = [row for row in rows if row["kept"]]
         lessons = [
-            lesson if place in folds.dev else replace(lesson, file=0)  # dev is known by identity
+            # `dev` is matched by identity, so its lessons must not be copied
+            lesson if place in folds.dev else replace(lesson, file=0)
             for place, lesson in enumerate(folds.lessons)
         ]
         lessons += [
@@ -148,7 +149,7 @@ class Rounds:
             reporter.warn(doubt)
         if read_manifest(out) is None:
             out.mkdir(exist_ok=True)
-            self.main.manifest().write(out)  # by which the next start knows the directory for ours
+            self.main.manifest().write(out)  # marks the directory as ours for the next start
         rows: list[Row] = []
         for number in range(last + 1):
             folds = RewardedFolds.of(self.folds, rows) if number else self.folds

@@ -37,7 +37,7 @@ from scicot.training.rewards.blind import Judges
 from scicot.training.rewards.scoring import ScoredQuestion, best, gain, score
 
 SCORED, KEPT = "scored.jsonl", "kept.jsonl"
-_SEQUENCES = {"cuda": 4096}  # rationales that are written before any is put on disk
+_SEQUENCES = {"cuda": 4096}  # rationales generated before they are written to disk
 _SEQUENCES_ON_CPU = 512
 
 
@@ -58,7 +58,7 @@ class Sampler:
     judges: Judges
     settings: TrainSettings
     reward: RewardSettings
-    questions: Sequence[Question]  # with a gold answer, each once
+    questions: Sequence[Question]  # questions with a gold answer, without repetitions
     fold_of: Sequence[int]
     judge_of: Sequence[int]
 
@@ -129,8 +129,8 @@ class Sampler:
                 wanted = samples * len(asked.questions)
                 if len(before) < wanted:
                     made = self._made(asked, students, writers, number, samples, folder)
-                    # A window that a crash has torn is made again whole: in another batch its
-                    # scores would have other last digits.
+                    # A window cut short by a crash is generated again as a whole: in another batch
+                    # the last digits of its scores would differ.
                     out.write_all(made[len(before) :])
                     before += made[len(before) :]
                 rows += before

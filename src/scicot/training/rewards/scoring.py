@@ -39,10 +39,10 @@ class Scored:
 
     rationale: str
     reading: Reading
-    reward: float | None  # in nats; None where a score was no number
-    leak: float | None  # of the question, in nats
+    reward: float | None  # nats; None if a score is not finite
+    leak: float | None  # the question's leak gain, in nats
     rejected: str | None
-    names: str | None  # the one choice that the rationale names; None: none, or several
+    names: str | None  # the only choice that the rationale names; None if it names none or several
     kept: bool = False
 
 

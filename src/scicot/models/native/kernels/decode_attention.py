@@ -17,7 +17,7 @@ from torch import Tensor
 from scicot.models.native.kernels.instructions import exp2, f32, kernel, widened
 
 _LOG2_E = f32(1.4426950408889634)
-_BLOCK = 8  # steps that are read side by side while a query stays in the registers
+_BLOCK = 8  # steps processed together while a query stays in registers
 
 
 def number(x):  # type: ignore[no-untyped-def]

@@ -22,7 +22,7 @@ def kernel(function: Any) -> Any:
     }
     try:
         return njit(cache=True, **options)(function)
-    except RuntimeError:  # neither beside this file nor in a home can anything be written
+    except RuntimeError:  # numba finds no writable folder for its cache
         return njit(**options)(function)
 
 
@@ -49,20 +49,20 @@ bits = _instruction(types.int32, types.float32, lambda b, x: b.bitcast(x, _INT))
 of_bits = _instruction(types.float32, types.int32, lambda b, x: b.bitcast(x, _FLOAT))
 real = _instruction(types.float32, types.int32, lambda b, x: b.sitofp(x, _FLOAT))
 byte = _instruction(types.int8, types.float32, lambda b, x: b.fptosi(x, ir.IntType(8)))
-# The number whose upper half a bf16 is.
+# Widen bf16 bits to fp32 by shifting them into the upper half.
 widened = _instruction(
     types.float32,
     types.uint16,
     lambda b, x: b.bitcast(b.shl(b.zext(x, _INT), ir.Constant(_INT, 16)), _FLOAT),
 )
-# The upper half of a number's bits, rounded to the nearest, of two to the even one.
+# Round to the upper 16 bits, to nearest, ties to even.
 _upper = _instruction(types.uint16, types.int32, lambda b, x: _rounded_half(b, x))
 nearest = _instruction(
     types.float32,
     types.float32,
     lambda b, x: b.call(b.module.declare_intrinsic("llvm.rint", [_FLOAT]), [x]),
 )
-# 2^n of a whole n from -126 to 127: n is its exponent's bits.
+# 2^n for an integer n from -126 to 127: shift n into the exponent bits.
 _power = _instruction(
     types.float32,
     types.float32,

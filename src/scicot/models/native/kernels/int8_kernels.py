@@ -29,7 +29,7 @@ def _round_row(x, into):  # type: ignore[no-untyped-def]
     top = np.int32(0)
     for j in range(len(x)):
         top = max(top, bits(abs(x[j])))
-    most = of_bits(top) + f32(1e-30)  # zeros have a scale too
+    most = of_bits(top) + f32(1e-30)  # so that the scale of a zero row is not 0
     times = f32(127) / most
     for j in range(len(x)):
         into[j] = byte(nearest(x[j] * times))

@@ -13,7 +13,7 @@ from torch import Tensor
 from scicot.models.native.kernels.decode_attention import number, seen, sized_as, softmax
 from scicot.models.native.kernels.instructions import f32, kernel
 
-_ALL = 2**62  # a window that ends nowhere
+_ALL = 2**62  # a window without a limit
 
 
 @kernel
@@ -57,10 +57,11 @@ def _joint(q, read_k, read_v, lengths, keys, values, window, scores, out, sized)
     rows, places, heads = q.shape[:3]
     for i in range(rows):
         for p in range(places):
-            last = len(keys) - places + p + 1  # of the steps that this query sees
+            last = len(keys) - places + p + 1  # number of steps that this query attends to
             first = max(0, last - window)
             length = lengths[i]
-            begin = min(length, max(0, length + last - window))  # of the prefix
+            # first prefix position within the window
+            begin = min(length, max(0, length + last - window))
             read = length - begin
             for g in range(heads):
                 _score(q[i, p, g], read_k[i, g, begin:length], scores, sized)

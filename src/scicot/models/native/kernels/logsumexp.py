@@ -14,7 +14,8 @@ _LOG2_E = f32(1.4426950408889634)
 @kernel
 def _logsumexp(logits, out):  # type: ignore[no-untyped-def]
     for i in range(len(logits)):
-        # The maximum of the bit patterns: those of negative floats are flipped to sort like floats.
+        # The maximum is found on bit patterns; those of negative floats are flipped to sort like
+        # floats.
         top = np.int32(-2147483648)
         for j in range(logits.shape[1]):
             one = bits(logits[i, j])
