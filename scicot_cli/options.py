@@ -74,7 +74,8 @@ Config = Annotated[
     ),
 ]
 Limit = Annotated[
-    int | None, typer.Option("--limit", min=1, help="Read only the first N rows of each file.")
+    int | None,
+    typer.Option("--limit", metavar="N", min=1, help="Read only the first N rows of each file."),
 ]
 Columns = Annotated[
     str,
