@@ -32,8 +32,8 @@ StudentModel = Annotated[
         autocompletion=completion.students,
         metavar="ID|DIR|scratch:SIZE",
         help="Model to train: a Hub id, a directory, or fresh weights: scratch:tiny (0.5 million "
-        "weights), scratch:small (2.4 million) or scratch:base (31 million); with -causal at the end "
-        "(scratch:tiny-causal) a decoder-only model.",
+        "weights), scratch:small (2.4 million) or scratch:base (31 million); scratch:tiny-causal "
+        "and so on are decoder-only.",
     ),
 ]
 TrainingPrecision = Annotated[
