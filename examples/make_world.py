@@ -65,8 +65,8 @@ class Domain:
 
 @dataclass(frozen=True)
 class Item:
-    """A question whose choices are not in order yet: which of them has (or, without `holds`, lacks)
-    `prop`?"""
+    """A question: which choice has `prop` or, if `holds` is False, lacks it? The choices have no
+    order yet."""
 
     domain: Domain
     block: str
@@ -127,9 +127,10 @@ def pick(items: Iterable[Item], count: int, what: str, rng: random.Random) -> li
 
     No two test questions, and no two training questions about one property, have the same choices.
 
-    Of a fact's questions the one is chosen whose wrong choices were the right answer most often in
-    the questions chosen so far (counted separately for "has" and "lacks"). So a student cannot
-    guess from how often an entity was the right answer in training.
+    For each fact, choose the question whose wrong choices were the right answer most often so far,
+    less how often they were a wrong choice (counted separately for "has" and "lacks"). This
+    balances the two, so a student cannot guess from how often an entity was the right answer in
+    training.
     """
     by_fact: dict[tuple[str, str], list[Item]] = defaultdict(list)
     for item in items:

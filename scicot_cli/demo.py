@@ -67,9 +67,9 @@ def demo(
 
 @contextmanager
 def _interrupts_left_to_children() -> Iterator[None]:
-    """In this context, ignore Ctrl-C. The terminal sends it to the script and its commands as well:
-    they save, clear their progress bars and report the interruption. This command must not print
-    into that, nor end before them."""
+    """Ignore Ctrl-C inside the block. The terminal also sends it to the script and its commands,
+    which save their work, clear their progress bars and report the interruption. This command has
+    to wait for them and print nothing meanwhile."""
     # A handler instead of SIG_IGN, which the child processes would inherit.
     before = signal.signal(signal.SIGINT, lambda *_: None)
     try:

@@ -1,6 +1,6 @@
 """Distil the chain-of-thought of a large language model into small students.
 
-The verbs of the command line are functions here, as pleasant to call from Python:
+Each command of the command line is a function here:
 
     import scicot
 

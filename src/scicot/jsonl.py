@@ -91,7 +91,7 @@ def decode_lines(
     lines: Iterable[bytes], name: str, after: int = 0, deepest: int = DEEPEST
 ) -> Iterator[tuple[str, Row]]:
     """Yield (NAME:LINE, row) for each line that is not blank; InvalidRow for one that is not a JSON
-    object. Line numbers start behind `after` earlier lines of the file.
+    object. Line numbers continue from `after`, the number of earlier lines.
 
     After an InvalidRow the iterator continues with the next line, so callers may skip rows.
     """
@@ -241,8 +241,8 @@ def write_text(path: Path, text: str) -> None:
 
 
 def mend_last_line(path: Path) -> bool:
-    """Truncate a last line without a line break, as a killed process leaves it. Returns True if
-    there was one."""
+    """Remove an incomplete last line (without a line break), as a killed process leaves it. Returns
+    True if there was one."""
     with path.open("rb+") as stream:
         size = stream.seek(0, os.SEEK_END)
         keep = size

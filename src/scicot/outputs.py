@@ -1,6 +1,6 @@
 """Resumable output files, with a state file that records how they were made.
 
-Beside out.jsonl, out.state.json records what made it and whether it is finished:
+Beside out.jsonl, out.state.json records how it was made and whether it is finished:
 
     {"scicot": "0.1.0", "command": "predict", "settings": {...}, "inputs": {"q.jsonl": "<sha256>"},
      "students": [...], "counts": {"rows": 570}, "finished": true}

@@ -36,7 +36,8 @@ def whole_key(question: Question) -> str:
 
 @dataclass
 class Overlap:
-    """Counts of questions that are in another set: the same text, or text, context and choices."""
+    """Counts of the questions that are also in another set: with the same text, or with the same
+    text, context and choices."""
 
     questions: int = 0
     same_text: int = 0
@@ -49,8 +50,8 @@ class Overlap:
 
     @property
     def is_of_templates(self) -> bool:
-        """True if the matching texts are templates: each occurs in several questions here, with
-        other choices every time, and no question matches with its choices."""
+        """True if the matching texts seem to come from templates: each occurs in several questions
+        here that differ in their choices, and no question matches in text and choices."""
         return not self.same_question and all(
             len(questions) > 1 for questions in self.by_text.values()
         )

@@ -28,7 +28,7 @@ class Task(Protocol):
 
 class Reporter(Protocol):
     def note(self, message: str) -> None:
-        """Report something that is good to know."""
+        """Report a fact that needs no action."""
 
     def warn(self, message: str) -> None:
         """Report something that the user should check."""

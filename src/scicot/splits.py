@@ -54,9 +54,9 @@ def assign_folds(
 ) -> list[int]:
     """Return the fold (from 0) of each row: whole groups, with about equally many rows per fold.
 
-    The largest groups are assigned first, each to the smallest fold. Groups in `dev`, and groups of
-    only `further` rows, are not trained on, and are balanced separately. Raises ScicotError if
-    there are fewer groups to train on than folds.
+    The largest groups are assigned first, each to the smallest fold. Groups that are not trained on
+    are balanced separately: those in `dev`, and those with only `further` rows. Raises ScicotError
+    if there are fewer groups to train on than folds.
     """
     dev, further = dev or set(), further or set()
     learnt = [group for group in groups if group[0] not in dev | further]
@@ -85,8 +85,8 @@ def dev_split(
     all.
 
     Each group is selected by a hash of its content, independent of the other rows, so that another
-    file of the same questions is split alike. Only a group larger than the fraction is never
-    selected.
+    file of the same questions is split alike. A group with more than this fraction of the questions
+    is not selected. If no group is selected, the smallest one is returned.
     """
     if len(groups) < 2:
         raise ScicotError(f"--dev-fraction: all rows are one group that may not be parted {_HINT}")
@@ -121,6 +121,7 @@ def _value_key(question: Question, by: str) -> str:
 
 
 def _binding(question: Question, by: str | None) -> bytes:
-    """Return a hash of what defines a question's group, used as a random number."""
+    """Return a hash of the text or value that determines a question's group. It serves as a random
+    number for the split."""
     key = text_key(question) if by is None else _value_key(question, by)
     return hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()

@@ -182,8 +182,9 @@ def answer_target(
     before: str = "",
     behind: str = "",
 ) -> str:
-    """Return the target text of a choice: its label or text, between `before` and `behind` where
-    rationale and answer are one output (see `before_answer` and `behind_answer`)."""
+    """Return the target text of a choice: its label or text. If the output also holds the
+    rationale, `before` precedes the answer and `behind` follows it (see `before_answer` and
+    `behind_answer`)."""
     answer = question.text_of(label) if answer_as == "text" else label
     return one_line(f"{before} {answer}{behind}")
 

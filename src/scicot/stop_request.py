@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
 
 class Interrupted(KeyboardInterrupt):
-    """Raised for SIGINT. A plain KeyboardInterrupt that passes through `exec` of a string, as
-    dataclasses and imports of large libraries use it, makes `python -m` kill itself with SIGINT
-    even after the exception was handled, so that the exit code is lost. Python does so only for
-    that class, not for subclasses."""
+    """Raised for SIGINT. With a plain KeyboardInterrupt the exit code may be lost: if it passes
+    through `exec` of a string, as in dataclasses and imports of large libraries, `python -m` kills
+    itself with SIGINT at exit, even if the exception was handled. Python does not do so for
+    subclasses."""
 
 
 class StopRequest:

@@ -1,9 +1,9 @@
 """Run requests through a batch API: plan batches on disk, send each once, fetch results.
 
-Before a batch is sent, batch_plans.py writes its requests to disk, and the time at which sending
-starts. If a later run finds such a plan without a batch id, batch_sender.py searches the server's
-recent batches for it, by the name that the API stores or by the number and custom_ids of the
-requests. So no batch is paid for twice, whenever the process died.
+Before a batch is sent, batch_plans.py writes its requests and the start time to disk. If a later
+run finds such a plan without a batch id, batch_sender.py searches the server's recent batches for
+it, by the name that the API stores or by the number and custom_ids of the requests. So no batch is
+paid for twice, even if the process is killed while sending it.
 """
 
 from __future__ import annotations
@@ -201,8 +201,8 @@ class _Runner:
         plan.drop()
 
     async def _enter_all(self, plan: Plan, asks: list[RowRequest], batch: Batch) -> set[int]:
-        """Write rows for results that have none yet. Return the numbers of the requests that had a
-        result."""
+        """Write rows for results that have none yet. Return the line numbers of the requests that
+        have a result."""
         left, taken_back = self._left, self._taken_back
         seen, foreign = set[int](), 0
         self._held.clear()
@@ -229,8 +229,8 @@ class _Runner:
         return seen
 
     async def _enter(self, ask: RowRequest, outcome: Reply | Unanswered) -> None:
-        """Write the row of one result. Skip it if its row was written before a crash, or if the
-        request has to be sent again."""
+        """Write the row of one result, unless an earlier run has written it or the request has to
+        be sent again."""
         key = ask.row.sample, ask.row.saw_answer
         attempt = self._job.ledger.attempts(ask.row.question).get(key)
         if attempt is not None and not attempt.retry:
@@ -255,9 +255,9 @@ class _Runner:
             self._held.append((ask, TeacherError(str(error), certain=False)))
 
     async def _settle_held(self, plan: Plan) -> None:
-        """Record held-back errors as `error` rows if other requests of the batch were answered. If
-        none was, the fault may not lie in the questions, so the run stops; for a single request, a
-        probe decides."""
+        """Record held-back errors as `error` rows if any request of the batch was answered. If none
+        was, the cause may be the server, so the run stops without recording them; if only one error
+        is held back, a probe is sent to find out."""
         if self._answered:
             for ask, error in self._held:
                 self._job.reject_failed(ask, error)

@@ -1,11 +1,11 @@
 """Plans of batches on disk. OUT.batches/ holds two files for each unfinished batch:
 
-    0001.requests.jsonl     {"sample": ..., "revealed": ..., "question": {...}}, a line a request
+    0001.requests.jsonl     {"sample": ..., "revealed": ..., "question": {...}}, a line per request
     0001.json               {"name": ..., "requests": ..., "began": ..., "id": ..., "retry": ...}
 
-A plan is valid once the second file exists. `began` is the time when sending it began, `id` is the
-server's id of the batch. The custom_ids of its requests are NAME-LINE; NAME is random, so results
-can always be matched with their plan.
+A plan is valid once the second file exists. `began` is the time just before the batch was sent,
+`id` is its id on the server. The custom_ids of its requests are NAME-LINE; NAME is random, so
+results can always be matched with their plan.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ FOLDER = "batches"
 
 @dataclass(frozen=True)
 class Plan:
-    """The requests of one batch, and the state of sending it."""
+    """The requests of one batch, and whether they have been sent."""
 
     place: Path  # path of the plan's .json file
     name: str
@@ -107,7 +107,8 @@ class Plan:
             yield asking.of(question, sample, revealed=revealed)
 
     def beginning(self) -> Plan:
-        """Store the current time as the time at which sending starts; return the updated plan."""
+        """Store the current time in `began`, just before the batch is sent; return the updated
+        plan."""
         return self._now(replace(self, began=datetime.now(UTC).isoformat()))
 
     def sent(self, identity: str) -> Plan:

@@ -38,7 +38,7 @@ class Sender:
 
     async def sent(self, plan: Plan) -> Plan | None:
         """Send a plan unless it was sent before; return it with the id of its batch. Return None if
-        it was dropped unsent."""
+        --cancel-batches deleted the plan before it was sent."""
         if plan.id is None and plan.began is not None:
             found = await self._found(plan)
             plan = plan if found is None else plan.sent(found)
@@ -133,8 +133,9 @@ class Sender:
         return plan.line_of(await self.patiently(first)) is not None
 
     async def state(self, plan: Plan) -> Batch:
-        """Fetch the state of a plan's batch by id or, if the server does not find it, from its list
-        of batches. BatchNotFound, retried up to --max-wait, if it is not in the list either."""
+        """Fetch the state of a plan's batch by id or, if the server does not find the id, from its
+        list of batches. Raises BatchNotFound, after retries for --max-wait seconds, if the list
+        lacks it too."""
 
         async def state() -> Batch:
             try:

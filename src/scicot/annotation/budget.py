@@ -15,8 +15,8 @@ _OVERHEAD = 64  # tokens of a request besides its text
 
 @dataclass
 class Budget:
-    """The spending of one output, in dollars. Without a price, cost is neither counted nor
-    limited."""
+    """The cost of one output so far and its limit, in dollars. If the price is unknown, nothing is
+    counted or limited."""
 
     price: Price | None
     limit: float | None
@@ -38,13 +38,13 @@ class Budget:
 
     @property
     def nothing(self) -> float | None:
-        """Return 0.0 if the price is known, else None."""
+        """A cost of 0.0 if the price is known, else None."""
         return None if self.price is None else 0.0
 
     def waits(self, request: Request) -> bool:
-        """Return whether a request has to wait for those in flight: its worst-case cost does not
-        fit into the budget now, but may once they are answered and cost less than was reserved for
-        them."""
+        """Return whether a request has to wait until requests in flight are answered: its
+        worst-case cost does not fit into the budget now, but may fit once their actual cost
+        replaces the reserved one."""
         return self._out > 0 and not self._fits(self.worst(request))
 
     def reserve(self, request: Request, *, batched: bool = False) -> None:
@@ -69,9 +69,10 @@ class Budget:
         self.reserved = max(0.0, left) if self._out else 0.0
 
     def pay(self, request: Request, reply: Reply, *, batched: bool = False) -> float | None:
-        """Add the cost of a reply to `spent` and return it, in dollars; None without a price. If
-        the server reports no token counts, the request's worst-case cost is charged; if it reports
-        impossible ones, at least that."""
+        """Add the cost of a reply to `spent` and return it, in dollars; None if the price is
+        unknown. Without token counts from the server, the worst-case cost of the request is
+        charged. If some counts are impossible, the larger of that and the reported cost is
+        charged."""
         if self.price is None:
             return None
         usage = reply.usage
@@ -108,7 +109,7 @@ def _bytes(request: Request) -> int:
 
 
 def characters(request: Request) -> int:
-    """Return the number of characters that a request sends."""
+    """Count the characters of all texts in a request."""
     prompt = request.prompt
     shown = sum(len(part) for pair in prompt.examples for part in pair)
     return len(prompt.system) + len(prompt.user) + shown

@@ -145,8 +145,8 @@ class _Survey:
             self._some[place] = request
 
     async def tokens(self, *, ours: bool) -> tuple[int, bool]:
-        """Return (tokens of all requests, whether the server counted the sample). Closes the
-        teacher if it is `ours`, not one passed in by the caller."""
+        """Return (tokens of all requests, whether the server counted the sample). `ours`: the
+        teacher was created here and not by the caller, so it is closed."""
         teacher = self._work.teacher
         count: Any = getattr(teacher, "count_tokens", None)
         try:

@@ -28,7 +28,7 @@ PROBE = Question(
 
 class Failures:
     """The failed requests of one run. `reject` writes an error row; `spend` adds the cost of a
-    probe."""
+    probe to the budget."""
 
     def __init__(
         self,
@@ -45,8 +45,8 @@ class Failures:
         self._probing = asyncio.Lock()
 
     def answer(self, sent: float) -> None:
-        """Note that a request sent at this time (time.monotonic) was answered: errors held back
-        since before then were caused by their questions, and are recorded."""
+        """Note that a request sent at time `sent` (time.monotonic) was answered, so the server
+        works. Errors held back before then were caused by their questions and are recorded."""
         self._in_a_row = 0
         held, self._held = self._held, [later for later in self._held if later[0] > sent]
         for at, ask, error in held:
@@ -79,8 +79,9 @@ class Failures:
     async def settle(self, look: Callable[[], None]) -> None:
         """Send the probe if errors are held back, and record them if it is answered.
 
-        Raises ScicotError and records nothing if the probe is rejected too; raises StoppedEarly if
-        it gets no answer now. `look` raises what stops the work.
+        Raises ScicotError and records nothing if the probe is rejected too. Raises StoppedEarly if
+        the server stays busy beyond --max-wait, or if the budget does not cover the probe. `look`
+        is called regularly and raises an exception if the run has to stop.
         """
         async with self._probing:
             if not self._held:

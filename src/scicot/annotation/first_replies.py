@@ -39,8 +39,8 @@ class FirstReplies:
 
     def watch(self, reply: Reply, row: Rationale, *, batched: bool) -> None:
         """Count a reply whose row is written. After the 20th, warn if most have no conclusion, and
-        raise ScicotError if none has any thinking. The replies of a batch are paid for already, so
-        for these nothing is raised."""
+        raise ScicotError if none has any thinking. With `batched` no error is raised, since all
+        replies of the batch are already paid for."""
         if self._read == _FIRST:
             return
         self._read += 1

@@ -112,7 +112,8 @@ class Generation:
 
     def _afforded(self, asks: Iterator[RowRequest | None]) -> Iterator[RowRequest | None]:
         """Reserve the worst-case cost of each request, then yield it; yield None while it has to
-        wait for requests in flight. StoppedEarly once the budget allows no further request."""
+        wait for requests in flight. Raises StoppedEarly once the budget allows no further
+        request."""
         budget = self.work.budget
         for ask in asks:
             while ask is not None and budget.waits(ask.request):
@@ -180,8 +181,8 @@ class Generation:
         return further
 
     async def _judged(self, row: Rationale, reply: Reply) -> Verdict:
-        """Return the verdict on a reply. Long replies are judged in a thread, so that the event
-        loop keeps reading other replies, which would time out otherwise."""
+        """Return the verdict on a reply. Long replies are judged in a thread: blocking the event
+        loop would make other requests time out."""
         others = self.ledger.other_samples(row) if self.work.settings.samples > 1 else []
 
         def judged() -> Verdict:
@@ -229,8 +230,8 @@ class Generation:
             raise
 
     def _end_if_stopping(self) -> None:
-        """Raise StoppedEarly if the run is stopping; used where the stop request itself was raised
-        elsewhere."""
+        """Raise StoppedEarly if `look` has raised a stop request in another task. Used as the
+        `look` of a probe that a worker sends."""
         if self._stopping:
             raise StoppedEarly("stopped before it was found out why requests fail")
 

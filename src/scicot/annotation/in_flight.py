@@ -1,10 +1,10 @@
-"""Limit the requests in flight, and lower the limit if the server answers too late.
+"""Limit the requests in flight, and lower the limit if too many of them time out.
 
 A server that gets more requests than it can process at once, such as a local one with a few slots,
 queues the rest; then all answers are late, and those after --timeout are lost. A lower rate does
 not help there, but fewer requests in flight do. So the limit is halved if more than a fifth of the
-requests time out. It recovers like TCP's congestion window: it doubles up to the limit that was too
-high, and then grows by one for every `limit` answers.
+requests time out. It recovers like TCP's congestion window: it doubles until the next doubling
+would reach the limit that was too high, and then grows by one for every `limit` answers.
 """
 
 from __future__ import annotations
@@ -54,7 +54,8 @@ class InFlight:
         self._wake()
 
     def answered(self, left: float) -> None:
-        """Count an answer to a request that was sent at time `left` (by `clock`)."""
+        """Count an answer to a request that was sent at time `left` (by `clock`), and raise the
+        limit after as many answers as its value."""
         if left < self._since:
             return
         self._answers += 1

@@ -110,7 +110,7 @@ class Index:
         return [(n, bool(r), c, reason, at, bool(again)) for n, r, c, reason, at, again in rows]
 
     def retry(self, reasons: tuple[str, ...]) -> None:
-        """Mark the rows rejected for these reasons, and no others, to be requested again."""
+        """Mark only the rows rejected for these reasons to be requested again."""
         marks = ", ".join("?" * len(reasons))
         self._table.execute("update requests set retry = 0 where retry")
         self._table.execute(f"update requests set retry = 1 where reason in ({marks})", reasons)
@@ -126,8 +126,8 @@ class Index:
         return int(count)
 
     def reason(self, identity: str, sample: int, *, revealed: bool) -> str | bool | None:
-        """Return why a request was rejected, None if its rationale was kept, or False if the
-        request has no row."""
+        """Return the reason for which a request was rejected, None if its rationale was kept, or
+        False if the request has no row."""
         query = "select reason from requests where id = ? and sample = ? and revealed = ?"
         row = self._table.execute(query, (digest(identity), sample, revealed)).fetchone()
         return False if row is None else row[0]

@@ -34,7 +34,7 @@ def generate_rationales(
     force: bool = False,
     reporter: Reporter | None = None,
 ) -> GenerateSummary:
-    """Ask a teacher to explain every question, and write the rationales worth learning from to
+    """Ask a teacher to explain every question, and write the rationales that pass the filters to
     `output`.
 
     `teacher` is KIND:NAME or an object with `name`, `ask` and `close`; `prompt` is the text of a

@@ -129,8 +129,8 @@ def _says_nothing(rationale: str) -> bool:
 
 
 def _turns_round(rationale: str) -> bool:
-    """Return whether at least half of the sentences, and at least _AGAIN, repeat an earlier
-    sentence, as in looping output of small models."""
+    """Return whether a rationale loops, as small models do: at least half of its sentences, and no
+    fewer than _AGAIN, repeat an earlier sentence."""
     spoken = [sentence for sentence in _SENTENCE.findall(rationale) if _WORD.search(sentence)]
     sentences = {" ".join(sentence.split()).casefold() for sentence in spoken}
     again = len(spoken) - len(sentences)

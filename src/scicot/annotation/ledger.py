@@ -149,7 +149,8 @@ class Ledger:
         self.named = self._index.named()
 
     def _catch_up(self, *files: Path) -> None:
-        """Add the rows that the index lacks; if it was built from other files, rebuild it."""
+        """Index the rows that were written since the index was last committed. If the index does
+        not match the files, rebuild it."""
         known = self._index.get("read") if self._index.get("version") == VERSION else None
         sizes = [mark["bytes"] for mark in known or () if mark]
         if len(sizes) == len(files) and known == list(map(mark_of, files, sizes)):
@@ -241,8 +242,8 @@ def open_ledger(output: Output, *, retry: tuple[str, ...] = (), force: bool) -> 
     """Open the ledger of an output and load the state of earlier runs.
 
     Rows rejected for the reasons in `retry` will be requested again; they stay in the file until
-    another row replaces them. `force` starts the file of rejected rows anew. An output that is a
-    stream has no file of rejected rows.
+    another row replaces them. `force` empties the file of rejected rows. If the output is a stream,
+    there is no such file.
     """
     if output.path is None:
         index = Index(None)

@@ -101,8 +101,8 @@ class Pace:
 
     @property
     def lets_some_through(self) -> bool:
-        """Return False after _ENOUGH refusals in a row. While it is True, the backoff of a refused
-        request is not doubled."""
+        """True until _ENOUGH requests in a row have been refused. While it is True, a refused
+        request does not double its backoff."""
         return self._in_a_row < _ENOUGH
 
     async def turn(self) -> None:
@@ -148,8 +148,8 @@ class Pace:
             self._slow_down(now)
 
     def _row_that_holds(self) -> int:
-        """Return the number of refusals in a row that random refusals alone would produce with a
-        probability below _HOLD_CHANCE."""
+        """Return the number of consecutive refusals after which retry-after delays all requests: so
+        many that random refusals would produce them with a probability below _HOLD_CHANCE."""
         answers, refusals = self._weights
         before = max(0.0, refusals - self._in_a_row)  # without the current row of refusals
         share = max(self._random, before / max(1.0, before + answers))
@@ -158,9 +158,10 @@ class Pace:
         return max(_HOLD_AFTER, math.ceil(math.log(_HOLD_CHANCE) / math.log(share)))
 
     def _is_too_fast(self, now: float) -> bool:
-        """Return whether refusals exceed the known share of random refusals by more than _SURE
-        standard deviations and by at least _FEW of all outcomes. After _RETRIED seconds that share
-        counts as 0, so that another trial measures it again."""
+        """Return whether significantly more requests are refused than at random: the excess over
+        the known share of random refusals is more than _SURE standard deviations, and at least _FEW
+        of all outcomes. After _RETRIED seconds the known share counts as 0, so that another trial
+        measures it again."""
         known = self._random if now - self._tried < _RETRIED else 0.0
         answers, refusals = self._weights
         expected = known * (answers + refusals)
@@ -221,8 +222,8 @@ class Pace:
             self._random = max(self._random, min(trial.share, trial.before))
 
     def _heed(self, allowances: tuple[Allowance, ...], now: float) -> None:
-        """Cap the rate at the remaining allowance divided by the seconds until reset. This suits
-        limits that refill continuously and limits that reset at once.
+        """Cap the rate at the remaining allowance divided by the seconds until its reset. The cap
+        is right for limits that refill continuously and for limits that reset at once.
 
         Reset times have a resolution of one second, so a time below one second only means that
         nothing is left.

@@ -40,7 +40,8 @@ def _wait(seconds: float) -> str:
 class Patience:
     """Repeats calls to a busy server with exponential backoff, for `most` seconds in total.
 
-    `look` is called ten times a second, also during a call, and raises what stops the work.
+    `look` is called ten times a second, also during a call, and raises an exception if the work has
+    to stop.
     """
 
     def __init__(self, most: float, look: Callable[[], None]) -> None:
@@ -77,7 +78,7 @@ class Patience:
 
 
 async def sleep(seconds: float, look: Callable[[], None]) -> None:
-    """Sleep; `look` is called meanwhile and raises what stops the work."""
+    """Sleep, calling `look` meanwhile, which raises an exception if the work has to stop."""
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         look()

@@ -1,8 +1,9 @@
 """Send requests concurrently, with retries, backoff and a time limit.
 
-A request holds a slot from when it is drawn until its row is written; in_flight.py limits the
-number of slots. While a refused request waits for its retry, another question uses its slot. So a
-server that refuses some requests at random still gets as many as it can answer.
+A request holds a slot from when it is taken from the iterator until its row is written;
+in_flight.py limits the number of slots. While a refused request waits for its retry, another
+question uses its slot. So a server that refuses some requests at random still gets as many as it
+can answer.
 """
 
 from __future__ import annotations
@@ -44,8 +45,8 @@ class Take(Protocol):
 class Scheduler:
     """Sends the requests of one teacher, up to --concurrency in flight.
 
-    `look` is called regularly, and raises what stops the work. `blocking`: drawing the next request
-    may block, for example on a pipe, so it is done in a thread.
+    `look` is called regularly and raises an exception if the work has to stop. `blocking`: taking
+    the next request from the iterator may block, for example on a pipe, so it is done in a thread.
     """
 
     def __init__(
@@ -74,7 +75,8 @@ class Scheduler:
         self._yielded = time.monotonic()
 
     async def run(self, asks: Iterator[RowRequest | None], take: Take) -> None:
-        """Send all requests. Raises what stopped the work, after writing the replies in flight."""
+        """Send all requests. If the work is stopped, write the replies to requests in flight, then
+        raise the exception that stopped it."""
         pull = asyncio.Lock()
         workers = [asyncio.create_task(self._work(asks, take, pull)) for _ in range(self._count)]
         # After a signal, wait 10 s for the replies in flight; after an error of our own, --timeout.
@@ -106,7 +108,8 @@ class Scheduler:
             self._look()
 
     async def _drain(self, workers: list[asyncio.Task[None]], patience: float) -> None:
-        """Wait up to `patience` seconds for the replies to requests in flight; they are written."""
+        """Wait up to `patience` seconds until the replies to requests in flight are received and
+        written."""
         if self._asking:
             self._reporter.note(
                 f"stopping: waiting for {number_of(self._asking, 'reply', 'replies')} on the way,"
@@ -153,8 +156,8 @@ class Scheduler:
             self._taking -= 1
 
     async def _pull(self, asks: Iterator[RowRequest | None]) -> RowRequest | None:
-        """Return the next request, None at the end. A None in `asks` only yields to the event
-        loop."""
+        """Return the next request, None at the end. For a None in `asks`, yield to the event loop
+        and go on."""
         while not self._closing:
             ask = await _aside(asks) if self._blocking else next(asks, _END)
             if isinstance(ask, RowRequest):
@@ -166,8 +169,8 @@ class Scheduler:
         return None
 
     async def _rest(self) -> None:
-        """Yield to the event loop now and then: a teacher that never awaits would starve other
-        tasks and the handling of signals."""
+        """Yield to the event loop every _LOOK_SECONDS: otherwise a teacher that never awaits would
+        starve other tasks and signal handlers."""
         now = time.monotonic()
         if now - self._yielded > _LOOK_SECONDS:
             self._yielded = now
@@ -210,8 +213,8 @@ class Scheduler:
             await self._away(delay)
 
     def _slow_down(self, busy: TeacherBusy, left: float) -> None:
-        """Lower the rate or the number of requests in flight if the server was overloaded for a
-        request sent at time `left`."""
+        """Lower the rate after a refusal, or the number of requests in flight after a timeout.
+        `left` is the time when the request was sent."""
         if busy.limited:
             self._pace.refused(busy.retry_after, busy.allowances, left)
         if busy.timed_out and self._slots.timed_out(left):
@@ -234,8 +237,9 @@ class Scheduler:
         raise AssertionError
 
     def _gives_up(self, busy: TeacherBusy, delay: float, began: float) -> TeacherError:
-        """Return the error of a request whose retries failed while other requests were answered.
-        Raises StoppedEarly if no other request was answered either."""
+        """Return the TeacherError of a request whose retries were used up while other requests were
+        answered. Raises StoppedEarly if none was answered, if the server limits the rate, or if its
+        retry-after exceeds --max-wait."""
         asked_for = (busy.retry_after or 0.0) > self._settings.max_wait
         if not (busy.limited or asked_for) and self._answered_at > began:
             return TeacherError(f"{busy}, again and again for {self._settings.max_wait:.0f} s")
@@ -252,7 +256,7 @@ class Scheduler:
 
 
 async def _aside(asks: Iterator[RowRequest | None]) -> Any:
-    """Draw the next item in a thread, because it may block; the thread is abandoned if the work
+    """Take the next item in a thread, because it may block; the thread is abandoned if the work
     stops."""
     loop = asyncio.get_running_loop()
     coming: asyncio.Future[Any] = loop.create_future()

@@ -62,8 +62,8 @@ class Watermark:
 
 def done_before(output: Path, settings: GenerateSettings) -> sources.Prefix | None:
     """Return the input prefix that earlier runs completed, as stored in the index. None if it
-    cannot be used: the indexed part of the output files has changed, more samples are wanted than
-    then, or rejected requests are to be retried."""
+    cannot be used: the indexed part of the output files has changed, --samples is larger than in
+    those runs, or rejected requests are to be retried."""
     index = beside(output, INDEX)
     if settings.retry_rejected or not index.is_file():
         return None

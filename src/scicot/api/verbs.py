@@ -50,8 +50,9 @@ def check(
 ) -> checking.Check:
     """Report how the rows of a file of questions are read; `scicot check`.
 
-    `student` is a run, a model directory or a Hub id whose tokenizer is checked; `overlap` are
-    other questions. Raises ScicotError if the file as a whole cannot be read.
+    `student` is a run, a model directory or a Hub id whose tokenizer is checked. `overlap` is
+    another set of questions, in which the questions of the file are searched for. Raises
+    ScicotError if the file as a whole cannot be read.
     """
     with spool() as files:
         options |= {"student": student, "reading": reading, "reporter": reporter_here(reporter)}
@@ -76,8 +77,9 @@ def generate_rationales(
     """Ask a teacher to explain every question; `scicot generate-rationales`.
 
     `teacher` is KIND:NAME, or an object with `name`, `ask` and `close`. With an `output`, the same
-    call continues after a stop. Without one, the kept rows are returned only, and after a stop
-    StoppedEarly names the file that holds them.
+    call continues after a stop. Without one, the kept rows are returned and no file is written. If
+    such a call is stopped, the rows so far are kept in a file, which the message of StoppedEarly
+    names.
     """
     options |= {"settings": settings, "reading": reading, "reporter": reporter_here(reporter)}
     if output is None and (settings or GenerateSettings()).batch:
@@ -139,8 +141,9 @@ def train_rationale(
     `rationales` are rationale rows: a file, rows in memory, or several of them. `student` is a Hub
     id, a directory or "scratch:SIZE". `run` is the run directory: an unfinished run with the same
     settings and data is resumed, a finished one is not trained again, and a different one raises
-    ScicotError. Returns the manifest. With `reward` (a RewardSettings) the student then learns in
-    rounds from rationales that help an answer run.
+    ScicotError. Returns the manifest. With `reward` (a RewardSettings), rounds of sampling follow:
+    the student is trained on those of its own rationales that raise an answer student's probability
+    of the gold choice.
     """
     from scicot.training.job import train_rationale as train
 
@@ -212,7 +215,7 @@ def predict(
 
     The models are run directories, runs on the Hub ("OWNER/NAME[@REVISION]"), or "hf:MODEL" for an
     untrained model. With an `output`, the same call continues after a stop; without one, the rows
-    are returned only.
+    are returned and no file is written.
     """
     options |= {"settings": settings, "reading": reading, "reporter": reporter_here(reporter)}
     options |= {"answer_model": answer_model, "rationale_model": rationale_model}

@@ -21,7 +21,7 @@ def check_precision(precision: str, known: object = Precision) -> None:
 
 
 def one_of(option: str, value: str, known: object) -> None:
-    """Raise UsageError if the value is not one of the Literal `known`."""
+    """Raise UsageError if the value is not one of those that the Literal type `known` allows."""
     values = get_args(known)
     near = get_close_matches(value, values, n=1)
     meant = f"; did you mean {near[0]}?" if near else ""

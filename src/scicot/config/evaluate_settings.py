@@ -33,5 +33,5 @@ class EvaluateSettings:
 
     @property
     def paths(self) -> tuple[str, ...]:
-        """All fields that are needed, without repetition."""
+        """The fields that `cluster_by` and `by` name, without duplicates."""
         return tuple(dict.fromkeys([*([self.cluster_by] if self.cluster_by else []), *self.by]))

@@ -37,7 +37,7 @@ class Shard:
 
     @classmethod
     def parse(cls, text: str) -> Shard:
-        """Parse a shard such as "3/8". Raises ScicotError if it is none."""
+        """Parse a shard such as "3/8". Raises ScicotError for any other text."""
         found = re.fullmatch(r"(\d{1,9})/(\d{1,9})", text)
         if found is None:
             raise UsageError(f"--shard is {short(text)}; it must be I/N, I from 1 to N, as 1/8")

@@ -93,7 +93,8 @@ def to_question_row(row: Row, reading: Reading = PLAIN) -> Row:
 
 
 def recognised(row: Row, reading: Reading = PLAIN) -> Recognised:
-    """Return how the fields of a row are interpreted. Raises what `to_question_row` raises."""
+    """Return the fields from which the parts of a question are read. Raises what `to_question_row`
+    raises."""
     told = Recognised()
     read = to_question_row(row, replace(reading, recognised=told))
     told.question = told.question or "question"

@@ -3,7 +3,7 @@
     ["wood", "copper"]                                        JSON
     ['wood', 'copper']   ['wood' 'copper']                    Python and NumPy, as pandas has it
     {'text': array(['wood', 'copper'], dtype=object), ...}    likewise
-    wood|copper|glass    wood;copper;glass                    with a separator, or one choice a line
+    wood|copper|glass    wood;copper;glass                    separators, or a choice per line
 
 Nothing is evaluated: a small parser accepts these forms only.
 """
@@ -226,8 +226,8 @@ def _following(label: str) -> str:
 
 
 def _out_of_sentence(texts: list[str]) -> list[str]:
-    """Remove the words that join choices into a sentence: "on (A) the sand or (B) the ice." has
-    them."""
+    """Remove the words that join choices into a sentence, such as "or" in "on (A) the sand or (B)
+    the ice"."""
     *before, last = texts
     joint = before[-1].rstrip()[len(_without_end(before[-1], _JOINED)) :]
     if not re.search(r"\w", joint):

@@ -41,7 +41,7 @@ class Family:
 
 @lru_cache(maxsize=256)  # cached because nearly all rows of a file have the same fields
 def families(names: tuple[str, ...]) -> tuple[Family, ...]:
-    """Return all families among these fields; two columns "x" and "y" are none."""
+    """Return all families among these fields; columns "x" and "y" alone do not make a family."""
     found: dict[str, dict[str, str]] = {}
     for name in names:
         match = _CHOICE.fullmatch(plain_name(name))
@@ -84,8 +84,8 @@ def _plain(value: Any) -> Any:
 
 @dataclass(frozen=True)
 class RightAndWrong:
-    """Choices made of a right and wrong answers, in a pseudo-random order seeded by a hash of the
-    question."""
+    """Choices made from fields of right and wrong answers, in a pseudo-random order seeded by a
+    hash of the question."""
 
     choices: list[ChoiceRow]
     answer: str
@@ -101,7 +101,7 @@ def wrong_columns(names: tuple[str, ...]) -> tuple[str, ...]:
 
 def right_and_wrong(row: Mapping[str, Any], asked: str) -> RightAndWrong | None:
     """Return the choices of a row with separate fields of right and wrong answers, None for other
-    rows. The order is seeded by a hash of `asked` and the choices."""
+    rows. Hashes of `asked` (the question's text) and each choice determine their order."""
     wrong = wrong_columns(tuple(row))
     right = fields.first_filled(row, fields.named(row, RIGHT)) if wrong else None
     if right is None or not isinstance(row[right], str):

@@ -49,12 +49,12 @@ def is_sparse(
     header: Sequence[str], filled: Mapping[str, str], mapped: Collection[str] = ()
 ) -> bool:
     """Return True if a record in a table of questions is a heading, a sum or a lone number and not
-    a question. This is the case if only one cell is filled (in a wide table, at most two) and no
-    question's column. `filled` are the cells that are not empty, `mapped` the names given by
+    a question: only one cell is filled (in a wide table, at most two), and none of them is in a
+    question column. `filled` are the cells that are not empty, `mapped` the names given by
     --columns.
 
-    A single filled cell in a question's column is a heading if its text is short and has no
-    question mark ("Part B").
+    A single filled cell in the question column of a wide table is a heading if its text is short
+    and has no question mark ("Part B").
     """
     if "prediction" in map(plain_name, header) or not filled:
         return False

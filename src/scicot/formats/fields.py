@@ -45,10 +45,10 @@ class NotText(RowProblem):
 class Gold:
     """The gold fields of a layout and how their values are written.
 
-    `names` are read first, `further` in addition. `bases` gives the base (0 or 1) of numeric
-    answers in fields for which the layout defines it; `loose`: JSON integers come from a table and
-    have no defined base. `columns` maps plain column names to choice labels, for answers that name
-    a column. `single`: the value may be wrapped in a list of one.
+    The fields in `names` are read before those in `further`. `bases` gives the base (0 or 1) of
+    numeric answers in fields for which the layout defines it; `loose`: JSON integers come from a
+    table and have no defined base. `columns` maps plain column names to choice labels, for answers
+    that are a column name. `single`: the value may be wrapped in a list of one.
     """
 
     names: tuple[str, ...] = ANSWERS
@@ -191,7 +191,7 @@ def read_gold(
 
 
 def with_context(row: Row, reading: Reading = PLAIN, *, without: Collection[str] = ()) -> Row:
-    """Return the row with a "context", taken from the first field with the name of a passage. An
+    """Return the row with a "context", read from the first field that is named like a passage. An
     existing context is kept; fields in `without` have another meaning and are skipped."""
     if not is_blank(row.get("context")) and isinstance(row["context"], str):
         if reading.recognised is not None:

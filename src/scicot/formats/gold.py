@@ -57,10 +57,12 @@ def _gold_fields(fields: tuple[str, ...], names: tuple[str, ...]) -> tuple[str, 
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """The labels that a value can mean. With `doubt`, another field must decide among them.
+    """The labels of the choices that a value may refer to.
 
-    Several labels without doubt are choices of the same text; the first is taken. `kind` describes
-    for messages how the value was read. `index`: it is a number that counts from 0 or 1.
+    `doubt` says why the value is ambiguous; then another gold field must decide among the labels.
+    Without a doubt, several labels belong to choices of the same text, and the first is taken.
+    `kind` describes for messages how the value was read. `index`: it is a number that counts from 0
+    or 1.
     """
 
     labels: tuple[str, ...]
@@ -111,9 +113,9 @@ def _read_marked(said: str, labels: Sequence[str], choices: Sequence[ChoiceRow])
 def _read_integer(
     value: int, labels: Sequence[str], choices: Sequence[ChoiceRow]
 ) -> Meaning | None:
-    """Read an integer as an index from 0. An integer past the last index is a label or text, unless
-    other integers could be read as indices: with labels 1 to 4, the answers 1 to 3 would be.
-    """
+    """Read an integer as an index from 0. An integer past the last index is a label or text. It
+    gets a doubt if smaller labels or texts are integers too: with labels 1 to 4, the integers 1 to
+    3 would be read as indices."""
     if value < 0:
         return None
     if value < len(labels):

@@ -16,7 +16,7 @@ SciQ, RACE, ...) need no entry.
     AGIEval          passage, question, options, label: a letter
     HEAD-QA          qtext, answers with their "aid", ra from 1
     MedMCQA          opa..opd, cop: from 0 on the Hub, from 1 in the authors' files, so uncertain
-    KMMLU            A..D, answer from 1: a table's number, which the data prove
+    KMMLU            A..D, answer from 1; the base is inferred from the rows of the file
     ThoughtSource    choices, answer in a list of one, cot
     BIG-bench, Inspect   input, target
     PubMedQA         final_decision: yes, no or maybe

@@ -39,13 +39,13 @@ class Tally:
 
     @property
     def all_texts(self) -> bool:
-        """True if numbers in this file are to be read as choice texts, not as indices."""
+        """True if numeric answers in this file are choice texts, not indices."""
         return not self.indices
 
 
 @dataclass(slots=True)
 class Recognised:
-    """A description, for messages, of the role in which each field of a row was read."""
+    """The fields from which each part of a question was read, as shown in messages."""
 
     question: str = ""
     choices: str = ""
@@ -55,7 +55,8 @@ class Recognised:
     shuffled: bool = False
 
     def line(self) -> str:
-        """Describe it: "question = Frage, choices = A-D, answer = Richtig (labels)"."""
+        """Format the parts and their fields as "question = Frage, choices = A-D, answer = Richtig
+        (labels)"."""
         kind = f" ({self.kind})" if self.kind else ""
         parts = [
             f"question = {self.question}",

@@ -101,8 +101,8 @@ _LEADS_ON = re.compile(r":[\s*_]{0,4}$")
 class Claim(NamedTuple):
     """A choice announced as the answer, at text[start:end].
 
-    labels: the labels named. Several labels, or none that exists, make a claim that decides
-    nothing. explicit: the text calls it the answer, unlike "the metaphor is (B)".
+    labels: the labels named; unless there is exactly one, the claim is undecided. explicit: the
+    text calls the choice the answer, unlike "the metaphor is (B)".
     """
 
     start: int
@@ -165,8 +165,8 @@ def sentences(mentions: Mentions) -> list[Sentence]:
 
 
 def _closing(mentions: Mentions, start: int, end: int, claims: list[Claim]) -> list[Claim]:
-    """Read "... so it is copper (option B)." at the end of a text as a claim. A sentence that names
-    several choices by their labels, "not 24 tons (A) or 24 ounces (C).", compares them."""
+    """Read a closing "... so it is copper (option B)." as a claim. A sentence that names several
+    choices by their labels is none: "not 24 tons (A) or 24 ounces (C)." compares them."""
     found = mentions.text_with_label(start, end)
     if claims or found is None or _SPEAKS_AGAINST.search(mentions.text, start, end):
         return []
@@ -185,8 +185,8 @@ def _referred(mentions: Mentions, start: int, end: int, before: Sentence) -> lis
 
 
 def _contradicted(mentions: Mentions, found: list[Sentence]) -> list[Sentence]:
-    """Make a claim undecided if the next sentence contradicts it, as in "The answer is A. Copper."
-    if copper is not A."""
+    """Make a claim undecided if the next sentence names another choice, as in "The answer is A.
+    Copper." if copper is not A."""
     for number, sentence in enumerate(found[:-1]):
         following = found[number + 1]
         between = mentions.text[sentence.end : following.start]
@@ -204,8 +204,8 @@ def _contradicted(mentions: Mentions, found: list[Sentence]) -> list[Sentence]:
 def _claims(
     mentions: Mentions, start: int, end: int, *, claimed: bool, corrected: bool
 ) -> list[Claim]:
-    """Return the claims in a span. `claimed`: an answer was announced before; `corrected`: the last
-    sentence took it back."""
+    """Return the claims in a span. `claimed`: an answer was announced before; `corrected`: the
+    previous sentence withdrew it."""
     text = mentions.text
     verdicts = []
     for verdict in _VERDICT.finditer(text, start, end):
@@ -283,7 +283,8 @@ def _after_cues(
 
 
 class _Occurrences:
-    """The positions at which a pattern matches in a sentence, computed once for all its cues."""
+    """The positions at which a pattern matches in a sentence. They are found once and used for each
+    cue in the sentence."""
 
     def __init__(
         self,

@@ -150,7 +150,8 @@ def _cut_verdict(
 
 def _before_verdict(mentions: Mentions, sentence: Sentence, label: str) -> str | None:
     """Return the reasons in "It is learned, so it is acquired" or "Therefore, it is acquired
-    because it is learned"; "" if it gives none. None if no such word introduces the choice."""
+    because it is learned"; "" if the sentence gives none. None if no word such as "so" or
+    "therefore" introduces the choice."""
     text, start = sentence.text, sentence.start
     cue = CUE.search(text)
     if cue is None:

@@ -1,4 +1,4 @@
-"""Find corrections of an answer that was announced before: "No, wait: it must be (B)" is one."""
+"""Find sentences that correct an answer announced before, such as "No, wait: it must be (B)"."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ _ENDS_HERE = re.compile(r"[\s*_)\]\"'”’]{0,4}(?:$|[.!;\n(–—]|,? (?:becau
 
 
 def is_correction(text: str) -> bool:
-    """Return whether a sentence only takes an answer back: "No, wait."."""
+    """Return whether a sentence withdraws an answer and says nothing else: "No, wait."."""
     return bool(_CORRECTS.fullmatch(text))
 
 

@@ -54,7 +54,8 @@ class Mention(NamedTuple):
 
 
 class Line(NamedTuple):
-    """A line without its indentation, and the label that opens it, if one does."""
+    """A line without its indentation. `item` is the match of the label at its start, None without
+    one."""
 
     start: int
     end: int
@@ -165,8 +166,8 @@ class Mentions:
         return Mention(opening.start(), end, (label,), marked=True)
 
     def label_alone(self, start: int, end: int) -> Mention | None:
-        """Return the choice named by its label if the sentence is nothing else, as "(B): spoon."
-        is."""
+        """Return the choice if a sentence holds only its label, or its label and text, as in "(B):
+        spoon". None otherwise."""
         mention = self.named_from(start, end)
         if mention is None or not self._patterns.at.match(self.text, mention.start, end):
             return None
@@ -274,7 +275,7 @@ class Mentions:
     def _joined_from(self, start: int, end: int) -> tuple[tuple[str, ...], int]:
         """Return the labels that a list names from `start` on, and the end of the list.
 
-        Results are cached for each item, since several announcements may lead into one list.
+        Results are cached for each item, since several announcements may precede the same list.
         """
         # (end of an item, labels that the next item names)
         links: list[tuple[int, tuple[str, ...]]] = []
@@ -308,8 +309,8 @@ class Mentions:
         return end, tuple([choice.label for choice in found])
 
     def _as_written(self, found: list[ChoiceWords], start: int, end: int) -> list[ChoiceWords]:
-        """Disambiguate choices that differ only in spelling ("Dear Ms. Lee" and "dear ms. lee"):
-        keep the longest that are spelled exactly as in this span, or all if none is."""
+        """Select among choices that differ only in case or punctuation ("Dear Ms. Lee" and "dear
+        ms. lee"): keep the longest of those spelled exactly as in this span, or all if none is."""
         window = self.text[max(0, start - WORD_GAP) : end + WORD_GAP]
         exact = [choice for choice in found if choice.text in window]
         longest = max([len(choice.text) for choice in exact], default=0)
@@ -320,7 +321,8 @@ class Mentions:
         return match.end() if match else start
 
     def _label(self, written: str) -> str:
-        """Return the label that is spelled so, ignoring case unless labels differ only by case."""
+        """Return the label with this spelling. Case is ignored unless labels differ only by
+        case."""
         label = self._label_of.get(written)
         if label is None:
             same = (x for x in self.labels if re.fullmatch(re.escape(x), written, re.I))

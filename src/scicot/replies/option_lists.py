@@ -55,9 +55,9 @@ def listed_items(mentions: Mentions) -> set[int]:
 
 
 def _apart(mentions: Mentions) -> set[int]:
-    """Return the start positions of the items of a list whose items are separated by other lines:
-    after a line that introduces a list, or if all have only their own text, in order from the first
-    label."""
+    """Return the start positions of the items of a list with other lines between its items. The
+    items must be in order from the first label, and each must hold nothing but its label and text,
+    unless a line before the first introduces the list."""
     items: list[Mention] = []
     lists: list[list[Mention]] = []
     leading = led = False

@@ -79,16 +79,19 @@ class ParsedReply:
     """A parsed reply: the explanation without the sentence that announces the answer, and the label
     that it concludes, or None.
 
-    Parsing the explanation again returns it unchanged, unless it `leaks`: then it still announces
-    an answer, since the announcement could not be removed cleanly.
+    `announced` is False if the conclusion was derived from the opening or closing sentence, because
+    no sentence announces it. In a truncated reply, only an announced conclusion counts.
 
-    `announced` is False if no sentence claims the conclusion, and it was derived from the opening
-    or closing sentence. In a truncated reply, only an announced conclusion counts. `ran_on`: the
-    reply continued with another question, which is ignored. `too_long`: the reply has more than
-    LONGEST characters without its thinking; then its conclusion is searched at the beginning and
-    the end, and `rationale` is empty. `still_concludes` is the conclusion of the explanation
-    itself, if the sentence that states it is part of the reasoning and had to stay: "Sunlight is a
-    kind of renewable resource."
+    `ran_on`: the reply continued with another question, which is ignored.
+
+    `leaks`: the rationale still announces an answer, because the announcement could not be removed
+    cleanly. Unless it leaks, parsing the rationale again returns it unchanged.
+
+    `too_long`: without its thinking the reply has more than LONGEST characters. Its conclusion is
+    searched only at the beginning and the end, and `rationale` is empty.
+
+    `still_concludes` is the conclusion of the rationale itself, if the sentence that states it is
+    part of the reasoning and was kept: "Sunlight is a kind of renewable resource."
     """
 
     rationale: str
@@ -134,8 +137,8 @@ def read_thinking(text: str, question: Question) -> ParsedReply:
 
 
 def shortened(parsed: ParsedReply, most: int, question: Question) -> ParsedReply:
-    """Return the reply with its rationale truncated to its first sentences: at most `most` tokens
-    of 4 bytes each. Like the whole, `read_reply` returns it unchanged."""
+    """Return the reply with its rationale truncated to its first sentences, at most `most` tokens
+    of 4 bytes each. Parsing the truncated rationale again returns it unchanged."""
     for _ in range(_READINGS):
         text = shorten_to_tokens(parsed.rationale, most)
         if text == parsed.rationale:
@@ -197,8 +200,8 @@ def announces_answer(rationale: str, question: Question) -> bool:
 
 def only_choice_named(rationale: str, question: Question) -> str | None:
     """Return the label of the only choice that a rationale names, by text or label; None if it
-    names none or several. From such a rationale the answer can be copied without understanding the
-    question."""
+    names none or several. A student can copy the answer from such a rationale without understanding
+    the question."""
     mentions = _mentions(rationale, question)
     end = len(mentions.text)
     named = mentions.texts_in(0, end) | mentions.marked_in(0, end)

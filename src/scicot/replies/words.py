@@ -171,16 +171,16 @@ class TextWords:
         return (self._ends[first + size], found) if found else (0, found)
 
     def _parted(self, number: int) -> bool:
-        """Return whether another word follows in the same run (at most WORD_GAP characters apart),
-        with no underscore directly after this one."""
+        """Return whether another word follows within WORD_GAP characters, not joined by an
+        underscore."""
         after = number + 1
         if after == len(self._ends) or self._runs[number] != self._runs[after]:
             return False
         return self._text[self._ends[number]] != "_"
 
     def ending_at(self, end: int, start: int) -> tuple[str, ...]:
-        """Return the labels of the choices whose words end text[start:end], only those of the
-        longest."""
+        """Return the labels of the longest choices whose words end text[start:end]; several if
+        their words are the same."""
         count = bisect_right(self._ends, end)
         longest = 0
         labels: tuple[str, ...] = ()

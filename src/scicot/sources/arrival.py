@@ -15,7 +15,7 @@ ZSTD = b"\x28\xb5\x2f\xfd"
 
 
 class Arrival:
-    """Wraps the stream of a source to track reading; `after` is the prefix to skip."""
+    """Tracks how far the stream of a source was read; `after` is the prefix to skip."""
 
     def __init__(self, after: Prefix | None = None) -> None:
         self.after = after
@@ -26,7 +26,8 @@ class Arrival:
         self._stream: io.BufferedReader | None = None
 
     def watch(self, stream: IO[bytes]) -> IO[bytes]:
-        """Return a stream of the same bytes that can be watched; in-memory streams unchanged."""
+        """Return a stream of the same bytes whose reading is tracked. Compressed files and
+        in-memory streams are returned as they are."""
         try:
             descriptor = stream.fileno()
             if stat.S_ISREG(os.fstat(descriptor).st_mode):

@@ -166,8 +166,9 @@ def _rows_of(sheet: Any, name: str) -> Iterator[tuple[Any, ...]]:
 def _header(
     rows: Iterator[tuple[int, tuple[Any, ...]]], name: str, mapped: tuple[str, ...]
 ) -> tuple[list[str] | None, list[list[str]]]:
-    """Return (column names, []). If there is no header, return (None, the first of the rows with
-    most cells filled and the row after it), [] for an empty sheet."""
+    """Return (column names, []). Without a header, return (None, two rows for an error message):
+    the first row with the most filled cells, and the row after it. Return (None, []) for an empty
+    sheet."""
     looked_at: list[list[str]] = []
     for number, row in rows:
         names = [_cell(value).strip() for value in row]

@@ -53,7 +53,7 @@ class Converter:
 
     @property
     def told(self) -> list[str]:
-        """The first lines of `recognised`, and a line with the number of further ones."""
+        """The first lines of `recognised`, and a line that counts the rest."""
         lines = self.recognised
         more = [f"and {len(lines) - _LAYOUTS_TOLD} other layouts"] * (len(lines) > _LAYOUTS_TOLD)
         return lines[:_LAYOUTS_TOLD] + more
@@ -129,8 +129,8 @@ class Converter:
                 continue
 
     def _recognised(self, row: Row) -> str:
-        """Describe which field of a row was read as what; "" for scicot's own rows and once
-        `_LAYOUTS_MET` layouts are known."""
+        """Describe which fields hold the question, choices and answer; "" for scicot's own rows,
+        and for all rows once `_LAYOUTS_MET` layouts were found."""
         if self._convert is not to_question_row or is_own(row):
             return ""
         if len(self._layouts) >= _LAYOUTS_MET:

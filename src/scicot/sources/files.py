@@ -118,8 +118,9 @@ def _neither(
     mapped: tuple[str, ...],
     notes: list[str],
 ) -> Iterator[Entry]:
-    """Read a file that begins neither with an object nor with a table's header: a table without a
-    header or with lines before it; otherwise JSON lines, after one error message."""
+    """Read a file whose first line is neither an object nor a table's header. It may be a table
+    without a header (MMLU's layout), or a table with other lines before its header. Any other file
+    is read as JSON lines, after one InvalidRow for the first line if that is not JSON."""
     begins = len(head)
     try:
         decode(first.decode())

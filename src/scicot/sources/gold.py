@@ -42,7 +42,7 @@ class NeedsGold:
 
 @dataclass(slots=True)
 class GoldTally:
-    """Counts the rows of one reading with and without a gold answer."""
+    """Counts the rows with and without a gold answer in one pass over a source."""
 
     needs: NeedsGold
     rows: int = 0
@@ -79,9 +79,9 @@ class GoldTally:
             )
 
     def warning(self, name: str, *, remaining: bool) -> str | None:
-        """Return a line about the rows without a gold answer, None if all rows have one.
+        """Return a warning about the rows without a gold answer, None if all rows have one.
 
-        remaining: earlier rows were read by another run.
+        remaining: the count covers only the rows that an earlier run had not read.
         """
         if not self.unlabelled:
             return None

@@ -117,8 +117,8 @@ def _load(source: str, address: Address) -> Any:
 
 
 def hub_answers(repository: str) -> bool:
-    """Return True if the Hub is reachable. An error response counts too: `datasets` reports it
-    better."""
+    """Return True if the Hub responds, even with an HTTP error, for which `datasets` has a better
+    message."""
     from huggingface_hub import HfApi
     from huggingface_hub.errors import HfHubHTTPError
 

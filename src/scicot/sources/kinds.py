@@ -162,10 +162,10 @@ def _predictions_of(row: Row) -> Sequence[Prediction]:
 
 
 def _concluded(row: Row) -> Prediction:
-    """Return the teacher's answer as a prediction; None as its label if the conclusion names no
+    """Return the teacher's answer as a prediction; its label is None if the conclusion names no
     choice.
 
-    Rejected rows count too; a refusal has no explanation.
+    The row may be a rejected one. For a refusal, which has no rationale, `rationales` is empty.
     """
     explained = not isinstance(row["rationale"], str) or bool(row["rationale"].strip())
     given = Rationale.from_row(row if explained else {**row, "rationale": "(none)"})

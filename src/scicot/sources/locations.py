@@ -151,8 +151,8 @@ def is_rereadable(source: Source) -> bool:
 
 
 def sha256_of(source: Source) -> str | None:
-    """Return the SHA-256 of a file's bytes as stored; for several files that of their digests; None
-    for streams and for the Hub."""
+    """Return the SHA-256 of a file's bytes as stored. For several files, return the SHA-256 of the
+    list of their digests; for streams and the Hub, None."""
     source = os.fspath(source)
     if source.startswith(hub.PREFIX) or not is_rereadable(source):
         return None

@@ -29,7 +29,7 @@ class Prefix:
     rows: int  # number of records in them
 
     def begins(self, source: str) -> bool:
-        """Return True if a file is JSON lines and begins with these bytes, by their digest."""
+        """Return True if a file is JSON lines and its first bytes have this digest."""
         path = Path(source)
         if not path.is_file() or path.stat().st_size < self.bytes:
             return False

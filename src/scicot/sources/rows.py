@@ -47,18 +47,18 @@ class Counts:
 
 
 class NotAsked(RowProblem):
-    """Raised for an answer to a question that is not in `questions`, by its id. Such rows are
-    counted and skipped, not reported as errors."""
+    """Raised for a row whose question is missing from `questions`, or was answered by an earlier
+    row. Such rows are counted and skipped, not reported as errors."""
 
 
 class Rows(Generic[T]):
     """The parsed records of one source. Each iteration reads it again and resets `counts`.
 
     `convert` converts a row to scicot's schema according to `reading`; `parse` makes one or more
-    records of it. `limit` is a number of records. The first invalid row raises InvalidRow unless
-    `skip_invalid`. A source without any record raises ScicotError at its end, except, with
-    `empty_pipe`, a pipe that delivered nothing. With `gold`, rows without a gold answer are
-    counted, and a source without any gold answer raises ScicotError at its end.
+    records of it. `limit` is the maximum number of records. The first invalid row raises InvalidRow
+    unless `skip_invalid`. A source without any record raises ScicotError at its end; with
+    `empty_pipe`, a pipe without data does not. With `gold`, rows without a gold answer are counted,
+    and a source without any gold answer raises ScicotError at its end.
     """
 
     def __init__(
@@ -122,8 +122,8 @@ class Rows(Generic[T]):
         return self._arrival.idle(seconds)
 
     def pass_over(self, prefix: Prefix) -> bool:
-        """Skip this prefix in later iterations if the source still begins with it; return True if
-        it does."""
+        """Skip this prefix in later iterations if the source still begins with it; return whether
+        it is skipped."""
         short = self._limit is not None and self._limit <= prefix.rows
         short = short or self._settings != ReadingSettings()
         if short or not self.rereadable or not prefix.begins(self.source):

@@ -9,8 +9,8 @@ _CACHE_KIB = 16_384
 
 
 class Seen:
-    """The ids met so far and their contents, as digests in a temporary SQLite database (in memory
-    while small)."""
+    """Digests of the ids read so far and of their contents, in a temporary SQLite database (in
+    memory while small)."""
 
     def __init__(self) -> None:
         # The garbage collector may close the connection in another thread than the one that used

@@ -94,8 +94,8 @@ class TeacherBusy(Exception):
 
 
 class BatchNotFound(TeacherBusy):
-    """The server returns 404 for a batch that it accepted. The batch may still exist: such an
-    answer can be wrong for minutes (anthropic-sdk-python#1432)."""
+    """The server returns 404 for a batch that it accepted earlier. The batch may still exist:
+    servers have returned a wrong 404 for minutes (anthropic-sdk-python#1432)."""
 
 
 class TeacherError(Exception):

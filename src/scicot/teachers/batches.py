@@ -20,7 +20,7 @@ class Batch:
 
     ended: its results are available.
     counts: number of requests by outcome; empty if not known yet.
-    archived: the results do not exist, or no longer.
+    archived: the server has no results of the batch, or has deleted them.
     name: the name given at creation, if the API stores one.
     canceled: the batch was canceled; requests without a result were not processed.
     failure: why the server rejected the whole batch after accepting it.
@@ -42,8 +42,9 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Unanswered:
-    """A request without a reply, and the reason: TeacherError if it lies in the request (see
-    error_table.py), TeacherBusy if a retry may be answered, ScicotError if no request will be."""
+    """A request without a reply. `error` gives the cause: TeacherError for a fault of this request
+    (see error_table.py), TeacherBusy for a temporary fault, ScicotError for one that affects all
+    requests."""
 
     error: Exception
     canceled: bool = False

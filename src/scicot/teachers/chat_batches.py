@@ -5,8 +5,9 @@ A batch is an uploaded file of requests, its results are one file of answers and
     {"custom_id": "a1b2-0", "method": "POST", "url": "/v1/chat/completions", "body": {...}}
     {"custom_id": "a1b2-0", "response": {"status_code": 200, "body": {...}}, "error": null}
 
-https://platform.openai.com/docs/guides/batch: at most 50,000 requests or 200 MB a batch. A batch
-carries our name for it in its metadata, by which it is found when its id never arrived.
+https://platform.openai.com/docs/guides/batch: at most 50,000 requests or 200 MB a batch. The
+metadata of a batch hold the name of its plan, which identifies the batch if the response with its
+id is lost.
 """
 
 from __future__ import annotations

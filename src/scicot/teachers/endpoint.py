@@ -50,8 +50,8 @@ def _without_password(url: str) -> str:
 
 
 def has_key(environment: Mapping[str, str], *names: str) -> bool:
-    """Return whether one of these variables holds a key. Raises ScicotError for a key that is
-    invalid in a header; the key is never shown."""
+    """Return whether one of these environment variables holds a key. Raises ScicotError for a key
+    with characters that a header cannot contain; the message does not show the key."""
     given = [name for name in names if environment.get(name)]
     for name in given:
         key = environment[name]

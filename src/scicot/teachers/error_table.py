@@ -4,11 +4,11 @@
         -> TeacherError             this question cannot be answered; the others may be
     classify(400, {"error": {"message": "You have reached your specified API usage limits. You will
         regain access on 2026-12-01 at 00:00 UTC."}})
-        -> StoppedEarly             nobody is answered until then
+        -> StoppedEarly             no request is answered until then
     classify(401, {"error": {"message": "invalid x-api-key"}})
-        -> ScicotError              nobody is answered until the user has acted
+        -> ScicotError              no request is answered until the user acts
     classify(529, {"error": {"message": "Overloaded"}})
-        -> TeacherBusy              ask again later
+        -> TeacherBusy              retry later
 
 Only a TeacherError may become an `error` row of its question. Status codes do not suffice to tell
 these apart: Anthropic reports its spend limit and a missing credit as 400, LiteLLM an exceeded

@@ -39,8 +39,9 @@ class _Asked:
 
 
 class LocalTeacher:
-    """A model of the transformers library. The first sample of a question is decoded greedily
-    unless a temperature is given; further samples are drawn."""
+    """A model of the transformers library. Without sampling parameters, the first reply to a
+    question is decoded greedily and further ones are sampled. With them, all are sampled, or all
+    are greedy if the temperature is 0."""
 
     def __init__(self, model: str, *, sampling: Mapping[str, float], device: str) -> None:
         place = Path(model)
@@ -179,8 +180,8 @@ class LocalTeacher:
         return "".join([*texts, self._tokenizer.decode(begun, skip_special_tokens=True)])
 
     def _opens_thinking(self, ids: Sequence[int]) -> bool:
-        """Return whether a prompt ends within the thinking, because the chat template put the
-        opening tag there. A truncated reply then contains no tag at all."""
+        """Return whether the chat template ended the prompt with an opening thinking tag. A
+        truncated reply then contains no tag at all."""
         return split_thinking(self._tokenizer.decode(ids[-_OPENING:])).unclosed
 
     def _ids(self, prompt: Prompt, thinking: bool = False) -> list[int]:

@@ -23,8 +23,8 @@ _SLOW = 600.0  # timeout in seconds for a call that transfers a whole batch
 
 
 class MessageBatches:
-    """Batches of one teacher's requests (see `batches.Batches`). The API stores no names of
-    batches, so a batch is identified by the custom_ids of its results."""
+    """Batches of one teacher's requests (see `batches.Batches`). The API does not store batch
+    names, so a batch is identified by the custom_ids of its results."""
 
     api = "the Message Batches API"
     most_requests = 100_000

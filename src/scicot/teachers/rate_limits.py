@@ -87,8 +87,8 @@ def _openai_allowances(headers: Mapping[str, str]) -> list[Allowance]:
 
 
 def _now(headers: Mapping[str, str]) -> datetime:
-    """Return the current time by the server's clock. It is given to the second, so the local clock
-    is returned if the two agree within two seconds."""
+    """Return the current time by the server's clock. Its Date header has a resolution of one
+    second, so the local clock is used if the two differ by less than two seconds."""
     here = datetime.now(UTC)
     there = _http_date(headers.get("date") or "")
     if there is None or abs((here - there).total_seconds()) < 2:
