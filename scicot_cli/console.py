@@ -43,7 +43,7 @@ def reporter(*, quiet: bool = False, verbose: bool = False) -> Reporter:
     output."""
     if not verbose:
         # transformers and datasets read these variables on import. They hide their progress bars
-        # and advice; scicot reports what matters itself.
+        # and advice; scicot prints its own.
         os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
         os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")
         os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")

@@ -77,7 +77,7 @@ class GroupedCommand(TyperCommand):
     """A command whose help lists the options in groups with headings; otherwise like typer's."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Keep the arguments, which error messages for invalid values show."""
+        """Store the arguments for the messages of invalid values."""
         ctx.meta[usage.ARGUMENTS] = list(args)
         try:
             return super().parse_args(ctx, args)

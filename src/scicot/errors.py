@@ -11,7 +11,8 @@ import re
 
 
 class ScicotError(Exception):
-    """An error that the user can fix. The message is one line: what, where, what to do."""
+    """An error that the user can fix. The message is one line: the problem, its location, and how
+    to fix it."""
 
     exit_code = 1
     # True if one of several processes has the error, False if all of them do

@@ -308,7 +308,8 @@ def write_finished(
     counts: Mapping[str, int],
     provenance: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write the state file of an output that was written at once (see `open_output`)."""
+    """Write the state file of an output that was written as a whole, not row by row (see
+    `open_output`)."""
     state = {
         "scicot": __version__,
         "command": command,

@@ -37,8 +37,8 @@ class Reporter(Protocol):
         """Start a task; the context's value counts the steps done."""
 
     def stops_deferred(self) -> AbstractContextManager[None]:
-        """Return a context in which a stop request is not raised at once, but (as
-        KeyboardInterrupt) by the next `advance` of a task, so that no step is interrupted."""
+        """Return a context that defers stop requests: the next `advance` of a task raises them as
+        KeyboardInterrupt, so no step is interrupted."""
 
 
 class _SilentTask:

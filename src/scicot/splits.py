@@ -1,4 +1,4 @@
-"""Split rows into folds and into train and dev, keeping together rows that would reveal each other.
+"""Split rows into folds and into train and dev; rows that leak each other's answers stay together.
 
 The split depends only on the questions, not on a seed or the order of files: both stages select the
 same dev questions from the same questions.

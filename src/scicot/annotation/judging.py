@@ -88,8 +88,8 @@ def has_thinking(reply: Reply) -> bool:
 
 
 def _thinking_of(reply: Reply, in_text: str) -> str:
-    """Return all thinking of a reply: what the server sent separately, and what its text
-    contains."""
+    """Return all thinking of a reply: the text that the server sent separately, and the parts of
+    the reply within thinking tags."""
     apart = split_thinking(reply.thinking)  # some servers leave a tag in the separate thinking
     return "\n\n".join(filter(None, [apart.thinking, apart.reply, in_text]))
 

@@ -246,7 +246,7 @@ class Scheduler:
         raise out_of_patience(f"{self._teacher.name}: {busy}", delay, self._settings.max_wait)
 
     def _tell(self, busy: TeacherBusy) -> None:
-        """Warn of each kind of trouble once, up to five kinds."""
+        """Warn once about each kind of retryable error, up to five kinds."""
         if str(busy) not in self._told and len(self._told) < 5:
             self._told.add(str(busy))
             self._reporter.warn(

@@ -25,7 +25,7 @@ from scicot.row_fields import Row
 _JSON_CELLS = (
     "sample", "saw_answer", "usage", "meta", "rationales", "scores", "confidence", "models",
 )  # fmt: skip
-# Fields of which an empty cell means that the row lacks them.
+# Fields that a row lacks if their cell is empty.
 _OPTIONAL_CELLS = ("id", "teacher", "conclusion", "still_concludes", "request", "prediction")
 _WIDE = 5  # columns of a wide table: a question, two choices, an answer and another one
 _HEADING = 40  # characters

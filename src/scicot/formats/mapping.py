@@ -228,8 +228,8 @@ def option_for(row: Row) -> str:
 
 
 def unknown_header(names: Sequence[str], cells: Sequence[str]) -> str:
-    """Return the error message for a table without a recognised question column, from its column
-    names and the cells of its first record, which suggest a --columns option."""
+    """Return the error message for a table without a recognised question column. It suggests a
+    --columns option, derived from the column names and the cells of the first record."""
     row = {name.strip(): cell for name, cell in zip(names, cells, strict=False) if name.strip()}
     shown = ", ".join(f'"{name}"' for name in list(row)[:_SHOWN])
     more = ", ..." if len(row) > _SHOWN else ""

@@ -83,12 +83,12 @@ class FieldMapping(Protocol):
 class Reading:
     """Settings for converting rows to scicot's schema.
 
-    strict: the row is from a file, in which numeric answers of tables are indices only if the file
-    proves their base (single rows: see docs/rows.md). in_columns: the user mapped the choices to
-    several columns, so numbers are treated as those of a table. ordered: accept only layouts that
-    define the order of choices. `tallies`: the evidence by gold field, after a first pass over the
-    file; `tally` collects it during that pass. `recognised`, if given, is filled with the layout
-    that a row was read as.
+    strict: the row is from a file. A numeric answer in a table then counts as an index only if rows
+    of the file prove its base (for single rows see docs/rows.md). in_columns: the user mapped the
+    choices to several columns, so numbers are treated as those of a table. ordered: accept only
+    layouts that define the order of choices. `tallies`: the evidence by gold field, after a first
+    pass over the file; `tally` collects it during that pass. `recognised`, if given, is filled with
+    the fields that were read.
     """
 
     columns: FieldMapping | None = None

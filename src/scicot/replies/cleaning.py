@@ -97,8 +97,8 @@ def _without_heading(text: str) -> str:
 
 
 def _cut_lead_ins(texts: list[str], said: Sequence[Sentence]) -> None:
-    """Remove lead-ins such as "Here's the complete sentence:" and "4." if what they introduce was
-    removed."""
+    """Remove lead-ins such as "Here's the complete sentence:" and "4." if the text that they
+    introduce was removed."""
     followed = False
     for index in range(len(texts) - 1, -1, -1):
         if not texts[index]:

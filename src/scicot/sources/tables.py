@@ -4,8 +4,8 @@ id,question,A,B,answer
 q1,"Which conducts
 electricity?",wood,copper,B
 
-The delimiter is whichever of , ; and tab makes the header name a question. MMLU's own files have no
-header: the last cell of each record is a letter, and there is a choice for each letter.
+The delimiter is the one of , ; and tab that yields a header with a question column. MMLU's files
+have no header; they are recognised by the last cell of each record, the letter of a choice.
 """
 
 from __future__ import annotations

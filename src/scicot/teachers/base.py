@@ -1,7 +1,7 @@
 """The Teacher protocol: an object with a name that answers one request at a time, or raises an
 exception that gives the reason.
 
-A teacher is one module here and one entry in `scicot.teachers.load_teacher`.
+To add a teacher, write a module here and an entry in `scicot.teachers.load_teacher`.
 """
 
 from __future__ import annotations

@@ -6,8 +6,8 @@
         "usage": {"prompt_tokens": 11, "completion_tokens": 7}}
 
 `--base-url` reaches vLLM, SGLang, Ollama, llama.cpp's server, LM Studio, OpenRouter, DeepSeek and
-others. They differ in what they accept: a server that refuses `max_completion_tokens` (or the older
-`max_tokens`), or a system message, is sent the other form from then on.
+others. They differ in the requests they accept: if a server rejects `max_completion_tokens` (or the
+older `max_tokens`), or a system message, all later requests use the other form.
 """
 
 from __future__ import annotations

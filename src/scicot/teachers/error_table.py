@@ -1,4 +1,4 @@
-"""Classify a server's errors by what they mean for the run, in one table.
+"""Classify a server's errors by their effect on the run, with one table of rules.
 
     classify(400, {"error": {"message": "prompt is too long: 210000 tokens > 200000 maximum"}})
         -> TeacherError             this question cannot be answered; the others may be

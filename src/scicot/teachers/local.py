@@ -114,7 +114,7 @@ class LocalTeacher:
             chosen = self._chosen()
             try:
                 replies = await asyncio.to_thread(self._answer, chosen)
-            except Exception as error:  # noqa: BLE001  (told to those who asked)
+            except Exception as error:  # noqa: BLE001  (raised in the callers)
                 for asked in chosen:
                     if not asked.reply.done():
                         asked.reply.set_exception(error)
