@@ -27,7 +27,7 @@ class _Lost(StoppedEarly):
 
 @dataclass(frozen=True)
 class _End:
-    """Message from rank 0 that ends `serve`. `code`: the exit code of an error on rank 0, else 0."""
+    """Message from rank 0 that ends `serve`. `code`: exit code of an error on rank 0, else 0."""
 
     code: int = 0
 

@@ -123,8 +123,8 @@ def tenth(steps: int) -> int:
 
 
 def _finite(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Make a log row valid JSON, without "epoch", which counts schedules, not passes over the
-    data."""
+    """Replace non-finite floats of a log row by None, which JSON allows, and drop the Trainer's
+    "epoch", which counts schedules, not passes over the data."""
     return {
         name: None if isinstance(value, float) and not math.isfinite(value) else value
         for name, value in row.items()
