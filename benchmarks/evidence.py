@@ -3,7 +3,7 @@
     python -m benchmarks.evidence run OUT SET-SEED [SYSTEM ...]  train and predict; resumable
     python -m benchmarks.evidence grid OUT [SET-SEED ...]        the grid of students from scratch
     python -m benchmarks.evidence keep OUT [NAME]                copy the results to docs/evidence/
-    python -m benchmarks.evidence page [CELLS ...]               write docs/evidence.md of them
+    python -m benchmarks.evidence page [CELLS ...]               write docs/evidence.md from them
 
 A cell is OUT/SET-SEED.SYSTEM.json. Stages that several systems need are trained once, in
 OUT/SET-SEED. Without a SYSTEM only the questions are prepared; "all" stands for all systems. Real

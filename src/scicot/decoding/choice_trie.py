@@ -20,8 +20,8 @@ class ChoiceTrie:
     Nodes (rows x nodes, padded): `ids` is the last token of the prefix, `depths` its distance from
     the root, and `sees` (rows x nodes x nodes) the attention mask, in which a node sees itself and
     its ancestors. `rows` and `places` index the nodes whose next-token logits are needed. For each
-    token of each target, in order, `tokens` is its id, and `behind` says which of these needed
-    nodes is its parent.
+    token of each target, in order, `tokens` is its id, and `behind` is the index of its parent
+    among these nodes.
     """
 
     ids: Tensor

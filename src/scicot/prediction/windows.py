@@ -73,8 +73,8 @@ def several(parts: Iterable[Item], count: int) -> Iterator[list[Item]]:
 
 
 def of_shard(parts: Iterable[Item], shard: Shard | None) -> Iterator[Item]:
-    """Return every shard.count-th part, starting with number shard.number; all parts without a
-    shard."""
+    """Return every shard.count-th part, starting with number shard.number (from 1); all parts
+    without a shard."""
     return iter(parts) if shard is None else islice(parts, shard.number - 1, None, shard.count)
 
 

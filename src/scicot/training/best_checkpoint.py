@@ -1,7 +1,7 @@
 """Keep the weights that are best on dev on disk during training, and restore them at its end.
 
-Measurements are rows of the Trainer's log, which is part of its checkpoints: a resumed training
-knows the measurements up to its checkpoint, and none after it.
+Measurements are rows of the Trainer's log, which is part of its checkpoints. So a resumed training
+has the measurements up to its checkpoint, and none after it.
 """
 
 from __future__ import annotations
@@ -64,8 +64,8 @@ class Selection:
 
     def sweep(self, log: Sequence[Row]) -> None:
         """Delete saved weights that are no longer the best. Call it only after a checkpoint is
-        complete: until then, training may resume from an older one, whose best weights are
-        others."""
+        complete: until then, training may resume from an older one, which needs the weights that
+        were best at its step."""
         best = self.best(log)
         for file in self._run.glob(f"{CHECKPOINTS}/best-*.pt"):
             if best is None or file != self._file(best["step"]):

@@ -196,8 +196,8 @@ class Reader:
         return dev
 
     def _as_predicted(self, dev: list[Lesson]) -> list[Lesson]:
-        """Return the dev rows of stage 2 without other rationales of a question that has
-        out-of-fold rationales: those are most similar to the rationales in `predict`."""
+        """Return the dev rows to evaluate. In stage 2, a question with out-of-fold rationales keeps
+        only these, because they are most similar to the rationales in `predict`."""
         if self._stage is not Stage.ANSWER or not dev:
             return dev
         told = {lesson.question.id for lesson in dev if lesson.out_of_fold}

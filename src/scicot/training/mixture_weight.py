@@ -16,8 +16,8 @@ _LEAST = 1e-300  # lower bound of a probability, since log(0) is infinite
 
 
 def fit_mixture_weight(behind: Sequence[float], without: Sequence[float]) -> float:
-    """Return the multiple of 1/20 that maximises the likelihood of the gold choices, on a tie the
-    smallest.
+    """Return the w among 0, 1/20, ..., 1 that maximises the likelihood of the gold choices, on a
+    tie the smallest.
 
     `behind` and `without` hold the probability of each question's gold choice given a rationale and
     without one. The log-likelihood is concave in w, so a grid search finds the global maximum.

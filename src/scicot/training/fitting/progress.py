@@ -25,9 +25,9 @@ Log = list[dict[str, Any]]
 
 
 class Progress(TrainerCallback):
-    """Advances a task at each step, tells the Trainer when to save and to stop, measures the
-    student on dev, and writes the log. With several processes, rank 0 writes, and a request to stop
-    on one rank stops all."""
+    """Advances a task at each step, sets the Trainer's save and stop flags, measures the student on
+    dev, and writes the log. With several processes, rank 0 writes, and a request to stop on one
+    rank stops all."""
 
     def __init__(
         self,

@@ -29,8 +29,9 @@ _BATCH_COSTS_A_GPU = 4000
 
 @dataclass(frozen=True)
 class Layout:
-    """Size of a step, in rows or in tokens (mean of inputs and targets, without padding); its
-    number of groups of similar lengths, and the number of batches into which these are joined."""
+    """Size of a step, in rows or in tokens (inputs and targets without padding, mean over steps);
+    its number of groups of similar lengths, and the number of batches into which they are
+    joined."""
 
     rows: int | None
     tokens: int | None
@@ -81,8 +82,8 @@ def fewest_costs(
 
     `groups` has shape (steps, groups per step, 3): rows, longest input, longest target. `parts` is
     the number of tasks, each of which has separate batches. Each of `ranks` processes may compute
-    at most `most` padded tokens of a batch; if no number of batches meets this limit, the one with
-    the smallest batches is returned.
+    at most `most` padded tokens of a batch; if no number of batches meets this limit, the one whose
+    largest batch is smallest is returned.
     """
     kind = resolve_device(device).type
     beginning = _BATCH_COSTS.get(kind, _BATCH_COSTS_A_GPU)
