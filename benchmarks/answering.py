@@ -3,10 +3,11 @@
     python -m benchmarks.answering run OUT      needs the students of `benchmarks.sources run OUT`
     python -m benchmarks.answering table OUT    the figures of docs/predicting.md
 
-Stage 1 is once trained fully and once too little (LEVEL). The answer student is trained on the
-teacher's rationales first, then on out-of-fold ones, with rationale dropout of 0.1; both times a
-tenth of the questions is dev. OUT/answering/LEVEL-SEED.json holds for each system and test question
-if the answer was right, its confidence, and the probability of the gold answer.
+There are two stage 1 students, one trained fully and one too little (LEVEL). The answer student is
+trained on the teacher's rationales first, then on out-of-fold ones, with rationale dropout of 0.1;
+each time a tenth of the questions is the dev set. OUT/answering/LEVEL-SEED.json records, for each
+system and test question, whether the answer was right, its confidence, and the probability of the
+gold answer.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
-"""Count what cleaning leaves of rationales (the figures of docs/generating.md).
+"""Count the rationales that cleaning keeps and rejects (the figures of docs/generating.md).
 
     python -m benchmarks.cleaning FILE...
 
 FILE holds question rows with a "reply", or with a "rationale" that is taken as the whole reply.
-Each is judged as `generate-rationales --keep correct` judges it; kept rationales are read again.
+Each reply is accepted or rejected as by `generate-rationales --keep correct`. Each kept rationale
+is cleaned a second time, to count those that would change again.
 """
 
 from __future__ import annotations

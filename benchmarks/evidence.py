@@ -3,12 +3,12 @@
     python -m benchmarks.evidence run OUT SET-SEED [SYSTEM ...]  train and predict; resumable
     python -m benchmarks.evidence grid OUT [SET-SEED ...]        the grid of students from scratch
     python -m benchmarks.evidence keep OUT [NAME]                copy the results to docs/evidence/
-    python -m benchmarks.evidence page [CELLS ...]               write docs/evidence.md of them
+    python -m benchmarks.evidence page [CELLS ...]               write docs/evidence.md from them
 
 A cell is OUT/SET-SEED.SYSTEM.json. Stages that several systems need are trained once, in
 OUT/SET-SEED. Without a SYSTEM only the questions are prepared; "all" stands for all systems. Real
 questions are read from the folder that --data or SCICOT_DATA names; its .dev files are the test
-sets, dev is carved from .train.
+sets, and the dev sets are split off its .train files.
 """
 
 from __future__ import annotations
@@ -85,7 +85,8 @@ def _run(given: argparse.Namespace) -> int:
 
 
 def _keep(out: Path, folder: str) -> None:
-    """Copy results: those of the grid are SET-SEED.json, those of cells SET-SEED.SYSTEM.json."""
+    """Copy results to docs/evidence/: the grid's (SET-SEED.json) into the folder itself, those of
+    cells (SET-SEED.SYSTEM.json) into cells/FOLDER."""
     for file in sorted(out.glob("*-*.json")):
         cell = "." in file.stem
         target = KEPT / "cells" / folder if cell else KEPT

@@ -1,11 +1,11 @@
 """Train the grid of scratch students, on example worlds and on real questions; resumable.
 
-The grid of each set and seed combines what stage 2 is trained on (no rationales, the teacher's,
-stage 1's own on its training questions, out-of-fold ones, a mixture) with what it reads in the test
-(nothing, stage 1's rationales, those of other questions, the tutor's), and adds the baselines.
-OUT/SET-SEED.json records which test questions each system answered correctly. Real questions are
-read from the folder that SCICOT_DATA names; its .dev files are the test sets, and dev is a part of
-.train.
+The grid of each set and seed has two axes. The first is the rationales on which stage 2 is trained:
+none, the teacher's, those that stage 1 writes for its training questions, out-of-fold ones, or a
+mixture. The second is the rationales that it reads in the test: none, stage 1's, those of other
+questions, or the tutor's. The baselines are added. OUT/SET-SEED.json records which test questions
+each system answered correctly. Real questions are read from the folder that SCICOT_DATA names; its
+.dev files are the test sets, and the dev sets are split off its .train files.
 """
 
 from __future__ import annotations
@@ -78,8 +78,8 @@ def run(name: str, out: Path) -> None:
 
 
 def _reader(lab: Lab, grid_set: Set, teacher: Path, tutor: Path, more: dict[str, Any]) -> Path:
-    """Train the answer student of the default recipe, if requested after or together with reading
-    exercises."""
+    """Train the answer student on the teacher's rationales. If the set has reading exercises, train
+    it first on these, then on both together."""
     if not grid_set.exercises:
         return lab.train_answer("teacher", [teacher], grid_set.steps[1], **more)
     files = [lab.place / f"{name}.jsonl" for name in ("words", "exercises")][

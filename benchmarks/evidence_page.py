@@ -1,5 +1,4 @@
-"""Write docs/evidence.md from the results of the grid and of cells, and the text of
-evidence/template.md."""
+"""Write docs/evidence.md: fill evidence/template.md with the results of the grid and of cells."""
 
 from __future__ import annotations
 
@@ -103,7 +102,7 @@ def _add_cells(found: dict[str, Results], groups: dict[Kind, Group]) -> None:
 
 def values(results: Results, system: str, *, unseen: bool = True) -> list[Floats]:
     """Return for each seed an array over the test questions: 1 for a right answer, 0 for a wrong
-    one, nan for questions that were not asked or (`unseen`) whose text is in the training set."""
+    one, nan for questions that were not asked or, with `unseen`, that are in the training set."""
     rows = []
     for result in results:
         right = np.full(len(result["ids"]), np.nan)

@@ -1,8 +1,8 @@
-"""Ask a teacher (16 requests in flight, 100 ms each), compared with a bare loop of its client.
+"""Time requests to a teacher (16 in flight, 100 ms each), against a plain loop over its client.
 
-Further figures: the throughput limit, a server with a rate limit, and many questions with recorded
-replies, for memory use and the time to resume; `python -m benchmarks.generating million` does that
-with a million.
+More figures: the throughput without latency and with a rate limit; memory use and the time to
+resume for 100,000 questions with recorded replies (`python -m benchmarks.generating million`: for a
+million).
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def measure() -> Ratio:
 
 
 def more() -> None:
-    """Print the figures besides the ratio."""
+    """Print all figures except the ratio of `measure`."""
     with tempfile.TemporaryDirectory() as folder:
         source = write_questions(Path(folder) / "q.jsonl", REQUESTS)
         with server("--latency", str(LATENCY)) as url:
@@ -108,7 +108,7 @@ async def bare(source: Path, url: str, in_flight: int) -> None:
 
 @contextmanager
 def server(*options: str) -> Iterator[str]:
-    """Start the teacher of the tests in its own process."""
+    """Start the tests' teacher server in a separate process; yield its URL."""
     process = subprocess.Popen(
         [sys.executable, "-m", "fakes.teacher_server", *options],
         cwd=TESTS,
@@ -146,7 +146,7 @@ def write_questions(file: Path, rows: int, replies: Path | None = None) -> Path:
 
 
 def million(rows: int) -> None:
-    """Run this many questions, and measure the time to resume after them."""
+    """Generate rationales for this many questions, then add 100 and measure the time to resume."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         source, replies = folder / "q.jsonl", folder / "r.jsonl"

@@ -75,9 +75,9 @@ class Lab:
         self.save()
 
     def judge_generated(self, name: str, questions: Path, run: Path) -> None:
-        """Like `judge` with generated answers, as other implementations do, instead of scored
-        choices: an output that is not exactly the gold label is wrong. `questions` are rationale
-        rows."""
+        """Record which test questions are answered correctly if answers are generated, as in other
+        implementations, instead of scored. An output that is not exactly the gold label is wrong.
+        `questions` is a file of rationale rows."""
         if name in self.results["right"]:
             return
         model = Run.at(run)

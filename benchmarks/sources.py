@@ -3,13 +3,17 @@
     python -m benchmarks.sources run OUT [--jobs 2]     train and predict; goes on where it stopped
     python -m benchmarks.sources table OUT              the figures of docs/rationale_sources.md
 
-For each world and seed: stage 1 trained fully, too little, and hardly at all, each with fold
-students; stage 2 trained on the teacher's rationales, on stage 1's own of its training questions
-(in-sample), on out-of-fold ones, on a mixture of the teacher's and out-of-fold ones, with and
-without rationale dropout, and on the teacher's first and then out-of-fold ones; some of these also
-with the fold students' test rationales ("+ folds"); and the baselines. OUT/WORLD-SEED.json records
-which test questions each system answered correctly, and how well each answer student reads its
-tutor.
+For each world and seed there are three stage 1 students, each with fold students: trained fully,
+too little, and hardly at all (with fewer kinds of stage 2). Stage 2 students are trained on
+
+- the teacher's rationales, with and without rationale dropout,
+- those that stage 1 writes for its training questions (in-sample),
+- out-of-fold rationales,
+- mixtures of the teacher's and out-of-fold ones, with and without rationale dropout,
+- the teacher's first, and then out-of-fold ones.
+Some of these also read the fold students' test rationales ("+ folds"). The baselines are trained
+too. OUT/WORLD-SEED.json records which test questions each system answered correctly, also given the
+tutor's rationales ("reads").
 """
 
 from __future__ import annotations
@@ -181,8 +185,8 @@ def table(out: Path) -> str:
 
 
 def _pooled(seeds: list[dict[str, Any]]) -> list[str]:
-    """Return a table for each stage 1 over all worlds: systems minus the teacher's, and minus
-    direct."""
+    """Return a table over all worlds. For each stage 1 and system it has the accuracy difference to
+    stage 2 trained on the teacher's rationales, and to direct answers."""
     lines = [
         f"### All {len(seeds)} worlds and seeds\n",
         "| stage 1 | system | minus teacher | minus direct |",

@@ -107,8 +107,8 @@ def _write(file: Path, figures: dict[str, Any]) -> None:
 
 
 def _do(at: Place, step: Step) -> float:
-    """Run a step once, for whichever system needs it first; return its seconds, summed over all
-    runs."""
+    """Run a step unless it was done for another system; return its seconds, summed over all
+    attempts."""
     file = at.folder / "steps" / f"{step.name}.json"
     file.parent.mkdir(exist_ok=True)
     with FileLock(file.with_suffix(".lock")):

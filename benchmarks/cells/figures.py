@@ -21,8 +21,8 @@ _LEVEL = 0.05
 
 
 def values(cells: Sequence[Cell], which: str = "right", *, seen: bool = False) -> Floats:
-    """Return (cells, questions): 1, 0, or nan if a question was not predicted or is in the training
-    files (unless `seen`)."""
+    """Return an array (cells, questions): 1 for a right answer, 0 for a wrong one, nan for
+    questions that were not predicted or (unless `seen`) are in the training files."""
     table = np.full((len(cells), len(cells[0][which])), np.nan)
     for row, cell in zip(table, cells, strict=True):
         marks = np.array(list(cell[which]))
@@ -95,8 +95,8 @@ def discordant_share(group: Group, rival: str) -> float:
 
 
 def cheapest(group: Group) -> str:
-    """Return the cheapest system that is not significantly worse than the most accurate one, as
-    `scicot evaluate` does, among systems with all seeds, with Holm's correction."""
+    """Return the cheapest system that is not significantly worse than the most accurate one, with
+    Holm's correction, as `scicot evaluate` does; only systems with all seeds are compared."""
     seeds = max((cells.keys() for cells in group.values()), key=len)
     whole = {
         system: cells

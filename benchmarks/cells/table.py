@@ -31,7 +31,7 @@ from benchmarks.cells.systems import PRIMARY, SYSTEMS, VARIANTS
 
 @dataclass(frozen=True)
 class Kind:
-    """The properties shared by the cells of one table."""
+    """The set, student, sizes and number of steps shared by the cells of one table."""
 
     set: str
     student: str

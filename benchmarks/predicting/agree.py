@@ -1,5 +1,5 @@
 """Count the answers that change in precisions below fp32, for the students of the quickstart or
-another run that answers alone."""
+another run that answers without a rationale student."""
 
 from __future__ import annotations
 

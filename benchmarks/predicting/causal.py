@@ -2,8 +2,9 @@
 answers.
 
 The reference generates with `generate` in fp32, 16 questions at a time in file order, and scores
-one row per choice, question and choice together, 16 rows at a time. It gets fewer questions, since
-its batches are all alike. The default is the choice of `--engine auto` on this machine.
+one row per choice, question and choice together, 16 rows at a time. It runs on a subset of the
+questions, which is enough because its batches take about equally long. The default is the choice of
+`--engine auto` on this machine.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Compare the torch engine in fp32 with transformers: greedy tokens of `generate` and scores, on
 500 questions.
 
-By default with T5's tokenizer and a model of flan-t5-small's shape; with a directory, with the
-causal model in it. If a text differs, its first differing token is compared: by how many nats
-transformers prefers its own.
+The model is the causal one in the given directory, by default one of flan-t5-small's shape with
+T5's tokenizer. If texts of a causal model differ, print the difference in log-probability of the
+two first differing tokens, in nats.
 """
 
 from __future__ import annotations
@@ -87,8 +87,8 @@ def _causal(directory: Path) -> tuple[Any, Inputs, Any]:
 
 
 def _preferred(engine: Any, source: list[int], own: list[int], other: list[int]) -> float:
-    """Return by how many nats `engine` prefers `other`'s token to `own`'s where they first
-    differ."""
+    """Return log p(token of `other`) - log p(token of `own`), in nats by `engine`, at the first
+    position where the two texts differ."""
     same = next(
         (n for n, (a, b) in enumerate(zip(own, other, strict=False)) if a != b),
         min(len(own), len(other)),

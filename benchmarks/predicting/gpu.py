@@ -1,9 +1,9 @@
 """Compare the native engine with transformers' `generate` on a GPU, both in bf16, and with the
-memory bandwidth.
+limit set by memory bandwidth.
 
 flan-t5-small's shape, EntailmentBank, 64 tokens per text. Both use the batch size of each line,
-sorted by length; ratios are to `generate` with 64. The limit is the time in which a GPU reads, at
-every step, the decoder's weights and the whole KV cache once, at its copying speed.
+sorted by length; ratios are to `generate` with 64. The limit is the time that a GPU takes, at its
+copying speed, to read the decoder's weights and the whole KV cache once per step.
 """
 
 from __future__ import annotations

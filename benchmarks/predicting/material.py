@@ -47,7 +47,7 @@ def questions(count: int = QUESTIONS) -> list[Question]:
 
 
 def asked(asked: list[Question]) -> Inputs:
-    """Return the token ids of the stage 1 inputs of these questions."""
+    """Return the token ids of the stage 1 inputs for these questions."""
     from scicot.models.prompt_format import Seq2Seq, encode_inputs
 
     inputs = [stages.rationale_input(question, Stage.RATIONALE) for question in asked]

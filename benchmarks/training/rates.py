@@ -2,9 +2,10 @@
 
     python -m benchmarks.training rates STUDENT FILE ROWS FOLDER
 
-FILE holds rationale rows. Both kinds of training run at a third to three times the learning rate of
-the student's recipe, and with no warm-up, the usual share, and a third of the steps. Runs are kept
-in FOLDER, so the same command resumes after a stop. The figures are in FOLDER/rates.json.
+FILE holds rationale rows. Direct answers and rationales are each trained at a third, one and three
+times the learning rate of the student's recipe, and at this rate with a warm-up of no steps and of
+a third of the steps. Runs are kept in FOLDER, so the same command resumes after a stop. The figures
+are in FOLDER/rates.json.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
     python -m benchmarks.training sft STUDENT     needs trl, and OpenBookQA's rows (SCICOT_DATA)
 
-Both start from the same weights and learn from the same rows in the same order, the loss being the
-mean over the target tokens of a step; rounds of both in turn.
+Both start from the same weights and are trained on the same rows in the same order. The loss is the
+mean over the target tokens of a step. Rounds of the two alternate.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def compare(student: str) -> None:
 
 
 def _rows(student: str) -> list[dict[str, Any]]:
-    """Return rows of about the same length, so that both pad alike."""
+    """Return rows of about the same length, so that both trainers pad to the same lengths."""
     from scicot.models.pretrained import load_pretrained
     from scicot.models.prompt_format import make_format
     from scicot.reporting import LogReporter

@@ -3,9 +3,9 @@
 flan-t5-small's shape with random weights, EntailmentBank, both stages, one run: (a) every row
 padded to 512 input and 512 (stage 2: 64) target tokens, as in mm-cot; (b) batches padded to their
 longest row, not grouped by length, as in distilling-step-by-step; (c) a plain Seq2SeqTrainer with
-its own grouping by length; and scicot, in fp32 like these and with its defaults. Each computes some
-of its own steps, evenly from its smallest to its largest, the same in every round, all ways in
-turn. Speed is in rows of mean length per second, from tokens without padding.
+its own grouping by length; and scicot, in fp32 like these and with its defaults. The ways are timed
+in turn. Each runs the same few steps in every round, spread evenly from its smallest to its largest
+step. Speed is in rows of mean length per second, from tokens without padding.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ FIXED_ROWS = 4  # batch size for padding to a fixed length; larger batches are n
 
 @dataclass
 class Way:
-    """One way of training."""
+    """One way of batching, and its measured speeds."""
 
     name: str
     trainer: Callable[[Any], Any]  # makes a Trainer for steps, given by number
@@ -50,7 +50,7 @@ class Way:
     rates: list[float] = field(default_factory=list)
 
     def time(self) -> None:
-        """Time some steps after the smallest one, which is not counted."""
+        """Time STEPS steps of different sizes, after one (the smallest) that is not counted."""
         order = np.argsort(self.sizes, kind="stable")
         spread = [order[(2 * n + 1) * len(order) // (2 * STEPS)] for n in range(STEPS)]
         self.rates.append(timed(self.trainer([order[0], *spread])))

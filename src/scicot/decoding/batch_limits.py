@@ -36,10 +36,10 @@ class Completion:
 
 @dataclass
 class BatchLimits:
-    """Upper limits of the batches of an engine.
+    """Upper limits of an engine's batches.
 
-    `read`, `scored` and `nodes` are independent of the number of workers: batches of another shape
-    would change the last digits of scores.
+    `read`, `scored` and `nodes` do not depend on the number of workers, because the shape of a
+    batch affects the last digits of scores.
     """
 
     rows: int  # texts generated at once by a worker

@@ -20,7 +20,8 @@ class ChoiceTrie:
     Nodes (rows x nodes, padded): `ids` is the last token of the prefix, `depths` its distance from
     the root, and `sees` (rows x nodes x nodes) the attention mask, in which a node sees itself and
     its ancestors. `rows` and `places` index the nodes whose next-token logits are needed. For each
-    token of each target, in order, `behind` is its parent's index among these, `tokens` its id.
+    token of each target, in order, `tokens` is its id, and `behind` is the index of its parent
+    among these nodes.
     """
 
     ids: Tensor
@@ -60,7 +61,7 @@ class ChoiceTrie:
         return cls(*(one.to(device) for one in made))
 
     def memory(self, read: PrefixCache) -> _Behind:
-        """Return the `DecoderCache` of these tries after the prefixes in `read`."""
+        """Return a `DecoderCache` of these tries that attends to the encoded sources in `read`."""
         distances = (self.depths[:, :, None] - self.depths[:, None]).clamp_(min=0)
         mask = torch.where(self.sees, 0.0, NEVER)[:, None]
         return _Behind(read, distances, mask, self.depths)

@@ -1,6 +1,6 @@
 """The engine protocol: token ids in, token ids and log-probabilities out.
 
-An engine runs one model on one device. It takes any number of sources, batches them as suits it,
+An engine runs one model on one device. It takes any number of sources, splits them into batches,
 and returns results in the order of the sources.
 """
 
@@ -27,7 +27,7 @@ class Decoding:
 
 
 class Stopped(Exception):
-    """Raised in an engine whose caller has cancelled the work."""
+    """Raised by an engine after its caller has cancelled the work."""
 
 
 class Engine(Protocol):

@@ -33,8 +33,8 @@ class Inputs(Protocol):
         """Return the items to score, and the lengths by which they are sorted into batches."""
 
     def score(self, items: Sequence[Any], most_logits: int) -> list[Any]:
-        """Score a batch of items. Where an item can be scored in parts, at most `most_logits`
-        logits (states x vocabulary) are computed at once."""
+        """Score a batch of items. If the targets of an item can be scored in parts, at most
+        `most_logits` logits (states x vocabulary) are computed at once."""
 
     def by_source(self, scored: Sequence[Any], targets: Sequence[Sequence[Ids]]) -> list[Scores]:
         """Regroup the scores of the items by source and target."""
@@ -46,7 +46,8 @@ def inputs_for(model: Any) -> Inputs:
 
 
 class _EncoderDecoder:
-    """Each distinct source is encoded once; an item to score is a source and one target."""
+    """`Inputs` of encoder-decoders. An item to score is a source and one target; each distinct
+    source is encoded once."""
 
     def __init__(self, model: Any) -> None:
         self._model = model
@@ -100,8 +101,9 @@ class _EncoderDecoder:
 
 
 class _Causal:
-    """Sources are padded on the left, so that source and target are contiguous, as sliding windows
-    need. An item to score is a source with all its targets, which share the source's KV cache."""
+    """`Inputs` of causal models. An item to score is a source with all its targets, which share the
+    source's KV cache. Sources are padded on the left, because sliding-window attention requires
+    that a target directly follows its source."""
 
     def __init__(self, model: Any) -> None:
         self._model = model
@@ -165,7 +167,8 @@ class _Causal:
     def _score_rest(
         self, part: Sequence[tuple[int, int, Ids]], scores: list[Scores], cache: Any, mask: Tensor
     ) -> None:
-        """Add the scores of all tokens but the first, for targets given as (row, number, ids)."""
+        """Append to `scores` the scores of all tokens but the first. `part` holds targets as (row
+        of the source, index of the target, ids)."""
         device = mask.device
         rows = torch.tensor([row for row, _, _ in part], device=device)
         cache.batch_select_indices(rows)

@@ -1,4 +1,5 @@
-"""Run models with scicot's own decoding loop: `generate`'s tokens, several times faster."""
+"""Run models with scicot's decoding loop: the same tokens as transformers' `generate`, several
+times faster."""
 
 from __future__ import annotations
 

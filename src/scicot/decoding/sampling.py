@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 
 def sample_seed(seed: int, identity: str, sample: int, writer: int = 0) -> int:
-    """Return the seed, below 2**63, of one sample of the question with this id. Every `writer`
-    (rationale student) of a command gets other seeds."""
+    """Return the seed, below 2**63, of one sample of the question with this id. `writer` is the
+    index of the rationale student in the command; each one gets different seeds."""
     key = f"{seed}/{sample}/{identity}" + (f"/{writer}" if writer else "")
     return int.from_bytes(hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()[:8]) >> 1
 
@@ -48,7 +48,7 @@ def sample_tokens(
 
 
 def _nucleus(p: torch.Tensor, top_p: float) -> torch.Tensor:
-    """Mask the smallest set of tokens whose probabilities sum to at least `top_p`."""
+    """Return a mask, True for the fewest tokens whose probabilities sum to at least `top_p`."""
     import torch
 
     ordered, places = p.sort(dim=-1, descending=True, stable=True)

@@ -1,4 +1,4 @@
-"""Batches that drop finished rows, for CPUs; every worker thread has its own.
+"""Batches that drop finished rows, for CPUs. Each worker thread has a separate batch.
 
 On a CPU launching an operation is cheap and every row costs time, so finished rows are removed.
 """
@@ -134,8 +134,8 @@ class ShrinkingBatches:
 
     def _sampled(self, states: Tensor, uniform: Tensor, decoding: Decoding) -> Tensor:
         """Sample the next token of each row from hidden states (rows x size) and uniform numbers
-        (rows). Rows are processed in parts, for the logits, and these in smaller parts for the
-        sampler, whose fp64 takes several times the memory of the logits."""
+        (rows). Logits are computed for a part of the rows at a time. Each part is split again for
+        the sampler, because its fp64 arrays take several times the memory of the logits."""
         found: list[Tensor] = []
         parts = (torch.split(one, self._room.nodes) for one in (states, uniform))
         for rows, numbers in zip(*parts, strict=True):

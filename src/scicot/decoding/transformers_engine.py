@@ -138,8 +138,8 @@ class TransformersEngine:
 
 
 class _Sampled:
-    """A logits processor that samples: in rows with a seed it leaves only the sampled token. Texts
-    begin at position `begin` of the tokens."""
+    """A logits processor that samples the next token of each row with a seed, and sets the logits
+    of all other tokens to -inf. Generated tokens begin at position `begin`."""
 
     def __init__(
         self,

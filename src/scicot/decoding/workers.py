@@ -37,8 +37,8 @@ class Workers:
             raise Stopped
 
     def each(self, work: Callable[[Part], Result], parts: Sequence[Part]) -> list[Result]:
-        """Return work(part) for every part, computed in parallel; `parts` has at most `count`. If
-        one raises, or the caller is interrupted, the others are cancelled."""
+        """Return work(part) for every part, computed in parallel; at most `count` parts. If one
+        raises, or the caller is interrupted, the others are cancelled."""
         if len(parts) == 1:
             return [work(parts[0])]
         least, more = divmod(self._cores, len(parts))

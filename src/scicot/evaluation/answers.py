@@ -120,8 +120,8 @@ class Answers:
 
 
 def _for_questions(settings: ReadingSettings) -> ReadingSettings:
-    """Keep the column mappings that apply to a separate file of questions; those of answers apply
-    to the prediction files."""
+    """Return the settings for a separate file of questions: only the mappings of question
+    columns."""
     kept = _roles(settings, "question", "choices", "distractors", "answer", "context", "id")
     return replace(settings, columns=kept)
 
@@ -138,10 +138,11 @@ def _roles(settings: ReadingSettings, *roles: str) -> str:
 
 
 def _is_further(row: Prediction, first: Mapping[str, Any], seen: Collection[str]) -> bool:
-    """Return True if the row's question has a prediction already, so that this reply is left out.
+    """Return True if the row is a further reply to the same question, which is left out.
 
     A question has several replies in an Inspect log with epochs, among a teacher's samples, and in
-    a log of lm-evaluation-harness with several answer filters, of which the `first` row's is used.
+    a log of lm-evaluation-harness with several answer filters. Of such a log, only the rows with
+    the same filter as the `first` row are kept.
     """
     if inspect_log.EPOCH in row.models:
         return row.question.id in seen
@@ -225,7 +226,8 @@ def _question_in(row: Row, reading: Reading) -> Question | None:
 
 
 def _check_same(shown: Question, asked: Question) -> None:
-    """Raise RowProblem if a row shows another question than the asked one with its id."""
+    """Raise RowProblem if the question in a row (`shown`) differs from the one asked with the same
+    id."""
     told = f"{asked.id!r} has other"
     if shown.question.split() != asked.question.split():
         raise RowProblem(f"{told} words than the question of this id")

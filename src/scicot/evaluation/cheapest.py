@@ -58,9 +58,9 @@ def cheapest(
 ) -> Cheapest | None:
     """Compare the most accurate system with every cheaper one, with Holm's correction over these.
 
-    `comparisons` are those of the first system, which are reused. Upper bounds and systems that
-    read shuffled rationales are excluded. Returns None with fewer than two candidates of known
-    cost.
+    `comparisons` with the first system are reused where they compare the same pair. Upper bounds
+    and systems that read shuffled rationales are excluded. Returns None if fewer than two
+    candidates have a known cost.
     """
     candidates = [one for one in judged if not one.oracle and not _is_shuffled(one)]
     known = [one for one in candidates if one.cost is not None]

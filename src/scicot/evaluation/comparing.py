@@ -40,7 +40,7 @@ class Comparison:
 
     @property
     def differs(self) -> bool:
-        """Whether the test, corrected for multiple comparisons, is significant at this level."""
+        """True if the test, corrected for multiple comparisons, is significant at this level."""
         return self.p_adjusted < 1 - self.level
 
     @cached_property

@@ -81,7 +81,7 @@ def _weights_of(models: Mapping[str, Any]) -> dict[str, int] | None:
 
 
 def _passes(row: Prediction) -> Iterator[tuple[str, int]]:
-    """Yield (student, words that it read and wrote) for each use of a student for a row."""
+    """Yield (student, number of words read and written) for each pass of a student over a row."""
     models, question = row.models, row.question
     if not isinstance(models.get("answer"), str):
         return
@@ -106,8 +106,8 @@ def _passes(row: Prediction) -> Iterator[tuple[str, int]]:
 def _writing(
     models: Mapping[str, Any], answers: list[str], asked: int, texts: Sequence[str]
 ) -> Iterator[tuple[str, int]]:
-    """Yield (student, words read and written) for generating the rationales. Each rationale student
-    (without one, each answer student) wrote an equal share of them, in order."""
+    """Yield (student, number of words read and written) for generating the rationales. They are
+    divided equally, in order, among the rationale students (if none, the answer students)."""
     told = models.get("rationale")
     if told is None and models.get("rationale_from") == "shuffled":
         return  # the rationales were in the input, so no student wrote them

@@ -179,8 +179,8 @@ def shared(
 ) -> tuple[int, Ints, Ints]:
     """Match the question ids of two files.
 
-    Returns the number of common ids and their indices in both files, in the order of the first. The
-    ids that only one file has are named in a warning, in which `leaves` is the verb phrase.
+    Returns the number of common ids and their indices in both files, in the order of the first.
+    Ids that only one file has are listed in a warning: "the {leaves} them out".
     """
     place = {identity: number for number, identity in enumerate(others)}
     ours = [number for number, identity in enumerate(ids) if identity in place]

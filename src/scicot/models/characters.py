@@ -116,8 +116,8 @@ class Alphabet:
 
 
 def replacements_for(tokenizer: Any) -> dict[str, str]:
-    """Return the replacements for training a student with this tokenizer: a spelling for each
-    character that it lacks and can spell otherwise."""
+    """Return the replacements for training a student with this tokenizer: for each character that
+    it lacks, the first spelling in REPLACEMENTS that it can encode, if any."""
     alphabet = Alphabet(tokenizer)
     found: dict[str, str] = {}
     if alphabet.unknown is None:
@@ -187,7 +187,8 @@ def describe(counts: Counter[str]) -> dict[str, str]:
 
 
 def is_count(key: str) -> bool:
-    """Return True if a key of a counter of cuts is one of this module's (LACKING, EQUAL, ...)."""
+    """Return True if this key of a `cuts` counter is from this module (LACKING, EQUAL, ...), not a
+    truncation."""
     return key.partition(" ")[0] in (LACKING, LACKING_TARGETS, REPLACED, EQUAL)
 
 

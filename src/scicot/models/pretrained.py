@@ -34,7 +34,7 @@ def load_tokenizer(directory: Path, what: str) -> Any:
 def load(loader: Any, name: str, *, what: str, dtype: Any, **more: Any) -> tuple[Any, Any]:
     """Load (model, tokenizer) from a directory or Hub id, with an AutoModel class of transformers.
 
-    If transformers implements the architecture, its own code is used, whatever the config says.
+    Only transformers' code is run, never Python files that the config names.
     `what` begins the message of the ScicotError for a model that cannot be loaded; `more` is passed
     to the model's `from_pretrained`.
     """

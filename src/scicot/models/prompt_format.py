@@ -55,7 +55,7 @@ class PromptFormat(Protocol):
         """Encode prompts."""
 
     def targets(self, texts: Sequence[str], asks: str) -> list[Ids]:
-        """Encode targets, with their end token; `asks` is Input.asks."""
+        """Encode targets, with their end token; `asks` is that of the input (Input.asks)."""
 
     def decode(self, rows: Sequence[Ids]) -> list[str]:
         """Decode generated ids to texts."""

@@ -157,7 +157,7 @@ def _predict(
 
 
 def _engines_of(state: Row) -> dict[str, str]:
-    """Return the engines recorded in the state of an earlier run; {} if they are not as written."""
+    """Return the engines recorded in the state of an earlier run; {} if missing or malformed."""
     engines = state.get("settings", {}).get("engines")
     good = isinstance(engines, dict) and all(isinstance(name, str) for name in engines.values())
     return engines if good else {}
@@ -199,8 +199,8 @@ class _Job:
             raise _other(where, f"{row.get('id')!r}", f"{self._name} has ended")
 
     def _check_done(self, asked: Sequence[QuestionPair], before: Iterator[tuple[str, Row]]) -> int:
-        """Count the rows of the output that answer these questions; checks that the output's rows
-        are those of the first questions, in order."""
+        """Count the rows of the output that answer these questions, after checking that they are
+        the rows of the first questions, in order."""
         wanted = [question for question, _ in asked for _ in range(self._students.plan.rows_each)]
         there = 0
         for question, (where, row) in zip(wanted, before, strict=False):
@@ -233,8 +233,8 @@ class _Job:
 def _asked(
     rows: sources.Rows[Question], by: int, questions: Iterator[Question]
 ) -> Iterator[QuestionPair]:
-    """Pair each question with the one whose rationales it reads: itself, or the one `by` places
-    after it, counting on from the file's start at its end."""
+    """Pair each question with the question whose rationales it gets: itself if `by` is 0, else the
+    one `by` rows later, wrapping around at the end of the file."""
     if not by:
         return ((question, question) for question in questions)
     others = chain(
@@ -244,11 +244,12 @@ def _asked(
 
 
 def _rotation(total: int | None, settings: PredictSettings) -> int:
-    """Return the offset from a question to the one whose rationale it gets when shuffled.
+    """Return the number of rows by which --rationale-from shuffled rotates the rationales.
 
     It is about half the file, since neighbouring questions are often similar, plus the seed. A
-    rotation uses every rationale once and never with its own question, for any window size. Raises
-    UsageError for a pipe (`total` is None) and for fewer than two questions.
+    rotation gives every rationale to exactly one question, never to the one it was written for,
+    and does not depend on the window size. Raises UsageError for a pipe (`total` is None) and for
+    fewer than two questions.
     """
     if total is None:
         raise UsageError("--rationale-from shuffled: reads the questions twice; give a file")
@@ -260,8 +261,8 @@ def _rotation(total: int | None, settings: PredictSettings) -> int:
 def _watched(
     parts: Iterable[list[QuestionPair]], met: SeenQuestions
 ) -> Iterator[list[QuestionPair]]:
-    """Yield the windows unchanged and count in `met` their questions that the students were trained
-    or selected on."""
+    """Yield the windows unchanged. Count in `met` the questions that were among the students'
+    training or dev questions."""
     for asked in parts:
         met.overlap_with(question for question, _ in asked)
         yield asked

@@ -83,8 +83,8 @@ def merge(
 
 
 class _Parts:
-    """The file offsets of each question's rows, in a SQLite table on disk, as they may be
-    millions."""
+    """The file offsets of each question's rows, in a SQLite table on disk, because there may be
+    millions of rows."""
 
     def __init__(self, files: Sequence[Path], task: Task) -> None:
         self.rows = 0

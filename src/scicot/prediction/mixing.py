@@ -21,10 +21,10 @@ def mix(
     vote: bool,
     confidence_power: float = 0.0,
 ) -> Answer:
-    """Combine the probabilities for several rationales: their average, or the share of votes. The
-    probabilities `without` a rationale, if any, are mixed in with this weight. If
+    """Combine the probabilities for several rationales: their average, or the share of votes. If
     `confidence_power` is above 0, confident answers weigh more in the average (see
-    `answering.confidence_weights`).
+    `answering.confidence_weights`). If `without` holds the probabilities without a rationale, the
+    result is (1 - weight) x this combination + weight x these.
 
     The answer is None if any score was not a number.
     """

@@ -45,7 +45,8 @@ class Plan:
 
     @cached_property
     def writers(self) -> list[Run]:
-        """The runs that write rationales: `rationales`, else the answer runs that can."""
+        """The runs that write rationales: `rationales` if given, else those answer runs that can
+        write them."""
         if self.source in ("input", "none"):
             return []
         writing = [run for run in self.answers if FORMS[run.stage].writes_rationale]
@@ -190,8 +191,8 @@ class Plan:
         return {}
 
     def description(self, engines: dict[str, str]) -> dict[str, Any]:
-        """Return everything that determines the answers, for the output's state file, by which a
-        resumed command checks that it continues the same prediction."""
+        """Return all settings that determine the answers. They are stored in the output's state
+        file, and a resumed command checks that its settings are equal to them."""
         limits = [self.decoding(run).max_new_tokens for run in self.writers]
         least = self.settings.abstain_below
         told = {name: value for name, value in self.models.items() if name != "weights"}

@@ -24,7 +24,7 @@ QuestionPair = tuple[Question, Question]
 
 
 class Students:
-    """The students of a plan, loaded when the first question needs them."""
+    """The students of a plan, loaded at the first question."""
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan

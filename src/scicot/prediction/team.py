@@ -1,8 +1,8 @@
 """Data-parallel prediction in several processes, started by a launcher or `--processes`.
 
-Rank 0 reads the questions and writes the rows in order. It scatters one window to each rank,
-predicts its own, and gathers the rows of the others, which read and write no files. Rank 0 reports
-the errors of all ranks.
+Rank 0 reads the questions, scatters one window to each rank, including itself, gathers the rows of
+all ranks and writes them in order. The other ranks read and write no files. Rank 0 reports the
+errors of all ranks.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class _Lost(StoppedEarly):
 
 @dataclass(frozen=True)
 class _End:
-    """The order to finish; `code` is the exit code of an error on rank 0, 0 without one."""
+    """Message from rank 0 that ends `serve`. `code`: exit code of an error on rank 0, else 0."""
 
     code: int = 0
 
@@ -52,7 +52,7 @@ class _Failure:
 
 
 class _CountCuts:
-    """The order to return the truncation counts."""
+    """Message from rank 0 that requests the truncation counts."""
 
 
 class Team:
@@ -120,8 +120,8 @@ class Team:
                 students.loaded.add_cuts(tally)
 
     def serve(self, students: Students) -> None:
-        """On other ranks: execute the work scattered by rank 0 until it ends. Raises RankZeroFailed
-        if rank 0 ended with an error."""
+        """On other ranks: execute the messages of rank 0 until `_End` arrives. Raises
+        RankZeroFailed if rank 0 ended with an error."""
         trouble: _Failure | None = None
         while not isinstance(order := self._dealt(), _End):
             if isinstance(order, dict):

@@ -26,9 +26,9 @@ def windows(
 ) -> Iterator[list[Item]]:
     """Yield windows of `size` items.
 
-    A window is shorter at the end, and where `idle` reports that no further item arrives within
-    PATIENCE_SECONDS of the window's first one. A ScicotError of the items is raised after the
-    window of the items before it.
+    A window is shorter at the end of the items, and if `idle` reports that no further item arrived
+    within PATIENCE_SECONDS of the window's first one. If `items` raises a ScicotError, the items
+    before it are yielded first.
     """
     stream = iter(items)
     problem: ScicotError | None = None
@@ -55,8 +55,8 @@ def windows(
 
 
 def several(parts: Iterable[Item], count: int) -> Iterator[list[Item]]:
-    """Yield lists of `count` parts; fewer at the end, and before a ScicotError of the parts is
-    raised."""
+    """Yield lists of `count` parts; the last one may be shorter. If `parts` raises a ScicotError,
+    the parts before it are yielded first."""
     stream, problem = iter(parts), None
     while problem is None:
         found: list[Item] = []
@@ -73,8 +73,8 @@ def several(parts: Iterable[Item], count: int) -> Iterator[list[Item]]:
 
 
 def of_shard(parts: Iterable[Item], shard: Shard | None) -> Iterator[Item]:
-    """Return every shard.count-th part, starting with the shard's own; all parts without a
-    shard."""
+    """Return every shard.count-th part, starting with number shard.number (from 1); all parts
+    without a shard."""
     return iter(parts) if shard is None else islice(parts, shard.number - 1, None, shard.count)
 
 

@@ -32,9 +32,10 @@ MARK = "\ue000{}\ue001"
 
 
 def provenance_of(files: Sequence[sources.Source], source: str | None) -> Row:
-    """Return how the files of one system were made. `source`: whose rationales its students read.
+    """Return how the files of one system were made. `source` is the source of the rationales.
 
-    Files without a readable state file beside them, as those of other tools, are only named.
+    For a file without a readable state file (such as one from another tool), only its name and
+    size are known.
     """
     states = [_state_of(Path(file)) for file in files]
     students = [s for s in states[0].get("students", ()) if _is_student(s)]
@@ -71,7 +72,7 @@ def _is_student(value: Any) -> bool:
 
 
 def _prompts(student: Row, source: str | None) -> Iterator[Row]:
-    """Yield the prompts that a student reads for a question, in the order in which it does."""
+    """Yield the prompts that a student reads for a question, in the order of use."""
     stage = Stage(student["stage"])
     told = {
         "run": student.get("run"),

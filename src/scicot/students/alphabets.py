@@ -74,12 +74,13 @@ class StudentAlphabet:
 
     @property
     def described(self) -> list[str]:
-        """Describe what was counted, without the problems."""
+        """Describe the counts of missing and replaced characters, a sentence each."""
         told = characters.describe(self.counts)
         return [sentence for kind, sentence in told.items() if kind != characters.EQUAL]
 
     @property
     def problems(self) -> list[str]:
-        """Describe questions that a student cannot answer: two choices have the same tokens."""
+        """Describe the questions in which two choices have the same tokens, which a student cannot
+        answer."""
         told = characters.describe(self.counts)
         return [told[characters.EQUAL]] if characters.EQUAL in told else []

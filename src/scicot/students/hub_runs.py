@@ -38,8 +38,8 @@ class HubRun:
 
     @classmethod
     def parse(cls, name: str) -> HubRun | None:
-        """Parse OWNER/NAME[/FOLDER][@REVISION]. Return None for what cannot be a name on the
-        Hub."""
+        """Parse OWNER/NAME[/FOLDER][@REVISION]. Return None if the text is not a valid Hub
+        name."""
         match = _NAME.fullmatch(name)
         if match is None or any(mark in match[1] for mark in ("--", "..")):
             return None

@@ -31,7 +31,7 @@ def load_student(
     replacements: Mapping[str, str] | None = None,
 ) -> Student:
     """Load a run directory for prediction. An engine chosen automatically supports sampling.
-    `replacements` are those of the characters that the run's tokenizer lacks
+    `replacements` maps characters that the run's tokenizer lacks to other spellings
     (models/characters.py).
 
     Raises ScicotError if the files cannot be read.

@@ -192,7 +192,7 @@ def read_manifest(directory: str | os.PathLike[str]) -> Manifest | None:
 
 
 def _check_types(row: Mapping[str, Any]) -> None:
-    """Raise ValueError for a field whose type or range is not that written by training."""
+    """Raise ValueError if a field has a type or value that training never writes."""
     types: dict[str, Any] = {
         **dict.fromkeys(("stage", "student", "scicot", "prompt_format"), str),
         **dict.fromkeys(("format", "template"), int),

@@ -104,7 +104,7 @@ class Student:
 
 
 def _shared(one: Ids, other: Ids) -> int:
-    """Return the length of the common prefix, without the last token of each (the end token)."""
+    """Return the length of the common prefix, ignoring the last token (end token) of both."""
     pairs = zip(one[:-1], other[:-1], strict=False)
     return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
 

@@ -1,7 +1,7 @@
 """Keep the weights that are best on dev on disk during training, and restore them at its end.
 
-Measurements are rows of the Trainer's log, which is part of its checkpoints: a resumed training
-knows the measurements up to its checkpoint, and none after it.
+Measurements are rows of the Trainer's log, which is part of its checkpoints. So a resumed training
+has the measurements up to its checkpoint, and none after it.
 """
 
 from __future__ import annotations
@@ -64,8 +64,8 @@ class Selection:
 
     def sweep(self, log: Sequence[Row]) -> None:
         """Delete saved weights that are no longer the best. Call it only after a checkpoint is
-        complete: before that, training may resume from a point at which another step was the
-        best."""
+        complete: until then, training may resume from an older one, which needs the weights that
+        were best at its step."""
         best = self.best(log)
         for file in self._run.glob(f"{CHECKPOINTS}/best-*.pt"):
             if best is None or file != self._file(best["step"]):
@@ -90,8 +90,7 @@ class Selection:
 
 
 def _learnt(model: Any) -> dict[str, Any]:
-    """Return the weights that training changes: all, or only the trainable ones of a quantised
-    model."""
+    """Return the weights to save: all weights, or only the trainable ones of a quantised model."""
     state: dict[str, Any] = model.state_dict()
     if not is_quantized(model):
         return state

@@ -18,8 +18,9 @@ from scicot.training.spec import TrainingSpec
 def match_budget(
     equals: Sequence[str | os.PathLike[str]], work: TrainingSpec, reporter: Reporter
 ) -> TrainingSpec:
-    """Return the spec with as many steps as it takes to read the tokens (inputs and targets,
-    without padding) of all `equals` runs, and, for a scratch student, about as many weights.
+    """Return the spec with `max_steps` set so that training reads as many tokens (inputs and
+    targets, without padding) as all `equals` runs together. A scratch student also gets about as
+    many weights as they have together.
 
     A pretrained student keeps its size, which is reported. Raises ScicotError for a run that is not
     finished, and if the settings fix the number of steps.

@@ -1,10 +1,10 @@
 """Fit the exponent k for weighing the answers given several rationales.
 
     p(choice) = sum of c^k p(choice | question, rationale) / sum of c^k
-    c = the calibrated confidence behind the rationale, its highest p(choice)
+    c = max over choices of p(choice | question, rationale), calibrated
 
-with the k of the highest likelihood on questions that the student did not learn from. k = 0 is the
-plain mean.
+Sums are over the rationales of a question. k maximises the likelihood on questions that the student
+was not trained on; k = 0 gives the plain mean.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ _LEAST = 1e-300  # lower bound of a probability, since log(0) is infinite
 def fit_confidence_power(
     behind: Sequence[Sequence[Sequence[float]]], gold: Sequence[int]
 ) -> float | None:
-    """Return the k among POWERS with the highest likelihood of the gold choices, the smallest of
-    equals; None if no question has several rationales.
+    """Return the k among POWERS with the highest likelihood of the gold choices, on a tie the
+    smallest; None if no question has several rationales.
 
-    `behind` holds, for each question and each of its rationales, the calibrated probabilities of
-    its choices; `gold` holds the index of each gold choice.
+    `behind[q][r]` holds the calibrated probabilities of question q's choices given its rationale r,
+    `gold[q]` the index of its gold choice.
     """
     several = [
         (opinions, place) for opinions, place in zip(behind, gold, strict=True) if len(opinions) > 1

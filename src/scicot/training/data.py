@@ -109,7 +109,7 @@ class Reader:
         return Parts(train, self._as_predicted(dev), folds)
 
     def _fold_questions(self, lessons: Sequence[Lesson]) -> list[Lesson]:
-        """Read the questions of --fold-questions that are not among the lessons."""
+        """Read the questions of --fold-questions, without those that are in `lessons`."""
         skip = self._options.get("skip_invalid", False)
         learnt = {lesson.question.id for lesson in lessons}
         found: list[Lesson] = []
@@ -147,8 +147,8 @@ class Reader:
         dev: bool,
         votes: _Votes | None = None,
     ) -> list[Lesson]:
-        """Read the rows of files that can train this stage; `plain`: their questions, each once.
-        `votes` counts all rows, including those that are left out."""
+        """Read from these files the rows that can train this stage. With `plain`, only the
+        questions are read, each once. `votes` counts all rows, also those that are left out."""
         options: Any = {
             "limit": self._options.get("limit"),
             "reading": self._options.get("reading"),
@@ -196,8 +196,8 @@ class Reader:
         return dev
 
     def _as_predicted(self, dev: list[Lesson]) -> list[Lesson]:
-        """For evaluating stage 2, keep only the out-of-fold rationales of questions that have any:
-        they are most similar to the rationales in `predict`."""
+        """Return the dev rows to evaluate. In stage 2, a question with out-of-fold rationales keeps
+        only these, because they are most similar to the rationales in `predict`."""
         if self._stage is not Stage.ANSWER or not dev:
             return dev
         told = {lesson.question.id for lesson in dev if lesson.out_of_fold}

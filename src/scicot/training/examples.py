@@ -85,9 +85,9 @@ class Lesson:
 
 @lru_cache(maxsize=256)
 def _naming(labels: tuple[str, ...]) -> tuple[re.Pattern[str], re.Pattern[str]]:
-    """Return patterns for what may be one of these labels in a rationale ("B is right", "(a)", "A.
-    Wood", "option A", but not the article in "A metal") and for two labels joined in a choice
-    ("neither A nor B"). False positives are preferred to misses."""
+    """Return two patterns. The first finds one of these labels in a rationale ("B is right", "(a)",
+    "A. Wood", "option A", but not the article in "A metal"), the second finds two labels joined in
+    a choice ("neither A nor B"). False positives are preferred to misses."""
     one_of = "|".join(map(re.escape, labels))
     words = "|".join(re.escape(label) for label in labels if label not in ("A", "I"))
     plain = rf"|(?<!\w)(?:{words})(?!\w)" if words else ""
@@ -165,8 +165,8 @@ class Encoded:
 def encode(
     examples: Sequence[Example], form: PromptFormat, max_source_tokens: int, max_target_tokens: int
 ) -> Encoded:
-    """Encode examples. Long inputs lose words of their context, rationale or question, and long
-    targets the end of their text; choices and labels are never truncated."""
+    """Encode examples. Long inputs are truncated in their context, rationale or question, long
+    targets at the end of their text; choices and labels are never truncated."""
     cuts: Counter[str] = Counter()
     sources = encode_inputs([e.source for e in examples], form, max_source_tokens, cuts)
     targets = _targets(examples, form)
@@ -198,8 +198,8 @@ def _targets(examples: Sequence[Example], form: PromptFormat) -> list[list[int]]
 
 
 def target_within(example: Example, form: PromptFormat, limit: int) -> str:
-    """Return the text an example writes, with the end of its target truncated so that the whole has
-    at most `limit` tokens."""
+    """Return the target text of an example (`head`, `target` and `tail`) with `target` truncated at
+    its end so that the whole has at most `limit` tokens."""
 
     def tokens(text: str) -> int:
         return len(form.targets([text], example.source.asks)[0])

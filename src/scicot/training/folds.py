@@ -1,11 +1,12 @@
 """Train fold students and write out-of-fold rationales: for every question, the rationale of a
 student that was not trained on it.
 
-Stage 2 must learn to read the rationales of stage 1. These are worse than the teacher's, and worse
-than stage 1's own on questions it was trained on. So K students are trained like stage 1, each
-without one fold of the questions, and each writes the rationales of that fold: cross-fitting, as
-stacking makes its second-level data (Wolpert 1992). The fold students of a stage 2 write nothing;
-they score rationales of questions that they were not trained on (rewards/).
+In prediction, stage 2 reads rationales that stage 1 writes for new questions. These are worse than
+the teacher's, and worse than those that stage 1 writes for its training questions. So K students
+are trained like stage 1, each without one fold of the questions, and each writes the rationales of
+that fold (cross-fitting, as for the second-level data of stacking, Wolpert 1992). The fold students
+of a stage 2 write nothing; they score rationales of questions that they were not trained on
+(rewards/).
 """
 
 from __future__ import annotations
@@ -50,9 +51,9 @@ class Folds:
     further: set[int] = field(default_factory=set)  # indices of rows without a teacher's rationale
 
     def works(self, main: TrainingSpec) -> list[TrainingSpec]:
-        """Return the specs of the fold students: each like the main student, without its fold in
-        training and dev. If the main student starts from the weights of another run, each starts
-        from that run's fold student."""
+        """Return the specs of the fold students. Each is that of the main student, without the
+        rows of its fold in training and dev. If the main student starts from the weights of another
+        run, each fold student starts from that run's fold student."""
         settings, begun = main.settings, main.begin_from
         judging = set(map(id, main.dev))  # some dev rows may not be in this set
 
@@ -172,8 +173,8 @@ def load_alike(run: Run, settings: TrainSettings) -> Student:
 
 
 def _samples(lessons: Sequence[Lesson]) -> Iterator[tuple[int, Lesson]]:
-    """Yield (sample, lesson); the n-th row of a question is its sample n, whatever its number
-    was."""
+    """Yield (sample, lesson). Samples are renumbered: the n-th row of a question is sample n, from
+    0."""
     seen: Counter[str] = Counter()
     for lesson in lessons:
         yield seen[lesson.question.id], lesson

@@ -33,7 +33,8 @@ def check_push(repo: str) -> None:
     """Check before a long training that its run can be pushed to `repo`, OWNER/NAME.
 
     Raises ScicotError if that is not a valid name, no token is set, the Hub is unreachable, or the
-    token is rejected or read-only. Whether it may write to OWNER is known only at the upload.
+    token is rejected or read-only. A missing permission to write to OWNER is found only at the
+    upload.
     """
     from huggingface_hub.utils import (  # type: ignore[attr-defined, unused-ignore]
         validate_repo_id,  # the documented place to import it from

@@ -54,19 +54,19 @@ def train_rationale(
 ) -> Manifest:
     """Stage 1: train `student` to write rationales, from one or several files of rationale rows.
 
-    `student` is a Hub id or directory that AutoModelForSeq2SeqLM loads, or "scratch:SIZE". `run`
-    becomes its directory. A finished run of the same settings and data is returned unchanged, an
-    unfinished one is resumed; a different one raises ScicotError. `report_to` names trackers
-    ("tensorboard", "wandb", "trackio"), `push_to_hub` a model repository (OWNER/NAME).
+    `student` is the Hub id or directory of an encoder-decoder or causal model, or "scratch:SIZE".
+    `run` is the run directory to write. A finished run of the same settings and data is returned
+    unchanged, an unfinished one is resumed; a different one raises ScicotError. `report_to` names
+    trackers ("tensorboard", "wandb", "trackio"), `push_to_hub` a model repository (OWNER/NAME).
 
-    With `settings.folds`, that many fold students are trained as well (RUN/folds/0, ...), and
-    RUN/out_of_fold.jsonl is written: each row's question with the rationale of a student that was
-    not trained on it, and with `fold_questions` (files) also those of further questions, such as
-    those that the teacher answered wrong. With `settings.seeds` above 1 the runs are RUN/seed-0,
-    ... and the result summarises them.
+    With `settings.folds`, that many fold students are trained as well (RUN/folds/0, ...).
+    RUN/out_of_fold.jsonl then holds each row's question with the rationale of a fold student that
+    was not trained on it. The files `fold_questions` add further questions to it, such as those
+    that the teacher answered wrong. With `settings.seeds` above 1 the runs are RUN/seed-0, ... and
+    the result summarises them.
 
-    With `reward`, training continues in rounds on those of the student's own rationales that help
-    an answer run (train-answer --folds), see the package rewards/. RUN/rounds has the figures.
+    With `reward`, the student samples rationales in rounds and is trained on those that help an
+    answer run (train-answer --folds); see the package rewards/. RUN/rounds has the figures.
     """
     return _train(
         Stage.RATIONALE,
@@ -122,11 +122,11 @@ def train_answer(
     """Stage 2: train `student` to answer from question, choices and rationale; or a single-stage
     alternative.
 
-    `rationales` may be files of a teacher's, a student's or predicted rationales, together.
+    `rationales` is one or several files of rationales, written by a teacher or by students.
     `method` is one of METHODS; "direct" uses each question once, without a rationale, and so also
     accepts plain questions. With `equal_to` (runs), the student is trained on as many tokens as
-    those runs in total, and a scratch student has about as many weights. The other arguments are
-    those of `train_rationale`.
+    those runs together, and a scratch student has about as many weights as they have together. The
+    other arguments are those of `train_rationale`.
     """
     if method not in METHODS:
         raise UsageError(f"--method {method}: no such method; there is {', '.join(METHODS)}")

@@ -1,5 +1,4 @@
-"""Fit the weight of the answer without a rationale: how far an answer student should trust
-rationales.
+"""Fit the weight w of the answer without a rationale when it is averaged with the answer given one.
 
     p(choice) = (1 - w) p(choice | question, rationale) + w p(choice | question)
 
@@ -17,11 +16,11 @@ _LEAST = 1e-300  # lower bound of a probability, since log(0) is infinite
 
 
 def fit_mixture_weight(behind: Sequence[float], without: Sequence[float]) -> float:
-    """Return the w that maximises the likelihood of the gold choices, in steps of 1/20, the
-    smallest of equals.
+    """Return the w among 0, 1/20, ..., 1 that maximises the likelihood of the gold choices, on a
+    tie the smallest.
 
-    `behind` and `without` hold the probability of each question's gold choice with and without a
-    rationale. The log-likelihood is concave in w, so a grid search finds the global maximum.
+    `behind` and `without` hold the probability of each question's gold choice given a rationale and
+    without one. The log-likelihood is concave in w, so a grid search finds the global maximum.
     """
     weights = [step / _STEPS for step in range(_STEPS + 1)]
 

@@ -89,8 +89,8 @@ def check_seeds(main: TrainingSpec, top: Manifest | None, names: Sequence[str]) 
 
 
 def check_rows(work: TrainingSpec) -> None:
-    """Raise ScicotError if splitting the rows has left a student, or a weighted file, without
-    any."""
+    """Raise ScicotError if no training row, or none of a file with a weight, is left after the
+    split."""
     if not work.lessons:
         raise ScicotError(f"{work.run}: no row is left to train on; part the rows less finely")
     for number in range(len(work.settings.weights)):
@@ -220,7 +220,8 @@ def _tell_cuts(work: TrainingSpec, schedule: Schedule, reporter: Reporter) -> No
 
 
 def determining(manifest: Manifest) -> dict[str, Any]:
-    """Return the values that determine the weights of a run, without the device and the like."""
+    """Return the settings and digests of data that determine the weights of a run, without those in
+    _NO_MATTER, such as the device."""
     return {
         "stage": str(manifest.stage),
         "student": manifest.student,

@@ -82,7 +82,7 @@ def prepare(work: TrainingSpec, reporter: Reporter) -> Prepared:
 
 
 def _prompt(work: TrainingSpec, source: Input) -> str:
-    """Return an input as a scratch student reads it, as training text for its tokenizer."""
+    """Return the prompt of a scratch student, on which its tokenizer is trained."""
     return plain_prompt(source) if is_causal(work.student) else str(source)
 
 

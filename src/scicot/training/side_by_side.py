@@ -33,9 +33,9 @@ _POLL = 0.2  # seconds
 
 
 def room(first: Prepared, students: int, seconds: float, settings: TrainSettings) -> int:
-    """Return how many students to train in parallel: `settings.jobs` if given, else as many as
-    GPUs, or CPU cores, and free memory allow. 1 if a student takes less than _SHORT seconds, or in
-    a multi-process run."""
+    """Return the number of students to train in parallel: `settings.jobs` if given, else as many as
+    the free memory and the number of devices allow (two per GPU, one per CPU core). Return 1 in a
+    multi-process run, or if a student takes less than _SHORT seconds."""
     if processes.count() > 1:
         return 1
     if settings.jobs is not None:
@@ -140,11 +140,11 @@ class _Student:
         return StoppedEarly(told) if code == StoppedEarly.exit_code else ScicotError(told)
 
     def stop(self) -> None:
-        """Make it save a checkpoint and exit."""
+        """Request that the process saves a checkpoint and exits."""
         self._process.send_signal(signal.SIGTERM)
 
     def wait(self) -> None:
-        """Wait until it has exited."""
+        """Wait until the process has exited."""
         self._process.wait()
 
     def _listen(self, said: queue.Queue[tuple[_Student, dict[str, Any]]]) -> None:

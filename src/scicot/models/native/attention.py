@@ -30,9 +30,9 @@ _FEW = 8  # maximum number of queries per row for which the compiled kernel is f
 def attended(q: Tensor, keys: Tensor, values: Tensor, bias: Tensor) -> Tensor:
     """Compute softmax(q k^T + bias) v, without scaling the scores.
 
-    q: rows x heads x places x size. Keys and values have the same rows, and as many heads or a
-    divisor of them (grouped-query attention). bias broadcasts to rows x heads x places x keys.
-    Returns rows x places x width, in the dtype of the keys, on a CPU in that of the queries.
+    q: rows x heads x positions x size. Keys and values have the same rows, and as many heads or a
+    divisor of them (grouped-query attention). bias broadcasts to rows x heads x positions x keys.
+    Returns rows x positions x width, in the dtype of the keys, on a CPU in that of the queries.
     """
     rows, heads, places, _ = q.shape
     if q.device.type == "cpu":
@@ -74,7 +74,7 @@ def attended_in_parts(q: Tensor, parts: Sequence[tuple[Tensor, Tensor, Tensor]])
 
 
 def _grouped(q: Tensor, groups: int) -> Tensor:
-    """Fold the query heads that share keys into the places dimension of one head."""
+    """Fold the query heads that share keys into the positions dimension of one head."""
     rows, heads, places, size = q.shape
     return q.reshape(rows, heads // groups, groups * places, size)
 
@@ -89,7 +89,7 @@ def _as_rows(read: Tensor, heads: int, places: int) -> Tensor:
 
 @dataclass(frozen=True)
 class PrefixCache:
-    """KV cache of the encoded sources: `states` (layers x 2 x rows x heads x places x size), in
+    """KV cache of the encoded sources: `states` (layers x 2 x rows x heads x positions x size), in
     fp32 or bf16, and `lengths` (rows)."""
 
     states: Tensor
@@ -107,7 +107,8 @@ class PrefixCache:
         return PrefixCache(self.states[:, :, rows], self.lengths[rows])
 
     def attend(self, layer: int, q: Tensor) -> Tensor:
-        """Attend with queries (rows x heads x places x size); returns rows x places x width."""
+        """Attend with queries (rows x heads x positions x size). Returns rows x positions x
+        width."""
         keys, values = self.states[layer]
         if _alone(q):
             from scicot.models.native.kernels.decode_attention import read
@@ -116,9 +117,9 @@ class PrefixCache:
         return attended(q, keys, values, self.mask)
 
     def behind(self, at: Tensor, window: int | None) -> Tensor:
-        """Return the additive mask, rows x 1 x places x width, of queries at positions `at` (rows x
-        places): 0 within the last `window` positions (None: within the row's length), else
-        NEVER."""
+        """Return the additive mask, rows x 1 x positions x width, of queries at positions `at`
+        (rows x positions): 0 within the last `window` positions (None: within the row's length),
+        else NEVER."""
         if not window:
             return self.mask
         before = torch.arange(self.width, device=at.device)
@@ -155,7 +156,7 @@ class KVCache:
 
     def attend(self, layer: int, q: Tensor, k: Tensor, v: Tensor, bias: Tensor) -> Tensor:
         """Causal self-attention: add the last steps' keys and values to the cache and attend to all
-        steps. `bias`: heads x places x steps."""
+        steps. `bias`: heads x positions x steps."""
         keys, values = self._put(layer, k, v)
         if _alone(q):
             from scicot.models.native.kernels.decode_attention import attend_generated

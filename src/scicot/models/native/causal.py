@@ -20,7 +20,7 @@ from scicot.models.native.interface import DecoderCache, JointCache, Prompt
 from scicot.models.native.linear import Norm, finer, linear
 from scicot.models.native.lm_head import LMHead
 
-Angles = tuple[Tensor, Tensor]  # cosines and sines: rows x places x 1 x half of a head's size
+Angles = tuple[Tensor, Tensor]  # cosines and sines: rows x positions x 1 x half of a head's size
 
 
 class Causal:
@@ -64,15 +64,15 @@ class Decoder:
         self.output = LMHead(model.get_output_embeddings().weight, kind, None, softcap)
 
     def __call__(self, ids: Tensor, memory: DecoderCache) -> Tensor:
-        """Map token ids (rows x places) to hidden states (rows x places x size)."""
+        """Map token ids (rows x positions) to hidden states (rows x positions x size)."""
         x, angles = self._embedded(ids), self._angles(memory.positions(ids.shape[1]))
         for number, layer in enumerate(self._layers):
             layer(number, x, memory, angles[layer.rotation])
         return self._norm(x)
 
     def read(self, ids: Tensor, kept: torch.dtype) -> Tensor:
-        """Return the keys and values of these tokens (rows x places) as PrefixCache stores them, in
-        dtype `kept`. The tokens are padded on the right."""
+        """Return the keys and values of these tokens (rows x positions) as PrefixCache stores them,
+        in dtype `kept`. The tokens are padded on the right."""
         x = self._embedded(ids)
         angles = self._angles(torch.arange(ids.shape[1], device=ids.device)[None])
         memory = _Prefill(len(self._layers), kept)
@@ -88,8 +88,8 @@ class Decoder:
         return x.float()
 
     def _angles(self, positions: Tensor) -> dict[str, Angles]:
-        """Return the (cosines, sines) of the rotary angles at these positions (rows x places), by
-        rotation."""
+        """Return the (cosines, sines) of the rotary angles at these positions (rows x positions),
+        for each layer type of `_rotations`."""
         found = {}
         for name, (frequencies, scaling) in self._rotations.items():
             turns = positions[..., None, None].float() * frequencies
@@ -146,7 +146,7 @@ class _Layer:
         self._feed(x)
 
     def queries(self, x: Tensor, angles: Angles) -> tuple[Tensor, Tensor, Tensor]:
-        """Return scaled queries, keys and values: rows x heads x places x size."""
+        """Return scaled queries, keys and values: rows x heads x positions x size."""
         heads = self._qkv(x).view(*x.shape[:2], -1, self._size)
         q, k, v = torch.split(heads, self._heads, dim=2)
         if self._norms:
@@ -189,14 +189,14 @@ class _Prefill:
 
 def _rotated(x: Tensor, cosines: Tensor, sines: Tensor) -> Tensor:
     """Apply rotary position embedding (Su et al. 2021, arXiv 2104.09864) as transformers does: the
-    first half of each head is rotated with the second. x: rows x places x heads x size."""
+    first half of each head is rotated with the second. x: rows x positions x heads x size."""
     first, second = x.chunk(2, dim=-1)
     return torch.cat([first * cosines - second * sines, second * cosines + first * sines], dim=-1)
 
 
 def _rotations(rotary: Any) -> dict[str, tuple[Tensor, float]]:
-    """Return rotary frequencies and their scaling by the attention's layer_type: the same for all
-    (also ""), or different ones as in Gemma."""
+    """Return the rotary frequencies and their scaling for each layer type ("" if a layer has none).
+    They differ between layer types in Gemma only."""
     if hasattr(rotary, "inv_freq"):
         one = rotary.inv_freq.float(), float(rotary.attention_scaling)
         return dict.fromkeys(("", "full_attention", "sliding_attention"), one)
@@ -210,7 +210,7 @@ def _rotations(rotary: Any) -> dict[str, tuple[Tensor, float]]:
 
 
 def _norm(norm: Any) -> Norm:
-    """Make a Norm of transformers' norm; Gemma's scale is 1 + weight."""
+    """Convert a norm of transformers to a Norm; Gemma's scale is 1 + weight."""
     if hasattr(norm, "variance_epsilon"):
         return Norm(norm.weight.detach().float(), norm.variance_epsilon)
     return Norm(1.0 + norm.weight.detach().float(), norm.eps)

@@ -32,13 +32,13 @@ def added(product: Tensor, rows: Tensor, columns: Tensor, to: Tensor) -> None:
 
 
 def gated_gelu_new(product: Tensor, rows: Tensor, columns: Tensor) -> tuple[Tensor, Tensor]:
-    """Dequantise a product; quantise gelu_new of its first half of columns times the second."""
+    """Dequantise a product, compute gelu_new(first half of columns) * second half, quantise it."""
     gate, value = _halves(product, rows, columns)
     return rounded(gelu(gate, approximate="tanh").mul_(value), None)
 
 
 def gated_silu(product: Tensor, rows: Tensor, columns: Tensor) -> tuple[Tensor, Tensor]:
-    """Dequantise a product; quantise silu of its first half of columns times the second."""
+    """Dequantise a product, compute silu(first half of columns) * second half, quantise it."""
     gate, value = _halves(product, rows, columns)
     return rounded(silu(gate).mul_(value), None)
 

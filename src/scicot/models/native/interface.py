@@ -34,10 +34,10 @@ class JointCache(Protocol):
 
 
 class DecoderCache(JointCache, Protocol):
-    """KV cache of a decoder's rows: of their prefixes and of the tokens generated after them.
+    """KV cache of a decoder batch: the keys and values of prefixes and of generated tokens.
 
     An encoder-decoder attends to the two separately (`read`, `own`), a causal model jointly
-    (`joint`). Queries are rows x heads x places x size, results rows x places x width.
+    (`joint`). Queries are rows x heads x positions x size, results rows x positions x width.
     """
 
     def own(self, layer: int, q: Tensor, k: Tensor, v: Tensor, positions: PositionBias) -> Tensor:
@@ -47,12 +47,12 @@ class DecoderCache(JointCache, Protocol):
         """Cross-attention to the encoded source."""
 
     def positions(self, places: int) -> Tensor:
-        """Return the positions of the last tokens in their sequences: rows x places."""
+        """Return the positions of the last tokens in their sequences: rows x positions."""
 
 
 class Decoder(Protocol):
-    """Maps token ids (rows x places) and a cache to hidden states (rows x places x size); `output`
-    is the LM head."""
+    """Maps token ids (rows x positions) and a cache to hidden states (rows x positions x size);
+    `output` is the LM head."""
 
     output: LMHead
 
@@ -73,8 +73,8 @@ class NativeModel(Protocol):
 
     @property
     def encoder(self) -> Callable[[Tensor, Tensor], PrefixCache]:
-        """The encoder of prefixes: (token ids, rows x places, right-padded with any token; lengths,
-        rows) -> PrefixCache."""
+        """The encoder of prefixes. It maps token ids (rows x positions, right-padded with any
+        token) and their lengths (rows) to a PrefixCache."""
 
     def prompt(self, source: list[int]) -> Prompt:
         """Split a source into its prefix and the first decoder input."""

@@ -68,7 +68,7 @@ def linear(
 
 
 def finer(kind: torch.dtype) -> torch.dtype:
-    """Return the dtype of the Q, K and V projections where other matrix products are in `kind`.
+    """Return the dtype of the Q, K and V projections of a model with matrix products in `kind`.
 
     It is `kind`, but bf16 or fp32 for int8, whose rounding error is too large for attention scores
     that are not scaled down.

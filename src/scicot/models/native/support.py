@@ -11,8 +11,8 @@ _ROPES = ("default", "linear", "llama3", "yarn")  # types whose angles depend on
 
 
 def unsupported(config: Mapping[str, Any]) -> str:
-    """Return the first unsupported property of a model, as "knows no ..."; "" if it is
-    supported."""
+    """Return a message about the first unsupported property of a model ("knows no ..."), "" if
+    the model is supported."""
     kind = config["model_type"]
     if kind not in _TYPES:
         return f"knows no {kind} students"

@@ -51,7 +51,7 @@ class Encoder:
         self._kept = torch.bfloat16 if half else torch.float32
 
     def __call__(self, ids: Tensor, lengths: Tensor) -> PrefixCache:
-        """Encode ids (rows x places), right-padded with any token after `lengths` (rows)."""
+        """Encode ids (rows x positions), right-padded with any token after `lengths` (rows)."""
         rows, width = ids.shape
         mask = masked(lengths, width)
         x, bias = functional.embedding(ids, self._embedding), mask
@@ -96,7 +96,7 @@ class Decoder:
         self.output = LMHead(model.get_output_embeddings().weight, kind, scale)
 
     def __call__(self, ids: Tensor, memory: DecoderCache) -> Tensor:
-        """Map token ids (rows x places) to hidden states (rows x places x size)."""
+        """Map token ids (rows x positions) to hidden states (rows x positions x size)."""
         x = functional.embedding(ids, self._embedding)
         positions = self._layers[0].positions
         for number, layer in enumerate(self._layers):
@@ -142,7 +142,7 @@ class _Distances:
 
 
 def _parted(x: Tensor, shape: tuple[int, int, int]) -> Tensor:
-    """Reshape rows x places x width to parts x rows x heads x places x size."""
+    """Reshape rows x positions x width to parts x rows x heads x positions x size."""
     return x.view(*x.shape[:2], *shape).permute(2, 0, 3, 1, 4)
 
 

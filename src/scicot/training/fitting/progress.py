@@ -25,9 +25,9 @@ Log = list[dict[str, Any]]
 
 
 class Progress(TrainerCallback):
-    """Advances a task at each step, tells the Trainer when to save and to stop, measures the
-    student on dev, and writes the log. With several processes, rank 0 writes, and a request to stop
-    on one rank stops all."""
+    """Advances a task at each step, sets the Trainer's save and stop flags, measures the student on
+    dev, and writes the log. With several processes, rank 0 writes, and a request to stop on one
+    rank stops all."""
 
     def __init__(
         self,
@@ -123,8 +123,8 @@ def tenth(steps: int) -> int:
 
 
 def _finite(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Make a log row valid JSON, without "epoch", which counts schedules, not passes over the
-    data."""
+    """Replace non-finite floats of a log row by None, which JSON allows, and drop the Trainer's
+    "epoch", which counts schedules, not passes over the data."""
     return {
         name: None if isinstance(value, float) and not math.isfinite(value) else value
         for name, value in row.items()

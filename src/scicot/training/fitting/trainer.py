@@ -164,9 +164,8 @@ def _arguments(
 
 class _Trainer(Trainer):
     """A Trainer whose loss is the mean over the target tokens of a whole step, over all its
-    micro-batches and processes. For students with two tasks it is the sum of two such means (Hsieh
-    et al. 2023, equation 4): that over label tokens + rationale_loss_weight x that over rationale
-    tokens."""
+    micro-batches and processes. For students with two tasks it is the mean over label tokens +
+    rationale_loss_weight x the mean over rationale tokens (Hsieh et al. 2023, equation 4)."""
 
     target_loss: TargetLoss
     # the loss is already normalised over the batches of a step, by their shares

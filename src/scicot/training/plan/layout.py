@@ -29,8 +29,9 @@ _BATCH_COSTS_A_GPU = 4000
 
 @dataclass(frozen=True)
 class Layout:
-    """Size of a step in rows or in tokens (inputs and targets without padding, on average); the
-    groups of similar lengths that it consists of, and the batches into which these are joined."""
+    """Size of a step, in rows or in tokens (inputs and targets without padding, mean over steps);
+    its number of groups of similar lengths, and the number of batches into which they are
+    joined."""
 
     rows: int | None
     tokens: int | None
@@ -76,12 +77,13 @@ class Layout:
 def fewest_costs(
     groups: Any, device: str, ranks: int = 1, parts: int = 1, most: float = math.inf
 ) -> int:
-    """Return the number of batches into which to join the groups of each step, so that padding plus
-    the fixed cost per batch is smallest.
+    """Return the number of batches per step with the lowest cost: padded tokens plus a fixed cost
+    per batch. The groups of a step are joined into these batches.
 
-    `groups` has shape (steps, groups per step, 3): rows, longest input, longest target. `most`
-    limits the padded tokens that one of `ranks` processes computes of a batch, which comes in
-    `parts` (one for each task), if any number of batches meets that limit.
+    `groups` has shape (steps, groups per step, 3): rows, longest input, longest target. `parts` is
+    the number of tasks, each of which has separate batches. Each of `ranks` processes may compute
+    at most `most` padded tokens of a batch; if no number of batches meets this limit, the one whose
+    largest batch is smallest is returned.
     """
     kind = resolve_device(device).type
     beginning = _BATCH_COSTS.get(kind, _BATCH_COSTS_A_GPU)
@@ -110,7 +112,8 @@ def fewest_costs(
 
 
 def measured(batches: list[list[Any]], lengths: Any) -> Any:
-    """Return steps of batches of rows in the form that `fewest_costs` takes."""
+    """Return (rows, longest input, longest target) of each batch of each step, as `fewest_costs`
+    takes them. `batches` holds the row indices of each batch of each step."""
     return np.array(
         [[(len(rows), *lengths[rows].max(axis=0)) for rows in step] for step in batches]
     )

@@ -50,10 +50,10 @@ class Schedule:
 
     An epoch has as many draws as there are lessons, grouped by similar lengths, in random order:
     each lesson once or, with `weights`, each file in proportion to its weight, cycling through its
-    lessons. A step consists of as many groups as the layout says, joined into batches. Item i is
-    what process i % ranks computes at once: a list of rows {"input_ids": token ids, "labels": token
-    ids, "share": weight of each target token in the loss of the step}. So the loss of a step is the
-    mean over its target tokens, however they are distributed.
+    lessons. A step consists of `layout.groups` groups, joined into batches. Item i is a micro-batch
+    of process i % ranks: a list of rows {"input_ids": token ids, "labels": token ids, "share":
+    weight of each target token in the loss of the step}. With these weights the loss of a step is
+    the mean over its target tokens, for any number of micro-batches and processes.
     """
 
     def __init__(
@@ -229,7 +229,7 @@ class Schedule:
         ]
 
     def _by_lesson(self, places: Any, bare: Any) -> Any:
-        """Return input and target tokens: draws x examples of a lesson x 2."""
+        """Return the numbers of input and target tokens: draws x examples of a lesson x 2."""
         shape = (-1, self._per_lesson, 2)
         whole = self._whole.lengths.reshape(shape)[places]
         return np.where(bare[:, None, None], self._bare.lengths.reshape(shape)[places], whole)
@@ -240,7 +240,7 @@ class Schedule:
         return self._family.lengths(self._by_lesson(places, bare))
 
     def _weights(self, places: Any, bare: Any) -> Any:
-        """Return the tokens of each draw."""
+        """Return the number of tokens of each draw."""
         return self._by_lesson(places, bare).sum(axis=(1, 2))
 
     def _shares(self, epoch: Epoch, groups: Sequence[length_buckets.Places]) -> list[float]:

@@ -44,9 +44,9 @@ class Tokens:
 
 
 def tokenise(lessons: Sequence[Any], encode: Encode, *, cached_as: str | None = None) -> Tokens:
-    """Encode the lessons in memory or, with `cached_as`, a key that determines the result, through
-    the cache of `datasets`: in parallel, once, and shared by all trainings on the same data, which
-    then read it from disk."""
+    """Encode the lessons, in memory if `cached_as` is None. Otherwise encode them in parallel and
+    store them in the cache of `datasets`, from which other trainings on the same data read them.
+    The key `cached_as` must determine the result."""
     import datasets
 
     chunks = [lessons[start : start + _CHUNK] for start in range(0, len(lessons), _CHUNK)]

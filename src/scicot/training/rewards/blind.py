@@ -1,4 +1,4 @@
-"""The fold students of an answer run as judges, each for questions that it was not trained on."""
+"""Assign to each question a judge: a fold student of an answer run that was not trained on it."""
 
 from __future__ import annotations
 
@@ -54,9 +54,9 @@ class Judges:
     def blind(
         self, questions: Sequence[Question], fold_of: Sequence[int], by: str | None
     ) -> list[int]:
-        """Return, for each question, the number of a fold student that was neither trained nor
-        selected on any question of its group (splits.py), preferably that of the same fold. Raises
-        ScicotError if there is none."""
+        """Return, for each question, the index of a fold student whose training and dev sets have
+        no question of its group (splits.py), preferably that of the same fold. Raises ScicotError
+        if there is none."""
         keys = [{*group_keys(question, by)} for question in questions]
         wholes = [overlap.whole_key(question) for question in questions]
         met = [self._met(fold, questions, keys) for fold in range(len(self.folds))]
@@ -75,8 +75,8 @@ class Judges:
         return found
 
     def _met(self, fold: int, questions: Sequence[Question], keys: Sequence[set[str]]) -> set[str]:
-        """Return the keys of everything that a fold student was trained or selected on: of whole
-        questions, and of the groups of those among `questions`."""
+        """Return the keys of all questions in a fold student's training and dev sets. For those
+        that are also in `questions`, include the keys of their groups."""
         ids = set()
         found: set[str] = set()
         file = self.folds[fold].directory / overlap.FILE

@@ -26,9 +26,9 @@ _TRIED = 16  # questions explained and scored to measure the time
 
 @dataclass(frozen=True)
 class RewardEstimate:
-    """Counts of a whole rewarded training, including finished parts, and seconds on this machine
-    with students trained one by one. The rationales that a round keeps add steps to a training by
-    epochs."""
+    """Amount of work of a whole rewarded training, including finished parts, and seconds on this
+    machine if students are trained one after another. If trainings are limited by epochs, the
+    rationales that rounds keep will add further steps, which are not counted."""
 
     rounds: int
     questions: int

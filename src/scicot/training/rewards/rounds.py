@@ -92,13 +92,13 @@ class RewardedFolds(Folds):
     def write(
         self, main: TrainingSpec, works: Sequence[TrainingSpec], reporter: Reporter
     ) -> dict[str, float]:
-        """Write a rationale for each row of the teacher, as without rewards."""
+        """Write out-of-fold rationales for the teacher's rows only (see `Folds.write`)."""
         assert self.teachers is not None
         return self.teachers.write(main, works, reporter)
 
     def learnt(self) -> list[Lesson]:
-        """Return the lessons that the main student trains on, without those of dev and of questions
-        that have no rationale of a teacher."""
+        """Return the lessons that the main student trains on: all except the dev set and the
+        questions without a teacher's rationale."""
         return [
             lesson
             for place, lesson in enumerate(self.lessons)
@@ -248,8 +248,8 @@ class Rounds:
 
 
 def _making(manifest: Manifest) -> dict[str, Any]:
-    """Return the values that must be equal for two rewarded trainings to be the same. The rows
-    added by rounds follow from these and are left out."""
+    """Return the values by which two rewarded trainings are compared. The rows that rounds add are
+    left out, because these values determine them."""
     reward: Mapping[str, Any] = manifest.reward or {}
     told = {f"reward {name}": value for name, value in reward.items() if name != "round"}
     determining = run_directory.determining(manifest)

@@ -85,8 +85,8 @@ def score(
     questions: Sequence[Question],
     samples: Sequence[Sequence[str]],
 ) -> list[ScoredQuestion]:
-    """Score the samples of each question by an answer student. The first sample of the question
-    half of the list away is scored too, as the shuffled rationale."""
+    """Score the samples of each question by an answer student. Also score the first sample of
+    another question (the one len(questions) // 2 later) as the shuffled rationale."""
     count = len(questions)
     asked: list[tuple[Question, str | None]] = []
     for place, (question, texts) in enumerate(zip(questions, samples, strict=True)):

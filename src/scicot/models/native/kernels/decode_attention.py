@@ -88,8 +88,8 @@ def _sum_steps(values, scores, out, sized):  # type: ignore[no-untyped-def]
 
 
 def read(q: Tensor, keys: Tensor, values: Tensor, lengths: Tensor) -> Tensor:
-    """Attend from queries (rows x heads x 1 x size) to keys and values (rows x heads x places x
-    size), of which each row has `lengths` places, at least 1. Returns rows x 1 x width."""
+    """Attend from queries (rows x heads x 1 x size) to keys and values (rows x heads x positions x
+    size). Row i has `lengths[i]` valid positions, at least 1. Returns rows x 1 x width."""
     size = q.shape[-1]
     scores, out = np.empty(keys.shape[2], np.float32), torch.zeros(*q.shape[:2], size)
     arrays = q[:, :, 0].numpy(), seen(keys), seen(values), lengths.numpy()

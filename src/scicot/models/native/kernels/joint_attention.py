@@ -75,9 +75,9 @@ def _joint(q, read_k, read_v, lengths, keys, values, window, scores, out, sized)
 def joint(
     q: Tensor, prefix: Tensor, lengths: Tensor, keys: Tensor, values: Tensor, window: int | None
 ) -> Tensor:
-    """Attend from the last steps' queries (rows x heads x places x size) to the prefixes' keys and
-    values (2 x rows x heads x width x size, of which each row has `lengths`) and to those of all
-    steps (steps x rows x heads x size). Returns rows x places x width."""
+    """Attend from the last steps' queries (rows x heads x positions x size) to the prefixes' keys
+    and values (2 x rows x heads x width x size, of which each row has `lengths`) and to those of
+    all steps (steps x rows x heads x size). Returns rows x positions x width."""
     rows, heads, places, size = q.shape
     shared = keys.shape[2]
     q = q.transpose(1, 2).reshape(rows, places, shared, heads // shared, size).contiguous()
