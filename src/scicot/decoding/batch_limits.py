@@ -17,8 +17,11 @@ _TOKENS = {"cpu": 65_536, "cuda": 2**20}
 _READ = {"cpu": 2048, "cuda": 65_536}
 _LOGITS = {"cpu": 2**24, "cuda": 2**28}  # logits (states x vocabulary) computed at once
 _GROUP = {"cpu": 64, "cuda": 1024}  # rows started together
-# Limit of a causal model's KV cache on a CPU: bytes, or a share of the weights' bytes if larger.
-_CACHE, _SHARE = 2**28, 0.3
+# Limit of a causal model's KV cache on a CPU, in bytes: the largest of a minimum, a share of the
+# weights' bytes, and what the weights in fp32 leave of _TOGETHER. Matrix products of more rows are
+# faster: with 520 MiB instead of 256 MiB, a model of 126 million weights generated 1.6 times as
+# fast in fp32.
+_CACHE, _SHARE, _TOGETHER = 2**28, 0.3, 2**30
 # multiple to which batch widths are padded on GPUs, where attention copies masks of other widths
 _WHOLE = 8
 
@@ -58,19 +61,21 @@ class BatchLimits:
         batch_tokens: int | None,
         *,
         token_bytes: int = 0,
+        weights: int = 0,
         weight_bytes: int = 0,
     ) -> BatchLimits:
         """Return the limits for a device type ("cpu" or "cuda") used by a single worker.
 
         `batch_tokens` overrides the device's default of `tokens`. `token_bytes`, the KV cache size
-        of one token, bounds `tokens` on a CPU so that the cache takes at most the larger of 256 MiB
-        and 0.3 of `weight_bytes`; 0 sets no such bound.
+        of one token, bounds `tokens` on a CPU; 0 sets no such bound. The cache then takes at most
+        256 MiB, 0.3 of `weight_bytes`, or what `weights` of 4 bytes leave of 1 GiB, whichever is
+        most.
         """
         tokens, read, logits, group = (
             defaults.get(place, defaults["cpu"]) for defaults in (_TOKENS, _READ, _LOGITS, _GROUP)
         )
         if token_bytes and place == "cpu":
-            room = max(_CACHE, int(_SHARE * weight_bytes))
+            room = max(_CACHE, int(_SHARE * weight_bytes), _TOGETHER - 4 * weights)
             tokens = min(tokens, max(1, room // token_bytes))
         tokens = batch_tokens or tokens
         return cls(

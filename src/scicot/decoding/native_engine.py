@@ -51,6 +51,7 @@ class NativeEngine:
             batch_size,
             batch_tokens,
             token_bytes=self._model.token_bytes,
+            weights=model.num_parameters(),
             weight_bytes=sum(weight.nbytes for weight in model.parameters()),
         )
         self._workers = Workers(model.device, batch_size // (2 * self._room.group), stopped)
