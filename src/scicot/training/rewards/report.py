@@ -56,9 +56,9 @@ class RoundReport:
         return (
             f"round {self.round}: a question's own rationale does not clearly help the answer"
             f" students more than another question's ({_number(self.benefit)} nats; confidence"
-            f" {_percent(self.benefit_confidence)}, --reward-confidence {confidence:g}), so rewards"
-            " are chance and none of these rationales are learnt; train both stages longer on the"
-            " teacher's rationales first"
+            f" {_percent(self.benefit_confidence)}, --reward-confidence {confidence:g}), so a"
+            " positive reward says little and none of these rationales are learnt; the next round"
+            " trains on the teacher's rationales alone"
         )
 
     @property
