@@ -30,7 +30,7 @@ def measure() -> Ratio:
 
 
 def more() -> None:
-    """Print a line for each of the common layouts, and for the table formats."""
+    """Print the time to read and check a row of each common layout, and of a CSV file."""
     print(f"  {'layout':<22}{'us a row':>10}{'json.loads':>12}{'ratio':>8}{'a million':>12}")
     with tempfile.TemporaryDirectory() as folder:
         for name, row in LAYOUTS.items():

@@ -229,8 +229,8 @@ def _rows(seeds: list[dict[str, Any]], names: list[str], against: str) -> str:
 
 
 def _share(seeds: list[dict[str, Any]], name: str) -> str:
-    """Return the accuracy, in percent, of an answer student given the tutor's rationales of the
-    test questions; "" if it was not measured."""
+    """Return the accuracy, in percent, of an answer student given the teacher's rationales of
+    the test questions (tutor.jsonl); "" if it was not measured."""
     values = [np.mean(seed["reads"][name]) for seed in seeds if name in seed["reads"]]
     return f"{100 * float(np.mean(values)):.1f}" if values else ""
 

@@ -115,7 +115,8 @@ def generate(model: Any, rows: Inputs) -> int:
 
 
 def one_row_a_choice(model: Any, sources: Inputs, targets: Targets) -> int:
-    """Compute log p of each target after its source, one row each; return the number of sources."""
+    """Compute log p of each target given its source, with one row for each such pair; return the
+    number of sources."""
     import torch
 
     pairs = [

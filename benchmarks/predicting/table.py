@@ -90,8 +90,9 @@ def compare(
 
 
 def flops(model: Any, read: float, written: float, again: float) -> float:
-    """Return the FLOPs of one question in both stages: 2 per token and weight it passes through.
-    The choices of a question share their first token, and each has a second one."""
+    """Return the FLOPs of one question in both stages: 2 for each token and each weight
+    that processes it. To score the choices, the decoder reads the start token once and one label
+    token per choice."""
     reading, writing = weights_met(model)
     scored = 1 + len(CHOICES[0])
     return float(2 * (reading * (read + again) + writing * (written + scored)))

@@ -67,7 +67,7 @@ class Overlap:
 
 @dataclass
 class SeenQuestions:
-    """The questions that one or several students were trained or selected on, as digests."""
+    """Digests of the training and dev questions of one or several students."""
 
     texts: set[str] = field(default_factory=set)
     wholes: set[str] = field(default_factory=set)

@@ -38,7 +38,7 @@ class Budget:
 
     @property
     def nothing(self) -> float | None:
-        """A cost of 0.0 if the price is known, else None."""
+        """The cost before any request: 0.0 if the price is known, else None."""
         return None if self.price is None else 0.0
 
     def waits(self, request: Request) -> bool:

@@ -31,7 +31,7 @@ class Trial(Generic[Undone]):
 
     @property
     def share(self) -> float:
-        """Return the share of refused requests since the decrease."""
+        """Return the share of requests refused since the rate decrease."""
         return self.refusals / max(1, self.answers + self.refusals)
 
     def helped(self, answered: bool) -> bool | None:

@@ -14,8 +14,9 @@ from scicot.models.native.interface import Decoder, PositionBias
 
 
 class DecodeBatch:
-    """Rows that started at the same step, each with its prefix's cache and a decoder start token
-    (`starts`). `texts` are the caller's objects, one a row; None for a finished text."""
+    """Rows that started at the same step, each with its prefix's cache and its first decoder
+    input (`starts`). `texts` holds one object per row, by which the caller identifies it; None once
+    its text is finished."""
 
     def __init__(self, read: PrefixCache, texts: Sequence[Any], starts: Sequence[int]) -> None:
         self.texts = list(texts)

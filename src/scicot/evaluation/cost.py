@@ -106,8 +106,9 @@ def _passes(row: Prediction) -> Iterator[tuple[str, int]]:
 def _writing(
     models: Mapping[str, Any], answers: list[str], asked: int, texts: Sequence[str]
 ) -> Iterator[tuple[str, int]]:
-    """Yield (student, number of words read and written) for generating the rationales. They are
-    divided equally, in order, among the rationale students (if none, the answer students)."""
+    """Yield (student, number of words read and written) for each student that wrote rationales.
+    The rationales are divided equally, in order, among the rationale students, or among the answer
+    students if there are none."""
     told = models.get("rationale")
     if told is None and models.get("rationale_from") == "shuffled":
         return  # the rationales were in the input, so no student wrote them

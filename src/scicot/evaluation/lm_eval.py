@@ -32,9 +32,11 @@ def is_sample(row: Row) -> bool:
 
 
 def question_of(row: Row) -> Question | None:
-    """Return the question of a sample, None if it has none. In this order: the doc, if it is a
-    question row with an answer; the prompt and its several continuations; a doc without an
-    answer."""
+    """Return the question of a sample, None if it has none.
+
+    Tried in this order: the doc, if it is a question row with an answer; the prompt, with its
+    continuations as the choices; the doc without an answer.
+    """
     of_doc = None
     with contextlib.suppress(RowProblem):
         of_doc = Question.from_row(to_question_row(row["doc"], _ORDERED)).without(PREDICTION_FIELDS)

@@ -90,7 +90,8 @@ def _of_list(values: Sequence[Any]) -> Listed | None:
 
 
 def plain(texts: Sequence[str]) -> list[ChoiceRow]:
-    """Make choices of texts, labelled A, B, C; labels before all texts ("A)21") are split off."""
+    """Make choices labelled A, B, C from texts. If every text begins with its label, as in "A)21",
+    these labels are used and removed from the texts."""
     # a quick check that excludes nearly all other lists
     if texts[0][:3].lstrip(" ([")[:1] in ("A", "a"):
         found = [_MARKED.fullmatch(text) for text in texts]

@@ -194,8 +194,8 @@ def _stem(word: str) -> str:
 
 
 def _reasons(mentions: Mentions, sentence: Sentence) -> str:
-    """Return the reasons given in an announcing sentence, if they can be separated cleanly, else
-    ""."""
+    """Return the reasons in a sentence that announces the answer, such as "Since metals conduct,
+    the answer is (B)"; "" if they cannot be separated from it."""
     if not sentence.claims:
         return ""
     head = mentions.text[sentence.start : sentence.claims[0].start]

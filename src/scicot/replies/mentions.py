@@ -143,8 +143,8 @@ class Mentions:
         }
 
     def labelled_spans(self) -> list[tuple[int, int]]:
-        """Return the spans of labels with their own texts, in order; sentences are not split
-        there."""
+        """Return the spans of labels that their own texts follow, as in "(B) copper", in order.
+        A span must stay within one sentence."""
         items = [line.item for line in self.lines if line.item]
         spans: list[tuple[int, int]] = []
         for match in (*items, *self._patterns.marked.finditer(self.text)):

@@ -4,8 +4,9 @@ id,question,A,B,answer
 q1,"Which conducts
 electricity?",wood,copper,B
 
-The delimiter is the one of , ; and tab that yields a header with a question column. MMLU's files
-have no header; they are recognised by the last cell of each record, the letter of a choice.
+The delimiter is the comma, semicolon or tab that yields a header with a question column (if
+several do, the one with most columns). MMLU's files have no header; they are recognised by the last
+cell of each record, the letter of a choice.
 """
 
 from __future__ import annotations

@@ -47,7 +47,8 @@ class DecoderCache(JointCache, Protocol):
         """Cross-attention to the encoded source."""
 
     def positions(self, places: int) -> Tensor:
-        """Return the positions of the last tokens in their sequences: rows x positions."""
+        """Return the positions in their sequences, from 0, of the `places` tokens that this step
+        adds to each row: rows x places."""
 
 
 class Decoder(Protocol):
@@ -60,8 +61,9 @@ class Decoder(Protocol):
 
 
 class NativeModel(Protocol):
-    """A transformers model over plain tensors. `joint`: prefix and generated tokens share one
-    softmax; `token_bytes`: the KV cache size of a token in that case."""
+    """A forward pass on plain tensors, with the weights of a transformers model. `joint`: True if
+    it attends to prefix and generated tokens in one softmax (causal models). `token_bytes`: the KV
+    cache size of a token; 0 if `joint` is False."""
 
     joint: bool
     token_bytes: int

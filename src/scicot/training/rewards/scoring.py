@@ -109,8 +109,8 @@ def score(
 
 def gain(behind: Reading, without: Reading) -> float | None:
     """Return the gain in log p(gold) from a text, in nats; None if either value is missing. It is
-    rounded to four decimals, since further ones depend on the batch and must not decide
-    anything."""
+    rounded to four decimals: further ones depend on the composition of the batch, and must not
+    change which rationales are kept."""
     if behind.gold is None or without.gold is None:
         return None
     return round(behind.gold - without.gold, 4)
