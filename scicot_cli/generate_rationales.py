@@ -143,7 +143,11 @@ def generate_rationales(
     ] = GenerateSettings.temperature,
     top_p: Annotated[
         float | None,
-        typer.Option("--top-p", help="Nucleus sampling probability. Supported like --temperature."),
+        typer.Option(
+            "--top-p",
+            help="Nucleus sampling probability. Supported by hf: and most local servers, not by "
+            "Anthropic's API and OpenAI's reasoning models.",
+        ),
     ] = GenerateSettings.top_p,
     concurrency: Annotated[
         int,

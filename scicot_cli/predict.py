@@ -191,9 +191,9 @@ def predict(
         int | None,
         typer.Option(
             "--window",
-            help="Number of sequences to read ahead, sort by length and answer together; with "
-            "--shard, the size of the windows that are distributed. [default: 512, on a GPU "
-            "4096]",
+            help="Number of sequences that are read ahead, sorted by length and predicted "
+            "together. With --shard, windows of this size are distributed among the shards. "
+            "[default: 512, on a GPU 4096]",
         ),
     ] = PredictSettings.window,
     processes: Annotated[
