@@ -308,3 +308,15 @@ def test_each_spelling_of_the_gold_answer_means_the_same_choice(
     ):
         read = question({"question": STEM, **row})
         assert (read.answer, read.text_of(label)) == (label, options[gold])
+
+
+def test_a_row_with_several_questions_says_so() -> None:
+    """As in RACE's own files."""
+    row = {
+        "article": "A cat sat.",
+        "questions": ["Who sat?", "Why?"],
+        "options": [["a dog", "a cat"], ["to rest", "to eat"]],
+        "answers": ["B", "A"],
+    }
+    with pytest.raises(RowProblem, match=r'several questions .* in "questions"'):
+        to_question_row(row)

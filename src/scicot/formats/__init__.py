@@ -85,11 +85,26 @@ def to_question_row(row: Row, reading: Reading = PLAIN) -> Row:
     try:
         return general.convert(row, reading)
     except Unread:
+        several = _several_questions(row)
+        if several is not None:
+            raise RowProblem(
+                f'holds several questions in one row (the list in "{several}"); write a row for'
+                " each of them, with its choices and its answer"
+            ) from None
         raise RowProblem(
             f"not a question row: {_named(row)}; one needs "
             '"question" and "choices" (and "answer", where it is known);'
             f" name the fields that hold them: {option_for(row)}"
         ) from None
+
+
+def _several_questions(row: Row) -> str | None:
+    """Return the field with the list of questions of a row like those of RACE's files, where
+    another field has a list of choices for each question; None for other rows."""
+    lists = {name: value for name, value in row.items() if isinstance(value, list) and value}
+    sizes = {len(v) for v in lists.values() if all(isinstance(entry, list) for entry in v)}
+    named = (name for name in lists if "question" in name.casefold())
+    return next((name for name in named if len(lists[name]) in sizes), None)
 
 
 def recognised(row: Row, reading: Reading = PLAIN) -> Recognised:
