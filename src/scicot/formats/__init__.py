@@ -103,7 +103,7 @@ def _several_questions(row: Row) -> str | None:
     another field has a list of choices for each question; None for other rows."""
     lists = {name: value for name, value in row.items() if isinstance(value, list) and value}
     sizes = {len(v) for v in lists.values() if all(isinstance(entry, list) for entry in v)}
-    named = (name for name in lists if "question" in name.casefold())
+    named = (name for name in lists if "question" in str(name).casefold())
     return next((name for name in named if len(lists[name]) in sizes), None)
 
 
