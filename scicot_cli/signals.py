@@ -54,7 +54,9 @@ def command_begins() -> None:
 
 
 def command_ends() -> None:
-    """Make signals end the process at once again."""
+    """Make signals end the process at once again. One that still waits for the end of an import is
+    dropped: the command's own exit code stands."""
+    signal.setitimer(signal.ITIMER_REAL, 0)
     _exchange(_ask, _end)
 
 

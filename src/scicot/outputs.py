@@ -101,13 +101,14 @@ def open_output(
     }
     path = Path(target)
     if os.fspath(target) in (STDOUT, "/dev/stdout"):
-        yield Output("<stdout>", _stdout(), None, state)
+        with _counted():
+            yield Output("<stdout>", _stdout(), None, state)
         return
     if path.is_dir():
         raise ScicotError(f"{path}: is a directory; give the name of a file")
     # a pipe or device, which has no rows to continue after
     if path.exists() and not path.is_file():
-        with path.open("wb") as stream:
+        with path.open("wb") as stream, _counted():
             yield Output(str(path), stream, None, state)
         return
     make_parent(path)
@@ -125,6 +126,17 @@ def open_output(
         _write_state(path, {**state, "finished": False})
         with path.open("ab") as stream:
             yield Output(str(path), stream, path, state)
+
+
+@contextmanager
+def _counted() -> Iterator[None]:
+    """Count the block as an open output, so that a signal during an import does not end the process
+    before its rows are flushed."""
+    stop.open_outputs += 1
+    try:
+        yield
+    finally:
+        stop.open_outputs -= 1
 
 
 def _stdout() -> IO[bytes]:
@@ -237,11 +249,10 @@ def locked(path: Path) -> Iterator[None]:
         ) from None
     except OSError as error:
         raise ScicotError(f"{path}: cannot be locked ({error.strerror})") from None
-    stop.open_outputs += 1
     try:
-        yield
+        with _counted():
+            yield
     finally:
-        stop.open_outputs -= 1
         # Removed while the lock is held: filelock notices if the file it opened was removed, and
         # retries.
         with suppress(OSError):

@@ -28,7 +28,7 @@ class StopRequest:
     def __init__(self) -> None:
         self.pending: KeyboardInterrupt | None = None
         self.deferred = False
-        self.open_outputs = 0  # number of files and run directories that the process is writing
+        self.open_outputs = 0  # files, pipes and run directories that the process is writing
 
     def request(self, interrupt: KeyboardInterrupt) -> None:
         """Store an interrupt, and raise it unless requests are deferred; a second one is always

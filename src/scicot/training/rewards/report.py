@@ -37,28 +37,26 @@ class RoundReport:
     accuracy_announced: float  # given the text of the right choice
     # mean gain in log p(gold), in nats, of a question's own rationale over another question's, and
     # the confidence that it is above 0 (one-sided paired t-test over the questions)
-    benefit: float | None = None
-    benefit_confidence: float | None = None
+    benefit: float | None
+    benefit_confidence: float | None
+    # False if `benefit_confidence` is too low to train on the rewards: answers then do not depend
+    # enough on what a rationale says, so a positive reward says little
+    informative: bool
 
     def to_row(self) -> Row:
         return asdict(self)
 
-    def informative(self, confidence: float) -> bool:
-        """Return whether the answer students use what the rationales say: with this confidence, a
-        question's own rationale raises log p(gold) more than another question's does. If not, a
-        positive reward is chance. True if there are too few questions to tell."""
-        return self.benefit_confidence is None or self.benefit_confidence >= confidence
-
-    def warning(self, confidence: float) -> str | None:
-        """Return a warning if the rewards are not `informative`, else None."""
-        if self.informative(confidence):
+    @property
+    def warning(self) -> str | None:
+        """A warning if the rewards are not `informative`, else None."""
+        if self.informative:
             return None
         return (
             f"round {self.round}: a question's own rationale does not clearly help the answer"
             f" students more than another question's ({_number(self.benefit)} nats; confidence"
-            f" {_percent(self.benefit_confidence)}, --reward-confidence {confidence:g}), so a"
-            " positive reward says little and none of these rationales are learnt; the next round"
-            " trains on the teacher's rationales alone"
+            f" {_percent(self.benefit_confidence)}, below --reward-confidence), so a positive"
+            " reward says little and none of these rationales are learnt; the next round trains on"
+            " the teacher's rationales alone"
         )
 
     @property
@@ -78,14 +76,15 @@ class RoundReport:
 def report_of(
     number: int, rows: Sequence[Row], cap: float, confidence: float, *, last: bool
 ) -> RoundReport:
-    """Summarise the scored rows of a round; accuracies use the first sample of each question. None
-    is kept if the rewards are not informative with this confidence."""
+    """Summarise the scored rows of a round; accuracies use the first sample of each question.
+    `confidence` is that of --reward-confidence: below it the rewards are not informative, and no
+    rationale counts as kept. With too few questions to tell, they count as informative."""
     firsts = [row for row in rows if row["sample"] == 0]
     rewards = [row["reward"] for row in rows if row["reward"] is not None]
     positive = [row for row in rows if (row["reward"] or 0.0) > 0]
     benefit, sure = _benefit(firsts)
-    learnt = not last and (sure is None or sure >= confidence)
-    kept = [row for row in rows if learnt and row["kept"]]
+    informative = sure is None or sure >= confidence
+    kept = [row for row in rows if informative and not last and row["kept"]]
     shuffled = [row for row in firsts if row["answered"]["shuffled"] is not None]
     return RoundReport(
         round=number,
@@ -106,6 +105,7 @@ def report_of(
         accuracy_announced=_accuracy(firsts, "announced"),
         benefit=benefit,
         benefit_confidence=sure,
+        informative=informative,
     )
 
 

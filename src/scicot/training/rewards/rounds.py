@@ -162,15 +162,14 @@ class Rounds:
             rows = sampler.write(self.folder(number), writers, number, samples, reporter)
             cap, confidence = self.reward.leak_cap, self.reward.reward_confidence
             report = report_of(number, rows, cap, confidence, last=number == last)
-            if not report.informative(confidence):
+            if not report.informative:
                 rows = []
             self._write_kept(number, rows)
             text = json.dumps(report.to_row(), indent=1) + "\n"
             jsonl.write_text(self.folder(number) / REPORT, text)
             reporter.note(report.told)
-            chance = report.warning(confidence)
-            if chance is not None and number < last:
-                reporter.warn(chance)
+            if report.warning is not None and number < last:
+                reporter.warn(report.warning)
             elif number < last and not report.kept:
                 reporter.warn(
                     f"round {number}: no rationale was fit to be learnt; the next student only goes"
