@@ -15,17 +15,10 @@ from scicot.processes import StoppedByAnother, count, rank
 from scicot.stop_request import stop
 from scicot.version import __version__
 from scicot_cli import completion, console, signals, usage
-from scicot_cli.check import check
-from scicot_cli.demo import demo
-from scicot_cli.evaluate import evaluate
-from scicot_cli.generate_rationales import GenerateRationales, generate_rationales
-from scicot_cli.grouped import WIDEST, GroupedCommand
+from scicot_cli.commands import SUMMARIES, Commands
 from scicot_cli.launching import watch_launcher
-from scicot_cli.merge import merge
-from scicot_cli.predict import predict
-from scicot_cli.train_answer import train_answer
-from scicot_cli.train_rationale import train_rationale
 
+WIDEST = 140  # maximum number of terminal columns that the help uses
 # exit code that a shell reports for a command whose output pipe was closed
 BROKEN_PIPE = 128 + signal.SIGPIPE
 # they write their output at once or not at all, so there is nothing to resume
@@ -36,10 +29,20 @@ class _Commands(TyperGroup):
     """Lists the commands in the order of the pipeline, and turns user errors into one line and an
     exit code; bugs keep their traceback."""
 
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        self.commands: Any = Commands()
+
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002
         return list(self.commands)
 
+    def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002
+        """Write the list of commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(SUMMARIES.items()))
+
     def main(self, *arguments: Any, **options: Any) -> Any:
+        completion.register_shells()
         try:
             try:
                 return super().main(*arguments, **options)
@@ -168,16 +171,6 @@ def scicot(
     command = ctx.invoked_subcommand or ""
     if count() > 1 and not command.startswith(("train-", "predict")):
         raise ScicotError(f"{command}: several processes cannot share it")
-
-
-app.command("demo", cls=GroupedCommand)(demo)
-app.command("check", cls=GroupedCommand)(check)
-app.command("generate-rationales", cls=GenerateRationales)(generate_rationales)
-app.command("train-rationale", cls=GroupedCommand)(train_rationale)
-app.command("train-answer", cls=GroupedCommand)(train_answer)
-app.command("predict", cls=GroupedCommand)(predict)
-app.command("merge", cls=GroupedCommand)(merge)
-app.command("evaluate", cls=GroupedCommand)(evaluate)
 
 
 def run() -> int:

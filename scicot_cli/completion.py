@@ -16,7 +16,6 @@ from typing import Any, get_args
 
 import typer
 
-from scicot import config
 from scicot.errors import ScicotError, UsageError
 
 SHELLS = ("bash", "zsh", "fish")
@@ -48,22 +47,31 @@ _scicot_completion() {
 complete -o default -F _scicot_completion scicot
 """
 
-# Imported at run time, because mypy does not follow typer's private modules.
-typers: Any = importlib.import_module("typer.completion")
-typers.completion_init()  # registers typer's classes for the shells
+
+def _typers() -> Any:
+    """Return Typer's module of this name, which is loaded only where it is needed."""
+    module = importlib.import_module("typer.completion")
+    module.completion_init()  # registers Typer's classes for the shells
+    return module
+
+
+def register_shells() -> None:
+    """Prepare the completion of a command line if a shell asks for it."""
+    if VARIABLE in os.environ:
+        _typers()
 
 
 def script(shell: str) -> str:
     """Return the completion script of a shell."""
     if shell == "bash":
         return BASH.strip()
-    return str(typers.get_completion_script(prog_name=NAME, complete_var=VARIABLE, shell=shell))
+    return str(_typers().get_completion_script(prog_name=NAME, complete_var=VARIABLE, shell=shell))
 
 
 def install(shell: str) -> Path:
     """Install completion for a shell in the home directory and return the script's path."""
     if shell != "bash":
-        placed: Path = typers.install(shell=shell, prog_name=NAME, complete_var=VARIABLE)[1]
+        placed: Path = _typers().install(shell=shell, prog_name=NAME, complete_var=VARIABLE)[1]
         return placed
     path, start = Path.home() / ".bash_completions" / f"{NAME}.sh", Path.home() / ".bashrc"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -79,7 +87,7 @@ def install(shell: str) -> Path:
 def _shell_of(option: str, value: str) -> str:
     """Return the shell named by an option. Raises UsageError for an unknown one."""
     if value == RUNNING:
-        value = typers._get_shell_name() or ""
+        value = _typers()._get_shell_name() or ""
         if value not in SHELLS:
             raise UsageError(f"{option}: the running shell is not known; name bash, zsh or fish")
     if value not in SHELLS:
@@ -145,8 +153,20 @@ def _among(values: Iterable[str]) -> Callable[[str], list[str]]:
 
 
 devices = _among(("auto", "cpu", "cuda"))
-training_precisions = _among(get_args(config.Precision))
-predicting_precisions = _among(get_args(config.EnginePrecision))
+
+
+def training_precisions(incomplete: str) -> list[str]:
+    """Complete --precision of the training commands."""
+    from scicot.config import Precision
+
+    return _among(get_args(Precision))(incomplete)
+
+
+def predicting_precisions(incomplete: str) -> list[str]:
+    """Complete --precision of predict."""
+    from scicot.config import EnginePrecision
+
+    return _among(get_args(EnginePrecision))(incomplete)
 
 
 def students(incomplete: str) -> list[str]:

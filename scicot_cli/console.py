@@ -1,4 +1,7 @@
-"""Progress output on stderr: a bar on a terminal, periodic plain lines otherwise."""
+"""Progress output on stderr: a bar on a terminal, periodic plain lines otherwise.
+
+rich is imported only when something is printed: `scicot --help` does without it.
+"""
 
 from __future__ import annotations
 
@@ -12,9 +15,6 @@ import warnings
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import IO, TYPE_CHECKING
-
-from rich.console import Console, ConsoleDimensions
-from rich.markup import escape
 
 from scicot.processes import rank
 from scicot.reporting import Reporter, Speed, Task
@@ -32,6 +32,13 @@ _STEERING = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u2
 
 _bars: list[Progress] = []  # active progress bars; messages are printed above them
 _said: list[bool] = []  # not empty once the command has printed something
+
+
+def escape(text: str) -> str:
+    """Return the text with its brackets escaped, so that rich prints them as they are."""
+    from rich import markup
+
+    return markup.escape(text)
 
 
 def error(message: str) -> None:
@@ -96,7 +103,9 @@ class _ConsoleReporter:
         if self._quiet:
             yield _Silent()
         elif sys.stderr.isatty():
-            progress = _bar()
+            from scicot_cli.progress_bar import progress_bar
+
+            progress = progress_bar()
             # Work of less than a second needs no progress bar.
             timer = threading.Timer(BAR_AFTER_SECONDS, progress.start)
             timer.start()
@@ -165,48 +174,6 @@ class _PlainTask:
         return f", {self._speed}/s" + ("" if left is None else f", {_duration(left)} left")
 
 
-def _bar() -> Progress:
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-    from rich.table import Column
-
-    # On narrow terminals only the figures are wrapped over several lines.
-    whole = Column(no_wrap=True)
-    return Progress(
-        TextColumn("{task.description}", table_column=whole),
-        BarColumn(bar_width=None, table_column=Column(min_width=8, ratio=1)),
-        MofNCompleteColumn(table_column=whole),
-        TimeElapsedColumn(table_column=whole),
-        TextColumn("left", table_column=whole),
-        TimeRemainingColumn(table_column=whole),
-        TextColumn("{task.fields[figures]}", table_column=Column(ratio=3)),
-        expand=True,
-        console=_BarConsole(stderr=True, emoji=False),
-        transient=True,
-    )
-
-
-class _BarConsole(Console):
-    """A console two columns narrower than the terminal. A terminal echoes Ctrl-C as "^C" after the
-    bar; after a full-width line this would start a new line, and the bar, whose lines are counted
-    when it is cleared, would stay on the screen."""
-
-    @property
-    def size(self) -> ConsoleDimensions:
-        width, height = super().size
-        return ConsoleDimensions(max(1, width - 2), height)
-
-    @size.setter
-    def size(self, new_size: tuple[int, int]) -> None:
-        self._width, self._height = new_size
-
-
 def _figures(figures: dict[str, float | int | str]) -> str:
     def shown(value: float | int | str) -> str:
         return f"{value:.4g}" if isinstance(value, float) else str(value)
@@ -223,6 +190,8 @@ def _duration(seconds: float) -> str:
 def _print(markup: str) -> None:
     # A new console each time, since tests and redirections replace sys.stderr. soft_wrap keeps each
     # message on one line for programs that read it.
+    from rich.console import Console
+
     _said[:] = [True]
     console = _bars[-1].console if _bars else Console(stderr=True, emoji=False)
     try:

@@ -35,6 +35,9 @@ class GenerateRationales(GroupedCommand):
         return super().parse_args(ctx, words)
 
 
+COMMAND_CLASS = GenerateRationales  # read by commands.py
+
+
 def generate_rationales(
     questions: Annotated[
         str,

@@ -12,8 +12,6 @@ from typer.core import TyperCommand
 from scicot.errors import UsageError
 from scicot_cli import console, usage
 
-WIDEST = 140  # maximum number of terminal columns that the help uses
-
 # The groups in order, with the parameter names of all commands' options.
 _GROUPS = {
     "Input": "file questions rationales predictions parts columns answer_index encoding limit"

@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 from conftest import Trained, read_rows, world_rows, write_rows
+from typer.main import get_command
 
 import scicot as library
 from scicot_cli.app import app
+from scicot_cli.commands import SUMMARIES
 
 COMMANDS = (
     "demo",
@@ -34,13 +36,17 @@ def test_the_commands_come_in_the_order_of_the_road(scicot: Any) -> None:
     assert "..." not in listed  # no description is truncated at 80 columns
     places = [listed.index(f"\n  {name}") for name in COMMANDS]
     assert places == sorted(places)
-    assert tuple(c.name for c in app.registered_commands) == COMMANDS
+    assert tuple(SUMMARIES) == COMMANDS
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_list_of_commands_says_the_first_line_of_each_help(name: str) -> None:
+    about = get_command(app).commands[name].help  # type: ignore[attr-defined]
+    assert about.partition("\n")[0] == SUMMARIES[name]
 
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_option_has_a_help_text(scicot: Any, name: str) -> None:
-    from typer.main import get_command
-
     command = get_command(app).commands[name]  # type: ignore[attr-defined]
     silent = [p.name for p in command.params if not getattr(p, "help", None)]
     assert silent == []
@@ -265,7 +271,7 @@ def test_a_bug_keeps_its_traceback_without_local_variables(tmp_path: Path) -> No
 
 
 def test_the_bar_leaves_room_for_the_echo_of_ctrl_c(monkeypatch: pytest.MonkeyPatch) -> None:
-    from scicot_cli import console
+    from scicot_cli.progress_bar import progress_bar
 
     monkeypatch.setenv("COLUMNS", "100")
-    assert console._bar().console.width == 100 - len("^C")
+    assert progress_bar().console.width == 100 - len("^C")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer.completion
 
 from scicot_cli import completion
 
@@ -79,11 +80,11 @@ def test_a_shell_that_is_not_known_is_one_line(
     outcome = scicot("--install-completion", "tcsh")
     assert outcome.code == 2
     assert outcome.stderr == "error: --install-completion tcsh: give bash, zsh, fish\n"
-    monkeypatch.setattr(completion.typers, "_get_shell_name", lambda: None)
+    monkeypatch.setattr(typer.completion, "_get_shell_name", lambda: None)
     outcome = scicot("--show-completion")
     assert (outcome.code, outcome.stdout) == (2, "")
     assert "the running shell is not known; name bash, zsh or fish" in outcome.stderr
-    monkeypatch.setattr(completion.typers, "_get_shell_name", lambda: "fish")
+    monkeypatch.setattr(typer.completion, "_get_shell_name", lambda: "fish")
     assert "complete --command scicot" in scicot("--show-completion").stdout
 
 

@@ -1,6 +1,7 @@
 """The options of a command and the fields of its settings, which are defined separately, agree."""
 
 import dataclasses
+import importlib
 import types
 import typing
 from typing import Any
@@ -82,11 +83,8 @@ def test_every_setting_is_an_option_with_its_default(command: str) -> None:
 @pytest.mark.parametrize("command", COMMANDS)
 def test_an_option_takes_the_type_of_its_setting(command: str) -> None:
     fields = typing.get_type_hints(COMMANDS[command])
-    (function,) = [
-        registered.callback
-        for registered in app.registered_commands
-        if registered.callback and registered.callback.__name__ == command.replace("-", "_")
-    ]
+    name = command.replace("-", "_")
+    function = getattr(importlib.import_module(f"scicot_cli.{name}"), name)
     for name, hint in typing.get_type_hints(function).items():
         if name in fields and name not in SPELLED:
             assert _literals(hint) in (_literals(fields[name]), set()), name

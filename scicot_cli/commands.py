@@ -1,0 +1,51 @@
+"""The commands of `scicot`, in the order of the pipeline. A command's module is imported when the
+command is used, so that `scicot --help` and the start of each command stay fast."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import typer
+
+# What the help of `scicot` says of each command: the first line of the command's own help.
+SUMMARIES = {
+    "demo": "Run all steps on a small example, in two minutes.",
+    "check": "Show how a file of questions is read.",
+    "generate-rationales": "Ask a teacher to explain every question.",
+    "train-rationale": "Stage 1: train a student to write rationales.",
+    "train-answer": "Stage 2: train a student to answer with a rationale.",
+    "predict": "Answer questions with trained students.",
+    "merge": "Join the parts of predict --shard.",
+    "evaluate": "Evaluate predictions and compare systems.",
+}
+
+
+class Commands(Mapping[str, Any]):
+    """Maps the name of each command to Typer's object for it, made when it is looked up."""
+
+    def __init__(self) -> None:
+        self._made: dict[str, Any] = {}
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self._made:
+            self._made[name] = _command(name, SUMMARIES[name])
+        return self._made[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(SUMMARIES)
+
+    def __len__(self) -> int:
+        return len(SUMMARIES)
+
+
+def _command(name: str, summary: str) -> Any:
+    from scicot_cli.grouped import GroupedCommand
+
+    function = name.replace("-", "_")
+    module = importlib.import_module(f"scicot_cli.{function}")
+    alone = typer.Typer(add_completion=False, rich_markup_mode=None)
+    kind = getattr(module, "COMMAND_CLASS", GroupedCommand)
+    alone.command(name, cls=kind, short_help=summary)(getattr(module, function))
+    return typer.main.get_command(alone)

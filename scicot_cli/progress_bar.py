@@ -1,0 +1,47 @@
+"""The progress bar of a terminal."""
+
+from __future__ import annotations
+
+from rich.console import Console, ConsoleDimensions
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Column
+
+
+def progress_bar() -> Progress:
+    """Return a bar for stderr that vanishes when it is stopped."""
+    # On narrow terminals only the figures are wrapped over several lines.
+    whole = Column(no_wrap=True)
+    return Progress(
+        TextColumn("{task.description}", table_column=whole),
+        BarColumn(bar_width=None, table_column=Column(min_width=8, ratio=1)),
+        MofNCompleteColumn(table_column=whole),
+        TimeElapsedColumn(table_column=whole),
+        TextColumn("left", table_column=whole),
+        TimeRemainingColumn(table_column=whole),
+        TextColumn("{task.fields[figures]}", table_column=Column(ratio=3)),
+        expand=True,
+        console=_BarConsole(stderr=True, emoji=False),
+        transient=True,
+    )
+
+
+class _BarConsole(Console):
+    """A console two columns narrower than the terminal. A terminal echoes Ctrl-C as "^C" after the
+    bar; after a full-width line this would start a new line, and the bar, whose lines are counted
+    when it is cleared, would stay on the screen."""
+
+    @property
+    def size(self) -> ConsoleDimensions:
+        width, height = super().size
+        return ConsoleDimensions(max(1, width - 2), height)
+
+    @size.setter
+    def size(self, new_size: tuple[int, int]) -> None:
+        self._width, self._height = new_size
