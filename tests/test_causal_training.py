@@ -56,7 +56,10 @@ def test_the_loss_is_that_of_the_targets_alone(kind: str) -> None:
     wanted.backward()  # type: ignore[no-untyped-call]
     assert float(loss.detach()) == pytest.approx(float(wanted.detach()), rel=1e-5)
     for gradient, weight in zip(found, model.parameters(), strict=True):
-        assert torch.allclose(gradient, weight.grad, atol=1e-5)
+        assert weight.grad is not None
+        # relative to the whole gradient: a sum of large terms differs in more digits
+        apart = (gradient - weight.grad).norm() / weight.grad.norm().clamp(min=1e-3)
+        assert float(apart) < 1e-5
 
 
 def test_no_logits_of_sources_are_made(monkeypatch: pytest.MonkeyPatch) -> None:
