@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -259,16 +259,17 @@ class Prediction:
         if "prediction" not in row:
             raise RowProblem('"prediction" is missing')
         prediction = row["prediction"]
-        if prediction is not None and prediction not in question.labels:
+        if prediction is not None:
             labels = list(question.labels)
-            raise RowProblem(
-                f'"prediction" is {prediction!r}, which is none of the labels {labels}'
-            )
+            if prediction not in labels:
+                raise RowProblem(
+                    f'"prediction" is {prediction!r}, which is none of the labels {labels}'
+                )
         rationales = row.get("rationales") or []
         if not isinstance(rationales, list) or not all(isinstance(r, str) for r in rationales):
             raise RowProblem('"rationales" must be a list of strings')
         scores = row.get("scores") or {}
-        if not isinstance(scores, MAPPING) or not all(map(_is_probability, scores.values())):
+        if not isinstance(scores, MAPPING) or not _are_probabilities(scores.values()):
             raise RowProblem('"scores" must map labels to probabilities, from 0 to 1')
         total = sum(scores.values())
         complete = len(scores) == len(question.choices)
@@ -291,6 +292,13 @@ class Prediction:
             **({"abstained": True} if self.abstained else {}),
             "models": dict(self.models),
         }
+
+
+def _are_probabilities(values: Iterable[Any]) -> bool:
+    for value in values:
+        if not (type(value) is float and 0 <= value <= 1) and not _is_probability(value):
+            return False
+    return True
 
 
 def _is_probability(value: Any) -> bool:
@@ -319,10 +327,18 @@ def _choices(value: Any) -> tuple[Choice, ...]:
 
 
 def _choice(value: Any, number: int) -> Choice:
+    label: Any
+    text: Any
+    if type(value) is dict and len(value) == 2:
+        label, text = value.get("label"), value.get("text")
+        # True of nearly all choices, and twice as fast as the checks below.
+        if (type(label) is type(text) is str and label.isascii() and text.isascii()) and (
+            label.strip() and text.strip()
+        ):
+            return Choice(label, text)
     if not isinstance(value, MAPPING):
         raise RowProblem(f'choice {number} must be {{"label": ..., "text": ...}}')
-    label: Any = value.get("label")
-    text: Any = value.get("text")
+    label, text = value.get("label"), value.get("text")
     for name, part in (("label", label), ("text", text)):
         if not isinstance(part, str) or not part.strip():
             raise RowProblem(f'choice {number} has no "{name}"')

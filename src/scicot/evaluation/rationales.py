@@ -10,7 +10,7 @@ from scicot.records import Prediction, Question
 from scicot.replies import announces_answer
 from scicot.rouge import rouge_l
 
-LOOKED_AT = 5_000  # rationales examined in a file, since parsing one is slow
+LOOKED_AT = 2_000  # rationales examined in a file, since parsing one is slow
 _WORD = re.compile(r"\w+")
 _GRAM = 3
 

@@ -67,19 +67,22 @@ class AnswerColumns:
         self.costs.add(row)
         self.ids.append(question.id)
         self.said.append(-1 if row.prediction is None else labels.index(row.prediction))
-        self.gold.append(labels.index(gold))
+        right = labels.index(gold)
+        self.gold.append(right)
         self.choices.append(len(labels))
-        known = row.scores.keys() == set(labels)
+        scores = row.scores
+        known = scores.keys() == set(labels)
         self.confidence.append(math.nan if row.confidence is None else row.confidence)
-        self.of_gold.append(row.scores[gold] if known else math.nan)
-        self.squares.append(sum([p * p for p in row.scores.values()]) if known else math.nan)
+        self.of_gold.append(scores[gold] if known else math.nan)
+        self.squares.append(sum([p * p for p in scores.values()]) if known else math.nan)
         self.abstained.append(row.abstained)
-        texts = [choice.text for choice in question.choices]
         # A sum, because files may have the choices in different orders.
-        self.asked.append(hash((question.question.strip(), sum(map(hash, texts)))))
-        self.answer.append(hash(texts[labels.index(gold)]))
-        given = row.models.get("rationale_from") == "input"
-        self.oracle = self.oracle or given or bool(row.models.get("saw_answer"))
+        texts = [hash(choice.text) for choice in question.choices]
+        self.asked.append(hash((question.question.strip(), sum(texts))))
+        self.answer.append(texts[right])
+        if not self.oracle:
+            given = row.models.get("rationale_from") == "input"
+            self.oracle = given or bool(row.models.get("saw_answer"))
         for path, values in self.fields.items():
             values.append(group_of(question, path, self.file))
 
