@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from typing import TYPE_CHECKING
 
 from scicot.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import torch
 
 
@@ -49,6 +52,7 @@ def release_memory() -> None:
 
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # constants of malloc.h
+_PAGEOUT = 21  # MADV_PAGEOUT of sys/mman.h
 
 
 def keep_freed_memory() -> None:
@@ -65,6 +69,36 @@ def keep_freed_memory() -> None:
         library.mallopt(_MMAP_THRESHOLD, 2**25)  # the largest value that glibc accepts
     except (OSError, AttributeError):
         pass
+
+
+def return_freed_memory() -> None:
+    """Return the memory that the C library keeps for later allocations to the system. Does nothing
+    on systems without glibc."""
+    import ctypes
+
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL("libc.so.6").malloc_trim(0)
+
+
+def release_pages(tensors: Iterable[torch.Tensor]) -> None:
+    """Let the system take back the memory of CPU tensors that are not needed any more but still
+    referred to. Weights mapped from a file are read from it again if they are used after all.
+
+    Does nothing on systems without MADV_PAGEOUT (Linux has it since 5.4), nor for memory that is
+    not backed by a file unless there is swap space.
+    """
+    import ctypes
+    import mmap
+
+    try:
+        madvise = ctypes.CDLL("libc.so.6").madvise
+    except (OSError, AttributeError):
+        return
+    for tensor in tensors:
+        begin = -(-tensor.data_ptr() // mmap.PAGESIZE) * mmap.PAGESIZE
+        end = (tensor.data_ptr() + tensor.nbytes) // mmap.PAGESIZE * mmap.PAGESIZE
+        if tensor.device.type == "cpu" and begin < end:
+            madvise(ctypes.c_void_p(begin), ctypes.c_size_t(end - begin), _PAGEOUT)
 
 
 def multiplies_bf16(device: str) -> bool:

@@ -15,6 +15,7 @@ from scicot.decoding.engine import Ids
 # Padded tokens held in memory at once, and padded tokens encoded in one forward pass.
 _TOKENS = {"cpu": 65_536, "cuda": 2**20}
 _READ = {"cpu": 2048, "cuda": 65_536}
+_READ_JOINT = 1024  # of a causal model on a CPU: as fast as 2048, with half the activations
 _LOGITS = {"cpu": 2**24, "cuda": 2**28}  # logits (states x vocabulary) computed at once
 _GROUP = {"cpu": 64, "cuda": 1024}  # rows started together
 # Limit of a causal model's KV cache on a CPU, in bytes: the largest of a minimum, a share of the
@@ -75,6 +76,7 @@ class BatchLimits:
             defaults.get(place, defaults["cpu"]) for defaults in (_TOKENS, _READ, _LOGITS, _GROUP)
         )
         if token_bytes and place == "cpu":
+            read = _READ_JOINT
             room = max(_CACHE, int(_SHARE * weight_bytes), _TOGETHER - 4 * weights)
             tokens = min(tokens, max(1, room // token_bytes))
         tokens = batch_tokens or tokens

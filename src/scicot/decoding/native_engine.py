@@ -17,7 +17,7 @@ from scicot.decoding.length_batches import length_batches
 from scicot.decoding.sampling import uniforms
 from scicot.decoding.shrinking_batches import ShrinkingBatches
 from scicot.decoding.workers import Workers
-from scicot.devices import keep_freed_memory
+from scicot.devices import keep_freed_memory, return_freed_memory
 from scicot.models.native import native_model
 from scicot.models.native.lm_head import logsumexp
 from scicot.out_of_memory import retry_with_less
@@ -93,7 +93,12 @@ class NativeEngine:
     def score(
         self, sources: Sequence[Ids], targets: Sequence[Sequence[Ids]]
     ) -> list[list[list[float]]]:
-        return retry_with_less(lambda: self._scored(sources, targets), self._halve)
+        if self._model.device.type == "cpu":
+            return_freed_memory()  # of the KV cache of `generate`
+        try:
+            return retry_with_less(lambda: self._scored(sources, targets), self._halve)
+        finally:
+            self._model.decoder.output.release()
 
     def _scored(
         self, sources: Sequence[Ids], targets: Sequence[Sequence[Ids]]

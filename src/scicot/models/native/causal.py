@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from scicot.devices import release_pages
 from scicot.models.families import end_tokens
 from scicot.models.native import kernels
 from scicot.models.native.attention import NEVER, PrefixCache, attended
@@ -57,7 +58,12 @@ class Decoder:
         scale = torch.tensor(getattr(core.embed_tokens, "scalar_embed_scale", 1.0))
         self._scale: float = float(scale.to(self._embedding.dtype))
         self._rotations = _rotations(core.rotary_emb)
-        self._layers = [_Layer(layer, kind) for layer in core.layers]
+        self._layers = []
+        for layer in core.layers:
+            self._layers.append(_Layer(layer, kind))
+            if kind is not torch.float32:
+                # Converted weights would otherwise be in memory twice, as loaded and as used.
+                release_pages(layer.parameters())
         self._norm = _norm(core.norm)
         self.token_numbers = 2 * sum(layer.key_numbers for layer in self._layers)
         softcap = getattr(config, "final_logit_softcapping", None)

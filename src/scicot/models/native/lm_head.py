@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 
 import torch
 from torch import Tensor
 
+from scicot.devices import release_pages
 from scicot.models.native import kernels
-from scicot.models.native.linear import linear
+from scicot.models.native.linear import Linear, linear
 
 # tokens per block; the best block is found first, since a plain argmax is ten times slower
 _BLOCK = 128
@@ -49,11 +51,32 @@ class LMHead:
         self._exactly = linear([weight], torch.float32)
         # The last part includes the remainder, which could be smaller than a block.
         starts = range(0, max(1, len(weight) - len(weight) % _PART), _PART)
-        ends = [*starts[1:], len(weight)]
-        self._parts = [
-            (start, linear([weight[start:end]], torch.float32 if self._exact else kind))
-            for start, end in zip(starts, ends, strict=True)
-        ]
+        self._spans = list(zip(starts, [*starts[1:], len(weight)], strict=True))
+        self._kind = torch.float32 if self._exact else kind
+        self._made: list[Linear] = []  # layers of `_spans` in `_kind`, made when first needed
+        self._making = threading.Lock()
+        self._mapped = scale is None and not self._exact
+
+    def release(self) -> None:
+        """Release the memory of the model's own weights if only `logits` reads all of them. They
+        are mapped from a file, and are read from it again when `logits` needs them."""
+        if self._mapped:
+            release_pages([self._weight])
+
+    def _parts(self) -> list[Linear]:
+        """Return the layers that find the likeliest token, each for a part of the vocabulary. A
+        student that only scores choices never needs them."""
+        with self._making:
+            if not self._made:
+                self._made = [self._part(start, end) for start, end in self._spans]
+            return self._made
+
+    def _part(self, start: int, end: int) -> Linear:
+        weight = self._weight[start:end]
+        part = linear([weight], self._kind)
+        if self._mapped:
+            release_pages([weight])
+        return part
 
     def logits(self, states: Tensor) -> Tensor:
         """Return the logits of hidden states: rows x size -> rows x vocabulary."""
@@ -104,7 +127,7 @@ class LMHead:
         Yields the part's first token, its logits (rows x blocks x tokens) and each block's offset
         in the part. The last block overlaps the one before it if the sizes do not divide.
         """
-        for start, part in self._parts:
+        for (start, _), part in zip(self._spans, self._parts(), strict=True):
             logits = part(states)
             count = logits.shape[1]
             starts = torch.arange(0, count - self._block + 1, self._block, device=states.device)
