@@ -99,7 +99,7 @@ def _sections(engine: Any, rows: list[list[int]]) -> dict[str, Any]:
     model, writer, sections = engine._model, engine._writer, Sections()
     prompts = [model.prompt(row) for row in rows]
     waiting = deque(Completion(index, None) for index in range(len(rows)))
-    slots, count = writer._with_room(len(prompts[0].prefix), len(rows), WRITTEN)
+    slots, count = writer._slots_for(len(prompts[0].prefix), len(rows), WRITTEN)
     held: list[Completion | None] = [None] * count
     sections.timed("prefill", lambda: writer._fill(slots, held, waiting, prompts))
     prefill = sections.milliseconds(1)["prefill"]

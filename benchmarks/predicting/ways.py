@@ -89,4 +89,4 @@ def ctranslate2_of(model: Any, tokenizer: Any, folder: Path) -> Engine:
     model.save_pretrained(folder / "model")
     model.name_or_path = str(folder / "model")
     convert(model, tokenizer, folder / "converted")
-    return CTranslate2Engine(folder / "converted", 1, kind="int8", batch_tokens=None)
+    return CTranslate2Engine(folder / "converted", 1, precision="int8", batch_tokens=None)

@@ -90,9 +90,9 @@ class TransformersEngine:
         results: dict[int, Result] = {}
 
         def work() -> None:
-            left = [index for index in range(len(items)) if index not in results]
-            for batch in length_batches([lengths[index] for index in left], fits):
-                indices = [left[place] for place in batch]
+            remaining = [index for index in range(len(items)) if index not in results]
+            for batch in length_batches([lengths[index] for index in remaining], fits):
+                indices = [remaining[position] for position in batch]
                 results.update(zip(indices, run([items[index] for index in indices]), strict=True))
 
         retry_with_less(work, self._halve)
@@ -124,9 +124,9 @@ class TransformersEngine:
         previous, self._model.generation_config = self._model.generation_config, plain
         try:
             with torch.inference_mode():
-                given, begin = self._inputs.generate(sources)
+                inputs, begin = self._inputs.generate(sources)
                 tokens = self._model.generate(
-                    **given,
+                    **inputs,
                     generation_config=plain,
                     logits_processor=LogitsProcessorList(
                         [_Sampled(draws, decoding, begin, self._stopped)]

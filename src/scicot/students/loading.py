@@ -105,7 +105,7 @@ def _engine(
 
         folder, tokens = converted(model, tokenizer, directory), request.batch_tokens
         end = model.config.eos_token_id
-        return CTranslate2Engine(folder, end, kind=spec.precision, batch_tokens=tokens)
+        return CTranslate2Engine(folder, end, precision=spec.precision, batch_tokens=tokens)
     if spec.engine == "torch":
         from scicot.decoding.native_engine import NativeEngine
 
