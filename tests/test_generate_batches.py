@@ -54,7 +54,7 @@ def run_of(teacher: str, source: Path, out: Path, url: str, **settings: Any) -> 
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(batch_sender, "LOOKS", (0.05, 0.1))
+    monkeypatch.setattr(batch_sender, "POLL_SECONDS", (0.05, 0.1))
     monkeypatch.setattr(batch_sender, "LISTED", 0.5)
 
 

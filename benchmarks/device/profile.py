@@ -104,7 +104,7 @@ def _sections(engine: Any, rows: list[list[int]]) -> dict[str, Any]:
     sections.timed("prefill", lambda: writer._fill(slots, held, waiting, prompts))
     prefill = sections.milliseconds(1)["prefill"]
     sampler = make_sampler(model.decoder.output, None)
-    step = Step(slots, model.decoder, sampler, model.ends, (count, slots.width, slots.most))
+    step = Step(slots, model.decoder, sampler, model.ends, (count, slots.width, slots.max_tokens))
 
     slots.steps.fill_(WRITTEN - 1)
     graph = Graphs(device()).of(step)
@@ -115,9 +115,9 @@ def _sections(engine: Any, rows: list[list[int]]) -> dict[str, Any]:
         sections.timed("step as a graph", graph)
     whole = sections.milliseconds(STEPS)["step as a graph"]
 
-    sections.wrap(step, "own", "attention to the text")
-    sections.wrap(step, "read", "attention to the source")
-    sections.wrap(step, "joint", "attention")
+    sections.wrap(step, "self_attention", "attention to the text")
+    sections.wrap(step, "cross_attention", "attention to the source")
+    sections.wrap(step, "joint_attention", "attention")
     sections.wrap(model.decoder.output, "likeliest", "output layer and choice of tokens")
     for layer in model.decoder._layers:
         sections.wrap(layer, "_feed", "feed-forward")

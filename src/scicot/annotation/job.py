@@ -65,7 +65,7 @@ def generate_rationales(
         open_output(
             output,
             command=COMMAND,
-            settings=work.asking.fingerprint(),
+            settings=work.builder.fingerprint(),
             inputs={work.source: sources.sha256_of(work.source)},
             companions=[REJECTED],
             defaults=EARLIER,
@@ -79,7 +79,7 @@ def generate_rationales(
         try:
             complete(_run(job))
         finally:
-            job.tell()
+            job.update_summary()
         out.finish({"kept": ledger.kept, **+ledger.rejected})
     return job.summary
 
@@ -91,6 +91,6 @@ async def _run(job: Generation) -> None:
         if settings.batch or settings.cancel_batches:
             await batch_jobs.run(job)
         else:
-            await job.ask_each(job.wanted())
+            await job.send_each(job.pending())
     finally:
         await job.work.teacher.close()

@@ -95,7 +95,7 @@ def generate_rationales(
             if output is None:
                 kept = files.kept(target)
                 raise StoppedEarly(
-                    f"{stopped or 'interrupted'}; what came so far is in {kept}: give this output"
+                    f"{stopped or 'interrupted'}; the rows so far are in {kept}: give this output"
                     " to go on"
                 ) from None
             raise

@@ -89,7 +89,7 @@ def _obstacle(engine: str, config: Mapping[str, Any], device: str, request: Engi
     if engine == "torch" and (unknown := unsupported(config)):
         return f"{unknown}; leave it out"
     if engine == "ctranslate2" and config["model_type"] not in _CTRANSLATE2:
-        return f"knows no {config['model_type']} students; leave it out"
+        return f"does not support {config['model_type']} students; leave it out"
     if engine != "transformers" and request.beams:
         return "searches with no --beams; leave one of both out"
     if engine == "torch" and request.precision == "int8" and device != "cpu":

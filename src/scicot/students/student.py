@@ -36,11 +36,11 @@ class Student:
         """Return token ids, truncated to `max_source_tokens`; `cuts` counts what was truncated.
         Rationales are first truncated to `max_rationale_tokens`, as they were in training."""
         if self._max_rationale_tokens is not None:
-            given = [text.rationale for text in inputs]
-            short = cut_rationales(given, self.form, self._max_rationale_tokens)
+            rationales = [text.rationale for text in inputs]
+            short = cut_rationales(rationales, self.form, self._max_rationale_tokens)
             inputs = [
-                replace(one, rationale=rationale)
-                for one, rationale in zip(inputs, short, strict=True)
+                replace(text, rationale=rationale)
+                for text, rationale in zip(inputs, short, strict=True)
             ]
         return encode_inputs(inputs, self.form, self._max_source_tokens, self.cuts)
 
@@ -90,22 +90,22 @@ class Student:
         return [
             [
                 _normalised(
-                    log_p[_shared(prefix, target) : None if ends else -1],
+                    log_p[_common_prefix(prefix, target) : None if ends else -1],
                     normalisation,
                     len(text) - skipped,
                 )
-                for log_p, target, text in zip(own_scores, targets_of_input, texts, strict=True)
+                for log_p, target, text in zip(input_scores, targets_of_input, texts, strict=True)
             ]
-            for own_scores, targets_of_input, prefix, texts, skipped in zip(
+            for input_scores, targets_of_input, prefix, texts, skipped in zip(
                 scores, targets, shared, candidates, map(len, after or [""] * len(targets)),
                 strict=True,
             )
         ]  # fmt: skip
 
 
-def _shared(one: Ids, other: Ids) -> int:
+def _common_prefix(first: Ids, second: Ids) -> int:
     """Return the length of the common prefix, ignoring the last token (end token) of both."""
-    pairs = zip(one[:-1], other[:-1], strict=False)
+    pairs = zip(first[:-1], second[:-1], strict=False)
     return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
 
 

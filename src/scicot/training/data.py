@@ -192,7 +192,7 @@ class Reader:
         overlap = met.overlap_with(lesson.question for lesson in dev)
         if overlap:
             tell = self._reporter.note if overlap.is_of_templates else self._reporter.warn
-            tell(f"--dev: {overlap.told('training questions')}")
+            tell(f"--dev: {overlap.describe('training questions')}")
         return dev
 
     def _as_predicted(self, dev: list[Lesson]) -> list[Lesson]:

@@ -127,8 +127,8 @@ def examples_of(
         question,
         question.answer or "",
         answer_as=answer_as,
-        before=stages.before_answer(None, stage),
-        behind=stages.behind_answer(stage),
+        prefix=stages.answer_prefix(None, stage),
+        suffix=stages.answer_suffix(stage),
     )
     if stage is Stage.ONE_SEQUENCE:
         return (replace(explanation, tail=target),)

@@ -92,7 +92,10 @@ def check_rows(work: TrainingSpec) -> None:
     """Raise ScicotError if no training row, or none of a file with a weight, is left after the
     split."""
     if not work.lessons:
-        raise ScicotError(f"{work.run}: no row is left to train on; part the rows less finely")
+        raise ScicotError(
+            f"{work.run}: no row is left to train on after the split;"
+            " use fewer folds or a smaller dev set"
+        )
     for number in range(len(work.settings.weights)):
         if not any(lesson.file == number for lesson in work.lessons):
             file = work.data[number]["file"]
