@@ -56,8 +56,8 @@ def peak(dtype: Any) -> float:
     """Measure the FLOP/s of a large matrix product on the device."""
     import torch
 
-    size, where = (512 if SMOKE else 8192 if torch.cuda.is_available() else 2048), device()
-    matrix = torch.randn(size, size, device=where).to(dtype)
+    size, on_device = (512 if SMOKE else 8192 if torch.cuda.is_available() else 2048), device()
+    matrix = torch.randn(size, size, device=on_device).to(dtype)
     best = 0.0
     for _ in range(5):
         settle()
@@ -79,8 +79,8 @@ def settle() -> None:
 
 def random_ids(count: int, length: int, vocabulary: int) -> list[list[int]]:
     """Return the token ids of `count` reproducible random texts without special tokens."""
-    draw = random.Random(0)
-    return [[draw.randrange(3, vocabulary) for _ in range(length)] for _ in range(count)]
+    rng = random.Random(0)
+    return [[rng.randrange(3, vocabulary) for _ in range(length)] for _ in range(count)]
 
 
 def flan_t5_base() -> Any:

@@ -9,7 +9,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from benchmarks.predicting.material import Inputs, behind
+from benchmarks.predicting.material import Inputs, with_rationales
 from benchmarks.predicting.table import compare
 from scicot import stages
 from scicot.decoding.engine import Decoding
@@ -31,7 +31,7 @@ def measure(run: Path, questions: Path) -> None:
     lengths = sorted(map(len, texts))
     quantiles = ", ".join(f"{lengths[int(share * len(lengths))]}" for share in (0.1, 0.5, 0.9))
     print(f"  tokens of a rationale: {quantiles} at the 10th, 50th and 90th percentile", flush=True)
-    second, written = behind(first, texts), sum(lengths) / len(lengths)
+    second, written = with_rationales(first, texts), sum(lengths) / len(lengths)
     compare(model, tokenizer, first, second, written, _MOST)
 
 

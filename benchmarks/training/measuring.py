@@ -60,12 +60,12 @@ def weights_met(model: Any) -> tuple[int, int]:
     return of(model.encoder) + crossed, written
 
 
-def peak(kind: Any) -> float:
+def peak(dtype: Any) -> float:
     """Measure the FLOP/s of a large matrix product."""
     import torch
 
     size = 2048
-    left, right = torch.randn(size, size, dtype=kind), torch.randn(size, size, dtype=kind)
+    left, right = torch.randn(size, size, dtype=dtype), torch.randn(size, size, dtype=dtype)
     times = []
     for _ in range(8):
         start = time.perf_counter()
