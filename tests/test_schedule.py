@@ -13,7 +13,7 @@ from scicot.stages import Stage
 from scicot.training.examples import Example, Lesson, digest, encode, examples_of
 from scicot.training.plan import tokens
 from scicot.training.plan.layout import Layout, fewest_costs
-from scicot.training.plan.length_buckets import alike, padded, shares
+from scicot.training.plan.length_buckets import padded, similar_batches, turns_of
 from scicot.training.plan.schedule import Schedule
 
 
@@ -80,15 +80,15 @@ def test_batches_of_like_lengths_hold_every_row_once_and_little_padding() -> Non
     dice = np.random.default_rng(0)
     lengths = np.stack([dice.lognormal(4, 0.5, 1000), dice.lognormal(4, 0.7, 1000)], 1).astype(int)
     for count in (1, 7, 63, 1000):
-        made = alike(lengths, np.ones(1000), count)
+        made = similar_batches(lengths, np.ones(1000), count)
         assert sorted(np.concatenate(made)) == list(range(1000))
         assert len(made) == count
         assert max(map(len, made)) - min(map(len, made)) <= 1
-    sixteen = alike(lengths, np.ones(1000), 63)
+    sixteen = similar_batches(lengths, np.ones(1000), 63)
     waste = sum(padded(lengths[batch]) for batch in sixteen) - lengths.sum()
     in_turn = np.array_split(np.arange(1000), 63)
     assert waste < 0.15 * (sum(padded(lengths[batch]) for batch in in_turn) - lengths.sum())
-    by_tokens = alike(lengths, lengths.sum(axis=1), 50)
+    by_tokens = similar_batches(lengths, lengths.sum(axis=1), 50)
     sums = [lengths[batch].sum() for batch in by_tokens]
     assert max(sums) < 1.3 * min(sums)
 
@@ -136,11 +136,11 @@ def test_groups_are_joined_where_that_costs_less() -> None:
     assert fewest_costs(alike_ones, "cpu") == 1
     unlike = np.array([[[8, 100, 50], [8, 400, 300], [8, 30, 20], [8, 1000, 500]]] * 5)
     assert fewest_costs(unlike, "cpu") == 4
-    assert fewest_costs(alike_ones, "cpu", most=2500) == 2
+    assert fewest_costs(alike_ones, "cpu", max_tokens=2500) == 2
     # each rank computes half of the batch
-    assert fewest_costs(alike_ones, "cpu", ranks=2, most=2500) == 1
+    assert fewest_costs(alike_ones, "cpu", ranks=2, max_tokens=2500) == 1
     # no number of batches fits, so the smallest batches are used
-    assert fewest_costs(alike_ones, "cpu", most=10) == 4
+    assert fewest_costs(alike_ones, "cpu", max_tokens=10) == 4
     asked = TrainSettings(batch_size=32, accumulate=3)
     assert Layout.grouped(asked, 320, 1000) == Layout(32, None, 6, 3)
     assert Layout.grouped(asked, 2, 1000) == Layout(32, None, 2, 2)
@@ -335,7 +335,7 @@ def test_a_row_knows_whether_a_student_wrote_it_out_of_fold() -> None:
 def test_shares_lose_nothing() -> None:
     batches = [[1, 2, 3], [4, 5], [6], [7, 8]]
     for ranks in range(1, 10):
-        turns = shares(batches, ranks)
+        turns = turns_of(batches, ranks)
         assert all(len(turn) == ranks for turn in turns)
         assert sorted(index for turn in turns for piece in turn for index in piece) == list(
             range(1, 9)
