@@ -15,7 +15,7 @@ from scicot.errors import ScicotError, UsageError
 from scicot.reporting import number_of
 from scicot_cli import completion, console
 from scicot_cli import options as opt
-from scicot_cli.generate_summary import advice, estimated, told
+from scicot_cli.generate_summary import advice, estimated, summary_lines
 from scicot_cli.grouped import GroupedCommand
 
 SOME_ROWS_FAILED = 3
@@ -283,7 +283,7 @@ def generate_rationales(
         sys.stdout.write(text + "\n")
         return
     summary = annotation.generate_rationales(questions, output, **arguments)
-    for line in [*told(summary, output), *advice(summary, settings)]:
+    for line in [*summary_lines(summary, output), *advice(summary, settings)]:
         reporter.note(line)
     if thoughtless := summary.rejected["no-thinking"]:
         what = number_of(thoughtless, "reply", "replies")

@@ -23,9 +23,9 @@ def check_precision(precision: str, known: object = Precision) -> None:
 def one_of(option: str, value: str, known: object) -> None:
     """Raise UsageError if the value is not one of those that the Literal type `known` allows."""
     values = get_args(known)
-    near = get_close_matches(value, values, n=1)
-    meant = f"; did you mean {near[0]}?" if near else ""
-    require(value in values, option, value, " or ".join(values) + meant)
+    similar = get_close_matches(value, values, n=1)
+    suggestion = f"; did you mean {similar[0]}?" if similar else ""
+    require(value in values, option, value, " or ".join(values) + suggestion)
 
 
 def require(holds: bool, option: str, value: object, wanted: str) -> None:
