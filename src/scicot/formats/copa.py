@@ -26,7 +26,7 @@ _SENTENCES = {
 }
 _CHOICES = ("choice1", "choice2")
 _NAMES = (*ANSWERS, "label")
-_GOLD = replace(fields.GOLD, names=_NAMES, further=(), bases={"label": 0})
+_GOLD = replace(fields.GOLD, names=_NAMES, secondary=(), bases={"label": 0})
 
 
 def matches(row: Row) -> bool:
