@@ -176,8 +176,8 @@ def _of_level(seeds: Sequence[Any]) -> str:
     return "\n".join(lines)
 
 
-def _of(seeds: Sequence[Any], system: str, kind: str) -> list[Floats]:
-    return [np.array(seed["systems"][system][kind], float) for seed in seeds]
+def _of(seeds: Sequence[Any], system: str, figure: str) -> list[Floats]:
+    return [np.array(seed["systems"][system][figure], float) for seed in seeds]
 
 
 def _bins(confidence: Floats, right: Floats) -> Floats:

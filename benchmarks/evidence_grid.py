@@ -59,14 +59,20 @@ def run(name: str, out: Path) -> None:
     lab.judge("direct", test, answer_model=direct)
     if grid_set.folds:
         readers |= _readers(lab, grid_set, teacher, stage_1, options)
-    written = lab.predict(test, "written", rationale_model=stage_1)
-    rationale_files = {"student": written, "shuffled": _shuffled(written), "given": tutor}
-    for learnt, reader in readers.items():
-        lab.judge(f"{learnt}/none", test, answer_model=reader, rationale_from="none")
+    written_by_stage_1 = lab.predict(test, "written", rationale_model=stage_1)
+    rationale_files = {
+        "student": written_by_stage_1,
+        "shuffled": _shuffled(written_by_stage_1),
+        "given": tutor,
+    }
+    for training_source, reader in readers.items():
+        lab.judge(f"{training_source}/none", test, answer_model=reader, rationale_from="none")
         for source, file in rationale_files.items():
-            lab.judge(f"{learnt}/{source}", file, answer_model=reader, rationale_from="input")
-    lab.judge_generated("teacher/student, generated", written, readers["teacher"])
-    lab.judge_generated("direct, generated", written, direct)
+            lab.judge(
+                f"{training_source}/{source}", file, answer_model=reader, rationale_from="input"
+            )
+    lab.judge_generated("teacher/student, generated", written_by_stage_1, readers["teacher"])
+    lab.judge_generated("direct, generated", written_by_stage_1, direct)
     two_stage: dict[str, Any] = {"answer_model": readers["teacher"], "rationale_model": stage_1}
     lab.judge("teacher/5 samples", test, samples=5, **two_stage)
     if grid_set.folds:
@@ -182,8 +188,10 @@ def _questions(lab: Lab, grid_set: Set) -> tuple[Path, Path, Path]:
     test_rows = rows(test)
     with questions.open("w") as stream:
         for row in test_rows:
-            bare = {k: row[k] for k in ("id", "question", "choices", "answer", "meta") if k in row}
-            stream.write(json.dumps(bare) + "\n")
+            question_row = {
+                k: row[k] for k in ("id", "question", "choices", "answer", "meta") if k in row
+            }
+            stream.write(json.dumps(question_row) + "\n")
     lab.results.update(
         {
             "ids": [row["id"] for row in test_rows],

@@ -201,13 +201,13 @@ def _grid(name: str, results: Results) -> str:
         f"| stage 2 learnt from | {' | '.join(SOURCES)} |",
         f"| --- |{' --- |' * len(SOURCES)}",
     ]
-    for learnt in LEARNT:
-        if f"{learnt}/student" in results[0]["right"]:
+    for training_source in LEARNT:
+        if f"{training_source}/student" in results[0]["right"]:
             cells = [
-                _with_interval(figure(results, values(results, f"{learnt}/{source}")))
+                _with_interval(figure(results, values(results, f"{training_source}/{source}")))
                 for source in SOURCES
             ]
-            lines.append(f"| {learnt} | {' | '.join(cells)} |")
+            lines.append(f"| {training_source} | {' | '.join(cells)} |")
     lines += ["\n| system | accuracy | minus direct |", "| --- | --- | --- |"]
     for system, title in {"teacher/student": "two-stage", **OTHERS}.items():
         if all(system in result["right"] for result in results):

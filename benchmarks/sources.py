@@ -113,13 +113,13 @@ def run_level(
     stage_1 = lab.folder / "runs" / f"rationale-{level}"
     settings = replace(lab.base, max_steps=steps, folds=FOLDS, fold_by="meta.block")
     train_rationale(teacher, stage_1, student=lab.student, settings=settings)
-    written = lab.predict(tutor, f"test-{level}", rationale_model=stage_1)
+    test_rationales = lab.predict(tutor, f"test-{level}", rationale_model=stage_1)
     in_sample = lab.predict(teacher, f"in-sample-{level}", rationale_model=stage_1)
     out_of_fold = stage_1 / "out_of_fold.jsonl"
     lab.results["exact"][level] = {
         "in-sample": exact(in_sample, teacher),
         "out-of-fold": exact(out_of_fold, teacher),
-        "test": exact(written, tutor),
+        "test": exact(test_rationales, tutor),
     }
     students = dict(readers)
     for name, (sources, options) in _stage_2(
@@ -131,7 +131,7 @@ def run_level(
         )
     for name, run in students.items():
         reading: dict[str, Any] = {"answer_model": run, "rationale_from": "input"}
-        lab.judge(f"{level}/{name}", written, **reading)
+        lab.judge(f"{level}/{name}", test_rationales, **reading)
         lab.judge(f"{level}/{name}", tutor, into="reads", **reading)
         if name in WITH_FOLDS:
             folds: dict[str, Any] = {"rationale_model": stage_1, "with_folds": True}
@@ -142,15 +142,15 @@ def _stage_2(
     level: str, teacher: Path, in_sample: Path, out_of_fold: Path, readers: dict[str, Path]
 ) -> dict[str, tuple[list[Path], dict[str, Any]]]:
     """Return the training files and settings of each stage 2 variant, by name."""
-    both, mostly_teacher = [teacher, out_of_fold], {"weights": (4.0, 1.0)}
-    robust = {"mixed 4:1, dropout": (both, {**mostly_teacher, "rationale_dropout": DROPOUT})}
+    both_files, mostly_teacher = [teacher, out_of_fold], {"weights": (4.0, 1.0)}
+    robust = {"mixed 4:1, dropout": (both_files, {**mostly_teacher, "rationale_dropout": DROPOUT})}
     if level == "hopeless":
         return {**robust, "out-of-fold, dropout": ([out_of_fold], {"rationale_dropout": DROPOUT})}
     return {
         "in-sample": ([in_sample], {}),
         "out-of-fold": ([out_of_fold], {}),
-        "mixed 1:1": (both, {"weights": (1.0, 1.0)}),
-        "mixed 4:1": (both, mostly_teacher),
+        "mixed 1:1": (both_files, {"weights": (1.0, 1.0)}),
+        "mixed 4:1": (both_files, mostly_teacher),
         **robust,
         "then out-of-fold": ([out_of_fold], {"student": readers["teacher"], **THEN}),
     }

@@ -70,10 +70,10 @@ CELL_SETS = {
 }
 
 
-def data_folder(given: Path | None = None) -> Path:
+def data_folder(folder: Path | None = None) -> Path:
     """Return the folder of the real sets: as given, or from SCICOT_DATA, or beside the checkout."""
-    if given is not None:
-        return given
+    if folder is not None:
+        return folder
     path = os.environ.get("SCICOT_DATA")
     return Path(path) if path else REPOSITORY.parent / "shared" / "data"
 

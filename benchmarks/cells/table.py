@@ -193,21 +193,23 @@ def _pooled(groups: dict[tuple[Any, ...], list[tuple[Group, str]]]) -> list[str]
 
 
 def _table(kind: Kind, group: Group) -> list[str]:
-    first = next(cell for cells_of_system in group.values() for cell in cells_of_system.values())
+    first_cell = next(
+        cell for cells_of_system in group.values() for cell in cells_of_system.values()
+    )
     sizes, seeds = (
-        first["sizes"],
+        first_cell["sizes"],
         sorted({seed for cells_of_system in group.values() for seed in cells_of_system}),
     )
     devices = dict.fromkeys(
         cell["device"] for cells_of_system in group.values() for cell in cells_of_system.values()
     )
-    unseen = first["seen"].count("0")
+    unseen = first_cell["seen"].count("0")
     lines = [
         f"### {kind.title}\n",
         f"Seeds {', '.join(map(str, seeds))}; {sizes['train']:,} training questions,"
         f" {sizes['teacher']:,} rationales of them kept, {sizes['dev']:,} dev and"
         f" {sizes['test']:,} test questions, {unseen:,} of which have no text in common with the"
-        f" training files (the figures are of these); chance {100 * first['chance']:.1f}; on"
+        f" training files (the figures are of these); chance {100 * first_cell['chance']:.1f}; on"
         f" {', '.join(devices)}.\n",
         "| system | accuracy | minus direct | with seen questions | dev | training tokens |"
         " seconds | weights | cost |",
@@ -228,7 +230,7 @@ def _table(kind: Kind, group: Group) -> list[str]:
         missing = [seed for seed in seeds if seed not in group[system]]
         note = f" (seeds {', '.join(map(str, missing))} not run)" if missing else ""
         gap = "" if system == "direct" else _gap(difference(group, system, "direct"))
-        seen = _accuracy(cells, seen=True) if "1" in first["seen"] else ""
+        seen = _accuracy(cells, seen=True) if "1" in first_cell["seen"] else ""
         dev = dev_accuracy(group, system)
         lines.append(
             f"| {name}{note} | {_accuracy(cells)} | {gap} | {seen} |"

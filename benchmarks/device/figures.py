@@ -18,13 +18,13 @@ class Figures:
 
     def __init__(self, file: Path, section: str) -> None:
         self._file = file
-        self._began = time.monotonic()
+        self._start = time.monotonic()
         self._found: dict[str, Any] = {"section": section, "smoke": SMOKE, **machine()}
         self.add()
 
     def add(self, **figures: Any) -> None:
         """Add figures, and the seconds elapsed."""
-        self._found |= {**figures, "seconds": round(time.monotonic() - self._began, 1)}
+        self._found |= {**figures, "seconds": round(time.monotonic() - self._start, 1)}
         self._file.write_text(json.dumps(self._found, indent=1) + "\n")
         if figures:
             print(json.dumps(figures), flush=True)

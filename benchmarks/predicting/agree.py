@@ -34,8 +34,10 @@ def measure(folders: Sequence[Path]) -> None:
             ("two-stage", two_stage),
             ("direct", {"answer_model": runs / "direct"}),
         ):
-            exact, *others = (_answers(questions, models, precision) for precision in _PRECISIONS)
-            for precision, answers in zip(_PRECISIONS[1:], others, strict=True):
+            exact, *lower_precision = (
+                _answers(questions, models, precision) for precision in _PRECISIONS
+            )
+            for precision, answers in zip(_PRECISIONS[1:], lower_precision, strict=True):
                 key = system, precision
                 differ = sum(
                     answer != expected for answer, expected in zip(answers, exact, strict=True)

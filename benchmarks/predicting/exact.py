@@ -38,9 +38,9 @@ def measure(directory: Path | None = None) -> None:
     )
     distinct = len({tuple(text) for (text,) in expected})
     differ = [
-        (source, own, other)
-        for source, (own,), (other,) in zip(rationale_inputs, texts, expected, strict=True)
-        if own != other
+        (source, text, expected_text)
+        for source, (text,), (expected_text,) in zip(rationale_inputs, texts, expected, strict=True)
+        if text != expected_text
     ]
     print(
         f"  {len(rationale_inputs)} texts, {distinct} of them distinct: {len(differ)} differ",
@@ -57,8 +57,12 @@ def measure(directory: Path | None = None) -> None:
     )
     difference = max(
         abs(a - b)
-        for ours, theirs in zip(scores, expected_scores, strict=True)
-        for our_scores, their_scores in zip(ours, theirs, strict=True)
+        for our_scores_of_source, their_scores_of_source in zip(
+            scores, expected_scores, strict=True
+        )
+        for our_scores, their_scores in zip(
+            our_scores_of_source, their_scores_of_source, strict=True
+        )
         for a, b in zip(our_scores, their_scores, strict=True)
     )
     choices = sum(map(len, targets))

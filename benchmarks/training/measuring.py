@@ -56,8 +56,8 @@ def weights_met(model: Any) -> tuple[int, int]:
         for name, parameter in model.decoder.named_parameters()
         if "EncDecAttention.k" in name or "EncDecAttention.v" in name
     )  # weights that process the input's tokens
-    written = of(model.decoder) - crossed + model.lm_head.weight.numel()
-    return of(model.encoder) + crossed, written
+    decoder_weights = of(model.decoder) - crossed + model.lm_head.weight.numel()
+    return of(model.encoder) + crossed, decoder_weights
 
 
 def peak(dtype: Any) -> float:

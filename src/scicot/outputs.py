@@ -195,9 +195,9 @@ def check_beside(path: Path) -> None:
             except (OSError, ValueError):
                 continue
             if not right(mode):
-                what = "a symbolic link" if stat.S_ISLNK(mode) else f"no {noun}"
+                file_type = "a symbolic link" if stat.S_ISLNK(mode) else f"no {noun}"
                 raise ScicotError(
-                    f"{file}: is {what}; scicot keeps a {noun} of its own there: remove it,"
+                    f"{file}: is {file_type}; scicot keeps a {noun} of its own there: remove it,"
                     " or name another output"
                 )
 

@@ -20,12 +20,12 @@ Groups = list[list[int]]  # the row indices of each group
 _HINT = "(--fold-by FIELD groups by another field; --fold-by id parts all but the same)"
 
 
-def group_rows(questions: Sequence[Question], by: str | None = None) -> Groups:
+def group_rows(questions: Sequence[Question], fold_by: str | None = None) -> Groups:
     """Group rows that must stay together; the order of groups depends only on their content.
 
-    Rows with the same id, or the same question text, are in one group. With `by`, a field such as
-    "meta.topic", its value replaces the text: rows with the same value are in one group, and so are
-    rows with the same text and choices. Raises ScicotError if a row lacks the field.
+    Rows with the same id, or the same question text, are in one group. With `fold_by`, a field such
+    as "meta.topic", its value replaces the text: rows with the same value are in one group, and so
+    are rows with the same text and choices. Raises ScicotError if a row lacks the field.
     """
     parents = list(range(len(questions)))
 
@@ -37,7 +37,7 @@ def group_rows(questions: Sequence[Question], by: str | None = None) -> Groups:
 
     first_row: dict[str, int] = {}
     for row, question in enumerate(questions):
-        for key in group_keys(question, by):
+        for key in group_keys(question, fold_by):
             parents[root(row)] = root(first_row.setdefault(key, row))
     members: dict[int, list[int]] = defaultdict(list)
     for row in range(len(questions)):
@@ -45,7 +45,8 @@ def group_rows(questions: Sequence[Question], by: str | None = None) -> Groups:
     # Sorted by the hash that identifies a group. By its members' hashes, large groups would nearly
     # always come first.
     return sorted(
-        members.values(), key=lambda group: min(_group_hash(questions[row], by) for row in group)
+        members.values(),
+        key=lambda group: min(_group_hash(questions[row], fold_by) for row in group),
     )
 
 
@@ -79,7 +80,7 @@ def assign_folds(
 
 
 def dev_split(
-    questions: Sequence[Question], groups: Groups, fraction: float, by: str | None = None
+    questions: Sequence[Question], groups: Groups, fraction: float, fold_by: str | None = None
 ) -> set[int]:
     """Return the indices of about this fraction of the rows: whole groups, at least one and never
     all.
@@ -93,7 +94,7 @@ def dev_split(
     largest = fraction * len({question.id for question in questions})
     selected: set[int] = set()
     for group in groups:
-        group_hash = min(_group_hash(questions[row], by) for row in group)
+        group_hash = min(_group_hash(questions[row], fold_by) for row in group)
         small = len({questions[row].id for row in group}) <= largest
         if small and int.from_bytes(group_hash[:8]) < fraction * 2**64:
             selected.update(group)
@@ -110,18 +111,18 @@ def group_keys(question: Question, by: str | None) -> Iterable[str]:
     yield _value_key(question, by)
 
 
-def _value_key(question: Question, by: str) -> str:
+def _value_key(question: Question, fold_by: str) -> str:
     try:
-        value = question.field(by)
+        value = question.field(fold_by)
     except KeyError:
         value = None
     if value is None:
-        raise ScicotError(f"--fold-by {by}: question {question.id!r} has no such field")
+        raise ScicotError(f"--fold-by {fold_by}: question {question.id!r} has no such field")
     return f"value {json.dumps(value, sort_keys=True)}"
 
 
-def _group_hash(question: Question, by: str | None) -> bytes:
+def _group_hash(question: Question, fold_by: str | None) -> bytes:
     """Return a hash of the text or value that determines a question's group. It serves as a random
     number for the split."""
-    key = text_key(question) if by is None else _value_key(question, by)
+    key = text_key(question) if fold_by is None else _value_key(question, fold_by)
     return hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()

@@ -34,11 +34,11 @@ def _whole(halves: re.Match[str]) -> str:
     return halves[0].encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
-def one_line(text: str, most: int | None = None) -> str:
-    """Return the text on one line, cut to `most` characters if given."""
-    if most is not None:
-        text = text[: 4 * most]
-    return " ".join(whole_characters(text).split())[:most]
+def one_line(text: str, max_length: int | None = None) -> str:
+    """Return the text on one line, cut to `max_length` characters if given."""
+    if max_length is not None:
+        text = text[: 4 * max_length]
+    return " ".join(whole_characters(text).split())[:max_length]
 
 
 def error_line(error: BaseException) -> str:

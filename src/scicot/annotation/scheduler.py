@@ -119,9 +119,9 @@ class Scheduler:
             )
         remaining, slice_ = patience, _POLL_SECONDS / 4
         while self._in_flight and remaining > 0:
-            began = time.monotonic()
+            started = time.monotonic()
             await asyncio.wait(workers, timeout=slice_)
-            passed = time.monotonic() - began
+            passed = time.monotonic() - started
             # While the loop is blocked, replies that have arrived cannot be read, so this time does
             # not count.
             remaining -= passed if passed < 3 * slice_ else slice_ / 2
@@ -182,7 +182,7 @@ class Scheduler:
 
     async def _outcome(self, row_request: RowRequest) -> Reply | TeacherError:
         """Send a request until it is answered, with backoff, for `max_wait` seconds in total."""
-        began, waited, (backoff, longest) = time.monotonic(), 0.0, _BACKOFF
+        started, waited, (backoff, longest) = time.monotonic(), 0.0, _BACKOFF
         while True:
             await self._pace.turn()
             if self._closing:
@@ -212,7 +212,7 @@ class Scheduler:
                 return await self._forever()
             waited += time.monotonic() - sent_at + delay
             if waited > self._settings.max_wait:
-                return self._gives_up(last_error, delay, began)
+                return self._gives_up(last_error, delay, started)
             self._tell(last_error)
             await self._wait_without_slot(delay)
 
@@ -240,12 +240,12 @@ class Scheduler:
         await asyncio.Event().wait()
         raise AssertionError
 
-    def _gives_up(self, busy: TeacherBusy, delay: float, began: float) -> TeacherError:
+    def _gives_up(self, busy: TeacherBusy, delay: float, started: float) -> TeacherError:
         """Return the TeacherError of a request whose retries were used up while other requests were
         answered. Raises StoppedEarly if none was answered, if the server limits the rate, or if its
         retry-after exceeds --max-wait."""
         asked_for = (busy.retry_after or 0.0) > self._settings.max_wait
-        if not (busy.limited or asked_for) and self._answered_at > began:
+        if not (busy.limited or asked_for) and self._answered_at > started:
             return TeacherError(f"{busy}, again and again for {self._settings.max_wait:.0f} s")
         raise out_of_patience(f"{self._teacher.name}: {busy}", delay, self._settings.max_wait)
 

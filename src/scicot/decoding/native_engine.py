@@ -114,7 +114,7 @@ class NativeEngine:
         ]
         batches = list(length_batches(lengths, fits))
         count = min(self._workers.count, len(batches)) or 1
-        found = self._workers.each(
+        found = self._workers.map_parts(
             lambda share: self._share_scored(share, sources, targets),
             [batches[n::count] for n in range(count)],
         )

@@ -39,7 +39,7 @@ class ShrinkingBatches:
         if len(texts) == 1 and texts[0].uniforms is None:
             self._write_alone(texts[0], prompts, decoding.max_new_tokens)
         else:
-            self._workers.each(
+            self._workers.map_parts(
                 lambda share: self._write(share, prompts, decoding), self._shares(texts)
             )
 

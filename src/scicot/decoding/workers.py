@@ -36,7 +36,7 @@ class Workers:
         if self._stopping.is_set() or self._stopped():
             raise Stopped
 
-    def each(self, work: Callable[[Part], Result], parts: Sequence[Part]) -> list[Result]:
+    def map_parts(self, work: Callable[[Part], Result], parts: Sequence[Part]) -> list[Result]:
         """Return work(part) for every part, computed in parallel; at most `count` parts. If one
         raises, or the caller is interrupted, the others are cancelled."""
         if len(parts) == 1:

@@ -86,10 +86,10 @@ def _of_list(values: Sequence[Any]) -> Listed | None:
     texts = [_text(value) for value in values]
     if None in texts:
         return None
-    return Listed(plain([text or "" for text in texts]))
+    return Listed(from_texts([text or "" for text in texts]))
 
 
-def plain(texts: Sequence[str]) -> list[ChoiceRow]:
+def from_texts(texts: Sequence[str]) -> list[ChoiceRow]:
     """Make choices labelled A, B, C from texts. If every text begins with its label, as in "A)21",
     these labels are used and removed from the texts."""
     # a quick check that excludes nearly all other lists

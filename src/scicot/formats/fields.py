@@ -75,17 +75,17 @@ def first_filled(row: Mapping[str, Any], names: Sequence[str]) -> str | None:
     return next((name for name in names if not is_blank(row.get(name))), None)
 
 
-def named(row: Mapping[str, Any], plain: Sequence[str]) -> tuple[str, ...]:
-    """Return the row's fields that have these plain names, in the order of `plain`."""
-    return _named(tuple(row), tuple(plain))
+def named(row: Mapping[str, Any], plain_names: Sequence[str]) -> tuple[str, ...]:
+    """Return the row's fields that have these plain names, in the order of `plain_names`."""
+    return _named(tuple(row), tuple(plain_names))
 
 
 @lru_cache(maxsize=1024)  # cached because nearly all rows of a file have the same fields
-def _named(names: tuple[str, ...], plain: tuple[str, ...]) -> tuple[str, ...]:
+def _named(names: tuple[str, ...], plain_names: tuple[str, ...]) -> tuple[str, ...]:
     found: dict[str, str] = {}
     for name in names:
         found.setdefault(plain_name(name), name)
-    return tuple(found[short] for short in plain if short in found)
+    return tuple(found[short] for short in plain_names if short in found)
 
 
 def question_field(row: Mapping[str, Any]) -> str | None:

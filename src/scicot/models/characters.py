@@ -137,11 +137,13 @@ def count(
     """Count an input whose ids contain an unknown token, or in which characters were replaced.
     `spell` encodes texts, to find choices that became equal."""
     unknown = alphabet.unknown is not None and alphabet.unknown in ids
-    plain = alphabet.plain_input(text)
+    replaced_input = alphabet.plain_input(text)
     if unknown:
         counts[LACKING] += 1
-        counts.update(f"{LACKING} {character}" for character in alphabet.lacking(str(plain)))
-    replaced = plain != text
+        counts.update(
+            f"{LACKING} {character}" for character in alphabet.lacking(str(replaced_input))
+        )
+    replaced = replaced_input != text
     counts[REPLACED] += replaced
     if (unknown or replaced) and equal_choices(text, spell):
         counts[EQUAL] += 1
@@ -162,10 +164,10 @@ def describe(counts: Counter[str]) -> dict[str, str]:
     if counts[LACKING]:
         found = {key[len(LACKING) + 1 :]: n for key, n in counts.items() if _is(key, LACKING)}
         by_count = sorted(found, key=lambda character: -found[character])
-        more = f" and {len(by_count) - _NAMED} more" if len(by_count) > _NAMED else ""
+        rest_note = f" and {len(by_count) - _NAMED} more" if len(by_count) > _NAMED else ""
         descriptions[LACKING] = (
             f"{counts[LACKING]} inputs hold characters that the student's tokenizer lacks"
-            f" ({' '.join(by_count[:_NAMED])}{more}): to the student they are all the same"
+            f" ({' '.join(by_count[:_NAMED])}{rest_note}): to the student they are all the same"
         )
     if counts[LACKING_TARGETS]:
         descriptions[LACKING_TARGETS] = (

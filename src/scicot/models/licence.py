@@ -39,7 +39,7 @@ def _card_from_hub(name: str) -> Path | None:
     from huggingface_hub import hf_hub_download
 
     try:
-        here = not hub_answers(name)
-        return Path(hf_hub_download(name, "README.md", local_files_only=here))
+        local_only = not hub_answers(name)
+        return Path(hf_hub_download(name, "README.md", local_files_only=local_only))
     except Exception:  # noqa: BLE001  (of the Hub's client; a card is no reason to fail)
         return None

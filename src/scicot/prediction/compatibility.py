@@ -89,7 +89,7 @@ def fold_students(run: Run) -> list[Run]:
             " leave it out, or give the directory of the run"
         )
     directories = [run.directory / "folds" / str(fold) for fold in range(folds)]
-    return [check_run(place, "--with-folds", *_WRITING) for place in directories]
+    return [check_run(directory, "--with-folds", *_WRITING) for directory in directories]
 
 
 def check_settings(
@@ -159,8 +159,8 @@ def doubts(answer: Run, settings: PredictSettings) -> Iterator[str]:
             f"--scoring {settings.scoring}: {answer.place} was trained to write"
             f" {trained.answer_as}s; its scores are not calibrated for this"
         )
-    bare = settings.rationale_from == "none" and FORMS[answer.stage].reads_rationale
-    if (settings.mixes_direct or bare) and not trained.settings.get("rationale_dropout"):
+    no_rationale = settings.rationale_from == "none" and FORMS[answer.stage].reads_rationale
+    if (settings.mixes_direct or no_rationale) and not trained.settings.get("rationale_dropout"):
         option = "--mix-direct" if settings.mixes_direct else "--rationale-from none"
         yield (
             f"{option}: {answer.place} never learnt to answer without a rationale"

@@ -18,7 +18,7 @@ from scicot.prediction import compatibility
 from scicot.prediction.plan import Plan
 from scicot.prediction.students import QuestionPair, Students
 from scicot.prediction.team import Team
-from scicot.prediction.windows import of_shard, several, size_of_shard, windows
+from scicot.prediction.windows import chunks, of_shard, size_of_shard, windows
 from scicot.records import Prediction, Question
 from scicot.reporting import LogReporter, Reporter, Task
 from scicot.row_fields import Row, RowProblem, checked_utf8
@@ -60,7 +60,7 @@ def predict(
     reporter = reporter or LogReporter()
     answers, writers = sources.listed(answer_model), sources.listed(rationale_model)
     with Team(settings.device) as team:
-        students = team.each(lambda: Students(Plan.check(answers, writers, settings)))
+        students = team.on_all_ranks(lambda: Students(Plan.check(answers, writers, settings)))
         if processes.rank() > 0:
             team.serve(students)
             return PredictSummary()
@@ -179,7 +179,7 @@ class _Job:
         """Predict these windows, one on each process at a time, and write their rows."""
         rows_each = self._students.plan.rows_each
         existing = out.existing()
-        for batch in several(question_windows, at_once):
+        for batch in chunks(question_windows, at_once):
             done_rows = [self._check_done(window, existing) for window in batch]
             with_done_rows = list(zip(batch, done_rows, strict=True))
             # A window cut short by a crash is predicted again as a whole: in other batches the last

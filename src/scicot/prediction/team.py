@@ -85,7 +85,7 @@ class Team:
         if self._new:  # an existing process group is left to its owner
             processes.leave_process_group()
 
-    def each(self, work: Callable[[], Result]) -> Result:
+    def on_all_ranks(self, work: Callable[[], Result]) -> Result:
         """Run work() on all ranks and return its result. An error on any rank is raised on rank 0;
         the other ranks learn of it in `serve`."""
         if self._group is None:

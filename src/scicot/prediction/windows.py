@@ -54,7 +54,7 @@ def windows(
         raise problem
 
 
-def several(parts: Iterable[Item], count: int) -> Iterator[list[Item]]:
+def chunks(parts: Iterable[Item], count: int) -> Iterator[list[Item]]:
     """Yield lists of `count` parts; the last one may be shorter. If `parts` raises a ScicotError,
     the parts before it are yielded first."""
     stream, problem = iter(parts), None

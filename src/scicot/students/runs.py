@@ -263,9 +263,9 @@ def check_run(
         )
     if manifest.seeds:
         example = hub.named(manifest.seeds[0]) if hub else folder / manifest.seeds[0]
-        several = ", or several, each with the option" if "model" in option else ""
+        hint = ", or several, each with the option" if "model" in option else ""
         raise ScicotError(
-            f"{subject}: holds {len(manifest.seeds)} seeds; name one of them, as {example}{several}"
+            f"{subject}: holds {len(manifest.seeds)} seeds; name one of them, as {example}{hint}"
         )
     if not manifest.finished:
         raise ScicotError(

@@ -37,10 +37,10 @@ class Student:
         Rationales are first truncated to `max_rationale_tokens`, as they were in training."""
         if self._max_rationale_tokens is not None:
             rationales = [text.rationale for text in inputs]
-            short = cut_rationales(rationales, self.form, self._max_rationale_tokens)
+            shortened = cut_rationales(rationales, self.form, self._max_rationale_tokens)
             inputs = [
                 replace(text, rationale=rationale)
-                for text, rationale in zip(inputs, short, strict=True)
+                for text, rationale in zip(inputs, shortened, strict=True)
             ]
         return encode_inputs(inputs, self.form, self._max_source_tokens, self.cuts)
 
@@ -53,11 +53,11 @@ class Student:
         """Generate one text for each draw of each input. A draw is a seed (`sample_seed`), or None
         for the likeliest text; without draws each input gets one likeliest text."""
         draws = draws or [[None]] * len(inputs)
-        written = self._engine.generate(self.encode(inputs), draws, decoding)
-        flat = [ids for samples in written for ids in samples]
+        generated = self._engine.generate(self.encode(inputs), draws, decoding)
+        flat = [ids for samples in generated for ids in samples]
         self.cut_outputs += sum(self.form.ends.isdisjoint(ids) for ids in flat)
         texts = iter(self.form.decode(flat))
-        return [[next(texts) for _ in samples] for samples in written]
+        return [[next(texts) for _ in samples] for samples in generated]
 
     def score(
         self,

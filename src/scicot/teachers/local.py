@@ -154,11 +154,12 @@ class LocalTeacher:
         # Without a fixed seed, so that a repeated request gets another sample.
         draws = [[secrets.randbits(63) if self._samples(pending) else None] for pending in batch]
         try:
-            written = self._engine.generate([pending.ids for pending in batch], draws, decoding)
+            generated = self._engine.generate([pending.ids for pending in batch], draws, decoding)
         except Stopped:
             raise asyncio.CancelledError from None
         return [
-            self._reply(pending, tokens) for pending, (tokens,) in zip(batch, written, strict=True)
+            self._reply(pending, tokens)
+            for pending, (tokens,) in zip(batch, generated, strict=True)
         ]
 
     def _reply(self, pending: _Pending, tokens: list[int]) -> Reply:
@@ -214,7 +215,7 @@ def _identity(directory: Path) -> str:
 def _loaded(name: str, device: Any) -> tuple[Any, Any]:
     from transformers import AutoModelForCausalLM
 
-    what = f"--teacher hf:{name}"
+    subject = f"--teacher hf:{name}"
     dtype = resolve_precision("auto", device)
-    model, tokenizer = pretrained.load(AutoModelForCausalLM, name, what=what, dtype=dtype)
+    model, tokenizer = pretrained.load(AutoModelForCausalLM, name, subject=subject, dtype=dtype)
     return model.to(device).eval(), tokenizer

@@ -70,14 +70,14 @@ class MessageBatches:
         try:
             page: Any = await self._api.list(limit=100)
             while True:
-                known = len(found)
+                known_count = len(found)
                 for listed in page.data:
                     batch = _batch(listed)
                     if batch.created < moment:
                         return list(found.values())
                     found[batch.id] = batch
                 # A server without pagination returns its first page every time.
-                if len(found) == known or not page.has_next_page():
+                if len(found) == known_count or not page.has_next_page():
                     return list(found.values())
                 page = await page.get_next_page()
         except anthropic.NotFoundError:

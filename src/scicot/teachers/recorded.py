@@ -90,9 +90,9 @@ class RecordedTeacher:
         found = self._table.execute(query, (key, request.sample)).fetchone()
         if found is None:
             count = "select count(*) from replies where id = ?"
-            (there,) = self._table.execute(count, (key,)).fetchone()
+            (reply_count,) = self._table.execute(count, (key,)).fetchone()
             raise TeacherError(
-                f"{self._file} holds {there} replies for {request.question_id!r},"
+                f"{self._file} holds {reply_count} replies for {request.question_id!r},"
                 f" none for sample {request.sample}"
             )
         text, reason, usage, thinking = json.loads(found[0])

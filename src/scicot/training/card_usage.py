@@ -45,8 +45,8 @@ def usage(manifest: Manifest, name: str) -> str:
 
 def with_hub_name(card: str, repository: str) -> str:
     """Return a card whose usage example names the run by its repository, OWNER/NAME."""
-    before, heading, rest = card.partition(f"{HEADING}\n")
-    section, following, after = rest.partition("\n## ")
+    text_before, heading, rest = card.partition(f"{HEADING}\n")
+    section, following, text_after = rest.partition("\n## ")
     section = _MODEL.sub(rf"\g<1>{repository}\g<2>", section)
     section = re.sub(r"(-model )[^\s`]*?((?:/seed-\d+)?`)", rf"\g<1>{repository}\g<2>", section)
-    return f"{before}{heading}{section}{following}{after}"
+    return f"{text_before}{heading}{section}{following}{text_after}"

@@ -76,7 +76,9 @@ class Reader:
         if weights and len(weights) != len(files):
             raise UsageError(f"--weights: {len(weights)} numbers for {len(files)} files")
         votes = _Votes() if self._settings.soft_labels else None
-        lessons = self._lessons(files, plain=self._stage is Stage.DIRECT, dev=False, votes=votes)
+        lessons = self._lessons(
+            files, questions_only=self._stage is Stage.DIRECT, dev=False, votes=votes
+        )
         if votes is not None:
             lessons = votes.added_to(lessons, self._reporter)
         for number, file in enumerate(files):
@@ -143,11 +145,11 @@ class Reader:
         self,
         files: Sequence[sources.Source],
         *,
-        plain: bool,
+        questions_only: bool,
         dev: bool,
         votes: _Votes | None = None,
     ) -> list[Lesson]:
-        """Read from these files the rows that can train this stage. With `plain`, only the
+        """Read from these files the rows that can train this stage. With `questions_only`, only the
         questions are read, each once. `votes` counts all rows, also those that are left out."""
         options: Any = {
             "limit": self._options.get("limit"),
@@ -157,7 +159,7 @@ class Reader:
             "reporter": self._reporter,
         }
         with self._reporter.task("reading") as task:
-            if plain:
+            if questions_only:
                 records = (row for file in files for row in sources.questions(file, **options))
                 if votes is not None:
                     records = (votes.count(row, row.extra.get("conclusion")) for row in records)
@@ -184,7 +186,7 @@ class Reader:
     def _dev_from_files(self, train: Sequence[Lesson]) -> list[Lesson]:
         form = FORMS[self._stage]
         reads_rationales = (form.reads_rationale and not form.writes_rationale) or not form.answers
-        dev = self._lessons(self.dev_files, plain=not reads_rationales, dev=True)
+        dev = self._lessons(self.dev_files, questions_only=not reads_rationales, dev=True)
         if not dev:
             raise ScicotError("--dev: no row is left to judge by")
         seen = SeenQuestions()

@@ -90,12 +90,12 @@ class DevSet:
         scores = student.score([e.source for e in examples], [[target] for target in targets])
         tokens = sum(map(len, student.form.targets(targets, examples[0].source.asks)))
         rouge_lessons = self._lessons[:ROUGE_ROWS]
-        written = write_rationale(
+        generated = write_rationale(
             student, self._stage, [lesson.question for lesson in rouge_lessons], limit
         )
         overlaps = [
             rouge_l(text, lesson.rationale)
-            for text, lesson in zip(written, rouge_lessons, strict=True)
+            for text, lesson in zip(generated, rouge_lessons, strict=True)
         ]
         return {
             "dev_loss": -sum(score for (score,) in scores) / tokens,
@@ -175,8 +175,8 @@ def _gold_probabilities(
     scores: Sequence[Sequence[float]], gold: Sequence[int], temperature: float
 ) -> list[float]:
     return [
-        (softmax(log_p, temperature) or [0.0] * len(log_p))[place]
-        for log_p, place in zip(scores, gold, strict=True)
+        (softmax(log_p, temperature) or [0.0] * len(log_p))[gold_index]
+        for log_p, gold_index in zip(scores, gold, strict=True)
     ]
 
 

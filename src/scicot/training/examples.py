@@ -175,8 +175,8 @@ def encode(
         if len(ids) > max_target_tokens:
             cut_targets += 1
             example = examples[index]
-            short = target_within(example, form, max_target_tokens)
-            targets[index] = form.targets([short], example.source.asks)[0]
+            shortened = target_within(example, form, max_target_tokens)
+            targets[index] = form.targets([shortened], example.source.asks)[0]
     if unknown is not None:
         cuts[characters.LACKING_TARGETS] += sum(unknown in ids for ids in targets)
     rows = [
@@ -191,7 +191,7 @@ def _targets(examples: Sequence[Example], form: PromptFormat) -> list[list[int]]
     targets: list[list[int]] = [[] for _ in examples]
     for asks in dict.fromkeys(example.source.asks for example in examples):
         indices = [index for index, example in enumerate(examples) if example.source.asks == asks]
-        encoded = form.targets([examples[place].written for place in indices], asks)
+        encoded = form.targets([examples[index].written for index in indices], asks)
         for index, ids in zip(indices, encoded, strict=True):
             targets[index] = ids
     return targets
@@ -223,8 +223,8 @@ def with_short_rationales(
     unchanged."""
     if limit is None:
         return lessons
-    short = cut_rationales([lesson.rationale for lesson in lessons], form, limit)
+    shortened = cut_rationales([lesson.rationale for lesson in lessons], form, limit)
     return [
         replace(lesson, rationale=rationale)
-        for lesson, rationale in zip(lessons, short, strict=True)
+        for lesson, rationale in zip(lessons, shortened, strict=True)
     ]

@@ -148,7 +148,10 @@ class Folds:
                     Stage.RATIONALE,
                     [lesson.question for _, lesson in window],
                     Decoding(limit),
-                    [[_draw(work.settings.seed, lesson, sample)] for sample, lesson in window],
+                    [
+                        [_sample_seed(work.settings.seed, lesson, sample)]
+                        for sample, lesson in window
+                    ],
                 )
                 for (sample, lesson), (text,) in zip(window, samples, strict=True):
                     out.write({"id": lesson.question.id, "sample": sample, "rationale": text})
@@ -196,6 +199,6 @@ def _checked(location: str, row: Row, expected: Sequence[tuple[int, Lesson]]) ->
     )
 
 
-def _draw(seed: int, lesson: Lesson, sample: int) -> int | None:
+def _sample_seed(seed: int, lesson: Lesson, sample: int) -> int | None:
     """Return the seed of a question's sample; None (greedy) for the first."""
     return sample_seed(seed, lesson.question.id, sample) if sample else None

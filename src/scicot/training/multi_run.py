@@ -111,10 +111,10 @@ def _prepare_first(
     if done:
         count = len(done) + len(todo)
         reporter.note(f"{len(done)} of {count} students are finished and not trained again")
-    first = prepare(todo[0], reporter)
+    first_prepared = prepare(todo[0], reporter)
     if len(todo) == 1:
-        return first, 1
-    return first, processes.on_rank_zero(lambda: _announce(todo, first, reporter))
+        return first_prepared, 1
+    return first_prepared, processes.on_rank_zero(lambda: _announce(todo, first_prepared, reporter))
 
 
 def _of_seeds(main: TrainingSpec) -> list[TrainingSpec]:
@@ -134,9 +134,10 @@ def _found(
     """Return the finished runs. Raises ScicotError if a run's directory holds something else."""
     top = read_manifest(main.run)
     if top is not None and bool(top.seeds) != (len(main_specs) > 1):
-        kind = f"{len(top.seeds)} seeds" if top.seeds else "a single run"
+        contents = f"{len(top.seeds)} seeds" if top.seeds else "a single run"
         raise ScicotError(
-            f"-o {main.run}: holds {kind}; name another directory, or train it over with --force"
+            f"-o {main.run}: holds {contents}; name another directory, or train it over with"
+            " --force"
         )
     if len(main_specs) > 1:
         run_directory.check_seeds(main, top, [spec.run.name for spec in main_specs])
@@ -159,7 +160,7 @@ def _announce(todo: Sequence[TrainingSpec], first_prepared: Prepared, reporter: 
         todo[0].judge(),
         settings,
     )
-    parallel = side_by_side.room(first_prepared, len(todo), seconds, settings)
+    parallel = side_by_side.parallel_students(first_prepared, len(todo), seconds, settings)
     rows = len(todo[0].lessons)
     # With epochs, fold students train on fewer rows; with --max-steps, on as many steps.
     shares = [1.0 if spec.settings.max_steps else len(spec.lessons) / rows for spec in todo]

@@ -208,8 +208,8 @@ def _instead(spec: TrainingSpec) -> str:
 
 def _tell_cuts(spec: TrainingSpec, schedule: Schedule, reporter: Reporter) -> None:
     descriptions = describe_cuts(schedule.cuts, spec.settings.max_source_tokens)
-    for kind, sentence in descriptions.items():
-        reporter.warn(f"{sentence} (--max-source-tokens)" if kind in PARTS else sentence)
+    for part, sentence in descriptions.items():
+        reporter.warn(f"{sentence} (--max-source-tokens)" if part in PARTS else sentence)
     if schedule.cut_targets:
         reporter.warn(
             f"{schedule.cut_targets} of {len(spec.lessons)} targets are longer than"

@@ -32,7 +32,9 @@ _SPARE = 2 * 2**30  # bytes for libraries and activations
 _POLL = 0.2  # seconds
 
 
-def room(prepared: Prepared, students: int, seconds: float, settings: TrainSettings) -> int:
+def parallel_students(
+    prepared: Prepared, students: int, seconds: float, settings: TrainSettings
+) -> int:
     """Return the number of students to train in parallel: `settings.jobs` if given, else as many as
     the free memory and the number of devices allow (two per GPU, one per CPU core). Return 1 in a
     multi-process run, or if a student takes less than _SHORT seconds."""

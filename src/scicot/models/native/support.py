@@ -13,9 +13,9 @@ _ROPES = ("default", "linear", "llama3", "yarn")  # types whose angles depend on
 def unsupported(config: Mapping[str, Any]) -> str:
     """Return a message about the first unsupported property of a model ("does not support ..."), ""
     if the model is supported."""
-    kind = config["model_type"]
-    if kind not in _TYPES:
-        return f"does not support {kind} students"
+    model_type = config["model_type"]
+    if model_type not in _TYPES:
+        return f"does not support {model_type} students"
     for name, rotary in _rotary(config):
         if name not in _ROPES:
             return f"does not support rotary positions of type {name}"

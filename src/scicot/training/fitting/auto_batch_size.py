@@ -54,12 +54,12 @@ def tokens_that_fit(model: Any, longest: tuple[int, int], settings: TrainSetting
     device = resolve_device(settings.device)
     model.to(device).train()
     target_loss = TargetLoss(model, bf16=half(model, settings))
-    most = _MOST if device.type == "cuda" else _ON_CPU
+    max_tokens = _MOST if device.type == "cuda" else _ON_CPU
     found, rows = 0, max(1, _LEAST // sum(longest))
     with out_of_memory_explained(settings, device):
         # as large as AdamW's two moments
         moments = torch.empty(2 * weights_of(model), device=device)
-        while not found or rows * sum(longest) <= most:
+        while not found or rows * sum(longest) <= max_tokens:
             try:
                 _try(model, target_loss, rows, longest)
             except (RuntimeError, MemoryError) as error:
