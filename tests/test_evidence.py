@@ -191,7 +191,7 @@ def write_cells(folder: Path, *cells: dict[str, Any]) -> Path:
     return folder
 
 
-def test_the_page_compares_with_the_rival_that_is_best_on_dev(tmp_path: Path) -> None:
+def test_the_page_compares_with_the_baseline_that_is_best_on_dev(tmp_path: Path) -> None:
     dear = {"cost": {"weights": 2 * 10**8, "words": 50.0, "work": 4e9}}
     good, fair = "1" * 24 + "0" * 6, "1" * 12 + "0" * 18
     cells = [

@@ -20,7 +20,7 @@ def test_the_inputs_of_both_stages() -> None:
     assert stages.answer_target(QUESTION, "2", answer_as="text") == "copper wire"
 
 
-def test_rivals_read_no_rationale() -> None:
+def test_baselines_read_no_rationale() -> None:
     for stage in (Stage.DIRECT, Stage.ONE_SEQUENCE, Stage.ANSWER_FIRST):
         assert str(stages.answer_input(QUESTION, "Copper conducts.", stage)) == ASKED
     assert str(stages.answer_input(QUESTION, "Copper.", Stage.MULTI_TASK)) == f"predict: {ASKED}"
