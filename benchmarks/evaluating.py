@@ -127,7 +127,7 @@ def page(rows: int, browser: str) -> None:
         print(f"{rows:,} questions of two systems: {report.stat().st_size / 1e6:.1f} MB")
         text = report.read_text().replace("</body>", f"<script>{CLICKS}</script></body>")
         report.write_text(text)
-        shown = subprocess.run(
+        dom = subprocess.run(
             [
                 browser,
                 "--headless",
@@ -141,7 +141,7 @@ def page(rows: int, browser: str) -> None:
             text=True,
             check=True,
         ).stdout
-    (state,) = re.findall(r'<pre id="state">(.*?)</pre>', shown, re.S)
+    (state,) = re.findall(r'<pre id="state">(.*?)</pre>', dom, re.S)
     for name, milliseconds in json.loads(html.unescape(state)).items():
         print(f"  {name}: {milliseconds:.0f} ms")
 

@@ -138,12 +138,22 @@ def _shuffled(written: Path) -> Path:
 
 
 def _train_baselines(
-    lab: Lab, grid_set: Set, teacher: Path, test: Path, stages: list[Path], more: dict[str, Any]
+    lab: Lab,
+    grid_set: Set,
+    teacher: Path,
+    test: Path,
+    stages: list[Path],
+    student_options: dict[str, Any],
 ) -> None:
     baselines: dict[str, dict[str, Any]] = {
-        "direct, equal": {"method": "direct", "equal_to": stages, "max_steps": None, **more},
+        "direct, equal": {
+            "method": "direct",
+            "equal_to": stages,
+            "max_steps": None,
+            **student_options,
+        },
         "one-sequence": {"method": "one-sequence"},
-        "multi-task": {"method": "multi-task", **more},
+        "multi-task": {"method": "multi-task", **student_options},
     }
     for name, options in baselines.items():
         student = lab.train_answer(name.replace(", ", "-"), [teacher], grid_set.steps[0], **options)

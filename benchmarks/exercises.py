@@ -22,20 +22,20 @@ def write_exercises(source: Path, out: Path, seed: int, *, one_word: bool = Fals
     """Write OUT from the rationale rows of a file, with as many choices as their questions have.
     `one_word`: the rationale is just the right choice."""
     rng = random.Random(seed)
-    kept = [row for row in rows(source) if _words(row["rationale"])]
+    usable_rows = [row for row in rows(source) if _words(row["rationale"])]
     # Wrong choices are drawn by word frequency, so that a word's frequency does not reveal the
     # answer.
-    every = [word for row in kept for word in sorted(_words(row["rationale"]))]
+    every = [word for row in usable_rows for word in sorted(_words(row["rationale"]))]
     with out.open("w") as stream:
-        for number, row in enumerate(kept):
+        for number, row in enumerate(usable_rows):
             for part in range(EACH):
                 text = _cut(row["rationale"], rng)
                 in_rationale = _words(row["rationale"])
                 right = rng.choice(sorted(_words(text) or in_rationale))
                 if one_word or right not in _words(text):
                     text = right
-                others = dict.fromkeys(rng.sample(every, 400))
-                wrong = [word for word in others if word not in in_rationale]
+                candidates = dict.fromkeys(rng.sample(every, 400))
+                wrong = [word for word in candidates if word not in in_rationale]
                 labels = [choice["label"] for choice in row["choices"]]
                 words = [right, *wrong[: len(labels) - 1]]
                 rng.shuffle(words)

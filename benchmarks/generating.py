@@ -40,7 +40,7 @@ def measure() -> Ratio:
         )
 
 
-def more() -> None:
+def print_figures() -> None:
     """Print all figures except the ratio of `measure`."""
     with tempfile.TemporaryDirectory() as folder:
         source = write_questions(Path(folder) / "q.jsonl", REQUESTS)
@@ -152,8 +152,8 @@ def million(rows: int) -> None:
         source, replies = folder / "q.jsonl", folder / "r.jsonl"
         write_questions(source, rows + 100, replies)
         out, part = folder / "o.jsonl", folder / "part.jsonl"
-        with source.open() as questions, part.open("w") as first:
-            first.writelines(line for _, line in zip(range(rows), questions, strict=False))
+        with source.open() as questions, part.open("w") as part_file:
+            part_file.writelines(line for _, line in zip(range(rows), questions, strict=False))
         command = [sys.executable, "-m", "scicot_cli", "generate-rationales"]
         options = ["-o", str(out), "--teacher", f"recorded:{replies}", "-q"]
         seconds, peaks = _followed([*command, str(part), *options])
@@ -201,4 +201,4 @@ if __name__ == "__main__":
     if sys.argv[1:2] == ["million"]:
         million(int(sys.argv[2]) if sys.argv[2:] else 1_000_000)
     else:
-        more()
+        print_figures()

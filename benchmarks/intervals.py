@@ -31,19 +31,19 @@ def interval(
         sums = np.stack([np.bincount(members, column) for column in columns.T])
         tables.append(np.vstack([sums, np.bincount(members)]))  # shape (numbers + 1, facts)
 
-    def told(means: Floats) -> Floats:
+    def figure_of(means: Floats) -> Floats:
         return means[..., 0] if figure is None else figure(means)
 
     rng = np.random.default_rng(0)
-    drawn = np.empty((len(tables), RESAMPLES))
+    resampled = np.empty((len(tables), RESAMPLES))
     for seed, table in enumerate(tables):
         totals = _times(seed, table.shape[1]) @ table.T
-        drawn[seed] = told(totals[:, :-1] / totals[:, -1:])
+        resampled[seed] = figure_of(totals[:, :-1] / totals[:, -1:])
     chosen = rng.integers(len(tables), size=(RESAMPLES, len(tables)))
     # If a seed is drawn twice, so are the draws of its facts.
-    means = drawn[chosen, rng.integers(RESAMPLES, size=chosen.shape)].mean(axis=1)
+    means = resampled[chosen, rng.integers(RESAMPLES, size=chosen.shape)].mean(axis=1)
     low, high = np.quantile(means, [0.025, 0.975])
-    figures = [told(table[:-1].sum(axis=1) / table[-1].sum()) for table in tables]
+    figures = [figure_of(table[:-1].sum(axis=1) / table[-1].sum()) for table in tables]
     return float(np.mean(figures)), float(low), float(high)
 
 

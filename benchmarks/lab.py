@@ -84,10 +84,10 @@ class Lab:
         student = model.load(EngineRequest(precision="fp32", device="cpu"))
         rationale_rows = [Rationale.from_row(row) for row in rows(questions)]
         inputs = [answer_input(row.question, row.rationale, model.stage) for row in rationale_rows]
-        written = student.generate(inputs, Decoding(self.base.max_target_tokens))
+        replies = student.generate(inputs, Decoding(self.base.max_target_tokens))
         self.results["right"][name] = [
             int(text == self._expected(row.question, model))
-            for (text,), row in zip(written, rationale_rows, strict=True)
+            for (text,), row in zip(replies, rationale_rows, strict=True)
         ]
         self.save()
 
@@ -108,20 +108,20 @@ def side_by_side(module: str, calls: Sequence[Sequence[str]], jobs: int) -> None
     cores, two processes with two threads would wait for each other."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
 
-    def one(call: Sequence[str]) -> None:
+    def run(call: Sequence[str]) -> None:
         subprocess.run([sys.executable, "-m", module, *call], env=environment, check=True)
         print(f"{call[-1]} is done", flush=True)
 
     with ThreadPoolExecutor(jobs) as pool:
-        list(pool.map(one, calls))
+        list(pool.map(run, calls))
 
 
 def rows(file: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in file.open()]
 
 
-def exact(written: Path, reference: Path) -> float:
+def exact(rationales: Path, reference: Path) -> float:
     """Return the share of rationales that are identical to the teacher's."""
-    texts = [[row["rationale"] for row in rows(file)] for file in (written, reference)]
+    texts = [[row["rationale"] for row in rows(file)] for file in (rationales, reference)]
     same = [text == expected for text, expected in zip(*texts, strict=True)]
     return float(np.mean(same))

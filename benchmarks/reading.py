@@ -25,11 +25,11 @@ Row = dict[str, Any]
 def measure() -> Ratio:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "questions.jsonl"
-        file.write_text("".join(json.dumps(_own(n)) + "\n" for n in range(ROWS)))
+        file.write_text("".join(json.dumps(_scicot_row(n)) + "\n" for n in range(ROWS)))
         return in_pairs(partial(_check, file), partial(_decode, file))
 
 
-def more() -> None:
+def print_figures() -> None:
     """Print the time to read and check a row of each common layout, and of a CSV file."""
     print(f"  {'layout':<22}{'us a row':>10}{'json.loads':>12}{'ratio':>8}{'a million':>12}")
     with tempfile.TemporaryDirectory() as folder:
@@ -70,7 +70,7 @@ def _question_text(number: int) -> str:
     return f"Which of these is number {number}, and why not another one?"
 
 
-def _own(number: int) -> Row:
+def _scicot_row(number: int) -> Row:
     choices = [{"label": label, "text": f"choice {label} of {number}"} for label in "ABCD"]
     return {
         "id": f"q{number}",
@@ -131,7 +131,7 @@ def _yes_no(number: int) -> Row:
 
 
 LAYOUTS: dict[str, Callable[[int], Row]] = {
-    "scicot's own": _own,
+    "scicot's own": _scicot_row,
     "ARC on the Hub": _hub,
     "MMLU": _list,
     "MedQA": _options,

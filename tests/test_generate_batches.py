@@ -88,7 +88,7 @@ STEPS: dict[str, tuple[Any, str]] = {
     "planned": (batch_plans.Plan, "make"),
     "begun": (batch_plans.Plan, "beginning"),
     "id written": (batch_plans.Plan, "sent"),
-    "a row written": (batch_jobs._Runner, "_enter"),
+    "a row written": (batch_jobs._Runner, "_record"),
     "dropped": (batch_plans.Plan, "drop"),
     "requests of the plan dropped": (Path, "unlink"),
 }

@@ -181,8 +181,8 @@ def test_rows_that_stand_before_what_goes_wrong_are_kept(monkeypatch: pytest.Mon
 
     together = team.Team("cpu")
     together.size, together._group = 3, object()
-    monkeypatch.setattr(together, "_deal", lambda orders: None)
-    monkeypatch.setattr(together, "_gathered", lambda own: [own, team._tried(broken), ["c"]])
+    monkeypatch.setattr(together, "_scatter", lambda orders: None)
+    monkeypatch.setattr(together, "_gather", lambda own: [own, team._tried(broken), ["c"]])
     groups: Any = [["a"], ["b"], ["c"]]
     made: Iterator[Any] = together.rows(Rows(), groups)  # type: ignore[arg-type]
     assert next(made) == ["a"]

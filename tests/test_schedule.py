@@ -258,7 +258,7 @@ def test_tokens_are_counted_without_padding() -> None:
 
 def test_what_is_too_long_is_cut_where_it_does_least_harm_and_counted() -> None:
     (example,) = examples_of(lesson(1, rationale="one two three"), Stage.ONE_SEQUENCE)
-    assert example.written == "one two three answer: B"
+    assert example.full_target == "one two three answer: B"
     (answer,) = examples_of(lesson(1, rationale="one two three"), Stage.ANSWER)
     encoded = encode([example, answer], FORM, 56, 18)
     assert [text(row["labels"]) for row in encoded.rows] == ["one two answer: B", "B"]
@@ -272,19 +272,19 @@ def test_what_answer_first_and_shared_students_are_fed() -> None:
     asked = "question: Q1? choices: (A) wood (B) copper (C) wax"
     given = lesson(1, rationale="one two three")
     (first,) = examples_of(given, Stage.ANSWER_FIRST)
-    assert (str(first.source), first.written) == (asked, "B rationale: one two three")
+    assert (str(first.source), first.full_target) == (asked, "B rationale: one two three")
     encoded = encode([first], FORM, 100, 22)
     assert text(encoded.rows[0]["labels"]) == "B rationale: one two", "the label is never cut"
     assert encoded.cut_targets == 1
     answer, explanation = examples_of(given, Stage.SHARED)
     assert str(answer.source) == f"predict: {asked} rationale: one two three"
-    assert answer.written == "B"
+    assert answer.full_target == "B"
     assert str(explanation.source) == f"explain: {asked}"
-    assert explanation.written == "one two three"
+    assert explanation.full_target == "one two three"
     bare, _ = examples_of(given, Stage.SHARED, drop_rationale=True)
     assert str(bare.source) == f"predict: {asked}"
     (by_text,) = examples_of(given, Stage.ANSWER_FIRST, answer_as="text")
-    assert by_text.written == "copper rationale: one two three"
+    assert by_text.full_target == "copper rationale: one two three"
 
 
 def test_rationales_are_cut_where_they_are_written_and_where_they_are_read() -> None:
@@ -329,7 +329,7 @@ def test_a_row_knows_whether_a_student_wrote_it_out_of_fold() -> None:
     assert not Lesson.of(
         Rationale.from_row({**row, "rationale": "x", "teacher": "t"}), 0
     ).out_of_fold
-    assert Example(examples_of(lesson(1), Stage.DIRECT)[0].source, "B").written == "B"
+    assert Example(examples_of(lesson(1), Stage.DIRECT)[0].source, "B").full_target == "B"
 
 
 def test_shares_lose_nothing() -> None:

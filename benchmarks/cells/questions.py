@@ -27,7 +27,7 @@ Rows = list[dict[str, Any]]
 
 DEV_FRACTION, MOST_DEV = 0.1, 400
 _OF_RATIONALES = ("rationale", "teacher", "saw_answer")
-_BARE = ("id", "question", "choices", "answer", "context", "meta")
+_QUESTION_FIELDS = ("id", "question", "choices", "answer", "context", "meta")
 
 
 def prepare(
@@ -59,9 +59,9 @@ def prepare(
     train = _limited([row for row in train if _key(row) not in dev_keys], limit)
     dev = _limited(dev, limit and max(limit // 4, 4))
     test = _limited(test, test_limit)
-    _write(folder / "train.jsonl", map(_bare, train))
-    _write(folder / "dev.jsonl", map(_bare, dev))
-    _write(folder / "test.jsonl", map(_bare, test))
+    _write(folder / "train.jsonl", map(_question_row, train))
+    _write(folder / "dev.jsonl", map(_question_row, dev))
+    _write(folder / "test.jsonl", map(_question_row, test))
     _teach(folder, "teacher", train, replies, keep="correct")
     _teach(folder, "teacher_dev", dev, replies, keep="correct")
     _teach(folder, "tutor", test, tutor, keep="all")
@@ -101,7 +101,7 @@ def _real(cell_set: CellSet, data: Path) -> tuple[Rows, Rows, Rows, Rows]:
         train = [row for row in train if _key(row) not in test_keys]
         return train, test, train, test
     test = _read(data, cell_set.test)
-    replies = _read(data, cell_set.taught) if cell_set.taught else train
+    replies = _read(data, cell_set.rationales) if cell_set.rationales else train
     return train, test, replies, _read(data, cell_set.tutor) if cell_set.tutor else test
 
 
@@ -134,7 +134,7 @@ def _teach(folder: Path, name: str, questions: Rows, replies: Rows, keep: Any) -
         if not questions:
             _write(out, [])
             return
-        _write(folder / f"{name}_asked.jsonl", map(_bare, questions))
+        _write(folder / f"{name}_asked.jsonl", map(_question_row, questions))
         _write(folder / f"{name}_replies.jsonl", replies)
         from scicot import GenerateSettings, generate_rationales
 
@@ -162,7 +162,7 @@ def _joined(questions: Rows, replies: Rows) -> Iterable[dict[str, Any]]:
         ]
         if same and isinstance(rationale.get("rationale"), str):
             fields = {name: rationale[name] for name in _OF_RATIONALES if name in rationale}
-            yield {**_bare(same[0]), **fields}
+            yield {**_question_row(same[0]), **fields}
 
 
 def _unique(items: Rows) -> Rows:
@@ -200,8 +200,8 @@ def _gold(row: dict[str, Any]) -> str:
     return str(next(c["text"] for c in row["choices"] if c["label"] == row["answer"]))
 
 
-def _bare(row: dict[str, Any]) -> dict[str, Any]:
-    return {name: row[name] for name in _BARE if name in row}
+def _question_row(row: dict[str, Any]) -> dict[str, Any]:
+    return {name: row[name] for name in _QUESTION_FIELDS if name in row}
 
 
 def _write(file: Path, items: Iterable[dict[str, Any]]) -> None:

@@ -36,8 +36,11 @@ def measure(run: Path, questions: Path) -> None:
     lengths = sorted(map(len, texts))
     quantiles = ", ".join(f"{lengths[int(share * len(lengths))]}" for share in (0.1, 0.5, 0.9))
     print(f"  tokens of a rationale: {quantiles} at the 10th, 50th and 90th percentile", flush=True)
-    second, written = with_rationales(rationale_inputs, texts), sum(lengths) / len(lengths)
-    compare(model, tokenizer, rationale_inputs, second, written, _MOST)
+    answer_inputs, mean_length = (
+        with_rationales(rationale_inputs, texts),
+        sum(lengths) / len(lengths),
+    )
+    compare(model, tokenizer, rationale_inputs, answer_inputs, mean_length, _MOST)
 
 
 def inputs_of(run: Path, questions: Path) -> tuple[Any, Any, Inputs]:

@@ -47,7 +47,7 @@ def measure() -> None:
         goal=GOAL,
     )
 
-    def ours(size: int) -> Callable[[], int]:
+    def scicot_work(size: int) -> Callable[[], int]:
         engine = NativeEngine(model, torch.bfloat16, batch_size=size)
         many = inputs * times
 
@@ -61,7 +61,7 @@ def measure() -> None:
         ("transformers", size): partial(reference, bf16_model, inputs, size)
         for size in SIZES["transformers"]
     }
-    engines |= {("torch", size): ours(size) for size in SIZES["torch"]}
+    engines |= {("torch", size): scicot_work(size) for size in SIZES["torch"]}
     for work in engines.values():
         work()  # warm-up: compiles kernels and captures graphs
     rates: dict[Way, list[float]] = {engine_and_size: [] for engine_and_size in engines}

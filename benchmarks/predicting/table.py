@@ -37,7 +37,7 @@ ROUNDS, SLOW_QUESTIONS = 3, 48
 WRITTEN = 64  # tokens
 
 
-def more() -> None:
+def print_figures() -> None:
     """Print a table for random weights and rationales of 64 tokens; with GEMMA=DIR in the
     environment, also one for that causal model."""
     if missing():
@@ -54,11 +54,11 @@ def compare(
     words: Any,
     rationale_inputs: Inputs,
     answer_inputs: Inputs,
-    written: float,
+    rationale_tokens: float,
     max_tokens: int,
 ) -> None:
     """Print a table of all engines: questions per second over inputs of both stages. Rationales
-    have `written` tokens on average, `max_tokens` at most; `words` is the tokenizer."""
+    have `rationale_tokens` tokens on average, `max_tokens` at most; `words` is the tokenizer."""
     import torch
 
     with tempfile.TemporaryDirectory() as folder:
@@ -81,7 +81,8 @@ def compare(
     )
     print(
         f"  {len(rationale_inputs)} questions: {rationale_input_tokens:.0f} tokens"
-        f" read, {written:.0f} written, {answer_input_tokens:.0f} read; medians of {ROUNDS} (each):"
+        f" read, {rationale_tokens:.0f} written, {answer_input_tokens:.0f} read;"
+        f" medians of {ROUNDS} (each):"
     )
     medians = {name: statistics.median(speeds) for name, speeds in rates.items()}
     for name, rate in medians.items():
@@ -89,15 +90,19 @@ def compare(
         ratio = rate / medians[REFERENCE]
         print(f"    {name:20} {rate:6.2f} questions/s  {ratio:5.2f} x  ({speeds_text})")
     print(f"    the default here: {writes} to write, {scores} to score")
-    needed = flops(model, rationale_input_tokens, written, answer_input_tokens)
-    for name, kind in (("fp32", torch.float32), ("bf16", torch.bfloat16), ("int8", torch.bfloat16)):
-        dtype_name = str(kind).removeprefix("torch.")
-        share = medians[f"torch, {name}"] * needed / peaks[kind]
+    needed = flops(model, rationale_input_tokens, rationale_tokens, answer_input_tokens)
+    for name, dtype in (
+        ("fp32", torch.float32),
+        ("bf16", torch.bfloat16),
+        ("int8", torch.bfloat16),
+    ):
+        dtype_name = str(dtype).removeprefix("torch.")
+        share = medians[f"torch, {name}"] * needed / peaks[dtype]
         print(f"    torch, {name}: {share:.0%} of a bare matmul in {dtype_name}")
 
 
 def flops(
-    model: Any, rationale_input_tokens: float, written: float, answer_input_tokens: float
+    model: Any, rationale_input_tokens: float, rationale_tokens: float, answer_input_tokens: float
 ) -> float:
     """Return the FLOPs of one question in both stages: 2 for each token and each weight
     that processes it. To score the choices, the decoder reads the start token once and one label
@@ -106,5 +111,8 @@ def flops(
     scored = 1 + len(CHOICES[0])
     return float(
         2
-        * (reading * (rationale_input_tokens + answer_input_tokens) + writing * (written + scored))
+        * (
+            reading * (rationale_input_tokens + answer_input_tokens)
+            + writing * (rationale_tokens + scored)
+        )
     )

@@ -56,7 +56,7 @@ class BatchingMethod:
         self.rates.append(timed(self.trainer([order[0], *spread])))
 
 
-def more() -> None:
+def print_figures() -> None:
     """Print a table for each stage."""
     if missing():
         return
@@ -111,7 +111,7 @@ def all_methods(
     lengths = schedule.lengths
     rows = schedule.rows(range(len(lengths)))
 
-    def bare(name: str, batches: list[Any]) -> BatchingMethod:
+    def trainer_method(name: str, batches: list[Any]) -> BatchingMethod:
         def trainer(step_numbers: Any) -> Any:
             picked = [rows[index] for number in step_numbers for index in batches[number]]
             return bare_trainer(model, tokenizer, picked, len(batches[0]), Padder(model), folder)
@@ -124,17 +124,17 @@ def all_methods(
         return bare_trainer(model, tokenizer, picked, FIXED_ROWS, Padder(model, fixed), folder)
 
     fixed = FIXED[stage]
-    in_turn = np.random.default_rng(0).permutation(len(lengths))
-    fours = whole_batches(in_turn, FIXED_ROWS)
+    shuffled = np.random.default_rng(0).permutation(len(lengths))
+    fours = whole_batches(shuffled, FIXED_ROWS)
     # all padded sizes are equal, so steps are ordered by their real tokens
     real = [int(lengths[batch].sum()) for batch in fours]
     wasted = 1 - float(lengths.sum()) / len(lengths) / sum(fixed)
     yield BatchingMethod("(a) padded to the maximum", to_the_maximum, real, wasted)
-    yield bare("(b) padded to the longest", whole_batches(in_turn, ROWS))
+    yield trainer_method("(b) padded to the longest", whole_batches(shuffled, ROWS))
     grouped = grouped_by_trainer(lengths, ROWS)
-    yield bare("(c) Trainer's own groups", whole_batches(grouped, ROWS))
+    yield trainer_method("(c) Trainer's own groups", whole_batches(grouped, ROWS))
 
-    def ours(precision: str) -> BatchingMethod:
+    def scicot_method(precision: str) -> BatchingMethod:
         def trainer(step_numbers: Any) -> Any:
             settings = TrainSettings(batch_size=ROWS, precision=precision)  # type: ignore[arg-type]
             selected: Any = SelectedSteps(schedule, step_numbers)
@@ -146,9 +146,9 @@ def all_methods(
     for step in range(schedule.steps):
         items = [schedule[step * schedule.turns + turn] for turn in range(schedule.turns)]
         sizes.append(sum(padded(lengths_of(item)) for item in items))
-    yield ours("fp32")
+    yield scicot_method("fp32")
     if training_precision("auto", torch.device("cpu"), 10**9) is torch.bfloat16:
-        yield ours("bf16")
+        yield scicot_method("bf16")
 
 
 def lengths_of(rows: list[dict[str, Any]]) -> Any:

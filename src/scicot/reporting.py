@@ -95,8 +95,8 @@ def number_of(count: int, noun: str, plural: str = "") -> str:
 
 def some_of(names: Sequence[str]) -> str:
     """Join the first few names for a message."""
-    shown = [name if len(name) <= _LONGEST else f"{name[:_LONGEST]}..." for name in names]
-    return ", ".join([*shown[:_NAMED], *(["..."] if len(shown) > _NAMED else [])])
+    shortened = [name if len(name) <= _LONGEST else f"{name[:_LONGEST]}..." for name in names]
+    return ", ".join([*shortened[:_NAMED], *(["..."] if len(shortened) > _NAMED else [])])
 
 
 class Muted:

@@ -24,11 +24,11 @@ def whole_characters(text: str) -> str:
     try:
         text.encode()
     except UnicodeEncodeError:
-        return _HALVES.sub(_whole, text)
+        return _HALVES.sub(_repaired, text)
     return text
 
 
-def _whole(halves: re.Match[str]) -> str:
+def _repaired(halves: re.Match[str]) -> str:
     if _PAIR.search(halves[0]) is None:
         return "\ufffd" * len(halves[0])
     return halves[0].encode("utf-16", "surrogatepass").decode("utf-16", "replace")

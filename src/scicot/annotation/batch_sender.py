@@ -95,8 +95,8 @@ class Sender:
         known_ids = {known_plan.id for known_plan in Plan.all_in(self._folder)}
         intervals = poll_intervals()
         while True:
-            late = datetime.now(UTC) - _began(plan) >= timedelta(seconds=LISTED)
-            for batch in await self.patiently(lambda: self._api.since(_began(plan) - _CLOCKS)):
+            late = datetime.now(UTC) - _began_at(plan) >= timedelta(seconds=LISTED)
+            for batch in await self.patiently(lambda: self._api.since(_began_at(plan) - _CLOCKS)):
                 if batch.id not in known_ids and await self._is(batch, plan):
                     return batch.id
             if late:
@@ -144,7 +144,7 @@ class Sender:
             try:
                 return await self._api.state(str(plan.id))
             except BatchNotFound as missing:
-                for batch in await self._api.since(_began(plan) - _CLOCKS):
+                for batch in await self._api.since(_began_at(plan) - _CLOCKS):
                     if batch.id == plan.id:
                         return batch
                 raise BatchNotFound(
@@ -165,7 +165,7 @@ class Sender:
         return Patience(self._job.work.settings.max_wait, self._job.poll)
 
 
-def _began(plan: Plan) -> datetime:
+def _began_at(plan: Plan) -> datetime:
     """Return the time at which sending a plan began."""
     if plan.began is None:
         return datetime.fromtimestamp(_CLOCKS.total_seconds(), UTC)

@@ -100,7 +100,7 @@ class Generation:
             row_requests = builder.pending(question, ledger)
             if first:
                 self._count_done(self.work.settings.samples - len(row_requests))
-            self._watermark.began(question.id, len(row_requests))
+            self._watermark.add_question(question.id, len(row_requests))
             yield from row_requests
             if time.monotonic() - last_yield > _POLL_SECONDS:
                 last_yield = time.monotonic()

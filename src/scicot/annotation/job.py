@@ -60,7 +60,7 @@ def generate_rationales(
     work = prepare(inputs, output=None if force else Path(output))
     settings, reporter = work.settings, work.reporter
     batch_jobs.check(work, Path(output), force=force)
-    again = settings.retry_rejected or any(plan.retry for plan in plans_of(Path(output)))
+    retries = settings.retry_rejected or any(plan.retry for plan in plans_of(Path(output)))
     with (
         open_output(
             output,
@@ -71,7 +71,7 @@ def generate_rationales(
             defaults=EARLIER,
             force=force,
         ) as out,
-        open_ledger(out, retry=MISSING if again else (), force=force) as ledger,
+        open_ledger(out, retry=MISSING if retries else (), force=force) as ledger,
         reporter.task(f"asking {work.teacher.name}", work.total) as task,
         reporter.stops_deferred(),
     ):

@@ -206,7 +206,7 @@ class Pace:
         share = self._weights[1] / total
         if share < self._random and total >= _ENOUGH:
             self._random += (share - self._random) * -math.expm1(-passed / _FORGETTING)
-        if self._trial is not None and (sent_at is None or sent_at >= self._trial.began):
+        if self._trial is not None and (sent_at is None or sent_at >= self._trial.starts_at):
             self._try(answered)
 
     def _try(self, answered: bool) -> None:
@@ -221,7 +221,7 @@ class Pace:
             self._proven = self._limit = replace(self._limit, since=self._clock())
         else:
             self._limit = self._proven if math.isfinite(self._proven.rate) else trial.undone
-            self._random = max(self._random, min(trial.share, trial.before))
+            self._random = max(self._random, min(trial.share, trial.share_before))
 
     def _apply_allowances(self, allowances: tuple[Allowance, ...], now: float) -> None:
         """Cap the rate at the remaining allowance divided by the seconds until its reset. The cap

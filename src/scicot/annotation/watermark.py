@@ -34,7 +34,7 @@ class Watermark:
         self._positions: deque[tuple[int, sources.Prefix]] = deque()
         self._read_count = 0  # questions read
 
-    def began(self, identity: str, requests: int) -> None:
+    def add_question(self, identity: str, requests: int) -> None:
         """Note that a question was read which has this many requests left."""
         self._read_count += 1
         if requests:
@@ -52,9 +52,9 @@ class Watermark:
 
     def remember(self) -> None:
         """Store the last input position before which all questions are done."""
-        first = next(iter(self._open.values()), (self._read_count + 1, 0))[0]
+        first_open = next(iter(self._open.values()), (self._read_count + 1, 0))[0]
         position = None
-        while self._positions and self._positions[0][0] < first:
+        while self._positions and self._positions[0][0] < first_open:
             _, position = self._positions.popleft()
         if position is not None:
             self._ledger.put(_KEY, {"samples": self._samples, "place": asdict(position)})

@@ -15,16 +15,16 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 def takes(
-    settings: type[Any] | None, further: Mapping[str, Any] | None = None
+    settings: type[Any] | None, extra_defaults: Mapping[str, Any] | None = None
 ) -> Callable[[Function], Function]:
     """Decorate a function with parameters `settings`, `reading` and `**options` so that it accepts
     the fields of these settings as keywords.
 
-    `further` gives the defaults of further keywords, which the function gets in `**options`. An
-    unknown keyword raises TypeError with the most similar name. `help()` and notebooks show all
+    `extra_defaults` gives the defaults of further keywords, which the function gets in `**options`.
+    An unknown keyword raises TypeError with the most similar name. `help()` and notebooks show all
     keywords.
     """
-    further = further or {}
+    extra_defaults = extra_defaults or {}
 
     def with_keywords(function: Function) -> Function:
         signature = inspect.signature(function).parameters
@@ -40,7 +40,7 @@ def takes(
             if settings_type is not None and group in parameters
             for field in fields(settings_type)
         }
-        accepted = [*parameters, *further, *of_group]
+        accepted = [*parameters, *extra_defaults, *of_group]
 
         @functools.wraps(function)
         def called(*arguments: Any, **keywords: Any) -> Any:
@@ -58,7 +58,7 @@ def takes(
 
         signature_parameters = [
             *parameters.values(),
-            *(_keyword(name, value) for name, value in further.items()),
+            *(_keyword(name, value) for name, value in extra_defaults.items()),
         ]
         for group, kind in groups.items():
             if kind is not None and group in parameters:

@@ -28,9 +28,9 @@ def one_of(option: str, value: str, allowed: object) -> None:
     require(value in values, option, value, " or ".join(values) + suggestion)
 
 
-def require(holds: bool, option: str, value: object, wanted: str) -> None:
+def require(holds: bool, option: str, value: object, requirement: str) -> None:
     if not holds:
-        raise UsageError(f"--{option} is {short(value)}; it must be {wanted}")
+        raise UsageError(f"--{option} is {short(value)}; it must be {requirement}")
 
 
 def short(value: object) -> str:

@@ -53,10 +53,10 @@ class DecodeBatch:
         tokens = torch.cat([self.tokens, torch.tensor(draft, device=self.tokens.device).long()])
         return decoder(tokens[None], self)[0]
 
-    def keep_ahead(self, added: int, kept: int, token: int) -> None:
+    def keep_ahead(self, added: int, accepted: int, token: int) -> None:
         """Truncate the KV cache after a draft: of the `added` tokens that `ahead` added, only the
-        first `kept` stay. `token`, generated after these, is the input of the next step."""
-        self._kv_cache.steps -= added - kept
+        first `accepted` stay. `token`, generated after these, is the input of the next step."""
+        self._kv_cache.steps -= added - accepted
         self.tokens = torch.full_like(self.tokens, token)
 
     def end_step(self, tokens: Tensor) -> None:

@@ -43,14 +43,14 @@ class Workers:
             return [work(parts[0])]
         base, extra = divmod(self._cores, len(parts))
 
-        def alone(number: int) -> Result:
+        def run_part(number: int) -> Result:
             torch.set_num_threads(max(1, base + (number < extra)))
             with torch.inference_mode():
                 return work(parts[number])
 
         self._stopping.clear()
         with ThreadPoolExecutor(len(parts)) as pool:
-            running = [pool.submit(alone, number) for number in range(len(parts))]
+            running = [pool.submit(run_part, number) for number in range(len(parts))]
             try:
                 wait(running, return_when=FIRST_EXCEPTION)
                 for future in running:

@@ -34,7 +34,7 @@ class Family:
     columns: tuple[str, ...]
 
     @property
-    def shown(self) -> str:
+    def description(self) -> str:
         first, last = self.columns[0], self.columns[-1]
         return f"{first}-{last}" if len(first) == len(last) == 1 else f"{first} to {last}"
 
@@ -73,11 +73,12 @@ def filled(row: Mapping[str, Any], family: Family) -> list[ChoiceRow]:
     pairs = zip(family.labels, family.columns, strict=True)
     texts = {label: row[name] for label, name in pairs if not is_blank(row[name])}
     return fields.choice_rows(
-        list(texts), [text if isinstance(text, str) else _plain(text) for text in texts.values()]
+        list(texts),
+        [text if isinstance(text, str) else _number_as_text(text) for text in texts.values()],
     )
 
 
-def _plain(value: Any) -> Any:
+def _number_as_text(value: Any) -> Any:
     number = isinstance(value, int | float) and not isinstance(value, bool)
     return str(value) if number else value
 
@@ -113,7 +114,7 @@ def right_and_wrong(row: Mapping[str, Any], question: str) -> RightAndWrong | No
         # "distractor1" always holds a single text; "distractors" may hold a list.
         found = None if name.strip()[-1:].isdigit() else choices.listed(row[name])
         choice_texts = [choice["text"] for choice in found.choices] if found else [row[name]]
-        texts += [_plain(text) for text in choice_texts]
+        texts += [_number_as_text(text) for text in choice_texts]
     if len(texts) < 2 or not all(isinstance(text, str) for text in texts):
         return None
     listed = fields.lettered([text.strip() for text in texts])

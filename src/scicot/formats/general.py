@@ -31,7 +31,7 @@ class _Found:
 
     choices: list[ChoiceRow]
     used: tuple[str, ...]
-    shown: str
+    description: str
     gold: fields.Gold
     answer: str | None = None
     answer_field: str = ""
@@ -65,7 +65,7 @@ def convert(row: Row, reading: Reading = PLAIN) -> Row:
     row = {**row, "question": text}
     if reading.recognised is not None:
         reading.recognised.question = question
-        reading.recognised.choices = found.shown
+        reading.recognised.choices = found.description
         reading.recognised.shuffled = found.shuffled
     if found.answer_field:
         if reading.recognised is not None:
@@ -186,7 +186,7 @@ def _in_columns(row: Row, question: str, gold: fields.Gold) -> _Found | None:
             continue
         labels = dict(zip(map(plain_name, family.columns), family.labels, strict=True))
         gold_of_columns = replace(gold, loose=True, columns=labels if family.prefix else {})
-        return _Found(found, family.columns, family.shown, gold_of_columns)
+        return _Found(found, family.columns, family.description, gold_of_columns)
     return None
 
 
@@ -223,5 +223,5 @@ def _yes_or_no(row: Row, gold: fields.Gold, reading: Reading) -> _Found | None:
         return None
     texts, name = texts_and_field
     answer = yes_no.label_of(row, name, texts)
-    shown = " or ".join(texts)
-    return _Found(fields.lettered(texts), (), shown, gold, answer, name, "yes or no")
+    description = " or ".join(texts)
+    return _Found(fields.lettered(texts), (), description, gold, answer, name, "yes or no")

@@ -89,18 +89,20 @@ def read_choice(value: Any, choices: Sequence[ChoiceRow]) -> Meaning | None:
     if len(folded) == 1 and (not by_text or folded[0] in by_text):
         return Meaning((folded[0],), kind="labels")
     if folded:
-        meant = tuple(dict.fromkeys((*by_text, *folded)))
-        doubt = f"which can mean choice {_either(meant)}, by text or label; write the label exactly"
-        return Meaning(meant, doubt)
+        named = tuple(dict.fromkeys((*by_text, *folded)))
+        doubt = f"which can mean choice {_either(named)}, by text or label; write the label exactly"
+        return Meaning(named, doubt)
     if by_text:
         return Meaning(by_text, kind="texts")
     return _read_marked(text, labels, choices)
 
 
-def _read_marked(said: str, labels: Sequence[str], choices: Sequence[ChoiceRow]) -> Meaning | None:
+def _read_marked(
+    text_with_mark: str, labels: Sequence[str], choices: Sequence[ChoiceRow]
+) -> Meaning | None:
     """Read a label with its mark, alone or before its choice's text: "(B)", "B) copper". A label
     before any other text may be an explanation or a slip, so it refers to no choice."""
-    match = _MARKED.fullmatch(said)
+    match = _MARKED.fullmatch(text_with_mark)
     if match is None:
         return None
     found = [label for label in labels if label.strip().casefold() == match[1].casefold()]

@@ -65,7 +65,7 @@ class Columns:
     def tabular(self, row: Row) -> bool:
         """Return True if the choices are mapped to several columns of a row."""
         value = self.roles.get("choices")
-        return value is not None and len(_fields(tuple(row), value, several=True)) > 1
+        return value is not None and len(_fields(tuple(row), value, allow_several=True)) > 1
 
     def only(self, *roles: str) -> Columns | None:
         """Return the mapping restricted to these roles, None if it has none of them."""
@@ -88,7 +88,7 @@ class Columns:
         return [
             name
             for role, value in self.roles.items()
-            for name in _fields(tuple(row), value, several=role in _SEVERAL)
+            for name in _fields(tuple(row), value, allow_several=role in _SEVERAL)
             if _at(row, name) is _ABSENT
         ]
 
@@ -101,7 +101,7 @@ class Columns:
         mapped: dict[str, Any] = {}
         used: set[str] = set()
         for role, value in self.roles.items():
-            names = _fields(tuple(row), value, several=role in _SEVERAL)
+            names = _fields(tuple(row), value, allow_several=role in _SEVERAL)
             found = {name: _at(row, name) for name in names}
             absent = [name for name in names if found[name] is _ABSENT]
             if absent and role in ("question", "choices", "distractors"):
@@ -170,9 +170,9 @@ def _with_distractors(mapped: Row) -> Row:
 
 
 @lru_cache(maxsize=1024)  # cached because nearly all rows of a file have the same fields
-def _fields(names: tuple[str, ...], value: str, *, several: bool) -> tuple[str, ...]:
+def _fields(names: tuple[str, ...], value: str, *, allow_several: bool) -> tuple[str, ...]:
     """Return the fields of one role: the whole value if a field has this name, else its parts."""
-    if value in names or not several:
+    if value in names or not allow_several:
         return (value,)
     found: list[str] = []
     for part in (part.strip() for part in value.split("+")):
@@ -233,10 +233,10 @@ def unknown_header(names: Sequence[str], cells: Sequence[str]) -> str:
     """Return the error message for a table without a recognised question column. It suggests a
     --columns option, derived from the column names and the cells of the first record."""
     row = {name.strip(): cell for name, cell in zip(names, cells, strict=False) if name.strip()}
-    shown = ", ".join(f'"{name}"' for name in list(row)[:_SHOWN])
+    columns = ", ".join(f'"{name}"' for name in list(row)[:_SHOWN])
     ellipsis = ", ..." if len(row) > _SHOWN else ""
     return (
-        f'no column is called "question" (there is {shown}{ellipsis}); say which column is what:'
+        f'no column is called "question" (there is {columns}{ellipsis}); say which column is what:'
         f" {option_for(row)}"
     )
 

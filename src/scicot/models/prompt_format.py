@@ -138,25 +138,25 @@ class Plain:
         if not texts:
             return []
         end = self._end if self._end is not None else min(self.ends)
-        prefix = self._bare([last_line])[0]
-        both = self._bare([f"{last_line}{self._separator}{text}" for text in texts])
-        merged = [row[: len(prefix)] != prefix for row in both]
+        prefix = self._raw_ids([last_line])[0]
+        full_rows = self._raw_ids([f"{last_line}{self._separator}{text}" for text in texts])
+        merged = [row[: len(prefix)] != prefix for row in full_rows]
         # the tokenizer merged text across the boundary, so the target is encoded by itself
         if any(merged):
-            both = [
-                [*prefix, *self._bare([f"{self._separator}{text}"])[0]] if was_merged else row
-                for row, text, was_merged in zip(both, texts, merged, strict=True)
+            full_rows = [
+                [*prefix, *self._raw_ids([f"{self._separator}{text}"])[0]] if was_merged else row
+                for row, text, was_merged in zip(full_rows, texts, merged, strict=True)
             ]
         return [
             [*(row[len(prefix) :] if text else []), end]
-            for row, text in zip(both, texts, strict=True)
+            for row, text in zip(full_rows, texts, strict=True)
         ]
 
     def _encoded(self, texts: Sequence[str]) -> list[Ids]:
         rows: list[Ids] = self.tokenizer(list(texts), truncation=False)["input_ids"]
         return rows
 
-    def _bare(self, texts: Sequence[str]) -> list[Ids]:
+    def _raw_ids(self, texts: Sequence[str]) -> list[Ids]:
         """Encode texts without the special tokens that a tokenizer adds."""
         rows: list[Ids] = self.tokenizer(list(texts), truncation=False, add_special_tokens=False)[
             "input_ids"
@@ -193,7 +193,7 @@ class Chat(Plain):
         return self._render(self.tokenizer, content, begin=True)
 
     def sources(self, texts: Sequence[Input]) -> list[Ids]:
-        return self._bare([self.prompt(text) for text in texts])
+        return self._raw_ids([self.prompt(text) for text in texts])
 
     def _last_line(self, asks: str) -> str:  # noqa: ARG002
         return self._reply_start
@@ -278,18 +278,20 @@ def cut_rationales(texts: Sequence[str], form: PromptFormat, limit: int | None) 
     """Truncate rationales to `limit` tokens at word boundaries; None returns them unchanged."""
     if limit is None or not texts:
         return list(texts)
-    most = limit + 1  # for the end token
+    max_ids = limit + 1  # for the end token
 
     def tokens(text: str) -> int:
         return len(form.targets([text], "rationale")[0])
 
-    def within(text: str) -> str:
-        fits = stages.most_that_fit(len(text), lambda n: tokens(stages.beginning(text, n)) <= most)
+    def shortened(text: str) -> str:
+        fits = stages.most_that_fit(
+            len(text), lambda n: tokens(stages.beginning(text, n)) <= max_ids
+        )
         return stages.beginning(text, fits)
 
     lengths = map(len, form.targets(list(texts), "rationale"))
     return [
-        text if length <= most else within(text)
+        text if length <= max_ids else shortened(text)
         for text, length in zip(texts, lengths, strict=True)
     ]
 

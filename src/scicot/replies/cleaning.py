@@ -219,8 +219,8 @@ def _reasons(mentions: Mentions, sentence: Sentence) -> str:
     reasons = []
     if since := _SINCE.match(head):
         reasons.append(head[since.end() : max(head.rfind(","), since.end())])
-    elif so := list(_SO.finditer(head)):
-        reasons.append(head[: so[-1].start()])
+    elif therefore := list(_SO.finditer(head)):
+        reasons.append(head[: therefore[-1].start()])
     if because := _BECAUSE.match(tail):
         reasons.append(tail[because.end() :])
     return " ".join(_as_sentence(reason) for reason in reasons if len(reason.split()) > 1)

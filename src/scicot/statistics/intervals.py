@@ -29,8 +29,8 @@ def wilson_interval(successes: int, trials: int, level: float = 0.95) -> Interva
     share = successes / trials
     scale = 1 + z * z / trials
     centre = (share + z * z / (2 * trials)) / scale
-    half = z * math.sqrt(share * (1 - share) / trials + z * z / (4 * trials * trials)) / scale
-    return max(0.0, centre - half), min(1.0, centre + half)
+    half_width = z * math.sqrt(share * (1 - share) / trials + z * z / (4 * trials * trials)) / scale
+    return max(0.0, centre - half_width), min(1.0, centre + half_width)
 
 
 @dataclass(frozen=True)
@@ -130,12 +130,14 @@ def _means(values: Floats, clusters: Ints, *, resamples: int, seed: int) -> Floa
     sizes = np.bincount(clusters, minlength=count).astype(np.float64)
     # Clusters with equal sums and sizes are drawn together, as often as a multinomial draw says.
     # The distribution is the same, and the time hardly depends on the number of clusters.
-    kinds, counts = np.unique(np.vstack([sums, sizes]), axis=1, return_counts=True)
+    distinct, counts = np.unique(np.vstack([sums, sizes]), axis=1, return_counts=True)
     shares = counts / counts.sum()
     random = np.random.default_rng(seed)
     means = np.empty((resamples, len(values)))
     block = max(1, _BLOCK // len(shares))
     for start in range(0, resamples, block):
-        drawn = random.multinomial(counts.sum(), shares, size=min(block, resamples - start))
-        means[start : start + len(drawn)] = (drawn @ kinds[:-1].T) / (drawn @ kinds[-1:].T)
+        counts_drawn = random.multinomial(counts.sum(), shares, size=min(block, resamples - start))
+        means[start : start + len(counts_drawn)] = (counts_drawn @ distinct[:-1].T) / (
+            counts_drawn @ distinct[-1:].T
+        )
     return means

@@ -85,7 +85,7 @@ def choice_scores(
             ]
             for question, prefix in zip(questions, prefixes, strict=True)
         ],
-        after=prefixes if any(prefixes) else (),
+        prefixes=prefixes if any(prefixes) else (),
         normalisation=normalisation,
         ends=not suffix,
     )

@@ -53,9 +53,9 @@ class HubRun:
         path = f"{self.repository}/{folder}" if folder else self.repository
         return f"{path}@{self.revision}" if self.revision else path
 
-    def file(self, name: str, where: str) -> Path:
+    def file(self, name: str, subject: str) -> Path:
         """Return the path of a file of the run in the local cache, downloading it if the Hub can be
-        reached. Raises ScicotError, whose message begins with `where`, if it is not available."""
+        reached. Raises ScicotError, whose message begins with `subject`, if it is not available."""
         from huggingface_hub import hf_hub_download
 
         path = f"{self.folder}/{name}" if self.folder else name
@@ -68,20 +68,20 @@ class HubRun:
             )
         except Exception as error:  # noqa: BLE001  (of the Hub's client and of what it is built on)
             raise ScicotError(
-                f"{where}: {self._reason(error, name, local_only=local_only)}"
+                f"{subject}: {self._reason(error, name, local_only=local_only)}"
             ) from None
 
-    def fetch(self, where: str, *, weights: bool = True) -> Path:
+    def fetch(self, subject: str, *, weights: bool = True) -> Path:
         """Download all files needed to load a student, and return the run's directory in the local
         cache. With `weights`, the weights are downloaded as well; call `file` for the manifest
         first. If the Hub cannot be reached, the files in the cache are used. Raises ScicotError,
-        whose message begins with `where`, if files are missing."""
+        whose message begins with `subject`, if files are missing."""
         from huggingface_hub import snapshot_download
 
         patterns = [*_SMALL, *(_WEIGHTS if weights else ())]
         # A star also matches "/". Other folders, such as those of other seeds, are not needed.
         selection: dict[str, Any] = (
-            {"allow_patterns": [f"{self.folder}/{kind}" for kind in patterns]}
+            {"allow_patterns": [f"{self.folder}/{pattern}" for pattern in patterns]}
             if self.folder
             else {"allow_patterns": patterns, "ignore_patterns": ["*/*"]}
         )
@@ -94,10 +94,10 @@ class HubRun:
             reason = self._reason(error, "such folder", local_only=local_only)
             # the manifest is in the cache already when weights are fetched
             incomplete = local_only and weights
-            raise ScicotError(f"{where}: {_INCOMPLETE if incomplete else reason}") from None
+            raise ScicotError(f"{subject}: {_INCOMPLETE if incomplete else reason}") from None
         directory = Path(snapshot, self.folder)
         if local_only and weights and not weights_in(directory):
-            raise ScicotError(f"{where}: {_INCOMPLETE}")
+            raise ScicotError(f"{subject}: {_INCOMPLETE}")
         return directory
 
     def _reason(self, error: Exception, name: str, *, local_only: bool) -> str:

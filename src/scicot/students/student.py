@@ -64,7 +64,7 @@ class Student:
         inputs: Sequence[Input],
         candidates: Sequence[Sequence[str]],
         *,
-        after: Sequence[str] = (),
+        prefixes: Sequence[str] = (),
         normalisation: str = "none",
         ends: bool = True,
     ) -> list[list[float]]:
@@ -72,19 +72,19 @@ class Student:
 
         The score includes the end token, so that a candidate that is a prefix of another ("1",
         "10") is compared fairly. With ends=False the end token is left out, which is correct only
-        if no candidate is a prefix of another. `after` holds a text for each input. All candidates
-        of the input begin with this text, and its tokens are not scored. `normalisation` "token" or
-        "character" divides by the number of scored tokens or characters.
+        if no candidate is a prefix of another. `prefixes` holds a text for each input. All
+        candidates of the input begin with this text, and its tokens are not scored. `normalisation`
+        "token" or "character" divides by the number of scored tokens or characters.
         """
         targets = [
             self.form.targets(choices, text.asks)
             for choices, text in zip(candidates, inputs, strict=True)
         ]
         shared: list[Ids] = [[]] * len(targets)
-        if after:
+        if prefixes:
             shared = [
                 self.form.targets([start], text.asks)[0]
-                for start, text in zip(after, inputs, strict=True)
+                for start, text in zip(prefixes, inputs, strict=True)
             ]
         scores = self._engine.score(self.encode(inputs), targets)
         return [
@@ -97,7 +97,7 @@ class Student:
                 for log_p, target, text in zip(input_scores, targets_of_input, texts, strict=True)
             ]
             for input_scores, targets_of_input, prefix, texts, skipped in zip(
-                scores, targets, shared, candidates, map(len, after or [""] * len(targets)),
+                scores, targets, shared, candidates, map(len, prefixes or [""] * len(targets)),
                 strict=True,
             )
         ]  # fmt: skip

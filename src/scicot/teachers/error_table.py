@@ -190,7 +190,11 @@ class _ErrorResponse:
         if isinstance(error, Mapping):  # {"error": {...}}, {"error": "..."}, {"detail": ...}
             inner = error.get("error") or error.get("detail")
             # {"error": "Bad Request", "message": ...}, {"error": true, "message": ...}
-            error = inner if inner and not (error.get("message") and _bare(inner)) else error
+            error = (
+                inner
+                if inner and not (error.get("message") and _is_string_or_bool(inner))
+                else error
+            )
         if not isinstance(error, Mapping):
             return cls(status, "", one_line(str(error or "no reason given"), _LENGTH))
         details = error.get("details")
@@ -210,7 +214,7 @@ class _ErrorResponse:
         return Cause.PASSING if self.status >= 500 else Cause.UNCLEAR
 
 
-def _bare(value: Any) -> bool:
+def _is_string_or_bool(value: Any) -> bool:
     return isinstance(value, str | bool)
 
 

@@ -87,11 +87,11 @@ def write_card(manifest: Manifest, run: Path) -> None:
 
 
 def _table(heading: str, values: Mapping[str, Any]) -> str:
-    rows = [f"| {name} | {_shown(value)} |" for name, value in values.items()]
+    rows = [f"| {name} | {_formatted(value)} |" for name, value in values.items()]
     return "\n".join([f"| {heading} | value |", "| --- | --- |", *rows])
 
 
-def _shown(value: Any) -> str:
+def _formatted(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.6g}"
     return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)

@@ -108,7 +108,7 @@ class Example:
     head: str = ""
 
     @property
-    def written(self) -> str:
+    def full_target(self) -> str:
         return " ".join(filter(None, (self.head, self.target, self.tail)))
 
 
@@ -147,7 +147,7 @@ def digest(lessons: Iterable[Lesson], stage: Stage, *, weighted: bool = False) -
     seen = hashlib.sha256()
     for lesson in lessons:
         for example in examples_of(lesson, stage):
-            text = f"{lesson.file if weighted else ''}\0{example.source}\0{example.written}\0"
+            text = f"{lesson.file if weighted else ''}\0{example.source}\0{example.full_target}\0"
             text += "".join(f"{vote}\0" for vote in lesson.votes)
             seen.update(text.encode("utf-8", "surrogatepass"))
     return seen.hexdigest()
@@ -191,7 +191,7 @@ def _targets(examples: Sequence[Example], form: PromptFormat) -> list[list[int]]
     targets: list[list[int]] = [[] for _ in examples]
     for asks in dict.fromkeys(example.source.asks for example in examples):
         indices = [index for index, example in enumerate(examples) if example.source.asks == asks]
-        encoded = form.targets([examples[index].written for index in indices], asks)
+        encoded = form.targets([examples[index].full_target for index in indices], asks)
         for index, ids in zip(indices, encoded, strict=True):
             targets[index] = ids
     return targets
@@ -204,11 +204,11 @@ def target_within(example: Example, form: PromptFormat, limit: int) -> str:
     def tokens(text: str) -> int:
         return len(form.targets([text], example.source.asks)[0])
 
-    if tokens(example.written) <= limit:
-        return example.written
+    if tokens(example.full_target) <= limit:
+        return example.full_target
 
     def keeping(length: int) -> str:
-        return replace(example, target=stages.beginning(example.target, length)).written
+        return replace(example, target=stages.beginning(example.target, length)).full_target
 
     def fits(length: int) -> bool:
         return tokens(keeping(length)) <= limit

@@ -97,14 +97,16 @@ def loss_plot(log: Sequence[Mapping[str, Any]], title: str) -> str:
     for name in series:  # the legend: a short piece of each curve
         parts += [*_curve(name, [(x, 52), (x + 30, 52)]), _text(x + 40, 56, _NAMES[name])]
         x += 72 + 6 * len(_NAMES[name])
-    shown = _escaped(title if len(title) <= _TITLE_LENGTH else title[: _TITLE_LENGTH - 1] + "…")
+    short_title = _escaped(
+        title if len(title) <= _TITLE_LENGTH else title[: _TITLE_LENGTH - 1] + "…"
+    )
     return f"""\
 <svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_HEIGHT}" width="{_WIDTH}"
  height="{_HEIGHT}" role="img">
 <title>{_escaped(title)}</title>
 <style>{_STYLE}</style>
 <rect class="ground" width="{_WIDTH}" height="{_HEIGHT}"/>
-<text class="title" x="{_LEFT}" y="28">{shown}</text>
+<text class="title" x="{_LEFT}" y="28">{short_title}</text>
 {chr(10).join(parts)}
 </svg>
 """

@@ -46,7 +46,7 @@ def prepare(spec: TrainingSpec, reporter: Reporter) -> Prepared:
             for example in examples.examples_of(
                 lesson, spec.stage, answer_as=spec.settings.answer_form
             )
-            for text in (_prompt(spec, example.source), example.written)
+            for text in (_prompt(spec, example.source), example.full_target)
         )
         model, tokenizer = build_scratch(
             spec.student, texts, weights=(spec.equal_to or {}).get("weights")

@@ -125,9 +125,11 @@ class _Layer:
             self._norms = Norm(q.weight * self._scale, q.variance_epsilon), k
             self._scale = None  # the query norm contains the scale
         # Gemma also has a norm after the attention and after the feed-forward layer.
-        four = hasattr(layer, "pre_feedforward_layernorm")
-        norm_before = layer.pre_feedforward_layernorm if four else layer.post_attention_layernorm
-        self._after = _norm(layer.post_attention_layernorm) if four else None
+        has_post_norms = hasattr(layer, "pre_feedforward_layernorm")
+        norm_before = (
+            layer.pre_feedforward_layernorm if has_post_norms else layer.post_attention_layernorm
+        )
+        self._post_norm = _norm(layer.post_attention_layernorm) if has_post_norms else None
         mlp = layer.mlp
         self._feed = feed(
             FeedForward(
@@ -136,7 +138,7 @@ class _Layer:
                 mlp.down_proj.weight,
                 mlp.act_fn,
                 _norm(norm_before),
-                _norm(layer.post_feedforward_layernorm) if four else None,
+                _norm(layer.post_feedforward_layernorm) if has_post_norms else None,
                 in_place=True,
             ),
             dtype,
@@ -144,7 +146,9 @@ class _Layer:
 
     def __call__(self, index: int, x: Tensor, cache: JointCache, angles: Angles) -> None:
         q, k, v = self.queries(x, angles)
-        add_normed(self._out, cache.joint_attention(index, q, k, v, self._window), self._after, x)
+        add_normed(
+            self._out, cache.joint_attention(index, q, k, v, self._window), self._post_norm, x
+        )
         self._feed(x)
 
     def queries(self, x: Tensor, angles: Angles) -> tuple[Tensor, Tensor, Tensor]:

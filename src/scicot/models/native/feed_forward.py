@@ -35,7 +35,7 @@ _KNOWN = {
 @dataclass(frozen=True)
 class FeedForward:
     """Weights of second(act(gate(norm(x))) * value(norm(x))); without `value`, the product is left
-    out. `after` is a norm of the result.
+    out. `post_norm` is a norm of the result.
 
     With `in_place`, weights are not copied if they already have the dtype of the products. int8
     then quantises the inputs after the norm's weight was applied, not before. Gemma's norm weights
@@ -49,7 +49,7 @@ class FeedForward:
     second: Tensor
     act: Any
     norm: Any
-    after: Norm | None = None
+    post_norm: Norm | None = None
     in_place: bool = False
 
     @property
@@ -80,7 +80,7 @@ class _Any:
     """Unfused feed-forward layer with any activation, gated or not."""
 
     def __init__(self, weights: FeedForward, dtype: torch.dtype) -> None:
-        self._gated, self._after = weights.value is not None, weights.after
+        self._gated, self._post_norm = weights.value is not None, weights.post_norm
         first = [weights.gate] if weights.value is None else [weights.gate, weights.value]
         self._first = linear(first, dtype, weights.norm, in_place=weights.in_place)
         self._second = linear([weights.second], dtype, in_place=weights.in_place)
@@ -93,7 +93,7 @@ class _Any:
             hidden = self._act(gate).mul_(value)
         else:
             hidden = self._act(hidden)
-        add_normed(self._second, hidden, self._after, x)
+        add_normed(self._second, hidden, self._post_norm, x)
 
 
 class _Bf16:
@@ -103,14 +103,14 @@ class _Bf16:
             Bf16Product((weight * weights.norm.weight).detach())
             for weight in (weights.gate, weights.value)
         )
-        self._second, self._after = Bf16Product(weights.second.detach()), weights.after
+        self._second, self._post_norm = Bf16Product(weights.second.detach()), weights.post_norm
         self._act = getattr(self._gate, weights.activation)
         self._eps = weights.norm.variance_epsilon
 
     def __call__(self, x: Tensor) -> None:
         normed_x = normed_half(x, self._eps)
         result = self._second(self._value.times(normed_x, self._act(normed_x)))
-        x.add_(self._after(result.float()) if self._after else result)
+        x.add_(self._post_norm(result.float()) if self._post_norm else result)
 
 
 class _Int8:
@@ -121,7 +121,7 @@ class _Int8:
         if self._norm is None:
             weight = weight * weights.norm.weight
         self._first = Int8(weight.detach(), eps if self._norm is None else None)
-        self._second, self._after = Int8(weights.second.detach(), None), weights.after
+        self._second, self._post_norm = Int8(weights.second.detach(), None), weights.post_norm
         self._gated = getattr(self._first.kernels, f"gated_{weights.activation}")
 
     def __call__(self, x: Tensor) -> None:
@@ -130,20 +130,20 @@ class _Int8:
             product, scales = self._first.product(normed_part)
             rounded, scales = self._gated(product, scales, self._first.scale)
             product = self._second.multiplied(rounded)
-            if self._after is None:
+            if self._post_norm is None:
                 self._second.kernels.added(product, scales, self._second.scale, part)
             else:
                 out = torch.empty_like(part)
                 self._second.kernels.scaled(product, scales, self._second.scale, out)
-                part.add_(self._after(out))
+                part.add_(self._post_norm(out))
 
 
-def add_normed(layer: Linear, x: Tensor, after: Norm | None, to: Tensor) -> None:
-    """Add layer(x), normalised by `after` if given, to `to` in place."""
-    if after is None:
+def add_normed(layer: Linear, x: Tensor, post_norm: Norm | None, to: Tensor) -> None:
+    """Add layer(x), normalised by `post_norm` if given, to `to` in place."""
+    if post_norm is None:
         layer.add(x, to)
     else:
-        to.add_(after(layer(x).float()))
+        to.add_(post_norm(layer(x).float()))
 
 
 def _gelu_new(x: Tensor) -> Tensor:

@@ -178,9 +178,9 @@ class Bf16Product:
         product: Tensor = run(x, factor, self._weight, None, "mul")
         return product
 
-    def _product(self, x: Tensor, after: str, algorithm: str) -> Tensor:
+    def _product(self, x: Tensor, activation: str, algorithm: str) -> Tensor:
         run = torch.ops.mkldnn._linear_pointwise
-        product: Tensor = run(x, self._weight, None, after, [], algorithm)
+        product: Tensor = run(x, self._weight, None, activation, [], algorithm)
         return product
 
 

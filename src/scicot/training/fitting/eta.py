@@ -12,7 +12,7 @@ from scicot.models.prompt_format import PromptFormat
 from scicot.training.dev_set import DevSet
 from scicot.training.fitting.auto_batch_size import out_of_memory_explained
 from scicot.training.fitting.collator import Collator
-from scicot.training.fitting.compute import attention, half
+from scicot.training.fitting.compute import attention, uses_bf16
 from scicot.training.fitting.loss import TargetLoss
 from scicot.training.fitting.progress import tenth
 from scicot.training.plan.schedule import Schedule
@@ -29,7 +29,7 @@ def expected_seconds(
     model.set_attn_implementation(attention(model, settings, device))
     model.to(device).train()
     collate = Collator(model, device)
-    target_loss = TargetLoss(model, bf16=half(model, settings))
+    target_loss = TargetLoss(model, bf16=uses_bf16(model, settings))
     seconds = []
     with out_of_memory_explained(settings, device):
         for item in range(min(_TIMED_BATCHES, len(schedule))):

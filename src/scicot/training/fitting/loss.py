@@ -110,12 +110,12 @@ class _Summed(torch.autograd.Function):
             if of_weight is not None:
                 of_weight += gradient.t() @ chunk
         ctx.save_for_backward(of_hidden, of_weight)
-        ctx.kind = weight.dtype
+        ctx.dtype = weight.dtype
         return loss
 
     @staticmethod
     def backward(ctx: Any, *slopes: Tensor) -> tuple[Tensor | None, ...]:
         of_hidden, of_weight = ctx.saved_tensors
         gradient = slopes[0]
-        by_weight = None if of_weight is None else (of_weight * gradient).to(ctx.kind)
+        by_weight = None if of_weight is None else (of_weight * gradient).to(ctx.dtype)
         return of_hidden * gradient.to(of_hidden.dtype), by_weight, None

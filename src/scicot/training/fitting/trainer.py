@@ -22,7 +22,7 @@ from scicot.training.best_checkpoint import Selection
 from scicot.training.fitting import lora
 from scicot.training.fitting.auto_batch_size import out_of_memory_explained
 from scicot.training.fitting.collator import Collator
-from scicot.training.fitting.compute import attention, half, weights_of
+from scicot.training.fitting.compute import attention, uses_bf16, weights_of
 from scicot.training.fitting.loss import TargetLoss
 from scicot.training.fitting.progress import COMPLETE_MARKER, Log, Progress
 from scicot.training.plan.schedule import Schedule
@@ -106,7 +106,7 @@ def make_trainer(
         data_collator=Collator(model, device),
         processing_class=tokenizer,
     )
-    trainer.target_loss = TargetLoss(model, bf16=half(model, settings))
+    trainer.target_loss = TargetLoss(model, bf16=uses_bf16(model, settings))
     trainer.remove_callback(PrinterCallback)  # stdout is reserved for data
     # the default directory is among the checkpoints, which are deleted
     if "tensorboard" in report_to:

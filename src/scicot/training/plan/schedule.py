@@ -234,8 +234,8 @@ class Schedule:
         """Return the numbers of input and target tokens: draws x examples of a lesson x 2."""
         shape = (-1, self._per_lesson, 2)
         full = self._tokens.lengths.reshape(shape)[lessons]
-        bare = self._bare_tokens.lengths.reshape(shape)[lessons]
-        return np.where(dropped[:, None, None], bare, full)
+        without_rationale = self._bare_tokens.lengths.reshape(shape)[lessons]
+        return np.where(dropped[:, None, None], without_rationale, full)
 
     def _padded_lengths(self, lessons: Any, dropped: Any) -> Any:
         """Return the lengths by which the examples of each draw are padded: draws x examples x 1 or
@@ -258,7 +258,7 @@ class Schedule:
         self, number: int, epoch: Epoch, examples: Sequence[tuple[int, int]]
     ) -> list[dict[str, Any]]:
         if self._settings.shuffle_choices or self._settings.soft_labels:
-            return self._drawn(number, epoch, examples)
+            return self._resampled_rows(number, epoch, examples)
         rows: dict[tuple[int, int], dict[str, Any]] = {}
         for dropped, tokens in ((False, self._tokens), (True, self._bare_tokens)):
             selected = [example for example in examples if epoch.dropped[example[0]] == dropped]
@@ -268,7 +268,7 @@ class Schedule:
             rows |= zip(selected, tokens.rows(indices), strict=True) if selected else ()
         return [rows[example] for example in examples]
 
-    def _drawn(
+    def _resampled_rows(
         self, number: int, epoch: Epoch, examples: Sequence[tuple[int, int]]
     ) -> list[dict[str, Any]]:
         """Make the rows of examples whose label or order of choices is sampled anew each time."""
@@ -283,8 +283,10 @@ class Schedule:
             (lesson,) = with_short_rationales(
                 [lesson], self._form, self._settings.max_rationale_tokens
             )
-            bare, answer_as = bool(epoch.dropped[draw]), self._settings.answer_form
-            made = examples_of(lesson, self._stage, answer_as=answer_as, drop_rationale=bare)
+            drop_rationale, answer_as = bool(epoch.dropped[draw]), self._settings.answer_form
+            made = examples_of(
+                lesson, self._stage, answer_as=answer_as, drop_rationale=drop_rationale
+            )
             chosen.append(made[part])
         limits = self._settings.max_source_tokens, self._settings.max_target_tokens
         return encode(chosen, self._form, *limits).rows
