@@ -27,7 +27,7 @@ def main(names: list[str]) -> None:
         if name in TABLES:
             table = TABLES[name]
             print(f"{name}: {(table.__doc__ or '').splitlines()[0]}\n  goal: {table.GOAL}")
-            table.more()
+            table.print_figures()
             continue
         module = BENCHMARKS[name]
         ratio = module.measure()
@@ -37,7 +37,7 @@ def main(names: list[str]) -> None:
             f" ratio {ratio.ratio:.2f} (median of {ratio.pairs} pairs; goal: {module.GOAL})"
         )
         if module in (generating, reading):
-            module.more()
+            module.print_figures()
 
 
 if __name__ == "__main__":

@@ -54,7 +54,7 @@ def run_seed(level: str, seed: int, out: Path) -> None:
 
     world = out / f"{WORLD}-{seed}"
     stage_1 = world / "runs" / f"rationale-{level}"
-    first = TrainSettings(
+    first_settings = TrainSettings(
         max_steps=STAGE_2,
         learning_rate=LEARNING_RATE,
         rationale_dropout=0.1,
@@ -63,11 +63,13 @@ def run_seed(level: str, seed: int, out: Path) -> None:
         seed=seed,
         device="cpu",
     )
-    reader, begun = world / "runs" / f"answering-{level}", world / "runs" / "answering"
-    train_answer(world / "teacher.jsonl", begun, student="scratch:tiny", settings=first)
-    then = replace(first, **THEN)
+    reader, first_run = world / "runs" / f"answering-{level}", world / "runs" / "answering"
+    train_answer(
+        world / "teacher.jsonl", first_run, student="scratch:tiny", settings=first_settings
+    )
+    second_settings = replace(first_settings, **THEN)
     manifest = train_answer(
-        stage_1 / "out_of_fold.jsonl", reader, student=str(begun), settings=then
+        stage_1 / "out_of_fold.jsonl", reader, student=str(first_run), settings=second_settings
     )
     results: dict[str, Any] = {
         "level": level,
@@ -76,12 +78,12 @@ def run_seed(level: str, seed: int, out: Path) -> None:
         "systems": {},
     }
     base = PredictSettings(max_new_tokens=LONGEST, seed=seed, device="cpu")
-    ways = {
+    systems = {
         **SYSTEMS,
         **{f"{name}, raw": {**SYSTEMS[name], "calibrate": False} for name in CALIBRATED},
     }
-    for name, more in ways.items():
-        settings = replace(base, **more)
+    for name, options in systems.items():
+        settings = replace(base, **options)
         writes = settings.rationale_from in ("student", "shuffled")
         file = world / f"answering-{level}" / f"{name.replace(' ', '-')}.jsonl"
         predict(
@@ -124,9 +126,9 @@ def _of_level(seeds: Sequence[Any]) -> str:
     for name in SYSTEMS:
         correct = _of(seeds, name, "right")
         gaps = [a - b for a, b in zip(correct, greedy, strict=True)]
-        less = "" if name == "greedy" else _percent(interval(gaps, facts), signed=True)
+        gap = "" if name == "greedy" else _percent(interval(gaps, facts), signed=True)
         by_seed = " ".join(f"{100 * values.mean():.1f}" for values in correct)
-        lines.append(f"| {name} | {_percent(interval(correct, facts))} | {by_seed} | {less} |")
+        lines.append(f"| {name} | {_percent(interval(correct, facts))} | {by_seed} | {gap} |")
     changed = [
         np.mean(
             np.array(result["systems"]["greedy in bf16"]["prediction"])
@@ -143,12 +145,14 @@ def _of_level(seeds: Sequence[Any]) -> str:
     ]
     for name in CALIBRATED:
         for label, system in ((f"{name}, before", f"{name}, raw"), (f"{name}, after", name)):
-            right, sure, gold = (
+            right, confidence, gold = (
                 _of(seeds, system, kind) for kind in ("right", "confidence", "gold")
             )
             nll = interval([-np.log(np.maximum(values, 1e-9)) for values in gold], facts)
-            brier = interval([(s - r) ** 2 for s, r in zip(sure, right, strict=True)], facts)
-            ece = interval([_bins(s, r) for s, r in zip(sure, right, strict=True)], facts, _ece)
+            brier = interval([(s - r) ** 2 for s, r in zip(confidence, right, strict=True)], facts)
+            ece = interval(
+                [_bins(s, r) for s, r in zip(confidence, right, strict=True)], facts, _ece
+            )
             lines.append(
                 f"| {label} | {nll[0]:.3f} ({nll[1]:.3f} to {nll[2]:.3f}) |"
                 f" {brier[0]:.3f} ({brier[1]:.3f} to {brier[2]:.3f}) | {_percent(ece)} |"
@@ -162,8 +166,8 @@ def _of_level(seeds: Sequence[Any]) -> str:
         cells = []
         for name in CALIBRATED:
             pairs = [
-                _answered(right, sure, coverage)
-                for right, sure in zip(
+                _answered(right, confidence, coverage)
+                for right, confidence in zip(
                     _of(seeds, name, "right"), _of(seeds, name, "confidence"), strict=True
                 )
             ]
@@ -172,17 +176,17 @@ def _of_level(seeds: Sequence[Any]) -> str:
     return "\n".join(lines)
 
 
-def _of(seeds: Sequence[Any], system: str, kind: str) -> list[Floats]:
-    return [np.array(seed["systems"][system][kind], float) for seed in seeds]
+def _of(seeds: Sequence[Any], system: str, figure: str) -> list[Floats]:
+    return [np.array(seed["systems"][system][figure], float) for seed in seeds]
 
 
-def _bins(sure: Floats, right: Floats) -> Floats:
+def _bins(confidence: Floats, right: Floats) -> Floats:
     """Return an array (questions, bins). A question's row has its confidence minus its correctness
     in the column of its bin, and 0 elsewhere. Bins have equal sizes."""
-    order = np.argsort(sure, kind="stable")
-    table = np.zeros((len(sure), BINS))
+    order = np.argsort(confidence, kind="stable")
+    table = np.zeros((len(confidence), BINS))
     for number, members in enumerate(np.array_split(order, BINS)):
-        table[members, number] = sure[members] - right[members]
+        table[members, number] = confidence[members] - right[members]
     return table
 
 
@@ -191,12 +195,12 @@ def _ece(means: Floats) -> Floats:
     return total
 
 
-def _answered(right: Floats, sure: Floats, coverage: float) -> Floats:
+def _answered(right: Floats, confidence: Floats, coverage: float) -> Floats:
     """Answer only the most confident questions. Return an array (questions, 2): 1 if the question
     is answered correctly, and 1 if it is answered."""
-    kept = np.argsort(-sure, kind="stable")[: round(coverage * len(sure))]
-    answered = np.zeros(len(sure))
-    answered[kept] = 1.0
+    answered_rows = np.argsort(-confidence, kind="stable")[: round(coverage * len(confidence))]
+    answered = np.zeros(len(confidence))
+    answered[answered_rows] = 1.0
     return np.stack([right * answered, answered], axis=1)
 
 
@@ -208,10 +212,10 @@ def _percent(figures: tuple[float, float, float], *, signed: bool = False) -> st
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else "")
-    parser.add_argument("what", choices=["run", "table"])
+    parser.add_argument("command", choices=["run", "table"])
     parser.add_argument("out", type=Path)
     arguments = parser.parse_args()
-    if arguments.what == "table":
+    if arguments.command == "table":
         print(table(arguments.out))
         return
     for level in LEVELS:

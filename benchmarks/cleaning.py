@@ -30,19 +30,19 @@ def counts(file: Path) -> Counter[str]:
     for located in rows_from(file, 0):
         row = located.row
         question = Question.from_row(row).without(("reply",)).without_rationale()
-        given = Rationale(question, "", saw_answer=bool(row.get("saw_answer")))
+        row_of_teacher = Rationale(question, "", saw_answer=bool(row.get("saw_answer")))
         text = str(row.get("reply") or row["rationale"])
-        kept, reason = judge(given, Reply(text), GenerateSettings())
+        judged, reason = judge(row_of_teacher, Reply(text), GenerateSettings())
         found["rows"] += 1
         if reason is not None:
             found[f"reason: {reason}"] += 1
             continue
-        again = read_reply(kept.rationale, question)
+        read_again = read_reply(judged.rationale, question)
         found["kept"] += 1
-        found["read again: another text"] += again.rationale != kept.rationale
-        found["concludes"] += again.conclusion is not None
-        found["marked"] += kept.still_concludes is not None
-        found["under 5 words"] += count_words(kept.rationale) < SHORT
+        found["read again: another text"] += read_again.rationale != judged.rationale
+        found["concludes"] += read_again.conclusion is not None
+        found["marked"] += judged.still_concludes is not None
+        found["under 5 words"] += count_words(judged.rationale) < SHORT
     return found
 
 

@@ -1,23 +1,23 @@
 #!/usr/bin/env bash
-# All checks that need a GPU, in at most 8 minutes on a bare machine with one.
+# All checks that need a GPU, in at most 8 minutes on a fresh machine that has one.
 #
 #   bash benchmarks/device.sh OUT               all sections
 #   bash benchmarks/device.sh OUT tests train   some of them
-#   SMOKE=1 bash benchmarks/device.sh OUT       tiny sizes, on a CPU too: what `make test` runs
+#   SMOKE=1 bash benchmarks/device.sh OUT       tiny sizes, also on a CPU; `make test` runs this
 #   STUDENT=DIR bash benchmarks/device.sh OUT evidence SET SEED
-#                                               instead a row of docs/evidence.md: all its systems
+#                                               only a row of docs/evidence.md: all its systems
 #
-# The row reads the question sets from SCICOT_DATA and leaves OUT/SET-SEED.SYSTEM.json of each system
-# (benchmarks/evidence.py). The same command goes on where a time limit has stopped it.
-# SYSTEMS="direct two-stage" does these alone, one after another.
+# The row reads the question sets from SCICOT_DATA and writes OUT/SET-SEED.SYSTEM.json for each system
+# (benchmarks/evidence.py). After a time limit has stopped it, run the same command again to resume.
+# SYSTEMS="direct two-stage" runs only these systems, one after another.
 #
 #   STUDENT=DIR bash benchmarks/device.sh OUT reward SET SEED
-#                                               instead one round of train-rationale --reward:
+#                                               only one round of train-rationale --reward:
 #                                               OUT/SET-SEED.reward.json (benchmarks/rewards_set.py)
 #
-# Each section has its own time limit and leaves OUT/SECTION.json as soon as it is done, so that a
-# section that fails or hangs costs no other its results. Packages that the machine lacks are
-# installed from WHEELS, a folder of wheels, without a network:
+# Each section has its own time limit and writes OUT/SECTION.json as soon as it is done, so a section
+# that fails or hangs does not affect the results of the others. Packages that the machine lacks are
+# installed from WHEELS, a folder of wheels, without network access:
 #
 #   pip download -d benchmarks/wheels --python-version 312 --only-binary=:all: \
 #     datasets jsonlines anthropic typer filelock psutil pytest hypothesis
@@ -31,7 +31,7 @@ WHEELS=${WHEELS:-$HERE/wheels}
 mkdir -p "$OUT"
 OUT=$(cd "$OUT" && pwd)
 
-# Seconds of each section; 470 in all.
+# Time limit of each section in seconds; 470 in total.
 declare -A LIMITS=([tests]=80 [commands]=110 [predict]=120 [profile]=60 [train]=100)
 ORDER=(tests commands predict profile train)
 
@@ -48,29 +48,30 @@ if [ -d "$WHEELS" ]; then
 fi
 export PYTHONPATH="$ROOT/src:$ROOT${PYTHONPATH:+:$PYTHONPATH}" HF_HUB_OFFLINE=1
 
-# Systems of a row, side by side: a student of 126 million weights leaves most of the GPU idle. A
-# stage that two of them need is trained by whoever comes first. Those that matter most come first.
+# The systems of a row. The lanes run in parallel, because a student of 126 million weights leaves most
+# of the GPU idle. A stage that two systems need is trained by the first to reach it. The most important
+# systems come first.
 LANES=("two-stage two-stage-oof two-stage-both"
   "direct direct-2 zero-shot one-sequence given none shuffled"
   "answer-first shared multi-task")
-LONGEST=465 # seconds of a row, beside its questions
+LONGEST=465 # time limit of a row in seconds, without preparing its questions
 
 evidence() {
-  local name=$1-$2 scale=1 most=$LONGEST code=0 lane job jobs=() options
+  local name=$1-$2 scale=1 limit=$LONGEST code=0 lane job jobs=() options
   [ ! -d "$STUDENT" ] || STUDENT=$(cd "$STUDENT" && pwd)
   [ ! -d "${SCICOT_DATA:-}" ] || export SCICOT_DATA=$(cd "$SCICOT_DATA" && pwd)
   [ -z "${SYSTEMS:-}" ] || LANES=("$SYSTEMS")
   options=(--student "$STUDENT")
   if [ -n "${SMOKE:-}" ]; then
     options+=(--rows 24 --test-rows 6 --max-steps 1)
-    scale=10 most=$((10 * LONGEST))
+    scale=10 limit=$((10 * LONGEST))
   fi
   cd "$ROOT" || exit 1
   "$PYTHON" -m benchmarks.evidence run "$OUT" "$name" "${options[@]}" 2> "$OUT/$name.log" \
     || { tail -n 5 "$OUT/$name.log" >&2; exit 1; }
   for lane in "${LANES[@]}"; do
     # shellcheck disable=SC2086  (the systems of a lane are words)
-    timeout "$most" "$PYTHON" -m benchmarks.evidence run "$OUT" "$name" $lane "${options[@]}" \
+    timeout "$limit" "$PYTHON" -m benchmarks.evidence run "$OUT" "$name" $lane "${options[@]}" \
       --limit-scale "$scale" 2> "$OUT/$name.${lane%% *}.log" &
     jobs+=($!)
   done
@@ -88,16 +89,16 @@ if [ "${1:-}" = evidence ]; then
 fi
 
 reward() {
-  local name=$1-$2 most=$LONGEST options
+  local name=$1-$2 limit=$LONGEST options
   [ ! -d "$STUDENT" ] || STUDENT=$(cd "$STUDENT" && pwd)
   [ ! -d "${SCICOT_DATA:-}" ] || export SCICOT_DATA=$(cd "$SCICOT_DATA" && pwd)
   options=(--student "$STUDENT")
   if [ -n "${SMOKE:-}" ]; then
     options+=(--rows 24 --test-rows 6 --max-steps 1)
-    most=$((10 * LONGEST))
+    limit=$((10 * LONGEST))
   fi
   cd "$ROOT" || exit 1
-  timeout "$most" "$PYTHON" -m benchmarks.rewards_set "$OUT" "$name" "${options[@]}" \
+  timeout "$limit" "$PYTHON" -m benchmarks.rewards_set "$OUT" "$name" "${options[@]}" \
     2> "$OUT/$name.reward.log" || { tail -n 5 "$OUT/$name.reward.log" >&2; return 1; }
 }
 
@@ -117,7 +118,7 @@ for section in "${@:-${ORDER[@]}}"; do
     echo "device: no section $section; there is ${ORDER[*]}" >&2
     exit 2
   fi
-  [ -z "${SMOKE:-}" ] || limit=$((4 * limit)) # machines that only try the script may be slow
+  [ -z "${SMOKE:-}" ] || limit=$((4 * limit)) # a machine that only tests the script may be slow
   start=$(date +%s)
   (cd "$ROOT" && timeout "$limit" "$PYTHON" -m benchmarks.device "$section" "$OUT/$section.json") \
     > "$OUT/$section.log" 2>&1

@@ -77,24 +77,30 @@ def _parse(file: Path) -> None:
 def write_predictions(file: Path, rows: int, seed: int = 0) -> Path:
     """Write predictions of a student that is right three times in four, 700 bytes per row. `seed`
     is the student's: the questions are the same for all seeds."""
-    asked, chance = random.Random(0), random.Random(seed + 1)
+    question_rng, student_rng = random.Random(0), random.Random(seed + 1)
     with file.open("w") as stream:
         for number in range(rows):
-            said, gold = chance.choice("AAAB"), "A"
-            sure = chance.uniform(0.4, 1)
+            predicted, gold = student_rng.choice("AAAB"), "A"
+            confidence = student_rng.uniform(0.4, 1)
             row = {
                 "id": f"q{number}",
-                "question": " ".join(asked.choices(WORDS, k=15)),
+                "question": " ".join(question_rng.choices(WORDS, k=15)),
                 "choices": [
-                    {"label": label, "text": f"{label} " + " ".join(asked.choices(WORDS, k=4))}
+                    {
+                        "label": label,
+                        "text": f"{label} " + " ".join(question_rng.choices(WORDS, k=4)),
+                    }
                     for label in "ABCD"
                 ],
                 "answer": gold,
-                "meta": {"subject": asked.choice(WORDS)},
-                "rationales": [" ".join(chance.choices(WORDS, k=25))],
-                "prediction": said,
-                "scores": {label: sure if label == said else (1 - sure) / 3 for label in "ABCD"},
-                "confidence": sure,
+                "meta": {"subject": question_rng.choice(WORDS)},
+                "rationales": [" ".join(student_rng.choices(WORDS, k=25))],
+                "prediction": predicted,
+                "scores": {
+                    label: confidence if label == predicted else (1 - confidence) / 3
+                    for label in "ABCD"
+                },
+                "confidence": confidence,
                 "models": {"answer": "answer@1", "rationale_from": "student"},
             }
             stream.write(json.dumps(row) + "\n")
@@ -127,7 +133,7 @@ def page(rows: int, browser: str) -> None:
         print(f"{rows:,} questions of two systems: {report.stat().st_size / 1e6:.1f} MB")
         text = report.read_text().replace("</body>", f"<script>{CLICKS}</script></body>")
         report.write_text(text)
-        shown = subprocess.run(
+        dom = subprocess.run(
             [
                 browser,
                 "--headless",
@@ -141,7 +147,7 @@ def page(rows: int, browser: str) -> None:
             text=True,
             check=True,
         ).stdout
-    (state,) = re.findall(r'<pre id="state">(.*?)</pre>', shown, re.S)
+    (state,) = re.findall(r'<pre id="state">(.*?)</pre>', dom, re.S)
     for name, milliseconds in json.loads(html.unescape(state)).items():
         print(f"  {name}: {milliseconds:.0f} ms")
 

@@ -26,7 +26,7 @@ KEPT = REPOSITORY / "docs" / "evidence"
 def main() -> int:
     """Parse the arguments and run the command; return the exit code."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    commands = parser.add_subparsers(dest="what", required=True)
+    commands = parser.add_subparsers(dest="command", required=True)
     run = commands.add_parser("run", help="cells of one set and seed")
     run.add_argument("out", type=Path)
     run.add_argument("name", metavar="SET-SEED")
@@ -54,34 +54,39 @@ def main() -> int:
     keep.add_argument("folder", nargs="?", default="", help="of docs/evidence/cells, for these")
     page = commands.add_parser("page", help="write docs/evidence.md")
     page.add_argument("cells", type=Path, nargs="*", default=[KEPT / "cells"])
-    given = parser.parse_args()
-    if given.what == "run":
-        return _run(given)
-    if given.what == "grid":
+    arguments = parser.parse_args()
+    if arguments.command == "run":
+        return _run(arguments)
+    if arguments.command == "grid":
         from benchmarks.evidence_grid import run_grid
 
-        run_grid(given.out, given.names, given.jobs)
-    elif given.what == "keep":
-        _keep(given.out, given.folder)
+        run_grid(arguments.out, arguments.names, arguments.jobs)
+    elif arguments.command == "keep":
+        _keep(arguments.out, arguments.folder)
     else:
         from benchmarks.evidence_page import write
 
-        write(KEPT, given.cells, REPOSITORY / "docs" / "evidence.md")
+        write(KEPT, arguments.cells, REPOSITORY / "docs" / "evidence.md")
     return 0
 
 
-def _run(given: argparse.Namespace) -> int:
-    from benchmarks.cells.cell import Options, place_of, run_cells
+def _run(arguments: argparse.Namespace) -> int:
+    from benchmarks.cells.cell import Options, experiment_of, run_cells
     from benchmarks.cells.systems import SYSTEMS
 
     options = Options(
-        given.student, given.rows, given.test_rows, given.max_steps, given.device, given.data
+        arguments.student,
+        arguments.rows,
+        arguments.test_rows,
+        arguments.max_steps,
+        arguments.device,
+        arguments.data,
     )
-    if not given.systems:
-        place_of(given.out, given.name, options)
+    if not arguments.systems:
+        experiment_of(arguments.out, arguments.name, options)
         return 0
-    systems = list(SYSTEMS) if given.systems == ["all"] else given.systems
-    return run_cells(given.out, given.name, systems, options, given.limit_scale)
+    systems = list(SYSTEMS) if arguments.systems == ["all"] else arguments.systems
+    return run_cells(arguments.out, arguments.name, systems, options, arguments.limit_scale)
 
 
 def _keep(out: Path, folder: str) -> None:

@@ -40,7 +40,7 @@ OTHERS = {
     "two-stage-oof": "two-stage, stage 2 on out-of-fold rationales of all training questions",
     "two-stage-both": "two-stage, stage 2 on both with dropout, direct answer mixed in",
 }
-BESIDE = ("answer-first", "shared", "direct-2")  # cells that are shown in the world's table
+CELLS_IN_TABLE = ("answer-first", "shared", "direct-2")  # cells that are shown in the world's table
 TITLES = {
     "shipped": "The example world, fresh seeds",
     "harder": "A harder world: 700 training questions rather than 4,000",
@@ -58,21 +58,21 @@ TRIED = {
 }
 
 
-def write(kept: Path, cells: Iterable[Path], page: Path) -> None:
-    """Write the page from the results of the grid in `kept` and of these cells."""
+def write(folder: Path, cells: Iterable[Path], page: Path) -> None:
+    """Write the page from the results of the grid in `folder` and of these cells."""
     found: defaultdict[str, Results] = defaultdict(list)
-    for file in sorted(kept.glob("*-*.json")):
+    for file in sorted(folder.glob("*-*.json")):
         result = json.loads(file.read_text())
         if result.get("done"):
             found[result["set"]].append(result)
     if not found:
-        raise SystemExit(f"{kept}: no results; make evidence FRESH=1")
-    groups = read_cells(path for path in cells if path.exists() or path != kept / "cells")
+        raise SystemExit(f"{folder}: no results; make evidence FRESH=1")
+    groups = read_cells(path for path in cells if path.exists() or path != folder / "cells")
     _add_cells(found, groups)
     hours = sum(result["seconds"] for results in found.values() for result in results) / 3600 / 2
     parts = [_primary(found), *(_grid(name, found[name]) for name in TITLES if found[name])]
     tables = "\n".join([*parts, _tried(found)]).rstrip()
-    text = (kept / "template.md").read_text()
+    text = (folder / "template.md").read_text()
     parts_of = {
         "hours": f"{hours:.1f}",
         "tables": tables,
@@ -106,9 +106,9 @@ def values(results: Results, system: str, *, unseen: bool = True) -> list[Floats
     rows = []
     for result in results:
         right = np.full(len(result["ids"]), np.nan)
-        asked = result["given"] if system.endswith("/given") else result["ids"]
+        ids = result["given"] if system.endswith("/given") else result["ids"]
         index = {identity: number for number, identity in enumerate(result["ids"])}
-        right[[index[identity] for identity in asked]] = result["right"][system]
+        right[[index[identity] for identity in ids]] = result["right"][system]
         if unseen:
             right[np.array(result["seen"], bool)] = np.nan
         rows.append(right)
@@ -118,7 +118,7 @@ def values(results: Results, system: str, *, unseen: bool = True) -> list[Floats
 def figure(results: Results, rows: list[Floats]) -> tuple[float, float, float]:
     """Return mean and interval in percent; on real sets over the questions that all seeds have."""
     if SETS[results[0]["set"]].real:
-        table = _whole(np.stack(rows))
+        table = _answered_by_all(np.stack(rows))
         low, high = bootstrap([table], [1.0], np.arange(table.shape[1])).interval
         return 100 * float(table.mean()), 100 * low, 100 * high
     facts = [
@@ -130,33 +130,37 @@ def figure(results: Results, rows: list[Floats]) -> tuple[float, float, float]:
     return 100 * mean, 100 * low, 100 * high
 
 
-def _whole(rows: Floats) -> Floats:
+def _answered_by_all(rows: Floats) -> Floats:
     """Remove the questions that any row lacks."""
     return rows[:, ~np.isnan(rows).any(axis=0)]
 
 
 def difference(
-    results: Results, first: str, second: str, **which: bool
+    results: Results, first: str, second: str, **options: bool
 ) -> tuple[float, float, float]:
     """Return the paired accuracy difference of two systems and the ends of its interval, in
     percentage points."""
-    pairs = zip(values(results, first, **which), values(results, second, **which), strict=True)
+    pairs = zip(values(results, first, **options), values(results, second, **options), strict=True)
     if not SETS[results[0]["set"]].real:
         return figure(results, [a - b for a, b in pairs])
-    systems = [np.stack(values(results, name, **which)) for name in (first, second)]
-    first_right, second_right = np.split(_whole(np.concatenate(systems)), 2)
+    systems = [np.stack(values(results, name, **options)) for name in (first, second)]
+    first_right, second_right = np.split(_answered_by_all(np.concatenate(systems)), 2)
     low, high = bootstrap(
         [first_right, second_right], [1.0, -1.0], np.arange(first_right.shape[1])
     ).interval
     return 100 * float(first_right.mean() - second_right.mean()), 100 * low, 100 * high
 
 
-def _told(values: tuple[float, float, float], form: str = "{:.1f} ({:.1f} to {:.1f})") -> str:
+def _with_interval(
+    values: tuple[float, float, float], form: str = "{:.1f} ({:.1f} to {:.1f})"
+) -> str:
     return form.format(*values)
 
 
-def _gap(results: Results, first: str, second: str, **which: bool) -> str:
-    return _told(difference(results, first, second, **which), "{:+.1f} ({:+.1f} to {:+.1f})")
+def _gap(results: Results, first: str, second: str, **options: bool) -> str:
+    return _with_interval(
+        difference(results, first, second, **options), "{:+.1f} ({:+.1f} to {:+.1f})"
+    )
 
 
 def _primary(found: dict[str, Results]) -> str:
@@ -172,16 +176,16 @@ def _primary(found: dict[str, Results]) -> str:
             rows = values(results, "teacher/student")
             count = int((~np.isnan(rows[0])).sum())
             seeds = " ".join(str(result["seed"]) for result in results)
-            beside = ""
+            with_seen = ""
             if sum(results[0]["seen"]):
-                beside = (
+                with_seen = (
                     f"{_gap(results, 'teacher/student', 'direct', unseen=False)} of {len(rows[0])}"
                 )
-            direct = _told(figure(results, values(results, "direct")))
+            direct = _with_interval(figure(results, values(results, "direct")))
             lines.append(
                 f"| {name} | {seeds} | {count} | {100 * results[0]['chance']:.1f} |"
-                f" {_told(figure(results, rows))} | {direct} |"
-                f" {_gap(results, 'teacher/student', 'direct')} | {beside} |"
+                f" {_with_interval(figure(results, rows))} | {direct} |"
+                f" {_gap(results, 'teacher/student', 'direct')} | {with_seen} |"
             )
     return "\n".join(lines) + "\n"
 
@@ -197,18 +201,21 @@ def _grid(name: str, results: Results) -> str:
         f"| stage 2 learnt from | {' | '.join(SOURCES)} |",
         f"| --- |{' --- |' * len(SOURCES)}",
     ]
-    for learnt in LEARNT:
-        if f"{learnt}/student" in results[0]["right"]:
+    for training_source in LEARNT:
+        if f"{training_source}/student" in results[0]["right"]:
             cells = [
-                _told(figure(results, values(results, f"{learnt}/{source}"))) for source in SOURCES
+                _with_interval(figure(results, values(results, f"{training_source}/{source}")))
+                for source in SOURCES
             ]
-            lines.append(f"| {learnt} | {' | '.join(cells)} |")
+            lines.append(f"| {training_source} | {' | '.join(cells)} |")
     lines += ["\n| system | accuracy | minus direct |", "| --- | --- | --- |"]
     for system, title in {"teacher/student": "two-stage", **OTHERS}.items():
         if all(system in result["right"] for result in results):
             gap = "" if system == "direct" else _gap(results, system, "direct")
-            lines.append(f"| {title} | {_told(figure(results, values(results, system)))} | {gap} |")
-        elif name == "shipped" and system in BESIDE:
+            lines.append(
+                f"| {title} | {_with_interval(figure(results, values(results, system)))} | {gap} |"
+            )
+        elif name == "shipped" and system in CELLS_IN_TABLE:
             command = f"python -m benchmarks.evidence run OUT {name}-SEED {system}"
             lines.append(f"| {title} | not run: `{command}` (seeds {seeds}) | |")
     return "\n".join(lines) + "\n"
@@ -248,10 +255,10 @@ def _tried(found: dict[str, Results]) -> str:
         if results:
             lines.append(
                 f"| {title} | {' '.join(str(result['seed']) for result in results)} |"
-                f" {_told(figure(results, values(results, 'teacher/student')))} |"
-                f" {_told(figure(results, values(results, 'direct')))} |"
+                f" {_with_interval(figure(results, values(results, 'teacher/student')))} |"
+                f" {_with_interval(figure(results, values(results, 'direct')))} |"
                 f" {_gap(results, 'teacher/student', 'direct')} |"
-                f" {_told(figure(results, values(results, 'teacher/given')))} |"
+                f" {_with_interval(figure(results, values(results, 'teacher/given')))} |"
                 f" {_gap(results, 'teacher/given', 'teacher/shuffled')} |"
             )
     return "\n".join([*lines, *_exercised(found)]) + "\n"

@@ -23,7 +23,7 @@ class Set:
     shuffle: bool = False  # permute the choices at each draw
     keep: Keep = "correct"  # which of the teacher's replies to keep
     answer_as: AnswerAs = "label"
-    told: bool = False  # replace each rationale by the text of the right choice
+    answers_as_rationales: bool = False  # replace each rationale by the text of the right choice
     # Steps of the reading exercises before training. The last ones have all lengths, earlier ones a
     # single word. As many exercise rows are then mixed with the questions.
     exercises: tuple[int, ...] = ()
@@ -57,5 +57,7 @@ SETS = {
     "scienceqa_small": replace(ONCE, student="scratch:small", steps=(600, 600)),
     "scienceqa_exercises": replace(ONCE, exercises=(2400,)),
     "scienceqa_curriculum": replace(ONCE, exercises=(2000, 1200)),
-    "openbookqa_words": replace(OPENBOOKQA, seeds=(0,), told=True, steps=(600, 1600)),
+    "openbookqa_words": replace(
+        OPENBOOKQA, seeds=(0,), answers_as_rationales=True, steps=(600, 1600)
+    ),
 }

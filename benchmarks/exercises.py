@@ -21,24 +21,24 @@ SHORTEST = 4  # minimum number of letters of a word that is asked for
 def write_exercises(source: Path, out: Path, seed: int, *, one_word: bool = False) -> None:
     """Write OUT from the rationale rows of a file, with as many choices as their questions have.
     `one_word`: the rationale is just the right choice."""
-    draw = random.Random(seed)
-    kept = [row for row in rows(source) if _words(row["rationale"])]
+    rng = random.Random(seed)
+    usable_rows = [row for row in rows(source) if _words(row["rationale"])]
     # Wrong choices are drawn by word frequency, so that a word's frequency does not reveal the
     # answer.
-    every = [word for row in kept for word in sorted(_words(row["rationale"]))]
+    every = [word for row in usable_rows for word in sorted(_words(row["rationale"]))]
     with out.open("w") as stream:
-        for number, row in enumerate(kept):
+        for number, row in enumerate(usable_rows):
             for part in range(EACH):
-                text = _cut(row["rationale"], draw)
+                text = _cut(row["rationale"], rng)
                 in_rationale = _words(row["rationale"])
-                right = draw.choice(sorted(_words(text) or in_rationale))
+                right = rng.choice(sorted(_words(text) or in_rationale))
                 if one_word or right not in _words(text):
                     text = right
-                others = dict.fromkeys(draw.sample(every, 400))
-                wrong = [word for word in others if word not in in_rationale]
+                candidates = dict.fromkeys(rng.sample(every, 400))
+                wrong = [word for word in candidates if word not in in_rationale]
                 labels = [choice["label"] for choice in row["choices"]]
                 words = [right, *wrong[: len(labels) - 1]]
-                draw.shuffle(words)
+                rng.shuffle(words)
                 exercise = {
                     "id": f"exercise-{number}-{part}",
                     "question": row["question"],
@@ -56,9 +56,9 @@ def _words(text: str) -> set[str]:
     return {word.lower() for word in re.findall(r"[^\W\d_]+", text) if len(word) >= SHORTEST}
 
 
-def _cut(text: str, draw: random.Random) -> str:
+def _cut(text: str, rng: random.Random) -> str:
     """Return a random span of words; its length is uniform on a log scale."""
     words = text.split()
-    length = min(len(words), round(len(words) ** draw.random()))
-    start = draw.randrange(len(words) - length + 1)
+    length = min(len(words), round(len(words) ** rng.random()))
+    start = rng.randrange(len(words) - length + 1)
     return " ".join(words[start : start + length])

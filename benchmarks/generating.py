@@ -40,7 +40,7 @@ def measure() -> Ratio:
         )
 
 
-def more() -> None:
+def print_figures() -> None:
     """Print all figures except the ratio of `measure`."""
     with tempfile.TemporaryDirectory() as folder:
         source = write_questions(Path(folder) / "q.jsonl", REQUESTS)
@@ -55,10 +55,10 @@ def more() -> None:
                 (_seconds(ask, source, url), _seconds(asyncio.run, bare(source, url, IN_FLIGHT)))
                 for _ in range(3)
             ]
-            ours, theirs = (
+            scicot_rate, bare_rate = (
                 3000 / statistics.median(seconds) for seconds in zip(*pairs, strict=True)
             )
-            print(f"  at zero latency: {ours:.0f} requests/s, the bare loop {theirs:.0f}")
+            print(f"  at zero latency: {scicot_rate:.0f} requests/s, the bare loop {bare_rate:.0f}")
         limited(Path(folder), rate=50.0, seconds=40.0)
     million(100_000)
 
@@ -72,11 +72,11 @@ def limited(folder: Path, rate: float, seconds: float) -> None:
             stats = json.load(reply)
     accepted, refusals = stats["accepted"], stats["refusals"]
     begin, end = accepted[0] + 5.0, accepted[-1] - 2.0
-    came = sum(begin <= moment <= end for moment in accepted)
+    answered = sum(begin <= moment <= end for moment in accepted)
     refused = sum(begin <= moment <= end for moment in refusals)
     print(
-        f"  a server that allows {rate:.0f}/s: {came / (end - begin):.1f}/s,"
-        f" {refused / (came + refused):.1%} of the requests refused (after 5 s;"
+        f"  a server that allows {rate:.0f}/s: {answered / (end - begin):.1f}/s,"
+        f" {refused / (answered + refused):.1%} of the requests refused (after 5 s;"
         f" {len(refusals) - refused} before)"
     )
 
@@ -126,22 +126,22 @@ def server(*options: str) -> Iterator[str]:
 
 def write_questions(file: Path, rows: int, replies: Path | None = None) -> Path:
     """Write questions of about 400 bytes, and recorded replies of which three in four are right."""
-    draw = random.Random(0)
+    rng = random.Random(0)
     with file.open("w") as stream, (replies or Path("/dev/null")).open("w") as recorded:
         for number in range(rows):
             choices = [
-                {"label": label, "text": f"{label} " + " ".join(draw.choices(WORDS, k=3))}
+                {"label": label, "text": f"{label} " + " ".join(rng.choices(WORDS, k=3))}
                 for label in "ABCD"
             ]
             row: dict[str, Any] = {
                 "id": f"q{number}",
-                "question": f"{number} " + " ".join(draw.choices(WORDS, k=15)),
+                "question": f"{number} " + " ".join(rng.choices(WORDS, k=15)),
                 "choices": choices,
-                "answer": draw.choice("AAAB"),
+                "answer": rng.choice("AAAB"),
             }
             stream.write(json.dumps(row) + "\n")
-            said = " ".join(draw.choices(WORDS, k=30)) + ".\nAnswer: A"
-            recorded.write(json.dumps({"id": row["id"], "reply": said}) + "\n")
+            reply = " ".join(rng.choices(WORDS, k=30)) + ".\nAnswer: A"
+            recorded.write(json.dumps({"id": row["id"], "reply": reply}) + "\n")
     return file
 
 
@@ -152,8 +152,8 @@ def million(rows: int) -> None:
         source, replies = folder / "q.jsonl", folder / "r.jsonl"
         write_questions(source, rows + 100, replies)
         out, part = folder / "o.jsonl", folder / "part.jsonl"
-        with source.open() as whole, part.open("w") as first:
-            first.writelines(line for _, line in zip(range(rows), whole, strict=False))
+        with source.open() as questions, part.open("w") as part_file:
+            part_file.writelines(line for _, line in zip(range(rows), questions, strict=False))
         command = [sys.executable, "-m", "scicot_cli", "generate-rationales"]
         options = ["-o", str(out), "--teacher", f"recorded:{replies}", "-q"]
         seconds, peaks = _followed([*command, str(part), *options])
@@ -201,4 +201,4 @@ if __name__ == "__main__":
     if sys.argv[1:2] == ["million"]:
         million(int(sys.argv[2]) if sys.argv[2:] else 1_000_000)
     else:
-        more()
+        print_figures()

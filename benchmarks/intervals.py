@@ -31,25 +31,25 @@ def interval(
         sums = np.stack([np.bincount(members, column) for column in columns.T])
         tables.append(np.vstack([sums, np.bincount(members)]))  # shape (numbers + 1, facts)
 
-    def told(means: Floats) -> Floats:
+    def figure_of(means: Floats) -> Floats:
         return means[..., 0] if figure is None else figure(means)
 
-    dice = np.random.default_rng(0)
-    drawn = np.empty((len(tables), RESAMPLES))
+    rng = np.random.default_rng(0)
+    resampled = np.empty((len(tables), RESAMPLES))
     for seed, table in enumerate(tables):
         totals = _times(seed, table.shape[1]) @ table.T
-        drawn[seed] = told(totals[:, :-1] / totals[:, -1:])
-    chosen = dice.integers(len(tables), size=(RESAMPLES, len(tables)))
+        resampled[seed] = figure_of(totals[:, :-1] / totals[:, -1:])
+    chosen = rng.integers(len(tables), size=(RESAMPLES, len(tables)))
     # If a seed is drawn twice, so are the draws of its facts.
-    means = drawn[chosen, dice.integers(RESAMPLES, size=chosen.shape)].mean(axis=1)
+    means = resampled[chosen, rng.integers(RESAMPLES, size=chosen.shape)].mean(axis=1)
     low, high = np.quantile(means, [0.025, 0.975])
-    whole = [told(table[:-1].sum(axis=1) / table[-1].sum()) for table in tables]
-    return float(np.mean(whole)), float(low), float(high)
+    figures = [figure_of(table[:-1].sum(axis=1) / table[-1].sum()) for table in tables]
+    return float(np.mean(figures)), float(low), float(high)
 
 
 @lru_cache(maxsize=64)
 def _times(seed: int, facts: int) -> Floats:
     """Return (resamples, facts): how often each fact is drawn, the same for every system."""
-    dice = np.random.default_rng([1, seed])
-    times = dice.multinomial(facts, np.full(facts, 1 / facts), size=RESAMPLES)
+    rng = np.random.default_rng([1, seed])
+    times = rng.multinomial(facts, np.full(facts, 1 / facts), size=RESAMPLES)
     return times.astype(np.float64)

@@ -29,34 +29,34 @@ class Lab:
 
     results["right"][SYSTEM] records which test questions a system answered correctly, in file
     order; results["reads"] the same with the tutor's rationales. The results are stored in
-    PLACE.json.
+    FOLDER.json.
     """
 
-    place: Path
+    folder: Path
     results: dict[str, Any]
     base: TrainSettings  # settings of all students
     answer_batch: int  # rows per step for answer students and baselines
     student: str = "scratch:tiny"
 
     @classmethod
-    def at(cls, place: Path, base: TrainSettings, answer_batch: int, **told: Any) -> Lab:
+    def at(cls, folder: Path, base: TrainSettings, answer_batch: int, **fields: Any) -> Lab:
         """Open the lab in a folder, with the results of an earlier run, if there are any."""
-        file = place.with_suffix(".json")
-        known = json.loads(file.read_text()) if file.exists() else {}
-        return cls(place, {**told, "right": {}, "reads": {}, **known}, base, answer_batch)
+        file = folder.with_suffix(".json")
+        earlier = json.loads(file.read_text()) if file.exists() else {}
+        return cls(folder, {**fields, "right": {}, "reads": {}, **earlier}, base, answer_batch)
 
-    def train_answer(self, name: str, files: list[Path], steps: int, **more: Any) -> Path:
-        run = self.place / "runs" / name
-        options = {key: more.pop(key) for key in ("method", "equal_to") if key in more}
-        student = str(more.pop("student", self.student))
+    def train_answer(self, name: str, files: list[Path], steps: int, **overrides: Any) -> Path:
+        run = self.folder / "runs" / name
+        options = {key: overrides.pop(key) for key in ("method", "equal_to") if key in overrides}
+        student = str(overrides.pop("student", self.student))
         settings = replace(
-            self.base, **{"max_steps": steps, "batch_size": self.answer_batch, **more}
+            self.base, **{"max_steps": steps, "batch_size": self.answer_batch, **overrides}
         )
         train_answer(files, run, student=student, settings=settings, **options)
         return run
 
     def predict(self, questions: Path, name: str, **models: Any) -> Path:
-        out = self.place / f"{name}.jsonl"
+        out = self.folder / f"{name}.jsonl"
         fields = PredictSettings.__dataclass_fields__
         options = {key: models.pop(key) for key in list(models) if key in fields}
         settings = PredictSettings(
@@ -82,12 +82,12 @@ class Lab:
             return
         model = Run.at(run)
         student = model.load(EngineRequest(precision="fp32", device="cpu"))
-        asked = [Rationale.from_row(row) for row in rows(questions)]
-        inputs = [answer_input(row.question, row.rationale, model.stage) for row in asked]
-        written = student.generate(inputs, Decoding(self.base.max_target_tokens))
+        rationale_rows = [Rationale.from_row(row) for row in rows(questions)]
+        inputs = [answer_input(row.question, row.rationale, model.stage) for row in rationale_rows]
+        replies = student.generate(inputs, Decoding(self.base.max_target_tokens))
         self.results["right"][name] = [
             int(text == self._expected(row.question, model))
-            for (text,), row in zip(written, asked, strict=True)
+            for (text,), row in zip(replies, rationale_rows, strict=True)
         ]
         self.save()
 
@@ -98,7 +98,7 @@ class Lab:
         return answer_target(question, label, answer_as=model.manifest.answer_as)
 
     def save(self) -> None:
-        file = self.place.with_suffix(".json")
+        file = self.folder.with_suffix(".json")
         file.with_suffix(".new").write_text(json.dumps(self.results))
         file.with_suffix(".new").replace(file)
 
@@ -108,20 +108,20 @@ def side_by_side(module: str, calls: Sequence[Sequence[str]], jobs: int) -> None
     cores, two processes with two threads would wait for each other."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
 
-    def one(call: Sequence[str]) -> None:
+    def run(call: Sequence[str]) -> None:
         subprocess.run([sys.executable, "-m", module, *call], env=environment, check=True)
         print(f"{call[-1]} is done", flush=True)
 
     with ThreadPoolExecutor(jobs) as pool:
-        list(pool.map(one, calls))
+        list(pool.map(run, calls))
 
 
 def rows(file: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in file.open()]
 
 
-def exact(written: Path, reference: Path) -> float:
+def exact(rationales: Path, reference: Path) -> float:
     """Return the share of rationales that are identical to the teacher's."""
-    texts = [[row["rationale"] for row in rows(file)] for file in (written, reference)]
-    same = [text == wanted for text, wanted in zip(*texts, strict=True)]
+    texts = [[row["rationale"] for row in rows(file)] for file in (rationales, reference)]
+    same = [text == expected for text, expected in zip(*texts, strict=True)]
     return float(np.mean(same))

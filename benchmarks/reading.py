@@ -25,11 +25,11 @@ Row = dict[str, Any]
 def measure() -> Ratio:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "questions.jsonl"
-        file.write_text("".join(json.dumps(_own(n)) + "\n" for n in range(ROWS)))
+        file.write_text("".join(json.dumps(_scicot_row(n)) + "\n" for n in range(ROWS)))
         return in_pairs(partial(_check, file), partial(_decode, file))
 
 
-def more() -> None:
+def print_figures() -> None:
     """Print the time to read and check a row of each common layout, and of a CSV file."""
     print(f"  {'layout':<22}{'us a row':>10}{'json.loads':>12}{'ratio':>8}{'a million':>12}")
     with tempfile.TemporaryDirectory() as folder:
@@ -37,7 +37,7 @@ def more() -> None:
             file = Path(folder) / "rows.jsonl"
             rows = [row(number) for number in range(LAYOUT_ROWS)]
             file.write_text("".join(json.dumps(row) + "\n" for row in rows))
-            _told(name, in_pairs(partial(_check, file), partial(_decode, file), _PAIRS))
+            _print_ratio(name, in_pairs(partial(_check, file), partial(_decode, file), _PAIRS))
         rows = [_columns(number) for number in range(LAYOUT_ROWS)]
         table = Path(folder) / "rows.csv"
         with table.open("w", newline="") as stream:
@@ -45,12 +45,12 @@ def more() -> None:
             writer.writeheader()
             writer.writerows(rows)
         file.write_text("".join(json.dumps(row) + "\n" for row in rows))
-        _told("CSV", in_pairs(partial(_check, table), partial(_decode, file), _PAIRS))
+        _print_ratio("CSV", in_pairs(partial(_check, table), partial(_decode, file), _PAIRS))
 
 
-def _told(name: str, ratio: Ratio) -> None:
-    ours, theirs = (1e6 * seconds / LAYOUT_ROWS for seconds in (ratio.ours, ratio.theirs))
-    print(f"  {name:<22}{ours:>10.1f}{theirs:>12.1f}{ratio.ratio:>8.1f}{ours:>10.0f} s")
+def _print_ratio(name: str, ratio: Ratio) -> None:
+    ours_us, reference = (1e6 * seconds / LAYOUT_ROWS for seconds in (ratio.ours, ratio.theirs))
+    print(f"  {name:<22}{ours_us:>10.1f}{reference:>12.1f}{ratio.ratio:>8.1f}{ours_us:>10.0f} s")
 
 
 def _check(file: Path) -> int:
@@ -66,39 +66,59 @@ def _texts(number: int) -> list[str]:
     return [f"choice {label} of {number}" for label in "ABCD"]
 
 
-def _asked(number: int) -> str:
+def _question_text(number: int) -> str:
     return f"Which of these is number {number}, and why not another one?"
 
 
-def _own(number: int) -> Row:
+def _scicot_row(number: int) -> Row:
     choices = [{"label": label, "text": f"choice {label} of {number}"} for label in "ABCD"]
-    return {"id": f"q{number}", "question": _asked(number), "choices": choices, "answer": "A"}
+    return {
+        "id": f"q{number}",
+        "question": _question_text(number),
+        "choices": choices,
+        "answer": "A",
+    }
 
 
 def _columns(number: int) -> Row:
     texts = dict(zip("ABCD", _texts(number), strict=True))
-    return {"question": _asked(number), **texts, "answer": "ABCD"[number % 4]}
+    return {"question": _question_text(number), **texts, "answer": "ABCD"[number % 4]}
 
 
 def _hub(number: int) -> Row:
     choices = {"text": _texts(number), "label": list("ABCD")}
-    return {"id": f"q{number}", "question": _asked(number), "choices": choices, "answerKey": "B"}
+    return {
+        "id": f"q{number}",
+        "question": _question_text(number),
+        "choices": choices,
+        "answerKey": "B",
+    }
 
 
 def _list(number: int) -> Row:
-    return {"question": _asked(number), "choices": _texts(number), "answer": number % 4}
+    return {"question": _question_text(number), "choices": _texts(number), "answer": number % 4}
 
 
 def _options(number: int) -> Row:
     texts = _texts(number)
     options = dict(zip("ABCD", texts, strict=True))
-    return {"question": _asked(number), "options": options, "answer": texts[1], "answer_idx": "B"}
+    return {
+        "question": _question_text(number),
+        "options": options,
+        "answer": texts[1],
+        "answer_idx": "B",
+    }
 
 
 def _distractors(number: int) -> Row:
     right, *wrong = _texts(number)
     distractors = {f"distractor{position}": text for position, text in enumerate(wrong, start=1)}
-    return {"question": _asked(number), **distractors, "correct_answer": right, "support": "It is."}
+    return {
+        "question": _question_text(number),
+        **distractors,
+        "correct_answer": right,
+        "support": "It is.",
+    }
 
 
 def _endings(number: int) -> Row:
@@ -107,11 +127,11 @@ def _endings(number: int) -> Row:
 
 
 def _yes_no(number: int) -> Row:
-    return {"question": _asked(number), "passage": "It is so.", "answer": number % 2 == 0}
+    return {"question": _question_text(number), "passage": "It is so.", "answer": number % 2 == 0}
 
 
 LAYOUTS: dict[str, Callable[[int], Row]] = {
-    "scicot's own": _own,
+    "scicot's own": _scicot_row,
     "ARC on the Hub": _hub,
     "MMLU": _list,
     "MedQA": _options,

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Both stages, fold students and every rival on a file of real questions with rationales, for so few
-# steps that nothing much can be learnt: that it all runs, and what the dev figures then are.
+# Trains both stages, fold students and every baseline on a file of real questions with rationales.
+# The few steps are not enough to learn much: this checks that everything runs and reports dev figures.
 #
 #   bash benchmarks/real_data.sh RATIONALES.jsonl OUT       STEPS=60 FOLDS=2 STUDENT=scratch:small
 #
-# Dev is a tenth of the rows, parted by question text; each run's scicot.json holds its figures.
+# Dev is a tenth of the rows, split by question text; each run's scicot.json holds its figures.
 set -euo pipefail
 
 DATA=$1
@@ -19,8 +19,8 @@ steps=(--max-steps "$STEPS")
 scicot train-rationale "$DATA" -o "$OUT/rationale" "${common[@]}" "${steps[@]}" --folds "$FOLDS"
 scicot train-answer "$DATA" "$OUT/rationale/out_of_fold.jsonl" -o "$OUT/answer" \
   "${common[@]}" "${steps[@]}" --weights 4,1 --rationale-dropout 0.2 --shuffle-choices
-for rival in direct one-sequence multi-task; do
-  scicot train-answer "$DATA" -o "$OUT/$rival" "${common[@]}" "${steps[@]}" --method "$rival"
+for baseline in direct one-sequence multi-task; do
+  scicot train-answer "$DATA" -o "$OUT/$baseline" "${common[@]}" "${steps[@]}" --method "$baseline"
 done
 scicot train-answer "$DATA" -o "$OUT/direct-equal" "${common[@]}" --method direct \
   --equal-to "$OUT/rationale" --equal-to "$OUT/answer"

@@ -52,10 +52,10 @@ def run(out: Path, name: str, scale: float = 1.0) -> None:
     lab = replace(lab, student=STUDENT)
     if lab.results.get("done"):
         return
-    start, before = time.monotonic(), float(lab.results["seconds"])
+    start, earlier_seconds = time.monotonic(), float(lab.results["seconds"])
     # files that both states share
     shared = Lab(out / f"{world}-{seed}", lab.results, base, 32, STUDENT)
-    shared.place.mkdir(parents=True, exist_ok=True)
+    shared.folder.mkdir(parents=True, exist_ok=True)
     teacher, test = _questions(shared, WORLDS[world], int(seed))
     answer = shared.train_answer(
         "answer",
@@ -64,7 +64,7 @@ def run(out: Path, name: str, scale: float = 1.0) -> None:
         folds=FOLDS,
         rationale_dropout=0.2,
     )
-    rewarded = lab.place / "runs" / "rationale"
+    rewarded = lab.folder / "runs" / "rationale"
     reward = RewardSettings(str(answer), rounds=ROUNDS, samples=SAMPLES)
     train_rationale(teacher, rewarded, student=lab.student, settings=base, reward=reward)
     students = {"before": rewarded / "rounds" / "0" / "student"}
@@ -72,34 +72,36 @@ def run(out: Path, name: str, scale: float = 1.0) -> None:
         last = number == ROUNDS
         run_folder = rewarded if last else rewarded / "rounds" / str(number) / "student"
         students[f"round {number}"] = run_folder
-        more = lab.place / "runs" / f"more-{number}"
-        former = students["before" if number == 1 else f"more {number - 1}"]
-        train_rationale(teacher, more, student=str(former), settings=replace(base, fold_by=None))
-        students[f"more {number}"] = more
+        control = lab.folder / "runs" / f"more-{number}"
+        previous = students["before" if number == 1 else f"more {number - 1}"]
+        train_rationale(
+            teacher, control, student=str(previous), settings=replace(base, fold_by=None)
+        )
+        students[f"more {number}"] = control
     for system, student in students.items():
         lab.judge(system, test, rationale_model=student, answer_model=answer)
     reports = [rewarded / "rounds" / str(n) / "report.json" for n in range(ROUNDS + 1)]
     lab.results["reports"] = [json.loads(report.read_text()) for report in reports]
     lab.results["facts"] = [row["meta"]["fact"] for row in rows(test)]
-    lab.results["seconds"] = before + time.monotonic() - start
+    lab.results["seconds"] = earlier_seconds + time.monotonic() - start
     lab.results["done"] = True
     lab.save()
 
 
 def _questions(lab: Lab, world: Sequence[str], seed: int) -> tuple[Path, Path]:
     """Return (training rationales of stage 1, test questions) of a world."""
-    made, teacher = lab.place / "questions", lab.place / "teacher.jsonl"
-    if not (made / "test_replies.jsonl").exists():
+    world_folder, teacher = lab.folder / "questions", lab.folder / "teacher.jsonl"
+    if not (world_folder / "test_replies.jsonl").exists():
         script = str(REPOSITORY / "examples" / "make_world.py")
-        size = ["--out", str(made), "--test", "400", "--seed", str(seed), *world]
+        size = ["--out", str(world_folder), "--test", "400", "--seed", str(seed), *world]
         subprocess.run([sys.executable, script, *size], check=True, stdout=subprocess.DEVNULL)
     generate_rationales(
-        made / "train.jsonl",
+        world_folder / "train.jsonl",
         teacher,
-        teacher=f"recorded:{made / 'train_replies.jsonl'}",
+        teacher=f"recorded:{world_folder / 'train_replies.jsonl'}",
         settings=GenerateSettings(keep="correct"),
     )
-    return teacher, made / "test.jsonl"
+    return teacher, world_folder / "test.jsonl"
 
 
 def page(out: Path) -> str:
@@ -113,9 +115,9 @@ def page(out: Path) -> str:
     ]
     for state in STATES:
         for world in (*WORLDS, "all"):
-            chosen = [c for c in cells if c["state"] == state and world in (c["world"], "all")]
-            if chosen:
-                lines.append(_row(f"{world}, {state}", chosen))
+            selected = [c for c in cells if c["state"] == state and world in (c["world"], "all")]
+            if selected:
+                lines.append(_row(f"{world}, {state}", selected))
     lines += [
         "",
         "| world, stage 1 | round | mean reward | leak | above 0 | leak share | announcing |"
@@ -124,19 +126,21 @@ def page(out: Path) -> str:
     ]
     for state in STATES:
         for world in WORLDS:
-            chosen = [c for c in cells if (c["state"], c["world"]) == (state, world)]
-            lines += [_leaks(f"{world}, {state}", n, chosen) for n in range(ROUNDS + 1) if chosen]
+            selected = [c for c in cells if (c["state"], c["world"]) == (state, world)]
+            lines += [
+                _leaks(f"{world}, {state}", n, selected) for n in range(ROUNDS + 1) if selected
+            ]
     return "\n".join(lines)
 
 
 def _row(name: str, cells: Sequence[dict[str, Any]]) -> str:
     right = [{s: np.array(c["right"][s], float) for s in SYSTEMS} for c in cells]
     facts = [cell["facts"] for cell in cells]
-    shown = [f"{100 * np.mean([seed[s].mean() for seed in right]):.1f}" for s in SYSTEMS]
+    columns = [f"{100 * np.mean([seed[s].mean() for seed in right]):.1f}" for s in SYSTEMS]
     for after, before in (("round 1", "before"), ("round 1", "more 1"), ("round 2", "more 2")):
         mean, low, high = interval([seed[after] - seed[before] for seed in right], facts)
-        shown.append(f"{100 * mean:+.1f} ({100 * low:+.1f} to {100 * high:+.1f})")
-    return f"| {name} | {len(cells)} | {' | '.join(shown)} |"
+        columns.append(f"{100 * mean:+.1f} ({100 * low:+.1f} to {100 * high:+.1f})")
+    return f"| {name} | {len(cells)} | {' | '.join(columns)} |"
 
 
 def _leaks(name: str, number: int, cells: Sequence[dict[str, Any]]) -> str:
@@ -145,7 +149,7 @@ def _leaks(name: str, number: int, cells: Sequence[dict[str, Any]]) -> str:
         return float(np.mean([value for value in values if value is not None]))
 
     shares = ["positive", "leak_share", "announcing", "names_one", "accuracy"]
-    shares += [f"accuracy_{behind}" for behind in ("none", "shuffled", "announced")]
+    shares += [f"accuracy_{kind}" for kind in ("none", "shuffled", "announced")]
     cells_of_row = [f"{mean('reward'):+.3f}", f"{mean('leak'):+.3f}"]
     cells_of_row += [f"{100 * mean(share):.1f} %" for share in shares]
     return f"| {name} | {number} | {' | '.join(cells_of_row)} |"
@@ -154,17 +158,17 @@ def _leaks(name: str, number: int, cells: Sequence[dict[str, Any]]) -> str:
 def main() -> int:
     """Parse the arguments and run the command; return the exit code."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("what", choices=("run", "page"))
+    parser.add_argument("command", choices=("run", "page"))
     parser.add_argument("out", type=Path)
     parser.add_argument("names", nargs="*", metavar="WORLD-SEED-STATE")
     parser.add_argument("--scale", type=float, default=1.0, help="of all steps, to try it")
-    given = parser.parse_args()
-    if given.what == "page":
-        print(page(given.out))
+    arguments = parser.parse_args()
+    if arguments.command == "page":
+        print(page(arguments.out))
         return 0
     everything = [f"{w}-{s}-{state}" for state in STATES for w in WORLDS for s in SEEDS]
-    for name in given.names or everything:
-        run(given.out, name, given.scale)
+    for name in arguments.names or everything:
+        run(arguments.out, name, arguments.scale)
         print(f"{name} is done", flush=True)
     return 0
 

@@ -17,8 +17,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from benchmarks.cells.cell import Options, place_of
-from benchmarks.cells.systems import LONGEST, Place
+from benchmarks.cells.cell import Options, experiment_of
+from benchmarks.cells.systems import LONGEST, Experiment
 from benchmarks.device.figures import machine
 from benchmarks.lab import rows
 from scicot import PredictSettings, RewardSettings, TrainSettings, predict
@@ -30,9 +30,9 @@ FOLDS, SAMPLES = 2, 4
 def run(out: Path, name: str, options: Options) -> Path:
     """Run all steps that are not done yet; return the file of the results."""
     file = out / f"{name}.reward.json"
-    at, about = place_of(out, name, options)
+    exp, about = experiment_of(out, name, options)
     results: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {}
-    results = {"set": name, "student": at.student, "sizes": about["sizes"], **machine(), **results}
+    results = {"set": name, "student": exp.student, "sizes": about["sizes"], **machine(), **results}
     seconds = results.setdefault("seconds", {})
 
     def timed(step: str, work: Any) -> None:
@@ -41,25 +41,25 @@ def run(out: Path, name: str, options: Options) -> Path:
         seconds[step] = round(seconds.get(step, 0.0) + time.monotonic() - start, 1)
         file.write_text(json.dumps(results, indent=1) + "\n")
 
-    base, teacher = _settings(at), at.file("teacher")
-    answer, rationale = Path(at.run("answer-folds")), Path(at.run("rewarded"))
+    base, teacher = _settings(exp), exp.file("teacher")
+    answer, rationale = Path(exp.run("answer-folds")), Path(exp.run("rewarded"))
     judging = replace(base, rationale_dropout=0.2)
-    timed("answer", lambda: train_answer(teacher, answer, student=at.student, settings=judging))
+    timed("answer", lambda: train_answer(teacher, answer, student=exp.student, settings=judging))
     reward = RewardSettings(str(answer), samples=SAMPLES)
     timed(
         "rewards",
         lambda: train_rationale(
-            teacher, rationale, student=at.student, settings=base, reward=reward
+            teacher, rationale, student=exp.student, settings=base, reward=reward
         ),
     )
     writers = {"before": rationale / "rounds" / "0" / "student", "round 1": rationale}
-    settings = PredictSettings(device=at.device, seed=at.seed)
+    settings = PredictSettings(device=exp.device, seed=exp.seed)
     right = results.setdefault("right", {})
     for system, writer in writers.items():
-        answers = at.folder / f"reward-{system.replace(' ', '-')}.jsonl"
+        answers = exp.folder / f"reward-{system.replace(' ', '-')}.jsonl"
         models: dict[str, Any] = {"rationale_model": writer, "answer_model": answer}
-        ask = lambda: predict(at.file("test"), answers, settings=settings, **models)  # noqa: E731, B023
-        timed(f"predict {system}", ask)
+        run_predict = lambda: predict(exp.file("test"), answers, settings=settings, **models)  # noqa: E731, B023
+        timed(f"predict {system}", run_predict)
         right[system] = [int(row["prediction"] == row["answer"]) for row in rows(answers)]
     reports = [rationale / "rounds" / str(n) / "report.json" for n in (0, 1)]
     results["reports"] = [json.loads(report.read_text()) for report in reports]
@@ -68,11 +68,12 @@ def run(out: Path, name: str, options: Options) -> Path:
     return file
 
 
-def _settings(at: Place) -> TrainSettings:
-    longest = LONGEST if at.own.real else 96
+def _settings(exp: Experiment) -> TrainSettings:
+    longest = LONGEST if exp.cell_set.real else 96
     return TrainSettings(
-        seed=at.seed, device=at.device, batch_size=at.batch, max_target_tokens=longest, folds=FOLDS,
-        clean=at.own.real, max_steps=at.max_steps, fold_by=None if at.own.real else "meta.block",
+        seed=exp.seed, device=exp.device, batch_size=exp.batch, max_target_tokens=longest,
+        folds=FOLDS, clean=exp.cell_set.real, max_steps=exp.max_steps, fold_by=None if
+        exp.cell_set.real else "meta.block",
     )  # fmt: skip
 
 
@@ -86,11 +87,17 @@ def main() -> int:
     parser.add_argument("--test-rows", type=int, help="test questions (default: all)")
     parser.add_argument("--max-steps", type=int, help="of every training, to try the commands")
     parser.add_argument("--device", default="auto")
-    given = parser.parse_args()
-    options = Options(given.student, given.rows, given.test_rows, given.max_steps, given.device)
-    results = json.loads(run(given.out, given.name, options).read_text())
+    arguments = parser.parse_args()
+    options = Options(
+        arguments.student,
+        arguments.rows,
+        arguments.test_rows,
+        arguments.max_steps,
+        arguments.device,
+    )
+    results = json.loads(run(arguments.out, arguments.name, options).read_text())
     for system, right in results["right"].items():
-        print(f"{given.name} {system}: {100 * sum(right) / len(right):.1f} %")
+        print(f"{arguments.name} {system}: {100 * sum(right) / len(right):.1f} %")
     print(json.dumps(results["seconds"]))
     return 0
 

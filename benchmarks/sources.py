@@ -73,9 +73,9 @@ def run_world(world: str, seed: int, out: Path) -> None:
         size = ["--out", str(files), "--test", str(TEST), "--seed", str(seed), *WORLDS[world]]
         subprocess.run([sys.executable, script, *size], check=True, stdout=subprocess.DEVNULL)
     teacher, tutor = lab_folder / "teacher.jsonl", lab_folder / "tutor.jsonl"
-    for split, made in (("train", teacher), ("test", tutor)):
+    for split, output in (("train", teacher), ("test", tutor)):
         replies = f"recorded:{files / f'{split}_replies.jsonl'}"
-        generate_rationales(files / f"{split}.jsonl", made, teacher=replies)
+        generate_rationales(files / f"{split}.jsonl", output, teacher=replies)
 
     readers = {
         "teacher": lab.train_answer("teacher", [teacher], STAGE_2),
@@ -88,16 +88,16 @@ def run_world(world: str, seed: int, out: Path) -> None:
     lab.results["facts"] = [row["meta"]["fact"] for row in rows(tutor)]
     for level, steps in STAGE_1.items():
         run_level(lab, level, steps, teacher, tutor, readers)
-    both = [lab_folder / "runs" / "rationale-full", reader]
-    equal = {"method": "direct", "equal_to": both, "max_steps": None}
+    stages = [lab_folder / "runs" / "rationale-full", reader]
+    equal = {"method": "direct", "equal_to": stages, "max_steps": None}
     baselines: dict[str, dict[str, Any]] = {
         "direct": {"method": "direct"},
         "direct, equal": equal,
         "one-sequence": {"method": "one-sequence"},
         "multi-task": {"method": "multi-task"},
     }
-    for name, more in baselines.items():
-        run = lab.train_answer(name.replace(", ", "-"), [teacher], STAGE_1["full"], **more)
+    for name, options in baselines.items():
+        run = lab.train_answer(name.replace(", ", "-"), [teacher], STAGE_1["full"], **options)
         lab.judge(name, files / "test.jsonl", answer_model=run)
     lab.results["done"] = True
     lab.save()
@@ -110,25 +110,29 @@ def run_level(
     rationales."""
     from scicot import train_rationale
 
-    stage_1 = lab.place / "runs" / f"rationale-{level}"
+    stage_1 = lab.folder / "runs" / f"rationale-{level}"
     settings = replace(lab.base, max_steps=steps, folds=FOLDS, fold_by="meta.block")
     train_rationale(teacher, stage_1, student=lab.student, settings=settings)
-    written = lab.predict(tutor, f"test-{level}", rationale_model=stage_1)
+    test_rationales = lab.predict(tutor, f"test-{level}", rationale_model=stage_1)
     in_sample = lab.predict(teacher, f"in-sample-{level}", rationale_model=stage_1)
     out_of_fold = stage_1 / "out_of_fold.jsonl"
     lab.results["exact"][level] = {
         "in-sample": exact(in_sample, teacher),
         "out-of-fold": exact(out_of_fold, teacher),
-        "test": exact(written, tutor),
+        "test": exact(test_rationales, tutor),
     }
-    made = dict(readers)
-    for name, (sources, more) in _stage_2(level, teacher, in_sample, out_of_fold, readers).items():
+    students = dict(readers)
+    for name, (sources, options) in _stage_2(
+        level, teacher, in_sample, out_of_fold, readers
+    ).items():
         folder = re.sub(r"\W+", "-", f"{name}-{level}")
-        made[name] = lab.train_answer(folder, sources, more.pop("max_steps", STAGE_2), **more)
-    for name, run in made.items():
-        given: dict[str, Any] = {"answer_model": run, "rationale_from": "input"}
-        lab.judge(f"{level}/{name}", written, **given)
-        lab.judge(f"{level}/{name}", tutor, into="reads", **given)
+        students[name] = lab.train_answer(
+            folder, sources, options.pop("max_steps", STAGE_2), **options
+        )
+    for name, run in students.items():
+        reading: dict[str, Any] = {"answer_model": run, "rationale_from": "input"}
+        lab.judge(f"{level}/{name}", test_rationales, **reading)
+        lab.judge(f"{level}/{name}", tutor, into="reads", **reading)
         if name in WITH_FOLDS:
             folds: dict[str, Any] = {"rationale_model": stage_1, "with_folds": True}
             lab.judge(f"{level}/{name} + folds", tutor, answer_model=run, **folds)
@@ -138,15 +142,15 @@ def _stage_2(
     level: str, teacher: Path, in_sample: Path, out_of_fold: Path, readers: dict[str, Path]
 ) -> dict[str, tuple[list[Path], dict[str, Any]]]:
     """Return the training files and settings of each stage 2 variant, by name."""
-    both, mostly_teacher = [teacher, out_of_fold], {"weights": (4.0, 1.0)}
-    robust = {"mixed 4:1, dropout": (both, {**mostly_teacher, "rationale_dropout": DROPOUT})}
+    both_files, mostly_teacher = [teacher, out_of_fold], {"weights": (4.0, 1.0)}
+    robust = {"mixed 4:1, dropout": (both_files, {**mostly_teacher, "rationale_dropout": DROPOUT})}
     if level == "hopeless":
         return {**robust, "out-of-fold, dropout": ([out_of_fold], {"rationale_dropout": DROPOUT})}
     return {
         "in-sample": ([in_sample], {}),
         "out-of-fold": ([out_of_fold], {}),
-        "mixed 1:1": (both, {"weights": (1.0, 1.0)}),
-        "mixed 4:1": (both, mostly_teacher),
+        "mixed 1:1": (both_files, {"weights": (1.0, 1.0)}),
+        "mixed 4:1": (both_files, mostly_teacher),
         **robust,
         "then out-of-fold": ([out_of_fold], {"student": readers["teacher"], **THEN}),
     }
@@ -161,9 +165,9 @@ def table(out: Path) -> str:
         seeds = [result for result in found if result["world"] == world and result.get("done")]
         if not seeds:
             continue
-        several = "seeds" if len(seeds) > 1 else "seed"
+        noun = "seeds" if len(seeds) > 1 else "seed"
         size = len(seeds[0]["facts"])
-        parts.append(f"### {world}: {len(seeds)} {several}, {size} questions each\n")
+        parts.append(f"### {world}: {len(seeds)} {noun}, {size} questions each\n")
         for level, steps in STAGE_1.items():
             shares = {
                 kind: sum(result["exact"][level][kind] for result in seeds) / len(seeds)
@@ -195,11 +199,11 @@ def _pooled(seeds: list[dict[str, Any]]) -> list[str]:
     facts = [seed["facts"] for seed in seeds]
     for level in STAGE_1:
         for name in [name for name in seeds[0]["right"] if name.startswith(f"{level}/")]:
-            own = [np.array(seed["right"][name], float) for seed in seeds]
+            accuracies = [np.array(seed["right"][name], float) for seed in seeds]
             cells = []
             for against in (f"{level}/teacher", "direct"):
-                others = [np.array(seed["right"][against], float) for seed in seeds]
-                gaps = [a - b for a, b in zip(own, others, strict=True)]
+                reference = [np.array(seed["right"][against], float) for seed in seeds]
+                gaps = [a - b for a, b in zip(accuracies, reference, strict=True)]
                 cells.append("{:+.1f} ({:+.1f} to {:+.1f})".format(*_interval(gaps, facts)))
             lines.append(f"| {level} | {name.partition('/')[2]} | {' | '.join(cells)} |")
     return lines
@@ -242,15 +246,15 @@ def _interval(values: list[Floats], facts: list[list[str]]) -> tuple[float, floa
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else "")
-    parser.add_argument("what", choices=["run", "world", "table"])
+    parser.add_argument("command", choices=["run", "world", "table"])
     parser.add_argument("out", type=Path)
     parser.add_argument("--jobs", type=int, default=2, help="worlds at a time, a thread each")
     parser.add_argument("--only", help="WORLD-SEED of `world`")
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
-    if arguments.what == "table":
+    if arguments.command == "table":
         print(table(arguments.out))
-    elif arguments.what == "world":
+    elif arguments.command == "world":
         world, _, seed = arguments.only.rpartition("-")
         run_world(world, int(seed), arguments.out)
     else:

@@ -1,28 +1,28 @@
 #!/usr/bin/env bash
-# The whole road on the embedded science world: no key, no hub, no GPU, about two minutes.
+# All steps on the bundled science world: no key, no hub, no GPU, about two minutes.
 #
 #   bash examples/quickstart.sh            with scicot installed; or: make quickstart
-#   SEED=1 OUT=my/folder bash ...          another world, other students, another place
+#   SEED=1 OUT=my/folder bash ...          another world, other students, another folder
 #   STUDENT=scratch:tiny-causal bash ...   decoder-only students
 #
-# Stopped half-way, the same command goes on: each step below knows what it has done.
+# After an interruption, run the same command again: each step resumes where it stopped.
 set -euo pipefail
 
 SEED=${SEED:-0}
 OUT=${OUT:-quickstart/seed-$SEED}
 STEPS=${STEPS:-1000}     # optimizer steps of each of the three students
 TRAIN=${TRAIN:-4000}     # training questions
-TEST=${TEST:-320}        # test questions, about facts that no training question asks
+TEST=${TEST:-320}        # test questions, about facts that no training question is about
 STUDENT=${STUDENT:-scratch:tiny}
 PYTHON=${PYTHON:-python3}
 SCICOT=(scicot)
-[ -z "${SCICOT_PYTHON:-}" ] || SCICOT=("$SCICOT_PYTHON" -m scicot_cli)  # as scicot demo has it
+[ -z "${SCICOT_PYTHON:-}" ] || SCICOT=("$SCICOT_PYTHON" -m scicot_cli)  # set by scicot demo
 HERE=$(cd "$(dirname "$0")" && pwd)
 WORLD=$OUT/world
 
 student=(--student "$STUDENT" --max-steps "$STEPS" --learning-rate 2e-3 --seed "$SEED")
 
-# Bold on a terminal.
+# Bold text if stderr is a terminal.
 if [ -t 2 ]; then BOLD=$'\033[1m' PLAIN=$'\033[0m'; else BOLD='' PLAIN=''; fi
 step() { printf '\n%s%s%s\n' "$BOLD" "$*" "$PLAIN" >&2; }
 
@@ -41,7 +41,7 @@ step "3/4  Three students side by side, on a core each: stage 1 learns to write 
      answer with a rationale at hand; direct, the baseline, is the same student without rationales"
 threads=${OMP_NUM_THREADS-}
 export OMP_NUM_THREADS=${threads:-1}
-trap 'kill $(jobs -p) 2> /dev/null || true; wait' EXIT  # who stops one stops all; each saves a checkpoint
+trap 'kill $(jobs -p) 2> /dev/null || true; wait' EXIT  # stopping one stops all; each saves a checkpoint
 "${SCICOT[@]}" train-answer "$OUT/rationales.jsonl" -o "$OUT/runs/answer" "${student[@]}" --quiet &
 answer=$!
 "${SCICOT[@]}" train-answer "$OUT/rationales.jsonl" -o "$OUT/runs/direct" "${student[@]}" --no-rationale --quiet &

@@ -74,14 +74,14 @@ def check(
     if as_json:
         typer.echo(json.dumps(found.to_row(), indent=1, ensure_ascii=False))
     else:
-        typer.echo(console.visible_lines(list(_told(found, overlap))))
+        typer.echo(console.visible_lines(list(_report_lines(found, overlap))))
     for problem in found.problems:
         console.error(problem)
     if not found.fit:
         raise typer.Exit(ScicotError.exit_code)
 
 
-def _told(found: Check, overlap: str | None) -> Iterator[str]:
+def _report_lines(found: Check, overlap: str | None) -> Iterator[str]:
     """Yield the lines of the report on a terminal."""
     yield found.file
     for line in found.read_as:
@@ -97,8 +97,8 @@ def _told(found: Check, overlap: str | None) -> Iterator[str]:
             mark = "  <- right" if choice["label"] == row["answer"] else ""
             yield f"     {choice['label']}  {_short(choice['text'])}{mark}"
     yield ""
-    for name, told in _figures(found, overlap):
-        yield f"{name:<18}{told}"
+    for name, figure in _figures(found, overlap):
+        yield f"{name:<18}{figure}"
     for note in found.notes:
         yield f"note: {note}"
 

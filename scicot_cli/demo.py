@@ -17,7 +17,7 @@ import typer
 from scicot.errors import ScicotError
 
 # In a wheel the example is beside this file, in a checkout in examples/.
-_PLACES = (
+_FOLDERS = (
     Path(__file__).with_name("example"),
     Path(__file__).parents[1] / "examples",
 )
@@ -49,20 +49,20 @@ def demo(
     questions about an example world. Both stages and a direct baseline are trained, and the last
     table compares them. The commands are in examples/quickstart.sh.
     """
-    place = next((place for place in _PLACES if (place / "quickstart.sh").exists()), None)
+    example = next((example for example in _FOLDERS if (example / "quickstart.sh").exists()), None)
     bash = shutil.which("bash")
-    if place is None or bash is None:
-        what = "bash" if bash is None else "the example, which the package should hold"
-        raise ScicotError(f"demo: {what} is not there")
+    if example is None or bash is None:
+        missing = "bash" if bash is None else "the example, which the package should hold"
+        raise ScicotError(f"demo: {missing} is not there")
     out = folder or Path("scicot-demo") / f"seed-{seed}"
-    told = {"SCICOT_PYTHON": sys.executable, "PYTHON": sys.executable, "OUT": str(out)}
-    told |= {"SEED": str(seed), "STUDENT": student}
+    variables = {"SCICOT_PYTHON": sys.executable, "PYTHON": sys.executable, "OUT": str(out)}
+    variables |= {"SEED": str(seed), "STUDENT": student}
     with _interrupts_left_to_children():
-        ended = subprocess.run(
-            [bash, str(place / "quickstart.sh")], env=os.environ | told, check=False
+        script = subprocess.run(
+            [bash, str(example / "quickstart.sh")], env=os.environ | variables, check=False
         )
-    if ended.returncode:
-        raise typer.Exit(ended.returncode if ended.returncode > 0 else 128 - ended.returncode)
+    if script.returncode:
+        raise typer.Exit(script.returncode if script.returncode > 0 else 128 - script.returncode)
 
 
 @contextmanager
@@ -71,8 +71,8 @@ def _interrupts_left_to_children() -> Iterator[None]:
     which save their work, clear their progress bars and report the interruption. This command has
     to wait for them and print nothing meanwhile."""
     # A handler instead of SIG_IGN, which the child processes would inherit.
-    before = signal.signal(signal.SIGINT, lambda *_: None)
+    previous = signal.signal(signal.SIGINT, lambda *_: None)
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.signal(signal.SIGINT, previous)

@@ -156,8 +156,8 @@ def evaluate(
         named, gate = _with_gate(named, fail_if_worse_than)
         settings = replace(settings, primary=settings.primary or gate)
     if report is not None:
-        read = [*chain(*named.values()), *filter(None, [questions])]
-        check_report(read, report, settings_file=config, force=force)
+        inputs = [*chain(*named.values()), *filter(None, [questions])]
+        check_report(inputs, report, settings_file=config, force=force)
     reading: dict[str, Any] = {
         "questions": questions,
         "settings": settings,
@@ -187,20 +187,20 @@ def _with_gate(named: dict[str, list[Source]], file: str) -> tuple[dict[str, lis
     from scicot.evaluation import name_files
 
     ((name, (path,)),) = name_files([file]).items()
-    for known, files in named.items():
+    for existing, files in named.items():
         if os.path.realpath(path) in map(os.path.realpath, files):
-            if known == next(iter(named)):
+            if existing == next(iter(named)):
                 raise UsageError(f"--fail-if-worse-than {file}: is of the first system itself")
-            return named, known
+            return named, existing
     if name in named:
         raise UsageError(f"--fail-if-worse-than {file}: {name!r} is another system; give NAME=FILE")
     return {**named, name: [path]}, name
 
 
-def _below(verdict: Evaluation, least: float | None) -> Iterator[str]:
+def _below(verdict: Evaluation, minimum: float | None) -> Iterator[str]:
     first = verdict.systems[0]
-    if least is not None and not first.accuracy >= least:
-        yield f"{first.name}: accuracy {first.accuracy:.6g} is below --min-accuracy {least:g}"
+    if minimum is not None and not first.accuracy >= minimum:
+        yield f"{first.name}: accuracy {first.accuracy:.6g} is below --min-accuracy {minimum:g}"
 
 
 def _worse(verdict: Evaluation, gate: str | None) -> Iterator[str]:

@@ -15,7 +15,7 @@ from scicot.errors import ScicotError, UsageError
 from scicot.reporting import number_of
 from scicot_cli import completion, console
 from scicot_cli import options as opt
-from scicot_cli.generate_summary import advice, estimated, told
+from scicot_cli.generate_summary import advice, estimated, summary_lines
 from scicot_cli.grouped import GroupedCommand
 
 SOME_ROWS_FAILED = 3
@@ -283,11 +283,11 @@ def generate_rationales(
         sys.stdout.write(text + "\n")
         return
     summary = annotation.generate_rationales(questions, output, **arguments)
-    for line in [*told(summary, output), *advice(summary, settings)]:
+    for line in [*summary_lines(summary, output), *advice(summary, settings)]:
         reporter.note(line)
     if thoughtless := summary.rejected["no-thinking"]:
-        what = number_of(thoughtless, "reply", "replies")
-        reporter.warn(f"{what} without thinking; {annotation.no_thinking(teacher)}")
+        count = number_of(thoughtless, "reply", "replies")
+        reporter.warn(f"{count} without thinking; {annotation.no_thinking(teacher)}")
     if summary.errors:
         console.error(f"{summary.errors} rows met an error; --retry-rejected asks them again")
         raise typer.Exit(SOME_ROWS_FAILED)
@@ -304,7 +304,7 @@ def _price(text: str | None) -> tuple[float, float] | None:
     if text is None:
         return None
     try:
-        read, written = (float(part) for part in text.split(","))
+        input_price, output_price = (float(part) for part in text.split(","))
     except ValueError:
         raise UsageError(f"--price {text}: give IN,OUT, as 0.10,0.50") from None
-    return read, written
+    return input_price, output_price

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _MANY, _JUDGED = 0.2, 10
 
 
-def told(summary: GenerateSummary, output: str) -> list[str]:
+def summary_lines(summary: GenerateSummary, output: str) -> list[str]:
     """Format the lines printed after a run: rows kept and rejected, tokens, cost in dollars, and
     the share of kept rationales that name the gold choice alone."""
     reasons = ", ".join(f"{count} {reason}" for reason, count in summary.rejected.most_common())
@@ -29,9 +29,9 @@ def told(summary: GenerateSummary, output: str) -> list[str]:
     ]
     if summary.cost is not None and summary.spent is not None:
         earlier = summary.spent - summary.cost > 1e-9
-        before = f", ${summary.spent:.4f} with earlier runs" if earlier else ""
+        with_earlier = f", ${summary.spent:.4f} with earlier runs" if earlier else ""
         saved = f"; its cache saved ${summary.saved:.4f}" if summary.saved > 0 else ""
-        lines.append(f"cost: ${summary.cost:.4f}{before}{saved}")
+        lines.append(f"cost: ${summary.cost:.4f}{with_earlier}{saved}")
     if summary.all_kept:
         share = summary.named / summary.all_kept
         lines.append(
@@ -49,41 +49,41 @@ def advice(summary: GenerateSummary, settings: GenerateSettings) -> list[str]:
     often = {reason for reason, count in rejected.items() if count >= _MANY * replies}
     if replies < _JUDGED:
         return []
-    helps = []
+    hints = []
     if "wrong-conclusion" in often:
         again = "--reveal-answer on-failure asks again where a reply was rejected, with the answer"
-        helps += [again] if settings.reveal_answer == "never" else []
-        helps += ["--keep all keeps wrong conclusions as well"]
+        hints += [again] if settings.reveal_answer == "never" else []
+        hints += ["--keep all keeps wrong conclusions as well"]
     if "truncated" in often:
-        helps += [f"a --max-tokens above {settings.reply_tokens} lets replies come to an end"]
+        hints += [f"a --max-tokens above {settings.reply_tokens} lets replies come to an end"]
     if "leaks-answer" in often and settings.reveal_answer != "never":
-        helps += ["--reveal-answer never tells the teacher nothing that it can lean on"]
+        hints += ["--reveal-answer never tells the teacher nothing that it can lean on"]
     if "duplicate" in often:
-        helps += ["fewer --samples, or a higher --temperature, brings fewer duplicates"]
-    if not helps:
+        hints += ["fewer --samples, or a higher --temperature, brings fewer duplicates"]
+    if not hints:
         return []
     return [
         f"hint: {rejected.total() / replies:.0%} of the replies were rejected;"
-        f" {'; '.join(helps)} (for another -o, or with --force)"
+        f" {'; '.join(hints)} (for another -o, or with --force)"
     ]
 
 
 def estimated(estimate: Estimate) -> str:
     """Format the result of --dry-run: requests, tokens, and dollars."""
-    how = "counted by the server" if estimate.input_counted else "estimated"
+    source = "counted by the server" if estimate.input_counted else "estimated"
     lines = [
         f"teacher          {estimate.teacher}",
         f"requests         {estimate.requests:,} ({estimate.already_done:,} done before)",
-        f"input tokens     {estimate.input_tokens:,} ({how})",
+        f"input tokens     {estimate.input_tokens:,} ({source})",
         f"output tokens    {estimate.output_tokens:,} expected,"
         f" {estimate.most_output_tokens:,} at most",
     ]
-    for name, cost, most in (
+    for name, cost, highest in (
         ("cost", estimate.cost, estimate.most_cost),
         ("cost, --batch", estimate.batched_cost, estimate.batched_most_cost),
     ):
-        shown = "price not known (--price IN,OUT)"
-        if cost is not None and most is not None:
-            shown = f"${cost:,.4f} expected, ${most:,.4f} at most"
-        lines.append(f"{name:<17}{shown}")
+        price = "price not known (--price IN,OUT)"
+        if cost is not None and highest is not None:
+            price = f"${cost:,.4f} expected, ${highest:,.4f} at most"
+        lines.append(f"{name:<17}{price}")
     return "\n".join(lines)

@@ -101,18 +101,18 @@ class GroupedCommand(TyperCommand):
     def _hint(self, ctx: Any) -> None:
         """Print the command that follows this one in the pipeline, with its files."""
         text = NEXT.get(ctx.info_name or "")
-        given = ctx.params
-        first = next(iter(given.get("rationales") or []), "")
-        names = {**given, "rationales": first}
-        read_or_written = [given.get(name) for name in ("file", "questions", "output")]
-        silent = any(given.get(name) for name in ("quiet", "as_json", "dry_run", "cancel_batches"))
+        values = ctx.params
+        first = next(iter(values.get("rationales") or []), "")
+        names = {**values, "rationales": first}
+        read_or_written = [values.get(name) for name in ("file", "questions", "output")]
+        silent = any(values.get(name) for name in ("quiet", "as_json", "dry_run", "cancel_batches"))
         if text is None or silent or "-" in [first, *map(str, read_or_written)]:
             return
         quoted = {name: shlex.quote(str(value)) for name, value in names.items()}
-        told = [
-            f"--{name.replace('_', '-')} {quoted[name]}" for name in _READING if given.get(name)
+        options = [
+            f"--{name.replace('_', '-')} {quoted[name]}" for name in _READING if values.get(name)
         ]
-        console.hint(" ".join([text.format_map(quoted), *(told if "{file}" in text else [])]))
+        console.hint(" ".join([text.format_map(quoted), *(options if "{file}" in text else [])]))
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write the groups of options that this command has."""
@@ -120,15 +120,15 @@ class GroupedCommand(TyperCommand):
         for parameter in self.get_params(ctx):
             record = parameter.get_help_record(ctx)
             if record is not None:
-                name, about = record
+                name, help_text = record
                 group = "Help" if parameter.name == "help" else _GROUP_OF[parameter.name or ""]
                 if group == "Teacher" and ctx.info_name != "generate-rationales":
                     group = "Method"
-                found[group].append((_TYPE.sub("", name), about))
-        for group, records in found.items():
-            if records:
+                found[group].append((_TYPE.sub("", name), help_text))
+        for group, group_records in found.items():
+            if group_records:
                 with formatter.section(group):
-                    formatter.write_dl(records)
+                    formatter.write_dl(group_records)
 
     def format_epilog(self, ctx: Any, formatter: Any) -> None:
         """Write the example."""

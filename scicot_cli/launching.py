@@ -31,31 +31,31 @@ def launch(count: int, arguments: Sequence[str], device: str) -> int:
     port = _free_port()
     running = [_start(rank, count, arguments, port) for rank in range(count)]
     ending: float | None = None  # time at which the processes began to end
-    asked = False
-    wish: KeyboardInterrupt | None = None
+    terminating = False
+    stop_request: KeyboardInterrupt | None = None
     while any(process.poll() is None for process in running):
         try:
             time.sleep(_POLL)
             if ending is None and any(process.poll() for process in running):
                 ending = time.monotonic()
             late = 0.0 if ending is None else time.monotonic() - ending
-            if late > _GRACE and not asked:
-                asked = True
+            if late > _GRACE and not terminating:
+                terminating = True
                 _signal(running, signal.SIGTERM)
             # processes that wait for each other in a collective do not handle signals
             if late > _PATIENCE:
                 _signal(running, signal.SIGKILL)
         except KeyboardInterrupt as raised:
-            wish = raised
-            plain = not isinstance(wish, Terminated)
-            ending, asked = time.monotonic(), True
-            _signal(running, signal.SIGINT if plain else signal.SIGTERM)
+            stop_request = raised
+            interrupted = not isinstance(stop_request, Terminated)
+            ending, terminating = time.monotonic(), True
+            _signal(running, signal.SIGINT if interrupted else signal.SIGTERM)
     codes = [process.returncode for process in running if process.returncode]
     # killed before a process could report the request to stop
-    if wish is not None and min(codes, default=0) < 0:
-        raise wish
-    told = [code for code in codes if code > 0] or [128 - code for code in codes]
-    return told[0] if told else 0
+    if stop_request is not None and min(codes, default=0) < 0:
+        raise stop_request
+    exit_codes = [code for code in codes if code > 0] or [128 - code for code in codes]
+    return exit_codes[0] if exit_codes else 0
 
 
 def _check_gpus(count: int, device: str) -> None:
@@ -64,9 +64,9 @@ def _check_gpus(count: int, device: str) -> None:
     if resolve_device(device).type == "cuda":
         import torch
 
-        there = torch.cuda.device_count()
-        if there < count:
-            raise UsageError(f"--processes {count}: only {there} GPUs are here; take as many")
+        gpus = torch.cuda.device_count()
+        if gpus < count:
+            raise UsageError(f"--processes {count}: only {gpus} GPUs are here; take as many")
 
 
 def watch_launcher() -> None:
@@ -105,7 +105,7 @@ def _signal(running: Sequence[subprocess.Popen[bytes]], number: int) -> None:
 
 
 def _free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port: int = one.getsockname()[1]
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
         return port

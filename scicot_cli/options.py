@@ -29,11 +29,13 @@ def _read_config(ctx: typer.Context, path: Path | None) -> Path | None:
     for key, value in settings_file.read(path).items():
         parameter = parameters.get(_spelled(key))
         if parameter is None or parameter.name is None or parameter.name == "config":
-            shown = key if len(key) <= _SHOWN else f"{key[:_SHOWN]}..."
-            near = get_close_matches(_spelled(key), [n for n in parameters if n != "config"], n=1)
-            meant = f"; did you mean {near[0]}?" if near else ""
+            shortened = key if len(key) <= _SHOWN else f"{key[:_SHOWN]}..."
+            similar = get_close_matches(
+                _spelled(key), [n for n in parameters if n != "config"], n=1
+            )
+            suggestion = f"; did you mean {similar[0]}?" if similar else ""
             raise UsageError(
-                f"--config {path}: {shown!r} is no option of scicot {ctx.info_name}{meant}"
+                f"--config {path}: {shortened!r} is no option of scicot {ctx.info_name}{suggestion}"
             )
         if value is not None:
             defaults[parameter.name] = _as_option(parameter, value)

@@ -291,10 +291,10 @@ def predict(
     )
     if rank() > 0:
         return
-    before = f", {summary.already_done:,} before" if summary.already_done else ""
+    done_before = f", {summary.already_done:,} before" if summary.already_done else ""
     if output != "-":
         done = "answered" if answer_model else "explained"
-        reporter.note(f"{output}: {summary.predicted:,} questions {done}{before}")
+        reporter.note(f"{output}: {summary.predicted:,} questions {done}{done_before}")
 
 
 def slurm_shard(environment: Mapping[str, str]) -> Shard | None:
@@ -313,10 +313,10 @@ def slurm_shard(environment: Mapping[str, str]) -> Shard | None:
         )
     except ValueError:
         raise ScicotError("SLURM_ARRAY_TASK_*: not numbers; give --shard I/N") from None
-    place, rest = divmod(task - first, max(1, step))
-    if rest or first not in (0, 1) or not 0 <= place < count:
+    index, rest = divmod(task - first, max(1, step))
+    if rest or first not in (0, 1) or not 0 <= index < count:
         raise ScicotError(
             f"task {task} of a SLURM array with gaps, or of some tasks run again: which part of how"
             " many it is is not known; give --shard I/N"
         )
-    return Shard(place + 1, count)
+    return Shard(index + 1, count)

@@ -79,8 +79,8 @@ def _ignore() -> None:
 
 def message(*, terminated: bool) -> str:
     """Return the message of a command stopped by a signal."""
-    how = "terminated" if terminated else "interrupted"
-    return f"{how}; the same command goes on from here"
+    verb = "terminated" if terminated else "interrupted"
+    return f"{verb}; the same command goes on from here"
 
 
 def _ask(number: int, frame: FrameType | None) -> None:

@@ -177,8 +177,10 @@ def train_rationale(
     }
     if dry_run:
         estimate = job.estimate_rewards(rationales, output, **common)
-        told = json.dumps(estimate.to_row(), indent=1) if as_json else training.estimated(estimate)
-        typer.echo(told)
+        output_text = (
+            json.dumps(estimate.to_row(), indent=1) if as_json else training.estimated(estimate)
+        )
+        typer.echo(output_text)
         return
     manifest = job.train_rationale(
         rationales,

@@ -288,12 +288,12 @@ def estimated(estimate: RewardEstimate) -> str:
         "sampling": estimate.sampling_seconds,
         "scoring": estimate.scoring_seconds,
     }
-    each = ", ".join(f"{name} {seconds / 60:.1f} min" for name, seconds in parts.items())
+    times = ", ".join(f"{name} {seconds / 60:.1f} min" for name, seconds in parts.items())
     return (
         f"{number_of(estimate.rounds, 'round')} on {estimate.questions:,} questions:"
         f" {estimate.students} students to train, {estimate.steps:,} steps,"
         f" {estimate.samples:,} rationales to sample and score\n"
-        f"about {estimate.seconds / 60:.1f} min on this machine, one student at a time: {each}"
+        f"about {estimate.seconds / 60:.1f} min on this machine, one student at a time: {times}"
     )
 
 
@@ -320,13 +320,13 @@ def trained(manifest: Manifest, run: Path) -> str:
 
 def _dev(metrics: Mapping[str, float]) -> str:
     """Format the dev metrics, with their standard deviation if there are several seeds."""
-    told = []
+    parts = []
     for name, words in _DEV_FIGURES.items():
         if name in metrics:
             spread = metrics.get(f"{name}_sd")
-            more = "" if spread is None else f" (sd {spread:.3g})"
-            told.append(f"{words} {metrics[name]:.3g}{more}")
-    return f"; {', '.join(told)}" if told else ""
+            spread_text = "" if spread is None else f" (sd {spread:.3g})"
+            parts.append(f"{words} {metrics[name]:.3g}{spread_text}")
+    return f"; {', '.join(parts)}" if parts else ""
 
 
 _DEV_FIGURES = {

@@ -37,30 +37,30 @@ def line_of(error: Any) -> str:
     the file if the value came from --config."""
     command = error.ctx.command_path if error.ctx is not None else "scicot"
     command = command.replace("python -m scicot_cli", "scicot")
-    told = _told(error)
-    return f"{told} ({command} --help)"
+    message = _message(error)
+    return f"{message} ({command} --help)"
 
 
-def _told(error: Any) -> str:
+def _message(error: Any) -> str:
     missing = type(error).__name__ == "MissingParameter"
     if missing and error.param is not None:
         return f"{_name(error.param)} is missing"
     if hasattr(error, "possibilities"):
-        near = get_close_matches(error.option_name, error.possibilities or [], n=1, cutoff=0.3)
-        meant = f"; did you mean {near[0]}?" if near else ""
-        return f"{error.option_name}: no such option{meant}"
+        similar = get_close_matches(error.option_name, error.possibilities or [], n=1, cutoff=0.3)
+        suggestion = f"; did you mean {similar[0]}?" if similar else ""
+        return f"{error.option_name}: no such option{suggestion}"
     if getattr(error, "param", None) is not None:
         return _bad_value(error)
     extra = re.fullmatch(r"Got unexpected extra arguments?(?:\(s\))? \((.*)\)", error.message)
     if extra is not None:
         return f"{extra[1]}: one argument too many"
-    alone = _ALONE.fullmatch(error.message)
-    if alone is not None:
-        return f"{alone[1]} {'needs a' if 'requires' in alone[2] else 'takes no'} value"
+    value_error = _ALONE.fullmatch(error.message)
+    if value_error is not None:
+        return f"{value_error[1]} {'needs a' if 'requires' in value_error[2] else 'takes no'} value"
     unknown = re.fullmatch(r"(?s)No such command '(.*?)'\.(?: Did you mean (.*)\?)?", error.message)
     if unknown is not None:
-        meant = f"; did you mean {unknown[2].replace(chr(39), '')}?" if unknown[2] else ""
-        return f"{unknown[1]}: no such command{meant}"
+        suggestion = f"; did you mean {unknown[2].replace(chr(39), '')}?" if unknown[2] else ""
+        return f"{unknown[1]}: no such command{suggestion}"
     return str(error.format_message()).rstrip(".")
 
 
@@ -68,22 +68,27 @@ def _bad_value(error: Any) -> str:
     parameter, context = error.param, error.ctx
     name = _name(parameter)
     defaults = (context.default_map if context is not None else None) or {}
-    given = _given(parameter.opts, context.meta.get(ARGUMENTS, []) if context is not None else [])
-    place = name
-    if given is None and parameter.name in defaults:
-        place, given = f"{context.params.get('config')}: {parameter.name}", defaults[parameter.name]
-    shown = f"{place} {given}" if given is not None else place
+    typed = _typed_value(
+        parameter.opts, context.meta.get(ARGUMENTS, []) if context is not None else []
+    )
+    subject = name
+    if typed is None and parameter.name in defaults:
+        subject, typed = (
+            f"{context.params.get('config')}: {parameter.name}",
+            defaults[parameter.name],
+        )
+    setting = f"{subject} {typed}" if typed is not None else subject
     choices = _CHOICES.fullmatch(error.message)
     if choices is not None:
         values = re.findall(r"'([^']*)'", choices[2])
-        near = get_close_matches(choices[1], values, n=1)
-        meant = f"; did you mean {near[0]}?" if near else ""
-        return f"{place} {choices[1]}: give {', '.join(values)}{meant}"
+        similar = get_close_matches(choices[1], values, n=1)
+        suggestion = f"; did you mean {similar[0]}?" if similar else ""
+        return f"{subject} {choices[1]}: give {', '.join(values)}{suggestion}"
     for pattern, wording in _WORDING:
         match = pattern.fullmatch(error.message)
         if match is not None:
-            return f"{shown}: {match.expand(wording)}"
-    return f"{shown}: {error.message.removeprefix('Value error, ').rstrip('.')}"
+            return f"{setting}: {match.expand(wording)}"
+    return f"{setting}: {error.message.removeprefix('Value error, ').rstrip('.')}"
 
 
 def _name(parameter: Any) -> str:
@@ -91,11 +96,11 @@ def _name(parameter: Any) -> str:
     return option if option.startswith("-") else parameter.metavar or option.upper()
 
 
-def _given(options: list[str], arguments: list[str]) -> str | None:
+def _typed_value(options: list[str], arguments: list[str]) -> str | None:
     """Return the value of an option as it was typed."""
     # the last occurrence of an option counts
-    for place, argument in reversed(list(enumerate(arguments))):
+    for index, argument in reversed(list(enumerate(arguments))):
         option, equals, value = argument.partition("=")
         if option in options:
-            return value if equals else next(iter(arguments[place + 1 : place + 2]), None)
+            return value if equals else next(iter(arguments[index + 1 : index + 2]), None)
     return None

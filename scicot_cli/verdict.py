@@ -65,33 +65,33 @@ def _sentences(verdict: Evaluation) -> Iterator[str]:
         if system.zero_shot:
             yield _escaped(f"{system.name}: zero-shot, by a model that was not trained for it")
         if system.spread is not None:
-            seeds = ", ".join(f"{100 * one:.1f}" for one in system.by_seed)
-            told = f"{system.name}: {len(system.files)} seeds, {seeds} %"
-            yield _escaped(f"{told} (sd {100 * system.spread:.1f})")
+            seeds = ", ".join(f"{100 * accuracy:.1f}" for accuracy in system.by_seed)
+            summary = f"{system.name}: {len(system.files)} seeds, {seeds} %"
+            yield _escaped(f"{summary} (sd {100 * system.spread:.1f})")
     for comparison in verdict.comparisons:
         yield _escaped(comparison.sentence)
     if verdict.cheapest:
         yield _escaped(verdict.cheapest.sentence)
     for answer, accuracies in verdict.reliance.items():
-        told = ", ".join(
+        summary = ", ".join(
             f"{source} {100 * accuracy:.1f} %" for source, accuracy in accuracies.items()
         )
-        yield _escaped(f"{answer} by whose rationales it read: {told}.")
+        yield _escaped(f"{answer} by whose rationales it read: {summary}.")
     for hint in verdict.hints:
         yield f"[yellow]hint:[/] {_escaped(hint)}."
     if verdict.cluster_by:
         yield _escaped(f"Intervals resample {verdict.cluster_by}, not questions.")
 
 
-def _price(system: System, least: float) -> tuple[str, str]:
+def _price(system: System, lowest: float) -> tuple[str, str]:
     """Format the number of weights, and the work relative to the cheapest system."""
     if system.cost is None:
         return "", ""
     weights = system.cost.weights
-    told = f"{weights:,}" if weights < 1e6 else f"{weights / 1e6:,.3g} M"
+    count = f"{weights:,}" if weights < 1e6 else f"{weights / 1e6:,.3g} M"
     if weights >= 1e9:
-        told = f"{weights / 1e9:,.3g} B"
-    return told, f"{system.cost.work / least:.1f} x"
+        count = f"{weights / 1e9:,.3g} B"
+    return count, f"{system.cost.work / lowest:.1f} x"
 
 
 def _table(*headings: str) -> Table:
@@ -120,8 +120,8 @@ def _confidence(systems: Sequence[System]) -> Table:
                 calibration.nll,
                 calibration.aurc,
             )
-            told = ["" if figure is None else f"{figure:.3f}" for figure in figures]
-            table.add_row(_escaped(system.name), *told, *right)
+            cells = ["" if figure is None else f"{figure:.3f}" for figure in figures]
+            table.add_row(_escaped(system.name), *cells, *right)
     return table
 
 
@@ -137,14 +137,14 @@ def _rationales(systems: Sequence[System]) -> Table:
                 figures_of_rationales.names_one,
                 figures_of_rationales.agree,
             )
-            told = ["" if share is None else f"{100 * share:.1f} %" for share in shares]
+            cells = ["" if share is None else f"{100 * share:.1f} %" for share in shares]
             overlap = (
                 ""
                 if figures_of_rationales.rouge_l is None
                 else f"{figures_of_rationales.rouge_l:.3f}"
             )
             table.add_row(
-                _escaped(system.name), f"{figures_of_rationales.words:.1f}", *told, overlap
+                _escaped(system.name), f"{figures_of_rationales.words:.1f}", *cells, overlap
             )
     return table
 
@@ -152,12 +152,15 @@ def _rationales(systems: Sequence[System]) -> Table:
 def _breakdown(systems: Sequence[System], path: str) -> Table:
     table = _table(_escaped(path), "questions", *(_escaped(system.name) for system in systems))
     groups: dict[str, list[Group | None]] = {}
-    for place, system in enumerate(systems):
+    for index, system in enumerate(systems):
         for group in system.groups[path]:
-            groups.setdefault(group.value, [None] * len(systems))[place] = group
-    for value, found in groups.items():
-        counts = dict.fromkeys(f"{group.questions:,}" for group in found if group)
-        cells = [_with_interval(group.accuracy, group.interval) if group else "" for group in found]
+            groups.setdefault(group.value, [None] * len(systems))[index] = group
+    for value, groups_of_value in groups.items():
+        counts = dict.fromkeys(f"{group.questions:,}" for group in groups_of_value if group)
+        cells = [
+            _with_interval(group.accuracy, group.interval) if group else ""
+            for group in groups_of_value
+        ]
         table.add_row(_escaped(value), " / ".join(counts), *cells)
     table.add_row("mean of groups", "", *(f"{100 * s.macro[path]:.1f} %" for s in systems))
     return table

@@ -217,9 +217,9 @@ def test_what_was_paid_for_is_kept_where_there_is_no_output(tmp_path: Path) -> N
         async def close(self) -> None:
             pass
 
-    with pytest.raises(scicot.StoppedEarly, match="what came so far is in ") as stopped:
+    with pytest.raises(scicot.StoppedEarly, match="the rows so far are in ") as stopped:
         scicot.generate_rationales(ROWS, teacher=Interrupting(), concurrency=1, reporter=Recorder())
-    kept = Path(re.search(r"is in (\S+): give", str(stopped.value))[1])  # type: ignore[index]
+    kept = Path(re.search(r"are in (\S+): give", str(stopped.value))[1])  # type: ignore[index]
     assert len(read_rows(kept)) == 3
     with pytest.raises(scicot.ScicotError, match="batch: name an output"):
         scicot.generate_rationales(ROWS, teacher="anthropic:x", batch=True, reporter=Recorder())

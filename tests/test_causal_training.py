@@ -114,7 +114,7 @@ def test_two_stages_end_to_end(runs: Trained, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("method", ["one-sequence", "answer-first", "multi-task", "shared"])
-def test_rivals(runs: Trained, tmp_path: Path, method: str) -> None:
+def test_baselines(runs: Trained, tmp_path: Path, method: str) -> None:
     run, out = tmp_path / "run", tmp_path / "out.jsonl"
     settings = replace(TINY, dev_fraction=0.2, fold_by="meta.metal", shuffle_choices=True)
     manifest = train_answer(

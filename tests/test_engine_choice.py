@@ -79,7 +79,7 @@ def test_which_causal_models_our_loop_knows() -> None:
         candidate_engines(
             {"model_type": "llama"}, 10**8, EngineRequest("torch", precision="int8", device="cpu")
         )
-    message = "--engine torch: knows no rotary positions of type dynamic; leave it out"
+    message = "--engine torch: does not support rotary positions of type dynamic; leave it out"
     with pytest.raises(ScicotError, match=message):
         candidate_engines({"model_type": "llama", **unknown[0]}, 1, EngineRequest("torch"))
 
@@ -87,7 +87,7 @@ def test_which_causal_models_our_loop_knows() -> None:
 @pytest.mark.parametrize(
     ("shape", "wish", "said"),
     [
-        ("bart", EngineRequest("torch"), "--engine torch: knows no bart students"),
+        ("bart", EngineRequest("torch"), "--engine torch: does not support bart students"),
         ("t5", EngineRequest("torch", beams=True), "--engine torch: searches with no --beams"),
         (
             "t5",

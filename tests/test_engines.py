@@ -272,7 +272,7 @@ def test_ctranslate2_says_and_scores_the_same(kind: str, tmp_path: Path) -> None
     folder = convert(reference, tokenizer, run)
     assert convert(reference, tokenizer, run) == folder
     assert [path.name for path in folder.parent.iterdir()] == [folder.name]
-    engine = CTranslate2Engine(folder, 1, kind="fp32", batch_tokens=None)
+    engine = CTranslate2Engine(folder, 1, precision="fp32", batch_tokens=None)
     decoding, draws = Decoding(20), [[None]] * 40
     assert engine.generate(sources(), draws, decoding) == exact.generate(sources(), draws, decoding)
     found, wanted = (values(scorer.score(sources(), targets())) for scorer in (engine, exact))

@@ -12,10 +12,10 @@ import typer
 from conftest import REPOSITORY, read_rows, write_rows
 
 from benchmarks.cells.cell import Options, OutOfTime, run_cell, run_cells
-from benchmarks.cells.figures import best_rival, cheapest, half_width
+from benchmarks.cells.figures import best_baseline, cheapest, half_width
 from benchmarks.cells.questions import prepare
 from benchmarks.cells.sets import CELL_SETS
-from benchmarks.cells.systems import SYSTEMS, Place
+from benchmarks.cells.systems import SYSTEMS, Experiment
 from benchmarks.cells.table import read_cells, tables
 from scicot.text import normalized
 
@@ -135,7 +135,7 @@ def test_missing_sets_are_an_error_of_one_line(tmp_path: Path) -> None:
 def test_scicot_understands_the_commands_of_each_system(name: str, system: str) -> None:
     """Parsed, not run: an option that scicot does not have would cost a GPU's time."""
     app = importlib.import_module("scicot_cli.app").app
-    at = Place(Path("out"), CELL_SETS[name], 0, "/models/student", {"train": 3000})
+    at = Experiment(Path("out"), CELL_SETS[name], 0, "/models/student", {"train": 3000})
     spec = SYSTEMS[system]
     commands = [step.command for step in spec.steps(at)]
     commands.append(["predict", at.file("test"), "-o", "out.jsonl", *spec.predict(at)])
@@ -191,7 +191,7 @@ def write_cells(folder: Path, *cells: dict[str, Any]) -> Path:
     return folder
 
 
-def test_the_page_compares_with_the_rival_that_is_best_on_dev(tmp_path: Path) -> None:
+def test_the_page_compares_with_the_baseline_that_is_best_on_dev(tmp_path: Path) -> None:
     dear = {"cost": {"weights": 2 * 10**8, "words": 50.0, "work": 4e9}}
     good, fair = "1" * 24 + "0" * 6, "1" * 12 + "0" * 18
     cells = [
@@ -205,7 +205,7 @@ def test_the_page_compares_with_the_rival_that_is_best_on_dev(tmp_path: Path) ->
     ]
     found = read_cells([write_cells(tmp_path / "cells", *cells, *others)])
     group = next(iter(found.values()))
-    assert best_rival(group) == "direct", "chosen by dev alone, not by the test questions"
+    assert best_baseline(group) == "direct", "chosen by dev alone, not by the test questions"
     page = tables(found)
     assert "| scienceqa | gemma | 90 | 0 1 | direct | 30 | +40.0 (" in page
     assert " of 40 | ±4.9 a seed (40 % discordant) |".replace("4.9", "22.6") in page

@@ -175,7 +175,7 @@ def test_a_stop_ends_a_probe_that_the_server_is_too_busy_for(tmp_path: Path) -> 
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(batch_sender, "LOOKS", (0.05, 0.1))
+    monkeypatch.setattr(batch_sender, "POLL_SECONDS", (0.05, 0.1))
     monkeypatch.setattr(batch_sender, "LISTED", 0.5)
 
 

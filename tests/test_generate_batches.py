@@ -54,7 +54,7 @@ def run_of(teacher: str, source: Path, out: Path, url: str, **settings: Any) -> 
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(batch_sender, "LOOKS", (0.05, 0.1))
+    monkeypatch.setattr(batch_sender, "POLL_SECONDS", (0.05, 0.1))
     monkeypatch.setattr(batch_sender, "LISTED", 0.5)
 
 
@@ -88,7 +88,7 @@ STEPS: dict[str, tuple[Any, str]] = {
     "planned": (batch_plans.Plan, "make"),
     "begun": (batch_plans.Plan, "beginning"),
     "id written": (batch_plans.Plan, "sent"),
-    "a row written": (batch_jobs._Runner, "_enter"),
+    "a row written": (batch_jobs._Runner, "_record"),
     "dropped": (batch_plans.Plan, "drop"),
     "requests of the plan dropped": (Path, "unlink"),
 }

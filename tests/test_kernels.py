@@ -125,7 +125,9 @@ def test_products_are_exact() -> None:
 
 def test_workers_share_cores_and_give_them_back() -> None:
     workers, cores = Workers(torch.device("cpu"), 2), torch.get_num_threads()
-    seen = workers.each(lambda part: (part, torch.get_num_threads()), list(range(workers.count)))
+    seen = workers.map_parts(
+        lambda part: (part, torch.get_num_threads()), list(range(workers.count))
+    )
     assert [part for part, _ in seen] == list(range(workers.count))
     assert all(threads == max(1, cores // len(seen)) for _, threads in seen)
     assert torch.get_num_threads() == cores
@@ -151,6 +153,6 @@ def test_a_worker_that_fails_stops_the_others() -> None:
                 raise
 
     with pytest.raises(ValueError, match="of the second"):
-        workers.each(work, [0, 1, 2])
+        workers.map_parts(work, [0, 1, 2])
     assert sorted(stopped) == [0, 2]
-    assert workers.each(str, [1, 2]) == ["1", "2"]  # the workers can be used again
+    assert workers.map_parts(str, [1, 2]) == ["1", "2"]  # the workers can be used again

@@ -129,7 +129,7 @@ def test_thinking_is_told_from_the_reply(model: Path, tmp_path: Path, special: b
     from transformers import AutoTokenizer
 
     from scicot.replies import split_thinking
-    from scicot.teachers.local import _Asked
+    from scicot.teachers.local import _Pending
 
     shutil.copytree(model, tmp_path / "thinker")
     tokenizer = AutoTokenizer.from_pretrained(model)
@@ -142,7 +142,7 @@ def test_thinking_is_told_from_the_reply(model: Path, tmp_path: Path, special: b
 
     def read(text: str, opening: bool) -> tuple[str, str, bool]:
         prompt = teacher._ids(Prompt("", "what"))
-        asked: Any = _Asked(request(0), prompt if opening else prompt[:-1], None)  # type: ignore[arg-type]
+        asked: Any = _Pending(request(0), prompt if opening else prompt[:-1], None)  # type: ignore[arg-type]
         return split_thinking(teacher._reply(asked, tokenizer(text)["input_ids"]).text)
 
     assert read("<think> copper </think> A. <end>", opening=False) == ("A.", "copper", False)
@@ -156,7 +156,7 @@ def test_our_own_loop_runs_what_it_knows_and_both_engines_stop(model: Path, tmp_
 
     from scicot.decoding.native_engine import NativeEngine
     from scicot.decoding.transformers_engine import TransformersEngine
-    from scicot.teachers.local import _Asked
+    from scicot.teachers.local import _Pending
 
     PreTrainedTokenizerFast.from_pretrained(model).save_pretrained(tmp_path)
     config = GPT2Config(vocab_size=20, n_embd=16, n_layer=1, n_head=2, eos_token_id=1)
@@ -165,7 +165,7 @@ def test_our_own_loop_runs_what_it_knows_and_both_engines_stop(model: Path, tmp_
         teacher = load_teacher(f"hf:{folder}", device="cpu")
         assert isinstance(teacher, LocalTeacher)
         assert isinstance(teacher._engine, engine)
-        asked = [_Asked(request(n, n), [5, 6, 7 + n], None) for n in range(2)]  # type: ignore[arg-type]
+        asked = [_Pending(request(n, n), [5, 6, 7 + n], None) for n in range(2)]  # type: ignore[arg-type]
         assert len(teacher._answer(asked)) == 2
         asyncio.run(teacher.close())
         with pytest.raises(asyncio.CancelledError):

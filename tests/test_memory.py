@@ -57,7 +57,7 @@ def test_a_tokenizer_keeps_no_copies_of_its_vocabulary(trained: Any) -> None:
     from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 
     run = str(trained.rationale)
-    _, tokenizer = load(AutoModelForSeq2SeqLM, run, what="student", dtype=torch.float32)
+    _, tokenizer = load(AutoModelForSeq2SeqLM, run, subject="student", dtype=torch.float32)
     whole = AutoTokenizer.from_pretrained(run)
     assert not any(getattr(tokenizer, name, None) for name in ("_vocab", "_merges"))
     assert tokenizer.get_vocab() == whole.get_vocab()

@@ -16,7 +16,7 @@ from conftest import Trained, read_rows
 from scicot import PredictSettings, predict
 from scicot.errors import ScicotError
 from scicot.prediction import team
-from scicot.prediction.windows import several
+from scicot.prediction.windows import chunks
 from scicot_cli import launching
 
 ROOT = Path(__file__).parents[1]
@@ -166,10 +166,10 @@ def test_what_stands_before_a_problem_is_kept() -> None:
 
     seen: list[list[int]] = []
     with pytest.raises(ScicotError, match="bad"):
-        seen.extend(several(parts(), 3))
+        seen.extend(chunks(parts(), 3))
     assert seen == [[0, 1, 2], [3, 4]]
-    assert list(several(range(4), 2)) == [[0, 1], [2, 3]]
-    assert list(several([], 2)) == []
+    assert list(chunks(range(4), 2)) == [[0, 1], [2, 3]]
+    assert list(chunks([], 2)) == []
 
 
 def test_rows_that_stand_before_what_goes_wrong_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -181,8 +181,8 @@ def test_rows_that_stand_before_what_goes_wrong_are_kept(monkeypatch: pytest.Mon
 
     together = team.Team("cpu")
     together.size, together._group = 3, object()
-    monkeypatch.setattr(together, "_deal", lambda orders: None)
-    monkeypatch.setattr(together, "_gathered", lambda own: [own, team._tried(broken), ["c"]])
+    monkeypatch.setattr(together, "_scatter", lambda orders: None)
+    monkeypatch.setattr(together, "_gather", lambda own: [own, team._tried(broken), ["c"]])
     groups: Any = [["a"], ["b"], ["c"]]
     made: Iterator[Any] = together.rows(Rows(), groups)  # type: ignore[arg-type]
     assert next(made) == ["a"]

@@ -11,15 +11,15 @@ from recipes import RECIPES, recipe
 
 @pytest.mark.parametrize("name", ["arc", "openbookqa", "commonsenseqa"])
 def test_each_recipe_ends_in_a_verdict(name: str, tmp_path: Path, preloaded: str) -> None:
-    rivals = "direct-equal one-sequence multi-task" if name == "openbookqa" else ""
+    baselines = "direct-equal one-sequence multi-task" if name == "openbookqa" else ""
     sets = {"SETS": "ARC-Challenge"} if name == "arc" else {}
-    done = recipe(name, tmp_path, path=preloaded, RIVALS=rivals, **sets)
+    done = recipe(name, tmp_path, path=preloaded, BASELINES=baselines, **sets)
     assert done.returncode == 0, done.stderr
     assert "two-stage minus direct" in done.stdout
     (report,) = tmp_path.glob("*/*/report.html")
     assert "mixed-with-folds" in report.read_text()
-    for rival in rivals.split():
-        assert f"two-stage minus {rival}" in done.stdout
+    for baseline in baselines.split():
+        assert f"two-stage minus {baseline}" in done.stdout
     (predictions,) = tmp_path.glob("*/*/seed-0/two-stage.jsonl")
     assert len(read_rows(predictions)) == 8
     if name == "arc":
@@ -27,7 +27,7 @@ def test_each_recipe_ends_in_a_verdict(name: str, tmp_path: Path, preloaded: str
         task = {
             f"SLURM_ARRAY_TASK_{what}": n for what, n in (("ID", "0"), ("COUNT", "4"), ("MIN", "0"))
         }
-        again = recipe(name, tmp_path, "train", path=preloaded, RIVALS=rivals, **sets, **task)
+        again = recipe(name, tmp_path, "train", path=preloaded, BASELINES=baselines, **sets, **task)
         assert (again.returncode, read_rows(predictions)) == (0, before), "shards are not for tasks"
 
 

@@ -18,7 +18,7 @@ def test_a_stopped_recipe_goes_on(tmp_path: Path, preloaded: str) -> None:
     for milestone in MILESTONES:
         process = subprocess.Popen(
             ["bash", str(RECIPES / "scienceqa.sh")],
-            env={**with_path(preloaded), "OUT": str(tmp_path), "RIVALS": ""},
+            env={**with_path(preloaded), "OUT": str(tmp_path), "BASELINES": ""},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
@@ -30,6 +30,6 @@ def test_a_stopped_recipe_goes_on(tmp_path: Path, preloaded: str) -> None:
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
     assert kills >= 2
-    done = recipe("scienceqa", tmp_path, path=preloaded, RIVALS="")
+    done = recipe("scienceqa", tmp_path, path=preloaded, BASELINES="")
     assert done.returncode == 0, done.stderr
     assert "two-stage minus direct" in done.stdout

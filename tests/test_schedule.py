@@ -13,7 +13,7 @@ from scicot.stages import Stage
 from scicot.training.examples import Example, Lesson, digest, encode, examples_of
 from scicot.training.plan import tokens
 from scicot.training.plan.layout import Layout, fewest_costs
-from scicot.training.plan.length_buckets import alike, padded, shares
+from scicot.training.plan.length_buckets import padded, similar_batches, turns_of
 from scicot.training.plan.schedule import Schedule
 
 
@@ -80,15 +80,15 @@ def test_batches_of_like_lengths_hold_every_row_once_and_little_padding() -> Non
     dice = np.random.default_rng(0)
     lengths = np.stack([dice.lognormal(4, 0.5, 1000), dice.lognormal(4, 0.7, 1000)], 1).astype(int)
     for count in (1, 7, 63, 1000):
-        made = alike(lengths, np.ones(1000), count)
+        made = similar_batches(lengths, np.ones(1000), count)
         assert sorted(np.concatenate(made)) == list(range(1000))
         assert len(made) == count
         assert max(map(len, made)) - min(map(len, made)) <= 1
-    sixteen = alike(lengths, np.ones(1000), 63)
+    sixteen = similar_batches(lengths, np.ones(1000), 63)
     waste = sum(padded(lengths[batch]) for batch in sixteen) - lengths.sum()
     in_turn = np.array_split(np.arange(1000), 63)
     assert waste < 0.15 * (sum(padded(lengths[batch]) for batch in in_turn) - lengths.sum())
-    by_tokens = alike(lengths, lengths.sum(axis=1), 50)
+    by_tokens = similar_batches(lengths, lengths.sum(axis=1), 50)
     sums = [lengths[batch].sum() for batch in by_tokens]
     assert max(sums) < 1.3 * min(sums)
 
@@ -136,11 +136,11 @@ def test_groups_are_joined_where_that_costs_less() -> None:
     assert fewest_costs(alike_ones, "cpu") == 1
     unlike = np.array([[[8, 100, 50], [8, 400, 300], [8, 30, 20], [8, 1000, 500]]] * 5)
     assert fewest_costs(unlike, "cpu") == 4
-    assert fewest_costs(alike_ones, "cpu", most=2500) == 2
+    assert fewest_costs(alike_ones, "cpu", max_tokens=2500) == 2
     # each rank computes half of the batch
-    assert fewest_costs(alike_ones, "cpu", ranks=2, most=2500) == 1
+    assert fewest_costs(alike_ones, "cpu", ranks=2, max_tokens=2500) == 1
     # no number of batches fits, so the smallest batches are used
-    assert fewest_costs(alike_ones, "cpu", most=10) == 4
+    assert fewest_costs(alike_ones, "cpu", max_tokens=10) == 4
     asked = TrainSettings(batch_size=32, accumulate=3)
     assert Layout.grouped(asked, 320, 1000) == Layout(32, None, 6, 3)
     assert Layout.grouped(asked, 2, 1000) == Layout(32, None, 2, 2)
@@ -258,7 +258,7 @@ def test_tokens_are_counted_without_padding() -> None:
 
 def test_what_is_too_long_is_cut_where_it_does_least_harm_and_counted() -> None:
     (example,) = examples_of(lesson(1, rationale="one two three"), Stage.ONE_SEQUENCE)
-    assert example.written == "one two three answer: B"
+    assert example.full_target == "one two three answer: B"
     (answer,) = examples_of(lesson(1, rationale="one two three"), Stage.ANSWER)
     encoded = encode([example, answer], FORM, 56, 18)
     assert [text(row["labels"]) for row in encoded.rows] == ["one two answer: B", "B"]
@@ -272,19 +272,19 @@ def test_what_answer_first_and_shared_students_are_fed() -> None:
     asked = "question: Q1? choices: (A) wood (B) copper (C) wax"
     given = lesson(1, rationale="one two three")
     (first,) = examples_of(given, Stage.ANSWER_FIRST)
-    assert (str(first.source), first.written) == (asked, "B rationale: one two three")
+    assert (str(first.source), first.full_target) == (asked, "B rationale: one two three")
     encoded = encode([first], FORM, 100, 22)
     assert text(encoded.rows[0]["labels"]) == "B rationale: one two", "the label is never cut"
     assert encoded.cut_targets == 1
     answer, explanation = examples_of(given, Stage.SHARED)
     assert str(answer.source) == f"predict: {asked} rationale: one two three"
-    assert answer.written == "B"
+    assert answer.full_target == "B"
     assert str(explanation.source) == f"explain: {asked}"
-    assert explanation.written == "one two three"
+    assert explanation.full_target == "one two three"
     bare, _ = examples_of(given, Stage.SHARED, drop_rationale=True)
     assert str(bare.source) == f"predict: {asked}"
     (by_text,) = examples_of(given, Stage.ANSWER_FIRST, answer_as="text")
-    assert by_text.written == "copper rationale: one two three"
+    assert by_text.full_target == "copper rationale: one two three"
 
 
 def test_rationales_are_cut_where_they_are_written_and_where_they_are_read() -> None:
@@ -329,13 +329,13 @@ def test_a_row_knows_whether_a_student_wrote_it_out_of_fold() -> None:
     assert not Lesson.of(
         Rationale.from_row({**row, "rationale": "x", "teacher": "t"}), 0
     ).out_of_fold
-    assert Example(examples_of(lesson(1), Stage.DIRECT)[0].source, "B").written == "B"
+    assert Example(examples_of(lesson(1), Stage.DIRECT)[0].source, "B").full_target == "B"
 
 
 def test_shares_lose_nothing() -> None:
     batches = [[1, 2, 3], [4, 5], [6], [7, 8]]
     for ranks in range(1, 10):
-        turns = shares(batches, ranks)
+        turns = turns_of(batches, ranks)
         assert all(len(turn) == ranks for turn in turns)
         assert sorted(index for turn in turns for piece in turn for index in piece) == list(
             range(1, 9)

@@ -52,17 +52,17 @@ def test_a_stop_waits_for_replies_that_are_being_judged(
     monkeypatch.setattr(scheduler, "_GRACE_SECONDS", 0.05)
     begun, written = [], []
 
-    async def take(ask: RowRequest, outcome: Reply | TeacherError, sent: float) -> None:
-        begun.append(ask)
+    async def take(row_request: RowRequest, outcome: Reply | TeacherError, sent: float) -> None:
+        begun.append(row_request)
         await asyncio.sleep(0.6)  # as long as judging a long reply in a thread may take
-        written.append(ask)
+        written.append(row_request)
 
     def look() -> None:
         if begun:
             raise KeyboardInterrupt
 
     async def work() -> None:
-        await Scheduler(Answering(), SETTINGS, recorder, look=look).run(iter(asks(6)), take)
+        await Scheduler(Answering(), SETTINGS, recorder, poll=look).run(iter(asks(6)), take)
 
     with pytest.raises(KeyboardInterrupt):
         asyncio.run(work())
@@ -82,13 +82,13 @@ def test_a_question_that_waits_for_its_next_try_has_no_slot(recorder: Recorder) 
 
     done, order = asyncio.Event(), []
 
-    async def take(ask: RowRequest, outcome: Reply | TeacherError, sent: float) -> None:
-        order.append(ask)
+    async def take(row_request: RowRequest, outcome: Reply | TeacherError, sent: float) -> None:
+        order.append(row_request)
         if len(order) == 7:
             done.set()
 
     async def work() -> None:
-        scheduler = Scheduler(teacher, SETTINGS, recorder, look=lambda: None)
+        scheduler = Scheduler(teacher, SETTINGS, recorder, poll=lambda: None)
         await scheduler.run(iter(all_of_them), take)
 
     teacher = Refusing(0.02)
@@ -108,11 +108,11 @@ def test_no_more_are_drawn_than_have_a_slot_and_one(recorder: Recorder) -> None:
             assert len(drawn) - len(answered) <= SETTINGS.concurrency + 1
             yield ask
 
-    async def take(ask: RowRequest, outcome: Any, sent: float) -> None:
-        answered.append(ask)
+    async def take(row_request: RowRequest, outcome: Any, sent: float) -> None:
+        answered.append(row_request)
 
     async def work() -> None:
-        await Scheduler(Answering(0.01), SETTINGS, recorder, look=lambda: None).run(drawing(), take)
+        await Scheduler(Answering(0.01), SETTINGS, recorder, poll=lambda: None).run(drawing(), take)
 
     asyncio.run(work())
     assert len(answered) == 20
@@ -140,13 +140,13 @@ def test_a_slow_server_is_sent_as_many_as_it_answers_in_time(
     settings = GenerateSettings(concurrency=16)
     questions, outcomes = asks(40), []
 
-    async def take(ask: RowRequest, outcome: Reply | TeacherError, sent: float) -> None:
+    async def take(row_request: RowRequest, outcome: Reply | TeacherError, sent: float) -> None:
         outcomes.append(outcome)
 
     async def work() -> int:
         # 4 requests in flight are answered just in time
         server = FewSlots(slots=2, seconds=0.1, timeout=0.25)
-        scheduled = Scheduler(server, settings, recorder, look=lambda: None)
+        scheduled = Scheduler(server, settings, recorder, poll=lambda: None)
         await scheduled.run(iter(questions), take)
         return server.asked
 

@@ -117,7 +117,7 @@ def test_the_same_question_and_the_same_text() -> None:
     overlap = met.overlap_with(
         [first, question("2", "Which conducts?", "iron wax"), question("3", "Which floats?")]
     )
-    assert overlap.told("known ones") == (
+    assert overlap.describe("known ones") == (
         "2 of 3 questions have the text of known ones,"
         " 1 of them with the same context and choices too"
     )

@@ -20,7 +20,7 @@ def test_the_inputs_of_both_stages() -> None:
     assert stages.answer_target(QUESTION, "2", answer_as="text") == "copper wire"
 
 
-def test_rivals_read_no_rationale() -> None:
+def test_baselines_read_no_rationale() -> None:
     for stage in (Stage.DIRECT, Stage.ONE_SEQUENCE, Stage.ANSWER_FIRST):
         assert str(stages.answer_input(QUESTION, "Copper conducts.", stage)) == ASKED
     assert str(stages.answer_input(QUESTION, "Copper.", Stage.MULTI_TASK)) == f"predict: {ASKED}"
@@ -29,8 +29,8 @@ def test_rivals_read_no_rationale() -> None:
 
 def test_a_one_sequence_student_writes_the_label_behind_its_rationale() -> None:
     stage = Stage.ONE_SEQUENCE
-    before = stages.before_answer("The answer: metals conduct.", stage)
-    whole = stages.answer_target(QUESTION, "2", before=before)
+    before = stages.answer_prefix("The answer: metals conduct.", stage)
+    whole = stages.answer_target(QUESTION, "2", prefix=before)
     assert whole == "The answer: metals conduct. answer: 2"
     assert stages.written_rationale(whole, stage) == "The answer: metals conduct."
     assert stages.written_rationale("answer: 2", stage) == ""
@@ -39,9 +39,9 @@ def test_a_one_sequence_student_writes_the_label_behind_its_rationale() -> None:
 
 
 def test_an_answer_first_student_writes_the_rationale_behind_its_label() -> None:
-    behind = stages.behind_answer(Stage.ANSWER_FIRST)
-    assert stages.answer_target(QUESTION, "2", behind=behind) == "2 rationale:"
-    assert stages.behind_answer(Stage.DIRECT) == ""
+    behind = stages.answer_suffix(Stage.ANSWER_FIRST)
+    assert stages.answer_target(QUESTION, "2", suffix=behind) == "2 rationale:"
+    assert stages.answer_suffix(Stage.DIRECT) == ""
 
 
 def test_a_shared_student_reads_both_inputs_by_prompt() -> None:

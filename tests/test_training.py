@@ -105,12 +105,12 @@ def test_half_a_checkpoint_is_passed_over(
     trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from scicot.training.fitting import trainer
-    from scicot.training.fitting.progress import WHOLE
+    from scicot.training.fitting.progress import COMPLETE_MARKER
 
     half, whole = tmp_path / "checkpoint-9", tmp_path / "checkpoint-5"
     for folder in (half, whole):
         folder.mkdir()
-    (whole / WHOLE).touch()
+    (whole / COMPLETE_MARKER).touch()
     assert trainer.last_checkpoint(tmp_path) == whole
     assert trainer.last_checkpoint(tmp_path / "none") is None
 

@@ -19,7 +19,7 @@ from filelock import FileLock
 
 from benchmarks.cells.questions import prepare, rows
 from benchmarks.cells.sets import CELL_SETS, data_folder, set_and_seed, stop
-from benchmarks.cells.systems import SYSTEMS, Command, Failed, Place, Step, runs_of
+from benchmarks.cells.systems import SYSTEMS, Command, Experiment, Failed, Step, runs_of
 from scicot.stop_request import Interrupted
 from scicot.stop_request import stop as stop_request
 from scicot.version import __version__
@@ -44,11 +44,11 @@ class OutOfTime(Exception):
     """A system has used up its time limit. The same command resumes it."""
 
 
-def place_of(out: Path, name: str, options: Options) -> tuple[Place, dict[str, Any]]:
+def experiment_of(out: Path, name: str, options: Options) -> tuple[Experiment, dict[str, Any]]:
     """Prepare the questions of "SET-SEED" under OUT; return their location and the contents of
     about.json."""
-    called, seed = set_and_seed(name)
-    cell_set = CELL_SETS[called]
+    set_name, seed = set_and_seed(name)
+    cell_set = CELL_SETS[set_name]
     student = options.student or ("" if cell_set.real else "scratch:tiny")
     if not student:
         stop(f"{name}: give --student DIR, a pretrained student (scratch:tiny only tries commands)")
@@ -59,8 +59,10 @@ def place_of(out: Path, name: str, options: Options) -> tuple[Place, dict[str, A
         limits = options.rows, options.test_rows
         data = data_folder(options.data)
         about = prepare(folder / "questions", cell_set, seed, data, *limits)
-    at = Place(folder, cell_set, seed, student, about["sizes"], options.device, options.max_steps)
-    return at, about
+    exp = Experiment(
+        folder, cell_set, seed, student, about["sizes"], options.device, options.max_steps
+    )
+    return exp, about
 
 
 def _check_config(folder: Path, student: str, options: Options) -> None:
@@ -84,36 +86,36 @@ def run_cell(
     """Run one cell unless it is done; return its file. Raises OutOfTime after `seconds`, and Failed
     if a command ends with an error."""
     file = out / f"{name}.{system}.json"
-    at, about = place_of(out, name, options)
+    exp, about = experiment_of(out, name, options)
     if file.exists():
         return file
     spec = SYSTEMS[system]
     with _time_limit(seconds):
-        steps = spec.steps(at)
-        trained = sum(_do(at, step) for step in steps)
-        answered = {}
-        for which in dict.fromkeys(["dev"] * (not spec.diagnostic) + [spec.asked]):
-            if at.sizes[which]:
-                answered[which] = _predict(at, system, which, spec.predict(at))
-        figures = _told(at, about, system, steps, answered)
-        figures["training_seconds"] = round(trained, 1)
-        _write(file, figures)
+        steps = spec.steps(exp)
+        trained = sum(_run_step(exp, step) for step in steps)
+        predictions = {}
+        for file_name in dict.fromkeys(["dev"] * (not spec.diagnostic) + [spec.question_file]):
+            if exp.sizes[file_name]:
+                predictions[file_name] = _predict(exp, system, file_name, spec.predict(exp))
+        result = _result(exp, about, system, steps, predictions)
+        result["training_seconds"] = round(trained, 1)
+        _write(file, result)
     return file
 
 
-def _write(file: Path, figures: dict[str, Any]) -> None:
-    file.with_suffix(".new").write_text(json.dumps(figures) + "\n")
+def _write(file: Path, result: dict[str, Any]) -> None:
+    file.with_suffix(".new").write_text(json.dumps(result) + "\n")
     file.with_suffix(".new").replace(file)
 
 
-def _do(at: Place, step: Step) -> float:
+def _run_step(exp: Experiment, step: Step) -> float:
     """Run a step unless it was done for another system; return its seconds, summed over all
     attempts."""
-    file = at.folder / "steps" / f"{step.name}.json"
+    file = exp.folder / "steps" / f"{step.name}.json"
     file.parent.mkdir(exist_ok=True)
     with FileLock(file.with_suffix(".lock")):
         record = json.loads(file.read_text()) if file.exists() else {"seconds": 0.0}
-        if record.get("done") and record["command"] == _portable(at, step.command):
+        if record.get("done") and record["command"] == _portable(exp, step.command):
             return float(record["seconds"])
         start = time.monotonic()
         try:
@@ -121,19 +123,19 @@ def _do(at: Place, step: Step) -> float:
             record["done"] = True
         finally:
             record["seconds"] += time.monotonic() - start
-            record["command"] = _portable(at, step.command)
+            record["command"] = _portable(exp, step.command)
             _write(file, record)
         return float(record["seconds"])
 
 
-def _predict(at: Place, system: str, which: str, models: Command) -> Step:
+def _predict(exp: Experiment, system: str, file_name: str, models: Command) -> Step:
     """Predict the questions of a file, and record the time."""
-    out = at.folder / "predictions" / f"{system}.{which}.jsonl"
+    out = exp.folder / "predictions" / f"{system}.{file_name}.jsonl"
     # Its time is a figure of the cell; a resumed prediction is timed in parts, which are added up.
-    command = ["predict", at.file(which), "-o", str(out), *models, "--device", at.device]
-    command += ["--seed", str(at.seed)]
-    step = Step(f"{system}.{which}", command)
-    _do(at, step)
+    command = ["predict", exp.file(file_name), "-o", str(out), *models, "--device", exp.device]
+    command += ["--seed", str(exp.seed)]
+    step = Step(f"{system}.{file_name}", command)
+    _run_step(exp, step)
     return step
 
 
@@ -167,7 +169,7 @@ def _time_limit(seconds: float | None) -> Iterator[None]:
     if seconds is None:
         yield
         return
-    before = signal.signal(signal.SIGALRM, ask)
+    previous = signal.signal(signal.SIGALRM, ask)
     signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
         yield
@@ -176,44 +178,44 @@ def _time_limit(seconds: float | None) -> Iterator[None]:
         raise OutOfTime from None
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+        signal.signal(signal.SIGALRM, previous)
 
 
-def _told(
-    at: Place,
+def _result(
+    exp: Experiment,
     about: dict[str, Any],
     system: str,
     steps: Sequence[Step],
-    answered: dict[str, Step],
+    predictions: dict[str, Step],
 ) -> dict[str, Any]:
     from scicot import EvaluateSettings, evaluate
 
-    spec, name = SYSTEMS[system], at.folder.name
-    asked = answered[spec.asked]
-    judged = evaluate(_output(asked), settings=EvaluateSettings(resamples=100)).systems[0]
-    right = _right(at, asked)
-    dev = _right(at, answered["dev"], "dev") if "dev" in answered else ""
+    spec, name = SYSTEMS[system], exp.folder.name
+    prediction = predictions[spec.question_file]
+    evaluated = evaluate(_output(prediction), settings=EvaluateSettings(resamples=100)).systems[0]
+    right = _right(exp, prediction)
+    dev = _right(exp, predictions["dev"], "dev") if "dev" in predictions else ""
     metrics = [json.loads((run / "scicot.json").read_text())["metrics"] for run in runs_of(steps)]
-    config = json.loads((at.folder / "config.json").read_text())
-    commands = [_portable(at, step.command) for step in [*steps, *answered.values()]]
+    config = json.loads((exp.folder / "config.json").read_text())
+    commands = [_portable(exp, step.command) for step in [*steps, *predictions.values()]]
     return {
         "set": name.rpartition("-")[0],
-        "seed": at.seed,
+        "seed": exp.seed,
         "system": system,
-        "student": _name(at.student),
+        "student": _name(exp.student),
         **{key: config[key] for key in ("rows", "test_rows", "max_steps")},
-        "sizes": at.sizes,
+        "sizes": exp.sizes,
         "chance": about["chance"],
-        "accuracy": judged.accuracy,
+        "accuracy": evaluated.accuracy,
         "test_sha256": about["test_sha256"],
         "right": right,
         "seen": about["seen"],
         "clusters": about["clusters"],
         "dev_right": dev,
         "training_tokens": sum(metric["training_tokens"] for metric in metrics),
-        "prediction_seconds": round(_seconds(at, asked), 1),
-        "cost": asdict(judged.cost) if judged.cost else None,
-        "device": _device(at.device),
+        "prediction_seconds": round(_seconds(exp, prediction), 1),
+        "cost": asdict(evaluated.cost) if evaluated.cost else None,
+        "device": _device(exp.device),
         "versions": _versions(),
         "commands": commands,
     }
@@ -222,32 +224,34 @@ def _told(
 def _versions() -> dict[str, str]:
     """Return the versions of scicot and its main packages; a checkout without installation has no
     metadata."""
-    others = {package: importlib.metadata.version(package) for package in _PACKAGES}
-    return {"scicot": __version__, **others}
+    versions = {package: importlib.metadata.version(package) for package in _PACKAGES}
+    return {"scicot": __version__, **versions}
 
 
-def _right(at: Place, step: Step, which: str = "test") -> str:
+def _right(exp: Experiment, step: Step, file_name: str = "test") -> str:
     """Return a character for each question of the file: 1 for right, 0 for wrong, - if not
     predicted."""
-    said = {row["id"]: row["prediction"] == row["answer"] for row in rows(_output(step))}
-    asked = rows(Path(at.file(which)))
-    return "".join("-" if row["id"] not in said else str(int(said[row["id"]])) for row in asked)
+    correct = {row["id"]: row["prediction"] == row["answer"] for row in rows(_output(step))}
+    questions = rows(Path(exp.file(file_name)))
+    return "".join(
+        "-" if row["id"] not in correct else str(int(correct[row["id"]])) for row in questions
+    )
 
 
 def _output(step: Step) -> Path:
     return Path(step.command[step.command.index("-o") + 1])
 
 
-def _seconds(at: Place, step: Step) -> float:
+def _seconds(exp: Experiment, step: Step) -> float:
     """Return the wall-clock seconds of a prediction step, with the loading of its students."""
-    return float(json.loads((at.folder / "steps" / f"{step.name}.json").read_text())["seconds"])
+    return float(json.loads((exp.folder / "steps" / f"{step.name}.json").read_text())["seconds"])
 
 
-def _portable(at: Place, command: Command) -> str:
+def _portable(exp: Experiment, command: Command) -> str:
     """Return the command for the page, without the folders of this machine."""
-    names = {str(at.folder): f"OUT/{at.folder.name}"}
-    if not at.fresh:
-        names[at.student] = _name(at.student)
+    names = {str(exp.folder): f"OUT/{exp.folder.name}"}
+    if not exp.fresh:
+        names[exp.student] = _name(exp.student)
     text = " ".join(command)
     for name, placeholder in names.items():
         text = text.replace(name, placeholder)
@@ -258,10 +262,10 @@ def _name(student: str) -> str:
     return student if student.startswith("scratch:") else Path(student).resolve().name
 
 
-def _device(asked: str) -> str:
+def _device(device: str) -> str:
     import torch
 
-    if asked != "cpu" and torch.cuda.is_available():
+    if device != "cpu" and torch.cuda.is_available():
         return torch.cuda.get_device_name()
     return f"{os.cpu_count()} cores, {platform.machine()}"
 

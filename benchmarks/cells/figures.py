@@ -20,14 +20,14 @@ DISCORDANT = 0.2
 _LEVEL = 0.05
 
 
-def values(cells: Sequence[Cell], which: str = "right", *, seen: bool = False) -> Floats:
+def values(cells: Sequence[Cell], key: str = "right", *, seen: bool = False) -> Floats:
     """Return an array (cells, questions): 1 for a right answer, 0 for a wrong one, nan for
     questions that were not predicted or (unless `seen`) are in the training files."""
-    table = np.full((len(cells), len(cells[0][which])), np.nan)
+    table = np.full((len(cells), len(cells[0][key])), np.nan)
     for row, cell in zip(table, cells, strict=True):
-        marks = np.array(list(cell[which]))
+        marks = np.array(list(cell[key]))
         row[marks == "1"], row[marks == "0"] = 1.0, 0.0
-        if which == "right" and not seen:
+        if key == "right" and not seen:
             row[np.array(list(cell["seen"])) == "1"] = np.nan
     return table
 
@@ -38,12 +38,12 @@ Figure = tuple[float, float, float, float]  # estimate, low, high, p-value of th
 def figure(tables: Sequence[Floats], weights: Sequence[float]) -> Figure:
     """Return the weighted sum of mean accuracies, in points, over the questions that all systems
     have."""
-    kept = ~np.isnan(np.concatenate(tables)).any(axis=0)
-    whole = [table[:, kept] for table in tables]
-    found = bootstrap(whole, weights, np.arange(int(kept.sum())))
-    estimate = sum(w * float(table.mean()) for table, w in zip(whole, weights, strict=True))
-    low, high = found.interval
-    return 100 * estimate, 100 * low, 100 * high, found.p_value
+    answered_by_all = ~np.isnan(np.concatenate(tables)).any(axis=0)
+    complete = [table[:, answered_by_all] for table in tables]
+    resampled = bootstrap(complete, weights, np.arange(int(answered_by_all.sum())))
+    estimate = sum(w * float(table.mean()) for table, w in zip(complete, weights, strict=True))
+    low, high = resampled.interval
+    return 100 * estimate, 100 * low, 100 * high, resampled.p_value
 
 
 def difference(group: Group, first: str, second: str, *, seen: bool = False) -> Figure | None:
@@ -53,8 +53,10 @@ def difference(group: Group, first: str, second: str, *, seen: bool = False) -> 
     seeds = sorted(first_cells.keys() & second_cells.keys())
     if not seeds:
         return None
-    both = [[group_cells[seed] for seed in seeds] for group_cells in (first_cells, second_cells)]
-    tables = [values(cells, seen=seen) for cells in both]
+    cells_of_both = [
+        [group_cells[seed] for seed in seeds] for group_cells in (first_cells, second_cells)
+    ]
+    tables = [values(cells, seen=seen) for cells in cells_of_both]
     if np.isnan(np.concatenate(tables)).any(axis=0).all():
         return None  # the two systems have no question in common
     return figure(tables, [1.0, -1.0])
@@ -68,12 +70,12 @@ def dev_accuracy(group: Group, system: str) -> float | None:
     return 100 * float(np.mean([np.nanmean(values([cell], "dev_right")) for cell in cells]))
 
 
-def best_rival(group: Group) -> str | None:
+def best_baseline(group: Group) -> str | None:
     """Return the baseline that is best on dev; of equal ones, the first in SYSTEMS."""
     accuracies = {
         system: dev_accuracy(group, system)
         for system, spec in SYSTEMS.items()
-        if spec.rival and system in group
+        if spec.baseline and system in group
     }
     measured = {system: value for system, value in accuracies.items() if value is not None}
     return max(measured, key=lambda system: measured[system]) if measured else None
@@ -85,12 +87,12 @@ def half_width(questions: int, discordant: float = DISCORDANT) -> float:
     return 100 * 1.96 * math.sqrt(discordant / questions)
 
 
-def discordant_share(group: Group, rival: str) -> float:
+def discordant_share(group: Group, baseline: str) -> float:
     shares = []
-    for seed in group[PRIMARY].keys() & group[rival].keys():
-        right_first, right_second = (values([group[name][seed]])[0] for name in (PRIMARY, rival))
-        both = ~np.isnan(right_first) & ~np.isnan(right_second)
-        shares.append(float((right_first[both] != right_second[both]).mean()))
+    for seed in group[PRIMARY].keys() & group[baseline].keys():
+        right_first, right_second = (values([group[name][seed]])[0] for name in (PRIMARY, baseline))
+        answered = ~np.isnan(right_first) & ~np.isnan(right_second)
+        shares.append(float((right_first[answered] != right_second[answered]).mean()))
     return float(np.mean(shares))
 
 
@@ -98,38 +100,39 @@ def cheapest(group: Group) -> str:
     """Return the cheapest system that is not significantly worse than the most accurate one, with
     Holm's correction, as `scicot evaluate` does; only systems with all seeds are compared."""
     seeds = max((cells.keys() for cells in group.values()), key=len)
-    whole = {
+    complete = {
         system: cells
         for system, cells in group.items()
         if not SYSTEMS[system].diagnostic
         and cells.keys() == seeds
         and all(cell["cost"] for cell in cells.values())
     }
-    if len(whole) < 2:
+    if len(complete) < 2:
         return ""
     right = {
-        system: float(np.nanmean(values(list(cells.values())))) for system, cells in whole.items()
+        system: float(np.nanmean(values(list(cells.values()))))
+        for system, cells in complete.items()
     }
     work = {
         system: float(np.mean([cell["cost"]["work"] for cell in cells.values()]))
-        for system, cells in whole.items()
+        for system, cells in complete.items()
     }
     best = max(right, key=lambda system: right[system])
-    cheaper = [system for system in whole if work[system] < work[best]]
+    cheaper = [system for system in complete if work[system] < work[best]]
     gaps = [result for system in cheaper if (result := difference(group, best, system))]
     adjusted = holm([result[3] for result in gaps])
-    left = {
+    not_worse = {
         system: result
         for system, result, p in zip(cheaper, gaps, adjusted, strict=True)
         if not (p < _LEVEL and result[0] > 0)
     }
-    if not left:
-        others = "every cheaper system is distinguishably worse" if gaps else "no system is cheaper"
-        return f"{best} is the most accurate; {others}."
-    winner = min(left, key=lambda system: work[system])
-    low, high = left[winner][1:3]
+    if not not_worse:
+        remark = "every cheaper system is distinguishably worse" if gaps else "no system is cheaper"
+        return f"{best} is the most accurate; {remark}."
+    winner = min(not_worse, key=lambda system: work[system])
+    low, high = not_worse[winner][1:3]
     return (
         f"{winner} is the cheapest system that is not distinguishably worse than the most accurate,"
-        f" {best}: {left[winner][0]:.1f} points below it ({low:+.1f} to {high:+.1f}), at"
+        f" {best}: {not_worse[winner][0]:.1f} points below it ({low:+.1f} to {high:+.1f}), at"
         f" {work[winner] / work[best]:.2g} times its cost."
     )

@@ -27,7 +27,7 @@ Rows = list[dict[str, Any]]
 
 DEV_FRACTION, MOST_DEV = 0.1, 400
 _OF_RATIONALES = ("rationale", "teacher", "saw_answer")
-_BARE = ("id", "question", "choices", "answer", "context", "meta")
+_QUESTION_FIELDS = ("id", "question", "choices", "answer", "context", "meta")
 
 
 def prepare(
@@ -49,21 +49,21 @@ def prepare(
         return found
     folder.mkdir(parents=True, exist_ok=True)
     if cell_set.real:
-        train, test, taught, tutor = _real(cell_set, data)
+        train, test, replies, tutor = _real(cell_set, data)
     else:
-        train, test, taught, tutor = _world(folder, cell_set, seed)
+        train, test, replies, tutor = _world(folder, cell_set, seed)
     train, test = _unique(train), _unique(test)
     keys = {_key(row) for row in train}
-    dev = _carve(train, "dev", min(DEV_FRACTION, MOST_DEV / len(train))) if cell_set.real else []
-    held = {_key(row) for row in dev}
-    train = _first([row for row in train if _key(row) not in held], limit)
-    dev = _first(dev, limit and max(limit // 4, 4))
-    test = _first(test, test_limit)
-    _write(folder / "train.jsonl", map(_bare, train))
-    _write(folder / "dev.jsonl", map(_bare, dev))
-    _write(folder / "test.jsonl", map(_bare, test))
-    _teach(folder, "teacher", train, taught, keep="correct")
-    _teach(folder, "teacher_dev", dev, taught, keep="correct")
+    dev = _select(train, "dev", min(DEV_FRACTION, MOST_DEV / len(train))) if cell_set.real else []
+    dev_keys = {_key(row) for row in dev}
+    train = _limited([row for row in train if _key(row) not in dev_keys], limit)
+    dev = _limited(dev, limit and max(limit // 4, 4))
+    test = _limited(test, test_limit)
+    _write(folder / "train.jsonl", map(_question_row, train))
+    _write(folder / "dev.jsonl", map(_question_row, dev))
+    _write(folder / "test.jsonl", map(_question_row, test))
+    _teach(folder, "teacher", train, replies, keep="correct")
+    _teach(folder, "teacher_dev", dev, replies, keep="correct")
     _teach(folder, "tutor", test, tutor, keep="all")
     facts = _about(folder, cell_set, test, keys)
     about.write_text(json.dumps(facts))
@@ -96,24 +96,24 @@ def _real(cell_set: CellSet, data: Path) -> tuple[Rows, Rows, Rows, Rows]:
     latter)."""
     train = _read(data, cell_set.train)
     if not cell_set.test:
-        test = _carve(train, "test", TEST_FRACTION)
-        kept = {_key(row) for row in test}
-        train = [row for row in train if _key(row) not in kept]
+        test = _select(train, "test", TEST_FRACTION)
+        test_keys = {_key(row) for row in test}
+        train = [row for row in train if _key(row) not in test_keys]
         return train, test, train, test
     test = _read(data, cell_set.test)
-    taught = _read(data, cell_set.taught) if cell_set.taught else train
-    return train, test, taught, _read(data, cell_set.tutor) if cell_set.tutor else test
+    replies = _read(data, cell_set.rationales) if cell_set.rationales else train
+    return train, test, replies, _read(data, cell_set.tutor) if cell_set.tutor else test
 
 
 def _world(folder: Path, cell_set: CellSet, seed: int) -> tuple[Rows, Rows, Rows, Rows]:
     script = str(REPOSITORY / "examples" / "make_world.py")
     size = ["--out", str(folder / "world"), "--test", "600", "--seed", str(seed), *cell_set.world]
     subprocess.run([sys.executable, script, *size], check=True, stdout=subprocess.DEVNULL)
-    train, test, taught, tutor = (
+    train, test, replies, tutor = (
         rows(folder / "world" / f"{name}.jsonl")
         for name in ("train", "test", "train_replies", "test_replies")
     )
-    return train, test, taught, tutor
+    return train, test, replies, tutor
 
 
 def _read(data: Path, names: Sequence[str]) -> Rows:
@@ -126,16 +126,16 @@ def _read(data: Path, names: Sequence[str]) -> Rows:
     return list(found.values())
 
 
-def _teach(folder: Path, name: str, asked: Rows, taught: Rows, keep: Any) -> None:
+def _teach(folder: Path, name: str, questions: Rows, replies: Rows, keep: Any) -> None:
     """Write the rationales of these questions. Recorded replies are processed by
     generate-rationales; rationales already extracted by others are copied."""
     out = folder / f"{name}.jsonl"
-    if taught and ("reply" in taught[0] or "question" not in taught[0]):
-        if not asked:
+    if replies and ("reply" in replies[0] or "question" not in replies[0]):
+        if not questions:
             _write(out, [])
             return
-        _write(folder / f"{name}_asked.jsonl", map(_bare, asked))
-        _write(folder / f"{name}_replies.jsonl", taught)
+        _write(folder / f"{name}_asked.jsonl", map(_question_row, questions))
+        _write(folder / f"{name}_replies.jsonl", replies)
         from scicot import GenerateSettings, generate_rationales
 
         generate_rationales(
@@ -145,24 +145,24 @@ def _teach(folder: Path, name: str, asked: Rows, taught: Rows, keep: Any) -> Non
             settings=GenerateSettings(keep=keep),
         )
         return
-    _write(out, _joined(asked, taught))
+    _write(out, _joined(questions, replies))
 
 
-def _joined(asked: Rows, taught: Rows) -> Iterable[dict[str, Any]]:
+def _joined(questions: Rows, replies: Rows) -> Iterable[dict[str, Any]]:
     """Yield each rationale joined with its question, by id, else by text, because files of one set
     may use other ids. Rationales with another gold answer are skipped."""
-    by_id = {row["id"]: row for row in asked}
+    by_id = {row["id"]: row for row in questions}
     by_text: defaultdict[str, Rows] = defaultdict(list)
-    for row in asked:
+    for row in questions:
         by_text[_key(row)].append(row)
-    for rationale in taught:
+    for rationale in replies:
         matches = [by_id[rationale["id"]]] if rationale["id"] in by_id else by_text[_key(rationale)]
         same = [
             row for row in matches if (_key(row), _gold(row)) == (_key(rationale), _gold(rationale))
         ]
         if same and isinstance(rationale.get("rationale"), str):
-            more = {name: rationale[name] for name in _OF_RATIONALES if name in rationale}
-            yield {**_bare(same[0]), **more}
+            fields = {name: rationale[name] for name in _OF_RATIONALES if name in rationale}
+            yield {**_question_row(same[0]), **fields}
 
 
 def _unique(items: Rows) -> Rows:
@@ -171,20 +171,22 @@ def _unique(items: Rows) -> Rows:
     return list({row["id"]: row for row in reversed(items)}.values())[::-1]
 
 
-def _carve(items: Rows, purpose: str, fraction: float) -> Rows:
+def _select(items: Rows, purpose: str, fraction: float) -> Rows:
     """Select about this fraction of the rows, by a hash of question text and purpose."""
-    return [row for row in items if _dice(row, purpose) < fraction]
+    return [row for row in items if _random_number(row, purpose) < fraction]
 
 
-def _first(items: Rows, limit: int | None) -> Rows:
+def _limited(items: Rows, limit: int | None) -> Rows:
     """Select `limit` rows by a hash, in their original order; all rows without a limit."""
     if limit is None or len(items) <= limit:
         return items
-    chosen = sorted(range(len(items)), key=lambda index: _dice(items[index], "limit"))[:limit]
+    chosen = sorted(range(len(items)), key=lambda index: _random_number(items[index], "limit"))[
+        :limit
+    ]
     return [items[index] for index in sorted(chosen)]
 
 
-def _dice(row: dict[str, Any], purpose: str) -> float:
+def _random_number(row: dict[str, Any], purpose: str) -> float:
     """Return a pseudo-random number from 0 to 1, the same for rows of the same text."""
     digest = hashlib.sha256(f"{purpose}\n{_key(row)}".encode()).digest()
     return float(int.from_bytes(digest[:8]) / 2**64)
@@ -198,8 +200,8 @@ def _gold(row: dict[str, Any]) -> str:
     return str(next(c["text"] for c in row["choices"] if c["label"] == row["answer"]))
 
 
-def _bare(row: dict[str, Any]) -> dict[str, Any]:
-    return {name: row[name] for name in _BARE if name in row}
+def _question_row(row: dict[str, Any]) -> dict[str, Any]:
+    return {name: row[name] for name in _QUESTION_FIELDS if name in row}
 
 
 def _write(file: Path, items: Iterable[dict[str, Any]]) -> None:

@@ -23,7 +23,7 @@ class CellSet:
     train: tuple[str, ...] = ()  # files of training questions
     test: tuple[str, ...] = ()  # files of test questions; (): the test set is split off `train`
     # Files with rationales of the training questions; may be the files of the questions themselves.
-    taught: tuple[str, ...] = ()
+    rationales: tuple[str, ...] = ()
     tutor: tuple[str, ...] = ()  # files with rationales of the test questions
     real: bool = True
     world: tuple[str, ...] = ()
@@ -57,7 +57,7 @@ CELL_SETS = {
         train=_ARC,
         test=_ARC_TEST,
         # EntailmentBank's own dev questions occur in ARC's training set, so they are not used.
-        taught=("entailmentbank.train.jsonl", "arc_challenge_flant5xl.train.jsonl"),
+        rationales=("entailmentbank.train.jsonl", "arc_challenge_flant5xl.train.jsonl"),
         tutor=("arc_challenge_flant5xl.dev.jsonl",),
     ),
     "commonsenseqa": CellSet(
@@ -70,10 +70,10 @@ CELL_SETS = {
 }
 
 
-def data_folder(given: Path | None = None) -> Path:
+def data_folder(folder: Path | None = None) -> Path:
     """Return the folder of the real sets: as given, or from SCICOT_DATA, or beside the checkout."""
-    if given is not None:
-        return given
+    if folder is not None:
+        return folder
     path = os.environ.get("SCICOT_DATA")
     return Path(path) if path else REPOSITORY.parent / "shared" / "data"
 

@@ -24,11 +24,11 @@ _MANY = 2000  # number of questions from which larger steps are used
 
 
 @dataclass(frozen=True)
-class Place:
+class Experiment:
     """The files of one set and seed, and the settings shared by all its students."""
 
     folder: Path
-    own: CellSet
+    cell_set: CellSet
     seed: int
     student: str
     sizes: dict[str, int] = field(default_factory=dict)
@@ -60,7 +60,7 @@ class Place:
         with scratch students."""
         options = ["--student", self.student, "--seed", str(self.seed + more_seed), "--device"]
         options += [self.device]
-        if self.own.real:
+        if self.cell_set.real:
             epoch = math.ceil(self.sizes["train"] / self.batch)
             options += ["--batch-size", str(self.batch), "--max-target-tokens", str(LONGEST)]
             if self.max_steps is None:
@@ -76,13 +76,13 @@ class Place:
 
     def dev(self, name: str) -> Command:
         """Return --dev FILE; [] on a world, whose facts cannot be held out for dev questions."""
-        return ["--dev", self.file(name)] if self.own.real else []
+        return ["--dev", self.file(name)] if self.cell_set.real else []
 
     @property
     def clean(self) -> Command:
         """Return --clean for real sets, whose rationales may announce the answer; those of worlds
         never do."""
-        return ["--clean"] if self.own.real else []
+        return ["--clean"] if self.cell_set.real else []
 
 
 @dataclass(frozen=True)
@@ -93,45 +93,49 @@ class Step:
     command: Command
 
 
-def stage_1(at: Place) -> Step:
-    common = at.common(steps=at.own.steps[0], batch=16)
-    files = ["train-rationale", at.file("teacher"), "-o", at.run("rationale")]
-    return Step("stage-1", [*files, *common, *at.dev("teacher_dev"), *at.clean])
+def stage_1(exp: Experiment) -> Step:
+    common = exp.common(steps=exp.cell_set.steps[0], batch=16)
+    files = ["train-rationale", exp.file("teacher"), "-o", exp.run("rationale")]
+    return Step("stage-1", [*files, *common, *exp.dev("teacher_dev"), *exp.clean])
 
 
-def folds(at: Place) -> Step:
+def folds(exp: Experiment) -> Step:
     """Return the step that trains two fold students with the same stage 1, and writes their
     rationales of all training questions."""
-    by = [] if at.own.real else ["--fold-by", "meta.block"]
-    more = ["--folds", str(FOLDS), "--fold-questions", at.file("train"), *by]
-    return Step("folds", [*stage_1(at).command, *more])
+    fold_by = [] if exp.cell_set.real else ["--fold-by", "meta.block"]
+    options = ["--folds", str(FOLDS), "--fold-questions", exp.file("train"), *fold_by]
+    return Step("folds", [*stage_1(exp).command, *options])
 
 
-def written_dev(at: Place) -> list[Step]:
+def written_dev(exp: Experiment) -> list[Step]:
     """Return the step in which stage 1 writes rationales of the dev questions, for selecting stage
     2."""
-    if not at.own.real:
+    if not exp.cell_set.real:
         return []
-    files = ["predict", at.file("dev"), "-o", str(at.folder / "written_dev.jsonl")]
-    models = ["--rationale-model", at.run("rationale"), "--device", at.device]
+    files = ["predict", exp.file("dev"), "-o", str(exp.folder / "written_dev.jsonl")]
+    models = ["--rationale-model", exp.run("rationale"), "--device", exp.device]
     return [Step("written-dev", [*files, *models])]
 
 
-def _stage_2(at: Place, name: str, files: Sequence[str], *more: str) -> Step:
-    common = at.common(steps=at.own.steps[1], batch=32)
-    dev = ["--dev", str(at.folder / "written_dev.jsonl")] if at.own.real else []
-    return Step(name, ["train-answer", *files, "-o", at.run(name), *common, *dev, *more])
+def _stage_2(exp: Experiment, name: str, files: Sequence[str], *options: str) -> Step:
+    common = exp.common(steps=exp.cell_set.steps[1], batch=32)
+    dev = ["--dev", str(exp.folder / "written_dev.jsonl")] if exp.cell_set.real else []
+    return Step(name, ["train-answer", *files, "-o", exp.run(name), *common, *dev, *options])
 
 
-def _rival(at: Place, name: str, file: str, steps: int, *more: str, more_seed: int = 0) -> Step:
-    common = at.common(steps=steps, batch=32, more_seed=more_seed)
-    return Step(name, ["train-answer", file, "-o", at.run(name), *common, *more])
+def _baseline(
+    exp: Experiment, name: str, file: str, steps: int, *options: str, more_seed: int = 0
+) -> Step:
+    common = exp.common(steps=steps, batch=32, more_seed=more_seed)
+    return Step(name, ["train-answer", file, "-o", exp.run(name), *common, *options])
 
 
-def _direct(at: Place, number: int) -> Step:
-    more = ("--method", "direct", *at.dev("dev"))
+def _direct(exp: Experiment, number: int) -> Step:
+    options = ("--method", "direct", *exp.dev("dev"))
     name = f"direct-{number}"
-    return _rival(at, name, at.file("train"), at.own.steps[1], *more, more_seed=1000 * number)
+    return _baseline(
+        exp, name, exp.file("train"), exp.cell_set.steps[1], *options, more_seed=1000 * number
+    )
 
 
 @dataclass(frozen=True)
@@ -140,119 +144,131 @@ class System:
 
     about: str
     seconds: int  # time limit on the device, including stages that other systems share
-    steps: Callable[[Place], list[Step]]
-    predict: Callable[[Place], Command]
-    asked: str = "test"  # name of the file of questions to answer
-    rival: bool = False  # a baseline that the two-stage system is compared with
+    steps: Callable[[Experiment], list[Step]]
+    predict: Callable[[Experiment], Command]
+    question_file: str = "test"  # name of the file of questions to answer
+    baseline: bool = False  # a baseline that the two-stage system is compared with
     diagnostic: bool = False  # stage 2 with rationales from elsewhere, as a diagnosis only
 
 
-def _answers(*names: str) -> Callable[[Place], Command]:
-    return lambda at: [word for name in names for word in ("--answer-model", at.run(name))]
+def _answer_options(*names: str) -> Callable[[Experiment], Command]:
+    return lambda exp: [word for name in names for word in ("--answer-model", exp.run(name))]
 
 
-def _two(answer: str, *more: str) -> Callable[[Place], Command]:
-    return lambda at: [
-        *("--rationale-model", at.run("rationale"), "--answer-model", at.run(answer), *more)
+def _two_stage_options(answer: str, *options: str) -> Callable[[Experiment], Command]:
+    return lambda exp: [
+        *("--rationale-model", exp.run("rationale"), "--answer-model", exp.run(answer), *options)
     ]
 
 
-def _one(method: str, share: Callable[[Place], int], dev: str) -> Callable[[Place], list[Step]]:
+def _baseline_steps(
+    method: str, share: Callable[[Experiment], int], dev: str
+) -> Callable[[Experiment], list[Step]]:
     """Return the steps of a baseline that is trained on the teacher's rationales."""
 
-    def steps(at: Place) -> list[Step]:
-        more = ("--method", method, *at.dev(dev), *at.clean)
-        return [_rival(at, method, at.file("teacher"), share(at), *more)]
+    def steps(exp: Experiment) -> list[Step]:
+        options = ("--method", method, *exp.dev(dev), *exp.clean)
+        return [_baseline(exp, method, exp.file("teacher"), share(exp), *options)]
 
     return steps
 
 
-def _two_stage(at: Place) -> list[Step]:
+def _two_stage(exp: Experiment) -> list[Step]:
     return [
-        stage_1(at),
-        *written_dev(at),
-        _stage_2(at, "answer", [at.file("teacher")], *at.clean),
+        stage_1(exp),
+        *written_dev(exp),
+        _stage_2(exp, "answer", [exp.file("teacher")], *exp.clean),
     ]
 
 
-def _on_out_of_fold(at: Place) -> list[Step]:
-    made = [stage_1(at), *written_dev(at), folds(at)]
-    return [*made, _stage_2(at, "answer-oof", [at.out_of_fold])]
+def _on_out_of_fold(exp: Experiment) -> list[Step]:
+    steps = [stage_1(exp), *written_dev(exp), folds(exp)]
+    return [*steps, _stage_2(exp, "answer-oof", [exp.out_of_fold])]
 
 
-def _on_both(at: Place) -> list[Step]:
-    files = [at.file("teacher"), at.out_of_fold]
-    more = ("--weights", "1,1", "--rationale-dropout", DROPOUT, *at.clean)
-    return [stage_1(at), *written_dev(at), folds(at), _stage_2(at, "answer-both", files, *more)]
+def _on_both(exp: Experiment) -> list[Step]:
+    files = [exp.file("teacher"), exp.out_of_fold]
+    options = ("--weights", "1,1", "--rationale-dropout", DROPOUT, *exp.clean)
+    return [
+        stage_1(exp),
+        *written_dev(exp),
+        folds(exp),
+        _stage_2(exp, "answer-both", files, *options),
+    ]
 
 
-def _mixed(at: Place) -> Command:
+def _mixed(exp: Experiment) -> Command:
     # On a world there are no dev questions to fit the weight on, so the grid's weight is used.
-    return _two("answer-both", "--mix-direct", "auto" if at.own.real else MIX)(at)
+    return _two_stage_options("answer-both", "--mix-direct", "auto" if exp.cell_set.real else MIX)(
+        exp
+    )
 
 
-def _zero_shot(at: Place) -> Command:
-    if at.fresh:
-        raise Failed(f"{at.student} has random weights; give a pretrained --student")
-    return ["--answer-model", f"hf:{at.student}"]
+def _zero_shot(exp: Experiment) -> Command:
+    if exp.fresh:
+        raise Failed(f"{exp.student} has random weights; give a pretrained --student")
+    return ["--answer-model", f"hf:{exp.student}"]
 
 
-def _first(at: Place) -> int:
-    return at.own.steps[0]
+def _stage_1_steps(exp: Experiment) -> int:
+    return exp.cell_set.steps[0]
 
 
 SYSTEMS: dict[str, System] = {
     "two-stage": System(
-        "stage 2 on the teacher's rationales: the default", 150, _two_stage, _two("answer")
+        "stage 2 on the teacher's rationales: the default",
+        150,
+        _two_stage,
+        _two_stage_options("answer"),
     ),
-    "zero-shot": System("the student as it came", 60, lambda _: [], _zero_shot, rival=True),
+    "zero-shot": System("the student as it came", 60, lambda _: [], _zero_shot, baseline=True),
     "direct": System(
         "no rationales; learns from all training questions",
         100,
-        lambda at: [_direct(at, 0)],
-        _answers("direct-0"),
-        rival=True,
+        lambda exp: [_direct(exp, 0)],
+        _answer_options("direct-0"),
+        baseline=True,
     ),
     "direct-2": System(
         "two seeds of direct, their scores averaged: as many weights as two stages",
         100,
-        lambda at: [_direct(at, 0), _direct(at, 1)],
-        _answers("direct-0", "direct-1"),
-        rival=True,
+        lambda exp: [_direct(exp, 0), _direct(exp, 1)],
+        _answer_options("direct-0", "direct-1"),
+        baseline=True,
     ),
     "answer-first": System(
         "the answer, then the rationale, of which only the answer is decoded",
         120,
-        _one("answer-first", _first, "dev"),
-        _answers("answer-first"),
-        rival=True,
+        _baseline_steps("answer-first", _stage_1_steps, "dev"),
+        _answer_options("answer-first"),
+        baseline=True,
     ),
     "shared": System(
         "one student for both stages: half the weights",
         180,
-        _one("shared", lambda at: sum(at.own.steps), "teacher_dev"),
-        _answers("shared"),
-        rival=True,
+        _baseline_steps("shared", lambda exp: sum(exp.cell_set.steps), "teacher_dev"),
+        _answer_options("shared"),
+        baseline=True,
     ),
     "one-sequence": System(
         "rationale and answer in one output",
         150,
-        _one("one-sequence", _first, "dev"),
-        _answers("one-sequence"),
-        rival=True,
+        _baseline_steps("one-sequence", _stage_1_steps, "dev"),
+        _answer_options("one-sequence"),
+        baseline=True,
     ),
     "multi-task": System(
         "learns to answer and, beside that, to explain",
         120,
-        _one("multi-task", _first, "dev"),
-        _answers("multi-task"),
-        rival=True,
+        _baseline_steps("multi-task", _stage_1_steps, "dev"),
+        _answer_options("multi-task"),
+        baseline=True,
     ),
     "two-stage-oof": System(
         "stage 2 on out-of-fold rationales of all training questions",
         240,
         _on_out_of_fold,
-        _two("answer-oof"),
+        _two_stage_options("answer-oof"),
     ),
     "two-stage-both": System(
         "stage 2 on both, with rationale dropout and the direct answer mixed in",
@@ -264,22 +280,22 @@ SYSTEMS: dict[str, System] = {
         "two-stage behind the teacher's rationales of the test questions it explained",
         60,
         _two_stage,
-        lambda at: [*_answers("answer")(at), "--rationale-from", "input"],
-        asked="tutor",
+        lambda exp: [*_answer_options("answer")(exp), "--rationale-from", "input"],
+        question_file="tutor",
         diagnostic=True,
     ),
     "shuffled": System(
         "two-stage behind rationales of other questions",
         60,
         _two_stage,
-        _two("answer", "--rationale-from", "shuffled"),
+        _two_stage_options("answer", "--rationale-from", "shuffled"),
         diagnostic=True,
     ),
     "none": System(
         "two-stage's stage 2 without a rationale",
         60,
         _two_stage,
-        lambda at: [*_answers("answer")(at), "--rationale-from", "none"],
+        lambda exp: [*_answer_options("answer")(exp), "--rationale-from", "none"],
         diagnostic=True,
     ),
 }
@@ -290,12 +306,12 @@ VARIANTS = ("two-stage-oof", "two-stage-both")
 
 def runs_of(steps: Sequence[Step]) -> list[Path]:
     """Return the directories of all runs trained for a system, including fold students."""
-    found: dict[Path, Any] = {}
+    runs: dict[Path, Any] = {}
     for step in steps:
         if step.command[0].startswith("train-"):
             run = Path(step.command[step.command.index("-o") + 1])
-            found |= dict.fromkeys([run, *sorted(run.glob("folds/*"))])
+            runs |= dict.fromkeys([run, *sorted(run.glob("folds/*"))])
     # Fold students count only if stage 2 was trained on their rationales.
     if not any(step.name == "folds" for step in steps):
-        found = {run: None for run in found if run.parent.name != "folds"}
-    return list(found)
+        runs = {run: None for run in runs if run.parent.name != "folds"}
+    return list(runs)

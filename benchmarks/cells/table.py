@@ -16,7 +16,7 @@ from benchmarks.cells.figures import (
     Cell,
     Figure,
     Group,
-    best_rival,
+    best_baseline,
     cheapest,
     dev_accuracy,
     difference,
@@ -64,29 +64,29 @@ class Kind:
         return f"`{shell} --student {student}{rows}`"
 
 
-def read_cells(places: Iterable[Path]) -> dict[Kind, Group]:
+def read_cells(paths: Iterable[Path]) -> dict[Kind, Group]:
     """Read the cells of these files and folders, sorted. Exits with an error if a cell occurs
     twice, or if cells of one seed have different test questions."""
     found: defaultdict[Kind, Group] = defaultdict(dict)
-    for file in _files(places):
+    for file in _files(paths):
         cell = json.loads(file.read_text())
         keys = ("set", "student", "rows", "test_rows", "max_steps")
         kind = Kind(**{key: cell[key] for key in keys})
         cells = found[kind].setdefault(cell["system"], {})
         if cell["seed"] in cells:
             raise SystemExit(f"evidence: {file}: another cell of the same system and seed is there")
-        for others in found[kind].values():
-            mate = others.get(cell["seed"])
-            if mate and mate["test_sha256"] != cell["test_sha256"]:
+        for cells_of_system in found[kind].values():
+            same_seed = cells_of_system.get(cell["seed"])
+            if same_seed and same_seed["test_sha256"] != cell["test_sha256"]:
                 raise SystemExit(f"evidence: {file}: has other test questions than its neighbours")
         cells[cell["seed"]] = cell
     order = list(CELL_SETS)
     return dict(sorted(found.items(), key=lambda kind: (order.index(kind[0].set), str(kind[0]))))
 
 
-def _files(places: Iterable[Path]) -> list[Path]:
+def _files(paths: Iterable[Path]) -> list[Path]:
     files: list[Path] = []
-    for path in places:
+    for path in paths:
         if path.is_dir():
             # OUT also contains files of steps and predictions, so only cells are selected.
             files += sorted(file for file in path.rglob("*-*.*.json") if _is_cell(file))
@@ -133,7 +133,7 @@ def _primary(found: dict[Kind, Group]) -> list[str]:
     for kind, group in found.items():
         if kind.max_steps is not None:
             continue  # these cells were only made to try the commands
-        baseline = best_rival(group)
+        baseline = best_baseline(group)
         result = baseline and difference(group, PRIMARY, baseline)
         if not baseline or not result:
             continue
@@ -141,14 +141,15 @@ def _primary(found: dict[Kind, Group]) -> list[str]:
         seeds = sorted(group[PRIMARY].keys() & group[baseline].keys())
         cell = group[PRIMARY][seeds[0]]
         count = int((~np.isnan(values([cell]))).sum())
-        beside = ""
+        with_seen = ""
         if "1" in cell["seen"]:
-            everything = _gap(difference(group, PRIMARY, baseline, seen=True))
-            beside = f"{everything} of {len(cell['right']):,}"
+            gap_of_all = _gap(difference(group, PRIMARY, baseline, seen=True))
+            with_seen = f"{gap_of_all} of {len(cell['right']):,}"
         share = discordant_share(group, baseline)
         lines.append(
             f"| {kind.set} | {kind.student} | {cell['sizes']['train']:,} |"
-            f" {' '.join(map(str, seeds))} | {baseline} | {count:,} | {_gap(result)} | {beside} |"
+            f" {' '.join(map(str, seeds))} | {baseline} | {count:,} | {_gap(result)} |"
+            f" {with_seen} |"
             f" ±{half_width(count, share):.1f} a seed ({100 * share:.0f} % discordant) |"
         )
     if len(lines) == 2:
@@ -170,8 +171,10 @@ def _pooled(groups: dict[tuple[Any, ...], list[tuple[Group, str]]]) -> list[str]
     set."""
     lines = []
     for setup, pairs in groups.items():
-        each = [group[PRIMARY].keys() & group[baseline].keys() for group, baseline in pairs]
-        seeds = sorted(set.intersection(*map(set, each)))
+        seeds_of_pairs = [
+            group[PRIMARY].keys() & group[baseline].keys() for group, baseline in pairs
+        ]
+        seeds = sorted(set.intersection(*map(set, seeds_of_pairs)))
         if len(pairs) < 2 or not seeds:
             continue
         systems = [
@@ -190,21 +193,23 @@ def _pooled(groups: dict[tuple[Any, ...], list[tuple[Group, str]]]) -> list[str]
 
 
 def _table(kind: Kind, group: Group) -> list[str]:
-    first = next(cell for cells_of_system in group.values() for cell in cells_of_system.values())
+    first_cell = next(
+        cell for cells_of_system in group.values() for cell in cells_of_system.values()
+    )
     sizes, seeds = (
-        first["sizes"],
+        first_cell["sizes"],
         sorted({seed for cells_of_system in group.values() for seed in cells_of_system}),
     )
     devices = dict.fromkeys(
         cell["device"] for cells_of_system in group.values() for cell in cells_of_system.values()
     )
-    unseen = first["seen"].count("0")
+    unseen = first_cell["seen"].count("0")
     lines = [
         f"### {kind.title}\n",
         f"Seeds {', '.join(map(str, seeds))}; {sizes['train']:,} training questions,"
         f" {sizes['teacher']:,} rationales of them kept, {sizes['dev']:,} dev and"
         f" {sizes['test']:,} test questions, {unseen:,} of which have no text in common with the"
-        f" training files (the figures are of these); chance {100 * first['chance']:.1f}; on"
+        f" training files (the figures are of these); chance {100 * first_cell['chance']:.1f}; on"
         f" {', '.join(devices)}.\n",
         "| system | accuracy | minus direct | with seen questions | dev | training tokens |"
         " seconds | weights | cost |",
@@ -216,8 +221,8 @@ def _table(kind: Kind, group: Group) -> list[str]:
         for c in cells_of_system.values()
         if c["cost"]
     ]
-    for system, about in SYSTEMS.items():
-        name = f"*{system}*" if about.diagnostic else system
+    for system, spec in SYSTEMS.items():
+        name = f"*{system}*" if spec.diagnostic else system
         cells = [cell for _, cell in sorted(group.get(system, {}).items())]
         if not cells:
             lines.append(f"| {name} | not run: {kind.command(seeds[0], system)} | | | | | | | |")
@@ -225,7 +230,7 @@ def _table(kind: Kind, group: Group) -> list[str]:
         missing = [seed for seed in seeds if seed not in group[system]]
         note = f" (seeds {', '.join(map(str, missing))} not run)" if missing else ""
         gap = "" if system == "direct" else _gap(difference(group, system, "direct"))
-        seen = _accuracy(cells, seen=True) if "1" in first["seen"] else ""
+        seen = _accuracy(cells, seen=True) if "1" in first_cell["seen"] else ""
         dev = dev_accuracy(group, system)
         lines.append(
             f"| {name}{note} | {_accuracy(cells)} | {gap} | {seen} |"
@@ -233,9 +238,9 @@ def _table(kind: Kind, group: Group) -> list[str]:
             f" {_mean(cells, 'prediction_seconds'):,.0f} | {_price(cells, min(costs, default=1))} |"
         )
     advice = cheapest(group)
-    abouts = "; ".join(f"*{name}*: {spec.about}" for name, spec in SYSTEMS.items())
+    descriptions = "; ".join(f"*{name}*: {spec.about}" for name, spec in SYSTEMS.items())
     notes = [f"{text}\n" for text in (_variants(group), advice) if text]
-    return [*lines, "", *notes, f"{abouts}."]
+    return [*lines, "", *notes, f"{descriptions}."]
 
 
 def _variants(group: Group) -> str:
@@ -249,20 +254,22 @@ def _mean(cells: Sequence[Cell], name: str) -> float:
     return float(np.mean([cell[name] for cell in cells]))
 
 
-def _price(cells: Sequence[Cell], least: float) -> str:
+def _price(cells: Sequence[Cell], lowest: float) -> str:
     priced = [cell["cost"] for cell in cells if cell["cost"]]
     if len(priced) < len(cells):
         return " | "
     weights, work = (
         float(np.mean([cost[name] for cost in priced])) for name in ("weights", "work")
     )
-    return f"{weights / 1e6:,.3g} M | {work / least:.1f} x"
+    return f"{weights / 1e6:,.3g} M | {work / lowest:.1f} x"
 
 
 def _not_run(found: dict[Kind, Group]) -> list[str]:
     """List the sets without a table on full data, with the command for the whole row."""
-    whole = {kind.set for kind in found if kind.rows is None and kind.max_steps is None}
-    missing = [name for name, cell_set in CELL_SETS.items() if cell_set.real and name not in whole]
+    complete = {kind.set for kind in found if kind.rows is None and kind.max_steps is None}
+    missing = [
+        name for name, cell_set in CELL_SETS.items() if cell_set.real and name not in complete
+    ]
     if not missing:
         return []
     lines = [

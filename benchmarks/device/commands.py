@@ -33,35 +33,51 @@ def measure(figures: Figures) -> bool:
             *("--teacher", f"recorded:{root / 'world' / 'train_replies.jsonl'}"),
         )
         for name, student in STUDENTS.items():
-            found = _both_stages(root, name, student)
-            figures.add(**{name: found})
-            good = good and not found["different_answers"] and found["farthest"] < _CLOSE
+            result = _both_stages(root, name, student)
+            figures.add(**{name: result})
+            good = good and not result["different_answers"] and result["farthest"] < _CLOSE
     return good
 
 
 def _both_stages(root: Path, name: str, student: str) -> dict[str, Any]:
-    on, steps = device().type, 4 if SMOKE else 200
+    device_type, steps = device().type, 4 if SMOKE else 200
     runs = {stage: root / name / stage for stage in ("rationale", "answer")}
-    common = ("--student", student, "--max-steps", steps, "--learning-rate", "2e-3", "--device", on)
+    common = (
+        "--student",
+        student,
+        "--max-steps",
+        steps,
+        "--learning-rate",
+        "2e-3",
+        "--device",
+        device_type,
+    )
     start = time.perf_counter()
     for stage, run in runs.items():
         _scicot(f"train-{stage}", root / "taught.jsonl", "-o", run, *common)
     trained = time.perf_counter() - start
     outs, seconds = {}, {}
-    for where in dict.fromkeys((on, "cpu")):
-        outs[where] = root / name / f"{where}.jsonl"
+    for used_device in dict.fromkeys((device_type, "cpu")):
+        outs[used_device] = root / name / f"{used_device}.jsonl"
         start = time.perf_counter()
         _scicot(
-            *("predict", root / "world" / "test.jsonl", "-o", outs[where], "--device", where),
+            *(
+                "predict",
+                root / "world" / "test.jsonl",
+                "-o",
+                outs[used_device],
+                "--device",
+                used_device,
+            ),
             *("--rationale-model", runs["rationale"], "--answer-model", runs["answer"]),
             *("--precision", "fp32", "--max-new-tokens", 64),
         )
-        seconds[where] = round(time.perf_counter() - start, 1)
+        seconds[used_device] = round(time.perf_counter() - start, 1)
     verdict = json.loads(_scicot("evaluate", *outs.values(), "--json"))
     rows = [[json.loads(line) for line in out.open()] for out in outs.values()]
     pairs = list(zip(rows[0], rows[-1], strict=True))
     return {
-        "device": on,
+        "device": device_type,
         "train_seconds": round(trained, 1),
         "predict_seconds": seconds,
         "accuracy": verdict["systems"][0]["accuracy"],
@@ -79,9 +95,11 @@ def _scicot(*arguments: object) -> str:
 
 
 def _run(*arguments: object) -> str:
-    done = subprocess.run(
+    completed = subprocess.run(
         [sys.executable, *map(str, arguments)], capture_output=True, text=True, check=False
     )
-    if done.returncode:
-        sys.exit(f"{' '.join(map(str, arguments))}: exit {done.returncode}\n{done.stderr}")
-    return done.stdout
+    if completed.returncode:
+        sys.exit(
+            f"{' '.join(map(str, arguments))}: exit {completed.returncode}\n{completed.stderr}"
+        )
+    return completed.stdout

@@ -18,13 +18,13 @@ class Figures:
 
     def __init__(self, file: Path, section: str) -> None:
         self._file = file
-        self._began = time.monotonic()
+        self._start = time.monotonic()
         self._found: dict[str, Any] = {"section": section, "smoke": SMOKE, **machine()}
         self.add()
 
     def add(self, **figures: Any) -> None:
         """Add figures, and the seconds elapsed."""
-        self._found |= {**figures, "seconds": round(time.monotonic() - self._began, 1)}
+        self._found |= {**figures, "seconds": round(time.monotonic() - self._start, 1)}
         self._file.write_text(json.dumps(self._found, indent=1) + "\n")
         if figures:
             print(json.dumps(figures), flush=True)
@@ -56,8 +56,8 @@ def peak(dtype: Any) -> float:
     """Measure the FLOP/s of a large matrix product on the device."""
     import torch
 
-    size, where = (512 if SMOKE else 8192 if torch.cuda.is_available() else 2048), device()
-    matrix = torch.randn(size, size, device=where).to(dtype)
+    size, on_device = (512 if SMOKE else 8192 if torch.cuda.is_available() else 2048), device()
+    matrix = torch.randn(size, size, device=on_device).to(dtype)
     best = 0.0
     for _ in range(5):
         settle()
@@ -79,8 +79,8 @@ def settle() -> None:
 
 def random_ids(count: int, length: int, vocabulary: int) -> list[list[int]]:
     """Return the token ids of `count` reproducible random texts without special tokens."""
-    draw = random.Random(0)
-    return [[draw.randrange(3, vocabulary) for _ in range(length)] for _ in range(count)]
+    rng = random.Random(0)
+    return [[rng.randrange(3, vocabulary) for _ in range(length)] for _ in range(count)]
 
 
 def flan_t5_base() -> Any:

@@ -24,8 +24,8 @@ def measure(figures: Figures) -> bool:
         torch.manual_seed(0)
         model = build().eval().to(device())
         weights = sum(parameter.numel() for parameter in model.parameters())
-        found: dict[str, Any] = {"weights": weights, "generate": _reference(model)}
-        figures.add(**{name: found})
+        result: dict[str, Any] = {"weights": weights, "generate": _reference(model)}
+        figures.add(**{name: result})
         for size in SIZES:
             engine: Any = _engine(model, size)
             rows = random_ids(size, SOURCE, model.config.vocab_size)
@@ -42,13 +42,13 @@ def measure(figures: Figures) -> bool:
             engine.score(rows, targets)
             settle()
             scored = size * (SOURCE + 16) / (time.perf_counter() - start)
-            found[f"scicot, {size} at a time"] = {
+            result[f"scicot, {size} at a time"] = {
                 "engine": type(engine).__name__,
                 "tokens_per_second": round(tokens / seconds),
                 "scored_tokens_per_second": round(scored),
                 "share_of_peak": round(2 * weights * tokens / seconds / bf16, 4),
             }
-            figures.add(**{name: found})
+            figures.add(**{name: result})
             del engine
         del model
     return True
@@ -81,17 +81,17 @@ def _reference(model: Any) -> dict[str, Any]:
 
     import torch
 
-    half = copy.deepcopy(model).to(torch.bfloat16) if device().type == "cuda" else model
+    bf16_model = copy.deepcopy(model).to(torch.bfloat16) if device().type == "cuda" else model
     rows = torch.tensor(random_ids(REFERENCE, SOURCE, model.config.vocab_size), device=device())
     options: dict[str, Any] = {
         "max_new_tokens": WRITTEN, "min_new_tokens": WRITTEN, "do_sample": False,
         "disable_compile": True, "pad_token_id": 0,
     }  # fmt: skip
     with torch.inference_mode():
-        half.generate(rows, attention_mask=torch.ones_like(rows), **options)
+        bf16_model.generate(rows, attention_mask=torch.ones_like(rows), **options)
         settle()
         start = time.perf_counter()
-        half.generate(rows, attention_mask=torch.ones_like(rows), **options)
+        bf16_model.generate(rows, attention_mask=torch.ones_like(rows), **options)
         settle()
     rate = REFERENCE * WRITTEN / (time.perf_counter() - start)
     return {"at_a_time": REFERENCE, "tokens_per_second": round(rate)}

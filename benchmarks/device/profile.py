@@ -30,18 +30,18 @@ class Sections:
 
     def wrap(self, owner: Any, name: str, section: str) -> None:
         """Wrap a method of this object so that its calls are timed."""
-        plain = getattr(owner, name)
+        method = getattr(owner, name)
 
-        def timed(*given: Any) -> Any:
-            return self.timed(section, lambda: plain(*given))
+        def timed(*arguments: Any) -> Any:
+            return self.timed(section, lambda: method(*arguments))
 
         setattr(owner, name, timed)
 
     def timed(self, section: str, work: Callable[[], Any]) -> Any:
         start = _mark()
-        made = work()
+        result = work()
         self._pairs.setdefault(section, []).append((start, _mark()))
-        return made
+        return result
 
     def milliseconds(self, count: int) -> dict[str, float]:
         """Return the total milliseconds of each section divided by `count`, and reset them."""
@@ -73,12 +73,12 @@ def _profile(model: Any) -> dict[str, Any]:
     from scicot.decoding import native_engine
     from scicot.decoding.engine import Decoding
 
-    half = torch.bfloat16 if device().type == "cuda" else torch.float32
+    dtype = torch.bfloat16 if device().type == "cuda" else torch.float32
     rows = random_ids(ROWS, SOURCE, model.config.vocab_size)
     in_slots = native_engine._IN_SLOTS
     native_engine._IN_SLOTS = ("cuda", "cpu")  # type: ignore[assignment]
     try:
-        engine = native_engine.NativeEngine(model, half, batch_size=ROWS)
+        engine = native_engine.NativeEngine(model, dtype, batch_size=ROWS)
     finally:
         native_engine._IN_SLOTS = in_slots
     greedy: list[list[int | None]] = [[None]] * ROWS
@@ -87,8 +87,8 @@ def _profile(model: Any) -> dict[str, Any]:
     engine.generate(rows, greedy, Decoding(WRITTEN))
     seconds = time.perf_counter() - start
     with torch.inference_mode():
-        found = _sections(engine, rows)
-    return {**found, "generate_ms_per_step": round(1000 * seconds / WRITTEN, 3)}
+        sections = _sections(engine, rows)
+    return {**sections, "generate_ms_per_step": round(1000 * seconds / WRITTEN, 3)}
 
 
 def _sections(engine: Any, rows: list[list[int]]) -> dict[str, Any]:
@@ -99,12 +99,12 @@ def _sections(engine: Any, rows: list[list[int]]) -> dict[str, Any]:
     model, writer, sections = engine._model, engine._writer, Sections()
     prompts = [model.prompt(row) for row in rows]
     waiting = deque(Completion(index, None) for index in range(len(rows)))
-    slots, count = writer._with_room(len(prompts[0].prefix), len(rows), WRITTEN)
-    held: list[Completion | None] = [None] * count
-    sections.timed("prefill", lambda: writer._fill(slots, held, waiting, prompts))
+    slots, count = writer._slots_for(len(prompts[0].prefix), len(rows), WRITTEN)
+    slot_texts: list[Completion | None] = [None] * count
+    sections.timed("prefill", lambda: writer._fill(slots, slot_texts, waiting, prompts))
     prefill = sections.milliseconds(1)["prefill"]
     sampler = make_sampler(model.decoder.output, None)
-    step = Step(slots, model.decoder, sampler, model.ends, (count, slots.width, slots.most))
+    step = Step(slots, model.decoder, sampler, model.ends, (count, slots.width, slots.max_tokens))
 
     slots.steps.fill_(WRITTEN - 1)
     graph = Graphs(device()).of(step)
@@ -113,11 +113,11 @@ def _sections(engine: Any, rows: list[list[int]]) -> dict[str, Any]:
     for _ in range(STEPS):
         slots.steps.fill_(WRITTEN - 1)
         sections.timed("step as a graph", graph)
-    whole = sections.milliseconds(STEPS)["step as a graph"]
+    graph_ms = sections.milliseconds(STEPS)["step as a graph"]
 
-    sections.wrap(step, "own", "attention to the text")
-    sections.wrap(step, "read", "attention to the source")
-    sections.wrap(step, "joint", "attention")
+    sections.wrap(step, "self_attention", "attention to the text")
+    sections.wrap(step, "cross_attention", "attention to the source")
+    sections.wrap(step, "joint_attention", "attention")
     sections.wrap(model.decoder.output, "likeliest", "output layer and choice of tokens")
     for layer in model.decoder._layers:
         sections.wrap(layer, "_feed", "feed-forward")
@@ -126,12 +126,12 @@ def _sections(engine: Any, rows: list[list[int]]) -> dict[str, Any]:
         _keep_waiting()
         sections.timed("all", step)
     parts = sections.milliseconds(STEPS)
-    every = parts.pop("all")
-    parts["projections, norms and the rest"] = round(every - sum(parts.values()), 3)
+    step_ms = parts.pop("all")
+    parts["projections, norms and the rest"] = round(step_ms - sum(parts.values()), 3)
     return {
         "prefill_ms": prefill,
-        "step_ms": every,
-        "step_as_a_graph_ms": whole,
+        "step_ms": step_ms,
+        "step_as_a_graph_ms": graph_ms,
         "sections_ms": parts,
     }
 

@@ -26,9 +26,9 @@ def measure(figures: Figures) -> bool:
     for name, build in MODELS.items():
         torch.manual_seed(0)
         model = build().to(device()).train()
-        family, found = family_of(model.config), dict[str, Any]()
+        family, result = family_of(model.config), dict[str, Any]()
         model.set_attn_implementation("sdpa" if device().type == "cuda" else family.cpu_attention)
-        met = sum(
+        weights = sum(
             parameter.numel() for name, parameter in model.named_parameters() if "embed" not in name
         )
         loss_of = TargetLoss(model, bf16=True)
@@ -53,13 +53,13 @@ def measure(figures: Figures) -> bool:
             rate = rows * (SOURCE + TARGET) / statistics.median(seconds[2:])
             # 6 FLOP per weight and token (Kaplan et al. 2020). In an encoder-decoder, each weight
             # processes about half of the tokens.
-            share = 6 * met * rate / bf16 * (1 if family.joined else 0.5)
-            found[f"{rows} rows a step"] = {
+            share = 6 * weights * rate / bf16 * (1 if family.joined else 0.5)
+            result[f"{rows} rows a step"] = {
                 "tokens_per_second": round(rate),
                 "milliseconds_per_step": round(1000 * statistics.median(seconds[2:]), 2),
                 "share_of_peak": round(share, 4),
                 "loss": round(float(loss), 3),
             }
-            figures.add(**{name: found})
+            figures.add(**{name: result})
         del model, optimizer, loss_of
     return True

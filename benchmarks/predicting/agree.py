@@ -20,42 +20,49 @@ _PRECISIONS = [kind for kind in get_args(EnginePrecision) if kind != "auto"]
 def measure(folders: Sequence[Path]) -> None:
     """Print the counts over these folders of the quickstart (SEED=1 and so on make others)."""
     changed: dict[tuple[str, str], int] = {}
-    asked = 0
+    total = 0
     for folder in folders:
         runs, questions = folder / "runs", folder / "world" / "test.jsonl"
         if not questions.exists():
             sys.exit(f"{folder} is no folder of the quickstart; make quickstart makes one")
-        asked += len(questions.read_text().splitlines())
-        two: dict[str, Any] = {
+        total += len(questions.read_text().splitlines())
+        two_stage: dict[str, Any] = {
             "answer_model": runs / "answer",
             "rationale_model": runs / "rationale",
         }
-        for system, models in (("two-stage", two), ("direct", {"answer_model": runs / "direct"})):
-            exact, *others = (_answers(questions, models, kind) for kind in _PRECISIONS)
-            for kind, answers in zip(_PRECISIONS[1:], others, strict=True):
-                key = system, kind
+        for system, models in (
+            ("two-stage", two_stage),
+            ("direct", {"answer_model": runs / "direct"}),
+        ):
+            exact, *lower_precision = (
+                _answers(questions, models, precision) for precision in _PRECISIONS
+            )
+            for precision, answers in zip(_PRECISIONS[1:], lower_precision, strict=True):
+                key = system, precision
                 differ = sum(
-                    answer != wanted for answer, wanted in zip(answers, exact, strict=True)
+                    answer != expected for answer, expected in zip(answers, exact, strict=True)
                 )
                 changed[key] = changed.get(key, 0) + differ
-    for (system, kind), count in changed.items():
+    for (system, precision), count in changed.items():
         print(
-            f"  {system:9} {kind}: {count} of {asked} answers are not fp32's ({count / asked:.2%})"
+            f"  {system:9} {precision}: {count} of {total} answers are not fp32's"
+            f" ({count / total:.2%})"
         )
 
 
 def measure_run(run: Path, questions: Path) -> None:
     """Print the counts for one run and these questions, for each precision of the run's family."""
     exact = _answers(questions, {"answer_model": run}, "fp32")
-    for kind in _PRECISIONS[1:]:
+    for precision in _PRECISIONS[1:]:
         try:
-            answers = _answers(questions, {"answer_model": run}, kind)
+            answers = _answers(questions, {"answer_model": run}, precision)
         except UsageError as error:
-            print(f"  {kind}: {error}")
+            print(f"  {precision}: {error}")
             continue
-        differ = sum(answer != wanted for answer, wanted in zip(answers, exact, strict=True))
+        differ = sum(answer != expected for answer, expected in zip(answers, exact, strict=True))
         print(
-            f"  {kind}: {differ} of {len(exact)} answers are not fp32's ({differ / len(exact):.2%})"
+            f"  {precision}: {differ} of {len(exact)} answers are not fp32's"
+            f" ({differ / len(exact):.2%})"
         )
 
 

@@ -20,25 +20,25 @@ def measure(run: Path, questions: Path) -> None:
     from scicot.decoding.native_engine import NativeEngine
     from scicot.decoding.prompt_lookup import PromptLookup
 
-    model, _, first = inputs_of(run, questions)
-    for kind in (torch.float32, torch.bfloat16):
-        engine = NativeEngine(model.eval(), kind, batch_size=256)
+    model, _, inputs = inputs_of(run, questions)
+    for dtype in (torch.float32, torch.bfloat16):
+        engine = NativeEngine(model.eval(), dtype, batch_size=256)
 
         def rate(engine: NativeEngine = engine) -> float:
             start, tokens = time.perf_counter(), 0
-            for source in first[:_QUESTIONS]:
+            for source in inputs[:_QUESTIONS]:
                 ((text,),) = engine.generate([source], [[None]], Decoding(_MOST))
                 tokens += len(text)
             return tokens / (time.perf_counter() - start)
 
-        drafted, plain = [], []
+        drafted, undrafted = [], []
         for _ in range(_ROUNDS):
             drafted.append(rate())
             with patch.object(PromptLookup, "next", return_value=[]):
-                plain.append(rate())
-        gained = statistics.median(drafted) / statistics.median(plain)
-        dtype = str(kind).removeprefix("torch.")
+                undrafted.append(rate())
+        gained = statistics.median(drafted) / statistics.median(undrafted)
+        dtype_name = str(dtype).removeprefix("torch.")
         print(
-            f"  {dtype}: {statistics.median(drafted):.0f} tokens/s with drafts,"
-            f" {statistics.median(plain):.0f} without, {gained:.2f} x"
+            f"  {dtype_name}: {statistics.median(drafted):.0f} tokens/s with drafts,"
+            f" {statistics.median(undrafted):.0f} without, {gained:.2f} x"
         )

@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.predicting.material import Inputs, behind, questions
+from benchmarks.predicting.material import Inputs, questions, with_rationales
 from benchmarks.predicting.ways import BATCH
 from scicot import stages
 from scicot.decoding.engine import Decoding, Ids
@@ -31,12 +31,12 @@ Work = Callable[[], int]  # returns the number of questions processed
 
 def measure(directory: Path) -> None:
     """Print questions per second of each engine and stage, and their ratios to the reference."""
-    writing, scoring = ways(directory)
+    writing, scoring = functions_to_time(directory)
     print(f"  {directory.name}: {GOAL}")
-    for task, found in (("writing", writing), ("scoring", scoring)):
+    for task, engines in (("writing", writing), ("scoring", scoring)):
         rates: dict[str, list[float]] = {}
         for _ in range(ROUNDS):
-            for name, work in found.items():
+            for name, work in engines.items():
                 start = time.perf_counter()
                 done = work()
                 rates.setdefault(name, []).append(done / (time.perf_counter() - start))
@@ -45,15 +45,15 @@ def measure(directory: Path) -> None:
                 rate / reference
                 for rate, reference in zip(speeds, rates["transformers"], strict=True)
             ]
-            each = ", ".join(f"{rate:.2f}" for rate in speeds)
+            speeds_text = ", ".join(f"{rate:.2f}" for rate in speeds)
             print(
                 f"    {task}, {name:22} {statistics.median(speeds):7.2f} questions/s "
-                f" {statistics.median(ratios):5.2f} x  ({each})",
+                f" {statistics.median(ratios):5.2f} x  ({speeds_text})",
                 flush=True,
             )
 
 
-def ways(directory: Path) -> tuple[dict[str, Work], dict[str, Work]]:
+def functions_to_time(directory: Path) -> tuple[dict[str, Work], dict[str, Work]]:
     """Return the functions to time, by name: those that generate rationales, and those that score
     answers after them."""
     import torch
@@ -67,33 +67,34 @@ def ways(directory: Path) -> tuple[dict[str, Work], dict[str, Work]]:
     model, tokenizer = load_pretrained(str(directory))
     model = model.eval()
     form = make_format("auto", model, tokenizer)
-    asked = questions(QUESTIONS)
-    inputs = [stages.rationale_input(question, Stage.RATIONALE) for question in asked]
-    first = encode_inputs(inputs, form, 512, Counter())
+    question_rows = questions(QUESTIONS)
+    inputs = [stages.rationale_input(question, Stage.RATIONALE) for question in question_rows]
+    rationale_inputs = encode_inputs(inputs, form, 512, Counter())
     answers = [
-        form.targets([choice.text for choice in question.choices], "answer") for question in asked
+        form.targets([choice.text for choice in question.choices], "answer")
+        for question in question_rows
     ]
-    kinds = {"fp32": torch.float32, "bf16": torch.bfloat16, "int8": torch.int8}
+    dtypes = {"fp32": torch.float32, "bf16": torch.bfloat16, "int8": torch.int8}
     engines = {"torch in fp32": NativeEngine(model, torch.float32, batch_size=256)}
     for writes in (True, False):
         spec, _ = choose_engine(directory, EngineRequest(device="cpu"), writes=writes)
         print(f"  the default to {'write' if writes else 'score'} here: {spec}", flush=True)
         if str(spec) not in engines:
-            engines[str(spec)] = NativeEngine(model, kinds[spec.precision], batch_size=256)
-    greedy: list[list[int | None]] = [[None]] * len(first)
-    texts = engines["torch in fp32"].generate(first, greedy, Decoding(WRITTEN))
-    second = behind(first, [text for (text,) in texts])
+            engines[str(spec)] = NativeEngine(model, dtypes[spec.precision], batch_size=256)
+    greedy: list[list[int | None]] = [[None]] * len(rationale_inputs)
+    texts = engines["torch in fp32"].generate(rationale_inputs, greedy, Decoding(WRITTEN))
+    answer_inputs = with_rationales(rationale_inputs, [text for (text,) in texts])
 
     def write(engine: NativeEngine) -> Work:
-        return lambda: len(engine.generate(first, greedy, Decoding(WRITTEN)))
+        return lambda: len(engine.generate(rationale_inputs, greedy, Decoding(WRITTEN)))
 
     def score(engine: NativeEngine) -> Work:
-        return lambda: len(engine.score(second, answers))
+        return lambda: len(engine.score(answer_inputs, answers))
 
-    few = slice(None, None, max(1, len(first) // SLOW_QUESTIONS))
-    writing: dict[str, Work] = {"transformers": lambda: generate(model, first[few])}
+    subset = slice(None, None, max(1, len(rationale_inputs) // SLOW_QUESTIONS))
+    writing: dict[str, Work] = {"transformers": lambda: generate(model, rationale_inputs[subset])}
     scoring: dict[str, Work] = {
-        "transformers": lambda: one_row_a_choice(model, second[few], answers[few])
+        "transformers": lambda: one_row_a_choice(model, answer_inputs[subset], answers[subset])
     }
     writing |= {name: write(engine) for name, engine in engines.items()}
     scoring |= {name: score(engine) for name, engine in engines.items()}
@@ -120,7 +121,9 @@ def one_row_a_choice(model: Any, sources: Inputs, targets: Targets) -> int:
     import torch
 
     pairs = [
-        (source, target) for source, some in zip(sources, targets, strict=True) for target in some
+        (source, target)
+        for source, source_targets in zip(sources, targets, strict=True)
+        for target in source_targets
     ]
     with torch.inference_mode():
         for start in range(0, len(pairs), BATCH):

@@ -9,7 +9,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from benchmarks.predicting.material import Inputs, behind
+from benchmarks.predicting.material import Inputs, with_rationales
 from benchmarks.predicting.table import compare
 from scicot import stages
 from scicot.decoding.engine import Decoding
@@ -25,14 +25,22 @@ def measure(run: Path, questions: Path) -> None:
 
     from scicot.decoding.native_engine import NativeEngine
 
-    model, tokenizer, first = inputs_of(run, questions)
+    model, tokenizer, rationale_inputs = inputs_of(run, questions)
     engine = NativeEngine(model.eval(), torch.float32, batch_size=256)
-    texts = [text for (text,) in engine.generate(first, [[None]] * len(first), Decoding(_MOST))]
+    texts = [
+        text
+        for (text,) in engine.generate(
+            rationale_inputs, [[None]] * len(rationale_inputs), Decoding(_MOST)
+        )
+    ]
     lengths = sorted(map(len, texts))
     quantiles = ", ".join(f"{lengths[int(share * len(lengths))]}" for share in (0.1, 0.5, 0.9))
     print(f"  tokens of a rationale: {quantiles} at the 10th, 50th and 90th percentile", flush=True)
-    second, written = behind(first, texts), sum(lengths) / len(lengths)
-    compare(model, tokenizer, first, second, written, _MOST)
+    answer_inputs, mean_length = (
+        with_rationales(rationale_inputs, texts),
+        sum(lengths) / len(lengths),
+    )
+    compare(model, tokenizer, rationale_inputs, answer_inputs, mean_length, _MOST)
 
 
 def inputs_of(run: Path, questions: Path) -> tuple[Any, Any, Inputs]:
@@ -44,7 +52,7 @@ def inputs_of(run: Path, questions: Path) -> tuple[Any, Any, Inputs]:
     if not (run.is_dir() and questions.is_file()):
         sys.exit(f"{run} and {questions} are not there; make quickstart makes them")
     model, tokenizer = load_pretrained(str(run))
-    asked = [Question.from_row(json.loads(line)) for line in questions.open()]
-    inputs = [stages.rationale_input(question, Stage.RATIONALE) for question in asked]
+    question_rows = [Question.from_row(json.loads(line)) for line in questions.open()]
+    inputs = [stages.rationale_input(question, Stage.RATIONALE) for question in question_rows]
     form = Seq2Seq(tokenizer, frozenset({1}))
     return model, tokenizer, encode_inputs(inputs, form, 512, Counter())

@@ -12,11 +12,11 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from benchmarks.predicting.material import CHOICES, Inputs, asked, behind, questions
+from benchmarks.predicting.material import CHOICES, Inputs, encoded, questions, with_rationales
 from benchmarks.training.material import flan_t5_small
 
-_WRITTEN = 48  # maximum number of tokens to generate
-_LOUDER = 1.6  # scales weights up, since otherwise texts of random weights are all similar
+_GENERATED = 48  # maximum number of tokens to generate
+_WEIGHT_SCALE = 1.6  # scales weights up, since otherwise texts of random weights are all similar
 
 
 def measure(directory: Path | None = None) -> None:
@@ -27,31 +27,46 @@ def measure(directory: Path | None = None) -> None:
     from scicot.decoding.native_engine import NativeEngine
     from scicot.decoding.transformers_engine import TransformersEngine
 
-    model, first, targets = _causal(directory) if directory else _t5()
+    model, rationale_inputs, targets = _causal(directory) if directory else _t5()
     model = model.to("cuda" if torch.cuda.is_available() else "cpu")
-    ours = NativeEngine(model, torch.float32, batch_size=256)
-    theirs = TransformersEngine(model, batch_size=64 if directory is None else 16)
-    greedy: list[list[int | None]] = [[None]] * len(first)
-    texts, wanted = (one.generate(first, greedy, Decoding(_WRITTEN)) for one in (ours, theirs))
-    distinct = len({tuple(text) for (text,) in wanted})
+    native = NativeEngine(model, torch.float32, batch_size=256)
+    reference = TransformersEngine(model, batch_size=64 if directory is None else 16)
+    greedy: list[list[int | None]] = [[None]] * len(rationale_inputs)
+    texts, expected = (
+        engine.generate(rationale_inputs, greedy, Decoding(_GENERATED))
+        for engine in (native, reference)
+    )
+    distinct = len({tuple(text) for (text,) in expected})
     differ = [
-        (source, own, other)
-        for source, (own,), (other,) in zip(first, texts, wanted, strict=True)
-        if own != other
+        (source, text, expected_text)
+        for source, (text,), (expected_text,) in zip(rationale_inputs, texts, expected, strict=True)
+        if text != expected_text
     ]
-    print(f"  {len(first)} texts, {distinct} of them distinct: {len(differ)} differ", flush=True)
-    for source, own, other in differ if directory else []:
-        print(f"    preferred by {_preferred(theirs, source, own, other):.1e} nats", flush=True)
-    second = behind(first, [text for (text,) in wanted])
-    scores, known = (one.score(second, targets) for one in (ours, theirs))
-    apart = max(
+    print(
+        f"  {len(rationale_inputs)} texts, {distinct} of them distinct: {len(differ)} differ",
+        flush=True,
+    )
+    for source, text, expected_text in differ if directory else []:
+        print(
+            f"    preferred by {_preferred(reference, source, text, expected_text):.1e} nats",
+            flush=True,
+        )
+    answer_inputs = with_rationales(rationale_inputs, [text for (text,) in expected])
+    scores, expected_scores = (
+        engine.score(answer_inputs, targets) for engine in (native, reference)
+    )
+    difference = max(
         abs(a - b)
-        for one, other in zip(scores, known, strict=True)
-        for own, others in zip(one, other, strict=True)
-        for a, b in zip(own, others, strict=True)
+        for our_scores_of_source, their_scores_of_source in zip(
+            scores, expected_scores, strict=True
+        )
+        for our_scores, their_scores in zip(
+            our_scores_of_source, their_scores_of_source, strict=True
+        )
+        for a, b in zip(our_scores, their_scores, strict=True)
     )
     choices = sum(map(len, targets))
-    print(f"  {choices} choices scored: {apart:.1e} nats apart at most")
+    print(f"  {choices} choices scored: {difference:.1e} nats apart at most")
 
 
 def _t5() -> tuple[Any, Inputs, Any]:
@@ -60,11 +75,11 @@ def _t5() -> tuple[Any, Inputs, Any]:
     torch.manual_seed(0)
     model = flan_t5_small().eval()
     for weight in model.parameters():
-        weight.data.mul_(_LOUDER if weight.dim() > 1 else 1)
+        weight.data.mul_(_WEIGHT_SCALE if weight.dim() > 1 else 1)
     # The same tokens, but log p of a few nats, as in trained students, instead of hundreds.
-    model.lm_head.weight.data.mul_(model.config.d_model**-0.5 / _LOUDER)
-    first = asked(questions())
-    return model, first, CHOICES * len(first)
+    model.lm_head.weight.data.mul_(model.config.d_model**-0.5 / _WEIGHT_SCALE)
+    rationale_inputs = encoded(questions())
+    return model, rationale_inputs, CHOICES * len(rationale_inputs)
 
 
 def _causal(directory: Path) -> tuple[Any, Inputs, Any]:
@@ -77,24 +92,25 @@ def _causal(directory: Path) -> tuple[Any, Inputs, Any]:
 
     model, tokenizer = load_pretrained(str(directory))
     form = make_format("auto", model, tokenizer)
-    read = questions()
-    inputs = [stages.rationale_input(question, Stage.RATIONALE) for question in read]
-    first = encode_inputs(inputs, form, 512, Counter())
+    read_questions = questions()
+    inputs = [stages.rationale_input(question, Stage.RATIONALE) for question in read_questions]
+    rationale_inputs = encode_inputs(inputs, form, 512, Counter())
     targets = [
-        form.targets([choice.text for choice in question.choices], "answer") for question in read
+        form.targets([choice.text for choice in question.choices], "answer")
+        for question in read_questions
     ]
-    return model.eval(), first, targets
+    return model.eval(), rationale_inputs, targets
 
 
-def _preferred(engine: Any, source: list[int], own: list[int], other: list[int]) -> float:
-    """Return log p(token of `other`) - log p(token of `own`), in nats by `engine`, at the first
+def _preferred(engine: Any, source: list[int], text: list[int], expected: list[int]) -> float:
+    """Return log p(token of `expected`) - log p(token of `text`), in nats by `engine`, at the first
     position where the two texts differ."""
     same = next(
-        (n for n, (a, b) in enumerate(zip(own, other, strict=False)) if a != b),
-        min(len(own), len(other)),
+        (n for n, (a, b) in enumerate(zip(text, expected, strict=False)) if a != b),
+        min(len(text), len(expected)),
     )
-    tokens = [[text[same]] for text in (own, other) if same < len(text)]
+    tokens = [[text[same]] for text in (text, expected) if same < len(text)]
     if len(tokens) < 2:
         return float("nan")  # one of the two texts ends there
-    ((mine, theirs),) = engine.score([source + other[:same]], [tokens])
-    return float(theirs[0] - mine[0])
+    ((log_p_text, log_p_expected),) = engine.score([source + expected[:same]], [tokens])
+    return float(log_p_expected[0] - log_p_text[0])

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from benchmarks.predicting.material import Inputs, asked, endless, questions
+from benchmarks.predicting.material import Inputs, encoded, endless, questions
 from scicot.decoding.engine import Decoding
 
 WRITTEN, ROUNDS = 64, 3
@@ -35,21 +35,21 @@ def measure() -> None:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     # several times the sequences for our engine, since one batch takes too little time
     times = 8 if device.type == "cuda" else 1
-    first = sorted(asked(questions()), key=len)
-    model, half = endless().to(device), endless().to(device, torch.bfloat16)
-    speed, read = bandwidth(device), sum(map(len, first)) / len(first)
-    _tell(
+    inputs = sorted(encoded(questions()), key=len)
+    model, bf16_model = endless().to(device), endless().to(device, torch.bfloat16)
+    speed, mean_length = bandwidth(device), sum(map(len, inputs)) / len(inputs)
+    _print_figures(
         device=torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
         torch=torch.__version__,
         gigabytes_per_second=round(speed / 1e9),
-        questions=len(first),
-        source_tokens=round(read, 1),
+        questions=len(inputs),
+        source_tokens=round(mean_length, 1),
         goal=GOAL,
     )
 
-    def ours(size: int) -> Callable[[], int]:
+    def scicot_work(size: int) -> Callable[[], int]:
         engine = NativeEngine(model, torch.bfloat16, batch_size=size)
-        many = first * times
+        many = inputs * times
 
         def write() -> int:
             engine.generate(many, [[None]] * len(many), Decoding(WRITTEN))
@@ -57,28 +57,30 @@ def measure() -> None:
 
         return write
 
-    ways: dict[Way, Callable[[], int]] = {
-        ("transformers", size): partial(reference, half, first, size)
+    engines: dict[Way, Callable[[], int]] = {
+        ("transformers", size): partial(reference, bf16_model, inputs, size)
         for size in SIZES["transformers"]
     }
-    ways |= {("torch", size): ours(size) for size in SIZES["torch"]}
-    for work in ways.values():
+    engines |= {("torch", size): scicot_work(size) for size in SIZES["torch"]}
+    for work in engines.values():
         work()  # warm-up: compiles kernels and captures graphs
-    rates: dict[Way, list[float]] = {way: [] for way in ways}
+    rates: dict[Way, list[float]] = {engine_and_size: [] for engine_and_size in engines}
     for _ in range(ROUNDS):
-        for way, work in ways.items():
+        for engine_and_size, work in engines.items():
             start = time.perf_counter()
             tokens = work()
-            rates[way].append(tokens / (time.perf_counter() - start))
+            rates[engine_and_size].append(tokens / (time.perf_counter() - start))
     base = statistics.median(rates[REFERENCE])
     for (name, size), speeds in rates.items():
         median = statistics.median(speeds)
-        _tell(
+        _print_figures(
             way=f"{name}, {size} at a time",
             tokens_per_second=round(median),
             each=[round(rate) for rate in speeds],
             ratio=round(median / base, 2),
-            share_of_bandwidth=round(median / size * step_bytes(model, size, read) / speed, 4),
+            share_of_bandwidth=round(
+                median / size * step_bytes(model, size, mean_length) / speed, 4
+            ),
         )
 
 
@@ -94,10 +96,10 @@ def reference(model: Any, rows: Inputs, size: int) -> int:
                 ids[index, : len(row)] = torch.tensor(row)
             ids = ids.to(model.device)
             mask = (ids != 0).long()
-            made = model.generate(
+            output = model.generate(
                 input_ids=ids, attention_mask=mask, max_new_tokens=WRITTEN, do_sample=False
             )
-            made.tolist()
+            output.tolist()
     return len(rows) * WRITTEN
 
 
@@ -108,30 +110,31 @@ def bandwidth(device: Any) -> float:
     size = 2**28 if device.type == "cuda" else 2**24
     source = torch.zeros(size, device=device)
     target = torch.empty_like(source)
-    found = []
+    speeds = []
     for _ in range(5):
         start = time.perf_counter()
         target.copy_(source)
         target[:1].tolist()
-        found.append(2 * source.nbytes / (time.perf_counter() - start))
-    return max(found)
+        speeds.append(2 * source.nbytes / (time.perf_counter() - start))
+    return max(speeds)
 
 
-def step_bytes(model: Any, rows: int, read: float) -> float:
-    """Return the bytes that a decoding step of `rows` rows reads in bf16, with sources of `read`
-    tokens."""
+def step_bytes(model: Any, rows: int, source_tokens: float) -> float:
+    """Return the bytes that a decoding step of `rows` rows reads in bf16, with sources of
+    `source_tokens` tokens."""
     config = model.config
     layers = model.get_decoder().block.named_parameters()
     # cross-attention weights are read once per source, not at every step
-    once = ("EncDecAttention.k.weight", "EncDecAttention.v.weight")
-    met = [parameter for name, parameter in layers if not name.endswith(once)]
+    read_once = ("EncDecAttention.k.weight", "EncDecAttention.v.weight")
+    read_each_step = [parameter for name, parameter in layers if not name.endswith(read_once)]
     weights = (
-        sum(parameter.numel() for parameter in met) + model.get_output_embeddings().weight.numel()
+        sum(parameter.numel() for parameter in read_each_step)
+        + model.get_output_embeddings().weight.numel()
     )
-    each = config.num_decoder_layers * 2 * config.num_heads * config.d_kv
-    made: float = 2 * (weights + rows * each * (read + WRITTEN / 2))
-    return made
+    cache_per_token = config.num_decoder_layers * 2 * config.num_heads * config.d_kv
+    total: float = 2 * (weights + rows * cache_per_token * (source_tokens + WRITTEN / 2))
+    return total
 
 
-def _tell(**figures: Any) -> None:
+def _print_figures(**figures: Any) -> None:
     print(json.dumps(figures), flush=True)

@@ -41,25 +41,27 @@ def questions(count: int = QUESTIONS) -> list[Question]:
     from scicot.formats import to_question_row
 
     rows = [json.loads(line) for line in (DATA / "entailmentbank.train.jsonl").open()]
-    made = [Question.from_row(to_question_row(row)) for row in rows]
-    random.Random(0).shuffle(made)
-    return made[:count]
+    rows_read = [Question.from_row(to_question_row(row)) for row in rows]
+    random.Random(0).shuffle(rows_read)
+    return rows_read[:count]
 
 
-def asked(asked: list[Question]) -> Inputs:
+def encoded(question_rows: list[Question]) -> Inputs:
     """Return the token ids of the stage 1 inputs for these questions."""
     from scicot.models.prompt_format import Seq2Seq, encode_inputs
 
-    inputs = [stages.rationale_input(question, Stage.RATIONALE) for question in asked]
+    inputs = [stages.rationale_input(question, Stage.RATIONALE) for question in question_rows]
     return encode_inputs(inputs, Seq2Seq(tokenizer(), frozenset({1})), 512, Counter())
 
 
-def behind(first: Inputs, written: list[Ids]) -> Inputs:
+def with_rationales(inputs: Inputs, rationales: list[Ids]) -> Inputs:
     """Return approximate stage 2 inputs: the stage 1 inputs with the rationales' token ids inserted
     before the end token."""
-    return [source[:-1] + text + source[-1:] for source, text in zip(first, written, strict=True)]
+    return [
+        source[:-1] + text + source[-1:] for source, text in zip(inputs, rationales, strict=True)
+    ]
 
 
 def random_texts(count: int, tokens: int) -> list[Ids]:
-    dice = random.Random(1)
-    return [[dice.randrange(3, 32_000) for _ in range(tokens)] for _ in range(count)]
+    rng = random.Random(1)
+    return [[rng.randrange(3, 32_000) for _ in range(tokens)] for _ in range(count)]

@@ -39,8 +39,8 @@ def train(folder: Path) -> None:
         teacher,
     )
     rate, size = ("--learning-rate", 1e-3, "--warmup-steps", 60), ("--batch-size", 16)
-    more = ("--student", start, "--max-steps", STEPS, *rate, *size)
-    _run(*scicot, "train-rationale", rationales, "-o", folder / "run", *more)
+    options = ("--student", start, "--max-steps", STEPS, *rate, *size)
+    _run(*scicot, "train-rationale", rationales, "-o", folder / "run", *options)
 
 
 def _run(*words: object) -> None:

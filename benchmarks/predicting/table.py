@@ -21,14 +21,14 @@ from benchmarks.predicting.material import (
     CHOICES,
     QUESTIONS,
     Inputs,
-    asked,
-    behind,
+    encoded,
     endless,
     questions,
     random_texts,
     tokenizer,
+    with_rationales,
 )
-from benchmarks.predicting.ways import REFERENCE, all_ways, default
+from benchmarks.predicting.ways import REFERENCE, all_engines, default
 from benchmarks.training.material import missing
 from benchmarks.training.measuring import peak, weights_met
 
@@ -37,62 +37,82 @@ ROUNDS, SLOW_QUESTIONS = 3, 48
 WRITTEN = 64  # tokens
 
 
-def more() -> None:
+def print_figures() -> None:
     """Print a table for random weights and rationales of 64 tokens; with GEMMA=DIR in the
     environment, also one for that causal model."""
     if missing():
         return
     if os.environ.get("GEMMA"):
         causal.measure(Path(os.environ["GEMMA"]))
-    first = asked(questions())
-    second = behind(first, random_texts(QUESTIONS, WRITTEN))
-    compare(endless(), tokenizer(), first, second, WRITTEN, WRITTEN)
+    rationale_inputs = encoded(questions())
+    answer_inputs = with_rationales(rationale_inputs, random_texts(QUESTIONS, WRITTEN))
+    compare(endless(), tokenizer(), rationale_inputs, answer_inputs, WRITTEN, WRITTEN)
 
 
 def compare(
-    model: Any, words: Any, first: Inputs, second: Inputs, written: float, most: int
+    model: Any,
+    words: Any,
+    rationale_inputs: Inputs,
+    answer_inputs: Inputs,
+    rationale_tokens: float,
+    max_tokens: int,
 ) -> None:
     """Print a table of all engines: questions per second over inputs of both stages. Rationales
-    have `written` tokens on average, `most` at most; `words` is the tokenizer."""
+    have `rationale_tokens` tokens on average, `max_tokens` at most; `words` is the tokenizer."""
     import torch
 
     with tempfile.TemporaryDirectory() as folder:
-        ways = all_ways(model, words, Path(folder), most)
+        engines = all_engines(model, words, Path(folder), max_tokens)
         writes, scores = default(model, words, Path(folder))
         rates: dict[str, list[float]] = {}
         peaks = {torch.float32: 0.0, torch.bfloat16: 0.0}
         for _ in range(ROUNDS):
             # The machine is shared, so its peak is the highest value measured.
-            peaks = {kind: max(highest, peak(kind)) for kind, highest in peaks.items()}
-            for name, work in ways.items():
+            peaks = {dtype: max(highest, peak(dtype)) for dtype, highest in peaks.items()}
+            for name, work in engines.items():
                 # Every n-th question, to have all lengths in file order.
-                step = len(first) // SLOW_QUESTIONS if name == REFERENCE else 1
+                step = len(rationale_inputs) // SLOW_QUESTIONS if name == REFERENCE else 1
                 start = time.perf_counter()
-                work(first[::step], second[::step])
-                rate = len(first[::step]) / (time.perf_counter() - start)
+                work(rationale_inputs[::step], answer_inputs[::step])
+                rate = len(rationale_inputs[::step]) / (time.perf_counter() - start)
                 rates.setdefault(name, []).append(rate)
-    read, again = (sum(map(len, inputs)) / len(inputs) for inputs in (first, second))
+    rationale_input_tokens, answer_input_tokens = (
+        sum(map(len, inputs)) / len(inputs) for inputs in (rationale_inputs, answer_inputs)
+    )
     print(
-        f"  {len(first)} questions: {read:.0f} tokens read, {written:.0f} written, {again:.0f}"
-        f" read; medians of {ROUNDS} (each):"
+        f"  {len(rationale_inputs)} questions: {rationale_input_tokens:.0f} tokens"
+        f" read, {rationale_tokens:.0f} written, {answer_input_tokens:.0f} read;"
+        f" medians of {ROUNDS} (each):"
     )
     medians = {name: statistics.median(speeds) for name, speeds in rates.items()}
     for name, rate in medians.items():
-        each = ", ".join(f"{speed:.2f}" for speed in rates[name])
+        speeds_text = ", ".join(f"{speed:.2f}" for speed in rates[name])
         ratio = rate / medians[REFERENCE]
-        print(f"    {name:20} {rate:6.2f} questions/s  {ratio:5.2f} x  ({each})")
+        print(f"    {name:20} {rate:6.2f} questions/s  {ratio:5.2f} x  ({speeds_text})")
     print(f"    the default here: {writes} to write, {scores} to score")
-    needed = flops(model, read, written, again)
-    for name, kind in (("fp32", torch.float32), ("bf16", torch.bfloat16), ("int8", torch.bfloat16)):
-        dtype = str(kind).removeprefix("torch.")
-        share = medians[f"torch, {name}"] * needed / peaks[kind]
-        print(f"    torch, {name}: {share:.0%} of a bare matmul in {dtype}")
+    needed = flops(model, rationale_input_tokens, rationale_tokens, answer_input_tokens)
+    for name, dtype in (
+        ("fp32", torch.float32),
+        ("bf16", torch.bfloat16),
+        ("int8", torch.bfloat16),
+    ):
+        dtype_name = str(dtype).removeprefix("torch.")
+        share = medians[f"torch, {name}"] * needed / peaks[dtype]
+        print(f"    torch, {name}: {share:.0%} of a bare matmul in {dtype_name}")
 
 
-def flops(model: Any, read: float, written: float, again: float) -> float:
+def flops(
+    model: Any, rationale_input_tokens: float, rationale_tokens: float, answer_input_tokens: float
+) -> float:
     """Return the FLOPs of one question in both stages: 2 for each token and each weight
     that processes it. To score the choices, the decoder reads the start token once and one label
     token per choice."""
     reading, writing = weights_met(model)
     scored = 1 + len(CHOICES[0])
-    return float(2 * (reading * (read + again) + writing * (written + scored)))
+    return float(
+        2
+        * (
+            reading * (rationale_input_tokens + answer_input_tokens)
+            + writing * (rationale_tokens + scored)
+        )
+    )

@@ -16,22 +16,24 @@ Pass = Callable[[Inputs, Inputs], None]  # processes the inputs of stage 1, then
 REFERENCE, BARE = "transformers, fp32", "ctranslate2, int8"
 
 
-def all_ways(model: Any, tokenizer: Any, folder: Path, most: int) -> dict[str, Pass]:
-    """Return the engines by name; each generates at most `most` tokens, then scores four
+def all_engines(model: Any, tokenizer: Any, folder: Path, max_tokens: int) -> dict[str, Pass]:
+    """Return the engines by name; each generates at most `max_tokens` tokens, then scores four
     choices."""
     import torch
 
     from scicot.decoding.native_engine import NativeEngine
 
-    kinds = {"fp32": torch.float32, "bf16": torch.bfloat16, "int8": torch.int8}
-    found = {REFERENCE: reference(model, most)}
-    for name, kind in kinds.items():
-        found[f"torch, {name}"] = both(NativeEngine(model, kind, batch_size=256), most)
+    dtypes = {"fp32": torch.float32, "bf16": torch.bfloat16, "int8": torch.int8}
+    engines = {REFERENCE: reference(model, max_tokens)}
+    for name, dtype in dtypes.items():
+        engines[f"torch, {name}"] = both_stages(
+            NativeEngine(model, dtype, batch_size=256), max_tokens
+        )
     try:
-        bare = ctranslate2_of(model, tokenizer, folder)
+        ctranslate2 = ctranslate2_of(model, tokenizer, folder)
     except ImportError:
-        return found
-    return {**found, BARE: both(bare, most)}
+        return engines
+    return {**engines, BARE: both_stages(ctranslate2, max_tokens)}
 
 
 def default(model: Any, tokenizer: Any, folder: Path) -> tuple[EngineSpec, EngineSpec]:
@@ -47,15 +49,15 @@ def default(model: Any, tokenizer: Any, folder: Path) -> tuple[EngineSpec, Engin
     return writes, scores
 
 
-def both(engine: Engine, most: int) -> Pass:
-    def work(first: Inputs, second: Inputs) -> None:
-        engine.generate(first, [[None]] * len(first), Decoding(most))
-        engine.score(second, CHOICES * len(second))
+def both_stages(engine: Engine, max_tokens: int) -> Pass:
+    def work(rationale_inputs: Inputs, answer_inputs: Inputs) -> None:
+        engine.generate(rationale_inputs, [[None]] * len(rationale_inputs), Decoding(max_tokens))
+        engine.score(answer_inputs, CHOICES * len(answer_inputs))
 
     return work
 
 
-def reference(model: Any, most: int) -> Pass:
+def reference(model: Any, max_tokens: int) -> Pass:
     """Make the reference: transformers' `generate`, 16 questions at a time in file order, in both
     stages."""
     import torch
@@ -72,9 +74,9 @@ def reference(model: Any, most: int) -> Pass:
             )
 
     @torch.inference_mode()
-    def work(first: Inputs, second: Inputs) -> None:
-        generate(first, most)
-        generate(second, 2)
+    def work(rationale_inputs: Inputs, answer_inputs: Inputs) -> None:
+        generate(rationale_inputs, max_tokens)
+        generate(answer_inputs, 2)
 
     return work
 
@@ -89,4 +91,4 @@ def ctranslate2_of(model: Any, tokenizer: Any, folder: Path) -> Engine:
     model.save_pretrained(folder / "model")
     model.name_or_path = str(folder / "model")
     convert(model, tokenizer, folder / "converted")
-    return CTranslate2Engine(folder / "converted", 1, kind="int8", batch_tokens=None)
+    return CTranslate2Engine(folder / "converted", 1, precision="int8", batch_tokens=None)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.training.material import ROWS, Some, prepared
+from benchmarks.training.material import ROWS, SelectedSteps, prepared
 from benchmarks.training.measuring import timed
 from scicot.config import TrainSettings
 from scicot.stages import Stage
@@ -23,17 +23,17 @@ def compare() -> None:
     from scicot.training.fitting.trainer import make_trainer
 
     model, tokenizer, schedule = prepared(Stage.RATIONALE)
-    dice = np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     for precision in ("fp32", "bf16"):
         ratios = []
         for _ in range(_ROUNDS):
-            some = Some(schedule, dice.choice(schedule.steps, _STEPS, replace=False))
+            selected = SelectedSteps(schedule, rng.choice(schedule.steps, _STEPS, replace=False))
             rates = {}
             for attention in ("eager", "sdpa"):
                 options: Any = {"precision": precision, "attention": attention}
                 settings = TrainSettings(batch_size=ROWS, **options)
                 with tempfile.TemporaryDirectory() as folder:
-                    trainer = make_trainer(model, tokenizer, some, Path(folder), settings)  # type: ignore[arg-type]
+                    trainer = make_trainer(model, tokenizer, selected, Path(folder), settings)  # type: ignore[arg-type]
                     rates[attention] = timed(trainer)
             ratios.append(rates["eager"] / rates["sdpa"])
         print(

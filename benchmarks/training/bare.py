@@ -19,7 +19,9 @@ class Padder:
     def __call__(self, rows: list[dict[str, Any]]) -> dict[str, Any]:
         import torch
 
-        lengths = self._fixed or [max(len(row[k]) for row in rows) for k in ("input_ids", "labels")]
+        lengths = self._fixed or [
+            max(len(row[name]) for row in rows) for name in ("input_ids", "labels")
+        ]
         batch = torch.zeros((len(rows), lengths[0]), dtype=torch.long)
         labels = torch.full((len(rows), lengths[1]), -100)
         for index, row in enumerate(rows):
@@ -30,7 +32,13 @@ class Padder:
 
 
 def bare_trainer(
-    model: Any, tokenizer: Any, rows: list[Any], size: int, collate: Any, folder: Path, **more: Any
+    model: Any,
+    tokenizer: Any,
+    rows: list[Any],
+    size: int,
+    collate: Any,
+    folder: Path,
+    **options: Any,
 ) -> Any:
     from transformers import Seq2SeqTrainer, Seq2SeqTrainingArguments
     from transformers.trainer_callback import PrinterCallback
@@ -42,7 +50,7 @@ def bare_trainer(
             "per_device_train_batch_size": size, "train_sampling_strategy": "sequential",
             "remove_unused_columns": False, "save_strategy": "no", "report_to": "none",
             "disable_tqdm": True, "adam_beta2": 0.98, "learning_rate": 3e-4,
-            **more,
+            **options,
         }
     )  # fmt: skip
     trainer = Seq2SeqTrainer(

@@ -39,27 +39,31 @@ def compare() -> None:
     reader = Reader(stage, settings, {}, LogReporter())
     lessons = reader.read([str(DATA / "entailmentbank.train.jsonl")])
     dev = DevSet(reader.read([dev_file])[:100], stage, settings)
-    found: dict[str, list[float]] = {}
+    losses_by_method: dict[str, list[float]] = {}
     for seed in range(3):
         seeded = replace(settings, seed=seed)
-        for way in ("in turn", "Trainer's own groups", "scicot, fp32", "scicot, bf16"):
+        for method in ("in turn", "Trainer's own groups", "scicot, fp32", "scicot, bf16"):
             set_seed(seed)
             texts = [lesson.question.question + " " + lesson.rationale for lesson in lessons]
             model, tokenizer = build_scratch("scratch:tiny", texts)
             schedule = Schedule(lessons, stage, Seq2Seq(tokenizer, frozenset({1})), seeded)
             lengths = schedule.lengths
             with tempfile.TemporaryDirectory() as folder:
-                if way.startswith("scicot"):
-                    half: Any = way.removeprefix("scicot, ")
+                if method.startswith("scicot"):
+                    precision: Any = method.removeprefix("scicot, ")
                     trainer: Any = make_trainer(
-                        model, tokenizer, schedule, Path(folder), replace(seeded, precision=half)
+                        model,
+                        tokenizer,
+                        schedule,
+                        Path(folder),
+                        replace(seeded, precision=precision),
                     )
                 else:
-                    dice = np.random.default_rng(seed)
+                    rng = np.random.default_rng(seed)
                     orders = [
                         grouped_by_trainer(lengths, ROWS)
-                        if way.startswith("Trainer")
-                        else dice.permutation(len(lengths))
+                        if method.startswith("Trainer")
+                        else rng.permutation(len(lengths))
                         for _ in range(int(settings.filled().epochs or 1))
                     ]
                     order = np.concatenate(orders)[: schedule.steps * ROWS]
@@ -69,9 +73,9 @@ def compare() -> None:
                         Path(folder), learning_rate=_RATE, warmup_steps=100, seed=seed,
                     )  # fmt: skip
                 trainer.train()
-            found.setdefault(way, []).append(
+            losses_by_method.setdefault(method, []).append(
                 dev.measure(model, Seq2Seq(tokenizer, frozenset({1})))["dev_loss"]
             )
-    for way, losses in found.items():
+    for method, losses in losses_by_method.items():
         spread = ", ".join(f"{loss:.3f}" for loss in losses)
-        print(f"  {way:22} dev loss {statistics.mean(losses):.3f} nats a token ({spread})")
+        print(f"  {method:22} dev loss {statistics.mean(losses):.3f} nats a token ({spread})")

@@ -53,7 +53,7 @@ def prepared(stage: Stage) -> tuple[Any, Any, Any]:
     return flan_t5_small(), tokenizer, schedule
 
 
-class Some:
+class SelectedSteps:
     """Selected steps of a schedule, in the given order."""
 
     def __init__(self, schedule: Any, steps: Any) -> None:

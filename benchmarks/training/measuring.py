@@ -56,16 +56,16 @@ def weights_met(model: Any) -> tuple[int, int]:
         for name, parameter in model.decoder.named_parameters()
         if "EncDecAttention.k" in name or "EncDecAttention.v" in name
     )  # weights that process the input's tokens
-    written = of(model.decoder) - crossed + model.lm_head.weight.numel()
-    return of(model.encoder) + crossed, written
+    decoder_weights = of(model.decoder) - crossed + model.lm_head.weight.numel()
+    return of(model.encoder) + crossed, decoder_weights
 
 
-def peak(kind: Any) -> float:
+def peak(dtype: Any) -> float:
     """Measure the FLOP/s of a large matrix product."""
     import torch
 
     size = 2048
-    left, right = torch.randn(size, size, dtype=kind), torch.randn(size, size, dtype=kind)
+    left, right = torch.randn(size, size, dtype=dtype), torch.randn(size, size, dtype=dtype)
     times = []
     for _ in range(8):
         start = time.perf_counter()

@@ -26,22 +26,26 @@ DEV = 0.25  # share of the rows in the dev set
 
 def compare(student: str, file: str, rows: int, folder: Path) -> None:
     """Print a line for each training: dev loss in nats (per token or question), dev accuracy."""
-    usual = fill(TrainSettings(), student, Stage.DIRECT)
-    rate = usual.learning_rate or 0.0
+    recipe = fill(TrainSettings(), student, Stage.DIRECT)
+    rate = recipe.learning_rate or 0.0
     base = TrainSettings(dev_fraction=DEV, seed=0)
-    tried = [
+    variants = [
         replace(base, learning_rate=rate * factor, warmup_share=0.06) for factor in FACTORS
     ] + [replace(base, learning_rate=rate, warmup_share=share) for share in SHARES if share != 0.06]
-    found = []
+    results = []
     for stage in ("direct", "rationale"):
-        for settings in tried:
+        for settings in variants:
             name = f"{stage}-{settings.learning_rate:.1e}-{settings.warmup_share:g}"
-            given: dict[str, Any] = {"student": student, "settings": settings, "limit": rows}
+            options_of_both: dict[str, Any] = {
+                "student": student,
+                "settings": settings,
+                "limit": rows,
+            }
             if stage == "direct":
-                manifest = train_answer(file, folder / name, method="direct", **given)
+                manifest = train_answer(file, folder / name, method="direct", **options_of_both)
             else:
-                manifest = train_rationale(file, folder / name, **given)
-            options = {
+                manifest = train_rationale(file, folder / name, **options_of_both)
+            result = {
                 "student": student,
                 "stage": stage,
                 "learning_rate": settings.learning_rate,
@@ -49,8 +53,8 @@ def compare(student: str, file: str, rows: int, folder: Path) -> None:
                 **{key: value for key, value in manifest.metrics.items() if "dev" in key},
                 "steps": manifest.metrics.get("steps"),
             }
-            found.append(options)
-            (folder / "rates.json").write_text(json.dumps(found, indent=1) + "\n")
-            accuracy = options.get("dev_accuracy")
+            results.append(result)
+            (folder / "rates.json").write_text(json.dumps(results, indent=1) + "\n")
+            accuracy = result.get("dev_accuracy")
             dev_text = "" if accuracy is None else f", dev accuracy {100 * accuracy:.1f} %"
-            print(f"  {name:28} dev loss {options['dev_loss']:.3f}{dev_text}", flush=True)
+            print(f"  {name:28} dev loss {result['dev_loss']:.3f}{dev_text}", flush=True)

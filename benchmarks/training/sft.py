@@ -45,21 +45,21 @@ def compare(student: str) -> None:
     rows = _rows(student)
     steps = [rows[n * ROWS : (n + 1) * ROWS] for n in range(STEPS)]
     tokens = sum(len(row["input_ids"]) + len(row["labels"]) for step in steps[1:] for row in step)
-    ways = {"scicot": _ours, "trl": _theirs}
-    rates: dict[str, list[float]] = {name: [] for name in ways}
+    trainers = {"scicot": _train_scicot, "trl": _train_trl}
+    rates: dict[str, list[float]] = {name: [] for name in trainers}
     losses: dict[str, list[float]] = {}
     for _ in range(ROUNDS):
-        for name, way in ways.items():
+        for name, train in trainers.items():
             with tempfile.TemporaryDirectory() as folder:
-                seconds, losses[name] = way(student, steps, Path(folder))
+                seconds, losses[name] = train(student, steps, Path(folder))
             rates[name].append(tokens / seconds)
-    pairs = [ours / theirs for ours, theirs in zip(*rates.values(), strict=True)]
-    apart = max(abs(a - b) for a, b in zip(*losses.values(), strict=True))
+    pairs = [scicot_rate / trl_rate for scicot_rate, trl_rate in zip(*rates.values(), strict=True)]
+    loss_gap = max(abs(a - b) for a, b in zip(*losses.values(), strict=True))
     for name, speeds in rates.items():
         print(f"  {name:8} {statistics.median(speeds):8.1f} tokens/s, losses {losses[name]}")
     print(
         f"  scicot / trl: {statistics.median(pairs):.2f} ({min(pairs):.2f} to {max(pairs):.2f});"
-        f" losses at most {apart:.2g} apart"
+        f" losses at most {loss_gap:.2g} apart"
     )
 
 
@@ -85,7 +85,7 @@ def _rows(student: str) -> list[dict[str, Any]]:
     return sorted(rows, key=lambda row: len(row["input_ids"]) + len(row["labels"]))
 
 
-def _ours(student: str, steps: Any, folder: Path) -> tuple[float, list[float]]:
+def _train_scicot(student: str, steps: Any, folder: Path) -> tuple[float, list[float]]:
     from scicot.models.pretrained import load_pretrained
     from scicot.training.fitting.trainer import make_trainer
 
@@ -97,7 +97,7 @@ def _ours(student: str, steps: Any, folder: Path) -> tuple[float, list[float]]:
     return _timed(make_trainer(model, tokenizer, schedule, folder, settings))
 
 
-def _theirs(student: str, steps: Any, folder: Path) -> tuple[float, list[float]]:
+def _train_trl(student: str, steps: Any, folder: Path) -> tuple[float, list[float]]:
     from datasets import Dataset
     from trl import SFTConfig, SFTTrainer  # type: ignore[import-not-found, unused-ignore]
 

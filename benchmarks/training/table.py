@@ -26,7 +26,7 @@ from benchmarks.training.bare import (
     padding,
     whole_batches,
 )
-from benchmarks.training.material import ROWS, Some, missing, prepared
+from benchmarks.training.material import ROWS, SelectedSteps, missing, prepared
 from benchmarks.training.measuring import flops, peak, timed
 from scicot.config import TrainSettings
 from scicot.stages import Stage
@@ -40,7 +40,7 @@ FIXED_ROWS = 4  # batch size for padding to a fixed length; larger batches are n
 
 
 @dataclass
-class Way:
+class BatchingMethod:
     """One way of batching, and its measured speeds."""
 
     name: str
@@ -56,13 +56,13 @@ class Way:
         self.rates.append(timed(self.trainer([order[0], *spread])))
 
 
-def more() -> None:
+def print_figures() -> None:
     """Print a table for each stage."""
     if missing():
         return
     import torch
 
-    peaks = {kind: peak(kind) for kind in (torch.float32, torch.bfloat16)}
+    peaks = {dtype: peak(dtype) for dtype in (torch.float32, torch.bfloat16)}
     for stage in (Stage.RATIONALE, Stage.ANSWER):
         with tempfile.TemporaryDirectory() as folder:
             table(stage, Path(folder), peaks)
@@ -74,32 +74,35 @@ def table(stage: Stage, folder: Path, peaks: dict[Any, float]) -> None:
     model, tokenizer, schedule = prepared(stage)
     lengths = schedule.lengths
     mean = lengths.sum() / len(lengths)
-    ways = list(all_ways(stage, model, tokenizer, schedule, folder))
+    methods = list(all_methods(stage, model, tokenizer, schedule, folder))
     for _ in range(ROUNDS):
-        for way in ways:
-            way.time()
+        for method in methods:
+            method.time()
     print(
         f"  {stage} student, {len(lengths)} rows of {mean:.0f} tokens; rows/s, medians of {ROUNDS}:"
     )
-    rates = {way.name: statistics.median(way.rates) / mean for way in ways}
-    for way in ways:
+    rates = {method.name: statistics.median(method.rates) / mean for method in methods}
+    for method in methods:
         ratios = ", ".join(
-            f"{rates[way.name] / rates[reference]:.2f} x {reference[:3]}"
+            f"{rates[method.name] / rates[reference]:.2f} x {reference[:3]}"
             for reference in rates
-            if way.name.startswith("scicot") and reference.startswith("(")
+            if method.name.startswith("scicot") and reference.startswith("(")
         )
-        print(f"    {way.name:34} {rates[way.name]:6.2f}  padding {way.padding:4.0%}  {ratios}")
-    for name, kind in (("scicot, fp32", torch.float32), ("scicot, bf16", torch.bfloat16)):
+        print(
+            f"    {method.name:34} {rates[method.name]:6.2f}  padding"
+            f" {method.padding:4.0%}  {ratios}"
+        )
+    for name, dtype in (("scicot, fp32", torch.float32), ("scicot, bf16", torch.bfloat16)):
         if name in rates:
-            share = rates[name] * flops(model, lengths) / peaks[kind]
+            share = rates[name] * flops(model, lengths) / peaks[dtype]
             print(
-                f"    {name}: {share:.0%} of the {peaks[kind] / 1e9:.0f} GFLOP/s of a bare matmul"
+                f"    {name}: {share:.0%} of the {peaks[dtype] / 1e9:.0f} GFLOP/s of a bare matmul"
             )
 
 
-def all_ways(
+def all_methods(
     stage: Stage, model: Any, tokenizer: Any, schedule: Any, folder: Path
-) -> Iterator[Way]:
+) -> Iterator[BatchingMethod]:
     import torch
 
     from scicot.devices import training_precision
@@ -108,44 +111,44 @@ def all_ways(
     lengths = schedule.lengths
     rows = schedule.rows(range(len(lengths)))
 
-    def bare(name: str, batches: list[Any]) -> Way:
-        def trainer(chosen: Any) -> Any:
-            picked = [rows[index] for number in chosen for index in batches[number]]
+    def trainer_method(name: str, batches: list[Any]) -> BatchingMethod:
+        def trainer(step_numbers: Any) -> Any:
+            picked = [rows[index] for number in step_numbers for index in batches[number]]
             return bare_trainer(model, tokenizer, picked, len(batches[0]), Padder(model), folder)
 
         sizes = [padded(lengths[batch]) for batch in batches]
-        return Way(name, trainer, sizes, padding(batches, lengths))
+        return BatchingMethod(name, trainer, sizes, padding(batches, lengths))
 
-    def to_the_maximum(chosen: Any) -> Any:
-        picked = [rows[index] for number in chosen for index in fours[number]]
+    def to_the_maximum(step_numbers: Any) -> Any:
+        picked = [rows[index] for number in step_numbers for index in fours[number]]
         return bare_trainer(model, tokenizer, picked, FIXED_ROWS, Padder(model, fixed), folder)
 
     fixed = FIXED[stage]
-    in_turn = np.random.default_rng(0).permutation(len(lengths))
-    fours = whole_batches(in_turn, FIXED_ROWS)
+    shuffled = np.random.default_rng(0).permutation(len(lengths))
+    fours = whole_batches(shuffled, FIXED_ROWS)
     # all padded sizes are equal, so steps are ordered by their real tokens
     real = [int(lengths[batch].sum()) for batch in fours]
     wasted = 1 - float(lengths.sum()) / len(lengths) / sum(fixed)
-    yield Way("(a) padded to the maximum", to_the_maximum, real, wasted)
-    yield bare("(b) padded to the longest", whole_batches(in_turn, ROWS))
+    yield BatchingMethod("(a) padded to the maximum", to_the_maximum, real, wasted)
+    yield trainer_method("(b) padded to the longest", whole_batches(shuffled, ROWS))
     grouped = grouped_by_trainer(lengths, ROWS)
-    yield bare("(c) Trainer's own groups", whole_batches(grouped, ROWS))
+    yield trainer_method("(c) Trainer's own groups", whole_batches(grouped, ROWS))
 
-    def ours(precision: str) -> Way:
-        def trainer(chosen: Any) -> Any:
+    def scicot_method(precision: str) -> BatchingMethod:
+        def trainer(step_numbers: Any) -> Any:
             settings = TrainSettings(batch_size=ROWS, precision=precision)  # type: ignore[arg-type]
-            some: Any = Some(schedule, chosen)
-            return make_trainer(model, tokenizer, some, folder, settings)
+            selected: Any = SelectedSteps(schedule, step_numbers)
+            return make_trainer(model, tokenizer, selected, folder, settings)
 
-        return Way(f"scicot, {precision}", trainer, sizes, schedule.padding)
+        return BatchingMethod(f"scicot, {precision}", trainer, sizes, schedule.padding)
 
     sizes = []
     for step in range(schedule.steps):
         items = [schedule[step * schedule.turns + turn] for turn in range(schedule.turns)]
         sizes.append(sum(padded(lengths_of(item)) for item in items))
-    yield ours("fp32")
+    yield scicot_method("fp32")
     if training_precision("auto", torch.device("cpu"), 10**9) is torch.bfloat16:
-        yield ours("bf16")
+        yield scicot_method("bf16")
 
 
 def lengths_of(rows: list[dict[str, Any]]) -> Any:

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# CommonsenseQA, Flan-T5 small, base and large. Its test set has no answers: validation is the test.
+# CommonsenseQA, Flan-T5 small, base and large. Its test set has no public answers, so validation is used.
 #
-#   bash commonsenseqa.sh                            all of it; with teach, train or compare: a part
+#   bash commonsenseqa.sh                            all steps; add teach, train or compare for one
 #   sbatch --array=0-8 --gpus 1 --wrap "bash commonsenseqa.sh train"
-#                                         a student and a seed each, once teach is done
+#                                         one student and seed per task, after teach
 #
-# What can be set, and what it does by itself, is told in steps.sh; what it costs in README.md.
+# steps.sh lists the settings and their defaults, README.md the costs.
 NAME=commonsenseqa
 SETS=${SETS:-commonsenseqa}
 train_of() { echo hf://tau/commonsense_qa/train; }

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # OpenBookQA, Flan-T5 small, base and large.
 #
-#   bash openbookqa.sh                            all of it; with teach, train or compare: a part
+#   bash openbookqa.sh                            all steps; add teach, train or compare for one
 #   sbatch --array=0-8 --gpus 1 --wrap "bash openbookqa.sh train"
-#                                         a student and a seed each, once teach is done
+#                                         one student and seed per task, after teach
 #
-# What can be set, and what it does by itself, is told in steps.sh; what it costs in README.md.
+# steps.sh lists the settings and their defaults, README.md the costs.
 NAME=openbookqa
 SETS=${SETS:-openbookqa}
 train_of() { echo hf://allenai/openbookqa/main/train; }

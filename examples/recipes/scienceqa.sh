@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# ScienceQA, the questions of text alone (those about images are left out), Flan-T5 small, base and large.
+# ScienceQA, text-only questions (those with images are left out), Flan-T5 small, base and large.
 #
-#   bash scienceqa.sh                            all of it; with teach, train or compare: a part
+#   bash scienceqa.sh                            all steps; add teach, train or compare for one
 #   sbatch --array=0-8 --gpus 1 --wrap "bash scienceqa.sh train"
-#                                         a student and a seed each, once teach is done
+#                                         one student and seed per task, after teach
 #
-# What can be set, and what it does by itself, is told in steps.sh; what it costs in README.md.
+# steps.sh lists the settings and their defaults, README.md the costs.
 NAME=scienceqa
 SETS=${SETS:-scienceqa}
 train_of() { echo hf://derek-thomas/ScienceQA/train; }

@@ -1,20 +1,20 @@
 # shellcheck shell=bash
-# The road that all recipes take; sourced by them, after they have said which questions.
+# The steps of all recipes. A recipe defines its data sets and sources this file.
 #
-#   SETS                    names of the data sets; train_of and test_of say where each one's questions are
-#   OUT                     where everything goes                  (recipes/NAME)
+#   SETS                    names of the data sets; train_of and test_of print where the questions of each are
+#   OUT                     output folder                          (recipes/NAME)
 #   STUDENTS                Hub ids or directories                 (google/flan-t5-small -base -large)
-#   SEEDS                   of the students                        (0 1 2)
-#   TEACHER                 who explains                           (anthropic:claude-haiku-5-5)
-#   SAMPLES                 rationales asked of it per question    (1)
+#   SEEDS                   seeds of the students                  (0 1 2)
+#   TEACHER                 the model that writes rationales       (anthropic:claude-haiku-5-5)
+#   SAMPLES                 rationales requested per question      (1)
 #   FOLDS                   fold students of stage 1               (4)
 #   DRAWS                   rationales sampled at prediction       (5)
-#   EPOCHS, BATCH, RATE     of every training                      (10, 32, 3e-4)
-#   RIVALS                  what two stages are compared with      (direct-equal one-sequence multi-task; "" for none)
+#   EPOCHS, BATCH, RATE     epochs, batch size, learning rate      (10, 32, 3e-4)
+#   BASELINES               methods to compare two stages with     (direct-equal one-sequence multi-task; "" for none)
 #   SMOKE=1                 a few rows of the example world, scratch students, a recorded tutor: no hub, no key, no GPU
 #
-# Each step knows what it has done: stopped in any way, the same command goes on. With 75 it stopped early
-# because it was told to; let the scheduler start it again.
+# A step that is already finished is skipped, and an interrupted one resumes: after any interruption, run the
+# same command again. Exit code 75 means that it stopped early on request; let the scheduler start it again.
 set -euo pipefail
 
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -25,7 +25,7 @@ TEACHER=${TEACHER:-anthropic:claude-haiku-5-5}
 SAMPLES=${SAMPLES:-1}
 FOLDS=${FOLDS:-4}
 DRAWS=${DRAWS:-5}
-RIVALS=${RIVALS-direct-equal one-sequence multi-task}
+BASELINES=${BASELINES-direct-equal one-sequence multi-task}
 length=(--epochs "${EPOCHS:-10}")
 dev=(--dev-fraction 0.1)
 
@@ -44,11 +44,11 @@ smoke() {
   test_of() { echo "$OUT/$1/world/test.jsonl"; }
 }
 
-# Bold on a terminal.
+# Bold text if stderr is a terminal.
 if [ -t 2 ]; then BOLD=$'\033[1m' PLAIN=$'\033[0m'; else BOLD='' PLAIN=''; fi
 say() { printf '\n%s%s%s\n' "$BOLD" "$*" "$PLAIN" >&2; }
 
-# What the teacher writes; the only step that costs money, and none that needs a GPU.
+# The teacher's rationales: the only step that costs money. It needs no GPU.
 teach() { # SET
   local teacher=$TEACHER
   [ -z "${SMOKE:-}" ] || teacher=recorded:$OUT/$1/world/train_replies.jsonl
@@ -57,14 +57,14 @@ teach() { # SET
     --teacher "$teacher" --samples "$SAMPLES"
 }
 
-# All questions: left alone, predict would take its part of a job array, which is of students here.
+# All questions. Without --shard, predict takes only its share of a job array; here the array is over students.
 predict() { # QUESTIONS OPTION...
   scicot predict "$@" --shard 1/1
 }
 
-# Both stages and their rivals of one student and seed, and what they predict.
+# Trains both stages and the baselines with one student and seed, then predicts with each.
 train() { # SET STUDENT SEED
-  local set=$1 student=$2 seed=$3 run rationales common rival questions method
+  local set=$1 student=$2 seed=$3 run rationales common baseline questions method
   run=$OUT/$set/$(basename "$student")/seed-$seed
   rationales=$OUT/$set/rationales.jsonl
   common=(--student "$student" --seed "$seed" --batch-size "${BATCH:-32}"
@@ -76,14 +76,14 @@ train() { # SET STUDENT SEED
   scicot train-answer "$rationales" -o "$run/answer" "${common[@]}" "${length[@]}" "${dev[@]}"
   scicot train-answer "$rationales" "$run/rationale/out_of_fold.jsonl" --weights 4,1 \
     -o "$run/mixed" "${common[@]}" "${length[@]}" "${dev[@]}"
-  say "$set, $student, seed $seed: the rivals"
+  say "$set, $student, seed $seed: the baselines"
   scicot train-answer "$rationales" -o "$run/direct" --method direct \
     "${common[@]}" "${length[@]}" "${dev[@]}"
-  for rival in $RIVALS; do
-    method=(--method "$rival" "${length[@]}")
-    [ "$rival" != direct-equal ] ||
+  for baseline in $BASELINES; do
+    method=(--method "$baseline" "${length[@]}")
+    [ "$baseline" != direct-equal ] ||
       method=(--method direct --equal-to "$run/rationale" --equal-to "$run/answer")
-    scicot train-answer "$rationales" -o "$run/$rival" "${common[@]}" "${dev[@]}" "${method[@]}"
+    scicot train-answer "$rationales" -o "$run/$baseline" "${common[@]}" "${dev[@]}" "${method[@]}"
   done
   say "$set, $student, seed $seed: predictions"
   questions=$(test_of "$set")
@@ -95,45 +95,44 @@ train() { # SET STUDENT SEED
     --rationale-model "$run/rationale" --answer-model "$run/mixed"
   predict "$questions" -o "$run/shuffled.jsonl" --rationale-from shuffled \
     --rationale-model "$run/rationale" --answer-model "$run/answer"
-  for rival in direct $RIVALS; do
-    predict "$questions" -o "$run/$rival.jsonl" --answer-model "$run/$rival"
+  for baseline in direct $BASELINES; do
+    predict "$questions" -o "$run/$baseline.jsonl" --answer-model "$run/$baseline"
   done
 }
 
-# The verdict over the seeds whose predictions are whole; two stages against direct is the comparison
-# named beforehand.
+# Evaluates the seeds whose predictions are complete. The primary comparison is two stages against direct.
 compare() { # SET STUDENT
-  local place=$OUT/$1/$(basename "$2") system file files=()
-  for system in two-stage direct sampled mixed-with-folds shuffled $RIVALS; do
-    for file in "$place"/seed-*/"$system.jsonl"; do
+  local folder=$OUT/$1/$(basename "$2") system file files=()
+  for system in two-stage direct sampled mixed-with-folds shuffled $BASELINES; do
+    for file in "$folder"/seed-*/"$system.jsonl"; do
       if grep -qs '"finished": true' "${file%.jsonl}.state.json"; then files+=("$system=$file"); fi
     done
   done
   say "$1, $2: the verdict"
   if [ ${#files[@]} = 0 ]; then
-    echo "$place: no finished predictions yet" >&2
+    echo "$folder: no finished predictions yet" >&2
     return
   fi
-  scicot evaluate "${files[@]}" --primary direct --report "$place/report.html" --force
+  scicot evaluate "${files[@]}" --primary direct --report "$folder/report.html" --force
 }
 
-each() { # FUNCTION: of every set, student and seed, or the one that a job array's index names
-  local number=0 wanted=${SLURM_ARRAY_TASK_ID:-} set student seed
+each() { # FUNCTION: calls it for every set, student and seed, or only for those of this job-array task
+  local index=0 task=${SLURM_ARRAY_TASK_ID:-} set student seed
   for set in $SETS; do
     for student in $STUDENTS; do
       for seed in $SEEDS; do
-        if [ "${wanted:-$number}" = "$number" ]; then "$1" "$set" "$student" "$seed"; fi
-        number=$((number + 1))
+        if [ "${task:-$index}" = "$index" ]; then "$1" "$set" "$student" "$seed"; fi
+        index=$((index + 1))
       done
     done
   done
-  if [ -n "$wanted" ] && [ "$wanted" -ge "$number" ]; then
-    echo "task $wanted of an array of $number: --array=0-$((number - 1))" >&2
+  if [ -n "$task" ] && [ "$task" -ge "$index" ]; then
+    echo "task $task of an array of $index: --array=0-$((index - 1))" >&2
     return 2
   fi
 }
 
-recipe() { # teach | train | compare; nothing: all of them
+recipe() { # [teach | train | compare]; all three by default
   [ -z "${SMOKE:-}" ] || smoke
   local set student part
   if [ -n "${SLURM_ARRAY_TASK_ID:-}" ] && [ "${1:-all}" != train ]; then

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 SHOWN = 3  # questions that are shown
 LONG = 2_000  # characters: about as many as 512 tokens of a student
-_KEPT = 10  # ids that a message may name
+_IDS_SHOWN = 10  # ids that a message may name
 
 
 @dataclass
@@ -108,8 +108,8 @@ def check(
         found.problems.append(rows.unused_columns)
     if rows.counts.invalid:
         count = rows.counts.invalid
-        told = "1 row cannot be read" if count == 1 else f"{count:,} rows cannot be read, first"
-        found.problems.append(f"{told}{':' if count == 1 else ''} {rows.counts.first_invalid}")
+        subject = "1 row cannot be read" if count == 1 else f"{count:,} rows cannot be read, first"
+        found.problems.append(f"{subject}{':' if count == 1 else ''} {rows.counts.first_invalid}")
     if found.without_answer == found.questions and rows.likely_answer:
         field_name = rows.likely_answer
         found.problems.append(
@@ -126,24 +126,24 @@ def _alphabet(student: str) -> StudentAlphabet:
 
 
 def _seen(
-    other: sources.Source | None, reading: ReadingSettings | None, reporter: Reporter
+    file: sources.Source | None, reading: ReadingSettings | None, reporter: Reporter
 ) -> SeenQuestions | None:
-    if other is None:
+    if file is None:
         return None
-    met = SeenQuestions()
-    met.add(sources.questions(other, reading=reading, skip_invalid=True, reporter=Muted(reporter)))
-    return met
+    seen = SeenQuestions()
+    seen.add(sources.questions(file, reading=reading, skip_invalid=True, reporter=Muted(reporter)))
+    return seen
 
 
 class _Tally:
     """Collects the counts of `Check`, question by question."""
 
     def __init__(
-        self, found: Check, alphabet: StudentAlphabet | None, met: SeenQuestions | None
+        self, found: Check, alphabet: StudentAlphabet | None, seen: SeenQuestions | None
     ) -> None:
         self._found = found
         self._alphabet = alphabet
-        self._met = met
+        self._seen = seen
         self._choices: Counter[int] = Counter()
         self._gold: Counter[str] = Counter()
         self._contents: dict[str, str] = {}  # content digests by id
@@ -169,16 +169,16 @@ class _Tally:
 
     def _compare(self, question: Question) -> None:
         content = content_id(question.question, question.context, question.choices)
-        before = self._contents.setdefault(question.id, content)
+        earlier = self._contents.setdefault(question.id, content)
         key = text_key(question)
-        if before != content:
+        if earlier != content:
             self._conflicts.append(question.id)
         elif key in self._texts:
             # The question was repeated, with other choices or under another id.
             self._found.same_text += 1
         self._texts.add(key)
-        if self._met is not None:
-            self._met.overlap_with([question])
+        if self._seen is not None:
+            self._seen.overlap_with([question])
 
     def _measure(self, question: Question) -> None:
         if self._alphabet is not None:
@@ -199,11 +199,11 @@ class _Tally:
         found.repeated = found.questions - len(self._contents) - len(self._conflicts)
         found.same_text -= found.repeated
         if self._conflicts:
-            named = some_of(self._conflicts[:_KEPT])
+            named = some_of(self._conflicts[:_IDS_SHOWN])
             found.problems.append(f"different questions share an id ({named}); rename one of each")
-        if self._met is not None:
-            told = self._met.overlap
-            found.overlap = {"same_text": told.same_text, "same_question": told.same_question}
+        if self._seen is not None:
+            overlap = self._seen.overlap
+            found.overlap = {"same_text": overlap.same_text, "same_question": overlap.same_question}
         if self._alphabet is not None:
             found.unit = "tokens"
             found.characters = dict(self._alphabet.counts)

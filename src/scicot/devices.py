@@ -107,8 +107,8 @@ def multiplies_bf16(device: str) -> bool:
     import torch
 
     if device == "cpu":
-        known: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()
-        return bool(known.get("avx512_bf16") or known.get("amx_bf16"))
+        capabilities: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()
+        return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
     return device == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
 
 
@@ -117,8 +117,8 @@ def multiplies_int8() -> bool:
     Other x86 CPUs add two products in 16 bits, which overflows for large values."""
     import torch
 
-    known: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()
-    return any(known.get(name) for name in ("avx512_vnni", "avx_vnni", "amx_int8"))
+    capabilities: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()
+    return any(capabilities.get(name) for name in ("avx512_vnni", "avx_vnni", "amx_int8"))
 
 
 def resolve_precision(precision: str, device: torch.device) -> torch.dtype:
@@ -129,8 +129,8 @@ def resolve_precision(precision: str, device: torch.device) -> torch.dtype:
     import torch
 
     if precision == "auto":
-        half = device.type != "cpu" and multiplies_bf16(device.type)
-        return torch.bfloat16 if half else torch.float32
+        bf16 = device.type != "cpu" and multiplies_bf16(device.type)
+        return torch.bfloat16 if bf16 else torch.float32
     return {"fp32": torch.float32, "bf16": torch.bfloat16}[precision]
 
 
@@ -144,6 +144,6 @@ def training_precision(precision: str, device: torch.device, weights: int) -> to
     import torch
 
     if precision == "auto" and device.type == "cpu":
-        half = weights >= LARGE and multiplies_bf16("cpu")
-        return torch.bfloat16 if half else torch.float32
+        bf16 = weights >= LARGE and multiplies_bf16("cpu")
+        return torch.bfloat16 if bf16 else torch.float32
     return resolve_precision(precision, device)

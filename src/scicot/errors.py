@@ -70,8 +70,8 @@ def no_room(error: BaseException) -> str | None:
     return None
 
 
-def _named(said: str) -> str:
+def _named(message: str) -> str:
     for number in _NO_ROOM:
-        if os.strerror(number) in said or f"os error {number}" in said:
+        if os.strerror(number) in message or f"os error {number}" in message:
             return os.strerror(number)
     return os.strerror(errno.ENOSPC)

@@ -19,7 +19,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
-    return isinstance(error, RuntimeError) and any(said in str(error) for said in _SAID)
+    return isinstance(error, RuntimeError) and any(message in str(error) for message in _SAID)
 
 
 def retry_with_less(work: Callable[[], Result], halve: Callable[[], bool]) -> Result:

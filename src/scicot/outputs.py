@@ -113,7 +113,7 @@ def open_output(
         return
     make_parent(path)
     check_beside(path)
-    owned = [path, state_path(path), *(beside(path, kind) for kind in companions)]
+    owned = [path, state_path(path), *(beside(path, suffix) for suffix in companions)]
     check_not_read(owned, inputs)
     with locked(path):
         rows = [file for file in owned if file != state_path(path) and _holds_something(file)]
@@ -169,9 +169,9 @@ def _holds_something(file: Path) -> bool:
     return file.exists() and file.stat().st_size > 0
 
 
-def beside(path: Path, kind: str) -> Path:
+def beside(path: Path, suffix: str) -> Path:
     """Return the companion file of an output: rationales.jsonl -> rationales.KIND."""
-    return path.with_name(f"{path.name.removesuffix('.jsonl')}.{kind}")
+    return path.with_name(f"{path.name.removesuffix('.jsonl')}.{suffix}")
 
 
 def state_path(path: Path) -> Path:
@@ -186,18 +186,21 @@ def check_beside(path: Path) -> None:
     """
     if os.fspath(path) == STDOUT:
         return
-    for kinds, right, noun in ((_FILES, stat.S_ISREG, "file"), (_FOLDERS, stat.S_ISDIR, "folder")):
-        for kind in kinds:
-            file = beside(path, kind)
+    for suffixes, is_right_type, noun in (
+        (_FILES, stat.S_ISREG, "file"),
+        (_FOLDERS, stat.S_ISDIR, "folder"),
+    ):
+        for suffix in suffixes:
+            file = beside(path, suffix)
             try:
                 mode = file.lstat().st_mode
             # missing, or an invalid name, for which opening the file reports an error
             except (OSError, ValueError):
                 continue
-            if not right(mode):
-                what = "a symbolic link" if stat.S_ISLNK(mode) else f"no {noun}"
+            if not is_right_type(mode):
+                file_type = "a symbolic link" if stat.S_ISLNK(mode) else f"no {noun}"
                 raise ScicotError(
-                    f"{file}: is {what}; scicot keeps a {noun} of its own there: remove it,"
+                    f"{file}: is {file_type}; scicot keeps a {noun} of its own there: remove it,"
                     " or name another output"
                 )
 
@@ -285,7 +288,7 @@ def check_continues(
 ) -> None:
     """Raise ScicotError if `open_output` would refuse to continue the existing output."""
     check_beside(path)
-    for file in (path, *(beside(path, kind) for kind in companions)):
+    for file in (path, *(beside(path, suffix) for suffix in companions)):
         if file.is_file() and _holds_something(file):
             decoded = json.loads(json.dumps(settings))
             state = {"command": command, "settings": decoded}

@@ -56,11 +56,11 @@ class Overlap:
             len(questions) > 1 for questions in self.by_text.values()
         )
 
-    def told(self, those: str) -> str:
-        """Describe the overlap in one sentence; `those` names the set compared with."""
+    def describe(self, other_set: str) -> str:
+        """Describe the overlap in one sentence; `other_set` names the set compared with."""
         same = f"{self.same_question} of them" if self.same_question else "none of them"
         return (
-            f"{self.same_text:,} of {self.questions:,} questions have the text of {those},"
+            f"{self.same_text:,} of {self.questions:,} questions have the text of {other_set},"
             f" {same} with the same context and choices too"
         )
 
@@ -85,9 +85,9 @@ class SeenQuestions:
             text = text_key(question)
             if text in self.texts:
                 self.overlap.same_text += 1
-                whole = whole_key(question)
-                self.overlap.by_text.setdefault(text, set()).add(whole)
-                self.overlap.same_question += whole in self.wholes
+                key = whole_key(question)
+                self.overlap.by_text.setdefault(text, set()).add(key)
+                self.overlap.same_question += key in self.wholes
             yield question
 
     def overlap_with(self, questions: Iterable[Question]) -> Overlap:
@@ -102,12 +102,12 @@ class SeenQuestions:
         if not file.exists():
             return
         with file.open("rb") as lines:
-            for where, row in jsonl.decode_lines(lines, str(file)):
+            for location, row in jsonl.decode_lines(lines, str(file)):
                 try:
                     self.texts.add(row["text"])
                     self.wholes.add(row["question"])
                 except KeyError as missing:
-                    raise ScicotError(f"{where}: has no {missing}") from None
+                    raise ScicotError(f"{location}: has no {missing}") from None
 
 
 def write_seen(run: Path, train: Iterable[Question], dev: Iterable[Question]) -> None:

@@ -31,21 +31,21 @@ class StoppedByAnother(KeyboardInterrupt):
 
 def count() -> int:
     """Return the number of processes that run this command together (WORLD_SIZE)."""
-    return _told("WORLD_SIZE", 1)
+    return _environment_number("WORLD_SIZE", 1)
 
 
 def on_one_machine() -> bool:
     """Return True if all processes of this command run on this machine, by the launcher's
     LOCAL_WORLD_SIZE."""
-    return count() == _told("LOCAL_WORLD_SIZE", 0)
+    return count() == _environment_number("LOCAL_WORLD_SIZE", 0)
 
 
 def rank() -> int:
     """Return the rank of this process, from 0."""
-    return _told("RANK", 0) if count() > 1 else 0
+    return _environment_number("RANK", 0) if count() > 1 else 0
 
 
-def _told(name: str, default: int) -> int:
+def _environment_number(name: str, default: int) -> int:
     """Return an integer environment variable of a launcher; the default if it is unset or not a
     number of up to 9 digits."""
     value = os.environ.get(name, "")
@@ -105,15 +105,15 @@ def on_rank_zero(work: Callable[[], Result]) -> Result:
         return work()
     import torch.distributed as dist
 
-    told: list[Any] = [None]
+    outcome: list[Any] = [None]
     if rank() == 0:
         try:
-            told = [(True, work())]
+            outcome = [(True, work())]
         except BaseException as error:
             dist.broadcast_object_list([(False, getattr(error, "exit_code", 1))])
             raise
-    dist.broadcast_object_list(told)
-    good, result = told[0]
+    dist.broadcast_object_list(outcome)
+    good, result = outcome[0]
     if not good:
         raise RankZeroFailed(result)
     return result  # type: ignore[no-any-return]
@@ -145,13 +145,13 @@ class StopVote:
         if count() > 1:
             self._group = gloo_group()
 
-    def any(self, *wishes: bool) -> list[bool]:
+    def any(self, *flags: bool) -> list[bool]:
         """Reduce each flag with OR over all processes, which must all call it at the same step."""
         if self._group is None:
-            return list(wishes)
+            return list(flags)
         import torch
         import torch.distributed as dist
 
-        votes = torch.tensor([*wishes, False], dtype=torch.int32)
+        votes = torch.tensor([*flags, False], dtype=torch.int32)
         dist.all_reduce(votes, op=dist.ReduceOp.MAX, group=self._group)
         return [bool(vote) for vote in votes[:-1]]

@@ -64,8 +64,8 @@ def build_example(
     answer."""
     if question.answer is None:
         raise ScicotError(f"example {question.id!r} has no answer to be concluded")
-    asked = build_prompt(question, reveal_answer=reveal_answer, template=template).user
-    return asked, f"{rationale.strip()}\nAnswer: {question.answer}"
+    user_text = build_prompt(question, reveal_answer=reveal_answer, template=template).user
+    return user_text, f"{rationale.strip()}\nAnswer: {question.answer}"
 
 
 def build_prompt(
@@ -113,8 +113,8 @@ def _answer_text(question: Question) -> str:
 
 def check_template(template: str, *, reveal_answer: bool) -> None:
     """Raise ScicotError if a user's prompt template cannot be filled for any question."""
-    some = Question("any", "?", (Choice("A", "a"), Choice("B", "b")), answer="A")
-    _fill(template, some, reveal_answer)
+    sample_question = Question("any", "?", (Choice("A", "a"), Choice("B", "b")), answer="A")
+    _fill(template, sample_question, reveal_answer)
 
 
 def _fill(template: str, question: Question, reveal_answer: bool) -> str:
@@ -157,10 +157,10 @@ def _pieces(template: str) -> list[tuple[str, str | None]]:
     return pieces
 
 
-def _unknown(name: str, known: tuple[str, ...]) -> str:
+def _unknown(name: str, allowed: tuple[str, ...]) -> str:
     if name == "answer":
         return "the prompt template's {answer} is filled with --reveal-answer only"
-    listed = ", ".join(f"{{{placeholder}}}" for placeholder in known)
+    listed = ", ".join(f"{{{placeholder}}}" for placeholder in allowed)
     return (
         f"the prompt template has an unknown placeholder {{{' '.join(name.split())}}}; "
         f"known are {listed}, and {{{{ and }}}} stand for braces"

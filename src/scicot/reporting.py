@@ -80,23 +80,23 @@ class Speed:
     @property
     def per_second(self) -> float:
         """The growth per second since the first record; 0.0 if there is only one."""
-        (began, before), (now, count) = self._moments[0], self._moments[-1]
-        return (count - before) / (now - began) if now > began else 0.0
+        (start, first_count), (now, count) = self._moments[0], self._moments[-1]
+        return (count - first_count) / (now - start) if now > start else 0.0
 
     def __str__(self) -> str:
         rate = self.per_second
         return f"{rate:.2g}" if rate < 10 else f"{rate:.0f}"
 
 
-def number_of(count: int, what: str, several: str = "") -> str:
+def number_of(count: int, noun: str, plural: str = "") -> str:
     """Format a count with its noun: 1 question, 2,000 questions."""
-    return f"{count:,} {what if count == 1 else several or f'{what}s'}"
+    return f"{count:,} {noun if count == 1 else plural or f'{noun}s'}"
 
 
 def some_of(names: Sequence[str]) -> str:
     """Join the first few names for a message."""
-    shown = [name if len(name) <= _LONGEST else f"{name[:_LONGEST]}..." for name in names]
-    return ", ".join([*shown[:_NAMED], *(["..."] if len(shown) > _NAMED else [])])
+    shortened = [name if len(name) <= _LONGEST else f"{name[:_LONGEST]}..." for name in names]
+    return ", ".join([*shortened[:_NAMED], *(["..."] if len(shortened) > _NAMED else [])])
 
 
 class Muted:

@@ -36,12 +36,12 @@ def _common(first: list[str], second: list[str]) -> int:
     grows from column i to i + 1. Python's ints have any number of bits, so the length of a text is
     not limited.
     """
-    places: dict[str, int] = {}
+    positions: dict[str, int] = {}
     for column, word in enumerate(first):
-        places[word] = places.get(word, 0) | 1 << column
+        positions[word] = positions.get(word, 0) | 1 << column
     columns = (1 << len(first)) - 1
     row = columns
     for word in second:
-        matches = row & places.get(word, 0)
+        matches = row & positions.get(word, 0)
         row = (row + matches | row - matches) & columns  # drops the carry of the sum
     return len(first) - row.bit_count()

@@ -20,66 +20,67 @@ Groups = list[list[int]]  # the row indices of each group
 _HINT = "(--fold-by FIELD groups by another field; --fold-by id parts all but the same)"
 
 
-def group_rows(questions: Sequence[Question], by: str | None = None) -> Groups:
+def group_rows(questions: Sequence[Question], fold_by: str | None = None) -> Groups:
     """Group rows that must stay together; the order of groups depends only on their content.
 
-    Rows with the same id, or the same question text, are in one group. With `by`, a field such as
-    "meta.topic", its value replaces the text: rows with the same value are in one group, and so are
-    rows with the same text and choices. Raises ScicotError if a row lacks the field.
+    Rows with the same id, or the same question text, are in one group. With `fold_by`, a field such
+    as "meta.topic", its value replaces the text: rows with the same value are in one group, and so
+    are rows with the same text and choices. Raises ScicotError if a row lacks the field.
     """
     parents = list(range(len(questions)))
 
-    def root(place: int) -> int:
-        while parents[place] != place:
-            parents[place] = parents[parents[place]]
-            place = parents[place]
-        return place
+    def root(row: int) -> int:
+        while parents[row] != row:
+            parents[row] = parents[parents[row]]
+            row = parents[row]
+        return row
 
-    first: dict[str, int] = {}
-    for place, question in enumerate(questions):
-        for key in group_keys(question, by):
-            parents[root(place)] = root(first.setdefault(key, place))
+    first_row: dict[str, int] = {}
+    for row, question in enumerate(questions):
+        for key in group_keys(question, fold_by):
+            parents[root(row)] = root(first_row.setdefault(key, row))
     members: dict[int, list[int]] = defaultdict(list)
-    for place in range(len(questions)):
-        members[root(place)].append(place)
+    for row in range(len(questions)):
+        members[root(row)].append(row)
     # Sorted by the hash that identifies a group. By its members' hashes, large groups would nearly
     # always come first.
     return sorted(
-        members.values(), key=lambda group: min(_binding(questions[place], by) for place in group)
+        members.values(),
+        key=lambda group: min(_group_hash(questions[row], fold_by) for row in group),
     )
 
 
 def assign_folds(
-    groups: Groups, folds: int, dev: set[int] | None = None, further: set[int] | None = None
+    groups: Groups, folds: int, dev: set[int] | None = None, extra: set[int] | None = None
 ) -> list[int]:
     """Return the fold (from 0) of each row: whole groups, with about equally many rows per fold.
 
     The largest groups are assigned first, each to the smallest fold. Groups that are not trained on
-    are balanced separately: those in `dev`, and those with only `further` rows. Raises ScicotError
+    are balanced separately: those in `dev`, and those with only `extra` rows. Raises ScicotError
     if there are fewer groups to train on than folds.
     """
-    dev, further = dev or set(), further or set()
-    learnt = [group for group in groups if group[0] not in dev | further]
-    if len(learnt) < folds:
+    dev, extra = dev or set(), extra or set()
+    trained = [group for group in groups if group[0] not in dev | extra]
+    if len(trained) < folds:
         raise ScicotError(
-            f"--folds {folds}: the rows make only {len(learnt)} groups that may be parted {_HINT}"
+            f"--folds {folds}: the rows make only {len(trained)} groups that may be parted {_HINT}"
         )
     fold_of = [0] * sum(map(len, groups))
     for part in (
-        learnt,
-        *([group for group in groups if group[0] in kind] for kind in (dev, further)),
+        trained,
+        *([group for group in groups if group[0] in rows] for rows in (dev, extra)),
     ):
         sizes = [0] * folds
         for group in sorted(part, key=len, reverse=True):
             fold = sizes.index(min(sizes))
             sizes[fold] += len(group)
-            for place in group:
-                fold_of[place] = fold
+            for row in group:
+                fold_of[row] = fold
     return fold_of
 
 
 def dev_split(
-    questions: Sequence[Question], groups: Groups, fraction: float, by: str | None = None
+    questions: Sequence[Question], groups: Groups, fraction: float, fold_by: str | None = None
 ) -> set[int]:
     """Return the indices of about this fraction of the rows: whole groups, at least one and never
     all.
@@ -90,14 +91,14 @@ def dev_split(
     """
     if len(groups) < 2:
         raise ScicotError(f"--dev-fraction: all rows are one group that may not be parted {_HINT}")
-    most = fraction * len({question.id for question in questions})
-    carved: set[int] = set()
+    largest = fraction * len({question.id for question in questions})
+    selected: set[int] = set()
     for group in groups:
-        dice = min(_binding(questions[place], by) for place in group)
-        small = len({questions[place].id for place in group}) <= most
-        if small and int.from_bytes(dice[:8]) < fraction * 2**64:
-            carved.update(group)
-    return carved or set(sorted(groups, key=len)[0])
+        group_hash = min(_group_hash(questions[row], fold_by) for row in group)
+        small = len({questions[row].id for row in group}) <= largest
+        if small and int.from_bytes(group_hash[:8]) < fraction * 2**64:
+            selected.update(group)
+    return selected or set(sorted(groups, key=len)[0])
 
 
 def group_keys(question: Question, by: str | None) -> Iterable[str]:
@@ -110,18 +111,18 @@ def group_keys(question: Question, by: str | None) -> Iterable[str]:
     yield _value_key(question, by)
 
 
-def _value_key(question: Question, by: str) -> str:
+def _value_key(question: Question, fold_by: str) -> str:
     try:
-        value = question.field(by)
+        value = question.field(fold_by)
     except KeyError:
         value = None
     if value is None:
-        raise ScicotError(f"--fold-by {by}: question {question.id!r} has no such field")
+        raise ScicotError(f"--fold-by {fold_by}: question {question.id!r} has no such field")
     return f"value {json.dumps(value, sort_keys=True)}"
 
 
-def _binding(question: Question, by: str | None) -> bytes:
+def _group_hash(question: Question, fold_by: str | None) -> bytes:
     """Return a hash of the text or value that determines a question's group. It serves as a random
     number for the split."""
-    key = text_key(question) if by is None else _value_key(question, by)
+    key = text_key(question) if fold_by is None else _value_key(question, fold_by)
     return hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()

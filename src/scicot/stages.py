@@ -125,7 +125,7 @@ FORMS = {
 Cut = Callable[[str, int], str]
 
 _MARK = " answer: "  # separates rationale and label in a one-sequence output
-_BEHIND = " rationale:"  # separates label and rationale in an answer-first output
+_SUFFIX = " rationale:"  # separates label and rationale in an answer-first output
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,10 +163,10 @@ def answer_input(
 ) -> Input:
     """Build the input from which a student answers; the rationale is used only by stages that read
     one."""
-    given = rationale or "" if FORMS[stage].reads_rationale else ""
+    read_rationale = rationale or "" if FORMS[stage].reads_rationale else ""
     # A one-sequence student's target already contains the rationale, before the answer.
     asks = "rationale" if stage is Stage.ONE_SEQUENCE else "answer"
-    return _input(question, given, FORMS[stage].prefixes[0], asks=asks)
+    return _input(question, read_rationale, FORMS[stage].prefixes[0], asks=asks)
 
 
 def rationale_target(rationale: str) -> str:
@@ -179,26 +179,26 @@ def answer_target(
     label: str,
     *,
     answer_as: AnswerAs = "label",
-    before: str = "",
-    behind: str = "",
+    prefix: str = "",
+    suffix: str = "",
 ) -> str:
     """Return the target text of a choice: its label or text. If the output also holds the
-    rationale, `before` precedes the answer and `behind` follows it (see `before_answer` and
-    `behind_answer`)."""
+    rationale, `prefix` precedes the answer and `suffix` follows it (see `answer_prefix` and
+    `answer_suffix`)."""
     answer = question.text_of(label) if answer_as == "text" else label
-    return one_line(f"{before} {answer}{behind}")
+    return one_line(f"{prefix} {answer}{suffix}")
 
 
-def before_answer(rationale: str | None, stage: Stage) -> str:
+def answer_prefix(rationale: str | None, stage: Stage) -> str:
     """Return the text before the answer in a target: for a one-sequence student the rationale and
     a marker, else ""."""
     return one_line(f"{rationale or ''}{_MARK}") if stage is Stage.ONE_SEQUENCE else ""
 
 
-def behind_answer(stage: Stage) -> str:
+def answer_suffix(stage: Stage) -> str:
     """Return the text between the answer and the rationale of an answer-first student; "" for
     stages whose output ends with the answer."""
-    return _BEHIND if stage is Stage.ANSWER_FIRST else ""
+    return _SUFFIX if stage is Stage.ANSWER_FIRST else ""
 
 
 def written_rationale(text: str, stage: Stage) -> str:
@@ -206,8 +206,8 @@ def written_rationale(text: str, stage: Stage) -> str:
     after it is ignored: every label is scored instead."""
     if stage is not Stage.ONE_SEQUENCE:
         return text
-    before, mark, _ = f" {text} ".rpartition(_MARK)
-    return (before if mark else text).strip()
+    rationale, mark, _ = f" {text} ".rpartition(_MARK)
+    return (rationale if mark else text).strip()
 
 
 def shortened(
@@ -222,16 +222,18 @@ def shortened(
     """
     lost: list[str] = []
     for part in ("context", "rationale", "question"):
-        whole = getattr(text, part)
+        full_text = getattr(text, part)
         cut = end if part == "question" else beginning
 
-        def keeping(number: int, cut: Cut = cut, whole: str = whole, part: str = part) -> Input:
-            changed: dict[str, Any] = {part: cut(whole, number)}
+        def keeping(
+            length: int, cut: Cut = cut, full_text: str = full_text, part: str = part
+        ) -> Input:
+            changed: dict[str, Any] = {part: cut(full_text, length)}
             return replace(text, **changed)  # noqa: B023  (not kept)
 
-        kept = most_that_fit(len(whole), lambda n: count(keeping(n)) <= limit)
-        if kept < len(whole):
-            text = keeping(kept)
+        length = most_that_fit(len(full_text), lambda n: count(keeping(n)) <= limit)
+        if length < len(full_text):
+            text = keeping(length)
             lost.append(part)
         if count(text) <= limit:
             break
@@ -241,9 +243,11 @@ def shortened(
 def beginning(text: str, length: int) -> str:
     """Return at most `length` characters from the start of a text, without a partial word at the
     end."""
-    kept = text[:length]
+    shortened = text[:length]
     broken = length < len(text) and not text[length].isspace()
-    return kept.rpartition(" ")[0] if broken and " " in kept.strip() else kept.strip()
+    return (
+        shortened.rpartition(" ")[0] if broken and " " in shortened.strip() else shortened.strip()
+    )
 
 
 def end(text: str, length: int) -> str:
@@ -252,10 +256,10 @@ def end(text: str, length: int) -> str:
     return beginning(text[::-1], length)[::-1]
 
 
-def most_that_fit(most: int, fits: Callable[[int], bool]) -> int:
-    """Return the largest number up to `most` for which `fits` is True, by bisection; 0 if there is
-    none."""
-    low, high = 0, most
+def most_that_fit(maximum: int, fits: Callable[[int], bool]) -> int:
+    """Return the largest number up to `maximum` for which `fits` is True, by bisection; 0 if there
+    is none."""
+    low, high = 0, maximum
     while low < high:
         middle = (low + high + 1) // 2
         if fits(middle):

@@ -33,9 +33,9 @@ class StopRequest:
     def request(self, interrupt: KeyboardInterrupt) -> None:
         """Store an interrupt, and raise it unless requests are deferred; a second one is always
         raised."""
-        again = self.pending is not None
+        repeated = self.pending is not None
         self.pending = interrupt
-        if again or not self.deferred:
+        if repeated or not self.deferred:
             raise interrupt
 
     def check(self) -> None:
@@ -57,7 +57,7 @@ class _Deferring:
 
     def __exit__(
         self,
-        kind: type[BaseException] | None,
+        error_type: type[BaseException] | None,
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:

@@ -28,21 +28,21 @@ def fit_temperature(scores: Sequence[Sequence[float]], gold: Sequence[int]) -> f
     rest (as in Platt 1999 for two classes): otherwise T would be 0 if all n answers were right.
     Questions with a score that is not finite are skipped; without any question, returns 1.0.
     """
-    kept = [
-        (log_p, place)
-        for log_p, place in zip(scores, gold, strict=True)
+    scored = [
+        (log_p, gold_index)
+        for log_p, gold_index in zip(scores, gold, strict=True)
         if all(math.isfinite(score) for score in log_p)
     ]
-    if not kept:
+    if not scored:
         return 1.0
-    longest = max(len(log_p) for log_p, _ in kept)
-    table = np.full((len(kept), longest), -np.inf)
-    wanted = np.zeros_like(table)
-    sure = (len(kept) + 1) / (len(kept) + 2)
-    for row, (log_p, place) in enumerate(kept):
+    longest = max(len(log_p) for log_p, _ in scored)
+    table = np.full((len(scored), longest), -np.inf)
+    target = np.zeros_like(table)
+    gold_target = (len(scored) + 1) / (len(scored) + 2)
+    for row, (log_p, gold_index) in enumerate(scored):
         table[row, : len(log_p)] = np.array(log_p) - max(log_p)
-        wanted[row, : len(log_p)] = (1 - sure) / (len(log_p) - 1)
-        wanted[row, place] = sure
+        target[row, : len(log_p)] = (1 - gold_target) / (len(log_p) - 1)
+        target[row, gold_index] = gold_target
     finite = np.isfinite(table)
     table = np.where(finite, table, 0.0)
 
@@ -50,7 +50,7 @@ def fit_temperature(scores: Sequence[Sequence[float]], gold: Sequence[int]) -> f
         """Return the derivative of the cross-entropy, which is convex in beta = 1 / T."""
         weights = np.exp(beta * table) * finite
         p: Floats = weights / weights.sum(axis=1, keepdims=True)
-        return float(((p - wanted) * table).sum())
+        return float(((p - target) * table).sum())
 
     low, high = -math.log(MOST), math.log(MOST)  # bounds of log beta
     for _ in range(_HALVINGS):

@@ -24,21 +24,21 @@ def whole_characters(text: str) -> str:
     try:
         text.encode()
     except UnicodeEncodeError:
-        return _HALVES.sub(_whole, text)
+        return _HALVES.sub(_repaired, text)
     return text
 
 
-def _whole(halves: re.Match[str]) -> str:
+def _repaired(halves: re.Match[str]) -> str:
     if _PAIR.search(halves[0]) is None:
         return "\ufffd" * len(halves[0])
     return halves[0].encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
-def one_line(text: str, most: int | None = None) -> str:
-    """Return the text on one line, cut to `most` characters if given."""
-    if most is not None:
-        text = text[: 4 * most]
-    return " ".join(whole_characters(text).split())[:most]
+def one_line(text: str, max_length: int | None = None) -> str:
+    """Return the text on one line, cut to `max_length` characters if given."""
+    if max_length is not None:
+        text = text[: 4 * max_length]
+    return " ".join(whole_characters(text).split())[:max_length]
 
 
 def error_line(error: BaseException) -> str:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scicot.annotation.batch_plans import FOLDER, Plan, plans_of
-from scicot.annotation.batch_sender import Sender, looks
+from scicot.annotation.batch_sender import Sender, poll_intervals
 from scicot.annotation.first_replies import no_thinking
 from scicot.annotation.generation import Generation
 from scicot.annotation.judging import NO_THINKING
@@ -68,7 +68,7 @@ async def run(job: Generation) -> None:
     try:
         await runner.run()
     except (KeyboardInterrupt, asyncio.CancelledError):
-        runner.say_how_to_come_back()
+        runner.note_open_batches()
         raise
     except TeacherError as error:
         raise ScicotError(f"{api.api}: {error}") from None
@@ -85,17 +85,17 @@ class _Runner:
         self._cancel = job.work.settings.cancel_batches
         self._sender = Sender(job, api, folder)
         self._rounds = 0  # rounds after which some requests were unanswered
-        self._left = 0  # requests that the last round left unanswered
-        self._taken_back = 0  # of these, the requests canceled by somebody else
+        self._unanswered = 0  # requests that the last round left unanswered
+        self._canceled = 0  # of these, the requests canceled by somebody else
         self._fetched: dict[str, int] = {}  # number of incomplete fetches of each plan's results
         self._answered = 0  # replies received in results during this run
         # Errors that may or may not be caused by their questions.
-        self._held: list[tuple[RowRequest, TeacherError]] = []
+        self._unclear: list[tuple[RowRequest, TeacherError]] = []
         self._refused: ScicotError | None = None  # the reason why the server will answer no request
 
     async def run(self) -> None:
         while True:
-            await self._settle()
+            await self._run_planned()
             if self._refused is not None:
                 raise self._refused
             if self._cancel:
@@ -103,15 +103,15 @@ class _Runner:
                     "batches taken back; what they had answered is kept, and the same command"
                     " without --cancel-batches goes on from here"
                 )
-            if self._taken_back:
+            if self._canceled:
                 raise StoppedEarly(
-                    f"{number_of(self._taken_back, 'request')} of a batch that was canceled: the"
+                    f"{number_of(self._canceled, 'request')} of a batch that was canceled: the"
                     " same command sends them again"
                 )
             if not await self._plan():
                 return
 
-    def say_how_to_come_back(self) -> None:
+    def note_open_batches(self) -> None:
         sent = [plan.id for plan in Plan.all_in(self._folder) if plan.id]
         if sent:
             self._job.work.reporter.note(
@@ -122,15 +122,15 @@ class _Runner:
     async def _plan(self) -> bool:
         """Plan batches for all requests that are wanted and fit the budget. Return whether there
         are any."""
-        wanted, budget = self._wanted(), self._job.work.budget
+        pending, budget = self._pending(), self._job.work.budget
         most_requests, most_bytes = self._api.most_requests, self._api.most_bytes
         if self._job.summary.kept + self._job.summary.rejected.total() == 0:
-            first = next(wanted, None)
+            first = next(pending, None)
             if first is None:
                 return False
             # An error that affects all requests shows up with a single one, not a day later in a
             # batch.
-            await self._job.ask_each(iter([first]))
+            await self._job.send_each(iter([first]))
             if self._job.summary.rejected[NO_THINKING]:
                 teacher = self._job.work.teacher.name
                 raise ScicotError(
@@ -138,42 +138,42 @@ class _Runner:
                     f" batch is sent; {no_thinking(teacher)}. The same command tries it with"
                     " another question"
                 )
-        planned, asks, size, short = False, list[RowRequest](), 0, None
-        for ask in wanted:
+        planned, row_requests, size, budget_error = False, list[RowRequest](), 0, None
+        for row_request in pending:
             try:
-                budget.reserve(ask.request, batched=True)
+                budget.reserve(row_request.request, batched=True)
             except StoppedEarly as error:
-                short = error
+                budget_error = error
                 break
-            length = len(self._api.encoded("x" * 64, ask.request))
-            if asks and (len(asks) == most_requests or size + length > most_bytes):
-                self._make(asks)
-                planned, asks, size = True, [], 0
-            asks.append(ask)
+            length = len(self._api.encoded("x" * 64, row_request.request))
+            if row_requests and (len(row_requests) == most_requests or size + length > most_bytes):
+                self._add_plan(row_requests)
+                planned, row_requests, size = True, [], 0
+            row_requests.append(row_request)
             size += length
-        if asks:
-            self._make(asks)
-        elif short is not None and not planned:
-            raise short
-        return planned or bool(asks)
+        if row_requests:
+            self._add_plan(row_requests)
+        elif budget_error is not None and not planned:
+            raise budget_error
+        return planned or bool(row_requests)
 
-    def _wanted(self) -> Iterator[RowRequest]:
-        for ask in self._job.wanted():
-            if ask is None:
-                self._job.look()
+    def _pending(self) -> Iterator[RowRequest]:
+        for row_request in self._job.pending():
+            if row_request is None:
+                self._job.poll()
             else:
-                yield ask
+                yield row_request
 
-    def _make(self, asks: list[RowRequest]) -> None:
-        plan = Plan.make(self._folder, asks, retry=self._job.work.settings.retry_rejected)
+    def _add_plan(self, row_requests: list[RowRequest]) -> None:
+        plan = Plan.make(self._folder, row_requests, retry=self._job.work.settings.retry_rejected)
         self._sender.paid.add(plan.name)
 
-    async def _settle(self) -> None:
+    async def _run_planned(self) -> None:
         """Send the planned batches, wait until all have ended, and write their results."""
-        self._left = self._taken_back = 0
+        self._unanswered = self._canceled = 0
         plans = [await self._sender.sent(plan) for plan in Plan.all_in(self._folder)]
         waiting = [plan for plan in plans if plan is not None]
-        waits = looks()
+        intervals = poll_intervals()
         while waiting:
             for plan in list(waiting):
                 batch = await self._sender.state(plan)
@@ -181,31 +181,33 @@ class _Runner:
                     await self._collect(plan, batch)
                     waiting.remove(plan)
             if waiting:
-                await self._sender.sleep(next(waits))
-        self._rounds += self._left > 0
+                await self._sender.sleep(next(intervals))
+        self._rounds += self._unanswered > 0
 
     async def _collect(self, plan: Plan, batch: Batch) -> None:
         """Write the rows of a batch that has ended, and delete its plan."""
-        asks = list(plan.asks(self._job.work.asking))
+        row_requests = list(plan.row_requests(self._job.work.builder))
         if batch.failure is not None:  # a batch that was rejected as a whole has no results
             self._refused = batch.failure
         else:
-            seen = await self._sender.patiently(lambda: self._enter_all(plan, asks, batch))
-            for line in sorted({*range(len(asks))} - seen):
-                await self._enter(asks[line], _missing(batch))
-        await self._settle_held(plan)
+            seen = await self._sender.patiently(lambda: self._record_all(plan, row_requests, batch))
+            for line in sorted({*range(len(row_requests))} - seen):
+                await self._record(row_requests[line], _missing(batch))
+        await self._record_unclear(plan)
         if plan.name in self._sender.paid:
-            for ask in asks:
-                self._job.work.budget.release(ask.request, batched=True)
+            for row_request in row_requests:
+                self._job.work.budget.release(row_request.request, batched=True)
         self._job.ledger.commit()
         plan.drop()
 
-    async def _enter_all(self, plan: Plan, asks: list[RowRequest], batch: Batch) -> set[int]:
+    async def _record_all(
+        self, plan: Plan, row_requests: list[RowRequest], batch: Batch
+    ) -> set[int]:
         """Write rows for results that have none yet. Return the line numbers of the requests that
         have a result."""
-        left, taken_back = self._left, self._taken_back
+        unanswered, canceled = self._unanswered, self._canceled
         seen, foreign = set[int](), 0
-        self._held.clear()
+        self._unclear.clear()
         async with aclosing(self._api.results(str(plan.id))) as results:
             async for name, outcome in results:
                 line = None if name is None else plan.line_of(name)
@@ -214,64 +216,66 @@ class _Runner:
                     continue
                 if line not in seen:
                     seen.add(line)
-                    await self._enter(asks[line], outcome)
+                    await self._record(row_requests[line], outcome)
                 if len(seen) % 100 == 0:
-                    self._job.look()
-        incomplete = len(seen) < len(asks) and not batch.canceled
+                    self._job.poll()
+        incomplete = len(seen) < len(row_requests) and not batch.canceled
         if incomplete and self._fetched.get(plan.name, 0) < _FETCHES:
             self._fetched[plan.name] = self._fetched.get(plan.name, 0) + 1
-            self._left, self._taken_back = left, taken_back
-            raise TeacherBusy(f"batch {plan.id}: {len(asks) - len(seen)} results are missing")
+            self._unanswered, self._canceled = unanswered, canceled
+            raise TeacherBusy(
+                f"batch {plan.id}: {len(row_requests) - len(seen)} results are missing"
+            )
         if foreign:
             self._job.work.reporter.warn(
                 f"batch {plan.id}: {number_of(foreign, 'result')} of requests that are not ours"
             )
         return seen
 
-    async def _enter(self, ask: RowRequest, outcome: Reply | Unanswered) -> None:
+    async def _record(self, row_request: RowRequest, outcome: Reply | Unanswered) -> None:
         """Write the row of one result, unless an earlier run has written it or the request has to
         be sent again."""
-        key = ask.row.sample, ask.row.saw_answer
-        attempt = self._job.ledger.attempts(ask.row.question).get(key)
+        key = row_request.row.sample, row_request.row.saw_answer
+        attempt = self._job.ledger.attempts(row_request.row.question).get(key)
         if attempt is not None and not attempt.retry:
             self._answered += attempt.reason != "error"
             return
         if isinstance(outcome, Reply):
             self._answered += 1
-            await self._job.enter(ask, outcome, batched=True)
+            await self._job.enter(row_request, outcome, batched=True)
             return
         error = outcome.error
         if outcome.canceled:
-            self._taken_back += 1
-            self._left += 1
+            self._canceled += 1
+            self._unanswered += 1
         elif isinstance(error, ScicotError):
             self._refused = error
-            self._left += 1
+            self._unanswered += 1
         elif isinstance(error, TeacherBusy) and self._rounds + 1 < _ROUNDS:
-            self._left += 1
+            self._unanswered += 1
         elif isinstance(error, TeacherError) and error.certain:
-            self._job.reject_failed(ask, error)
+            self._job.reject_failed(row_request, error)
         else:
-            self._held.append((ask, TeacherError(str(error), certain=False)))
+            self._unclear.append((row_request, TeacherError(str(error), certain=False)))
 
-    async def _settle_held(self, plan: Plan) -> None:
+    async def _record_unclear(self, plan: Plan) -> None:
         """Record held-back errors as `error` rows if any request of the batch was answered. If none
         was, the cause may be the server, so the run stops without recording them; if only one error
         is held back, a probe is sent to find out."""
         if self._answered:
-            for ask, error in self._held:
-                self._job.reject_failed(ask, error)
-        elif len(self._held) == 1:
-            self._job.failures.hold(*self._held[0])
-            await self._job.failures.settle(self._job.look)
-        elif self._held:
-            _, error = self._held[-1]
+            for row_request, error in self._unclear:
+                self._job.reject_failed(row_request, error)
+        elif len(self._unclear) == 1:
+            self._job.failures.hold(*self._unclear[0])
+            await self._job.failures.settle(self._job.poll)
+        elif self._unclear:
+            _, error = self._unclear[-1]
             self._refused = StoppedEarly(
-                f"batch {plan.id}: none of {number_of(len(self._held), 'request')} was answered"
+                f"batch {plan.id}: none of {number_of(len(self._unclear), 'request')} was answered"
                 f" (the last: {error}); nothing is recorded against the questions; the same command"
-                " sends them again, without --batch it asks them one by one"
+                " sends them again; without --batch it sends each as its own request"
             )
-        self._held.clear()
+        self._unclear.clear()
 
 
 def _missing(batch: Batch) -> Unanswered:

@@ -32,7 +32,7 @@ FOLDER = "batches"
 class Plan:
     """The requests of one batch, and whether they have been sent."""
 
-    place: Path  # path of the plan's .json file
+    path: Path  # path of the plan's .json file
     name: str
     requests: int
     began: str | None = None  # ISO 8601
@@ -40,14 +40,16 @@ class Plan:
     retry: bool = False  # True if its requests have rows already, which the results replace
 
     @classmethod
-    def make(cls, folder: Path, asks: Sequence[RowRequest], *, retry: bool = False) -> Plan:
+    def make(cls, folder: Path, row_requests: Sequence[RowRequest], *, retry: bool = False) -> Plan:
         """Write a plan to disk atomically."""
         stems = [file.stem for file in folder.glob("*.json")]
         number = max([int(stem) for stem in stems if re.fullmatch(r"\d{1,9}", stem)], default=0) + 1
-        plan = cls(folder / f"{number:04}.json", secrets.token_hex(8), len(asks), retry=retry)
+        plan = cls(
+            folder / f"{number:04}.json", secrets.token_hex(8), len(row_requests), retry=retry
+        )
         with jsonl.replacing(plan._lines) as stream:
-            for ask in asks:
-                row = ask.row
+            for row_request in row_requests:
+                row = row_request.row
                 fields = {"sample": row.sample, "revealed": row.saw_answer}
                 stream.write(jsonl.encode({**fields, "question": row.question.to_row()}))
         plan._write()
@@ -61,8 +63,10 @@ class Plan:
     @classmethod
     def tidy(cls, folder: Path) -> None:
         """Remove leftover files of plans whose writing or deletion was interrupted."""
-        for torn in folder.glob(".*"):  # temporary files of a process that was killed while writing
-            torn.unlink()
+        for temporary in folder.glob(
+            ".*"
+        ):  # temporary files of a process that was killed while writing
+            temporary.unlink()
         for lines in folder.glob("*.requests.jsonl"):
             if not (folder / f"{lines.name.partition('.')[0]}.json").exists():
                 lines.unlink()
@@ -82,13 +86,13 @@ class Plan:
     def _check(self) -> None:
         """Raise ValueError if a field has a type or value that scicot does not write."""
         texts = [self.name, *(text for text in (self.began, self.id) if text is not None)]
-        right = all(isinstance(text, str) for text in texts)
-        if not (right and type(self.requests) is int and type(self.retry) is bool):
+        valid = all(isinstance(text, str) for text in texts)
+        if not (valid and type(self.requests) is int and type(self.retry) is bool):
             raise ValueError
         if self.began is not None and datetime.fromisoformat(self.began).tzinfo is None:
             raise ValueError
 
-    def asks(self, asking: RequestBuilder) -> Iterator[RowRequest]:
+    def row_requests(self, builder: RequestBuilder) -> Iterator[RowRequest]:
         """Yield the planned requests, in order."""
         if not self._lines.exists():
             raise ScicotError(
@@ -97,27 +101,29 @@ class Plan:
             )
         for located in jsonl.rows_from(self._lines, 0):
             sample, revealed = located.row.get("sample"), located.row.get("revealed")
-            given = located.row.get("question")
-            if not (type(sample) is int and type(revealed) is bool and isinstance(given, dict)):
+            question_row = located.row.get("question")
+            if not (
+                type(sample) is int and type(revealed) is bool and isinstance(question_row, dict)
+            ):
                 raise InvalidRow(located.where, "no request of a batch")
             try:
-                question = Question.from_row(given)
+                question = Question.from_row(question_row)
             except RowProblem as problem:
                 raise InvalidRow(located.where, f"no request of a batch ({problem})") from None
-            yield asking.of(question, sample, revealed=revealed)
+            yield builder.of(question, sample, revealed=revealed)
 
     def beginning(self) -> Plan:
         """Store the current time in `began`, just before the batch is sent; return the updated
         plan."""
-        return self._now(replace(self, began=datetime.now(UTC).isoformat()))
+        return self._saved(replace(self, began=datetime.now(UTC).isoformat()))
 
     def sent(self, identity: str) -> Plan:
-        return self._now(replace(self, id=identity))
+        return self._saved(replace(self, id=identity))
 
     def drop(self) -> None:
         """Delete a plan that has been carried out. The .json goes first: a .requests.jsonl alone
         does not count as a plan."""
-        self.place.unlink(missing_ok=True)
+        self.path.unlink(missing_ok=True)
         self._lines.unlink(missing_ok=True)
 
     def custom_id(self, line: int) -> str:
@@ -134,15 +140,15 @@ class Plan:
 
     @property
     def _lines(self) -> Path:
-        return self.place.with_suffix(".requests.jsonl")
+        return self.path.with_suffix(".requests.jsonl")
 
-    def _now(self, changed: Plan) -> Plan:
+    def _saved(self, changed: Plan) -> Plan:
         changed._write()
         return changed
 
     def _write(self) -> None:
-        told = {key: value for key, value in asdict(self).items() if key != "place"}
-        jsonl.write_text(self.place, json.dumps(told) + "\n")
+        fields = {key: value for key, value in asdict(self).items() if key != "path"}
+        jsonl.write_text(self.path, json.dumps(fields) + "\n")
 
 
 def plans_of(output: Path) -> list[Plan]:

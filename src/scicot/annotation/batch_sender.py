@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-LOOKS = (1.0, 60.0)  # seconds between the first two polls of a batch, and between later ones
+POLL_SECONDS = (1.0, 60.0)  # seconds between the first two polls of a batch, and between later ones
 LISTED = 30.0  # seconds until a new batch is assumed to be in the server's list
 _CLOCKS = timedelta(minutes=10)  # tolerance for a server clock that is behind ours
 
@@ -52,12 +52,15 @@ class Sender:
         return plan
 
     async def _send(self, plan: Plan) -> Plan:
-        asks = list(plan.asks(self._job.work.asking))
-        for ask in asks if plan.name not in self.paid else ():  # the plan is from an earlier run
-            self._job.work.budget.reserve(ask.request, batched=True)
+        row_requests = list(plan.row_requests(self._job.work.builder))
+        for row_request in (
+            row_requests if plan.name not in self.paid else ()
+        ):  # the plan is from an earlier run
+            self._job.work.budget.reserve(row_request.request, batched=True)
         self.paid.add(plan.name)
         requests = [
-            self._api.encoded(plan.custom_id(line), ask.request) for line, ask in enumerate(asks)
+            self._api.encoded(plan.custom_id(line), row_request.request)
+            for line, row_request in enumerate(row_requests)
         ]
         patience = self._patience()
         while True:
@@ -89,16 +92,16 @@ class Sender:
         A new batch may be missing from the server's list for a short time, so the list is fetched
         again until LISTED seconds have passed.
         """
-        known = {known_plan.id for known_plan in Plan.all_in(self._folder)}
-        waits = looks()
+        known_ids = {known_plan.id for known_plan in Plan.all_in(self._folder)}
+        intervals = poll_intervals()
         while True:
-            late = datetime.now(UTC) - _began(plan) >= timedelta(seconds=LISTED)
-            for batch in await self.patiently(lambda: self._api.since(_began(plan) - _CLOCKS)):
-                if batch.id not in known and await self._is(batch, plan):
+            late = datetime.now(UTC) - _began_at(plan) >= timedelta(seconds=LISTED)
+            for batch in await self.patiently(lambda: self._api.since(_began_at(plan) - _CLOCKS)):
+                if batch.id not in known_ids and await self._is(batch, plan):
                     return batch.id
             if late:
                 return None
-            await self.sleep(next(waits))
+            await self.sleep(next(intervals))
 
     async def _is(self, batch: Batch, plan: Plan) -> bool:
         """Return whether a batch on the server belongs to this plan. If the API stores batch names,
@@ -109,7 +112,7 @@ class Sender:
             return batch.name == plan.name
         if batch.archived or batch.requests not in (0, plan.requests):
             return False
-        waits = looks()
+        intervals = poll_intervals()
         if not batch.ended:
             self._job.work.reporter.note(
                 f"batch {batch.id} may be the one that an earlier run was sending at {plan.began};"
@@ -117,7 +120,7 @@ class Sender:
             )
         identity = batch.id
         while not batch.ended:
-            await self.sleep(next(waits))
+            await self.sleep(next(intervals))
             batch = await self.patiently(lambda: self._api.state(identity))
         if batch.archived or batch.requests != plan.requests:
             return False
@@ -141,12 +144,12 @@ class Sender:
             try:
                 return await self._api.state(str(plan.id))
             except BatchNotFound as missing:
-                for batch in await self._api.since(_began(plan) - _CLOCKS):
+                for batch in await self._api.since(_began_at(plan) - _CLOCKS):
                     if batch.id == plan.id:
                         return batch
                 raise BatchNotFound(
                     f"{missing}, nor does it list it; it may belong to another key, or be found"
-                    f" later: {plan.place} remembers it, and nothing is sent again"
+                    f" later: {plan.path} remembers it, and nothing is sent again"
                 ) from None
 
         return await self.patiently(state)
@@ -156,23 +159,23 @@ class Sender:
         return await self._patience().call(call)
 
     async def sleep(self, seconds: float) -> None:
-        await sleep(seconds, self._job.look)
+        await sleep(seconds, self._job.poll)
 
     def _patience(self) -> Patience:
-        return Patience(self._job.work.settings.max_wait, self._job.look)
+        return Patience(self._job.work.settings.max_wait, self._job.poll)
 
 
-def _began(plan: Plan) -> datetime:
+def _began_at(plan: Plan) -> datetime:
     """Return the time at which sending a plan began."""
     if plan.began is None:
         return datetime.fromtimestamp(_CLOCKS.total_seconds(), UTC)
     return datetime.fromisoformat(plan.began)
 
 
-def looks() -> Iterator[float]:
+def poll_intervals() -> Iterator[float]:
     """Yield the seconds to wait between polls of a batch: at first short, then longer and
     longer."""
-    seconds, longest = LOOKS
+    seconds, longest = POLL_SECONDS
     while True:
         yield seconds
         seconds = min(1.5 * seconds, longest)

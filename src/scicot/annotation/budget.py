@@ -22,7 +22,7 @@ class Budget:
     limit: float | None
     spent: float = 0.0  # by all runs
     reserved: float = 0.0  # worst-case cost of the requests in flight
-    _out: int = 0  # requests in flight
+    _in_flight: int = 0  # requests in flight
 
     @classmethod
     def of(cls, teacher: str, settings: GenerateSettings) -> Budget:
@@ -37,7 +37,7 @@ class Budget:
         return cls(price, settings.max_cost)
 
     @property
-    def nothing(self) -> float | None:
+    def initial_cost(self) -> float | None:
         """The cost before any request: 0.0 if the price is known, else None."""
         return None if self.price is None else 0.0
 
@@ -45,28 +45,28 @@ class Budget:
         """Return whether a request has to wait until requests in flight are answered: its
         worst-case cost does not fit into the budget now, but may fit once their actual cost
         replaces the reserved one."""
-        return self._out > 0 and not self._fits(self.worst(request))
+        return self._in_flight > 0 and not self._fits(self.worst(request))
 
     def reserve(self, request: Request, *, batched: bool = False) -> None:
         """Reserve the worst-case cost of a request. Raises StoppedEarly if it exceeds what is
         left."""
         worst = self.worst(request, batched=batched)
         if not self._fits(worst):
-            aside = f" and ${self.reserved:.4f} set aside" if self.reserved > 1e-9 else ""
+            reserved = f" and ${self.reserved:.4f} set aside" if self.reserved > 1e-9 else ""
             raise StoppedEarly(
-                f"--max-cost: ${self.spent:.4f} of ${self.limit:g} is spent{aside}, and another"
+                f"--max-cost: ${self.spent:.4f} of ${self.limit:g} is spent{reserved}, and another"
                 f" request could cost ${worst:.4f}; the same command with a higher one goes on"
                 " from here"
             )
         self.reserved += worst
-        self._out += 1
+        self._in_flight += 1
 
     def release(self, request: Request, *, batched: bool = False) -> None:
         """Release the cost reserved for a request that has been answered or given up."""
-        self._out = max(0, self._out - 1)
+        self._in_flight = max(0, self._in_flight - 1)
         # Reset to exactly 0 when no request is in flight, since rounding errors would add up.
-        left = self.reserved - self.worst(request, batched=batched)
-        self.reserved = max(0.0, left) if self._out else 0.0
+        remaining = self.reserved - self.worst(request, batched=batched)
+        self.reserved = max(0.0, remaining) if self._in_flight else 0.0
 
     def pay(self, request: Request, reply: Reply, *, batched: bool = False) -> float | None:
         """Add the cost of a reply to `spent` and return it, in dollars; None if the price is
@@ -76,9 +76,9 @@ class Budget:
         if self.price is None:
             return None
         usage = reply.usage
-        told = "input_tokens" in usage or "output_tokens" in usage
+        counted = "input_tokens" in usage or "output_tokens" in usage
         worst = self.worst(request, batched=batched)
-        cost = self.price.of(usage, batched=batched) if told else worst
+        cost = self.price.of(usage, batched=batched) if counted else worst
         if reply.misstated:
             cost = max(cost, worst)
         self.spent += cost
@@ -111,5 +111,5 @@ def _bytes(request: Request) -> int:
 def characters(request: Request) -> int:
     """Count the characters of all texts in a request."""
     prompt = request.prompt
-    shown = sum(len(part) for pair in prompt.examples for part in pair)
-    return len(prompt.system) + len(prompt.user) + shown
+    examples = sum(len(part) for pair in prompt.examples for part in pair)
+    return len(prompt.system) + len(prompt.user) + examples

@@ -86,7 +86,7 @@ def estimate_cost(
     work = prepare(inputs, only_counts=True)
     path = Path(output)
     if not force:
-        check_continues(path, COMMAND, work.asking.fingerprint(), [REJECTED], EARLIER)
+        check_continues(path, COMMAND, work.builder.fingerprint(), [REJECTED], EARLIER)
     survey = _Survey(work)
     with (
         read_ledger(
@@ -95,33 +95,36 @@ def estimate_cost(
         reporter.task("counting", work.total) as task,
     ):
         for question in counted(sources.unique(work.rows, reporter), task):
-            for ask in work.asking.wanted(question, ledger):
-                survey.add(ask.request)
+            for row_request in work.builder.pending(question, ledger):
+                survey.add(row_request.request)
         done = (work.total or 0) - survey.requests
         replies = ledger.replies
-        spoken = ledger.output_tokens
+        reply_tokens = ledger.output_tokens
     guess = min(OUTPUT_TOKENS[settings.rationale_source], settings.reply_tokens)
-    each = spoken / replies if spoken else guess
-    read, by_server = complete(survey.tokens(ours=isinstance(teacher, str)))
-    written, most = round(each * survey.requests), settings.reply_tokens * survey.requests
+    tokens_per_reply = reply_tokens / replies if reply_tokens else guess
+    input_tokens, by_server = complete(survey.tokens(close_teacher=isinstance(teacher, str)))
+    expected_output, max_output = (
+        round(tokens_per_reply * survey.requests),
+        settings.reply_tokens * survey.requests,
+    )
     price = work.budget.price
 
     def dollars(output_tokens: int, batched: bool) -> float | None:
-        usage = {"input_tokens": read, "output_tokens": output_tokens}
+        usage = {"input_tokens": input_tokens, "output_tokens": output_tokens}
         return None if price is None else price.of(usage, batched=batched)
 
     return Estimate(
         work.teacher.name,
         survey.requests,
         max(0, done),
-        read,
+        input_tokens,
         by_server,
-        written,
-        most,
-        dollars(written, False),
-        dollars(most, False),
-        dollars(written, True),
-        dollars(most, True),
+        expected_output,
+        max_output,
+        dollars(expected_output, False),
+        dollars(max_output, False),
+        dollars(expected_output, True),
+        dollars(max_output, True),
     )
 
 
@@ -133,33 +136,33 @@ class _Survey:
         self.requests = 0
         self._work = work
         self._characters = 0
-        self._some: list[Request] = []
-        self._draw = random.Random(0)
+        self._sample: list[Request] = []
+        self._random = random.Random(0)
 
     def add(self, request: Request) -> None:
         self.requests += 1
         self._characters += characters(request)
-        if len(self._some) < _COUNTED:
-            self._some.append(request)
-        elif (place := self._draw.randrange(self.requests)) < _COUNTED:
-            self._some[place] = request
+        if len(self._sample) < _COUNTED:
+            self._sample.append(request)
+        elif (slot := self._random.randrange(self.requests)) < _COUNTED:
+            self._sample[slot] = request
 
-    async def tokens(self, *, ours: bool) -> tuple[int, bool]:
-        """Return (tokens of all requests, whether the server counted the sample). `ours`: the
-        teacher was created here and not by the caller, so it is closed."""
+    async def tokens(self, *, close_teacher: bool) -> tuple[int, bool]:
+        """Return (tokens of all requests, whether the server counted the sample). `close_teacher`:
+        the teacher was created here and not by the caller, so it is closed."""
         teacher = self._work.teacher
         count: Any = getattr(teacher, "count_tokens", None)
         try:
             counts = []
-            for request in self._some if count is not None else ():
+            for request in self._sample if count is not None else ():
                 tokens = await count(request)
                 if tokens is None:
                     break
                 counts.append(tokens)
         finally:
-            if ours:
+            if close_teacher:
                 await teacher.close()
-        if counts and len(counts) == len(self._some):
-            sampled = sum(map(characters, self._some))
+        if counts and len(counts) == len(self._sample):
+            sampled = sum(map(characters, self._sample))
             return round(sum(counts) * self._characters / sampled), True
         return round(self._characters / CHARACTERS_A_TOKEN), False

@@ -48,27 +48,29 @@ class Failures:
         """Note that a request sent at time `sent` (time.monotonic) was answered, so the server
         works. Errors held back before then were caused by their questions and are recorded."""
         self._in_a_row = 0
-        held, self._held = self._held, [later for later in self._held if later[0] > sent]
-        for at, ask, error in held:
-            if at <= sent:
-                self._reject(ask, error)
+        held, self._held = self._held, [entry for entry in self._held if entry[0] > sent]
+        for failed_at, row_request, error in held:
+            if failed_at <= sent:
+                self._reject(row_request, error)
 
-    def hold(self, ask: RowRequest, error: TeacherError) -> None:
+    def hold(self, row_request: RowRequest, error: TeacherError) -> None:
         """Hold an error back until an answer or `settle` shows whether the question caused it."""
-        self._held.append((time.monotonic(), ask, error))
+        self._held.append((time.monotonic(), row_request, error))
 
-    async def fail(self, ask: RowRequest, error: TeacherError, look: Callable[[], None]) -> None:
+    async def fail(
+        self, row_request: RowRequest, error: TeacherError, poll: Callable[[], None]
+    ) -> None:
         """Record an error, or hold it back if it is not certain. After --max-failures in a row,
         settle the held errors; raise StoppedEarly if there are none."""
         if error.certain:
-            self._reject(ask, error)
+            self._reject(row_request, error)
         else:
-            self.hold(ask, error)
+            self.hold(row_request, error)
         self._in_a_row += 1
         if self._in_a_row < self._work.settings.max_failures:
             return
         if self._held:
-            await self.settle(look)
+            await self.settle(poll)
         else:
             raise StoppedEarly(
                 f"{self._work.teacher.name}: {number_of(self._in_a_row, 'request')} in a row failed"
@@ -76,22 +78,22 @@ class Failures:
                 " asks them again"
             )
 
-    async def settle(self, look: Callable[[], None]) -> None:
+    async def settle(self, poll: Callable[[], None]) -> None:
         """Send the probe if errors are held back, and record them if it is answered.
 
         Raises ScicotError and records nothing if the probe is rejected too. Raises StoppedEarly if
-        the server stays busy beyond --max-wait, or if the budget does not cover the probe. `look`
+        the server stays busy beyond --max-wait, or if the budget does not cover the probe. `poll`
         is called regularly and raises an exception if the run has to stop.
         """
         async with self._probing:
             if not self._held:
                 return
             revealed = self._work.settings.reveal_answer == "always"
-            request = self._work.asking.of(PROBE, 0, revealed=revealed).request
+            request = self._work.builder.of(PROBE, 0, revealed=revealed).request
             budget = self._work.budget
             budget.reserve(request)
             try:
-                patience = Patience(self._work.settings.max_wait, look)
+                patience = Patience(self._work.settings.max_wait, poll)
                 reply = await patience.call(lambda: self._work.teacher.ask(request))
             except TeacherError as error:
                 refused = number_of(len(self._held), "question")

@@ -26,7 +26,7 @@ from scicot.reporting import Speed, Task, some_of
 from scicot.teachers import Reply, TeacherError
 
 _SHORT = 20_000  # characters; a shorter text is judged faster than a thread starts
-_LOOK_SECONDS = 0.2  # between two updates of the progress bar
+_POLL_SECONDS = 0.2  # between two updates of the progress bar
 _SPEED_SECONDS = 5.0  # window over which the speed is measured
 
 
@@ -53,7 +53,7 @@ class Generation:
     """One run of generate-rationales: its counts, and the files it writes."""
 
     def __init__(self, work: Setup, output: Output, ledger: Ledger, task: Task) -> None:
-        self.summary = GenerateSummary(cost=work.budget.nothing)
+        self.summary = GenerateSummary(cost=work.budget.initial_cost)
         self.work = work
         self.output = output
         self.ledger = ledger
@@ -69,116 +69,120 @@ class Generation:
         name, thinking = work.teacher.name, work.settings.rationale_source == "thinking"
         self._first_replies = FirstReplies(name, work.reporter, thinking=thinking)
         # set when the budget cannot pay for a follow-up request
-        self._short: StoppedEarly | None = None
-        self._untold = 0  # requests done since the last update of the task
+        self._budget_error: StoppedEarly | None = None
+        self._unreported = 0  # requests done since the last update of the task
         self._speed = Speed(_SPEED_SECONDS)
         work.budget.spent = ledger.spent
 
-    async def ask_each(self, asks: Iterator[RowRequest | None]) -> None:
+    async def send_each(self, row_requests: Iterator[RowRequest | None]) -> None:
         """Send requests singly, several at a time."""
         rows, settings = self.work.rows, self.work.settings
         scheduler = Scheduler(
             self.work.teacher,
             settings,
             self.work.reporter,
-            look=self.look,
+            poll=self.poll,
             blocking=not rows.rereadable,
         )
-        await scheduler.run(self._afforded(asks), self.take)
-        await self.failures.settle(self.look)
+        await scheduler.run(self._within_budget(row_requests), self.take)
+        await self.failures.settle(self.poll)
 
-    def wanted(self) -> Iterator[RowRequest | None]:
-        """Yield the requests that are not done yet, and None about every _LOOK_SECONDS while
+    def pending(self) -> Iterator[RowRequest | None]:
+        """Yield the requests that are not done yet, and None about every _POLL_SECONDS while
         reading, so that a long scan of finished questions does not block the scheduler."""
-        asking, ledger = self.work.asking, self.ledger
-        looked = time.monotonic()
+        builder, ledger = self.work.builder, self.ledger
+        last_yield = time.monotonic()
         self._watermark = Watermark(self.work.rows, ledger, self.work.settings)
         first, self._first_pass = self._first_pass, False
         if first and self.work.rows.passed is not None:
-            self._found_done(self.work.rows.passed.rows * self.work.settings.samples)
+            self._count_done(self.work.rows.passed.rows * self.work.settings.samples)
         for question in sources.unique(self.work.rows, self.work.reporter):
-            asks = asking.wanted(question, ledger)
+            row_requests = builder.pending(question, ledger)
             if first:
-                self._found_done(self.work.settings.samples - len(asks))
-            self._watermark.began(question.id, len(asks))
-            yield from asks
-            if time.monotonic() - looked > _LOOK_SECONDS:
-                looked = time.monotonic()
+                self._count_done(self.work.settings.samples - len(row_requests))
+            self._watermark.add_question(question.id, len(row_requests))
+            yield from row_requests
+            if time.monotonic() - last_yield > _POLL_SECONDS:
+                last_yield = time.monotonic()
                 yield None
 
-    def _found_done(self, requests: int) -> None:
+    def _count_done(self, requests: int) -> None:
         self.summary.already_done += requests
-        self._untold += requests
+        self._unreported += requests
 
-    def _afforded(self, asks: Iterator[RowRequest | None]) -> Iterator[RowRequest | None]:
+    def _within_budget(
+        self, row_requests: Iterator[RowRequest | None]
+    ) -> Iterator[RowRequest | None]:
         """Reserve the worst-case cost of each request, then yield it; yield None while it has to
         wait for requests in flight. Raises StoppedEarly once the budget allows no further
         request."""
         budget = self.work.budget
-        for ask in asks:
-            while ask is not None and budget.waits(ask.request):
+        for row_request in row_requests:
+            while row_request is not None and budget.waits(row_request.request):
                 yield None
-            if ask is not None:
-                budget.reserve(ask.request)
-            yield ask
-        if self._short is not None:
-            raise self._short
+            if row_request is not None:
+                budget.reserve(row_request.request)
+            yield row_request
+        if self._budget_error is not None:
+            raise self._budget_error
 
     async def take(
-        self, ask: RowRequest, outcome: Reply | TeacherError, sent: float
+        self, row_request: RowRequest, outcome: Reply | TeacherError, sent: float
     ) -> RowRequest | None:
         """Write the row for the outcome of a request sent at this time. Return the follow-up
         request, if any."""
         if isinstance(outcome, Reply):
             self.failures.answer(sent)
-            further = await self.enter(ask, outcome)
+            follow_up = await self.enter(row_request, outcome)
         else:
-            further = None
-            self.work.budget.release(ask.request)
-            await self.failures.fail(ask, outcome, self._end_if_stopping)
-        if further is not None:
+            follow_up = None
+            self.work.budget.release(row_request.request)
+            await self.failures.fail(row_request, outcome, self._end_if_stopping)
+        if follow_up is not None:
             try:
-                self.work.budget.reserve(further.request)
+                self.work.budget.reserve(follow_up.request)
             except StoppedEarly as short:
-                self._short = short
+                self._budget_error = short
                 return None
-        return further
+        return follow_up
 
-    def reject_failed(self, ask: RowRequest, error: TeacherError) -> None:
+    def reject_failed(self, row_request: RowRequest, error: TeacherError) -> None:
         """Write an `error` row for a question that cannot be answered."""
-        self._reject(ask.row, "error", {"error": str(error)})
-        self._watermark.answered(ask.row.question.id)
+        self._reject(row_request.row, "error", {"error": str(error)})
+        self._watermark.answered(row_request.row.question.id)
 
     async def enter(
-        self, ask: RowRequest, reply: Reply, *, batched: bool = False
+        self, row_request: RowRequest, reply: Reply, *, batched: bool = False
     ) -> RowRequest | None:
         """Judge a reply and write its row. Return the follow-up request, if any."""
         budget = self.work.budget
         self.summary.tokens.update(reply.usage)
         usage: dict[str, float] = dict(reply.usage)
-        cost = budget.pay(ask.request, reply, batched=batched)
+        cost = budget.pay(row_request.request, reply, batched=batched)
         if not batched:
-            budget.release(ask.request)
+            budget.release(row_request.request)
         if cost is not None:
             usage[COST] = round(cost, 9)
             self.summary.cost = (self.summary.cost or 0.0) + cost
             self.summary.saved += budget.saved(reply.usage)
         if reply.misstated:
             self._warn_of_usage(reply.misstated)
-        row = replace(ask.row, usage=usage)
+        row = replace(row_request.row, usage=usage)
         async with self._judging if self.work.settings.samples > 1 else nullcontext():
             verdict = await self._judged(row, reply)
             if verdict.reason is not None:
-                self._reject(verdict.row, verdict.reason, self._why(verdict.reason, reply))
+                self._reject(
+                    verdict.row, verdict.reason, self._reason_fields(verdict.reason, reply)
+                )
             else:
                 self.ledger.keep(verdict.row, named=verdict.named)
                 self.summary.kept += 1
             self._first_replies.watch(reply, verdict.row, batched=batched)
-        further = self.work.asking.after(verdict.row, verdict.reason, self.ledger)
-        if further is None:
-            self._untold += 1
+        follow_up = self.work.builder.follow_up(verdict.row, verdict.reason, self.ledger)
+        if follow_up is None:
+            self._unreported += 1
             self._watermark.answered(row.question.id)
-        return further
+        return follow_up
 
     async def _judged(self, row: Rationale, reply: Reply) -> Verdict:
         """Return the verdict on a reply. Long replies are judged in a thread: blocking the event
@@ -192,7 +196,7 @@ class Generation:
             return judged()
         return await asyncio.to_thread(judged)
 
-    def _why(self, reason: str, reply: Reply) -> dict[str, Any]:
+    def _reason_fields(self, reason: str, reply: Reply) -> dict[str, Any]:
         """Return the extra fields of a rejected row that show the reason."""
         if reason != NO_THINKING:
             return {"reply": reply.text}
@@ -207,14 +211,14 @@ class Generation:
                 f" ({some_of(names)}); such replies count as costing the most they may"
             )
 
-    def _reject(self, row: Rationale, reason: str, why: dict[str, Any]) -> None:
-        self.ledger.reject(row, reason, why)
+    def _reject(self, row: Rationale, reason: str, fields: dict[str, Any]) -> None:
+        self.ledger.reject(row, reason, fields)
         self.summary.rejected[reason] += 1
-        self._untold += reason == "error"
+        self._unreported += reason == "error"
 
-    def look(self) -> None:
+    def poll(self) -> None:
         """Update the progress bar; raises the pending request to stop, if any."""
-        steps, self._untold = self._untold, 0
+        steps, self._unreported = self._unreported, 0
         self._watermark.remember()
         figures: dict[str, int | str] = {"kept": self.summary.kept}
         figures |= {reason: count for reason, count in self.summary.rejected.items() if count}
@@ -230,8 +234,8 @@ class Generation:
             raise
 
     def _end_if_stopping(self) -> None:
-        """Raise StoppedEarly if `look` has raised a stop request in another task. Used as the
-        `look` of a probe that a worker sends."""
+        """Raise StoppedEarly if `poll` has raised a stop request in another task. Used as the
+        `poll` of a probe that a worker sends."""
         if self._stopping:
             raise StoppedEarly("stopped before it was found out why requests fail")
 
@@ -241,7 +245,7 @@ class Generation:
             self.summary.cost += cost
         self.ledger.spent += cost
 
-    def tell(self) -> None:
+    def update_summary(self) -> None:
         """Update the summary from the ledger."""
         self._watermark.remember()
         ledger, summary = self.ledger, self.summary

@@ -19,17 +19,17 @@ _LATE = 0.2  # share of timeouts above which the limit is lowered
 
 
 class InFlight:
-    """Slots for up to `most` requests in flight; `limit` is the current number of slots."""
+    """Slots for up to `max_slots` requests in flight; `limit` is the current number of slots."""
 
-    def __init__(self, most: int, clock: Callable[[], float] | None = None) -> None:
-        self.limit = self._most = most
+    def __init__(self, max_slots: int, clock: Callable[[], float] | None = None) -> None:
+        self.limit = self._max_slots = max_slots
         self._clock = clock or time.monotonic
         self._used = 0
         self._waiting: deque[asyncio.Future[None]] = deque()
         # the limit at which too many requests timed out while others were answered
-        self._too_much = math.inf
+        self._overload_limit = math.inf
         # Outcomes of requests sent since the last change of the limit.
-        self._answers = self._late = 0
+        self._answers = self._timeouts = 0
         self._since = self._clock()
 
     async def acquire(self) -> None:
@@ -53,32 +53,32 @@ class InFlight:
         self._used -= 1
         self._wake()
 
-    def answered(self, left: float) -> None:
-        """Count an answer to a request that was sent at time `left` (by `clock`), and raise the
+    def answered(self, sent_at: float) -> None:
+        """Count an answer to a request that was sent at time `sent_at` (by `clock`), and raise the
         limit after as many answers as its value."""
-        if left < self._since:
+        if sent_at < self._since:
             return
         self._answers += 1
-        if self.limit < self._most and self._answers >= self.limit:
+        if self.limit < self._max_slots and self._answers >= self.limit:
             doubled = 2 * self.limit
-            self._change(doubled if doubled < self._too_much else self.limit + 1)
+            self._change(doubled if doubled < self._overload_limit else self.limit + 1)
 
-    def timed_out(self, left: float) -> bool:
-        """Count a timeout of a request that was sent at time `left`. Return whether the limit was
-        lowered."""
-        if left < self._since:
+    def timed_out(self, sent_at: float) -> bool:
+        """Count a timeout of a request that was sent at time `sent_at`. Return whether the limit
+        was lowered."""
+        if sent_at < self._since:
             return False
-        self._late += 1
-        if self.limit == 1 or self._late <= _LATE * (self._late + self._answers):
+        self._timeouts += 1
+        if self.limit == 1 or self._timeouts <= _LATE * (self._timeouts + self._answers):
             return False
         # without answers the server may be down, which says nothing about its slots
         if self._answers:
-            self._too_much = self.limit
+            self._overload_limit = self.limit
         self._change(self.limit // 2)
         return True
 
     def _change(self, limit: int) -> None:
-        self.limit, self._answers, self._late = min(limit, self._most), 0, 0
+        self.limit, self._answers, self._timeouts = min(limit, self._max_slots), 0, 0
         self._since = self._clock()
         self._wake()
 

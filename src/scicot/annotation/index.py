@@ -72,12 +72,12 @@ class Index:
         try:
             table = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
             try:
-                told = dict(table.execute("select name, value from told"))
+                stored = dict(table.execute("select name, value from told"))
             finally:
                 table.close()
         except sqlite3.Error:
             return None
-        return {name: json.loads(told[name]) if name in told else None for name in names}
+        return {name: json.loads(stored[name]) if name in stored else None for name in names}
 
     def get(self, name: str) -> Any:
         row = self._table.execute("select value from told where name = ?", (name,)).fetchone()
@@ -107,7 +107,10 @@ class Index:
         question."""
         query = "select sample, revealed, content, reason, offset, retry from requests where id = ?"
         rows = self._table.execute(query, (digest(identity),))
-        return [(n, bool(r), c, reason, at, bool(again)) for n, r, c, reason, at, again in rows]
+        return [
+            (sample, bool(revealed), content, reason, offset, bool(retry))
+            for sample, revealed, content, reason, offset, retry in rows
+        ]
 
     def retry(self, reasons: tuple[str, ...]) -> None:
         """Mark only the rows rejected for these reasons to be requested again."""

@@ -60,18 +60,18 @@ def generate_rationales(
     work = prepare(inputs, output=None if force else Path(output))
     settings, reporter = work.settings, work.reporter
     batch_jobs.check(work, Path(output), force=force)
-    again = settings.retry_rejected or any(plan.retry for plan in plans_of(Path(output)))
+    retries = settings.retry_rejected or any(plan.retry for plan in plans_of(Path(output)))
     with (
         open_output(
             output,
             command=COMMAND,
-            settings=work.asking.fingerprint(),
+            settings=work.builder.fingerprint(),
             inputs={work.source: sources.sha256_of(work.source)},
             companions=[REJECTED],
             defaults=EARLIER,
             force=force,
         ) as out,
-        open_ledger(out, retry=MISSING if again else (), force=force) as ledger,
+        open_ledger(out, retry=MISSING if retries else (), force=force) as ledger,
         reporter.task(f"asking {work.teacher.name}", work.total) as task,
         reporter.stops_deferred(),
     ):
@@ -79,7 +79,7 @@ def generate_rationales(
         try:
             complete(_run(job))
         finally:
-            job.tell()
+            job.update_summary()
         out.finish({"kept": ledger.kept, **+ledger.rejected})
     return job.summary
 
@@ -91,6 +91,6 @@ async def _run(job: Generation) -> None:
         if settings.batch or settings.cancel_batches:
             await batch_jobs.run(job)
         else:
-            await job.ask_each(job.wanted())
+            await job.send_each(job.pending())
     finally:
         await job.work.teacher.close()

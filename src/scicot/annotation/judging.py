@@ -32,15 +32,15 @@ NEAR_DUPLICATE = 0.9
 # reason to reject a reply without thinking if thinking is to be the rationale
 NO_THINKING = "no-thinking"
 
-_NOTHING = ("nan", "none", "null", "n a", "na")  # how data frames write a missing value
-_LONGEST_NOTHING = 100  # characters; only shorter texts can be such a word with marks around it
+_MISSING_VALUES = ("nan", "none", "null", "n a", "na")  # how data frames write a missing value
+_MAX_MISSING_VALUE = 100  # characters; only shorter texts can be such a word with marks around it
 _SENTENCE = re.compile(r"[^.!?\n]+[.!?\n]?")
 _WORD = re.compile(r"\w")
-_AGAIN = 3  # repeated sentences
+_MIN_REPEATS = 3  # repeated sentences
 
 # An explanation that refers to the revealed answer is useless to a student, who does not see the
 # answer.
-_LEANS = re.compile(
+_HINT_REFERENCE = re.compile(
     r"\b(?:the|this|that|your|given|provided) hint\b"
     r"|\b(?:given|provided|stated|revealed|known) (?:correct |right )?answer\b"
     r"|\b(?:told|given|informed) that the (?:correct |right )?(?:answer|choice|option)\b"
@@ -56,30 +56,34 @@ def judge(row: Rationale, reply: Reply, settings: GenerateSettings) -> tuple[Rat
     the rationale is thinking or was truncated, the row holds the raw texts as well.
     """
     parts, parsed = split_thinking(reply.text), read_reply(reply.text, row.question)
-    thinks = settings.rationale_source == "thinking"
-    told = _read_thinking(_thinking_of(reply, parts.thinking), row, settings) if thinks else parsed
-    whole = told.rationale
+    from_thinking = settings.rationale_source == "thinking"
+    parsed_rationale = (
+        _read_thinking(_thinking_of(reply, parts.thinking), row, settings)
+        if from_thinking
+        else parsed
+    )
+    full_rationale = parsed_rationale.rationale
     if settings.max_rationale_tokens is not None:
-        told = shortened(told, settings.max_rationale_tokens, row.question)
+        parsed_rationale = shortened(parsed_rationale, settings.max_rationale_tokens, row.question)
     row = replace(
         row,
-        rationale=told.rationale,
+        rationale=parsed_rationale.rationale,
         conclusion=parsed.conclusion,
-        still_concludes=told.still_concludes,
+        still_concludes=parsed_rationale.still_concludes,
     )
-    if thinks or told.rationale != whole:
+    if from_thinking or parsed_rationale.rationale != full_rationale:
         row = replace(row, reply=reply.text, thinking=reply.thinking or None)
     if reply.stop_reason == "refusal" or is_refusal(reply.text):
         return row, "refusal"
-    if parts.unclosed and thinks:
+    if parts.unclosed and from_thinking:
         return row, "truncated"
-    if reply.stop_reason == "max_tokens" and not _came_to_an_end(parsed):
+    if reply.stop_reason == "max_tokens" and not _is_complete(parsed):
         return row, "truncated"
-    if thinks and not has_thinking(reply):
+    if from_thinking and not has_thinking(reply):
         return row, NO_THINKING
-    if parsed.too_long or told.too_long:
+    if parsed.too_long or parsed_rationale.too_long:
         return row, "too-long"
-    return row, _fault(row, told, settings)
+    return row, _rejection_reason(row, parsed_rationale, settings)
 
 
 def has_thinking(reply: Reply) -> bool:
@@ -90,55 +94,57 @@ def has_thinking(reply: Reply) -> bool:
 def _thinking_of(reply: Reply, in_text: str) -> str:
     """Return all thinking of a reply: the text that the server sent separately, and the parts of
     the reply within thinking tags."""
-    apart = split_thinking(reply.thinking)  # some servers leave a tag in the separate thinking
-    return "\n\n".join(filter(None, [apart.thinking, apart.reply, in_text]))
+    separate = split_thinking(reply.thinking)  # some servers leave a tag in the separate thinking
+    return "\n\n".join(filter(None, [separate.thinking, separate.reply, in_text]))
 
 
 def _read_thinking(thinking: str, row: Rationale, settings: GenerateSettings) -> ParsedReply:
     """Parse thinking as a rationale. If it will be truncated anyway, only its beginning is
     parsed."""
-    most = settings.max_rationale_tokens
-    if most is not None and most * BYTES_A_TOKEN <= LONGEST:
+    max_tokens = settings.max_rationale_tokens
+    if max_tokens is not None and max_tokens * BYTES_A_TOKEN <= LONGEST:
         thinking = shorten(thinking, LONGEST)
     return read_thinking(thinking, row.question)
 
 
-def _fault(row: Rationale, told: ParsedReply, settings: GenerateSettings) -> str | None:
+def _rejection_reason(
+    row: Rationale, parsed_rationale: ParsedReply, settings: GenerateSettings
+) -> str | None:
     """Return the reason to reject a rationale, None if there is none."""
     gold = row.question.answer
-    if _says_nothing(row.rationale):
+    if _is_blank(row.rationale):
         return "empty"
     if count_words(row.rationale) < SHORTEST:
         return "too-short"
-    if _turns_round(row.rationale):
+    if _loops(row.rationale):
         return "repetitive"
     if settings.keep == "correct" and gold is not None and row.conclusion != gold:
         return "wrong-conclusion"
-    return "leaks-answer" if told.leaks or _leans(row) else None
+    return "leaks-answer" if parsed_rationale.leaks or _refers_to_hint(row) else None
 
 
-def _came_to_an_end(parsed: ParsedReply) -> bool:
+def _is_complete(parsed: ParsedReply) -> bool:
     """Return whether a reply cut off at max_tokens is still usable: it had announced its answer, or
     had gone on to another question."""
     return parsed.ran_on or (parsed.announced and parsed.conclusion is not None)
 
 
-def _says_nothing(rationale: str) -> bool:
-    short = len(rationale) <= _LONGEST_NOTHING
-    return not rationale or (short and normalized(rationale) in _NOTHING)
+def _is_blank(rationale: str) -> bool:
+    short = len(rationale) <= _MAX_MISSING_VALUE
+    return not rationale or (short and normalized(rationale) in _MISSING_VALUES)
 
 
-def _turns_round(rationale: str) -> bool:
+def _loops(rationale: str) -> bool:
     """Return whether a rationale loops, as small models do: at least half of its sentences, and no
-    fewer than _AGAIN, repeat an earlier sentence."""
-    spoken = [sentence for sentence in _SENTENCE.findall(rationale) if _WORD.search(sentence)]
-    sentences = {" ".join(sentence.split()).casefold() for sentence in spoken}
-    again = len(spoken) - len(sentences)
-    return again >= _AGAIN and again >= len(spoken) / 2
+    fewer than _MIN_REPEATS, repeat an earlier sentence."""
+    with_words = [sentence for sentence in _SENTENCE.findall(rationale) if _WORD.search(sentence)]
+    sentences = {" ".join(sentence.split()).casefold() for sentence in with_words}
+    repeated = len(with_words) - len(sentences)
+    return repeated >= _MIN_REPEATS and repeated >= len(with_words) / 2
 
 
-def _leans(row: Rationale) -> bool:
-    return row.saw_answer and bool(_LEANS.search(row.rationale))
+def _refers_to_hint(row: Rationale) -> bool:
+    return row.saw_answer and bool(_HINT_REFERENCE.search(row.rationale))
 
 
 def repeats(rationale: str, others: Iterable[str]) -> bool:

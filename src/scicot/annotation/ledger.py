@@ -30,7 +30,7 @@ from scicot.text import whole_characters
 REJECTED, INDEX = "rejected.jsonl", "done.sqlite"
 COST = "cost_usd"  # key of a row's usage, in dollars
 
-_MOST = 1e12  # tokens or dollars of one row; a larger number is an error
+_MAX_AMOUNT = 1e12  # tokens or dollars of one row; a larger number is an error
 _COMMIT_SECONDS = 2.0
 _RECENT = 10_000  # questions of a stream whose samples are remembered
 
@@ -63,7 +63,7 @@ class Ledger:
         self.output_tokens = 0  # output tokens of these replies
         self.named = 0  # kept rows whose rationale names the gold choice and no other
         self._stale = 0  # rejected rows that a later row has replaced
-        self._read = [0, 0]  # bytes of OUT and of the rejected rows that are in the index
+        self._indexed_bytes = [0, 0]  # bytes of OUT and of the rejected rows that are in the index
 
     def attempts(self, question: Question) -> dict[tuple[int, bool], Attempt]:
         """Return the recorded outcomes of a question's requests, by (sample, answer revealed).
@@ -73,13 +73,16 @@ class Ledger:
         """
         rows = self._index.of(question.id)
         if rows:
-            wanted = digest(_content(question))
-            if any(content != wanted for _, _, content, *_ in rows):
+            content_digest = digest(_content(question))
+            if any(content != content_digest for _, _, content, *_ in rows):
                 raise ScicotError(
                     f"question {question.id!r} (or its answer) is not what {self._output.name}"
                     " holds under this id; give it another id, name another output, or use --force"
                 )
-        return {(n, seen): Attempt(why, at, again) for n, seen, _, why, at, again in rows}
+        return {
+            (sample, seen): Attempt(reason, offset, retry)
+            for sample, seen, _, reason, offset, retry in rows
+        }
 
     def other_samples(self, row: Rationale) -> list[str]:
         """Return the kept rationales of the same question."""
@@ -104,18 +107,18 @@ class Ledger:
     def keep(self, row: Rationale, *, named: bool) -> None:
         """Write a row to OUT. `named`: its rationale names the gold choice and no other."""
         offset = self._output.write(row.to_row())
-        self._read[0] = self._output.end
+        self._indexed_bytes[0] = self._output.end
         if self._output.path is None:
             self._recent.setdefault(row.question.id, []).append(row.rationale)
             if len(self._recent) > _RECENT:
                 self._recent.pop(next(iter(self._recent)))
         self._enter(row, None, offset, named)
 
-    def reject(self, row: Rationale, reason: str, why: Row) -> None:
+    def reject(self, row: Rationale, reason: str, fields: Row) -> None:
         offset = 0
         if self._rejects is not None:
-            offset = self._rejects.write(jsonl.encode({**row.to_row(), "reason": reason, **why}))
-            self._read[1] = self._rejects.end
+            offset = self._rejects.write(jsonl.encode({**row.to_row(), "reason": reason, **fields}))
+            self._indexed_bytes[1] = self._rejects.end
         self._enter(row, reason, offset, named=False)
 
     def put(self, name: str, value: Any) -> None:
@@ -126,7 +129,7 @@ class Ledger:
         """Commit the index, so that the next run need not read the rows so far."""
         if self._output.path is not None and self._rejects is not None:
             files = (self._output.path, self._rejects.path)
-            self._index.put("read", list(map(mark_of, files, self._read)))
+            self._index.put("read", list(map(mark_of, files, self._indexed_bytes)))
             self._index.put("stale", self._stale)
             self._index.put("spent", self.spent)
         self._index.commit()
@@ -151,10 +154,10 @@ class Ledger:
     def _catch_up(self, *files: Path) -> None:
         """Index the rows that were written since the index was last committed. If the index does
         not match the files, rebuild it."""
-        known = self._index.get("read") if self._index.get("version") == VERSION else None
-        sizes = [mark["bytes"] for mark in known or () if mark]
-        if len(sizes) == len(files) and known == list(map(mark_of, files, sizes)):
-            self._read = sizes
+        marks = self._index.get("read") if self._index.get("version") == VERSION else None
+        sizes = [mark["bytes"] for mark in marks or () if mark]
+        if len(sizes) == len(files) and marks == list(map(mark_of, files, sizes)):
+            self._indexed_bytes = sizes
             self._stale = self._index.get("stale") or 0
             self.spent = self._index.get("spent") or 0.0
             try:
@@ -165,15 +168,15 @@ class Ledger:
                 return
         self._index.clear()
         self._index.put("version", VERSION)
-        self._read, self._stale, self.spent = [0] * len(files), 0, 0.0
+        self._indexed_bytes, self._stale, self.spent = [0] * len(files), 0, 0.0
         self._enter_from(*files)
 
     def _enter_from(self, *files: Path) -> None:
-        for number, file in enumerate(files):
-            self._enter_all(file, number)
+        for index, file in enumerate(files):
+            self._enter_all(file, index)
 
-    def _enter_all(self, file: Path, number: int) -> None:
-        for located in jsonl.rows_from(file, self._read[number]):
+    def _enter_all(self, file: Path, index: int) -> None:
+        for located in jsonl.rows_from(file, self._indexed_bytes[index]):
             reason = located.row.get("reason")
             if reason is not None and not isinstance(reason, str):
                 raise InvalidRow(located.where, '"reason" must be a string')
@@ -183,18 +186,18 @@ class Ledger:
                 row = Rationale.from_row({**located.row, "rationale": text})
             except RowProblem as problem:
                 raise InvalidRow(located.where, str(problem)) from None
-            self._read[number] = located.end
+            self._indexed_bytes[index] = located.end
             self._enter(row, reason, located.begin, reason is None and names_gold_alone(row))
 
     def _enter(self, row: Rationale, reason: str | None, offset: int, named: bool) -> None:
         question = row.question
-        known = self._index.reason(question.id, row.sample, revealed=row.saw_answer)
-        if known is None and reason is not None:  # a rejected row does not replace a kept one
+        previous = self._index.reason(question.id, row.sample, revealed=row.saw_answer)
+        if previous is None and reason is not None:  # a rejected row does not replace a kept one
             self._stale += 1
             return
-        if isinstance(known, str):
+        if isinstance(previous, str):
             self._stale += 1
-            self.rejected[known] -= 1
+            self.rejected[previous] -= 1
         cost = _number(row.usage.get(COST))
         content = _content(question)
         reason = None if reason is None else whole_characters(reason)
@@ -217,14 +220,14 @@ class Ledger:
 
     def _compact(self, rejects: jsonl.Appender) -> None:
         """Remove rejected rows that a later row of the same request has replaced."""
-        lasting = self._index.rejected_offsets()
-        wanted = next(lasting, None)
+        offsets = self._index.rejected_offsets()
+        offset = next(offsets, None)
         with rejects.replacing() as stream:
             for located in jsonl.rows_from(rejects.path, 0):
-                if located.begin == wanted:
+                if located.begin == offset:
                     stream.write(jsonl.encode(located.row))
-                    wanted = next(lasting, None)
-        self._stale = self._read[1] = 0
+                    offset = next(offsets, None)
+        self._stale = self._indexed_bytes[1] = 0
         self._index.forget_rejected()
         spent = self.spent  # includes the dollars spent on rows that are removed
         self._enter_all(rejects.path, 1)
@@ -252,12 +255,12 @@ def open_ledger(output: Output, *, retry: tuple[str, ...] = (), force: bool) -> 
         finally:
             index.close()
         return
-    path, place = beside(output.path, REJECTED), beside(output.path, INDEX)
+    path, index_path = beside(output.path, REJECTED), beside(output.path, INDEX)
     if force:
         path.write_bytes(b"")
-        discard_index(place)
+        discard_index(index_path)
     with jsonl.appending(path) as rejects:
-        index, ledger = _opened(output, rejects, place, retry)
+        index, ledger = _opened(output, rejects, index_path, retry)
         try:
             yield ledger
         finally:
@@ -284,41 +287,41 @@ def read_ledger(path: Path | None, *, retry: tuple[str, ...] = ()) -> Iterator[L
 
 
 def _opened(
-    output: Output, rejects: jsonl.Appender, place: Path, retry: tuple[str, ...]
+    output: Output, rejects: jsonl.Appender, index_path: Path, retry: tuple[str, ...]
 ) -> tuple[Index, Ledger]:
     """Return the index and ledger; a new index is built if the existing one cannot be used."""
-    if place.is_dir():
-        raise ScicotError(f"{place}: a directory, where the index of {output.name} should be")
-    for last in (False, True):
+    if index_path.is_dir():
+        raise ScicotError(f"{index_path}: a directory, where the index of {output.name} should be")
+    for last_try in (False, True):
         index = None
         try:
-            index = Index(place)
+            index = Index(index_path)
             ledger = Ledger(output, rejects, index)
             ledger._open(retry=retry)
         except sqlite3.DatabaseError as error:
             if index is not None:
                 index.close()
-            if last or "full" in str(error):
+            if last_try or "full" in str(error):
                 raise
-            discard_index(place)
+            discard_index(index_path)
         else:
             return index, ledger
     raise AssertionError
 
 
-def discard_index(place: Path) -> None:
+def discard_index(index_path: Path) -> None:
     """Delete an index with SQLite's auxiliary files."""
     for ending in ("", "-wal", "-shm"):
-        place.with_name(place.name + ending).unlink(missing_ok=True)
+        index_path.with_name(index_path.name + ending).unlink(missing_ok=True)
 
 
 def _number(value: Any) -> float:
     """Return a number from a row that may have been edited: 0 if it is not a number from 0 to
-    _MOST."""
-    known = isinstance(value, int | float) and 0 <= value <= _MOST
-    return float(value) if known else 0.0
+    _MAX_AMOUNT."""
+    valid = isinstance(value, int | float) and 0 <= value <= _MAX_AMOUNT
+    return float(value) if valid else 0.0
 
 
 def _content(question: Question) -> str:
-    asked = content_id(question.question, question.context, question.choices)
-    return f"{asked}\0{question.answer}"
+    content = content_id(question.question, question.context, question.choices)
+    return f"{content}\0{question.answer}"

@@ -38,7 +38,7 @@ _MANY = 0.2  # share of refusals above which the throughput of answered requests
 _DECREASE = 0.1  # share of the rate
 _PLATEAU = 100.0  # requests until the rate is back at the limit ...
 _SECONDS = (2.0, 10.0)  # ... but at least and at most this many seconds,
-_DOUBTED = 1.0  # or this many seconds when the limit was met for the first time
+_FIRST_PLATEAU = 1.0  # or this many seconds when the limit was met for the first time
 _SLOWEST = 0.1  # requests a second
 
 # Trials of a decrease, and their results.
@@ -63,13 +63,13 @@ class _Limit:
 
     rate: float = math.inf
     since: float = -math.inf  # time when the rate was decreased
-    plateau: float = _DOUBTED  # seconds until the rate is back at the limit
+    plateau: float = _FIRST_PLATEAU  # seconds until the rate is back at the limit
 
     def at(self, now: float) -> float:
         if math.isinf(self.rate):
             return math.inf
-        since = (now - self.since) / self.plateau - 1
-        return self.rate * (1 + _DECREASE * min(since, 1e3) ** 3)
+        phase = (now - self.since) / self.plateau - 1
+        return self.rate * (1 + _DECREASE * min(phase, 1e3) ** 3)
 
 
 class Pace:
@@ -78,7 +78,7 @@ class Pace:
     def __init__(self, clock: Callable[[], float] | None = None) -> None:
         self._clock = clock or time.monotonic
         self._limit = _Limit()
-        self._began = self._tried = self._clock()  # when the last trial began
+        self._created = self._last_trial = self._clock()  # when the last trial began
         self._trial: Trial[_Limit] | None = None
         self._proven = _Limit()  # the last limit that a trial confirmed
         self._random = 0.0  # share of requests that is refused at any rate
@@ -88,7 +88,7 @@ class Pace:
         self._cap = math.inf
         self._outcomes: deque[tuple[float, bool]] = deque()  # (time, whether answered)
         self._weights = [0.0, 0.0]  # answers and refusals; recent ones have the highest weight
-        self._weighed = self._clock()
+        self._weighed_at = self._clock()
         self._in_a_row = 0  # refusals in a row
         self._tokens_each = 0.0  # average tokens of a request
 
@@ -118,41 +118,41 @@ class Pace:
                 await asyncio.sleep(min(slot - now, _STEP))
 
     def answered(
-        self, allowances: tuple[Allowance, ...], tokens: int, left: float | None = None
+        self, allowances: tuple[Allowance, ...], tokens: int, sent_at: float | None = None
     ) -> None:
-        """Count an answer. `tokens`: of the request and the reply; `left`: the time when the
+        """Count an answer. `tokens`: of the request and the reply; `sent_at`: the time when the
         request was sent."""
         now = self._clock()
         self._in_a_row = 0
-        self._weigh(now, left, answered=True)
+        self._weigh(now, sent_at, answered=True)
         if tokens:
-            before = self._tokens_each or tokens
-            self._tokens_each = before + 0.1 * (tokens - before)
-        self._heed(allowances, now)
+            average = self._tokens_each or tokens
+            self._tokens_each = average + 0.1 * (tokens - average)
+        self._apply_allowances(allowances, now)
 
     def refused(
         self,
         retry_after: float | None,
         allowances: tuple[Allowance, ...],
-        left: float | None = None,
+        sent_at: float | None = None,
     ) -> None:
-        """Count a refusal for too many requests. `left`: the time when the request was sent."""
+        """Count a refusal for too many requests. `sent_at`: the time when the request was sent."""
         now = self._clock()
         self._in_a_row += 1
-        self._weigh(now, left, answered=False)
-        self._heed(allowances, now)
-        if retry_after and self._in_a_row >= self._row_that_holds():
+        self._weigh(now, sent_at, answered=False)
+        self._apply_allowances(allowances, now)
+        if retry_after and self._in_a_row >= self._refusals_to_hold():
             self._held_until = max(self._held_until, now + retry_after)
-        rested = now - max(self._limit.since, self._began) >= _WINDOW
-        if self._trial is None and rested and self._is_too_fast(now):
+        settled = now - max(self._limit.since, self._created) >= _WINDOW
+        if self._trial is None and settled and self._is_too_fast(now):
             self._slow_down(now)
 
-    def _row_that_holds(self) -> int:
+    def _refusals_to_hold(self) -> int:
         """Return the number of consecutive refusals after which retry-after delays all requests: so
         many that random refusals would produce them with a probability below _HOLD_CHANCE."""
         answers, refusals = self._weights
-        before = max(0.0, refusals - self._in_a_row)  # without the current row of refusals
-        share = max(self._random, before / max(1.0, before + answers))
+        earlier = max(0.0, refusals - self._in_a_row)  # without the current row of refusals
+        share = max(self._random, earlier / max(1.0, earlier + answers))
         if not share or not answers:
             return _HOLD_AFTER
         return max(_HOLD_AFTER, math.ceil(math.log(_HOLD_CHANCE) / math.log(share)))
@@ -162,15 +162,15 @@ class Pace:
         the known share of random refusals is more than _SURE standard deviations, and at least _FEW
         of all outcomes. After _RETRIED seconds the known share counts as 0, so that another trial
         measures it again."""
-        known = self._random if now - self._tried < _RETRIED else 0.0
+        random_share = self._random if now - self._last_trial < _RETRIED else 0.0
         answers, refusals = self._weights
-        expected = known * (answers + refusals)
-        enough = 1.5 if math.isfinite(self._limit.rate) else 2.5
-        more = refusals - expected - _SURE * math.sqrt(expected * (1 - known))
-        return more >= enough and refusals - expected >= _FEW * (answers + refusals)
+        expected = random_share * (answers + refusals)
+        least_excess = 1.5 if math.isfinite(self._limit.rate) else 2.5
+        excess = refusals - expected - _SURE * math.sqrt(expected * (1 - random_share))
+        return excess >= least_excess and refusals - expected >= _FEW * (answers + refusals)
 
     def _slow_down(self, now: float) -> None:
-        recent = [(at, answer) for at, answer in self._outcomes if at >= now - _WINDOW]
+        recent = [(when, answer) for when, answer in self._outcomes if when >= now - _WINDOW]
         if len(recent) < _ENOUGH:
             recent = list(self._outcomes)[-_ENOUGH:]
         seconds = max(now - recent[0][0], _WINDOW)
@@ -178,33 +178,35 @@ class Pace:
         if not answered:
             # no answer at all: the rate is not the cause, and refused requests wait anyway
             return
-        known = max(_SLOWEST, answered / seconds)
-        least, most = _ALIKE
-        stands = least * self._proven.rate < known < most * self._proven.rate
-        if stands and answered > (1 - _MANY - self._random) * len(recent):
-            known = max(_SLOWEST, min(self.rate, len(recent) / seconds))
+        throughput = max(_SLOWEST, answered / seconds)
+        low, high = _ALIKE
+        confirmed = low * self._proven.rate < throughput < high * self._proven.rate
+        if confirmed and answered > (1 - _MANY - self._random) * len(recent):
+            throughput = max(_SLOWEST, min(self.rate, len(recent) / seconds))
         shortest, longest = _SECONDS
-        plateau = min(max(shortest, _PLATEAU / known), longest) if stands else _DOUBTED
-        if not stands:
-            before = self._weights[1] / sum(self._weights)
-            self._trial = Trial(now + _SETTLING, before, undone=self._limit)
-            self._tried = now
-        self._limit = _Limit(known, now, plateau)
+        plateau = (
+            min(max(shortest, _PLATEAU / throughput), longest) if confirmed else _FIRST_PLATEAU
+        )
+        if not confirmed:
+            refused_share = self._weights[1] / sum(self._weights)
+            self._trial = Trial(now + _SETTLING, refused_share, undone=self._limit)
+            self._last_trial = now
+        self._limit = _Limit(throughput, now, plateau)
 
-    def _weigh(self, now: float, left: float | None, *, answered: bool) -> None:
+    def _weigh(self, now: float, sent_at: float | None, *, answered: bool) -> None:
         self._outcomes.append((now, answered))
         while self._outcomes[0][0] < now - _LONGEST:
             self._outcomes.popleft()
-        passed = now - self._weighed
+        passed = now - self._weighed_at
         faded = math.exp(-passed / _MEMORY)
         self._weights = [weight * faded for weight in self._weights]
         self._weights[0 if answered else 1] += 1
-        self._weighed = now
+        self._weighed_at = now
         total = sum(self._weights)
         share = self._weights[1] / total
         if share < self._random and total >= _ENOUGH:
             self._random += (share - self._random) * -math.expm1(-passed / _FORGETTING)
-        if self._trial is not None and (left is None or left >= self._trial.began):
+        if self._trial is not None and (sent_at is None or sent_at >= self._trial.starts_at):
             self._try(answered)
 
     def _try(self, answered: bool) -> None:
@@ -219,9 +221,9 @@ class Pace:
             self._proven = self._limit = replace(self._limit, since=self._clock())
         else:
             self._limit = self._proven if math.isfinite(self._proven.rate) else trial.undone
-            self._random = max(self._random, min(trial.share, trial.before))
+            self._random = max(self._random, min(trial.share, trial.share_before))
 
-    def _heed(self, allowances: tuple[Allowance, ...], now: float) -> None:
+    def _apply_allowances(self, allowances: tuple[Allowance, ...], now: float) -> None:
         """Cap the rate at the remaining allowance divided by the seconds until its reset. The cap
         is right for limits that refill continuously and for limits that reset at once.
 
@@ -232,14 +234,14 @@ class Pace:
         for allowance in allowances:
             if not math.isfinite(allowance.remaining + allowance.reset):
                 continue
-            left = (
+            remaining = (
                 allowance.remaining
                 if allowance.requests
                 else allowance.remaining / (self._tokens_each or 1.0)
             )
-            if left < 1:
+            if remaining < 1:
                 self._held_until = max(self._held_until, now + min(allowance.reset, _LONGEST_HOLD))
             elif allowance.reset > 1:
-                caps.append(max(left / allowance.reset, 1 / _LONGEST_HOLD))
+                caps.append(max(remaining / allowance.reset, 1 / _LONGEST_HOLD))
         if allowances:
             self._cap = min(caps)

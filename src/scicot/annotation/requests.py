@@ -53,14 +53,14 @@ class RequestBuilder:
     template: str | None = None
     examples: Sequence[Rationale] = ()
     identity: str | None = None  # distinguishes teachers of the same name
-    _shown: dict[bool, tuple[tuple[str, str], ...]] = field(default_factory=dict)
+    _example_texts: dict[bool, tuple[tuple[str, str], ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         modes = {"never": (False,), "always": (True,), "on-failure": (False, True)}
         for revealed in modes[self.settings.reveal_answer]:
             if self.template is not None:
                 check_template(self.template, reveal_answer=revealed)
-            self._shown[revealed] = tuple(
+            self._example_texts[revealed] = tuple(
                 build_example(
                     example.question,
                     example.rationale,
@@ -74,7 +74,7 @@ class RequestBuilder:
         """Return the settings that must be equal to continue an output, ready for JSON. They
         include a digest of the prompt template, so that replies to differently worded prompts are
         never mixed."""
-        shown = [[list(pair) for pair in pairs] for pairs in self._shown.values()]
+        examples = [[list(pair) for pair in pairs] for pairs in self._example_texts.values()]
         return {
             "teacher": self.teacher,
             **({"identity": self.identity} if self.identity else {}),
@@ -85,7 +85,7 @@ class RequestBuilder:
             "max_rationale_tokens": self.settings.max_rationale_tokens,
             "sampling": self.settings.sampling,
             "prompt": _digest(self.template or BUILT_IN_PROMPT),
-            "examples": _digest(json.dumps(shown)) if self.examples else None,
+            "examples": _digest(json.dumps(examples)) if self.examples else None,
         }
 
     def of(self, question: Question, sample: int, *, revealed: bool) -> RowRequest:
@@ -93,7 +93,7 @@ class RequestBuilder:
             question,
             reveal_answer=revealed,
             template=self.template,
-            examples=self._others(question, revealed),
+            examples=self._examples_for(question, revealed),
         )
         settings = self.settings
         thinking = settings.rationale_source == "thinking"
@@ -108,58 +108,62 @@ class RequestBuilder:
         )
         return RowRequest(request, row)
 
-    def wanted(self, given: Question, ledger: Ledger) -> list[RowRequest]:
+    def pending(self, original: Question, ledger: Ledger) -> list[RowRequest]:
         """Return the requests of a question that are still to be sent, at most one for each
         sample."""
-        question = given.without(SUPERSEDED)
-        known = ledger.attempts(question)
-        asks = [self._next(question, n, known) for n in range(self.settings.samples)]
-        return [ask for ask in asks if ask is not None]
+        question = original.without(SUPERSEDED)
+        attempts = ledger.attempts(question)
+        row_requests = [
+            self._next_request(question, n, attempts) for n in range(self.settings.samples)
+        ]
+        return [row_request for row_request in row_requests if row_request is not None]
 
-    def after(self, row: Rationale, reason: str | None, ledger: Ledger) -> RowRequest | None:
+    def follow_up(self, row: Rationale, reason: str | None, ledger: Ledger) -> RowRequest | None:
         """Return the second request, with the gold answer revealed, if --reveal-answer on-failure
         calls for one after this row; else None."""
         if self.settings.reveal_answer != "on-failure" or row.saw_answer or reason not in FAILED:
             return None
-        known = ledger.attempts(row.question).get((row.sample, True))
-        return self._told(row.question, row.sample, known)
+        attempt = ledger.attempts(row.question).get((row.sample, True))
+        return self._revealed_request(row.question, row.sample, attempt)
 
-    def _next(
-        self, question: Question, sample: int, known: dict[tuple[int, bool], Attempt]
+    def _next_request(
+        self, question: Question, sample: int, attempts: dict[tuple[int, bool], Attempt]
     ) -> RowRequest | None:
-        plain, told = known.get((sample, False)), known.get((sample, True))
-        if any(attempt is not None and attempt.reason is None for attempt in (plain, told)):
+        hidden, revealed = attempts.get((sample, False)), attempts.get((sample, True))
+        if any(attempt is not None and attempt.reason is None for attempt in (hidden, revealed)):
             return None  # there is a rationale already, no matter how it was made
         if self.settings.reveal_answer == "always":
-            wanted = told is None or _asked_again(told)
-            return self.of(question, sample, revealed=True) if wanted else None
-        if plain is None or _asked_again(plain):
+            needed = revealed is None or _to_retry(revealed)
+            return self.of(question, sample, revealed=True) if needed else None
+        if hidden is None or _to_retry(hidden):
             return self.of(question, sample, revealed=False)
-        if self.settings.reveal_answer == "on-failure" and plain.reason in FAILED:
-            return self._told(question, sample, told)
+        if self.settings.reveal_answer == "on-failure" and hidden.reason in FAILED:
+            return self._revealed_request(question, sample, revealed)
         return None
 
-    def _told(self, question: Question, sample: int, known: Attempt | None) -> RowRequest | None:
+    def _revealed_request(
+        self, question: Question, sample: int, attempt: Attempt | None
+    ) -> RowRequest | None:
         """Return the second request, with the answer revealed, or None if it was sent already or
         the answer is unknown."""
-        wanted = question.answer is not None and (known is None or _asked_again(known))
-        return self.of(question, sample, revealed=True) if wanted else None
+        needed = question.answer is not None and (attempt is None or _to_retry(attempt))
+        return self.of(question, sample, revealed=True) if needed else None
 
-    def _others(self, question: Question, revealed: bool) -> tuple[tuple[str, str], ...]:
+    def _examples_for(self, question: Question, revealed: bool) -> tuple[tuple[str, str], ...]:
         """Return the few-shot examples without this question itself, whose answer they would
         reveal."""
-        shown = self._shown[revealed]
-        if not shown:
+        example_texts = self._example_texts[revealed]
+        if not example_texts:
             return ()
         text = normalized(question.question)
         return tuple(
             pair
-            for pair, example in zip(shown, self.examples, strict=True)
+            for pair, example in zip(example_texts, self.examples, strict=True)
             if normalized(example.question.question) != text
         )
 
 
-def _asked_again(attempt: Attempt) -> bool:
+def _to_retry(attempt: Attempt) -> bool:
     return attempt.retry and attempt.reason in MISSING
 
 

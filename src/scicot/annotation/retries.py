@@ -19,10 +19,10 @@ _SLICE = 0.1  # seconds between two checks for a request to stop
 T = TypeVar("T")
 
 
-def out_of_patience(trouble: str, seconds: float, most: float) -> StoppedEarly:
+def out_of_patience(problem: str, seconds: float, max_wait: float) -> StoppedEarly:
     """Return the error for a wait that would exceed --max-wait."""
     return StoppedEarly(
-        f"{trouble}; would have to wait {_wait(seconds)}, --max-wait is {most:.0f} s in all;"
+        f"{problem}; would have to wait {_wait(seconds)}, --max-wait is {max_wait:.0f} s in all;"
         " the same command goes on from here"
     )
 
@@ -38,15 +38,15 @@ def _wait(seconds: float) -> str:
 
 
 class Patience:
-    """Repeats calls to a busy server with exponential backoff, for `most` seconds in total.
+    """Repeats calls to a busy server with exponential backoff, for `max_wait` seconds in total.
 
-    `look` is called ten times a second, also during a call, and raises an exception if the work has
+    `poll` is called ten times a second, also during a call, and raises an exception if the work has
     to stop.
     """
 
-    def __init__(self, most: float, look: Callable[[], None]) -> None:
-        self._most = most
-        self._look = look
+    def __init__(self, max_wait: float, poll: Callable[[], None]) -> None:
+        self._max_wait = max_wait
+        self._poll = poll
         self._waited, self._delay = 0.0, 0.5
 
     async def call(self, call: Callable[[], Awaitable[T]]) -> T:
@@ -62,26 +62,26 @@ class Patience:
         seconds = max(busy.retry_after or 0.0, self._delay)
         self._waited += seconds
         self._delay = min(2 * self._delay, 60.0)
-        if self._waited > self._most:
-            raise out_of_patience(str(busy), seconds, self._most)
-        await sleep(seconds, self._look)
+        if self._waited > self._max_wait:
+            raise out_of_patience(str(busy), seconds, self._max_wait)
+        await sleep(seconds, self._poll)
 
     async def _watched(self, call: Awaitable[T]) -> T:
         task = asyncio.ensure_future(call)
         try:
             while not task.done():
                 await asyncio.wait([task], timeout=_SLICE)
-                self._look()
+                self._poll()
             return task.result()
         finally:
             task.cancel()
 
 
-async def sleep(seconds: float, look: Callable[[], None]) -> None:
-    """Sleep, calling `look` meanwhile, which raises an exception if the work has to stop."""
+async def sleep(seconds: float, poll: Callable[[], None]) -> None:
+    """Sleep, calling `poll` meanwhile, which raises an exception if the work has to stop."""
     until = time.monotonic() + seconds
     while time.monotonic() < until:
-        look()
+        poll()
         await asyncio.sleep(min(_SLICE, seconds))
 
 
@@ -94,8 +94,8 @@ def complete(work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run(work)
     loop = asyncio.new_event_loop()
     task = loop.create_task(work)
-    with ThreadPoolExecutor(1) as aside:
-        done = aside.submit(loop.run_until_complete, task)
+    with ThreadPoolExecutor(1) as executor:
+        done = executor.submit(loop.run_until_complete, task)
         try:
             return done.result()
         except BaseException:
@@ -103,5 +103,5 @@ def complete(work: Coroutine[Any, Any, T]) -> T:
                 loop.call_soon_threadsafe(task.cancel)
             raise
         finally:
-            aside.shutdown()
+            executor.shutdown()
             loop.close()

@@ -26,8 +26,8 @@ from scicot.reporting import Reporter, number_of
 from scicot.teachers import Reply, Teacher, TeacherBusy, TeacherError
 
 _GRACE_SECONDS = 10.0  # for replies in flight, which are paid for, when the run is stopped
-_LOOK_SECONDS = 0.2  # between two checks for a request to stop
-_REST_SECONDS = 0.005  # pause when no request is ready
+_POLL_SECONDS = 0.2  # between two checks for a request to stop
+_IDLE_SECONDS = 0.005  # pause when no request is ready
 _END = object()  # marks the end of the requests
 _BACKOFF = (0.5, 60.0)  # seconds before the first retry, and before the last ones
 _WORKERS = 8  # workers per slot, so that up to this many of its requests can wait for a retry
@@ -38,14 +38,14 @@ class Take(Protocol):
     the request left (time.monotonic)."""
 
     async def __call__(
-        self, ask: RowRequest, outcome: Reply | TeacherError, sent: float
+        self, row_request: RowRequest, outcome: Reply | TeacherError, sent: float
     ) -> RowRequest | None: ...
 
 
 class Scheduler:
     """Sends the requests of one teacher, up to --concurrency in flight.
 
-    `look` is called regularly and raises an exception if the work has to stop. `blocking`: taking
+    `poll` is called regularly and raises an exception if the work has to stop. `blocking`: taking
     the next request from the iterator may block, for example on a pipe, so it is done in a thread.
     """
 
@@ -55,7 +55,7 @@ class Scheduler:
         settings: GenerateSettings,
         reporter: Reporter,
         *,
-        look: Callable[[], None],
+        poll: Callable[[], None],
         blocking: bool = False,
     ) -> None:
         in_flight: int = getattr(teacher, "in_flight", None) or settings.concurrency
@@ -64,21 +64,23 @@ class Scheduler:
         self._teacher = teacher
         self._settings = settings
         self._reporter = reporter
-        self._look = look
+        self._poll = poll
         self._blocking = blocking
         self._pace = Pace()
         self._closing = False
-        self._asking = 0  # requests in flight, which will be paid for
-        self._taking = 0  # outcomes that are being judged and written
+        self._in_flight = 0  # requests in flight, which will be paid for
+        self._writing = 0  # outcomes that are being judged and written
         self._answered_at = -1.0
-        self._told: set[str] = set()
-        self._yielded = time.monotonic()
+        self._warned: set[str] = set()
+        self._yielded_at = time.monotonic()
 
-    async def run(self, asks: Iterator[RowRequest | None], take: Take) -> None:
+    async def run(self, row_requests: Iterator[RowRequest | None], take: Take) -> None:
         """Send all requests. If the work is stopped, write the replies to requests in flight, then
         raise the exception that stopped it."""
         pull = asyncio.Lock()
-        workers = [asyncio.create_task(self._work(asks, take, pull)) for _ in range(self._count)]
+        workers = [
+            asyncio.create_task(self._work(row_requests, take, pull)) for _ in range(self._count)
+        ]
         # After a signal, wait 10 s for the replies in flight; after an error of our own, --timeout.
         patience = _GRACE_SECONDS
         try:
@@ -91,8 +93,8 @@ class Scheduler:
             try:
                 await self._drain(workers, patience)
             finally:
-                while self._taking:  # replies that have arrived are paid for, and are written soon
-                    await asyncio.sleep(_REST_SECONDS)
+                while self._writing:  # replies that have arrived are paid for, and are written soon
+                    await asyncio.sleep(_IDLE_SECONDS)
                 for worker in workers:
                     worker.cancel()
                 await asyncio.gather(*workers, return_exceptions=True)
@@ -101,129 +103,131 @@ class Scheduler:
         waiting = set(workers)
         while waiting:
             done, waiting = await asyncio.wait(
-                waiting, timeout=_LOOK_SECONDS, return_when=asyncio.FIRST_EXCEPTION
+                waiting, timeout=_POLL_SECONDS, return_when=asyncio.FIRST_EXCEPTION
             )
             for worker in done:
                 worker.result()
-            self._look()
+            self._poll()
 
     async def _drain(self, workers: list[asyncio.Task[None]], patience: float) -> None:
         """Wait up to `patience` seconds until the replies to requests in flight are received and
         written."""
-        if self._asking:
+        if self._in_flight:
             self._reporter.note(
-                f"stopping: waiting for {number_of(self._asking, 'reply', 'replies')} on the way,"
-                f" {patience:.0f} s at most"
+                f"stopping: waiting for {number_of(self._in_flight, 'reply', 'replies')} on the"
+                f" way, {patience:.0f} s at most"
             )
-        left, slice_ = patience, _LOOK_SECONDS / 4
-        while self._asking and left > 0:
-            began = time.monotonic()
+        remaining, slice_ = patience, _POLL_SECONDS / 4
+        while self._in_flight and remaining > 0:
+            started = time.monotonic()
             await asyncio.wait(workers, timeout=slice_)
-            passed = time.monotonic() - began
+            passed = time.monotonic() - started
             # While the loop is blocked, replies that have arrived cannot be read, so this time does
             # not count.
-            left -= passed if passed < 3 * slice_ else slice_ / 2
+            remaining -= passed if passed < 3 * slice_ else slice_ / 2
             if patience > _GRACE_SECONDS:
-                self._look()
+                self._poll()
 
     async def _work(
-        self, asks: Iterator[RowRequest | None], take: Take, pull: asyncio.Lock
+        self, row_requests: Iterator[RowRequest | None], take: Take, pull: asyncio.Lock
     ) -> None:
         while not self._closing:
             # one worker at a time draws a request, so that none is drawn without a slot
             async with pull:
-                ask = await self._pull(asks)
-                if ask is None:
+                row_request = await self._pull(row_requests)
+                if row_request is None:
                     return
                 await self._slots.acquire()
             try:
-                while ask is not None and not self._closing:
-                    ask = await self._through(ask, take)
+                while row_request is not None and not self._closing:
+                    row_request = await self._process(row_request, take)
             except BaseException:
                 self._closing = True  # set first, so that no other request is sent
                 raise
             finally:
                 self._slots.release()
 
-    async def _through(self, ask: RowRequest, take: Take) -> RowRequest | None:
+    async def _process(self, row_request: RowRequest, take: Take) -> RowRequest | None:
         """Send one request and write its outcome. Return the follow-up request, or None."""
         sent = time.monotonic()
-        outcome = await self._outcome(ask)
-        self._taking += 1
+        outcome = await self._outcome(row_request)
+        self._writing += 1
         try:
-            return await take(ask, outcome, sent)
+            return await take(row_request, outcome, sent)
         finally:
-            self._taking -= 1
+            self._writing -= 1
 
-    async def _pull(self, asks: Iterator[RowRequest | None]) -> RowRequest | None:
-        """Return the next request, None at the end. For a None in `asks`, yield to the event loop
-        and go on."""
+    async def _pull(self, row_requests: Iterator[RowRequest | None]) -> RowRequest | None:
+        """Return the next request, None at the end. For a None in `row_requests`, yield to the
+        event loop and go on."""
         while not self._closing:
-            ask = await _aside(asks) if self._blocking else next(asks, _END)
-            if isinstance(ask, RowRequest):
-                await self._rest()
-                return ask
-            if ask is _END:
+            row_request = (
+                await _next_in_thread(row_requests) if self._blocking else next(row_requests, _END)
+            )
+            if isinstance(row_request, RowRequest):
+                await self._yield_to_loop()
+                return row_request
+            if row_request is _END:
                 return None
-            await asyncio.sleep(_REST_SECONDS)
+            await asyncio.sleep(_IDLE_SECONDS)
         return None
 
-    async def _rest(self) -> None:
-        """Yield to the event loop every _LOOK_SECONDS: otherwise a teacher that never awaits would
+    async def _yield_to_loop(self) -> None:
+        """Yield to the event loop every _POLL_SECONDS: otherwise a teacher that never awaits would
         starve other tasks and signal handlers."""
         now = time.monotonic()
-        if now - self._yielded > _LOOK_SECONDS:
-            self._yielded = now
+        if now - self._yielded_at > _POLL_SECONDS:
+            self._yielded_at = now
             await asyncio.sleep(0)
 
-    async def _outcome(self, ask: RowRequest) -> Reply | TeacherError:
+    async def _outcome(self, row_request: RowRequest) -> Reply | TeacherError:
         """Send a request until it is answered, with backoff, for `max_wait` seconds in total."""
-        began, waited, (backoff, longest) = time.monotonic(), 0.0, _BACKOFF
+        started, waited, (backoff, longest) = time.monotonic(), 0.0, _BACKOFF
         while True:
             await self._pace.turn()
             if self._closing:
                 return await self._forever()
-            left = time.monotonic()
-            self._asking += 1
+            sent_at = time.monotonic()
+            self._in_flight += 1
             try:
-                reply = await self._teacher.ask(ask.request)
+                reply = await self._teacher.ask(row_request.request)
             except TeacherError as error:
                 return error
             except TeacherBusy as busy:
-                self._slow_down(busy, left)
+                self._slow_down(busy, sent_at)
                 # Always wait a little, even if the server allows an immediate retry: otherwise all
                 # refused requests would come back at the same moment.
                 delay = max(busy.retry_after or 0.0, backoff * random.uniform(0.5, 1.0))
                 if not (busy.limited and self._pace.lets_some_through):
                     backoff = min(2 * backoff, longest)
-                trouble = busy
+                last_error = busy
             else:
                 self._answered_at = time.monotonic()
-                self._slots.answered(left)
-                self._pace.answered(reply.allowances, _tokens(reply), left)
+                self._slots.answered(sent_at)
+                self._pace.answered(reply.allowances, _tokens(reply), sent_at)
                 return reply
             finally:
-                self._asking -= 1
+                self._in_flight -= 1
             if self._closing:
                 return await self._forever()
-            waited += time.monotonic() - left + delay
+            waited += time.monotonic() - sent_at + delay
             if waited > self._settings.max_wait:
-                return self._gives_up(trouble, delay, began)
-            self._tell(trouble)
-            await self._away(delay)
+                return self._gives_up(last_error, delay, started)
+            self._tell(last_error)
+            await self._wait_without_slot(delay)
 
-    def _slow_down(self, busy: TeacherBusy, left: float) -> None:
+    def _slow_down(self, busy: TeacherBusy, sent_at: float) -> None:
         """Lower the rate after a refusal, or the number of requests in flight after a timeout.
-        `left` is the time when the request was sent."""
+        `sent_at` is the time when the request was sent."""
         if busy.limited:
-            self._pace.refused(busy.retry_after, busy.allowances, left)
-        if busy.timed_out and self._slots.timed_out(left):
+            self._pace.refused(busy.retry_after, busy.allowances, sent_at)
+        if busy.timed_out and self._slots.timed_out(sent_at):
             self._reporter.note(
                 f"{self._teacher.name}: answers come too late; from now on"
                 f" {number_of(self._slots.limit, 'request')} in flight"
             )
 
-    async def _away(self, seconds: float) -> None:
+    async def _wait_without_slot(self, seconds: float) -> None:
         """Release the slot, sleep, and take a slot again."""
         self._slots.release()
         try:
@@ -236,41 +240,41 @@ class Scheduler:
         await asyncio.Event().wait()
         raise AssertionError
 
-    def _gives_up(self, busy: TeacherBusy, delay: float, began: float) -> TeacherError:
+    def _gives_up(self, busy: TeacherBusy, delay: float, started: float) -> TeacherError:
         """Return the TeacherError of a request whose retries were used up while other requests were
         answered. Raises StoppedEarly if none was answered, if the server limits the rate, or if its
         retry-after exceeds --max-wait."""
         asked_for = (busy.retry_after or 0.0) > self._settings.max_wait
-        if not (busy.limited or asked_for) and self._answered_at > began:
+        if not (busy.limited or asked_for) and self._answered_at > started:
             return TeacherError(f"{busy}, again and again for {self._settings.max_wait:.0f} s")
         raise out_of_patience(f"{self._teacher.name}: {busy}", delay, self._settings.max_wait)
 
     def _tell(self, busy: TeacherBusy) -> None:
         """Warn once about each kind of retryable error, up to five kinds."""
-        if str(busy) not in self._told and len(self._told) < 5:
-            self._told.add(str(busy))
+        if str(busy) not in self._warned and len(self._warned) < 5:
+            self._warned.add(str(busy))
             self._reporter.warn(
                 f"{self._teacher.name}: {busy}; asking again"
                 f" for up to {self._settings.max_wait:.0f} s (--max-wait)"
             )
 
 
-async def _aside(asks: Iterator[RowRequest | None]) -> Any:
+async def _next_in_thread(row_requests: Iterator[RowRequest | None]) -> Any:
     """Take the next item in a thread, because it may block; the thread is abandoned if the work
     stops."""
     loop = asyncio.get_running_loop()
-    coming: asyncio.Future[Any] = loop.create_future()
+    future: asyncio.Future[Any] = loop.create_future()
 
     def pull() -> None:
         try:
-            outcome, tell = next(asks, _END), coming.set_result
+            outcome, deliver = next(row_requests, _END), future.set_result
         except BaseException as error:  # noqa: BLE001  (raised again where it is awaited)
-            outcome, tell = error, coming.set_exception
+            outcome, deliver = error, future.set_exception
         with suppress(RuntimeError):  # the loop is closed, so nobody awaits the future
-            loop.call_soon_threadsafe(lambda: None if coming.done() else tell(outcome))
+            loop.call_soon_threadsafe(lambda: None if future.done() else deliver(outcome))
 
     threading.Thread(target=pull, daemon=True).start()
-    return await coming
+    return await future
 
 
 def _tokens(reply: Reply) -> int:

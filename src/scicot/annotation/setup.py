@@ -33,7 +33,7 @@ class Setup:
     source: str
     total: int | None  # number of requests, None if it is not known in advance
     teacher: Teacher
-    asking: RequestBuilder
+    builder: RequestBuilder
     budget: Budget
     settings: GenerateSettings
     reporter: Reporter
@@ -74,9 +74,11 @@ def prepare(inputs: Inputs, *, output: Path | None = None, only_counts: bool = F
         gold=None if settings.keep == "all" or fetching else _FILTER_NEEDS_GOLD,
         check=_has_answer if settings.reveal_answer == "always" else None,
     )
-    shown = list(sources.rationales(inputs.examples, reporter=reporter)) if inputs.examples else []
+    examples = (
+        list(sources.rationales(inputs.examples, reporter=reporter)) if inputs.examples else []
+    )
     name = teacher if isinstance(teacher, str) else teacher.name
-    asking = RequestBuilder(name, settings, inputs.prompt, shown)
+    builder = RequestBuilder(name, settings, inputs.prompt, examples)
     budget = Budget.of(name, settings)
     done = None if output is None else done_before(output, settings)
     if done is not None:
@@ -94,15 +96,15 @@ def prepare(inputs: Inputs, *, output: Path | None = None, only_counts: bool = F
                 only_counts=only_counts,
             )
         identity = getattr(teacher, "identity", None)
-        asking = replace(asking, teacher=teacher.name, identity=identity)
+        builder = replace(builder, teacher=teacher.name, identity=identity)
     if unique is None:
         rows.look_ahead()
     total = None if unique is None else unique * settings.samples
     source = os.fspath(inputs.questions)
-    return Setup(rows, source, total, teacher, asking, budget, settings, reporter)
+    return Setup(rows, source, total, teacher, builder, budget, settings, reporter)
 
 
 def _has_answer(question: Question) -> None:
     if question.answer is None:
-        told = sources.unused_fields(question.extra)
-        raise RowProblem(f"has no gold answer, which --reveal-answer shows to the teacher {told}")
+        advice = sources.unused_fields(question.extra)
+        raise RowProblem(f"has no gold answer, which --reveal-answer shows to the teacher {advice}")

@@ -15,15 +15,15 @@ _MOST = 0.98  # largest share of refusals that the test assumes
 
 @dataclass
 class Trial(Generic[Undone]):
-    """Outcomes of the requests sent since a rate decrease at `began`.
+    """Outcomes of the requests sent since a rate decrease at `starts_at`.
 
-    `before` is the share of refusals that caused the decrease; `undone` is the state to restore if
-    it did not help. Two hypotheses are compared: the share is still `before`, so refusals do not
-    depend on the rate, or it fell to _FEWER times `before`.
+    `share_before` is the share of refusals that caused the decrease; `undone` is the state to
+    restore if it did not help. Two hypotheses are compared: the share is still `share_before`, so
+    refusals do not depend on the rate, or it fell to _FEWER times `share_before`.
     """
 
-    began: float
-    before: float
+    starts_at: float
+    share_before: float
     undone: Undone
     answers: int = 0
     refusals: int = 0
@@ -36,14 +36,14 @@ class Trial(Generic[Undone]):
 
     def helped(self, answered: bool) -> bool | None:
         """Count an outcome. Return whether the decrease helped, None while undecided."""
-        before = min(self.before, _MOST)
-        after = _FEWER * before
+        unchanged_share = min(self.share_before, _MOST)
+        reduced_share = _FEWER * unchanged_share
         if answered:
             self.answers += 1
-            self._odds += math.log((1 - before) / (1 - after))
+            self._odds += math.log((1 - unchanged_share) / (1 - reduced_share))
         else:
             self.refusals += 1
-            self._odds += math.log(before / after)
+            self._odds += math.log(unchanged_share / reduced_share)
         if self._odds >= _SURE:
             return False
         return True if self._odds <= -_SURE else None

@@ -31,33 +31,33 @@ class Watermark:
         # Questions in progress, in input order: (number of the question, its unanswered requests).
         self._open: dict[str, tuple[int, int]] = {}
         # (questions read, position in the input)
-        self._places: deque[tuple[int, sources.Prefix]] = deque()
-        self._read = 0  # questions read
+        self._positions: deque[tuple[int, sources.Prefix]] = deque()
+        self._read_count = 0  # questions read
 
-    def began(self, identity: str, requests: int) -> None:
+    def add_question(self, identity: str, requests: int) -> None:
         """Note that a question was read which has this many requests left."""
-        self._read += 1
+        self._read_count += 1
         if requests:
-            self._open[identity] = self._read, requests
-        if self._read % _STRIDE == 0 and (place := self._rows.prefix()) is not None:
-            self._places.append((self._read, place))
+            self._open[identity] = self._read_count, requests
+        if self._read_count % _STRIDE == 0 and (position := self._rows.prefix()) is not None:
+            self._positions.append((self._read_count, position))
 
     def answered(self, identity: str) -> None:
         """Note that a request of a question has its row."""
-        number, left = self._open.get(identity, (0, 0))
-        if left > 1:
-            self._open[identity] = number, left - 1
+        number, remaining = self._open.get(identity, (0, 0))
+        if remaining > 1:
+            self._open[identity] = number, remaining - 1
         else:
             self._open.pop(identity, None)
 
     def remember(self) -> None:
         """Store the last input position before which all questions are done."""
-        first = next(iter(self._open.values()), (self._read + 1, 0))[0]
-        place = None
-        while self._places and self._places[0][0] < first:
-            _, place = self._places.popleft()
-        if place is not None:
-            self._ledger.put(_KEY, {"samples": self._samples, "place": asdict(place)})
+        first_open = next(iter(self._open.values()), (self._read_count + 1, 0))[0]
+        position = None
+        while self._positions and self._positions[0][0] < first_open:
+            _, position = self._positions.popleft()
+        if position is not None:
+            self._ledger.put(_KEY, {"samples": self._samples, "place": asdict(position)})
 
 
 def done_before(output: Path, settings: GenerateSettings) -> sources.Prefix | None:
@@ -67,15 +67,15 @@ def done_before(output: Path, settings: GenerateSettings) -> sources.Prefix | No
     index = beside(output, INDEX)
     if settings.retry_rejected or not index.is_file():
         return None
-    known = Index.peek(index, ("version", "read", _KEY))
-    if known is None or known["version"] != VERSION or not known["read"] or not known[_KEY]:
+    stored = Index.peek(index, ("version", "read", _KEY))
+    if stored is None or stored["version"] != VERSION or not stored["read"] or not stored[_KEY]:
         return None
     files: list[Any] = [output, beside(output, REJECTED)]
-    there = all(file.is_file() for file in files)
-    if not there or known["read"] != [
-        mark_of(file, mark["bytes"]) for file, mark in zip(files, known["read"], strict=True)
+    exist = all(file.is_file() for file in files)
+    if not exist or stored["read"] != [
+        mark_of(file, mark["bytes"]) for file, mark in zip(files, stored["read"], strict=True)
     ]:
         return None
-    if settings.samples > known[_KEY]["samples"]:
+    if settings.samples > stored[_KEY]["samples"]:
         return None
-    return sources.Prefix(**known[_KEY]["place"])
+    return sources.Prefix(**stored[_KEY]["place"])

@@ -15,51 +15,58 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 def takes(
-    settings: type[Any] | None, further: Mapping[str, Any] | None = None
+    settings: type[Any] | None, extra_defaults: Mapping[str, Any] | None = None
 ) -> Callable[[Function], Function]:
     """Decorate a function with parameters `settings`, `reading` and `**options` so that it accepts
     the fields of these settings as keywords.
 
-    `further` gives the defaults of further keywords, which the function gets in `**options`. An
-    unknown keyword raises TypeError with the most similar name. `help()` and notebooks show all
+    `extra_defaults` gives the defaults of further keywords, which the function gets in `**options`.
+    An unknown keyword raises TypeError with the most similar name. `help()` and notebooks show all
     keywords.
     """
-    further = further or {}
+    extra_defaults = extra_defaults or {}
 
     def with_keywords(function: Function) -> Function:
         signature = inspect.signature(function).parameters
         parameters = {
-            name: given for name, given in signature.items() if given.kind is not given.VAR_KEYWORD
+            name: parameter
+            for name, parameter in signature.items()
+            if parameter.kind is not parameter.VAR_KEYWORD
         }
         groups = {"settings": settings, "reading": ReadingSettings}
         of_group = {
             field.name: group
-            for group, kind in groups.items()
-            if kind is not None and group in parameters
-            for field in fields(kind)
+            for group, settings_type in groups.items()
+            if settings_type is not None and group in parameters
+            for field in fields(settings_type)
         }
-        known = [*parameters, *further, *of_group]
+        accepted = [*parameters, *extra_defaults, *of_group]
 
         @functools.wraps(function)
         def called(*arguments: Any, **keywords: Any) -> Any:
             for name in keywords:
-                if name not in known:
-                    raise TypeError(_unknown(function.__name__, name, known))
-            for group, kind in groups.items():
-                given = {n: keywords.pop(n) for n in list(keywords) if of_group.get(n) == group}
-                if given and kind is not None:
-                    before = keywords.get(group)
-                    keywords[group] = kind(**given) if before is None else replace(before, **given)
+                if name not in accepted:
+                    raise TypeError(_unknown(function.__name__, name, accepted))
+            for group, settings_type in groups.items():
+                values = {n: keywords.pop(n) for n in list(keywords) if of_group.get(n) == group}
+                if values and settings_type is not None:
+                    current = keywords.get(group)
+                    keywords[group] = (
+                        settings_type(**values) if current is None else replace(current, **values)
+                    )
             return function(*arguments, **keywords)
 
-        shown = [*parameters.values(), *(_keyword(name, value) for name, value in further.items())]
+        signature_parameters = [
+            *parameters.values(),
+            *(_keyword(name, value) for name, value in extra_defaults.items()),
+        ]
         for group, kind in groups.items():
             if kind is not None and group in parameters:
                 defaults = kind()
-                shown += [
+                signature_parameters += [
                     _keyword(field.name, getattr(defaults, field.name)) for field in fields(kind)
                 ]
-        vars(called)["__signature__"] = inspect.Signature(shown)
+        vars(called)["__signature__"] = inspect.Signature(signature_parameters)
         return cast(Function, called)
 
     return with_keywords
@@ -69,7 +76,7 @@ def _keyword(name: str, default: Any) -> inspect.Parameter:
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default)
 
 
-def _unknown(function: str, name: str, known: list[str]) -> str:
-    near = get_close_matches(name, known, n=1, cutoff=0.5)
-    meant = f"; did you mean {near[0]!r}?" if near else ""
-    return f"{function}() got an unexpected keyword argument {name!r}{meant}"
+def _unknown(function: str, name: str, accepted: list[str]) -> str:
+    similar = get_close_matches(name, accepted, n=1, cutoff=0.5)
+    suggestion = f"; did you mean {similar[0]!r}?" if similar else ""
+    return f"{function}() got an unexpected keyword argument {name!r}{suggestion}"

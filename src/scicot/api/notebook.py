@@ -42,4 +42,4 @@ def reporter_here(given: Reporter | None) -> Reporter:
 def _in_notebook() -> bool:
     shell: Any = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
     # Google Colab's shell is a subclass
-    return any(kind.__name__ == "ZMQInteractiveShell" for kind in type(shell).__mro__)
+    return any(base.__name__ == "ZMQInteractiveShell" for base in type(shell).__mro__)

@@ -45,8 +45,8 @@ class _WithRows:
             "<tr>" + "".join(f"<td>{escape(_cell(row.get(name)))}</td>" for name in names) + "</tr>"
             for row in rows[:_SHOWN]
         )
-        more = f"<p>{len(rows):,} rows</p>" if len(rows) > _SHOWN else ""
-        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{more}"
+        count_note = f"<p>{len(rows):,} rows</p>" if len(rows) > _SHOWN else ""
+        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{count_note}"
 
 
 @dataclass
@@ -58,9 +58,9 @@ class Predictions(_WithRows, PredictSummary):
 
     @classmethod
     def of(cls, summary: PredictSummary, output: str | None, rows: Sequence[Row] | None) -> Self:
-        made = cls(**_counts(summary), output=output)
-        made._rows = rows
-        return made
+        result = cls(**_counts(summary), output=output)
+        result._rows = rows
+        return result
 
 
 @dataclass
@@ -72,9 +72,9 @@ class Rationales(_WithRows, GenerateSummary):
 
     @classmethod
     def of(cls, summary: GenerateSummary, output: str | None, rows: Sequence[Row] | None) -> Self:
-        made = cls(**_counts(summary), output=output)
-        made._rows = rows
-        return made
+        result = cls(**_counts(summary), output=output)
+        result._rows = rows
+        return result
 
 
 def _counts(summary: Any) -> dict[str, Any]:

@@ -68,7 +68,7 @@ class Spool:
     def files(self, value: Any) -> Any:
         """Return the file of a source, or the list of files of a list of sources."""
         if isinstance(value, list | tuple) and (not value or in_memory(value) is None):
-            return [self.file(one) for one in value]
+            return [self.file(source) for source in value]
         return self.file(value)
 
     def new(self) -> Path:
@@ -76,13 +76,13 @@ class Spool:
         self._count += 1
         return self.folder / ("rows.jsonl" if self._count == 1 else f"rows-{self._count}.jsonl")
 
-    def kept(self, file: Any) -> Path:
+    def keep(self, file: Any) -> Path:
         """Move a file of rows, and the files beside it, out of the temporary folder. Return its new
         path."""
-        lasting = Path(tempfile.mkdtemp(prefix="scicot-kept-"))
-        for beside in self.folder.glob(f"{Path(file).stem}*"):
-            shutil.move(beside, lasting / beside.name)
-        return lasting / Path(file).name
+        folder = Path(tempfile.mkdtemp(prefix="scicot-kept-"))
+        for path in self.folder.glob(f"{Path(file).stem}*"):
+            shutil.move(path, folder / path.name)
+        return folder / Path(file).name
 
     def without_folder(self, text: str) -> str:
         """Remove the temporary folder's path, which will be gone, from a message or a file name."""

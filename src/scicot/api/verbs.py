@@ -85,17 +85,17 @@ def generate_rationales(
     if output is None and (settings or GenerateSettings()).batch:
         raise UsageError("batch: name an output; what is paid for must not get lost")
     with spool() as files:
-        asked, examples = files.file(questions), files.file(options.pop("examples", None))
+        question_file, examples = files.file(questions), files.file(options.pop("examples", None))
         target = _target(output, files)
         try:
             summary = annotation.generate_rationales(
-                asked, target, teacher=teacher, examples=examples, **options
+                question_file, target, teacher=teacher, examples=examples, **options
             )
         except (StoppedEarly, KeyboardInterrupt) as stopped:
             if output is None:
-                kept = files.kept(target)
+                kept = files.keep(target)
                 raise StoppedEarly(
-                    f"{stopped or 'interrupted'}; what came so far is in {kept}: give this output"
+                    f"{stopped or 'interrupted'}; the rows so far are in {kept}: give this output"
                     " to go on"
                 ) from None
             raise
@@ -118,10 +118,10 @@ def estimate_cost(
     without sending any; `scicot generate-rationales --dry-run`."""
     options |= {"settings": settings, "reading": reading, "reporter": reporter_here(reporter)}
     with spool() as files:
-        asked, examples = files.file(questions), files.file(options.pop("examples", None))
+        question_file, examples = files.file(questions), files.file(options.pop("examples", None))
         target = _target(output, files)
         return annotation.estimate_cost(
-            asked, target, teacher=teacher, examples=examples, **options
+            question_file, target, teacher=teacher, examples=examples, **options
         )
 
 
@@ -193,10 +193,10 @@ def _training(
     reading: ReadingSettings | None,
     reporter: Reporter | None,
 ) -> dict[str, Any]:
-    further = [name for name in ("dev", "fold_questions") if name in options]
-    more = {name: files.files(options[name]) for name in further}
-    given = {"settings": settings, "reading": reading, "reporter": reporter_here(reporter)}
-    return options | more | given
+    file_options = [name for name in ("dev", "fold_questions") if name in options]
+    file_values = {name: files.files(options[name]) for name in file_options}
+    common = {"settings": settings, "reading": reading, "reporter": reporter_here(reporter)}
+    return options | file_values | common
 
 
 @takes(PredictSettings, {**_ROWS, "force": False})
@@ -220,9 +220,9 @@ def predict(
     options |= {"settings": settings, "reading": reading, "reporter": reporter_here(reporter)}
     options |= {"answer_model": answer_model, "rationale_model": rationale_model}
     with spool() as files:
-        asked = files.file(questions)
+        question_file = files.file(questions)
         target = _target(output, files)
-        summary = prediction.predict(asked, target, **options)
+        summary = prediction.predict(question_file, target, **options)
         rows = None if output is not None else files.rows(target)
     return Predictions.of(summary, None if output is None else os.fspath(output), rows)
 
@@ -244,8 +244,8 @@ def merge(
     """
     options |= {"reading": reading, "reporter": reporter_here(reporter)}
     with spool() as files:
-        given = [files.file(part) for part in parts]
-        return prediction.merge(files.file(questions), given, output, **options)
+        part_files = [files.file(part) for part in parts]
+        return prediction.merge(files.file(questions), part_files, output, **options)
 
 
 @takes(EvaluateSettings, _ROWS)
@@ -274,26 +274,28 @@ def evaluate(
 
     with spool() as files:
         if isinstance(predictions, Mapping):
-            given: Any = {
+            systems: Any = {
                 name: files.files(sources_of_system)
                 for name, sources_of_system in predictions.items()
             }
-            empty = [name for name, sources_of_system in given.items() if not sources_of_system]
+            empty = [name for name, sources_of_system in systems.items() if not sources_of_system]
             if empty:
                 raise ScicotError(f"{empty[0]}: has no predictions")
         elif in_memory(predictions) is not None:
-            given = {"predictions": files.file(predictions)}
+            systems = {"predictions": files.file(predictions)}
         else:
-            given = files.files(predictions)
+            systems = files.files(predictions)
         options |= {"settings": settings, "reading": reading, "reporter": reporter_here(reporter)}
         options["questions"] = files.file(questions)
         if report is not None:
             report = Path(report)
-            read = [file for system_files in systems_of(given).values() for file in system_files]
-            check_report([*read, *filter(None, [options["questions"]])], report, force=force)
-        verdict = judge(given, **options)
+            inputs = [
+                file for system_files in systems_of(systems).values() for file in system_files
+            ]
+            check_report([*inputs, *filter(None, [options["questions"]])], report, force=force)
+        verdict = judge(systems, **options)
         if report is not None:
-            write_report(verdict, given, report, force=force, **options)
+            write_report(verdict, systems, report, force=force, **options)
         for system in verdict.systems:
             system.files[:] = map(files.without_folder, system.files)
         return verdict

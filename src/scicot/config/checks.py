@@ -14,23 +14,23 @@ AUTO = "auto"  # value of an option that scicot resolves from the student, the d
 _SHOWN = 60  # characters
 
 
-def check_precision(precision: str, known: object = Precision) -> None:
+def check_precision(precision: str, allowed: object = Precision) -> None:
     if precision == "fp16":
         raise UsageError("--precision fp16: T5 overflows in fp16; take bf16 or fp32")
-    one_of("precision", precision, known)
+    one_of("precision", precision, allowed)
 
 
-def one_of(option: str, value: str, known: object) -> None:
-    """Raise UsageError if the value is not one of those that the Literal type `known` allows."""
-    values = get_args(known)
-    near = get_close_matches(value, values, n=1)
-    meant = f"; did you mean {near[0]}?" if near else ""
-    require(value in values, option, value, " or ".join(values) + meant)
+def one_of(option: str, value: str, allowed: object) -> None:
+    """Raise UsageError if the value is not one of those that the Literal type `allowed` allows."""
+    values = get_args(allowed)
+    similar = get_close_matches(value, values, n=1)
+    suggestion = f"; did you mean {similar[0]}?" if similar else ""
+    require(value in values, option, value, " or ".join(values) + suggestion)
 
 
-def require(holds: bool, option: str, value: object, wanted: str) -> None:
+def require(holds: bool, option: str, value: object, requirement: str) -> None:
     if not holds:
-        raise UsageError(f"--{option} is {short(value)}; it must be {wanted}")
+        raise UsageError(f"--{option} is {short(value)}; it must be {requirement}")
 
 
 def short(value: object) -> str:

@@ -46,9 +46,9 @@ class GenerateSettings:
         one_of("keep", self.keep, Keep)
         one_of("rationale-source", self.rationale_source, RationaleSource)
         for name in ("max_tokens", "max_rationale_tokens"):
-            most = getattr(self, name)
-            if most is not None:
-                require(most >= 1, name.replace("_", "-"), most, "at least 1")
+            value = getattr(self, name)
+            if value is not None:
+                require(value >= 1, name.replace("_", "-"), value, "at least 1")
         require(1 <= self.concurrency <= 1000, "concurrency", self.concurrency, "from 1 to 1000")
         require(self.max_wait >= 0, "max-wait", self.max_wait, "0 or more seconds")
         require(self.timeout > 0, "timeout", self.timeout, "more than 0 seconds")
@@ -61,7 +61,7 @@ class GenerateSettings:
         if self.max_cost is not None:
             require(self.max_cost > 0, "max-cost", self.max_cost, "more than 0 dollars")
         if self.price is not None:
-            good = all(0 <= one < 1e6 for one in self.price)
+            good = all(0 <= part < 1e6 for part in self.price)
             require(good, "price", self.price, "IN,OUT in dollars for a million tokens")
 
     @property
@@ -72,5 +72,5 @@ class GenerateSettings:
     @property
     def sampling(self) -> dict[str, float]:
         """The sampling parameters that were given, by name."""
-        given = {"temperature": self.temperature, "top_p": self.top_p}
-        return {name: value for name, value in given.items() if value is not None}
+        sampling = {"temperature": self.temperature, "top_p": self.top_p}
+        return {name: value for name, value in sampling.items() if value is not None}

@@ -84,20 +84,20 @@ class PredictSettings:
         one_of("rationale-from", self.rationale_from, RationaleFrom)
         require(self.samples >= 1, "samples", self.samples, "at least 1")
         if self.temperature is not None:
-            known = 0.001 <= self.temperature <= 100
-            require(known, "temperature", self.temperature, "between 0.001 and 100")
+            valid = 0.001 <= self.temperature <= 100
+            require(valid, "temperature", self.temperature, "between 0.001 and 100")
         require(0 < self.top_p <= 1, "top-p", self.top_p, "more than 0, and 1 at most")
         require(self.beams >= 1, "beams", self.beams, "at least 1")
         self._check_together()
         self._check_mix()
-        least = self.abstain_below
+        abstain_below = self.abstain_below
         one_of("scoring", self.scoring, Scoring)
         one_of("weigh", self.weigh, Weigh)
         one_of("length-normalisation", self.length_normalisation, LengthNormalisation)
-        require(0 <= least <= 1, "abstain-below", least, "between 0 and 1")
+        require(0 <= abstain_below <= 1, "abstain-below", abstain_below, "between 0 and 1")
         if self.max_new_tokens is not None:
-            known = 1 <= self.max_new_tokens <= 65_536
-            require(known, "max-new-tokens", self.max_new_tokens, "from 1 to 65,536")
+            valid = 1 <= self.max_new_tokens <= 65_536
+            require(valid, "max-new-tokens", self.max_new_tokens, "from 1 to 65,536")
         for name in ("batch-size", "batch-tokens", "window"):
             value = getattr(self, name.replace("-", "_"))
             require(value is None or value >= 1, name, value, "at least 1")
@@ -113,8 +113,8 @@ class PredictSettings:
             mix = float(mix)  # the command line gives a string
         except ValueError:
             mix = math.nan
-        wanted = f"between 0 and 1, or {AUTO}"
-        require(0 <= mix <= 1, "mix-direct", self.mix_direct, wanted)
+        allowed = f"between 0 and 1, or {AUTO}"
+        require(0 <= mix <= 1, "mix-direct", self.mix_direct, allowed)
         object.__setattr__(self, "mix_direct", mix)
 
     def _check_together(self) -> None:

@@ -35,10 +35,10 @@ class ReadingSettings:
 def _check_encoding(name: str) -> None:
     try:
         # excludes base64 and other bytes-to-bytes codecs
-        known = codecs.lookup(name)._is_text_encoding
+        valid = codecs.lookup(name)._is_text_encoding
     except (LookupError, ValueError):
-        known = False
-    if not known:
+        valid = False
+    if not valid:
         raise UsageError(
             f"--encoding {name}: no such encoding; common ones are utf-16, latin-1 and cp1252"
         )

@@ -30,9 +30,9 @@ class RewardSettings:
         require(self.samples >= 1, "samples", self.samples, "at least 1")
         require(self.keep_best >= 1, "keep-best", self.keep_best, "at least 1")
         temperature, weight = self.sample_temperature, self.reward_weight
-        known = 0.001 <= temperature <= 100
-        require(known, "sample-temperature", temperature, "between 0.001 and 100")
+        valid = 0.001 <= temperature <= 100
+        require(valid, "sample-temperature", temperature, "between 0.001 and 100")
         require(0 < weight < 1e6, "reward-weight", weight, "more than 0, and finite")
         require(0 < self.leak_cap < 1e6, "leak-cap", self.leak_cap, "more than 0, and finite")
-        sure = self.reward_confidence
-        require(0 <= sure < 1, "reward-confidence", sure, "0 or more, and less than 1")
+        confidence = self.reward_confidence
+        require(0 <= confidence < 1, "reward-confidence", confidence, "0 or more, and less than 1")

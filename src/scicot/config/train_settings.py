@@ -107,8 +107,8 @@ class TrainSettings:
         require(self.max_source_tokens >= 8, "max-source-tokens", self.max_source_tokens, "8+")
         require(self.max_target_tokens >= 2, "max-target-tokens", self.max_target_tokens, "2+")
         if self.max_rationale_tokens is not None:
-            most = self.max_rationale_tokens
-            require(most >= 1, "max-rationale-tokens", most, "at least 1")
+            limit = self.max_rationale_tokens
+            require(limit >= 1, "max-rationale-tokens", limit, "at least 1")
         self._check_rows()
         self._check_selection()
         require(self.seeds >= 1, "seeds", self.seeds, "at least 1")
@@ -118,13 +118,13 @@ class TrainSettings:
 
     def filled(self, recipe: Recipe = FRESH) -> TrainSettings:
         """Return a copy in which open fields (None) are taken from a recipe."""
-        given = self.warmup_steps is not None or self.warmup_share is not None
+        warmup_given = self.warmup_steps is not None or self.warmup_share is not None
         return replace(
             self,
             epochs=recipe.epochs if self.epochs is None else self.epochs,
             learning_rate=self.learning_rate or recipe.learning_rate,
-            warmup_steps=self.warmup_steps if given else recipe.warmup_steps,
-            warmup_share=self.warmup_share if given else recipe.warmup_share,
+            warmup_steps=self.warmup_steps if warmup_given else recipe.warmup_steps,
+            warmup_share=self.warmup_share if warmup_given else recipe.warmup_share,
             answer_as=self.answer_as or recipe.answer_as,
         )
 
@@ -181,12 +181,12 @@ class TrainSettings:
         if isinstance(size, str) and re.fullmatch(r"\d{1,9}", size):
             object.__setattr__(self, "batch_size", int(size))
         size = self.batch_size
-        known = (
+        valid = (
             size >= 1
             if isinstance(size, int)
             else size == AUTO or bool(re.fullmatch(rf"[1-9]\d{{0,8}}{TOKENS}", size))
         )
-        require(known, "batch-size", size, f"rows (32), tokens (8192{TOKENS}) or {AUTO}")
+        require(valid, "batch-size", size, f"rows (32), tokens (8192{TOKENS}) or {AUTO}")
         if self.accumulate is not None:
             require(self.accumulate >= 1, "accumulate", self.accumulate, "at least 1")
         one_of("attention", self.attention, Attention)

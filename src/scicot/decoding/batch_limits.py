@@ -14,26 +14,26 @@ from scicot.decoding.engine import Ids
 
 # Padded tokens held in memory at once, and padded tokens encoded in one forward pass.
 _TOKENS = {"cpu": 65_536, "cuda": 2**20}
-_READ = {"cpu": 2048, "cuda": 65_536}
-_READ_JOINT = 1024  # of a causal model on a CPU: as fast as 2048, with half the activations
+_ENCODED = {"cpu": 2048, "cuda": 65_536}
+_ENCODED_JOINT = 1024  # of a causal model on a CPU: as fast as 2048, with half the activations
 _LOGITS = {"cpu": 2**24, "cuda": 2**28}  # logits (states x vocabulary) computed at once
 _GROUP = {"cpu": 64, "cuda": 1024}  # rows started together
 # Limit of a causal model's KV cache on a CPU, in bytes: the largest of a minimum, a share of the
-# weights' bytes, and what the weights in fp32 leave of _TOGETHER. Matrix products of more rows are
-# faster: with 520 MiB instead of 256 MiB, a model of 126 million weights generated 1.6 times as
-# fast in fp32.
-_CACHE, _SHARE, _TOGETHER = 2**28, 0.3, 2**30
+# weights' bytes, and what the weights in fp32 leave of _WEIGHTS_AND_CACHE. Matrix products of more
+# rows are faster: with 520 MiB instead of 256 MiB, a model of 126 million weights generated 1.6
+# times as fast in fp32.
+_CACHE, _SHARE, _WEIGHTS_AND_CACHE = 2**28, 0.3, 2**30
 # multiple to which batch widths are padded on GPUs, where attention copies masks of other widths
-_WHOLE = 8
+_WIDTH_MULTIPLE = 8
 
 
 @dataclass(slots=True)
 class Completion:
     """One requested text and the tokens generated for it so far."""
 
-    place: int  # index of its source
-    numbers: Any  # uniform random numbers, one per token; None for greedy decoding
-    written: Ids = field(default_factory=list)
+    source: int  # index of its source
+    uniforms: Any  # uniform random numbers, one per token; None for greedy decoding
+    tokens: Ids = field(default_factory=list)
     done: bool = False
     age: int = 0  # decoding steps since it was assigned to a slot
 
@@ -42,21 +42,21 @@ class Completion:
 class BatchLimits:
     """Upper limits of an engine's batches.
 
-    `read`, `scored` and `nodes` do not depend on the number of workers, because the shape of a
+    `encoded`, `scored` and `nodes` do not depend on the number of workers, because the shape of a
     batch affects the last digits of scores.
     """
 
     rows: int  # texts generated at once by a worker
     tokens: int  # padded tokens of these texts and their sources
     group: int  # rows started together; below `rows`, so that some start before all others end
-    read: int  # padded tokens encoded in one forward pass
+    encoded: int  # padded tokens encoded in one forward pass
     scored: int  # sequences scored in one forward pass
     nodes: int  # hidden states whose logits are computed at once
 
     @classmethod
     def of(
         cls,
-        place: str,
+        device: str,
         vocabulary: int,
         batch_size: int,
         batch_tokens: int | None,
@@ -72,19 +72,20 @@ class BatchLimits:
         256 MiB, 0.3 of `weight_bytes`, or what `weights` of 4 bytes leave of 1 GiB, whichever is
         most.
         """
-        tokens, read, logits, group = (
-            defaults.get(place, defaults["cpu"]) for defaults in (_TOKENS, _READ, _LOGITS, _GROUP)
+        tokens, encoded, logits, group = (
+            defaults.get(device, defaults["cpu"])
+            for defaults in (_TOKENS, _ENCODED, _LOGITS, _GROUP)
         )
-        if token_bytes and place == "cpu":
-            read = _READ_JOINT
-            room = max(_CACHE, int(_SHARE * weight_bytes), _TOGETHER - 4 * weights)
-            tokens = min(tokens, max(1, room // token_bytes))
+        if token_bytes and device == "cpu":
+            encoded = _ENCODED_JOINT
+            cache_bytes = max(_CACHE, int(_SHARE * weight_bytes), _WEIGHTS_AND_CACHE - 4 * weights)
+            tokens = min(tokens, max(1, cache_bytes // token_bytes))
         tokens = batch_tokens or tokens
         return cls(
             rows=batch_size,
             tokens=tokens,
             group=max(1, min(group, batch_size // 8)),
-            read=min(tokens, read),
+            encoded=min(tokens, encoded),
             scored=batch_size,
             nodes=max(1, logits // vocabulary),
         )
@@ -100,7 +101,7 @@ class BatchLimits:
         self.scored = self.scored // 2 or 1
         self.nodes = self.nodes // 2 or 1
         self.rows, self.group = self.rows // 2 or 1, self.group // 2 or 1
-        self.tokens, self.read = self.tokens // 2, self.read // 2
+        self.tokens, self.encoded = self.tokens // 2, self.encoded // 2
         return True
 
 
@@ -109,8 +110,8 @@ def pad_right(rows: Sequence[Ids], device: torch.device) -> tuple[Tensor, Tensor
     lengths = torch.tensor([len(row) for row in rows])
     width = max(1, int(lengths.max()))  # a source of one token has an empty prefix
     if device.type != "cpu":
-        width = -(-width // _WHOLE) * _WHOLE
+        width = -(-width // _WIDTH_MULTIPLE) * _WIDTH_MULTIPLE
     ids = np.zeros((len(rows), width), np.int64)
-    for place, row in enumerate(rows):
-        ids[place, : len(row)] = row
+    for index, row in enumerate(rows):
+        ids[index, : len(row)] = row
     return torch.from_numpy(ids).to(device), lengths.to(device)

@@ -24,34 +24,34 @@ def converted(model: Any, tokenizer: Any, directory: Path) -> Path:
     """Return the folder RUN/ctranslate2/HASH with a run's model in CTranslate2's format (fp32),
     converting it if it is missing. HASH is that of the weights. Raises ScicotError if the converted
     model's scores differ."""
-    place = directory / FOLDER / weights_sha256(directory)[:12]
-    if place.exists():
-        return place
-    prefix = f".{place.name}."
+    target = directory / FOLDER / weights_sha256(directory)[:12]
+    if target.exists():
+        return target
+    prefix = f".{target.name}."
     try:
-        place.parent.mkdir(exist_ok=True)
-        abandoned.discard(place.parent, prefix)
-        held, made = abandoned.temporary_folder(place.parent, prefix)
+        target.parent.mkdir(exist_ok=True)
+        abandoned.discard(target.parent, prefix)
+        lock, temporary = abandoned.temporary_folder(target.parent, prefix)
     except OSError as error:
         if no_room(error):
             raise
         raise ScicotError(
-            f"--engine ctranslate2: {place.parent} cannot be written to ({error.strerror}); take"
+            f"--engine ctranslate2: {target.parent} cannot be written to ({error.strerror}); take"
             " --engine torch"
         ) from None
     try:
-        _try(model, tokenizer, made, directory)
-        _check(model, made, directory)
-        made.chmod(0o755)
+        _try(model, tokenizer, temporary, directory)
+        _check(model, temporary, directory)
+        temporary.chmod(0o755)
         try:
-            made.rename(place)
+            temporary.rename(target)
         except OSError:  # another process has converted the model meanwhile
-            if not place.exists():
+            if not target.exists():
                 raise
     finally:
-        shutil.rmtree(made, ignore_errors=True)
-        os.close(held)
-    return place
+        shutil.rmtree(temporary, ignore_errors=True)
+        os.close(lock)
+    return target
 
 
 def _try(model: Any, tokenizer: Any, folder: Path, directory: Path) -> None:
@@ -100,28 +100,28 @@ def _check(model: Any, folder: Path, directory: Path) -> None:
     from scicot.decoding.native_engine import NativeEngine
 
     end, words = model.config.eos_token_id, model.config.vocab_size
-    dice = np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     lengths = (1, 5, 17, 40)
-    sources = [[*dice.integers(2, words, length).tolist(), end] for length in lengths]
-    targets = [[[*dice.integers(2, words, length).tolist(), end] for length in (1, 4)]] * 4
+    sources = [[*rng.integers(2, words, length).tolist(), end] for length in lengths]
+    targets = [[[*rng.integers(2, words, length).tolist(), end] for length in (1, 4)]] * 4
     engines: Sequence[Engine] = (
         NativeEngine(model.cpu(), torch.float32, batch_size=4),
-        CTranslate2Engine(folder, end, kind="fp32", batch_tokens=None),
+        CTranslate2Engine(folder, end, precision="fp32", batch_tokens=None),
     )
-    ours, theirs = (
+    native_scores, converted_scores = (
         np.array(
             [
                 value
                 for source_scores in engine.score(sources, targets)
-                for one in source_scores
-                for value in one
+                for target_scores in source_scores
+                for value in target_scores
             ]
         )
         for engine in engines
     )
-    apart = float(np.abs(ours - theirs).max())
-    if not apart < _TOLERANCE * max(1.0, float(np.abs(ours).max()) / 10):
+    gap = float(np.abs(native_scores - converted_scores).max())
+    if not gap < _TOLERANCE * max(1.0, float(np.abs(native_scores).max()) / 10):
         raise ScicotError(
-            f"--engine ctranslate2: converted, {directory} scores otherwise (by {apart:.3g} nats);"
+            f"--engine ctranslate2: converted, {directory} scores otherwise (by {gap:.3g} nats);"
             " take --engine torch"
         )

@@ -16,19 +16,25 @@ _TYPES = {"fp32": "float32", "int8": "int8_float32"}
 
 class CTranslate2Engine:
     """An `Engine` (engine.py) for a converted model (conversion.py) on the CPU, with matrix
-    products in `kind`, "int8" or "fp32". Decodes greedily or by beam search; does not sample."""
+    products in `precision`, "int8" or "fp32". Decodes greedily or by beam search; does not
+    sample."""
 
-    def __init__(self, folder: Path, end: int, *, kind: str, batch_tokens: int | None) -> None:
+    def __init__(self, folder: Path, end: int, *, precision: str, batch_tokens: int | None) -> None:
         import ctranslate2
 
         # may be a list, one entry per level of nested loops
-        asked = os.environ.get("OMP_NUM_THREADS", "")
-        threads = int(asked) if asked.isdecimal() and len(asked) < 5 else 0
+        threads_setting = os.environ.get("OMP_NUM_THREADS", "")
+        threads = (
+            int(threads_setting) if threads_setting.isdecimal() and len(threads_setting) < 5 else 0
+        )
         self._translator = ctranslate2.Translator(
-            str(folder), device="cpu", compute_type=_TYPES[kind], intra_threads=threads or cores()
+            str(folder),
+            device="cpu",
+            compute_type=_TYPES[precision],
+            intra_threads=threads or cores(),
         )
         self._words: list[str] = json.loads((folder / "shared_vocabulary.json").read_text())
-        self._places = {word: place for place, word in enumerate(self._words)}
+        self._ids = {word: token for token, word in enumerate(self._words)}
         self._end = end
         self._tokens = batch_tokens or _TOKENS
 
@@ -47,7 +53,7 @@ class CTranslate2Engine:
             max_input_length=0,
             return_end_token=True,
         )
-        texts = [[self._places[word] for word in one.hypotheses[0]] for one in results]
+        texts = [[self._ids[word] for word in result.hypotheses[0]] for result in results]
         return [[text] * len(seeds) for text, seeds in zip(texts, draws, strict=True)]
 
     def score(
@@ -75,4 +81,4 @@ class CTranslate2Engine:
         ]
 
     def _as_words(self, rows: Sequence[Ids]) -> list[list[str]]:
-        return [[self._words[place] for place in row] for row in rows]
+        return [[self._words[token] for token in row] for row in rows]

@@ -18,11 +18,11 @@ class DecodeBatch:
     input (`starts`). `texts` holds one object per row, by which the caller identifies it; None once
     its text is finished."""
 
-    def __init__(self, read: PrefixCache, texts: Sequence[Any], starts: Sequence[int]) -> None:
+    def __init__(self, prefixes: PrefixCache, texts: Sequence[Any], starts: Sequence[int]) -> None:
         self.texts = list(texts)
-        self.tokens = torch.tensor(starts, device=read.states.device)  # last token of each row
-        self._read = read
-        self._written = KVCache(read.states)
+        self.tokens = torch.tensor(starts, device=prefixes.states.device)  # last token of each row
+        self._prefixes = prefixes
+        self._kv_cache = KVCache(prefixes.states)
         self._bias: dict[PositionBias, Tensor] = {}  # cached for the current step
 
     def __len__(self) -> int:
@@ -31,7 +31,7 @@ class DecodeBatch:
     @property
     def width(self) -> int:
         """The length of the longest source in tokens."""
-        return self._read.width
+        return self._prefixes.width
 
     @property
     def live(self) -> list[int]:
@@ -41,7 +41,7 @@ class DecodeBatch:
     def begin_step(self, tokens: int = 1) -> None:
         """Make room in the KV cache for `tokens` new tokens of each row."""
         self._bias.clear()
-        self._written.begin(tokens)
+        self._kv_cache.begin(tokens)
 
     def ahead(self, decoder: Decoder, draft: Ids) -> Tensor:
         """Run the decoder on the last token and a draft, for a batch of one row.
@@ -53,10 +53,10 @@ class DecodeBatch:
         tokens = torch.cat([self.tokens, torch.tensor(draft, device=self.tokens.device).long()])
         return decoder(tokens[None], self)[0]
 
-    def keep_ahead(self, read: int, kept: int, token: int) -> None:
-        """Truncate the KV cache after a draft: of the `read` tokens that `ahead` added, only the
-        first `kept` stay. `token`, generated after these, is the input of the next step."""
-        self._written.steps -= read - kept
+    def keep_ahead(self, added: int, accepted: int, token: int) -> None:
+        """Truncate the KV cache after a draft: of the `added` tokens that `ahead` added, only the
+        first `accepted` stay. `token`, generated after these, is the input of the next step."""
+        self._kv_cache.steps -= added - accepted
         self.tokens = torch.full_like(self.tokens, token)
 
     def end_step(self, tokens: Tensor) -> None:
@@ -66,56 +66,64 @@ class DecodeBatch:
         """Keep only these rows of the batch and its caches."""
         self.texts = [self.texts[row] for row in rows]
         self.tokens = self.tokens[rows]
-        self._written.keep(rows)
-        self._read = self._read.of(rows)
+        self._kv_cache.keep(rows)
+        self._prefixes = self._prefixes.of(rows)
 
-    def own(self, layer: int, q: Tensor, k: Tensor, v: Tensor, positions: PositionBias) -> Tensor:
+    def self_attention(
+        self, layer: int, q: Tensor, k: Tensor, v: Tensor, positions: PositionBias
+    ) -> Tensor:
         if positions not in self._bias:
-            now, places = self._written.steps, q.shape[2]
-            steps = torch.arange(now, device=q.device)
-            before = steps[now - places :, None] - steps
-            bias = positions(before.clamp(min=0), now)
-            self._bias[positions] = bias.masked_fill(before < 0, NEVER) if places > 1 else bias
-        return self._written.attend(layer, q, k, v, self._bias[positions])
+            total, count = self._kv_cache.steps, q.shape[2]
+            steps = torch.arange(total, device=q.device)
+            distances = steps[total - count :, None] - steps
+            bias = positions(distances.clamp(min=0), total)
+            self._bias[positions] = bias.masked_fill(distances < 0, NEVER) if count > 1 else bias
+        return self._kv_cache.attend(layer, q, k, v, self._bias[positions])
 
-    def read(self, layer: int, q: Tensor) -> Tensor:
-        return self._read.attend(layer, q)
+    def cross_attention(self, layer: int, q: Tensor) -> Tensor:
+        return self._prefixes.attend(layer, q)
 
-    def joint(self, layer: int, q: Tensor, k: Tensor, v: Tensor, window: int | None) -> Tensor:
-        return self._written.attend_jointly(layer, q, k, v, self._read, window)
+    def joint_attention(
+        self, layer: int, q: Tensor, k: Tensor, v: Tensor, window: int | None
+    ) -> Tensor:
+        return self._kv_cache.attend_jointly(layer, q, k, v, self._prefixes, window)
 
-    def positions(self, places: int) -> Tensor:
-        steps = torch.arange(self._written.steps - places, self._written.steps)
-        return self._read.lengths[:, None] + steps.to(self._read.lengths.device)
+    def positions(self, count: int) -> Tensor:
+        steps = torch.arange(self._kv_cache.steps - count, self._kv_cache.steps)
+        return self._prefixes.lengths[:, None] + steps.to(self._prefixes.lengths.device)
 
 
 class JoinedBatches:
     """The `DecoderCache` of several batches, concatenated for one decoder step."""
 
-    def __init__(self, groups: Sequence[DecodeBatch]) -> None:
-        self._groups = groups
-        self._rows = [len(group) for group in groups]
+    def __init__(self, batches: Sequence[DecodeBatch]) -> None:
+        self._batches = batches
+        self._rows = [len(batch) for batch in batches]
 
     def step(self, decoder: Decoder) -> Tensor:
         """Run the decoder on each row's last token; return its hidden states (rows x size)."""
-        for group in self._groups:
-            group.begin_step()
-        tokens = torch.cat([group.tokens for group in self._groups])
+        for batch in self._batches:
+            batch.begin_step()
+        tokens = torch.cat([batch.tokens for batch in self._batches])
         return decoder(tokens[:, None], self)[:, 0]
 
-    def own(self, layer: int, q: Tensor, k: Tensor, v: Tensor, positions: PositionBias) -> Tensor:
+    def self_attention(
+        self, layer: int, q: Tensor, k: Tensor, v: Tensor, positions: PositionBias
+    ) -> Tensor:
         split = (torch.split(one, self._rows) for one in (q, k, v))
-        parts = zip(self._groups, *split, strict=True)
-        return torch.cat([group.own(layer, *part, positions) for group, *part in parts])
+        parts = zip(self._batches, *split, strict=True)
+        return torch.cat([batch.self_attention(layer, *part, positions) for batch, *part in parts])
 
-    def read(self, layer: int, q: Tensor) -> Tensor:
-        parts = zip(self._groups, torch.split(q, self._rows), strict=True)
-        return torch.cat([group.read(layer, part) for group, part in parts])
+    def cross_attention(self, layer: int, q: Tensor) -> Tensor:
+        parts = zip(self._batches, torch.split(q, self._rows), strict=True)
+        return torch.cat([batch.cross_attention(layer, part) for batch, part in parts])
 
-    def joint(self, layer: int, q: Tensor, k: Tensor, v: Tensor, window: int | None) -> Tensor:
+    def joint_attention(
+        self, layer: int, q: Tensor, k: Tensor, v: Tensor, window: int | None
+    ) -> Tensor:
         split = (torch.split(one, self._rows) for one in (q, k, v))
-        parts = zip(self._groups, *split, strict=True)
-        return torch.cat([group.joint(layer, *part, window) for group, *part in parts])
+        parts = zip(self._batches, *split, strict=True)
+        return torch.cat([batch.joint_attention(layer, *part, window) for batch, *part in parts])
 
-    def positions(self, places: int) -> Tensor:
-        return torch.cat([group.positions(places) for group in self._groups])
+    def positions(self, count: int) -> Tensor:
+        return torch.cat([batch.positions(count) for batch in self._batches])

@@ -68,20 +68,20 @@ def candidate_engines(
     """
     device = resolve_device(request.device).type
     if request.engine != "auto":
-        why = _obstacle(request.engine, config, device, request)
-        if not why and request.precision not in ("auto", *ENGINES[request.engine]):
-            why = f"has no {request.precision}; take {' or '.join(ENGINES[request.engine])}"
-        if why:
-            raise UsageError(f"--engine {request.engine}: {why}")
+        obstacle = _obstacle(request.engine, config, device, request)
+        if not obstacle and request.precision not in ("auto", *ENGINES[request.engine]):
+            obstacle = f"has no {request.precision}; take {' or '.join(ENGINES[request.engine])}"
+        if obstacle:
+            raise UsageError(f"--engine {request.engine}: {obstacle}")
         engine = request.engine
     else:
         engine = "transformers" if _obstacle("torch", config, device, request) else "torch"
         if request.precision not in ("auto", *ENGINES[engine]):
             raise UsageError(f"--precision {request.precision}: no engine has it for this student")
-    kinds = _precisions(engine, device, weights, request)
-    if len(kinds) > 1 and config["model_type"] not in _INT8:
-        kinds = [kind for kind in kinds if kind != "int8"]
-    return [EngineSpec(engine, kind) for kind in kinds]
+    precisions = _precisions(engine, device, weights, request)
+    if len(precisions) > 1 and config["model_type"] not in _INT8:
+        precisions = [precision for precision in precisions if precision != "int8"]
+    return [EngineSpec(engine, precision) for precision in precisions]
 
 
 def _obstacle(engine: str, config: Mapping[str, Any], device: str, request: EngineRequest) -> str:
@@ -89,7 +89,7 @@ def _obstacle(engine: str, config: Mapping[str, Any], device: str, request: Engi
     if engine == "torch" and (unknown := unsupported(config)):
         return f"{unknown}; leave it out"
     if engine == "ctranslate2" and config["model_type"] not in _CTRANSLATE2:
-        return f"knows no {config['model_type']} students; leave it out"
+        return f"does not support {config['model_type']} students; leave it out"
     if engine != "transformers" and request.beams:
         return "searches with no --beams; leave one of both out"
     if engine == "torch" and request.precision == "int8" and device != "cpu":
@@ -117,6 +117,6 @@ def _precisions(engine: str, device: str, weights: int, request: EngineRequest) 
     if engine != "torch" or weights < LARGE:
         return ["fp32"]
     # int8 changes some answers, so it must be faster: it needs the kernels and the instructions.
-    whole = kernels.HERE and multiplies_int8()
-    tries = {"int8": whole, "bf16": multiplies_bf16(device), "fp32": True}
-    return [kind for kind, worth in tries.items() if worth]
+    int8 = kernels.HERE and multiplies_int8()
+    tries = {"int8": int8, "bf16": multiplies_bf16(device), "fp32": True}
+    return [precision for precision, worth in tries.items() if worth]

@@ -78,8 +78,8 @@ class _EncoderDecoder:
         return [row[: len(target)] for row, target in zip(rows, targets, strict=True)]
 
     def by_source(self, scored: Sequence[Any], targets: Sequence[Sequence[Ids]]) -> list[Scores]:
-        each = iter(scored)
-        return [[next(each) for _ in source_targets] for source_targets in targets]
+        remaining = iter(scored)
+        return [[next(remaining) for _ in source_targets] for source_targets in targets]
 
     def _encoded(self, sources: Sequence[Ids]) -> dict[str, Any]:
         from transformers.modeling_outputs import BaseModelOutput
@@ -128,10 +128,11 @@ class _Causal:
 
     def score(self, items: Sequence[Any], most_logits: int) -> list[Any]:
         sources = [source for source, _ in items]
-        first, cache, mask = self._prefix(sources)
+        first_input, cache, mask = self._prefix(sources)
         begins = [[target[0] for target in source_targets] for _, source_targets in items]
         scores: list[Scores] = [
-            [[float(first[row, token])] for token in tokens] for row, tokens in enumerate(begins)
+            [[float(first_input[row, token])] for token in tokens]
+            for row, tokens in enumerate(begins)
         ]
         # The prefix predicts the first token of a target; the remaining tokens need another pass.
         rest = [
@@ -181,8 +182,8 @@ class _Causal:
             past_key_values=cache,
             use_cache=True,
         ).logits.float()
-        asked, _ = _padded([target[1:] for _, _, target in part], self.pad, device)
-        log_p = logits.gather(-1, asked.unsqueeze(-1)).squeeze(-1) - logits.logsumexp(-1)
+        target_ids, _ = _padded([target[1:] for _, _, target in part], self.pad, device)
+        log_p = logits.gather(-1, target_ids.unsqueeze(-1)).squeeze(-1) - logits.logsumexp(-1)
         for (row, number, target), found in zip(part, log_p.tolist(), strict=True):
             scores[row][number] += found[: len(target) - 1]
 

@@ -16,15 +16,15 @@ def length_batches(
     A batch is as large as `fits(rows, read, written)` allows with padding to its longest sequence,
     and has at least one. Sequences of equal lengths keep their order.
     """
-    order = sorted(range(len(lengths)), key=lambda place: (-lengths[place][0], -lengths[place][1]))
+    order = sorted(range(len(lengths)), key=lambda index: (-lengths[index][0], -lengths[index][1]))
     batch: list[int] = []
-    read = written = 0
-    for place in order:
-        wider = max(read, lengths[place][0]), max(written, lengths[place][1])
+    input_length = output_length = 0
+    for index in order:
+        wider = max(input_length, lengths[index][0]), max(output_length, lengths[index][1])
         if batch and not fits(len(batch) + 1, *wider):
             yield batch
-            batch, wider = [], lengths[place]
-        batch.append(place)
-        read, written = wider
+            batch, wider = [], lengths[index]
+        batch.append(index)
+        input_length, output_length = wider
     if batch:
         yield batch

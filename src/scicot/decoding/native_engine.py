@@ -26,7 +26,7 @@ _IN_SLOTS = ("cuda",)  # device types that use continuous_batching.py
 
 
 class NativeEngine:
-    """An `Engine` (engine.py) for a loaded model, on its device, with matrix products in `kind`
+    """An `Engine` (engine.py) for a loaded model, on its device, with matrix products in `dtype`
     (torch.float32, bfloat16 or, on CPUs, int8) and fp32 logits. Finished texts are replaced by
     waiting ones. `ends` are the end tokens, by default those of the model's config. `stopped` is
     called before each step; `Stopped` is raised once it returns True."""
@@ -34,19 +34,19 @@ class NativeEngine:
     def __init__(
         self,
         model: Any,
-        kind: torch.dtype,
+        dtype: torch.dtype,
         *,
         batch_size: int,
         batch_tokens: int | None = None,
         ends: Collection[int] = (),
         stopped: Callable[[], bool] = lambda: False,
     ) -> None:
-        place = model.device.type
-        if place == "cpu":
+        device = model.device.type
+        if device == "cpu":
             keep_freed_memory()
-        self._model = native_model(model, kind, ends)
-        self._room = BatchLimits.of(
-            place,
+        self._model = native_model(model, dtype, ends)
+        self._limits = BatchLimits.of(
+            device,
             model.config.vocab_size,
             batch_size,
             batch_tokens,
@@ -54,13 +54,13 @@ class NativeEngine:
             weights=model.num_parameters(),
             weight_bytes=sum(weight.nbytes for weight in model.parameters()),
         )
-        self._workers = Workers(model.device, batch_size // (2 * self._room.group), stopped)
-        self._room.share(self._workers.count)
+        self._workers = Workers(model.device, batch_size // (2 * self._limits.group), stopped)
+        self._limits.share(self._workers.count)
         self._writer: ContinuousBatching | ShrinkingBatches
-        if place in _IN_SLOTS:
-            self._writer = ContinuousBatching(self._model, self._room, self._workers)
+        if device in _IN_SLOTS:
+            self._writer = ContinuousBatching(self._model, self._limits, self._workers)
         else:
-            self._writer = ShrinkingBatches(self._model, self._room, self._workers)
+            self._writer = ShrinkingBatches(self._model, self._limits, self._workers)
 
     @torch.inference_mode()
     def generate(
@@ -68,14 +68,17 @@ class NativeEngine:
     ) -> list[list[Ids]]:
         if decoding.beams > 1:
             raise ValueError("this engine does not search with beams")
-        most = decoding.max_new_tokens
+        max_tokens = decoding.max_new_tokens
         texts = [
-            [Completion(place, None if seed is None else uniforms(seed, most)) for seed in seeds]
-            for place, seeds in enumerate(draws)
+            [
+                Completion(index, None if seed is None else uniforms(seed, max_tokens))
+                for seed in seeds
+            ]
+            for index, seeds in enumerate(draws)
         ]
         prompts = [self._model.prompt(source) for source in sources]
         flat = [text for samples in texts for text in samples]
-        flat.sort(key=lambda text: -len(prompts[text.place].prefix))
+        flat.sort(key=lambda text: -len(prompts[text.source].prefix))
 
         def write() -> None:
             waiting = [text for text in flat if not text.done]
@@ -83,11 +86,11 @@ class NativeEngine:
                 self._writer.write(waiting, prompts, decoding)
 
         retry_with_less(write, self._halve)
-        return [[text.written for text in samples] for samples in texts]
+        return [[text.tokens for text in samples] for samples in texts]
 
     def _halve(self) -> bool:
         self._writer.forget()
-        return self._room.halve()
+        return self._limits.halve()
 
     @torch.inference_mode()
     def score(
@@ -103,55 +106,64 @@ class NativeEngine:
     def _scored(
         self, sources: Sequence[Ids], targets: Sequence[Sequence[Ids]]
     ) -> list[list[list[float]]]:
-        def fits(rows: int, read: int, scored: int) -> bool:
-            return rows <= self._room.scored and rows * (read + scored) <= self._room.read
+        def fits(rows: int, source_length: int, target_length: int) -> bool:
+            return (
+                rows <= self._limits.scored
+                and rows * (source_length + target_length) <= self._limits.encoded
+            )
 
-        both = list(zip(sources, targets, strict=True))
-        lengths = [(len(source), sum(map(len, source_targets))) for source, source_targets in both]
-        parts = list(length_batches(lengths, fits))
-        count = min(self._workers.count, len(parts)) or 1
-        found = self._workers.each(
+        sources_and_targets = list(zip(sources, targets, strict=True))
+        lengths = [
+            (len(source), sum(map(len, source_targets)))
+            for source, source_targets in sources_and_targets
+        ]
+        batches = list(length_batches(lengths, fits))
+        count = min(self._workers.count, len(batches)) or 1
+        found = self._workers.map_parts(
             lambda share: self._share_scored(share, sources, targets),
-            [parts[n::count] for n in range(count)],
+            [batches[n::count] for n in range(count)],
         )
-        known = dict(pair for pairs in found for pair in pairs)
-        return [known[place] for place in range(len(both))]
+        scores_of = dict(pair for part in found for pair in part)
+        return [scores_of[index] for index in range(len(sources_and_targets))]
 
     def _share_scored(
         self,
-        parts: Sequence[Sequence[int]],
+        batches: Sequence[Sequence[int]],
         sources: Sequence[Ids],
         targets: Sequence[Sequence[Ids]],
     ) -> list[tuple[int, list[list[float]]]]:
         """Score the sources of one worker's batches, each with all its targets.
 
-        `parts` are the batches, as indices into `sources`. Returns (source index, log p of each
+        `batches` are indices into `sources`. Returns (source index, log p of each
         token of each target in nats) for every source.
         """
         model, order = self._model, list[int]()
         scores: list[float] = []
-        for part in parts:
+        for batch in batches:
             self._workers.check()
-            prompts = [model.prompt(sources[place]) for place in part]
+            prompts = [model.prompt(sources[index]) for index in batch]
             starts = [prompt.start for prompt in prompts]
-            tries = ChoiceTrie.of([targets[place] for place in part], starts, model.device)
-            read = model.encoder(*pad_right([one.prefix for one in prompts], model.device))
-            found = model.decoder(tries.ids, tries.memory(read))
-            order += part
-            scores += self._log_p(found[tries.rows, tries.places], tries.behind, tries.tokens)
-        each = iter(scores)
+            tries = ChoiceTrie.of([targets[index] for index in batch], starts, model.device)
+            prefixes = model.encoder(
+                *pad_right([prompt.prefix for prompt in prompts], model.device)
+            )
+            states = model.decoder(tries.ids, tries.cache(prefixes))
+            order += batch
+            scores += self._log_p(states[tries.rows, tries.columns], tries.parents, tries.tokens)
+        remaining = iter(scores)
         return [
-            (place, [[next(each) for _ in target] for target in targets[place]]) for place in order
+            (index, [[next(remaining) for _ in target] for target in targets[index]])
+            for index in order
         ]
 
-    def _log_p(self, states: Tensor, behind: Tensor, tokens: Tensor) -> list[float]:
+    def _log_p(self, states: Tensor, parents: Tensor, tokens: Tensor) -> list[float]:
         """Return log p of each token in nats, given the hidden state before it."""
-        found = torch.empty(len(tokens), device=states.device)
-        for start in range(0, len(states), self._room.nodes):
-            end = start + self._room.nodes
+        log_p = torch.empty(len(tokens), device=states.device)
+        for start in range(0, len(states), self._limits.nodes):
+            end = start + self._limits.nodes
             logits = self._model.decoder.output.logits(states[start:end])
-            (tokens_of_part,) = ((behind >= start) & (behind < end)).nonzero(as_tuple=True)
-            rows = behind[tokens_of_part] - start
-            found[tokens_of_part] = logits[rows, tokens[tokens_of_part]] - logsumexp(logits)[rows]
-        scores: list[float] = found.tolist()
+            (tokens_of_part,) = ((parents >= start) & (parents < end)).nonzero(as_tuple=True)
+            rows = parents[tokens_of_part] - start
+            log_p[tokens_of_part] = logits[rows, tokens[tokens_of_part]] - logsumexp(logits)[rows]
+        scores: list[float] = log_p.tolist()
         return scores

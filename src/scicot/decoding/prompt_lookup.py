@@ -25,19 +25,19 @@ class PromptLookup:
 
     def __init__(self, words: Ids) -> None:
         self._source = words
-        self._drafted = self._right = 0
+        self._drafted = self._accepted = 0
 
-    def next(self, written: Ids, most: int) -> Ids:
-        """Draft at most `most` tokens to follow `written`. Empty if its last tokens do not occur in
-        the source, or if too few drafted tokens were accepted so far."""
-        last = written[-_MATCH:]
-        poor = self._drafted >= _TRIED and self._right < _SHARE * self._drafted
+    def next(self, generated: Ids, max_length: int) -> Ids:
+        """Draft at most `max_length` tokens to follow `generated`. Empty if its last tokens do not
+        occur in the source, or if too few drafted tokens were accepted so far."""
+        last = generated[-_MATCH:]
+        poor = self._drafted >= _TRIED and self._accepted < _SHARE * self._drafted
         if len(last) < _MATCH or poor:
             return []
-        for place in range(len(self._source) - _MATCH - 1, -1, -1):
-            if self._source[place : place + _MATCH] == last:
-                behind = place + _MATCH
-                return self._source[behind : behind + min(_DRAFT, most)]
+        for start in range(len(self._source) - _MATCH - 1, -1, -1):
+            if self._source[start : start + _MATCH] == last:
+                end = start + _MATCH
+                return self._source[end : end + min(_DRAFT, max_length)]
         return []
 
     def judge(self, draft: Ids, tokens: Sequence[int]) -> Ids:
@@ -46,9 +46,9 @@ class PromptLookup:
         `tokens` (len(draft) + 1) are the model's likeliest tokens at the draft's positions and
         after its end. They are valid up to the first that differs from the draft.
         """
-        right = 0
-        while right < len(draft) and draft[right] == tokens[right]:
-            right += 1
+        accepted = 0
+        while accepted < len(draft) and draft[accepted] == tokens[accepted]:
+            accepted += 1
         self._drafted += len(draft)
-        self._right += right
-        return list(tokens[: right + 1])
+        self._accepted += accepted
+        return list(tokens[: accepted + 1])

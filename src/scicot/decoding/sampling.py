@@ -42,15 +42,15 @@ def sample_tokens(
         p = p * _nucleus(p, top_p)
     ends = p.cumsum(-1)
     total = ends[:, -1:].contiguous()
-    drawn = torch.searchsorted(ends, uniform.unsqueeze(-1) * total, right=True)
+    sampled = torch.searchsorted(ends, uniform.unsqueeze(-1) * total, right=True)
     last = torch.searchsorted(ends, total)  # the last token with a probability above 0
-    return torch.minimum(drawn, last).squeeze(-1)
+    return torch.minimum(sampled, last).squeeze(-1)
 
 
 def _nucleus(p: torch.Tensor, top_p: float) -> torch.Tensor:
     """Return a mask, True for the fewest tokens whose probabilities sum to at least `top_p`."""
     import torch
 
-    ordered, places = p.sort(dim=-1, descending=True, stable=True)
+    ordered, order = p.sort(dim=-1, descending=True, stable=True)
     kept = ordered.cumsum(-1) - ordered < top_p
-    return torch.zeros_like(kept).scatter(-1, places, kept)
+    return torch.zeros_like(kept).scatter(-1, order, kept)

@@ -19,7 +19,7 @@ from scicot.decoding.engine import Decoding, Engine
 from scicot.decoding.engine_spec import EngineSpec
 
 _WORK = 3e11  # weights x tokens of one measurement, which takes about a second
-_SOURCE, _WRITTEN = 64, 24  # tokens read and generated in a measurement
+_SOURCE, _GENERATED = 64, 24  # tokens read and generated in a measurement
 _NO_SHAPE = ("_name_or_path", "transformers_version", "dtype", "dropout_rate")
 _FORMAT = 3  # increased when engines become faster, to repeat all measurements
 
@@ -35,23 +35,23 @@ def fastest(
     """Return the fastest of these engines and the tokens per second of each. `load` makes an engine
     to measure, `shape` is the student's config.json, `writes`: measure generation, not scoring."""
     key = _key(shape, writes=writes)
-    known = _remembered()
-    rates: dict[str, float] = known.get(key, {})
-    lacking = [choice for choice in choices if str(choice) not in rates]
-    for choice in lacking:
+    cache = _remembered()
+    rates: dict[str, float] = cache.get(key, {})
+    missing = [choice for choice in choices if str(choice) not in rates]
+    for choice in missing:
         rates[str(choice)] = _rate(load(choice), shape, weights, writes=writes)
-    if lacking:
-        _remember({**known, key: rates})
+    if missing:
+        _remember({**cache, key: rates})
     chosen_rates = {str(choice): rates[str(choice)] for choice in choices}
     return max(choices, key=lambda choice: chosen_rates[str(choice)]), chosen_rates
 
 
 def _rate(engine: Engine, shape: Mapping[str, Any], weights: int, *, writes: bool) -> float:
     """Measure the tokens read and written (or scored) per second."""
-    dice = np.random.default_rng(0)
-    each = _SOURCE + (_WRITTEN if writes else 0)
-    count = int(min(64, max(4, _WORK / max(1, weights) / each)))
-    sources = dice.integers(2, shape["vocab_size"], (count, _SOURCE)).tolist()
+    rng = np.random.default_rng(0)
+    tokens = _SOURCE + (_GENERATED if writes else 0)
+    count = int(min(64, max(4, _WORK / max(1, weights) / tokens)))
+    sources = rng.integers(2, shape["vocab_size"], (count, _SOURCE)).tolist()
     ends = shape.get("eos_token_id")
     end = ends[0] if isinstance(ends, list) and ends else ends
     targets = [[[token, *([] if end is None else [end])] for token in row[:4]] for row in sources]
@@ -60,7 +60,7 @@ def _rate(engine: Engine, shape: Mapping[str, Any], weights: int, *, writes: boo
         if not writes:
             engine.score(sources[:rows], targets[:rows])
             return rows * _SOURCE
-        texts = engine.generate(sources[:rows], [[None]] * rows, Decoding(_WRITTEN))
+        texts = engine.generate(sources[:rows], [[None]] * rows, Decoding(_GENERATED))
         return rows * _SOURCE + sum(len(text) for samples in texts for text in samples)
 
     work(2)
@@ -70,12 +70,12 @@ def _rate(engine: Engine, shape: Mapping[str, Any], weights: int, *, writes: boo
 
 def _key(shape: Mapping[str, Any], *, writes: bool) -> str:
     """Return the cache key of a measurement: task, model shape, processor and package versions."""
-    kept = {name: value for name, value in shape.items() if name not in _NO_SHAPE}
+    fields = {name: value for name, value in shape.items() if name not in _NO_SHAPE}
     packages = [f"{name} {_version(name)}" for name in ("torch", "numba", "ctranslate2")]
-    shape_hash = hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()[:12]
+    shape_hash = hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()[:12]
     task = "writes" if writes else "scores"
-    told = [task, str(shape["model_type"]), shape_hash, _processor()]
-    return " / ".join([*told, *packages, str(_FORMAT)])
+    parts = [task, str(shape["model_type"]), shape_hash, _processor()]
+    return " / ".join([*parts, *packages, str(_FORMAT)])
 
 
 def _processor() -> str:
@@ -101,16 +101,16 @@ def _file() -> Path:
 
 def _remembered() -> dict[str, dict[str, float]]:
     try:
-        known: dict[str, dict[str, float]] = json.loads(_file().read_text())
+        cache: dict[str, dict[str, float]] = json.loads(_file().read_text())
     except (OSError, ValueError, RecursionError):
         return {}
-    good = isinstance(known, dict) and all(isinstance(rates, dict) for rates in known.values())
-    return known if good else {}
+    good = isinstance(cache, dict) and all(isinstance(rates, dict) for rates in cache.values())
+    return cache if good else {}
 
 
-def _remember(known: Mapping[str, Mapping[str, float]]) -> None:
+def _remember(cache: Mapping[str, Mapping[str, float]]) -> None:
     try:
         _file().parent.mkdir(parents=True, exist_ok=True)
-        jsonl.write_text(_file(), json.dumps(known, indent=1) + "\n")
+        jsonl.write_text(_file(), json.dumps(cache, indent=1) + "\n")
     except OSError:
         pass  # the home directory is not writable, so the next run measures again

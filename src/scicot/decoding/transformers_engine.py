@@ -53,9 +53,9 @@ class TransformersEngine:
             indices, seeds = zip(*items, strict=True)
             return self._generated([sources[index] for index in indices], seeds, decoding)
 
-        def fits(rows: int, read: int, written: int) -> bool:
+        def fits(rows: int, source_length: int, target_length: int) -> bool:
             rows *= decoding.beams
-            return rows <= self._size and rows * (read + written) <= self._tokens
+            return rows <= self._size and rows * (source_length + target_length) <= self._tokens
 
         pairs = [(index, seed) for index, seeds in enumerate(draws) for seed in seeds]
         if decoding.beams > 1 and any(seed is not None for _, seed in pairs):
@@ -73,9 +73,13 @@ class TransformersEngine:
             with torch.inference_mode():
                 return self._inputs.score(batch, self._logits)
 
-        def fits(rows: int, read: int, scored: int) -> bool:
-            within = rows <= self._size and rows * (read + scored) <= self._tokens
-            return within and rows * scored * self._model.config.vocab_size <= self._logits
+        def fits(rows: int, source_length: int, target_length: int) -> bool:
+            fits_memory = (
+                rows <= self._size and rows * (source_length + target_length) <= self._tokens
+            )
+            return (
+                fits_memory and rows * target_length * self._model.config.vocab_size <= self._logits
+            )
 
         return self._inputs.by_source(self._batched(items, lengths, fits, run), targets)
 
@@ -90,9 +94,9 @@ class TransformersEngine:
         results: dict[int, Result] = {}
 
         def work() -> None:
-            left = [index for index in range(len(items)) if index not in results]
-            for batch in length_batches([lengths[index] for index in left], fits):
-                indices = [left[place] for place in batch]
+            remaining = [index for index in range(len(items)) if index not in results]
+            for batch in length_batches([lengths[index] for index in remaining], fits):
+                indices = [remaining[position] for position in batch]
                 results.update(zip(indices, run([items[index] for index in indices]), strict=True))
 
         retry_with_less(work, self._halve)
@@ -112,7 +116,7 @@ class TransformersEngine:
 
         config, ends = self._model.config, sorted(self._ends)
         # The model's own generation_config.json may ask for sampling, beams or penalties.
-        plain = GenerationConfig(  # type: ignore[no-untyped-call]
+        generation_config = GenerationConfig(  # type: ignore[no-untyped-call]
             max_new_tokens=decoding.max_new_tokens,
             do_sample=False,
             num_beams=decoding.beams,
@@ -121,13 +125,13 @@ class TransformersEngine:
             decoder_start_token_id=getattr(config, "decoder_start_token_id", None),
             disable_compile=True,  # compiling Gemma takes a minute on a GPU before the first token
         )
-        previous, self._model.generation_config = self._model.generation_config, plain
+        previous, self._model.generation_config = self._model.generation_config, generation_config
         try:
             with torch.inference_mode():
-                given, begin = self._inputs.generate(sources)
+                inputs, begin = self._inputs.generate(sources)
                 tokens = self._model.generate(
-                    **given,
-                    generation_config=plain,
+                    **inputs,
+                    generation_config=generation_config,
                     logits_processor=LogitsProcessorList(
                         [_Sampled(draws, decoding, begin, self._stopped)]
                     ),
@@ -166,8 +170,8 @@ class _Sampled:
         uniform = torch.from_numpy(self._uniforms[:, step]).to(device)
         rows = torch.tensor(self._rows, device=scores.device)
         temperature, top_p = self._decoding.temperature, self._decoding.top_p
-        drawn = sample_tokens(scores[rows].to(device), uniform, temperature, top_p)
+        sampled = sample_tokens(scores[rows].to(device), uniform, temperature, top_p)
         scores = scores.clone()
         scores[rows] = -torch.inf
-        scores[rows, drawn.to(scores.device)] = 0.0
+        scores[rows, sampled.to(scores.device)] = 0.0
         return scores

@@ -20,14 +20,14 @@ Result = TypeVar("Result")
 
 
 class Workers:
-    """Up to `most` worker threads on a CPU (at most one per core); on any other device a single
-    worker, the calling thread. The work is cancelled once `stopped()` returns True."""
+    """Up to `max_workers` worker threads on a CPU (at most one per core); on any other device a
+    single worker, the calling thread. The work is cancelled once `stopped()` returns True."""
 
     def __init__(
-        self, device: torch.device, most: int, stopped: Callable[[], bool] = lambda: False
+        self, device: torch.device, max_workers: int, stopped: Callable[[], bool] = lambda: False
     ) -> None:
         self._cores = torch.get_num_threads()
-        self.count = max(1, min(self._cores, most)) if device.type == "cpu" else 1
+        self.count = max(1, min(self._cores, max_workers)) if device.type == "cpu" else 1
         self._stopping = threading.Event()
         self._stopped = stopped
 
@@ -36,27 +36,27 @@ class Workers:
         if self._stopping.is_set() or self._stopped():
             raise Stopped
 
-    def each(self, work: Callable[[Part], Result], parts: Sequence[Part]) -> list[Result]:
+    def map_parts(self, work: Callable[[Part], Result], parts: Sequence[Part]) -> list[Result]:
         """Return work(part) for every part, computed in parallel; at most `count` parts. If one
         raises, or the caller is interrupted, the others are cancelled."""
         if len(parts) == 1:
             return [work(parts[0])]
-        least, more = divmod(self._cores, len(parts))
+        base, extra = divmod(self._cores, len(parts))
 
-        def alone(number: int) -> Result:
-            torch.set_num_threads(max(1, least + (number < more)))
+        def run_part(number: int) -> Result:
+            torch.set_num_threads(max(1, base + (number < extra)))
             with torch.inference_mode():
                 return work(parts[number])
 
         self._stopping.clear()
         with ThreadPoolExecutor(len(parts)) as pool:
-            running = [pool.submit(alone, number) for number in range(len(parts))]
+            running = [pool.submit(run_part, number) for number in range(len(parts))]
             try:
                 wait(running, return_when=FIRST_EXCEPTION)
-                for one in running:
-                    if one.done():
-                        one.result()  # raises the worker's exception, if any
-                return [one.result() for one in running]
+                for future in running:
+                    if future.done():
+                        future.result()  # raises the worker's exception, if any
+                return [future.result() for future in running]
             except BaseException:
                 self._stopping.set()
                 raise

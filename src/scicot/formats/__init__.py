@@ -28,7 +28,7 @@ from scicot.formats import (
 )
 from scicot.formats.fields import Format, NotText, with_context
 from scicot.formats.general import Unread
-from scicot.formats.mapping import Columns, not_there, option_for
+from scicot.formats.mapping import Columns, missing_message, option_for
 from scicot.formats.reading import (
     PLAIN,
     FieldMapping,
@@ -85,10 +85,10 @@ def to_question_row(row: Row, reading: Reading = PLAIN) -> Row:
     try:
         return general.convert(row, reading)
     except Unread:
-        several = _several_questions(row)
-        if several is not None:
+        list_field = _several_questions(row)
+        if list_field is not None:
             raise RowProblem(
-                f'holds several questions in one row (the list in "{several}"); write a row for'
+                f'holds several questions in one row (the list in "{list_field}"); write a row for'
                 " each of them, with its choices and its answer"
             ) from None
         raise RowProblem(
@@ -110,19 +110,19 @@ def _several_questions(row: Row) -> str | None:
 def recognised(row: Row, reading: Reading = PLAIN) -> Recognised:
     """Return the fields from which the parts of a question are read. Raises what `to_question_row`
     raises."""
-    told = Recognised()
-    read = to_question_row(row, replace(reading, recognised=told))
-    told.question = told.question or "question"
-    told.choices = told.choices or "choices"
-    if not told.context and read.get("context"):
-        told.context = "context"
-    if not told.answer and read.get("answer") is not None:
-        told.answer, told.kind = "answer", "labels"
+    result = Recognised()
+    converted = to_question_row(row, replace(reading, recognised=result))
+    result.question = result.question or "question"
+    result.choices = result.choices or "choices"
+    if not result.context and converted.get("context"):
+        result.context = "context"
+    if not result.answer and converted.get("answer") is not None:
+        result.answer, result.kind = "answer", "labels"
     if reading.columns is not None:
         for role in ("question", "choices", "answer", "context"):
-            if role in reading.columns.roles and getattr(told, role) == role:
-                setattr(told, role, reading.columns.roles[role])
-    return told
+            if role in reading.columns.roles and getattr(result, role) == role:
+                setattr(result, role, reading.columns.roles[role])
+    return result
 
 
 def is_own(row: Row) -> bool:
@@ -134,7 +134,7 @@ def check_columns(row: Row, columns: FieldMapping) -> None:
     """Raise RowProblem if a row, the first of its file, lacks a field named by --columns."""
     missing = columns.missing(row)
     if missing and not is_own(row):
-        raise RowProblem(not_there(missing, row))
+        raise RowProblem(missing_message(missing, row))
 
 
 def leaves_as_own(row: Row, columns: FieldMapping) -> bool:
@@ -147,5 +147,5 @@ def _named(row: Row) -> str:
     if not row:
         return "it has no fields"
     names = [json.dumps(name[:_NAME_LENGTH], ensure_ascii=False) for name in row]
-    more = f" and {len(names) - _NAMES_SHOWN} more" if len(names) > _NAMES_SHOWN else ""
-    return f"it has the fields {', '.join(names[:_NAMES_SHOWN])}{more}"
+    rest_note = f" and {len(names) - _NAMES_SHOWN} more" if len(names) > _NAMES_SHOWN else ""
+    return f"it has the fields {', '.join(names[:_NAMES_SHOWN])}{rest_note}"

@@ -106,16 +106,16 @@ class _Literal:
         return values
 
     def _object(self, depth: int) -> dict[str, Any]:
-        found: dict[str, Any] = {}
+        items: dict[str, Any] = {}
         while self._peek()[1] != "}":
             key = self._value(depth + 1)
             if self._take()[1] != ":" or isinstance(key, list | dict):
                 raise ValueError("no object")
-            found[str(key)] = self._value(depth + 1)
+            items[str(key)] = self._value(depth + 1)
             if self._peek()[1] == ",":
                 self._take()
         self._take()
-        return found
+        return items
 
     def _array(self, depth: int) -> Any:
         value = self._value(depth + 1)
@@ -130,13 +130,13 @@ class _Literal:
 
 def _tokens(text: str) -> list[tuple[str, str]]:
     tokens: list[tuple[str, str]] = []
-    place = 0
-    while place < len(text):
-        match = _TOKEN.match(text, place)
+    position = 0
+    while position < len(text):
+        match = _TOKEN.match(text, position)
         if match is None:
-            raise ValueError(f"unexpected text at character {place}")
+            raise ValueError(f"unexpected text at character {position}")
         tokens.append((match.lastgroup or "", match[match.lastgroup or 0]))
-        place = match.end()
+        position = match.end()
     return tokens
 
 
@@ -200,15 +200,15 @@ def _marked(text: str, pattern: re.Pattern[str]) -> Marked | None:
     """Find the choices' marks, from the last "(A)" with a "(B)" after it: the stem may contain an
     "(A)" too."""
     marks = list(pattern.finditer(text))
-    behind: set[str] = set()  # labels of the marks after the current one
+    later_labels: set[str] = set()  # labels of the marks after the current one
     for start in reversed(range(len(marks))):
         label = marks[start][1]
-        if label in "Aa1" and _following(label) in behind:
+        if label in "Aa1" and _following(label) in later_labels:
             run = _run(marks[start:])
             ends = [mark.start() for mark in run[1:]] + [len(text)]
             texts = [text[m.end() : end].strip() for m, end in zip(run, ends, strict=True)]
             return text[: run[0].start()].strip(), [mark[1] for mark in run], texts
-        behind.add(label)
+        later_labels.add(label)
     return None
 
 
@@ -228,11 +228,11 @@ def _following(label: str) -> str:
 def _out_of_sentence(texts: list[str]) -> list[str]:
     """Remove the words that join choices into a sentence, such as "or" in "on (A) the sand or (B)
     the ice"."""
-    *before, last = texts
-    joint = before[-1].rstrip()[len(_without_end(before[-1], _JOINED)) :]
-    if not re.search(r"\w", joint):
+    *all_but_last, last = texts
+    joining_words = all_but_last[-1].rstrip()[len(_without_end(all_but_last[-1], _JOINED)) :]
+    if not re.search(r"\w", joining_words):
         return texts
-    parted = [_without_end(text, _JOINED).rstrip(" ,;") for text in before]
-    if any(text.endswith((".", "?", "!")) for text in parted):
+    separated_texts = [_without_end(text, _JOINED).rstrip(" ,;") for text in all_but_last]
+    if any(text.endswith((".", "?", "!")) for text in separated_texts):
         return texts
-    return [*parted, last.rstrip(" .?!")]
+    return [*separated_texts, last.rstrip(" .?!")]

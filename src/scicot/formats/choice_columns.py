@@ -34,7 +34,7 @@ class Family:
     columns: tuple[str, ...]
 
     @property
-    def shown(self) -> str:
+    def description(self) -> str:
         first, last = self.columns[0], self.columns[-1]
         return f"{first}-{last}" if len(first) == len(last) == 1 else f"{first} to {last}"
 
@@ -51,15 +51,15 @@ def families(names: tuple[str, ...]) -> tuple[Family, ...]:
         if prefix or (label.isalpha() and not match["more"]):
             label = str(int(label)) if label.isdigit() else label
             found.setdefault(prefix, {}).setdefault(label, name)
-    made = []
+    families_found = []
     for prefix in (*CHOICE_PREFIXES, ""):
         family = found.get(prefix, {})
         for labels in _label_runs():
             run = tuple(takewhile(family.__contains__, labels))
             if len(run) > 1:
-                made.append(Family(prefix, run, tuple(family[label] for label in run)))
+                families_found.append(Family(prefix, run, tuple(family[label] for label in run)))
                 break
-    return tuple(made)
+    return tuple(families_found)
 
 
 def _label_runs() -> Iterator[Iterable[str]]:
@@ -73,11 +73,12 @@ def filled(row: Mapping[str, Any], family: Family) -> list[ChoiceRow]:
     pairs = zip(family.labels, family.columns, strict=True)
     texts = {label: row[name] for label, name in pairs if not is_blank(row[name])}
     return fields.choice_rows(
-        list(texts), [text if isinstance(text, str) else _plain(text) for text in texts.values()]
+        list(texts),
+        [text if isinstance(text, str) else _number_as_text(text) for text in texts.values()],
     )
 
 
-def _plain(value: Any) -> Any:
+def _number_as_text(value: Any) -> Any:
     number = isinstance(value, int | float) and not isinstance(value, bool)
     return str(value) if number else value
 
@@ -99,9 +100,9 @@ def wrong_columns(names: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(name for name in names if _WRONG.fullmatch(plain_name(name)))
 
 
-def right_and_wrong(row: Mapping[str, Any], asked: str) -> RightAndWrong | None:
+def right_and_wrong(row: Mapping[str, Any], question: str) -> RightAndWrong | None:
     """Return the choices of a row with separate fields of right and wrong answers, None for other
-    rows. Hashes of `asked` (the question's text) and each choice determine their order."""
+    rows. Hashes of `question` (the question's text) and each choice determine their order."""
     wrong = wrong_columns(tuple(row))
     right = fields.first_filled(row, fields.named(row, RIGHT)) if wrong else None
     if right is None or not isinstance(row[right], str):
@@ -113,25 +114,27 @@ def right_and_wrong(row: Mapping[str, Any], asked: str) -> RightAndWrong | None:
         # "distractor1" always holds a single text; "distractors" may hold a list.
         found = None if name.strip()[-1:].isdigit() else choices.listed(row[name])
         choice_texts = [choice["text"] for choice in found.choices] if found else [row[name]]
-        texts += [_plain(text) for text in choice_texts]
+        texts += [_number_as_text(text) for text in choice_texts]
     if len(texts) < 2 or not all(isinstance(text, str) for text in texts):
         return None
     listed = fields.lettered([text.strip() for text in texts])
-    made, answer = shuffled_by_hash(listed, listed[0]["label"], asked)
-    return RightAndWrong(made, answer or "", right, wrong)
+    shuffled_choices, answer = shuffled_by_hash(listed, listed[0]["label"], question)
+    return RightAndWrong(shuffled_choices, answer or "", right, wrong)
 
 
 def shuffled_by_hash(
-    given: list[ChoiceRow], right: str | None, asked: str
+    rows: list[ChoiceRow], right: str | None, question: str
 ) -> tuple[list[ChoiceRow], str | None]:
     """Shuffle choices pseudo-randomly, seeded by a hash of the question, and label them A, B, C.
     Return (choices, new label of the right one)."""
-    order = sorted(range(len(given)), key=lambda n: _digest(asked, given[n]["text"], n))
-    made = fields.lettered([given[place]["text"] for place in order])
-    labels = [choice["label"] for choice in given]
-    return made, None if right is None else made[order.index(labels.index(right))]["label"]
+    order = sorted(range(len(rows)), key=lambda n: _digest(question, rows[n]["text"], n))
+    shuffled_choices = fields.lettered([rows[index]["text"] for index in order])
+    labels = [choice["label"] for choice in rows]
+    return shuffled_choices, None if right is None else shuffled_choices[
+        order.index(labels.index(right))
+    ]["label"]
 
 
-def _digest(asked: str, text: str, place: int) -> bytes:
-    content = f"{asked}\0{text}\0{place}".encode("utf-8", "surrogatepass")
+def _digest(question: str, text: str, index: int) -> bytes:
+    content = f"{question}\0{text}\0{index}".encode("utf-8", "surrogatepass")
     return hashlib.sha256(content).digest()

@@ -68,9 +68,9 @@ def _of_cell(cell: str) -> Listed | None:
             return listed(cells.value_of(cell))
         except ValueError:
             pass
-    marked = cells.choices_of_cell(cell)
-    if marked is not None:
-        return Listed(fields.choice_rows(*marked))
+    parsed = cells.choices_of_cell(cell)
+    if parsed is not None:
+        return Listed(fields.choice_rows(*parsed))
     texts = cells.separated(cell)
     return None if texts is None else _of_list(texts)
 
@@ -86,10 +86,10 @@ def _of_list(values: Sequence[Any]) -> Listed | None:
     texts = [_text(value) for value in values]
     if None in texts:
         return None
-    return Listed(plain([text or "" for text in texts]))
+    return Listed(from_texts([text or "" for text in texts]))
 
 
-def plain(texts: Sequence[str]) -> list[ChoiceRow]:
+def from_texts(texts: Sequence[str]) -> list[ChoiceRow]:
     """Make choices labelled A, B, C from texts. If every text begins with its label, as in "A)21",
     these labels are used and removed from the texts."""
     # a quick check that excludes nearly all other lists
@@ -151,8 +151,8 @@ def _marked(choices: list[ChoiceRow], marks: Sequence[Any]) -> Listed:
 
 
 def _is_mark(value: Any) -> bool:
-    said = value.strip().casefold() if isinstance(value, str) else value
-    return said in (1, True, "1", "true", "yes", "x")
+    text = value.strip().casefold() if isinstance(value, str) else value
+    return text in (1, True, "1", "true", "yes", "x")
 
 
 def _text(value: Any) -> str | None:
@@ -165,7 +165,7 @@ def _text(value: Any) -> str | None:
 
 def _without_padding(values: Sequence[Any]) -> list[Any]:
     """Remove the blanks at the end of a list of fixed length."""
-    kept = list(values)
-    while kept and is_blank(kept[-1]):
-        kept.pop()
-    return kept
+    trimmed = list(values)
+    while trimmed and is_blank(trimmed[-1]):
+        trimmed.pop()
+    return trimmed

@@ -41,8 +41,8 @@ def is_header(names: Iterable[str], mapped: Iterable[str] = ()) -> bool:
     stories = any(set(pair) <= set(columns) for pair in GAP_CHOICES)
     if answers or stories or known & set(QUESTIONS) or set(columns) & set(mapped):
         return True
-    beside = known & set(QUESTIONS_BESIDE_CHOICES)
-    return bool(beside and (known & set(CHOICES) or choice_columns.families(columns)))
+    possible_questions = known & set(QUESTIONS_BESIDE_CHOICES)
+    return bool(possible_questions and (known & set(CHOICES) or choice_columns.families(columns)))
 
 
 def is_sparse(
@@ -59,9 +59,9 @@ def is_sparse(
     if "prediction" in map(plain_name, header) or not filled:
         return False
     known = {*QUESTIONS, *QUESTIONS_BESIDE_CHOICES}
-    asked = [name for name in filled if name in mapped or plain_name(name) in known]
-    if asked:
-        text = filled[asked[0]]
+    question_cells = [name for name in filled if name in mapped or plain_name(name) in known]
+    if question_cells:
+        text = filled[question_cells[0]]
         heading = "?" not in text and len(text) <= _HEADING
         return len(filled) == 1 and len(header) >= _WIDE and heading
     return len(filled) == 1 < len(header) - 1 or (len(filled) == 2 and len(header) >= _WIDE)
@@ -75,11 +75,11 @@ def cells(row: Row) -> Row:
 
 def _renamed(row: Row) -> Row:
     row = dict(row)
-    for ours, aliases in _RENAMED.items():
+    for own_name, aliases in _RENAMED.items():
         found = fields.named(row, aliases)
         name = fields.first_filled(row, found) or next(iter(found), None)
-        if name is not None and name != ours:
-            row[ours] = row.pop(name)
+        if name is not None and name != own_name:
+            row[own_name] = row.pop(name)
     return row
 
 

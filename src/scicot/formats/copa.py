@@ -26,7 +26,7 @@ _SENTENCES = {
 }
 _CHOICES = ("choice1", "choice2")
 _NAMES = (*ANSWERS, "label")
-_GOLD = replace(fields.GOLD, names=_NAMES, further=(), bases={"label": 0})
+_GOLD = replace(fields.GOLD, names=_NAMES, secondary=(), bases={"label": 0})
 
 
 def matches(row: Row) -> bool:
@@ -80,8 +80,8 @@ def _with_two_columns(row: Row, names: Mapping[str, str], reading: Reading) -> R
 
 
 def _as_another_format(row: Row, reading: Reading) -> Row:
-    others: tuple[fields.Format, ...] = (own, ai2_flat, plain_list)
-    for form in others:
+    other_formats: tuple[fields.Format, ...] = (own, ai2_flat, plain_list)
+    for form in other_formats:
         if form.matches(row):
             return form.convert(row, reading)
     try:

@@ -45,14 +45,14 @@ class NotText(RowProblem):
 class Gold:
     """The gold fields of a layout and how their values are written.
 
-    The fields in `names` are read before those in `further`. `bases` gives the base (0 or 1) of
+    The fields in `names` are read before those in `secondary`. `bases` gives the base (0 or 1) of
     numeric answers in fields for which the layout defines it; `loose`: JSON integers come from a
     table and have no defined base. `columns` maps plain column names to choice labels, for answers
     that are a column name. `single`: the value may be wrapped in a list of one.
     """
 
     names: tuple[str, ...] = ANSWERS
-    further: tuple[str, ...] = FURTHER_ANSWERS
+    secondary: tuple[str, ...] = FURTHER_ANSWERS
     bases: Mapping[str, Base] = field(default_factory=dict)
     loose: bool = False
     columns: Mapping[str, str] = field(default_factory=dict)
@@ -75,17 +75,17 @@ def first_filled(row: Mapping[str, Any], names: Sequence[str]) -> str | None:
     return next((name for name in names if not is_blank(row.get(name))), None)
 
 
-def named(row: Mapping[str, Any], plain: Sequence[str]) -> tuple[str, ...]:
-    """Return the row's fields that have these plain names, in the order of `plain`."""
-    return _named(tuple(row), tuple(plain))
+def named(row: Mapping[str, Any], plain_names: Sequence[str]) -> tuple[str, ...]:
+    """Return the row's fields that have these plain names, in the order of `plain_names`."""
+    return _named(tuple(row), tuple(plain_names))
 
 
 @lru_cache(maxsize=1024)  # cached because nearly all rows of a file have the same fields
-def _named(names: tuple[str, ...], plain: tuple[str, ...]) -> tuple[str, ...]:
+def _named(names: tuple[str, ...], plain_names: tuple[str, ...]) -> tuple[str, ...]:
     found: dict[str, str] = {}
     for name in names:
         found.setdefault(plain_name(name), name)
-    return tuple(found[short] for short in plain if short in found)
+    return tuple(found[short] for short in plain_names if short in found)
 
 
 def question_field(row: Mapping[str, Any]) -> str | None:
@@ -144,11 +144,11 @@ def labelled(
     """Return the row in scicot's schema with the label that its gold fields agree on, without the
     fields in `used`, which have been read."""
     if reading.columns is not None and reading.columns.maps("answer"):
-        gold = replace(gold, names=("answer",), further=(), bases={})
+        gold = replace(gold, names=("answer",), secondary=(), bases={})
     if reading.in_columns:
         gold = replace(gold, loose=True)
-    answer, told = read_gold(row, choices, gold, reading)
-    return rebuilt(row, choices, answer, used=[*used, told], reading=reading)
+    answer, answer_field = read_gold(row, choices, gold, reading)
+    return rebuilt(row, choices, answer, used=[*used, answer_field], reading=reading)
 
 
 def read_gold(
@@ -163,12 +163,12 @@ def read_gold(
     two fields name different choices.
     """
     meanings: dict[str, Meaning] = {}
-    missed = ""
+    unread_field = ""
     fields = gold_fields(row, gold.names)
-    further = gold_fields(row, gold.further) if gold.further else []
-    if fields and further:
-        further = [name for name in further if plain_name(name) not in _MARKS]
-    for name in (*fields, *further):
+    secondary = gold_fields(row, gold.secondary) if gold.secondary else []
+    if fields and secondary:
+        secondary = [name for name in secondary if plain_name(name) not in _MARKS]
+    for name in (*fields, *secondary):
         value = gold.value(row, name, choices)
         if is_hidden(value):
             continue
@@ -179,14 +179,14 @@ def read_gold(
         if meaning is not None:
             meanings[name] = meaning
         elif name in fields or not isinstance(value, list | dict | bool):
-            missed = missed or name
+            unread_field = unread_field or name
     if meanings:
         label, name = agreed(row, meanings)
         if reading.recognised is not None:
             reading.recognised.answer, reading.recognised.kind = name, meanings[name].kind
         return label, name
-    if missed:
-        raise unread(row, missed, len(choices))
+    if unread_field:
+        raise unread(row, unread_field, len(choices))
     return None, None
 
 

@@ -31,10 +31,10 @@ class _Found:
 
     choices: list[ChoiceRow]
     used: tuple[str, ...]
-    shown: str
+    description: str
     gold: fields.Gold
     answer: str | None = None
-    told_by: str = ""
+    answer_field: str = ""
     kind: str = ""
     shuffled: bool = False
     stem: str | None = None  # the question's text without its choices
@@ -65,12 +65,14 @@ def convert(row: Row, reading: Reading = PLAIN) -> Row:
     row = {**row, "question": text}
     if reading.recognised is not None:
         reading.recognised.question = question
-        reading.recognised.choices = found.shown
+        reading.recognised.choices = found.description
         reading.recognised.shuffled = found.shuffled
-    if found.told_by:
+    if found.answer_field:
         if reading.recognised is not None:
-            reading.recognised.answer, reading.recognised.kind = found.told_by, found.kind
-        return fields.rebuilt(row, found.choices, found.answer, used=(*found.used, found.told_by))
+            reading.recognised.answer, reading.recognised.kind = found.answer_field, found.kind
+        return fields.rebuilt(
+            row, found.choices, found.answer, used=(*found.used, found.answer_field)
+        )
     return fields.labelled(row, found.choices, reading=reading, gold=found.gold, used=found.used)
 
 
@@ -80,8 +82,8 @@ def _question(row: Row) -> str | None:
     for name in fields.named(row, (*QUESTIONS, *QUESTIONS_BESIDE_CHOICES)):
         value = row[name]
         if isinstance(value, list):
-            said = [m.get("content") for m in value if isinstance(m, Mapping)]
-            value = next((text for text in reversed(said) if isinstance(text, str)), None)
+            contents = [m.get("content") for m in value if isinstance(m, Mapping)]
+            value = next((text for text in reversed(contents) if isinstance(text, str)), None)
         if isinstance(value, str) and not is_blank(value):
             row[name] = value
             return name
@@ -112,8 +114,8 @@ def _in_one_field(row: Row, question: str, gold: fields.Gold, reading: Reading) 
     for name in fields.named(row, (*CHOICES, *_MARKED)):
         if name == question or is_blank(row[name]):
             continue
-        read = choices.scored if plain_name(name) == _SCORES else choices.listed
-        found = read(row[name])
+        read_choices = choices.scored if plain_name(name) == _SCORES else choices.listed
+        found = read_choices(row[name])
         if found is None or len(found.choices) < 2:
             if plain_name(name) == "choices":
                 raise RowProblem(_no_choices(row[name]))
@@ -125,33 +127,37 @@ def _in_one_field(row: Row, question: str, gold: fields.Gold, reading: Reading) 
         right: str | None = found.right[0]
         _check_agreement(row, found.choices, right, gold, reading, (name,))
         if plain_name(name) == _FIRST_IS_RIGHT and not reading.ordered:
-            made, right = choice_columns.shuffled_by_hash(
-                found.choices, right, _asked(row, question)
+            shuffled_choices, right = choice_columns.shuffled_by_hash(
+                found.choices, right, _shuffle_key(row, question)
             )
-            return _Found(made, (name,), name, gold, right, name, "marked", shuffled=True)
+            return _Found(
+                shuffled_choices, (name,), name, gold, right, name, "marked", shuffled=True
+            )
         return _Found(found.choices, (name,), name, gold, right, name, "marked")
     return None
 
 
 def _check_agreement(
     row: Row,
-    found: list[ChoiceRow],
+    choice_rows: list[ChoiceRow],
     right: str | None,
     gold: fields.Gold,
     reading: Reading,
     used: tuple[str, ...],
 ) -> None:
     """Raise RowProblem if a gold field names another choice than the one marked right."""
-    others = {name: value for name, value in row.items() if name not in used}
+    other_fields = {name: value for name, value in row.items() if name not in used}
     try:
-        told, name = fields.read_gold(others, found, gold, replace(reading, recognised=None))
+        label, name = fields.read_gold(
+            other_fields, choice_rows, gold, replace(reading, recognised=None)
+        )
     except UncertainIndex:
         return  # the value may mean the marked choice
     except RowProblem:
         return  # the field names no choice; it may be the text of a solution
-    if told is not None and told != right:
+    if label is not None and label != right:
         raise RowProblem(
-            f'has two gold answers: "{name}" is {shown(row[name or ""])}, choice {shown(told)},'
+            f'has two gold answers: "{name}" is {shown(row[name or ""])}, choice {shown(label)},'
             f" and choice {shown(right)} is marked as right; remove the wrong one"
         )
 
@@ -180,12 +186,12 @@ def _in_columns(row: Row, question: str, gold: fields.Gold) -> _Found | None:
             continue
         labels = dict(zip(map(plain_name, family.columns), family.labels, strict=True))
         gold_of_columns = replace(gold, loose=True, columns=labels if family.prefix else {})
-        return _Found(found, family.columns, family.shown, gold_of_columns)
+        return _Found(found, family.columns, family.description, gold_of_columns)
     return None
 
 
 def _right_and_wrong(row: Row, question: str, gold: fields.Gold) -> _Found | None:
-    found = choice_columns.right_and_wrong(row, _asked(row, question))
+    found = choice_columns.right_and_wrong(row, _shuffle_key(row, question))
     if found is None:
         return None
     used = (found.right, *found.wrong)
@@ -196,26 +202,26 @@ def _right_and_wrong(row: Row, question: str, gold: fields.Gold) -> _Found | Non
     )  # fmt: skip
 
 
-def _asked(row: Row, question: str) -> str:
+def _shuffle_key(row: Row, question: str) -> str:
     """Return the text whose hash seeds the order of the choices."""
     context = row.get("context")
     return f"{row[question]}\0{context if isinstance(context, str) else ''}"
 
 
 def _in_the_question(row: Row, question: str, gold: fields.Gold) -> _Found | None:
-    marked = cells.choices_in(row[question])
-    if marked is None:
+    parsed = cells.choices_in(row[question])
+    if parsed is None:
         return None
-    stem, labels, texts = marked
+    stem, labels, texts = parsed
     return _Found(fields.choice_rows(labels, texts), (), f"those in {question}", gold, stem=stem)
 
 
 def _yes_or_no(row: Row, gold: fields.Gold, reading: Reading) -> _Found | None:
     mapped = reading.columns is not None and reading.columns.maps("answer")
-    told = yes_no.texts_of(row, ("answer",) if mapped else gold.names)
-    if told is None:
+    texts_and_field = yes_no.texts_of(row, ("answer",) if mapped else gold.names)
+    if texts_and_field is None:
         return None
-    texts, name = told
+    texts, name = texts_and_field
     answer = yes_no.label_of(row, name, texts)
-    shown = " or ".join(texts)
-    return _Found(fields.lettered(texts), (), shown, gold, answer, name, "yes or no")
+    description = " or ".join(texts)
+    return _Found(fields.lettered(texts), (), description, gold, answer, name, "yes or no")

@@ -80,27 +80,29 @@ def read_choice(value: Any, choices: Sequence[ChoiceRow]) -> Meaning | None:
         return None
     if value in labels:
         return Meaning((value,), kind="labels")
-    said = value.strip()
-    exact = [label for label in labels if label.strip() == said]
+    text = value.strip()
+    exact = [label for label in labels if label.strip() == text]
     if len(exact) == 1:
         return Meaning((exact[0],), kind="labels")
-    by_text = labels_of_text(said, choices)
-    folded = [label for label in labels if label.strip().casefold() == said.casefold()]
+    by_text = labels_of_text(text, choices)
+    folded = [label for label in labels if label.strip().casefold() == text.casefold()]
     if len(folded) == 1 and (not by_text or folded[0] in by_text):
         return Meaning((folded[0],), kind="labels")
     if folded:
-        meant = tuple(dict.fromkeys((*by_text, *folded)))
-        doubt = f"which can mean choice {_either(meant)}, by text or label; write the label exactly"
-        return Meaning(meant, doubt)
+        named = tuple(dict.fromkeys((*by_text, *folded)))
+        doubt = f"which can mean choice {_either(named)}, by text or label; write the label exactly"
+        return Meaning(named, doubt)
     if by_text:
         return Meaning(by_text, kind="texts")
-    return _read_marked(said, labels, choices)
+    return _read_marked(text, labels, choices)
 
 
-def _read_marked(said: str, labels: Sequence[str], choices: Sequence[ChoiceRow]) -> Meaning | None:
+def _read_marked(
+    text_with_mark: str, labels: Sequence[str], choices: Sequence[ChoiceRow]
+) -> Meaning | None:
     """Read a label with its mark, alone or before its choice's text: "(B)", "B) copper". A label
     before any other text may be an explanation or a slip, so it refers to no choice."""
-    match = _MARKED.fullmatch(said)
+    match = _MARKED.fullmatch(text_with_mark)
     if match is None:
         return None
     found = [label for label in labels if label.strip().casefold() == match[1].casefold()]
@@ -120,22 +122,22 @@ def _read_integer(
         return None
     if value < len(labels):
         return Meaning((labels[value],), kind="index from 0", index=True)
-    written = str(value)
-    named = (written,) if written in labels else labels_of_text(written, choices)
-    if not named:
+    text = str(value)
+    labels_named = (text,) if text in labels else labels_of_text(text, choices)
+    if not labels_named:
         return None
     others = {*labels, *(choice["text"] for choice in choices if isinstance(choice["text"], str))}
     if others.isdisjoint(map(str, range(len(labels)))):
-        return Meaning(named, kind="texts")
+        return Meaning(labels_named, kind="texts")
     doubt = (
         f"an integer, so an index from 0, and the last one is {len(labels) - 1}; it is also the"
-        f" label or text of choice {_either(named)}, so write it as a string"
+        f" label or text of choice {_either(labels_named)}, so write it as a string"
     )
-    return Meaning(named, doubt)
+    return Meaning(labels_named, doubt)
 
 
 def labels_of_text(
-    said: str, choices: Sequence[ChoiceRow], *, folded: bool = False
+    text: str, choices: Sequence[ChoiceRow], *, folded: bool = False
 ) -> tuple[str, ...]:
     """Return the labels of the choices with this text; some data sets have the same text twice.
     `folded`: ignore case and a final full stop."""
@@ -146,7 +148,7 @@ def labels_of_text(
     return tuple(
         str(choice["label"])
         for choice in choices
-        if isinstance(choice["text"], str) and plain(choice["text"]) == plain(said)
+        if isinstance(choice["text"], str) and plain(choice["text"]) == plain(text)
     )
 
 
@@ -154,14 +156,16 @@ def agreed(row: Mapping[str, Any], meanings: Mapping[str, Meaning]) -> tuple[str
     """Return the label that all gold fields agree on, and the field it is from. Raises RowProblem
     if they have no label in common."""
     name = min(meanings, key=lambda name: len(meanings[name].labels))
-    for other, meaning in meanings.items():
+    for other_field, meaning in meanings.items():
         if not set(meaning.labels) & set(meanings[name].labels):
-            told = [
+            descriptions = [
                 f'"{field}" is {shown(row[field])}, choice {_either(meaning.labels)}'
                 for field, meaning in meanings.items()
-                if field in (name, other)
+                if field in (name, other_field)
             ]
-            raise RowProblem(f"has two gold answers: {', and '.join(told)}; remove the wrong one")
+            raise RowProblem(
+                f"has two gold answers: {', and '.join(descriptions)}; remove the wrong one"
+            )
     common = set.intersection(*(set(meaning.labels) for meaning in meanings.values()))
     if all(meaning.doubt for meaning in meanings.values()):
         problem = UncertainIndex if meanings[name].index else RowProblem
@@ -178,10 +182,8 @@ def is_hidden(value: Any) -> bool:
 def unread(row: Mapping[str, Any], name: str, count: int) -> RowProblem:
     """Make the RowProblem of a gold answer that names none of `count` choices."""
     value = row[name]
-    several = (
-        re.split(r"\s*(?:[,;&/|+]|\band\b|\bund\b)\s*", value) if isinstance(value, str) else []
-    )
-    if len(several) > 1 and all(re.fullmatch(r"[A-Za-z]|\d{1,2}", one) for one in several):
+    parts = re.split(r"\s*(?:[,;&/|+]|\band\b|\bund\b)\s*", value) if isinstance(value, str) else []
+    if len(parts) > 1 and all(re.fullmatch(r"[A-Za-z]|\d{1,2}", part) for part in parts):
         return RowProblem(f'"{name}" is {shown(value)}, several choices; one right answer is read')
     return RowProblem(
         f'"{name}" is {shown(row[name])}, neither a label nor the text of a choice nor an'

@@ -42,9 +42,9 @@ def meaning_of(
         if meaning is not None and meaning.kind == "texts" and reading.tally is not None:
             _tally(reading, name).texts += 1
         return meaning
-    given = reading.answer_index if reading.answer_index is not None else base
-    if given is not None:
-        return _index(number, choices, given) or (
+    known_base = reading.answer_index if reading.answer_index is not None else base
+    if known_base is not None:
+        return _index(number, choices, known_base) or (
             read_choice(str(number), choices) if base is None else None
         )
     if not reading.strict:
@@ -65,10 +65,10 @@ def _number(value: Any) -> int | None:
 
 
 def _index(number: int, choices: Sequence[ChoiceRow], base: Base) -> Meaning | None:
-    place = number - base
-    if not 0 <= place < len(choices):
+    index = number - base
+    if not 0 <= index < len(choices):
         return None
-    return Meaning((str(choices[place]["label"]),), kind=f"index from {base}", index=True)
+    return Meaning((str(choices[index]["label"]),), kind=f"index from {base}", index=True)
 
 
 def _json_integer(
@@ -90,10 +90,18 @@ def _json_integer(
 def _of_table(
     value: Any, number: int, choices: Sequence[ChoiceRow], name: str, reading: Reading
 ) -> Meaning | None:
-    direct = read_choice(str(number), choices)
-    if direct is not None and direct.kind == "labels" and isinstance(value, str):
-        return direct
-    text = direct if direct is not None and direct.kind == "texts" else None
+    as_label_or_text = read_choice(str(number), choices)
+    if (
+        as_label_or_text is not None
+        and as_label_or_text.kind == "labels"
+        and isinstance(value, str)
+    ):
+        return as_label_or_text
+    text = (
+        as_label_or_text
+        if as_label_or_text is not None and as_label_or_text.kind == "texts"
+        else None
+    )
     found = [_index(number, choices, base) for base in (0, 1)]
     indices = [meaning for meaning in found if meaning is not None]
     if reading.tally is not None:
@@ -128,13 +136,13 @@ def _uncertain(indices: Sequence[Meaning], tally: Tally) -> Meaning | None:
         return next(iter(indices), None)
     if tally.base is not None:
         return indices[tally.base]
-    both = " (the file has both a 0 and the number of choices)" if tally.zeros else ""
-    return _doubt(indices, f"an index that can count from 0 or from 1{both}")
+    contradiction = " (the file has both a 0 and the number of choices)" if tally.zeros else ""
+    return _doubt(indices, f"an index that can count from 0 or from 1{contradiction}")
 
 
-def _doubt(meanings: Sequence[Meaning], why: str) -> Meaning:
+def _doubt(meanings: Sequence[Meaning], reason: str) -> Meaning:
     labels = tuple(dict.fromkeys(label for meaning in meanings for label in meaning.labels))
-    return Meaning(labels, f"{why}; give {_OPTION}", index=True)
+    return Meaning(labels, f"{reason}; give {_OPTION}", index=True)
 
 
 def _count(tally: Tally, number: int, choices: Sequence[ChoiceRow]) -> None:

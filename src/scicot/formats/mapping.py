@@ -49,8 +49,8 @@ class Columns:
         for match, end in zip(starts, ends, strict=True):
             value = text[match.end() : end].strip()
             if not value or match[1] in roles:
-                why = "twice" if match[1] in roles else "without a field"
-                raise UsageError(f"--columns {text}: names {match[1]} {why}; write {_EXAMPLE}")
+                problem = "twice" if match[1] in roles else "without a field"
+                raise UsageError(f"--columns {text}: names {match[1]} {problem}; write {_EXAMPLE}")
             roles[match[1]] = value
         if "choices" in roles and "distractors" in roles:
             raise UsageError(
@@ -65,12 +65,12 @@ class Columns:
     def tabular(self, row: Row) -> bool:
         """Return True if the choices are mapped to several columns of a row."""
         value = self.roles.get("choices")
-        return value is not None and len(_fields(tuple(row), value, several=True)) > 1
+        return value is not None and len(_fields(tuple(row), value, allow_several=True)) > 1
 
     def only(self, *roles: str) -> Columns | None:
         """Return the mapping restricted to these roles, None if it has none of them."""
-        kept = {role: field for role, field in self.roles.items() if role in roles}
-        return Columns(kept) if kept else None
+        selected = {role: field for role, field in self.roles.items() if role in roles}
+        return Columns(selected) if selected else None
 
     def __str__(self) -> str:
         return ",".join(f"{role}={field}" for role, field in self.roles.items())
@@ -88,7 +88,7 @@ class Columns:
         return [
             name
             for role, value in self.roles.items()
-            for name in _fields(tuple(row), value, several=role in _SEVERAL)
+            for name in _fields(tuple(row), value, allow_several=role in _SEVERAL)
             if _at(row, name) is _ABSENT
         ]
 
@@ -98,62 +98,62 @@ class Columns:
 
         Raises RowProblem if a question or its choices are missing.
         """
-        read: dict[str, Any] = {}
+        mapped: dict[str, Any] = {}
         used: set[str] = set()
         for role, value in self.roles.items():
-            names = _fields(tuple(row), value, several=role in _SEVERAL)
+            names = _fields(tuple(row), value, allow_several=role in _SEVERAL)
             found = {name: _at(row, name) for name in names}
             absent = [name for name in names if found[name] is _ABSENT]
             if absent and role in ("question", "choices", "distractors"):
-                raise RowProblem(not_there(absent, row))
+                raise RowProblem(missing_message(absent, row))
             used |= {name for name in names if name in row}
-            given = {name: cell for name, cell in found.items() if cell is not _ABSENT}
-            if given:
-                read[role] = _value(role, given)
+            present = {name: cell for name, cell in found.items() if cell is not _ABSENT}
+            if present:
+                mapped[role] = _value(role, present)
         rest = {
-            f"original.{name}" if name in read else name: cell
+            f"original.{name}" if name in mapped else name: cell
             for name, cell in row.items()
             if name not in used
         }
-        if "distractors" in read:
-            read |= _with_distractors(read)
-        return {**read, **rest}
+        if "distractors" in mapped:
+            mapped |= _with_distractors(mapped)
+        return {**mapped, **rest}
 
 
-def not_there(absent: Sequence[str], row: Row) -> str:
+def missing_message(absent: Sequence[str], row: Row) -> str:
     """Return the message for a row that lacks these mapped fields."""
-    shown = ", ".join(f'"{name[:40]}"' for name in list(row)[:12])
-    return f'--columns: there is no field "{absent[0][:40]}"; the row has {shown}'
+    names = ", ".join(f'"{name[:40]}"' for name in list(row)[:12])
+    return f'--columns: there is no field "{absent[0][:40]}"; the row has {names}'
 
 
-def _is_start(text: str, place: int) -> bool:
-    return place == 0 or text[place - 1] == ","
+def _is_start(text: str, index: int) -> bool:
+    return index == 0 or text[index - 1] == ","
 
 
-def _value(role: str, given: Mapping[str, Any]) -> Any:
-    if role == "choices" and len(given) > 1:
-        return _choices_of(given)
+def _value(role: str, cells: Mapping[str, Any]) -> Any:
+    if role == "choices" and len(cells) > 1:
+        return _choices_of(cells)
     if role == "distractors":
         texts: list[Any] = []
-        for value in given.values():
-            found = choices.listed(value) if len(given) == 1 else None
+        for value in cells.values():
+            found = choices.listed(value) if len(cells) == 1 else None
             texts += [c["text"] for c in found.choices] if found else [value]
         return [text for text in texts if not is_blank(text)]
     if role == "context":
-        kept = [str(value) for value in given.values() if not is_blank(value)]
-        return "\n".join(kept)
-    return next(iter(given.values()))
+        texts_present = [str(value) for value in cells.values() if not is_blank(value)]
+        return "\n".join(texts_present)
+    return next(iter(cells.values()))
 
 
-def _choices_of(given: Mapping[str, Any]) -> Any:
+def _choices_of(cells: Mapping[str, Any]) -> Any:
     """Make choices from several columns; consecutive column names, such as A to D, give the
     labels."""
-    family = next(iter(choice_columns.families(tuple(given))), None)
-    names = tuple(given)
+    family = next(iter(choice_columns.families(tuple(cells))), None)
+    names = tuple(cells)
     labels = [row["label"] for row in fields.lettered(names)]
     if family and family.columns == names:
         labels = list(family.labels)
-    pairs = [(label, given[name]) for label, name in zip(labels, names, strict=True)]
+    pairs = [(label, cells[name]) for label, name in zip(labels, names, strict=True)]
     return [
         {"label": label, "text": text if isinstance(text, str) else str(text)}
         for label, text in pairs
@@ -161,18 +161,18 @@ def _choices_of(given: Mapping[str, Any]) -> Any:
     ]
 
 
-def _with_distractors(read: Row) -> Row:
+def _with_distractors(mapped: Row) -> Row:
     """Rename the right answer and the distractors to the names that choice_columns.py reads."""
-    wrong = {f"distractor{n}": text for n, text in enumerate(read.pop("distractors"), start=1)}
-    if isinstance(read.get("answer"), str):
-        wrong["correct_answer"] = read.pop("answer")
+    wrong = {f"distractor{n}": text for n, text in enumerate(mapped.pop("distractors"), start=1)}
+    if isinstance(mapped.get("answer"), str):
+        wrong["correct_answer"] = mapped.pop("answer")
     return wrong
 
 
 @lru_cache(maxsize=1024)  # cached because nearly all rows of a file have the same fields
-def _fields(names: tuple[str, ...], value: str, *, several: bool) -> tuple[str, ...]:
+def _fields(names: tuple[str, ...], value: str, *, allow_several: bool) -> tuple[str, ...]:
     """Return the fields of one role: the whole value if a field has this name, else its parts."""
-    if value in names or not several:
+    if value in names or not allow_several:
         return (value,)
     found: list[str] = []
     for part in (part.strip() for part in value.split("+")):
@@ -215,15 +215,17 @@ def option_for(row: Row) -> str:
     for name, value in row.items():
         nested = value.items() if isinstance(value, Mapping) else ()
         flat |= {f"{name}.{key}": inner for key, inner in nested} or {name: value}
-    among = _likely_choices(row)
-    rest = {name: field for name, field in flat.items() if name not in among}
+    choice_fields = _likely_choices(row)
+    rest = {name: field for name, field in flat.items() if name not in choice_fields}
     answers = [n for n in rest if any(part in plain_name(n) for part in _LIKELY_ANSWERS)]
     texts = {n: field for n, field in rest.items() if isinstance(field, str) and n not in answers}
     question = fields.question_field(row)
     if question is None or not isinstance(row[question], str):
         question = max(texts, key=lambda name: len(texts[name]), default="FIELD")
     answer = next((name for name in answers if name != question), "FIELD")
-    parts = f"question={question},choices={'+'.join(among) or 'FIELD+FIELD'},answer={answer}"
+    parts = (
+        f"question={question},choices={'+'.join(choice_fields) or 'FIELD+FIELD'},answer={answer}"
+    )
     return f"--columns {_quoted(parts)}"
 
 
@@ -231,10 +233,10 @@ def unknown_header(names: Sequence[str], cells: Sequence[str]) -> str:
     """Return the error message for a table without a recognised question column. It suggests a
     --columns option, derived from the column names and the cells of the first record."""
     row = {name.strip(): cell for name, cell in zip(names, cells, strict=False) if name.strip()}
-    shown = ", ".join(f'"{name}"' for name in list(row)[:_SHOWN])
-    more = ", ..." if len(row) > _SHOWN else ""
+    columns = ", ".join(f'"{name}"' for name in list(row)[:_SHOWN])
+    ellipsis = ", ..." if len(row) > _SHOWN else ""
     return (
-        f'no column is called "question" (there is {shown}{more}); say which column is what:'
+        f'no column is called "question" (there is {columns}{ellipsis}); say which column is what:'
         f" {option_for(row)}"
     )
 

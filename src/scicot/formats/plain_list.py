@@ -25,4 +25,4 @@ def matches(row: Row) -> bool:
 def convert(row: Row, reading: Reading = PLAIN) -> Row:
     row = fields.with_context(row, reading)
     gold = published.gold_of(tuple(row))
-    return fields.labelled(row, choices.plain(row["choices"]), reading=reading, gold=gold)
+    return fields.labelled(row, choices.from_texts(row["choices"]), reading=reading, gold=gold)

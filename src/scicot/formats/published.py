@@ -70,16 +70,16 @@ _LAYOUTS = (
 def gold_of(names: tuple[str, ...]) -> Gold:
     """Return the gold fields of rows with these fields: the general ones, and those of the
     published layouts that match."""
-    plain = frozenset(map(plain_name, names))
-    found = [layout for layout in _LAYOUTS if _fits(layout, plain)]
+    plain_names = frozenset(map(plain_name, names))
+    found = [layout for layout in _LAYOUTS if _fits(layout, plain_names)]
     bases = {layout.gold: layout.base for layout in found if layout.base is not None}
     return Gold(
         names=(*GOLD.names, *(layout.gold for layout in found)),
         bases=bases,
-        single=bool(plain & {"cot", "generatedcot"})
+        single=bool(plain_names & {"cot", "generatedcot"})
         or "target" in {layout.gold for layout in found},
     )
 
 
-def _fits(layout: _Layout, plain: Set[str]) -> bool:
-    return layout.gold in plain and layout.fields <= plain
+def _fits(layout: _Layout, plain_names: Set[str]) -> bool:
+    return layout.gold in plain_names and layout.fields <= plain_names

@@ -26,7 +26,7 @@ from scicot.row_fields import Row, RowProblem
 class _Layout:
     title: str
     question: str
-    told: Sequence[str]  # fields of the story, in order
+    story_fields: Sequence[str]  # fields of the story, in order
     choices: Sequence[str]
     gold: str
     gap: str = " "  # separator between the story's sentences
@@ -54,8 +54,8 @@ def convert(row: Row, reading: Reading = PLAIN) -> Row:
     layout = _layout_of(row)
     assert layout is not None
     row = columns.cells(row)
-    sentences = [row.pop(name) for name in layout.told]
-    for name, sentence in zip(layout.told, sentences, strict=True):
+    sentences = [row.pop(name) for name in layout.story_fields]
+    for name, sentence in zip(layout.story_fields, sentences, strict=True):
         if is_blank(sentence) or not isinstance(sentence, str):
             raise RowProblem(f'"{name}" is missing or empty ({layout.title})')
     row["context"] = layout.gap.join(sentence.strip() for sentence in sentences)
@@ -63,15 +63,15 @@ def convert(row: Row, reading: Reading = PLAIN) -> Row:
     texts = [row.pop(name) for name in layout.choices]
     if reading.recognised is not None:
         reading.recognised.question = "the same for all rows"
-        reading.recognised.context = " + ".join(layout.told)
+        reading.recognised.context = " + ".join(layout.story_fields)
         reading.recognised.choices = " and ".join(layout.choices)
     gold_field = plain_name(layout.gold)
-    gold = replace(fields.GOLD, names=(*ANSWERS, gold_field), further=(), bases={gold_field: 1})
+    gold = replace(fields.GOLD, names=(*ANSWERS, gold_field), secondary=(), bases={gold_field: 1})
     return fields.labelled(row, fields.lettered(texts), reading=reading, gold=gold)
 
 
 def _layout_of(row: Row) -> _Layout | None:
     for layout in _LAYOUTS:
         if layout.choices[0] in row and layout.choices[1] in row and "question" not in row:
-            return layout if all(name in row for name in layout.told) else None
+            return layout if all(name in row for name in layout.story_fields) else None
     return None

@@ -31,9 +31,9 @@ def texts_of(row: Mapping[str, Any], names: tuple[str, ...]) -> tuple[tuple[str,
         if isinstance(value, bool):
             return _PAIRS[0], name
         if isinstance(value, str):
-            said = value.strip().casefold()
+            text = value.strip().casefold()
             for pair in _PAIRS:
-                if said in pair:
+                if text in pair:
                     return pair, name
     superglue = fields.named(row, ("label",)) if fields.named(row, ("passage",)) else []
     for name in superglue:
@@ -50,7 +50,7 @@ def label_of(row: Mapping[str, Any], name: str, texts: tuple[str, ...]) -> str |
         return "A" if value in (True, 1, "1") else "B"
     if is_hidden(value):
         return None
-    said = value.strip().casefold()
-    if said not in texts:
+    text = value.strip().casefold()
+    if text not in texts:
         raise unread(row, name, len(texts))
-    return "ABC"[texts.index(said)]
+    return "ABC"[texts.index(text)]

@@ -99,8 +99,8 @@ class Alphabet:
         """Return the text with the replacements made."""
         if not self._table:
             return text
-        written = text.translate(self._table)
-        return text if written == text else " ".join(written.split())
+        replaced = text.translate(self._table)
+        return text if replaced == text else " ".join(replaced.split())
 
     def plain_input(self, text: Input) -> Input:
         """Return a student's input with the replacements made in all its parts."""
@@ -137,11 +137,13 @@ def count(
     """Count an input whose ids contain an unknown token, or in which characters were replaced.
     `spell` encodes texts, to find choices that became equal."""
     unknown = alphabet.unknown is not None and alphabet.unknown in ids
-    plain = alphabet.plain_input(text)
+    replaced_input = alphabet.plain_input(text)
     if unknown:
         counts[LACKING] += 1
-        counts.update(f"{LACKING} {character}" for character in alphabet.lacking(str(plain)))
-    replaced = plain != text
+        counts.update(
+            f"{LACKING} {character}" for character in alphabet.lacking(str(replaced_input))
+        )
+    replaced = replaced_input != text
     counts[REPLACED] += replaced
     if (unknown or replaced) and equal_choices(text, spell):
         counts[EQUAL] += 1
@@ -158,32 +160,32 @@ def equal_choices(text: Input, spell: Any) -> bool:
 
 def describe(counts: Counter[str]) -> dict[str, str]:
     """Describe what was counted, in a sentence for each kind (LACKING, EQUAL, ...)."""
-    told = {}
+    descriptions = {}
     if counts[LACKING]:
         found = {key[len(LACKING) + 1 :]: n for key, n in counts.items() if _is(key, LACKING)}
-        most = sorted(found, key=lambda character: -found[character])
-        more = f" and {len(most) - _NAMED} more" if len(most) > _NAMED else ""
-        told[LACKING] = (
+        by_count = sorted(found, key=lambda character: -found[character])
+        rest_note = f" and {len(by_count) - _NAMED} more" if len(by_count) > _NAMED else ""
+        descriptions[LACKING] = (
             f"{counts[LACKING]} inputs hold characters that the student's tokenizer lacks"
-            f" ({' '.join(most[:_NAMED])}{more}): to the student they are all the same"
+            f" ({' '.join(by_count[:_NAMED])}{rest_note}): to the student they are all the same"
         )
     if counts[LACKING_TARGETS]:
-        told[LACKING_TARGETS] = (
+        descriptions[LACKING_TARGETS] = (
             f"{counts[LACKING_TARGETS]} targets hold characters that the student's tokenizer lacks:"
             " it learns to write an unknown token there"
         )
     if counts[REPLACED]:
-        told[REPLACED] = (
+        descriptions[REPLACED] = (
             f"{counts[REPLACED]} inputs have characters that the student's tokenizer lacks, read as"
             ' plain ones ("replacements" in its scicot.json)'
         )
     if counts[EQUAL]:
         names = [key[len(EQUAL) + 1 :] for key in counts if _is(key, EQUAL)]
-        told[EQUAL] = (
+        descriptions[EQUAL] = (
             f"in {counts[EQUAL]} inputs two choices become equal to the student, since its"
             f" tokenizer lacks characters: {', '.join(names)}"
         )
-    return told
+    return descriptions
 
 
 def is_count(key: str) -> bool:

@@ -29,8 +29,10 @@ def render_chat(
             list(turns), tokenize=False, add_generation_prompt=begin, **options
         )
     except Exception as error:  # noqa: BLE001  (whatever a template raises)
-        said = " ".join(str(error).split())[:200]
-        raise ScicotError(f"{tokenizer.name_or_path}: its chat template fails ({said})") from None
+        message = " ".join(str(error).split())[:200]
+        raise ScicotError(
+            f"{tokenizer.name_or_path}: its chat template fails ({message})"
+        ) from None
     return text
 
 
@@ -50,17 +52,17 @@ def encode_conversation(
     try:
         text = render_chat(tokenizer, [*opening, *turns], begin=True, thinking=thinking)
     except ScicotError:
-        first = {**turns[0], "content": f"{system}\n\n{turns[0]['content']}".lstrip()}
-        text = render_chat(tokenizer, [first, *turns[1:]], begin=True, thinking=thinking)
+        first_turn = {**turns[0], "content": f"{system}\n\n{turns[0]['content']}".lstrip()}
+        text = render_chat(tokenizer, [first_turn, *turns[1:]], begin=True, thinking=thinking)
     return list(tokenizer(text, add_special_tokens=False)["input_ids"])
 
 
 def end_of_turn(tokenizer: Any) -> int | None:
     """Return the special token that the template puts after a reply, by default the end token."""
     turns = [{"role": "user", "content": MARK}, {"role": "assistant", "content": MARK}]
-    _, _, behind = render_chat(tokenizer, turns, begin=False).rpartition(MARK)
+    _, _, suffix = render_chat(tokenizer, turns, begin=False).rpartition(MARK)
     special = set(tokenizer.all_special_ids) | set(tokenizer.added_tokens_decoder)
-    for token in tokenizer(behind, add_special_tokens=False)["input_ids"]:
+    for token in tokenizer(suffix, add_special_tokens=False)["input_ids"]:
         if token in special:
             return int(token)
     end: int | None = tokenizer.eos_token_id

@@ -120,10 +120,10 @@ def end_tokens(config: Any) -> frozenset[int]:
 def _padded(rows: Sequence[Sequence[int]], value: int, multiple: int) -> torch.Tensor:
     import torch
 
-    whole = np.full((len(rows), _width(rows, multiple)), value, np.int64)
+    padded = np.full((len(rows), _width(rows, multiple)), value, np.int64)
     for index, ids in enumerate(rows):
-        whole[index, : len(ids)] = ids
-    return torch.from_numpy(whole)
+        padded[index, : len(ids)] = ids
+    return torch.from_numpy(padded)
 
 
 def _mask(rows: Sequence[Sequence[int]], multiple: int) -> torch.Tensor:

@@ -23,14 +23,14 @@ def licence_of(name: str) -> str | None:
         card = found
     try:
         head = _HEAD.search(card.read_text(errors="replace"))
-        told = yaml.safe_load(head[1]) if head else None
+        metadata = yaml.safe_load(head[1]) if head else None
     except (OSError, yaml.YAMLError):
         return None
-    if not isinstance(told, dict):
+    if not isinstance(metadata, dict):
         return None
-    licence = told.get("license")
+    licence = metadata.get("license")
     if licence == "other":  # a custom licence, whose name is in another field
-        licence = told.get("license_name") or licence
+        licence = metadata.get("license_name") or licence
     return str(licence) if isinstance(licence, str) and licence else None
 
 
@@ -39,7 +39,7 @@ def _card_from_hub(name: str) -> Path | None:
     from huggingface_hub import hf_hub_download
 
     try:
-        here = not hub_answers(name)
-        return Path(hf_hub_download(name, "README.md", local_files_only=here))
+        local_only = not hub_answers(name)
+        return Path(hf_hub_download(name, "README.md", local_files_only=local_only))
     except Exception:  # noqa: BLE001  (of the Hub's client; a card is no reason to fail)
         return None

@@ -19,9 +19,9 @@ from scicot.text import error_line
 _PICKLED = ("*.bin", "*.pt", "*.pth", "*.ckpt")
 
 
-def load_tokenizer(directory: Path, what: str) -> Any:
+def load_tokenizer(directory: Path, subject: str) -> Any:
     """Load the tokenizer of a local directory. Raises ScicotError, whose message begins with
-    `what`, if there is none."""
+    `subject`, if there is none."""
     from transformers import AutoTokenizer
 
     try:
@@ -29,32 +29,36 @@ def load_tokenizer(directory: Path, what: str) -> Any:
             AutoTokenizer.from_pretrained(directory, local_files_only=True, trust_remote_code=False)
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ScicotError(f"{what}: has no tokenizer ({error_line(error)[:200]})") from None
+        raise ScicotError(f"{subject}: has no tokenizer ({error_line(error)[:200]})") from None
 
 
-def load(loader: Any, name: str, *, what: str, dtype: Any, **more: Any) -> tuple[Any, Any]:
+def load(
+    loader: Any, name: str, *, subject: str, dtype: Any, **model_options: Any
+) -> tuple[Any, Any]:
     """Load (model, tokenizer) from a directory or Hub id, with an AutoModel class of transformers.
 
     Only transformers' code is run, never Python files that the config names.
-    `what` begins the message of the ScicotError for a model that cannot be loaded; `more` is passed
-    to the model's `from_pretrained`.
+    `subject` begins the message of the ScicotError for a model that cannot be loaded;
+    `model_options` is passed to the model's `from_pretrained`.
     """
     from safetensors import SafetensorError
     from transformers import AutoTokenizer
 
     # Without a network the Hub's client would retry for a minute.
-    here = Path(name).is_dir() or not hub_answers(name)
-    common: dict[str, Any] = {"local_files_only": here, "trust_remote_code": False}
+    local_only = Path(name).is_dir() or not hub_answers(name)
+    common: dict[str, Any] = {"local_files_only": local_only, "trust_remote_code": False}
     try:
         tokenizer = _without_copies(AutoTokenizer.from_pretrained(name, **common))
-        model = loader.from_pretrained(name, dtype=dtype, use_safetensors=True, **common, **more)
+        model = loader.from_pretrained(
+            name, dtype=dtype, use_safetensors=True, **common, **model_options
+        )
     except (
         OSError, ValueError, KeyError, TypeError, AttributeError, ImportError, RuntimeError,
         RecursionError, SafetensorError,
     ) as error:  # fmt: skip
         if no_room(error):
             raise
-        raise ScicotError(f"{what}: {_reason(error, name, here=here)}") from None
+        raise ScicotError(f"{subject}: {_reason(error, name, local_only=local_only)}") from None
     return model, tokenizer
 
 
@@ -78,15 +82,15 @@ def load_pretrained(name: str, *, nf4_on: Any = None) -> tuple[Any, Any]:
     import torch
     import transformers
 
-    what = f"student {name}"
-    config = read_config(name, what)
+    subject = f"student {name}"
+    config = read_config(name, subject)
     problem = _unfit(config)
     if problem:
-        raise ScicotError(f"{what}: {problem}")
+        raise ScicotError(f"{subject}: {problem}")
     loader = getattr(transformers, family_of(config).auto_class)
     # Always fp32: AdamW's small updates would be lost in bf16 weights, and fp16 overflows.
-    more = {} if nf4_on is None else {**_nf4(), "device_map": {"": nf4_on}}
-    return load(loader, name, what=what, dtype=torch.float32, **more)
+    model_options = {} if nf4_on is None else {**_nf4(), "device_map": {"": nf4_on}}
+    return load(loader, name, subject=subject, dtype=torch.float32, **model_options)
 
 
 def _nf4() -> dict[str, Any]:
@@ -109,53 +113,55 @@ def is_quantized(model: Any) -> bool:
     return bool(getattr(model, "is_quantized", False) or getattr(model, "is_loaded_in_4bit", False))
 
 
-def local_directory(name: str, what: str) -> Path:
+def local_directory(name: str, subject: str) -> Path:
     """Return the folder of a model: a directory, or a Hub id that is downloaded or found in the
     cache.
 
-    Raises ScicotError, whose message begins with `what`, if it is neither.
+    Raises ScicotError, whose message begins with `subject`, if it is neither.
     """
-    if _checked(name, what):
+    if _checked(name, subject):
         return Path(name)
     from huggingface_hub import snapshot_download
 
-    here = not hub_answers(name)
-    kinds = ["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja"]
+    local_only = not hub_answers(name)
+    patterns = ["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja"]
     try:
-        return Path(snapshot_download(name, allow_patterns=kinds, local_files_only=here))
+        return Path(snapshot_download(name, allow_patterns=patterns, local_files_only=local_only))
     except Exception as error:  # noqa: BLE001  (of the Hub's client and of what it is built on)
-        reason = "the Hub cannot be reached" if here else error_line(error)[:200]
-        raise ScicotError(f"{what}: cannot be had from the Hub ({reason})") from None
+        reason = "the Hub cannot be reached" if local_only else error_line(error)[:200]
+        raise ScicotError(f"{subject}: cannot be had from the Hub ({reason})") from None
 
 
-def read_config(name: str, what: str) -> Any:
+def read_config(name: str, subject: str) -> Any:
     """Load the config of a directory or Hub id. Raises ScicotError, whose message begins with
-    `what`, if there is none."""
+    `subject`, if there is none."""
     from transformers import AutoConfig
 
-    here = _checked(name, what) or not hub_answers(name)
+    local_only = _checked(name, subject) or not hub_answers(name)
     try:
-        return AutoConfig.from_pretrained(name, local_files_only=here, trust_remote_code=False)
+        return AutoConfig.from_pretrained(
+            name, local_files_only=local_only, trust_remote_code=False
+        )
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise ScicotError(f"{what}: {_reason(error, name, here=here)}") from None
+        raise ScicotError(f"{subject}: {_reason(error, name, local_only=local_only)}") from None
 
 
-def _checked(name: str, what: str) -> bool:
+def _checked(name: str, subject: str) -> bool:
     """Return True if a model's name is a directory, False if it may be a Hub id.
 
-    Raises ScicotError, whose message begins with `what`, for a GGUF file and for a name that can be
-    neither.
+    Raises ScicotError, whose message begins with `subject`, for a GGUF file and for a name that can
+    be neither.
     """
     directory = bool(name) and Path(name).is_dir()
     gguf = sorted(Path(name).glob("*.gguf")) if directory else []
     if name.endswith(".gguf") or (gguf and not (Path(name) / "config.json").exists()):
         file = gguf[0].name if gguf else Path(name).name
         raise ScicotError(
-            f"{what}: {file} is a GGUF file, made for llama.cpp; take the model's own repository"
+            f"{subject}: {file} is a GGUF file, made for llama.cpp; take the model's own repository"
             " of safetensors weights"
         )
     if not directory and (not name or name.startswith((".", "/", "~")) or name.count("/") > 1):
-        raise ScicotError(f"{what}: there is no such directory")
+        raise ScicotError(f"{subject}: there is no such directory")
     return directory
 
 
@@ -172,36 +178,39 @@ _INSTEAD = "take an encoder-decoder or a causal language model"
 
 def _unfit(config: Any) -> str:
     """Return the reason why a model cannot be a student, "" if it can."""
-    kind, names = config.model_type, getattr(config, "architectures", None) or []
+    model_type, names = config.model_type, getattr(config, "architectures", None) or []
     quantization = getattr(config, "quantization_config", None)
     if quantization:
-        told = quantization if isinstance(quantization, dict) else vars(quantization)
-        method = told.get("quant_method", "unknown method")
+        quantization_settings = (
+            quantization if isinstance(quantization, dict) else vars(quantization)
+        )
+        method = quantization_settings.get("quant_method", "unknown method")
         return f"its weights are quantised ({method}), and cannot be trained; take the original"
     if any(getattr(config, f"{sense}_config", None) is not None for sense in ("vision", "audio")):
-        return f"reads more than text ({kind}); take a language model alone"
-    for part, why in _NO_STUDENTS.items():
+        return f"reads more than text ({model_type}); take a language model alone"
+    for part, reason in _NO_STUDENTS.items():
         if any(part in name for name in names):
-            return f"is {why} ({kind}); {_INSTEAD}"
+            return f"is {reason} ({model_type}); {_INSTEAD}"
     return ""
 
 
-def _reason(error: Exception, name: str, *, here: bool) -> str:
-    """Turn an exception of transformers or the Hub into a reason and advice for the user. `here`:
-    only local files were tried, as the name is a directory or the Hub is unreachable."""
-    said = " ".join(str(error).split())
-    if "trust_remote_code" in said:
+def _reason(error: Exception, name: str, *, local_only: bool) -> str:
+    """Turn an exception of transformers or the Hub into a reason and advice for the user.
+    `local_only`: only local files were tried, as the name is a directory or the Hub is
+    unreachable."""
+    message = " ".join(str(error).split())
+    if "trust_remote_code" in message:
         return (
             "brings its own Python code, and models that do are not run; take one that"
             " transformers has the code of"
         )
-    if here and not Path(name).is_dir():
+    if local_only and not Path(name).is_dir():
         return "cannot be loaded (there is no such directory, and the Hub cannot be reached)"
-    if "safetensors" in said and ("no file named" in said or "have a file named" in said):
+    if "safetensors" in message and ("no file named" in message or "have a file named" in message):
         found = [file.name for kind in _PICKLED for file in sorted(Path(name).glob(kind))]
         return (
             "only safetensors weights are read, and it has"
             + (f" {found[0]}" if found else " none")
             + "; convert it, where you trust it, with transformers' save_pretrained"
         )
-    return f"cannot be loaded ({said[:200]})"
+    return f"cannot be loaded ({message[:200]})"

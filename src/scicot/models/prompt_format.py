@@ -93,7 +93,7 @@ class Plain:
     """Several lines that end in "Rationale:" or "Answer:"; a causal model continues after them."""
 
     name = "plain"
-    _joint = " "  # separator of prompt and target
+    _separator = " "  # separator of prompt and target
 
     def __init__(self, tokenizer: Any, ends: frozenset[int]) -> None:
         self.tokenizer = tokenizer
@@ -101,7 +101,7 @@ class Plain:
         self.ends = ends | ({self._end} if self._end is not None else set())
         if not self.ends:
             raise ScicotError(f"student {tokenizer.name_or_path}: its tokenizer has no end token")
-        self._known: dict[tuple[str, str], Ids] = {}
+        self._target_ids: dict[tuple[str, str], Ids] = {}
 
     @cached_property
     def _end(self) -> int | None:
@@ -118,44 +118,45 @@ class Plain:
         return [row[:-1] if row and row[-1] in self.ends else row for row in rows]
 
     def targets(self, texts: Sequence[str], asks: str) -> list[Ids]:
-        behind, texts = self._last_line(asks), list(map(self.alphabet.plain, texts))
-        new = [text for text in dict.fromkeys(texts) if (behind, text) not in self._known]
-        if len(self._known) > 100_000:
-            self._known.clear()
+        last_line, texts = self._last_line(asks), list(map(self.alphabet.plain, texts))
+        new = [text for text in dict.fromkeys(texts) if (last_line, text) not in self._target_ids]
+        if len(self._target_ids) > 100_000:
+            self._target_ids.clear()
             new = list(dict.fromkeys(texts))
-        self._known |= {
-            (behind, text): ids for text, ids in zip(new, self._behind(behind, new), strict=True)
+        self._target_ids |= {
+            (last_line, text): ids
+            for text, ids in zip(new, self._continuations(last_line, new), strict=True)
         }
-        return [self._known[behind, text] for text in texts]
+        return [self._target_ids[last_line, text] for text in texts]
 
     def decode(self, rows: Sequence[Ids]) -> list[str]:
         return _decoded(self.tokenizer, rows)
 
-    def _behind(self, last_line: str, texts: Sequence[str]) -> list[Ids]:
+    def _continuations(self, last_line: str, texts: Sequence[str]) -> list[Ids]:
         """Encode each text as the continuation of a prompt's last line, followed by the end
         token."""
         if not texts:
             return []
         end = self._end if self._end is not None else min(self.ends)
-        alone = self._bare([last_line])[0]
-        both = self._bare([f"{last_line}{self._joint}{text}" for text in texts])
-        apart = [row[: len(alone)] != alone for row in both]
+        prefix = self._raw_ids([last_line])[0]
+        full_rows = self._raw_ids([f"{last_line}{self._separator}{text}" for text in texts])
+        merged = [row[: len(prefix)] != prefix for row in full_rows]
         # the tokenizer merged text across the boundary, so the target is encoded by itself
-        if any(apart):
-            both = [
-                [*alone, *self._bare([f"{self._joint}{text}"])[0]] if wrong else row
-                for row, text, wrong in zip(both, texts, apart, strict=True)
+        if any(merged):
+            full_rows = [
+                [*prefix, *self._raw_ids([f"{self._separator}{text}"])[0]] if was_merged else row
+                for row, text, was_merged in zip(full_rows, texts, merged, strict=True)
             ]
         return [
-            [*(row[len(alone) :] if text else []), end]
-            for row, text in zip(both, texts, strict=True)
+            [*(row[len(prefix) :] if text else []), end]
+            for row, text in zip(full_rows, texts, strict=True)
         ]
 
     def _encoded(self, texts: Sequence[str]) -> list[Ids]:
         rows: list[Ids] = self.tokenizer(list(texts), truncation=False)["input_ids"]
         return rows
 
-    def _bare(self, texts: Sequence[str]) -> list[Ids]:
+    def _raw_ids(self, texts: Sequence[str]) -> list[Ids]:
         """Encode texts without the special tokens that a tokenizer adds."""
         rows: list[Ids] = self.tokenizer(list(texts), truncation=False, add_special_tokens=False)[
             "input_ids"
@@ -171,7 +172,7 @@ class Chat(Plain):
     assistant's reply."""
 
     name = "chat"
-    _joint = ""
+    _separator = ""
 
     def __init__(self, tokenizer: Any, ends: frozenset[int]) -> None:
         if not tokenizer.chat_template:
@@ -179,8 +180,8 @@ class Chat(Plain):
                 f"student {tokenizer.name_or_path}: its tokenizer has no chat template; take"
                 " --prompt-format plain"
             )
-        asked = self._render(tokenizer, MARK, begin=False)
-        self._begin = self._render(tokenizer, MARK, begin=True)[len(asked) :]
+        user_turn = self._render(tokenizer, MARK, begin=False)
+        self._reply_start = self._render(tokenizer, MARK, begin=True)[len(user_turn) :]
         super().__init__(tokenizer, ends)
 
     @cached_property
@@ -192,10 +193,10 @@ class Chat(Plain):
         return self._render(self.tokenizer, content, begin=True)
 
     def sources(self, texts: Sequence[Input]) -> list[Ids]:
-        return self._bare([self.prompt(text) for text in texts])
+        return self._raw_ids([self.prompt(text) for text in texts])
 
     def _last_line(self, asks: str) -> str:  # noqa: ARG002
-        return self._begin
+        return self._reply_start
 
     @staticmethod
     def _render(tokenizer: Any, content: str, *, begin: bool) -> str:
@@ -233,10 +234,10 @@ def format_of(
         if family is CAUSAL and tokenizer.chat_template and end_of_turn(tokenizer) in ends:
             name = "chat"
     if name not in family.formats:
-        able = " or ".join(family.formats)
+        names = " or ".join(family.formats)
         raise UsageError(
             f"--prompt-format {name}: not for {family.name} students"
-            f" ({config.model_type}), which take {able}"
+            f" ({config.model_type}), which take {names}"
         )
     form = FORMATS[name](tokenizer, ends)
     form.alphabet = Alphabet(tokenizer, replacements)
@@ -268,7 +269,7 @@ def encode_inputs(
         for text, row in zip(texts, rows, strict=True):
             if alphabet.replacements or alphabet.unknown in row:
                 characters.count(
-                    cuts, text, row, alphabet, lambda own, asks=text.asks: form.targets(own, asks)
+                    cuts, text, row, alphabet, lambda new, asks=text.asks: form.targets(new, asks)
                 )
     return rows
 
@@ -277,18 +278,20 @@ def cut_rationales(texts: Sequence[str], form: PromptFormat, limit: int | None) 
     """Truncate rationales to `limit` tokens at word boundaries; None returns them unchanged."""
     if limit is None or not texts:
         return list(texts)
-    most = limit + 1  # for the end token
+    max_ids = limit + 1  # for the end token
 
     def tokens(text: str) -> int:
         return len(form.targets([text], "rationale")[0])
 
-    def within(text: str) -> str:
-        fits = stages.most_that_fit(len(text), lambda n: tokens(stages.beginning(text, n)) <= most)
+    def shortened(text: str) -> str:
+        fits = stages.most_that_fit(
+            len(text), lambda n: tokens(stages.beginning(text, n)) <= max_ids
+        )
         return stages.beginning(text, fits)
 
     lengths = map(len, form.targets(list(texts), "rationale"))
     return [
-        text if length <= most else within(text)
+        text if length <= max_ids else shortened(text)
         for text, length in zip(texts, lengths, strict=True)
     ]
 
@@ -302,8 +305,8 @@ def describe_cuts(cuts: Counter[str], limit: int) -> dict[str, str]:
         "question": f"lost the beginning of their question: they were longer than {limit} tokens",
         CHOICES: f"are longer than {limit} tokens by their choices alone, which are kept",
     }
-    told = {part: f"{cuts[part]} inputs {said}" for part, said in sentences.items() if cuts[part]}
-    return told | characters.describe(cuts)
+    found = {part: f"{cuts[part]} inputs {text}" for part, text in sentences.items() if cuts[part]}
+    return found | characters.describe(cuts)
 
 
 def plain_prompt(text: Input) -> str:

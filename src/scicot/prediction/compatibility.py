@@ -42,21 +42,21 @@ def _answering_run(name: Name) -> Run:
 
 def _check_source(answer: Run, rationales: Sequence[Run], source: str) -> None:
     """Raise ScicotError if a run cannot answer with rationales from this source."""
-    place = f"--answer-model {answer.place}"
+    model = f"--answer-model {answer.place}"
     reads, writes = FORMS[answer.stage].reads_rationale, FORMS[answer.stage].writes_rationale
     if reads and not writes and source == "student" and not rationales:
         raise ScicotError(
-            f"{place}: reads rationales; give --rationale-model RUN, or say --rationale-from"
+            f"{model}: reads rationales; give --rationale-model RUN, or say --rationale-from"
             " input or none"
         )
     if rationales and not (reads and source in ("student", "shuffled")):
-        why = f"is a {answer.stage} run, which reads no rationales"
-        why = f"--rationale-from is {source}" if reads else why
-        raise ScicotError(f"{place}: {why}; leave --rationale-model out")
+        reason = f"is a {answer.stage} run, which reads no rationales"
+        reason = f"--rationale-from is {source}" if reads else reason
+        raise ScicotError(f"{model}: {reason}; leave --rationale-model out")
     if not reads and (source in ("input", "shuffled") or (source == "none" and writes)):
-        why = "writes its own rationale" if writes else "reads no rationales"
+        reason = "writes its own rationale" if writes else "reads no rationales"
         raise ScicotError(
-            f"{place}: is a {answer.stage} run, which {why}; leave --rationale-from out"
+            f"{model}: is a {answer.stage} run, which {reason}; leave --rationale-from out"
         )
 
 
@@ -66,8 +66,8 @@ def _check_together(answers: Sequence[Run], rationales: Sequence[Run]) -> None:
     if len(answers) < 2:
         return
     if len({FORMS[run.stage].reads_rationale for run in answers}) > 1:
-        told = ", ".join(f"{run.place} ({run.stage})" for run in answers)
-        raise UsageError(f"--answer-model: some read rationales and some do not: {told}")
+        listed = ", ".join(f"{run.place} ({run.stage})" for run in answers)
+        raise UsageError(f"--answer-model: some read rationales and some do not: {listed}")
     for run in answers:
         if FORMS[run.stage].writes_rationale and not rationales:
             raise UsageError(
@@ -88,8 +88,8 @@ def fold_students(run: Run) -> list[Run]:
             f"--with-folds: {run.place} is a run on the Hub, where fold students are not uploaded;"
             " leave it out, or give the directory of the run"
         )
-    places = [run.directory / "folds" / str(fold) for fold in range(folds)]
-    return [check_run(place, "--with-folds", *_WRITING) for place in places]
+    directories = [run.directory / "folds" / str(fold) for fold in range(folds)]
+    return [check_run(directory, "--with-folds", *_WRITING) for directory in directories]
 
 
 def check_settings(
@@ -98,15 +98,15 @@ def check_settings(
     """Raise ScicotError for an option that has no effect with these runs."""
     draws = settings.sampling is not None or settings.beams > 1
     mixes = any(FORMS[run.stage].reads_rationale for run in answers) and source != "none"
-    idle = {
+    without_effect = {
         "--samples, --temperature or --beams": draws and not writers,
         "--with-folds": settings.with_folds and not writers,
         "--mix-direct": settings.mixes_direct and not mixes,
     }
-    for option, wrong in idle.items():
-        if wrong:
-            why = "is written" if not writers else "is read"
-            raise UsageError(f"{option}: means nothing where no rationale {why}; leave it out")
+    for option, is_given in without_effect.items():
+        if is_given:
+            verb = "is written" if not writers else "is read"
+            raise UsageError(f"{option}: means nothing where no rationale {verb}; leave it out")
     if settings.vote and settings.samples * len(writers) < 2:
         raise UsageError("--vote: one rationale alone cannot vote; give --samples as well")
     if settings.weigh == "confidence":
@@ -139,15 +139,15 @@ def _check_writing(writers: Sequence[Run], settings: PredictSettings) -> None:
     """Raise ScicotError for an option that has no effect when only rationales are written."""
     if len(writers) > 1:
         raise ScicotError("only one student writes at a time where there is no --answer-model")
-    alone = {
+    answering_options = {
         "--rationale-from": settings.rationale_from != "student",
         "--vote": settings.vote,
         "--length-normalisation": settings.length_normalisation != "auto",
         "--scoring": settings.scoring != "auto",
         "--abstain-below": settings.abstain_below > 0,
     }
-    for option, wrong in alone.items():
-        if wrong:
+    for option, is_given in answering_options.items():
+        if is_given:
             raise UsageError(f"{option}: means nothing without --answer-model")
 
 
@@ -159,8 +159,8 @@ def doubts(answer: Run, settings: PredictSettings) -> Iterator[str]:
             f"--scoring {settings.scoring}: {answer.place} was trained to write"
             f" {trained.answer_as}s; its scores are not calibrated for this"
         )
-    bare = settings.rationale_from == "none" and FORMS[answer.stage].reads_rationale
-    if (settings.mixes_direct or bare) and not trained.settings.get("rationale_dropout"):
+    no_rationale = settings.rationale_from == "none" and FORMS[answer.stage].reads_rationale
+    if (settings.mixes_direct or no_rationale) and not trained.settings.get("rationale_dropout"):
         option = "--mix-direct" if settings.mixes_direct else "--rationale-from none"
         yield (
             f"{option}: {answer.place} never learnt to answer without a rationale"

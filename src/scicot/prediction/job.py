@@ -18,7 +18,7 @@ from scicot.prediction import compatibility
 from scicot.prediction.plan import Plan
 from scicot.prediction.students import QuestionPair, Students
 from scicot.prediction.team import Team
-from scicot.prediction.windows import of_shard, several, size_of_shard, windows
+from scicot.prediction.windows import chunks, of_shard, size_of_shard, windows
 from scicot.records import Prediction, Question
 from scicot.reporting import LogReporter, Reporter, Task
 from scicot.row_fields import Row, RowProblem, checked_utf8
@@ -60,7 +60,7 @@ def predict(
     reporter = reporter or LogReporter()
     answers, writers = sources.listed(answer_model), sources.listed(rationale_model)
     with Team(settings.device) as team:
-        students = team.each(lambda: Students(Plan.check(answers, writers, settings)))
+        students = team.on_all_ranks(lambda: Students(Plan.check(answers, writers, settings)))
         if processes.rank() > 0:
             team.serve(students)
             return PredictSummary()
@@ -94,8 +94,8 @@ def _predict(
     """Predict in rank 0, the process that reads the questions and writes the output."""
     plan = students.plan
     for run in plan.answers:
-        for doubt in compatibility.doubts(run, settings):
-            reporter.warn(doubt)
+        for warning in compatibility.doubts(run, settings):
+            reporter.warn(warning)
     rows = sources.questions(
         questions,
         reading=reading,
@@ -106,21 +106,21 @@ def _predict(
         check=_check_rationale if plan.reads_given else None,
     )
     total = sources.count_unique(rows, reporter)
-    by = _rotation(total, settings) if plan.shuffles else 0
-    further = "further rationale" if plan.reads_given else None
-    asked = _asked(rows, by, sources.unique(rows, reporter, further))
+    shift = _rotation(total, settings) if plan.shuffles else 0
+    duplicate_of = "further rationale" if plan.reads_given else None
+    pairs = _question_pairs(rows, shift, sources.unique(rows, reporter, duplicate_of))
     size = max(1, students.loaded.window // max(1, plan.rationales_each))
     # A shard selects windows by their number, so a slow pipe must not shorten them.
     idle = None if total is not None or settings.shard else rows.idle
-    parts = of_shard(windows(asked, size, idle), settings.shard)
-    met, job = plan.seen_questions(), _Job(students, team, os.fspath(questions))
+    shard_windows = of_shard(windows(pairs, size, idle), settings.shard)
+    seen, job = plan.seen_questions(), _Job(students, team, os.fspath(questions))
     if not force:
-        before = own_state(Path(output)) if os.fspath(output) != STDOUT else None
-        students.loaded.restore(_engines_of(before or {}))
-    described = plan.description(students.loaded.engines())
-    team.agree(described["engines"])
-    for choice in students.loaded.measured():
-        reporter.note(choice)
+        state = own_state(Path(output)) if os.fspath(output) != STDOUT else None
+        students.loaded.restore(_engines_of(state or {}))
+    description = plan.description(students.loaded.engines())
+    team.agree(description["engines"])
+    for sentence in students.loaded.measured():
+        reporter.note(sentence)
     if force or total is None:
         # Students are loaded before the old predictions are deleted, and before a row of a pipe is
         # consumed, which could not be read again.
@@ -130,9 +130,9 @@ def _predict(
             output,
             command="predict",
             settings={
-                **described,
+                **description,
                 # Must be equal in all parts of a shuffled or sharded run.
-                **({"rotation": f"{by} of {total}"} if by else {}),
+                **({"rotation": f"{shift} of {total}"} if shift else {}),
                 **({"shard": str(settings.shard), "window": size} if settings.shard else {}),
             },
             inputs={os.fspath(questions): sources.sha256_of(questions)},
@@ -142,17 +142,17 @@ def _predict(
         reporter.task("answering", total and size_of_shard(total, size, settings.shard)) as task,
     ):
         # From a pipe, one window at a time, since its writer may wait for the answers.
-        job.run(_watched(parts, met), 1 if idle else team.size, out, task)
+        job.run(_count_seen(shard_windows, seen), 1 if idle else team.size, out, task)
         if not job.rows and settings.shard:
             reporter.warn(f"shard {settings.shard} has no questions: they come {size} at a time")
         out.finish({"rows": job.rows})
     team.count(students)
     for cut in students.loaded.cuts():
         reporter.warn(cut)
-    if met.overlap:
-        tell = reporter.note if met.overlap.is_of_templates else reporter.warn
-        tell(met.overlap.told("questions that the students were trained or selected on"))
-    _tell(job.summary, settings, reporter)
+    if seen.overlap:
+        report = reporter.note if seen.overlap.is_of_templates else reporter.warn
+        report(seen.overlap.describe("questions that the students were trained or selected on"))
+    _report_unanswered(job.summary, settings, reporter)
     return job.summary
 
 
@@ -174,73 +174,79 @@ class _Job:
         self._name = name
 
     def run(
-        self, parts: Iterable[list[QuestionPair]], together: int, out: Output, task: Task
+        self, question_windows: Iterable[list[QuestionPair]], at_once: int, out: Output, task: Task
     ) -> None:
         """Predict these windows, one on each process at a time, and write their rows."""
-        each = self._students.plan.rows_each
-        before = out.existing()
-        for some in several(parts, together):
-            there = [self._check_done(asked, before) for asked in some]
-            both = list(zip(some, there, strict=True))
+        rows_each = self._students.plan.rows_each
+        existing = out.existing()
+        for batch in chunks(question_windows, at_once):
+            done_rows = [self._check_done(window, existing) for window in batch]
+            with_done_rows = list(zip(batch, done_rows, strict=True))
             # A window cut short by a crash is predicted again as a whole: in other batches the last
             # digits of its scores would differ.
-            lacking = [asked for asked, rows in both if rows < len(asked) * each]
-            made = self._team.rows(self._students, lacking)
-            for asked, rows in both:
-                done = rows // each
+            incomplete = [
+                window for window, rows in with_done_rows if rows < len(window) * rows_each
+            ]
+            predicted = self._team.rows(self._students, incomplete)
+            for window, rows in with_done_rows:
+                done = rows // rows_each
                 self.summary.already_done += done
-                if rows < len(asked) * each:
-                    new = next(made)[rows:]
+                if rows < len(window) * rows_each:
+                    new = next(predicted)[rows:]
                     out.write_all(row.to_row() for row in new)
-                    self._count(new, len(asked) - done)
-                task.advance(len(asked))
-                self.rows += len(asked) * each
-        for where, row in before:
-            raise _other(where, f"{row.get('id')!r}", f"{self._name} has ended")
+                    self._count(new, len(window) - done)
+                task.advance(len(window))
+                self.rows += len(window) * rows_each
+        for location, row in existing:
+            raise _mismatch(location, f"{row.get('id')!r}", f"{self._name} has ended")
 
-    def _check_done(self, asked: Sequence[QuestionPair], before: Iterator[tuple[str, Row]]) -> int:
+    def _check_done(
+        self, window: Sequence[QuestionPair], existing: Iterator[tuple[str, Row]]
+    ) -> int:
         """Count the rows of the output that answer these questions, after checking that they are
         the rows of the first questions, in order."""
-        wanted = [question for question, _ in asked for _ in range(self._students.plan.rows_each)]
-        there = 0
-        for question, (where, row) in zip(wanted, before, strict=False):
-            self._check_same(question, where, row)
-            there += 1
-        return there
+        expected = [
+            question for question, _ in window for _ in range(self._students.plan.rows_each)
+        ]
+        done = 0
+        for question, (location, row) in zip(expected, existing, strict=False):
+            self._check_same(question, location, row)
+            done += 1
+        return done
 
-    def _check_same(self, question: Question, where: str, row: Row) -> None:
+    def _check_same(self, question: Question, location: str, row: Row) -> None:
         try:
             answered = self._students.carried(Question.from_row(row))
         except RowProblem as problem:
-            raise InvalidRow(where, f"{problem}; start this file over with --force") from None
+            raise InvalidRow(location, f"{problem}; start this file over with --force") from None
         if _content(question) != _content(answered):
-            raise _other(where, repr(answered.id), f"{self._name} has {question.id!r}")
+            raise _mismatch(location, repr(answered.id), f"{self._name} has {question.id!r}")
         if self._students.carried(question) != answered:
             raise ScicotError(
-                f"{where}: {answered.id!r} is asked alike in {self._name}, but its gold answer or"
-                " another field has changed; name another output, or start this one over with"
+                f"{location}: {answered.id!r} is asked alike in {self._name}, but its gold answer"
+                " or another field has changed; name another output, or start this one over with"
                 " --force"
             )
 
-    def _count(self, made: Sequence[Any], questions: int) -> None:
+    def _count(self, rows: Sequence[Any], questions: int) -> None:
         self.summary.predicted += questions
-        for row in made:
+        for row in rows:
             if isinstance(row, Prediction):
                 self.summary.abstained += row.abstained
                 self.summary.unanswered += row.prediction is None and not row.abstained
 
 
-def _asked(
-    rows: sources.Rows[Question], by: int, questions: Iterator[Question]
+def _question_pairs(
+    rows: sources.Rows[Question], shift: int, questions: Iterator[Question]
 ) -> Iterator[QuestionPair]:
-    """Pair each question with the question whose rationales it gets: itself if `by` is 0, else the
-    one `by` rows later, wrapping around at the end of the file."""
-    if not by:
+    """Pair each question with the question whose rationales it gets: itself if `shift` is 0, else
+    the one `shift` rows later, wrapping around at the end of the file."""
+    if not shift:
         return ((question, question) for question in questions)
-    others = chain(
-        islice(sources.unique(rows, None), by, None), islice(sources.unique(rows, None), by)
+    rationale_sources = chain(
+        islice(sources.unique(rows, None), shift, None), islice(sources.unique(rows, None), shift)
     )
-    return zip(questions, others, strict=True)
+    return zip(questions, rationale_sources, strict=True)
 
 
 def _rotation(total: int | None, settings: PredictSettings) -> int:
@@ -258,17 +264,19 @@ def _rotation(total: int | None, settings: PredictSettings) -> int:
     return 1 + (total // 2 - 1 + settings.seed) % (total - 1)
 
 
-def _watched(
-    parts: Iterable[list[QuestionPair]], met: SeenQuestions
+def _count_seen(
+    question_windows: Iterable[list[QuestionPair]], seen: SeenQuestions
 ) -> Iterator[list[QuestionPair]]:
-    """Yield the windows unchanged. Count in `met` the questions that were among the students'
+    """Yield the windows unchanged. Count in `seen` the questions that were among the students'
     training or dev questions."""
-    for asked in parts:
-        met.overlap_with(question for question, _ in asked)
-        yield asked
+    for window in question_windows:
+        seen.overlap_with(question for question, _ in window)
+        yield window
 
 
-def _tell(summary: PredictSummary, settings: PredictSettings, reporter: Reporter) -> None:
+def _report_unanswered(
+    summary: PredictSummary, settings: PredictSettings, reporter: Reporter
+) -> None:
     if summary.abstained:
         reporter.note(
             f"{summary.abstained} questions got no answer: less than"
@@ -288,9 +296,9 @@ def _check_rationale(question: Question) -> None:
     checked_utf8(rationale, '"rationale"')
 
 
-def _other(where: str, answered: str, expected: str) -> ScicotError:
+def _mismatch(location: str, answered: str, expected: str) -> ScicotError:
     return ScicotError(
-        f"{where}: answers {answered} where {expected}: the input has changed;"
+        f"{location}: answers {answered} where {expected}: the input has changed;"
         " name another output, or start this one over with --force"
     )
 

@@ -54,15 +54,15 @@ class LoadedStudents:
             same_engine = request.engine in ("auto", spec.engine)
             same_precision = request.precision in ("auto", spec.precision)
             if same_engine and same_precision and spec.engine in ENGINES:
-                fixed = replace(request, engine=spec.engine, precision=spec.precision)
-                self._engines[run.directory] = candidates(run.directory, fixed)[0], {}
+                recorded = replace(request, engine=spec.engine, precision=spec.precision)
+                self._engines[run.directory] = candidates(run.directory, recorded)[0], {}
 
     def measured(self) -> Iterator[str]:
         """Yield a sentence on the measured speeds for each run with several candidate engines."""
         for run, (spec, rates) in self._engines.items():
             if rates:
-                each = ", ".join(f"{name} {rate:,.0f}" for name, rate in rates.items())
-                yield f"{run}: {spec}, the fastest here (tokens/s: {each})"
+                speeds = ", ".join(f"{name} {rate:,.0f}" for name, rate in rates.items())
+                yield f"{run}: {spec}, the fastest here (tokens/s: {speeds})"
 
     def load_all(self) -> None:
         """Load all runs. Raises ScicotError if one cannot be loaded."""
@@ -110,8 +110,8 @@ class LoadedStudents:
     def _request(self, run: Run) -> EngineRequest:
         settings, writes = self._settings, FORMS[run.stage].writes_rationale
         precision, on_cpu = settings.precision, resolve_device(settings.device).type == "cpu"
-        elsewhere = processes.count() > 1 and not processes.on_one_machine()
-        if (settings.shard or elsewhere) and on_cpu and precision == "auto":
+        other_machines = processes.count() > 1 and not processes.on_one_machine()
+        if (settings.shard or other_machines) and on_cpu and precision == "auto":
             precision = "fp32"  # supported by every machine, so that all shards answer alike
         return EngineRequest(
             settings.engine,

@@ -26,8 +26,8 @@ from scicot.records import Prediction, Question, Rationale
 from scicot.reporting import LogReporter, Reporter, Task, counted, number_of, some_of
 from scicot.row_fields import Row, RowProblem
 
-_KEPT = 10  # ids listed in a message
-_OF_A_PART = ("shard",)  # settings that only parts have
+_IDS_SHOWN = 10  # ids listed in a message
+_PART_SETTINGS = ("shard",)  # settings that only parts have
 
 
 def merge(
@@ -69,17 +69,17 @@ def merge(
             skip_invalid=skip_invalid,
             reporter=reporter,
         )
-        with reporter.task("reading the parts") as task, closing(_Parts(files, task)) as parted:
-            asked = counted(sources.unique(rows, reporter), task)
+        with reporter.task("reading the parts") as task, closing(_Parts(files, task)) as part_rows:
+            unique_questions = counted(sources.unique(rows, reporter), task)
             with jsonl.replacing(target) as stream:
-                for line in parted.in_order(asked):
+                for line in part_rows.in_order(unique_questions):
                     stream.write(line)
         state_path(target).unlink(missing_ok=True)
         if settings is not None:
             write_finished(
-                target, "predict", settings, {"rows": parted.rows}, _provenance_of(files[0])
+                target, "predict", settings, {"rows": part_rows.rows}, _provenance_of(files[0])
             )
-    return parted.rows
+    return part_rows.rows
 
 
 class _Parts:
@@ -98,26 +98,26 @@ class _Parts:
         )
         self._table.execute("begin")
         first: tuple[str, Any] | None = None
-        for number, file in enumerate(files):
-            for where, start, row in _located(file):
-                maker, sample = _maker_and_sample(where, row)
-                first = first or (where, maker)
+        for file_index, file in enumerate(files):
+            for location, start, row in _located(file):
+                maker, sample = _maker_and_sample(location, row)
+                first = first or (location, maker)
                 if maker != first[1]:
-                    raise ScicotError(f"{where}: was made otherwise than {first[0]}")
-                self._add(where, row, sample, number, start)
+                    raise ScicotError(f"{location}: was made otherwise than {first[0]}")
+                self._add(location, row, sample, file_index, start)
                 task.advance()
-        most = self._table.execute("select max(sample) from rows").fetchone()[0]
-        self._each = 1 + (most or 0)
+        max_sample = self._table.execute("select max(sample) from rows").fetchone()[0]
+        self._rows_each = 1 + (max_sample or 0)
 
     def close(self) -> None:
         self._table.close()
         if self._open is not None:
             self._open[1].close()
 
-    def _add(self, where: str, row: Row, sample: int, number: int, start: int) -> None:
-        add = "insert or ignore into rows values (?, ?, ?, ?)"
-        if not self._table.execute(add, (_key(row["id"]), sample, number, start)).rowcount:
-            raise ScicotError(f"{where}: {row['id']!r} has come before; no row may come twice")
+    def _add(self, location: str, row: Row, sample: int, file_index: int, start: int) -> None:
+        insert = "insert or ignore into rows values (?, ?, ?, ?)"
+        if not self._table.execute(insert, (_key(row["id"]), sample, file_index, start)).rowcount:
+            raise ScicotError(f"{location}: {row['id']!r} has come before; no row may come twice")
         self.rows += 1
 
     def in_order(self, questions: Iterable[Question]) -> Iterator[bytes]:
@@ -125,20 +125,20 @@ class _Parts:
         missing, or answer other questions."""
         query = "select file, start from rows where id = ? order by sample"
         missing: list[str] = []
-        lacking = written = 0
+        incomplete = written = 0
         for question in questions:
             found = self._table.execute(query, (_key(question.id),)).fetchall()
-            if len(found) != self._each:
-                lacking += 1
-                missing += [question.id][: _KEPT - len(missing)]
-            for number, start in found:
-                line = self._line(number, start)
-                self._check_same(question, number, line)
+            if len(found) != self._rows_each:
+                incomplete += 1
+                missing += [question.id][: _IDS_SHOWN - len(missing)]
+            for file_index, start in found:
+                line = self._line(file_index, start)
+                self._check_same(question, file_index, line)
                 yield line
                 written += 1
-        if lacking:
+        if incomplete:
             raise ScicotError(
-                f"{number_of(lacking, 'question')} not in the parts, or not whole"
+                f"{number_of(incomplete, 'question')} not in the parts, or not whole"
                 f" ({some_of(missing)})"
             )
         if written < self.rows:
@@ -146,22 +146,22 @@ class _Parts:
                 f"{self.rows - written} rows of the parts answer no question of this file"
             )
 
-    def _line(self, number: int, start: int) -> bytes:
+    def _line(self, file_index: int, start: int) -> bytes:
         # Files are opened one at a time: there may be more parts than files may be open.
-        if self._open is None or self._open[0] != number:
+        if self._open is None or self._open[0] != file_index:
             if self._open is not None:
                 self._open[1].close()
-            self._open = number, self._files[number].open("rb")
+            self._open = file_index, self._files[file_index].open("rb")
         self._open[1].seek(start)
         return self._open[1].readline()
 
-    def _check_same(self, question: Question, number: int, line: bytes) -> None:
+    def _check_same(self, question: Question, file_index: int, line: bytes) -> None:
         answered = Question.from_row(jsonl.decode(line))
         same = ("question", "choices", "context", "answer")
         for name in same:
             if getattr(question, name) != getattr(answered, name):
                 raise ScicotError(
-                    f"{self._files[number]}: {question.id!r} has another {name!r} than the"
+                    f"{self._files[file_index]}: {question.id!r} has another {name!r} than the"
                     " questions; they have changed, or are others"
                 )
 
@@ -184,21 +184,21 @@ def _located(file: Path) -> Iterator[tuple[str, int, Row]]:
                 yield line
                 start += len(line)
 
-    for where, row in jsonl.decode_lines(lines(), str(file)):
-        yield where, starts[0], row
+    for location, row in jsonl.decode_lines(lines(), str(file)):
+        yield location, starts[0], row
 
 
-def _maker_and_sample(where: str, row: Row) -> tuple[Any, int]:
+def _maker_and_sample(location: str, row: Row) -> tuple[Any, int]:
     """Return the models that made a row (a dict, or a teacher's name) and its sample number. Raises
     InvalidRow for a row that is neither a prediction nor a rationale."""
     try:
-        written = Prediction.from_row(row) if "prediction" in row else Rationale.from_row(row)
+        prediction = Prediction.from_row(row) if "prediction" in row else Rationale.from_row(row)
     except RowProblem as problem:
-        raise InvalidRow(where, f"is no row of predict: {problem}") from None
-    if isinstance(written, Prediction):
+        raise InvalidRow(location, f"is no row of predict: {problem}") from None
+    if isinstance(prediction, Prediction):
         # Rows of earlier versions do not record the weights.
-        return {name: value for name, value in written.models.items() if name != "weights"}, 0
-    return written.teacher, written.sample
+        return {name: value for name, value in prediction.models.items() if name != "weights"}, 0
+    return prediction.teacher, prediction.sample
 
 
 def _provenance_of(part: Path) -> Row:
@@ -220,8 +220,8 @@ def _settings_of(files: Sequence[Path]) -> Row | None:
             continue
         if not state.get("finished"):
             raise ScicotError(f"{file}: is not finished; the same predict command goes on with it")
-        told = state.get("settings")
-        settings = {k: v for k, v in dict(told or {}).items() if k not in _OF_A_PART}
+        recorded = state.get("settings")
+        settings = {k: v for k, v in dict(recorded or {}).items() if k not in _PART_SETTINGS}
         common = settings if common is None else common
         if changed := differences(common, settings):
             raise ScicotError(

@@ -28,22 +28,22 @@ def mix(
 
     The answer is None if any score was not a number.
     """
-    known = [probabilities for probabilities in behind_rationales if probabilities is not None]
+    usable = [probabilities for probabilities in behind_rationales if probabilities is not None]
     direct = [probabilities for probabilities in without if probabilities is not None]
-    if len(known) < len(behind_rationales) or len(direct) < len(without):
+    if len(usable) < len(behind_rationales) or len(direct) < len(without):
         return Answer(None, {})
     if vote:
-        answer = answering.vote_of(question, known)
+        answer = answering.vote_of(question, usable)
     else:
-        weights = answering.confidence_weights(known, confidence_power)
-        answer = answering.answer_of(question, answering.averaged(known, weights))
+        weights = answering.confidence_weights(usable, confidence_power)
+        answer = answering.answer_of(question, answering.averaged(usable, weights))
     if not direct:
         return answer
-    both = [list(answer.scores.values()), direct[0]]
-    return answering.answer_of(question, answering.averaged(both, [1 - weight, weight]))
+    both_scores = [list(answer.scores.values()), direct[0]]
+    return answering.answer_of(question, answering.averaged(both_scores, [1 - weight, weight]))
 
 
 def mean_or_none(opinions: Sequence[ChoiceProbabilities]) -> ChoiceProbabilities:
     """Return the mean of several probabilities of the same choices, None if one is None."""
-    known = [probabilities for probabilities in opinions if probabilities is not None]
-    return answering.averaged(known) if len(known) == len(opinions) else None
+    usable = [probabilities for probabilities in opinions if probabilities is not None]
+    return answering.averaged(usable) if len(usable) == len(opinions) else None

@@ -84,10 +84,10 @@ class Plan:
     def decoding(self, writer: Run) -> Decoding:
         settings = self.settings
         trained = writer.manifest
-        most = settings.max_new_tokens or trained.max_target_tokens
+        limit = settings.max_new_tokens or trained.max_target_tokens
         if trained.max_rationale_tokens is not None and settings.max_new_tokens is None:
-            most = min(most, trained.max_rationale_tokens + 1)  # plus the end token
-        return Decoding(most, settings.sampling or SAMPLING, settings.top_p, settings.beams)
+            limit = min(limit, trained.max_rationale_tokens + 1)  # plus the end token
+        return Decoding(limit, settings.sampling or SAMPLING, settings.top_p, settings.beams)
 
     def draws(self, question: Question, writer: int) -> list[int | None]:
         """Return the seeds of a question's samples; [None] without sampling."""
@@ -115,11 +115,11 @@ class Plan:
     def mix_direct(self) -> float:
         """The weight of the answer without a rationale: the mean of the weights fitted for the
         answer runs."""
-        given = self.settings.mix_direct
-        if isinstance(given, str):
+        weight = self.settings.mix_direct
+        if isinstance(weight, str):
             fitted = [run.manifest.mix_direct or 0.0 for run in self.answers]
             return sum(fitted) / len(fitted)
-        return given
+        return weight
 
     @cached_property
     def confidence_power(self) -> float:
@@ -145,8 +145,8 @@ class Plan:
     @cached_property
     def _weights(self) -> dict[str, dict[str, int]]:
         """{"weights": parameter count by run}; {} unless the counts of all runs are known."""
-        known = {run.identity: weights_of(run) for run in self.runs}
-        return {"weights": known} if all(known.values()) else {}
+        counts = {run.identity: weights_of(run) for run in self.runs}
+        return {"weights": counts} if all(counts.values()) else {}
 
     @cached_property
     def models(self) -> dict[str, Any]:
@@ -194,13 +194,13 @@ class Plan:
         """Return all settings that determine the answers. They are stored in the output's state
         file, and a resumed command checks that its settings are equal to them."""
         limits = [self.decoding(run).max_new_tokens for run in self.writers]
-        least = self.settings.abstain_below
-        told = {name: value for name, value in self.models.items() if name != "weights"}
+        abstain_below = self.settings.abstain_below
+        models = {name: value for name, value in self.models.items() if name != "weights"}
         return {
-            **told,
+            **models,
             "max_new_tokens": limits[0] if len(set(limits)) == 1 else limits or None,
             "engines": engines,
-            **({"abstain_below": least} if least else {}),
+            **({"abstain_below": abstain_below} if abstain_below else {}),
         }
 
     def seen_questions(self) -> SeenQuestions:

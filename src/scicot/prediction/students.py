@@ -39,33 +39,33 @@ class Students:
         # fields that a rationale row of a student adds
         return question.without((*RATIONALE_FIELDS, "fold"))
 
-    def rows(self, asked: Sequence[QuestionPair]) -> list[Prediction | Rationale]:
+    def rows(self, pairs: Sequence[QuestionPair]) -> list[Prediction | Rationale]:
         """Return the output rows, `plan.rows_each` for each question, in order."""
-        questions = [question for question, _ in asked]
-        rationales = self._rationales([source for _, source in asked])
+        questions = [question for question, _ in pairs]
+        rationales = self._rationales([source for _, source in pairs])
         if not self.plan.answers:
             return self._as_teacher(questions, rationales)
-        behind = self._probabilities(questions, rationales)
-        without: Sequence[Sequence[ChoiceProbabilities]] = [()] * len(questions)
+        with_rationale = self._probabilities(questions, rationales)
+        without_rationale: Sequence[Sequence[ChoiceProbabilities]] = [()] * len(questions)
         weight, vote = self.plan.mix_direct, self.plan.settings.vote
         power = self.plan.confidence_power
         if weight:
-            without = self._probabilities(questions, [()] * len(questions))
+            without_rationale = self._probabilities(questions, [()] * len(questions))
         return [
             self._prediction(
                 question,
                 texts,
                 mix(
                     question,
-                    behind_rationales,
+                    given_rationales,
                     direct,
                     weight=weight,
                     vote=vote,
                     confidence_power=power,
                 ),
             )
-            for question, texts, behind_rationales, direct in zip(
-                questions, rationales, behind, without, strict=True
+            for question, texts, given_rationales, direct in zip(
+                questions, rationales, with_rationale, without_rationale, strict=True
             )
         ]
 
@@ -103,15 +103,15 @@ class Students:
         if self.plan.source == "none":
             return [[]] * len(questions)
         written: list[list[str]] = [[] for _ in questions]
-        for number, run in enumerate(self.plan.writers):
-            made = answering.write_rationales(
+        for index, run in enumerate(self.plan.writers):
+            samples = answering.write_rationales(
                 self.loaded.student(run),
                 run.stage,
                 questions,
                 self.plan.decoding(run),
-                [self.plan.draws(question, number) for question in questions],
+                [self.plan.draws(question, index) for question in questions],
             )
-            for rationales, texts in zip(written, made, strict=True):
+            for rationales, texts in zip(written, samples, strict=True):
                 rationales += texts
         return written
 
@@ -120,21 +120,21 @@ class Students:
     ) -> list[list[ChoiceProbabilities]]:
         """Return the probabilities given each rationale, or without one, averaged over the answer
         runs."""
-        each = [self._probabilities_of(run, questions, rationales) for run in self.plan.answers]
-        if len(each) == 1:
-            return each[0]
+        by_run = [self._probabilities_of(run, questions, rationales) for run in self.plan.answers]
+        if len(by_run) == 1:
+            return by_run[0]
         return [
             [mean_or_none(opinions) for opinions in zip(*of_question, strict=True)]
-            for of_question in zip(*each, strict=True)
+            for of_question in zip(*by_run, strict=True)
         ]
 
     def _probabilities_of(
         self, run: Run, questions: Sequence[Question], rationales: Sequence[Sequence[str]]
     ) -> list[list[ChoiceProbabilities]]:
         """Return one answer run's probabilities; equal rationales of a question are scored once."""
-        read: list[Sequence[str | None]] = [texts or [None] for texts in rationales]
-        distinct = [dict.fromkeys(texts) for texts in read]
-        asked = [
+        texts_read: list[Sequence[str | None]] = [texts or [None] for texts in rationales]
+        distinct = [dict.fromkeys(texts) for texts in texts_read]
+        to_score = [
             (question, text)
             for question, texts in zip(questions, distinct, strict=True)
             for text in texts
@@ -142,13 +142,14 @@ class Students:
         scores = answering.choice_scores(
             self.loaded.student(run),
             run.stage,
-            [question for question, _ in asked],
-            [text for _, text in asked],
+            [question for question, _ in to_score],
+            [text for _, text in to_score],
             self.plan.scoring(run),
             self.plan.settings.length_normalisation,
         )
-        each = iter([answering.softmax(log_p, self.plan.temperature(run)) for log_p in scores])
-        known = [{text: next(each) for text in texts} for texts in distinct]
+        remaining = iter([answering.softmax(log_p, self.plan.temperature(run)) for log_p in scores])
+        probabilities = [{text: next(remaining) for text in texts} for texts in distinct]
         return [
-            [by_text[text] for text in texts] for by_text, texts in zip(known, read, strict=True)
+            [by_text[text] for text in texts]
+            for by_text, texts in zip(probabilities, texts_read, strict=True)
         ]

@@ -40,7 +40,7 @@ class _Failure:
     message: str
     code: int = 0
 
-    def tell(self) -> None:
+    def raise_error(self) -> None:
         """Raise the error, a bug as RuntimeError with its traceback in the message."""
         if not self.code:
             raise RuntimeError(f"in a process of this command:\n{self.message}")
@@ -72,7 +72,7 @@ class Team:
 
     def __exit__(
         self,
-        kind: type[BaseException] | None,
+        error_type: type[BaseException] | None,
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
@@ -81,23 +81,23 @@ class Team:
             return
         if processes.rank() == 0:
             code = 0 if error is None else getattr(error, "exit_code", 1)
-            self._deal([_End(code)] * self.size)
+            self._scatter([_End(code)] * self.size)
         if self._new:  # an existing process group is left to its owner
             processes.leave_process_group()
 
-    def each(self, work: Callable[[], Result]) -> Result:
+    def on_all_ranks(self, work: Callable[[], Result]) -> Result:
         """Run work() on all ranks and return its result. An error on any rank is raised on rank 0;
         the other ranks learn of it in `serve`."""
         if self._group is None:
             return work()
         result = _tried(work)
-        _raise_first(self._gathered(result if isinstance(result, _Failure) else None))
+        _raise_first(self._gather(result if isinstance(result, _Failure) else None))
         return result  # type: ignore[no-any-return]
 
     def agree(self, engines: dict[str, str]) -> None:
         """On rank 0: make the other ranks use the engines that rank 0 has chosen."""
         if self._group is not None:
-            self._deal([engines] * self.size)
+            self._scatter([engines] * self.size)
 
     def rows(
         self, students: Students, windows: Sequence[Sequence[QuestionPair]]
@@ -107,52 +107,54 @@ class Team:
         if self._group is None:
             yield from map(students.rows, windows)
             return
-        self._deal([*windows, *[()] * (self.size - len(windows))])
-        for made in self._gathered(_tried(lambda: students.rows(windows[0])))[: len(windows)]:
-            _raise_first([made])
-            yield made
+        self._scatter([*windows, *[()] * (self.size - len(windows))])
+        for result in self._gather(_tried(lambda: students.rows(windows[0])))[: len(windows)]:
+            _raise_first([result])
+            yield result
 
     def count(self, students: Students) -> None:
         """On rank 0: add the truncation counts of the other ranks."""
         if self._group is not None:
-            self._deal([_CountCuts()] * self.size)
-            for tally in self._gathered({})[1:]:
+            self._scatter([_CountCuts()] * self.size)
+            for tally in self._gather({})[1:]:
                 students.loaded.add_cuts(tally)
 
     def serve(self, students: Students) -> None:
         """On other ranks: execute the messages of rank 0 until `_End` arrives. Raises
         RankZeroFailed if rank 0 ended with an error."""
-        trouble: _Failure | None = None
-        while not isinstance(order := self._dealt(), _End):
-            if isinstance(order, dict):
-                made = _tried(partial(students.loaded.restore, order))
-                trouble = made if isinstance(made, _Failure) else None
-            elif isinstance(order, _CountCuts):
-                self._gathered(students.loaded.cut_counts())
+        failure: _Failure | None = None
+        while not isinstance(message := self._receive(), _End):
+            if isinstance(message, dict):
+                result = _tried(partial(students.loaded.restore, message))
+                failure = result if isinstance(result, _Failure) else None
+            elif isinstance(message, _CountCuts):
+                self._gather(students.loaded.cut_counts())
             else:
-                self._gathered(trouble or (_tried(partial(students.rows, order)) if order else []))
-        if order.code:
-            raise processes.RankZeroFailed(order.code)
+                self._gather(
+                    failure or (_tried(partial(students.rows, message)) if message else [])
+                )
+        if message.code:
+            raise processes.RankZeroFailed(message.code)
 
-    def _deal(self, orders: Sequence[Any]) -> None:
-        self._talk("scatter_object_list", [None], list(orders), src=0)
+    def _scatter(self, messages: Sequence[Any]) -> None:
+        self._communicate("scatter_object_list", [None], list(messages), src=0)
 
-    def _dealt(self) -> Any:
-        told: list[Any] = [None]
-        self._talk("scatter_object_list", told, None, src=0)
-        return told[0]
+    def _receive(self) -> Any:
+        received: list[Any] = [None]
+        self._communicate("scatter_object_list", received, None, src=0)
+        return received[0]
 
-    def _gathered(self, item: Any) -> list[Any]:
+    def _gather(self, item: Any) -> list[Any]:
         """Gather one object from each rank: their list on rank 0, [] on the others."""
-        all_of_them = [None] * self.size if processes.rank() == 0 else None
-        self._talk("gather_object", item, all_of_them, dst=0)
-        return all_of_them or []
+        gathered = [None] * self.size if processes.rank() == 0 else None
+        self._communicate("gather_object", item, gathered, dst=0)
+        return gathered or []
 
-    def _talk(self, verb: str, *what: Any, **who: int) -> None:
+    def _communicate(self, operation: str, *arguments: Any, **rank: int) -> None:
         import torch.distributed as dist
 
         try:
-            getattr(dist, verb)(*what, group=self._group, **who)
+            getattr(dist, operation)(*arguments, group=self._group, **rank)
         except RuntimeError as error:
             raise _Lost(
                 "another process of this command has ended; the same command goes on from here"
@@ -169,7 +171,7 @@ def _tried(work: Callable[[], Any]) -> Any:
         return _Failure(traceback.format_exc())
 
 
-def _raise_first(made: Sequence[Any]) -> None:
-    for one in made:
-        if isinstance(one, _Failure):
-            one.tell()
+def _raise_first(results: Sequence[Any]) -> None:
+    for result in results:
+        if isinstance(result, _Failure):
+            result.raise_error()

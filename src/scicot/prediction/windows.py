@@ -35,14 +35,14 @@ def windows(
     more = True
     while more:
         window: list[Item] = []
-        began = 0.0
+        started = 0.0
         try:
             for item in stream:
                 window.append(item)
-                began = began or time.monotonic()
+                started = started or time.monotonic()
                 if len(window) == size:
                     break
-                if idle and idle(max(0.0, began + PATIENCE_SECONDS - time.monotonic())):
+                if idle and idle(max(0.0, started + PATIENCE_SECONDS - time.monotonic())):
                     break
             else:
                 more = False
@@ -54,19 +54,19 @@ def windows(
         raise problem
 
 
-def several(parts: Iterable[Item], count: int) -> Iterator[list[Item]]:
+def chunks(parts: Iterable[Item], count: int) -> Iterator[list[Item]]:
     """Yield lists of `count` parts; the last one may be shorter. If `parts` raises a ScicotError,
     the parts before it are yielded first."""
     stream, problem = iter(parts), None
     while problem is None:
-        found: list[Item] = []
+        group: list[Item] = []
         try:
             for part in islice(stream, count):
-                found.append(part)  # yielded before a ScicotError of a later item
+                group.append(part)  # yielded before a ScicotError of a later item
         except ScicotError as error:
             problem = error
-        if found:
-            yield found
+        if group:
+            yield group
         elif problem is None:
             return
     raise problem

@@ -39,7 +39,7 @@ _NAMES_ANSWER = re.compile(
 )
 _IS = re.compile(r"\b(?:is|are|be|was|were)(?: an?)?[\s*_(n)]{0,4}$", re.I)
 # These are not announcements either: "the wrong answer is (A)", "whether it is (A)".
-_UNDONE = re.compile(
+_NOT_ANNOUNCED = re.compile(
     rf"\b(?:wrong|incorrect|tempting) {NOUN}\b|\bwhether\b|\bif the answer\b"
     r"|\bmight (?:think|say|seem)\b",
     re.I,
@@ -73,7 +73,7 @@ _CONDITION = re.compile(
     r"|apply|use|need|wish|check|eliminate|focus|start|want|have|say|call|rub|mix|put)\b)",
     re.I,
 )
-_CONDITION_BEHIND = re.compile(
+_CONDITION_AFTER = re.compile(
     r"[\s*_)\]\"'”’,;]{0,6}(?:(?:but )?only |but |or |and )?(?:if|unless|assuming|provided"
     r"|depending on|in case|as long as|on condition)\b",
     re.I,
@@ -175,12 +175,12 @@ def _closing(mentions: Mentions, start: int, end: int, claims: list[Claim]) -> l
     return [Claim(found.start, found.end, found.labels, explicit=False)]
 
 
-def _referred(mentions: Mentions, start: int, end: int, before: Sentence) -> list[Claim]:
+def _referred(mentions: Mentions, start: int, end: int, previous: Sentence) -> list[Claim]:
     """Read "This is the correct answer." as a claim for the choice in the sentence before it, if
     that names exactly one by its label."""
-    if _SPEAKS_AGAINST.search(before.text) or before.claims:
+    if _SPEAKS_AGAINST.search(previous.text) or previous.claims:
         return []
-    labels = mentions.marked_in(before.start, before.end)
+    labels = mentions.marked_in(previous.start, previous.end)
     return [Claim(start, end, tuple(labels), explicit=True)] if len(labels) == 1 else []
 
 
@@ -188,15 +188,15 @@ def _contradicted(mentions: Mentions, found: list[Sentence]) -> list[Sentence]:
     """Make a claim undecided if the next sentence names another choice, as in "The answer is A.
     Copper." if copper is not A."""
     for number, sentence in enumerate(found[:-1]):
-        following = found[number + 1]
-        between = mentions.text[sentence.end : following.start]
-        if not sentence.claims or "\n" in between or following.claims:
+        next_sentence = found[number + 1]
+        between = mentions.text[sentence.end : next_sentence.start]
+        if not sentence.claims or "\n" in between or next_sentence.claims:
             continue
         last = sentence.claims[-1]
-        whole = mentions.whole_text(following.start, following.end)
-        ends = not mentions.text[last.end : sentence.end].strip(" .*_")
-        if ends and whole and last.label is not None and last.label not in whole:
-            claim = last._replace(labels=(last.label, *whole))
+        full_labels = mentions.whole_text(next_sentence.start, next_sentence.end)
+        is_last = not mentions.text[last.end : sentence.end].strip(" .*_")
+        if is_last and full_labels and last.label is not None and last.label not in full_labels:
+            claim = last._replace(labels=(last.label, *full_labels))
             found[number] = sentence._replace(claims=(*sentence.claims[:-1], claim))
     return found
 
@@ -221,8 +221,8 @@ def _claims(
         ]
     if claims:
         claims = [_unless_conditional(mentions, start, end, claim) for claim in claims]
-    if alone := mentions.label_alone(start, end):
-        claims.append(Claim(alone.start, alone.end, alone.labels, explicit=False))
+    if label_alone := mentions.label_alone(start, end):
+        claims.append(Claim(label_alone.start, label_alone.end, label_alone.labels, explicit=False))
     return claims
 
 
@@ -230,24 +230,24 @@ def _unless_conditional(mentions: Mentions, start: int, end: int, claim: Claim) 
     """Return the claim, made undecided if it holds only under a condition, unless the question
     itself states the condition ("If Ana moves to Rome, ...")."""
     text = mentions.text
-    behind = _CONDITION_BEHIND.match(text, claim.end, end)
+    condition_after = _CONDITION_AFTER.match(text, claim.end, end)
     opening = _CONDITION.match(text, start, claim.start)
     if opening and _CONCLUDES.search(text, opening.end(), claim.start):
         opening = None
     if opening and mentions.asks_about(opening.end(), claim.start):
         opening = None
-    return claim._replace(labels=(), explicit=False) if behind or opening else claim
+    return claim._replace(labels=(), explicit=False) if condition_after or opening else claim
 
 
 def _in_other_languages(mentions: Mentions, start: int, end: int) -> Iterator[Claim]:
-    before, behind = announcing()
+    before_choice, after_choice = announcing()
     text = mentions.text
-    for phrase in before.finditer(text, start, end) if before else ():
+    for phrase in before_choice.finditer(text, start, end) if before_choice else ():
         if DENIES_BEFORE.search(text[max(start, phrase.start() - REACH) : phrase.start()]):
             continue
         if mention := mentions.named_from(phrase.end(), end):
             yield Claim(mention.start, mention.end, mention.labels, explicit=True)
-    for phrase in behind.finditer(text, start, end) if behind else ():
+    for phrase in after_choice.finditer(text, start, end) if after_choice else ():
         if DENIES_BEHIND.match(text, phrase.end(), end):
             continue
         if labels := mentions.ending_at(phrase.start(), start, texts=True):
@@ -258,7 +258,7 @@ def _after_cues(
     mentions: Mentions, start: int, end: int, verdicts: Sequence[tuple[int, int]] = ()
 ) -> Iterator[Claim]:
     text = mentions.text
-    undone = names_answer = None
+    not_announced = names_answer = None
     for cue in _CUE.finditer(text, start, end):
         mention = mentions.named_from(cue.end(), end)
         # In "Option A: wood" the colon does not announce an answer.
@@ -266,19 +266,19 @@ def _after_cues(
             cue[0] == ":" and mentions.ending_at(cue.start(), start, texts=False)
         ):
             continue
-        if undone is None or names_answer is None:
-            undone = _Occurrences(_UNDONE, text, start, end)
+        if not_announced is None or names_answer is None:
+            not_announced = _Occurrences(_NOT_ANNOUNCED, text, start, end)
             names_answer = _Occurrences(_NAMES_ANSWER, text, start, end, verdicts)
-        before = text[max(start, cue.start() - _RIGHT_BEFORE) : cue.start()]
-        if undone.shortly_before(cue.start()) or DENIED.search(before):
+        text_before = text[max(start, cue.start() - _RIGHT_BEFORE) : cue.start()]
+        if not_announced.shortly_before(cue.start()) or DENIED.search(text_before):
             continue
         if cue[0] in (":", "\uff1a") and leads_to_list(text[start : cue.end()]):
             continue
-        several = len(mention.labels) > 1 and not cue["pick"]
-        if several and _PLURAL.search(text[max(start, cue.start() - 40) : cue.start()]):
+        is_list = len(mention.labels) > 1 and not cue["pick"]
+        if is_list and _PLURAL.search(text[max(start, cue.start() - 40) : cue.start()]):
             continue  # a list, such as "the options are (A) wood and (B) copper"
         explicit = bool(cue["pick"]) or names_answer.shortly_before(cue.start())
-        if explicit or (mention.marked and _stands_for_is(text, cue, before, mention)):
+        if explicit or (mention.marked and _stands_for_is(text, cue, text_before, mention)):
             yield Claim(mention.start, mention.end, mention.labels, explicit)
 
 
@@ -292,12 +292,12 @@ class _Occurrences:
         text: str,
         start: int,
         end: int,
-        besides: Sequence[tuple[int, int]] = (),
+        excluded: Sequence[tuple[int, int]] = (),
     ) -> None:
-        """Find the matches in text[start:end], except those within the spans `besides`."""
+        """Find the matches in text[start:end], except those within the spans `excluded`."""
         spans = [match.span() for match in pattern.finditer(text, start, end)]
-        if besides:
-            spans = [span for span in spans if not any(a <= span[0] < b for a, b in besides)]
+        if excluded:
+            spans = [span for span in spans if not any(a <= span[0] < b for a, b in excluded)]
         self._starts = [start for start, _ in spans]
         self._ends = [end for _, end in spans]
 
@@ -308,22 +308,22 @@ class _Occurrences:
         return index >= 0 and self._starts[index] >= position - _LOOK_BACK
 
 
-def _stands_for_is(text: str, cue: re.Match[str], before: str, mention: Mention) -> bool:
+def _stands_for_is(text: str, cue: re.Match[str], text_before: str, mention: Mention) -> bool:
     """Return True if a cue means "is": any copula, or a colon as in "the phase is: (B) full", but
     not in "Why: (A) uses slang"."""
-    return cue[0] != ":" or bool(_IS.search(before) or BOUNDARY.match(text, mention.end))
+    return cue[0] != ":" or bool(_IS.search(text_before) or BOUNDARY.match(text, mention.end))
 
 
 def _spans(mentions: Mentions, listed: set[int]) -> Iterator[tuple[int, int]]:
     """Yield the spans of sentences. A label and its text stay in one sentence. After "... is:" the
     sentence continues with a choice on the next line, such as "(B)"."""
-    whole = iter(mentions.labelled_spans())
-    inside = next(whole, None)
+    labelled = iter(mentions.labelled_spans())
+    span = next(labelled, None)
     start = 0
     for gap in _GAP.finditer(mentions.text):
-        while inside and inside[1] <= gap.start():
-            inside = next(whole, None)
-        if (inside and inside[0] < gap.start()) or _goes_on(mentions, start, gap, listed):
+        while span and span[1] <= gap.start():
+            span = next(labelled, None)
+        if (span and span[0] < gap.start()) or _goes_on(mentions, start, gap, listed):
             continue
         if start < gap.start():
             yield start, gap.start()
@@ -333,15 +333,15 @@ def _spans(mentions: Mentions, listed: set[int]) -> Iterator[tuple[int, int]]:
 
 
 def _goes_on(mentions: Mentions, start: int, gap: re.Match[str], listed: set[int]) -> bool:
-    before = mentions.text[max(start, gap.start() - 12) : gap.start()]
+    text_before = mentions.text[max(start, gap.start() - 12) : gap.start()]
     if gap[0].startswith("\n"):
         return (
-            ":" in before
-            and bool(_LEADS_ON.search(before))
+            ":" in text_before
+            and bool(_LEADS_ON.search(text_before))
             and gap.end() not in listed
             and not leads_to_list(mentions.text[start : gap.start()])
             and mentions.named_from(gap.end(), len(mentions.text)) is not None
         )
-    abbreviation = _ABBREVIATION.search(before)
+    abbreviation = _ABBREVIATION.search(text_before)
     # The sentence "The answer is B." ends here, but initials as in "J. J. Thomson" do not end one.
     return abbreviation is not None and abbreviation["initial"] not in mentions.labels

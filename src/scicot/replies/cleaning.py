@@ -75,16 +75,19 @@ def count_words(text: str) -> int:
 
 
 def explanation(
-    mentions: Mentions, said: Sequence[Sentence], concluded: Conclusion, question: Question
+    mentions: Mentions,
+    reply_sentences: Sequence[Sentence],
+    conclusion: Conclusion,
+    question: Question,
 ) -> str:
     """Return the explaining sentences, one paragraph per line."""
-    texts = [_reasons(mentions, s) if s.announces else s.text for s in said]
+    texts = [_reasons(mentions, s) if s.announces else s.text for s in reply_sentences]
     texts = ["" if is_chatter(text) else _without_heading(text) for text in texts]
-    _cut_verdict(texts, mentions, said, concluded, question)
-    _cut_lead_ins(texts, said)
+    _cut_verdict(texts, mentions, reply_sentences, conclusion, question)
+    _cut_lead_ins(texts, reply_sentences)
     pieces: list[str] = []
     end = 0
-    for sentence, text in zip(said, texts, strict=True):
+    for sentence, text in zip(reply_sentences, texts, strict=True):
         if text:
             pieces += ["\n" if "\n" in mentions.text[end : sentence.start] else " ", text]
             end = sentence.end
@@ -96,26 +99,26 @@ def _without_heading(text: str) -> str:
     return " ".join((text[heading.end() :] if heading else text).split())
 
 
-def _cut_lead_ins(texts: list[str], said: Sequence[Sentence]) -> None:
+def _cut_lead_ins(texts: list[str], reply_sentences: Sequence[Sentence]) -> None:
     """Remove lead-ins such as "Here's the complete sentence:" and "4." if the text that they
     introduce was removed."""
-    followed = False
+    is_followed = False
     for index in range(len(texts) - 1, -1, -1):
         if not texts[index]:
             # A lead-in before a removed sentence introduces nothing any more.
-            followed = False
+            is_followed = False
             continue
-        leads_on = said[index].leads_on or _OPENS.fullmatch(texts[index])
-        if leads_on and not followed and len(texts[index]) <= _LONGEST_LEAD_IN:
+        leads_on = reply_sentences[index].leads_on or _OPENS.fullmatch(texts[index])
+        if leads_on and not is_followed and len(texts[index]) <= _LONGEST_LEAD_IN:
             texts[index] = ""
-        followed = bool(texts[index])
+        is_followed = bool(texts[index])
 
 
 def _cut_verdict(
     texts: list[str],
     mentions: Mentions,
-    said: Sequence[Sentence],
-    concluded: Conclusion,
+    reply_sentences: Sequence[Sentence],
+    conclusion: Conclusion,
     question: Question,
 ) -> None:
     """Remove a sentence that states the answer without announcing it, if enough text is left.
@@ -124,27 +127,34 @@ def _cut_verdict(
     a run-on" that only restates the question. Other sentences that name one choice are the
     reasoning itself ("Sunlight is a kind of energy.") and stay.
     """
-    sentence, label = concluded.sentence, concluded.label
+    sentence, label = conclusion.sentence, conclusion.label
     if sentence is None or label is None:
         return
-    index = said.index(sentence)
-    rest = [other for other in said if other is not sentence]
-    left = " ".join(texts[:index] + texts[index + 1 :])
+    index = reply_sentences.index(sentence)
+    others = [other for other in reply_sentences if other is not sentence]
+    remaining = " ".join(texts[:index] + texts[index + 1 :])
     reasons = _before_verdict(mentions, sentence, label)
     if reasons is not None:
-        left = f"{left} {reasons}"
-        if count_words(left) >= _ENOUGH and not _restates(left, question):
+        remaining = f"{remaining} {reasons}"
+        if count_words(remaining) >= _ENOUGH and not _restates(remaining, question):
             texts[index] = reasons
     elif not _restates(sentence.text, question):
         return
-    elif concluded.by_label:
+    elif conclusion.by_label:
         # If the rest concludes another choice, the options are discussed one by one.
-        if conclusion_of(mentions, rest).label in (None, label):
+        if conclusion_of(mentions, others).label in (None, label):
             texts[index] = ""
     else:
-        named = set().union(*(_named(mentions, other.start, other.end) for other in rest))
-        long_enough = count_words(left) >= max(_ENOUGH, count_words(texts[index]))
-        if label not in named and len(named) < 2 and long_enough and not _restates(left, question):
+        named_elsewhere = set().union(
+            *(_named(mentions, other.start, other.end) for other in others)
+        )
+        long_enough = count_words(remaining) >= max(_ENOUGH, count_words(texts[index]))
+        if (
+            label not in named_elsewhere
+            and len(named_elsewhere) < 2
+            and long_enough
+            and not _restates(remaining, question)
+        ):
             texts[index] = ""
 
 
@@ -163,11 +173,11 @@ def _before_verdict(mentions: Mentions, sentence: Sentence, label: str) -> str |
                 return _as_sentence(text[since.end() : comma])
         because = _BECAUSE.search(text, cue.end())
         return _as_sentence(text[because.end() :]) if because else ""
-    for so in list(_SO.finditer(text))[: -_LAST_CUES - 1 : -1]:
+    for match in list(_SO.finditer(text))[: -_LAST_CUES - 1 : -1]:
         # no comma before it, as in "I was so hungry", where "so" is no conclusion
-        degree = so[0].casefold() == " so"
-        if not degree and label in _named(mentions, start + so.end(), sentence.end):
-            head = text[: so.start()]
+        no_comma = match[0].casefold() == " so"
+        if not no_comma and label in _named(mentions, start + match.end(), sentence.end):
+            head = text[: match.start()]
             return "" if _OPEN_END.search(head) else _as_sentence(head)
     return None
 
@@ -180,9 +190,15 @@ def _named(mentions: Mentions, start: int, end: int) -> set[str]:
 def _restates(text: str, question: Question) -> bool:
     """Return whether every content word of a text also occurs, compared by stem, in the question,
     its context or its choices."""
-    asked = [question.question, question.context, *(choice.text for choice in question.choices)]
-    known = {_stem(word) for part in asked for word in WORD.findall(part.casefold())}
-    return all(_stem(word) in known for word in WORD.findall(text.casefold()) if _is_content(word))
+    question_texts = [
+        question.question,
+        question.context,
+        *(choice.text for choice in question.choices),
+    ]
+    known_stems = {_stem(word) for part in question_texts for word in WORD.findall(part.casefold())}
+    return all(
+        _stem(word) in known_stems for word in WORD.findall(text.casefold()) if _is_content(word)
+    )
 
 
 def _is_content(word: str) -> bool:
@@ -203,8 +219,8 @@ def _reasons(mentions: Mentions, sentence: Sentence) -> str:
     reasons = []
     if since := _SINCE.match(head):
         reasons.append(head[since.end() : max(head.rfind(","), since.end())])
-    elif so := list(_SO.finditer(head)):
-        reasons.append(head[: so[-1].start()])
+    elif therefore := list(_SO.finditer(head)):
+        reasons.append(head[: therefore[-1].start()])
     if because := _BECAUSE.match(tail):
         reasons.append(tail[because.end() :])
     return " ".join(_as_sentence(reason) for reason in reasons if len(reason.split()) > 1)

@@ -59,19 +59,21 @@ def is_chatter(text: str) -> bool:
     return bool(_CHATTER.match(text))
 
 
-def conclusion_of(mentions: Mentions, said: Sequence[Sentence]) -> Conclusion:
+def conclusion_of(mentions: Mentions, reply_sentences: Sequence[Sentence]) -> Conclusion:
     """Return the label that these sentences of a text conclude.
 
     The last claim counts; explicit ones take precedence over "the metaphor is (B)". Llama-2 often
     claims nothing ("(B) gum is stickier than (A) gold", "Yes, the sentence is a run-on"): then its
     closing sentence counts, or else its opening one, if it names exactly one choice.
     """
-    claims = [claim for sentence in said for claim in sentence.claims]
+    claims = [claim for sentence in reply_sentences for claim in sentence.claims]
     if claims:
         last = ([claim for claim in claims if claim.explicit] or claims)[-1]
         return Conclusion(last.label, announced=True)
-    plain = [s for s in said if not (is_chatter(s.text) or s.leads_on or s.listed or s.asks)]
-    ends = [s for s in plain[-1:] if CUE.search(s.text)] + plain[:1]
+    candidates = [
+        s for s in reply_sentences if not (is_chatter(s.text) or s.leads_on or s.listed or s.asks)
+    ]
+    ends = [s for s in candidates[-1:] if CUE.search(s.text)] + candidates[:1]
     ends = [s for s in ends if not _REQUIRES.match(s.text)]
     for sentence in ends:
         than = mentions.text.find(" than ", sentence.start, sentence.end)

@@ -66,14 +66,16 @@ REACH = 40  # characters in which these words are searched
 
 @lru_cache(maxsize=8)
 def _compiled(phrases: tuple[str, ...]) -> tuple[re.Pattern[str] | None, re.Pattern[str] | None]:
-    before, after = [], []
+    before_patterns, after_patterns = [], []
     for phrase in phrases:
         lead, _, tail = phrase.partition("{}")
         if lead.strip():
-            before.append(_words(lead))
+            before_patterns.append(_words(lead))
         elif tail.strip():
-            after.append(_words(tail))
-    return _either(before, r"(?<!\w)(?:{})(?!\w)"), _either(after, r"(?<!\w)(?:{})(?!\w)")
+            after_patterns.append(_words(tail))
+    return _either(before_patterns, r"(?<!\w)(?:{})(?!\w)"), _either(
+        after_patterns, r"(?<!\w)(?:{})(?!\w)"
+    )
 
 
 def _either(alternatives: list[str], around: str) -> re.Pattern[str] | None:

@@ -65,30 +65,30 @@ class Line(NamedTuple):
 class Mentions:
     """Finds the mentions of one question's choices in one text."""
 
-    def __init__(self, text: str, choices: Sequence[Choice], asked: str = "") -> None:
-        """Prepare a text for searching. `asked` is the question's text."""
+    def __init__(self, text: str, choices: Sequence[Choice], question: str = "") -> None:
+        """Prepare a text for searching. `question` is the question's text."""
         self.text = text
         self._lexicon = lexicon_of(choices)
         self.labels = self._lexicon.labels
         self._patterns = self._lexicon.patterns
         self._words = TextWords(text, self._lexicon)
-        self._asked = asked
+        self._question = question
         self.choices_ask = any(choice.text.rstrip(" \"'”’").endswith("?") for choice in choices)
         # label by its spelling in the reply
         self._label_of: dict[str, str] = {label: label for label in self.labels}
         self._joined: dict[tuple[int, int], tuple[tuple[str, ...], int]] = {}
 
     @cached_property
-    def _asked_stems(self) -> set[str]:
-        return {word[:_STEM] for word in WORD.findall(self._asked.casefold())}
+    def _question_stems(self) -> set[str]:
+        return {word[:_STEM] for word in WORD.findall(self._question.casefold())}
 
     def asks_about(self, start: int, end: int) -> bool:
         """Return whether over half of the words of at least _STEM letters in the first clause of a
         span also occur in the question, compared by their first _STEM letters."""
         clause = self.text[start:end].partition(",")[0].casefold()
         words = [word for word in WORD.findall(clause) if len(word) >= _STEM]
-        there = sum(word[:_STEM] in self._asked_stems for word in words)
-        return bool(words) and there > 0.5 * len(words)
+        shared = sum(word[:_STEM] in self._question_stems for word in words)
+        return bool(words) and shared > 0.5 * len(words)
 
     @cached_property
     def lines(self) -> list[Line]:
@@ -100,19 +100,19 @@ class Mentions:
     def named_from(self, start: int, end: int) -> Mention | None:
         """Return the choice named at `start`, after any brackets, articles and words like
         "option"."""
-        several = noun = False
+        either_or_both = noun = False
         for _ in range(5):
             start = self._past_decor(start)
             if mention := self._named_at(start, end, noun):
                 mention = self._with_joined(mention, end)
                 # undecided, as in "either (B) or gold"
-                unsettled = several and len(mention.labels) == 1
-                return mention._replace(labels=()) if unsettled else mention
+                undecided = either_or_both and len(mention.labels) == 1
+                return mention._replace(labels=()) if undecided else mention
             skipped = _SKIPPED.match(self.text, start, end)
             if not skipped:
                 return None
             word = skipped[0].lower()
-            several = several or word in ("either", "both")
+            either_or_both = either_or_both or word in ("either", "both")
             noun = word in ("answer", "option", "choice", "letter", "number")
             start = skipped.end()
         return None
@@ -132,8 +132,8 @@ class Mentions:
         """Return the label of the choice whose text opens the sentence and is followed by
         punctuation."""
         stop, labels = self._text_at(self._past_decor(start))
-        stands_off = self.text[stop : stop + 1] in ("", ".", ",", "!", "\n")
-        return labels[0] if len(labels) == 1 and stop <= end and stands_off else None
+        followed_by_mark = self.text[stop : stop + 1] in ("", ".", ",", "!", "\n")
+        return labels[0] if len(labels) == 1 and stop <= end and followed_by_mark else None
 
     def marked_in(self, start: int, end: int) -> set[str]:
         """Labels that occur written as labels: "(B)", "option B", "**B**"."""
@@ -196,8 +196,8 @@ class Mentions:
 
     def ending_at(self, end: int, start: int, texts: bool) -> tuple[str, ...]:
         """Labels named right before `end`, by label or, with `texts`, by the choice's text."""
-        before = self.text[max(start, end - _LABEL_REACH) : end]
-        if match := self._patterns.last.search(before):
+        text_before = self.text[max(start, end - _LABEL_REACH) : end]
+        if match := self._patterns.last.search(text_before):
             return (self._label(match["label"]),)
         if not texts:
             return ()
@@ -229,35 +229,40 @@ class Mentions:
         match = self._patterns.at.match(self.text, start, end)
         if not match:
             return None
-        label, after = self._label(match["label"]), match.end()
+        label, label_end = self._label(match["label"]), match.end()
         article = match["label"] in ARTICLES and match["label"] != label
         marked = noun or (bool(match["close"]) and not (article and match["close"] == ":"))
-        own_stop, own = self._text_at(self._past_decor(after))
-        if own and self._lexicon.choices[label].codes == self._lexicon.choices[own[0]].codes:
-            return Mention(start, own_stop, (label,), marked)
+        text_end, text_labels = self._text_at(self._past_decor(label_end))
+        if (
+            text_labels
+            and self._lexicon.choices[label].codes == self._lexicon.choices[text_labels[0]].codes
+        ):
+            return Mention(start, text_end, (label,), marked)
         # In "(A) copper" and "A. copper" the A is a label, although "a copper" has the same words.
-        parted = not _ARTICLE_GAP.match(self.text, match.end("label"))
-        if stop > after and not (parted and own and own == by_text):
+        separate = not _ARTICLE_GAP.match(self.text, match.end("label"))
+        if stop > label_end and not (separate and text_labels and text_labels == by_text):
             return None
         if marked:
-            contradicts = own and BOUNDARY.match(self.text, own_stop, end)
-            return Mention(start, after, (label, *own) if contradicts else (label,), marked)
-        an_article = article and self.text[after : after + 1].isspace()
-        if an_article or not BOUNDARY.match(self.text, after, end):
+            contradicts = text_labels and BOUNDARY.match(self.text, text_end, end)
+            return Mention(
+                start, label_end, (label, *text_labels) if contradicts else (label,), marked
+            )
+        an_article = article and self.text[label_end : label_end + 1].isspace()
+        if an_article or not BOUNDARY.match(self.text, label_end, end):
             return None
-        beside = self._text_beside(after, end)
-        if beside and label not in beside:
-            return Mention(start, after, (label, *beside), marked)
+        beside_labels = self._text_beside(label_end, end)
+        if beside_labels and label not in beside_labels:
+            return Mention(start, label_end, (label, *beside_labels), marked)
         # A label wins over another choice whose text is the same, because the prompt asks for
         # labels.
         exact = match["label"] in self.labels
         labels = (label,) if exact else tuple(dict.fromkeys((label, *by_text)))
-        return Mention(start, after, labels, marked)
+        return Mention(start, label_end, labels, marked)
 
-    def _text_beside(self, after: int, end: int) -> tuple[str, ...]:
+    def _text_beside(self, label_end: int, end: int) -> tuple[str, ...]:
         """Return the labels of the text that ends the sentence after a bare label: "A. copper", "A
         (copper)"."""
-        begin = _BESIDE.match(self.text, after, end)
+        begin = _BESIDE.match(self.text, label_end, end)
         if begin is None:
             return ()
         stop, labels = self._text_at(begin.end())
@@ -320,11 +325,11 @@ class Mentions:
         match = _DECOR.match(self.text, start)
         return match.end() if match else start
 
-    def _label(self, written: str) -> str:
+    def _label(self, spelling: str) -> str:
         """Return the label with this spelling. Case is ignored unless labels differ only by
         case."""
-        label = self._label_of.get(written)
+        label = self._label_of.get(spelling)
         if label is None:
-            same = (x for x in self.labels if re.fullmatch(re.escape(x), written, re.I))
-            label = self._label_of[written] = next(same)
+            matching = (x for x in self.labels if re.fullmatch(re.escape(x), spelling, re.I))
+            label = self._label_of[spelling] = next(matching)
         return label

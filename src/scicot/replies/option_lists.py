@@ -38,7 +38,7 @@ def listed_items(mentions: Mentions) -> set[int]:
     The line "(B) spoon" is an item if "(C) cork" follows it. If "(A) is wood" follows, it is the
     answer, and the next line explains why another choice is wrong.
     """
-    listed = _apart(mentions)
+    listed = _spaced_items(mentions)
     previous: tuple[Mention, bool] | None = None
     for line in mentions.lines:
         if line.item is None:
@@ -54,7 +54,7 @@ def listed_items(mentions: Mentions) -> set[int]:
     return listed
 
 
-def _apart(mentions: Mentions) -> set[int]:
+def _spaced_items(mentions: Mentions) -> set[int]:
     """Return the start positions of the items of a list with other lines between its items. The
     items must be in order from the first label, and each must hold nothing but its label and text,
     unless a line before the first introduces the list."""

@@ -125,31 +125,31 @@ def read_thinking(text: str, question: Question) -> ParsedReply:
     A reasoning model may repeat the question ("Question: ...") in its thinking. Such a line is
     skipped; in a reply it would start another question, which is ignored.
     """
-    begins = len(text) - len(text.lstrip())
-    kept, end = [text[:begins]], begins
-    for match in _NEXT_QUESTION.finditer(text, begins):
+    start = len(text) - len(text.lstrip())
+    parts, end = [text[:start]], start
+    for match in _NEXT_QUESTION.finditer(text, start):
         if match.start() >= end:
-            kept.append(text[end : match.start()])
+            parts.append(text[end : match.start()])
             line_end = text.find("\n", match.end())
             end = len(text) if line_end < 0 else line_end
-    kept.append(text[end:])
-    return _settled(_read_once("".join(kept), question), question)
+    parts.append(text[end:])
+    return _settled(_read_once("".join(parts), question), question)
 
 
-def shortened(parsed: ParsedReply, most: int, question: Question) -> ParsedReply:
-    """Return the reply with its rationale truncated to its first sentences, at most `most` tokens
-    of 4 bytes each. Parsing the truncated rationale again returns it unchanged."""
+def shortened(parsed: ParsedReply, max_tokens: int, question: Question) -> ParsedReply:
+    """Return the reply with its rationale truncated to its first sentences, at most `max_tokens`
+    tokens of 4 bytes each. Parsing the truncated rationale again returns it unchanged."""
     for _ in range(_READINGS):
-        text = shorten_to_tokens(parsed.rationale, most)
+        text = shorten_to_tokens(parsed.rationale, max_tokens)
         if text == parsed.rationale:
             break
         # The new last sentence may count as a verdict, so the text is parsed again.
-        again = read_reply(text, question)
+        reparsed = read_reply(text, question)
         parsed = replace(
             parsed,
-            rationale=again.rationale,
-            leaks=again.leaks,
-            still_concludes=again.still_concludes,
+            rationale=reparsed.rationale,
+            leaks=reparsed.leaks,
+            still_concludes=reparsed.still_concludes,
         )
     return parsed
 
@@ -158,9 +158,9 @@ def _settled(first: _Reading, question: Question) -> ParsedReply:
     """Parse the remaining text again until it no longer changes."""
     last, settled = first, False
     for _ in range(_READINGS):
-        again = _read_once(last.rationale, question)
-        settled = again.rationale == last.rationale
-        last = again
+        reparsed = _read_once(last.rationale, question)
+        settled = reparsed.rationale == last.rationale
+        last = reparsed
         if settled:
             break
     return ParsedReply(
@@ -175,17 +175,17 @@ def _settled(first: _Reading, question: Question) -> ParsedReply:
 
 
 def _read_once(text: str, question: Question) -> _Reading:
-    whole = split_thinking(text).reply
-    tagless = _without_tags(whole)
-    reply = _without_next_question(tagless)
+    without_thinking = split_thinking(text).reply
+    without_tags = _without_tags(without_thinking)
+    reply = _without_next_question(without_tags)
     mentions = _mentions(reply, question)
-    said = sentences(mentions)
-    conclusion = conclusion_of(mentions, said)
-    announces = any(sentence.announces for sentence in said)
+    reply_sentences = sentences(mentions)
+    conclusion = conclusion_of(mentions, reply_sentences)
+    announces = any(sentence.announces for sentence in reply_sentences)
     if len(reply) > LONGEST:
-        return _Reading("", conclusion, announces, reply != tagless, too_long=True)
-    rationale = explanation(mentions, said, conclusion, question)
-    return _Reading(rationale, conclusion, announces, reply != tagless)
+        return _Reading("", conclusion, announces, reply != without_tags, too_long=True)
+    rationale = explanation(mentions, reply_sentences, conclusion, question)
+    return _Reading(rationale, conclusion, announces, reply != without_tags)
 
 
 def announces_answer(rationale: str, question: Question) -> bool:
@@ -235,8 +235,8 @@ def _without_tags(text: str) -> str:
 
 def _without_next_question(text: str) -> str:
     """Return the reply up to the point where the teacher starts another question."""
-    begins = len(text) - len(text.lstrip())
+    start = len(text) - len(text.lstrip())
     for match in _NEXT_QUESTION.finditer(text):
-        if begins < match.start():
+        if start < match.start():
             return text[: match.start()].rstrip(" \t\n#*>_-")
     return text

@@ -105,11 +105,11 @@ class TextWords:
         self._ends: list[int] = []
         # word number -> run of words that are at most WORD_GAP characters apart
         self._runs: list[int] = []
-        run = before = 0
+        run = previous_end = 0
         for match in WORD.finditer(text):
             start, end = match.span()
-            run += start - before > WORD_GAP
-            before = end
+            run += start - previous_end > WORD_GAP
+            previous_end = end
             self._starts.append(start)
             self._ends.append(end)
             self._runs.append(run)
@@ -144,12 +144,12 @@ class TextWords:
     def _longest(self, first: int, code: str) -> tuple[int, list[ChoiceWords]]:
         starting = self._lexicon.starting
         end, found = self._longest_of(starting.get(code, ()), first)
-        if code in self._lexicon.articles and self._parted(first):
+        if code in self._lexicon.articles and self._next_word_is_near(first):
             # The article may be part of the choice's text, or precede it.
-            after = self._codes[first + 1]
-            later_end, later = self._longest_of(starting.get(after, ()), first + 1)
+            next_code = self._codes[first + 1]
+            later_end, later_choices = self._longest_of(starting.get(next_code, ()), first + 1)
             if later_end >= end:
-                return later_end, [*(found if later_end == end else []), *later]
+                return later_end, [*(found if later_end == end else []), *later_choices]
         return end, found
 
     def _longest_of(
@@ -170,11 +170,11 @@ class TextWords:
                 size = len(choice.rest)
         return (self._ends[first + size], found) if found else (0, found)
 
-    def _parted(self, number: int) -> bool:
+    def _next_word_is_near(self, number: int) -> bool:
         """Return whether another word follows within WORD_GAP characters, not joined by an
         underscore."""
-        after = number + 1
-        if after == len(self._ends) or self._runs[number] != self._runs[after]:
+        next_number = number + 1
+        if next_number == len(self._ends) or self._runs[number] != self._runs[next_number]:
             return False
         return self._text[self._ends[number]] != "_"
 

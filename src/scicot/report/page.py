@@ -58,8 +58,8 @@ def write_report(
     target = Path(output)
     settings = settings or EvaluateSettings()
     files = systems_of(predictions)
-    read = [*chain(*files.values()), *([] if questions is None else [questions])]
-    check_report(read, target, force=force)
+    inputs = [*chain(*files.values()), *([] if questions is None else [questions])]
+    check_report(inputs, target, force=force)
     answers = Answers(
         questions=questions,
         per_character=settings.per_character,
@@ -70,14 +70,14 @@ def write_report(
     )
     # lengths have too many values for a filter
     filters = [path for path in settings.by if path != LENGTH]
-    shown: dict[str, dict[str, Any]] = {}
+    questions_shown: dict[str, dict[str, Any]] = {}
     # for the first file of each system: tokens by kind, and dollars
     usage: list[dict[str, float]] = []
     for number, (file, *_) in enumerate(files.values()):
         with reporter.task(f"reading {os.fspath(file)} again") as task:
-            rows = _watched(counted(answers.of(file), task), usage)
+            rows = _with_usage(counted(answers.of(file), task), usage)
             for row in rows:
-                _add(shown, row, number, os.fspath(file), len(files), filters)
+                _add(questions_shown, row, number, os.fspath(file), len(files), filters)
     provenance = [
         {**provenance_of(system_files, system.rationale_from), "usage": used}
         for system_files, system, used in zip(files.values(), verdict.systems, usage, strict=True)
@@ -91,7 +91,7 @@ def write_report(
             "settings": asdict(settings),
             "systems": provenance,
         },
-        "questions": [*shown.values()],
+        "questions": [*questions_shown.values()],
     }
     try:
         with jsonl.replacing(target) as stream:
@@ -112,20 +112,20 @@ def check_report(
 ) -> None:
     """Raise ScicotError if a report of these files could not be written; called before the
     evaluation."""
-    read = [os.fspath(file) for file in files]
-    for file in read:
+    inputs = [os.fspath(file) for file in files]
+    for file in inputs:
         if not sources.is_rereadable(file):
             raise ScicotError(f"--report: reads {file} twice; give a file")
     if os.fspath(target) == STDOUT or target.is_dir() or (target.exists() and not target.is_file()):
         raise ScicotError(f"--report {target}: is no file; name one, as report.html")
     if target.exists():
-        check_not_read([target], [*read, *([os.fspath(settings_file)] if settings_file else [])])
+        check_not_read([target], [*inputs, *([os.fspath(settings_file)] if settings_file else [])])
         if not force:
             raise ScicotError(f"--report {target}: exists; name another, or replace it by --force")
     make_parent(target)
 
 
-def _watched(rows: Iterable[Prediction], usage: list[dict[str, float]]) -> Iterator[Prediction]:
+def _with_usage(rows: Iterable[Prediction], usage: list[dict[str, float]]) -> Iterator[Prediction]:
     """Yield the rows unchanged; at the end, append their total token usage to `usage`."""
     total: dict[str, float] = {}
     for row in rows:
@@ -146,7 +146,7 @@ def _add(
     question = row.question
     if question.answer is None or (len(questions) >= MOST and question.id not in questions):
         return
-    known = questions.setdefault(
+    entry = questions.setdefault(
         question.id,
         {
             "id": question.id,
@@ -158,14 +158,14 @@ def _add(
             "said": [None] * systems,
         },
     )
-    if known["said"][number] is None:
+    if entry["said"][number] is None:
         # Other files may list the choices in another order or with other labels.
         order: list[str | None] = list(question.labels)
         texts = [choice.text for choice in question.choices]
-        if texts != [text for _, text in known["choices"]]:
+        if texts != [text for _, text in entry["choices"]]:
             labels = dict(zip(texts, question.labels, strict=True))
-            order = [labels.get(text) for _, text in known["choices"]]
-        known["said"][number] = {
+            order = [labels.get(text) for _, text in entry["choices"]]
+        entry["said"][number] = {
             "place": order.index(row.prediction) if row.prediction in order else None,
             "sure": row.confidence,
             "scores": [row.scores.get(label or "") for label in order] if row.scores else None,
@@ -178,14 +178,14 @@ def _reply_of(row: Prediction) -> dict[str, Any]:
     """Return a teacher's reply from its row: the text, the reason of its rejection, its usage."""
     if "teacher" not in row.models:
         return {}
-    told: dict[str, Any] = {}
-    known = {"reply": row.models.get("reply"), "reason": row.question.extra.get("reason")}
-    for name, value in known.items():
+    fields: dict[str, Any] = {}
+    texts = {"reply": row.models.get("reply"), "reason": row.question.extra.get("reason")}
+    for name, value in texts.items():
         if isinstance(value, str):
-            told[name] = _cut(value)
+            fields[name] = _cut(value)
     if usage := row.models.get("usage"):
-        told["usage"] = total_usage([usage])
-    return told
+        fields["usage"] = total_usage([usage])
+    return fields
 
 
 def _cut(text: str) -> str:
@@ -193,16 +193,16 @@ def _cut(text: str) -> str:
 
 
 def _page(data: Mapping[str, Any]) -> Iterator[str]:
-    here = resources("scicot.report")
+    package = resources("scicot.report")
     document = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     parts = {
-        "/*CSS*/": (here / "page.css").read_text("utf-8"),
+        "/*CSS*/": (package / "page.css").read_text("utf-8"),
         "/*DATA*/": document.replace("<", "\\u003c"),
-        "/*SCRIPT*/": "".join((here / name).read_text("utf-8") for name in SCRIPTS),
+        "/*SCRIPT*/": "".join((package / name).read_text("utf-8") for name in SCRIPTS),
     }
-    rest = (here / "page.html").read_text("utf-8")
+    rest = (package / "page.html").read_text("utf-8")
     for mark, text in parts.items():
-        before, _, rest = rest.partition(mark)
-        yield before
+        head, _, rest = rest.partition(mark)
+        yield head
         yield text
     yield rest

@@ -54,11 +54,11 @@ def _state_of(file: Path) -> Row:
 
 
 def _file(file: Path, state: Row) -> Row:
-    told: Row = {"file": os.fspath(file), "bytes": file.stat().st_size}
-    told |= {name: state[name] for name in ("command", "settings", "counts") if name in state}
+    entry: Row = {"file": os.fspath(file), "bytes": file.stat().st_size}
+    entry |= {name: state[name] for name in ("command", "settings", "counts") if name in state}
     if isinstance(state.get("inputs"), Mapping):
-        told["inputs"] = list(state["inputs"])
-    return told
+        entry["inputs"] = list(state["inputs"])
+    return entry
 
 
 def _is_student(value: Any) -> bool:
@@ -74,7 +74,7 @@ def _is_student(value: Any) -> bool:
 def _prompts(student: Row, source: str | None) -> Iterator[Row]:
     """Yield the prompts that a student reads for a question, in the order of use."""
     stage = Stage(student["stage"])
-    told = {
+    common = {
         "run": student.get("run"),
         "most": student["settings"].get("max_source_tokens"),
         "chat": student["prompt_format"] == "chat",
@@ -82,11 +82,11 @@ def _prompts(student: Row, source: str | None) -> Iterator[Row]:
     # A shuffled rationale was written from another question's prompt.
     if student.get("writes") and source == "student" and stage is not Stage.ONE_SEQUENCE:
         text = stages.rationale_input(_MARKED, stage)
-        yield {**told, "asks": "rationale", "reads": False, "text": _template(text, student)}
+        yield {**common, "asks": "rationale", "reads": False, "text": _template(text, student)}
     if student.get("answers"):
         text = stages.answer_input(_MARKED, MARK.format("rationale"), stage)
         reads = FORMS[stage].reads_rationale
-        yield {**told, "asks": "answer", "reads": reads, "text": _template(text, student)}
+        yield {**common, "asks": "answer", "reads": reads, "text": _template(text, student)}
 
 
 _MARKED = Question(

@@ -9,7 +9,7 @@ import numpy as np
 
 from scicot.statistics.intervals import Floats
 
-_MANY = 300  # bin size from which the normal approximation is used
+_NORMAL_FROM = 300  # bin size from which the normal approximation is used
 LEAST = 2.0**-52  # lower bound of probabilities, since -log(0) is infinite
 
 
@@ -74,7 +74,7 @@ def _mean_gap(confidence: Floats) -> float:
     perfect calibration. The number of right answers is Poisson binomial; large bins use the normal
     approximation."""
     count = len(confidence)
-    if count > _MANY:
+    if count > _NORMAL_FROM:
         return math.sqrt(2 / math.pi * float((confidence * (1 - confidence)).sum())) / count
     chances = np.ones(1)
     for share in confidence:

@@ -18,7 +18,7 @@ Interval = tuple[float, float]
 
 # Bootstrap draws are made in blocks of at most this many numbers, to limit memory.
 _BLOCK = 4_000_000
-_NOTHING = 1e-20  # a variance below this is a rounding error of 0
+_ZERO_VARIANCE = 1e-20  # a variance below this is a rounding error of 0
 
 
 def wilson_interval(successes: int, trials: int, level: float = 0.95) -> Interval:
@@ -29,8 +29,8 @@ def wilson_interval(successes: int, trials: int, level: float = 0.95) -> Interva
     share = successes / trials
     scale = 1 + z * z / trials
     centre = (share + z * z / (2 * trials)) / scale
-    half = z * math.sqrt(share * (1 - share) / trials + z * z / (4 * trials * trials)) / scale
-    return max(0.0, centre - half), min(1.0, centre + half)
+    half_width = z * math.sqrt(share * (1 - share) / trials + z * z / (4 * trials * trials)) / scale
+    return max(0.0, centre - half_width), min(1.0, centre + half_width)
 
 
 @dataclass(frozen=True)
@@ -93,10 +93,10 @@ def _moments(
 ) -> tuple[float, float, float]:
     """Return (estimate, its variance, degrees of freedom); the variance is infinite for a single
     cluster."""
-    each = sum(
+    per_question = sum(
         weight * values.mean(axis=0) for values, weight in zip(systems, weights, strict=True)
     )
-    estimate = float(np.mean(each))
+    estimate = float(np.mean(per_question))
     _, numbers = np.unique(clusters, return_inverse=True)
     sizes = np.bincount(numbers)
     count = len(sizes)
@@ -104,15 +104,17 @@ def _moments(
         return estimate, math.inf, 1.0
     # The jackknife, leaving out one cluster at a time, since it accounts for large clusters that
     # dominate the mean. Clusters of unequal size count as fewer (Kish's effective number).
-    without = (each.sum() - np.bincount(numbers, each)) / (len(numbers) - sizes)
-    among = (count - 1) / count * float(((without - estimate) ** 2).sum())
-    parts = [(among, len(numbers) ** 2 / float((sizes**2).sum()) - 1)]
+    jackknife_means = (per_question.sum() - np.bincount(numbers, per_question)) / (
+        len(numbers) - sizes
+    )
+    between_clusters = (count - 1) / count * float(((jackknife_means - estimate) ** 2).sum())
+    parts = [(between_clusters, len(numbers) ** 2 / float((sizes**2).sum()) - 1)]
     for values, weight in zip(systems, weights, strict=True):
         seeds = len(values)
         if seeds > 1:
             parts.append((weight**2 * float(values.mean(axis=1).var(ddof=1)) / seeds, seeds - 1))
     variance = sum(part for part, _ in parts)
-    if variance < _NOTHING:
+    if variance < _ZERO_VARIANCE:
         return estimate, 0.0, 1.0
     return estimate, variance, variance**2 / sum(part**2 / free for part, free in parts)
 
@@ -128,12 +130,14 @@ def _means(values: Floats, clusters: Ints, *, resamples: int, seed: int) -> Floa
     sizes = np.bincount(clusters, minlength=count).astype(np.float64)
     # Clusters with equal sums and sizes are drawn together, as often as a multinomial draw says.
     # The distribution is the same, and the time hardly depends on the number of clusters.
-    kinds, counts = np.unique(np.vstack([sums, sizes]), axis=1, return_counts=True)
+    distinct, counts = np.unique(np.vstack([sums, sizes]), axis=1, return_counts=True)
     shares = counts / counts.sum()
     random = np.random.default_rng(seed)
     means = np.empty((resamples, len(values)))
     block = max(1, _BLOCK // len(shares))
     for start in range(0, resamples, block):
-        drawn = random.multinomial(counts.sum(), shares, size=min(block, resamples - start))
-        means[start : start + len(drawn)] = (drawn @ kinds[:-1].T) / (drawn @ kinds[-1:].T)
+        counts_drawn = random.multinomial(counts.sum(), shares, size=min(block, resamples - start))
+        means[start : start + len(counts_drawn)] = (counts_drawn @ distinct[:-1].T) / (
+            counts_drawn @ distinct[-1:].T
+        )
     return means

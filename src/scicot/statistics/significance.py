@@ -38,11 +38,11 @@ def mcnemar_exact(only_first: int, only_second: int) -> float:
 def holm(p_values: Sequence[float]) -> list[float]:
     """Return Holm's adjusted p-values in the order given. Rejecting those below alpha bounds the
     family-wise error rate by alpha (Holm 1979)."""
-    order = sorted(range(len(p_values)), key=lambda place: p_values[place])
-    adjusted, least = [0.0] * len(p_values), 0.0
-    for rank, place in enumerate(order):
-        least = max(least, min(1.0, (len(p_values) - rank) * p_values[place]))
-        adjusted[place] = least
+    order = sorted(range(len(p_values)), key=lambda index: p_values[index])
+    adjusted, running_maximum = [0.0] * len(p_values), 0.0
+    for rank, index in enumerate(order):
+        running_maximum = max(running_maximum, min(1.0, (len(p_values) - rank) * p_values[index]))
+        adjusted[index] = running_maximum
     return adjusted
 
 

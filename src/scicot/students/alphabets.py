@@ -51,17 +51,19 @@ class StudentAlphabet:
         ends = end_tokens(config)
         manifest = read_manifest(Path(directory))
         if manifest is None:
-            lacking = replacements_for(tokenizer)
-            return cls(format_of("auto", config, ends, tokenizer, lacking), Stage.ANSWER, _LIMIT)
-        name, known = manifest.prompt_format, manifest.replacements
-        form = format_of(name, config, ends, tokenizer, known)
+            replacements = replacements_for(tokenizer)
+            return cls(
+                format_of("auto", config, ends, tokenizer, replacements), Stage.ANSWER, _LIMIT
+            )
+        name, recorded = manifest.prompt_format, manifest.replacements
+        form = format_of(name, config, ends, tokenizer, recorded)
         return cls(form, manifest.stage, manifest.max_source_tokens)
 
     def add(self, question: Question) -> int:
         """Count a question; return the number of tokens of its input."""
-        given = question.extra.get("rationale")
+        rationale_field = question.extra.get("rationale")
         if FORMS[self._stage].answers:
-            rationale = given if isinstance(given, str) else None
+            rationale = rationale_field if isinstance(rationale_field, str) else None
             text = stages.answer_input(question, rationale, self._stage)
         else:
             text = stages.rationale_input(question)
@@ -75,12 +77,12 @@ class StudentAlphabet:
     @property
     def described(self) -> list[str]:
         """Describe the counts of missing and replaced characters, a sentence each."""
-        told = characters.describe(self.counts)
-        return [sentence for kind, sentence in told.items() if kind != characters.EQUAL]
+        descriptions = characters.describe(self.counts)
+        return [sentence for kind, sentence in descriptions.items() if kind != characters.EQUAL]
 
     @property
     def problems(self) -> list[str]:
         """Describe the questions in which two choices have the same tokens, which a student cannot
         answer."""
-        told = characters.describe(self.counts)
-        return [told[characters.EQUAL]] if characters.EQUAL in told else []
+        descriptions = characters.describe(self.counts)
+        return [descriptions[characters.EQUAL]] if characters.EQUAL in descriptions else []

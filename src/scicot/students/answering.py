@@ -69,8 +69,8 @@ def choice_scores(
     """
     if normalisation == "auto":
         normalisation = "token" if scoring == "text" else "none"
-    before = [stages.before_answer(rationale, stage) for rationale in rationales]
-    behind = stages.behind_answer(stage)
+    prefixes = [stages.answer_prefix(rationale, stage) for rationale in rationales]
+    suffix = stages.answer_suffix(stage)
     return student.score(
         [
             stages.answer_input(question, rationale, stage)
@@ -79,15 +79,15 @@ def choice_scores(
         [
             [
                 stages.answer_target(
-                    question, label, answer_as=scoring, before=prefix, behind=behind
+                    question, label, answer_as=scoring, prefix=prefix, suffix=suffix
                 )
                 for label in question.labels
             ]
-            for question, prefix in zip(questions, before, strict=True)
+            for question, prefix in zip(questions, prefixes, strict=True)
         ],
-        after=before if any(before) else (),
+        prefixes=prefixes if any(prefixes) else (),
         normalisation=normalisation,
-        ends=not behind,
+        ends=not suffix,
     )
 
 
@@ -108,10 +108,10 @@ def vote_of(question: Question, opinions: Sequence[Sequence[float]]) -> Answer:
     votes: Counter[int] = Counter()
     for opinion in opinions:
         top = max(opinion)
-        votes.update([place for place, value in enumerate(opinion) if value == top])
-    most = max(votes.values())
-    tied = [mean[place] if votes[place] == most else -1.0 for place in range(len(mean))]
-    shares = [votes[place] / votes.total() for place in range(len(mean))]
+        votes.update([index for index, value in enumerate(opinion) if value == top])
+    most_votes = max(votes.values())
+    tied = [mean[index] if votes[index] == most_votes else -1.0 for index in range(len(mean))]
+    shares = [votes[index] / votes.total() for index in range(len(mean))]
     return Answer(answer_of(question, tied).label, dict(zip(question.labels, shares, strict=True)))
 
 

@@ -50,55 +50,57 @@ class HubRun:
 
     def named(self, folder: str) -> str:
         """Return the name of a folder of the same repository, at the same revision."""
-        place = f"{self.repository}/{folder}" if folder else self.repository
-        return f"{place}@{self.revision}" if self.revision else place
+        path = f"{self.repository}/{folder}" if folder else self.repository
+        return f"{path}@{self.revision}" if self.revision else path
 
-    def file(self, name: str, where: str) -> Path:
+    def file(self, name: str, subject: str) -> Path:
         """Return the path of a file of the run in the local cache, downloading it if the Hub can be
-        reached. Raises ScicotError, whose message begins with `where`, if it is not available."""
+        reached. Raises ScicotError, whose message begins with `subject`, if it is not available."""
         from huggingface_hub import hf_hub_download
 
         path = f"{self.folder}/{name}" if self.folder else name
-        here = not hub_answers(self.repository)
+        local_only = not hub_answers(self.repository)
         try:
             return Path(
                 hf_hub_download(
-                    self.repository, path, revision=self.revision, local_files_only=here
+                    self.repository, path, revision=self.revision, local_files_only=local_only
                 )
             )
         except Exception as error:  # noqa: BLE001  (of the Hub's client and of what it is built on)
-            raise ScicotError(f"{where}: {self._reason(error, name, here=here)}") from None
+            raise ScicotError(
+                f"{subject}: {self._reason(error, name, local_only=local_only)}"
+            ) from None
 
-    def fetch(self, where: str, *, weights: bool = True) -> Path:
+    def fetch(self, subject: str, *, weights: bool = True) -> Path:
         """Download all files needed to load a student, and return the run's directory in the local
         cache. With `weights`, the weights are downloaded as well; call `file` for the manifest
         first. If the Hub cannot be reached, the files in the cache are used. Raises ScicotError,
-        whose message begins with `where`, if files are missing."""
+        whose message begins with `subject`, if files are missing."""
         from huggingface_hub import snapshot_download
 
-        kinds = [*_SMALL, *(_WEIGHTS if weights else ())]
+        patterns = [*_SMALL, *(_WEIGHTS if weights else ())]
         # A star also matches "/". Other folders, such as those of other seeds, are not needed.
-        within: dict[str, Any] = (
-            {"allow_patterns": [f"{self.folder}/{kind}" for kind in kinds]}
+        selection: dict[str, Any] = (
+            {"allow_patterns": [f"{self.folder}/{pattern}" for pattern in patterns]}
             if self.folder
-            else {"allow_patterns": kinds, "ignore_patterns": ["*/*"]}
+            else {"allow_patterns": patterns, "ignore_patterns": ["*/*"]}
         )
-        here = not hub_answers(self.repository)
+        local_only = not hub_answers(self.repository)
         try:
             snapshot = snapshot_download(
-                self.repository, revision=self.revision, local_files_only=here, **within
+                self.repository, revision=self.revision, local_files_only=local_only, **selection
             )
         except Exception as error:  # noqa: BLE001  (likewise)
-            reason = self._reason(error, "such folder", here=here)
+            reason = self._reason(error, "such folder", local_only=local_only)
             # the manifest is in the cache already when weights are fetched
-            begun = here and weights
-            raise ScicotError(f"{where}: {_INCOMPLETE if begun else reason}") from None
+            incomplete = local_only and weights
+            raise ScicotError(f"{subject}: {_INCOMPLETE if incomplete else reason}") from None
         directory = Path(snapshot, self.folder)
-        if here and weights and not weights_in(directory):
-            raise ScicotError(f"{where}: {_INCOMPLETE}")
+        if local_only and weights and not weights_in(directory):
+            raise ScicotError(f"{subject}: {_INCOMPLETE}")
         return directory
 
-    def _reason(self, error: Exception, name: str, *, here: bool) -> str:
+    def _reason(self, error: Exception, name: str, *, local_only: bool) -> str:
         """Describe an error of the Hub's client, with advice for the user."""
         from huggingface_hub.errors import (
             EntryNotFoundError,
@@ -108,7 +110,7 @@ class HubRun:
             RevisionNotFoundError,
         )
 
-        if here or isinstance(error, LocalEntryNotFoundError):
+        if local_only or isinstance(error, LocalEntryNotFoundError):
             return (
                 "no such directory, and nothing of that name in the cache of the Hub, which cannot"
                 " be reached; see to the network (and that HF_HUB_OFFLINE is not set), or give a"
@@ -130,5 +132,5 @@ class HubRun:
                 + "; give a run that --push-to-hub uploaded, or a model without training as"
                 f" hf:{self.repository}"
             )
-        said = one_line(getattr(error, "server_message", None) or "") or error_line(error)
-        return f"cannot be had from the Hub ({said[:200]})"
+        message = one_line(getattr(error, "server_message", None) or "") or error_line(error)
+        return f"cannot be had from the Hub ({message[:200]})"

@@ -53,24 +53,24 @@ def choose_engine(
     Returns it with the measured speeds, {} if there was only one candidate. Raises ScicotError if
     no engine supports the request.
     """
-    place = Path(directory)
-    able = candidates(directory, request)
-    if len(able) == 1:
-        return able[0], {}
+    folder = Path(directory)
+    engines = candidates(directory, request)
+    if len(engines) == 1:
+        return engines[0], {}
     from scicot.decoding.speed import fastest
 
     def load(spec: EngineSpec) -> Engine:
         model, tokenizer = load_pretrained(os.fspath(directory))
-        return _engine(spec, model, tokenizer, place, EngineRequest(device=request.device))
+        return _engine(spec, model, tokenizer, folder, EngineRequest(device=request.device))
 
-    return fastest(able, load, _config(place), weights_in(place), writes=writes)
+    return fastest(engines, load, _config(folder), weights_in(folder), writes=writes)
 
 
 def candidates(directory: str | os.PathLike[str], request: EngineRequest) -> list[EngineSpec]:
     """List the engines that can run a run directory as requested. Raises ScicotError if none
     can."""
-    place = Path(directory)
-    return candidate_engines(_config(place), weights_in(place), request)
+    folder = Path(directory)
+    return candidate_engines(_config(folder), weights_in(folder), request)
 
 
 def _config(directory: Path) -> dict[str, Any]:
@@ -105,7 +105,7 @@ def _engine(
 
         folder, tokens = converted(model, tokenizer, directory), request.batch_tokens
         end = model.config.eos_token_id
-        return CTranslate2Engine(folder, end, kind=spec.precision, batch_tokens=tokens)
+        return CTranslate2Engine(folder, end, precision=spec.precision, batch_tokens=tokens)
     if spec.engine == "torch":
         from scicot.decoding.native_engine import NativeEngine
 

@@ -181,10 +181,10 @@ def read_manifest(directory: str | os.PathLike[str]) -> Manifest | None:
             raise ScicotError(f"{path}: made by scicot {row['scicot']}, newer than {__version__}")
         # Unknown fields are ignored: a later version of scicot may have added them to the same
         # format.
-        known = {name: row[name] for name in Manifest.__dataclass_fields__ if name in row}
-        known.setdefault("compute", row.get("ways", {}))  # the field's name before 0.2
-        _check_types(known)
-        return Manifest(**{**known, "stage": Stage(row["stage"])})
+        fields = {name: row[name] for name in Manifest.__dataclass_fields__ if name in row}
+        fields.setdefault("compute", row.get("ways", {}))  # the field's name before 0.2
+        _check_types(fields)
+        return Manifest(**{**fields, "stage": Stage(row["stage"])})
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -230,8 +230,8 @@ def _check_types(row: Mapping[str, Any]) -> None:
 
 def weights_of(run: Run) -> int:
     """Return the parameter count of a run's student without loading it, 0 if it is unknown."""
-    told = run.manifest.metrics.get("weights")
-    return told if type(told) is int else weights_in(run.directory)
+    count = run.manifest.metrics.get("weights")
+    return count if type(count) is int else weights_in(run.directory)
 
 
 def check_run(
@@ -244,39 +244,39 @@ def check_run(
     downloaded; without `weights`, they are not downloaded at all. `option` is the command line
     option, for the message.
     """
-    place, folder = f"{option} {os.fspath(directory)}", Path(directory)
+    subject, folder = f"{option} {os.fspath(directory)}", Path(directory)
     hub = None if folder.is_dir() else HubRun.parse(os.fspath(directory))
     if hub is not None:
-        folder = hub.file(MANIFEST, place).parent
+        folder = hub.file(MANIFEST, subject).parent
     elif not folder.is_dir():
         raise ScicotError(
-            f"{place}: no such directory; give a run that scicot trained, or its OWNER/NAME on the"
-            " Hub"
+            f"{subject}: no such directory; give a run that scicot trained, or its OWNER/NAME on"
+            " the Hub"
         )
     manifest = read_manifest(folder)
     if manifest is None:
-        raise ScicotError(f"{place}: holds no {MANIFEST}; give a run that scicot trained")
+        raise ScicotError(f"{subject}: holds no {MANIFEST}; give a run that scicot trained")
     if manifest.stage not in stages:
-        made_by, wanted = FORMS[manifest.stage].command, FORMS[stages[0]].command
+        made_by, expected = FORMS[manifest.stage].command, FORMS[stages[0]].command
         raise ScicotError(
-            f"{place}: is a run of {made_by} ({manifest.stage}); give one made by {wanted}"
+            f"{subject}: is a run of {made_by} ({manifest.stage}); give one made by {expected}"
         )
     if manifest.seeds:
-        one = hub.named(manifest.seeds[0]) if hub else folder / manifest.seeds[0]
-        several = ", or several, each with the option" if "model" in option else ""
+        example = hub.named(manifest.seeds[0]) if hub else folder / manifest.seeds[0]
+        hint = ", or several, each with the option" if "model" in option else ""
         raise ScicotError(
-            f"{place}: holds {len(manifest.seeds)} seeds; name one of them, as {one}{several}"
+            f"{subject}: holds {len(manifest.seeds)} seeds; name one of them, as {example}{hint}"
         )
     if not manifest.finished:
         raise ScicotError(
-            f"{place}: its training is not finished; run the same training command again first"
+            f"{subject}: its training is not finished; run the same training command again first"
         )
     if manifest.template != TEMPLATE_VERSION:
         raise ScicotError(
-            f"{place}: was trained on input template {manifest.template}, this scicot writes"
+            f"{subject}: was trained on input template {manifest.template}, this scicot writes"
             f" {TEMPLATE_VERSION}; train it again, or predict with scicot {manifest.scicot}"
         )
-    return Run(folder if hub is None else hub.fetch(place, weights=weights), manifest, hub=hub)
+    return Run(folder if hub is None else hub.fetch(subject, weights=weights), manifest, hub=hub)
 
 
 def untrained_run(name: str, option: str) -> Run:

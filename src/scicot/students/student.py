@@ -36,11 +36,11 @@ class Student:
         """Return token ids, truncated to `max_source_tokens`; `cuts` counts what was truncated.
         Rationales are first truncated to `max_rationale_tokens`, as they were in training."""
         if self._max_rationale_tokens is not None:
-            given = [text.rationale for text in inputs]
-            short = cut_rationales(given, self.form, self._max_rationale_tokens)
+            rationales = [text.rationale for text in inputs]
+            shortened = cut_rationales(rationales, self.form, self._max_rationale_tokens)
             inputs = [
-                replace(one, rationale=rationale)
-                for one, rationale in zip(inputs, short, strict=True)
+                replace(text, rationale=rationale)
+                for text, rationale in zip(inputs, shortened, strict=True)
             ]
         return encode_inputs(inputs, self.form, self._max_source_tokens, self.cuts)
 
@@ -53,18 +53,18 @@ class Student:
         """Generate one text for each draw of each input. A draw is a seed (`sample_seed`), or None
         for the likeliest text; without draws each input gets one likeliest text."""
         draws = draws or [[None]] * len(inputs)
-        written = self._engine.generate(self.encode(inputs), draws, decoding)
-        flat = [ids for samples in written for ids in samples]
+        generated = self._engine.generate(self.encode(inputs), draws, decoding)
+        flat = [ids for samples in generated for ids in samples]
         self.cut_outputs += sum(self.form.ends.isdisjoint(ids) for ids in flat)
         texts = iter(self.form.decode(flat))
-        return [[next(texts) for _ in samples] for samples in written]
+        return [[next(texts) for _ in samples] for samples in generated]
 
     def score(
         self,
         inputs: Sequence[Input],
         candidates: Sequence[Sequence[str]],
         *,
-        after: Sequence[str] = (),
+        prefixes: Sequence[str] = (),
         normalisation: str = "none",
         ends: bool = True,
     ) -> list[list[float]]:
@@ -72,40 +72,40 @@ class Student:
 
         The score includes the end token, so that a candidate that is a prefix of another ("1",
         "10") is compared fairly. With ends=False the end token is left out, which is correct only
-        if no candidate is a prefix of another. `after` holds a text for each input. All candidates
-        of the input begin with this text, and its tokens are not scored. `normalisation` "token" or
-        "character" divides by the number of scored tokens or characters.
+        if no candidate is a prefix of another. `prefixes` holds a text for each input. All
+        candidates of the input begin with this text, and its tokens are not scored. `normalisation`
+        "token" or "character" divides by the number of scored tokens or characters.
         """
         targets = [
             self.form.targets(choices, text.asks)
             for choices, text in zip(candidates, inputs, strict=True)
         ]
         shared: list[Ids] = [[]] * len(targets)
-        if after:
+        if prefixes:
             shared = [
                 self.form.targets([start], text.asks)[0]
-                for start, text in zip(after, inputs, strict=True)
+                for start, text in zip(prefixes, inputs, strict=True)
             ]
         scores = self._engine.score(self.encode(inputs), targets)
         return [
             [
                 _normalised(
-                    log_p[_shared(prefix, target) : None if ends else -1],
+                    log_p[_common_prefix(prefix, target) : None if ends else -1],
                     normalisation,
                     len(text) - skipped,
                 )
-                for log_p, target, text in zip(own_scores, targets_of_input, texts, strict=True)
+                for log_p, target, text in zip(input_scores, targets_of_input, texts, strict=True)
             ]
-            for own_scores, targets_of_input, prefix, texts, skipped in zip(
-                scores, targets, shared, candidates, map(len, after or [""] * len(targets)),
+            for input_scores, targets_of_input, prefix, texts, skipped in zip(
+                scores, targets, shared, candidates, map(len, prefixes or [""] * len(targets)),
                 strict=True,
             )
         ]  # fmt: skip
 
 
-def _shared(one: Ids, other: Ids) -> int:
+def _common_prefix(first: Ids, second: Ids) -> int:
     """Return the length of the common prefix, ignoring the last token (end token) of both."""
-    pairs = zip(one[:-1], other[:-1], strict=False)
+    pairs = zip(first[:-1], second[:-1], strict=False)
     return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
 
 

@@ -75,12 +75,12 @@ def load_teacher(
 
         return LocalTeacher(name, sampling=sampling or {}, device=device)
     if sampling:
-        given = " and ".join(f"--{option.replace('_', '-')}" for option in sampling)
-        raise ScicotError(f"{given}: --teacher {spec} samples nothing; leave it out")
+        options = " and ".join(f"--{option.replace('_', '-')}" for option in sampling)
+        raise ScicotError(f"{options}: --teacher {spec} samples nothing; leave it out")
     if name and kind == "recorded":
         from scicot.teachers.recorded import RecordedTeacher
 
         return RecordedTeacher(name)
-    near = get_close_matches(kind, [known.partition(":")[0] for known in KINDS], n=1)
-    meant = f"; did you mean {near[0]}:{name or 'MODEL'}?" if near else ""
-    raise UsageError(f"--teacher {spec}: not a teacher; give {' or '.join(KINDS)}{meant}")
+    similar = get_close_matches(kind, [known_kind.partition(":")[0] for known_kind in KINDS], n=1)
+    suggestion = f"; did you mean {similar[0]}:{name or 'MODEL'}?" if similar else ""
+    raise UsageError(f"--teacher {spec}: not a teacher; give {' or '.join(KINDS)}{suggestion}")

@@ -61,8 +61,8 @@ class Reply:
         wrong = tuple(name for name, count in self.usage.items() if not _is_count(count))
         if wrong:
             put(self, "misstated", tuple(map(whole_characters, wrong)))
-            kept = {name: count for name, count in self.usage.items() if name not in wrong}
-            put(self, "usage", kept)
+            valid = {name: count for name, count in self.usage.items() if name not in wrong}
+            put(self, "usage", valid)
 
 
 _MOST_TOKENS = 1_000_000_000  # of one reply; a larger count is an error of the server

@@ -80,27 +80,29 @@ class ChatBatches:
             raise outcome_of(error) from None
 
     async def state(self, identity: str) -> Batch:
-        sent = await self._retrieved(identity)
-        batch = _batch(sent)
-        if batch.archived and batch.requests and sent.get("status") == "completed":
+        fields = await self._retrieved(identity)
+        batch = _batch(fields)
+        if batch.archived and batch.requests and fields.get("status") == "completed":
             # Sending its requests again would pay for them twice.
             raise TeacherBusy(f"batch {identity} is completed, but names no file of results yet")
         return batch
 
     async def since(self, moment: datetime) -> list[Batch]:
         found: dict[str, Batch] = {}
-        more: dict[str, Any] = {}
+        cursor: dict[str, Any] = {}
         try:
             while True:
-                raw = await self._client.batches.with_raw_response.list(limit=100, **more)
+                raw = await self._client.batches.with_raw_response.list(limit=100, **cursor)
                 page = decoded(raw.http_response.content)
-                listed = [_batch(one) for one in page["data"]]
-                new = [one for one in listed if one.created >= moment and one.id not in found]
-                found.update((one.id, one) for one in new)
+                listed = [_batch(item) for item in page["data"]]
+                new = [
+                    batch for batch in listed if batch.created >= moment and batch.id not in found
+                ]
+                found.update((batch.id, batch) for batch in new)
                 # A server without pagination returns its first page every time.
                 if not new or not page.get("has_more"):
-                    return sorted(found.values(), key=lambda one: one.created, reverse=True)
-                more = {"after": listed[-1].id}
+                    return sorted(found.values(), key=lambda batch: batch.created, reverse=True)
+                cursor = {"after": listed[-1].id}
         except openai.NotFoundError:
             raise TeacherBusy("the server does not find its list of batches (404)") from None
         except TROUBLE as error:
@@ -139,20 +141,20 @@ class ChatBatches:
     async def _lines(self, identity: str, file: str) -> AsyncGenerator[bytes, None]:
         """Yield the lines of a file, split at line feeds only: texts may contain other line
         separators."""
-        begun = b""
+        rest = b""
         opened = self._client.files.with_streaming_response.content(file, timeout=_SLOW)
         try:
             async with opened as response:
                 async for part in response.iter_bytes():
-                    *whole, begun = (begun + part).split(b"\n")
-                    for line in whole:
+                    *complete, rest = (rest + part).split(b"\n")
+                    for line in complete:
                         yield line
-                    if len(begun) > _LONGEST_LINE:
+                    if len(rest) > _LONGEST_LINE:
                         raise TeacherBusy(f"file {file} of the batch's results has no lines")
         except TROUBLE as error:
             raise _of_batch(identity, error) from None
-        if begun:
-            yield begun
+        if rest:
+            yield rest
 
 
 _NO_BATCH = "the server's answer is no batch of the Batch API"
@@ -164,18 +166,18 @@ def _of_batch(identity: str, error: Exception) -> Exception:
     return outcome_of(error)
 
 
-def _batch(sent: Any) -> Batch:
-    sent = sent if isinstance(sent, dict) else {}
-    identity, status, created = sent.get("id"), sent.get("status"), sent.get("created_at")
+def _batch(fields: Any) -> Batch:
+    fields = fields if isinstance(fields, dict) else {}
+    identity, status, created = fields.get("id"), fields.get("status"), fields.get("created_at")
     timed = isinstance(created, int | float) and 0 <= created < 1e11
     if not (isinstance(identity, str) and isinstance(status, str) and timed):
         raise TeacherBusy(_NO_BATCH)
-    told = sent.get("request_counts")
-    total = told.get("total") if isinstance(told, dict) else None
-    metadata = sent.get("metadata")
+    counts = fields.get("request_counts")
+    total = counts.get("total") if isinstance(counts, dict) else None
+    metadata = fields.get("metadata")
     name = metadata.get(_NAME) if isinstance(metadata, dict) else None
     ended = status in _ENDED
-    files = [sent.get("output_file_id"), sent.get("error_file_id")]
+    files = [fields.get("output_file_id"), fields.get("error_file_id")]
     return Batch(
         identity,
         ended,
@@ -184,7 +186,7 @@ def _batch(sent: Any) -> Batch:
         archived=ended and not any(files),
         name=name if isinstance(name, str) else None,
         canceled=status == "cancelled",
-        failure=_failure(identity, sent) if status == "failed" and not any(files) else None,
+        failure=_failure(identity, fields) if status == "failed" and not any(files) else None,
     )
 
 
@@ -195,8 +197,8 @@ def _failure(identity: str, batch: Mapping[str, Any]) -> ScicotError:
     data = errors.get("data") if isinstance(errors, dict) else None
     first = data[0] if isinstance(data, list) and data and isinstance(data[0], dict) else {}
     code = str(first.get("code"))
-    said = f"{code}: {first.get('message')}" if first else "it does not say why"
-    problem = f"the server refuses batch {identity} ({' '.join(said.split())[:300]})"
+    reason = f"{code}: {first.get('message')}" if first else "it does not say why"
+    problem = f"the server refuses batch {identity} ({' '.join(reason.split())[:300]})"
     limited = code == "token_limit_exceeded" or isinstance(
         classify(400, {"error": first}), TeacherBusy
     )

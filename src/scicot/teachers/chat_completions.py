@@ -86,19 +86,19 @@ class ChatTeacher:
     async def ask(self, request: Request) -> Reply:
         """Answer one request; raises TeacherBusy, TeacherError or ScicotError (`base.Teacher`)."""
         parameters = self._parameters(request)
-        asked = asyncio.ensure_future(self._asked(parameters))
+        task = asyncio.ensure_future(self._send(parameters))
         try:
-            if not await done_within([asked], self._timeout):
+            if not await done_within([task], self._timeout):
                 raise too_late(self._timeout)
-            return asked.result()
+            return task.result()
         except openai.APIStatusError as error:
             if self._adapts(error, parameters):
                 return await self.ask(request)
             raise outcome_of(error) from None
         finally:
-            asked.cancel()
+            task.cancel()
 
-    async def _asked(self, parameters: dict[str, Any]) -> Reply:
+    async def _send(self, parameters: dict[str, Any]) -> Reply:
         try:
             raw = await self._client.chat.completions.with_raw_response.create(**parameters)
             headers, body = raw.headers, raw.http_response.content
@@ -117,12 +117,12 @@ class ChatTeacher:
         later requests. Return whether anything was changed."""
         if error.status_code not in _REFUSED:
             return False
-        told = _said(error)
+        message = _message(error)
         old, new = _LIMITS if _LIMITS[0] in sent else _LIMITS[::-1]
-        names = {name for name in _LIMITS if re.search(rf"\b{name}\b", told)}
+        names = {name for name in _LIMITS if re.search(rf"\b{name}\b", message)}
         # "'max_tokens' is too large" does not mean an unsupported parameter. Each one is tried only
         # once, whatever the server says.
-        if old in names and (new in names or _UNKNOWN.search(told)):
+        if old in names and (new in names or _UNKNOWN.search(message)):
             if self._limit == new:  # another request has changed it meanwhile
                 return True
             if new in self._tried:
@@ -130,7 +130,7 @@ class ChatTeacher:
             self._limit = new
             self._tried.update(_LIMITS)
             return True
-        refused = _NO_SYSTEM.search(told) and (_UNKNOWN.search(told) or _ONLY.search(told))
+        refused = _NO_SYSTEM.search(message) and (_UNKNOWN.search(message) or _ONLY.search(message))
         if sent["messages"][0]["role"] == "system" and refused:
             self._system = False
             return True
@@ -153,12 +153,12 @@ class ChatTeacher:
         await self._client.close()
 
 
-def _said(error: openai.APIStatusError) -> str:
+def _message(error: openai.APIStatusError) -> str:
     """Return an error's message, without the request that some servers repeat beside it."""
     body: Any = error.body
-    said = body.get("message") if isinstance(body, dict) else None
-    if isinstance(said, str):
-        return said
+    message = body.get("message") if isinstance(body, dict) else None
+    if isinstance(message, str):
+        return message
     return json.dumps(body, default=str)[:2000] if body else str(error)
 
 
@@ -166,9 +166,9 @@ def _messages(prompt: Prompt, system: bool) -> list[dict[str, str]]:
     """Return the conversation, with the examples as earlier turns. Without a system message, the
     instructions are put before the first question."""
     turns: list[dict[str, str]] = []
-    for asked, answered in prompt.examples:
-        turns.append({"role": "user", "content": asked})
-        turns.append({"role": "assistant", "content": answered})
+    for question, answer in prompt.examples:
+        turns.append({"role": "user", "content": question})
+        turns.append({"role": "assistant", "content": answer})
     turns.append({"role": "user", "content": prompt.user})
     if prompt.system and system:
         return [{"role": "system", "content": prompt.system}, *turns]

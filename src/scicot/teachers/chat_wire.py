@@ -44,8 +44,8 @@ def reply_of(answer: Any, headers: Mapping[str, str] | None = None) -> Reply:
         raise TeacherBusy("the server's answer is no chat completion")
     text, thinking = _parts(message.get("content"))
     thoughts = [message.get(name) for name in _THOUGHTS]
-    told = [thought for thought in thoughts if isinstance(thought, str) and thought]
-    thinking = "".join([*told[:1], thinking])
+    separate = [thought for thought in thoughts if isinstance(thought, str) and thought]
+    thinking = "".join([*separate[:1], thinking])
     reason = choice.get("finish_reason")
     reason = _REASONS.get(reason, reason) if isinstance(reason, str) and reason else "end_turn"
     if isinstance(message.get("refusal"), str) and message["refusal"]:

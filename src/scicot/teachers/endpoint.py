@@ -39,28 +39,28 @@ def check_url(url: str) -> None:
         port = parts.port  # raises ValueError above 65,535
     except ValueError:
         parts, port = urlsplit(""), None
-    named = re.fullmatch(r"[\w.:%-]+", parts.hostname or "")
-    if parts.scheme not in ("http", "https") or not named or port == 0:
+    valid_host = re.fullmatch(r"[\w.:%-]+", parts.hostname or "")
+    if parts.scheme not in ("http", "https") or not valid_host or port == 0:
         raise ScicotError(f"--base-url {_without_password(url)!r}: {ADDRESS}")
 
 
 def _without_password(url: str) -> str:
-    before, at, host = url.rpartition("@")
-    return f"...@{host}" if at else before + host
+    prefix, at, host = url.rpartition("@")
+    return f"...@{host}" if at else prefix + host
 
 
 def has_key(environment: Mapping[str, str], *names: str) -> bool:
     """Return whether one of these environment variables holds a key. Raises ScicotError for a key
     with characters that a header cannot contain; the message does not show the key."""
-    given = [name for name in names if environment.get(name)]
-    for name in given:
+    present = [name for name in names if environment.get(name)]
+    for name in present:
         key = environment[name]
         if not (key.isascii() and key.isprintable()) or key != key.strip():
             raise ScicotError(
                 f"{name}: holds a character that no key has (a space, a line break or a byte that"
                 " is not ASCII); set it anew"
             )
-    return bool(given)
+    return bool(present)
 
 
 def unanswered(error: Exception) -> Exception:
@@ -96,6 +96,6 @@ def counts_in(usage: Mapping[str, Any]) -> dict[str, Any]:
     numbers: dict[str, Any] = {}
     for name, count in usage.items():
         if isinstance(count, int | float) and not isinstance(count, bool) and count:
-            whole = isinstance(count, float) and count.is_integer()
-            numbers[whole_characters(name)] = int(count) if whole else count
+            integral = isinstance(count, float) and count.is_integer()
+            numbers[whole_characters(name)] = int(count) if integral else count
     return numbers

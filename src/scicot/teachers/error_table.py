@@ -152,20 +152,20 @@ def classify(status: int, body: Any, headers: Mapping[str, str] | None = None) -
     status code of its own, as with llama.cpp and LiteLLM, that replaces the HTTP status.
     """
     headers = headers or {}
-    told = _Told.of(status, body)
-    cause = told.cause()
-    said = f"{told.status} {told.message}"
+    response = _ErrorResponse.of(status, body)
+    cause = response.cause()
+    message = f"{response.status} {response.message}"
     if cause is Cause.QUESTION:
-        return TeacherError(said)
+        return TeacherError(message)
     if cause is Cause.UNCLEAR:
-        return TeacherError(said, certain=False)
+        return TeacherError(message, certain=False)
     if cause is Cause.PAUSED:
-        return StoppedEarly(f"the teacher's server pauses this account: {said}; {_AGAIN}")
+        return StoppedEarly(f"the teacher's server pauses this account: {message}; {_AGAIN}")
     if cause is Cause.ACCOUNT:
-        what = "does not know the model or path" if told.status == 404 else "refuses"
-        return ScicotError(f"the teacher's server {what}: {said}; fix it, and {_AGAIN}")
+        problem = "does not know the model or path" if response.status == 404 else "refuses"
+        return ScicotError(f"the teacher's server {problem}: {message}; fix it, and {_AGAIN}")
     return TeacherBusy(
-        said,
+        message,
         retry_after(headers),
         limited=cause is Cause.LIMITED,
         allowances=allowances(headers),
@@ -176,7 +176,7 @@ _AGAIN = "the same command goes on from here"
 
 
 @dataclass(frozen=True)
-class _Told:
+class _ErrorResponse:
     """Status, type and message of an error response, extracted from the layouts that servers
     use."""
 
@@ -185,21 +185,25 @@ class _Told:
     message: str
 
     @classmethod
-    def of(cls, status: int, body: Any) -> _Told:
+    def of(cls, status: int, body: Any) -> _ErrorResponse:
         error: Any = body
         if isinstance(error, Mapping):  # {"error": {...}}, {"error": "..."}, {"detail": ...}
             inner = error.get("error") or error.get("detail")
             # {"error": "Bad Request", "message": ...}, {"error": true, "message": ...}
-            error = inner if inner and not (error.get("message") and _bare(inner)) else error
+            error = (
+                inner
+                if inner and not (error.get("message") and _is_string_or_bool(inner))
+                else error
+            )
         if not isinstance(error, Mapping):
             return cls(status, "", one_line(str(error or "no reason given"), _LENGTH))
         details = error.get("details")
         codes = [error.get("type"), error.get("code")]
         codes += [details.get("error_code")] if isinstance(details, Mapping) else []
         message = error.get("message") or error.get("msg") or error
-        own_status = _status(error.get("code"))
+        code_status = _status(error.get("code"))
         kind = " ".join(str(code)[:100] for code in codes if code is not None)
-        return cls(own_status or status, kind, one_line(str(message), _LENGTH))
+        return cls(code_status or status, kind, one_line(str(message), _LENGTH))
 
     def cause(self) -> Cause:
         text = f"{self.kind} {self.message}"
@@ -210,7 +214,7 @@ class _Told:
         return Cause.PASSING if self.status >= 500 else Cause.UNCLEAR
 
 
-def _bare(value: Any) -> bool:
+def _is_string_or_bool(value: Any) -> bool:
     return isinstance(value, str | bool)
 
 

@@ -32,7 +32,7 @@ _WAITING = 4  # requests collected before a batch is chosen by length, in batche
 
 
 @dataclass(slots=True)
-class _Asked:
+class _Pending:
     request: Request
     ids: list[int]
     reply: asyncio.Future[Reply]
@@ -44,13 +44,13 @@ class LocalTeacher:
     are greedy if the temperature is 0."""
 
     def __init__(self, model: str, *, sampling: Mapping[str, float], device: str) -> None:
-        place = Path(model)
-        self.name = f"hf:{place.resolve().name if place.is_dir() else model}"
-        self.identity = _identity(place) if place.is_dir() else None
+        directory = Path(model)
+        self.name = f"hf:{directory.resolve().name if directory.is_dir() else model}"
+        self.identity = _identity(directory) if directory.is_dir() else None
         self._sampling = dict(sampling)
         self._device = resolve_device(device)
         loaded, self._tokenizer = _loaded(model, self._device)
-        self._most = getattr(loaded.config, "max_position_embeddings", None)
+        self._max_tokens = getattr(loaded.config, "max_position_embeddings", None)
         self._tags = {
             token: str(added)
             for token, added in self._tokenizer.added_tokens_decoder.items()
@@ -63,12 +63,12 @@ class LocalTeacher:
             raise ScicotError(f"--teacher {self.name}: its tokenizer has no end token")
         self._batch = BATCH.get(self._device.type, BATCH["cpu"])
         self._closed = False
-        self._engine = self._made(loaded)
+        self._engine = self._make_engine(loaded)
         self.in_flight = _WAITING * self._batch
-        self._waiting: list[_Asked] = []
+        self._waiting: list[_Pending] = []
         self._serving: asyncio.Task[None] | None = None
 
-    def _made(self, model: Any) -> Engine:
+    def _make_engine(self, model: Any) -> Engine:
         """Make the engine: NativeEngine if it supports the model, with smaller batches when memory
         is short."""
         import torch
@@ -78,27 +78,27 @@ class LocalTeacher:
             "ends": self._ends,
             "stopped": lambda: self._closed,
         }
-        half = model.dtype is torch.bfloat16
+        bf16 = model.dtype is torch.bfloat16
         if unsupported(model.config.to_dict()):
             from scicot.decoding.transformers_engine import TransformersEngine
 
             return TransformersEngine(model, **options)
         from scicot.decoding.native_engine import NativeEngine
 
-        return NativeEngine(model, torch.bfloat16 if half else torch.float32, **options)
+        return NativeEngine(model, torch.bfloat16 if bf16 else torch.float32, **options)
 
     async def ask(self, request: Request) -> Reply:
         ids = self._ids(request.prompt, request.thinking)
-        if self._most and len(ids) + request.max_tokens > self._most:
+        if self._max_tokens and len(ids) + request.max_tokens > self._max_tokens:
             raise TeacherError(
                 f"{len(ids)} tokens and --max-tokens {request.max_tokens} are more than the"
-                f" {self._most} that {self.name} takes"
+                f" {self._max_tokens} that {self.name} takes"
             )
-        asked = _Asked(request, ids, asyncio.get_running_loop().create_future())
-        self._waiting.append(asked)
+        pending = _Pending(request, ids, asyncio.get_running_loop().create_future())
+        self._waiting.append(pending)
         if self._serving is None or self._serving.done():
             self._serving = asyncio.create_task(self._serve())
-        return await asked.reply
+        return await pending.reply
 
     async def count_tokens(self, request: Request) -> int:
         return len(self._ids(request.prompt, request.thinking))
@@ -111,73 +111,78 @@ class LocalTeacher:
     async def _serve(self) -> None:
         await asyncio.sleep(0.01)  # give other tasks time to add their requests
         while self._waiting:
-            chosen = self._chosen()
+            batch = self._next_batch()
             try:
-                replies = await asyncio.to_thread(self._answer, chosen)
+                replies = await asyncio.to_thread(self._answer, batch)
             except Exception as error:  # noqa: BLE001  (raised in the callers)
-                for asked in chosen:
-                    if not asked.reply.done():
-                        asked.reply.set_exception(error)
+                for pending in batch:
+                    if not pending.reply.done():
+                        pending.reply.set_exception(error)
                 continue
-            for asked, reply in zip(chosen, replies, strict=True):
-                if not asked.reply.done():
-                    asked.reply.set_result(reply)
+            for pending, reply in zip(batch, replies, strict=True):
+                if not pending.reply.done():
+                    pending.reply.set_result(reply)
             await asyncio.sleep(0)
 
-    def _chosen(self) -> list[_Asked]:
+    def _next_batch(self) -> list[_Pending]:
         """Select a batch: the request that has waited longest, and those closest to it in
         length."""
         oldest = self._waiting[0]
-        alike = [asked for asked in self._waiting if self._draws(asked) == self._draws(oldest)]
-        alike.sort(key=lambda asked: len(asked.ids))
-        place = next(n for n, asked in enumerate(alike) if asked is oldest)
-        begin = max(0, min(place - self._batch // 2, len(alike) - self._batch))
-        chosen = alike[begin : begin + self._batch]
+        same_sampling = [
+            pending for pending in self._waiting if self._samples(pending) == self._samples(oldest)
+        ]
+        same_sampling.sort(key=lambda pending: len(pending.ids))
+        position = next(n for n, pending in enumerate(same_sampling) if pending is oldest)
+        begin = max(0, min(position - self._batch // 2, len(same_sampling) - self._batch))
+        chosen = same_sampling[begin : begin + self._batch]
         taken = set(map(id, chosen))
-        self._waiting = [asked for asked in self._waiting if id(asked) not in taken]
+        self._waiting = [pending for pending in self._waiting if id(pending) not in taken]
         return chosen
 
-    def _draws(self, asked: _Asked) -> bool:
+    def _samples(self, pending: _Pending) -> bool:
         if self._sampling.get("temperature") == 0:
             return False  # greedy for every sample
-        return bool(self._sampling) or asked.request.sample > 0
+        return bool(self._sampling) or pending.request.sample > 0
 
-    def _answer(self, asked: Sequence[_Asked]) -> list[Reply]:
+    def _answer(self, batch: Sequence[_Pending]) -> list[Reply]:
         """Generate the replies to a batch of requests."""
         decoding = Decoding(
-            asked[0].request.max_tokens,
+            batch[0].request.max_tokens,
             self._sampling.get("temperature") or SAMPLING,
             self._sampling.get("top_p", 1.0),
         )
         # Without a fixed seed, so that a repeated request gets another sample.
-        draws = [[secrets.randbits(63) if self._draws(one) else None] for one in asked]
+        draws = [[secrets.randbits(63) if self._samples(pending) else None] for pending in batch]
         try:
-            written = self._engine.generate([one.ids for one in asked], draws, decoding)
+            generated = self._engine.generate([pending.ids for pending in batch], draws, decoding)
         except Stopped:
             raise asyncio.CancelledError from None
-        return [self._reply(one, tokens) for one, (tokens,) in zip(asked, written, strict=True)]
+        return [
+            self._reply(pending, tokens)
+            for pending, (tokens,) in zip(batch, generated, strict=True)
+        ]
 
-    def _reply(self, asked: _Asked, tokens: list[int]) -> Reply:
+    def _reply(self, pending: _Pending, tokens: list[int]) -> Reply:
         ended = tokens[-1:] != [] and tokens[-1] in self._ends
-        kept = tokens[:-1] if ended else tokens
-        text = self._decoded(kept).strip()
-        if self._opens_thinking(asked.ids):
+        reply_tokens = tokens[:-1] if ended else tokens
+        text = self._decoded(reply_tokens).strip()
+        if self._opens_thinking(pending.ids):
             text = f"<think>\n{text}"
-        usage = {"input_tokens": len(asked.ids), "output_tokens": len(kept)}
+        usage = {"input_tokens": len(pending.ids), "output_tokens": len(reply_tokens)}
         return Reply(text, "end_turn" if ended else "max_tokens", usage)
 
     def _decoded(self, tokens: Sequence[int]) -> str:
         """Decode tokens without special tokens, but keep the tags around thinking, which some
         tokenizers count as special."""
-        texts, begun = [""], list[int]()
+        texts, current = [""], list[int]()
         for token in tokens:
             if token in self._tags:
-                texts += [self._tokenizer.decode(begun, skip_special_tokens=True)]
+                texts += [self._tokenizer.decode(current, skip_special_tokens=True)]
                 texts += [self._tags[token]]
-                begun = []
+                current = []
             else:
-                begun.append(token)
-        return "".join([*texts, self._tokenizer.decode(begun, skip_special_tokens=True)])
+                current.append(token)
+        return "".join([*texts, self._tokenizer.decode(current, skip_special_tokens=True)])
 
     def _opens_thinking(self, ids: Sequence[int]) -> bool:
         """Return whether the chat template ended the prompt with an opening thinking tag. A
@@ -191,15 +196,15 @@ class LocalTeacher:
             turns.append({"role": "assistant", "content": answer})
         turns.append({"role": "user", "content": prompt.user})
         # None leaves it to the template: models that think by default still do.
-        asked = True if thinking else None
-        return encode_conversation(self._tokenizer, prompt.system, turns, thinking=asked)
+        enable_thinking = True if thinking else None
+        return encode_conversation(self._tokenizer, prompt.system, turns, thinking=enable_thinking)
 
 
-def _identity(place: Path) -> str:
+def _identity(directory: Path) -> str:
     """Return a fingerprint that distinguishes models in directories of the same name: 16 hex digits
     of a SHA-256 over the JSON files and the other files' names and sizes."""
     hashed = hashlib.sha256()
-    for file in sorted(place.iterdir()):
+    for file in sorted(directory.iterdir()):
         if file.suffix == ".json":
             hashed.update(file.read_bytes())
         elif file.is_file():
@@ -210,7 +215,7 @@ def _identity(place: Path) -> str:
 def _loaded(name: str, device: Any) -> tuple[Any, Any]:
     from transformers import AutoModelForCausalLM
 
-    what = f"--teacher hf:{name}"
+    subject = f"--teacher hf:{name}"
     dtype = resolve_precision("auto", device)
-    model, tokenizer = pretrained.load(AutoModelForCausalLM, name, what=what, dtype=dtype)
+    model, tokenizer = pretrained.load(AutoModelForCausalLM, name, subject=subject, dtype=dtype)
     return model.to(device).eval(), tokenizer

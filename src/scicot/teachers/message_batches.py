@@ -70,14 +70,14 @@ class MessageBatches:
         try:
             page: Any = await self._api.list(limit=100)
             while True:
-                before = len(found)
+                known_count = len(found)
                 for listed in page.data:
                     batch = _batch(listed)
                     if batch.created < moment:
                         return list(found.values())
                     found[batch.id] = batch
                 # A server without pagination returns its first page every time.
-                if len(found) == before or not page.has_next_page():
+                if len(found) == known_count or not page.has_next_page():
                     return list(found.values())
                 page = await page.get_next_page()
         except anthropic.NotFoundError:
@@ -151,6 +151,8 @@ def _outcome(result: Any) -> Reply | Unanswered:
         error = getattr(getattr(result, "error", None), "error", None)
         fields = {name: getattr(error, name, None) for name in ("type", "message")}
         return Unanswered(classify_typed(fields, otherwise=500))
-    known = kind in ("canceled", "expired")
-    problem = f"the request was {kind}" if known else "the server's answer is no result of a batch"
+    unprocessed = kind in ("canceled", "expired")
+    problem = (
+        f"the request was {kind}" if unprocessed else "the server's answer is no result of a batch"
+    )
     return Unanswered(TeacherBusy(problem), canceled=kind == "canceled")

@@ -55,9 +55,9 @@ class MessagesTeacher:
         if base_url is not None:
             check_url(base_url)
         elif self._sampling:
-            given = ", ".join(f"--{name.replace('_', '-')}" for name in self._sampling)
+            options = ", ".join(f"--{name.replace('_', '-')}" for name in self._sampling)
             raise ScicotError(
-                f"{given}: Anthropic's API takes no sampling parameters; leave it out, or name a"
+                f"{options}: Anthropic's API takes no sampling parameters; leave it out, or name a"
                 " local server with --base-url"
             )
         keyed = has_key(os.environ, "ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN")
@@ -82,23 +82,23 @@ class MessagesTeacher:
 
     async def ask(self, request: Request) -> Reply:
         caching, form, parameters = self._caching, self._thinking, self.parameters(request)
-        asked = asyncio.ensure_future(self._asked(parameters))
+        task = asyncio.ensure_future(self._send(parameters))
         try:
-            if not await done_within([asked], self.timeout):
+            if not await done_within([task], self.timeout):
                 raise too_late(self.timeout)
-            return asked.result()
+            return task.result()
         except anthropic.BadRequestError as error:
             if caching and "cache_control" in str(error.body):
                 self._caching = False
                 return await self.ask(request)
-            if "thinking" in parameters and _THINKING.search(_said(error)):
+            if "thinking" in parameters and _THINKING.search(_message(error)):
                 self._think_otherwise(form, error)
                 return await self.ask(request)
             raise outcome_of(error) from None
         finally:
-            asked.cancel()
+            task.cancel()
 
-    async def _asked(self, parameters: dict[str, Any]) -> Reply:
+    async def _send(self, parameters: dict[str, Any]) -> Reply:
         message: Any
         try:
             raw = await self.client.messages.with_raw_response.create(**parameters)
@@ -119,7 +119,8 @@ class MessagesTeacher:
         if form + 1 == len(_THINKING_FORMS) - (not self._other_server):
             raise ScicotError(
                 f"--rationale-source thinking: {self.name} refuses to think"
-                f" ({one_line(_said(error), 200)}); take a model that can, or leave the option out"
+                f" ({one_line(_message(error), 200)}); take a model that can, or leave the option"
+                " out"
             )
         self._thinking = form + 1
 
@@ -193,12 +194,12 @@ def _with_budget(max_tokens: int) -> dict[str, Any]:
 _THINKING_FORMS = (_adaptive, _with_budget, None)
 
 
-def _said(error: anthropic.BadRequestError) -> str:
+def _message(error: anthropic.BadRequestError) -> str:
     """Return an error's message, without the request that some servers repeat beside it."""
     body: Any = error.body
-    told = body.get("error") if isinstance(body, dict) else None
-    told = told.get("message") if isinstance(told, dict) else None
-    return told if isinstance(told, str) else str(error.body or error)
+    detail = body.get("error") if isinstance(body, dict) else None
+    detail = detail.get("message") if isinstance(detail, dict) else None
+    return detail if isinstance(detail, str) else str(error.body or error)
 
 
 def _turns(prompt: Prompt, caching: bool) -> list[dict[str, Any]]:
@@ -208,9 +209,9 @@ def _turns(prompt: Prompt, caching: bool) -> list[dict[str, Any]]:
     server can cache (https://docs.claude.com/en/docs/build-with-claude/prompt-caching).
     """
     turns: list[dict[str, Any]] = []
-    for asked, answered in prompt.examples:
-        turns.append({"role": "user", "content": asked})
-        turns.append({"role": "assistant", "content": answered})
+    for question, answer in prompt.examples:
+        turns.append({"role": "user", "content": question})
+        turns.append({"role": "assistant", "content": answer})
     if turns and caching:
         block = {"type": "text", "text": turns[-1]["content"]}
         turns[-1]["content"] = [{**block, "cache_control": {"type": "ephemeral"}}]

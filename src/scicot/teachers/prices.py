@@ -26,14 +26,14 @@ class Price:
             + _CACHE_WRITE * usage.get("cache_creation_input_tokens", 0)
             + _CACHE_READ * usage.get("cache_read_input_tokens", 0)
         )
-        whole = read * self.input + usage.get("output_tokens", 0) * self.output
-        return whole * (BATCHED if batched else 1.0) / 1e6
+        cost = read * self.input + usage.get("output_tokens", 0) * self.output
+        return cost * (BATCHED if batched else 1.0) / 1e6
 
     def saved(self, usage: Mapping[str, float]) -> float:
         """Return the dollars saved by the server's prompt cache, less the cost of filling it."""
         fewer = (1 - _CACHE_READ) * usage.get("cache_read_input_tokens", 0)
-        more = (_CACHE_WRITE - 1) * usage.get("cache_creation_input_tokens", 0)
-        return (fewer - more) * self.input / 1e6
+        surcharge = (_CACHE_WRITE - 1) * usage.get("cache_creation_input_tokens", 0)
+        return (fewer - surcharge) * self.input / 1e6
 
 
 PRICES = {

@@ -37,10 +37,10 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     try:
         seconds = float(value)
     except ValueError:
-        then = _http_date(value)
-        if then is None:
+        until = _http_date(value)
+        if until is None:
             return None
-        seconds = (then - _now(headers)).total_seconds()
+        seconds = (until - _now(headers)).total_seconds()
     return min(max(0.0, seconds), LONGEST) if math.isfinite(seconds) else None
 
 
@@ -54,15 +54,15 @@ def allowances(headers: Mapping[str, str]) -> tuple[Allowance, ...]:
         if remaining is None or reset is None:
             continue
         try:
-            then = datetime.fromisoformat(reset)
-            left = float(remaining)
+            resets_at = datetime.fromisoformat(reset)
+            amount = float(remaining)
         except ValueError:
             continue
-        if not math.isfinite(left):
+        if not math.isfinite(amount):
             continue
-        then = then if then.tzinfo else then.replace(tzinfo=UTC)
-        seconds = min(max(0.0, (then - _now(headers)).total_seconds()), LONGEST)
-        found.append(Allowance(kind == "requests", max(0.0, left), seconds))
+        resets_at = resets_at if resets_at.tzinfo else resets_at.replace(tzinfo=UTC)
+        seconds = min(max(0.0, (resets_at - _now(headers)).total_seconds()), LONGEST)
+        found.append(Allowance(kind == "requests", max(0.0, amount), seconds))
     return tuple(found)
 
 
@@ -89,11 +89,11 @@ def _openai_allowances(headers: Mapping[str, str]) -> list[Allowance]:
 def _now(headers: Mapping[str, str]) -> datetime:
     """Return the current time by the server's clock. Its Date header has a resolution of one
     second, so the local clock is used if the two differ by less than two seconds."""
-    here = datetime.now(UTC)
-    there = _http_date(headers.get("date") or "")
-    if there is None or abs((here - there).total_seconds()) < 2:
-        return here
-    return there
+    local = datetime.now(UTC)
+    server = _http_date(headers.get("date") or "")
+    if server is None or abs((local - server).total_seconds()) < 2:
+        return local
+    return server
 
 
 def _http_date(value: str) -> datetime | None:

@@ -43,13 +43,13 @@ def _string(value: Any) -> str:
 
 def _text(row: Mapping[str, Any]) -> str | None:
     """Return the reply of a row; from a rationale, build a reply that announces its conclusion."""
-    reply, rationale, concluded = (row.get(name) for name in ("reply", "rationale", "conclusion"))
+    reply, rationale, conclusion = (row.get(name) for name in ("reply", "rationale", "conclusion"))
     if isinstance(reply, str):
         return reply
     if not isinstance(rationale, str):
         return None
-    named = isinstance(concluded, str | int) and not isinstance(concluded, bool)
-    label = str(concluded).strip() if named else ""
+    usable = isinstance(conclusion, str | int) and not isinstance(conclusion, bool)
+    label = str(conclusion).strip() if usable else ""
     return f"{rationale.rstrip()}\n\nAnswer: ({label})" if label else rationale
 
 
@@ -77,8 +77,8 @@ class RecordedTeacher:
             reason = row.get("stop_reason")
             if reason is not None and not isinstance(reason, str):
                 raise InvalidRow(where, '"stop_reason" must be a string')
-            written = row["reply"] if isinstance(row.get("reply"), str) else row["rationale"]
-            reason = reason or ("end_turn" if _ENDS.search(written) else "max_tokens")
+            final_text = row["reply"] if isinstance(row.get("reply"), str) else row["rationale"]
+            reason = reason or ("end_turn" if _ENDS.search(final_text) else "max_tokens")
             thinking = next(filter(None, map(_string, map(row.get, _THOUGHTS))), "")
             content = json.dumps([text, reason, counts, thinking])
             run("insert into replies values (?, ?)", (digest(str(identity)), content))
@@ -90,9 +90,9 @@ class RecordedTeacher:
         found = self._table.execute(query, (key, request.sample)).fetchone()
         if found is None:
             count = "select count(*) from replies where id = ?"
-            (there,) = self._table.execute(count, (key,)).fetchone()
+            (reply_count,) = self._table.execute(count, (key,)).fetchone()
             raise TeacherError(
-                f"{self._file} holds {there} replies for {request.question_id!r},"
+                f"{self._file} holds {reply_count} replies for {request.question_id!r},"
                 f" none for sample {request.sample}"
             )
         text, reason, usage, thinking = json.loads(found[0])

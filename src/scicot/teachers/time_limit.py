@@ -23,13 +23,13 @@ async def done_within(futures: Collection[asyncio.Future[Any]], seconds: float) 
     cannot be read yet; with a wall-clock limit, the wait would end then, and the reply, which is
     paid for, would be lost.
     """
-    loop, left = asyncio.get_running_loop(), seconds + _GRACE
+    loop, remaining = asyncio.get_running_loop(), seconds + _GRACE
     waiting = {future for future in futures if not future.done()}
-    while waiting and left > 0:
-        slice_seconds, began = min(left, _SLICE), loop.time()
+    while waiting and remaining > 0:
+        slice_seconds, started = min(remaining, _SLICE), loop.time()
         _, waiting = await asyncio.wait(waiting, timeout=slice_seconds)
-        late = loop.time() - began > slice_seconds + _LATE
-        left -= max(slice_seconds * _BLOCKED, _LEAST) if late else slice_seconds
+        late = loop.time() - started > slice_seconds + _LATE
+        remaining -= max(slice_seconds * _BLOCKED, _LEAST) if late else slice_seconds
     return not waiting
 
 

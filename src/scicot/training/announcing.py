@@ -13,7 +13,7 @@ from scicot.replies import SHORTEST, announces_answer, count_words, read_reply
 from scicot.reporting import Reporter, number_of
 
 # Rationales that are checked unless --clean is given, since parsing one takes half a millisecond.
-LOOKED_AT = 5_000
+MAX_CHECKED = 5_000
 _WORTH_A_WARNING = 0.01  # share of announcing rationales that causes a warning
 
 
@@ -22,20 +22,20 @@ class Announcements:
 
     def __init__(self, *, clean: bool) -> None:
         self._clean = clean
-        self._read = self._looked_at = 0
+        self._seen = self._checked = 0
         self._announcing = self._cut = self._dropped = self._concluding = 0
 
     def checked(self, row: Rationale) -> Rationale | None:
         """Return the row to train on: unchanged or, with `clean`, with its rationale cleaned. None
         if nothing is left of the rationale, or if it still announces the answer. A student's blank
         rationale is kept."""
-        self._read += 1
+        self._seen += 1
         if not row.rationale.strip():
             return row
         if self._clean:
             return self._cleaned(row)
-        if self._looked_at < LOOKED_AT:
-            self._looked_at += 1
+        if self._checked < MAX_CHECKED:
+            self._checked += 1
             self._announcing += announces_answer(row.rationale, row.question)
         return row
 
@@ -48,22 +48,22 @@ class Announcements:
         self._concluding += reply.still_concludes is not None
         return replace(row, rationale=reply.rationale)
 
-    def tell(self, reporter: Reporter, *, dev: bool) -> None:
+    def report(self, reporter: Reporter, *, dev: bool) -> None:
         """Report the counts, if any."""
-        where = "--dev: " if dev else ""
+        prefix = "--dev: " if dev else ""
         if self._clean:
             reporter.note(
-                f"{where}--clean: {self._cut:,} of {self._read:,} rationales were cut,"
+                f"{prefix}--clean: {self._cut:,} of {self._seen:,} rationales were cut,"
                 f" {number_of(self._dropped, 'row')} left out, of whose rationale nothing is left"
                 " or which still announces the answer;"
                 f" {self._concluding:,} of the others name one choice as their reasoning"
             )
         elif self._announcing:
-            share = self._announcing / self._looked_at
-            among = "the first " if self._looked_at == LOOKED_AT < self._read else ""
-            say = reporter.warn if share >= _WORTH_A_WARNING else reporter.note
-            say(
-                f"{where}{self._announcing:,} of {among}{self._looked_at:,} rationales"
+            share = self._announcing / self._checked
+            of_first = "the first " if self._checked == MAX_CHECKED < self._seen else ""
+            report = reporter.warn if share >= _WORTH_A_WARNING else reporter.note
+            report(
+                f"{prefix}{self._announcing:,} of {of_first}{self._checked:,} rationales"
                 f" ({share:.1%}) announce the answer, from which students learn to guess it and to"
                 " repeat the guess; --clean cuts announcements out"
             )

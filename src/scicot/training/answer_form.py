@@ -64,29 +64,29 @@ def decide(spec: TrainingSpec, reporter: Reporter) -> TrainingSpec:
             "--answer-as auto: tries both forms on dev; give --dev or --dev-fraction, or say label"
             " or text"
         )
-    known = processes.on_rank_zero(lambda: _known(spec.run))
-    form = known or _tried(spec, reporter)
+    recorded = processes.on_rank_zero(lambda: _recorded(spec.run))
+    form = recorded or _by_trial(spec, reporter)
     return replace(spec, settings=replace(spec.settings, answer_as=form))
 
 
-def _known(run: Path) -> AnswerAs | None:
-    for place in (run, *sorted(run.glob("seed-*"))):
-        manifest = read_manifest(place) if place.is_dir() else None
+def _recorded(run: Path) -> AnswerAs | None:
+    for folder in (run, *sorted(run.glob("seed-*"))):
+        manifest = read_manifest(folder) if folder.is_dir() else None
         if manifest is not None:
             return manifest.answer_as
     return None
 
 
-def _tried(spec: TrainingSpec, reporter: Reporter) -> AnswerAs:
-    found: dict[AnswerAs, float] = {}
+def _by_trial(spec: TrainingSpec, reporter: Reporter) -> AnswerAs:
+    accuracy_of: dict[AnswerAs, float] = {}
     forms: tuple[AnswerAs, ...] = ("label", "text")
     with reporter.task("trying labels and texts as answers", len(forms)) as task:
         for form in forms:
-            found[form] = _accuracy(spec, form, reporter)
+            accuracy_of[form] = _accuracy(spec, form, reporter)
             task.advance()
-    best = max(forms, key=lambda form: found[form])
-    told = ", ".join(f"{form} {100 * found[form]:.1f} %" for form in forms)
-    reporter.note(f"--answer-as auto: {best} (dev accuracy after a short trial: {told})")
+    best = max(forms, key=lambda form: accuracy_of[form])
+    accuracies = ", ".join(f"{form} {100 * accuracy_of[form]:.1f} %" for form in forms)
+    reporter.note(f"--answer-as auto: {best} (dev accuracy after a short trial: {accuracies})")
     return best
 
 
@@ -94,21 +94,23 @@ def _accuracy(spec: TrainingSpec, form: AnswerAs, reporter: Reporter) -> float:
     """Train a student briefly with this answer form; return its dev accuracy."""
     from scicot.training.fitting.trainer import fit
 
-    place = spec.run.with_name(f".{spec.run.name}.trial")
-    processes.on_rank_zero(lambda: shutil.rmtree(place, ignore_errors=True))
-    whole = replace(spec, run=place, settings=replace(spec.settings, answer_as=form), report_to=())
-    prepared = prepare(whole, Muted(reporter))
+    trial_run = spec.run.with_name(f".{spec.run.name}.trial")
+    processes.on_rank_zero(lambda: shutil.rmtree(trial_run, ignore_errors=True))
+    full_spec = replace(
+        spec, run=trial_run, settings=replace(spec.settings, answer_as=form), report_to=()
+    )
+    prepared = prepare(full_spec, Muted(reporter))
     steps = max(_LEAST, prepared.schedule.steps // _SHARE)
-    short: dict[str, Any] = {"max_steps": steps, "eval_steps": steps, "patience": None}
-    trial = replace(whole, settings=replace(whole.settings, **short))
+    limits: dict[str, Any] = {"max_steps": steps, "eval_steps": steps, "patience": None}
+    trial = replace(full_spec, settings=replace(full_spec.settings, **limits))
     prepared = prepare(trial, Muted(reporter))
-    processes.on_rank_zero(lambda: place.mkdir(parents=True, exist_ok=True))
+    processes.on_rank_zero(lambda: trial_run.mkdir(parents=True, exist_ok=True))
     try:
         _, metrics, _ = fit(
             prepared.model, prepared.form, prepared.schedule, trial, Muted(reporter)
         )
     finally:
-        processes.on_rank_zero(lambda: shutil.rmtree(place, ignore_errors=True))
+        processes.on_rank_zero(lambda: shutil.rmtree(trial_run, ignore_errors=True))
         del prepared
         release_memory()
     return float(metrics["dev_accuracy"])

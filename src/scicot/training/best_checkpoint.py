@@ -37,11 +37,11 @@ class Selection:
         import torch
 
         metrics = self._dev.measure(model, form)
-        before = self.best(row for row in log if row["step"] < step)
-        if before is None or self._dev.better(metrics, before):
+        previous_best = self.best(row for row in log if row["step"] < step)
+        if previous_best is None or self._dev.better(metrics, previous_best):
             file = self._file(step)
             file.parent.mkdir(exist_ok=True)
-            torch.save(_learnt(model), file.with_suffix(".new"))
+            torch.save(_trained_weights(model), file.with_suffix(".new"))
             os.replace(file.with_suffix(".new"), file)
         return metrics
 
@@ -89,7 +89,7 @@ class Selection:
         return self._run / CHECKPOINTS / f"best-{step}.pt"
 
 
-def _learnt(model: Any) -> dict[str, Any]:
+def _trained_weights(model: Any) -> dict[str, Any]:
     """Return the weights to save: all weights, or only the trainable ones of a quantised model."""
     state: dict[str, Any] = model.state_dict()
     if not is_quantized(model):

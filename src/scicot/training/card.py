@@ -86,12 +86,12 @@ def write_card(manifest: Manifest, run: Path) -> None:
     jsonl.write_text(run / "README.md", head + "\n\n".join(filter(None, parts)) + "\n")
 
 
-def _table(kind: str, values: Mapping[str, Any]) -> str:
-    rows = [f"| {name} | {_shown(value)} |" for name, value in values.items()]
-    return "\n".join([f"| {kind} | value |", "| --- | --- |", *rows])
+def _table(heading: str, values: Mapping[str, Any]) -> str:
+    rows = [f"| {name} | {_formatted(value)} |" for name, value in values.items()]
+    return "\n".join([f"| {heading} | value |", "| --- | --- |", *rows])
 
 
-def _shown(value: Any) -> str:
+def _formatted(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.6g}"
     return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)

@@ -14,7 +14,7 @@ _QUESTION = """\
     "question": "Which conducts electricity?",
     "choices": [{"label": "A", "text": "wood"}, {"label": "B", "text": "copper"}],
 """
-_GIVEN = '    "rationale": "Copper is a metal, and metals conduct.",\n'
+_RATIONALE = '    "rationale": "Copper is a metal, and metals conduct.",\n'
 _MODEL = re.compile(r'(_model=")[^"]*?((?:/seed-\d+)?")')
 
 
@@ -28,25 +28,25 @@ def usage(manifest: Manifest, name: str) -> str:
     arguments = f"{option}={json.dumps(run, ensure_ascii=False)}" + (
         ', rationale_from="input"' if reads else ""
     )
-    shown = 'row["prediction"], row["scores"]' if form.answers else 'row["rationale"]'
+    fields = 'row["prediction"], row["scores"]' if form.answers else 'row["rationale"]'
     code = (
-        f"from scicot import predict\n\nquestion = {{\n{_QUESTION}{_GIVEN if reads else ''}}}\n"
-        f"for row in predict([question], {arguments}).rows:\n    print({shown})"
+        f"from scicot import predict\n\nquestion = {{\n{_QUESTION}{_RATIONALE if reads else ''}}}\n"
+        f"for row in predict([question], {arguments}).rows:\n    print({fields})"
     )
-    more = (
+    note = (
         "It answers behind the rationale of the question. With `rationale_model`, a run of"
         " train-rationale, in place of `rationale_from`, that run writes the rationale."
         if reads
         else ""
     )
     command = f"On the command line: `scicot predict ... --{option.replace('_', '-')} {run}`."
-    return "\n\n".join(filter(None, [HEADING, f"```python\n{code}\n```", more, command]))
+    return "\n\n".join(filter(None, [HEADING, f"```python\n{code}\n```", note, command]))
 
 
 def with_hub_name(card: str, repository: str) -> str:
     """Return a card whose usage example names the run by its repository, OWNER/NAME."""
-    before, heading, rest = card.partition(f"{HEADING}\n")
-    section, following, after = rest.partition("\n## ")
+    text_before, heading, rest = card.partition(f"{HEADING}\n")
+    section, following, text_after = rest.partition("\n## ")
     section = _MODEL.sub(rf"\g<1>{repository}\g<2>", section)
     section = re.sub(r"(-model )[^\s`]*?((?:/seed-\d+)?`)", rf"\g<1>{repository}\g<2>", section)
-    return f"{before}{heading}{section}{following}{after}"
+    return f"{text_before}{heading}{section}{following}{text_after}"

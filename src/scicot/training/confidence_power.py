@@ -19,7 +19,7 @@ _LEAST = 1e-300  # lower bound of a probability, since log(0) is infinite
 
 
 def fit_confidence_power(
-    behind: Sequence[Sequence[Sequence[float]]], gold: Sequence[int]
+    probabilities: Sequence[Sequence[Sequence[float]]], gold: Sequence[int]
 ) -> float | None:
     """Return the k among POWERS with the highest likelihood of the gold choices, on a tie the
     smallest; None if no question has several rationales.
@@ -27,16 +27,20 @@ def fit_confidence_power(
     `behind[q][r]` holds the calibrated probabilities of question q's choices given its rationale r,
     `gold[q]` the index of its gold choice.
     """
-    several = [
-        (opinions, place) for opinions, place in zip(behind, gold, strict=True) if len(opinions) > 1
+    with_several = [
+        (opinions, gold_index)
+        for opinions, gold_index in zip(probabilities, gold, strict=True)
+        if len(opinions) > 1
     ]
-    if not several:
+    if not with_several:
         return None
 
     def likelihood(power: float) -> float:
         return math.fsum(
-            math.log(max(averaged(opinions, confidence_weights(opinions, power))[place], _LEAST))
-            for opinions, place in several
+            math.log(
+                max(averaged(opinions, confidence_weights(opinions, power))[gold_index], _LEAST)
+            )
+            for opinions, gold_index in with_several
         )
 
     return max(POWERS, key=likelihood)

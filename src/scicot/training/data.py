@@ -55,12 +55,12 @@ class Reader:
         self.fold_files = sources.listed(options.get("fold_questions"))
         if self.dev_files and settings.dev_fraction:
             raise UsageError("--dev and --dev-fraction: give one of the two")
-        for option, given in {
+        for option, value in {
             "patience": settings.patience,
             "eval-steps": settings.eval_steps,
             "select-by": None if settings.select_by == "auto" else settings.select_by,
         }.items():
-            if given is not None and not (self.dev_files or settings.dev_fraction):
+            if value is not None and not (self.dev_files or settings.dev_fraction):
                 raise UsageError(f"--{option}: nothing to judge by; give --dev or --dev-fraction")
         if self.fold_files and not settings.folds:
             raise UsageError(
@@ -76,7 +76,9 @@ class Reader:
         if weights and len(weights) != len(files):
             raise UsageError(f"--weights: {len(weights)} numbers for {len(files)} files")
         votes = _Votes() if self._settings.soft_labels else None
-        lessons = self._lessons(files, plain=self._stage is Stage.DIRECT, dev=False, votes=votes)
+        lessons = self._lessons(
+            files, questions_only=self._stage is Stage.DIRECT, dev=False, votes=votes
+        )
         if votes is not None:
             lessons = votes.added_to(lessons, self._reporter)
         for number, file in enumerate(files):
@@ -90,28 +92,28 @@ class Reader:
         """Split the rows into train, dev and folds, keeping rows together that would reveal each
         other (splits.py)."""
         settings = self._settings
-        groups, carved = [], set()
+        groups, dev_rows = [], set()
         rows = [*lessons, *self._fold_questions(lessons)]
-        further = set(range(len(lessons), len(rows)))
+        extra = set(range(len(lessons), len(rows)))
         if settings.dev_fraction or settings.folds:
             groups = group_rows([lesson.question for lesson in rows], settings.fold_by)
         if settings.dev_fraction:
-            carved = self._carve(lessons, _without(groups, further))
-        train = [lesson for place, lesson in enumerate(lessons) if place not in carved]
+            dev_rows = self._split_off_dev(lessons, _without(groups, extra))
+        train = [lesson for row, lesson in enumerate(lessons) if row not in dev_rows]
         folds = None
         if settings.folds:
-            fold_of = assign_folds(groups, settings.folds, carved, further)
-            folds = Folds(rows, fold_of, carved, further)
+            fold_of = assign_folds(groups, settings.folds, dev_rows, extra)
+            folds = Folds(rows, fold_of, dev_rows, extra)
         if self.dev_files:
             dev = self._dev_from_files(train)
         else:
-            dev = [lessons[place] for place in sorted(carved)]
+            dev = [lessons[row] for row in sorted(dev_rows)]
         return Parts(train, self._as_predicted(dev), folds)
 
     def _fold_questions(self, lessons: Sequence[Lesson]) -> list[Lesson]:
         """Read the questions of --fold-questions, without those that are in `lessons`."""
         skip = self._options.get("skip_invalid", False)
-        learnt = {lesson.question.id for lesson in lessons}
+        train_ids = {lesson.question.id for lesson in lessons}
         found: list[Lesson] = []
         for file in self.fold_files:
             rows = sources.questions(
@@ -121,33 +123,33 @@ class Reader:
                 reporter=self._reporter,
             )
             unique = sources.unique(rows, self._reporter)
-            new = [Lesson(question) for question in unique if question.id not in learnt]
-            learnt.update(lesson.question.id for lesson in new)
+            new = [Lesson(question) for question in unique if question.id not in train_ids]
+            train_ids.update(lesson.question.id for lesson in new)
             found += new
         if self.fold_files:
             self._reporter.note(f"--fold-questions: {len(found):,} that no training row is of")
         return found
 
-    def _carve(self, lessons: Sequence[Lesson], groups: Groups) -> set[int]:
+    def _split_off_dev(self, lessons: Sequence[Lesson], groups: Groups) -> set[int]:
         settings = self._settings
         questions = [lesson.question for lesson in lessons]
-        carved = dev_split(questions, groups, settings.dev_fraction, settings.fold_by)
-        taken = [group for group in groups if group[0] in carved]
+        dev_rows = dev_split(questions, groups, settings.dev_fraction, settings.fold_by)
+        dev_groups = [group for group in groups if group[0] in dev_rows]
         self._reporter.note(
-            f"dev: {len(carved):,} of {len(lessons):,} rows, in {len(taken):,} groups that are not"
-            f" parted, the largest of {max(map(len, taken)):,}"
+            f"dev: {len(dev_rows):,} of {len(lessons):,} rows, in {len(dev_groups):,} groups"
+            f" that are not parted, the largest of {max(map(len, dev_groups)):,}"
         )
-        return carved
+        return dev_rows
 
     def _lessons(
         self,
         files: Sequence[sources.Source],
         *,
-        plain: bool,
+        questions_only: bool,
         dev: bool,
         votes: _Votes | None = None,
     ) -> list[Lesson]:
-        """Read from these files the rows that can train this stage. With `plain`, only the
+        """Read from these files the rows that can train this stage. With `questions_only`, only the
         questions are read, each once. `votes` counts all rows, also those that are left out."""
         options: Any = {
             "limit": self._options.get("limit"),
@@ -157,23 +159,23 @@ class Reader:
             "reporter": self._reporter,
         }
         with self._reporter.task("reading") as task:
-            if plain:
-                read = (row for file in files for row in sources.questions(file, **options))
+            if questions_only:
+                records = (row for file in files for row in sources.questions(file, **options))
                 if votes is not None:
-                    read = (votes.counted(row, row.extra.get("conclusion")) for row in read)
-                unique = sources.unique(counted(read, task), self._reporter)
+                    records = (votes.count(row, row.extra.get("conclusion")) for row in records)
+                unique = sources.unique(counted(records, task), self._reporter)
                 rows = [Lesson(question) for question in unique]
             else:
-                found = Announcements(clean=self._settings.clean)
+                announcements = Announcements(clean=self._settings.clean)
                 rows = []
                 for number, file in enumerate(files):
-                    for given in counted(sources.rationales(file, **options), task):
+                    for rationale in counted(sources.rationales(file, **options), task):
                         if votes is not None:
-                            votes.counted(given.question, given.conclusion)
-                        row = found.checked(given)
+                            votes.count(rationale.question, rationale.conclusion)
+                        row = announcements.checked(rationale)
                         if row is not None:
                             rows.append(Lesson.of(row, number))
-                found.tell(self._reporter, dev=dev)
+                announcements.report(self._reporter, dev=dev)
                 for _ in sources.unique((lesson.question for lesson in rows), None):
                     pass  # raises an error if two different questions have the same id
         lessons = [lesson for lesson in rows if lesson.teaches(self._stage)]
@@ -183,16 +185,16 @@ class Reader:
 
     def _dev_from_files(self, train: Sequence[Lesson]) -> list[Lesson]:
         form = FORMS[self._stage]
-        judged_with = (form.reads_rationale and not form.writes_rationale) or not form.answers
-        dev = self._lessons(self.dev_files, plain=not judged_with, dev=True)
+        reads_rationales = (form.reads_rationale and not form.writes_rationale) or not form.answers
+        dev = self._lessons(self.dev_files, questions_only=not reads_rationales, dev=True)
         if not dev:
             raise ScicotError("--dev: no row is left to judge by")
-        met = SeenQuestions()
-        met.add(lesson.question for lesson in train)
-        overlap = met.overlap_with(lesson.question for lesson in dev)
+        seen = SeenQuestions()
+        seen.add(lesson.question for lesson in train)
+        overlap = seen.overlap_with(lesson.question for lesson in dev)
         if overlap:
-            tell = self._reporter.note if overlap.is_of_templates else self._reporter.warn
-            tell(f"--dev: {overlap.told('training questions')}")
+            report = self._reporter.note if overlap.is_of_templates else self._reporter.warn
+            report(f"--dev: {overlap.describe('training questions')}")
         return dev
 
     def _as_predicted(self, dev: list[Lesson]) -> list[Lesson]:
@@ -200,17 +202,21 @@ class Reader:
         only these, because they are most similar to the rationales in `predict`."""
         if self._stage is not Stage.ANSWER or not dev:
             return dev
-        told = {lesson.question.id for lesson in dev if lesson.out_of_fold}
-        honest = [lesson for lesson in dev if lesson.out_of_fold or lesson.question.id not in told]
-        if told and len(honest) < len(dev):
-            self._reporter.note(f"dev: judged by {len(honest)} rows, out-of-fold where there are")
+        with_out_of_fold = {lesson.question.id for lesson in dev if lesson.out_of_fold}
+        judged = [
+            lesson
+            for lesson in dev
+            if lesson.out_of_fold or lesson.question.id not in with_out_of_fold
+        ]
+        if with_out_of_fold and len(judged) < len(dev):
+            self._reporter.note(f"dev: judged by {len(judged)} rows, out-of-fold where there are")
         elif not any(lesson.by_student for lesson in dev):
             self._reporter.warn(
                 "dev: judged by a teacher's rationales, where predict will show a student's; its"
                 " accuracy is an upper bound, and its confidence stays as it is, not calibrated"
                 " (train-rationale --folds makes rationales to judge by)"
             )
-        return honest
+        return judged
 
 
 class _Votes:
@@ -219,7 +225,7 @@ class _Votes:
     def __init__(self) -> None:
         self._labels: dict[str, list[str]] = defaultdict(list)
 
-    def counted(self, question: Question, conclusion: object) -> Question:
+    def count(self, question: Question, conclusion: object) -> Question:
         """Count the conclusion of a row, unless it names no choice; returns the question."""
         if isinstance(conclusion, str) and conclusion in question.labels:
             self._labels[question.id].append(conclusion)
@@ -230,19 +236,23 @@ class _Votes:
         voted = [
             replace(lesson, votes=tuple(self._labels[lesson.question.id])) for lesson in lessons
         ]
-        other = sum(any(vote != one.question.answer for vote in one.votes) for one in voted)
-        if not any(one.votes for one in voted):
+        with_other_votes = sum(
+            any(vote != lesson.question.answer for vote in lesson.votes) for lesson in voted
+        )
+        if not any(lesson.votes for lesson in voted):
             raise ScicotError('--soft-labels: no row has a "conclusion", as teachers\' rows have')
-        if not other:
+        if not with_other_votes:
             reporter.warn(
                 "--soft-labels: every conclusion is the gold answer, so nothing is soft; generate"
                 " rationales with --samples N --keep all"
             )
-        reporter.note(f"--soft-labels: {other:,} of {len(voted):,} rows have other votes")
+        reporter.note(
+            f"--soft-labels: {with_other_votes:,} of {len(voted):,} rows have other votes"
+        )
         return voted
 
 
-def _without(groups: Groups, places: set[int]) -> Groups:
+def _without(groups: Groups, removed: set[int]) -> Groups:
     """Remove these indices from the groups, and groups that become empty."""
-    kept = [[place for place in group if place not in places] for group in groups]
-    return [group for group in kept if group]
+    remaining = [[row for row in group if row not in removed] for group in groups]
+    return [group for group in remaining if group]

@@ -29,7 +29,7 @@ Metrics = Mapping[str, float]
 # scoring.
 ROUGE_ROWS = 100
 _BATCH = 32  # sequences measured together
-_TRIED = 32  # rows used to estimate the total time
+_TIMED_ROWS = 32  # rows used to estimate the total time
 
 
 class DevSet:
@@ -57,7 +57,7 @@ class DevSet:
         limits = self._settings.max_source_tokens, self._settings.max_rationale_tokens
         student = Student(engine, form, *limits)
         try:
-            with _half(model, enabled=bf16):
+            with _bf16_autocast(model, enabled=bf16):
                 answers = FORMS[self._stage].answers
                 return self._answers(student) if answers else self._rationales(student)
         finally:
@@ -65,21 +65,21 @@ class DevSet:
 
     def expected_seconds(self, model: Any, form: PromptFormat) -> float:
         """Estimate the duration of `measure` from a few rows."""
-        some = DevSet(self._lessons[:_TRIED], self._stage, self._settings)
+        sample = DevSet(self._lessons[:_TIMED_ROWS], self._stage, self._settings)
         start = time.perf_counter()
-        some.measure(model, form)
-        return (time.perf_counter() - start) * len(self._lessons) / len(some._lessons)
+        sample.measure(model, form)
+        return (time.perf_counter() - start) * len(self._lessons) / len(sample._lessons)
 
-    def better(self, one: Metrics, other: Metrics) -> bool:
-        """Return whether `one` is strictly better than `other` by --select-by; on a tie the earlier
-        one is kept."""
-        return self._merit(one) > self._merit(other)
+    def better(self, candidate: Metrics, best: Metrics) -> bool:
+        """Return whether `candidate` is strictly better than `best` by --select-by; on a tie the
+        earlier one is kept."""
+        return self._merit(candidate) > self._merit(best)
 
     def _merit(self, metrics: Metrics) -> tuple[float, ...]:
-        by = self._settings.select_by
-        if by == "rouge-l":
+        select_by = self._settings.select_by
+        if select_by == "rouge-l":
             return metrics["dev_rouge_l"], -metrics["dev_loss"]
-        if by == "accuracy" or (by == "auto" and "dev_accuracy" in metrics):
+        if select_by == "accuracy" or (select_by == "auto" and "dev_accuracy" in metrics):
             return metrics["dev_accuracy"], -metrics["dev_loss"]
         return (-metrics["dev_loss"],)
 
@@ -89,10 +89,13 @@ class DevSet:
         targets = [target_within(example, student.form, limit) for example in examples]
         scores = student.score([e.source for e in examples], [[target] for target in targets])
         tokens = sum(map(len, student.form.targets(targets, examples[0].source.asks)))
-        some = self._lessons[:ROUGE_ROWS]
-        written = write_rationale(student, self._stage, [lesson.question for lesson in some], limit)
+        rouge_lessons = self._lessons[:ROUGE_ROWS]
+        generated = write_rationale(
+            student, self._stage, [lesson.question for lesson in rouge_lessons], limit
+        )
         overlaps = [
-            rouge_l(text, lesson.rationale) for text, lesson in zip(written, some, strict=True)
+            rouge_l(text, lesson.rationale)
+            for text, lesson in zip(generated, rouge_lessons, strict=True)
         ]
         return {
             "dev_loss": -sum(score for (score,) in scores) / tokens,
@@ -114,21 +117,35 @@ class DevSet:
             right += answer.label == gold
             loss -= math.log(max(answer.scores.get(gold, 0.0), 1e-300))
         metrics = {"dev_accuracy": right / len(questions), "dev_loss": loss / len(questions)}
-        gold_places = [question.labels.index(question.answer or "") for question in questions]
-        told = [row for row, lesson in enumerate(self._lessons) if self._as_predicted(lesson)]
-        if told:
-            gold_told = [gold_places[row] for row in told]
-            temperature = fit_temperature([scores[row] for row in told], gold_told)
+        gold_indices = [question.labels.index(question.answer or "") for question in questions]
+        calibration_rows = [
+            row for row, lesson in enumerate(self._lessons) if self._as_predicted(lesson)
+        ]
+        if calibration_rows:
+            calibration_gold = [gold_indices[row] for row in calibration_rows]
+            temperature = fit_temperature(
+                [scores[row] for row in calibration_rows], calibration_gold
+            )
             metrics["dev_temperature"] = temperature
-            power = _confidence_power([(questions[row], scores[row]) for row in told], temperature)
+            power = _confidence_power(
+                [(questions[row], scores[row]) for row in calibration_rows], temperature
+            )
             if power is not None:
                 metrics["dev_confidence_power"] = power
             if self._settings.rationale_dropout:
-                asked = [questions[row] for row in told]
-                bare = choice_scores(student, self._stage, asked, [None] * len(told), scoring)
+                calibration_questions = [questions[row] for row in calibration_rows]
+                direct_scores = choice_scores(
+                    student,
+                    self._stage,
+                    calibration_questions,
+                    [None] * len(calibration_rows),
+                    scoring,
+                )
                 metrics["dev_mix_direct"] = fit_mixture_weight(
-                    _gold_probabilities([scores[row] for row in told], gold_told, temperature),
-                    _gold_probabilities(bare, gold_told, temperature),
+                    _gold_probabilities(
+                        [scores[row] for row in calibration_rows], calibration_gold, temperature
+                    ),
+                    _gold_probabilities(direct_scores, calibration_gold, temperature),
                 )
         return metrics
 
@@ -140,44 +157,44 @@ class DevSet:
 
 
 def _confidence_power(
-    told: Sequence[tuple[Question, Sequence[float]]], temperature: float
+    scored: Sequence[tuple[Question, Sequence[float]]], temperature: float
 ) -> float | None:
     """Fit the power for --weigh confidence from pairs of a question and the scores of its choices.
     None if no question has several rationales."""
-    behind: dict[str, list[list[float]]] = defaultdict(list)
+    by_question: dict[str, list[list[float]]] = defaultdict(list)
     gold: dict[str, int] = {}
-    for question, log_p in told:
+    for question, log_p in scored:
         probabilities = softmax(log_p, temperature)
         if probabilities is not None:
-            behind[question.id].append(probabilities)
+            by_question[question.id].append(probabilities)
             gold[question.id] = question.labels.index(question.answer or "")
-    return fit_confidence_power(list(behind.values()), [gold[name] for name in behind])
+    return fit_confidence_power(list(by_question.values()), [gold[name] for name in by_question])
 
 
 def _gold_probabilities(
     scores: Sequence[Sequence[float]], gold: Sequence[int], temperature: float
 ) -> list[float]:
     return [
-        (softmax(log_p, temperature) or [0.0] * len(log_p))[place]
-        for log_p, place in zip(scores, gold, strict=True)
+        (softmax(log_p, temperature) or [0.0] * len(log_p))[gold_index]
+        for log_p, gold_index in zip(scores, gold, strict=True)
     ]
 
 
 @contextmanager
-def _half(model: Any, *, enabled: bool) -> Iterator[None]:
+def _bf16_autocast(model: Any, *, enabled: bool) -> Iterator[None]:
     """Run in bf16 as `predict` does: the output layer stays in fp32, otherwise labels would tie."""
     import torch
 
-    head, kind = model.get_output_embeddings(), model.device.type
-    plain = head.forward
+    head, device_type = model.get_output_embeddings(), model.device.type
+    forward = head.forward
 
     def exact(states: Any) -> Any:
-        with torch.autocast(kind, enabled=False):
-            return plain(states.float())
+        with torch.autocast(device_type, enabled=False):
+            return forward(states.float())
 
     head.forward = exact
     try:
-        with torch.autocast(kind, torch.bfloat16, enabled=enabled):
+        with torch.autocast(device_type, torch.bfloat16, enabled=enabled):
             yield
     finally:
         del head.forward

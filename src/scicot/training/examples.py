@@ -47,27 +47,27 @@ class Lesson:
             return bool(self.rationale)
         return self.question.answer is not None
 
-    def with_voted_label(self, dice: random.Random, share: float) -> Lesson:
+    def with_voted_label(self, rng: random.Random, share: float) -> Lesson:
         """Return the lesson with its answer replaced, with probability `share`, by a randomly drawn
         vote; averaged over many draws, this trains on a soft label. Unchanged without votes."""
-        if not self.votes or dice.random() >= share:
+        if not self.votes or rng.random() >= share:
             return self
-        return replace(self, question=replace(self.question, answer=dice.choice(self.votes)))
+        return replace(self, question=replace(self.question, answer=rng.choice(self.votes)))
 
-    def shuffled(self, dice: random.Random) -> Lesson:
+    def shuffled(self, rng: random.Random) -> Lesson:
         """Return the lesson with its choices' texts permuted under the same labels, and the gold
         label moved along. Unchanged if `in_fixed_order`."""
         if self.in_fixed_order:
             return self
         choices = self.question.choices
-        order = dice.sample(range(len(choices)), len(choices))
-        mixed = tuple(
-            replace(choices[place], label=choice.label)
-            for choice, place in zip(choices, order, strict=True)
+        order = rng.sample(range(len(choices)), len(choices))
+        permuted = tuple(
+            replace(choices[index], label=choice.label)
+            for choice, index in zip(choices, order, strict=True)
         )
         gold = self.question.labels.index(self.question.answer or "")
         answer = choices[order.index(gold)].label
-        return replace(self, question=replace(self.question, choices=mixed, answer=answer))
+        return replace(self, question=replace(self.question, choices=permuted, answer=answer))
 
     @property
     def in_fixed_order(self) -> bool:
@@ -90,11 +90,11 @@ def _naming(labels: tuple[str, ...]) -> tuple[re.Pattern[str], re.Pattern[str]]:
     a choice ("neither A nor B"). False positives are preferred to misses."""
     one_of = "|".join(map(re.escape, labels))
     words = "|".join(re.escape(label) for label in labels if label not in ("A", "I"))
-    plain = rf"|(?<!\w)(?:{words})(?!\w)" if words else ""
-    marked = rf"(?<!\w)(?:{one_of})(?=\s*[).:,;\]*\"']|\s*$)|\({NOUN}?\s*(?i:{one_of})\)"
-    noun = rf"\b(?i:{NOUN})\s+(?:is\s+)?(?:{one_of})(?!\w)"
+    bare_labels = rf"|(?<!\w)(?:{words})(?!\w)" if words else ""
+    marked_labels = rf"(?<!\w)(?:{one_of})(?=\s*[).:,;\]*\"']|\s*$)|\({NOUN}?\s*(?i:{one_of})\)"
+    noun_labels = rf"\b(?i:{NOUN})\s+(?:is\s+)?(?:{one_of})(?!\w)"
     joined = rf"(?<!\w)(?:{one_of})\W{{1,3}}(?:and|or|nor)\W{{1,3}}(?:{one_of})(?!\w)"
-    return re.compile(f"{marked}|{noun}{plain}"), re.compile(joined, re.I)
+    return re.compile(f"{marked_labels}|{noun_labels}{bare_labels}"), re.compile(joined, re.I)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +108,7 @@ class Example:
     head: str = ""
 
     @property
-    def written(self) -> str:
+    def full_target(self) -> str:
         return " ".join(filter(None, (self.head, self.target, self.tail)))
 
 
@@ -127,13 +127,13 @@ def examples_of(
         question,
         question.answer or "",
         answer_as=answer_as,
-        before=stages.before_answer(None, stage),
-        behind=stages.behind_answer(stage),
+        prefix=stages.answer_prefix(None, stage),
+        suffix=stages.answer_suffix(stage),
     )
     if stage is Stage.ONE_SEQUENCE:
         return (replace(explanation, tail=target),)
-    read = "" if drop_rationale else rationale
-    answer = Example(stages.answer_input(question, read, stage), target)
+    rationale_read = "" if drop_rationale else rationale
+    answer = Example(stages.answer_input(question, rationale_read, stage), target)
     if stage is Stage.ANSWER_FIRST:
         return (replace(answer, target=explanation.target, head=target),)
     if stage in (Stage.MULTI_TASK, Stage.SHARED):
@@ -147,7 +147,7 @@ def digest(lessons: Iterable[Lesson], stage: Stage, *, weighted: bool = False) -
     seen = hashlib.sha256()
     for lesson in lessons:
         for example in examples_of(lesson, stage):
-            text = f"{lesson.file if weighted else ''}\0{example.source}\0{example.written}\0"
+            text = f"{lesson.file if weighted else ''}\0{example.source}\0{example.full_target}\0"
             text += "".join(f"{vote}\0" for vote in lesson.votes)
             seen.update(text.encode("utf-8", "surrogatepass"))
     return seen.hexdigest()
@@ -171,12 +171,12 @@ def encode(
     sources = encode_inputs([e.source for e in examples], form, max_source_tokens, cuts)
     targets = _targets(examples, form)
     unknown, cut_targets = form.alphabet.unknown, 0
-    for place, ids in enumerate(targets):
+    for index, ids in enumerate(targets):
         if len(ids) > max_target_tokens:
             cut_targets += 1
-            example = examples[place]
-            short = target_within(example, form, max_target_tokens)
-            targets[place] = form.targets([short], example.source.asks)[0]
+            example = examples[index]
+            shortened = target_within(example, form, max_target_tokens)
+            targets[index] = form.targets([shortened], example.source.asks)[0]
     if unknown is not None:
         cuts[characters.LACKING_TARGETS] += sum(unknown in ids for ids in targets)
     rows = [
@@ -190,10 +190,10 @@ def _targets(examples: Sequence[Example], form: PromptFormat) -> list[list[int]]
     """Encode all targets; those with the same `asks` are encoded together."""
     targets: list[list[int]] = [[] for _ in examples]
     for asks in dict.fromkeys(example.source.asks for example in examples):
-        indices = [place for place, example in enumerate(examples) if example.source.asks == asks]
-        found = form.targets([examples[place].written for place in indices], asks)
-        for place, ids in zip(indices, found, strict=True):
-            targets[place] = ids
+        indices = [index for index, example in enumerate(examples) if example.source.asks == asks]
+        encoded = form.targets([examples[index].full_target for index in indices], asks)
+        for index, ids in zip(indices, encoded, strict=True):
+            targets[index] = ids
     return targets
 
 
@@ -204,11 +204,11 @@ def target_within(example: Example, form: PromptFormat, limit: int) -> str:
     def tokens(text: str) -> int:
         return len(form.targets([text], example.source.asks)[0])
 
-    if tokens(example.written) <= limit:
-        return example.written
+    if tokens(example.full_target) <= limit:
+        return example.full_target
 
     def keeping(length: int) -> str:
-        return replace(example, target=stages.beginning(example.target, length)).written
+        return replace(example, target=stages.beginning(example.target, length)).full_target
 
     def fits(length: int) -> bool:
         return tokens(keeping(length)) <= limit
@@ -223,7 +223,8 @@ def with_short_rationales(
     unchanged."""
     if limit is None:
         return lessons
-    short = cut_rationales([lesson.rationale for lesson in lessons], form, limit)
+    shortened = cut_rationales([lesson.rationale for lesson in lessons], form, limit)
     return [
-        replace(one, rationale=rationale) for one, rationale in zip(lessons, short, strict=True)
+        replace(lesson, rationale=rationale)
+        for lesson, rationale in zip(lessons, shortened, strict=True)
     ]

@@ -54,24 +54,24 @@ class Folds:
         """Return the specs of the fold students. Each is that of the main student, without the
         rows of its fold in training and dev. If the main student starts from the weights of another
         run, each fold student starts from that run's fold student."""
-        settings, begun = main.settings, main.begin_from
-        judging = set(map(id, main.dev))  # some dev rows may not be in this set
+        settings, start_run = main.settings, main.begin_from
+        dev_lessons = set(map(id, main.dev))  # some dev rows may not be in this set
 
         def without(fold: int, *, dev: bool) -> list[Lesson]:
             return [
                 lesson
-                for place, lesson in enumerate(self.lessons)
-                if self.fold_of[place] != fold
-                and place not in self.further
-                and (place in self.dev) == dev
-                and (not dev or id(lesson) in judging)
+                for row, lesson in enumerate(self.lessons)
+                if self.fold_of[row] != fold
+                and row not in self.further
+                and (row in self.dev) == dev
+                and (not dev or id(lesson) in dev_lessons)
             ]
 
         return [
             replace(
                 main,
                 run=fold_run(main.run, fold),
-                begin_from=fold_run(begun, fold) if begun else None,
+                begin_from=fold_run(start_run, fold) if start_run else None,
                 lessons=without(fold, dev=False),
                 dev=without(fold, dev=True) if self.dev else main.dev,
                 fold={"fold": fold, "folds": settings.folds, "fold_by": settings.fold_by},
@@ -86,7 +86,7 @@ class Folds:
         kept. Returns the number of rationales and their mean ROUGE-L."""
         with reporter.task("writing out-of-fold rationales", len(self.lessons)) as task:
             local = {
-                fold: self._written(work, fold, task)
+                fold: self._fold_rationales(work, fold, task)
                 for fold, work in enumerate(works)
                 if fold % processes.count() == processes.rank()
             }
@@ -101,29 +101,30 @@ class Folds:
         task: Task,
     ) -> dict[str, float]:
         # Rationales of folds that other processes wrote are read from disk.
-        written = [
-            local.get(fold) or self._written(work, fold, task) for fold, work in enumerate(works)
+        texts_by_fold = [
+            local.get(fold) or self._fold_rationales(work, fold, task)
+            for fold, work in enumerate(works)
         ]
         names = [f"{STUDENT}{main.run.name}/folds/{Run.at(work.run).identity}" for work in works]
         overlap = 0.0
         with jsonl.replacing(main.run / FILE) as stream:
             for (sample, lesson), fold in zip(_samples(self.lessons), self.fold_of, strict=True):
-                text = next(written[fold])
+                text = next(texts_by_fold[fold])
                 overlap += rouge_l(text, lesson.rationale) if lesson.rationale else 0.0
                 row = Rationale(
                     lesson.question, text, sample=sample, teacher=names[fold], fold=fold
                 )
                 stream.write(jsonl.encode(row.to_row()))
-        count, learnt = len(self.lessons), len(self.lessons) - len(self.further)
-        return {"out_of_fold_rows": count, "out_of_fold_rouge_l": overlap / learnt}
+        count, with_teacher = len(self.lessons), len(self.lessons) - len(self.further)
+        return {"out_of_fold_rows": count, "out_of_fold_rouge_l": overlap / with_teacher}
 
-    def _written(self, work: TrainingSpec, fold: int, task: Task) -> Iterator[str]:
+    def _fold_rationales(self, work: TrainingSpec, fold: int, task: Task) -> Iterator[str]:
         """Yield the rationales of one fold's rows, in order; afterwards all of them are on disk.
 
         RUN/folds/K/rationales.jsonl holds only id, sample and rationale: everything else is taken
         from the current training rows.
         """
-        wanted = [
+        fold_rows = [
             row
             for row, fold_of_row in zip(_samples(self.lessons), self.fold_of, strict=True)
             if fold_of_row == fold
@@ -136,23 +137,26 @@ class Folds:
             settings={"weights": run.manifest.weights_sha256, "max_new_tokens": limit},
             inputs={},
         ) as out:
-            texts = [_checked(where, row, wanted) for where, row in out.existing()]
+            texts = [_checked(location, row, fold_rows) for location, row in out.existing()]
             task.advance(len(texts))
             student = None
-            for start in range(len(texts), len(wanted), _WINDOW):
-                window = wanted[start : start + _WINDOW]
+            for start in range(len(texts), len(fold_rows), _WINDOW):
+                window = fold_rows[start : start + _WINDOW]
                 student = student or load_alike(run, work.settings)
-                made = write_rationales(
+                samples = write_rationales(
                     student,
                     Stage.RATIONALE,
                     [lesson.question for _, lesson in window],
                     Decoding(limit),
-                    [[_draw(work.settings.seed, lesson, sample)] for sample, lesson in window],
+                    [
+                        [_sample_seed(work.settings.seed, lesson, sample)]
+                        for sample, lesson in window
+                    ],
                 )
-                for (sample, lesson), (text,) in zip(window, made, strict=True):
+                for (sample, lesson), (text,) in zip(window, samples, strict=True):
                     out.write({"id": lesson.question.id, "sample": sample, "rationale": text})
                     texts.append(text)
-                task.advance(len(made))
+                task.advance(len(samples))
             out.finish({"rows": len(texts)})
         return iter(texts)
 
@@ -167,9 +171,11 @@ def load_alike(run: Run, settings: TrainSettings) -> Student:
     must write and score exactly as before."""
     device = resolve_device(settings.device)
     precision = str(resolve_precision(settings.precision, device))
-    half = "bf16" if precision == "torch.bfloat16" else "fp32"
+    precision_name = "bf16" if precision == "torch.bfloat16" else "fp32"
     size = _BATCHES.get(device.type, _BATCH)
-    return run.load(EngineRequest(precision=half, device=settings.device, batch_size=size))
+    return run.load(
+        EngineRequest(precision=precision_name, device=settings.device, batch_size=size)
+    )
 
 
 def _samples(lessons: Sequence[Lesson]) -> Iterator[tuple[int, Lesson]]:
@@ -181,16 +187,18 @@ def _samples(lessons: Sequence[Lesson]) -> Iterator[tuple[int, Lesson]]:
         seen[lesson.question.id] += 1
 
 
-def _checked(where: str, row: Row, wanted: Sequence[tuple[int, Lesson]]) -> str:
+def _checked(location: str, row: Row, expected: Sequence[tuple[int, Lesson]]) -> str:
     """Return the rationale of a row on disk if it is the one expected at this position."""
-    number = int(where.rpartition(":")[2]) - 1
-    if number < len(wanted):
-        sample, lesson = wanted[number]
+    number = int(location.rpartition(":")[2]) - 1
+    if number < len(expected):
+        sample, lesson = expected[number]
         if (row.get("id"), row.get("sample")) == (lesson.question.id, sample):
             return str(row["rationale"])
-    raise ScicotError(f"{where}: belongs to other training rows; delete this file to write it anew")
+    raise ScicotError(
+        f"{location}: belongs to other training rows; delete this file to write it anew"
+    )
 
 
-def _draw(seed: int, lesson: Lesson, sample: int) -> int | None:
+def _sample_seed(seed: int, lesson: Lesson, sample: int) -> int | None:
     """Return the seed of a question's sample; None (greedy) for the first."""
     return sample_seed(seed, lesson.question.id, sample) if sample else None

@@ -40,21 +40,21 @@ def check_push(repo: str) -> None:
         validate_repo_id,  # the documented place to import it from
     )
 
-    where = f"--push-to-hub {repo}"
+    subject = f"--push-to-hub {repo}"
     try:
         validate_repo_id(repo)
     except ValueError as error:
-        raise ScicotError(f"{where}: write OWNER/NAME ({_said(error)})") from None
+        raise ScicotError(f"{subject}: write OWNER/NAME ({_message(error)})") from None
     if "/" not in repo:
-        raise ScicotError(f"{where}: write OWNER/NAME")
+        raise ScicotError(f"{subject}: write OWNER/NAME")
     api = _api(repo)
     try:
         access = (api.whoami().get("auth") or {}).get("accessToken") or {}
     except Exception as error:  # noqa: BLE001 (the Hub's own, and those of the client it is built on)
-        problem = _said(error, api.token)
-        raise ScicotError(f"{where}: the Hub does not take the token ({problem})") from None
+        problem = _message(error, api.token)
+        raise ScicotError(f"{subject}: the Hub does not take the token ({problem})") from None
     if access.get("role") == "read":
-        raise ScicotError(f"{where}: the token may only read; give one that may write")
+        raise ScicotError(f"{subject}: the token may only read; give one that may write")
 
 
 def push(run: Path, repo: str, reporter: Reporter) -> str:
@@ -68,11 +68,11 @@ def push(run: Path, repo: str, reporter: Reporter) -> str:
     with reporter.task(f"pushing to {repo}"):
         api = _api(repo, ending)
         card = run / "README.md"
-        before = None
+        card_text = None
         try:
-            before = card.read_text() if card.is_file() else None
-            if before is not None and (named := with_hub_name(before, repo)) != before:
-                jsonl.write_text(card, named)
+            card_text = card.read_text() if card.is_file() else None
+            if card_text is not None and (renamed := with_hub_name(card_text, repo)) != card_text:
+                jsonl.write_text(card, renamed)
             url = api.create_repo(repo, private=True, exist_ok=True)
             api.upload_folder(
                 repo_id=repo,
@@ -81,9 +81,9 @@ def push(run: Path, repo: str, reporter: Reporter) -> str:
                 ignore_patterns=list(IGNORED),
             )
         except Exception as error:  # noqa: BLE001 (of HTTP, of storage, of the model card's form)
-            if before is not None:
-                jsonl.write_text(card, before)
-            problem = _said(error, api.token)
+            if card_text is not None:
+                jsonl.write_text(card, card_text)
+            problem = _message(error, api.token)
             raise ScicotError(f"--push-to-hub {repo}: {problem}{ending}") from None
     return str(url)
 
@@ -93,26 +93,26 @@ def _api(repo: str, ending: str = "") -> HfApi:
     reachable."""
     from huggingface_hub import HfApi, get_token
 
-    where = f"--push-to-hub {repo}"
+    subject = f"--push-to-hub {repo}"
     token = get_token()
     if token is None:
         raise ScicotError(
-            f"{where}: no token of the Hub is set; put one in HF_TOKEN,"
+            f"{subject}: no token of the Hub is set; put one in HF_TOKEN,"
             f" or run: hf auth login{ending}"
         )
     if not (token.isascii() and token.isprintable()):
         # The HTTP client would reject the header and print the token in its error message.
-        raise ScicotError(f"{where}: the token that is set holds characters no token has{ending}")
+        raise ScicotError(f"{subject}: the token that is set holds characters no token has{ending}")
     # Checked first, because an upload without a network retries for a long time.
     if not hub_answers(repo):
         raise ScicotError(
-            f"{where}: the Hub cannot be reached; see to the network, and that HF_HUB_OFFLINE is"
+            f"{subject}: the Hub cannot be reached; see to the network, and that HF_HUB_OFFLINE is"
             f" not set, or leave --push-to-hub out{ending}"
         )
     return HfApi(token=token)
 
 
-def _said(error: Exception, token: str | bool | None = None) -> str:
+def _message(error: Exception, token: str | bool | None = None) -> str:
     """Return the Hub's error message in one line, or the exception's own if the Hub sent none, with
     the token masked."""
     text = one_line(getattr(error, "server_message", None) or "") or error_line(error)

@@ -97,12 +97,12 @@ def estimate_rewards(
     """Estimate the amount of work and the seconds of `train_rationale` with `reward`, by timing a
     few batches and samples of a student with its initial weights. Writes nothing to `run`."""
     settings, reporter = settings or TrainSettings(), reporter or LogReporter()
-    place = _place(run)
-    work, folds = _specified(
-        Stage.RATIONALE, rationales, place, student, (), options, settings, (), reward, reporter
+    directory = _run_path(run)
+    spec, folds = _specified(
+        Stage.RATIONALE, rationales, directory, student, (), options, settings, (), reward, reporter
     )
     assert folds is not None
-    return estimate(Rounds.of(work, folds, reward), reporter)
+    return estimate(Rounds.of(spec, folds, reward), reporter)
 
 
 def train_answer(
@@ -161,38 +161,47 @@ def _train(
     reward: RewardSettings | None = None,
 ) -> Manifest:
     settings, reporter = settings or TrainSettings(), reporter or LogReporter()
-    place = _place(run)
+    directory = _run_path(run)
     trackers.check(report_to)
     if push_to_hub:
         hub_upload.check_push(push_to_hub)
     with processes.process_group(settings.device):
         if processes.rank():
             reporter = Muted(reporter)
-        work, folds = _specified(
-            stage, files, place, student, equal_to, options, settings, report_to, reward, reporter
+        spec, folds = _specified(
+            stage,
+            files,
+            directory,
+            student,
+            equal_to,
+            options,
+            settings,
+            report_to,
+            reward,
+            reporter,
         )
-        with ExitStack() as held:
-            processes.on_rank_zero(lambda: held.enter_context(_kept(place)))
+        with ExitStack() as stack:
+            processes.on_rank_zero(lambda: stack.enter_context(_locked_run(directory)))
             if reward is not None and folds is not None:
-                manifest = Rounds.of(work, folds, reward).train(force, reporter)
+                manifest = Rounds.of(spec, folds, reward).train(force, reporter)
             else:
-                manifest = train_all(work, folds, force, reporter)
+                manifest = train_all(spec, folds, force, reporter)
         if push_to_hub and processes.rank() == 0:
-            reporter.note(f"{place} is at {hub_upload.push(place, push_to_hub, reporter)}")
+            reporter.note(f"{directory} is at {hub_upload.push(directory, push_to_hub, reporter)}")
     return manifest
 
 
-def _place(run: str | os.PathLike[str]) -> Path:
-    place = Path(os.path.abspath(run))  # noqa: PTH100  (links stay as the user named them)
-    if not place.name:
+def _run_path(run: str | os.PathLike[str]) -> Path:
+    directory = Path(os.path.abspath(run))  # noqa: PTH100  (links stay as the user named them)
+    if not directory.name:
         raise ScicotError(f"-o {run}: name a directory for the run")
-    return place
+    return directory
 
 
 def _specified(
     stage: Stage,
     sources_given: Sources,
-    place: Path,
+    directory: Path,
     student: str,
     equal_to: Sequence[str | os.PathLike[str]],
     options: Options,
@@ -209,20 +218,22 @@ def _specified(
     lora.check(settings, student)
     files = sources.listed(sources_given)
     reader = Reader(stage, settings, options, reporter)
-    read = [*files, *reader.dev_files, *reader.fold_files]
-    if processes.count() > 1 and STDOUT in read:
+    inputs = [*files, *reader.dev_files, *reader.fold_files]
+    if processes.count() > 1 and STDOUT in inputs:
         raise ScicotError("-: several processes cannot share standard input; name a file")
     runs = [*equal_to, student, *([reward.reward] if reward else ())]
-    for source in [*read, *runs]:
-        if Path(source).exists() and Path(source).resolve().is_relative_to(place.resolve()):
-            raise ScicotError(f"{os.fspath(source)}: lies in -o {place}; name another directory")
+    for source in [*inputs, *runs]:
+        if Path(source).exists() and Path(source).resolve().is_relative_to(directory.resolve()):
+            raise ScicotError(
+                f"{os.fspath(source)}: lies in -o {directory}; name another directory"
+            )
     lessons = reader.read(files)
     parts = reader.part(lessons)
     data = [_described(file) for file in files]
     data += [{**_described(file), "split": "dev"} for file in reader.dev_files]
     data += [{**_described(file), "split": "fold-questions"} for file in reader.fold_files]
-    work = TrainingSpec(
-        place,
+    spec = TrainingSpec(
+        directory,
         stage,
         student,
         settings,
@@ -231,16 +242,16 @@ def _specified(
         data,
         report_to=tuple(report_to),
     )
-    work = answer_form.decide(work, reporter)
+    spec = answer_form.decide(spec, reporter)
     if equal_to:
-        work = match_budget(equal_to, work, reporter)
-    return work, parts.folds
+        spec = match_budget(equal_to, spec, reporter)
+    return spec, parts.folds
 
 
 @contextmanager
-def _kept(place: Path) -> Iterator[None]:
-    make_parent(place)
-    with locked(place):
+def _locked_run(directory: Path) -> Iterator[None]:
+    make_parent(directory)
+    with locked(directory):
         yield
 
 
@@ -258,7 +269,7 @@ def _check(settings: TrainSettings, stage: Stage) -> None:
             f" CUDA_VISIBLE_DEVICES={device.index}"
         )
     rationale = stage is Stage.RATIONALE
-    refused = {
+    without_effect = {
         "--rationale-dropout": settings.rationale_dropout > 0 and not FORMS[stage].reads_rationale,
         "--rationale-loss-weight": settings.rationale_loss_weight != 1
         and stage not in (Stage.MULTI_TASK, Stage.SHARED),
@@ -273,6 +284,6 @@ def _check(settings: TrainSettings, stage: Stage) -> None:
         "--select-by accuracy": settings.select_by == "accuracy" and rationale,
         "--select-by rouge-l": settings.select_by == "rouge-l" and not rationale,
     }
-    for option, wrong in refused.items():
-        if wrong:
+    for option, is_given in without_effect.items():
+        if is_given:
             raise UsageError(f"{option}: means nothing where the student is {stage}; leave it out")

@@ -29,8 +29,8 @@ _WIDTH, _HEIGHT = 720, 400
 _LEFT, _RIGHT, _TOP, _BOTTOM = 70, 650, 76, 346  # the frame of the plot
 _MIDDLE, _CENTRE = (_LEFT + _RIGHT) / 2, (_TOP + _BOTTOM) / 2
 _LOG_FROM = 1.5  # a log scale is used if losses span more decades than this
-_ENDLESS = 1e30  # larger losses, and those that are not finite, are left out
-_ZERO = 1e-9  # smaller losses cannot be drawn on a log scale
+_MAX_LOSS = 1e30  # larger losses, and those that are not finite, are left out
+_MIN_LOG_LOSS = 1e-9  # smaller losses cannot be drawn on a log scale
 _TITLE_LENGTH = 75  # maximum number of characters that fit the width
 
 # Colours of Okabe and Ito (2008), which colour-blind people can tell apart; lighter ones in dark
@@ -97,14 +97,16 @@ def loss_plot(log: Sequence[Mapping[str, Any]], title: str) -> str:
     for name in series:  # the legend: a short piece of each curve
         parts += [*_curve(name, [(x, 52), (x + 30, 52)]), _text(x + 40, 56, _NAMES[name])]
         x += 72 + 6 * len(_NAMES[name])
-    shown = _escaped(title if len(title) <= _TITLE_LENGTH else title[: _TITLE_LENGTH - 1] + "…")
+    short_title = _escaped(
+        title if len(title) <= _TITLE_LENGTH else title[: _TITLE_LENGTH - 1] + "…"
+    )
     return f"""\
 <svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_HEIGHT}" width="{_WIDTH}"
  height="{_HEIGHT}" role="img">
 <title>{_escaped(title)}</title>
 <style>{_STYLE}</style>
 <rect class="ground" width="{_WIDTH}" height="{_HEIGHT}"/>
-<text class="title" x="{_LEFT}" y="28">{shown}</text>
+<text class="title" x="{_LEFT}" y="28">{short_title}</text>
 {chr(10).join(parts)}
 </svg>
 """
@@ -115,31 +117,31 @@ def _points(log: Sequence[Mapping[str, Any]], name: str) -> list[Point]:
     return [
         (step, value)
         for step, value in pairs
-        if all(isinstance(n, int | float) and abs(n) < _ENDLESS for n in (step, value))
+        if all(isinstance(n, int | float) and abs(n) < _MAX_LOSS for n in (step, value))
     ]
 
 
-def _linear_axis(most: float, spaces: int) -> _Axis:
-    """Make an axis from 0 to `most`, with round ticks and at most `spaces` intervals."""
-    space = _round_space(most, spaces)
-    return _Axis(0, most, [n * space for n in range(int(most / space + 1e-9) + 1)])
+def _linear_axis(maximum: float, spaces: int) -> _Axis:
+    """Make an axis from 0 to `maximum`, with round ticks and at most `spaces` intervals."""
+    space = _round_space(maximum, spaces)
+    return _Axis(0, maximum, [n * space for n in range(int(maximum / space + 1e-9) + 1)])
 
 
-def _round_space(most: float, spaces: int) -> float:
-    """Return the smallest of ..., 0.5, 1, 2, 5, 10, 20, ... that fits into `most` at most `spaces`
-    times."""
-    power = 10.0 ** math.floor(math.log10(most / spaces))
-    return next(n * power for n in (1, 2, 5, 10) if n * power * spaces >= most * (1 - 1e-9))
+def _round_space(maximum: float, spaces: int) -> float:
+    """Return the smallest of ..., 0.5, 1, 2, 5, 10, 20, ... that fits into `maximum` at most
+    `spaces` times."""
+    power = 10.0 ** math.floor(math.log10(maximum / spaces))
+    return next(n * power for n in (1, 2, 5, 10) if n * power * spaces >= maximum * (1 - 1e-9))
 
 
 def _loss_axis(losses: Sequence[float]) -> _Axis:
-    least, most = min(losses, default=1), max(losses, default=1)
-    if most < _ZERO:
+    lowest, highest = min(losses, default=1), max(losses, default=1)
+    if highest < _MIN_LOG_LOSS:
         return _linear_axis(1, 5)
-    if least < _ZERO or math.log10(most) - math.log10(least) <= _LOG_FROM:
-        space = _round_space(most, 6)
-        return _linear_axis(math.ceil(most / space - 1e-9) * space, 6)
-    low, high = math.floor(math.log10(least)), math.ceil(math.log10(most))
+    if lowest < _MIN_LOG_LOSS or math.log10(highest) - math.log10(lowest) <= _LOG_FROM:
+        space = _round_space(highest, 6)
+        return _linear_axis(math.ceil(highest / space - 1e-9) * space, 6)
+    low, high = math.floor(math.log10(lowest)), math.ceil(math.log10(highest))
     numbers = (1, 2, 5) if high - low <= 3 else (1,)
     ticks = [float(f"{n}e{k}") for k in range(low, high) for n in numbers] + [float(f"1e{high}")]
     return _Axis(low, high, ticks[:: 1 + len(ticks) // 11], log=True)
@@ -166,12 +168,12 @@ def _frame(loss: _Axis, steps: _Axis, score: _Axis, scores: Sequence[str]) -> li
 
 
 def _curve(name: str, points: Sequence[Point]) -> list[str]:
-    places = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
+    coordinates = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
     # a single point draws no line, so it gets a marker
     marked = points if name in _MARKS or len(points) == 1 else []
     mark = _MARKS.get(name, _MARKS["dev_loss"])
     return [
-        f'<polyline class="line {name}" points="{places}"/>',
+        f'<polyline class="line {name}" points="{coordinates}"/>',
         *(f'<path class="mark {name}" d="M{x:.1f} {y:.1f}{mark}"/>' for x, y in marked),
     ]
 

@@ -38,59 +38,64 @@ def train_all(
     Existing runs are checked before any training. With `force`, the existing run is kept beside the
     new one until that is finished.
     """
-    mains = _of_seeds(main)
-    of_folds = {one.run: folds.works(one) if folds else [] for one in mains}
-    works = [work for one in mains for work in [one, *of_folds[one.run]]]
-    for work in works:
-        run_directory.check_rows(work)
-    done = processes.on_rank_zero(lambda: _begin(main, mains, works, force))
-    todo = [work for work in works if work.run not in done]
-    first, room = _prepare_first(todo, done, main, reporter)
+    main_specs = _of_seeds(main)
+    of_folds = {spec.run: folds.works(spec) if folds else [] for spec in main_specs}
+    specs = [work for main_spec in main_specs for work in [main_spec, *of_folds[main_spec.run]]]
+    for spec in specs:
+        run_directory.check_rows(spec)
+    done = processes.on_rank_zero(lambda: _begin(main, main_specs, specs, force))
+    todo = [spec for spec in specs if spec.run not in done]
+    first_prepared, parallel = _prepare_first(todo, done, main, reporter)
     if force:
         processes.on_rank_zero(lambda: set_aside(main.run, reporter))
-    if len(mains) > 1:
-        processes.on_rank_zero(lambda: _sum_up(main, mains, done))
+    if len(main_specs) > 1:
+        processes.on_rank_zero(lambda: _sum_up(main, main_specs, done))
     try:
-        if room > 1:
-            first = None  # frees its memory for the worker processes
+        if parallel > 1:
+            first_prepared = None  # frees its memory for the worker processes
             release_memory()
-            done |= side_by_side.train(todo, room, reporter)
+            done |= side_by_side.train(todo, parallel, reporter)
         else:
-            done |= _one_by_one(todo, first, reporter)
+            done |= _one_by_one(todo, first_prepared, reporter)
     except ScicotError as error:
-        former = f"; the former run is {replaced_run(main.run)}" if force else ""
-        raise type(error)(f"{error}{former}") from None
+        former_note = f"; the former run is {replaced_run(main.run)}" if force else ""
+        raise type(error)(f"{error}{former_note}") from None
     if folds:
         writes = out_of_fold and main.stage is Stage.RATIONALE
-        for one in mains:
-            metrics = folds.write(one, of_folds[one.run], reporter) if writes else {}
-            processes.on_rank_zero(partial(_add_folds, done[one.run], metrics, one))
-    if len(mains) > 1:
-        done[main.run] = processes.on_rank_zero(lambda: _sum_up(main, mains, done))
+        for main_spec in main_specs:
+            metrics = folds.write(main_spec, of_folds[main_spec.run], reporter) if writes else {}
+            processes.on_rank_zero(partial(_add_folds, done[main_spec.run], metrics, main_spec))
+    if len(main_specs) > 1:
+        done[main.run] = processes.on_rank_zero(lambda: _sum_up(main, main_specs, done))
     if processes.rank() == 0:
         shutil.rmtree(replaced_run(main.run), ignore_errors=True)
     return done[main.run]
 
 
 def _begin(
-    main: TrainingSpec, mains: Sequence[TrainingSpec], works: Sequence[TrainingSpec], force: bool
+    main: TrainingSpec,
+    main_specs: Sequence[TrainingSpec],
+    specs: Sequence[TrainingSpec],
+    force: bool,
 ) -> Done:
     """Return the finished runs by directory, none with `force`. Raises ScicotError if a run's
     directory holds something else."""
     if not force:
-        return _found(main, mains, works)
+        return _found(main, main_specs, specs)
     check_ours(main.run)
     return {}
 
 
-def _one_by_one(todo: Sequence[TrainingSpec], first: Prepared | None, reporter: Reporter) -> Done:
+def _one_by_one(
+    todo: Sequence[TrainingSpec], first_prepared: Prepared | None, reporter: Reporter
+) -> Done:
     done = {}
-    for number, work in enumerate(todo, start=1):
+    for number, spec in enumerate(todo, start=1):
         if len(todo) > 1:
-            reporter.note(f"student {number} of {len(todo)}: {work.run}")
+            reporter.note(f"student {number} of {len(todo)}: {spec.run}")
         # The only reference is handed over, so that no two students are in memory at once.
-        prepared, first = first or prepare(work, reporter), None
-        done[work.run] = run_directory.train(work, prepared, reporter)
+        prepared, first_prepared = first_prepared or prepare(spec, reporter), None
+        done[spec.run] = run_directory.train(spec, prepared, reporter)
         del prepared
     return done
 
@@ -106,72 +111,79 @@ def _prepare_first(
     if done:
         count = len(done) + len(todo)
         reporter.note(f"{len(done)} of {count} students are finished and not trained again")
-    first = prepare(todo[0], reporter)
+    first_prepared = prepare(todo[0], reporter)
     if len(todo) == 1:
-        return first, 1
-    return first, processes.on_rank_zero(lambda: _announce(todo, first, reporter))
+        return first_prepared, 1
+    return first_prepared, processes.on_rank_zero(lambda: _announce(todo, first_prepared, reporter))
 
 
 def _of_seeds(main: TrainingSpec) -> list[TrainingSpec]:
     """Return the specs of the main students: RUN itself, or RUN/seed-S for several seeds."""
-    first, count = main.settings.seed, main.settings.seeds
+    first_seed, count = main.settings.seed, main.settings.seeds
     if count == 1:
         return [main]
     return [
         replace(main, run=main.run / f"seed-{seed}", settings=replace(main.settings, seed=seed))
-        for seed in range(first, first + count)
+        for seed in range(first_seed, first_seed + count)
     ]
 
 
 def _found(
-    main: TrainingSpec, mains: Sequence[TrainingSpec], works: Sequence[TrainingSpec]
+    main: TrainingSpec, main_specs: Sequence[TrainingSpec], specs: Sequence[TrainingSpec]
 ) -> Done:
     """Return the finished runs. Raises ScicotError if a run's directory holds something else."""
     top = read_manifest(main.run)
-    if top is not None and bool(top.seeds) != (len(mains) > 1):
-        kind = f"{len(top.seeds)} seeds" if top.seeds else "a single run"
+    if top is not None and bool(top.seeds) != (len(main_specs) > 1):
+        contents = f"{len(top.seeds)} seeds" if top.seeds else "a single run"
         raise ScicotError(
-            f"-o {main.run}: holds {kind}; name another directory, or train it over with --force"
+            f"-o {main.run}: holds {contents}; name another directory, or train it over with"
+            " --force"
         )
-    if len(mains) > 1:
-        run_directory.check_seeds(main, top, [work.run.name for work in mains])
-    found = {work.run: run_directory.existing(work) for work in works}
+    if len(main_specs) > 1:
+        run_directory.check_seeds(main, top, [spec.run.name for spec in main_specs])
+    found = {spec.run: run_directory.existing(spec) for spec in specs}
     done = {run: manifest for run, manifest in found.items() if manifest}
     for run in done:  # a run may have been stopped before it deleted its checkpoints
         shutil.rmtree(run / CHECKPOINTS, ignore_errors=True)
     return done
 
 
-def _announce(todo: Sequence[TrainingSpec], first: Prepared, reporter: Reporter) -> int:
+def _announce(todo: Sequence[TrainingSpec], first_prepared: Prepared, reporter: Reporter) -> int:
     """Report the expected duration; return the number of students to train in parallel."""
     from scicot.training.fitting.eta import expected_seconds
 
     settings = todo[0].settings
-    one = expected_seconds(first.model, first.form, first.schedule, todo[0].judge(), settings)
-    room = side_by_side.room(first, len(todo), one, settings)
+    seconds = expected_seconds(
+        first_prepared.model,
+        first_prepared.form,
+        first_prepared.schedule,
+        todo[0].judge(),
+        settings,
+    )
+    parallel = side_by_side.parallel_students(first_prepared, len(todo), seconds, settings)
     rows = len(todo[0].lessons)
     # With epochs, fold students train on fewer rows; with --max-steps, on as many steps.
-    shares = [1.0 if work.settings.max_steps else len(work.lessons) / rows for work in todo]
-    folds = sum(work.fold is not None for work in todo)
+    shares = [1.0 if spec.settings.max_steps else len(spec.lessons) / rows for spec in todo]
+    folds = sum(spec.fold is not None for spec in todo)
     of_folds = f", {folds} of them fold students" if folds else ""
-    together = f", {room} side by side" if room > 1 else ""
+    together = f", {parallel} side by side" if parallel > 1 else ""
     writes = bool(folds) and todo[0].stage is Stage.RATIONALE
     writing = ", and then their rationales to write" if writes else ""
     reporter.note(
-        f"{len(todo)} students to train{of_folds}{together}: about {_duration(one)} each alone,"
-        f" {_duration(one * sum(shares))} one by one{writing}"
+        f"{len(todo)} students to train{of_folds}{together}: about {_duration(seconds)} each alone,"
+        f" {_duration(seconds * sum(shares))} one by one{writing}"
     )
-    return room
+    return parallel
 
 
 def _sum_up(
-    main: TrainingSpec, mains: Sequence[TrainingSpec], done: Mapping[Path, Manifest]
+    main: TrainingSpec, main_specs: Sequence[TrainingSpec], done: Mapping[Path, Manifest]
 ) -> Manifest:
     """Write the manifest of several seeds: mean and standard deviation of every shared metric."""
-    trained = [done[work.run] for work in mains if work.run in done]
+    trained = [done[spec.run] for spec in main_specs if spec.run in done]
     summary = main.manifest()
-    summary.seeds = [work.run.name for work in mains]
-    summary.finished = len(trained) == len(mains)
+    summary.seeds = [spec.run.name for spec in main_specs]
+    summary.finished = len(trained) == len(main_specs)
     if summary.finished:
         summary.metrics = _mean_and_spread([manifest.metrics for manifest in trained])
     main.run.mkdir(parents=True, exist_ok=True)
@@ -195,8 +207,8 @@ def _mean_and_spread(metrics: Sequence[Mapping[str, float]]) -> dict[str, float]
 
 def _add_folds(manifest: Manifest, metrics: Mapping[str, float], main: TrainingSpec) -> None:
     """Add the fold students to the main student's manifest and card."""
-    asked = {"folds": main.settings.folds, "fold_by": main.settings.fold_by}
-    added = {**manifest.metrics, **metrics}, {**manifest.settings, **asked}
+    fold_settings = {"folds": main.settings.folds, "fold_by": main.settings.fold_by}
+    added = {**manifest.metrics, **metrics}, {**manifest.settings, **fold_settings}
     if added != (manifest.metrics, manifest.settings):
         manifest.metrics, manifest.settings = added
         manifest.write(main.run)
@@ -211,17 +223,17 @@ def replaced_run(run: Path) -> Path:
 def check_ours(run: Path) -> None:
     """Raise ScicotError unless the run directory, and the replaced run beside it, are absent, empty
     or runs of scicot: they will be written to, or deleted with --force."""
-    for place in (run, replaced_run(run)):
-        if place.exists() and not place.is_dir():
-            raise ScicotError(f"-o {place}: is a file; name another directory")
-        if place.exists() and read_manifest(place) is None and not run_directory.is_empty(place):
-            raise ScicotError(f"-o {place}: is no run of scicot; name another directory")
+    for folder in (run, replaced_run(run)):
+        if folder.exists() and not folder.is_dir():
+            raise ScicotError(f"-o {folder}: is a file; name another directory")
+        if folder.exists() and read_manifest(folder) is None and not run_directory.is_empty(folder):
+            raise ScicotError(f"-o {folder}: is no run of scicot; name another directory")
 
 
 def set_aside(run: Path, reporter: Reporter) -> None:
     """With --force: move the existing run aside until the new one is finished."""
-    replaced, there = replaced_run(run), read_manifest(run)
-    if replaced.exists() and (there is None or not there.finished):
+    replaced, existing = replaced_run(run), read_manifest(run)
+    if replaced.exists() and (existing is None or not existing.finished):
         # left by an earlier --force that was stopped
         shutil.rmtree(run.resolve(), ignore_errors=True)
         run.resolve().mkdir()

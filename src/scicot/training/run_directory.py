@@ -31,33 +31,33 @@ from scicot.training.spec import TrainingSpec
 Log = list[dict[str, Any]]
 
 # Settings that do not affect the weights, or only through the rows.
-_NO_MATTER = (
+_IGNORED_SETTINGS = (
     *("device", "folds", "fold_by", "dev_fraction", "seeds"),
     *("gradient_checkpointing", "compile", "checkpoint_minutes", "jobs"),
 )
 
 
-def existing(work: TrainingSpec) -> Manifest | None:
+def existing(spec: TrainingSpec) -> Manifest | None:
     """Return a finished run with the same settings and data, None if there is work left. Raises
     ScicotError if the directory holds something else."""
-    if not work.run.exists():
+    if not spec.run.exists():
         return None
-    old = read_manifest(work.run) if work.run.is_dir() else None
+    old = read_manifest(spec.run) if spec.run.is_dir() else None
     if old is None:
-        if work.run.is_dir() and is_empty(work.run):
+        if spec.run.is_dir() and is_empty(spec.run):
             return None
-        raise ScicotError(f"-o {work.run}: exists and is no run of scicot; name another directory")
-    if not old.finished and not any((work.run / CHECKPOINTS).glob("checkpoint-*")):
+        raise ScicotError(f"-o {spec.run}: exists and is no run of scicot; name another directory")
+    if not old.finished and not any((spec.run / CHECKPOINTS).glob("checkpoint-*")):
         return None  # no step was trained yet, so the run may begin with other settings
     changed = differences(
-        determining(old), determining(work.manifest()), defaults=asdict(TrainSettings())
+        determining(old), determining(spec.manifest()), defaults=asdict(TrainSettings())
     )
-    if not old.finished and Layout.read(work.run / CHECKPOINTS) is None:
+    if not old.finished and Layout.read(spec.run / CHECKPOINTS) is None:
         changed.append("begun by an earlier version, which drew other batches")
     if changed:
         raise ScicotError(
-            f"-o {work.run}: holds another run ({'; '.join(changed)});"
-            f" name another directory, {_instead(work)}"
+            f"-o {spec.run}: holds another run ({'; '.join(changed)});"
+            f" name another directory, {_instead(spec)}"
         )
     return old if old.finished else None
 
@@ -77,7 +77,7 @@ def check_seeds(main: TrainingSpec, top: Manifest | None, names: Sequence[str]) 
         if not parts or {part.name.removesuffix(".lock") for part in parts} - {*names}:
             existing(main)
         return
-    old, new = (determining(one) for one in (top, main.manifest()))
+    old, new = (determining(manifest) for manifest in (top, main.manifest()))
     changed = differences({**old, "seed": None}, {**new, "seed": None})
     if not set(top.seeds) <= set(names):
         changed.append(f"seeds: were {', '.join(top.seeds)}, are {', '.join(names)}")
@@ -88,62 +88,65 @@ def check_seeds(main: TrainingSpec, top: Manifest | None, names: Sequence[str]) 
         )
 
 
-def check_rows(work: TrainingSpec) -> None:
+def check_rows(spec: TrainingSpec) -> None:
     """Raise ScicotError if no training row, or none of a file with a weight, is left after the
     split."""
-    if not work.lessons:
-        raise ScicotError(f"{work.run}: no row is left to train on; part the rows less finely")
-    for number in range(len(work.settings.weights)):
-        if not any(lesson.file == number for lesson in work.lessons):
-            file = work.data[number]["file"]
+    if not spec.lessons:
+        raise ScicotError(
+            f"{spec.run}: no row is left to train on after the split;"
+            " use fewer folds or a smaller dev set"
+        )
+    for number in range(len(spec.settings.weights)):
+        if not any(lesson.file == number for lesson in spec.lessons):
+            file = spec.data[number]["file"]
             raise ScicotError(f"{file}: no row is left to train on, which --weights wants")
 
 
-def train(work: TrainingSpec, prepared: Prepared, reporter: Reporter) -> Manifest:
+def train(spec: TrainingSpec, prepared: Prepared, reporter: Reporter) -> Manifest:
     """Train the student and write the finished run directory."""
     from scicot.training.fitting.compute import compute_settings
     from scicot.training.fitting.trainer import fit
 
-    settings, schedule, manifest = work.settings, prepared.schedule, work.manifest()
-    _tell_cuts(work, schedule, reporter)
+    settings, schedule, manifest = spec.settings, prepared.schedule, spec.manifest()
+    _tell_cuts(spec, schedule, reporter)
     _tell_warmup(settings, schedule.steps, reporter)
     manifest.prompt_format = prepared.form.name
     manifest.replacements = prepared.form.alphabet.replacements
     manifest.packages, manifest.compute = _versions(), compute_settings(prepared.model, settings)
-    processes.on_rank_zero(lambda: _begin(work, manifest, schedule))
+    processes.on_rank_zero(lambda: _begin(spec, manifest, schedule))
     # Deferred: a student that is trained but not saved would have to be trained again.
     with reporter.stops_deferred():
-        student, metrics, log = fit(prepared.model, prepared.form, schedule, work, reporter)
+        student, metrics, log = fit(prepared.model, prepared.form, schedule, spec, reporter)
         prepared = replace(prepared, model=student)
-        manifest = processes.on_rank_zero(lambda: _save(work, prepared, manifest, metrics, log))
+        manifest = processes.on_rank_zero(lambda: _save(spec, prepared, manifest, metrics, log))
     release_memory()
     return manifest
 
 
-def _begin(work: TrainingSpec, manifest: Manifest, schedule: Schedule) -> None:
+def _begin(spec: TrainingSpec, manifest: Manifest, schedule: Schedule) -> None:
     """Create the run directory with the manifest, the batch layout and the list of questions
     seen."""
-    work.run.mkdir(parents=True, exist_ok=True)
+    spec.run.mkdir(parents=True, exist_ok=True)
     # written first, because it marks the directory as ours for the next start
-    manifest.write(work.run)
-    schedule.layout.write(work.run / CHECKPOINTS)
+    manifest.write(spec.run)
+    schedule.layout.write(spec.run / CHECKPOINTS)
     write_seen(
-        work.run,
-        (lesson.question for lesson in work.lessons),
-        (lesson.question for lesson in work.dev),
+        spec.run,
+        (lesson.question for lesson in spec.lessons),
+        (lesson.question for lesson in spec.dev),
     )
 
 
 def _save(
-    work: TrainingSpec, prepared: Prepared, manifest: Manifest, metrics: dict[str, Any], log: Log
+    spec: TrainingSpec, prepared: Prepared, manifest: Manifest, metrics: dict[str, Any], log: Log
 ) -> Manifest:
     """Write the finished run: weights, tokenizer, loss plot, model card and, last, the manifest
     marked as finished. Then delete the checkpoints and return the manifest."""
     schedule = prepared.schedule
     _set_ends(prepared)
-    prepared.model.save_pretrained(work.run)
-    prepared.form.tokenizer.save_pretrained(work.run)
-    for file in work.run.glob("*.safetensors"):
+    prepared.model.save_pretrained(spec.run)
+    prepared.form.tokenizer.save_pretrained(spec.run)
+    for file in spec.run.glob("*.safetensors"):
         file.chmod(0o666 & ~jsonl.umask())  # safetensors makes files that only the owner can read
     cuts = {
         f"cut_{part}": count
@@ -153,20 +156,20 @@ def _save(
     if schedule.cuts[characters.LACKING]:
         cuts["lacking_characters"] = schedule.cuts[characters.LACKING]
     manifest.metrics = {
-        "rows": len(work.lessons),
-        "dev_rows": len(work.dev),
+        "rows": len(spec.lessons),
+        "dev_rows": len(spec.dev),
         **metrics,
         **cuts,
         "cut_targets": schedule.cut_targets,
     }
-    manifest.weights_sha256 = weights_sha256(work.run)
+    manifest.weights_sha256 = weights_sha256(spec.run)
     jsonl.write_text(
-        work.run / "loss.svg", loss_plot(log, f"{work.run.name}: {work.stage} student")
+        spec.run / "loss.svg", loss_plot(log, f"{spec.run.name}: {spec.stage} student")
     )
-    write_card(manifest, work.run)
+    write_card(manifest, spec.run)
     manifest.finished = True
-    manifest.write(work.run)
-    shutil.rmtree(work.run / CHECKPOINTS, ignore_errors=True)
+    manifest.write(spec.run)
+    shutil.rmtree(spec.run / CHECKPOINTS, ignore_errors=True)
     return manifest
 
 
@@ -197,24 +200,24 @@ def _tell_warmup(settings: TrainSettings, steps: int, reporter: Reporter) -> Non
         )
 
 
-def _instead(work: TrainingSpec) -> str:
-    if work.fold is not None:
-        return f"or delete {work.run.parent} to train its fold students over"
+def _instead(spec: TrainingSpec) -> str:
+    if spec.fold is not None:
+        return f"or delete {spec.run.parent} to train its fold students over"
     return "or train it over with --force"
 
 
-def _tell_cuts(work: TrainingSpec, schedule: Schedule, reporter: Reporter) -> None:
-    told = describe_cuts(schedule.cuts, work.settings.max_source_tokens)
-    for kind, sentence in told.items():
-        reporter.warn(f"{sentence} (--max-source-tokens)" if kind in PARTS else sentence)
+def _tell_cuts(spec: TrainingSpec, schedule: Schedule, reporter: Reporter) -> None:
+    descriptions = describe_cuts(schedule.cuts, spec.settings.max_source_tokens)
+    for part, sentence in descriptions.items():
+        reporter.warn(f"{sentence} (--max-source-tokens)" if part in PARTS else sentence)
     if schedule.cut_targets:
         reporter.warn(
-            f"{schedule.cut_targets} of {len(work.lessons)} targets are longer than"
-            f" {work.settings.max_target_tokens} tokens and were cut (--max-target-tokens)"
+            f"{schedule.cut_targets} of {len(spec.lessons)} targets are longer than"
+            f" {spec.settings.max_target_tokens} tokens and were cut (--max-target-tokens)"
         )
-    if work.settings.shuffle_choices and schedule.in_fixed_order:
+    if spec.settings.shuffle_choices and schedule.in_fixed_order:
         reporter.note(
-            f"{schedule.in_fixed_order} of {len(work.lessons)} rows keep the order of their"
+            f"{schedule.in_fixed_order} of {len(spec.lessons)} rows keep the order of their"
             " choices: the rationale names labels, or a choice points at others"
         )
 
@@ -229,7 +232,11 @@ def determining(manifest: Manifest) -> dict[str, Any]:
         "dev rows": manifest.dev_sha256,
         "equal to": manifest.equal_to,
         "reward": manifest.reward,
-        **{name: value for name, value in manifest.settings.items() if name not in _NO_MATTER},
+        **{
+            name: value
+            for name, value in manifest.settings.items()
+            if name not in _IGNORED_SETTINGS
+        },
     }
 
 

@@ -179,7 +179,7 @@ def _as_large_as(
     width = 8
     while size(width + 4) <= weights:
         width += 4
-    return at(min((width, width + 4), key=lambda near: abs(size(near) - weights)))
+    return at(min((width, width + 4), key=lambda candidate: abs(size(candidate) - weights)))
 
 
 def train_tokenizer(texts: Iterable[str], vocabulary: int, *, ends_every_text: bool = True) -> Any:

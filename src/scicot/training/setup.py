@@ -33,57 +33,57 @@ class Prepared:
     schedule: Schedule
 
 
-def prepare(work: TrainingSpec, reporter: Reporter) -> Prepared:
+def prepare(spec: TrainingSpec, reporter: Reporter) -> Prepared:
     """Build or load the student and tokenise its rows. Raises ScicotError if it is not
     available."""
     from transformers import set_seed
 
-    set_seed(work.settings.seed)
-    if work.student.startswith(PREFIX) and work.begin_from is None:
+    set_seed(spec.settings.seed)
+    if spec.student.startswith(PREFIX) and spec.begin_from is None:
         texts = (
             text
-            for lesson in work.lessons
+            for lesson in spec.lessons
             for example in examples.examples_of(
-                lesson, work.stage, answer_as=work.settings.answer_form
+                lesson, spec.stage, answer_as=spec.settings.answer_form
             )
-            for text in (_prompt(work, example.source), example.written)
+            for text in (_prompt(spec, example.source), example.full_target)
         )
         model, tokenizer = build_scratch(
-            work.student, texts, weights=(work.equal_to or {}).get("weights")
+            spec.student, texts, weights=(spec.equal_to or {}).get("weights")
         )
     else:
         from scicot.models.pretrained import load_pretrained
 
-        nf4 = work.settings.quantization == "nf4"
-        device = resolve_device(work.settings.device) if nf4 else None
-        model, tokenizer = load_pretrained(str(work.begin_from or work.student), nf4_on=device)
-    begun = processes.on_rank_zero(lambda: _begun(work.run))
+        nf4 = spec.settings.quantization == "nf4"
+        device = resolve_device(spec.settings.device) if nf4 else None
+        model, tokenizer = load_pretrained(str(spec.begin_from or spec.student), nf4_on=device)
+    layout = processes.on_rank_zero(lambda: _layout_begun(spec.run))
     # A resumed training must encode texts as before, so it keeps its recorded replacements.
-    before = read_manifest(work.run) if begun is not None else None
-    former = before or (read_manifest(work.begin_from) if work.begin_from else None)
-    replacements = replacements_for(tokenizer) if former is None else former.replacements
-    name = former.prompt_format if work.begin_from and former else work.settings.prompt_format
+    own_manifest = read_manifest(spec.run) if layout is not None else None
+    manifest = own_manifest or (read_manifest(spec.begin_from) if spec.begin_from else None)
+    replacements = replacements_for(tokenizer) if manifest is None else manifest.replacements
+    name = manifest.prompt_format if spec.begin_from and manifest else spec.settings.prompt_format
     form = make_format(name, model, tokenizer, replacements)
     with reporter.task("tokenising"):
         schedule = processes.rank_zero_first(
             lambda: Schedule(
-                work.lessons,
-                work.stage,
+                spec.lessons,
+                spec.stage,
                 form,
-                work.settings,
+                spec.settings,
                 family=family_of(model.config),
-                layout=begun,
+                layout=layout,
                 ranks=processes.count(),
             )
         )
-    if begun is None and work.settings.batch_size == AUTO:
-        _fit_batches(model, schedule, work.settings, reporter)
+    if layout is None and spec.settings.batch_size == AUTO:
+        _fit_batches(model, schedule, spec.settings, reporter)
     return Prepared(model, form, schedule)
 
 
-def _prompt(work: TrainingSpec, source: Input) -> str:
+def _prompt(spec: TrainingSpec, source: Input) -> str:
     """Return the prompt of a scratch student, on which its tokenizer is trained."""
-    return plain_prompt(source) if is_causal(work.student) else str(source)
+    return plain_prompt(source) if is_causal(spec.student) else str(source)
 
 
 def _fit_batches(
@@ -99,7 +99,7 @@ def _fit_batches(
     schedule.fit(tokens, fit)
 
 
-def _begun(run: Path) -> Layout | None:
+def _layout_begun(run: Path) -> Layout | None:
     """Return the layout of a training that left a checkpoint, which resuming keeps; else None."""
     checkpoints = run / CHECKPOINTS
     return Layout.read(checkpoints) if any(checkpoints.glob("checkpoint-*")) else None

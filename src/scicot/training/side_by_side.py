@@ -32,7 +32,9 @@ _SPARE = 2 * 2**30  # bytes for libraries and activations
 _POLL = 0.2  # seconds
 
 
-def room(first: Prepared, students: int, seconds: float, settings: TrainSettings) -> int:
+def parallel_students(
+    prepared: Prepared, students: int, seconds: float, settings: TrainSettings
+) -> int:
     """Return the number of students to train in parallel: `settings.jobs` if given, else as many as
     the free memory and the number of devices allow (two per GPU, one per CPU core). Return 1 in a
     multi-process run, or if a student takes less than _SHORT seconds."""
@@ -42,7 +44,7 @@ def room(first: Prepared, students: int, seconds: float, settings: TrainSettings
         return min(settings.jobs, students)
     if seconds < _SHORT:
         return 1
-    need = _BYTES_A_WEIGHT * weights_of(first.model) + _SPARE
+    need = _BYTES_A_WEIGHT * weights_of(prepared.model) + _SPARE
     if resolve_device(settings.device).type == "cuda":
         import torch
 
@@ -56,33 +58,33 @@ def room(first: Prepared, students: int, seconds: float, settings: TrainSettings
     return max(1, min(students, fit, cores()))
 
 
-def train(todo: Sequence[TrainingSpec], together: int, reporter: Reporter) -> dict[Path, Manifest]:
-    """Train the students, `together` at a time; return their manifests by run directory.
+def train(todo: Sequence[TrainingSpec], parallel: int, reporter: Reporter) -> dict[Path, Manifest]:
+    """Train the students, `parallel` at a time; return their manifests by run directory.
 
     If one fails, no other is started, and its error is raised when the running ones have ended. A
     request to stop is sent to all of them: each saves a checkpoint.
     """
     waiting, running = list(todo), dict[Path, _Student]()
     failed: ScicotError | None = None
-    said: queue.Queue[tuple[_Student, dict[str, Any]]] = queue.Queue()
-    slots = list(range(together))
+    messages: queue.Queue[tuple[_Student, dict[str, Any]]] = queue.Queue()
+    slots = list(range(parallel))
     with reporter.task(f"training {len(todo)} students") as task, reporter.stops_deferred():
         try:
             while running or (waiting and not failed):
                 while waiting and slots and not failed:
-                    work, slot = waiting.pop(0), slots.pop(0)
-                    running[work.run] = _Student(work, slot, together, said)
+                    spec, slot = waiting.pop(0), slots.pop(0)
+                    running[spec.run] = _Student(spec, slot, parallel, messages)
                 try:
-                    student, message = said.get(timeout=_POLL)
+                    student, message = messages.get(timeout=_POLL)
                 except queue.Empty:
                     task.advance(0)
                     continue
                 if "ended" in message:
-                    del running[student.work.run]
+                    del running[student.spec.run]
                     slots.append(student.slot)
                     failed = failed or student.failure(message["ended"])
                 else:
-                    student.tell(message, reporter, task)
+                    student.handle(message, reporter, task)
         except KeyboardInterrupt:
             for student in running.values():
                 student.stop()
@@ -91,7 +93,7 @@ def train(todo: Sequence[TrainingSpec], together: int, reporter: Reporter) -> di
             raise
     if failed:
         raise failed
-    return {work.run: Run.at(work.run).manifest for work in todo}
+    return {spec.run: Run.at(spec.run).manifest for spec in todo}
 
 
 class _Student:
@@ -99,29 +101,29 @@ class _Student:
 
     def __init__(
         self,
-        work: TrainingSpec,
+        spec: TrainingSpec,
         slot: int,
-        together: int,
-        said: queue.Queue[tuple[_Student, dict[str, Any]]],
+        parallel: int,
+        messages: queue.Queue[tuple[_Student, dict[str, Any]]],
     ) -> None:
-        self.work = work
+        self.spec = spec
         self.slot = slot
         self._error = ""
         self._process = subprocess.Popen(
             [sys.executable, "-m", "scicot.training.worker"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env={**os.environ, **_share(slot, together, work.settings)},
+            env={**os.environ, **_share(slot, parallel, spec.settings)},
             process_group=0,  # Ctrl-C then reaches only this process, which passes it on
         )
         assert self._process.stdin is not None
-        pickle.dump(work, self._process.stdin)
+        pickle.dump(spec, self._process.stdin)
         # not closed: the worker exits when this pipe closes, that is, when this process ends
         self._process.stdin.flush()
-        threading.Thread(target=self._listen, args=(said,), daemon=True).start()
+        threading.Thread(target=self._listen, args=(messages,), daemon=True).start()
 
-    def tell(self, message: dict[str, Any], reporter: Reporter, task: Task) -> None:
-        name = self.work.run.name
+    def handle(self, message: dict[str, Any], reporter: Reporter, task: Task) -> None:
+        name = self.spec.run.name
         if "note" in message:
             reporter.note(f"{name}: {message['note']}")
         elif "warn" in message:
@@ -136,8 +138,8 @@ class _Student:
         exit code, None for 0, else ScicotError."""
         if code == 0:
             return None
-        told = self._error or f"{self.work.run}: its process ended with code {code}"
-        return StoppedEarly(told) if code == StoppedEarly.exit_code else ScicotError(told)
+        message = self._error or f"{self.spec.run}: its process ended with code {code}"
+        return StoppedEarly(message) if code == StoppedEarly.exit_code else ScicotError(message)
 
     def stop(self) -> None:
         """Request that the process saves a checkpoint and exits."""
@@ -147,20 +149,20 @@ class _Student:
         """Wait until the process has exited."""
         self._process.wait()
 
-    def _listen(self, said: queue.Queue[tuple[_Student, dict[str, Any]]]) -> None:
+    def _listen(self, messages: queue.Queue[tuple[_Student, dict[str, Any]]]) -> None:
         assert self._process.stdout is not None
         for line in self._process.stdout:
-            said.put((self, json.loads(line)))
-        said.put((self, {"ended": self._process.wait()}))
+            messages.put((self, json.loads(line)))
+        messages.put((self, {"ended": self._process.wait()}))
 
 
-def _share(slot: int, together: int, settings: TrainSettings) -> dict[str, str]:
+def _share(slot: int, parallel: int, settings: TrainSettings) -> dict[str, str]:
     """Return the environment of a process: its GPU, or its share of the cores."""
     if resolve_device(settings.device).type == "cuda":
         import torch
 
-        given = os.environ.get("CUDA_VISIBLE_DEVICES")
-        gpus = given.split(",") if given else list(map(str, range(torch.cuda.device_count())))
+        visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+        gpus = visible.split(",") if visible else list(map(str, range(torch.cuda.device_count())))
         return {"CUDA_VISIBLE_DEVICES": gpus[slot % len(gpus)]}
-    share = max(1, cores() // together)
+    share = max(1, cores() // parallel)
     return {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", str(share))}

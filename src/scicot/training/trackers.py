@@ -18,10 +18,10 @@ def check(names: Sequence[str]) -> None:
     """Raise ScicotError if a tracker is unknown or not installed."""
     for name in names:
         if name not in TRACKERS:
-            near = get_close_matches(name, TRACKERS, n=1)
-            meant = f"; did you mean {near[0]}?" if near else ""
+            similar = get_close_matches(name, TRACKERS, n=1)
+            suggestion = f"; did you mean {similar[0]}?" if similar else ""
             raise UsageError(
-                f"--report-to {name}: no such tracker; there is {', '.join(TRACKERS)}{meant}"
+                f"--report-to {name}: no such tracker; there is {', '.join(TRACKERS)}{suggestion}"
             )
         if importlib.util.find_spec(name) is None:
             raise UsageError(f"--report-to {name}: not installed; pip install 'scicot[{name}]'")

@@ -31,10 +31,10 @@ class JsonLinesReporter:
             signal.signal(number, lambda *_: _request_stop())
 
     def note(self, message: str) -> None:
-        self.tell(note=message)
+        self.send(note=message)
 
     def warn(self, message: str) -> None:
-        self.tell(warn=message)
+        self.send(warn=message)
 
     @contextmanager
     def task(self, description: str, total: int | None = None) -> Iterator[Task]:  # noqa: ARG002
@@ -45,9 +45,9 @@ class JsonLinesReporter:
 
     def advance(self, steps: int = 1, **figures: float | int | str) -> None:
         stop.check()
-        self.tell(advance=steps, figures=figures)
+        self.send(advance=steps, figures=figures)
 
-    def tell(self, **message: object) -> None:
+    def send(self, **message: object) -> None:
         print(json.dumps(message), file=self._stream, flush=True)
 
 
@@ -59,17 +59,17 @@ def _request_stop() -> None:
 
 
 def main() -> int:
-    telling = JsonLinesReporter(sys.stdout)
+    reporter = JsonLinesReporter(sys.stdout)
     sys.stdout = sys.stderr  # stdout is reserved for JSON lines
     try:
         standard_input.reserve()
-        orders = standard_input.stream()
-        assert orders is not None
-        work: TrainingSpec = pickle.load(orders)
-        threading.Thread(target=_end_with_parent, args=(orders.fileno(),), daemon=True).start()
-        run_directory.train(work, prepare(work, telling), telling)
+        stdin = standard_input.stream()
+        assert stdin is not None
+        spec: TrainingSpec = pickle.load(stdin)
+        threading.Thread(target=_end_with_parent, args=(stdin.fileno(),), daemon=True).start()
+        run_directory.train(spec, prepare(spec, reporter), reporter)
     except ScicotError as error:
-        telling.tell(error=str(error))
+        reporter.send(error=str(error))
         return error.exit_code
     except KeyboardInterrupt:
         return StoppedEarly.exit_code
@@ -77,15 +77,15 @@ def main() -> int:
         reason = no_room(error)
         if reason is None:
             raise
-        telling.tell(error=f"{reason}; make room, and the same command goes on from here")
+        reporter.send(error=f"{reason}; make room, and the same command goes on from here")
         return StoppedEarly.exit_code
     return 0
 
 
-def _end_with_parent(orders: int) -> None:
+def _end_with_parent(descriptor: int) -> None:
     """Exit immediately when the parent has ended, as if killed: a successor may already be
     running."""
-    os.read(orders, 1)  # returns when the pipe closes; a buffered read would hold a lock
+    os.read(descriptor, 1)  # returns when the pipe closes; a buffered read would hold a lock
     os._exit(StoppedEarly.exit_code)
 
 

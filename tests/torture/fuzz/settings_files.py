@@ -93,7 +93,7 @@ def plans(path: Path) -> str:
     asking = RequestBuilder("anthropic:m", GenerateSettings(reveal_answer="on-failure"))
     texts = []
     for plan in Plan.all_in(folder):
-        asks = list(plan.asks(asking))
+        asks = list(plan.row_requests(asking))
         texts.append(f"{len(asks)} {plan.id is None} {plan.began is None} {plan.line_of('x-1')}")
     return " ".join(texts)
 

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from scicot.models.native.interface import NativeModel
 
 
-def native_model(model: Any, kind: torch.dtype, ends: Collection[int] = ()) -> NativeModel:
-    """Wrap a transformers model in native code, on its device, with matrix products in `kind`
+def native_model(model: Any, dtype: torch.dtype, ends: Collection[int] = ()) -> NativeModel:
+    """Wrap a transformers model in native code, on its device, with matrix products in `dtype`
     (torch.float32, bfloat16 or, on CPUs, int8). `ends` are the end tokens, by default those of its
     config."""
     from scicot.models.families import CAUSAL, family_of
@@ -20,5 +20,5 @@ def native_model(model: Any, kind: torch.dtype, ends: Collection[int] = ()) -> N
     from scicot.models.native.t5 import T5
 
     if family_of(model.config) is CAUSAL:
-        return Causal(model, kind, ends)
-    return T5(model, kind, ends)
+        return Causal(model, dtype, ends)
+    return T5(model, dtype, ends)

@@ -24,7 +24,7 @@ _OF_CUDA = [SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]
 _STEPS = 32  # initial number of steps for which memory is allocated
 
 
-_FEW = 8  # maximum number of queries per row for which the compiled kernel is faster
+_MAX_QUERIES = 8  # maximum number of queries per row for which the compiled kernel is faster
 
 
 def attended(q: Tensor, keys: Tensor, values: Tensor, bias: Tensor) -> Tensor:
@@ -34,7 +34,7 @@ def attended(q: Tensor, keys: Tensor, values: Tensor, bias: Tensor) -> Tensor:
     divisor of them (grouped-query attention). bias broadcasts to rows x heads x positions x keys.
     Returns rows x positions x width, in the dtype of the keys, on a CPU in that of the queries.
     """
-    rows, heads, places, _ = q.shape
+    rows, heads, count, _ = q.shape
     if q.device.type == "cpu":
         keys, values = keys.to(q.dtype), values.to(q.dtype)
     else:
@@ -45,46 +45,52 @@ def attended(q: Tensor, keys: Tensor, values: Tensor, bias: Tensor) -> Tensor:
     if q.shape[2] > 1 or q.device.type != "cpu":
         # cuDNN compiles a plan for every new shape in about 30 ms, and decoding has many shapes.
         with sdpa_kernel(_OF_CUDA) if q.device.type == "cuda" else nullcontext():
-            read = scaled_dot_product_attention(q, keys, values, attn_mask=bias, scale=1.0)
-        return _as_rows(read, heads, places)
+            attended_values = scaled_dot_product_attention(
+                q, keys, values, attn_mask=bias, scale=1.0
+            )
+        return _as_rows(attended_values, heads, count)
     # For a single query, plain matrix products are much faster.
-    bias = bias.expand(rows, heads, places, -1).flatten(0, 1)
+    bias = bias.expand(rows, heads, count, -1).flatten(0, 1)
     scores = torch.baddbmm(bias, q.flatten(0, 1), keys.flatten(0, 1).transpose(1, 2))
-    read = torch.bmm(scores.softmax(-1), values.flatten(0, 1)).view(rows, heads, places, -1)
-    return _as_rows(read, heads, places)
+    attended_values = torch.bmm(scores.softmax(-1), values.flatten(0, 1)).view(
+        rows, heads, count, -1
+    )
+    return _as_rows(attended_values, heads, count)
 
 
 def attended_in_parts(q: Tensor, parts: Sequence[tuple[Tensor, Tensor, Tensor]]) -> Tensor:
     """Compute `attended` with one softmax over several parts (keys, values, bias), without
     concatenating (copying) their keys and values."""
-    heads, places = q.shape[1:3]
-    kind = q.dtype if q.device.type == "cpu" else parts[0][0].dtype
+    heads, count = q.shape[1:3]
+    dtype = q.dtype if q.device.type == "cpu" else parts[0][0].dtype
     groups = heads // parts[0][0].shape[1]
-    q = _grouped(q.to(kind), groups)
+    q = _grouped(q.to(dtype), groups)
     scores = [
-        (q @ keys.to(kind).transpose(2, 3)).float() + _for_groups(bias, groups)
+        (q @ keys.to(dtype).transpose(2, 3)).float() + _for_groups(bias, groups)
         for keys, _, bias in parts
     ]
-    whole = torch.cat(scores, -1).softmax(-1).to(kind)
-    shares = torch.split(whole, [one.shape[-1] for one in scores], -1)
-    read = shares[0] @ parts[0][1].to(kind)
+    weights = torch.cat(scores, -1).softmax(-1).to(dtype)
+    shares = torch.split(weights, [part_scores.shape[-1] for part_scores in scores], -1)
+    total = shares[0] @ parts[0][1].to(dtype)
     for share, (_, values, _) in zip(shares[1:], parts[1:], strict=True):
-        read = read + share @ values.to(kind)
-    return _as_rows(read, heads, places)
+        total = total + share @ values.to(dtype)
+    return _as_rows(total, heads, count)
 
 
 def _grouped(q: Tensor, groups: int) -> Tensor:
     """Fold the query heads that share keys into the positions dimension of one head."""
-    rows, heads, places, size = q.shape
-    return q.reshape(rows, heads // groups, groups * places, size)
+    rows, heads, count, size = q.shape
+    return q.reshape(rows, heads // groups, groups * count, size)
 
 
 def _for_groups(bias: Tensor, groups: int) -> Tensor:
     return bias if bias.shape[2] == 1 else bias.repeat(1, 1, groups, 1)
 
 
-def _as_rows(read: Tensor, heads: int, places: int) -> Tensor:
-    return read.reshape(len(read), heads, places, -1).transpose(1, 2).flatten(2)
+def _as_rows(attended_values: Tensor, heads: int, count: int) -> Tensor:
+    return (
+        attended_values.reshape(len(attended_values), heads, count, -1).transpose(1, 2).flatten(2)
+    )
 
 
 @dataclass(frozen=True)
@@ -110,28 +116,28 @@ class PrefixCache:
         """Attend with queries (rows x heads x positions x size). Returns rows x positions x
         width."""
         keys, values = self.states[layer]
-        if _alone(q):
+        if _single_query(q):
             from scicot.models.native.kernels.decode_attention import read
 
             return read(q, keys, values, self.lengths)
         return attended(q, keys, values, self.mask)
 
-    def behind(self, at: Tensor, window: int | None) -> Tensor:
-        """Return the additive mask, rows x 1 x positions x width, of queries at positions `at`
+    def window_mask(self, positions: Tensor, window: int | None) -> Tensor:
+        """Return the additive mask, rows x 1 x positions x width, of queries at `positions`
         (rows x positions): 0 within the last `window` positions (None: within the row's length),
         else NEVER."""
         if not window:
             return self.mask
-        before = torch.arange(self.width, device=at.device)
-        return self.mask.where(at[:, None, :, None] - before < window, NEVER)
+        columns = torch.arange(self.width, device=positions.device)
+        return self.mask.where(positions[:, None, :, None] - columns < window, NEVER)
 
 
 def masked(lengths: Tensor, width: int) -> Tensor:
     """Return an additive padding mask, rows x 1 x 1 x width: 0 within a row's length, else
     NEVER."""
-    places = torch.arange(width, device=lengths.device)
+    columns = torch.arange(width, device=lengths.device)
     mask = torch.zeros((len(lengths), width), device=lengths.device)
-    return mask.masked_fill_(places >= lengths[:, None], NEVER)[:, None, None]
+    return mask.masked_fill_(columns >= lengths[:, None], NEVER)[:, None, None]
 
 
 class KVCache:
@@ -158,11 +164,11 @@ class KVCache:
         """Causal self-attention: add the last steps' keys and values to the cache and attend to all
         steps. `bias`: heads x positions x steps."""
         keys, values = self._put(layer, k, v)
-        if _alone(q):
+        if _single_query(q):
             from scicot.models.native.kernels.decode_attention import attend_generated
 
             return attend_generated(q, keys, values, bias[:, 0])
-        keys, values = (one.permute(1, 2, 0, 3) for one in (keys, values))
+        keys, values = (states.permute(1, 2, 0, 3) for states in (keys, values))
         return attended(q, keys, values, bias)
 
     def attend_jointly(
@@ -171,27 +177,29 @@ class KVCache:
         """Attend from the last steps' queries to the prefix and to all steps so far, in one
         softmax; only to the last `window` positions, if given."""
         keys, values = self._put(layer, k, v)
-        if kernels.HERE and q.device.type == "cpu" and q.shape[2] <= _FEW:
+        if kernels.HERE and q.device.type == "cpu" and q.shape[2] <= _MAX_QUERIES:
             from scicot.models.native.kernels.joint_attention import joint
 
             return joint(q, prefix.states[layer], prefix.lengths, keys, values, window)
-        places, device = q.shape[2], q.device
+        count, device = q.shape[2], q.device
         steps = torch.arange(self.steps, device=device)
-        before = steps[-places:, None] - steps
-        sees = (before >= 0) if not window else (before >= 0) & (before < window)
+        distances = steps[-count:, None] - steps
+        sees = (distances >= 0) if not window else (distances >= 0) & (distances < window)
         causal_mask = torch.zeros(sees.shape, device=device).masked_fill_(~sees, NEVER)[None, None]
-        read = prefix.behind(prefix.lengths[:, None] + steps[-places:], window)
-        keys, values = (one.permute(1, 2, 0, 3) for one in (keys, values))
-        return attended_in_parts(q, [(*prefix.states[layer], read), (keys, values, causal_mask)])
+        prefix_mask = prefix.window_mask(prefix.lengths[:, None] + steps[-count:], window)
+        keys, values = (states.permute(1, 2, 0, 3) for states in (keys, values))
+        return attended_in_parts(
+            q, [(*prefix.states[layer], prefix_mask), (keys, values, causal_mask)]
+        )
 
     def _put(self, layer: int, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
         """Store the last steps' keys and values; return all, each steps x rows x heads x size."""
         keys, values = self._states[layer][:, : self.steps]
-        now = slice(self.steps - k.shape[2], self.steps)
-        keys[now], values[now] = k.permute(2, 0, 1, 3), v.permute(2, 0, 1, 3)
+        new_steps = slice(self.steps - k.shape[2], self.steps)
+        keys[new_steps], values[new_steps] = k.permute(2, 0, 1, 3), v.permute(2, 0, 1, 3)
         return keys, values
 
 
-def _alone(q: Tensor) -> bool:
+def _single_query(q: Tensor) -> bool:
     """Return True if the numba kernel for a single query per row applies (on a CPU only)."""
     return kernels.HERE and q.shape[2] == 1 and q.device.type == "cpu"

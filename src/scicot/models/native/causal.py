@@ -25,19 +25,21 @@ Angles = tuple[Tensor, Tensor]  # cosines and sines: rows x positions x 1 x half
 
 
 class Causal:
-    """A `NativeModel`: a transformers model on its device, with matrix products in `kind`
+    """A `NativeModel`: a transformers model on its device, with matrix products in `dtype`
     (torch.float32, bfloat16 or, on a CPU, int8: see `feed` and `finer`). In fp32 it shares the
     model's weights without copies."""
 
-    def __init__(self, model: Any, kind: torch.dtype, ends: Collection[int] = ()) -> None:
-        self.decoder = Decoder(model, kind)
+    def __init__(self, model: Any, dtype: torch.dtype, ends: Collection[int] = ()) -> None:
+        self.decoder = Decoder(model, dtype)
         self.joint = True
         self.ends: frozenset[int] = frozenset(ends) or end_tokens(model.config)
         self.device: torch.device = model.device
         # On a CPU only the compiled kernel reads bf16.
         readable = kernels.HERE or self.device.type != "cpu"
-        self._kept = torch.bfloat16 if readable and kind is not torch.float32 else torch.float32
-        self.token_bytes = self.decoder.token_numbers * self._kept.itemsize
+        self._cache_dtype = (
+            torch.bfloat16 if readable and dtype is not torch.float32 else torch.float32
+        )
+        self.token_bytes = self.decoder.token_numbers * self._cache_dtype.itemsize
 
     def prompt(self, source: list[int]) -> Prompt:
         # The last prompt token is the decoder's first input, since its output predicts the first
@@ -45,13 +47,13 @@ class Causal:
         return Prompt(source[:-1], source[-1], source)
 
     def encoder(self, ids: Tensor, lengths: Tensor) -> PrefixCache:
-        return PrefixCache(self.decoder.read(ids, self._kept), lengths)
+        return PrefixCache(self.decoder.prefill(ids, self._cache_dtype), lengths)
 
 
 class Decoder:
     """The decoder layers: token ids and a cache -> hidden states; `output` is the LM head."""
 
-    def __init__(self, model: Any, kind: torch.dtype) -> None:
+    def __init__(self, model: Any, dtype: torch.dtype) -> None:
         core, config = model.model, model.config
         self._embedding = core.embed_tokens.weight.detach()
         # transformers rounds the scale to the dtype of the weights too.
@@ -60,33 +62,33 @@ class Decoder:
         self._rotations = _rotations(core.rotary_emb)
         self._layers = []
         for layer in core.layers:
-            self._layers.append(_Layer(layer, kind))
-            if kind is not torch.float32:
+            self._layers.append(_Layer(layer, dtype))
+            if dtype is not torch.float32:
                 # Converted weights would otherwise be in memory twice, as loaded and as used.
                 release_pages(layer.parameters())
         self._norm = _norm(core.norm)
         self.token_numbers = 2 * sum(layer.key_numbers for layer in self._layers)
         softcap = getattr(config, "final_logit_softcapping", None)
-        self.output = LMHead(model.get_output_embeddings().weight, kind, None, softcap)
+        self.output = LMHead(model.get_output_embeddings().weight, dtype, None, softcap)
 
-    def __call__(self, ids: Tensor, memory: DecoderCache) -> Tensor:
+    def __call__(self, ids: Tensor, cache: DecoderCache) -> Tensor:
         """Map token ids (rows x positions) to hidden states (rows x positions x size)."""
-        x, angles = self._embedded(ids), self._angles(memory.positions(ids.shape[1]))
+        x, angles = self._embedded(ids), self._angles(cache.positions(ids.shape[1]))
         for number, layer in enumerate(self._layers):
-            layer(number, x, memory, angles[layer.rotation])
+            layer(number, x, cache, angles[layer.rotation])
         return self._norm(x)
 
-    def read(self, ids: Tensor, kept: torch.dtype) -> Tensor:
+    def prefill(self, ids: Tensor, cache_dtype: torch.dtype) -> Tensor:
         """Return the keys and values of these tokens (rows x positions) as PrefixCache stores them,
-        in dtype `kept`. The tokens are padded on the right."""
+        in dtype `cache_dtype`. The tokens are padded on the right."""
         x = self._embedded(ids)
         angles = self._angles(torch.arange(ids.shape[1], device=ids.device)[None])
-        memory = _Prefill(len(self._layers), kept)
-        for number, layer in enumerate(self._layers[:-1]):
-            layer(number, x, memory, angles[layer.rotation])
+        cache = _Prefill(len(self._layers), cache_dtype)
+        for index, layer in enumerate(self._layers[:-1]):
+            layer(index, x, cache, angles[layer.rotation])
         last = self._layers[-1]  # its output states are not used, only its keys and values
-        memory.keep(len(self._layers) - 1, *last.queries(x, angles[last.rotation])[1:])
-        return memory.states
+        cache.keep(len(self._layers) - 1, *last.queries(x, angles[last.rotation])[1:])
+        return cache.states
 
     def _embedded(self, ids: Tensor) -> Tensor:
         x = functional.embedding(ids, self._embedding)
@@ -96,32 +98,32 @@ class Decoder:
     def _angles(self, positions: Tensor) -> dict[str, Angles]:
         """Return the (cosines, sines) of the rotary angles at these positions (rows x positions),
         for each layer type of `_rotations`."""
-        found = {}
+        angles = {}
         for name, (frequencies, scaling) in self._rotations.items():
             turns = positions[..., None, None].float() * frequencies
-            found[name] = (turns.cos() * scaling, turns.sin() * scaling)
-        return found
+            angles[name] = (turns.cos() * scaling, turns.sin() * scaling)
+        return angles
 
 
 class _Layer:
-    def __init__(self, layer: Any, kind: torch.dtype) -> None:
+    def __init__(self, layer: Any, dtype: torch.dtype) -> None:
         attention = layer.self_attn
         self.rotation: str = getattr(attention, "layer_type", None) or ""
         self._window: int | None = getattr(attention, "sliding_window", None)
         self._size: int = attention.head_dim
         projections = (attention.q_proj, attention.k_proj, attention.v_proj)
-        self._heads = [len(one.weight) // self._size for one in projections]
+        self._heads = [len(projection.weight) // self._size for projection in projections]
         self.key_numbers = len(attention.k_proj.weight)
         self._qkv = linear(
-            [one.weight for one in projections],
-            finer(kind),
+            [projection.weight for projection in projections],
+            finer(dtype),
             _norm(layer.input_layernorm),
-            [one.bias for one in projections if one.bias is not None],
+            [projection.bias for projection in projections if projection.bias is not None],
             in_place=True,
         )
         out = attention.o_proj
         biases = [] if out.bias is None else [out.bias]
-        self._out = linear([out.weight], finer(kind), None, biases, in_place=True)
+        self._out = linear([out.weight], finer(dtype), None, biases, in_place=True)
         self._scale: float | None = float(attention.scaling)
         self._norms: tuple[Norm, Norm] | None = None
         if getattr(attention, "q_norm", None) is not None:
@@ -129,9 +131,11 @@ class _Layer:
             self._norms = Norm(q.weight * self._scale, q.variance_epsilon), k
             self._scale = None  # the query norm contains the scale
         # Gemma also has a norm after the attention and after the feed-forward layer.
-        four = hasattr(layer, "pre_feedforward_layernorm")
-        before = layer.pre_feedforward_layernorm if four else layer.post_attention_layernorm
-        self._after = _norm(layer.post_attention_layernorm) if four else None
+        has_post_norms = hasattr(layer, "pre_feedforward_layernorm")
+        norm_before = (
+            layer.pre_feedforward_layernorm if has_post_norms else layer.post_attention_layernorm
+        )
+        self._post_norm = _norm(layer.post_attention_layernorm) if has_post_norms else None
         mlp = layer.mlp
         self._feed = feed(
             FeedForward(
@@ -139,16 +143,18 @@ class _Layer:
                 mlp.up_proj.weight,
                 mlp.down_proj.weight,
                 mlp.act_fn,
-                _norm(before),
-                _norm(layer.post_feedforward_layernorm) if four else None,
+                _norm(norm_before),
+                _norm(layer.post_feedforward_layernorm) if has_post_norms else None,
                 in_place=True,
             ),
-            kind,
+            dtype,
         )
 
-    def __call__(self, number: int, x: Tensor, memory: JointCache, angles: Angles) -> None:
+    def __call__(self, index: int, x: Tensor, cache: JointCache, angles: Angles) -> None:
         q, k, v = self.queries(x, angles)
-        add_normed(self._out, memory.joint(number, q, k, v, self._window), self._after, x)
+        add_normed(
+            self._out, cache.joint_attention(index, q, k, v, self._window), self._post_norm, x
+        )
         self._feed(x)
 
     def queries(self, x: Tensor, angles: Angles) -> tuple[Tensor, Tensor, Tensor]:
@@ -156,7 +162,7 @@ class _Layer:
         heads = self._qkv(x).view(*x.shape[:2], -1, self._size)
         q, k, v = torch.split(heads, self._heads, dim=2)
         if self._norms:
-            q, k = (norm(one) for norm, one in zip(self._norms, (q, k), strict=True))
+            q, k = (norm(head) for norm, head in zip(self._norms, (q, k), strict=True))
         q, k = _rotated(q, *angles), _rotated(k, *angles)
         if self._scale is not None:
             q = q * self._scale
@@ -169,27 +175,29 @@ class _Prefill:
 
     states: Tensor
 
-    def __init__(self, layers: int, kept: torch.dtype) -> None:
-        self._layers, self._kept = layers, kept
+    def __init__(self, layers: int, cache_dtype: torch.dtype) -> None:
+        self._layers, self._cache_dtype = layers, cache_dtype
         self._masks: dict[int | None, Tensor] = {}
 
-    def joint(self, layer: int, q: Tensor, k: Tensor, v: Tensor, window: int | None) -> Tensor:
+    def joint_attention(
+        self, layer: int, q: Tensor, k: Tensor, v: Tensor, window: int | None
+    ) -> Tensor:
         self.keep(layer, k, v)
         if q.device.type != "cpu":
             k, v = self.states[layer]  # both in the dtype of the cache
-        places = q.shape[2]
-        window = window if window and window < places else None
+        count = q.shape[2]
+        window = window if window and window < count else None
         if window not in self._masks:
-            before = torch.arange(places, device=q.device)
-            before = before[:, None] - before
-            sees = before >= 0 if window is None else (before >= 0) & (before < window)
+            distances = torch.arange(count, device=q.device)
+            distances = distances[:, None] - distances
+            sees = distances >= 0 if window is None else (distances >= 0) & (distances < window)
             mask = torch.zeros(sees.shape, device=q.device).masked_fill_(~sees, NEVER)
             self._masks[window] = mask[None, None]
         return attended(q, k, v, self._masks[window])
 
     def keep(self, layer: int, k: Tensor, v: Tensor) -> None:
         if layer == 0:
-            self.states = k.new_empty((self._layers, 2, *k.shape), dtype=self._kept)
+            self.states = k.new_empty((self._layers, 2, *k.shape), dtype=self._cache_dtype)
         self.states[layer, 0], self.states[layer, 1] = k, v
 
 

@@ -35,7 +35,7 @@ _KNOWN = {
 @dataclass(frozen=True)
 class FeedForward:
     """Weights of second(act(gate(norm(x))) * value(norm(x))); without `value`, the product is left
-    out. `after` is a norm of the result.
+    out. `post_norm` is a norm of the result.
 
     With `in_place`, weights are not copied if they already have the dtype of the products. int8
     then quantises the inputs after the norm's weight was applied, not before. Gemma's norm weights
@@ -49,42 +49,42 @@ class FeedForward:
     second: Tensor
     act: Any
     norm: Any
-    after: Norm | None = None
+    post_norm: Norm | None = None
     in_place: bool = False
 
     @property
-    def kind_of_act(self) -> str:
+    def activation(self) -> str:
         return _KNOWN.get(type(self.act).__name__, "")
 
 
-def feed_forward(layer: Any, kind: torch.dtype) -> Feed:
-    """Make the layer of a T5LayerFF with matrix products in `kind`."""
+def feed_forward(layer: Any, dtype: torch.dtype) -> Feed:
+    """Make the layer of a T5LayerFF with matrix products in `dtype`."""
     dense = layer.DenseReluDense
     gated = hasattr(dense, "wi_0")
     gate, value = (dense.wi_0.weight, dense.wi_1.weight) if gated else (dense.wi.weight, None)
-    return feed(FeedForward(gate, value, dense.wo.weight, dense.act, layer.layer_norm), kind)
+    return feed(FeedForward(gate, value, dense.wo.weight, dense.act, layer.layer_norm), dtype)
 
 
-def feed(weights: FeedForward, kind: torch.dtype) -> Feed:
-    """Make the fastest layer for these weights with matrix products in `kind`."""
-    kept = weights.in_place and weights.gate.dtype is kind
-    fused = weights.value is not None and weights.kind_of_act and not kept
-    if fused and kind is torch.bfloat16:
+def feed(weights: FeedForward, dtype: torch.dtype) -> Feed:
+    """Make the fastest layer for these weights with matrix products in `dtype`."""
+    unconverted = weights.in_place and weights.gate.dtype is dtype
+    fused = weights.value is not None and weights.activation and not unconverted
+    if fused and dtype is torch.bfloat16:
         return _Bf16(weights)
-    if fused and kind is torch.int8:
+    if fused and dtype is torch.int8:
         return _Int8(weights)
-    return _Any(weights, kind)
+    return _Any(weights, dtype)
 
 
 class _Any:
     """Unfused feed-forward layer with any activation, gated or not."""
 
-    def __init__(self, weights: FeedForward, kind: torch.dtype) -> None:
-        self._gated, self._after = weights.value is not None, weights.after
+    def __init__(self, weights: FeedForward, dtype: torch.dtype) -> None:
+        self._gated, self._post_norm = weights.value is not None, weights.post_norm
         first = [weights.gate] if weights.value is None else [weights.gate, weights.value]
-        self._first = linear(first, kind, weights.norm, in_place=weights.in_place)
-        self._second = linear([weights.second], kind, in_place=weights.in_place)
-        self._act = _gelu_new if weights.kind_of_act == "gelu_new" else weights.act
+        self._first = linear(first, dtype, weights.norm, in_place=weights.in_place)
+        self._second = linear([weights.second], dtype, in_place=weights.in_place)
+        self._act = _gelu_new if weights.activation == "gelu_new" else weights.act
 
     def __call__(self, x: Tensor) -> None:
         hidden = self._first(x)
@@ -93,24 +93,24 @@ class _Any:
             hidden = self._act(gate).mul_(value)
         else:
             hidden = self._act(hidden)
-        add_normed(self._second, hidden, self._after, x)
+        add_normed(self._second, hidden, self._post_norm, x)
 
 
 class _Bf16:
     def __init__(self, weights: FeedForward) -> None:
         assert weights.value is not None
         self._gate, self._value = (
-            Bf16Product((one * weights.norm.weight).detach())
-            for one in (weights.gate, weights.value)
+            Bf16Product((weight * weights.norm.weight).detach())
+            for weight in (weights.gate, weights.value)
         )
-        self._second, self._after = Bf16Product(weights.second.detach()), weights.after
-        self._act = getattr(self._gate, weights.kind_of_act)
+        self._second, self._post_norm = Bf16Product(weights.second.detach()), weights.post_norm
+        self._act = getattr(self._gate, weights.activation)
         self._eps = weights.norm.variance_epsilon
 
     def __call__(self, x: Tensor) -> None:
         normed_x = normed_half(x, self._eps)
-        made = self._second(self._value.times(normed_x, self._act(normed_x)))
-        x.add_(self._after(made.float()) if self._after else made)
+        result = self._second(self._value.times(normed_x, self._act(normed_x)))
+        x.add_(self._post_norm(result.float()) if self._post_norm else result)
 
 
 class _Int8:
@@ -121,29 +121,29 @@ class _Int8:
         if self._norm is None:
             weight = weight * weights.norm.weight
         self._first = Int8(weight.detach(), eps if self._norm is None else None)
-        self._second, self._after = Int8(weights.second.detach(), None), weights.after
-        self._gated = getattr(self._first.numbers, f"gated_{weights.kind_of_act}")
+        self._second, self._post_norm = Int8(weights.second.detach(), None), weights.post_norm
+        self._gated = getattr(self._first.kernels, f"gated_{weights.activation}")
 
     def __call__(self, x: Tensor) -> None:
         for _, part in pieces(x, x):
-            read = part if self._norm is None else self._norm(part)
-            product, scales = self._first.product(read)
+            normed_part = part if self._norm is None else self._norm(part)
+            product, scales = self._first.product(normed_part)
             rounded, scales = self._gated(product, scales, self._first.scale)
             product = self._second.multiplied(rounded)
-            if self._after is None:
-                self._second.numbers.added(product, scales, self._second.scale, part)
+            if self._post_norm is None:
+                self._second.kernels.added(product, scales, self._second.scale, part)
             else:
                 out = torch.empty_like(part)
-                self._second.numbers.scaled(product, scales, self._second.scale, out)
-                part.add_(self._after(out))
+                self._second.kernels.scaled(product, scales, self._second.scale, out)
+                part.add_(self._post_norm(out))
 
 
-def add_normed(layer: Linear, x: Tensor, after: Norm | None, to: Tensor) -> None:
-    """Add layer(x), normalised by `after` if given, to `to` in place."""
-    if after is None:
+def add_normed(layer: Linear, x: Tensor, post_norm: Norm | None, to: Tensor) -> None:
+    """Add layer(x), normalised by `post_norm` if given, to `to` in place."""
+    if post_norm is None:
         layer.add(x, to)
     else:
-        to.add_(after(layer(x).float()))
+        to.add_(post_norm(layer(x).float()))
 
 
 def _gelu_new(x: Tensor) -> Tensor:

@@ -28,7 +28,9 @@ class Prompt:
 class JointCache(Protocol):
     """KV cache of prefixes and generated tokens, to which a causal model attends in one softmax."""
 
-    def joint(self, layer: int, q: Tensor, k: Tensor, v: Tensor, window: int | None) -> Tensor:
+    def joint_attention(
+        self, layer: int, q: Tensor, k: Tensor, v: Tensor, window: int | None
+    ) -> Tensor:
         """Attend to the prefix, the generated tokens, and these new keys and values; only to the
         last `window` positions, if given."""
 
@@ -36,19 +38,22 @@ class JointCache(Protocol):
 class DecoderCache(JointCache, Protocol):
     """KV cache of a decoder batch: the keys and values of prefixes and of generated tokens.
 
-    An encoder-decoder attends to the two separately (`read`, `own`), a causal model jointly
-    (`joint`). Queries are rows x heads x positions x size, results rows x positions x width.
+    An encoder-decoder attends to the two separately (`cross_attention`, `self_attention`), a causal
+    model jointly (`joint_attention`). Queries are rows x heads x positions x size, results rows x
+    positions x width.
     """
 
-    def own(self, layer: int, q: Tensor, k: Tensor, v: Tensor, positions: PositionBias) -> Tensor:
+    def self_attention(
+        self, layer: int, q: Tensor, k: Tensor, v: Tensor, positions: PositionBias
+    ) -> Tensor:
         """Self-attention: to these new keys and values and to those of the earlier tokens."""
 
-    def read(self, layer: int, q: Tensor) -> Tensor:
+    def cross_attention(self, layer: int, q: Tensor) -> Tensor:
         """Cross-attention to the encoded source."""
 
-    def positions(self, places: int) -> Tensor:
-        """Return the positions in their sequences, from 0, of the `places` tokens that this step
-        adds to each row: rows x places."""
+    def positions(self, count: int) -> Tensor:
+        """Return the positions in their sequences, from 0, of the `count` tokens that this step
+        adds to each row: rows x count."""
 
 
 class Decoder(Protocol):
@@ -57,7 +62,7 @@ class Decoder(Protocol):
 
     output: LMHead
 
-    def __call__(self, ids: Tensor, memory: DecoderCache) -> Tensor: ...
+    def __call__(self, ids: Tensor, cache: DecoderCache) -> Tensor: ...
 
 
 class NativeModel(Protocol):

@@ -41,40 +41,42 @@ class Norm:
 
 def linear(
     weights: Sequence[Tensor],
-    kind: torch.dtype,
+    dtype: torch.dtype,
     norm: Any = None,
     biases: Sequence[Tensor] = (),
     *,
     in_place: bool = False,
 ) -> Linear:
     """Make one linear layer from several weights (outputs x inputs), concatenated, after a norm if
-    one is given. `kind` is torch.float32, bfloat16 or, for CPUs, int8. With `in_place`, weights
+    one is given. `dtype` is torch.float32, bfloat16 or, for CPUs, int8. With `in_place`, weights
     that already have this dtype are not copied: a large teacher would not fit in memory twice."""
     if biases:
-        bias = torch.cat([one.detach().float() for one in biases])
-        return _Biased(linear(weights, kind, norm, in_place=in_place), bias)
-    if in_place and weights[0].dtype is kind:
-        return _InPlace([one.detach() for one in weights], norm)
+        bias = torch.cat([bias.detach().float() for bias in biases])
+        return _Biased(linear(weights, dtype, norm, in_place=in_place), bias)
+    if in_place and weights[0].dtype is dtype:
+        return _InPlace([weight.detach() for weight in weights], norm)
     # A single weight is not copied, since an output layer is large.
     weight = (
-        torch.cat([one.detach() for one in weights]) if len(weights) > 1 else weights[0].detach()
+        torch.cat([weight.detach() for weight in weights])
+        if len(weights) > 1
+        else weights[0].detach()
     )
     eps = None
     if norm is not None:
         weight, eps = weight * norm.weight.detach(), norm.variance_epsilon
-    of: dict[torch.dtype, Callable[[Tensor, float | None], Linear]]
-    of = {torch.float32: _Fp32, torch.bfloat16: _Bf16, torch.int8: Int8}
-    return of[kind](weight.contiguous(), eps)
+    classes: dict[torch.dtype, Callable[[Tensor, float | None], Linear]]
+    classes = {torch.float32: _Fp32, torch.bfloat16: _Bf16, torch.int8: Int8}
+    return classes[dtype](weight.contiguous(), eps)
 
 
-def finer(kind: torch.dtype) -> torch.dtype:
-    """Return the dtype of the Q, K and V projections of a model with matrix products in `kind`.
+def finer(dtype: torch.dtype) -> torch.dtype:
+    """Return the dtype of the Q, K and V projections of a model with matrix products in `dtype`.
 
-    It is `kind`, but bf16 or fp32 for int8, whose rounding error is too large for attention scores
+    It is `dtype`, but bf16 or fp32 for int8, whose rounding error is too large for attention scores
     that are not scaled down.
     """
-    if kind is not torch.int8:
-        return kind
+    if dtype is not torch.int8:
+        return dtype
     return torch.bfloat16 if multiplies_bf16("cpu") else torch.float32
 
 
@@ -119,28 +121,28 @@ class _InPlace:
 
 
 class _Biased:
-    def __init__(self, plain: Linear, bias: Tensor) -> None:
-        self._plain, self._bias = plain, bias
+    def __init__(self, linear: Linear, bias: Tensor) -> None:
+        self._linear, self._bias = linear, bias
 
     def __call__(self, x: Tensor) -> Tensor:
-        return self._plain(x).add_(self._bias)
+        return self._linear(x).add_(self._bias)
 
     def add(self, x: Tensor, to: Tensor) -> None:
-        self._plain.add(x, to)
+        self._linear.add(x, to)
         to.add_(self._bias)
 
 
 class _Bf16:
     def __init__(self, weight: Tensor, eps: float | None) -> None:
-        self._multiplied, self._eps = Bf16Product(weight), eps
+        self._product, self._eps = Bf16Product(weight), eps
         # On a CPU, attention in bf16 is slower than widening its inputs to fp32.
-        self._to = torch.float32 if weight.device.type == "cpu" else torch.bfloat16
+        self._out_dtype = torch.float32 if weight.device.type == "cpu" else torch.bfloat16
 
     def __call__(self, x: Tensor) -> Tensor:
-        return self._multiplied(normed_half(x, self._eps)).to(self._to)
+        return self._product(normed_half(x, self._eps)).to(self._out_dtype)
 
     def add(self, x: Tensor, to: Tensor) -> None:
-        to.add_(self._multiplied(normed_half(x, self._eps)))
+        to.add_(self._product(normed_half(x, self._eps)))
 
 
 class Bf16Product:
@@ -155,31 +157,31 @@ class Bf16Product:
             self._weight = torch.ops.mkldnn._reorder_linear_weight(self._weight, _ROWS)
 
     def __call__(self, x: Tensor) -> Tensor:
-        return self._made(x, "none", "") if self._packed else functional.linear(x, self._weight)
+        return self._product(x, "none", "") if self._packed else functional.linear(x, self._weight)
 
     def gelu_new(self, x: Tensor) -> Tensor:
         """Return gelu_new of the product."""
         if self._packed:
-            return self._made(x, "gelu", "tanh")
+            return self._product(x, "gelu", "tanh")
         return functional.gelu(functional.linear(x, self._weight), approximate="tanh")
 
     def silu(self, x: Tensor) -> Tensor:
         if self._packed:
-            return self._made(x, "swish", "")
+            return self._product(x, "swish", "")
         return functional.silu(functional.linear(x, self._weight))
 
-    def times(self, x: Tensor, other: Tensor) -> Tensor:
-        """Return the product times `other`, elementwise."""
+    def times(self, x: Tensor, factor: Tensor) -> Tensor:
+        """Return the product times `factor`, elementwise."""
         if not self._packed:
-            return functional.linear(x, self._weight).mul_(other)
+            return functional.linear(x, self._weight).mul_(factor)
         run = torch.ops.mkldnn._linear_pointwise.binary
-        made: Tensor = run(x, other, self._weight, None, "mul")
-        return made
+        product: Tensor = run(x, factor, self._weight, None, "mul")
+        return product
 
-    def _made(self, x: Tensor, after: str, algorithm: str) -> Tensor:
+    def _product(self, x: Tensor, activation: str, algorithm: str) -> Tensor:
         run = torch.ops.mkldnn._linear_pointwise
-        made: Tensor = run(x, self._weight, None, after, [], algorithm)
-        return made
+        product: Tensor = run(x, self._weight, None, activation, [], algorithm)
+        return product
 
 
 def _onednn() -> bool:
@@ -197,40 +199,43 @@ class Int8:
     steps."""
 
     def __init__(self, weight: Tensor, eps: float | None) -> None:
-        self.numbers = _whole_numbers()
+        self.kernels = _int8_kernels()
         parts = torch.split(weight, _CONVERTED)
         top = [part.abs().amax(dim=1) for part in parts]
         self.scale = torch.cat(top).clamp_(min=int8.LEAST)
         self.scale = self.scale / (127 if multiplies_int8() else 63)
-        whole = torch.empty(weight.shape, dtype=torch.int8, device=weight.device)
-        scales, rounded = torch.split(self.scale, _CONVERTED), torch.split(whole, _CONVERTED)
-        for part, scale, to in zip(parts, scales, rounded, strict=True):
-            to.copy_((part / scale[:, None]).round_())
-        self._weight = whole.t()
+        quantized = torch.empty(weight.shape, dtype=torch.int8, device=weight.device)
+        scales, quantized_parts = (
+            torch.split(self.scale, _CONVERTED),
+            torch.split(quantized, _CONVERTED),
+        )
+        for part, scale, part_quantized in zip(parts, scales, quantized_parts, strict=True):
+            part_quantized.copy_((part / scale[:, None]).round_())
+        self._weight = quantized.t()
         self._eps = eps
         self._size = len(weight)
 
     def __call__(self, x: Tensor) -> Tensor:
         out = x.new_empty(*x.shape[:-1], self._size)
         for part, to in pieces(x, out):
-            self.numbers.scaled(*self.product(part), self.scale, to)
+            self.kernels.scaled(*self.product(part), self.scale, to)
         return out
 
     def add(self, x: Tensor, to: Tensor) -> None:
         for part, into in pieces(x, to):
-            self.numbers.added(*self.product(part), self.scale, into)
+            self.kernels.added(*self.product(part), self.scale, into)
 
     def product(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Multiply rows x inputs; return the int32 product (rows x outputs) and the scale of each
         row."""
-        rounded, scales = self.numbers.rounded(x, self._eps)
+        rounded, scales = self.kernels.rounded(x, self._eps)
         return self.multiplied(rounded), scales
 
     def multiplied(self, rounded: Tensor) -> Tensor:
         return torch._int_mm(rounded, self._weight)
 
 
-def _whole_numbers() -> Any:
+def _int8_kernels() -> Any:
     """Return the module kernels/int8_kernels.py if numba is installed, else int8.py."""
     if not kernels.HERE:
         return int8

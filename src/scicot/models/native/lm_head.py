@@ -28,15 +28,15 @@ def logsumexp(logits: Tensor) -> Tensor:
 
 
 class LMHead:
-    """LM head with `weight` (vocabulary x size) and fp32 logits. In a lower precision `kind` it
-    finds the likeliest token in two steps: a few candidates in `kind`, the best of them in fp32.
+    """LM head with `weight` (vocabulary x size) and fp32 logits. In a lower precision `dtype` it
+    finds the likeliest token in two steps: a few candidates in `dtype`, the best of them in fp32.
 
     With a `scale` (size) of the states the weight is copied and multiplied by it; otherwise it is
     the model's own tensor. `softcap` bounds logits: softcap * tanh(logits / softcap).
     """
 
     def __init__(
-        self, weight: Tensor, kind: torch.dtype, scale: Tensor | None, softcap: float | None = None
+        self, weight: Tensor, dtype: torch.dtype, scale: Tensor | None, softcap: float | None = None
     ) -> None:
         self._vocabulary, self._softcap = len(weight), softcap
         weight = weight.detach()
@@ -46,14 +46,14 @@ class LMHead:
             weight = torch.cat([weight, weight[-1:].expand(missing, -1)]).mul_(scale.detach())
         # bf16 weights, as teachers have on GPUs, are used without a copy.
         self._weight, self._type = weight, weight.dtype
-        self._exact = kind in (torch.float32, weight.dtype)
+        self._exact = dtype in (torch.float32, weight.dtype)
         self._block = min(_BLOCK, len(weight))
-        self._exactly = linear([weight], torch.float32)
+        self._fp32_linear = linear([weight], torch.float32)
         # The last part includes the remainder, which could be smaller than a block.
         starts = range(0, max(1, len(weight) - len(weight) % _PART), _PART)
         self._spans = list(zip(starts, [*starts[1:], len(weight)], strict=True))
-        self._kind = torch.float32 if self._exact else kind
-        self._made: list[Linear] = []  # layers of `_spans` in `_kind`, made when first needed
+        self._dtype = torch.float32 if self._exact else dtype
+        self._made: list[Linear] = []  # layers of `_spans` in `_dtype`, made when first needed
         self._making = threading.Lock()
         self._mapped = scale is None and not self._exact
 
@@ -73,14 +73,14 @@ class LMHead:
 
     def _part(self, start: int, end: int) -> Linear:
         weight = self._weight[start:end]
-        part = linear([weight], self._kind)
+        part = linear([weight], self._dtype)
         if self._mapped:
             release_pages([weight])
         return part
 
     def logits(self, states: Tensor) -> Tensor:
         """Return the logits of hidden states: rows x size -> rows x vocabulary."""
-        logits = self._exactly(states.to(self._type)).float()[:, : self._vocabulary]
+        logits = self._fp32_linear(states.to(self._type)).float()[:, : self._vocabulary]
         if self._softcap is not None:
             logits = logits.div_(self._softcap).tanh_().mul_(self._softcap)
         return logits
@@ -96,9 +96,9 @@ class LMHead:
         token = torch.zeros(len(states), dtype=torch.long, device=states.device)
         for start, blocks, starts in self._blocks(states.to(self._type)):
             tops, block = blocks.amax(-1).max(-1)
-            inside = blocks[torch.arange(len(block), device=block.device), block].argmax(-1)
-            found = starts[block] + inside + start
-            token = found if best is None else torch.where(tops > best, found, token)
+            offset = blocks[torch.arange(len(block), device=block.device), block].argmax(-1)
+            candidate = starts[block] + offset + start
+            token = candidate if best is None else torch.where(tops > best, candidate, token)
             best = tops if best is None else torch.maximum(best, tops)
         return token
 
@@ -116,10 +116,12 @@ class LMHead:
             chosen = top.topk(_BLOCKS).indices
             first = first.gather(1, chosen)
             block_logits = block_logits.gather(1, chosen[..., None].expand(-1, -1, self._block))
-        places = block_logits.flatten(1).topk(min(_CANDIDATES, block_logits[0].numel())).indices
-        found = first.gather(1, places // self._block) + places % self._block
-        exact = torch.bmm(self._weight[found].float(), states[..., None].float())[..., 0]
-        return found.gather(1, exact.argmax(-1, keepdim=True))[:, 0]
+        best_columns = (
+            block_logits.flatten(1).topk(min(_CANDIDATES, block_logits[0].numel())).indices
+        )
+        tokens_found = first.gather(1, best_columns // self._block) + best_columns % self._block
+        exact = torch.bmm(self._weight[tokens_found].float(), states[..., None].float())[..., 0]
+        return tokens_found.gather(1, exact.argmax(-1, keepdim=True))[:, 0]
 
     def _blocks(self, states: Tensor) -> Iterator[tuple[int, Tensor, Tensor]]:
         """Yield the logits of each part of the vocabulary, in blocks of `_block` tokens.
@@ -131,8 +133,8 @@ class LMHead:
             logits = part(states)
             count = logits.shape[1]
             starts = torch.arange(0, count - self._block + 1, self._block, device=states.device)
-            whole = logits[:, : len(starts) * self._block].reshape(len(states), -1, self._block)
+            blocks = logits[:, : len(starts) * self._block].reshape(len(states), -1, self._block)
             if count % self._block:
                 starts = torch.cat([starts, starts.new_full((1,), count - self._block)])
-                whole = torch.cat([whole, logits[:, None, -self._block :]], 1)
-            yield start, whole, starts
+                blocks = torch.cat([blocks, logits[:, None, -self._block :]], 1)
+            yield start, blocks, starts

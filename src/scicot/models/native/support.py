@@ -11,22 +11,22 @@ _ROPES = ("default", "linear", "llama3", "yarn")  # types whose angles depend on
 
 
 def unsupported(config: Mapping[str, Any]) -> str:
-    """Return a message about the first unsupported property of a model ("knows no ..."), "" if
-    the model is supported."""
-    kind = config["model_type"]
-    if kind not in _TYPES:
-        return f"knows no {kind} students"
+    """Return a message about the first unsupported property of a model ("does not support ..."), ""
+    if the model is supported."""
+    model_type = config["model_type"]
+    if model_type not in _TYPES:
+        return f"does not support {model_type} students"
     for name, rotary in _rotary(config):
         if name not in _ROPES:
-            return f"knows no rotary positions of type {name}"
+            return f"does not support rotary positions of type {name}"
         if rotary.get("partial_rotary_factor", 1) != 1:
-            return "knows no rotary positions of a part of a head"
+            return "does not support rotary positions of a part of a head"
     if config.get("mlp_bias"):
-        return "knows no biases in feed-forward layers"
+        return "does not support biases in feed-forward layers"
     if config.get("use_bidirectional_attention"):
-        return "knows no attention to later tokens"
+        return "does not support attention to later tokens"
     if config.get("quantization_config"):
-        return "knows no quantised weights"
+        return "does not support quantised weights"
     return ""
 
 

@@ -19,11 +19,11 @@ from scicot.models.native.lm_head import LMHead
 
 
 class T5:
-    """A `NativeModel`: a transformers model on its device; matrices are multiplied in `kind`
+    """A `NativeModel`: a transformers model on its device; matrices are multiplied in `dtype`
     (torch.float32, bfloat16 or, on a CPU, int8: see `feed_forward` and `finer`)."""
 
-    def __init__(self, model: Any, kind: torch.dtype, ends: Collection[int] = ()) -> None:
-        self.encoder, self.decoder = Encoder(model, kind), Decoder(model, kind)
+    def __init__(self, model: Any, dtype: torch.dtype, ends: Collection[int] = ()) -> None:
+        self.encoder, self.decoder = Encoder(model, dtype), Decoder(model, dtype)
         self.joint, self.token_bytes = False, 0
         self.ends: frozenset[int] = frozenset(ends) or end_tokens(model.config)
         self.device: torch.device = model.device
@@ -37,18 +37,22 @@ class T5:
 class Encoder:
     """Token ids -> the decoder's cross-attention keys and values (PrefixCache)."""
 
-    def __init__(self, model: Any, kind: torch.dtype) -> None:
+    def __init__(self, model: Any, dtype: torch.dtype) -> None:
         stack = model.get_encoder()
-        crossing = [block.layer[1].EncDecAttention for block in model.get_decoder().block]
+        cross_attention = [block.layer[1].EncDecAttention for block in model.get_decoder().block]
         self._embedding = model.get_input_embeddings().weight.detach()
-        self._layers = [_EncoderLayer(block, kind) for block in stack.block]
-        self._shape = (len(crossing), 2, crossing[0].n_heads, -1)
-        read = [weight for one in crossing for weight in (one.k.weight, one.v.weight)]
-        self._states = linear(read, finer(kind), stack.final_layer_norm)
+        self._layers = [_EncoderLayer(block, dtype) for block in stack.block]
+        self._shape = (len(cross_attention), 2, cross_attention[0].n_heads, -1)
+        cross_weights = [
+            weight
+            for attention in cross_attention
+            for weight in (attention.k.weight, attention.v.weight)
+        ]
+        self._states = linear(cross_weights, finer(dtype), stack.final_layer_norm)
         # On a CPU only these kernels read bf16.
         readable = kernels.HERE or self._embedding.device.type != "cpu"
-        half = readable and kind is not torch.float32
-        self._kept = torch.bfloat16 if half else torch.float32
+        bf16 = readable and dtype is not torch.float32
+        self._cache_dtype = torch.bfloat16 if bf16 else torch.float32
 
     def __call__(self, ids: Tensor, lengths: Tensor) -> PrefixCache:
         """Encode ids (rows x positions), right-padded with any token after `lengths` (rows)."""
@@ -60,24 +64,25 @@ class Encoder:
                 bias = layer.positions(width, width) + mask
             layer(x, bias)
         states = self._states(x).view(rows, width, *self._shape)
-        made = states.new_empty(
-            (*self._shape[:2], rows, self._shape[2], width, states.shape[-1]), dtype=self._kept
+        states_by_layer = states.new_empty(
+            (*self._shape[:2], rows, self._shape[2], width, states.shape[-1]),
+            dtype=self._cache_dtype,
         )
-        return PrefixCache(made.copy_(states.permute(2, 3, 0, 4, 1, 5)), lengths)
+        return PrefixCache(states_by_layer.copy_(states.permute(2, 3, 0, 4, 1, 5)), lengths)
 
 
 class _EncoderLayer:
-    def __init__(self, block: Any, kind: torch.dtype) -> None:
+    def __init__(self, block: Any, dtype: torch.dtype) -> None:
         attention, norm = block.layer[0].SelfAttention, block.layer[0].layer_norm
         self.positions = attention.compute_bias if attention.has_relative_attention_bias else None
         self._shape = (3, attention.n_heads, -1)
         weights = [attention.q.weight, attention.k.weight, attention.v.weight]
-        self._qkv = linear(weights, finer(kind), norm)
-        self._out = linear([attention.o.weight], finer(kind))
-        self._feed = feed_forward(block.layer[-1], kind)
+        self._qkv = linear(weights, finer(dtype), norm)
+        self._out = linear([attention.o.weight], finer(dtype))
+        self._feed = feed_forward(block.layer[-1], dtype)
 
     def __call__(self, x: Tensor, bias: Tensor) -> None:
-        q, k, v = _parted(self._qkv(x), self._shape)
+        q, k, v = _split_heads(self._qkv(x), self._shape)
         self._out.add(attended(q, k, v, bias), x)
         self._feed(x)
 
@@ -85,43 +90,45 @@ class _EncoderLayer:
 class Decoder:
     """The decoder layers: token ids and a cache -> hidden states; `output` is the LM head."""
 
-    def __init__(self, model: Any, kind: torch.dtype) -> None:
+    def __init__(self, model: Any, dtype: torch.dtype) -> None:
         stack, config = model.get_decoder(), model.config
         self._embedding = model.get_input_embeddings().weight.detach()
-        self._layers = [_DecoderLayer(block, kind) for block in stack.block]
+        self._layers = [_DecoderLayer(block, dtype) for block in stack.block]
         self._eps = stack.final_layer_norm.variance_epsilon
         scale = stack.final_layer_norm.weight
         if scales_outputs(config):
             scale = scale * config.d_model**-0.5
-        self.output = LMHead(model.get_output_embeddings().weight, kind, scale)
+        self.output = LMHead(model.get_output_embeddings().weight, dtype, scale)
 
-    def __call__(self, ids: Tensor, memory: DecoderCache) -> Tensor:
+    def __call__(self, ids: Tensor, cache: DecoderCache) -> Tensor:
         """Map token ids (rows x positions) to hidden states (rows x positions x size)."""
         x = functional.embedding(ids, self._embedding)
         positions = self._layers[0].positions
-        for number, layer in enumerate(self._layers):
+        for index, layer in enumerate(self._layers):
             positions = layer.positions or positions
-            layer(number, x, memory, positions)
+            layer(index, x, cache, positions)
         return normed(x, self._eps)
 
 
 class _DecoderLayer:
-    def __init__(self, block: Any, kind: torch.dtype) -> None:
-        attention, crossing = block.layer[0].SelfAttention, block.layer[1].EncDecAttention
+    def __init__(self, block: Any, dtype: torch.dtype) -> None:
+        attention, cross_attention = block.layer[0].SelfAttention, block.layer[1].EncDecAttention
         self.positions = _Distances(attention) if attention.has_relative_attention_bias else None
         self._shape = (3, attention.n_heads, -1)
         weights = [attention.q.weight, attention.k.weight, attention.v.weight]
-        self._qkv = linear(weights, finer(kind), block.layer[0].layer_norm)
-        self._out = linear([attention.o.weight], finer(kind))
-        self._query = linear([crossing.q.weight], finer(kind), block.layer[1].layer_norm)
-        self._read_out = linear([crossing.o.weight], finer(kind))
-        self._feed = feed_forward(block.layer[-1], kind)
+        self._qkv = linear(weights, finer(dtype), block.layer[0].layer_norm)
+        self._out = linear([attention.o.weight], finer(dtype))
+        self._cross_query = linear(
+            [cross_attention.q.weight], finer(dtype), block.layer[1].layer_norm
+        )
+        self._cross_out = linear([cross_attention.o.weight], finer(dtype))
+        self._feed = feed_forward(block.layer[-1], dtype)
 
-    def __call__(self, number: int, x: Tensor, memory: DecoderCache, positions: Any) -> None:
-        q, k, v = _parted(self._qkv(x), self._shape)
-        self._out.add(memory.own(number, q, k, v, positions), x)
-        (q,) = _parted(self._query(x), (1, *self._shape[1:]))
-        self._read_out.add(memory.read(number, q), x)
+    def __call__(self, index: int, x: Tensor, cache: DecoderCache, positions: Any) -> None:
+        q, k, v = _split_heads(self._qkv(x), self._shape)
+        self._out.add(cache.self_attention(index, q, k, v, positions), x)
+        (q,) = _split_heads(self._cross_query(x), (1, *self._shape[1:]))
+        self._cross_out.add(cache.cross_attention(index, q), x)
         self._feed(x)
 
 
@@ -130,18 +137,18 @@ class _Distances:
 
     def __init__(self, attention: Any) -> None:
         self._attention = attention
-        self._known = torch.empty(0, 0)  # heads x distances
+        self._bias = torch.empty(0, 0)  # heads x distances
 
-    def __call__(self, distances: Tensor, most: int) -> Tensor:
-        known = self._known  # a local reference, since another thread may replace the cache
-        if most >= known.shape[1]:
-            length = 2 * most + 64
+    def __call__(self, distances: Tensor, bound: int) -> Tensor:
+        bias = self._bias  # a local reference, since another thread may replace the cache
+        if bound >= bias.shape[1]:
+            length = 2 * bound + 64
             last = self._attention.compute_bias(1, length, past_seen_tokens=length - 1)
-            self._known = known = last[0, :, 0].flip(-1).detach()
-        return known[:, distances].movedim(0, -3)  # heads first, then queries x keys
+            self._bias = bias = last[0, :, 0].flip(-1).detach()
+        return bias[:, distances].movedim(0, -3)  # heads first, then queries x keys
 
 
-def _parted(x: Tensor, shape: tuple[int, int, int]) -> Tensor:
+def _split_heads(x: Tensor, shape: tuple[int, int, int]) -> Tensor:
     """Reshape rows x positions x width to parts x rows x heads x positions x size."""
     return x.view(*x.shape[:2], *shape).permute(2, 0, 3, 1, 4)
 

@@ -14,7 +14,7 @@ from scicot.devices import release_memory, resolve_device
 from scicot.errors import ScicotError
 from scicot.models.families import family_of
 from scicot.out_of_memory import is_out_of_memory
-from scicot.training.fitting.compute import half, weights_of
+from scicot.training.fitting.compute import uses_bf16, weights_of
 from scicot.training.fitting.loss import TargetLoss
 
 _LEAST, _MOST = 1024, 1 << 20  # tokens of a batch
@@ -53,13 +53,13 @@ def tokens_that_fit(model: Any, longest: tuple[int, int], settings: TrainSetting
     result is returned. Raises OutOfMemory if the first batch does not fit."""
     device = resolve_device(settings.device)
     model.to(device).train()
-    target_loss = TargetLoss(model, bf16=half(model, settings))
-    most = _MOST if device.type == "cuda" else _ON_CPU
+    target_loss = TargetLoss(model, bf16=uses_bf16(model, settings))
+    max_tokens = _MOST if device.type == "cuda" else _ON_CPU
     found, rows = 0, max(1, _LEAST // sum(longest))
     with out_of_memory_explained(settings, device):
         # as large as AdamW's two moments
         moments = torch.empty(2 * weights_of(model), device=device)
-        while not found or rows * sum(longest) <= most:
+        while not found or rows * sum(longest) <= max_tokens:
             try:
                 _try(model, target_loss, rows, longest)
             except (RuntimeError, MemoryError) as error:

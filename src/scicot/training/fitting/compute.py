@@ -16,12 +16,12 @@ def compute_settings(model: Any, settings: TrainSettings) -> dict[str, str]:
     device = resolve_device(settings.device)
     return {
         "device": device.type,
-        "precision": "bf16" if half(model, settings) else "fp32",
+        "precision": "bf16" if uses_bf16(model, settings) else "fp32",
         "attention": attention(model, settings, device),
     }
 
 
-def half(model: Any, settings: TrainSettings) -> bool:
+def uses_bf16(model: Any, settings: TrainSettings) -> bool:
     """Return whether a model's matrix multiplications run in bf16."""
     device = resolve_device(settings.device)
     return training_precision(settings.precision, device, weights_of(model)) is torch.bfloat16

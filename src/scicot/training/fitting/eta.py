@@ -12,12 +12,12 @@ from scicot.models.prompt_format import PromptFormat
 from scicot.training.dev_set import DevSet
 from scicot.training.fitting.auto_batch_size import out_of_memory_explained
 from scicot.training.fitting.collator import Collator
-from scicot.training.fitting.compute import attention, half
+from scicot.training.fitting.compute import attention, uses_bf16
 from scicot.training.fitting.loss import TargetLoss
 from scicot.training.fitting.progress import tenth
 from scicot.training.plan.schedule import Schedule
 
-_TRIED = 6  # batches to time; the first one is slow and not counted
+_TIMED_BATCHES = 6  # batches to time; the first one is slow and not counted
 
 
 def expected_seconds(
@@ -29,11 +29,11 @@ def expected_seconds(
     model.set_attn_implementation(attention(model, settings, device))
     model.to(device).train()
     collate = Collator(model, device)
-    target_loss = TargetLoss(model, bf16=half(model, settings))
+    target_loss = TargetLoss(model, bf16=uses_bf16(model, settings))
     seconds = []
     with out_of_memory_explained(settings, device):
-        for item in range(min(_TRIED, len(schedule))):
-            batch = {name: one.to(device) for name, one in collate([schedule[item]]).items()}
+        for item in range(min(_TIMED_BATCHES, len(schedule))):
+            batch = {name: tensor.to(device) for name, tensor in collate([schedule[item]]).items()}
             share = batch.pop("share")[0]
             start = time.perf_counter()
             loss = target_loss(model, batch) * share
@@ -41,7 +41,7 @@ def expected_seconds(
             loss.item()  # waits for the GPU to finish
             seconds.append(time.perf_counter() - start)
             model.zero_grad()
-    look = dev.expected_seconds(model, form) if dev else 0.0
-    looks = -(-schedule.steps // (settings.eval_steps or tenth(schedule.steps)))
+    dev_seconds = dev.expected_seconds(model, form) if dev else 0.0
+    evaluations = -(-schedule.steps // (settings.eval_steps or tenth(schedule.steps)))
     batches = schedule.steps * schedule.turns
-    return batches * statistics.mean(seconds[1:] or seconds) + looks * look
+    return batches * statistics.mean(seconds[1:] or seconds) + evaluations * dev_seconds

@@ -52,12 +52,14 @@ def merged(learner: Any, model: Any, student: str, rank: int) -> Any:
         return model
     from peft import get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
 
-    learnt = {name: weight.cpu() for name, weight in get_peft_model_state_dict(learner).items()}
-    whole, _ = load_pretrained(student)
-    beside = get_peft_model(whole, _config(whole, rank))
-    set_peft_model_state_dict(beside, learnt)
-    beside.merge_and_unload()
-    return whole
+    adapter_weights = {
+        name: weight.cpu() for name, weight in get_peft_model_state_dict(learner).items()
+    }
+    base_model, _ = load_pretrained(student)
+    merged_model = get_peft_model(base_model, _config(base_model, rank))
+    set_peft_model_state_dict(merged_model, adapter_weights)
+    merged_model.merge_and_unload()
+    return base_model
 
 
 def _config(model: Any, rank: int) -> Any:

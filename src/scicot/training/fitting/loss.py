@@ -28,16 +28,16 @@ class TargetLoss:
         self._bf16 = bf16
         self._head = model.get_output_embeddings()
         self._family = family_of(model.config)
-        plain = isinstance(self._head, torch.nn.Linear) and self._head.bias is None
-        self._in_chunks = plain and _ends_in_head(model, self._head)
+        is_linear = isinstance(self._head, torch.nn.Linear) and self._head.bias is None
+        self._in_chunks = is_linear and _ends_in_head(model, self._head)
 
     def __call__(self, wrapped: Any, inputs: dict[str, Tensor]) -> Tensor:
         """Return the loss of a batch {"input_ids", "attention_mask", "labels"}. `wrapped` is the
         model itself or its data-parallel wrapper."""
         # The Trainer would have accelerate wrap the model's forward permanently, so autocast is
         # used here.
-        kind = inputs["labels"].device.type
-        with torch.autocast(kind, torch.bfloat16, enabled=self._bf16):
+        device_type = inputs["labels"].device.type
+        with torch.autocast(device_type, torch.bfloat16, enabled=self._bf16):
             return self._summed(wrapped, inputs)
 
     def _summed(self, wrapped: Any, inputs: dict[str, Tensor]) -> Tensor:
@@ -97,25 +97,25 @@ class _Summed(torch.autograd.Function):
         of_weight = torch.zeros_like(weight, dtype=torch.float32) if learning else None
         loss = hidden.new_zeros((), dtype=torch.float32)
         for start in range(0, len(hidden), _CHUNK):
-            some, gold = hidden[start : start + _CHUNK], targets[start : start + _CHUNK, None]
-            logits = (some @ weight.t()).float()
+            chunk, gold = hidden[start : start + _CHUNK], targets[start : start + _CHUNK, None]
+            logits = (chunk @ weight.t()).float()
             norms = logits.logsumexp(dim=1, keepdim=True)
             loss += (norms - logits.gather(1, gold)).sum()
             # Negligible probabilities are dropped: they would be subnormal numbers, which are slow
             # on CPUs.
-            slope = logits.sub_(norms).clamp_(min=_LEAST).exp_()
-            slope.scatter_add_(1, gold, -torch.ones_like(gold, dtype=slope.dtype))
-            slope = slope.to(hidden.dtype)
-            of_hidden[start : start + _CHUNK] = slope @ weight
+            gradient = logits.sub_(norms).clamp_(min=_LEAST).exp_()
+            gradient.scatter_add_(1, gold, -torch.ones_like(gold, dtype=gradient.dtype))
+            gradient = gradient.to(hidden.dtype)
+            of_hidden[start : start + _CHUNK] = gradient @ weight
             if of_weight is not None:
-                of_weight += slope.t() @ some
+                of_weight += gradient.t() @ chunk
         ctx.save_for_backward(of_hidden, of_weight)
-        ctx.kind = weight.dtype
+        ctx.dtype = weight.dtype
         return loss
 
     @staticmethod
     def backward(ctx: Any, *slopes: Tensor) -> tuple[Tensor | None, ...]:
         of_hidden, of_weight = ctx.saved_tensors
-        slope = slopes[0]
-        by_weight = None if of_weight is None else (of_weight * slope).to(ctx.kind)
-        return of_hidden * slope.to(of_hidden.dtype), by_weight, None
+        gradient = slopes[0]
+        by_weight = None if of_weight is None else (of_weight * gradient).to(ctx.dtype)
+        return of_hidden * gradient.to(of_hidden.dtype), by_weight, None

@@ -18,7 +18,7 @@ from scicot.reporting import Task
 from scicot.training.best_checkpoint import Selection
 from scicot.training.plan.schedule import Schedule
 
-WHOLE = "whole"  # empty marker file, written into a checkpoint when it is complete
+COMPLETE_MARKER = "whole"  # empty marker file, written into a checkpoint when it is complete
 LOG = "training_log.jsonl"
 
 Log = list[dict[str, Any]]
@@ -47,25 +47,25 @@ class Progress(TrainerCallback):
         self._model = model
         self._form = form
         self.trainer: Trainer | None = None
-        self._writes = processes.rank() == 0
-        self._council = processes.StopVote()
+        self._is_writer = processes.rank() == 0
+        self._stop_vote = processes.StopVote()
         self._step = 0
         self._saved = self._started = time.monotonic()
-        self._since = 0  # step at which this process started
-        self._told: dict[str, float] = {}  # figures shown beside the progress bar
+        self._first_step = 0  # step at which this process started
+        self._figures: dict[str, float] = {}  # figures shown beside the progress bar
         self.stopped: KeyboardInterrupt | None = None
 
     def rows_per_second(self, step: int) -> float:
         """Return the training speed in rows a second since this process began, dev evaluation
         included."""
-        rows = (step - self._since) * self._rows
+        rows = (step - self._first_step) * self._rows
         return round(rows / (time.monotonic() - self._started), 1)
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002
         # the step of the checkpoint, if the training was resumed
         self._task.advance(state.global_step)
-        self._step = self._since = state.global_step
-        if self._writes:  # drop log rows after the checkpoint, since these steps are repeated
+        self._step = self._first_step = state.global_step
+        if self._is_writer:  # drop log rows after the checkpoint, since these steps are repeated
             with jsonl.replacing(self._run / LOG) as stream:
                 stream.writelines(map(jsonl.encode, map(_finite, state.log_history)))
         if state.global_step == 0:  # a pretrained student may be best before any training
@@ -74,17 +74,19 @@ class Progress(TrainerCallback):
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002
         step = state.global_step
         every = self._settings.eval_steps or tenth(state.max_steps)
-        enough = False
+        patience_exhausted = False
         if step % every == 0 or step == state.max_steps:
-            enough = self._measure(step, control)
+            patience_exhausted = self._measure(step, control)
         speed = {"samples/s": self.rows_per_second(step)}
         try:
-            self._task.advance(step - self._step, **self._told, **speed)
+            self._task.advance(step - self._step, **self._figures, **speed)
         except KeyboardInterrupt as stopped:
             self.stopped = stopped
         self._step = step
-        late = time.monotonic() - self._saved > 60 * self._settings.checkpoint_minutes
-        stop, save, end = self._council.any(self.stopped is not None, late, enough)
+        checkpoint_due = time.monotonic() - self._saved > 60 * self._settings.checkpoint_minutes
+        stop, save, end = self._stop_vote.any(
+            self.stopped is not None, checkpoint_due, patience_exhausted
+        )
         if stop and self.stopped is None:
             self.stopped = processes.StoppedByAnother()
         control.should_save |= stop or save
@@ -93,15 +95,15 @@ class Progress(TrainerCallback):
     def on_log(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002
         row = state.log_history[-1]
         shown = ("loss", "dev_accuracy", "dev_loss")
-        self._told.update({name: row[name] for name in shown if name in row})
-        if self._writes:
+        self._figures.update({name: row[name] for name in shown if name in row})
+        if self._is_writer:
             with (self._run / LOG).open("ab") as stream:
                 stream.write(jsonl.encode(_finite(row)))
 
     def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002
-        self._council.any()  # waits until every process has saved its random state
-        if self._writes:
-            (Path(args.output_dir) / f"checkpoint-{state.global_step}" / WHOLE).touch()
+        self._stop_vote.any()  # waits until every process has saved its random state
+        if self._is_writer:
+            (Path(args.output_dir) / f"checkpoint-{state.global_step}" / COMPLETE_MARKER).touch()
             if self._selection:
                 self._selection.sweep(state.log_history)
         self._saved = time.monotonic()
@@ -110,10 +112,10 @@ class Progress(TrainerCallback):
         """Evaluate on dev. Return whether patience is exhausted."""
         if self._selection is None or self.trainer is None:
             return False
-        due = control.should_log
+        log_due = control.should_log
         log = self.trainer.state.log_history
         self.trainer.log(self._selection.measure(self._model, self._form, log, step))
-        control.should_log = due  # log() resets it, but the training loss may be due too
+        control.should_log = log_due  # log() resets it, but the training loss may be due too
         return self._selection.exhausted(self.trainer.state.log_history)
 
 

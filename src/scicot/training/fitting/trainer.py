@@ -22,9 +22,9 @@ from scicot.training.best_checkpoint import Selection
 from scicot.training.fitting import lora
 from scicot.training.fitting.auto_batch_size import out_of_memory_explained
 from scicot.training.fitting.collator import Collator
-from scicot.training.fitting.compute import attention, half, weights_of
+from scicot.training.fitting.compute import attention, uses_bf16, weights_of
 from scicot.training.fitting.loss import TargetLoss
-from scicot.training.fitting.progress import WHOLE, Log, Progress
+from scicot.training.fitting.progress import COMPLETE_MARKER, Log, Progress
 from scicot.training.plan.schedule import Schedule
 from scicot.training.spec import TrainingSpec
 
@@ -106,7 +106,7 @@ def make_trainer(
         data_collator=Collator(model, device),
         processing_class=tokenizer,
     )
-    trainer.target_loss = TargetLoss(model, bf16=half(model, settings))
+    trainer.target_loss = TargetLoss(model, bf16=uses_bf16(model, settings))
     trainer.remove_callback(PrinterCallback)  # stdout is reserved for data
     # the default directory is among the checkpoints, which are deleted
     if "tensorboard" in report_to:
@@ -121,8 +121,8 @@ def last_checkpoint(folder: Path) -> Path | None:
     """Return the last complete checkpoint. One cut short by a crash or a full disk has no marker
     file."""
     numbered = (path for path in folder.glob("checkpoint-*") if path.name[11:].isdecimal())
-    whole = [path for path in numbered if (path / WHOLE).exists()]
-    return max(whole, key=_step, default=None)
+    complete = [path for path in numbered if (path / COMPLETE_MARKER).exists()]
+    return max(complete, key=_step, default=None)
 
 
 def _step(checkpoint: Path) -> int:

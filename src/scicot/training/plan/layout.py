@@ -52,9 +52,9 @@ class Layout:
         batches = settings.accumulate or 1
         groups = batches * -(-_GROUPS // batches)
         # so that each group has at least one lesson
-        most = lessons // cls(rows, budget, 1, 1).steps(lessons, tokens)
-        if groups > most:
-            groups = batches = min(batches, most) if settings.accumulate else most
+        most_groups = lessons // cls(rows, budget, 1, 1).steps(lessons, tokens)
+        if groups > most_groups:
+            groups = batches = min(batches, most_groups) if settings.accumulate else most_groups
         return cls(rows, budget, groups, batches if settings.accumulate else groups)
 
     @classmethod
@@ -75,18 +75,18 @@ class Layout:
 
 
 def fewest_costs(
-    groups: Any, device: str, ranks: int = 1, parts: int = 1, most: float = math.inf
+    groups: Any, device: str, ranks: int = 1, parts: int = 1, max_tokens: float = math.inf
 ) -> int:
     """Return the number of batches per step with the lowest cost: padded tokens plus a fixed cost
     per batch. The groups of a step are joined into these batches.
 
     `groups` has shape (steps, groups per step, 3): rows, longest input, longest target. `parts` is
     the number of tasks, each of which has separate batches. Each of `ranks` processes may compute
-    at most `most` padded tokens of a batch; if no number of batches meets this limit, the one whose
-    largest batch is smallest is returned.
+    at most `max_tokens` padded tokens of a batch; if no number of batches meets this limit, the one
+    whose largest batch is smallest is returned.
     """
-    kind = resolve_device(device).type
-    beginning = _BATCH_COSTS.get(kind, _BATCH_COSTS_A_GPU)
+    device_type = resolve_device(device).type
+    batch_cost = _BATCH_COSTS.get(device_type, _BATCH_COSTS_A_GPU)
     steps, count, columns = groups.shape
 
     def padded(batches: int) -> Any:
@@ -94,20 +94,20 @@ def fewest_costs(
         return joined[..., 0].sum(axis=2) * joined[..., 1:].max(axis=2).sum(axis=-1)
 
     def cost(batches: int) -> float:
-        return float(padded(batches).sum() + beginning * batches * steps)
+        return float(padded(batches).sum() + batch_cost * batches * steps)
 
-    numbers = [number for number in range(1, count + 1) if count % number == 0]
+    divisors = [divisor for divisor in range(1, count + 1) if count % divisor == 0]
     largest = {
         count_of_batches: padded(count_of_batches).max() / pieces(count_of_batches * parts, ranks)
-        for count_of_batches in numbers
+        for count_of_batches in divisors
     }
     fitting = [
-        count_of_batches for count_of_batches in numbers if largest[count_of_batches] <= most
+        count_of_batches for count_of_batches in divisors if largest[count_of_batches] <= max_tokens
     ]
     return (
         min(fitting, key=cost)
         if fitting
-        else min(numbers, key=lambda count_of_batches: largest[count_of_batches])
+        else min(divisors, key=lambda count_of_batches: largest[count_of_batches])
     )
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-Places = npt.NDArray[np.int64]
+Indices = npt.NDArray[np.int64]
 
 
 def padded(lengths: Any) -> int:
@@ -22,37 +22,37 @@ def padded(lengths: Any) -> int:
     return int(len(lengths) * lengths.max(axis=0).sum())
 
 
-def alike(lengths: Any, weights: Any, count: int) -> list[Places]:
+def similar_batches(lengths: Any, weights: Any, count: int) -> list[Indices]:
     """Partition all row indices into `count` batches of similar lengths and about equal weight.
 
     `lengths` is rows x 2. `weights` has a positive number for each row: 1 for batches of
     equally many rows, or its tokens for batches of equally many tokens. No batch is empty:
     `count` is at most the number of rows. Rows of equal lengths keep their order.
     """
-    return list(_parted(np.arange(len(lengths)), lengths, weights, count))
+    return list(_partition(np.arange(len(lengths)), lengths, weights, count))
 
 
-def _parted(rows: Places, lengths: Any, weights: Any, count: int) -> Iterator[Places]:
+def _partition(rows: Indices, lengths: Any, weights: Any, count: int) -> Iterator[Indices]:
     if count == 1:
         yield rows
         return
     first = count // 2
     halves = min(
         (
-            _halved(rows[_order(lengths, rows, by)], weights, first, count)
-            for by in range(lengths.shape[1])
+            _halved(rows[_order(lengths, rows, column)], weights, first, count)
+            for column in range(lengths.shape[1])
         ),
-        key=lambda both: sum(padded(lengths[half]) for half in both),
+        key=lambda two_halves: sum(padded(lengths[half]) for half in two_halves),
     )
-    yield from _parted(halves[0], lengths, weights, first)
-    yield from _parted(halves[1], lengths, weights, count - first)
+    yield from _partition(halves[0], lengths, weights, first)
+    yield from _partition(halves[1], lengths, weights, count - first)
 
 
-def _order(lengths: Any, rows: Places, by: int) -> Any:
-    return np.argsort(lengths[rows, by], kind="stable")
+def _order(lengths: Any, rows: Indices, column: int) -> Any:
+    return np.argsort(lengths[rows, column], kind="stable")
 
 
-def _halved(rows: Places, weights: Any, first: int, count: int) -> tuple[Places, Places]:
+def _halved(rows: Indices, weights: Any, first: int, count: int) -> tuple[Indices, Indices]:
     """Split rows into two parts, the first for `first` of `count` batches."""
     reached = np.cumsum(weights[rows])
     cut = int(np.searchsorted(reached, reached[-1] * first / count, side="right"))
@@ -68,9 +68,9 @@ def pieces(batches: int, ranks: int) -> int:
     return ranks // batches if ranks % batches == 0 else ranks
 
 
-def shares(batches: Sequence[Any], ranks: int) -> list[list[Any]]:
+def turns_of(batches: Sequence[Any], ranks: int) -> list[list[Any]]:
     """Distribute the batches of one step: a list of turns, each with one piece of a batch (possibly
     empty) for every process."""
     count = pieces(len(batches), ranks)
-    dealt = [batch[piece::count] for batch in batches for piece in range(count)]
-    return [dealt[turn : turn + ranks] for turn in range(0, len(dealt), ranks)]
+    distributed = [batch[piece::count] for batch in batches for piece in range(count)]
+    return [distributed[turn : turn + ranks] for turn in range(0, len(distributed), ranks)]

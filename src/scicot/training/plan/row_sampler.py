@@ -22,7 +22,7 @@ class RowSampler:
         self._count = len(files)
         self._settings = settings
         self._files = [
-            [place for place, file_of_row in enumerate(files) if file_of_row == file]
+            [row for row, file_of_row in enumerate(files) if file_of_row == file]
             for file in range(len(settings.weights))
         ]
         self._file_order = lru_cache(maxsize=2 * len(settings.weights) + 2)(self._new_file_order)
@@ -30,15 +30,15 @@ class RowSampler:
     def epoch(self, number: int) -> tuple[Any, Any]:
         """Return an epoch's draws in random order: (indices of lessons, whether their rationale is
         dropped)."""
-        dice = np.random.default_rng([self._settings.seed, number])
+        rng = np.random.default_rng([self._settings.seed, number])
         if self._settings.weights:
-            places = dice.permutation(np.concatenate(self._drawn_from_files(number)))
+            rows = rng.permutation(np.concatenate(self._drawn_from_files(number)))
         else:
-            places = dice.permutation(self._count)
-        bare = self.dice(number, "dropout").random(self._count) < self._settings.rationale_dropout
-        return places, bare
+            rows = rng.permutation(self._count)
+        dropped = self.rng(number, "dropout").random(self._count) < self._settings.rationale_dropout
+        return rows, dropped
 
-    def dice(self, epoch: int, stream: str) -> np.random.Generator:
+    def rng(self, epoch: int, stream: str) -> np.random.Generator:
         return np.random.default_rng([self._settings.seed, epoch, _STREAMS[stream]])
 
     def _drawn_from_files(self, epoch: int) -> list[Any]:
@@ -46,17 +46,19 @@ class RowSampler:
         shares = np.cumsum(self._settings.weights) / sum(self._settings.weights)
         # Rounded cumulatively over all epochs, so that even the smallest share is drawn at some
         # time.
-        before, after = (np.round(shares * self._count * n) for n in (epoch, epoch + 1))
-        firsts, ends = (np.diff(bounds, prepend=0).astype(int) for bounds in (before, after))
+        drawn_before, drawn_after = (np.round(shares * self._count * n) for n in (epoch, epoch + 1))
+        firsts, ends = (
+            np.diff(bounds, prepend=0).astype(int) for bounds in (drawn_before, drawn_after)
+        )
         drawn = []
         for file, (first, end) in enumerate(zip(firsts, ends, strict=True)):
             picks = np.arange(first, end)
-            turns, places = np.divmod(picks, len(self._files[file]))
+            turns, rows = np.divmod(picks, len(self._files[file]))
             drawn += [
-                self._file_order(file, turn)[places[turns == turn]] for turn in np.unique(turns)
+                self._file_order(file, turn)[rows[turns == turn]] for turn in np.unique(turns)
             ]
         return drawn
 
     def _new_file_order(self, file: int, turn: int) -> Any:
-        dice = np.random.default_rng([self._settings.seed, turn, file + 1])
-        return dice.permutation(self._files[file])
+        rng = np.random.default_rng([self._settings.seed, turn, file + 1])
+        return rng.permutation(self._files[file])

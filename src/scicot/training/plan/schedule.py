@@ -39,10 +39,10 @@ from scicot.training.plan.tokens import MANY, Tokens, identity, tokenise
 class Epoch:
     """One epoch: as many draws as there are lessons, grouped into steps and batches."""
 
-    places: Any  # index of the lesson of each draw
-    bare: Any  # whether the draw drops the rationale
+    lessons: Any  # index of the lesson of each draw
+    dropped: Any  # whether the draw drops the rationale
     # for each step, the draws in each of its groups, by index
-    steps: list[list[length_buckets.Places]]
+    steps: list[list[length_buckets.Indices]]
 
 
 class Schedule:
@@ -74,20 +74,20 @@ class Schedule:
         self._settings = settings
         self._ranks = ranks
         self._per_lesson = len(examples_of(lessons[0], stage))
-        self._drawing = RowSampler([lesson.file for lesson in lessons], settings)
-        self._whole = self._tokenised(drop_rationale=False)
-        self._bare = self._whole
+        self._sampler = RowSampler([lesson.file for lesson in lessons], settings)
+        self._tokens = self._tokenised(drop_rationale=False)
+        self._bare_tokens = self._tokens
         if settings.rationale_dropout:
-            self._bare = self._tokenised(drop_rationale=True)
-        self._lay(layout)
+            self._bare_tokens = self._tokenised(drop_rationale=True)
+        self._make_layout(layout)
 
     def fit(self, tokens: int, batch: int) -> None:
         """Recompute the schedule for `tokens` per step and at most `batch` padded tokens per
         batch."""
         self._settings = replace(self._settings, batch_size=f"{tokens}tokens")
-        self._lay(None, most=batch)
+        self._make_layout(None, most_tokens=batch)
 
-    def _lay(self, layout: Layout | None, most: float = math.inf) -> None:
+    def _make_layout(self, layout: Layout | None, most_tokens: float = math.inf) -> None:
         settings, lessons = self._settings, len(self._lessons)
         tokens = self.tokens_an_epoch
         self.layout = layout or Layout.grouped(settings, lessons, tokens)
@@ -97,32 +97,34 @@ class Schedule:
         self._epoch = lru_cache(maxsize=2)(self._new_epoch)
         if layout is None and settings.accumulate is None:
             first = self._epoch(0)
-            lengths = self._padded_lengths(first.places, first.bare).max(axis=1)
+            lengths = self._padded_lengths(first.lessons, first.dropped).max(axis=1)
             groups = measured(first.steps, lengths)
-            batches = fewest_costs(groups, settings.device, self._ranks, self._per_lesson, most)
+            batches = fewest_costs(
+                groups, settings.device, self._ranks, self._per_lesson, most_tokens
+            )
             self.layout = replace(self.layout, batches=batches)
         self._turns = len(
-            length_buckets.shares(self._batches(self._epoch(0).steps[0]), self._ranks)
+            length_buckets.turns_of(self._batches(self._epoch(0).steps[0]), self._ranks)
         )
 
     @property
     def tokens_an_epoch(self) -> int:
         """Number of input and target tokens of all lessons, each once."""
-        return int(self._whole.lengths.sum())
+        return int(self._tokens.lengths.sum())
 
     @property
     def lengths(self) -> Any:
         """Numbers of input and target tokens of all examples: examples x 2."""
-        return self._whole.lengths
+        return self._tokens.lengths
 
-    def rows(self, places: Sequence[int]) -> list[dict[str, Any]]:
+    def rows(self, indices: Sequence[int]) -> list[dict[str, Any]]:
         """Return tokenised examples by their indices."""
-        return self._whole.rows(places)
+        return self._tokens.rows(indices)
 
     @property
     def longest(self) -> tuple[int, int]:
         """Tokens of the longest input, and of the longest target."""
-        source, target = self._whole.lengths.max(axis=0)
+        source, target = self._tokens.lengths.max(axis=0)
         return int(source), int(target)
 
     @property
@@ -137,7 +139,7 @@ class Schedule:
         step, rest = divmod(item, self._turns * self._ranks)
         turn, rank = divmod(rest, self._ranks)
         number, epoch, groups = self._at(step)
-        batch = length_buckets.shares(self._batches(groups), self._ranks)[turn][rank]
+        batch = length_buckets.turns_of(self._batches(groups), self._ranks)[turn][rank]
         share = self._shares(epoch, groups)
         if not len(batch):  # a process without work still takes part in the step
             batch, share = np.array([(groups[0][0], 0)]), [0.0] * self._per_lesson
@@ -150,11 +152,11 @@ class Schedule:
     @property
     def cuts(self) -> Counter[str]:
         """Number of truncated inputs, by the part that was cut."""
-        return self._whole.cuts
+        return self._tokens.cuts
 
     @property
     def cut_targets(self) -> int:
-        return self._whole.cut_targets
+        return self._tokens.cut_targets
 
     @property
     def in_fixed_order(self) -> int:
@@ -165,13 +167,13 @@ class Schedule:
     def padding(self) -> float:
         """Share of padding among the tokens of the first epoch, on one device."""
         epoch = self._epoch(0)
-        lengths = self._padded_lengths(epoch.places, epoch.bare)
-        all_of_them = sum(
+        lengths = self._padded_lengths(epoch.lessons, epoch.dropped)
+        padded_tokens = sum(
             length_buckets.padded(lengths[batch[:, 0], batch[:, 1]])
             for groups in epoch.steps
             for batch in self._batches(groups)
         )
-        return 1 - float(lengths.sum()) / all_of_them
+        return 1 - float(lengths.sum()) / padded_tokens
 
     @property
     def rows_per_step(self) -> float:
@@ -183,39 +185,39 @@ class Schedule:
         Lessons with shuffled choices are counted in their original order."""
         total = 0
         for number in range(-(-steps // self.epoch_steps)):
-            left = steps - number * self.epoch_steps
-            if left < self.epoch_steps:
+            rest = steps - number * self.epoch_steps
+            if rest < self.epoch_steps:
                 epoch = self._epoch(number)
-                draws = np.concatenate([batch for step in epoch.steps[:left] for batch in step])
-                total += int(self._weights(epoch.places, epoch.bare)[draws].sum())
+                draws = np.concatenate([batch for step in epoch.steps[:rest] for batch in step])
+                total += int(self._weights(epoch.lessons, epoch.dropped)[draws].sum())
             else:
-                total += int(self._weights(*self._drawing.epoch(number)).sum())
+                total += int(self._weights(*self._sampler.epoch(number)).sum())
         return total
 
-    def _at(self, step: int) -> tuple[int, Epoch, list[length_buckets.Places]]:
-        number, within = divmod(step, self.epoch_steps)
+    def _at(self, step: int) -> tuple[int, Epoch, list[length_buckets.Indices]]:
+        number, step_of_epoch = divmod(step, self.epoch_steps)
         epoch = self._epoch(number)
-        return number, epoch, epoch.steps[within]
+        return number, epoch, epoch.steps[step_of_epoch]
 
     def _new_epoch(self, number: int) -> Epoch:
-        places, bare = self._drawing.epoch(number)
-        lengths = self._padded_lengths(places, bare).max(axis=1)
-        weights = np.ones(len(places))
+        lessons, dropped = self._sampler.epoch(number)
+        lengths = self._padded_lengths(lessons, dropped).max(axis=1)
+        weights = np.ones(len(lessons))
         if self.layout.tokens is not None:
-            weights = self._weights(places, bare)
+            weights = self._weights(lessons, dropped)
         count = self.epoch_steps * self.layout.groups
-        groups = length_buckets.alike(lengths, weights, count)
-        order = self._drawing.dice(number, "batches").permutation(count)
+        groups = length_buckets.similar_batches(lengths, weights, count)
+        order = self._sampler.rng(number, "batches").permutation(count)
         steps = order.reshape(self.epoch_steps, self.layout.groups)
 
         # sort by length, because neighbours are joined or computed at the same time
         def longest(group: int) -> int:
             return -int(lengths[groups[group]].max(axis=0).sum())
 
-        in_order = [[groups[one] for one in sorted(step, key=longest)] for step in steps]
-        return Epoch(places, bare, in_order)
+        in_order = [[groups[group] for group in sorted(step, key=longest)] for step in steps]
+        return Epoch(lessons, dropped, in_order)
 
-    def _batches(self, groups: Sequence[length_buckets.Places]) -> list[length_buckets.Places]:
+    def _batches(self, groups: Sequence[length_buckets.Indices]) -> list[length_buckets.Indices]:
         """Join the groups of a step into batches. A batch is an array (examples, 2) with the index
         of each example's draw and of its part (task). Students with two tasks have separate batches
         for each, since labels are much shorter than rationales."""
@@ -228,26 +230,27 @@ class Schedule:
             np.stack([batch, np.full_like(batch, part)], 1) for batch in joined for part in parts
         ]
 
-    def _by_lesson(self, places: Any, bare: Any) -> Any:
+    def _by_lesson(self, lessons: Any, dropped: Any) -> Any:
         """Return the numbers of input and target tokens: draws x examples of a lesson x 2."""
         shape = (-1, self._per_lesson, 2)
-        whole = self._whole.lengths.reshape(shape)[places]
-        return np.where(bare[:, None, None], self._bare.lengths.reshape(shape)[places], whole)
+        full = self._tokens.lengths.reshape(shape)[lessons]
+        without_rationale = self._bare_tokens.lengths.reshape(shape)[lessons]
+        return np.where(dropped[:, None, None], without_rationale, full)
 
-    def _padded_lengths(self, places: Any, bare: Any) -> Any:
+    def _padded_lengths(self, lessons: Any, dropped: Any) -> Any:
         """Return the lengths by which the examples of each draw are padded: draws x examples x 1 or
         2."""
-        return self._family.lengths(self._by_lesson(places, bare))
+        return self._family.lengths(self._by_lesson(lessons, dropped))
 
-    def _weights(self, places: Any, bare: Any) -> Any:
+    def _weights(self, lessons: Any, dropped: Any) -> Any:
         """Return the number of tokens of each draw."""
-        return self._by_lesson(places, bare).sum(axis=(1, 2))
+        return self._by_lesson(lessons, dropped).sum(axis=(1, 2))
 
-    def _shares(self, epoch: Epoch, groups: Sequence[length_buckets.Places]) -> list[float]:
+    def _shares(self, epoch: Epoch, groups: Sequence[length_buckets.Indices]) -> list[float]:
         """Return the weight of one target token in a step's loss, for each task: the task's loss
         weight divided by its number of target tokens in the step."""
         draws = np.concatenate(groups)
-        targets = self._by_lesson(epoch.places[draws], epoch.bare[draws])[:, :, 1].sum(axis=0)
+        targets = self._by_lesson(epoch.lessons[draws], epoch.dropped[draws])[:, :, 1].sum(axis=0)
         weights = (1.0, self._settings.rationale_loss_weight)
         return [weight / tokens for weight, tokens in zip(weights, targets, strict=False)]
 
@@ -255,39 +258,43 @@ class Schedule:
         self, number: int, epoch: Epoch, examples: Sequence[tuple[int, int]]
     ) -> list[dict[str, Any]]:
         if self._settings.shuffle_choices or self._settings.soft_labels:
-            return self._drawn(number, epoch, examples)
+            return self._resampled_rows(number, epoch, examples)
         rows: dict[tuple[int, int], dict[str, Any]] = {}
-        for bare, tokens in ((False, self._whole), (True, self._bare)):
-            chosen = [one for one in examples if epoch.bare[one[0]] == bare]
-            at = [int(epoch.places[draw]) * self._per_lesson + part for draw, part in chosen]
-            rows |= zip(chosen, tokens.rows(at), strict=True) if chosen else ()
-        return [rows[one] for one in examples]
+        for dropped, tokens in ((False, self._tokens), (True, self._bare_tokens)):
+            selected = [example for example in examples if epoch.dropped[example[0]] == dropped]
+            indices = [
+                int(epoch.lessons[draw]) * self._per_lesson + part for draw, part in selected
+            ]
+            rows |= zip(selected, tokens.rows(indices), strict=True) if selected else ()
+        return [rows[example] for example in examples]
 
-    def _drawn(
+    def _resampled_rows(
         self, number: int, epoch: Epoch, examples: Sequence[tuple[int, int]]
     ) -> list[dict[str, Any]]:
         """Make the rows of examples whose label or order of choices is sampled anew each time."""
-        made = []
+        chosen = []
         for draw, part in examples:
-            dice = random.Random(f"{self._settings.seed}/{number * len(self._lessons) + draw}")
-            lesson = self._lessons[epoch.places[draw]]
+            rng = random.Random(f"{self._settings.seed}/{number * len(self._lessons) + draw}")
+            lesson = self._lessons[epoch.lessons[draw]]
             if self._settings.soft_labels:
-                lesson = lesson.with_voted_label(dice, self._settings.soft_labels)
+                lesson = lesson.with_voted_label(rng, self._settings.soft_labels)
             if self._settings.shuffle_choices:
-                lesson = lesson.shuffled(dice)
+                lesson = lesson.shuffled(rng)
             (lesson,) = with_short_rationales(
                 [lesson], self._form, self._settings.max_rationale_tokens
             )
-            bare, answer_as = bool(epoch.bare[draw]), self._settings.answer_form
-            read = examples_of(lesson, self._stage, answer_as=answer_as, drop_rationale=bare)
-            made.append(read[part])
+            drop_rationale, answer_as = bool(epoch.dropped[draw]), self._settings.answer_form
+            made = examples_of(
+                lesson, self._stage, answer_as=answer_as, drop_rationale=drop_rationale
+            )
+            chosen.append(made[part])
         limits = self._settings.max_source_tokens, self._settings.max_target_tokens
-        return encode(made, self._form, *limits).rows
+        return encode(chosen, self._form, *limits).rows
 
     def _tokenised(self, *, drop_rationale: bool) -> Tokens:
         settings = self._settings
         limits = settings.max_source_tokens, settings.max_target_tokens
-        read = partial(
+        make_examples = partial(
             examples_of,
             stage=self._stage,
             answer_as=settings.answer_form,
@@ -295,7 +302,7 @@ class Schedule:
         )
         encoded = partial(
             _encoded,
-            read=read,
+            make_examples=make_examples,
             form=self._form,
             limits=limits,
             max_rationale_tokens=settings.max_rationale_tokens,
@@ -303,7 +310,7 @@ class Schedule:
         if len(self._lessons) < MANY:
             return tokenise(self._lessons, encoded)
         rows, tokenizer = digest(self._lessons, self._stage), identity(self._form.tokenizer)
-        known = (
+        cache_key = (
             rows,
             tokenizer,
             self._form.name,
@@ -314,16 +321,18 @@ class Schedule:
             *([settings.max_rationale_tokens] if settings.max_rationale_tokens else []),
             sorted(self._form.alphabet.replacements.items()),
         )
-        return tokenise(self._lessons, encoded, cached_as=repr(known))
+        return tokenise(self._lessons, encoded, cached_as=repr(cache_key))
 
 
 def _encoded(
     lessons: Sequence[Lesson],
     *,
-    read: Callable[[Lesson], Sequence[Example]],
+    make_examples: Callable[[Lesson], Sequence[Example]],
     form: PromptFormat,
     limits: tuple[int, int],
     max_rationale_tokens: int | None,
 ) -> Encoded:
     lessons = with_short_rationales(lessons, form, max_rationale_tokens)
-    return encode([one for lesson in lessons for one in read(lesson)], form, *limits)
+    return encode(
+        [example for lesson in lessons for example in make_examples(lesson)], form, *limits
+    )

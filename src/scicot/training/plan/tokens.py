@@ -32,15 +32,15 @@ class Tokens:
     def __init__(self, dataset: Any) -> None:
         self._dataset = dataset
         self.lengths = np.stack([_lengths(dataset, name) for name in _COLUMNS], axis=1)
-        told = [json.loads(text) for text in dataset["told"] if text]
-        self.cuts = sum((Counter(one["cuts"]) for one in told), Counter[str]())
-        self.cut_targets: int = sum(one["cut_targets"] for one in told)
+        counts = [json.loads(text) for text in dataset["told"] if text]
+        self.cuts = sum((Counter(chunk_counts["cuts"]) for chunk_counts in counts), Counter[str]())
+        self.cut_targets: int = sum(chunk_counts["cut_targets"] for chunk_counts in counts)
 
-    def rows(self, places: Sequence[int]) -> list[dict[str, Any]]:
+    def rows(self, indices: Sequence[int]) -> list[dict[str, Any]]:
         """Return the examples at these indices, as `encode` made them."""
-        found = self._dataset[list(places)]
-        both = zip(found["input_ids"], found["labels"], strict=True)
-        return [{"input_ids": source, "labels": target} for source, target in both]
+        columns = self._dataset[list(indices)]
+        pairs = zip(columns["input_ids"], columns["labels"], strict=True)
+        return [{"input_ids": source, "labels": target} for source, target in pairs]
 
 
 def tokenise(lessons: Sequence[Any], encode: Encode, *, cached_as: str | None = None) -> Tokens:
@@ -80,10 +80,10 @@ def _encoded(chunks: Iterable[Sequence[Any]], encode: Encode) -> Iterator[dict[s
     """Yield the rows of the dataset; the first of each chunk records its truncations."""
     for chunk in chunks:
         encoded = encode(chunk)
-        told = json.dumps({"cuts": encoded.cuts, "cut_targets": encoded.cut_targets})
+        counts = json.dumps({"cuts": encoded.cuts, "cut_targets": encoded.cut_targets})
         for row in encoded.rows:
-            yield {**row, "told": told}
-            told = ""
+            yield {**row, "told": counts}
+            counts = ""
 
 
 def _features() -> Any:

@@ -26,13 +26,13 @@ def kernel(function: Any) -> Any:
         return njit(**options)(function)
 
 
-def _instruction(made: Any, given: Any, of: Any) -> Any:
+def _instruction(result_type: Any, argument_type: Any, emit: Any) -> Any:
     @intrinsic
     def one(typing_context: Any, x: Any) -> Any:  # noqa: ARG001
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:  # noqa: ARG001
-            return of(builder, arguments[0])
+            return emit(builder, arguments[0])
 
-        return made(given), generate
+        return result_type(argument_type), generate
 
     return one
 
@@ -83,12 +83,12 @@ def exp2(x):  # type: ignore[no-untyped-def]
     """Return 2^x with a relative error below 3e-7, x clamped to -120 and 120; NaN for NaN."""
     x = f32(-120) if x < f32(-120) else x
     x = f32(120) if x > f32(120) else x
-    whole = nearest(x)
-    r = x - whole
+    integer = nearest(x)
+    r = x - integer
     p = f32(1.5403530e-4) * r + f32(1.3333558e-3)  # (r log 2)^n / n!
     p = p * r + f32(9.6181291e-3)
     p = p * r + f32(5.5504109e-2)
     p = p * r + f32(2.4022651e-1)
     p = p * r + f32(6.9314718e-1)
     p = p * r + f32(1)
-    return p * _power(whole)
+    return p * _power(integer)

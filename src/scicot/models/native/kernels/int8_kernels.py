@@ -26,14 +26,14 @@ from scicot.models.native.kernels.instructions import (
 @kernel
 def _round_row(x, into):  # type: ignore[no-untyped-def]
     """Quantise x to int8, into `into`; return its scale."""
-    top = np.int32(0)
+    max_bits = np.int32(0)
     for j in range(len(x)):
-        top = max(top, bits(abs(x[j])))
-    most = of_bits(top) + f32(1e-30)  # so that the scale of a zero row is not 0
-    times = f32(127) / most
+        max_bits = max(max_bits, bits(abs(x[j])))
+    maximum = of_bits(max_bits) + f32(1e-30)  # so that the scale of a zero row is not 0
+    times = f32(127) / maximum
     for j in range(len(x)):
         into[j] = byte(nearest(x[j] * times))
-    return most / f32(127)
+    return maximum / f32(127)
 
 
 @kernel
@@ -131,8 +131,8 @@ def _gated_by(
     size = product.shape[1] // 2
     into, scales = _like(product, size)
     row = np.empty(size, np.float32)
-    numbers = product.numpy(), rows.numpy(), columns.numpy()
-    _gated(*numbers, linear, cubic, row, into.numpy(), scales.numpy())
+    arrays = product.numpy(), rows.numpy(), columns.numpy()
+    _gated(*arrays, linear, cubic, row, into.numpy(), scales.numpy())
     return into, scales
 
 

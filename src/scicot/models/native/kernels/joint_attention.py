@@ -27,13 +27,13 @@ def _score(q, keys, scores, sized):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _score_steps(q, keys, i, g, first, last, scores, at, sized):  # type: ignore[no-untyped-def]
+def _score_steps(q, keys, i, g, first, last, scores, offset, sized):  # type: ignore[no-untyped-def]
     for s in range(first, last):
         for h in range(len(q)):
             score = f32(0)
             for d in range(len(sized)):
                 score += q[h, d] * number(keys[s, i, g, d])
-            scores[h, at + s - first] = score
+            scores[h, offset + s - first] = score
 
 
 @kernel
@@ -45,31 +45,31 @@ def _sum(values, scores, out, sized):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _sum_steps(values, i, g, first, last, scores, at, out, sized):  # type: ignore[no-untyped-def]
+def _sum_steps(values, i, g, first, last, scores, offset, out, sized):  # type: ignore[no-untyped-def]
     for s in range(first, last):
         for h in range(len(out)):
             for d in range(len(sized)):
-                out[h, d] += scores[h, at + s - first] * number(values[s, i, g, d])
+                out[h, d] += scores[h, offset + s - first] * number(values[s, i, g, d])
 
 
 @kernel
 def _joint(q, read_k, read_v, lengths, keys, values, window, scores, out, sized):  # type: ignore[no-untyped-def]
-    rows, places, heads = q.shape[:3]
+    rows, count, heads = q.shape[:3]
     for i in range(rows):
-        for p in range(places):
-            last = len(keys) - places + p + 1  # number of steps that this query attends to
+        for p in range(count):
+            last = len(keys) - count + p + 1  # number of steps that this query attends to
             first = max(0, last - window)
             length = lengths[i]
             # first prefix position within the window
             begin = min(length, max(0, length + last - window))
-            read = length - begin
+            prefix_count = length - begin
             for g in range(heads):
                 _score(q[i, p, g], read_k[i, g, begin:length], scores, sized)
-                _score_steps(q[i, p, g], keys, i, g, first, last, scores, read, sized)
+                _score_steps(q[i, p, g], keys, i, g, first, last, scores, prefix_count, sized)
                 for h in range(len(scores)):
-                    softmax(scores[h], read + last - first)
+                    softmax(scores[h], prefix_count + last - first)
                 _sum(read_v[i, g, begin:length], scores, out[i, p, g], sized)
-                _sum_steps(values, i, g, first, last, scores, read, out[i, p, g], sized)
+                _sum_steps(values, i, g, first, last, scores, prefix_count, out[i, p, g], sized)
 
 
 def joint(
@@ -78,11 +78,11 @@ def joint(
     """Attend from the last steps' queries (rows x heads x positions x size) to the prefixes' keys
     and values (2 x rows x heads x width x size, of which each row has `lengths`) and to those of
     all steps (steps x rows x heads x size). Returns rows x positions x width."""
-    rows, heads, places, size = q.shape
+    rows, heads, count, size = q.shape
     shared = keys.shape[2]
-    q = q.transpose(1, 2).reshape(rows, places, shared, heads // shared, size).contiguous()
+    q = q.transpose(1, 2).reshape(rows, count, shared, heads // shared, size).contiguous()
     scores = np.empty((heads // shared, prefix.shape[3] + len(keys)), np.float32)
     out = torch.zeros(q.shape)
     arrays = q.numpy(), seen(prefix[0]), seen(prefix[1]), lengths.numpy(), seen(keys), seen(values)
     _joint(*arrays, window or _ALL, scores, out.numpy(), sized_as(size))
-    return out.view(rows, places, -1)
+    return out.view(rows, count, -1)

@@ -18,13 +18,13 @@ def _logsumexp(logits, out):  # type: ignore[no-untyped-def]
         # floats.
         top = np.int32(-2147483648)
         for j in range(logits.shape[1]):
-            one = bits(logits[i, j])
-            top = max(top, one ^ ((one >> np.int32(31)) & np.int32(0x7FFFFFFF)))
-        most = of_bits(top ^ ((top >> np.int32(31)) & np.int32(0x7FFFFFFF)))
+            logit_bits = bits(logits[i, j])
+            top = max(top, logit_bits ^ ((logit_bits >> np.int32(31)) & np.int32(0x7FFFFFFF)))
+        maximum = of_bits(top ^ ((top >> np.int32(31)) & np.int32(0x7FFFFFFF)))
         total = f32(0)
         for j in range(logits.shape[1]):
-            total += exp2((logits[i, j] - most) * _LOG2_E)
-        out[i] = most + np.log(total)
+            total += exp2((logits[i, j] - maximum) * _LOG2_E)
+        out[i] = maximum + np.log(total)
 
 
 def logsumexp(logits: Tensor) -> Tensor:

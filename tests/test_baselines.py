@@ -26,7 +26,7 @@ CPU = PredictSettings(device="cpu", max_new_tokens=16)
 @pytest.mark.parametrize(
     "method", ["direct", "one-sequence", "answer-first", "multi-task", "shared"]
 )
-def test_a_rival_answers_alone(trained: Trained, tmp_path: Path, method: str) -> None:
+def test_a_baseline_answers_alone(trained: Trained, tmp_path: Path, method: str) -> None:
     run, out = tmp_path / "run", tmp_path / "out.jsonl"
     settings = replace(TINY, dev_fraction=0.2, fold_by="meta.metal")
     manifest = train_answer(
@@ -127,7 +127,7 @@ def test_the_answers_of_several_students_are_averaged(trained: Trained, tmp_path
 
 
 @pytest.mark.parametrize("method", ["answer-first", "shared"])
-def test_a_stopped_rival_goes_on_to_the_same_weights(
+def test_a_stopped_baseline_goes_on_to_the_same_weights(
     trained: Trained, tmp_path: Path, method: str
 ) -> None:
     class Stopping(Recorder):
