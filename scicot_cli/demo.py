@@ -15,6 +15,7 @@ from typing import Annotated
 import typer
 
 from scicot.errors import ScicotError
+from scicot.training import scratch
 
 # In a wheel the example is beside this file, in a checkout in examples/.
 _FOLDERS = (
@@ -54,6 +55,8 @@ def demo(
     if example is None or bash is None:
         missing = "bash" if bash is None else "the example, which the package should hold"
         raise ScicotError(f"demo: {missing} is not there")
+    if student.startswith(scratch.PREFIX):
+        scratch.size_of(student)  # otherwise each of the three trainings would report it
     out = folder or Path("scicot-demo") / f"seed-{seed}"
     variables = {"SCICOT_PYTHON": sys.executable, "PYTHON": sys.executable, "OUT": str(out)}
     variables |= {"SEED": str(seed), "STUDENT": student}

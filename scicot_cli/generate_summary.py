@@ -32,11 +32,11 @@ def summary_lines(summary: GenerateSummary, output: str) -> list[str]:
         with_earlier = f", ${summary.spent:.4f} with earlier runs" if earlier else ""
         saved = f"; its cache saved ${summary.saved:.4f}" if summary.saved > 0 else ""
         lines.append(f"cost: ${summary.cost:.4f}{with_earlier}{saved}")
-    if summary.all_kept:
+    if summary.named:
         share = summary.named / summary.all_kept
         lines.append(
             f"{share:.0%} of {number_of(summary.all_kept, 'kept rationale')} name the right choice"
-            " and no other: off these the answer can be read without the question"
+            " and no other, so a student can copy the answer from them"
         )
     return lines
 

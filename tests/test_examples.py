@@ -77,3 +77,10 @@ def test_the_wheel_holds_what_the_demo_runs() -> None:
     assert {Path(name).name for name in held} == {"quickstart.sh", "make_world.py", "world.yaml"}
     assert all((REPOSITORY / name).exists() for name in held)
     assert all(Path(path).parent == Path("scicot_cli/example") for path in held.values())
+
+
+def test_the_demo_reports_an_unknown_size_once_before_it_begins(tmp_path: Path) -> None:
+    outcome = CliRunner().invoke(app, ["demo", str(tmp_path / "out"), "--student", "scratch:tini"])
+    assert outcome.exit_code == 2
+    assert outcome.stderr.count("no such size") == 1
+    assert not (tmp_path / "out").exists()

@@ -92,9 +92,7 @@ def build_scratch(
     With `weights`, the width is changed so that the student has about that many weights. Weights
     come from torch's global generator: seed it first. Raises ScicotError for an unknown size.
     """
-    size = spec.removeprefix(PREFIX)
-    if size not in ALL_SIZES:
-        raise UsageError(f"--student {spec}: no such size; there is {', '.join(ALL_SIZES)}")
+    size = size_of(spec)
     shape, build = dict({**SIZES, **_CAUSAL_SIZES}[size]), _llama if size in _CAUSAL_SIZES else _t5
     tokenizer = train_tokenizer(
         texts, shape.pop("vocabulary"), ends_every_text=size not in _CAUSAL_SIZES
@@ -102,6 +100,14 @@ def build_scratch(
     if weights is not None:
         shape = _as_large_as(weights, shape, tokenizer, build)
     return build(shape, tokenizer), tokenizer
+
+
+def size_of(spec: str) -> str:
+    """Return SIZE of "scratch:SIZE". Raises UsageError for an unknown one."""
+    size = spec.removeprefix(PREFIX)
+    if size not in ALL_SIZES:
+        raise UsageError(f"--student {spec}: no such size; there is {', '.join(ALL_SIZES)}")
+    return size
 
 
 def is_causal(spec: str) -> bool:
