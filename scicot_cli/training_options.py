@@ -109,7 +109,7 @@ Quantization = Annotated[
     config.Quantization,
     typer.Option(
         "--quantization",
-        help="nf4: with --lora, hold the base weights in 4 bits (QLoRA), for students of some "
+        help="nf4: with --lora, hold the base weights in 4 bits (QLoRA), for students of a few "
         "billion weights on one GPU; needs scicot[qlora].",
     ),
 ]
@@ -306,7 +306,7 @@ def _numbers(text: str) -> tuple[float, ...]:
 
 
 def trained(manifest: Manifest, run: Path) -> str:
-    """Format the line printed after a training: rows, optimizer steps, last loss, seconds and dev
+    """Format the line printed after training: rows, optimizer steps, last loss, seconds and dev
     metrics, or the number of students for several seeds."""
     metrics = manifest.metrics
     if manifest.seeds:

@@ -70,9 +70,9 @@ def calibration_error_by_chance(table: Reliability) -> float:
 
 
 def _mean_gap(confidence: Floats) -> float:
-    """Compute the mean absolute deviation of a bin's accuracy from its mean confidence under
-    perfect calibration. The number of right answers is Poisson binomial; large bins use the normal
-    approximation."""
+    """Return the expected absolute difference between a bin's accuracy and its mean confidence if
+    calibration were perfect. Then the number of right answers is Poisson binomial; for large bins
+    the normal approximation is used."""
     count = len(confidence)
     if count > _NORMAL_FROM:
         return math.sqrt(2 / math.pi * float((confidence * (1 - confidence)).sum())) / count
