@@ -1,4 +1,4 @@
-"""`scicot train-rationale`."""
+"""The command `scicot train-rationale`."""
 
 from __future__ import annotations
 

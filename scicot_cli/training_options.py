@@ -77,7 +77,8 @@ Accumulate = Annotated[
     int | None,
     typer.Option(
         "--accumulate",
-        help="Gradient accumulation: micro-batches per optimizer step; more use less memory. "
+        help="Gradient accumulation: number of micro-batches per optimizer step. More of them need "
+        "less memory. "
         "[default: chosen for the device]",
     ),
 ]

@@ -111,8 +111,8 @@ class RiskCoverage:
 
 
 def risk_coverage(confidence: Floats, right: Floats) -> RiskCoverage:
-    """Compute the risk-coverage curve; both arrays have shape (n,). Questions of equal confidence
-    are in random order, of which this is the expectation: each gets their mean error."""
+    """Compute the risk-coverage curve; both arrays have shape (n,). Questions with equal confidence
+    get their mean error each, so the curve is the expectation over random orders of them."""
     order = np.argsort(-confidence, kind="stable")
     ordered, wrong = confidence[order], 1.0 - right[order]
     _, group, sizes = np.unique(-ordered, return_inverse=True, return_counts=True)
