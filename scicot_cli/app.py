@@ -165,8 +165,9 @@ def scicot(
     with them. Use the commands in the order below; they read and write JSONL files, and "-" is
     standard input or output. Run a command again to continue after a stop.
 
-    Exit codes: 0 done; 1 an error in the data; 2 a wrong option; 3 done, but some rows met an
-    error that --retry-rejected may fix; 75 stopped early, resumable; 130 interrupted, resumable.
+    Exit codes: 0 done; 1 an error in the data; 2 a wrong option; 3 done, but some requests failed
+    (try --retry-rejected); 75 stopped early; 130 interrupted. After 75 and 130 the same command
+    continues.
     """
     command = ctx.invoked_subcommand or ""
     if count() > 1 and not command.startswith(("train-", "predict")):

@@ -1,4 +1,4 @@
-"""`scicot check`."""
+"""The command `scicot check`."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def check(
         typer.Option(
             "--overlap",
             metavar="FILE",
-            help="Also count the questions that occur in this file as well.",
+            help="Also count how many of the questions occur in FILE.",
         ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")] = False,

@@ -1,4 +1,4 @@
-"""`scicot demo`."""
+"""The command `scicot demo`: run the quickstart example from start to end."""
 
 from __future__ import annotations
 

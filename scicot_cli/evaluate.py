@@ -1,4 +1,4 @@
-"""`scicot evaluate`."""
+"""The command `scicot evaluate`."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def evaluate(
         list[str],
         typer.Argument(
             metavar="PREDICTIONS",
-            help="Files of prediction rows, of rationale rows (judged by their conclusions), "
+            help="Files of prediction rows, of rationale rows (whose conclusions are the answers), "
             "logs of lm-evaluation-harness or Inspect, or (with --questions) rows of id and "
             "prediction. NAME=FILE names a system. The first system is compared with each "
             "of the others.",

@@ -1,4 +1,4 @@
-"""`scicot generate-rationales`."""
+"""The command `scicot generate-rationales`."""
 
 from __future__ import annotations
 
@@ -188,8 +188,8 @@ def generate_rationales(
         float | None,
         typer.Option(
             "--max-cost",
-            help="Maximum cost of OUT in dollars, over all runs of the command; stops, "
-            "resumable, before it is exceeded.",
+            help="Maximum cost of OUT in dollars, over all runs of the command. The command stops "
+            "before the limit is exceeded, and can be resumed with a higher one.",
         ),
     ] = GenerateSettings.max_cost,
     price: Annotated[
@@ -205,8 +205,8 @@ def generate_rationales(
         float,
         typer.Option(
             "--max-wait",
-            help="Maximum total seconds for one request and its retries; then the command stops, "
-            "resumable.",
+            help="Maximum total seconds for one request and its retries; then the command stops "
+            "and can be resumed.",
         ),
     ] = GenerateSettings.max_wait,
     timeout: Annotated[
@@ -215,7 +215,8 @@ def generate_rationales(
     max_failures: Annotated[
         int,
         typer.Option(
-            "--max-failures", help="Stop, resumable, after this many failed requests in a row."
+            "--max-failures",
+            help="Stop after this many failed requests in a row; the same command resumes.",
         ),
     ] = GenerateSettings.max_failures,
     retry_rejected: Annotated[

@@ -24,9 +24,9 @@ _LAUNCHER = "SCICOT_LAUNCHER"  # process id of the launcher; its processes end w
 
 
 def launch(count: int, arguments: Sequence[str], device: str) -> int:
-    """Run `scicot` with these arguments in `count` processes; return the exit code of rank 0, or of
-    another that failed. Requests to stop are passed on to all. Raises ScicotError if there are too
-    few GPUs."""
+    """Run `scicot` with these arguments in `count` processes. Returns 0, or the exit code of the
+    lowest rank that failed (of those killed by a signal only if no other failed). SIGINT and
+    SIGTERM are forwarded to all processes. Raises ScicotError if there are too few GPUs."""
     _check_gpus(count, device)
     port = _free_port()
     running = [_start(rank, count, arguments, port) for rank in range(count)]

@@ -1,4 +1,4 @@
-"""`scicot merge`."""
+"""The command `scicot merge`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`scicot predict`."""
+"""The command `scicot predict`."""
 
 from __future__ import annotations
 

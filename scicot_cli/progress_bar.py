@@ -33,9 +33,9 @@ def progress_bar() -> Progress:
 
 
 class _BarConsole(Console):
-    """A console two columns narrower than the terminal. A terminal echoes Ctrl-C as "^C" after the
-    bar; after a full-width line this would start a new line, and the bar, whose lines are counted
-    when it is cleared, would stay on the screen."""
+    """A console two columns narrower than the terminal, which leaves room for the "^C" that the
+    terminal prints after the bar on Ctrl-C. Otherwise "^C" would wrap to a new line, and rich,
+    which clears only as many lines as the bar has, would leave the bar on the screen."""
 
     @property
     def size(self) -> ConsoleDimensions:

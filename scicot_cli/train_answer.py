@@ -1,4 +1,4 @@
-"""`scicot train-answer`."""
+"""The command `scicot train-answer`."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ def train_answer(
             "--equal-to",
             autocompletion=completion.runs,
             metavar="RUN",
-            help="Match the total training tokens of this run, and with a scratch student its "
-            "weights. May be repeated; runs are added up.",
+            help="Train on as many tokens as this run. A scratch student also gets as many "
+            "weights. May be repeated: tokens and weights of the runs are added up.",
         ),
     ] = [],  # noqa: B006  (Typer reads it, nobody changes it)
     weights: training.Weights = "",

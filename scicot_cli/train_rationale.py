@@ -1,4 +1,4 @@
-"""`scicot train-rationale`."""
+"""The command `scicot train-rationale`."""
 
 from __future__ import annotations
 
@@ -50,7 +50,9 @@ def train_rationale(
     rounds: Annotated[
         int,
         typer.Option(
-            "--rounds", help="Number of --reward rounds; each samples, scores and trains."
+            "--rounds",
+            help="Number of rounds of --reward. A round samples rationales, scores them and trains "
+            "the student.",
         ),
     ] = RewardSettings.rounds,
     samples: Annotated[
@@ -92,8 +94,9 @@ def train_rationale(
         typer.Option(
             "--reward-confidence",
             metavar="SHARE",
-            help="Train on a round's rationales only if a question's own rationale helps the "
-            "answer student more than another question's, with this confidence; 0: always.",
+            help="Train on a round's rationales only if, with at least this confidence, a "
+            "question's own rationale helps the answer student more than another question's. "
+            "0: always train on them.",
         ),
     ] = RewardSettings.reward_confidence,
     dry_run: Annotated[

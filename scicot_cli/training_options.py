@@ -77,7 +77,8 @@ Accumulate = Annotated[
     int | None,
     typer.Option(
         "--accumulate",
-        help="Gradient accumulation: micro-batches per optimizer step; more use less memory. "
+        help="Gradient accumulation: number of micro-batches per optimizer step. More of them need "
+        "less memory. "
         "[default: chosen for the device]",
     ),
 ]
@@ -109,7 +110,7 @@ Quantization = Annotated[
     config.Quantization,
     typer.Option(
         "--quantization",
-        help="nf4: with --lora, hold the base weights in 4 bits (QLoRA), for students of some "
+        help="nf4: with --lora, hold the base weights in 4 bits (QLoRA), for students of a few "
         "billion weights on one GPU; needs scicot[qlora].",
     ),
 ]
@@ -306,7 +307,7 @@ def _numbers(text: str) -> tuple[float, ...]:
 
 
 def trained(manifest: Manifest, run: Path) -> str:
-    """Format the line printed after a training: rows, optimizer steps, last loss, seconds and dev
+    """Format the line printed after training: rows, optimizer steps, last loss, seconds and dev
     metrics, or the number of students for several seeds."""
     metrics = manifest.metrics
     if manifest.seeds:

@@ -175,7 +175,7 @@ class Rationale:
     request: str | None = None
     usage: Mapping[str, float] = field(default_factory=dict)  # tokens by kind, and "cost_usd"
     fold: int | None = None  # for out-of-fold rationales: the fold whose student wrote it
-    # The label that the rationale itself concludes, in a sentence that is part of its reasoning.
+    # The label of the answer that the rationale still states, in a sentence of its reasoning.
     still_concludes: str | None = None
     # The raw reply, and thinking that the server sent separately. Kept if the rationale is not the
     # whole cleaned reply (--rationale-source thinking, --max-rationale-tokens).
@@ -240,8 +240,8 @@ class Prediction:
     """A student's answer: `prediction` is a label, or None if there is none (never a guess).
 
     `scores` are the probabilities of the labels (they sum to 1), `confidence` is the highest of
-    them. `abstained`: it was below the threshold. `models` records the provenance: runs, source of
-    the rationales, kind of scoring.
+    them. `abstained` is True if it was below --abstain-below. `models` records the provenance:
+    runs, source of the rationales, kind of scoring.
     """
 
     question: Question

@@ -86,8 +86,8 @@ def dev_split(
     all.
 
     Each group is selected by a hash of its content, independent of the other rows, so that another
-    file of the same questions is split alike. A group with more than this fraction of the questions
-    is not selected. If no group is selected, the smallest one is returned.
+    file of the same questions is split in the same way. A group with more than this fraction of the
+    questions is not selected. If no group is selected, the smallest one is returned.
     """
     if len(groups) < 2:
         raise ScicotError(f"--dev-fraction: all rows are one group that may not be parted {_HINT}")

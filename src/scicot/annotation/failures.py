@@ -60,8 +60,9 @@ class Failures:
     async def fail(
         self, row_request: RowRequest, error: TeacherError, poll: Callable[[], None]
     ) -> None:
-        """Record an error, or hold it back if it is not certain. After --max-failures in a row,
-        settle the held errors; raise StoppedEarly if there are none."""
+        """Record an error, or hold it back if it is not certain that the question caused it. After
+        --max-failures failures in a row, find out with a probe what caused the held errors
+        (`settle`); raise StoppedEarly if none is held."""
         if error.certain:
             self._reject(row_request, error)
         else:

@@ -25,7 +25,7 @@ from scicot.records import Rationale
 from scicot.reporting import Speed, Task, some_of
 from scicot.teachers import Reply, TeacherError
 
-_SHORT = 20_000  # characters; a shorter text is judged faster than a thread starts
+_SHORT = 20_000  # characters; a shorter text is parsed faster than a thread starts
 _POLL_SECONDS = 0.2  # between two updates of the progress bar
 _SPEED_SECONDS = 5.0  # window over which the speed is measured
 
@@ -185,8 +185,8 @@ class Generation:
         return follow_up
 
     async def _judged(self, row: Rationale, reply: Reply) -> Verdict:
-        """Return the verdict on a reply. Long replies are judged in a thread: blocking the event
-        loop would make other requests time out."""
+        """Accept or reject a reply. Long replies are parsed in a thread: blocking the event loop
+        would make other requests time out."""
         others = self.ledger.other_samples(row) if self.work.settings.samples > 1 else []
 
         def judged() -> Verdict:

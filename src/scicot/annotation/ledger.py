@@ -69,7 +69,7 @@ class Ledger:
         """Return the recorded outcomes of a question's requests, by (sample, answer revealed).
 
         Raises ScicotError if the file has another question, or the same one with another gold
-        answer, under this id: rows are joined by id and judged by their gold answer.
+        answer, under this id: rows are joined by id and compared with their gold answer.
         """
         rows = self._index.of(question.id)
         if rows:

@@ -39,7 +39,7 @@ _DECREASE = 0.1  # share of the rate
 _PLATEAU = 100.0  # requests until the rate is back at the limit ...
 _SECONDS = (2.0, 10.0)  # ... but at least and at most this many seconds,
 _FIRST_PLATEAU = 1.0  # or this many seconds when the limit was met for the first time
-_SLOWEST = 0.1  # requests a second
+_SLOWEST = 0.1  # requests per second
 
 # Trials of a decrease, and their results.
 _IN_TRIAL = 0.2  # share of the rate by which it is decreased during a trial
@@ -59,7 +59,7 @@ _HOLD_CHANCE = 1e-4
 
 @dataclass(frozen=True, slots=True)
 class _Limit:
-    """A rate (requests a second) that was too high, and the CUBIC curve back to it."""
+    """A rate (requests per second) that was too high, and the CUBIC curve back to it."""
 
     rate: float = math.inf
     since: float = -math.inf  # time when the rate was decreased

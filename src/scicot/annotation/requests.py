@@ -168,7 +168,7 @@ def _to_retry(attempt: Attempt) -> bool:
 
 
 def request_hash(teacher: str, request: Request) -> str:
-    """Return a short digest of the teacher and the request, as rows record it."""
+    """Return a short digest of the teacher and the request, the `request` field of rows."""
     prompt = request.prompt
     content: list[Any] = [teacher, prompt.system, prompt.user, request.max_tokens]
     if prompt.examples:

@@ -69,7 +69,7 @@ class Scheduler:
         self._pace = Pace()
         self._closing = False
         self._in_flight = 0  # requests in flight, which will be paid for
-        self._writing = 0  # outcomes that are being judged and written
+        self._writing = 0  # outcomes that are being evaluated and written
         self._answered_at = -1.0
         self._warned: set[str] = set()
         self._yielded_at = time.monotonic()

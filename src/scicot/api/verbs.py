@@ -48,10 +48,10 @@ def check(
     reporter: Reporter | None = None,
     **options: Any,
 ) -> checking.Check:
-    """Report how the rows of a file of questions are read; `scicot check`.
+    """Report how the rows of a file of questions are read, like `scicot check`.
 
-    `student` is a run, a model directory or a Hub id whose tokenizer is checked. `overlap` is
-    another set of questions, in which the questions of the file are searched for. Raises
+    `student` is a run, a model directory or a Hub id whose tokenizer is checked. The questions of
+    the file are searched for in `overlap`, another set of questions. Raises
     ScicotError if the file as a whole cannot be read.
     """
     with spool() as files:
@@ -74,10 +74,10 @@ def generate_rationales(
     reporter: Reporter | None = None,
     **options: Any,
 ) -> Rationales:
-    """Ask a teacher to explain every question; `scicot generate-rationales`.
+    """Ask a teacher to explain every question, like `scicot generate-rationales`.
 
-    `teacher` is KIND:NAME, or an object with `name`, `ask` and `close`. With an `output`, the same
-    call continues after a stop. Without one, the kept rows are returned and no file is written. If
+    `teacher` is KIND:NAME, or an object with `name`, `ask` and `close`. With an `output`, repeat a
+    stopped call to resume it. Without one, the kept rows are returned and no file is written. If
     such a call is stopped, the rows so far are kept in a file, which the message of StoppedEarly
     names.
     """
@@ -115,7 +115,7 @@ def estimate_cost(
     **options: Any,
 ) -> Estimate:
     """Estimate the remaining requests and cost of `generate_rationales` with the same arguments,
-    without sending any; `scicot generate-rationales --dry-run`."""
+    without sending any, like `scicot generate-rationales --dry-run`."""
     options |= {"settings": settings, "reading": reading, "reporter": reporter_here(reporter)}
     with spool() as files:
         question_file, examples = files.file(questions), files.file(options.pop("examples", None))
@@ -136,7 +136,7 @@ def train_rationale(
     reporter: Reporter | None = None,
     **options: Any,
 ) -> Manifest:
-    """Stage 1: train `student` to write rationales; `scicot train-rationale`.
+    """Train `student` to write rationales (stage 1), like `scicot train-rationale`.
 
     `rationales` are rationale rows: a file, rows in memory, or several of them. `student` is a Hub
     id, a directory or "scratch:SIZE". `run` is the run directory: an unfinished run with the same
@@ -165,11 +165,12 @@ def train_answer(
     reporter: Reporter | None = None,
     **options: Any,
 ) -> Manifest:
-    """Stage 2, or a single-stage alternative: train `student` to answer; `scicot train-answer`.
+    """Train `student` to answer (stage 2, or a single-stage method), like `scicot train-answer`.
 
     `method` is "two-stage", "direct", "one-sequence", "answer-first", "multi-task" or "shared";
-    "direct" also accepts questions without rationales. `equal_to` (runs): train on as many tokens
-    as these runs together. The other arguments are those of `train_rationale`.
+    "direct" also accepts questions without rationales. If `equal_to` names runs, the student is
+    trained on as many tokens as these runs together. The other arguments are those of
+    `train_rationale`.
     """
     from scicot.training.job import train_answer as train
 
@@ -211,11 +212,11 @@ def predict(
     reporter: Reporter | None = None,
     **options: Any,
 ) -> Predictions:
-    """Answer questions: one prediction row per question, in order; `scicot predict`.
+    """Answer questions, like `scicot predict`: one prediction row per question, in order.
 
     The models are run directories, runs on the Hub ("OWNER/NAME[@REVISION]"), or "hf:MODEL" for an
-    untrained model. With an `output`, the same call continues after a stop; without one, the rows
-    are returned and no file is written.
+    untrained model. With an `output`, repeat a stopped call to resume it; without one, the rows are
+    returned and no file is written.
     """
     options |= {"settings": settings, "reading": reading, "reporter": reporter_here(reporter)}
     options |= {"answer_model": answer_model, "rationale_model": rationale_model}
@@ -237,7 +238,7 @@ def merge(
     reporter: Reporter | None = None,
     **options: Any,
 ) -> int:
-    """Join `parts` (the shards of predict) in the order of the questions; `scicot merge`.
+    """Join `parts` (the shards of predict) in the order of the questions, like `scicot merge`.
 
     Returns the number of rows. Raises ScicotError, and writes nothing, unless every question occurs
     exactly once.
@@ -260,12 +261,12 @@ def evaluate(
     reporter: Reporter | None = None,
     **options: Any,
 ) -> Evaluation:
-    """Compute metrics of predictions and compare systems; `scicot evaluate`.
+    """Compute metrics of predictions and compare systems, like `scicot evaluate`.
 
     `predictions` are prediction rows: a file, rows in memory, a result of `predict`, a list of
     these, or a mapping of system names to them (a list per name: its seeds). The first system is
     compared with each of the others. `report` is an HTML file to write; an existing one is replaced
-    only with `force`. Raises ScicotError if there is nothing to judge, or if systems disagree on
+    only with `force`. Raises ScicotError if there is nothing to evaluate, or if systems disagree on
     the gold answer.
     """
     from scicot.evaluation import evaluate as judge

@@ -23,9 +23,9 @@ class GenerateSettings:
 
     samples: int = 1  # rationales per question
     reveal_answer: RevealAnswer = "never"  # show the gold answer (STaR's rationalisation)
-    keep: Keep = "correct"  # "correct" rejects rationales that conclude another answer than gold
+    keep: Keep = "correct"  # "correct" rejects rationales whose conclusion is not the gold answer
     rationale_source: RationaleSource = "reply"  # the part of the reply that becomes the rationale
-    # longer rationales are truncated at the end (4 bytes a token)
+    # longer rationales are truncated at the end (4 bytes per token)
     max_rationale_tokens: int | None = None
     max_tokens: int | None = None  # limit of a reply with its thinking; None: see `reply_tokens`
     temperature: float | None = None  # sampling temperature; None: the teacher's default

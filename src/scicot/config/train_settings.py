@@ -47,7 +47,7 @@ FRESH = RECIPES["encoder-decoder", True]
 
 @dataclass(frozen=True)
 class TrainSettings:
-    """Settings of a training. Epochs, learning rate, warm-up and answer form are taken from the
+    """Settings of a training run. Epochs, learning rate, warm-up and answer form are taken from the
     student's recipe (RECIPES) if they are None."""
 
     epochs: float | None = None  # passes over the rows, unless max_steps is given
@@ -129,7 +129,7 @@ class TrainSettings:
         )
 
     def warmup(self, steps: int) -> int:
-        """Return the number of warm-up steps, in which the learning rate rises, in a training of
+        """Return the number of warm-up steps, in which the learning rate rises, in a run of
         `steps` steps."""
         filled = self.filled()
         if filled.warmup_steps is not None:

@@ -109,7 +109,8 @@ class ContinuousBatching:
         waiting: deque[Completion],
         prompts: Sequence[Prompt],
     ) -> None:
-        """Start waiting texts once enough slots are free."""
+        """Move waiting texts into free slots, once 1/_SHARE of the slots is free or all waiting
+        texts fit."""
         free = [slot for slot, text in enumerate(slot_texts) if text is None]
         if len(free) < min(-(-len(slot_texts) // _SHARE), len(waiting)):
             return

@@ -54,8 +54,8 @@ class DecodeBatch:
         return decoder(tokens[None], self)[0]
 
     def keep_ahead(self, added: int, accepted: int, token: int) -> None:
-        """Truncate the KV cache after a draft: of the `added` tokens that `ahead` added, only the
-        first `accepted` stay. `token`, generated after these, is the input of the next step."""
+        """Remove rejected draft tokens from the KV cache: of the `added` tokens that `ahead()` ran,
+        keep the first `accepted`. `token`, generated after them, becomes the next input."""
         self._kv_cache.steps -= added - accepted
         self.tokens = torch.full_like(self.tokens, token)
 

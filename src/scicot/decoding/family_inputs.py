@@ -168,8 +168,9 @@ class _Causal:
     def _score_rest(
         self, part: Sequence[tuple[int, int, Ids]], scores: list[Scores], cache: Any, mask: Tensor
     ) -> None:
-        """Append to `scores` the scores of all tokens but the first. `part` holds targets as (row
-        of the source, index of the target, ids)."""
+        """Append to `scores` the log-probabilities of all tokens of each target except the first,
+        which `_prefix` scores. `part` holds (index of the source, index of the target among those
+        of its source, token ids)."""
         device = mask.device
         rows = torch.tensor([row for row, _, _ in part], device=device)
         cache.batch_select_indices(rows)

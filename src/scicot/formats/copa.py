@@ -4,8 +4,9 @@ likely.
 {"premise": "The lamp went out.", "question": "cause", "choice1": "The bulb was broken.",
  "choice2": "The room was large.", "label": 0}
 
-"question" holds one word. The question becomes COPA's own sentence, with the premise as its
-context. The labels are A and B: COPA's choices are numbered from 1, and its "label" counts from 0.
+"question" is only "cause" or "effect". It is replaced by COPA's sentence, "What was the cause of
+this?" or "What happened as a result?", and the premise becomes the context. The choices are
+labelled A and B, because COPA numbers them from 1 but counts from 0 in "label".
 """
 
 from __future__ import annotations

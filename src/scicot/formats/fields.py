@@ -46,9 +46,9 @@ class Gold:
     """The gold fields of a layout and how their values are written.
 
     The fields in `names` are read before those in `secondary`. `bases` gives the base (0 or 1) of
-    numeric answers in fields for which the layout defines it; `loose`: JSON integers come from a
-    table and have no defined base. `columns` maps plain column names to choice labels, for answers
-    that are a column name. `single`: the value may be wrapped in a list of one.
+    numeric answers in fields for which the layout defines it; `loose`: the values come from a
+    table, so the base of its integers is not defined. `columns` maps plain column names to choice
+    labels, for answers that are a column name. `single`: the value may be wrapped in a list of one.
     """
 
     names: tuple[str, ...] = ANSWERS

@@ -28,8 +28,9 @@ def meaning_of(
 ) -> Meaning | None:
     """Return the choice that the value of the gold field `name` refers to, None if there is none.
 
-    base: the base of indices in this layout, if it defines one. loose: JSON integers come from a
-    table, so that they need not count from 0. A result with a doubt has several labels.
+    base: the base of indices in this layout, if it defines one. loose: the value comes from a
+    table, so an integer may count from 0 or from 1; other JSON integers count from 0. If the value
+    is ambiguous, the result has a `doubt` and the labels of all candidates.
     """
     if isinstance(value, float) and value.is_integer():
         # pandas and Parquet turn an integer column with missing values into floats.

@@ -30,7 +30,7 @@ _SHOWN = 6  # columns listed in a message
 
 @dataclass(frozen=True)
 class Columns:
-    """The fields of each role, as the user named them."""
+    """The parsed value of --columns: `roles` maps a role ("choices") to its fields ("A+B+C+D")."""
 
     roles: Mapping[str, str]
 

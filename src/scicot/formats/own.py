@@ -22,8 +22,8 @@ def _has_second_gold(names: tuple[str, ...]) -> bool:
 
 
 def matches(row: Row) -> bool:
-    """Return True for a list of choices that are not all strings. Invalid choices are reported
-    later, by Question.from_row."""
+    """Return True if `choices` is a list that does not consist of strings only, as in scicot's own
+    rows. Invalid choices are reported later, by Question.from_row."""
     choices = row.get("choices")
     if not isinstance(choices, list):
         return False

@@ -1,4 +1,4 @@
-"""`predict`: answer a file of questions with the students, window by window; resumable."""
+"""`predict`: answer a file of questions with the students, window by window. Can be resumed."""
 
 from __future__ import annotations
 

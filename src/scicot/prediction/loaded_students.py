@@ -112,7 +112,9 @@ class LoadedStudents:
         precision, on_cpu = settings.precision, resolve_device(settings.device).type == "cpu"
         other_machines = processes.count() > 1 and not processes.on_one_machine()
         if (settings.shard or other_machines) and on_cpu and precision == "auto":
-            precision = "fp32"  # supported by every machine, so that all shards answer alike
+            precision = (
+                "fp32"  # supported by every machine, so that all shards give the same answers
+            )
         return EngineRequest(
             settings.engine,
             precision,

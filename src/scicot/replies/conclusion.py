@@ -1,4 +1,5 @@
-"""Find the choice that a text concludes, and the sentence that states it if none announces it."""
+"""Find the choice that a text gives as the answer, and, if no sentence announces it, the sentence
+that names it."""
 
 from __future__ import annotations
 
@@ -40,9 +41,9 @@ _CHATTER = re.compile(
 
 
 class Conclusion(NamedTuple):
-    """The label that a text concludes, or None.
+    """The label of the choice that a text gives as the answer, or None.
 
-    announced: a sentence claims it ("the answer is B"). sentence: otherwise, the opening or closing
+    announced: a sentence states it ("the answer is B"). sentence: otherwise, the opening or closing
     sentence that names this choice and no other. by_label: the sentence names it by its label, not
     only by its text.
     """
@@ -60,11 +61,13 @@ def is_chatter(text: str) -> bool:
 
 
 def conclusion_of(mentions: Mentions, reply_sentences: Sequence[Sentence]) -> Conclusion:
-    """Return the label that these sentences of a text conclude.
+    """Find the choice that these sentences give as the answer.
 
-    The last claim counts; explicit ones take precedence over "the metaphor is (B)". Llama-2 often
-    claims nothing ("(B) gum is stickier than (A) gold", "Yes, the sentence is a run-on"): then its
-    closing sentence counts, or else its opening one, if it names exactly one choice.
+    The last sentence that states an answer counts, and an explicit statement ("the answer is (B)")
+    takes precedence over a weaker one ("the metaphor is (B)"). Llama-2 often states no answer
+    ("(B) gum is stickier than (A) gold", "Yes, the sentence is a run-on"). Then the closing
+    sentence counts if it has a cue such as "therefore", or else the opening one; it must name
+    exactly one choice.
     """
     claims = [claim for sentence in reply_sentences for claim in sentence.claims]
     if claims:

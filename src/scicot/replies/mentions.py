@@ -220,11 +220,12 @@ class Mentions:
     def _labelled_at(
         self, start: int, end: int, noun: bool, stop: int, by_text: tuple[str, ...]
     ) -> Mention | None:
-        """Read a label here, unless a longer choice text begins here too ("2" of "2 apples").
+        """Read a label at `start`, unless a longer choice text begins there ("2" of "2 apples").
 
-        A marked label must not be followed by another choice's text: "(B) wood" decides nothing. A
-        bare label must be separated from the rest ("A metal spoon" does not name A) and must not
-        itself be a choice's text ("2").
+        A marked label, as in "(B)", that is followed by the text of another choice ("(B) wood") is
+        ambiguous: both labels are returned. A bare label must be separated from the following text
+        ("A metal spoon" does not name A). If it is also the text of a choice ("2"), it is
+        ambiguous too, unless it is written exactly as the label.
         """
         match = self._patterns.at.match(self.text, start, end)
         if not match:

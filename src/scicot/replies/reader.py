@@ -1,4 +1,4 @@
-"""Parse a teacher's reply into an explanation and the choice that it concludes.
+"""Parse a teacher's reply into an explanation and the choice that it gives as the answer.
 
 For the choices A wood, B spoon the reply
 
@@ -114,7 +114,7 @@ class _Reading(NamedTuple):
 
 
 def read_reply(text: str, question: Question) -> ParsedReply:
-    """Return the explanation and the label that a reply concludes. Never raises."""
+    """Return the explanation of a reply and the label of its answer. Never raises."""
     return _settled(_read_once(text, question), question)
 
 

@@ -155,8 +155,8 @@ class TextWords:
     def _longest_of(
         self, choices: Sequence[ChoiceWords], first: int
     ) -> tuple[int, list[ChoiceWords]]:
-        """Return the longest of the choices whose words occur in sequence from word `first` on, and
-        their end."""
+        """Find the longest choices whose words occur in sequence from word `first` on. Returns the
+        position at which they end, and the choices (several if their words are the same)."""
         size = -1
         found: list[ChoiceWords] = []
         for choice in choices:

@@ -26,8 +26,8 @@ class Arrival:
         self._stream: io.BufferedReader | None = None
 
     def watch(self, stream: IO[bytes]) -> IO[bytes]:
-        """Return a stream of the same bytes whose reading is tracked. Compressed files and
-        in-memory streams are returned as they are."""
+        """Wrap a stream: a plain file so that `tally` counts what is read, a pipe so that `idle`
+        works. Compressed files and in-memory streams are returned unchanged."""
         try:
             descriptor = stream.fileno()
             if stat.S_ISREG(os.fstat(descriptor).st_mode):

@@ -55,7 +55,8 @@ class GoldTally:
         return self.rows - self.unlabelled
 
     def add(self, where: str, row: Row) -> None:
-        """Count a row in scicot's schema."""
+        """Count a row in scicot's schema. Of rows without a gold answer, note the first location
+        and the names of unused fields."""
         self.rows += 1
         if row.get("answer") is not None:
             return

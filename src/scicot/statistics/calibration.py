@@ -70,9 +70,9 @@ def calibration_error_by_chance(table: Reliability) -> float:
 
 
 def _mean_gap(confidence: Floats) -> float:
-    """Compute the mean absolute deviation of a bin's accuracy from its mean confidence under
-    perfect calibration. The number of right answers is Poisson binomial; large bins use the normal
-    approximation."""
+    """Return the expected absolute difference between a bin's accuracy and its mean confidence if
+    calibration were perfect. Then the number of right answers is Poisson binomial; for large bins
+    the normal approximation is used."""
     count = len(confidence)
     if count > _NORMAL_FROM:
         return math.sqrt(2 / math.pi * float((confidence * (1 - confidence)).sum())) / count
@@ -111,8 +111,8 @@ class RiskCoverage:
 
 
 def risk_coverage(confidence: Floats, right: Floats) -> RiskCoverage:
-    """Compute the risk-coverage curve; both arrays have shape (n,). Questions of equal confidence
-    are in random order, of which this is the expectation: each gets their mean error."""
+    """Compute the risk-coverage curve; both arrays have shape (n,). Questions with equal confidence
+    get their mean error each, so the curve is the expectation over random orders of them."""
     order = np.argsort(-confidence, kind="stable")
     ordered, wrong = confidence[order], 1.0 - right[order]
     _, group, sizes = np.unique(-ordered, return_inverse=True, return_counts=True)

@@ -68,7 +68,7 @@ class Batches(Protocol):
         """Fetch the state of a batch; raises BatchNotFound if the server does not find it."""
 
     async def since(self, moment: datetime) -> list[Batch]:
-        """Return the batches created since then, newest first."""
+        """Return the batches created at `moment` or later, newest first."""
 
     async def cancel(self, identity: str) -> None:
         """Cancel a batch. Does nothing if it has ended already."""

@@ -38,7 +38,8 @@ def reply_of(message: Any, headers: Mapping[str, str] | None = None) -> Reply:
 
 
 def _texts(blocks: list[Any], name: str) -> list[str]:
-    """Return this field of the content blocks that have it as a string."""
+    """Return the values of the field `name` of all content blocks, if they are non-empty
+    strings."""
     texts = [getattr(block, name, None) for block in blocks]
     return [text for text in texts if isinstance(text, str) and text]
 

@@ -1,6 +1,6 @@
 """Keep the weights that are best on dev on disk during training, and restore them at its end.
 
-Measurements are rows of the Trainer's log, which is part of its checkpoints. So a resumed training
+Measurements are rows of the Trainer's log, which is part of its checkpoints. So a resumed run
 has the measurements up to its checkpoint, and none after it.
 """
 

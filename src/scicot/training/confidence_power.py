@@ -24,8 +24,8 @@ def fit_confidence_power(
     """Return the k among POWERS with the highest likelihood of the gold choices, on a tie the
     smallest; None if no question has several rationales.
 
-    `behind[q][r]` holds the calibrated probabilities of question q's choices given its rationale r,
-    `gold[q]` the index of its gold choice.
+    `probabilities[q][r]` holds the calibrated probabilities of question q's choices given its
+    rationale r, `gold[q]` the index of its gold choice.
     """
     with_several = [
         (opinions, gold_index)

@@ -220,13 +220,14 @@ class Reader:
 
 
 class _Votes:
-    """Collects the labels that the teacher's samples of each question concluded (--soft-labels)."""
+    """Collects the conclusions of the teacher's samples of each question (--soft-labels)."""
 
     def __init__(self) -> None:
         self._labels: dict[str, list[str]] = defaultdict(list)
 
     def count(self, question: Question, conclusion: object) -> Question:
-        """Count the conclusion of a row, unless it names no choice; returns the question."""
+        """Record a row's conclusion as a vote if it is a label of the question. Returns the
+        question."""
         if isinstance(conclusion, str) and conclusion in question.labels:
             self._labels[question.id].append(conclusion)
         return question

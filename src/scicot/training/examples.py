@@ -32,7 +32,7 @@ class Lesson:
     file: int = 0
     by_student: bool = False  # a student wrote the rationale
     out_of_fold: bool = False  # and was not trained on the question
-    votes: tuple[str, ...] = ()  # labels that the teacher's samples concluded (--soft-labels)
+    votes: tuple[str, ...] = ()  # the conclusions of the teacher's samples (--soft-labels)
 
     @classmethod
     def of(cls, row: Rationale, file: int) -> Lesson:
@@ -187,7 +187,7 @@ def encode(
 
 
 def _targets(examples: Sequence[Example], form: PromptFormat) -> list[list[int]]:
-    """Encode all targets; those with the same `asks` are encoded together."""
+    """Encode the targets of all examples, in one call for each kind of target (`Input.asks`)."""
     targets: list[list[int]] = [[] for _ in examples]
     for asks in dict.fromkeys(example.source.asks for example in examples):
         indices = [index for index, example in enumerate(examples) if example.source.asks == asks]

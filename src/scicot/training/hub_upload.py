@@ -30,7 +30,7 @@ IGNORED = (
 
 
 def check_push(repo: str) -> None:
-    """Check before a long training that its run can be pushed to `repo`, OWNER/NAME.
+    """Check before training that the run can be pushed to `repo`, OWNER/NAME.
 
     Raises ScicotError if that is not a valid name, no token is set, the Hub is unreachable, or the
     token is rejected or read-only. A missing permission to write to OWNER is found only at the

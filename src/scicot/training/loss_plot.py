@@ -1,4 +1,4 @@
-"""Plot a training log: losses on the left axis, dev accuracy or ROUGE-L on the right.
+"""Plot the log of a training run: losses on the left axis, dev accuracy or ROUGE-L on the right.
 
 The SVG is written directly, so that no plotting library is needed.
 """

@@ -89,8 +89,8 @@ def check_seeds(main: TrainingSpec, top: Manifest | None, names: Sequence[str]) 
 
 
 def check_rows(spec: TrainingSpec) -> None:
-    """Raise ScicotError if no training row, or none of a file with a weight, is left after the
-    split."""
+    """Raise ScicotError if the split into folds and dev leaves no training row, or none of a file
+    that has a weight (--weights)."""
     if not spec.lessons:
         raise ScicotError(
             f"{spec.run}: no row is left to train on after the split;"
@@ -187,7 +187,7 @@ def _set_ends(prepared: Prepared) -> None:
         )
 
 
-_TRIAL = 20  # steps; a shorter training is only a trial
+_TRIAL = 20  # steps; a shorter run is only a trial
 
 
 def _tell_warmup(settings: TrainSettings, steps: int, reporter: Reporter) -> None:

@@ -1,4 +1,4 @@
-"""`scratch:SIZE`: a student with random weights, and a vocabulary learnt from its training rows. It
+"""`scratch:SIZE`: a student with random weights, and a vocabulary trained on its training rows. It
 is a T5 or, as `scratch:SIZE-causal`, a Llama.
 
 It needs no download, so examples and tests use it; it is also a baseline without pretraining.

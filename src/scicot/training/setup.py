@@ -1,4 +1,4 @@
-"""Prepare a training: the student with its initial weights, its prompt format and its examples."""
+"""Prepare a training run: the student's initial weights, its prompt format and its examples."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def prepare(spec: TrainingSpec, reporter: Reporter) -> Prepared:
         device = resolve_device(spec.settings.device) if nf4 else None
         model, tokenizer = load_pretrained(str(spec.begin_from or spec.student), nf4_on=device)
     layout = processes.on_rank_zero(lambda: _layout_begun(spec.run))
-    # A resumed training must encode texts as before, so it keeps its recorded replacements.
+    # A resumed run must encode texts as before, so it keeps its recorded replacements.
     own_manifest = read_manifest(spec.run) if layout is not None else None
     manifest = own_manifest or (read_manifest(spec.begin_from) if spec.begin_from else None)
     replacements = replacements_for(tokenizer) if manifest is None else manifest.replacements
@@ -100,6 +100,6 @@ def _fit_batches(
 
 
 def _layout_begun(run: Path) -> Layout | None:
-    """Return the layout of a training that left a checkpoint, which resuming keeps; else None."""
+    """Return the layout of a run that left a checkpoint, since resuming keeps it; else None."""
     checkpoints = run / CHECKPOINTS
     return Layout.read(checkpoints) if any(checkpoints.glob("checkpoint-*")) else None

@@ -25,7 +25,7 @@ from scicot.training.fitting.compute import weights_of
 from scicot.training.setup import Prepared
 from scicot.training.spec import TrainingSpec
 
-# A process first loads torch and transformers, which does not pay for a short training.
+# A process first loads torch and transformers, which does not pay for a short run.
 _SHORT = 60.0  # seconds
 _BYTES_A_WEIGHT = 20  # weight, gradient, two moments, and some more
 _SPARE = 2 * 2**30  # bytes for libraries and activations

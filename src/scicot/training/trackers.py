@@ -1,4 +1,4 @@
-"""Experiment trackers that a training can report to, through transformers' callbacks."""
+"""Experiment trackers that a training run can report to, through transformers' callbacks."""
 
 from __future__ import annotations
 

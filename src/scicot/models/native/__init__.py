@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
 
 def native_model(model: Any, dtype: torch.dtype, ends: Collection[int] = ()) -> NativeModel:
-    """Wrap a transformers model in native code, on its device, with matrix products in `dtype`
-    (torch.float32, bfloat16 or, on CPUs, int8). `ends` are the end tokens, by default those of its
-    config."""
+    """Wrap a transformers model in scicot's own forward pass, `Causal` or `T5`, on the model's
+    device. Matrix products are computed in `dtype`: torch.float32, bfloat16 or, on CPUs, int8.
+    `ends` are the end-of-sequence tokens, by default those of the model's config."""
     from scicot.models.families import CAUSAL, family_of
     from scicot.models.native.causal import Causal
     from scicot.models.native.t5 import T5

@@ -123,9 +123,9 @@ class PrefixCache:
         return attended(q, keys, values, self.mask)
 
     def window_mask(self, positions: Tensor, window: int | None) -> Tensor:
-        """Return the additive mask, rows x 1 x positions x width, of queries at `positions`
-        (rows x positions): 0 within the last `window` positions (None: within the row's length),
-        else NEVER."""
+        """Return the additive attention mask, rows x 1 x positions x width, of queries at
+        `positions` (rows x positions): 0 for the prefix tokens within the last `window` positions
+        (for all of them if `window` is None), NEVER for others and for padding."""
         if not window:
             return self.mask
         columns = torch.arange(self.width, device=positions.device)

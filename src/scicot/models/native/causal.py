@@ -25,9 +25,9 @@ Angles = tuple[Tensor, Tensor]  # cosines and sines: rows x positions x 1 x half
 
 
 class Causal:
-    """A `NativeModel`: a transformers model on its device, with matrix products in `dtype`
-    (torch.float32, bfloat16 or, on a CPU, int8: see `feed` and `finer`). In fp32 it shares the
-    model's weights without copies."""
+    """A `NativeModel` of a causal transformers model, on its device, with matrix products in
+    `dtype`: torch.float32, bfloat16 or, on a CPU, int8 (then the attention projections use a more
+    precise dtype: see `finer`). In fp32 it shares the model's weights without copies."""
 
     def __init__(self, model: Any, dtype: torch.dtype, ends: Collection[int] = ()) -> None:
         self.decoder = Decoder(model, dtype)

@@ -58,7 +58,7 @@ class FeedForward:
 
 
 def feed_forward(layer: Any, dtype: torch.dtype) -> Feed:
-    """Make the layer of a T5LayerFF with matrix products in `dtype`."""
+    """Convert transformers' T5LayerFF to a `Feed` with matrix products in `dtype`."""
     dense = layer.DenseReluDense
     gated = hasattr(dense, "wi_0")
     gate, value = (dense.wi_0.weight, dense.wi_1.weight) if gated else (dense.wi.weight, None)

@@ -46,10 +46,10 @@ class DecoderCache(JointCache, Protocol):
     def self_attention(
         self, layer: int, q: Tensor, k: Tensor, v: Tensor, positions: PositionBias
     ) -> Tensor:
-        """Self-attention: to these new keys and values and to those of the earlier tokens."""
+        """Attend to the generated tokens: those in the cache and these new keys and values."""
 
     def cross_attention(self, layer: int, q: Tensor) -> Tensor:
-        """Cross-attention to the encoded source."""
+        """Attend to the encoded source."""
 
     def positions(self, count: int) -> Tensor:
         """Return the positions in their sequences, from 0, of the `count` tokens that this step

@@ -70,7 +70,8 @@ def linear(
 
 
 def finer(dtype: torch.dtype) -> torch.dtype:
-    """Return the dtype of the Q, K and V projections of a model with matrix products in `dtype`.
+    """Return the dtype of the attention projections (Q, K, V and output) of a model with matrix
+    products in `dtype`.
 
     It is `dtype`, but bf16 or fp32 for int8, whose rounding error is too large for attention scores
     that are not scaled down.
@@ -171,7 +172,7 @@ class Bf16Product:
         return functional.silu(functional.linear(x, self._weight))
 
     def times(self, x: Tensor, factor: Tensor) -> Tensor:
-        """Return the product times `factor`, elementwise."""
+        """Return (x @ weight.T) * factor."""
         if not self._packed:
             return functional.linear(x, self._weight).mul_(factor)
         run = torch.ops.mkldnn._linear_pointwise.binary

@@ -19,8 +19,9 @@ from scicot.models.native.lm_head import LMHead
 
 
 class T5:
-    """A `NativeModel`: a transformers model on its device; matrices are multiplied in `dtype`
-    (torch.float32, bfloat16 or, on a CPU, int8: see `feed_forward` and `finer`)."""
+    """A `NativeModel` of a transformers T5, on its device, with matrix products in `dtype`:
+    torch.float32, bfloat16 or, on a CPU, int8 (then the attention projections use a more precise
+    dtype: see `finer`)."""
 
     def __init__(self, model: Any, dtype: torch.dtype, ends: Collection[int] = ()) -> None:
         self.encoder, self.decoder = Encoder(model, dtype), Decoder(model, dtype)
@@ -149,7 +150,8 @@ class _Distances:
 
 
 def _split_heads(x: Tensor, shape: tuple[int, int, int]) -> Tensor:
-    """Reshape rows x positions x width to parts x rows x heads x positions x size."""
+    """Reshape rows x positions x width to parts x rows x heads x positions x size, where the parts
+    are the Q, K and V that one matrix product computes. `shape` is (parts, heads, size)."""
     return x.view(*x.shape[:2], *shape).permute(2, 0, 3, 1, 4)
 
 

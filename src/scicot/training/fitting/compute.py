@@ -1,4 +1,4 @@
-"""Resolve the "auto" values of device, precision and attention for a training."""
+"""Resolve the "auto" values of device, precision and attention for a training run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Estimate the duration of a training."""
+"""Estimate the duration of a training run."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _TIMED_BATCHES = 6  # batches to time; the first one is slow and not counted
 def expected_seconds(
     model: Any, form: PromptFormat, schedule: Schedule, dev: DevSet | None, settings: TrainSettings
 ) -> float:
-    """Estimate the duration of a training, with its dev evaluations, from a few of its batches.
+    """Estimate the duration of a training run, with its dev evaluations, from a few of its batches.
     Does not change the weights."""
     device = resolve_device(settings.device)
     model.set_attn_implementation(attention(model, settings, device))

@@ -56,8 +56,8 @@ class Progress(TrainerCallback):
         self.stopped: KeyboardInterrupt | None = None
 
     def rows_per_second(self, step: int) -> float:
-        """Return the training speed in rows a second since this process began, dev evaluation
-        included."""
+        """Return the training speed in rows per second since this process began. Time spent on dev
+        evaluation counts too."""
         rows = (step - self._first_step) * self._rows
         return round(rows / (time.monotonic() - self._started), 1)
 

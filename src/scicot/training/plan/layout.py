@@ -59,8 +59,8 @@ class Layout:
 
     @classmethod
     def read(cls, checkpoints: Path) -> Layout | None:
-        """Read the layout of a training that has begun, so that it keeps its batches when resumed
-        on another device. None if there is none; ScicotError if the file is not readable."""
+        """Read the layout of a run that has begun, so that it keeps its batches when resumed on
+        another device. None if there is none; ScicotError if the file is not readable."""
         file = checkpoints / FILE
         try:
             return cls(**json.loads(file.read_text())) if file.exists() else None
@@ -112,8 +112,9 @@ def fewest_costs(
 
 
 def measured(batches: list[list[Any]], lengths: Any) -> Any:
-    """Return (rows, longest input, longest target) of each batch of each step, as `fewest_costs`
-    takes them. `batches` holds the row indices of each batch of each step."""
+    """Return the array `groups` of `fewest_costs`: for each batch of each step its number of rows,
+    longest input and longest target. `batches[step][batch]` holds row indices; `lengths` holds the
+    lengths of each row."""
     return np.array(
         [[(len(rows), *lengths[rows].max(axis=0)) for rows in step] for step in batches]
     )

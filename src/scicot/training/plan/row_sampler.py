@@ -1,4 +1,7 @@
-"""Sample the lessons of each epoch, and drop the rationales of some."""
+"""Sample the lessons (training questions with their rationales) of each epoch.
+
+With --rationale-dropout a random share of them is trained without the rationale.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +18,8 @@ _STREAMS = {"dropout": 1_000_001, "batches": 1_000_002}
 
 
 class RowSampler:
-    """Draws the lessons of an epoch, whose files are `files` (a number per lesson). The draws
-    depend only on the seed and the epoch."""
+    """Draws the lessons of an epoch. `files` holds the file number of each lesson. The draws depend
+    only on the seed and the epoch."""
 
     def __init__(self, files: Sequence[int], settings: TrainSettings) -> None:
         self._count = len(files)

@@ -1,7 +1,7 @@
-"""The schedule of a training: the examples of every step, determined before it starts.
+"""The schedule of a training run: the examples of every step, fixed before the run starts.
 
-Step k depends only on the seed and k. So a training resumed at step s gets the same examples as an
-uninterrupted one, and so do several processes that share it.
+Step k depends only on the seed and k. So a run resumed at step s gets the same examples as an
+uninterrupted one, and each of several processes can compute the whole schedule.
 """
 
 from __future__ import annotations
@@ -46,14 +46,18 @@ class Epoch:
 
 
 class Schedule:
-    """The examples of a training, step by step.
+    """A dataset of micro-batches: the training examples of every step.
 
-    An epoch has as many draws as there are lessons, grouped by similar lengths, in random order:
-    each lesson once or, with `weights`, each file in proportion to its weight, cycling through its
-    lessons. A step consists of `layout.groups` groups, joined into batches. Item i is a micro-batch
-    of process i % ranks: a list of rows {"input_ids": token ids, "labels": token ids, "share":
-    weight of each target token in the loss of the step}. With these weights the loss of a step is
-    the mean over its target tokens, for any number of micro-batches and processes.
+    A lesson is a training question with its rationale; it yields one or two examples. In each epoch
+    as many lessons are drawn as there are: each lesson once or, with `weights`, a share from each
+    file in proportion to its weight, cycling through the file's lessons. The draws are grouped by
+    similar length, and the groups are in random order. A step consists of `layout.groups` groups,
+    joined into batches.
+
+    Item i is a micro-batch for process i % ranks: a list of rows {"input_ids": token ids, "labels":
+    token ids, "share": weight of each target token in the loss of the step}. With these weights the
+    loss of a step is the mean over its target tokens, for any number of micro-batches and
+    processes.
     """
 
     def __init__(
@@ -231,7 +235,9 @@ class Schedule:
         ]
 
     def _by_lesson(self, lessons: Any, dropped: Any) -> Any:
-        """Return the numbers of input and target tokens: draws x examples of a lesson x 2."""
+        """Return the numbers of input and target tokens: draws x examples per lesson x 2.
+        `lessons` holds the lesson index of each draw, `dropped` whether its rationale is left
+        out."""
         shape = (-1, self._per_lesson, 2)
         full = self._tokens.lengths.reshape(shape)[lessons]
         without_rationale = self._bare_tokens.lengths.reshape(shape)[lessons]

@@ -45,7 +45,7 @@ class Tokens:
 
 def tokenise(lessons: Sequence[Any], encode: Encode, *, cached_as: str | None = None) -> Tokens:
     """Encode the lessons, in memory if `cached_as` is None. Otherwise encode them in parallel and
-    store them in the cache of `datasets`, from which other trainings on the same data read them.
+    store them in the cache of `datasets`, from which other runs on the same data read them.
     The key `cached_as` must determine the result."""
     import datasets
 

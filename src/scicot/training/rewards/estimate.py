@@ -1,4 +1,4 @@
-"""Estimate a rewarded training: students, steps, samples and seconds."""
+"""Estimate a training run with --reward: students, steps, samples and seconds."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ _TRIED = 16  # questions explained and scored to measure the time
 
 @dataclass(frozen=True)
 class RewardEstimate:
-    """Amount of work of a whole rewarded training, including finished parts, and seconds on this
-    machine if students are trained one after another. If trainings are limited by epochs, the
-    rationales that rounds keep will add further steps, which are not counted."""
+    """The work of all rounds of --reward, including finished ones, and its duration in seconds on
+    this machine if students are trained one after another. With --epochs, the rationales that a
+    round keeps add training steps; these are not counted."""
 
     rounds: int
     questions: int
-    students: int  # number of trainings: all rounds, with fold students
-    steps: int  # optimizer steps of all trainings
+    students: int  # number of students trained: in all rounds, with fold students
+    steps: int  # optimizer steps of all these students
     samples: int  # rationales to generate and score
     training_seconds: float
     sampling_seconds: float

@@ -116,7 +116,7 @@ def weighted(work: TrainingSpec) -> TrainingSpec:
 
 @dataclass(frozen=True)
 class Rounds:
-    """All rounds of a rewarded training."""
+    """All rounds of a training run with --reward."""
 
     main: TrainingSpec
     folds: Folds
@@ -213,7 +213,7 @@ class Rounds:
         )
 
     def _found(self) -> Manifest | None:
-        """Return the manifest of a finished training, with its last report; None if there is work
+        """Return the manifest of a finished run, with its last report; None if there is work
         left. Raises ScicotError if OUT holds another training."""
         out = self.main.run
         old = read_manifest(out) if out.is_dir() else None
@@ -247,7 +247,7 @@ class Rounds:
 
 
 def _making(manifest: Manifest) -> dict[str, Any]:
-    """Return the values by which two rewarded trainings are compared. The rows that rounds add are
+    """Return the values by which two runs with --reward are compared. The rows that rounds add are
     left out, because these values determine them."""
     reward: Mapping[str, Any] = manifest.reward or {}
     told = {f"reward {name}": value for name, value in reward.items() if name != "round"}

@@ -35,12 +35,13 @@ class Reading:
 
 @dataclass(frozen=True)
 class Scored:
-    """A sampled rationale with its reward. `rejected` is a reason of records.REASONS, or None."""
+    """A sampled rationale, the answer student's output given it (`reading`), and its reward.
+    `rejected` is a reason of records.REASONS, or None. A `kept` rationale becomes training data."""
 
     rationale: str
     reading: Reading
     reward: float | None  # nats; None if a score is not finite
-    leak: float | None  # the question's leak gain, in nats
+    leak: float | None  # gain from the text of the gold choice as the rationale, in nats
     rejected: str | None
     names: str | None  # the only choice that the rationale names; None if it names none or several
     kept: bool = False
