@@ -98,8 +98,8 @@ FORMS = {
     ),
     Stage.MULTI_TASK: Form(
         "train-answer",
-        "answers a multiple-choice question, and learnt to explain it beside (multi-task,"
-        " distilling step by step)",
+        "answers a multiple-choice question, and was also trained to explain it"
+        " (multi-task, distilling step by step)",
         f"predict: {_QUESTION}",
         "the label",
         prefixes=_TASKS,

@@ -141,11 +141,11 @@ def _rationales_of(row: Row) -> Sequence[Rationale]:
         raise RowProblem("was predicted without a rationale, so there is none to learn from")
     source = prediction.models.get("rationale_from", "student")
     if source == "shuffled":
-        raise RowProblem("was predicted behind another question's rationale: not fit to learn from")
+        raise RowProblem("was predicted from another question's rationale: not fit to learn from")
     question = prediction.question.without_rationale()
     teacher = PREDICTED if source == "student" else None
     if teacher is None and not all(text.strip() for text in prediction.rationales):
-        raise RowProblem("was predicted behind an empty rationale: nothing to learn from")
+        raise RowProblem("was predicted from an empty rationale: nothing to learn from")
     return [
         Rationale(question, text, sample=index, teacher=teacher)
         for index, text in enumerate(prediction.rationales)

@@ -34,7 +34,7 @@ def usage(manifest: Manifest, name: str) -> str:
         f"for row in predict([question], {arguments}).rows:\n    print({fields})"
     )
     note = (
-        "It answers behind the rationale of the question. With `rationale_model`, a run of"
+        "It answers given the rationale of the question. With `rationale_model`, a run of"
         " train-rationale, in place of `rationale_from`, that run writes the rationale."
         if reads
         else ""
