@@ -24,12 +24,12 @@ Results = list[dict[str, Any]]  # results of the seeds of a set
 SOURCES = ("none", "student", "shuffled", "given")
 LEARNT = ("teacher", "teacher, dropout", "in-sample", "out-of-fold", "mixed")
 OTHERS = {
-    "teacher/student, generated": "two-stage, the answer generated, and counted only if it is a label",
+    "teacher/student, generated": "two-stage, answer generated; only exact labels count",
     "teacher/5 samples": "two-stage, 5 sampled rationales averaged",
     "teacher/with folds": "two-stage, fold students write too",
     "teacher, dropout/mix direct 0.3": "two-stage with rationale dropout, direct answer mixed in",
     "direct": "direct",
-    "direct, generated": "direct, the answer generated, and counted only if it is a label",
+    "direct, generated": "direct, answer generated; only exact labels count",
     "direct, equal": "direct, as many weights and training tokens",
     "one-sequence": "one-sequence",
     "multi-task": "multi-task",

@@ -221,9 +221,7 @@ SYSTEMS: dict[str, System] = {
         _two_stage,
         _two_stage_options("answer"),
     ),
-    "zero-shot": System(
-        "the student before it is trained", 60, lambda _: [], _zero_shot, baseline=True
-    ),
+    "zero-shot": System("the student, not trained", 60, lambda _: [], _zero_shot, baseline=True),
     "direct": System(
         "no rationales; learns from all training questions",
         100,
