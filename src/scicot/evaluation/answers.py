@@ -287,17 +287,19 @@ def _label_of(value: Any, question: Question) -> str | None:
     if gold.is_blank(value):
         return None
     if isinstance(value, bool | float | list | dict):
-        raise RowProblem(f'"prediction" is {gold.shown(value)}, no label and no text of a choice')
+        raise RowProblem(
+            f'"prediction" is {gold.shortened(value)}, no label and no text of a choice'
+        )
     choices: list[dict[str, Any]] = [{"label": c.label, "text": c.text} for c in question.choices]
     meaning = gold.read_choice(value, choices)
-    if meaning is not None and meaning.doubt:
-        raise RowProblem(f'"prediction" is {gold.shown(value)}, {meaning.doubt}')
+    if meaning is not None and meaning.ambiguity:
+        raise RowProblem(f'"prediction" is {gold.shortened(value)}, {meaning.ambiguity}')
     if meaning is not None:
         return meaning.labels[0]
     label = lm_eval.label_in(value, question) if isinstance(value, str) else None
     if label is None:
         raise RowProblem(
-            f'"prediction" is {gold.shown(value)}, neither a label of {question.id!r}'
+            f'"prediction" is {gold.shortened(value)}, neither a label of {question.id!r}'
             f" {list(question.labels)} nor the text of a choice"
         )
     return label

@@ -168,7 +168,7 @@ def label_in(text: str, question: Question) -> str | None:
     stripped = text.strip().strip("().").strip()
     meaning = gold.read_choice(stripped, choices)
     if meaning is not None:
-        return None if meaning.doubt else meaning.labels[0]
+        return None if meaning.ambiguity else meaning.labels[0]
     folded = [
         choice["label"]
         for choice in choices

@@ -17,7 +17,7 @@ _GRAM = 3
 
 @dataclass(frozen=True)
 class RationaleFigures:
-    """Means over the rationales of a file, the first LOOKED_AT of them. Shares are from 0 to 1."""
+    """Means over the first MAX_EXAMINED rationales of a file. Shares are from 0 to 1."""
 
     rationales: int
     words: float

@@ -13,8 +13,8 @@ from scicot.formats import (
     Tally,
     UncertainIndex,
     check_columns,
-    is_own,
-    leaves_as_own,
+    is_scicot_row,
+    is_unmapped_scicot_row,
     recognised,
     to_question_row,
 )
@@ -88,7 +88,7 @@ class Converter:
             self._columns_checked = True
             check_columns(row, columns)
         if columns is not None and not self._columns_used:
-            self._columns_used = not leaves_as_own(row, columns)
+            self._columns_used = not is_unmapped_scicot_row(row, columns)
         try:
             converted = self._convert(row, self._reading)
         except UncertainIndex as problem:
@@ -133,7 +133,7 @@ class Converter:
     def _recognised(self, row: Row) -> str:
         """Describe which fields hold the question, choices and answer; "" for scicot's own rows,
         and for all rows once `_MAX_LAYOUTS` layouts were found."""
-        if self._convert is not to_question_row or is_own(row):
+        if self._convert is not to_question_row or is_scicot_row(row):
             return ""
         if len(self._layouts) >= _MAX_LAYOUTS:
             return ""
