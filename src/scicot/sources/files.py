@@ -17,8 +17,8 @@ from scicot.errors import InvalidRow, ScicotError
 from scicot.formats.mapping import unknown_header
 from scicot.jsonl import decode
 from scicot.sources import binary, documents, tables
-from scicot.sources.arrival import GZIP, ZSTD
 from scicot.sources.entries import BOM, Entry
+from scicot.sources.stream_tracker import GZIP, ZSTD
 
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _HEAD = 65536

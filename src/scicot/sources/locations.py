@@ -18,8 +18,8 @@ from scicot.errors import InvalidRow, ScicotError
 from scicot.formats.mapping import Columns
 from scicot.row_fields import Row
 from scicot.sources import binary, documents, files, hub, shards
-from scicot.sources.arrival import StreamTracker
 from scicot.sources.entries import Entry
+from scicot.sources.stream_tracker import StreamTracker
 
 Source = str | os.PathLike[str]
 _PLAIN = ReadingSettings()

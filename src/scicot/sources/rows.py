@@ -15,11 +15,11 @@ from scicot.errors import InvalidRow, ScicotError, UsageError
 from scicot.formats import NotText, Reading, to_question_row
 from scicot.reporting import Muted, Reporter, number_of
 from scicot.row_fields import Row, RowProblem
-from scicot.sources.arrival import StreamTracker
 from scicot.sources.converting import Converter
 from scicot.sources.gold import GoldTally, NeedsGold
 from scicot.sources.locations import Source, display_name, is_rereadable, located_rows
 from scicot.sources.prefix import Prefix
+from scicot.sources.stream_tracker import StreamTracker
 from scicot.text import whole_characters
 
 T = TypeVar("T")

@@ -131,7 +131,7 @@ class Sampler:
                 expected = samples * len(batch.questions)
                 if len(batch_rows) < expected:
                     new_rows = self._sample_batch(batch, students, writers, number, samples, folder)
-                    # A window cut short by a crash is generated again as a whole: in another batch
+                    # A batch cut short by a crash is generated again as a whole: in another batch
                     # the last digits of its scores would differ.
                     out.write_all(new_rows[len(batch_rows) :])
                     batch_rows += new_rows[len(batch_rows) :]
