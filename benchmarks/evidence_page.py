@@ -191,11 +191,12 @@ def _primary(found: dict[str, Results]) -> str:
 
 
 def _grid(name: str, results: Results) -> str:
-    kept, asked = results[0]["learnt from"]
+    kept, question_count = results[0]["learnt from"]
     seeds = ", ".join(str(result["seed"]) for result in results)
     lines = [
         f"## {TITLES[name]}\n",
-        f"Seeds {seeds}; {kept:,} rationales of {asked:,} training questions kept. Accuracy by what"
+        f"Seeds {seeds}; {kept:,} rationales of {question_count:,} training questions kept."
+        " Accuracy by what"
         " stage 2 learnt from (rows) and what it read in the test (columns; `given` are the"
         " teacher's own rationales of the test questions, an upper bound):\n",
         f"| stage 2 learnt from | {' | '.join(SOURCES)} |",

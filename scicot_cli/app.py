@@ -50,7 +50,7 @@ class _Commands(TyperGroup):
                 if sys.stdout is not None:
                     sys.stdout.flush()  # otherwise Python would only print a warning at exit
         except OSError as error:  # --help and --version write to stdout too
-            code = _told_of_system(error, resumed=False)
+            code = _system_error_code(error, resumed=False)
             if code is None:
                 raise
             sys.exit(code)
@@ -59,7 +59,7 @@ class _Commands(TyperGroup):
         try:
             return super().make_context(*arguments, **options)
         except (usage.ERRORS, ScicotError) as error:
-            code = _told(error, None)
+            code = _exit_code(error, None)
             if code is None:
                 raise
             raise typer.Exit(code) from None
@@ -74,7 +74,7 @@ class _Commands(TyperGroup):
             if sys.stdout is not None:
                 sys.stdout.flush()
         except BaseException as error:
-            code = _told(error, ctx.invoked_subcommand)
+            code = _exit_code(error, ctx.invoked_subcommand)
             if code is None:
                 raise
             raise typer.Exit(code) from None
@@ -82,7 +82,7 @@ class _Commands(TyperGroup):
             signals.command_ends()
 
 
-def _told(error: BaseException, command: str | None) -> int | None:
+def _exit_code(error: BaseException, command: str | None) -> int | None:
     """Print a one-line message for the exception that ended a command and return the exit code;
     None for a bug, which keeps its traceback."""
     if stop.pending is not None:
@@ -99,18 +99,18 @@ def _told(error: BaseException, command: str | None) -> int | None:
         if rank() == 0 or error.of_one_process:
             console.error(str(error))
         return error.exit_code
-    return _told_of_system(error, resumed=command not in _NOT_RESUMED)
+    return _system_error_code(error, resumed=command not in _NOT_RESUMED)
 
 
-def _stopped(wish: KeyboardInterrupt) -> int:
-    terminated = isinstance(wish, signals.Terminated | StoppedByAnother)
+def _stopped(interrupt: KeyboardInterrupt) -> int:
+    terminated = isinstance(interrupt, signals.Terminated | StoppedByAnother)
     if rank() == 0:
         console.error(signals.message(terminated=terminated))
     return signals.TERMINATED if terminated else signals.INTERRUPTED
 
 
-def _told_of_system(error: BaseException, *, resumed: bool) -> int | None:
-    """Handle operating system errors as `_told` does: file permissions, a full disk, a closed
+def _system_error_code(error: BaseException, *, resumed: bool) -> int | None:
+    """Handle operating system errors as `_exit_code` does: file permissions, a full disk, a closed
     output pipe."""
     if isinstance(error, BrokenPipeError):
         # The reader of a pipe, such as head, may close it early; that is no error.
@@ -127,8 +127,8 @@ def _told_of_system(error: BaseException, *, resumed: bool) -> int | None:
     if reason is None:
         return None
     console.give_up(sys.stdout)
-    then = "the same command goes on from here" if resumed else "give the same command again"
-    console.error(f"{reason}; make room, and {then}")
+    advice = "the same command goes on from here" if resumed else "give the same command again"
+    console.error(f"{reason}; make room, and {advice}")
     return StoppedEarly.exit_code
 
 

@@ -26,12 +26,12 @@ class Commands(Mapping[str, Any]):
     """Maps the name of each command to Typer's object for it, made when it is looked up."""
 
     def __init__(self) -> None:
-        self._made: dict[str, Any] = {}
+        self._commands: dict[str, Any] = {}
 
     def __getitem__(self, name: str) -> Any:
-        if name not in self._made:
-            self._made[name] = _command(name, SUMMARIES[name])
-        return self._made[name]
+        if name not in self._commands:
+            self._commands[name] = _command(name, SUMMARIES[name])
+        return self._commands[name]
 
     def __iter__(self) -> Iterator[str]:
         return iter(SUMMARIES)
@@ -43,9 +43,9 @@ class Commands(Mapping[str, Any]):
 def _command(name: str, summary: str) -> Any:
     from scicot_cli.grouped import GroupedCommand
 
-    function = name.replace("-", "_")
-    module = importlib.import_module(f"scicot_cli.{function}")
-    alone = typer.Typer(add_completion=False, rich_markup_mode=None)
-    kind = getattr(module, "COMMAND_CLASS", GroupedCommand)
-    alone.command(name, cls=kind, short_help=summary)(getattr(module, function))
-    return typer.main.get_command(alone)
+    function_name = name.replace("-", "_")
+    module = importlib.import_module(f"scicot_cli.{function_name}")
+    app = typer.Typer(add_completion=False, rich_markup_mode=None)
+    command_class = getattr(module, "COMMAND_CLASS", GroupedCommand)
+    app.command(name, cls=command_class, short_help=summary)(getattr(module, function_name))
+    return typer.main.get_command(app)

@@ -22,7 +22,7 @@ SHELLS = ("bash", "zsh", "fish")
 OPTIONS = ("--install-completion", "--show-completion")
 RUNNING = "running"  # value that stands for the shell that runs the command
 NAME, VARIABLE = "scicot", "_SCICOT_COMPLETE"
-_DEEPEST, _MOST = 3, 200  # depth of the folders to search, and number of runs to offer
+_MAX_DEPTH, _MAX_RUNS = 3, 200  # depth of the folders to search, and number of runs to offer
 
 # The words before the cursor are split at white space, but bash completes only the part after the
 # last colon, so the part before it is removed from each completion. After a value that ends in a
@@ -48,7 +48,7 @@ complete -o default -F _scicot_completion scicot
 """
 
 
-def _typers() -> Any:
+def _typer_completion() -> Any:
     """Return Typer's module of this name, which is loaded only where it is needed."""
     module = importlib.import_module("typer.completion")
     module.completion_init()  # registers Typer's classes for the shells
@@ -58,36 +58,42 @@ def _typers() -> Any:
 def register_shells() -> None:
     """Prepare the completion of a command line if a shell asks for it."""
     if VARIABLE in os.environ:
-        _typers()
+        _typer_completion()
 
 
 def script(shell: str) -> str:
     """Return the completion script of a shell."""
     if shell == "bash":
         return BASH.strip()
-    return str(_typers().get_completion_script(prog_name=NAME, complete_var=VARIABLE, shell=shell))
+    return str(
+        _typer_completion().get_completion_script(
+            prog_name=NAME, complete_var=VARIABLE, shell=shell
+        )
+    )
 
 
 def install(shell: str) -> Path:
     """Install completion for a shell in the home directory and return the script's path."""
     if shell != "bash":
-        placed: Path = _typers().install(shell=shell, prog_name=NAME, complete_var=VARIABLE)[1]
-        return placed
-    path, start = Path.home() / ".bash_completions" / f"{NAME}.sh", Path.home() / ".bashrc"
+        script_path: Path = _typer_completion().install(
+            shell=shell, prog_name=NAME, complete_var=VARIABLE
+        )[1]
+        return script_path
+    path, bashrc = Path.home() / ".bash_completions" / f"{NAME}.sh", Path.home() / ".bashrc"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(BASH)
     line = f"source '{path}'"
-    there = start.read_text() if start.is_file() else ""
-    if line not in there.splitlines():
-        with start.open("a") as stream:
-            stream.write(f"{'' if not there or there.endswith(chr(10)) else chr(10)}{line}\n")
+    existing = bashrc.read_text() if bashrc.is_file() else ""
+    if line not in existing.splitlines():
+        with bashrc.open("a") as stream:
+            stream.write(f"{'' if not existing or existing.endswith(chr(10)) else chr(10)}{line}\n")
     return path
 
 
 def _shell_of(option: str, value: str) -> str:
     """Return the shell named by an option. Raises UsageError for an unknown one."""
     if value == RUNNING:
-        value = _typers()._get_shell_name() or ""
+        value = _typer_completion()._get_shell_name() or ""
         if value not in SHELLS:
             raise UsageError(f"{option}: the running shell is not known; name bash, zsh or fish")
     if value not in SHELLS:
@@ -114,14 +120,16 @@ def _show(ctx: typer.Context, value: str | None) -> None:
     raise typer.Exit
 
 
-def _option(name: str, callback: Callable[[typer.Context, str | None], None], about: str) -> Any:
+def _option(
+    name: str, callback: Callable[[typer.Context, str | None], None], help_text: str
+) -> Any:
     return typer.Option(
         name,
         metavar="[SHELL]",
         callback=callback,
         is_eager=True,
         autocompletion=lambda: list(SHELLS),
-        help=about,
+        help=help_text,
     )
 
 
@@ -136,44 +144,46 @@ SHOW = _option(OPTIONS[1], _show, "Print the completion script instead.")
 def with_shell(arguments: list[str]) -> list[str]:
     """Insert RUNNING as the value of completion options that were given without one."""
     return [
-        f"{word}={RUNNING}" if word in OPTIONS and (not then or then.startswith("-")) else word
+        f"{word}={RUNNING}"
+        if word in OPTIONS and (not following or following.startswith("-"))
+        else word
         # the option may have no value
-        for word, then in zip(arguments, [*arguments[1:], ""], strict=False)
+        for word, following in zip(arguments, [*arguments[1:], ""], strict=False)
     ]
 
 
 # Values of options: typer calls each function with the part typed so far.
 
 
-def _among(values: Iterable[str]) -> Callable[[str], list[str]]:
+def _starting_with(values: Iterable[str]) -> Callable[[str], list[str]]:
     def complete(incomplete: str) -> list[str]:
         return [value for value in values if value.startswith(incomplete)]
 
     return complete
 
 
-devices = _among(("auto", "cpu", "cuda"))
+devices = _starting_with(("auto", "cpu", "cuda"))
 
 
 def training_precisions(incomplete: str) -> list[str]:
     """Complete --precision of the training commands."""
     from scicot.config import Precision
 
-    return _among(get_args(Precision))(incomplete)
+    return _starting_with(get_args(Precision))(incomplete)
 
 
 def predicting_precisions(incomplete: str) -> list[str]:
     """Complete --precision of predict."""
     from scicot.config import EnginePrecision
 
-    return _among(get_args(EnginePrecision))(incomplete)
+    return _starting_with(get_args(EnginePrecision))(incomplete)
 
 
 def students(incomplete: str) -> list[str]:
     """Complete --student: the sizes of fresh students, and runs to train on."""
     from scicot.training.scratch import ALL_SIZES, PREFIX
 
-    return [*_among([PREFIX + size for size in ALL_SIZES])(incomplete), *runs(incomplete)]
+    return [*_starting_with([PREFIX + size for size in ALL_SIZES])(incomplete), *runs(incomplete)]
 
 
 def teachers(incomplete: str) -> list[str]:
@@ -184,14 +194,14 @@ def teachers(incomplete: str) -> list[str]:
     if colon and kind == "recorded":
         return [f"recorded:{file}" for file in _files(name)]
     models = [f"anthropic:{model}" for model in PRICES]
-    return _among([*models, "openai:", "hf:", "recorded:"])(incomplete)
+    return _starting_with([*models, "openai:", "hf:", "recorded:"])(incomplete)
 
 
 def runs(incomplete: str) -> list[str]:
     """Complete a run: folders with a scicot.json in or below the folder typed so far."""
     parent = incomplete.rpartition("/")[0] + "/" if "/" in incomplete else ""
-    found = (f"{parent}{name}" for name in _runs_below(Path(parent or "."), _DEEPEST))
-    return list(islice((name for name in found if name.startswith(incomplete)), _MOST))
+    found = (f"{parent}{name}" for name in _runs_below(Path(parent or "."), _MAX_DEPTH))
+    return list(islice((name for name in found if name.startswith(incomplete)), _MAX_RUNS))
 
 
 def _runs_below(folder: Path, depth: int) -> Iterator[str]:
@@ -203,7 +213,7 @@ def _runs_below(folder: Path, depth: int) -> Iterator[str]:
         if (folder / name / "scicot.json").exists():
             yield name
         elif depth > 1 and not name.startswith("."):
-            yield from (f"{name}/{below}" for below in _runs_below(folder / name, depth - 1))
+            yield from (f"{name}/{run}" for run in _runs_below(folder / name, depth - 1))
 
 
 def _files(incomplete: str) -> list[str]:

@@ -27,11 +27,11 @@ PLAIN_SECONDS = 10.0  # seconds between two lines of progress if stderr is no te
 BAR_AFTER_SECONDS = 1.0
 STARTING_SECONDS = 0.6
 SPEED_SECONDS = 60.0  # window in seconds over which speed is measured
-_STEERING = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+_CONTROL = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 
 _bars: list[Progress] = []  # active progress bars; messages are printed above them
-_said: list[bool] = []  # not empty once the command has printed something
+_printed: list[bool] = []  # not empty once the command has printed something
 
 
 def escape(text: str) -> str:
@@ -64,11 +64,11 @@ def starting() -> Iterator[None]:
     """Print on a terminal that libraries are being loaded, unless the command prints something
     first: importing torch and transformers takes some seconds."""
 
-    def tell() -> None:
-        if not _said:
+    def announce() -> None:
+        if not _printed:
             _print("[dim]loading torch and transformers ...[/]")
 
-    timer = threading.Timer(STARTING_SECONDS, tell)
+    timer = threading.Timer(STARTING_SECONDS, announce)
     timer.daemon = True
     if sys.stderr is not None and sys.stderr.isatty():
         timer.start()
@@ -150,7 +150,7 @@ class _PlainTask:
         self._description = description
         self._total = total
         self._done = 0
-        self._told = time.monotonic()
+        self._last_line_at = time.monotonic()
         # The first call may count the work of an earlier run, so the speed is measured after it.
         self._speed = Speed(SPEED_SECONDS)
 
@@ -159,12 +159,12 @@ class _PlainTask:
         self._done += steps
         now = time.monotonic()
         self._speed.add(now, self._done)
-        if now - self._told < PLAIN_SECONDS:
+        if now - self._last_line_at < PLAIN_SECONDS:
             return
-        self._told = now
-        of = f"/{self._total}" if self._total else ""
-        shown = f", {_figures(figures)}" if figures else ""
-        _print(escape(f"{self._description}: {self._done}{of}{self._pace()}{shown}"))
+        self._last_line_at = now
+        out_of = f"/{self._total}" if self._total else ""
+        figures_text = f", {_figures(figures)}" if figures else ""
+        _print(escape(f"{self._description}: {self._done}{out_of}{self._pace()}{figures_text}"))
 
     def _pace(self) -> str:
         rate = self._speed.per_second
@@ -175,10 +175,10 @@ class _PlainTask:
 
 
 def _figures(figures: dict[str, float | int | str]) -> str:
-    def shown(value: float | int | str) -> str:
+    def formatted(value: float | int | str) -> str:
         return f"{value:.4g}" if isinstance(value, float) else str(value)
 
-    return " ".join(f"{name} {shown(value)}" for name, value in figures.items())
+    return " ".join(f"{name} {formatted(value)}" for name, value in figures.items())
 
 
 def _duration(seconds: float) -> str:
@@ -192,7 +192,7 @@ def _print(markup: str) -> None:
     # message on one line for programs that read it.
     from rich.console import Console
 
-    _said[:] = [True]
+    _printed[:] = [True]
     console = _bars[-1].console if _bars else Console(stderr=True, emoji=False)
     try:
         console.print(visible(markup), soft_wrap=True, highlight=False)
@@ -217,9 +217,9 @@ def visible_lines(lines: list[str]) -> str:
 def visible(text: str) -> str:
     """Replace control characters, and characters that change the text direction, by their names, so
     that text from a file cannot control the terminal."""
-    return _STEERING.sub(_named, text)
+    return _CONTROL.sub(_named, text)
 
 
-def _named(found: re.Match[str]) -> str:
-    code = ord(found[0])
+def _named(match: re.Match[str]) -> str:
+    code = ord(match[0])
     return chr(0x2400 + code) if code < 0x20 else f"<U+{code:04X}>"

@@ -51,8 +51,8 @@ def advice(summary: GenerateSummary, settings: GenerateSettings) -> list[str]:
         return []
     hints = []
     if "wrong-conclusion" in often:
-        again = "--reveal-answer on-failure asks again where a reply was rejected, with the answer"
-        hints += [again] if settings.reveal_answer == "never" else []
+        hint = "--reveal-answer on-failure asks again where a reply was rejected, with the answer"
+        hints += [hint] if settings.reveal_answer == "never" else []
         hints += ["--keep all keeps wrong conclusions as well"]
     if "truncated" in often:
         hints += [f"a --max-tokens above {settings.reply_tokens} lets replies come to an end"]

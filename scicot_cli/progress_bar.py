@@ -17,14 +17,14 @@ from rich.table import Column
 def progress_bar() -> Progress:
     """Return a bar for stderr that vanishes when it is stopped."""
     # On narrow terminals only the figures are wrapped over several lines.
-    whole = Column(no_wrap=True)
+    unwrapped = Column(no_wrap=True)
     return Progress(
-        TextColumn("{task.description}", table_column=whole),
+        TextColumn("{task.description}", table_column=unwrapped),
         BarColumn(bar_width=None, table_column=Column(min_width=8, ratio=1)),
-        MofNCompleteColumn(table_column=whole),
-        TimeElapsedColumn(table_column=whole),
-        TextColumn("left", table_column=whole),
-        TimeRemainingColumn(table_column=whole),
+        MofNCompleteColumn(table_column=unwrapped),
+        TimeElapsedColumn(table_column=unwrapped),
+        TextColumn("left", table_column=unwrapped),
+        TimeRemainingColumn(table_column=unwrapped),
         TextColumn("{task.fields[figures]}", table_column=Column(ratio=3)),
         expand=True,
         console=_BarConsole(stderr=True, emoji=False),

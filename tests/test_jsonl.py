@@ -63,14 +63,14 @@ def test_what_is_read_can_be_written_and_read_again(text: str) -> None:
         return deeper(calls - 1) if calls else jsonl.encode({"question": {"meta": row}})
 
     line = deeper(300)
-    again = jsonl.decode(line, deepest=jsonl.DEEPEST + 2)
+    again = jsonl.decode(line, max_depth=jsonl.MAX_DEPTH + 2)
     assert repr(again) == repr({"question": {"meta": row}})  # repr distinguishes -0.0 from 0.0
 
 
 @pytest.mark.parametrize("pair", [("[", "]"), ('{"a": ', "}")])
 def test_rows_are_as_deep_as_is_said(pair: tuple[str, str]) -> None:
     opening, closing = pair
-    inner = jsonl.DEEPEST - 1
+    inner = jsonl.MAX_DEPTH - 1
     fitting = '{"a": ' + opening * inner + "1" + closing * inner + "}"
     assert jsonl.decode(jsonl.encode(jsonl.decode(fitting))) == jsonl.decode(fitting)
     with pytest.raises(ValueError, match=r"nested too deeply \(more than 100 levels\)"):

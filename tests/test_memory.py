@@ -50,7 +50,7 @@ def test_scoring_makes_no_second_copy_of_the_output_layer() -> None:
     engine = NativeEngine(tiny("gemma3_text"), torch.bfloat16, batch_size=4)
     engine.score([[5, 6, 7]], [[[8], [9]]])
     output: Any = engine._model.decoder.output
-    assert output._made == []
+    assert output._layers == []
 
 
 def test_a_tokenizer_keeps_no_copies_of_its_vocabulary(trained: Any) -> None:

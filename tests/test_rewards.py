@@ -17,7 +17,7 @@ from scicot.training.examples import Lesson
 from scicot.training.folds import Folds
 from scicot.training.rewards.report import report_of
 from scicot.training.rewards.rounds import RewardedFolds
-from scicot.training.rewards.scoring import Scored, best, counted_reward, score
+from scicot.training.rewards.scoring import ScoredRationale, best, counted_reward, score
 
 SHORT = TrainSettings(
     max_steps=3, warmup_steps=1, batch_size=8, max_target_tokens=12, device="cpu",
@@ -60,7 +60,7 @@ def test_the_reward_is_what_gold_gains() -> None:
     ]  # fmt: skip
     assert found.samples[0].leak == pytest.approx(log_p(2.0) - log_p(0.5), abs=1e-4)
     (wrong,) = (label for label in QUESTION.labels if label != QUESTION.answer)
-    assert (found.none.label, found.samples[1].reading.label) == (QUESTION.answer, wrong)
+    assert (found.none.label, found.samples[1].output.label) == (QUESTION.answer, wrong)
     assert best(found.samples, 5, 0.8) == [0]
     assert student.asked.count(helps) == 1
 
@@ -70,7 +70,7 @@ def test_a_score_that_is_no_number_is_no_reward() -> None:
     student = HandMade({"": 0.0, GOLD: 1.0, broken: math.nan})
     (found,) = score(student, "label", [QUESTION], [[broken]])
     assert found.samples[0].reward is None
-    assert found.samples[0].reading.label is None
+    assert found.samples[0].output.label is None
     assert best(found.samples, 1, 0.8) == []
 
 
@@ -78,7 +78,11 @@ def test_a_shuffled_rationale_is_another_questions() -> None:
     texts = [f"this is about number {n} alone." for n in range(4)]
     student = HandMade({"": 0.0, GOLD: 1.0, **{text: n - 1.5 for n, text in enumerate(texts)}})
     found = score(student, "label", [QUESTION] * 4, [[text] for text in texts])
-    golds = [scored_question.shuffled.gold for scored_question in found if scored_question.shuffled]
+    golds = [
+        scored_question.shuffled.gold_log_probability
+        for scored_question in found
+        if scored_question.shuffled
+    ]
     assert golds == pytest.approx([log_p(odds) for odds in (0.5, 1.5, -1.5, -0.5)])
 
 
@@ -89,8 +93,8 @@ def test_rewards_count_up_to_a_share_of_the_leak() -> None:
     assert counted_reward(0.9, -0.2, 0.8) == 0.9
     assert counted_reward(0.9, None, 0.8) == 0.9
 
-    def scored(text: str, reward: float, names: str | None = None) -> Scored:
-        return Scored(text, None, reward, 1.0, None, names)  # type: ignore[arg-type]
+    def scored(text: str, reward: float, names: str | None = None) -> ScoredRationale:
+        return ScoredRationale(text, None, reward, 1.0, None, names)  # type: ignore[arg-type]
 
     samples = [scored("a", 2.0, "B"), scored("b", 0.5), scored("c", 0.9), scored("c", 0.9)]
     # above the cap, rationales that do not name exactly one choice come first

@@ -39,14 +39,14 @@ _encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
 
 # Maximum nesting of lists and objects. Python's own limit depends on the depth of the call stack,
 # so a row that can be read in one place might fail to be written in another.
-DEEPEST = 100
-_WRAPPED = 10  # levels that our own files may add to a row
-_TOO_DEEP = f"nested too deeply (more than {DEEPEST} levels)"
+MAX_DEPTH = 100
+_EXTRA_LEVELS = 10  # levels that our own files may add to a row
+_TOO_DEEP = f"nested too deeply (more than {MAX_DEPTH} levels)"
 
 
-def decode(text: str | bytes, deepest: int = DEEPEST) -> Any:
+def decode(text: str | bytes, max_depth: int = MAX_DEPTH) -> Any:
     """Parse one JSON value. Raises ValueError for anything that is not JSON, including NaN and
-    Infinity, and for values nested deeper than `deepest` levels."""
+    Infinity, and for values nested deeper than `max_depth` levels."""
     if not isinstance(text, str):
         text = text.decode()
     try:
@@ -59,15 +59,15 @@ def decode(text: str | bytes, deepest: int = DEEPEST) -> Any:
     except RecursionError:
         raise ValueError(_TOO_DEEP) from None
     # A cheap check that suffices for nearly all texts.
-    if text.count("{") + text.count("[") > deepest and _is_deeper(value, deepest):
+    if text.count("{") + text.count("[") > max_depth and _is_deeper(value, max_depth):
         raise ValueError(_TOO_DEEP)
     return value
 
 
-def _is_deeper(value: Any, most: int) -> bool:
-    """Return True if lists and objects are nested more than `most` levels deep."""
+def _is_deeper(value: Any, max_depth: int) -> bool:
+    """Return True if lists and objects are nested more than `max_depth` levels deep."""
     level = [value]
-    for _ in range(most):
+    for _ in range(max_depth):
         level = [
             inner
             for outer in level
@@ -88,21 +88,21 @@ def encode(row: Mapping[str, Any]) -> bytes:
 
 
 def decode_lines(
-    lines: Iterable[bytes], name: str, after: int = 0, deepest: int = DEEPEST
+    lines: Iterable[bytes], name: str, after: int = 0, max_depth: int = MAX_DEPTH
 ) -> Iterator[tuple[str, Row]]:
     """Yield (NAME:LINE, row) for each line that is not blank; InvalidRow for one that is not a JSON
     object. Line numbers continue from `after`, the number of earlier lines.
 
     After an InvalidRow the iterator continues with the next line, so callers may skip rows.
     """
-    return _LineDecoder(lines, name, after, deepest)
+    return _LineDecoder(lines, name, after, max_depth)
 
 
 class _LineDecoder(Iterator[tuple[str, Row]]):
-    def __init__(self, lines: Iterable[bytes], name: str, after: int, deepest: int) -> None:
+    def __init__(self, lines: Iterable[bytes], name: str, after: int, max_depth: int) -> None:
         self._name = name
         self._number = after
-        loads = decode if deepest == DEEPEST else partial(decode, deepest=deepest)
+        loads = decode if max_depth == MAX_DEPTH else partial(decode, max_depth=max_depth)
         self._reader = jsonlines.Reader(self._counted(lines), loads=loads)
 
     def _counted(self, lines: Iterable[bytes]) -> Iterator[bytes]:
@@ -201,7 +201,7 @@ def appending(path: Path) -> Iterator[Appender]:
 
 
 @dataclass(frozen=True, slots=True)
-class Located:
+class LocatedRow:
     """A row with its location: FILE:LINE, and the byte offsets of its line."""
 
     where: str
@@ -210,7 +210,7 @@ class Located:
     row: Row
 
 
-def rows_from(path: Path, start: int) -> Iterator[Located]:
+def rows_from(path: Path, start: int) -> Iterator[LocatedRow]:
     """Yield the rows from byte offset `start`, the start of a line; an incomplete last line is
     ignored.
 
@@ -228,9 +228,9 @@ def rows_from(path: Path, start: int) -> Iterator[Located]:
 
     with path.open("rb") as stream:
         stream.seek(start)
-        deepest = DEEPEST + _WRAPPED
-        for where, row in decode_lines(lines(stream), str(path), deepest=deepest):
-            yield Located(where, begin, end, row)
+        max_depth = MAX_DEPTH + _EXTRA_LEVELS
+        for where, row in decode_lines(lines(stream), str(path), max_depth=max_depth):
+            yield LocatedRow(where, begin, end, row)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -245,19 +245,19 @@ def mend_last_line(path: Path) -> bool:
     True if there was one."""
     with path.open("rb+") as stream:
         size = stream.seek(0, os.SEEK_END)
-        keep = size
-        while keep > 0:
-            start = max(0, keep - 65536)
+        kept_size = size
+        while kept_size > 0:
+            start = max(0, kept_size - 65536)
             stream.seek(start)
-            block = stream.read(keep - start)
-            cut = block.rfind(b"\n")
-            if cut >= 0:
-                keep = start + cut + 1
+            block = stream.read(kept_size - start)
+            line_break = block.rfind(b"\n")
+            if line_break >= 0:
+                kept_size = start + line_break + 1
                 break
-            keep = start
-        if keep == size:
+            kept_size = start
+        if kept_size == size:
             return False
-        stream.truncate(keep)
+        stream.truncate(kept_size)
         return True
 
 

@@ -70,13 +70,13 @@ class SeenQuestions:
     """Digests of the training and dev questions of one or several students."""
 
     texts: set[str] = field(default_factory=set)
-    wholes: set[str] = field(default_factory=set)
+    whole_keys: set[str] = field(default_factory=set)
     overlap: Overlap = field(default_factory=Overlap)
 
     def add(self, questions: Iterable[Question]) -> None:
         for question in questions:
             self.texts.add(text_key(question))
-            self.wholes.add(whole_key(question))
+            self.whole_keys.add(whole_key(question))
 
     def watch(self, questions: Iterable[Question]) -> Iterator[Question]:
         """Yield the questions unchanged; count those in this set in `overlap`."""
@@ -87,7 +87,7 @@ class SeenQuestions:
                 self.overlap.same_text += 1
                 key = whole_key(question)
                 self.overlap.by_text.setdefault(text, set()).add(key)
-                self.overlap.same_question += key in self.wholes
+                self.overlap.same_question += key in self.whole_keys
             yield question
 
     def overlap_with(self, questions: Iterable[Question]) -> Overlap:
@@ -105,7 +105,7 @@ class SeenQuestions:
             for location, row in jsonl.decode_lines(lines, str(file)):
                 try:
                     self.texts.add(row["text"])
-                    self.wholes.add(row["question"])
+                    self.whole_keys.add(row["question"])
                 except KeyError as missing:
                     raise ScicotError(f"{location}: has no {missing}") from None
 

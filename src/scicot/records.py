@@ -31,7 +31,7 @@ from scicot.row_fields import (
 from scicot.text import whole_characters
 
 _ROUNDING = 0.02  # tolerance for the sum of probabilities, which other tools may have rounded
-_MOST = 1 + 1e-6  # a probability of 1, rounded to fp32
+_MAX_PROBABILITY = 1 + 1e-6  # a probability of 1, rounded to fp32
 
 MAX_SAMPLE = 2**31 - 1
 MIN_CHOICES = 2
@@ -50,7 +50,7 @@ RATIONALE_FIELDS = (
     "reply",
     "thinking",
 )
-_RAW = ("reply", "thinking")  # rationale fields with the teacher's raw texts
+_RAW_TEXTS = ("reply", "thinking")  # rationale fields with the teacher's raw texts
 # Reasons to reject a row (the "reason" in OUT.rejected.jsonl).
 REASONS = (
     "wrong-conclusion",
@@ -120,8 +120,8 @@ class Question:
             identity = str(identity)
         elif not isinstance(identity, str) or not identity:
             raise RowProblem('"id" must be a non-empty string')
-        known = QUESTION_FIELDS.union(without)
-        extra = {key: value for key, value in row.items() if key not in known}
+        excluded = QUESTION_FIELDS.union(without)
+        extra = {key: value for key, value in row.items() if key not in excluded}
         return cls(identity, text, choices, answer, context, dict(meta), extra)
 
     def to_row(self) -> Row:
@@ -156,9 +156,9 @@ class Question:
 
     def without(self, fields: Sequence[str]) -> Question:
         """Return a copy without these extra fields, for a step that writes its own."""
-        kept = {key: value for key, value in self.extra.items() if key not in fields}
+        extra = {key: value for key, value in self.extra.items() if key not in fields}
         return Question(
-            self.id, self.question, self.choices, self.answer, self.context, self.meta, kept
+            self.id, self.question, self.choices, self.answer, self.context, self.meta, extra
         )
 
 
@@ -211,7 +211,7 @@ class Rationale:
             mapping_field(row, "usage"),
             row["fold"] if by_student and isinstance(row.get("fold"), int) else None,
             row.get("still_concludes"),
-            *(row[name] if isinstance(row.get(name), str) else None for name in _RAW),
+            *(row[name] if isinstance(row.get(name), str) else None for name in _RAW_TEXTS),
         )
 
     def to_row(self) -> Row:
@@ -227,7 +227,7 @@ class Rationale:
             row["request"] = self.request
         if self.usage:
             row["usage"] = dict(self.usage)
-        for name in _RAW:
+        for name in _RAW_TEXTS:
             if getattr(self, name) is not None:
                 row[name] = getattr(self, name)
         if self.fold is not None:
@@ -302,7 +302,7 @@ def _are_probabilities(values: Iterable[Any]) -> bool:
 
 
 def _is_probability(value: Any) -> bool:
-    return isinstance(value, (int, float)) and value is not True and 0 <= value <= _MOST
+    return isinstance(value, (int, float)) and value is not True and 0 <= value <= _MAX_PROBABILITY
 
 
 def content_id(question: str, context: str, choices: Sequence[Choice]) -> str:
@@ -339,13 +339,13 @@ def _choice(value: Any, number: int) -> Choice:
     if not isinstance(value, MAPPING):
         raise RowProblem(f'choice {number} must be {{"label": ..., "text": ...}}')
     label, text = value.get("label"), value.get("text")
-    for name, part in (("label", label), ("text", text)):
-        if not isinstance(part, str) or not part.strip():
+    for name, text_value in (("label", label), ("text", text)):
+        if not isinstance(text_value, str) or not text_value.strip():
             raise RowProblem(f'choice {number} has no "{name}"')
-        if not part.isascii():
-            checked_utf8(part, f"choice {number}")
+        if not text_value.isascii():
+            checked_utf8(text_value, f"choice {number}")
     if len(value) == 2:
         return Choice(label, text)
     return Choice(
-        label, text, {k: extra for k, extra in value.items() if k not in ("label", "text")}
+        label, text, {key: extra for key, extra in value.items() if key not in ("label", "text")}
     )

@@ -26,7 +26,7 @@ def mapping_field(row: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 def string_field(row: Mapping[str, Any], name: str, default: str | None = None) -> str:
     if row.get(name) is None and default is not None:
         return default
-    return checked_utf8(_given(row, name, blank=default is not None), f'"{name}"')
+    return checked_utf8(_string_value(row, name, blank=default is not None), f'"{name}"')
 
 
 def model_text_field(row: Mapping[str, Any], name: str, *, blank: bool = False) -> str:
@@ -35,10 +35,10 @@ def model_text_field(row: Mapping[str, Any], name: str, *, blank: bool = False) 
     A proxy may cut a reply within a character; the rest of the reply was paid for, so it is kept.
     Raises RowProblem if there is no text or, unless `blank` is allowed, an empty one.
     """
-    return whole_characters(_given(row, name, blank=blank))
+    return whole_characters(_string_value(row, name, blank=blank))
 
 
-def _given(row: Mapping[str, Any], name: str, *, blank: bool) -> str:
+def _string_value(row: Mapping[str, Any], name: str, *, blank: bool) -> str:
     value = row.get(name)
     if not isinstance(value, str):
         raise RowProblem(
@@ -49,12 +49,12 @@ def _given(row: Mapping[str, Any], name: str, *, blank: bool) -> str:
     return value
 
 
-def checked_utf8(text: str, what: str) -> str:
+def checked_utf8(text: str, description: str) -> str:
     """Return the text. Raises RowProblem if it cannot be encoded as UTF-8, as tokenizers and
     servers need."""
     try:
         if not text.isascii():
             text.encode()
     except UnicodeEncodeError:
-        raise RowProblem(f"{what} holds half a character (a lone surrogate)") from None
+        raise RowProblem(f"{description} holds half a character (a lone surrogate)") from None
     return text

@@ -65,7 +65,7 @@ def assign_folds(
         raise ScicotError(
             f"--folds {folds}: the rows make only {len(trained)} groups that may be parted {_HINT}"
         )
-    fold_of = [0] * sum(map(len, groups))
+    row_folds = [0] * sum(map(len, groups))
     for part in (
         trained,
         *([group for group in groups if group[0] in rows] for rows in (dev, extra)),
@@ -75,8 +75,8 @@ def assign_folds(
             fold = sizes.index(min(sizes))
             sizes[fold] += len(group)
             for row in group:
-                fold_of[row] = fold
-    return fold_of
+                row_folds[row] = fold
+    return row_folds
 
 
 def dev_split(
@@ -101,14 +101,14 @@ def dev_split(
     return selected or set(sorted(groups, key=len)[0])
 
 
-def group_keys(question: Question, by: str | None) -> Iterable[str]:
+def group_keys(question: Question, fold_by: str | None) -> Iterable[str]:
     """Yield the keys of a question; questions that share a key are in one group."""
     yield f"id {question.id}"
-    if by is None:
+    if fold_by is None:
         yield f"text {text_key(question)}"
         return
     yield f"question {whole_key(question)}"
-    yield _value_key(question, by)
+    yield _value_key(question, fold_by)
 
 
 def _value_key(question: Question, fold_by: str) -> str:

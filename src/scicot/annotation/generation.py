@@ -94,8 +94,8 @@ class Generation:
         last_yield = time.monotonic()
         self._watermark = Watermark(self.work.rows, ledger, self.work.settings)
         first, self._first_pass = self._first_pass, False
-        if first and self.work.rows.passed is not None:
-            self._count_done(self.work.rows.passed.rows * self.work.settings.samples)
+        if first and self.work.rows.skipped is not None:
+            self._count_done(self.work.rows.skipped.rows * self.work.settings.samples)
         for question in sources.unique(self.work.rows, self.work.reporter):
             row_requests = builder.pending(question, ledger)
             if first:

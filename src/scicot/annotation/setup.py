@@ -82,10 +82,10 @@ def prepare(inputs: Inputs, *, output: Path | None = None, only_counts: bool = F
     budget = Budget.of(name, settings)
     done = None if output is None else done_before(output, settings)
     if done is not None:
-        rows.pass_over(done)
+        rows.skip(done)
     unique = sources.count_unique(rows, reporter)
-    if unique is not None and rows.passed is not None:
-        unique += rows.passed.rows
+    if unique is not None and rows.skipped is not None:
+        unique += rows.skipped.rows
     if isinstance(teacher, str):
         with reporter.task(f"loading {teacher}"):
             teacher = load_teacher(

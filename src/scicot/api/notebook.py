@@ -32,10 +32,10 @@ class _Bar:
         self._bar.update(steps)
 
 
-def reporter_here(given: Reporter | None) -> Reporter:
+def reporter_here(reporter: Reporter | None) -> Reporter:
     """Return the given reporter, else a NotebookReporter in a notebook, else a LogReporter."""
-    if given is not None:
-        return given
+    if reporter is not None:
+        return reporter
     return NotebookReporter() if _in_notebook() else LogReporter()
 
 

@@ -18,7 +18,7 @@ from scicot import jsonl
 from scicot.errors import ScicotError
 from scicot.jsonl import rows_from
 from scicot.row_fields import Row
-from scicot.sources.binary import plain
+from scicot.sources.binary import json_value
 
 Files = Any  # one or several sources, or rows in memory
 
@@ -62,7 +62,7 @@ class Spool:
             for number, row in enumerate(rows):
                 if not isinstance(row, Mapping):
                     raise TypeError(f"row {number} is no dict but a {type(row).__name__}")
-                stream.write(jsonl.encode(plain(row)))
+                stream.write(jsonl.encode(json_value(row)))
         return str(path)
 
     def files(self, value: Any) -> Any:

@@ -58,7 +58,7 @@ class ChoiceTrie:
         parents = torch.tensor([index_of_node[node] for node, _ in node_tokens])
         tokens = torch.tensor([token for _, token in node_tokens])
         tensors = (ids, depths, visible, rows, columns, parents, tokens)
-        return cls(*(one.to(device) for one in tensors))
+        return cls(*(tensor.to(device) for tensor in tensors))
 
     def cache(self, prefixes: PrefixCache) -> _TrieCache:
         """Return a `DecoderCache` of these tries that attends to the encoded sources in

@@ -110,7 +110,7 @@ class JoinedBatches:
     def self_attention(
         self, layer: int, q: Tensor, k: Tensor, v: Tensor, positions: PositionBias
     ) -> Tensor:
-        split = (torch.split(one, self._rows) for one in (q, k, v))
+        split = (torch.split(tensor, self._rows) for tensor in (q, k, v))
         parts = zip(self._batches, *split, strict=True)
         return torch.cat([batch.self_attention(layer, *part, positions) for batch, *part in parts])
 
@@ -121,7 +121,7 @@ class JoinedBatches:
     def joint_attention(
         self, layer: int, q: Tensor, k: Tensor, v: Tensor, window: int | None
     ) -> Tensor:
-        split = (torch.split(one, self._rows) for one in (q, k, v))
+        split = (torch.split(tensor, self._rows) for tensor in (q, k, v))
         parts = zip(self._batches, *split, strict=True)
         return torch.cat([batch.joint_attention(layer, *part, window) for batch, *part in parts])
 

@@ -141,7 +141,7 @@ class _Causal:
             for number, target in enumerate(source_targets)
             if len(target) > 1
         ]
-        rest.sort(key=lambda one: len(one[2]))
+        rest.sort(key=lambda item: len(item[2]))
         while rest:
             size = max(1, most_logits // (self._model.config.vocab_size * len(rest[-1][2])))
             part, rest = rest[-size:], rest[:-size]

@@ -139,11 +139,11 @@ class ShrinkingBatches:
         (rows). Logits are computed for a part of the rows at a time. Each part is split again for
         the sampler, because its fp64 arrays take several times the memory of the logits."""
         tokens: list[Tensor] = []
-        parts = (torch.split(one, self._limits.nodes) for one in (states, uniform))
+        parts = (torch.split(tensor, self._limits.nodes) for tensor in (states, uniform))
         for rows, part_uniforms in zip(*parts, strict=True):
             logits = self._model.decoder.output.logits(rows).to(part_uniforms.device)
             size = max(1, self._limits.nodes // _SAMPLER_SPLIT)
-            chunks = (torch.split(one, size) for one in (logits, part_uniforms))
+            chunks = (torch.split(tensor, size) for tensor in (logits, part_uniforms))
             tokens += [
                 sample_tokens(chunk_logits, chunk_uniforms, decoding.temperature, decoding.top_p)
                 for chunk_logits, chunk_uniforms in zip(*chunks, strict=True)

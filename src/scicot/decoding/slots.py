@@ -68,7 +68,7 @@ class Slots:
         indices = torch.tensor(slots, device=self.prefix_kv.device)
         caches = (self.text_kv,) if self.joint else (self.prefix_kv, self.text_kv)
         for layer_states in (
-            layer for one in caches for layer in one.flatten(0, 1)
+            layer for tensor in caches for layer in tensor.flatten(0, 1)
         ):  # layer by layer, because the copy needs temporary memory
             layer_states[: len(slots)] = layer_states[indices]
         for tensor in (
@@ -101,10 +101,10 @@ class Step:
         self._joint = slots.joint
         self._text_kv = slots.text_kv[:, :, :rows, :, : width + length if slots.joint else length]
         self._lengths, self._tokens, self._steps, self._ended = (
-            one[:rows] for one in (slots.lengths, slots.tokens, slots.steps, slots.ended)
+            tensor[:rows] for tensor in (slots.lengths, slots.tokens, slots.steps, slots.ended)
         )
         self._generated, self._uniforms = (
-            one[:rows, :length] for one in (slots.generated, slots.uniforms)
+            tensor[:rows, :length] for tensor in (slots.generated, slots.uniforms)
         )
         self._row_indices, self._text_positions = (
             torch.arange(count, device=slots.prefix_kv.device)

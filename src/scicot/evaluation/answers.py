@@ -35,8 +35,8 @@ from scicot.reporting import Reporter, counted, number_of, some_of
 from scicot.row_fields import Row, RowProblem
 
 _NEEDS_GOLD = sources.NeedsGold("to judge by", "left out")
-_KEPT = 10  # ids listed in a message
-_SHOWN = 60  # characters of a question that identify it in a message if it has no id
+_IDS_SHOWN = 10  # ids listed in a message
+_TEXT_SHOWN = 60  # characters of a question that identify it in a message if it has no id
 
 
 class Answers:
@@ -57,7 +57,7 @@ class Answers:
         self._reporter = reporter
         self._limit = limit
         self._settings = reading or ReadingSettings()
-        self._asked: _Asked | None = None
+        self._questions: _QuestionTable | None = None
         if questions is not None:
             rows = sources.questions(
                 questions,
@@ -70,27 +70,27 @@ class Answers:
             self._limit = None  # the limit applies to the questions, not to the rows
             self._settings = _for_answers(self._settings)
             with reporter.task(f"reading {os.fspath(questions)}") as task:
-                self._asked = _Asked(counted(rows, task), os.fspath(questions))
+                self._questions = _QuestionTable(counted(rows, task), os.fspath(questions))
 
     def of(self, file: sources.Source) -> Iterator[Prediction]:
         """Yield one prediction per question of a file, then an unanswered prediction for every
         question of `questions` without one. Raises ScicotError for a repeated id."""
         rows = sources.predictions(
             file,
-            convert=_Reading(self._asked, self._per_character).convert,
+            convert=_RowConverter(self._questions, self._per_character).convert,
             reading=self._settings,
             limit=self._limit,
             skip_invalid=self._skip_invalid,
-            gold=_NEEDS_GOLD if self._asked is None else None,
+            gold=_NEEDS_GOLD if self._questions is None else None,
             reporter=self._reporter,
         )
         seen: set[str] = set()
-        first: Mapping[str, Any] = {}
-        further = 0
+        first_models: Mapping[str, Any] = {}
+        skipped = 0
         for row in rows:
-            first = first or row.models
-            if _is_further(row, first, seen):
-                further += 1
+            first_models = first_models or row.models
+            if _is_extra_reply(row, first_models, seen):
+                skipped += 1
             elif row.question.id in seen:
                 raise ScicotError(
                     f"{os.fspath(file)}: id {row.question.id!r} comes twice; one row a question"
@@ -98,19 +98,23 @@ class Answers:
             else:
                 seen.add(row.question.id)
                 yield row
-        if further:
-            told, read = number_of(further, "row"), first.get(lm_eval.FILTER)
-            which = "further samples" if read is None else f"of other filters than {read!r}"
-            self._reporter.note(f"{os.fspath(file)}: {told} left out, {which}")
+        if skipped:
+            count_text, filter_name = number_of(skipped, "row"), first_models.get(lm_eval.FILTER)
+            reason = (
+                "further samples"
+                if filter_name is None
+                else f"of other filters than {filter_name!r}"
+            )
+            self._reporter.note(f"{os.fspath(file)}: {count_text} left out, {reason}")
         yield from self._unanswered(file, seen)
 
     def _unanswered(self, file: sources.Source, answered: Collection[str]) -> Iterator[Prediction]:
         missing: list[str] = []
         count = 0
-        for question in self._asked or ():
+        for question in self._questions or ():
             if question.id not in answered:
                 count += 1
-                missing += [question.id][: _KEPT - len(missing)]
+                missing += [question.id][: _IDS_SHOWN - len(missing)]
                 yield Prediction(question, (), None, {}, None)
         if count:
             self._reporter.warn(
@@ -122,99 +126,105 @@ class Answers:
 def _for_questions(settings: ReadingSettings) -> ReadingSettings:
     """Return the settings for a separate file of questions: only the mappings of question
     columns."""
-    kept = _roles(settings, "question", "choices", "distractors", "answer", "context", "id")
-    return replace(settings, columns=kept)
+    selected = _only_roles(
+        settings, "question", "choices", "distractors", "answer", "context", "id"
+    )
+    return replace(settings, columns=selected)
 
 
 def _for_answers(settings: ReadingSettings) -> ReadingSettings:
     """Return the settings for prediction files: only the mappings of the id and the prediction."""
-    return ReadingSettings(_roles(settings, "id", "prediction"), settings.answer_index)
+    return ReadingSettings(_only_roles(settings, "id", "prediction"), settings.answer_index)
 
 
-def _roles(settings: ReadingSettings, *roles: str) -> str:
+def _only_roles(settings: ReadingSettings, *roles: str) -> str:
     columns = Columns.parse(settings.columns)
-    kept = columns.only(*roles) if columns is not None else None
-    return "" if kept is None else str(kept)
+    selected = columns.only(*roles) if columns is not None else None
+    return "" if selected is None else str(selected)
 
 
-def _is_further(row: Prediction, first: Mapping[str, Any], seen: Collection[str]) -> bool:
+def _is_extra_reply(
+    row: Prediction, first_models: Mapping[str, Any], seen: Collection[str]
+) -> bool:
     """Return True if the row is a further reply to the same question, which is left out.
 
     A question has several replies in an Inspect log with epochs, among a teacher's samples, and in
     a log of lm-evaluation-harness with several answer filters. Of such a log, only the rows with
-    the same filter as the `first` row are kept.
+    the same filter as the first row, whose models are `first_models`, are kept.
     """
     if inspect_log.EPOCH in row.models:
         return row.question.id in seen
     if lm_eval.FILTER in row.models:
-        return bool(row.models[lm_eval.FILTER] != first.get(lm_eval.FILTER))
+        return bool(row.models[lm_eval.FILTER] != first_models.get(lm_eval.FILTER))
     return row.question.id in seen and "teacher" in row.models
 
 
-class _Reading:
+class _RowConverter:
     """Converts the rows of one pass over a file; keeps track of questions that a log repeats."""
 
-    def __init__(self, asked: _Asked | None, per_character: bool) -> None:
-        self._asked = asked
+    def __init__(self, questions: _QuestionTable | None, per_character: bool) -> None:
+        self._questions = questions
         self._per_character = per_character
-        self._found: defaultdict[tuple[str, str, str], list[Any]] = defaultdict(list)
+        self._doc_ids: defaultdict[tuple[str, str, str], list[Any]] = defaultdict(list)
 
     def convert(self, row: Row, reading: Reading = PLAIN) -> Row:
         """Convert a row to a prediction (or rationale) row; RowProblem if it is neither."""
         if inspect_log.is_sample(row):
-            question = self._asked_or(inspect_log.question_of(row), row)
+            question = self._question_for(inspect_log.question_of(row), row)
             return {**question.to_row(), **inspect_log.answer_of(row, question)}
-        if reading.columns is not None and self._asked is not None:
+        if reading.columns is not None and self._questions is not None:
             row = reading.columns.applied(row)
         if lm_eval.is_sample(row):
-            question = self._asked_or(lm_eval.question_of(row), row["doc"])
+            question = self._question_for(lm_eval.question_of(row), row["doc"])
             answer = lm_eval.answer_of(row, question, per_character=self._per_character)
-            return {**self._once(question, row).to_row(), **answer}
-        if self._asked is None:
+            return {**self._with_unique_id(question, row).to_row(), **answer}
+        if self._questions is None:
             if "prediction" in row and not {"question", "choices"} & row.keys():
                 raise RowProblem("holds no question; name the file that does by --questions")
             return to_question_row(row, reading)
-        shown = _question_in(row, reading)
-        question = self._asked_or(shown, row)
+        row_question = _question_in(row, reading)
+        question = self._question_for(row_question, row)
         # Rationale fields of the questions file do not belong to this answer. Its rationale stays
         # as the reference for ROUGE-L.
-        bare = question.without([name for name in RATIONALE_FIELDS if name != "rationale"])
-        return {**bare.to_row(), **_answer_of(row, question, shown)}
+        stripped = question.without([name for name in RATIONALE_FIELDS if name != "rationale"])
+        return {**stripped.to_row(), **_answer_of(row, question, row_question)}
 
-    def _asked_or(self, shown: Question | None, row: Row) -> Question:
+    def _question_for(self, row_question: Question | None, row: Row) -> Question:
         """Return the row's question: from `questions` if given, else the one shown in the row.
 
         Raises RowProblem without a question, NotAsked for one that is not in `questions`.
         """
-        if self._asked is None:
-            if shown is None:
+        if self._questions is None:
+            if row_question is None:
                 raise RowProblem("shows no question; name the file that does by --questions")
-            return shown
+            return row_question
         identity = columns.cells(row).get("id")
         if identity is not None:
-            question = self._asked.get(str(identity))
-        elif shown is not None:
-            question = self._asked.alike(shown)
+            question = self._questions.get(str(identity))
+        elif row_question is not None:
+            question = self._questions.find_same(row_question)
         else:
             raise RowProblem("has no id by which to find its question")
         if question is None:
-            raise sources.NotAsked(str(identity) if shown is None else shown.question[:_SHOWN])
-        if shown is not None:
-            _check_same(shown, question)
+            raise sources.NotAsked(
+                str(identity) if row_question is None else row_question.question[:_TEXT_SHOWN]
+            )
+        if row_question is not None:
+            _check_same(row_question, question)
         return question.without(PREDICTION_FIELDS)
 
-    def _once(self, question: Question, row: Row) -> Question:
+    def _with_unique_id(self, question: Question, row: Row) -> Question:
         """Return the question; if its data set repeats the id, the second one gets a new id
         ("ID#2")."""
-        found = self._found[question.id, question.question, str(row.get("filter"))]
-        if row.get("doc_id") in found:
+        doc_ids = self._doc_ids[question.id, question.question, str(row.get("filter"))]
+        if row.get("doc_id") in doc_ids:
             raise RowProblem(f"document {row.get('doc_id')} comes twice; is it a log of two runs?")
-        found.append(row.get("doc_id"))
-        if len(found) == 1:
+        doc_ids.append(row.get("doc_id"))
+        if len(doc_ids) == 1:
             return question
-        if self._asked is not None:
+        if self._questions is not None:
             raise sources.NotAsked(f"{question.id}, again")
-        return replace(question, id=f"{question.id}#{len(found)}")
+        return replace(question, id=f"{question.id}#{len(doc_ids)}")
 
 
 def _question_in(row: Row, reading: Reading) -> Question | None:
@@ -225,70 +235,77 @@ def _question_in(row: Row, reading: Reading) -> Question | None:
         return None
 
 
-def _check_same(shown: Question, asked: Question) -> None:
-    """Raise RowProblem if the question in a row (`shown`) differs from the one asked with the same
-    id."""
-    told = f"{asked.id!r} has other"
-    if shown.question.split() != asked.question.split():
-        raise RowProblem(f"{told} words than the question of this id")
-    if [choice.text for choice in shown.choices] != [choice.text for choice in asked.choices]:
-        raise RowProblem(f"{told} choices than the question of this id")
-    if shown.answer is None or asked.answer is None:
+def _check_same(row_question: Question, question: Question) -> None:
+    """Raise RowProblem if the question in a row (`row_question`) differs from the one asked
+    with the same id."""
+    prefix = f"{question.id!r} has other"
+    if row_question.question.split() != question.question.split():
+        raise RowProblem(f"{prefix} words than the question of this id")
+    if [choice.text for choice in row_question.choices] != [
+        choice.text for choice in question.choices
+    ]:
+        raise RowProblem(f"{prefix} choices than the question of this id")
+    if row_question.answer is None or question.answer is None:
         return
-    if shown.text_of(shown.answer) != asked.text_of(asked.answer):
-        raise RowProblem(f"{told} gold answer ({shown.answer!r}) than the question of this id")
+    if row_question.text_of(row_question.answer) != question.text_of(question.answer):
+        raise RowProblem(
+            f"{prefix} gold answer ({row_question.answer!r}) than the question of this id"
+        )
 
 
-def _answer_of(row: Row, question: Question, shown: Question | None) -> Row:
+def _answer_of(row: Row, question: Question, row_question: Question | None) -> Row:
     """Return the answer fields of a row, with labels translated to those of `question`.
 
-    An answer is a label or the text of a choice. If the row contains its question (`shown`), its
-    labels are those shown there. Raises RowProblem for a row without a "prediction".
+    An answer is a label or the text of a choice. If the row contains its question
+    (`row_question`), its labels are those shown there. Raises RowProblem for a row
+    without a "prediction".
     """
     fields = {
         name: value for name, value in columns.cells(row).items() if name not in QUESTION_FIELDS
     }
     for name in gold.gold_fields(fields):  # the gold answer is the one of the question
         del fields[name]
-    if shown is None and isinstance(row.get("rationale"), str):
+    if row_question is None and isinstance(row.get("rationale"), str):
         fields["rationales"] = [fields.pop("rationale")]
     if "prediction" not in fields and "conclusion" not in fields:
         raise RowProblem('has no "prediction"')
-    theirs = shown or question
-    ours = dict(zip(theirs.labels, question.labels, strict=True))
+    labelled = row_question or question
+    label_map = dict(zip(labelled.labels, question.labels, strict=True))
     if "prediction" in fields:
-        label = _label_of(fields["prediction"], theirs)
-        fields["prediction"] = None if label is None else ours[label]
+        label = _label_of(fields["prediction"], labelled)
+        fields["prediction"] = None if label is None else label_map[label]
     if isinstance(fields.get("conclusion"), str):
-        fields["conclusion"] = ours.get(fields["conclusion"], fields["conclusion"])
+        fields["conclusion"] = label_map.get(fields["conclusion"], fields["conclusion"])
     if isinstance(fields.get("scores"), dict):
-        fields["scores"] = {ours.get(label, label): p for label, p in fields["scores"].items()}
+        fields["scores"] = {label_map.get(label, label): p for label, p in fields["scores"].items()}
     return fields
 
 
-def _label_of(said: Any, question: Question) -> str | None:
+def _label_of(value: Any, question: Question) -> str | None:
     """Return the label that a "prediction" names, by the rules for gold answers; None if blank.
     Raises RowProblem if it names no choice or is ambiguous."""
-    if gold.is_blank(said):
+    if gold.is_blank(value):
         return None
-    if isinstance(said, bool | float | list | dict):
-        raise RowProblem(f'"prediction" is {gold.shown(said)}, no label and no text of a choice')
+    if isinstance(value, bool | float | list | dict):
+        raise RowProblem(
+            f'"prediction" is {gold.shortened(value)}, no label and no text of a choice'
+        )
     choices: list[dict[str, Any]] = [{"label": c.label, "text": c.text} for c in question.choices]
-    reading = gold.read_choice(said, choices)
-    if reading is not None and reading.doubt:
-        raise RowProblem(f'"prediction" is {gold.shown(said)}, {reading.doubt}')
-    if reading is not None:
-        return reading.labels[0]
-    label = lm_eval.label_in(said, question) if isinstance(said, str) else None
+    meaning = gold.read_choice(value, choices)
+    if meaning is not None and meaning.ambiguity:
+        raise RowProblem(f'"prediction" is {gold.shortened(value)}, {meaning.ambiguity}')
+    if meaning is not None:
+        return meaning.labels[0]
+    label = lm_eval.label_in(value, question) if isinstance(value, str) else None
     if label is None:
         raise RowProblem(
-            f'"prediction" is {gold.shown(said)}, neither a label of {question.id!r}'
+            f'"prediction" is {gold.shortened(value)}, neither a label of {question.id!r}'
             f" {list(question.labels)} nor the text of a choice"
         )
     return label
 
 
-class _Asked:
+class _QuestionTable:
     """The questions that were asked, by id, in a temporary SQLite database (in memory while
     small)."""
 
@@ -302,8 +319,8 @@ class _Asked:
             row = _key(question.id), _content(question), jsonl.encode(question.to_row())
             if self._table.execute("insert or ignore into asked values (?, ?, ?)", row).rowcount:
                 continue
-            before = self.get(question.id)
-            if before is None or (before.choices, before.answer) != (
+            earlier = self.get(question.id)
+            if earlier is None or (earlier.choices, earlier.answer) != (
                 question.choices,
                 question.answer,
             ):
@@ -314,10 +331,10 @@ class _Asked:
     def get(self, identity: str) -> Question | None:
         return self._first("id = ?", _key(identity))
 
-    def alike(self, shown: Question) -> Question | None:
+    def find_same(self, question: Question) -> Question | None:
         """Return the question that has the same text and choices under any id; None if there is
         none."""
-        return self._first("content = ?", _content(shown))
+        return self._first("content = ?", _content(question))
 
     def _first(self, where: str, key: bytes) -> Question | None:
         query = f"select row from asked where {where} order by rowid"

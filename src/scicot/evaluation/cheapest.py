@@ -30,28 +30,31 @@ class Cheapest:
     @property
     def sentence(self) -> str:
         """The result as one sentence."""
-        unknown = ""
+        not_compared = ""
         if self.not_compared:
-            unknown = f" (not compared: {', '.join(self.not_compared)})"
+            not_compared = f" (not compared: {', '.join(self.not_compared)})"
         if self.name == self.best:
             if self.cost_ratio is None:
-                others = "its cost is not known, and every system of known cost is worse"
+                reason = "its cost is not known, and every system of known cost is worse"
             elif self.worse:
-                others = "every cheaper system is distinguishably worse"
+                reason = "every cheaper system is distinguishably worse"
             else:
-                others = f"no {'compared ' if self.not_compared else ''}system is cheaper"
-            return f"{self.name} is the most accurate; {others}{unknown}."
+                reason = f"no {'compared ' if self.not_compared else ''}system is cheaper"
+            return f"{self.name} is the most accurate; {reason}{not_compared}."
         low, high = (100 * bound for bound in self.interval)
-        at = "" if self.cost_ratio is None else f", at {self.cost_ratio:.2g} times its cost"
+        relative_cost = (
+            "" if self.cost_ratio is None else f", at {self.cost_ratio:.2g} times its cost"
+        )
         return (
             f"{self.name} is the cheapest system that is not distinguishably worse than the most"
             f" accurate, {self.best}: {100 * self.difference:.1f} points below it"
-            f" ({100 * self.level:g} % interval {low:+.1f} to {high:+.1f}){at}{unknown}."
+            f" ({100 * self.level:g} % interval {low:+.1f} to {high:+.1f})"
+            f"{relative_cost}{not_compared}."
         )
 
 
 def cheapest(
-    judged: Sequence[SystemAnswers],
+    systems: Sequence[SystemAnswers],
     comparisons: Sequence[Comparison],
     settings: EvaluateSettings,
     reporter: Reporter,
@@ -62,47 +65,51 @@ def cheapest(
     and systems that read shuffled rationales are excluded. Returns None if fewer than two
     candidates have a known cost.
     """
-    candidates = [one for one in judged if not one.oracle and not _is_shuffled(one)]
-    known = [one for one in candidates if one.cost is not None]
-    if len(known) < 2:
+    candidates = [system for system in systems if not system.oracle and not _is_shuffled(system)]
+    with_cost = [system for system in candidates if system.cost is not None]
+    if len(with_cost) < 2:
         return None
-    best = max(candidates, key=lambda one: float(one.right.mean()))
-    cheaper = [one for one in known if one is not best and _is_cheaper(one, best)]
-    made = {c.second: c for c in comparisons if c.first == best.name}
-    plain = replace(settings, primary=None)
-    found: list[Comparison] = []
-    unknown = [one.name for one in candidates if one.cost is None and one is not best]
-    for one in cheaper:
+    best = max(candidates, key=lambda system: float(system.right.mean()))
+    cheaper = [system for system in with_cost if system is not best and _is_cheaper(system, best)]
+    existing = {c.second: c for c in comparisons if c.first == best.name}
+    unplanned = replace(settings, primary=None)
+    results: list[Comparison] = []
+    not_compared = [
+        system.name for system in candidates if system.cost is None and system is not best
+    ]
+    for system in cheaper:
         try:
             # Muted: all warnings were shown when the files were compared with the first system.
-            compared = made.get(one.name) or compare(best, one, plain, Muted(reporter))
+            compared = existing.get(system.name) or compare(
+                best, system, unplanned, Muted(reporter)
+            )
         except ScicotError:  # no common question, or different gold answers
-            unknown.append(one.name)
+            not_compared.append(system.name)
         else:
-            found.append(compared)
-    tested = corrected([replace(c, primary=False, p_adjusted=c.p_value) for c in found])
+            results.append(compared)
+    tested = corrected([replace(c, primary=False, p_adjusted=c.p_value) for c in results])
     worse = [c.second for c in tested if c.differs and c.difference > 0]
-    left = [one for one in cheaper if one.name not in [*worse, *unknown]]
-    if not left:
-        told = 0.0, (0.0, 0.0), settings.level
-        own_ratio = 1.0 if best.cost else None
-        return Cheapest(best.name, best.name, *told, own_ratio, worse, unknown)
-    least = min(left, key=_price)
-    (comparison,) = [c for c in tested if c.second == least.name]
-    ratio = _price(least)[0] / _price(best)[0] if best.cost else None
-    told = comparison.difference, comparison.interval, settings.level
-    return Cheapest(least.name, best.name, *told, ratio, worse, unknown)
+    not_worse = [system for system in cheaper if system.name not in [*worse, *not_compared]]
+    if not not_worse:
+        figures = 0.0, (0.0, 0.0), settings.level
+        cost_ratio = 1.0 if best.cost else None
+        return Cheapest(best.name, best.name, *figures, cost_ratio, worse, not_compared)
+    cheapest_system = min(not_worse, key=_price)
+    (comparison,) = [c for c in tested if c.second == cheapest_system.name]
+    cost_ratio = _price(cheapest_system)[0] / _price(best)[0] if best.cost else None
+    figures = comparison.difference, comparison.interval, settings.level
+    return Cheapest(cheapest_system.name, best.name, *figures, cost_ratio, worse, not_compared)
 
 
-def _is_shuffled(one: SystemAnswers) -> bool:
-    return one.models.get("rationale_from") == "shuffled"
+def _is_shuffled(system: SystemAnswers) -> bool:
+    return system.models.get("rationale_from") == "shuffled"
 
 
-def _is_cheaper(one: SystemAnswers, best: SystemAnswers) -> bool:
-    return best.cost is None or _price(one)[0] < _price(best)[0]
+def _is_cheaper(system: SystemAnswers, best: SystemAnswers) -> bool:
+    return best.cost is None or _price(system)[0] < _price(best)[0]
 
 
-def _price(one: SystemAnswers) -> tuple[float, float, float]:
+def _price(system: SystemAnswers) -> tuple[float, float, float]:
     """Sort key: least work first, then fewest weights, then highest accuracy."""
-    cost = one.cost or Cost(0, 0.0, float("inf"))
-    return cost.work, cost.weights, -float(one.right.mean())
+    cost = system.cost or Cost(0, 0.0, float("inf"))
+    return cost.work, cost.weights, -float(system.right.mean())

@@ -9,7 +9,7 @@ from functools import cached_property
 from scicot.config import EvaluateSettings
 from scicot.errors import ScicotError
 from scicot.evaluation.metrics import as_count, clusters_of, renumbered, resampled
-from scicot.evaluation.system_answers import SystemAnswers, check_same, shared
+from scicot.evaluation.system_answers import SystemAnswers, check_same, match_ids
 from scicot.reporting import Reporter
 from scicot.statistics import (
     Interval,
@@ -18,7 +18,7 @@ from scicot.statistics import (
     questions_needed,
 )
 
-MCNEMAR, STUDENT = "McNemar", "t-test"
+MCNEMAR, T_TEST = "McNemar", "t-test"
 
 
 @dataclass(frozen=True)
@@ -61,17 +61,17 @@ class Comparison:
             if self.difference < 0:
                 better, worse = worse, better
             return f"{better} is better than {worse}"
-        said = f"{self.first} and {self.second} are not distinguishable"
+        statement = f"{self.first} and {self.second} are not distinguishable"
         if self.p_value < 1 - self.level:
-            return f"{said} once several comparisons are allowed for (Holm)"
+            return f"{statement} once several comparisons are allowed for (Holm)"
         if self.needed is not None and self.needed > self.questions:
             return (
-                f"{said}; if the difference is what it seems, you would need about"
+                f"{statement}; if the difference is what it seems, you would need about"
                 f" {self.needed:,} questions"
             )
         if self.interval[0] > 0 or self.interval[1] < 0:
-            return f"{said} by the test, which is stricter than the interval"
-        return said
+            return f"{statement} by the test, which is stricter than the interval"
+        return statement
 
     @property
     def sentence(self) -> str:
@@ -94,19 +94,24 @@ def compare(
 ) -> Comparison:
     """Compare the first system with the second on the questions that both have. Raises ScicotError
     if there are none, or if their gold answers differ."""
-    one, other = first.files[0], second.files[0]
-    count, ours, theirs = shared(first.ids, second.ids, one, other, reporter)
+    first_file, second_file = first.files[0], second.files[0]
+    count, first_rows, second_rows = match_ids(
+        first.ids, second.ids, first_file, second_file, reporter
+    )
     if not count:
-        raise ScicotError(f"{one} and {other} have no question in common (by id)")
-    check_same(first, second, ours, theirs, reporter)
-    right, wrong = first.right[:, ours], second.right[:, theirs]
+        raise ScicotError(f"{first_file} and {second_file} have no question in common (by id)")
+    check_same(first, second, first_rows, second_rows, reporter)
+    first_right, second_right = first.right[:, first_rows], second.right[:, second_rows]
     # For each question, the share of pairs of seeds in which only one of the two is right.
-    shares, others = right.mean(axis=0), wrong.mean(axis=0)
-    only_first, only_second = (shares * (1 - others)).sum(), (others * (1 - shares)).sum()
-    clusters = renumbered(clusters_of(first, settings), ours)
-    found = resampled([right, wrong], [1.0, -1.0], clusters, settings)
-    test, p_value = STUDENT, found.p_value
-    if clusters is None and len(right) == len(wrong) == 1:
+    first_shares, second_shares = first_right.mean(axis=0), second_right.mean(axis=0)
+    only_first, only_second = (
+        (first_shares * (1 - second_shares)).sum(),
+        (second_shares * (1 - first_shares)).sum(),
+    )
+    clusters = renumbered(clusters_of(first, settings), first_rows)
+    estimate = resampled([first_right, second_right], [1.0, -1.0], clusters, settings)
+    test, p_value = T_TEST, estimate.p_value
+    if clusters is None and len(first_right) == len(second_right) == 1:
         test, p_value = MCNEMAR, mcnemar_exact(round(only_first), round(only_second))
     return Comparison(
         first.name,
@@ -115,7 +120,7 @@ def compare(
         as_count(only_first),
         as_count(only_second),
         float(only_first - only_second) / count,
-        found.interval,
+        estimate.interval,
         test,
         p_value,
         p_value,
@@ -127,5 +132,5 @@ def compare(
 def corrected(comparisons: Sequence[Comparison]) -> list[Comparison]:
     """Apply Holm's correction to the p-values of all comparisons but the primary one; return all
     of them in the same order."""
-    adjusted = iter(holm([one.p_value for one in comparisons if not one.primary]))
-    return [one if one.primary else replace(one, p_adjusted=next(adjusted)) for one in comparisons]
+    adjusted = iter(holm([c.p_value for c in comparisons if not c.primary]))
+    return [c if c.primary else replace(c, p_adjusted=next(adjusted)) for c in comparisons]

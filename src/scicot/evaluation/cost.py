@@ -73,11 +73,11 @@ def mean_cost(costs: Sequence[Cost | None]) -> Cost | None:
 
 
 def _weights_of(models: Mapping[str, Any]) -> dict[str, int] | None:
-    told = models.get("weights")
-    if not isinstance(told, dict) or not told:
+    weights = models.get("weights")
+    if not isinstance(weights, dict) or not weights:
         return None
-    good = all(type(count) is int and count > 0 for count in told.values())
-    return told if good else None
+    valid = all(type(count) is int and count > 0 for count in weights.values())
+    return weights if valid else None
 
 
 def _passes(row: Prediction) -> Iterator[tuple[str, int]]:
@@ -85,38 +85,44 @@ def _passes(row: Prediction) -> Iterator[tuple[str, int]]:
     models, question = row.models, row.question
     if not isinstance(models.get("answer"), str):
         return
-    named = models["answer"]
+    answer_name = models["answer"]
     # Several answer students are joined by " + ", but the name of a single one may contain it too.
-    answers = [named] if named in models["weights"] else named.split(" + ")
-    choices = sum(_words(choice.text) for choice in question.choices)
-    asked = _words(question.question) + _words(question.context) + choices
+    students = [answer_name] if answer_name in models["weights"] else answer_name.split(" + ")
+    choice_words = sum(_words(choice.text) for choice in question.choices)
+    question_words = _words(question.question) + _words(question.context) + choice_words
     # Given rationales cost nothing. A shuffled one was written too, for another question.
     if models.get("rationale_from") in ("student", "shuffled"):
-        yield from _writing(models, answers, asked, row.rationales)
+        yield from _writing_passes(models, students, question_words, row.rationales)
     # Equal rationales are scored once.
-    read = [_words(text) for text in dict.fromkeys(row.rationales)] or [0]
+    rationale_words = [_words(text) for text in dict.fromkeys(row.rationales)] or [0]
     if models.get("mix_direct"):
-        read.append(0)
-    scored = choices if "text" in str(models.get("scoring")) else len(question.choices)
-    for answer in answers:
-        for words in read:
-            yield answer, asked + words + scored
+        rationale_words.append(0)
+    scored_words = choice_words if "text" in str(models.get("scoring")) else len(question.choices)
+    for student in students:
+        for words in rationale_words:
+            yield student, question_words + words + scored_words
 
 
-def _writing(
-    models: Mapping[str, Any], answers: list[str], asked: int, texts: Sequence[str]
+def _writing_passes(
+    models: Mapping[str, Any], answer_students: list[str], question_words: int, texts: Sequence[str]
 ) -> Iterator[tuple[str, int]]:
     """Yield (student, number of words read and written) for each student that wrote rationales.
     The rationales are divided equally, in order, among the rationale students, or among the answer
     students if there are none."""
-    told = models.get("rationale")
-    if told is None and models.get("rationale_from") == "shuffled":
+    rationale_models = models.get("rationale")
+    if rationale_models is None and models.get("rationale_from") == "shuffled":
         return  # the rationales were in the input, so no student wrote them
-    writers = answers if told is None else told if isinstance(told, list) else [told]
-    each = max(1, len(texts) // len(writers))
+    writers = (
+        answer_students
+        if rationale_models is None
+        else rationale_models
+        if isinstance(rationale_models, list)
+        else [rationale_models]
+    )
+    per_writer = max(1, len(texts) // len(writers))
     for number, writer in enumerate(writers):
-        written = texts[number * each : (number + 1) * each]
-        yield str(writer), asked + sum(map(_words, written))
+        written = texts[number * per_writer : (number + 1) * per_writer]
+        yield str(writer), question_words + sum(map(_words, written))
 
 
 def _words(text: str) -> int:

@@ -30,11 +30,11 @@ def is_sample(row: Row) -> bool:
 
 def question_of(row: Row) -> Question | None:
     """Return the question of a sample, None if it shows no choices."""
-    asked = {name: value for name, value in row.items() if name not in _LOG_FIELDS}
-    if asked.get("choices") is None:  # the task writes the choices into its prompt
-        asked.pop("choices", None)
+    question_fields = {name: value for name, value in row.items() if name not in _LOG_FIELDS}
+    if question_fields.get("choices") is None:  # the task writes the choices into its prompt
+        question_fields.pop("choices", None)
     try:
-        return Question.from_row(to_question_row(asked)).without(PREDICTION_FIELDS)
+        return Question.from_row(to_question_row(question_fields)).without(PREDICTION_FIELDS)
     except RowProblem:
         return None
 
@@ -46,15 +46,15 @@ def answer_of(row: Row, question: Question) -> Row:
     if isinstance(output, Mapping) and isinstance(output.get("model"), str):
         models["model"] = output["model"]
     reply = _completion(output)
-    read = read_reply(reply, question)
+    parsed = read_reply(reply, question)
     return {
-        "prediction": _scored(row, question) or read.conclusion,
-        "rationales": [read.rationale] if read.rationale else [],
+        "prediction": _scored_label(row, question) or parsed.conclusion,
+        "rationales": [parsed.rationale] if parsed.rationale else [],
         "models": models,
     }
 
 
-def _scored(row: Row, question: Question) -> str | None:
+def _scored_label(row: Row, question: Question) -> str | None:
     """Return the label that a scorer recorded as the answer, None if there is none."""
     scores = row.get("scores")
     for score in scores.values() if isinstance(scores, Mapping) else ():

@@ -44,10 +44,11 @@ class Evaluation:
         for comparison in self.comparisons:
             pair = [systems[comparison.first], systems[comparison.second]]
             sources = [system.rationale_from for system in pair]
-            alone = [system.name for system in pair if system.spread is None]
-            if len(alone) == 1 and comparison.differs:
+            single_runs = [system.name for system in pair if system.spread is None]
+            if len(single_runs) == 1 and comparison.differs:
                 hints.append(
-                    f"{alone[0]} is one run, and nothing tells how others of its seeds would do"
+                    f"{single_runs[0]} is one run, and nothing tells how others of its seeds"
+                    " would do"
                 )
             if sources == ["student", "none"] and not (
                 comparison.differs and comparison.difference > 0
@@ -59,24 +60,24 @@ class Evaluation:
                 )
         for system in self.systems:
             if system.favours is not None:
-                place, said, gold = system.favours
+                position, answer_share, gold_share = system.favours
                 hints.append(
-                    f"{system.name} names choice {place} in {100 * said:.0f} % of its answers, and"
-                    f" the right one stands there in {100 * gold:.0f} %: it seems to go by the"
-                    " place (train-answer --shuffle-choices)"
+                    f"{system.name} names choice {position} in {100 * answer_share:.0f} % of its"
+                    f" answers, and the right one stands there in {100 * gold_share:.0f} %: it"
+                    " seems to go by the place (train-answer --shuffle-choices)"
                 )
         return list(dict.fromkeys(hints))
 
     def _repr_html_(self) -> str:
-        told = [comparison.sentence for comparison in self.comparisons]
-        told += [self.cheapest.sentence] if self.cheapest is not None else []
-        return table_of(self.systems, [*told, *self.hints], self.level)
+        sentences = [comparison.sentence for comparison in self.comparisons]
+        sentences += [self.cheapest.sentence] if self.cheapest is not None else []
+        return table_of(self.systems, [*sentences, *self.hints], self.level)
 
     def to_dict(self) -> Row:
         """Return the result as JSON data (docs/schema/evaluation.schema.json)."""
         row = {**asdict(self), "hints": self.hints}
-        for told, comparison in zip(row["comparisons"], self.comparisons, strict=True):
-            told |= {
+        for comparison_row, comparison in zip(row["comparisons"], self.comparisons, strict=True):
+            comparison_row |= {
                 "sentence": comparison.sentence,
                 "differs": comparison.differs,
                 "questions_needed": comparison.needed,
@@ -119,37 +120,41 @@ def evaluate(
         skip_invalid=skip_invalid,
         reporter=reporter,
     )
-    judged = []
+    systems = []
     for name, files in systems_of(predictions).items():
         columns = []
         for file in files:
             rows = answers.of(file)
             with reporter.task(f"reading {os.fspath(file)}") as task:
                 columns.append(AnswerColumns.read(file, counted(rows, task), settings.paths))
-            _tell_rejected(file, reporter)
-        judged.append(SystemAnswers.of(name, columns, reporter))
-    first, *others = judged
-    if settings.primary and settings.primary not in {one.name for one in others}:
+            _warn_about_rejected(file, reporter)
+        systems.append(SystemAnswers.of(name, columns, reporter))
+    first, *others = systems
+    if settings.primary and settings.primary not in {system.name for system in others}:
         raise UsageError(f"--primary {settings.primary}: no such system behind the first")
     comparisons = corrected([compare(first, other, settings, reporter) for other in others])
     return Evaluation(
-        [system_of(one, settings) for one in judged],
+        [system_of(system, settings) for system in systems],
         comparisons,
         settings.level,
         settings.cluster_by,
-        _reliance(judged),
-        cheapest(judged, comparisons, settings, reporter),
+        _reliance(systems),
+        cheapest(systems, comparisons, settings, reporter),
     )
 
 
-def _reliance(judged: Sequence[SystemAnswers]) -> dict[str, dict[str, float]]:
-    found: dict[str, dict[str, float]] = {}
-    asked: dict[str, set[str]] = {}
-    for one in judged:
-        answer, source = one.models.get("answer"), one.models.get("rationale_from")
-        if answer and source and asked.setdefault(answer, set(one.ids)) == set(one.ids):
-            found.setdefault(answer, {}).setdefault(source, float(one.right.mean()))
-    return {answer: accuracies for answer, accuracies in found.items() if len(accuracies) > 1}
+def _reliance(systems: Sequence[SystemAnswers]) -> dict[str, dict[str, float]]:
+    reliance: dict[str, dict[str, float]] = {}
+    ids_by_model: dict[str, set[str]] = {}
+    for system in systems:
+        answer, source = system.models.get("answer"), system.models.get("rationale_from")
+        if (
+            answer
+            and source
+            and ids_by_model.setdefault(answer, set(system.ids)) == set(system.ids)
+        ):
+            reliance.setdefault(answer, {}).setdefault(source, float(system.right.mean()))
+    return {answer: accuracies for answer, accuracies in reliance.items() if len(accuracies) > 1}
 
 
 def systems_of(
@@ -165,7 +170,7 @@ def systems_of(
     return {name: sources.listed(files) for name, files in predictions.items()}
 
 
-def _tell_rejected(file: sources.Source, reporter: Reporter) -> None:
+def _warn_about_rejected(file: sources.Source, reporter: Reporter) -> None:
     """Warn if a file has only a teacher's kept replies, and name the file of the rejected ones."""
     rejected = beside(Path(file), "rejected.jsonl")
     if rejected.exists():

@@ -37,14 +37,16 @@ def question_of(row: Row) -> Question | None:
     Tried in this order: the doc, if it is a question row with an answer; the prompt, with its
     continuations as the choices; the doc without an answer.
     """
-    of_doc = None
+    doc_question = None
     with contextlib.suppress(RowProblem):
-        of_doc = Question.from_row(to_question_row(row["doc"], _ORDERED)).without(PREDICTION_FIELDS)
-    if of_doc is not None and of_doc.answer is not None:
-        return of_doc
+        doc_question = Question.from_row(to_question_row(row["doc"], _ORDERED)).without(
+            PREDICTION_FIELDS
+        )
+    if doc_question is not None and doc_question.answer is not None:
+        return doc_question
     prompts, texts = _arguments(row, "arg_0", 0), _arguments(row, "arg_1", 1)
     if not texts or len(set(prompts)) != 1 or not all(text.strip() for text in texts):
-        return of_doc
+        return doc_question
     choices = fields.lettered([text.strip() for text in texts])
     identity = row["doc"].get("id", row.get("doc_hash"))
     question = {"id": identity, "question": prompts[0].strip(), "choices": choices}
@@ -79,10 +81,10 @@ def answer_of(row: Row, question: Question, *, per_character: bool) -> Row:
             "confidence": scores[best],
             "models": models,
         }
-    said, reply = _text(responses), _text(row.get("resps"))
-    read = read_reply(reply, question)
-    rationales = [read.rationale] if read.rationale and reply != said else []
-    answer = label_in(said, question) or read_reply(said, question).conclusion
+    answer_text, reply = _text(responses), _text(row.get("resps"))
+    parsed = read_reply(reply, question)
+    rationales = [parsed.rationale] if parsed.rationale and reply != answer_text else []
+    answer = label_in(answer_text, question) or read_reply(answer_text, question).conclusion
     return {"prediction": answer, "rationales": rationales, "models": models}
 
 
@@ -129,15 +131,15 @@ def _target_index(row: Row) -> int | None:
     return int(target) if target.isdecimal() and len(target) <= _INDEX_DIGITS else None
 
 
-def _arguments(row: Row, name: str, place: int) -> list[str]:
+def _arguments(row: Row, name: str, index: int) -> list[str]:
     """Return one argument of each logged request, in the layouts of several harness versions; [] if
     they have another layout."""
     arguments = row.get("arguments")
-    listed = list(arguments.values()) if isinstance(arguments, Mapping) else arguments
+    requests = list(arguments.values()) if isinstance(arguments, Mapping) else arguments
     try:
         found = [
-            argument[name] if isinstance(argument, Mapping) else argument[place]
-            for argument in listed or ()
+            argument[name] if isinstance(argument, Mapping) else argument[index]
+            for argument in requests or ()
         ]
     except (TypeError, LookupError):
         return []
@@ -159,17 +161,17 @@ def _text(responses: Any) -> str:
     return responses if isinstance(responses, str) else ""
 
 
-def label_in(said: str, question: Question) -> str | None:
+def label_in(text: str, question: Question) -> str | None:
     """Return the label named by a text such as "(b)", "B." or "Wood" (for a choice "wood"), None if
     it names none."""
     choices: list[dict[str, Any]] = [{"label": c.label, "text": c.text} for c in question.choices]
-    alone = said.strip().strip("().").strip()
-    reading = gold.read_choice(alone, choices)
-    if reading is not None:
-        return None if reading.doubt else reading.labels[0]
+    stripped = text.strip().strip("().").strip()
+    meaning = gold.read_choice(stripped, choices)
+    if meaning is not None:
+        return None if meaning.ambiguity else meaning.labels[0]
     folded = [
         choice["label"]
         for choice in choices
-        if choice["text"].strip().casefold() == alone.casefold()
+        if choice["text"].strip().casefold() == stripped.casefold()
     ]
     return folded[0] if len(folded) == 1 else None

@@ -32,8 +32,9 @@ from scicot.statistics import (
 )
 
 COVERAGES = (0.2, 0.4, 0.6, 0.8, 1.0)
-_FAVOURED, _SURELY = 0.1, 4  # thresholds of `favours`: a share of answers, and standard deviations
-_LONG = 15  # digits up to which numbers are sorted by value
+# thresholds of `favours`: a share of answers, and standard deviations
+_MIN_EXCESS, _MIN_DEVIATIONS = 0.1, 4
+_MAX_DIGITS = 15  # digits up to which numbers are sorted by value
 
 
 @dataclass(frozen=True)
@@ -97,57 +98,59 @@ class System:
         A position is preferred if the first share exceeds the second significantly, and by more
         than 0.1.
         """
-        given = np.array(self.confusion, float)[:, :-1]  # the last column: no answer
-        count = given.sum()
-        if np.count_nonzero(given.sum(axis=1)) < 2:
+        counts = np.array(self.confusion, float)[:, :-1]  # the last column: no answer
+        total = counts.sum()
+        if np.count_nonzero(counts.sum(axis=1)) < 2:
             return None  # all gold answers are at one position, so no preference can be measured
-        said, gold = given.sum(axis=0) / count, given.sum(axis=1) / count
-        place = int(np.argmax(said - gold))
-        independent = count / len(self.files)  # seeds answer the same questions
-        noise = math.sqrt(sum(p * (1 - p) for p in (said[place], gold[place])) / independent)
-        if said[place] - gold[place] <= max(_FAVOURED, _SURELY * noise):
+        answered, gold = counts.sum(axis=0) / total, counts.sum(axis=1) / total
+        position = int(np.argmax(answered - gold))
+        independent = total / len(self.files)  # seeds answer the same questions
+        noise = math.sqrt(
+            sum(p * (1 - p) for p in (answered[position], gold[position])) / independent
+        )
+        if answered[position] - gold[position] <= max(_MIN_EXCESS, _MIN_DEVIATIONS * noise):
             return None
-        return place + 1, float(said[place]), float(gold[place])
+        return position + 1, float(answered[position]), float(gold[position])
 
 
-def system_of(judged: SystemAnswers, settings: EvaluateSettings) -> System:
+def system_of(answers: SystemAnswers, settings: EvaluateSettings) -> System:
     """Compute the metrics of a system from its answers."""
-    answered = judged.said >= 0
-    by_seed = judged.right.mean(axis=1)
-    right = float(judged.right.sum())
-    clusters = clusters_of(judged, settings)
-    groups = {path: _groups(judged, path, clusters, settings) for path in settings.by}
+    answered = answers.predicted >= 0
+    by_seed = answers.right.mean(axis=1)
+    right = float(answers.right.sum())
+    clusters = clusters_of(answers, settings)
+    groups = {path: _groups(answers, path, clusters, settings) for path in settings.by}
     return System(
-        judged.name,
-        judged.files,
-        len(judged.ids),
+        answers.name,
+        answers.files,
+        len(answers.ids),
         as_count(answered.sum(axis=1).mean()),
-        as_count(judged.abstained / len(judged.files)),
-        as_count(right / len(judged.files)),
+        as_count(answers.abstained / len(answers.files)),
+        as_count(right / len(answers.files)),
         float(by_seed.mean()),
-        interval_of(judged.right, clusters, settings),
+        interval_of(answers.right, clusters, settings),
         right / float(answered.sum()) if answered.any() else None,
         float(by_seed.std(ddof=1)) if len(by_seed) > 1 else None,
         by_seed.tolist(),
-        float((1 / judged.choices).mean()),
-        judged.oracle,
-        bool(judged.models.get("zero_shot")),
-        _calibration(judged, settings),
-        judged.rationales,
-        judged.models.get("rationale_from"),
-        judged.models.get("answer"),
-        judged.cost,
+        float((1 / answers.choices).mean()),
+        answers.oracle,
+        bool(answers.models.get("zero_shot")),
+        _calibration(answers, settings),
+        answers.rationales,
+        answers.models.get("rationale_from"),
+        answers.models.get("answer"),
+        answers.cost,
         groups,
         {path: float(np.mean([g.accuracy for g in members])) for path, members in groups.items()},
-        _confusion(judged, int(judged.choices.max())),
+        _confusion(answers, int(answers.choices.max())),
     )
 
 
-def clusters_of(judged: SystemAnswers, settings: EvaluateSettings) -> Ints | None:
+def clusters_of(answers: SystemAnswers, settings: EvaluateSettings) -> Ints | None:
     """Return the cluster number of each question, None if questions are independent."""
     if settings.cluster_by is None:
         return None
-    _, numbers = np.unique(judged.fields[settings.cluster_by], return_inverse=True)
+    _, numbers = np.unique(answers.fields[settings.cluster_by], return_inverse=True)
     return numbers.astype(np.int64)
 
 
@@ -171,7 +174,7 @@ def resampled(
     upper bound for an event that was not observed in as many trials as there are clusters.
     """
     numbers = np.arange(systems[0].shape[1]) if clusters is None else clusters
-    found = bootstrap(
+    estimate = bootstrap(
         systems,
         weights,
         numbers,
@@ -179,50 +182,50 @@ def resampled(
         resamples=settings.resamples,
         seed=settings.seed,
     )
-    low, high = found.interval
+    low, high = estimate.interval
     if low < high:
-        return found
-    unseen = wilson_interval(0, len(np.unique(numbers)), settings.level)[1]
+        return estimate
+    margin = wilson_interval(0, len(np.unique(numbers)), settings.level)[1]
     lowest = sum(min(weight, 0.0) for weight in weights)
     highest = sum(max(weight, 0.0) for weight in weights)
-    low, high = max(lowest, low - unseen), min(highest, high + unseen)
-    return Resampled((low, high), 1.0 if low <= 0 <= high else found.p_value)
+    low, high = max(lowest, low - margin), min(highest, high + margin)
+    return Resampled((low, high), 1.0 if low <= 0 <= high else estimate.p_value)
 
 
 def _groups(
-    judged: SystemAnswers, path: str, clusters: Ints | None, settings: EvaluateSettings
+    answers: SystemAnswers, path: str, clusters: Ints | None, settings: EvaluateSettings
 ) -> list[Group]:
-    values = judged.fields[path]
+    values = answers.fields[path]
     names = _quartiles(values) if path == LENGTH else values
-    order = sorted(set(names), key=_natural)
-    places: dict[str, list[int]] = {name: [] for name in order}
-    for place, name in enumerate(names):
-        places[name].append(place)
+    order = sorted(set(names), key=_natural_sort_key)
+    members_of: dict[str, list[int]] = {name: [] for name in order}
+    for index, name in enumerate(names):
+        members_of[name].append(index)
     return [
         Group(
             name,
             len(members),
-            float(judged.right[:, members].mean()),
-            interval_of(judged.right[:, members], renumbered(clusters, members), settings),
+            float(answers.right[:, members].mean()),
+            interval_of(answers.right[:, members], renumbered(clusters, members), settings),
         )
-        for name, members in places.items()
+        for name, members in members_of.items()
     ]
 
 
-def _natural(name: str) -> tuple[float, list[tuple[int, str]]]:
+def _natural_sort_key(name: str) -> tuple[float, list[tuple[int, str]]]:
     """Natural sort key: numbers by value, then other names, in which digits sort by value too."""
     try:
-        number = float(name[:_LONG])
+        number = float(name[:_MAX_DIGITS])
     except ValueError:
         number = math.inf
-    parts = re.split(rf"(\d{{1,{_LONG}}})", name)
+    parts = re.split(rf"(\d{{1,{_MAX_DIGITS}}})", name)
     return number, [(int(part), "") if part.isdecimal() else (-1, part) for part in parts]
 
 
-def renumbered(clusters: Ints | None, places: Sequence[int] | Ints) -> Ints | None:
+def renumbered(clusters: Ints | None, rows: Sequence[int] | Ints) -> Ints | None:
     if clusters is None:
         return None
-    return np.unique(clusters[places], return_inverse=True)[1].astype(np.int64)
+    return np.unique(clusters[rows], return_inverse=True)[1].astype(np.int64)
 
 
 def _quartiles(lengths: Sequence[str]) -> list[str]:
@@ -237,59 +240,60 @@ def _quartiles(lengths: Sequence[str]) -> list[str]:
     return [ranges[part] for part in quarter.tolist()]
 
 
-def _calibration(judged: SystemAnswers, settings: EvaluateSettings) -> Calibration | None:
+def _calibration(answers: SystemAnswers, settings: EvaluateSettings) -> Calibration | None:
     """Compute calibration per seed and average it, so that over- and underconfidence of different
     seeds do not cancel out."""
-    told = ~np.isnan(judged.confidence) & (judged.said >= 0)
+    has_confidence = ~np.isnan(answers.confidence) & (answers.predicted >= 0)
     seeds = [
-        _of_seed(judged, seed, has_answer, settings)
-        for seed, has_answer in enumerate(told)
+        _of_seed(answers, seed, has_answer, settings)
+        for seed, has_answer in enumerate(has_confidence)
         if has_answer.any()
     ]
     if not seeds:
         return None
 
     def mean(name: str) -> float | None:
-        values = [getattr(one, name) for one in seeds if getattr(one, name) is not None]
+        values = [getattr(c, name) for c in seeds if getattr(c, name) is not None]
         return float(np.mean(values)) if values else None
 
     names = ("ece", "ece_by_chance", "brier", "nll", "aurc")
-    risks = {
-        share: float(np.mean([one.risk_at[share] for one in seeds])) for share in seeds[0].risk_at
-    }
+    risks = {share: float(np.mean([c.risk_at[share] for c in seeds])) for share in seeds[0].risk_at}
     means: dict[str, Any] = {name: mean(name) for name in names}
     return replace(seeds[0], **means, risk_at=risks)
 
 
 def _of_seed(
-    judged: SystemAnswers, seed: int, told: npt.NDArray[np.bool_], settings: EvaluateSettings
+    answers: SystemAnswers, seed: int, selected: npt.NDArray[np.bool_], settings: EvaluateSettings
 ) -> Calibration:
-    sure, right = judged.confidence[seed, told], judged.right[seed, told]
-    scored = told & ~np.isnan(judged.of_gold[seed])
-    bins = reliability(sure, right, settings.bins)
-    curve = risk_coverage(sure, right)
-    at = [max(0, round(share * len(sure)) - 1) for share in COVERAGES]
+    confidence, right = answers.confidence[seed, selected], answers.right[seed, selected]
+    scored = selected & ~np.isnan(answers.gold_probability[seed])
+    bins = reliability(confidence, right, settings.bins)
+    curve = risk_coverage(confidence, right)
+    ranks = [max(0, round(share * len(confidence)) - 1) for share in COVERAGES]
     return Calibration(
-        int(told.sum()),
+        int(selected.sum()),
         expected_calibration_error(bins),
         calibration_error_by_chance(bins),
-        brier_score(judged.squares[seed, scored], judged.of_gold[seed, scored])
+        brier_score(answers.squares[seed, scored], answers.gold_probability[seed, scored])
         if scored.any()
         else None,
-        negative_log_likelihood(judged.of_gold[seed, scored]) if scored.any() else None,
+        negative_log_likelihood(answers.gold_probability[seed, scored]) if scored.any() else None,
         bins,
         curve.area,
-        {f"{share:.0%}": float(curve.risk[p]) for share, p in zip(COVERAGES, at, strict=True)},
+        {
+            f"{share:.0%}": float(curve.risk[rank])
+            for share, rank in zip(COVERAGES, ranks, strict=True)
+        },
     )
 
 
-def _confusion(judged: SystemAnswers, most: int) -> list[list[int]]:
+def _confusion(answers: SystemAnswers, choice_count: int) -> list[list[int]]:
     """Return the confusion matrix by choice position: a row for each gold position, a column for
     each predicted one, the last for no answer."""
-    said = np.where(judged.said < 0, most, judged.said).astype(int)
-    cells = judged.gold.astype(int) * (most + 1) + said
-    counts = np.bincount(cells.ravel(), minlength=most * (most + 1))
-    rows: list[list[int]] = counts.reshape(most, most + 1).tolist()
+    predicted = np.where(answers.predicted < 0, choice_count, answers.predicted).astype(int)
+    cells = answers.gold.astype(int) * (choice_count + 1) + predicted
+    counts = np.bincount(cells.ravel(), minlength=choice_count * (choice_count + 1))
+    rows: list[list[int]] = counts.reshape(choice_count, choice_count + 1).tolist()
     return rows
 
 

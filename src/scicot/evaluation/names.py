@@ -17,22 +17,24 @@ def name_files(files: Sequence[Source]) -> dict[str, list[Source]]:
     An existing file whose path contains "=" is not taken as NAME=FILE. Raises ScicotError if a file
     without a NAME would get the name of another system, or if a file is given twice.
     """
-    pairs = [_given_name(file) for file in files]
+    pairs = [_split_name(file) for file in files]
     stems = ["stdin" if file == "-" else Path(file).stem for _, file in pairs]
-    given = {name for name, _ in pairs if name}
-    named: dict[str, list[Source]] = {}
+    given_names = {name for name, _ in pairs if name}
+    files_by_system: dict[str, list[Source]] = {}
     for (name, file), stem in zip(pairs, stems, strict=True):
-        called = name or (stem if stems.count(stem) == 1 else os.fspath(file))
-        if not name and (called in given or called in named):
-            raise UsageError(f"two files are named {called!r}; give NAME=FILE with other names")
-        seeds = named.setdefault(called, [])
+        system_name = name or (stem if stems.count(stem) == 1 else os.fspath(file))
+        if not name and (system_name in given_names or system_name in files_by_system):
+            raise UsageError(
+                f"two files are named {system_name!r}; give NAME=FILE with other names"
+            )
+        seeds = files_by_system.setdefault(system_name, [])
         if os.path.realpath(file) in map(os.path.realpath, seeds):
             raise UsageError(f"{name}={file}: is named twice; several files are several seeds")
         seeds.append(file)
-    return named
+    return files_by_system
 
 
-def _given_name(file: Source) -> tuple[str, str]:
+def _split_name(file: Source) -> tuple[str, str]:
     text = os.fspath(file)
     name, equals, rest = text.partition("=")
     return (name, rest) if equals and not Path(text).exists() else ("", text)

@@ -10,14 +10,14 @@ from scicot.records import Prediction, Question
 from scicot.replies import announces_answer
 from scicot.rouge import rouge_l
 
-LOOKED_AT = 2_000  # rationales examined in a file, since parsing one is slow
+MAX_EXAMINED = 2_000  # rationales examined in a file, since parsing one is slow
 _WORD = re.compile(r"\w+")
 _GRAM = 3
 
 
 @dataclass(frozen=True)
 class RationaleFigures:
-    """Means over the rationales of a file, the first LOOKED_AT of them. Shares are from 0 to 1."""
+    """Means over the first MAX_EXAMINED rationales of a file. Shares are from 0 to 1."""
 
     rationales: int
     words: float
@@ -38,10 +38,10 @@ class RationaleCounts:
 
     def add(self, row: Prediction) -> None:
         """Count the rationales from which a row's answer was predicted."""
-        given = row.models.get("rationale_from") in ("input", "shuffled")
-        reference = None if given else row.question.extra.get("rationale")
+        from_input = row.models.get("rationale_from") in ("input", "shuffled")
+        reference = None if from_input else row.question.extra.get("rationale")
         for text in row.rationales:
-            if self._rationales == LOOKED_AT:
+            if self._rationales == MAX_EXAMINED:
                 return
             self._rationales += 1
             self._words += len(_WORD.findall(text))

@@ -31,17 +31,17 @@ class AnswerColumns:
     file: str
     ids: list[str] = field(default_factory=list)
     # index of the predicted label; -1: no answer
-    said: array[int] = field(default_factory=lambda: array("b"))
+    predicted: array[int] = field(default_factory=lambda: array("b"))
     gold: array[int] = field(default_factory=lambda: array("b"))
     choices: array[int] = field(default_factory=lambda: array("b"))
     confidence: array[float] = field(default_factory=lambda: array("d"))  # nan if the row has none
-    of_gold: array[float] = field(default_factory=lambda: array("d"))
+    gold_probability: array[float] = field(default_factory=lambda: array("d"))
     squares: array[float] = field(default_factory=lambda: array("d"))  # sum of p^2
     abstained: array[int] = field(default_factory=lambda: array("b"))
     # Digests of the question and of the right choice's text, to check that rows of different files
     # with the same id are the same question.
-    asked: array[int] = field(default_factory=lambda: array("q"))
-    answer: array[int] = field(default_factory=lambda: array("q"))
+    question_hash: array[int] = field(default_factory=lambda: array("q"))
+    answer_hash: array[int] = field(default_factory=lambda: array("q"))
     fields: dict[str, list[str]] = field(default_factory=dict)
     rationales: RationaleCounts = field(default_factory=RationaleCounts)
     costs: CostCounts = field(default_factory=CostCounts)
@@ -66,23 +66,23 @@ class AnswerColumns:
         self.rationales.add(row)
         self.costs.add(row)
         self.ids.append(question.id)
-        self.said.append(-1 if row.prediction is None else labels.index(row.prediction))
-        right = labels.index(gold)
-        self.gold.append(right)
+        self.predicted.append(-1 if row.prediction is None else labels.index(row.prediction))
+        gold_index = labels.index(gold)
+        self.gold.append(gold_index)
         self.choices.append(len(labels))
         scores = row.scores
-        known = scores.keys() == set(labels)
+        has_all_scores = scores.keys() == set(labels)
         self.confidence.append(math.nan if row.confidence is None else row.confidence)
-        self.of_gold.append(scores[gold] if known else math.nan)
-        self.squares.append(sum([p * p for p in scores.values()]) if known else math.nan)
+        self.gold_probability.append(scores[gold] if has_all_scores else math.nan)
+        self.squares.append(sum([p * p for p in scores.values()]) if has_all_scores else math.nan)
         self.abstained.append(row.abstained)
         # A sum, because files may have the choices in different orders.
         texts = [hash(choice.text) for choice in question.choices]
-        self.asked.append(hash((question.question.strip(), sum(texts))))
-        self.answer.append(texts[right])
+        self.question_hash.append(hash((question.question.strip(), sum(texts))))
+        self.answer_hash.append(texts[gold_index])
         if not self.oracle:
-            given = row.models.get("rationale_from") == "input"
-            self.oracle = given or bool(row.models.get("saw_answer"))
+            from_input = row.models.get("rationale_from") == "input"
+            self.oracle = from_input or bool(row.models.get("saw_answer"))
         for path, values in self.fields.items():
             values.append(group_of(question, path, self.file))
 
@@ -110,13 +110,13 @@ class SystemAnswers:
     files: list[str]
     ids: list[str]
     right: Floats
-    said: npt.NDArray[np.int8]
+    predicted: npt.NDArray[np.int8]
     gold: npt.NDArray[np.int8]  # per seed, because files may have the choices in different orders
-    asked: Ints
-    answer: Ints
+    question_hash: Ints
+    answer_hash: Ints
     choices: npt.NDArray[np.int8]
     confidence: Floats
-    of_gold: Floats
+    gold_probability: Floats
     squares: Floats
     fields: dict[str, list[str]]
     abstained: int  # total over all files
@@ -129,39 +129,39 @@ class SystemAnswers:
     def of(cls, name: str, columns: Sequence[AnswerColumns], reporter: Reporter) -> SystemAnswers:
         """Combine the files (seeds) of one system on the questions that all of them have."""
         first = columns[0]
-        places = [np.arange(len(first.ids))]
+        indices = [np.arange(len(first.ids))]
         for other in columns[1:]:
-            _, ours, theirs = shared(
+            _, first_rows, other_rows = match_ids(
                 first.ids, other.ids, first.file, other.file, reporter, f"figures of {name!r} leave"
             )
-            check_same(first, other, ours, theirs, reporter)
-            kept = np.isin(places[0], ours)
-            lookup = dict(zip(ours.tolist(), theirs.tolist(), strict=True))
-            places = [own_places[kept] for own_places in places]
-            places.append(np.array([lookup[place] for place in places[0].tolist()], int))
-        if not len(places[0]):
+            check_same(first, other, first_rows, other_rows, reporter)
+            in_both = np.isin(indices[0], first_rows)
+            other_row_of = dict(zip(first_rows.tolist(), other_rows.tolist(), strict=True))
+            indices = [file_indices[in_both] for file_indices in indices]
+            indices.append(np.array([other_row_of[index] for index in indices[0].tolist()], int))
+        if not len(indices[0]):
             raise ScicotError(f"the files of {name!r} have no question in common (by id)")
 
-        def stacked(what: str) -> npt.NDArray[np.float64]:
-            pairs = zip(columns, places, strict=True)
-            return np.stack([np.asarray(getattr(c, what))[rows] for c, rows in pairs])
+        def stacked(column_name: str) -> npt.NDArray[np.float64]:
+            pairs = zip(columns, indices, strict=True)
+            return np.stack([np.asarray(getattr(c, column_name))[rows] for c, rows in pairs])
 
-        said, gold = stacked("said").astype(np.int8), stacked("gold").astype(np.int8)
+        predicted, gold = stacked("predicted").astype(np.int8), stacked("gold").astype(np.int8)
         return cls(
             name,
             [column.file for column in columns],
-            [first.ids[place] for place in places[0].tolist()],
-            (said == gold).astype(float),
-            said,
+            [first.ids[index] for index in indices[0].tolist()],
+            (predicted == gold).astype(float),
+            predicted,
             gold,
-            np.asarray(first.asked, np.int64)[places[0]],
-            np.asarray(first.answer, np.int64)[places[0]],
-            np.asarray(first.choices, np.int8)[places[0]],
+            np.asarray(first.question_hash, np.int64)[indices[0]],
+            np.asarray(first.answer_hash, np.int64)[indices[0]],
+            np.asarray(first.choices, np.int8)[indices[0]],
             stacked("confidence"),
-            stacked("of_gold"),
+            stacked("gold_probability"),
             stacked("squares"),
             {
-                path: [values[p] for p in places[0].tolist()]
+                path: [values[index] for index in indices[0].tolist()]
                 for path, values in first.fields.items()
             },
             int(stacked("abstained").sum()),
@@ -172,50 +172,61 @@ class SystemAnswers:
         )
 
 
-def shared(
-    ids: Sequence[str],
-    others: Sequence[str],
-    file: str,
-    other: str,
+def match_ids(
+    first_ids: Sequence[str],
+    second_ids: Sequence[str],
+    first_file: str,
+    second_file: str,
     reporter: Reporter,
-    leaves: str = "comparison leaves",
+    clause: str = "comparison leaves",
 ) -> tuple[int, Ints, Ints]:
     """Match the question ids of two files.
 
     Returns the number of common ids and their indices in both files, in the order of the first.
-    Ids that only one file has are listed in a warning: "the {leaves} them out".
+    Ids that only one file has are listed in a warning: "the {clause} them out".
     """
-    place = {identity: number for number, identity in enumerate(others)}
-    ours = [number for number, identity in enumerate(ids) if identity in place]
-    theirs = [place[ids[number]] for number in ours]
-    missing = {file: (ids, set(ours), other), other: (others, set(theirs), file)}
-    for name, (all_ids, kept, lacking) in missing.items():
-        if len(kept) < len(all_ids):
-            lost = [identity for number, identity in enumerate(all_ids) if number not in kept]
+    second_index = {identity: index for index, identity in enumerate(second_ids)}
+    first_rows = [index for index, identity in enumerate(first_ids) if identity in second_index]
+    second_rows = [second_index[first_ids[index]] for index in first_rows]
+    sides = {
+        first_file: (first_ids, set(first_rows), second_file),
+        second_file: (second_ids, set(second_rows), first_file),
+    }
+    for file, (all_ids, common, other_file) in sides.items():
+        if len(common) < len(all_ids):
+            missing = [identity for index, identity in enumerate(all_ids) if index not in common]
             reporter.warn(
-                f"{number_of(len(lost), 'question')} of {name} not in {lacking} ({some_of(lost)});"
-                f" the {leaves} them out"
+                f"{number_of(len(missing), 'question')} of {file} not in {other_file}"
+                f" ({some_of(missing)}); the {clause} them out"
             )
-    return len(ours), np.array(ours, int), np.array(theirs, int)
+    return len(first_rows), np.array(first_rows, int), np.array(second_rows, int)
 
 
 def check_same(
     first: AnswerColumns | SystemAnswers,
     second: AnswerColumns | SystemAnswers,
-    ours: Ints,
-    theirs: Ints,
+    first_rows: Ints,
+    second_rows: Ints,
     reporter: Reporter,
 ) -> None:
     """Raise ScicotError if gold answers of the same id differ; warn if the questions differ."""
-    one, other = (x.file if isinstance(x, AnswerColumns) else x.files[0] for x in (first, second))
-    for name in ("answer", "asked"):
-        differ = np.asarray(getattr(first, name))[ours] != np.asarray(getattr(second, name))[theirs]
+    first_file, second_file = (
+        answers.file if isinstance(answers, AnswerColumns) else answers.files[0]
+        for answers in (first, second)
+    )
+    for name in ("answer_hash", "question_hash"):
+        differ = (
+            np.asarray(getattr(first, name))[first_rows]
+            != np.asarray(getattr(second, name))[second_rows]
+        )
         if not differ.any():
             continue
-        found = some_of([first.ids[place] for place in ours[differ].tolist()[:10]])
-        if name == "answer":
-            raise ScicotError(f"{one} and {other} disagree on the gold answer of {found}")
+        examples = some_of([first.ids[index] for index in first_rows[differ].tolist()[:10]])
+        if name == "answer_hash":
+            raise ScicotError(
+                f"{first_file} and {second_file} disagree on the gold answer of {examples}"
+            )
         reporter.warn(
-            f"{number_of(int(differ.sum()), 'question')} of {one} stand in {other} in other words"
-            f" or with other choices ({found}); are they the same?"
+            f"{number_of(int(differ.sum()), 'question')} of {first_file} stand in {second_file}"
+            f" in other words or with other choices ({examples}); are they the same?"
         )

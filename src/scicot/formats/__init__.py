@@ -21,8 +21,8 @@ from scicot.formats import (
     ai2_nested,
     copa,
     general,
-    own,
     plain_list,
+    scicot_rows,
     scienceqa,
     story_gaps,
 )
@@ -48,8 +48,8 @@ __all__ = [
     "Tally",
     "UncertainIndex",
     "check_columns",
-    "is_own",
-    "leaves_as_own",
+    "is_scicot_row",
+    "is_unmapped_scicot_row",
     "recognised",
     "to_question_row",
 ]
@@ -57,7 +57,7 @@ __all__ = [
 
 _FORMATS: tuple[Format, ...] = (
     copa,  # first, since its "question" field holds only "cause" or "effect"
-    own,
+    scicot_rows,
     ai2_nested,
     ai2_flat,
     scienceqa,  # before plain_list, which also matches its choices
@@ -76,7 +76,7 @@ def to_question_row(row: Row, reading: Reading = PLAIN) -> Row:
     UncertainIndex for a numeric gold answer that may be an index from 0 or from 1.
     """
     columns = reading.columns
-    if columns is not None and not leaves_as_own(row, columns):
+    if columns is not None and not is_unmapped_scicot_row(row, columns):
         reading = replace(reading, in_columns=columns.tabular(row))
         row = with_context(columns.applied(row), reading)
     for form in _FORMATS:
@@ -125,22 +125,22 @@ def recognised(row: Row, reading: Reading = PLAIN) -> Recognised:
     return result
 
 
-def is_own(row: Row) -> bool:
+def is_scicot_row(row: Row) -> bool:
     """Return True if a row's question and choices are in scicot's own schema."""
-    return isinstance(row.get("question"), str) and own.matches(row)
+    return isinstance(row.get("question"), str) and scicot_rows.matches(row)
 
 
 def check_columns(row: Row, columns: FieldMapping) -> None:
     """Raise RowProblem if a row, the first of its file, lacks a field named by --columns."""
     missing = columns.missing(row)
-    if missing and not is_own(row):
+    if missing and not is_scicot_row(row):
         raise RowProblem(missing_message(missing, row))
 
 
-def leaves_as_own(row: Row, columns: FieldMapping) -> bool:
+def is_unmapped_scicot_row(row: Row, columns: FieldMapping) -> bool:
     """Return True if --columns does not apply to a row: the row is in scicot's own schema and lacks
     the mapped fields, as when a table and scicot rows are given together."""
-    return is_own(row) and bool(columns.missing(row))
+    return is_scicot_row(row) and bool(columns.missing(row))
 
 
 def _named(row: Row) -> str:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from scicot.formats import own
+from scicot.formats import scicot_rows
 from scicot.formats.reading import PLAIN, Reading
 from scicot.records import QUESTION_FIELDS
 from scicot.row_fields import Row
@@ -30,4 +30,4 @@ def convert(row: Row, reading: Reading = PLAIN) -> Row:
         # lost.
         taken = name in row or name in QUESTION_FIELDS
         flat[f"question.{name}" if taken else name] = value
-    return own.convert(flat, reading) if own.matches(flat) else flat
+    return scicot_rows.convert(flat, reading) if scicot_rows.matches(flat) else flat

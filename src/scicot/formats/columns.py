@@ -36,13 +36,15 @@ def is_header(names: Iterable[str], mapped: Iterable[str] = ()) -> bool:
     """Return True if these column names are the header of a table of questions or of predictions.
     `mapped` are the names given by --columns."""
     columns = tuple(name.strip() for name in names)
-    known = {plain_name(name) for name in columns}
-    answers = known & set(IDS) and "prediction" in known
+    plain_names = {plain_name(name) for name in columns}
+    answers = plain_names & set(IDS) and "prediction" in plain_names
     stories = any(set(pair) <= set(columns) for pair in GAP_CHOICES)
-    if answers or stories or known & set(QUESTIONS) or set(columns) & set(mapped):
+    if answers or stories or plain_names & set(QUESTIONS) or set(columns) & set(mapped):
         return True
-    possible_questions = known & set(QUESTIONS_BESIDE_CHOICES)
-    return bool(possible_questions and (known & set(CHOICES) or choice_columns.families(columns)))
+    possible_questions = plain_names & set(QUESTIONS_BESIDE_CHOICES)
+    return bool(
+        possible_questions and (plain_names & set(CHOICES) or choice_columns.families(columns))
+    )
 
 
 def is_sparse(
@@ -58,8 +60,10 @@ def is_sparse(
     """
     if "prediction" in map(plain_name, header) or not filled:
         return False
-    known = {*QUESTIONS, *QUESTIONS_BESIDE_CHOICES}
-    question_cells = [name for name in filled if name in mapped or plain_name(name) in known]
+    question_names = {*QUESTIONS, *QUESTIONS_BESIDE_CHOICES}
+    question_cells = [
+        name for name in filled if name in mapped or plain_name(name) in question_names
+    ]
     if question_cells:
         text = filled[question_cells[0]]
         heading = "?" not in text and len(text) <= _HEADING

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from scicot.formats import ai2_flat, columns, fields, general, own, plain_list
+from scicot.formats import ai2_flat, columns, fields, general, plain_list, scicot_rows
 from scicot.formats.gold import gold_fields, is_blank
 from scicot.formats.names import ANSWERS
 from scicot.formats.reading import PLAIN, Reading
@@ -81,7 +81,7 @@ def _with_two_columns(row: Row, names: Mapping[str, str], reading: Reading) -> R
 
 
 def _as_another_format(row: Row, reading: Reading) -> Row:
-    other_formats: tuple[fields.Format, ...] = (own, ai2_flat, plain_list)
+    other_formats: tuple[fields.Format, ...] = (scicot_rows, ai2_flat, plain_list)
     for form in other_formats:
         if form.matches(row):
             return form.convert(row, reading)

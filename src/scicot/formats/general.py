@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from scicot.formats import cells, choice_columns, choices, columns, fields, published, yes_no
-from scicot.formats.gold import ChoiceRow, is_blank, shown
+from scicot.formats.gold import ChoiceRow, is_blank, shortened
 from scicot.formats.names import CHOICES, QUESTIONS, QUESTIONS_BESIDE_CHOICES, plain_name
 from scicot.formats.reading import PLAIN, Reading, UncertainIndex
 from scicot.jsonl import decode
@@ -157,8 +157,9 @@ def _check_agreement(
         return  # the field names no choice; it may be the text of a solution
     if label is not None and label != right:
         raise RowProblem(
-            f'has two gold answers: "{name}" is {shown(row[name or ""])}, choice {shown(label)},'
-            f" and choice {shown(right)} is marked as right; remove the wrong one"
+            f'has two gold answers: "{name}" is {shortened(row[name or ""])}, choice'
+            f" {shortened(label)}, and choice {shortened(right)} is marked as right;"
+            " remove the wrong one"
         )
 
 

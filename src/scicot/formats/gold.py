@@ -39,7 +39,7 @@ def is_blank(value: Any) -> bool:
     return value is None or (isinstance(value, str) and not value.strip())
 
 
-def shown(value: Any) -> str:
+def shortened(value: Any) -> str:
     """Shorten a value for a one-line message."""
     return reprlib.repr(value)
 
@@ -59,14 +59,15 @@ def _gold_fields(fields: tuple[str, ...], names: tuple[str, ...]) -> tuple[str, 
 class Meaning:
     """The labels of the choices that a value may refer to.
 
-    `doubt` says why the value is ambiguous; then another gold field must decide among the labels.
-    Without a doubt, several labels belong to choices of the same text, and the first is taken.
+    `ambiguity` says why the value is ambiguous; then another gold field must decide among the
+    labels. If it is empty, several labels belong to choices of the same text, and the first is
+    taken.
     `kind` describes for messages how the value was read. `index`: it is a number that counts from 0
     or 1.
     """
 
     labels: tuple[str, ...]
-    doubt: str = ""
+    ambiguity: str = ""
     kind: str = ""
     index: bool = False
 
@@ -90,8 +91,10 @@ def read_choice(value: Any, choices: Sequence[ChoiceRow]) -> Meaning | None:
         return Meaning((folded[0],), kind="labels")
     if folded:
         named = tuple(dict.fromkeys((*by_text, *folded)))
-        doubt = f"which can mean choice {_either(named)}, by text or label; write the label exactly"
-        return Meaning(named, doubt)
+        ambiguity = (
+            f"which can mean choice {_either(named)}, by text or label; write the label exactly"
+        )
+        return Meaning(named, ambiguity)
     if by_text:
         return Meaning(by_text, kind="texts")
     return _read_marked(text, labels, choices)
@@ -116,7 +119,7 @@ def _read_integer(
     value: int, labels: Sequence[str], choices: Sequence[ChoiceRow]
 ) -> Meaning | None:
     """Read an integer as an index from 0. An integer past the last index is a label or text. It
-    gets a doubt if smaller labels or texts are integers too: with labels 1 to 4, the integers 1 to
+    is ambiguous if smaller labels or texts are integers too: with labels 1 to 4, the integers 1 to
     3 would be read as indices."""
     if value < 0:
         return None
@@ -129,11 +132,11 @@ def _read_integer(
     others = {*labels, *(choice["text"] for choice in choices if isinstance(choice["text"], str))}
     if others.isdisjoint(map(str, range(len(labels)))):
         return Meaning(labels_named, kind="texts")
-    doubt = (
+    ambiguity = (
         f"an integer, so an index from 0, and the last one is {len(labels) - 1}; it is also the"
         f" label or text of choice {_either(labels_named)}, so write it as a string"
     )
-    return Meaning(labels_named, doubt)
+    return Meaning(labels_named, ambiguity)
 
 
 def labels_of_text(
@@ -142,13 +145,13 @@ def labels_of_text(
     """Return the labels of the choices with this text; some data sets have the same text twice.
     `folded`: ignore case and a final full stop."""
 
-    def plain(text: str) -> str:
+    def normalised(text: str) -> str:
         return text.strip().rstrip(".").casefold() if folded else text.strip()
 
     return tuple(
         str(choice["label"])
         for choice in choices
-        if isinstance(choice["text"], str) and plain(choice["text"]) == plain(text)
+        if isinstance(choice["text"], str) and normalised(choice["text"]) == normalised(text)
     )
 
 
@@ -159,7 +162,7 @@ def agreed(row: Mapping[str, Any], meanings: Mapping[str, Meaning]) -> tuple[str
     for other_field, meaning in meanings.items():
         if not set(meaning.labels) & set(meanings[name].labels):
             descriptions = [
-                f'"{field}" is {shown(row[field])}, choice {_either(meaning.labels)}'
+                f'"{field}" is {shortened(row[field])}, choice {_either(meaning.labels)}'
                 for field, meaning in meanings.items()
                 if field in (name, other_field)
             ]
@@ -167,9 +170,9 @@ def agreed(row: Mapping[str, Any], meanings: Mapping[str, Meaning]) -> tuple[str
                 f"has two gold answers: {', and '.join(descriptions)}; remove the wrong one"
             )
     common = set.intersection(*(set(meaning.labels) for meaning in meanings.values()))
-    if all(meaning.doubt for meaning in meanings.values()):
+    if all(meaning.ambiguity for meaning in meanings.values()):
         problem = UncertainIndex if meanings[name].index else RowProblem
-        raise problem(f'"{name}" is {shown(row[name])}, {meanings[name].doubt}')
+        raise problem(f'"{name}" is {shortened(row[name])}, {meanings[name].ambiguity}')
     labels = meanings[name].labels
     return next((label for label in labels if label in common), labels[0]), name
 
@@ -184,12 +187,14 @@ def unread(row: Mapping[str, Any], name: str, count: int) -> RowProblem:
     value = row[name]
     parts = re.split(r"\s*(?:[,;&/|+]|\band\b|\bund\b)\s*", value) if isinstance(value, str) else []
     if len(parts) > 1 and all(re.fullmatch(r"[A-Za-z]|\d{1,2}", part) for part in parts):
-        return RowProblem(f'"{name}" is {shown(value)}, several choices; one right answer is read')
+        return RowProblem(
+            f'"{name}" is {shortened(value)}, several choices; one right answer is read'
+        )
     return RowProblem(
-        f'"{name}" is {shown(row[name])}, neither a label nor the text of a choice nor an'
+        f'"{name}" is {shortened(row[name])}, neither a label nor the text of a choice nor an'
         f" index (a JSON integer from 0 to {count - 1})"
     )
 
 
 def _either(labels: Sequence[str]) -> str:
-    return " or ".join(map(shown, labels))
+    return " or ".join(map(shortened, labels))

@@ -30,7 +30,7 @@ def meaning_of(
 
     base: the base of indices in this layout, if it defines one. loose: the value comes from a
     table, so an integer may count from 0 or from 1; other JSON integers count from 0. If the value
-    is ambiguous, the result has a `doubt` and the labels of all candidates.
+    is ambiguous, the result has an `ambiguity` and the labels of all candidates.
     """
     if isinstance(value, float) and value.is_integer():
         # pandas and Parquet turn an integer column with missing values into floats.
@@ -84,8 +84,8 @@ def _json_integer(
         return meaning
     if reading.tallies is not None and _tally_of(reading, name).zeros:
         return None  # the file counts from 0, so this index is out of range
-    doubt = f"past the last index from 0, {number - 1}; do they count from 1? give {_OPTION}"
-    return Meaning((str(choices[-1]["label"]),), doubt, index=True)
+    ambiguity = f"past the last index from 0, {number - 1}; do they count from 1? give {_OPTION}"
+    return Meaning((str(choices[-1]["label"]),), ambiguity, index=True)
 
 
 def _of_table(
@@ -126,7 +126,7 @@ def _text_or_index(
     if reading.tallies is not None and tally.all_texts:
         return text
     if reading.tallies is None or tally.texts:
-        return _doubt([text, *indices], "can be the text of a choice or an index")
+        return _ambiguous([text, *indices], "can be the text of a choice or an index")
     return _uncertain(indices, tally)
 
 
@@ -138,10 +138,10 @@ def _uncertain(indices: Sequence[Meaning], tally: Tally) -> Meaning | None:
     if tally.base is not None:
         return indices[tally.base]
     contradiction = " (the file has both a 0 and the number of choices)" if tally.zeros else ""
-    return _doubt(indices, f"an index that can count from 0 or from 1{contradiction}")
+    return _ambiguous(indices, f"an index that can count from 0 or from 1{contradiction}")
 
 
-def _doubt(meanings: Sequence[Meaning], reason: str) -> Meaning:
+def _ambiguous(meanings: Sequence[Meaning], reason: str) -> Meaning:
     labels = tuple(dict.fromkeys(label for meaning in meanings for label in meaning.labels))
     return Meaning(labels, f"{reason}; give {_OPTION}", index=True)
 

@@ -32,8 +32,8 @@ def convert(row: Row, reading: Reading = PLAIN) -> Row:
     row = dict(row)
     if is_blank(row.get("context")):
         row["context"] = row.pop("hint") or ""
-    given = row.pop("meta", None) or {}
-    if not isinstance(given, Mapping):
+    given_meta = row.pop("meta", None) or {}
+    if not isinstance(given_meta, Mapping):
         raise RowProblem('"meta" must be an object')
     meta = {name: row.pop(name) for name in _META if name in row}
-    return plain_list.convert({**row, "meta": {**meta, **given}}, reading)
+    return plain_list.convert({**row, "meta": {**meta, **given_meta}}, reading)

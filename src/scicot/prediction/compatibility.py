@@ -42,7 +42,7 @@ def _answering_run(name: Name) -> Run:
 
 def _check_source(answer: Run, rationales: Sequence[Run], source: str) -> None:
     """Raise ScicotError if a run cannot answer with rationales from this source."""
-    model = f"--answer-model {answer.place}"
+    model = f"--answer-model {answer.location}"
     reads, writes = FORMS[answer.stage].reads_rationale, FORMS[answer.stage].writes_rationale
     if reads and not writes and source == "student" and not rationales:
         raise ScicotError(
@@ -66,12 +66,12 @@ def _check_together(answers: Sequence[Run], rationales: Sequence[Run]) -> None:
     if len(answers) < 2:
         return
     if len({FORMS[run.stage].reads_rationale for run in answers}) > 1:
-        listed = ", ".join(f"{run.place} ({run.stage})" for run in answers)
+        listed = ", ".join(f"{run.location} ({run.stage})" for run in answers)
         raise UsageError(f"--answer-model: some read rationales and some do not: {listed}")
     for run in answers:
         if FORMS[run.stage].writes_rationale and not rationales:
             raise UsageError(
-                f"--answer-model {run.place}: is a {run.stage} run, which writes a rationale of"
+                f"--answer-model {run.location}: is a {run.stage} run, which writes a rationale of"
                 " its own; give it alone"
             )
 
@@ -81,12 +81,12 @@ def fold_students(run: Run) -> list[Run]:
     folds = int(run.manifest.settings.get("folds") or 0)
     if not folds:
         raise ScicotError(
-            f"--with-folds: {run.place} has no fold students (train-rationale --folds)"
+            f"--with-folds: {run.location} has no fold students (train-rationale --folds)"
         )
     if run.hub is not None:
         raise ScicotError(
-            f"--with-folds: {run.place} is a run on the Hub, where fold students are not uploaded;"
-            " leave it out, or give the directory of the run"
+            f"--with-folds: {run.location} is a run on the Hub, where fold students are not"
+            " uploaded; leave it out, or give the directory of the run"
         )
     directories = [run.directory / "folds" / str(fold) for fold in range(folds)]
     return [check_run(directory, "--with-folds", *_WRITING) for directory in directories]
@@ -114,7 +114,7 @@ def check_settings(
     for run in answers:
         if settings.mix_direct == AUTO and run.manifest.mix_direct is None:
             raise ScicotError(
-                f"--mix-direct auto: no weight was fitted for {run.place} (train-answer"
+                f"--mix-direct auto: no weight was fitted for {run.location} (train-answer"
                 " --rationale-dropout, with a dev set of student rationales); give a number"
             )
     if not answers:
@@ -130,7 +130,7 @@ def _check_weigh(answers: Sequence[Run], rationales: int) -> None:
     for run in answers:
         if run.manifest.confidence_power is None:
             raise ScicotError(
-                f"--weigh confidence: nothing was fitted for {run.place} (train-answer with a"
+                f"--weigh confidence: nothing was fitted for {run.location} (train-answer with a"
                 " dev set of several student rationales a question); leave it out"
             )
 
@@ -151,18 +151,18 @@ def _check_writing(writers: Sequence[Run], settings: PredictSettings) -> None:
             raise UsageError(f"{option}: means nothing without --answer-model")
 
 
-def doubts(answer: Run, settings: PredictSettings) -> Iterator[str]:
+def setting_warnings(answer: Run, settings: PredictSettings) -> Iterator[str]:
     """Yield a warning for each setting that does not suit how the answer model was trained."""
     trained = answer.manifest
     if not answer.untrained and settings.scoring not in ("auto", trained.answer_as):
         yield (
-            f"--scoring {settings.scoring}: {answer.place} was trained to write"
+            f"--scoring {settings.scoring}: {answer.location} was trained to write"
             f" {trained.answer_as}s; its scores are not calibrated for this"
         )
     no_rationale = settings.rationale_from == "none" and FORMS[answer.stage].reads_rationale
     if (settings.mixes_direct or no_rationale) and not trained.settings.get("rationale_dropout"):
         option = "--mix-direct" if settings.mixes_direct else "--rationale-from none"
         yield (
-            f"{option}: {answer.place} never learnt to answer without a rationale"
+            f"{option}: {answer.location} never learnt to answer without a rationale"
             " (train-answer --rationale-dropout)"
         )

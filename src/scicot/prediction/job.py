@@ -94,7 +94,7 @@ def _predict(
     """Predict in rank 0, the process that reads the questions and writes the output."""
     plan = students.plan
     for run in plan.answers:
-        for warning in compatibility.doubts(run, settings):
+        for warning in compatibility.setting_warnings(run, settings):
             reporter.warn(warning)
     rows = sources.questions(
         questions,

@@ -29,9 +29,9 @@ _BATCH = 1024  # rows of a Parquet file decoded at a time
 _SAMPLE_FIELDS = ("id", "epoch", "input", "choices", "target", "output", "scores", "error")
 
 
-def is_binary(first: bytes) -> bool:
+def is_binary(first_bytes: bytes) -> bool:
     """Return True if a file's first bytes are those of a Parquet or ZIP file."""
-    return first.startswith((_PARQUET, _ZIP))
+    return first_bytes.startswith((_PARQUET, _ZIP))
 
 
 def entries(
@@ -39,9 +39,9 @@ def entries(
 ) -> Iterator[Entry]:
     """Yield the rows of a Parquet file, a workbook or a log; `stream` must be seekable. Parts left
     out are described in `notes`. Raises ScicotError if the file as a whole cannot be read."""
-    first = stream.read(len(_PARQUET))
+    first_bytes = stream.read(len(_PARQUET))
     stream.seek(0)
-    if first == _PARQUET:
+    if first_bytes == _PARQUET:
         yield from _parquet(stream, name)
         return
     try:
@@ -89,12 +89,12 @@ def _parquet(stream: IO[bytes], name: str) -> Iterator[Entry]:
         for batch in pyarrow.parquet.ParquetFile(stream).iter_batches(_BATCH):
             for row in batch.to_pylist():
                 number += 1
-                yield f"{name}:{number}", {key: plain(value) for key, value in row.items()}
+                yield f"{name}:{number}", {key: json_value(value) for key, value in row.items()}
     except (pyarrow.ArrowException, OSError) as error:
         raise ScicotError(f"{name}: cannot be read as Parquet ({error_line(error)})") from None
 
 
-def plain(value: Any) -> Any:
+def json_value(value: Any) -> Any:
     """Convert a value to JSON types: times and bytes become strings, and NaN, which numeric tables
     have for empty cells, becomes null."""
     if value is None or isinstance(value, str | bool | int):
@@ -102,11 +102,11 @@ def plain(value: Any) -> Any:
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, Mapping):
-        return {str(key): plain(inner) for key, inner in value.items()}
+        return {str(key): json_value(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
-        return [plain(inner) for inner in value]
+        return [json_value(inner) for inner in value]
     if hasattr(value, "tolist"):  # a NumPy array or number
-        return plain(value.tolist())
+        return json_value(value.tolist())
     return None if type(value).__name__ in ("NAType", "NaTType") else str(value)
 
 
@@ -119,31 +119,31 @@ def _workbook(
         raise ScicotError(
             f"{name}: spreadsheets need a package: pip install 'scicot[tables]' (or save it as CSV)"
         ) from None
-    with _damage_told(name):
+    with _damage_as_error(name):
         book = openpyxl.load_workbook(stream, read_only=True, data_only=True)
-    found, likely = 0, ""
+    tables_found, header_message = 0, ""
     for sheet in book.worksheets:
         # some programs write wrong dimensions, and rows outside them would be skipped
         sheet.reset_dimensions()
         rows = enumerate(_rows_of(sheet, name), start=1)
         header, widest = _header(rows, f"{name}[{sheet.title}]", mapped)
         if header is not None:
-            found += 1
+            tables_found += 1
             yield from _sheet(rows, header, f"{name}[{sheet.title}]", notes, mapped)
         elif widest:
-            if len(widest[0]) > 2 and not likely:
-                likely = f"{name}[{sheet.title}]: {unknown_header(*widest)}"
+            if len(widest[0]) > 2 and not header_message:
+                header_message = f"{name}[{sheet.title}]: {unknown_header(*widest)}"
             notes.append(f"{name}: the sheet {sheet.title!r} is left out, no row names columns")
-    if not found:
+    if not tables_found:
         raise ScicotError(
-            likely
+            header_message
             or f"{name}: none of the first {_HEADER_ROWS} rows of a sheet has a column 'question';"
             " say by --columns which column is what"
         )
 
 
 @contextmanager
-def _damage_told(name: str) -> Iterator[None]:
+def _damage_as_error(name: str) -> Iterator[None]:
     """Turn openpyxl's errors on a damaged file into ScicotError."""
     try:
         yield
@@ -153,10 +153,10 @@ def _damage_told(name: str) -> Iterator[None]:
 
 def _rows_of(sheet: Any, name: str) -> Iterator[tuple[Any, ...]]:
     """Yield the rows of a sheet, which is decompressed while it is read."""
-    with _damage_told(name):
+    with _damage_as_error(name):
         rows = sheet.iter_rows(values_only=True)
     while True:
-        with _damage_told(name):
+        with _damage_as_error(name):
             row = next(rows, None)
         if row is None:
             return
@@ -169,19 +169,19 @@ def _header(
     """Return (column names, []). Without a header, return (None, two rows for an error message):
     the first row with the most filled cells, and the row after it. Return (None, []) for an empty
     sheet."""
-    looked_at: list[list[str]] = []
+    examined: list[list[str]] = []
     for number, row in rows:
         names = [_cell(value).strip() for value in row]
         if columns.is_header(names, mapped):
             return tables.header_of(names, f"{name}:{number}"), []
-        looked_at.append(names)
+        examined.append(names)
         if number >= _HEADER_ROWS:
             break
-    filled = [sum(map(bool, names)) for names in looked_at]
+    filled = [sum(map(bool, names)) for names in examined]
     if not any(filled):
         return None, []
     widest = filled.index(max(filled))
-    return None, [*looked_at, []][widest : widest + 2]
+    return None, [*examined, []][widest : widest + 2]
 
 
 def _sheet(
@@ -193,13 +193,13 @@ def _sheet(
 ) -> Iterator[Entry]:
     sparse = tables.SparseRecords(notes, mapped)
     for number, row in rows:
-        found = [_cell(value) for value in row]
-        if any(cell.strip() for cell in found):
-            found += [""] * (len(header) - len(found))
-            while len(found) > len(header) and not found[-1].strip():
-                found.pop()
-            if not sparse.left_out(header, found, f"{name}:{number}"):
-                yield tables.record_of(header, found, f"{name}:{number}")
+        cells = [_cell(value) for value in row]
+        if any(cell.strip() for cell in cells):
+            cells += [""] * (len(header) - len(cells))
+            while len(cells) > len(header) and not cells[-1].strip():
+                cells.pop()
+            if not sparse.left_out(header, cells, f"{name}:{number}"):
+                yield tables.record_of(header, cells, f"{name}:{number}")
 
 
 def _cell(value: Any) -> str:

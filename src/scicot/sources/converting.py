@@ -13,8 +13,8 @@ from scicot.formats import (
     Tally,
     UncertainIndex,
     check_columns,
-    is_own,
-    leaves_as_own,
+    is_scicot_row,
+    is_unmapped_scicot_row,
     recognised,
     to_question_row,
 )
@@ -22,8 +22,8 @@ from scicot.row_fields import Row, RowProblem
 from scicot.sources.gold import likely_gold
 from scicot.sources.locations import Source, is_rereadable, located_rows
 
-_LAYOUTS_TOLD = 3  # layouts described if a file has rows of several
-_LAYOUTS_MET = 32
+_LAYOUTS_SHOWN = 3  # layouts described if a file has rows of several
+_MAX_LAYOUTS = 32
 
 Convert = Callable[[Row, Reading], Row]
 
@@ -41,8 +41,10 @@ class Converter:
         self._settings = settings
         self._reading = Reading(Columns.parse(settings.columns), settings.answer_index, strict=True)
         self._layouts: dict[tuple[str, ...], str] = {}  # field names -> line of `recognised`
-        self._likely: dict[str, None] = {}
-        self._checked = False  # whether the first row was checked for the fields of --columns
+        self._likely_answers: dict[str, None] = {}
+        self._columns_checked = (
+            False  # whether the first row was checked for the fields of --columns
+        )
         self._columns_used = self._reading.columns is None
 
     @property
@@ -52,11 +54,11 @@ class Converter:
         return list(dict.fromkeys(filter(None, self._layouts.values())))
 
     @property
-    def told(self) -> list[str]:
+    def summary(self) -> list[str]:
         """The first lines of `recognised`, and a line that counts the rest."""
         lines = self.recognised
-        more = [f"and {len(lines) - _LAYOUTS_TOLD} other layouts"] * (len(lines) > _LAYOUTS_TOLD)
-        return lines[:_LAYOUTS_TOLD] + more
+        more = [f"and {len(lines) - _LAYOUTS_SHOWN} other layouts"] * (len(lines) > _LAYOUTS_SHOWN)
+        return lines[:_LAYOUTS_SHOWN] + more
 
     @property
     def unused_columns(self) -> str:
@@ -73,7 +75,7 @@ class Converter:
     def likely_answer(self) -> str | None:
         """Return the field that looks like the gold answer, of the first layout without a gold
         field."""
-        return next(iter(self._likely), None)
+        return next(iter(self._likely_answers), None)
 
     def question_row(self, where: str, row: Row) -> Row:
         """Convert a row to scicot's schema. Raises RowProblem if it cannot be read.
@@ -82,29 +84,29 @@ class Converter:
         --skip-invalid does not skip: the user can resolve it.
         """
         columns = self._reading.columns
-        if columns is not None and not self._checked and self._convert is to_question_row:
-            self._checked = True
+        if columns is not None and not self._columns_checked and self._convert is to_question_row:
+            self._columns_checked = True
             check_columns(row, columns)
         if columns is not None and not self._columns_used:
-            self._columns_used = not leaves_as_own(row, columns)
+            self._columns_used = not is_unmapped_scicot_row(row, columns)
         try:
-            read = self._convert(row, self._reading)
+            converted = self._convert(row, self._reading)
         except UncertainIndex as problem:
-            read = self._proven(where, row, problem)
-        if read is not row and tuple(row) not in self._layouts:
+            converted = self._convert_with_evidence(where, row, problem)
+        if converted is not row and tuple(row) not in self._layouts:
             self._layouts[tuple(row)] = self._recognised(row)
-        return read
+        return converted
 
-    def _proven(self, where: str, row: Row, problem: UncertainIndex) -> Row:
+    def _convert_with_evidence(self, where: str, row: Row, problem: UncertainIndex) -> Row:
         if self._reading.tallies is None:
-            self._reading = replace(self._reading, tallies=self._prove())
+            self._reading = replace(self._reading, tallies=self._index_evidence())
             try:
                 return self._convert(row, self._reading)
-            except UncertainIndex as still:
-                problem = still
+            except UncertainIndex as second_problem:
+                problem = second_problem
         raise ScicotError(f"{where}: {problem}")
 
-    def _prove(self) -> dict[str, Tally]:
+    def _index_evidence(self) -> dict[str, Tally]:
         """Read the whole file for evidence of the base of its numeric gold answers; return it by
         gold field. {} for a pipe, which cannot be read twice."""
         tally: dict[str, Tally] = {}
@@ -119,10 +121,10 @@ class Converter:
         return tally
 
     def _rows(self) -> Iterator[Row]:
-        located = located_rows(self._source, None, self._settings)
+        rows = located_rows(self._source, None, self._settings)
         while True:
             try:
-                yield next(located)[1]
+                yield next(rows)[1]
             except StopIteration:
                 return
             except InvalidRow:
@@ -130,14 +132,14 @@ class Converter:
 
     def _recognised(self, row: Row) -> str:
         """Describe which fields hold the question, choices and answer; "" for scicot's own rows,
-        and for all rows once `_LAYOUTS_MET` layouts were found."""
-        if self._convert is not to_question_row or is_own(row):
+        and for all rows once `_MAX_LAYOUTS` layouts were found."""
+        if self._convert is not to_question_row or is_scicot_row(row):
             return ""
-        if len(self._layouts) >= _LAYOUTS_MET:
+        if len(self._layouts) >= _MAX_LAYOUTS:
             return ""
         found = recognised(row, self._reading)
         likely = None if found.answer else likely_gold(row)
         if likely is None:
             return found.line()
-        self._likely[likely] = None
+        self._likely_answers[likely] = None
         return f"{found.line()}; if {likely} holds it: --columns answer={likely}"

@@ -19,13 +19,17 @@ from scicot.sources import nested
 from scicot.sources.entries import NOT_UTF8, Entry
 
 
-def objects(first: bytes, head: list[bytes], lines: Iterator[bytes], name: str) -> Iterator[Entry]:
+def objects(
+    first_line: bytes, head: list[bytes], lines: Iterator[bytes], name: str
+) -> Iterator[Entry]:
     """Read a file that begins with a JSON object: JSON lines, or one document on one or more
     lines."""
     try:
-        value = decode(first.decode())
+        value = decode(first_line.decode())
     except json.JSONDecodeError as error:
-        if error.pos < len(first.decode()) - 1:  # invalid JSON, not merely an incomplete object
+        if (
+            error.pos < len(first_line.decode()) - 1
+        ):  # invalid JSON, not merely an incomplete object
             return json_lines(chain(head, lines), name)
         return _document_or_lines(head, lines, name)
     except ValueError:
@@ -53,21 +57,21 @@ def _read_on(head: list[bytes], lines: Iterator[bytes]) -> Iterator[bytes]:
 def _document_or_lines(head: list[bytes], lines: Iterator[bytes], name: str) -> Iterator[Entry]:
     """Read a file whose first line is an incomplete object: a document on several lines, or JSON
     lines with a broken first line."""
-    first = head[-1].strip()
+    first_line = head[-1].strip()
     for line in lines:
         head.append(line)
         if line.strip():
             break
-    if _begins_anew(head[-1].strip(), first):
+    if _starts_new_row(head[-1].strip(), first_line):
         return json_lines(chain(head, lines), name)
     return _document(b"".join([*head, *lines]), name)
 
 
-def _begins_anew(line: bytes, before: bytes) -> bool:
+def _starts_new_row(line: bytes, first_line: bytes) -> bool:
     """Return True if a line is a row by itself, False if it continues an unfinished object."""
     if not line.startswith(b"{"):
         return False
-    if not before.endswith((b":", b"[")):
+    if not first_line.endswith((b":", b"[")):
         return True  # in an unfinished object, a new one can only follow a colon or a bracket
     try:
         return isinstance(decode(line.decode()), dict)
@@ -151,5 +155,5 @@ def json_lines(lines: Iterable[bytes], name: str, after: int = 0) -> Iterator[En
         except StopIteration:
             return
         except InvalidRow as error:
-            recoded = error.problem == "not UTF-8 text"
-            yield InvalidRow(error.where, NOT_UTF8) if recoded else error
+            not_utf8 = error.problem == "not UTF-8 text"
+            yield InvalidRow(error.where, NOT_UTF8) if not_utf8 else error

@@ -17,8 +17,8 @@ from scicot.errors import InvalidRow, ScicotError
 from scicot.formats.mapping import unknown_header
 from scicot.jsonl import decode
 from scicot.sources import binary, documents, tables
-from scicot.sources.arrival import GZIP, ZSTD
 from scicot.sources.entries import BOM, Entry
+from scicot.sources.stream_tracker import GZIP, ZSTD
 
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _HEAD = 65536
@@ -47,37 +47,37 @@ def entries(
             break
     else:
         return
-    first = head[-1].removeprefix(BOM).strip()
-    if first.startswith(b"["):
+    first_line = head[-1].removeprefix(BOM).strip()
+    if first_line.startswith(b"["):
         yield from documents.array(b"".join([*head, *lines]), name)
-    elif first.startswith(b"{"):
-        yield from documents.objects(first, head, lines, name)
-    elif delimiter := tables.named_delimiter(first):
+    elif first_line.startswith(b"{"):
+        yield from documents.objects(first_line, head, lines, name)
+    elif delimiter := tables.named_delimiter(first_line):
         head[-1] = b"\n"  # an empty line, so that line numbers stay correct
         yield from tables.entries(chain(head, lines), delimiter, name, notes, mapped=mapped)
-    elif delimiter := tables.delimiter_of(first, mapped):
+    elif delimiter := tables.delimiter_of(first_line, mapped):
         yield from tables.entries(chain(head, lines), delimiter, name, notes, mapped=mapped)
     else:
-        yield from _neither(first, head, lines, name, mapped, notes)
+        yield from _unrecognised(first_line, head, lines, name, mapped, notes)
 
 
 def _lines(stream: IO[bytes], name: str, encoding: str) -> Iterator[bytes]:
     """Yield the decompressed lines; a binary file is rejected early."""
     try:
-        plain = _unzipped(stream, name)
+        decompressed = _unzipped(stream, name)
         if encoding:
-            yield from _recoded(cast("IO[bytes]", plain), name, encoding)
+            yield from _recoded(cast("IO[bytes]", decompressed), name, encoding)
             return
-        first = plain.readline(_HEAD)
-        if first.startswith(_UTF16):
+        first_line = decompressed.readline(_HEAD)
+        if first_line.startswith(_UTF16):
             raise ScicotError(f"{name}: UTF-16 text; add --encoding utf-16, or save it as UTF-8")
-        if b"\0" in first:
+        if b"\0" in first_line:
             raise ScicotError(f"{name}: a binary file; expected JSONL, JSON, CSV, XLSX or Parquet")
-        if first and not first.endswith(b"\n"):
-            first += plain.readline()
-        if first:
-            yield first
-        yield from plain
+        if first_line and not first_line.endswith(b"\n"):
+            first_line += decompressed.readline()
+        if first_line:
+            yield first_line
+        yield from decompressed
     except (EOFError, zlib.error, gzip.BadGzipFile):
         raise ScicotError(f"{name}: the gzip data is damaged or cut short") from None
     except OSError as error:
@@ -104,14 +104,14 @@ def _unzipped(stream: IO[bytes], name: str) -> io.BufferedIOBase:
     # Peek, because a pipe cannot be rewound. Only streams that stand in for files lack peek().
     raw = cast(Any, stream)
     buffered: io.BufferedReader = raw if hasattr(raw, "peek") else io.BufferedReader(raw)
-    first = buffered.peek(4)
-    if first.startswith(ZSTD):
+    first_bytes = buffered.peek(4)
+    if first_bytes.startswith(ZSTD):
         return binary.unzipped(buffered, name)
-    return gzip.GzipFile(fileobj=buffered) if first.startswith(GZIP) else buffered
+    return gzip.GzipFile(fileobj=buffered) if first_bytes.startswith(GZIP) else buffered
 
 
-def _neither(
-    first: bytes,
+def _unrecognised(
+    first_line: bytes,
     head: list[bytes],
     lines: Iterator[bytes],
     name: str,
@@ -121,9 +121,9 @@ def _neither(
     """Read a file whose first line is neither an object nor a table's header. It may be a table
     without a header (MMLU's layout), or a table with other lines before its header. Any other file
     is read as JSON lines, after one InvalidRow for the first line if that is not JSON."""
-    begins = len(head)
+    first_number = len(head)
     try:
-        decode(first.decode())
+        decode(first_line.decode())
     except UnicodeDecodeError:
         pass  # reported when the line is read
     except ValueError:
@@ -133,23 +133,25 @@ def _neither(
             yield from tables.entries(chain(head, lines), ",", name, notes, names)
             return
         head += islice(lines, _PREAMBLE)
-        for place in range(begins, len(head)):
-            delimiter = tables.delimiter_of(head[place].strip(), mapped)
-            if delimiter and head[place].count(delimiter.encode()) > 1:
+        for index in range(first_number, len(head)):
+            delimiter = tables.delimiter_of(head[index].strip(), mapped)
+            if delimiter and head[index].count(delimiter.encode()) > 1:
                 notes.append(
-                    f"{name}: what stands before the header in line {place + 1} is left out"
+                    f"{name}: what stands before the header in line {index + 1} is left out"
                 )
                 # empty lines, so that line numbers stay correct
-                rest = [b"\n"] * place + head[place:]
+                rest = [b"\n"] * index + head[index:]
                 yield from tables.entries(chain(rest, lines), delimiter, name, notes, mapped=mapped)
                 return
-        likely = tables.likely_header(first, *head[begins : begins + 1])
-        if likely:
-            raise ScicotError(f"{name}:{begins}: {unknown_header(*likely)}") from None
+        likely_header = tables.likely_header(first_line, *head[first_number : first_number + 1])
+        if likely_header:
+            raise ScicotError(f"{name}:{first_number}: {unknown_header(*likely_header)}") from None
         problem = (
             'not JSON, and no CSV header either (that names a column "question", or "id" and'
             ' "prediction"); --columns says which column is what'
         )
-        yield InvalidRow(f"{name}:{begins}", problem)
-        head = [b"\n"] * begins + head[begins:]  # empty lines, so that line numbers stay correct
+        yield InvalidRow(f"{name}:{first_number}", problem)
+        head = [b"\n"] * first_number + head[
+            first_number:
+        ]  # empty lines, so that line numbers stay correct
     yield from documents.json_lines(chain(head, lines), name)

@@ -17,7 +17,7 @@ from scicot.reporting import number_of
 from scicot.row_fields import Row
 
 _USED = {*QUESTION_FIELDS, *RATIONALE_FIELDS, *PREDICTION_FIELDS, "reason", "error"}
-_LOOKED_AT = 20  # unlabelled rows whose fields are examined
+_MAX_EXAMINED = 20  # unlabelled rows whose fields are examined
 _NAMES_SHOWN = 12
 _NAME_LENGTH = 40
 # Names under which other files hold gold answers, in the form of plain_name, the likeliest first.
@@ -36,8 +36,8 @@ class NeedsGold:
     """The purpose for which a command needs gold answers, as phrases for its messages."""
 
     purpose: str  # clause about the purpose, such as "by which --keep correct filters"
-    left: str  # what happens to rows without one, such as "left out"
-    otherwise: str = ""  # what the user can do instead if no row has one
+    consequence: str  # what happens to rows without one, such as "left out"
+    alternative: str = ""  # what the user can do instead if no row has one
 
 
 @dataclass(slots=True)
@@ -62,7 +62,7 @@ class GoldTally:
             return
         self.unlabelled += 1
         self.first_unlabelled = self.first_unlabelled or where
-        if self.unlabelled <= _LOOKED_AT:
+        if self.unlabelled <= _MAX_EXAMINED:
             self.unused.update(dict.fromkeys(name for name in row if name not in _USED))
 
     def check(self, name: str, *, so_far: bool = False) -> None:
@@ -73,10 +73,10 @@ class GoldTally:
             if so_far:
                 several = self.rows > 1
                 rows = f"none of the first {self.rows} rows has a" if several else "row 1 has no"
-            otherwise = f", or {self.needs.otherwise}" if self.needs.otherwise else ""
+            alternative = f", or {self.needs.alternative}" if self.needs.alternative else ""
             raise ScicotError(
                 f"{name}: {rows} gold answer {self.needs.purpose}"
-                f" {unused_fields(self.unused)}{otherwise}"
+                f" {unused_fields(self.unused)}{alternative}"
             )
 
     def warning(self, name: str, *, remaining: bool) -> str | None:
@@ -87,10 +87,10 @@ class GoldTally:
         if not self.unlabelled:
             return None
         rows = number_of(self.rows, "remaining row" if remaining else "row")
-        have = "has" if self.unlabelled == 1 else "have"
+        verb = "has" if self.unlabelled == 1 else "have"
         return (
-            f"{name}: {self.unlabelled:,} of {rows} {have} no gold answer, first at"
-            f" {self.first_unlabelled}; {self.needs.left}"
+            f"{name}: {self.unlabelled:,} of {rows} {verb} no gold answer, first at"
+            f" {self.first_unlabelled}; {self.needs.consequence}"
         )
 
 

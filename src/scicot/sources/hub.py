@@ -56,8 +56,8 @@ def files_of(source: str) -> list[tuple[str, str]] | None:
     try:
         paths = [path]
         if shards.is_pattern(path):
-            known = HfApi().list_repo_files(repository, repo_type="dataset")
-            paths = sorted(fnmatch.filter(known, path), key=shards.by_number)
+            repo_files = HfApi().list_repo_files(repository, repo_type="dataset")
+            paths = sorted(fnmatch.filter(repo_files, path), key=shards.by_number)
         found = [
             (
                 hf_hub_download(repository, path_in_repo, repo_type="dataset"),

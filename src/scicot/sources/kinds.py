@@ -87,10 +87,10 @@ def predictions(
 
 
 def unique(
-    questions: Iterable[Question], reporter: Reporter | None, further: str | None = None
+    questions: Iterable[Question], reporter: Reporter | None, lost_noun: str | None = None
 ) -> Iterator[Question]:
     """Yield each question once, at its first occurrence. Repetitions are counted and reported at
-    the end, in a note. If data are lost with them, `further` is a noun for these data ("further
+    the end, in a note. If data are lost with them, `lost_noun` is a noun for these data ("further
     rationale"), and a warning is given instead.
 
     Raises ScicotError if two different questions have the same id, by which rows are joined.
@@ -98,9 +98,9 @@ def unique(
     seen = Seen()
     repeated = 0
     for question in questions:
-        asked = content_id(question.question, question.context, question.choices)
+        content = content_id(question.question, question.context, question.choices)
         try:
-            new = seen.is_new(question.id, asked)
+            new = seen.is_new(question.id, content)
         except ValueError:
             raise ScicotError(
                 f"two different questions have the id {question.id!r}; rename one"
@@ -109,9 +109,9 @@ def unique(
             yield question
         else:
             repeated += 1
-    if repeated and reporter is not None and further:
+    if repeated and reporter is not None and lost_noun:
         reporter.warn(
-            f"{number_of(repeated, further)} left out: of each question the first is read"
+            f"{number_of(repeated, lost_noun)} left out: of each question the first is read"
         )
     elif repeated and reporter is not None:
         reporter.note(
@@ -168,13 +168,13 @@ def _concluded(row: Row) -> Prediction:
     The row may be a rejected one. For a refusal, which has no rationale, `rationales` is empty.
     """
     explained = not isinstance(row["rationale"], str) or bool(row["rationale"].strip())
-    given = Rationale.from_row(row if explained else {**row, "rationale": "(none)"})
-    question = given.question.without(PREDICTION_FIELDS)
-    answer = given.conclusion if given.conclusion in question.labels else None
-    models: Row = {"teacher": given.teacher, "saw_answer": given.saw_answer}
-    if given.usage:
-        models["usage"] = given.usage
-    if given.reply:
-        models["reply"] = given.reply
-    rationales = (given.rationale,) if explained else ()
+    rationale = Rationale.from_row(row if explained else {**row, "rationale": "(none)"})
+    question = rationale.question.without(PREDICTION_FIELDS)
+    answer = rationale.conclusion if rationale.conclusion in question.labels else None
+    models: Row = {"teacher": rationale.teacher, "saw_answer": rationale.saw_answer}
+    if rationale.usage:
+        models["usage"] = rationale.usage
+    if rationale.reply:
+        models["reply"] = rationale.reply
+    rationales = (rationale.rationale,) if explained else ()
     return Prediction(question, rationales, answer, {}, None, models)

@@ -18,34 +18,34 @@ from scicot.errors import InvalidRow, ScicotError
 from scicot.formats.mapping import Columns
 from scicot.row_fields import Row
 from scicot.sources import binary, documents, files, hub, shards
-from scicot.sources.arrival import Arrival
 from scicot.sources.entries import Entry
+from scicot.sources.stream_tracker import StreamTracker
 
 Source = str | os.PathLike[str]
 _PLAIN = ReadingSettings()
 
 
-def listed(given: Source | Sequence[Source] | None) -> list[Source]:
+def listed(sources: Source | Sequence[Source] | None) -> list[Source]:
     """Return sources as a list, for one, several or None."""
-    if given is None:
+    if sources is None:
         return []
-    return [given] if isinstance(given, str | os.PathLike) else list(given)
+    return [sources] if isinstance(sources, str | os.PathLike) else list(sources)
 
 
 def located_rows(
-    source: Source, arrival: Arrival | None = None, settings: ReadingSettings = _PLAIN
+    source: Source, tracker: StreamTracker | None = None, settings: ReadingSettings = _PLAIN
 ) -> Iterator[tuple[str, Row]]:
     """Yield ("FILE:LINE", unconverted row) for each row of a source; rows of an array have
     "FILE[17]".
 
     Raises InvalidRow for an invalid row, after which the iterator continues with the next one, and
-    ScicotError if the source as a whole cannot be read. `arrival` can report whether the next row
+    ScicotError if the source as a whole cannot be read. `tracker` can report whether the next row
     of a pipe is available.
     """
-    return _Located(_entries(os.fspath(source), arrival or Arrival(), settings))
+    return _LocatedRows(_entries(os.fspath(source), tracker or StreamTracker(), settings))
 
 
-class _Located(Iterator[tuple[str, Row]]):
+class _LocatedRows(Iterator[tuple[str, Row]]):
     def __init__(self, entries: Iterator[Entry]) -> None:
         self._entries = entries
 
@@ -56,56 +56,58 @@ class _Located(Iterator[tuple[str, Row]]):
         return entry
 
 
-def _entries(source: str, arrival: Arrival, settings: ReadingSettings) -> Iterator[Entry]:
+def _entries(source: str, tracker: StreamTracker, settings: ReadingSettings) -> Iterator[Entry]:
     if source.startswith(hub.PREFIX):
         paths = hub.files_of(source)
         if paths is None:
             yield from hub.entries(source)
         else:
             for path, name in paths:
-                yield from _of_file(path, name, arrival, settings)
+                yield from _file_entries(path, name, tracker, settings)
         return
     if source == "-":
         data = standard_input.stream()
         if data is None:
             raise ScicotError("<stdin>: closed; nothing can be read from it")
-        yield from _of_stream(data, display_name(source), arrival, settings)
+        yield from _stream_entries(data, display_name(source), tracker, settings)
         return
     found = shards.files_of(source)
     if found is None:
-        yield from _of_file(source, source, arrival, settings)
+        yield from _file_entries(source, source, tracker, settings)
         return
     for path in found:
         # Separate for each file, since a position within one file is no position in the source.
-        watch = Arrival()
-        yield from _of_file(path, path, watch, settings)
-        arrival.notes += watch.notes
+        file_tracker = StreamTracker()
+        yield from _file_entries(path, path, file_tracker, settings)
+        tracker.notes += file_tracker.notes
 
 
-def _of_file(path: str, name: str, arrival: Arrival, settings: ReadingSettings) -> Iterator[Entry]:
+def _file_entries(
+    path: str, name: str, tracker: StreamTracker, settings: ReadingSettings
+) -> Iterator[Entry]:
     with _opened(path) as stream:
-        if arrival.after is not None:
-            yield from documents.json_lines(arrival.watch(stream), name, arrival.after.lines)
+        if tracker.skipped is not None:
+            yield from documents.json_lines(tracker.watch(stream), name, tracker.skipped.lines)
         else:
-            yield from _of_stream(stream, name, arrival, settings)
+            yield from _stream_entries(stream, name, tracker, settings)
 
 
-def _of_stream(
-    stream: IO[bytes], name: str, arrival: Arrival, settings: ReadingSettings
+def _stream_entries(
+    stream: IO[bytes], name: str, tracker: StreamTracker, settings: ReadingSettings
 ) -> Iterator[Entry]:
     columns = Columns.parse(settings.columns)
     mapped = columns.names if columns is not None else ()
     # A pipe is watched before anything is read, because buffered data would be lost. Binary and
     # re-encoded files are not watched, since they are not read line by line.
     if not (_is_regular(stream) and (settings.encoding or binary.is_binary(stream.peek(4)))):
-        stream = arrival.watch(stream)
+        stream = tracker.watch(stream)
     first = stream.peek(4) if hasattr(stream, "peek") else b""
     if binary.is_binary(first):
-        whole = stream if stream.seekable() else io.BytesIO(stream.read())
-        yield from binary.entries(whole, name, mapped, arrival.notes)
+        seekable = stream if stream.seekable() else io.BytesIO(stream.read())
+        yield from binary.entries(seekable, name, mapped, tracker.notes)
         return
     yield from files.entries(
-        stream, name, encoding=settings.encoding, mapped=mapped, notes=arrival.notes
+        stream, name, encoding=settings.encoding, mapped=mapped, notes=tracker.notes
     )
 
 

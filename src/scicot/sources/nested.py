@@ -25,8 +25,8 @@ from scicot.formats.names import (
 from scicot.sources.binary import sample_of
 from scicot.sources.entries import Entry
 
-_TEXTS = frozenset((*QUESTIONS, *QUESTIONS_BESIDE_CHOICES))
-_WRAPPED = {"row", "row_idx"}
+_QUESTION_NAMES = frozenset((*QUESTIONS, *QUESTIONS_BESIDE_CHOICES))
+_WRAPPER_FIELDS = {"row", "row_idx"}
 
 
 def rows_in(value: Any, name: str) -> Iterator[Entry] | None:
@@ -39,9 +39,9 @@ def rows_in(value: Any, name: str) -> Iterator[Entry] | None:
     table = _columns(value)
     if table is not None:
         return iter([(f"{name}[{number}]", row) for number, row in enumerate(table)])
-    if _asks(value):
+    if _is_question(value):
         return None
-    found = dict(_lists(value))
+    found = dict(_row_lists(value))
     if not found:
         return None
     if len(found) > 1 and "samples" not in found:
@@ -59,7 +59,7 @@ def rows_in(value: Any, name: str) -> Iterator[Entry] | None:
     )
 
 
-def _asks(row: Mapping[str, Any]) -> bool:
+def _is_question(row: Mapping[str, Any]) -> bool:
     """Return True if an object is a question, not a choice: both may have a "text", but only
     questions have choices or an answer."""
     names = set(map(plain_name, row))
@@ -70,38 +70,42 @@ def _asks(row: Mapping[str, Any]) -> bool:
     )
 
 
-def _lists(value: Mapping[str, Any]) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+def _row_lists(value: Mapping[str, Any]) -> Iterator[tuple[str, list[dict[str, Any]]]]:
     """Find the lists of rows in an object and its nested objects."""
     for key, inner in value.items():
         if isinstance(inner, list) and inner and all(isinstance(row, dict) for row in inner):
-            if _asks(_unwrapped(inner[0])):
+            if _is_question(_unwrapped(inner[0])):
                 yield key, inner
         elif isinstance(inner, Mapping):
             for split, rows in inner.items():
-                listed = isinstance(rows, list) and rows and all(isinstance(r, dict) for r in rows)
-                if listed and _asks(rows[0]):
+                is_row_list = (
+                    isinstance(rows, list) and rows and all(isinstance(r, dict) for r in rows)
+                )
+                if is_row_list and _is_question(rows[0]):
                     yield f"{key}.{split}", rows
 
 
 def _unwrapped(row: dict[str, Any]) -> dict[str, Any]:
     inner = row.get("row")
-    return inner if isinstance(inner, dict) and row.keys() >= _WRAPPED else row
+    return inner if isinstance(inner, dict) and row.keys() >= _WRAPPER_FIELDS else row
 
 
 def _columns(value: Mapping[str, Any]) -> list[dict[str, Any]] | None:
     """Return the rows of a table stored column by column, None for anything else."""
     columns = list(value.values())
-    if len(columns) < 2 or not _asks(value):
+    if len(columns) < 2 or not _is_question(value):
         return None
-    asked = next(column for name, column in value.items() if plain_name(name) in _TEXTS)
+    question_column = next(
+        column for name, column in value.items() if plain_name(name) in _QUESTION_NAMES
+    )
     if all(isinstance(column, Mapping) for column in columns):
         keys = list(columns[0])
-        same = all(list(column) == keys for column in columns)
-        if not same or not keys or not all(key.isdigit() for key in keys):
+        same_keys = all(list(column) == keys for column in columns)
+        if not same_keys or not keys or not all(key.isdigit() for key in keys):
             return None
         return [{name: column[key] for name, column in value.items()} for key in keys]
     if all(isinstance(column, list) for column in columns):
-        if len({len(column) for column in columns}) != 1 or not _all_texts(asked):
+        if len({len(column) for column in columns}) != 1 or not _all_texts(question_column):
             return None
         return [dict(zip(value, cells, strict=True)) for cells in zip(*columns, strict=True)]
     return None

@@ -33,40 +33,40 @@ class Prefix:
         path = Path(source)
         if not path.is_file() or path.stat().st_size < self.bytes:
             return False
-        hashed = hashlib.blake2b(digest_size=16)
+        digest = hashlib.blake2b(digest_size=16)
         with path.open("rb") as stream:
             if not _is_json_lines(stream.readline()):
                 return False
             stream.seek(0)
-            left = self.bytes
-            while left:
-                block = stream.read(min(left, _BLOCK))
-                hashed.update(block)
-                left -= len(block)
-        return hashed.hexdigest() == self.digest
+            remaining = self.bytes
+            while remaining:
+                block = stream.read(min(remaining, _BLOCK))
+                digest.update(block)
+                remaining -= len(block)
+        return digest.hexdigest() == self.digest
 
 
-class Tally(io.RawIOBase):
+class CountingReader(io.RawIOBase):
     """Wraps a file that is read line by line; counts and hashes the bytes read."""
 
-    def __init__(self, stream: IO[bytes], after: Prefix | None) -> None:
+    def __init__(self, stream: IO[bytes], skipped: Prefix | None) -> None:
         self._stream: Any = stream
         self._digest = hashlib.blake2b(digest_size=16)
         self._lines = self._bytes = 0
-        if after is not None:
-            while self._bytes < after.bytes:
-                block = stream.read(min(after.bytes - self._bytes, _BLOCK))
+        if skipped is not None:
+            while self._bytes < skipped.bytes:
+                block = stream.read(min(skipped.bytes - self._bytes, _BLOCK))
                 self._digest.update(block)
                 self._bytes += len(block)
-            self._lines = after.lines
+            self._lines = skipped.lines
 
     def prefix(self, rows: int) -> Prefix:
         """Return the part read so far, in which there were `rows` records."""
         return Prefix(self._bytes, self._digest.hexdigest(), self._lines, rows)
 
     def peek(self, size: int = 0) -> bytes:
-        ahead: bytes = self._stream.peek(size)
-        return ahead
+        data: bytes = self._stream.peek(size)
+        return data
 
     def readline(self, size: int | None = -1, /) -> bytes:
         line: bytes = self._stream.readline(-1 if size is None else size)

@@ -15,11 +15,11 @@ from scicot.errors import InvalidRow, ScicotError, UsageError
 from scicot.formats import NotText, Reading, to_question_row
 from scicot.reporting import Muted, Reporter, number_of
 from scicot.row_fields import Row, RowProblem
-from scicot.sources.arrival import Arrival
 from scicot.sources.converting import Converter
 from scicot.sources.gold import GoldTally, NeedsGold
 from scicot.sources.locations import Source, display_name, is_rereadable, located_rows
 from scicot.sources.prefix import Prefix
+from scicot.sources.stream_tracker import StreamTracker
 from scicot.text import whole_characters
 
 T = TypeVar("T")
@@ -36,13 +36,13 @@ class Counts:
     rows: int = 0
     invalid: int = 0
     not_text: int = 0
-    twins: int = 0  # rows with two choices of the same text
+    duplicates: int = 0  # rows with two choices of the same text
     not_asked: int = 0
     first_not_asked: str = ""  # id of the first such row
     first_invalid: str = ""
-    first_twins: str = ""
-    mended: int = 0  # rows with a rationale in which a lone surrogate was replaced
-    first_mended: str = ""
+    first_duplicates: str = ""
+    repaired: int = 0  # rows with a rationale in which a lone surrogate was replaced
+    first_repaired: str = ""
     gold: GoldTally | None = None  # None unless the command needs gold answers
 
 
@@ -87,11 +87,11 @@ class Rows(Generic[T]):
         self._empty_pipe = empty_pipe
         self._gold = gold
         self._reporter = reporter
-        self._told = False  # True after the first pass, so that warnings are not repeated
-        self._arrival = Arrival()
-        self.passed: Prefix | None = None  # the prefix to skip
-        self._ahead: deque[T] = deque()  # records buffered by look_ahead
-        self._begun: Iterator[T] | None = None  # iterator of the records after these
+        self._reported = False  # True after the first pass, so that warnings are not repeated
+        self._tracker = StreamTracker()
+        self.skipped: Prefix | None = None  # the prefix to skip
+        self._buffered: deque[T] = deque()  # records buffered by look_ahead
+        self._remaining: Iterator[T] | None = None  # iterator of the records after these
 
     @property
     def recognised(self) -> list[str]:
@@ -111,7 +111,7 @@ class Rows(Generic[T]):
     @property
     def left_out(self) -> list[str]:
         """The parts of the file that were not read as rows, a sentence each."""
-        return list(self._arrival.notes)
+        return list(self._tracker.notes)
 
     @property
     def rereadable(self) -> bool:
@@ -119,26 +119,26 @@ class Rows(Generic[T]):
 
     def idle(self, seconds: float) -> bool:
         """Return True if the next row of a pipe does not arrive within so many seconds."""
-        return self._arrival.idle(seconds)
+        return self._tracker.idle(seconds)
 
-    def pass_over(self, prefix: Prefix) -> bool:
+    def skip(self, prefix: Prefix) -> bool:
         """Skip this prefix in later iterations if the source still begins with it; return whether
         it is skipped."""
-        short = self._limit is not None and self._limit <= prefix.rows
-        short = short or self._settings != ReadingSettings()
-        if short or not self.rereadable or not prefix.begins(self.source):
+        cannot_skip = self._limit is not None and self._limit <= prefix.rows
+        cannot_skip = cannot_skip or self._settings != ReadingSettings()
+        if cannot_skip or not self.rereadable or not prefix.begins(self.source):
             return False
-        self.passed = prefix
+        self.skipped = prefix
         return True
 
     def prefix(self) -> Prefix | None:
         """Return the part read so far, for a later run to skip; None if it could not be skipped,
         as with reading options or a file that is not JSON lines."""
-        tally = self._arrival.tally
-        before = self.passed.rows if self.passed else 0
-        if tally is None or self._ahead or self._settings != ReadingSettings():
+        counter = self._tracker.counter
+        skipped_rows = self.skipped.rows if self.skipped else 0
+        if counter is None or self._buffered or self._settings != ReadingSettings():
             return None
-        return tally.prefix(before + self.counts.rows)
+        return counter.prefix(skipped_rows + self.counts.rows)
 
     def check(self) -> int:
         """Read and validate the whole source and return its number of records. Raises ValueError
@@ -156,67 +156,69 @@ class Rows(Generic[T]):
         """
         if self._gold is None:
             return
-        records = self._begun = self._read_all()
+        records = self._remaining = self._read_all()
         for record in records:
-            self._ahead.append(record)
+            self._buffered.append(record)
             if self.counts.gold is None or self.counts.gold.labelled:
                 return
-            if len(self._ahead) >= _WINDOW or self.idle(_PAUSE_SECONDS):
+            if len(self._buffered) >= _WINDOW or self.idle(_PAUSE_SECONDS):
                 self.counts.gold.check(display_name(self.source), so_far=True)
 
     def __iter__(self) -> Iterator[T]:
-        if self._begun is None:
+        if self._remaining is None:
             return self._read_all()
-        begun, self._begun = self._begun, None
-        return chain(self._looked_at(), begun)
+        remaining, self._remaining = self._remaining, None
+        return chain(self._take_buffered(), remaining)
 
-    def _looked_at(self) -> Iterator[T]:
-        while self._ahead:
-            yield self._ahead.popleft()
+    def _take_buffered(self) -> Iterator[T]:
+        while self._buffered:
+            yield self._buffered.popleft()
 
     def _read_all(self) -> Iterator[T]:
         self.counts = counts = Counts(gold=GoldTally(self._gold) if self._gold else None)
-        self._arrival = Arrival(self.passed)
+        self._tracker = StreamTracker(self.skipped)
         limit = self._limit
-        if limit is not None and self.passed is not None:
-            limit -= self.passed.rows
+        if limit is not None and self.skipped is not None:
+            limit -= self.skipped.rows
         # islice reads nothing beyond the limit: the next line of a pipe may never arrive.
         for record in islice(self._records(counts), limit):
             counts.rows += 1
             yield record
         if counts.gold is not None:
             self._check_gold(counts.gold)
-        if not self._told:
-            self._tell(counts)
-            self._told = True
-        if counts.rows == 0 and self.passed is None:
-            why = _why_empty(display_name(self.source), counts)
-            came = counts.invalid or counts.not_text or counts.not_asked
-            nothing_came = not (came or self.rereadable)
-            if not (nothing_came and self._empty_pipe):
-                raise ScicotError(why)
-            self._reporter.warn(why)
+        if not self._reported:
+            self._report(counts)
+            self._reported = True
+        if counts.rows == 0 and self.skipped is None:
+            message = _why_empty(display_name(self.source), counts)
+            any_row = counts.invalid or counts.not_text or counts.not_asked
+            nothing_read = not (any_row or self.rereadable)
+            if not (nothing_read and self._empty_pipe):
+                raise ScicotError(message)
+            self._reporter.warn(message)
 
     def _check_gold(self, gold: GoldTally) -> None:
         """Raise ScicotError if no row has a gold answer, including those of a skipped prefix."""
-        if self.passed is not None and gold.unlabelled and not gold.labelled:
-            before = Rows(
+        if self.skipped is not None and gold.unlabelled and not gold.labelled:
+            prefix_rows = Rows(
                 self.source,
                 self._parse,
                 convert=self._convert,
                 reading=self._settings,
-                limit=self.passed.rows,
+                limit=self.skipped.rows,
                 skip_invalid=True,
                 gold=gold.needs,
                 reporter=Muted(self._reporter),
             )
-            for _ in before:  # raises at its end if no row of the prefix has a gold answer either
-                if before.counts.gold is not None and before.counts.gold.labelled:
+            for (
+                _
+            ) in prefix_rows:  # raises at its end if no row of the prefix has a gold answer either
+                if prefix_rows.counts.gold is not None and prefix_rows.counts.gold.labelled:
                     return
         gold.check(display_name(self.source))
 
     def _records(self, counts: Counts) -> Iterator[T]:
-        located = located_rows(self.source, self._arrival, self._settings)
+        located = located_rows(self.source, self._tracker, self._settings)
         while True:
             try:
                 where, row = next(located)
@@ -224,7 +226,7 @@ class Rows(Generic[T]):
             except StopIteration:
                 return
             except InvalidRow as error:
-                self._refuse(error, counts)
+                self._skip_or_raise(error, counts)
             else:
                 yield from records
 
@@ -235,61 +237,61 @@ class Rows(Generic[T]):
         except NotText:
             counts.not_text += 1
             return ()
-        except NotAsked as stranger:
+        except NotAsked as error:
             counts.not_asked += 1
-            counts.first_not_asked = counts.first_not_asked or str(stranger)
+            counts.first_not_asked = counts.first_not_asked or str(error)
             return ()
         except RowProblem as problem:
             raise InvalidRow(where, str(problem)) from None
         texts = [choice["text"].strip() for choice in question_row["choices"]]
         if len(set(texts)) < len(texts):
-            counts.twins += 1
-            counts.first_twins = counts.first_twins or where
+            counts.duplicates += 1
+            counts.first_duplicates = counts.first_duplicates or where
         if _holds_half_characters(question_row):
-            counts.mended += 1
-            counts.first_mended = counts.first_mended or where
+            counts.repaired += 1
+            counts.first_repaired = counts.first_repaired or where
         if counts.gold is not None:
             counts.gold.add(where, question_row)
         return records
 
-    def _refuse(self, error: InvalidRow, counts: Counts) -> None:
+    def _skip_or_raise(self, error: InvalidRow, counts: Counts) -> None:
         if not self._skip_invalid:
             raise error
         counts.invalid += 1
         counts.first_invalid = counts.first_invalid or str(error)
-        if counts.invalid <= _INVALID_SHOWN and not self._told:
+        if counts.invalid <= _INVALID_SHOWN and not self._reported:
             self._reporter.warn(f"{error}; skipped")
 
-    def _tell(self, counts: Counts) -> None:
+    def _report(self, counts: Counts) -> None:
         name = display_name(self.source)
-        for line in self._converter.told:
+        for line in self._converter.summary:
             self._reporter.note(f"{name}: {line}")
         if counts.rows and self.unused_columns:
             self._reporter.warn(f"{name}: {self.unused_columns}")
-        for note in self._arrival.notes:
+        for note in self._tracker.notes:
             self._reporter.note(note)
         if counts.invalid:
             self._reporter.warn(f"{name}: {number_of(counts.invalid, 'invalid row')} skipped")
-        if counts.twins:
+        if counts.duplicates:
             self._reporter.warn(
-                f"{name}: {number_of(counts.twins, 'row')} with two choices of the same text,"
-                f" first at {counts.first_twins}; kept, their labels tell them apart"
+                f"{name}: {number_of(counts.duplicates, 'row')} with two choices of the same text,"
+                f" first at {counts.first_duplicates}; kept, their labels tell them apart"
             )
-        if counts.mended:
+        if counts.repaired:
             self._reporter.warn(
-                f"{name}: {number_of(counts.mended, 'row')} with half a character in the rationale"
-                f" (a lone surrogate), first at {counts.first_mended}; read as U+FFFD"
+                f"{name}: {number_of(counts.repaired, 'row')} with half a character in the"
+                f" rationale (a lone surrogate), first at {counts.first_repaired}; read as U+FFFD"
             )
-        unlabelled = counts.gold and counts.gold.warning(name, remaining=self.passed is not None)
+        unlabelled = counts.gold and counts.gold.warning(name, remaining=self.skipped is not None)
         if unlabelled:
             self._reporter.warn(unlabelled)
         if counts.not_asked:
-            self._reporter.warn(f"{name}: {_strangers(counts)}; left out")
+            self._reporter.warn(f"{name}: {_not_asked_count(counts)}; left out")
         if counts.not_text:
             self._reporter.note(f"{name}: {number_of(counts.not_text, 'image question')} skipped")
 
 
-def _strangers(counts: Counts) -> str:
+def _not_asked_count(counts: Counts) -> str:
     return (
         f"{number_of(counts.not_asked, 'row')} of no question that was asked, or of one again"
         f" (first: {counts.first_not_asked!r})"
@@ -302,7 +304,7 @@ def _why_empty(name: str, counts: Counts) -> str:
         invalid = number_of(counts.invalid, "invalid row")
         reasons.append(f"{invalid} skipped (first: {counts.first_invalid})")
     if counts.not_asked:
-        reasons.append(_strangers(counts))
+        reasons.append(_not_asked_count(counts))
     if counts.not_text:
         reasons.append(f"{number_of(counts.not_text, 'image question')} skipped")
     return (
@@ -313,8 +315,8 @@ def _why_empty(name: str, counts: Counts) -> str:
 def _holds_half_characters(row: Row) -> bool:
     """Return True if a rationale in a row has unpaired surrogates, which are replaced on
     reading."""
-    written = [row.get("rationale")]
+    rationales = [row.get("rationale")]
     if isinstance(row.get("rationales"), list):
-        written += row["rationales"]
-    texts = [text for text in written if isinstance(text, str) and not text.isascii()]
+        rationales += row["rationales"]
+    texts = [text for text in rationales if isinstance(text, str) and not text.isascii()]
     return any(whole_characters(text) != text for text in texts)

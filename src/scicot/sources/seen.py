@@ -28,8 +28,8 @@ class Seen:
         if self._table.execute("insert or ignore into seen values (?, ?)", row).rowcount:
             return True
         query = "select content from seen where id = ?"
-        (before,) = self._table.execute(query, row[:1]).fetchone()
-        if before != row[1]:
+        (earlier,) = self._table.execute(query, row[:1]).fetchone()
+        if earlier != row[1]:
             raise ValueError(identity)
         return False
 

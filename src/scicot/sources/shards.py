@@ -9,9 +9,9 @@ from pathlib import Path
 from scicot.errors import ScicotError
 
 _KINDS = (".jsonl", ".json", ".csv", ".tsv", ".parquet", ".xlsx", ".ndjson", ".eval")
-_PACKED = (".gz", ".zst")
+_COMPRESSED = (".gz", ".zst")
 # Files that the Hub and `datasets` write beside the data.
-_NO_DATA = ("dataset_info.json", "dataset_infos.json", "dataset_dict.json", "state.json")
+_METADATA_FILES = ("dataset_info.json", "dataset_infos.json", "dataset_dict.json", "state.json")
 _SPLITS = re.compile(
     r"(?<![a-z])(train|training|test|testing|dev|devel|valid|validation|val|eval)(?![a-z])"
 )
@@ -43,26 +43,26 @@ def files_of(source: str) -> list[str] | None:
     try:
         if not folder.is_dir():
             return None
-        inside = [path for path in folder.iterdir() if path.is_file() and _kind(path.name)]
+        files = [path for path in folder.iterdir() if path.is_file() and _kind(path.name)]
     except (OSError, ValueError):  # ValueError: the name contains a NUL
         return None
-    if not inside:
+    if not files:
         raise ScicotError(
             f"{source}: a directory without files of rows ({', '.join(_KINDS)}); give a file in it"
         )
-    kinds = sorted({_kind(path.name) or "" for path in inside})
+    kinds = sorted({_kind(path.name) or "" for path in files})
     if len(kinds) > 1:
         raise ScicotError(
             f"{source}: a directory with several kinds of files ({', '.join(kinds[:_SHOWN])}); give"
             f" a pattern, as '{folder}/*{kinds[0]}'"
         )
-    splits = sorted({split for path in inside if (split := _split(path.name))})
+    splits = sorted({split for path in files if (split := _split(path.name))})
     if len(splits) > 1:
         raise ScicotError(
             f"{source}: a directory with several splits ({', '.join(splits[:_SHOWN])}); give a"
             f" pattern, as '{folder}/{splits[-1]}*'"
         )
-    return sorted(map(str, inside), key=by_number)
+    return sorted(map(str, files), key=by_number)
 
 
 def names_files(path: str) -> bool:
@@ -73,10 +73,10 @@ def names_files(path: str) -> bool:
 def _kind(name: str) -> str | None:
     """Return the extension of a file of rows, ignoring that of its compression."""
     lower = name.lower()
-    if lower.startswith(".") or lower in _NO_DATA:
+    if lower.startswith(".") or lower in _METADATA_FILES:
         return None
-    for packed in _PACKED:
-        lower = lower.removesuffix(packed)
+    for extension in _COMPRESSED:
+        lower = lower.removesuffix(extension)
     return next((kind for kind in _KINDS if lower.endswith(kind)), None)
 
 

@@ -21,9 +21,9 @@ from scicot.formats import columns
 from scicot.sources.entries import BOM, NOT_UTF8, Entry
 
 _DELIMITERS = ",;\t"
-_RECORDS = 3  # records examined in a file without a header, on at most _LINES lines
-_LINES = 100
-_NAME = 60  # maximum length of a column's name, in characters
+_MAX_RECORDS = 3  # records examined in a file without a header, on at most _MAX_LINES lines
+_MAX_LINES = 100
+_MAX_NAME = 60  # maximum length of a column's name, in characters
 
 
 def delimiter_of(header: bytes, mapped: tuple[str, ...] = ()) -> str | None:
@@ -51,8 +51,8 @@ def likely_header(*lines: bytes) -> tuple[list[str], list[str]] | None:
             names, cells = [*csv.reader(texts, delimiter=delimiter, strict=True), [], []][:2]
         except csv.Error:
             continue
-        most = len(found[0]) if found else 2
-        if len(names) > most and all(len(name) <= _NAME for name in names):
+        widest = len(found[0]) if found else 2
+        if len(names) > widest and all(len(name) <= _MAX_NAME for name in names):
             found = names, cells + [""] * len(names)
     return found
 
@@ -71,14 +71,14 @@ def headerless(head: list[bytes], lines: Iterator[bytes]) -> list[str] | None:
     The lines examined are appended to `head`."""
     start = len(head) - 1
 
-    def looked_at() -> Iterator[str]:
+    def examined_lines() -> Iterator[str]:
         yield head[start].removeprefix(BOM).decode(errors="surrogateescape")
-        for line in islice(lines, _LINES):
+        for line in islice(lines, _MAX_LINES):
             head.append(line)
             yield line.decode(errors="surrogateescape")
 
     try:
-        records = list(islice(filter(any, csv.reader(looked_at(), strict=True)), _RECORDS))
+        records = list(islice(filter(any, csv.reader(examined_lines(), strict=True)), _MAX_RECORDS))
     except csv.Error:
         return None
     widths = {len(record) for record in records}
@@ -129,7 +129,7 @@ class SparseRecords:
     def __init__(self, notes: list[str], mapped: Collection[str]) -> None:
         self._notes = notes
         self._mapped = mapped  # names given by --columns
-        self._place: int | None = None  # index of the note in `notes`
+        self._note_index: int | None = None  # index of the note in `notes`
         self._count = 0
         self._first = ""
 
@@ -142,11 +142,11 @@ class SparseRecords:
         if not columns.is_sparse(header, filled, self._mapped):
             return False
         self._count += 1
-        if self._place is None:
-            self._place, self._first = len(self._notes), where
+        if self._note_index is None:
+            self._note_index, self._first = len(self._notes), where
             self._notes.append("")
         rows = "1 row holds" if self._count == 1 else f"{self._count:,} rows hold"
-        self._notes[self._place] = (
+        self._notes[self._note_index] = (
             f"{rows} one or two cells and no question, as headings and sums do, and"
             f" {'is' if self._count == 1 else 'are'} left out (first: {self._first})"
         )
@@ -158,9 +158,9 @@ def header_of(cells: Sequence[str], where: str) -> list[str]:
     if not _is_unicode(cells):
         raise ScicotError(f"{where}: {NOT_UTF8}")
     names = [cell.strip() for cell in cells]
-    twice = sorted({name for name in names if name and names.count(name) > 1})
-    if twice:
-        raise ScicotError(f'{where}: two columns are called "{twice[0]}"')
+    duplicates = sorted({name for name in names if name and names.count(name) > 1})
+    if duplicates:
+        raise ScicotError(f'{where}: two columns are called "{duplicates[0]}"')
     return names
 
 

@@ -157,7 +157,7 @@ class Run:
         return {**{name: getattr(self.manifest, name) for name in names}, "metrics": metrics}
 
     @property
-    def place(self) -> str:
+    def location(self) -> str:
         """The location of the run as its user named it: a directory, or a name on the Hub."""
         if self.untrained:
             return self.manifest.student

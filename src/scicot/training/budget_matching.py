@@ -16,7 +16,7 @@ from scicot.training.spec import TrainingSpec
 
 
 def match_budget(
-    equals: Sequence[str | os.PathLike[str]], work: TrainingSpec, reporter: Reporter
+    equals: Sequence[str | os.PathLike[str]], spec: TrainingSpec, reporter: Reporter
 ) -> TrainingSpec:
     """Return the spec with `max_steps` set so that training reads as many tokens (inputs and
     targets, without padding) as all `equals` runs together. A scratch student also gets about as
@@ -25,18 +25,18 @@ def match_budget(
     A pretrained student keeps its size, which is reported. Raises ScicotError for a run that is not
     finished, and if the settings fix the number of steps.
     """
-    if work.settings.max_steps is not None:
+    if spec.settings.max_steps is not None:
         raise UsageError("--equal-to and --max-steps: both say how long; leave one out")
-    found = [check_run(run, "--equal-to", *Stage, weights=False) for run in equals]
-    for run in found:
+    runs = [check_run(run, "--equal-to", *Stage, weights=False) for run in equals]
+    for run in runs:
         if not {"weights", "training_tokens"} <= run.manifest.metrics.keys():
-            raise ScicotError(f"--equal-to {run.place}: made by an older scicot; train it anew")
-    weights = sum(run.manifest.metrics["weights"] for run in found)
-    tokens = sum(run.manifest.metrics["training_tokens"] for run in found)
-    equal = {"runs": [run.identity for run in found], "weights": None, "tokens": tokens}
-    if work.student.startswith(PREFIX):
+            raise ScicotError(f"--equal-to {run.location}: made by an older scicot; train it anew")
+    weights = sum(run.manifest.metrics["weights"] for run in runs)
+    tokens = sum(run.manifest.metrics["training_tokens"] for run in runs)
+    equal = {"runs": [run.identity for run in runs], "weights": None, "tokens": tokens}
+    if spec.student.startswith(PREFIX):
         equal["weights"] = weights
-    one_step = replace(work, settings=replace(work.settings, max_steps=1), equal_to=equal)
+    one_step = replace(spec, settings=replace(spec.settings, max_steps=1), equal_to=equal)
     prepared = prepare(one_step, reporter)
     epoch = prepared.schedule.epoch_steps
     steps = max(1, round(tokens / prepared.schedule.tokens(epoch) * epoch))
@@ -45,4 +45,4 @@ def match_budget(
         f"equal to {', '.join(equal['runs'])}: {count:,} weights (theirs {weights:,}),"
         f" {steps:,} steps for {tokens:,} tokens"
     )
-    return replace(one_step, settings=replace(work.settings, max_steps=steps))
+    return replace(one_step, settings=replace(spec.settings, max_steps=steps))

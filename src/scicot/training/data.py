@@ -102,8 +102,8 @@ class Reader:
         train = [lesson for row, lesson in enumerate(lessons) if row not in dev_rows]
         folds = None
         if settings.folds:
-            fold_of = assign_folds(groups, settings.folds, dev_rows, extra)
-            folds = Folds(rows, fold_of, dev_rows, extra)
+            row_folds = assign_folds(groups, settings.folds, dev_rows, extra)
+            folds = Folds(rows, row_folds, dev_rows, extra)
         if self.dev_files:
             dev = self._dev_from_files(train)
         else:

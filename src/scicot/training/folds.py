@@ -46,11 +46,12 @@ class Folds:
     """All rows of a stage, including dev rows, and the fold (from 0) of each."""
 
     lessons: Sequence[Lesson]
-    fold_of: Sequence[int]
+    row_folds: Sequence[int]
     dev: set[int]  # indices of the dev rows, on which no student is trained
-    further: set[int] = field(default_factory=set)  # indices of rows without a teacher's rationale
+    # indices of rows without a teacher's rationale
+    without_rationale: set[int] = field(default_factory=set)
 
-    def works(self, main: TrainingSpec) -> list[TrainingSpec]:
+    def fold_specs(self, main: TrainingSpec) -> list[TrainingSpec]:
         """Return the specs of the fold students. Each is that of the main student, without the
         rows of its fold in training and dev. If the main student starts from the weights of another
         run, each fold student starts from that run's fold student."""
@@ -61,8 +62,8 @@ class Folds:
             return [
                 lesson
                 for row, lesson in enumerate(self.lessons)
-                if self.fold_of[row] != fold
-                and row not in self.further
+                if self.row_folds[row] != fold
+                and row not in self.without_rationale
                 and (row in self.dev) == dev
                 and (not dev or id(lesson) in dev_lessons)
             ]
@@ -80,45 +81,47 @@ class Folds:
         ]
 
     def write(
-        self, main: TrainingSpec, works: Sequence[TrainingSpec], reporter: Reporter
+        self, main: TrainingSpec, fold_specs: Sequence[TrainingSpec], reporter: Reporter
     ) -> dict[str, float]:
         """Write RUN/out_of_fold.jsonl with the trained fold students; rationales written before are
         kept. Returns the number of rationales and their mean ROUGE-L."""
         with reporter.task("writing out-of-fold rationales", len(self.lessons)) as task:
             local = {
-                fold: self._fold_rationales(work, fold, task)
-                for fold, work in enumerate(works)
+                fold: self._fold_rationales(spec, fold, task)
+                for fold, spec in enumerate(fold_specs)
                 if fold % processes.count() == processes.rank()
             }
             processes.wait()
-            return processes.on_rank_zero(lambda: self._gathered(main, works, local, task))
+            return processes.on_rank_zero(lambda: self._gathered(main, fold_specs, local, task))
 
     def _gathered(
         self,
         main: TrainingSpec,
-        works: Sequence[TrainingSpec],
+        fold_specs: Sequence[TrainingSpec],
         local: Mapping[int, Iterator[str]],
         task: Task,
     ) -> dict[str, float]:
         # Rationales of folds that other processes wrote are read from disk.
         texts_by_fold = [
-            local.get(fold) or self._fold_rationales(work, fold, task)
-            for fold, work in enumerate(works)
+            local.get(fold) or self._fold_rationales(spec, fold, task)
+            for fold, spec in enumerate(fold_specs)
         ]
-        names = [f"{STUDENT}{main.run.name}/folds/{Run.at(work.run).identity}" for work in works]
+        names = [
+            f"{STUDENT}{main.run.name}/folds/{Run.at(spec.run).identity}" for spec in fold_specs
+        ]
         overlap = 0.0
         with jsonl.replacing(main.run / FILE) as stream:
-            for (sample, lesson), fold in zip(_samples(self.lessons), self.fold_of, strict=True):
+            for (sample, lesson), fold in zip(_samples(self.lessons), self.row_folds, strict=True):
                 text = next(texts_by_fold[fold])
                 overlap += rouge_l(text, lesson.rationale) if lesson.rationale else 0.0
                 row = Rationale(
                     lesson.question, text, sample=sample, teacher=names[fold], fold=fold
                 )
                 stream.write(jsonl.encode(row.to_row()))
-        count, with_teacher = len(self.lessons), len(self.lessons) - len(self.further)
+        count, with_teacher = len(self.lessons), len(self.lessons) - len(self.without_rationale)
         return {"out_of_fold_rows": count, "out_of_fold_rouge_l": overlap / with_teacher}
 
-    def _fold_rationales(self, work: TrainingSpec, fold: int, task: Task) -> Iterator[str]:
+    def _fold_rationales(self, spec: TrainingSpec, fold: int, task: Task) -> Iterator[str]:
         """Yield the rationales of one fold's rows, in order; afterwards all of them are on disk.
 
         RUN/folds/K/rationales.jsonl holds only id, sample and rationale: everything else is taken
@@ -126,13 +129,13 @@ class Folds:
         """
         fold_rows = [
             row
-            for row, fold_of_row in zip(_samples(self.lessons), self.fold_of, strict=True)
+            for row, fold_of_row in zip(_samples(self.lessons), self.row_folds, strict=True)
             if fold_of_row == fold
         ]
-        run = Run.at(work.run)
-        limit = work.settings.rationale_target_tokens
+        run = Run.at(spec.run)
+        limit = spec.settings.rationale_target_tokens
         with open_output(
-            work.run / "rationales.jsonl",
+            spec.run / "rationales.jsonl",
             command="train-rationale",
             settings={"weights": run.manifest.weights_sha256, "max_new_tokens": limit},
             inputs={},
@@ -142,14 +145,14 @@ class Folds:
             student = None
             for start in range(len(texts), len(fold_rows), _WINDOW):
                 window = fold_rows[start : start + _WINDOW]
-                student = student or load_alike(run, work.settings)
+                student = student or load_alike(run, spec.settings)
                 samples = write_rationales(
                     student,
                     Stage.RATIONALE,
                     [lesson.question for _, lesson in window],
                     Decoding(limit),
                     [
-                        [_sample_seed(work.settings.seed, lesson, sample)]
+                        [_sample_seed(spec.settings.seed, lesson, sample)]
                         for sample, lesson in window
                     ],
                 )

@@ -39,8 +39,8 @@ def train_all(
     new one until that is finished.
     """
     main_specs = _of_seeds(main)
-    of_folds = {spec.run: folds.works(spec) if folds else [] for spec in main_specs}
-    specs = [work for main_spec in main_specs for work in [main_spec, *of_folds[main_spec.run]]]
+    of_folds = {spec.run: folds.fold_specs(spec) if folds else [] for spec in main_specs}
+    specs = [spec for main_spec in main_specs for spec in [main_spec, *of_folds[main_spec.run]]]
     for spec in specs:
         run_directory.check_rows(spec)
     done = processes.on_rank_zero(lambda: _begin(main, main_specs, specs, force))

@@ -212,8 +212,8 @@ def _rotations(rotary: Any) -> dict[str, tuple[Tensor, float]]:
     """Return the rotary frequencies and their scaling for each layer type ("" if a layer has none).
     They differ between layer types in Gemma only."""
     if hasattr(rotary, "inv_freq"):
-        one = rotary.inv_freq.float(), float(rotary.attention_scaling)
-        return dict.fromkeys(("", "full_attention", "sliding_attention"), one)
+        rotary_parameters = rotary.inv_freq.float(), float(rotary.attention_scaling)
+        return dict.fromkeys(("", "full_attention", "sliding_attention"), rotary_parameters)
     return {
         name: (
             getattr(rotary, f"{name}_inv_freq").float(),

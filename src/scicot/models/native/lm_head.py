@@ -53,7 +53,7 @@ class LMHead:
         starts = range(0, max(1, len(weight) - len(weight) % _PART), _PART)
         self._spans = list(zip(starts, [*starts[1:], len(weight)], strict=True))
         self._dtype = torch.float32 if self._exact else dtype
-        self._made: list[Linear] = []  # layers of `_spans` in `_dtype`, made when first needed
+        self._layers: list[Linear] = []  # layers of `_spans` in `_dtype`, made when first needed
         self._making = threading.Lock()
         self._mapped = scale is None and not self._exact
 
@@ -67,9 +67,9 @@ class LMHead:
         """Return the layers that find the likeliest token, each for a part of the vocabulary. A
         student that only scores choices never needs them."""
         with self._making:
-            if not self._made:
-                self._made = [self._part(start, end) for start, end in self._spans]
-            return self._made
+            if not self._layers:
+                self._layers = [self._part(start, end) for start, end in self._spans]
+            return self._layers
 
     def _part(self, start: int, end: int) -> Linear:
         weight = self._weight[start:end]

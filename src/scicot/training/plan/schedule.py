@@ -290,10 +290,10 @@ class Schedule:
                 [lesson], self._form, self._settings.max_rationale_tokens
             )
             drop_rationale, answer_as = bool(epoch.dropped[draw]), self._settings.answer_form
-            made = examples_of(
+            epoch_examples = examples_of(
                 lesson, self._stage, answer_as=answer_as, drop_rationale=drop_rationale
             )
-            chosen.append(made[part])
+            chosen.append(epoch_examples[part])
         limits = self._settings.max_source_tokens, self._settings.max_target_tokens
         return encode(chosen, self._form, *limits).rows
 

@@ -21,7 +21,7 @@ from scicot.training.rewards.samples import Sampler
 from scicot.training.rewards.scoring import score
 from scicot.training.setup import Prepared, prepare
 
-_TRIED = 16  # questions explained and scored to measure the time
+_TIMED_QUESTIONS = 16  # questions explained and scored to measure the time
 
 
 @dataclass(frozen=True)
@@ -54,40 +54,40 @@ def estimate(rounds: Rounds, reporter: Reporter) -> RewardEstimate:
 
     main, reward = rounds.main, rounds.reward
     sampler = Sampler.of(rounds.judges, rounds.folds, main.settings, reward)
-    for doubt in rounds.doubts(sampler):
-        reporter.warn(doubt)
+    for warning in rounds.warnings(sampler):
+        reporter.warn(warning)
     prepared = prepare(main, Muted(reporter))
-    one = expected_seconds(
+    seconds_per_training = expected_seconds(
         prepared.model, prepared.form, prepared.schedule, main.judge(), main.settings
     )
-    works = [main, *rounds.folds.works(main)]
-    fixed = main.settings.max_steps
-    shares = [1.0 if fixed else len(work.lessons) / len(main.lessons) for work in works]
+    specs = [main, *rounds.folds.fold_specs(main)]
+    max_steps = main.settings.max_steps
+    shares = [1.0 if max_steps else len(spec.lessons) / len(main.lessons) for spec in specs]
     trainings = (reward.rounds + 1) * sum(shares)
     # The last round generates the greedy rationales twice: to score them, and for
     # out_of_fold.jsonl.
-    scored = len(sampler.questions) * (reward.rounds * reward.samples + 1)
-    written = scored + len(rounds.folds.lessons)
+    samples = len(sampler.questions) * (reward.rounds * reward.samples + 1)
+    written = samples + len(rounds.folds.lessons)
     writing, scoring = _measured(sampler, prepared)
     return RewardEstimate(
         rounds=reward.rounds,
         questions=len(sampler.questions),
-        students=(reward.rounds + 1) * len(works),
+        students=(reward.rounds + 1) * len(specs),
         steps=round(trainings * prepared.schedule.steps),
-        samples=scored,
-        training_seconds=one * trainings,
+        samples=samples,
+        training_seconds=seconds_per_training * trainings,
         sampling_seconds=writing * written,
-        scoring_seconds=scoring * (scored + 3 * (reward.rounds + 1) * len(sampler.questions)),
+        scoring_seconds=scoring * (samples + 3 * (reward.rounds + 1) * len(sampler.questions)),
     )
 
 
 def _measured(sampler: Sampler, prepared: Prepared) -> tuple[float, float]:
     """Return the seconds to write a rationale of the teacher's mean length, and to score one."""
-    some, settings = sampler.questions[:_TRIED], sampler.settings
+    questions, settings = sampler.questions[:_TIMED_QUESTIONS], sampler.settings
     longest = settings.rationale_target_tokens
-    mean = round(min(longest, fmean(prepared.schedule.lengths[:, 1].tolist())))
-    draws = [[sample_seed(0, q.id, n) for n in range(sampler.reward.samples)] for q in some]
-    decoding = Decoding(max(1, mean), sampler.reward.sample_temperature, 1.0, 1)
+    mean_length = round(min(longest, fmean(prepared.schedule.lengths[:, 1].tolist())))
+    seeds = [[sample_seed(0, q.id, n) for n in range(sampler.reward.samples)] for q in questions]
+    decoding = Decoding(max(1, mean_length), sampler.reward.sample_temperature, 1.0, 1)
     with tempfile.TemporaryDirectory() as folder:
         prepared.model.save_pretrained(folder)
         prepared.form.tokenizer.save_pretrained(folder)
@@ -99,14 +99,14 @@ def _measured(sampler: Sampler, prepared: Prepared) -> tuple[float, float]:
             replacements=prepared.form.alphabet.replacements,
         )
         writer = load_alike(Run(Path(folder), manifest), settings)
-        write_rationales(writer, Stage.RATIONALE, some[:1], Decoding(2), [[0]])  # warm-up
+        write_rationales(writer, Stage.RATIONALE, questions[:1], Decoding(2), [[0]])  # warm-up
         start = time.perf_counter()
-        texts = write_rationales(writer, Stage.RATIONALE, some, decoding, draws)
+        texts = write_rationales(writer, Stage.RATIONALE, questions, decoding, seeds)
         writing = (time.perf_counter() - start) / sum(map(len, texts))
     judge = sampler.judges.folds[0]
     scorer = load_alike(judge, settings)
-    score(scorer, judge.manifest.answer_as, some[:1], texts[:1])
+    score(scorer, judge.manifest.answer_as, questions[:1], texts[:1])
     start = time.perf_counter()
-    score(scorer, judge.manifest.answer_as, some, texts)
-    read = sum(len(dict.fromkeys(rationales)) + 3 for rationales in texts)
-    return writing, (time.perf_counter() - start) / read
+    score(scorer, judge.manifest.answer_as, questions, texts)
+    scorings = sum(len(dict.fromkeys(rationales)) + 3 for rationales in texts)
+    return writing, (time.perf_counter() - start) / scorings

@@ -60,7 +60,7 @@ class RoundReport:
         )
 
     @property
-    def told(self) -> str:
+    def summary(self) -> str:
         """The report as one line."""
         return (
             f"round {self.round}: mean reward {_number(self.reward)} nats"
@@ -79,41 +79,45 @@ def report_of(
     """Summarise the scored rows of a round; accuracies use the first sample of each question.
     `confidence` is that of --reward-confidence: below it the rewards are not informative, and no
     rationale counts as kept. With too few questions to tell, they count as informative."""
-    firsts = [row for row in rows if row["sample"] == 0]
+    first_samples = [row for row in rows if row["sample"] == 0]
     rewards = [row["reward"] for row in rows if row["reward"] is not None]
     positive = [row for row in rows if (row["reward"] or 0.0) > 0]
-    benefit, sure = _benefit(firsts)
-    informative = sure is None or sure >= confidence
+    benefit, benefit_confidence = _benefit(first_samples)
+    informative = benefit_confidence is None or benefit_confidence >= confidence
     kept = [row for row in rows if informative and not last and row["kept"]]
-    shuffled = [row for row in firsts if row["answered"]["shuffled"] is not None]
+    shuffled = [row for row in first_samples if row["answered"]["shuffled"] is not None]
     return RoundReport(
         round=number,
-        questions=len(firsts),
+        questions=len(first_samples),
         rationales=len(rows),
         kept=len(kept),
         reward=_mean(rewards),
         reward_kept=_mean(row["reward"] for row in kept),
         positive=len(positive) / len(rows),
-        leak=_mean(row["leak"] for row in firsts if row["leak"] is not None),
+        leak=_mean(row["leak"] for row in first_samples if row["leak"] is not None),
         leak_share=_mean(float(_leaks(row, cap)) for row in positive),
         announcing=fmean(row["rejected"] == "leaks-answer" for row in rows),
         names_one=fmean(row["names"] is not None for row in rows),
         names_gold=fmean(row["names"] == row["answer"] for row in rows),
-        accuracy=_accuracy(firsts, "own"),
-        accuracy_none=_accuracy(firsts, "none"),
+        accuracy=_accuracy(first_samples, "own"),
+        accuracy_none=_accuracy(first_samples, "none"),
         accuracy_shuffled=_accuracy(shuffled, "shuffled") if shuffled else None,
-        accuracy_announced=_accuracy(firsts, "announced"),
+        accuracy_announced=_accuracy(first_samples, "announced"),
         benefit=benefit,
-        benefit_confidence=sure,
+        benefit_confidence=benefit_confidence,
         informative=informative,
     )
 
 
-def _benefit(firsts: Sequence[Row]) -> tuple[float | None, float | None]:
+def _benefit(first_samples: Sequence[Row]) -> tuple[float | None, float | None]:
     """Return the mean of reward - reward_shuffled over the questions, and the confidence of a
     one-sided paired t-test that it is above 0; None where too few questions have both."""
-    pairs = [(row["reward"], row.get("reward_shuffled")) for row in firsts]
-    gains = [own - other for own, other in pairs if own is not None and other is not None]
+    pairs = [(row["reward"], row.get("reward_shuffled")) for row in first_samples]
+    gains = [
+        reward - shuffled
+        for reward, shuffled in pairs
+        if reward is not None and shuffled is not None
+    ]
     if len(gains) < 2:
         return None, None
     mean, error = fmean(gains), stdev(gains) / math.sqrt(len(gains))
@@ -132,13 +136,13 @@ def _leaks(row: Row, cap: float) -> bool:
     return bool(leak is not None and leak > 0 and row["reward"] > cap * leak)
 
 
-def _accuracy(rows: Sequence[Row], behind: str) -> float:
-    return fmean(row["answered"][behind] == row["answer"] for row in rows)
+def _accuracy(rows: Sequence[Row], condition: str) -> float:
+    return fmean(row["answered"][condition] == row["answer"] for row in rows)
 
 
 def _mean(values: Iterable[Any]) -> float | None:
-    found = list(values)
-    return round(fmean(found), 6) if found else None
+    numbers = list(values)
+    return round(fmean(numbers), 6) if numbers else None
 
 
 def _number(value: float | None) -> str:

@@ -34,7 +34,7 @@ from scicot.students.runs import Manifest, Run, read_manifest
 from scicot.training import examples, multi_run, run_directory
 from scicot.training.examples import Lesson
 from scicot.training.folds import Folds, fold_run
-from scicot.training.rewards.blind import Judges
+from scicot.training.rewards.judges import Judges
 from scicot.training.rewards.report import report_of
 from scicot.training.rewards.samples import KEPT, Sampler
 from scicot.training.spec import TrainingSpec
@@ -70,48 +70,48 @@ class RewardedFolds(Folds):
         """Add the kept rationales to the rows of stage 1 as a second file, which --reward-weight
         weighs against the first."""
         questions = {lesson.question.id: lesson.question for lesson in folds.lessons}
-        places = {lesson.question.id: fold for lesson, fold in zip(
-            folds.lessons, folds.fold_of, strict=True
+        fold_by_id = {lesson.question.id: fold for lesson, fold in zip(
+            folds.lessons, folds.row_folds, strict=True
         )}  # fmt: skip
-        kept = [row for row in rows if row["kept"]]
+        kept_rows = [row for row in rows if row["kept"]]
         lessons = [
             # `dev` is matched by identity, so its lessons must not be copied
-            lesson if place in folds.dev else replace(lesson, file=0)
-            for place, lesson in enumerate(folds.lessons)
+            lesson if index in folds.dev else replace(lesson, file=0)
+            for index, lesson in enumerate(folds.lessons)
         ]
         lessons += [
             Lesson(questions[row["id"]], rationale_target(row["rationale"]), 1, True, True)
-            for row in kept
+            for row in kept_rows
         ]
-        fold_of = [*folds.fold_of, *(places[row["id"]] for row in kept)]
-        return cls(lessons, fold_of, folds.dev, folds.further, folds)
+        row_folds = [*folds.row_folds, *(fold_by_id[row["id"]] for row in kept_rows)]
+        return cls(lessons, row_folds, folds.dev, folds.without_rationale, folds)
 
-    def works(self, main: TrainingSpec) -> list[TrainingSpec]:
-        return [weighted(work) for work in super().works(main)]
+    def fold_specs(self, main: TrainingSpec) -> list[TrainingSpec]:
+        return [weighted(spec) for spec in super().fold_specs(main)]
 
     def write(
-        self, main: TrainingSpec, works: Sequence[TrainingSpec], reporter: Reporter
+        self, main: TrainingSpec, fold_specs: Sequence[TrainingSpec], reporter: Reporter
     ) -> dict[str, float]:
         """Write out-of-fold rationales for the teacher's rows only (see `Folds.write`)."""
         assert self.teachers is not None
-        return self.teachers.write(main, works, reporter)
+        return self.teachers.write(main, fold_specs, reporter)
 
-    def learnt(self) -> list[Lesson]:
+    def training_lessons(self) -> list[Lesson]:
         """Return the lessons that the main student trains on: all except the dev set and the
         questions without a teacher's rationale."""
         return [
             lesson
-            for place, lesson in enumerate(self.lessons)
-            if place not in self.dev and place not in self.further
+            for index, lesson in enumerate(self.lessons)
+            if index not in self.dev and index not in self.without_rationale
         ]
 
 
-def weighted(work: TrainingSpec) -> TrainingSpec:
+def weighted(spec: TrainingSpec) -> TrainingSpec:
     """Return the spec, with the file weights removed if it has no rewarded rationales (lessons of
     file 1) for them to apply to."""
-    if any(lesson.file for lesson in work.lessons):
-        return work
-    return replace(work, settings=replace(work.settings, weights=()))
+    if any(lesson.file for lesson in spec.lessons):
+        return spec
+    return replace(spec, settings=replace(spec.settings, weights=()))
 
 
 @dataclass(frozen=True)
@@ -127,12 +127,14 @@ class Rounds:
     def of(cls, main: TrainingSpec, folds: Folds, reward: RewardSettings) -> Rounds:
         """Make the rounds from the answer run's manifest."""
         judges = Judges.of(reward.reward)
-        made = {
+        reward_values = {
             **{name: value for name, value in asdict(reward).items() if name != "reward"},
             "answer": judges.run.identity,
             "teacher_rows": examples.digest(main.lessons, main.stage),
         }
-        return cls(replace(main, reward=json.loads(json.dumps(made))), folds, reward, judges)
+        return cls(
+            replace(main, reward=json.loads(json.dumps(reward_values))), folds, reward, judges
+        )
 
     def train(self, force: bool, reporter: Reporter) -> Manifest:
         """Run all rounds; return the manifest of the last student."""
@@ -141,12 +143,12 @@ class Rounds:
         sampler = Sampler.of(self.judges, self.folds, self.main.settings, self.reward)
         if force:
             multi_run.set_aside(out, reporter)
-        finished = self._found()
+        finished = self._finished_manifest()
         if finished is not None:
             reporter.note(f"{out} is finished already and not trained again")
             return finished
-        for doubt in self.doubts(sampler):
-            reporter.warn(doubt)
+        for warning in self.warnings(sampler):
+            reporter.warn(warning)
         if read_manifest(out) is None:
             out.mkdir(exist_ok=True)
             self.main.manifest().write(out)  # marks the directory as ours for the next start
@@ -155,7 +157,7 @@ class Rounds:
             folds = RewardedFolds.of(self.folds, rows) if number else self.folds
             spec = self._spec(number, folds)
             if number:
-                reporter.note(f"round {number} of {last}: learning from {_learnt(spec)}")
+                reporter.note(f"round {number} of {last}: learning from {_describe_lessons(spec)}")
             manifest = multi_run.train_all(spec, folds, False, reporter, out_of_fold=number == last)
             writers = [Run.at(fold_run(spec.run, n)) for n in range(spec.settings.folds)]
             samples = self.reward.samples if number < last else 1
@@ -167,7 +169,7 @@ class Rounds:
             self._write_kept(number, rows)
             text = json.dumps(report.to_row(), indent=1) + "\n"
             jsonl.write_text(self.folder(number) / REPORT, text)
-            reporter.note(report.told)
+            reporter.note(report.summary)
             if report.warning is not None and number < last:
                 reporter.warn(report.warning)
             elif number < last and not report.kept:
@@ -198,29 +200,31 @@ class Rounds:
         if not number:
             return replace(spec, reward=None)
         assert isinstance(folds, RewardedFolds)
-        data = [{"file": os.fspath(self.folder(number - 1) / KEPT), "sha256": None}]
-        first, *others = self.main.data
+        kept_data = [{"file": os.fspath(self.folder(number - 1) / KEPT), "sha256": None}]
+        first, *other_data = self.main.data
         settings = replace(self.main.settings, weights=(1.0, self.reward.reward_weight))
         return weighted(
             replace(
                 spec,
                 settings=settings,
-                lessons=folds.learnt(),
-                data=[first, *data, *others],
+                lessons=folds.training_lessons(),
+                data=[first, *kept_data, *other_data],
                 begin_from=self._student(number - 1),
                 reward={**(self.main.reward or {}), "round": number},
             )
         )
 
-    def _found(self) -> Manifest | None:
+    def _finished_manifest(self) -> Manifest | None:
         """Return the manifest of a finished run, with its last report; None if there is work
         left. Raises ScicotError if OUT holds another training."""
         out = self.main.run
-        old = read_manifest(out) if out.is_dir() else None
-        if old is None:
+        existing = read_manifest(out) if out.is_dir() else None
+        if existing is None:
             return None
         changed = differences(
-            _making(old), _making(self.main.manifest()), defaults=asdict(TrainSettings())
+            _compared_values(existing),
+            _compared_values(self.main.manifest()),
+            defaults=asdict(TrainSettings()),
         )
         if changed:
             raise ScicotError(
@@ -228,36 +232,38 @@ class Rounds:
                 " train it over with --force"
             )
         report = self.folder(self.reward.rounds) / REPORT
-        return old if old.finished and report.exists() else None
+        return existing if existing.finished and report.exists() else None
 
-    def doubts(self, sampler: Sampler) -> list[str]:
+    def warnings(self, sampler: Sampler) -> list[str]:
         """Return a one-sentence warning for each likely mistake: an answer run without rationale
         dropout, and training questions without a gold answer."""
-        found = []
+        warnings = []
         if not self.judges.without_rationale:
-            found.append(
+            warnings.append(
                 f"--reward {self.reward.reward}: it never learnt to answer without a rationale"
                 " (train-answer --rationale-dropout), from which rewards are counted"
             )
-        everyone = {lesson.question.id for lesson in self.main.lessons}
-        bare = len(everyone - {question.id for question in sampler.questions})
-        if bare:
-            found.append(f"{bare:,} training questions have no gold answer, and get no reward")
-        return found
+        question_ids = {lesson.question.id for lesson in self.main.lessons}
+        unlabelled = len(question_ids - {question.id for question in sampler.questions})
+        if unlabelled:
+            warnings.append(
+                f"{unlabelled:,} training questions have no gold answer, and get no reward"
+            )
+        return warnings
 
 
-def _making(manifest: Manifest) -> dict[str, Any]:
+def _compared_values(manifest: Manifest) -> dict[str, Any]:
     """Return the values by which two runs with --reward are compared. The rows that rounds add are
     left out, because these values determine them."""
     reward: Mapping[str, Any] = manifest.reward or {}
-    told = {f"reward {name}": value for name, value in reward.items() if name != "round"}
-    determining = run_directory.determining(manifest)
+    reward_values = {f"reward {name}": value for name, value in reward.items() if name != "round"}
+    values = run_directory.determining(manifest)
     for name in ("weights", "training rows", "reward"):
-        determining.pop(name, None)
+        values.pop(name, None)
     folds = {name: manifest.settings.get(name) for name in ("folds", "fold_by", "dev_fraction")}
-    return determining | folds | told
+    return values | folds | reward_values
 
 
-def _learnt(spec: TrainingSpec) -> str:
+def _describe_lessons(spec: TrainingSpec) -> str:
     rewarded = sum(lesson.file for lesson in spec.lessons)
     return f"{len(spec.lessons) - rewarded:,} rows and {rewarded:,} rewarded rationales"

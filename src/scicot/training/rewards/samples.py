@@ -33,7 +33,7 @@ from scicot.students.answering import write_rationales
 from scicot.students.runs import Run
 from scicot.students.student import Student
 from scicot.training.folds import Folds, load_alike
-from scicot.training.rewards.blind import Judges
+from scicot.training.rewards.judges import Judges
 from scicot.training.rewards.scoring import ScoredQuestion, best, gain, score
 
 SCORED, KEPT = "scored.jsonl", "kept.jsonl"
@@ -42,7 +42,7 @@ _SEQUENCES_ON_CPU = 512
 
 
 @dataclass(frozen=True)
-class Asked:
+class QuestionBatch:
     """A batch of questions of one fold, with the number of the student that scores it."""
 
     fold: int
@@ -59,8 +59,8 @@ class Sampler:
     settings: TrainSettings
     reward: RewardSettings
     questions: Sequence[Question]  # questions with a gold answer, without repetitions
-    fold_of: Sequence[int]
-    judge_of: Sequence[int]
+    question_folds: Sequence[int]
+    question_judges: Sequence[int]
 
     @classmethod
     def of(
@@ -69,30 +69,32 @@ class Sampler:
         """Create a sampler for all training questions that have a gold answer. ScicotError if there
         are none, or if one of them was used to train or select every fold student of the
         answer run."""
-        fold_of: dict[str, int] = {}
+        fold_by_id: dict[str, int] = {}
         questions: list[Question] = []
-        for place, lesson in enumerate(folds.lessons):
+        for index, lesson in enumerate(folds.lessons):
             question = lesson.question
-            if place in folds.dev or question.answer is None or question.id in fold_of:
+            if index in folds.dev or question.answer is None or question.id in fold_by_id:
                 continue
-            fold_of[question.id] = folds.fold_of[place]
+            fold_by_id[question.id] = folds.row_folds[index]
             questions.append(question)
         if not questions:
             raise ScicotError("--reward: no training question has a gold answer to be rewarded by")
-        folds_of_questions = [fold_of[question.id] for question in questions]
-        judge_of = judges.blind(questions, folds_of_questions, settings.fold_by)
-        return cls(judges, settings, reward, questions, folds_of_questions, judge_of)
+        question_folds = [fold_by_id[question.id] for question in questions]
+        question_judges = judges.assign(questions, question_folds, settings.fold_by)
+        return cls(judges, settings, reward, questions, question_folds, question_judges)
 
-    def windows(self, samples: int) -> list[Asked]:
+    def batches(self, samples: int) -> list[QuestionBatch]:
         """Return the questions in batches, in the order of the rows."""
         device = resolve_device(self.settings.device).type
         size = max(2, _SEQUENCES.get(device, _SEQUENCES_ON_CPU) // samples)
-        parts: dict[tuple[int, int], list[Question]] = defaultdict(list)
-        for question, fold, judge in zip(self.questions, self.fold_of, self.judge_of, strict=True):
-            parts[fold, judge].append(question)
+        by_students: dict[tuple[int, int], list[Question]] = defaultdict(list)
+        for question, fold, judge in zip(
+            self.questions, self.question_folds, self.question_judges, strict=True
+        ):
+            by_students[fold, judge].append(question)
         return [
-            Asked(fold, judge, members[start : start + size])
-            for (fold, judge), members in sorted(parts.items(), key=lambda part: part[0])
+            QuestionBatch(fold, judge, members[start : start + size])
+            for (fold, judge), members in sorted(by_students.items(), key=lambda item: item[0])
             for start in range(0, len(members), size)
         ]
 
@@ -101,13 +103,13 @@ class Sampler:
     ) -> list[Row]:
         """Sample and score round `number`; return its rows, which are then all in `folder`. Rows
         written before are kept."""
-        windows = self.windows(samples)
+        batches = self.batches(samples)
         folder.mkdir(parents=True, exist_ok=True)
         limit = self.settings.rationale_target_tokens
-        students = _Pair(self, writers)
+        students = _StudentPair(self, writers)
         rows: list[Row] = []
         total = samples * len(self.questions)
-        described = {
+        file_settings = {
             "writers": [writer.manifest.weights_sha256 for writer in writers],
             "scorers": [judge.manifest.weights_sha256 for judge in self.judges.folds],
             "samples": samples,
@@ -119,79 +121,87 @@ class Sampler:
         }
         with (
             open_output(
-                folder / SCORED, command="train-rationale", settings=described, inputs={}
+                folder / SCORED, command="train-rationale", settings=file_settings, inputs={}
             ) as out,
             reporter.task(f"sampling round {number}", total) as task,
         ):
-            there = out.existing()
-            for asked in windows:
-                before = _existing(there, asked, samples)
-                wanted = samples * len(asked.questions)
-                if len(before) < wanted:
-                    made = self._made(asked, students, writers, number, samples, folder)
-                    # A window cut short by a crash is generated again as a whole: in another batch
+            existing = out.existing()
+            for batch in batches:
+                batch_rows = _existing(existing, batch, samples)
+                expected = samples * len(batch.questions)
+                if len(batch_rows) < expected:
+                    new_rows = self._sample_batch(batch, students, writers, number, samples, folder)
+                    # A batch cut short by a crash is generated again as a whole: in another batch
                     # the last digits of its scores would differ.
-                    out.write_all(made[len(before) :])
-                    before += made[len(before) :]
-                rows += before
-                task.advance(wanted)
+                    out.write_all(new_rows[len(batch_rows) :])
+                    batch_rows += new_rows[len(batch_rows) :]
+                rows += batch_rows
+                task.advance(expected)
             out.finish({"rows": len(rows)})
         return rows
 
-    def _made(
+    def _sample_batch(
         self,
-        asked: Asked,
-        students: _Pair,
+        batch: QuestionBatch,
+        students: _StudentPair,
         writers: Sequence[Run],
         number: int,
         samples: int,
         folder: Path,
     ) -> list[Row]:
         seed = self.settings.seed
-        draws = [
+        seeds = [
             [None, *(sample_seed(seed, q.id, n, number) for n in range(1, samples))]
-            for q in asked.questions
+            for q in batch.questions
         ]
         decoding = Decoding(
             self.settings.rationale_target_tokens, self.reward.sample_temperature, 1.0, 1
         )
-        writer, scorer = students.of(asked)
-        written = write_rationales(writer, Stage.RATIONALE, asked.questions, decoding, draws)
-        scoring = self.judges.folds[asked.judge].manifest.answer_as
-        scored = score(scorer, scoring, asked.questions, written)
+        writer, scorer = students.of(batch)
+        written = write_rationales(writer, Stage.RATIONALE, batch.questions, decoding, seeds)
+        scoring = self.judges.folds[batch.judge].manifest.answer_as
+        scored = score(scorer, scoring, batch.questions, written)
         return [
-            row for one in scored for row in self._rows(one, asked, writers[asked.fold], folder)
+            row
+            for result in scored
+            for row in self._rows(result, batch, writers[batch.fold], folder)
         ]
 
-    def _rows(self, one: ScoredQuestion, asked: Asked, writer: Run, folder: Path) -> Iterator[Row]:
-        judge = self.judges.folds[asked.judge]
-        top, answers = folder.parents[1], self.judges.run.directory
-        kept = best(one.samples, self.reward.keep_best, self.reward.leak_cap)
-        readings = {"none": one.none, "announced": one.announced, "shuffled": one.shuffled}
-        others = {name: reading and reading.label for name, reading in readings.items()}
-        shuffled = one.shuffled and gain(one.shuffled, one.none)
-        for sample, scored in enumerate(one.samples):
+    def _rows(
+        self, result: ScoredQuestion, batch: QuestionBatch, writer: Run, folder: Path
+    ) -> Iterator[Row]:
+        judge = self.judges.folds[batch.judge]
+        main_run, answer_run = folder.parents[1], self.judges.run.directory
+        kept = best(result.samples, self.reward.keep_best, self.reward.leak_cap)
+        other_outputs = {
+            "none": result.none,
+            "announced": result.announced,
+            "shuffled": result.shuffled,
+        }
+        other_labels = {name: output and output.label for name, output in other_outputs.items()}
+        shuffled_gain = result.shuffled and gain(result.shuffled, result.none)
+        for sample, scored in enumerate(result.samples):
             row = Rationale(
-                one.question.without_rationale(),
+                result.question.without_rationale(),
                 scored.rationale,
                 sample=sample,
-                teacher=_name(writer, top),
-                fold=asked.fold,
+                teacher=_name(writer, main_run),
+                fold=batch.fold,
             ).to_row()
             yield {
                 **row,
-                "scorer": _name(judge, answers),
+                "scorer": _name(judge, answer_run),
                 "reward": scored.reward,
-                "reward_shuffled": shuffled,
+                "reward_shuffled": shuffled_gain,
                 "leak": scored.leak,
                 "kept": sample in kept,
                 "rejected": scored.rejected,
                 "names": scored.names,
-                "answered": {"own": scored.reading.label, **others},
+                "answered": {"own": scored.output.label, **other_labels},
             }
 
 
-class _Pair:
+class _StudentPair:
     """The writer and the scorer of one fold; only one pair is in memory at a time."""
 
     def __init__(self, sampler: Sampler, writers: Sequence[Run]) -> None:
@@ -199,26 +209,28 @@ class _Pair:
         self._writers = writers
         self._loaded: dict[tuple[str, int], Student] = {}
 
-    def of(self, asked: Asked) -> tuple[Student, Student]:
-        wanted = {
-            ("writer", asked.fold): self._writers[asked.fold],
-            ("scorer", asked.judge): self._sampler.judges.folds[asked.judge],
+    def of(self, batch: QuestionBatch) -> tuple[Student, Student]:
+        runs = {
+            ("writer", batch.fold): self._writers[batch.fold],
+            ("scorer", batch.judge): self._sampler.judges.folds[batch.judge],
         }
-        for key in [key for key in self._loaded if key not in wanted]:
+        for key in [key for key in self._loaded if key not in runs]:
             del self._loaded[key]
-        for key, run in wanted.items():
+        for key, run in runs.items():
             if key not in self._loaded:
                 self._loaded[key] = load_alike(run, self._sampler.settings)
-        writer, scorer = (self._loaded[key] for key in wanted)
+        writer, scorer = (self._loaded[key] for key in runs)
         return writer, scorer
 
 
-def _existing(there: Iterator[tuple[str, Row]], asked: Asked, samples: int) -> list[Row]:
+def _existing(
+    rows_on_disk: Iterator[tuple[str, Row]], batch: QuestionBatch, samples: int
+) -> list[Row]:
     """Return the rows of a batch that are already on disk. Raises ScicotError if they belong to
     other questions."""
     found: list[Row] = []
-    wanted = [(question.id, n) for question in asked.questions for n in range(samples)]
-    for key, (where, row) in zip(wanted, there, strict=False):
+    expected = [(question.id, n) for question in batch.questions for n in range(samples)]
+    for key, (where, row) in zip(expected, rows_on_disk, strict=False):
         if (row.get("id"), row.get("sample")) != key:
             raise ScicotError(
                 f"{where}: belongs to other training rows; delete this file to write it anew"

@@ -24,22 +24,22 @@ from scicot.students.student import Student
 
 
 @dataclass(frozen=True)
-class Reading:
+class AnswerOutput:
     """An answer student's output for a question with one rationale, or with none: the label of
     highest probability (None on a tie or if a score is not finite), and log p(gold) in nats (None
     if a score is not finite)."""
 
     label: str | None
-    gold: float | None
+    gold_log_probability: float | None
 
 
 @dataclass(frozen=True)
-class Scored:
-    """A sampled rationale, the answer student's output given it (`reading`), and its reward.
+class ScoredRationale:
+    """A sampled rationale, the answer student's output given it (`output`), and its reward.
     `rejected` is a reason of records.REASONS, or None. A `kept` rationale becomes training data."""
 
     rationale: str
-    reading: Reading
+    output: AnswerOutput
     reward: float | None  # nats; None if a score is not finite
     leak: float | None  # gain from the text of the gold choice as the rationale, in nats
     rejected: str | None
@@ -52,32 +52,32 @@ class ScoredQuestion:
     """The scored samples of a question, and the answer student's output given other texts."""
 
     question: Question
-    samples: Sequence[Scored]
-    none: Reading
-    announced: Reading
-    shuffled: Reading | None = field(default=None)
+    samples: Sequence[ScoredRationale]
+    none: AnswerOutput
+    announced: AnswerOutput
+    shuffled: AnswerOutput | None = field(default=None)
 
 
-def read_all(
+def answer_outputs(
     student: Student,
     scoring: AnswerAs,
-    asked: Sequence[tuple[Question, str | None]],
-) -> list[Reading]:
+    pairs: Sequence[tuple[Question, str | None]],
+) -> list[AnswerOutput]:
     """Score the choices of each (question, rationale) pair with the answer student; a rationale may
     be None. Returns one Reading for each pair, in order. Every question must have a gold answer."""
     scores = choice_scores(
-        student, Stage.ANSWER, [q for q, _ in asked], [text for _, text in asked], scoring
+        student, Stage.ANSWER, [q for q, _ in pairs], [text for _, text in pairs], scoring
     )
-    readings = []
-    for (question, _), log_p in zip(asked, scores, strict=True):
+    outputs = []
+    for (question, _), log_p in zip(pairs, scores, strict=True):
         probabilities = softmax(log_p)
-        gold = None
+        gold_log_probability = None
         if probabilities is not None:
-            gold = math.log(
+            gold_log_probability = math.log(
                 max(probabilities[question.labels.index(question.answer or "")], 1e-300)
             )
-        readings.append(Reading(answer_of(question, probabilities).label, gold))
-    return readings
+        outputs.append(AnswerOutput(answer_of(question, probabilities).label, gold_log_probability))
+    return outputs
 
 
 def score(
@@ -89,44 +89,44 @@ def score(
     """Score the samples of each question by an answer student. Also score the first sample of
     another question (the one len(questions) // 2 later) as the shuffled rationale."""
     count = len(questions)
-    asked: list[tuple[Question, str | None]] = []
-    for place, (question, texts) in enumerate(zip(questions, samples, strict=True)):
-        told = rationale_target(question.text_of(question.answer or ""))
-        other = samples[(place + count // 2) % count][0] if count > 1 else None
-        asked += [(question, None), (question, told), (question, other)]
-        asked += [(question, text) for text in dict.fromkeys(texts)]
-    readings = iter(read_all(student, scoring, asked))
-    found = []
+    pairs: list[tuple[Question, str | None]] = []
+    for index, (question, texts) in enumerate(zip(questions, samples, strict=True)):
+        announced_text = rationale_target(question.text_of(question.answer or ""))
+        shuffled_text = samples[(index + count // 2) % count][0] if count > 1 else None
+        pairs += [(question, None), (question, announced_text), (question, shuffled_text)]
+        pairs += [(question, text) for text in dict.fromkeys(texts)]
+    outputs = iter(answer_outputs(student, scoring, pairs))
+    results = []
     for question, texts in zip(questions, samples, strict=True):
-        none, announced, shuffled = next(readings), next(readings), next(readings)
-        known = {text: next(readings) for text in dict.fromkeys(texts)}
+        none, announced, shuffled = next(outputs), next(outputs), next(outputs)
+        output_of = {text: next(outputs) for text in dict.fromkeys(texts)}
         leak = gain(announced, none)
-        scored = [_scored(question, text, known[text], none, leak) for text in texts]
-        found.append(
+        scored = [_scored(question, text, output_of[text], none, leak) for text in texts]
+        results.append(
             ScoredQuestion(question, scored, none, announced, shuffled if count > 1 else None)
         )
-    return found
+    return results
 
 
-def gain(behind: Reading, without: Reading) -> float | None:
+def gain(output: AnswerOutput, baseline: AnswerOutput) -> float | None:
     """Return the gain in log p(gold) from a text, in nats; None if either value is missing. It is
     rounded to four decimals: further ones depend on the composition of the batch, and must not
     change which rationales are kept."""
-    if behind.gold is None or without.gold is None:
+    if output.gold_log_probability is None or baseline.gold_log_probability is None:
         return None
-    return round(behind.gold - without.gold, 4)
+    return round(output.gold_log_probability - baseline.gold_log_probability, 4)
 
 
 def _scored(
-    question: Question, text: str, reading: Reading, none: Reading, leak: float | None
-) -> Scored:
+    question: Question, text: str, output: AnswerOutput, none: AnswerOutput, leak: float | None
+) -> ScoredRationale:
     rejected = None
     if count_words(text) < SHORTEST:
         rejected = "too-short"
     elif announces_answer(text, question):
         rejected = "leaks-answer"
     names = only_choice_named(text, question)
-    return Scored(text, reading, gain(reading, none), leak, rejected, names)
+    return ScoredRationale(text, output, gain(output, none), leak, rejected, names)
 
 
 def counted_reward(reward: float, leak: float | None, cap: float) -> float:
@@ -135,16 +135,21 @@ def counted_reward(reward: float, leak: float | None, cap: float) -> float:
     return min(reward, cap * leak) if leak is not None and leak > 0 else reward
 
 
-def best(samples: Sequence[Scored], keep: int, cap: float) -> list[int]:
+def best(samples: Sequence[ScoredRationale], keep: int, cap: float) -> list[int]:
     """Return the indices of the rationales to train on, best first, at most `keep`: distinct texts
     with a positive reward that are not rejected. Among equal rewards, rationales that do not name
     exactly one choice come first, then earlier samples."""
     candidates = []
-    met: set[str] = set()
-    for place, one in enumerate(samples):
-        if one.rejected or one.reward is None or one.reward <= 0 or one.rationale in met:
+    seen: set[str] = set()
+    for index, sample in enumerate(samples):
+        if (
+            sample.rejected
+            or sample.reward is None
+            or sample.reward <= 0
+            or sample.rationale in seen
+        ):
             continue
-        met.add(one.rationale)
-        counted = counted_reward(one.reward, one.leak, cap)
-        candidates.append((-counted, one.names is not None, place))
-    return [place for _, _, place in sorted(candidates)[:keep]]
+        seen.add(sample.rationale)
+        counted = counted_reward(sample.reward, sample.leak, cap)
+        candidates.append((-counted, sample.names is not None, index))
+    return [index for _, _, index in sorted(candidates)[:keep]]

@@ -35,9 +35,9 @@ def matches(row: Row) -> bool:
 
 def convert(row: Row, reading: Reading = PLAIN) -> Row:
     choices, answer = row["choices"], row.get("answer")
-    plain = isinstance(row.get("question"), str) and isinstance(answer, str)
+    has_strings = isinstance(row.get("question"), str) and isinstance(answer, str)
     if (
-        plain
+        has_strings
         and any(isinstance(choice, dict) and choice.get("label") == answer for choice in choices)
         and not _has_second_gold(tuple(row))
     ):

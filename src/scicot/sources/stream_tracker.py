@@ -8,21 +8,21 @@ import select
 import stat
 from typing import IO, Any, cast
 
-from scicot.sources.prefix import Prefix, Tally
+from scicot.sources.prefix import CountingReader, Prefix
 
 GZIP = b"\x1f\x8b"
 ZSTD = b"\x28\xb5\x2f\xfd"
 
 
-class Arrival:
-    """Tracks how far the stream of a source was read; `after` is the prefix to skip."""
+class StreamTracker:
+    """Tracks how far the stream of a source was read; `skipped` is the prefix to skip."""
 
-    def __init__(self, after: Prefix | None = None) -> None:
-        self.after = after
+    def __init__(self, skipped: Prefix | None = None) -> None:
+        self.skipped = skipped
         # counts of what was read; None unless the source is a plain file
-        self.tally: Tally | None = None
+        self.counter: CountingReader | None = None
         self.notes: list[str] = []  # sentences about parts that were left out
-        self._raw: _Pipe | None = None
+        self._pipe: _Pipe | None = None
         self._stream: io.BufferedReader | None = None
 
     def watch(self, stream: IO[bytes]) -> IO[bytes]:
@@ -31,29 +31,29 @@ class Arrival:
         try:
             descriptor = stream.fileno()
             if stat.S_ISREG(os.fstat(descriptor).st_mode):
-                return stream if _is_packed(stream) else self._tallied(stream)
+                return stream if _is_compressed(stream) else self._counted(stream)
         except (OSError, AttributeError):  # in-memory streams, as tests use for stdin
             return stream
-        self._raw = _Pipe(descriptor)
-        self._stream = io.BufferedReader(self._raw, 65536)
+        self._pipe = _Pipe(descriptor)
+        self._stream = io.BufferedReader(self._pipe, 65536)
         return self._stream
 
-    def _tallied(self, stream: IO[bytes]) -> IO[bytes]:
-        self.tally = Tally(stream, self.after)
-        return cast(IO[bytes], self.tally)
+    def _counted(self, stream: IO[bytes]) -> IO[bytes]:
+        self.counter = CountingReader(stream, self.skipped)
+        return cast(IO[bytes], self.counter)
 
     def idle(self, seconds: float) -> bool:
         """Return True if an open pipe delivers no data within so many seconds."""
-        if self._raw is None or self._stream is None or self._raw.ended:
+        if self._pipe is None or self._stream is None or self._pipe.ended:
             return False
-        self._raw.patience = seconds
+        self._pipe.patience = seconds
         try:
-            return not self._stream.peek(1) and not self._raw.ended
+            return not self._stream.peek(1) and not self._pipe.ended
         finally:
-            self._raw.patience = None
+            self._pipe.patience = None
 
 
-def _is_packed(stream: Any) -> bool:
+def _is_compressed(stream: Any) -> bool:
     return not hasattr(stream, "peek") or bool(stream.peek(4).startswith((GZIP, ZSTD)))
 
 
@@ -76,8 +76,8 @@ class _Pipe(io.RawIOBase):
         if self.ended:  # needed for terminals, on which reading could continue after the end
             return 0
         if self.patience is not None:
-            there, _, _ = select.select([self._descriptor], [], [], self.patience)
-            if not there:
+            ready, _, _ = select.select([self._descriptor], [], [], self.patience)
+            if not ready:
                 return None
         data = os.read(self._descriptor, len(buffer))
         buffer[: len(data)] = data

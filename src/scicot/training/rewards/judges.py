@@ -36,8 +36,10 @@ class Judges:
                 f"--reward {name}: is a run on the Hub, where fold students are not uploaded; give"
                 " the directory of the run"
             )
-        places = [fold_run(run.directory, fold) for fold in range(count)]
-        return cls(run, [check_run(place, "--reward", Stage.ANSWER) for place in places])
+        directories = [fold_run(run.directory, fold) for fold in range(count)]
+        return cls(
+            run, [check_run(directory, "--reward", Stage.ANSWER) for directory in directories]
+        )
 
     @property
     def fold_by(self) -> str | None:
@@ -51,34 +53,42 @@ class Judges:
         a rationale too."""
         return bool(self.run.manifest.settings.get("rationale_dropout"))
 
-    def blind(
-        self, questions: Sequence[Question], fold_of: Sequence[int], by: str | None
+    def assign(
+        self, questions: Sequence[Question], question_folds: Sequence[int], fold_by: str | None
     ) -> list[int]:
         """Return, for each question, the index of a fold student whose training and dev sets have
         no question of its group (splits.py), preferably that of the same fold. Raises ScicotError
         if there is none."""
-        keys = [{*group_keys(question, by)} for question in questions]
-        wholes = [overlap.whole_key(question) for question in questions]
-        met = [self._met(fold, questions, keys) for fold in range(len(self.folds))]
-        found = []
-        for place, question in enumerate(questions):
-            order = sorted(range(len(self.folds)), key=lambda f: (f != fold_of[place], f))
-            question_keys = {*keys[place], wholes[place]}
-            judge = next((fold for fold in order if question_keys.isdisjoint(met[fold])), None)
+        keys = [{*group_keys(question, fold_by)} for question in questions]
+        whole_keys = [overlap.whole_key(question) for question in questions]
+        training_keys = [
+            self._training_keys(fold, questions, keys) for fold in range(len(self.folds))
+        ]
+        assigned = []
+        for index, question in enumerate(questions):
+            order = sorted(
+                range(len(self.folds)), key=lambda fold: (fold != question_folds[index], fold)
+            )
+            question_keys = {*keys[index], whole_keys[index]}
+            judge = next(
+                (fold for fold in order if question_keys.isdisjoint(training_keys[fold])), None
+            )
             if judge is None:
                 raise ScicotError(
-                    f"--reward {self.run.place}: each of its fold students was trained on"
+                    f"--reward {self.run.location}: each of its fold students was trained on"
                     f" question {question.id!r} or one of its group; train it with --folds on the"
                     " same questions, with the same --fold-by"
                 )
-            found.append(judge)
-        return found
+            assigned.append(judge)
+        return assigned
 
-    def _met(self, fold: int, questions: Sequence[Question], keys: Sequence[set[str]]) -> set[str]:
+    def _training_keys(
+        self, fold: int, questions: Sequence[Question], keys_of_questions: Sequence[set[str]]
+    ) -> set[str]:
         """Return the keys of all questions in a fold student's training and dev sets. For those
         that are also in `questions`, include the keys of their groups."""
         ids = set()
-        found: set[str] = set()
+        training_keys: set[str] = set()
         file = self.folds[fold].directory / overlap.FILE
         if not file.exists():
             raise ScicotError(
@@ -87,8 +97,8 @@ class Judges:
         with file.open("rb") as lines:
             for _, row in jsonl.decode_lines(lines, str(file)):
                 ids.add(row.get("id"))
-                found.add(str(row.get("question")))
-        for question, question_keys in zip(questions, keys, strict=True):
+                training_keys.add(str(row.get("question")))
+        for question, question_keys in zip(questions, keys_of_questions, strict=True):
             if question.id in ids:
-                found |= question_keys
-        return found
+                training_keys |= question_keys
+        return training_keys
