@@ -11,18 +11,17 @@ to other questions are left out, and questions without an answer count as not an
 
 from __future__ import annotations
 
-import hashlib
 import os
-import sqlite3
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from scicot import jsonl, sources
+from scicot import sources
 from scicot.config import ReadingSettings
 from scicot.errors import ScicotError
 from scicot.evaluation import inspect_log, lm_eval
+from scicot.evaluation.question_table import QuestionTable
 from scicot.formats import PLAIN, Columns, Reading, columns, gold, to_question_row
 from scicot.records import (
     PREDICTION_FIELDS,
@@ -57,7 +56,7 @@ class Answers:
         self._reporter = reporter
         self._limit = limit
         self._settings = reading or ReadingSettings()
-        self._questions: _QuestionTable | None = None
+        self._questions: QuestionTable | None = None
         if questions is not None:
             rows = sources.questions(
                 questions,
@@ -70,7 +69,7 @@ class Answers:
             self._limit = None  # the limit applies to the questions, not to the rows
             self._settings = _for_answers(self._settings)
             with reporter.task(f"reading {os.fspath(questions)}") as task:
-                self._questions = _QuestionTable(counted(rows, task), os.fspath(questions))
+                self._questions = QuestionTable(counted(rows, task), os.fspath(questions))
 
     def of(self, file: sources.Source) -> Iterator[Prediction]:
         """Yield one prediction per question of a file, then an unanswered prediction for every
@@ -162,7 +161,7 @@ def _is_extra_reply(
 class _RowConverter:
     """Converts the rows of one pass over a file; keeps track of questions that a log repeats."""
 
-    def __init__(self, questions: _QuestionTable | None, per_character: bool) -> None:
+    def __init__(self, questions: QuestionTable | None, per_character: bool) -> None:
         self._questions = questions
         self._per_character = per_character
         self._doc_ids: defaultdict[tuple[str, str, str], list[Any]] = defaultdict(list)
@@ -303,56 +302,3 @@ def _label_of(value: Any, question: Question) -> str | None:
             f" {list(question.labels)} nor the text of a choice"
         )
     return label
-
-
-class _QuestionTable:
-    """The questions that were asked, by id, in a temporary SQLite database (in memory while
-    small)."""
-
-    def __init__(self, questions: Iterable[Question], file: str) -> None:
-        self._table = sqlite3.connect("", isolation_level=None, check_same_thread=False)
-        self._table.execute("pragma journal_mode = off")
-        self._table.execute("create table asked (id blob unique, content blob, row blob)")
-        self._table.execute("create index alike on asked (content)")
-        self._table.execute("begin")
-        for question in questions:
-            row = _key(question.id), _content(question), jsonl.encode(question.to_row())
-            if self._table.execute("insert or ignore into asked values (?, ?, ?)", row).rowcount:
-                continue
-            earlier = self.get(question.id)
-            if earlier is None or (earlier.choices, earlier.answer) != (
-                question.choices,
-                question.answer,
-            ):
-                raise ScicotError(
-                    f"{file}: id {question.id!r} comes twice, with other choices or answers"
-                )
-
-    def get(self, identity: str) -> Question | None:
-        return self._first("id = ?", _key(identity))
-
-    def find_same(self, question: Question) -> Question | None:
-        """Return the question that has the same text and choices under any id; None if there is
-        none."""
-        return self._first("content = ?", _content(question))
-
-    def _first(self, where: str, key: bytes) -> Question | None:
-        query = f"select row from asked where {where} order by rowid"
-        found = self._table.execute(query, (key,)).fetchone()
-        return None if found is None else Question.from_row(jsonl.decode(found[0]))
-
-    def __iter__(self) -> Iterator[Question]:
-        for (row,) in self._table.execute("select row from asked order by rowid"):
-            yield Question.from_row(jsonl.decode(row))
-
-
-def _content(question: Question) -> bytes:
-    """Return a digest of the question's words and the choices' texts, without labels."""
-    texts = [" ".join(question.question.split()), *(choice.text for choice in question.choices)]
-    return hashlib.blake2b(
-        "\0".join(texts).encode("utf-8", "surrogatepass"), digest_size=16
-    ).digest()
-
-
-def _key(identity: str) -> bytes:
-    return identity.encode("utf-8", "surrogatepass")

@@ -1,0 +1,64 @@
+"""The questions that were asked, to which answers are joined by id or by content."""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+from collections.abc import Iterable, Iterator
+
+from scicot import jsonl
+from scicot.errors import ScicotError
+from scicot.records import Question
+
+
+class QuestionTable:
+    """The questions that were asked, by id, in a temporary SQLite database (in memory while
+    small)."""
+
+    def __init__(self, questions: Iterable[Question], file: str) -> None:
+        self._table = sqlite3.connect("", isolation_level=None, check_same_thread=False)
+        self._table.execute("pragma journal_mode = off")
+        self._table.execute("create table asked (id blob unique, content blob, row blob)")
+        self._table.execute("create index alike on asked (content)")
+        self._table.execute("begin")
+        for question in questions:
+            row = _key(question.id), _content(question), jsonl.encode(question.to_row())
+            if self._table.execute("insert or ignore into asked values (?, ?, ?)", row).rowcount:
+                continue
+            earlier = self.get(question.id)
+            if earlier is None or (earlier.choices, earlier.answer) != (
+                question.choices,
+                question.answer,
+            ):
+                raise ScicotError(
+                    f"{file}: id {question.id!r} comes twice, with other choices or answers"
+                )
+
+    def get(self, identity: str) -> Question | None:
+        return self._first("id = ?", _key(identity))
+
+    def find_same(self, question: Question) -> Question | None:
+        """Return the question that has the same text and choices under any id; None if there is
+        none."""
+        return self._first("content = ?", _content(question))
+
+    def _first(self, where: str, key: bytes) -> Question | None:
+        query = f"select row from asked where {where} order by rowid"
+        found = self._table.execute(query, (key,)).fetchone()
+        return None if found is None else Question.from_row(jsonl.decode(found[0]))
+
+    def __iter__(self) -> Iterator[Question]:
+        for (row,) in self._table.execute("select row from asked order by rowid"):
+            yield Question.from_row(jsonl.decode(row))
+
+
+def _content(question: Question) -> bytes:
+    """Return a digest of the question's words and the choices' texts, without labels."""
+    texts = [" ".join(question.question.split()), *(choice.text for choice in question.choices)]
+    return hashlib.blake2b(
+        "\0".join(texts).encode("utf-8", "surrogatepass"), digest_size=16
+    ).digest()
+
+
+def _key(identity: str) -> bytes:
+    return identity.encode("utf-8", "surrogatepass")
