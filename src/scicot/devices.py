@@ -82,7 +82,7 @@ def return_freed_memory() -> None:
 
 def release_pages(tensors: Iterable[torch.Tensor]) -> None:
     """Let the system take back the memory of CPU tensors that are not needed any more but still
-    referred to. Weights mapped from a file are read from it again if they are used after all.
+    referred to. Weights mapped from a file are read from the disk again if they are used after all.
 
     Does nothing on systems without MADV_PAGEOUT (Linux has it since 5.4), nor for memory that is
     not backed by a file unless there is swap space.

@@ -98,10 +98,7 @@ class NativeEngine:
     ) -> list[list[list[float]]]:
         if self._model.device.type == "cpu":
             return_freed_memory()  # of the KV cache of `generate`
-        try:
-            return retry_with_less(lambda: self._scored(sources, targets), self._halve)
-        finally:
-            self._model.decoder.output.release()
+        return retry_with_less(lambda: self._scored(sources, targets), self._halve)
 
     def _scored(
         self, sources: Sequence[Ids], targets: Sequence[Sequence[Ids]]

@@ -63,7 +63,7 @@ class Decoder:
         self._layers = []
         for layer in core.layers:
             self._layers.append(_Layer(layer, dtype))
-            if dtype is not torch.float32:
+            if dtype is not self._embedding.dtype:
                 # Converted weights would otherwise be in memory twice, as loaded and as used.
                 release_pages(layer.parameters())
         self._norm = _norm(core.norm)

@@ -55,13 +55,7 @@ class LMHead:
         self._dtype = torch.float32 if self._exact else dtype
         self._layers: list[Linear] = []  # layers of `_spans` in `_dtype`, made when first needed
         self._making = threading.Lock()
-        self._mapped = scale is None and not self._exact
-
-    def release(self) -> None:
-        """Release the memory of the model's own weights if only `logits` reads all of them. They
-        are mapped from a file, and are read from it again when `logits` needs them."""
-        if self._mapped:
-            release_pages([self._weight])
+        self._releases = scale is None and not self._exact
 
     def _parts(self) -> list[Linear]:
         """Return the layers that find the likeliest token, each for a part of the vocabulary. A
@@ -74,7 +68,7 @@ class LMHead:
     def _part(self, start: int, end: int) -> Linear:
         weight = self._weight[start:end]
         part = linear([weight], self._dtype)
-        if self._mapped:
+        if self._releases:  # from now on, only `logits` reads all of the original weights
             release_pages([weight])
         return part
 
