@@ -10,7 +10,7 @@ from scicot.config import GenerateSettings
 from scicot.errors import ScicotError, StoppedEarly
 from scicot.teachers import Price, Reply, Request, price_of
 
-CHARACTERS_A_TOKEN = 4.0  # rule of thumb for English text; formulas have fewer
+CHARACTERS_A_TOKEN = 4.0  # rule of thumb for English text; formulas have fewer characters per token
 _OVERHEAD = 64  # tokens of a request besides its text
 
 

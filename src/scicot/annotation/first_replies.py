@@ -21,7 +21,8 @@ _REMEDIES = {
 
 
 def no_thinking(teacher: str) -> str:
-    """Return advice for a teacher (KIND:NAME) whose replies hold no thinking."""
+    """Return advice to the user, for an error message, about a teacher (KIND:NAME) whose replies
+    contain no thinking."""
     remedy = _REMEDIES.get(teacher.partition(":")[0], "take a teacher that sends it")
     return f"{remedy}, or leave --rationale-source out"
 

@@ -1,4 +1,4 @@
-"""Send the requests that are not done yet, judge the replies, and write their rows."""
+"""Send the requests that have no row yet, judge the replies, and write their rows."""
 
 from __future__ import annotations
 

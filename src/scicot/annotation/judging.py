@@ -112,7 +112,8 @@ def _read_thinking(thinking: str, row: Rationale, settings: GenerateSettings) ->
 def _rejection_reason(
     row: Rationale, parsed_rationale: ParsedReply, settings: GenerateSettings
 ) -> str | None:
-    """Return the reason to reject a rationale, None if there is none."""
+    """Return the reason to reject a rationale: "empty", "too-short", "repetitive",
+    "wrong-conclusion" or "leaks-answer". Return None to keep it."""
     gold = row.question.answer
     if _is_blank(row.rationale):
         return "empty"
@@ -137,8 +138,8 @@ def _is_blank(rationale: str) -> bool:
 
 
 def _loops(rationale: str) -> bool:
-    """Return whether a rationale loops, as small models do: at least half of its sentences, and no
-    fewer than _MIN_REPEATS, repeat an earlier sentence."""
+    """Return True if a rationale repeats itself, as small models do: at least half of its
+    sentences, and no fewer than _MIN_REPEATS, repeat an earlier sentence."""
     with_words = [sentence for sentence in _SENTENCE.findall(rationale) if _WORD.search(sentence)]
     sentences = {" ".join(sentence.split()).casefold() for sentence in with_words}
     repeated = len(with_words) - len(sentences)

@@ -157,8 +157,8 @@ class Ledger:
         self.named = self._index.named()
 
     def _catch_up(self, *files: Path) -> None:
-        """Index the rows that were written since the index was last committed. If the index does
-        not match the files, rebuild it."""
+        """Index the rows of these files that were written since the index was last committed. If
+        the index does not match the files, rebuild it."""
         marks = self._index.get("read") if self._index.get("version") == VERSION else None
         sizes = [mark["bytes"] for mark in marks or () if mark]
         if len(sizes) == len(files) and marks == list(map(mark_of, files, sizes)):

@@ -14,7 +14,7 @@ from scicot.teachers import TeacherBusy
 from scicot.teachers.rate_limits import LONGEST
 
 _HOUR = 3600.0
-_SLICE = 0.1  # seconds between two checks for a request to stop
+_SLICE = 0.1  # seconds between two checks whether the run has to stop
 
 T = TypeVar("T")
 

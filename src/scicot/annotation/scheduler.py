@@ -25,8 +25,8 @@ from scicot.errors import ScicotError
 from scicot.reporting import Reporter, number_of
 from scicot.teachers import Reply, Teacher, TeacherBusy, TeacherError
 
-_GRACE_SECONDS = 10.0  # for replies in flight, which are paid for, when the run is stopped
-_POLL_SECONDS = 0.2  # between two checks for a request to stop
+_GRACE_SECONDS = 10.0  # to wait for replies in flight, which are paid for, when the run is stopped
+_POLL_SECONDS = 0.2  # between two checks whether the run has to stop
 _IDLE_SECONDS = 0.005  # pause when no request is ready
 _END = object()  # marks the end of the requests
 _BACKOFF = (0.5, 60.0)  # seconds before the first retry, and before the last ones
@@ -133,7 +133,7 @@ class Scheduler:
         self, row_requests: Iterator[RowRequest | None], take: Take, pull: asyncio.Lock
     ) -> None:
         while not self._closing:
-            # one worker at a time draws a request, so that none is drawn without a slot
+            # One worker at a time takes a request, so that no request is taken before a slot is free.
             async with pull:
                 row_request = await self._pull(row_requests)
                 if row_request is None:
@@ -240,7 +240,8 @@ class Scheduler:
             await self._slots.acquire()
 
     async def _forever(self) -> Reply:
-        """Block until cancelled: the work is stopping, so this request is not sent again."""
+        """Wait until this task is cancelled. This is called once the run is stopping, so that a
+        request is not sent again."""
         await asyncio.Event().wait()
         raise AssertionError
 

@@ -13,7 +13,8 @@ NOUN = r"(?:answer|option|choice|solution|selection|letter)"
 
 @dataclass(frozen=True, slots=True)
 class LabelPatterns:
-    """The patterns of one question's labels, each with a group "label"."""
+    """Regular expressions for the labels of one question. The label is in the group "label" of a
+    match."""
 
     at: re.Pattern[str]  # a label at this position, with its closing bracket
     marked: re.Pattern[str]  # a label written as one: "(B)", "option B", "**B**"

@@ -3,8 +3,8 @@
     "die Antwort ist {}"     Metalle leiten, also ist die Antwort (B) Kupfer.
 
 The table ANNOUNCEMENTS can be extended by another language, or by phrases that your teacher often
-uses. `{}` stands for the choice, named by label or text. A space matches any white space, and case
-is ignored. If only punctuation precedes `{}`, it counts as nothing: the phrase is what follows.
+uses. `{}` stands for the choice, named by label or text. The words of a phrase come either before
+or after it. A space matches any white space, and case is ignored.
 """
 
 from __future__ import annotations

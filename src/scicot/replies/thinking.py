@@ -1,6 +1,7 @@
 """Separate the thinking of a reasoning model from its reply, if both are in one text.
 
-<think>Copper is a metal.</think>Metals conduct.     -> "Copper is a metal.", "Metals conduct."
+In "<think>Copper is a metal.</think>Metals conduct.", the thinking is "Copper is a metal." and the
+reply is "Metals conduct."
 """
 
 from __future__ import annotations

@@ -38,8 +38,8 @@ class ChoiceWords(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Lexicon:
-    """Lookup tables for finding one question's choices in a text, by label or by the words of the
-    choice."""
+    """Lookup tables for finding one question's choices in a text, by their labels or by the words
+    of their texts."""
 
     labels: tuple[str, ...]
     patterns: LabelPatterns

@@ -77,7 +77,8 @@ class ChatTeacher:
                 " with --base-url"
             )
         # max_retries=0: the scheduler retries, within --max-wait.
-        # timeout=None: the SDK measures wall-clock time, done_within does not.
+        # timeout=None: `done_within` limits the time. Unlike the SDK, it does not count time in
+        # which the event loop is blocked.
         try:
             self._client = openai.AsyncOpenAI(
                 api_key=None if keyed else "none", base_url=base_url, timeout=None, max_retries=0

@@ -71,7 +71,8 @@ class MessagesTeacher:
                 " or name a local server with --base-url"
             )
         # max_retries=0: the SDK would obey any retry-after, even one beyond the job's time limit.
-        # timeout=None: the SDK measures wall-clock time, done_within does not.
+        # timeout=None: `done_within` limits the time. Unlike the SDK, it does not count time in
+        # which the event loop is blocked.
         try:
             self.client = anthropic.AsyncAnthropic(
                 api_key=None if keyed else "none",
