@@ -245,7 +245,7 @@ class _Runner:
 
     async def _record(self, row_request: RowRequest, outcome: Reply | Unanswered) -> None:
         """Write the row of one result. No row is written if an earlier run wrote it, if the request
-        has to be sent again, or if the question may not be the cause of its error:
+        has to be sent again, or if it is unclear whether the question caused its error.
         `_record_unclear` decides about such errors once the whole batch has been read."""
         key = row_request.row.sample, row_request.row.saw_answer
         attempt = self._job.ledger.attempts(row_request.row.question).get(key)
@@ -272,9 +272,9 @@ class _Runner:
 
     async def _record_unclear(self, plan: Plan) -> None:
         """Decide about the errors that the question may or may not have caused. If any request was
-        answered, the server works, so they become `error` rows. If none was, a single such error is
-        resolved by a probe (Failures.settle); several stop the run, and no rows are written for
-        them."""
+        answered, the server works, so these errors become `error` rows. If none was, a probe
+        (Failures.settle) decides about a single error, and several errors stop the run without a
+        row."""
         if self._answered:
             for row_request, error in self._unclear:
                 self._job.reject_failed(row_request, error)

@@ -39,8 +39,8 @@ class Sender:
 
     async def sent(self, plan: Plan) -> Plan | None:
         """Send a plan's batch unless it was sent before, and return the plan with the batch's id.
-        With --cancel-batches, cancel the batch if it was sent; otherwise delete the plan and return
-        None."""
+        With --cancel-batches, a batch that was sent is canceled instead. If it was not sent, its
+        plan is deleted and None is returned."""
         if plan.id is None and plan.began is not None:
             found = await self._found(plan)
             plan = plan if found is None else plan.sent(found)

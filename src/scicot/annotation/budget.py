@@ -17,7 +17,8 @@ _OVERHEAD = 64  # tokens of a request besides its text
 @dataclass
 class Budget:
     """The cost of one output so far and its limit, in dollars. If the price is unknown, nothing is
-    counted or limited."""
+    counted or limited. In all methods, `batched` means that the lower price of batch APIs
+    applies."""
 
     price: Price | None
     limit: float | None

@@ -46,9 +46,9 @@ class Failures:
         self._probing = asyncio.Lock()
 
     def answer(self, sent: float) -> None:
-        """Note that a request sent at time `sent` (time.monotonic) was answered. The server works,
-        so the errors that were held back before that time were caused by their questions: write
-        their rows."""
+        """Record that a request sent at time `sent` (time.monotonic) was answered. The server
+        works, so the errors that were held back before that time were caused by their questions,
+        and their rows are written."""
         self._in_a_row = 0
         held, self._held = self._held, [entry for entry in self._held if entry[0] > sent]
         for failed_at, row_request, error in held:
@@ -63,9 +63,9 @@ class Failures:
     async def fail(
         self, row_request: RowRequest, error: TeacherError, poll: Callable[[], None]
     ) -> None:
-        """Write the error row of a failed request, or hold the error back if its question may not
-        be the cause. After --max-failures failures in a row, `settle` finds the cause of the errors
-        held back; if there are none, StoppedEarly is raised."""
+        """Write the error row of a failed request, or hold the error back if it is unclear whether
+        the question caused it. After --max-failures failures in a row, `settle` finds the cause of
+        the errors held back. If there are none, StoppedEarly is raised."""
         if error.certain:
             self._reject(row_request, error)
         else:

@@ -106,7 +106,7 @@ class Index:
 
     def of(self, identity: str) -> list[tuple[int, bool, int, str | None, int, bool]]:
         """Return the entries of the question with this id as tuples (sample, answer revealed,
-        digest of the content, reason, byte offset, to be requested again)."""
+        digest of the content, reason, byte offset, True if it will be requested again)."""
         query = "select sample, revealed, content, reason, offset, retry from requests where id = ?"
         rows = self._table.execute(query, (digest(identity),))
         return [

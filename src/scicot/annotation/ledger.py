@@ -71,7 +71,7 @@ class Ledger:
         """Return the recorded outcomes of a question's requests, by (sample, answer revealed).
 
         Raises ScicotError if the files hold another question under this id, or the same question
-        with another gold answer: its rows would belong to a different question.
+        with another gold answer. In both cases their rows do not belong to this question.
         """
         rows = self._index.of(question.id)
         if rows:
@@ -87,7 +87,7 @@ class Ledger:
         }
 
     def other_samples(self, row: Rationale) -> list[str]:
-        """Return the kept rationales of the row's question, that is, of its other samples."""
+        """Return the kept rationales of the other samples of the row's question."""
         if self._output.path is None:
             return self._recent.get(row.question.id, [])
         attempts = self.attempts(row.question).values()

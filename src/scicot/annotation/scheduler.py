@@ -133,7 +133,7 @@ class Scheduler:
         self, row_requests: Iterator[RowRequest | None], take: Take, pull: asyncio.Lock
     ) -> None:
         while not self._closing:
-            # One worker at a time takes a request, so that no request is taken before a slot is free.
+            # One worker at a time takes a request, so that none is taken without a free slot.
             async with pull:
                 row_request = await self._pull(row_requests)
                 if row_request is None:

@@ -46,11 +46,11 @@ class NotText(RowProblem):
 class Gold:
     """The fields of a layout that hold the gold answer, and how their values are written.
 
-    The fields in `names` are read before those in `secondary`. `bases` maps a field to the number
-    of the first choice, 0 or 1, if the layout defines it. `loose` is True if the values come from a
-    table, where integers may count from 0 or from 1. `columns` maps plain column names to choice
-    labels, for answers that name a column. `single` is True if the value may be wrapped in a list
-    of one.
+    The fields in `names` are read before those in `secondary`. `bases` maps a field to 0 or 1 if
+    the layout defines from which number its indices count. `loose` is True if the values come from
+    a table, where integers may count from 0 or from 1. `columns` maps column names, as returned by
+    `plain_name`, to choice labels, for answers that name a column. `single` is True if the value
+    may be wrapped in a list of one.
     """
 
     names: tuple[str, ...] = ANSWERS

@@ -27,11 +27,11 @@ _FIRST_IS_RIGHT = "mc1targets"
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """The choices of a row and the names of the fields that they were read from (`used`).
+    """The choices of a row, and the names of the fields from which they were read (`used`).
 
-    `description` names these fields in messages. `answer` is the gold label if one of them,
-    `answer_field`, gives it. Otherwise the fields in `gold` are read. `kind` says how the answer is
-    written, and `shuffled` whether the choices were shuffled.
+    `description` names these fields in messages. `answer` is the gold label if the field
+    `answer_field` of them gives it; otherwise the fields in `gold` are read for it. `kind` says how
+    the answer is written. `shuffled` is True if the choices were shuffled.
     """
 
     choices: list[ChoiceRow]

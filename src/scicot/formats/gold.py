@@ -118,11 +118,10 @@ def _read_integer(
     value: int, labels: Sequence[str], choices: Sequence[ChoiceRow]
 ) -> Meaning | None:
     """Read an integer as an index from 0 or, if it is past the last index, as a label or a text of
-    a choice.
+    a choice. Return None if it names no choice.
 
-    In the second case the meaning has a doubt if smaller labels or texts are integers too: with
-    labels 1 to 4, the integers 1 to 3 would be read as indices. Return None if the integer names no
-    choice.
+    A label or text gets a `doubt` if smaller labels or texts are integers too: with labels 1 to 4,
+    the integers 1 to 3 are read as indices, so it is unclear whether 4 is meant as a label.
     """
     if value < 0:
         return None

@@ -31,8 +31,8 @@ def meaning_of(
     to no choice. If the value is ambiguous, the result has a `doubt` and the labels of all
     candidates.
 
-    `base` is the number of the first choice in this layout, if it defines one. `loose` is True if
-    the value comes from a table, where an integer may count from 0 or from 1; other JSON integers
+    `base` is 0 or 1 if this layout defines from which number its indices count. `loose` is True if
+    the value comes from a table, where an integer may count from 0 or from 1. Other JSON integers
     count from 0.
     """
     if isinstance(value, float) and value.is_integer():
@@ -79,7 +79,8 @@ def _json_integer(
     number: int, choices: Sequence[ChoiceRow], name: str, reading: Reading
 ) -> Meaning | None:
     """Read an integer as an index from 0, as docs/rows.md says. If it is one past the last index,
-    the file's indices may count from 1, so the result has a doubt."""
+    the file's indices may count from 1, so the result has a `doubt`. Return None if it names no
+    choice."""
     meaning = read_choice(number, choices)
     if reading.tally is not None:
         _count(_tally(reading, name), number, choices)
@@ -122,8 +123,9 @@ def _of_table(
 def _text_or_index(
     text: Meaning, indices: Sequence[Meaning], name: str, reading: Reading
 ) -> Meaning | None:
-    """Interpret a number that is the text of a choice (`text`), and may also be the index of
-    another one (`indices`, counted from 0 and from 1)."""
+    """Interpret a number that is the text of a choice (`text`), and may also be an index of other
+    choices (`indices`, for counting from 0 and from 1). The answers in the other rows of the file
+    decide. If they do not, the result has a `doubt`."""
     if all(meaning.labels[0] in text.labels for meaning in indices):
         return text
     tally = _tally_of(reading, name)
@@ -135,9 +137,9 @@ def _text_or_index(
 
 
 def _uncertain(indices: Sequence[Meaning], tally: Tally) -> Meaning | None:
-    """Return the choice for the known base of the file's indices, or else a meaning with a doubt.
-    `indices` are the choices for bases 0 and 1, where they exist. The base is 0 if an index in the
-    file is 0, and 1 if one is the number of choices."""
+    """Return the choice that an index refers to. `indices` holds its choices for counting from 0
+    and from 1, where they exist. If there are two, the tally of the file decides between them. If
+    it does not, the result has a `doubt`."""
     if len(indices) < 2:
         return next(iter(indices), None)
     if tally.base is not None:

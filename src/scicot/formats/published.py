@@ -37,9 +37,9 @@ from scicot.formats.reading import Base
 
 @dataclass(frozen=True, slots=True)
 class _Layout:
-    """A layout of a published data set. `fields` are the plain names of the fields that must all be
-    present, and `gold` is the plain name of the gold field. `base` is the number of the first
-    choice, 0 or 1, if the gold answers are indices."""
+    """A layout of a published data set. `fields` are the names, as returned by `plain_name`, of
+    fields that must all be present, and `gold` is that of the gold field. `base` is 0 or 1 if the
+    gold answers are indices that count from this number."""
 
     fields: frozenset[str]
     gold: str

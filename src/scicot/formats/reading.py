@@ -33,8 +33,8 @@ class Tally:
 
     @property
     def base(self) -> Base | None:
-        """The number of the first choice in this field, 0 or 1. None if the rows prove neither, or
-        both."""
+        """The number from which indices in this field count, 0 or 1. None if the rows prove
+        neither, or both."""
         if bool(self.zeros) == bool(self.lasts):
             return None
         return 0 if self.zeros else 1
