@@ -1,9 +1,9 @@
-"""Run requests through a batch API: plan batches on disk, send each once, fetch results.
+"""Run requests through a batch API: plan batches on disk, send each once, fetch the results.
 
 Before a batch is sent, batch_plans.py writes its requests and the start time to disk. If a later
 run finds such a plan without a batch id, batch_sender.py searches the server's recent batches for
-it, by the name that the API stores or by the number and custom_ids of the requests. So no batch is
-paid for twice, even if the process is killed while sending it.
+it: by the name that the API stores or, if it stores none, by the number and the custom_ids of the
+requests. So no batch is paid for twice, even if the process is killed while sending it.
 """
 
 from __future__ import annotations
@@ -34,8 +34,10 @@ _ROUNDS = 3  # attempts in total for a request that expires or fails with a serv
 
 
 def check(work: Setup, output: Path, *, force: bool) -> None:
-    """Raise ScicotError if the teacher has no batch API, or if this call would abandon batches that
-    are under way."""
+    """Check whether --batch and --cancel-batches can be carried out. Raises ScicotError if the
+    teacher has no batch API, if the questions or the output are not files, if --cancel-batches
+    finds no unfinished batch, or if there are unfinished batches and the call has --force or lacks
+    both options: it would abandon them."""
     settings, under_way = work.settings, plans_of(output)
     folder, batched = beside(output, FOLDER), settings.batch or settings.cancel_batches
     if settings.cancel_batches and not under_way:
@@ -56,7 +58,8 @@ def check(work: Setup, output: Path, *, force: bool) -> None:
 
 
 async def run(job: Generation) -> None:
-    """Send all requests that are still wanted as batches, and write their results."""
+    """Send all requests that have no row yet in batches, wait for the results, and write their
+    rows."""
     teacher: Any = (
         job.work.teacher
     )  # `check` made sure that the teacher has a batch API and that OUT is a file
@@ -120,8 +123,13 @@ class _Runner:
             )
 
     async def _plan(self) -> bool:
-        """Plan batches for all requests that are wanted and fit the budget. Return whether there
-        are any."""
+        """Divide the pending requests into batches and write a plan for each, as far as the budget
+        allows. Return True if any plan was written.
+
+        If this run has no reply yet, the first request is sent by itself: an error that affects all
+        requests then shows up at once. Raises ScicotError if that reply lacks the thinking that is
+        to be the rationale, and StoppedEarly if the budget does not cover a single request.
+        """
         pending, budget = self._pending(), self._job.work.budget
         most_requests, most_bytes = self._api.most_requests, self._api.most_bytes
         if self._job.summary.kept + self._job.summary.rejected.total() == 0:
@@ -185,7 +193,8 @@ class _Runner:
         self._rounds += self._unanswered > 0
 
     async def _collect(self, plan: Plan, batch: Batch) -> None:
-        """Write the rows of a batch that has ended, and delete its plan."""
+        """Write the rows of a batch that has ended, release the cost reserved for it, and delete
+        its plan."""
         row_requests = list(plan.row_requests(self._job.work.builder))
         if batch.failure is not None:  # a batch that was rejected as a whole has no results
             self._refused = batch.failure
@@ -203,8 +212,10 @@ class _Runner:
     async def _record_all(
         self, plan: Plan, row_requests: list[RowRequest], batch: Batch
     ) -> set[int]:
-        """Write rows for results that have none yet. Return the line numbers of the requests that
-        have a result."""
+        """Fetch the results of a batch and write the rows that they still lack. Return the line
+        numbers of the requests that have a result. Raises TeacherBusy if results are missing, so
+        that the caller fetches them again; after _FETCHES further attempts, incomplete results are
+        accepted."""
         unanswered, canceled = self._unanswered, self._canceled
         seen, foreign = set[int](), 0
         self._unclear.clear()
@@ -233,8 +244,9 @@ class _Runner:
         return seen
 
     async def _record(self, row_request: RowRequest, outcome: Reply | Unanswered) -> None:
-        """Write the row of one result, unless an earlier run has written it or the request has to
-        be sent again."""
+        """Write the row of one result. No row is written if an earlier run wrote it, if the request
+        has to be sent again, or if it is unclear whether the question caused its error.
+        `_record_unclear` decides about such errors once the whole batch has been read."""
         key = row_request.row.sample, row_request.row.saw_answer
         attempt = self._job.ledger.attempts(row_request.row.question).get(key)
         if attempt is not None and not attempt.retry:
@@ -259,9 +271,10 @@ class _Runner:
             self._unclear.append((row_request, TeacherError(str(error), certain=False)))
 
     async def _record_unclear(self, plan: Plan) -> None:
-        """Record held-back errors as `error` rows if any request of the batch was answered. If none
-        was, the cause may be the server, so the run stops without recording them; if only one error
-        is held back, a probe is sent to find out."""
+        """Decide about the errors that the question may or may not have caused. If any request was
+        answered, the server works, so these errors become `error` rows. If none was, a probe
+        (Failures.settle) decides about a single error, and several errors stop the run without a
+        row."""
         if self._answered:
             for row_request, error in self._unclear:
                 self._job.reject_failed(row_request, error)

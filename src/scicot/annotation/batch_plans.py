@@ -1,11 +1,12 @@
-"""Plans of batches on disk. OUT.batches/ holds two files for each unfinished batch:
+"""Store plans of batches on disk. OUT.batches/ holds two files for each unfinished batch:
 
     0001.requests.jsonl     {"sample": ..., "revealed": ..., "question": {...}}, a line per request
     0001.json               {"name": ..., "requests": ..., "began": ..., "id": ..., "retry": ...}
 
-A plan is valid once the second file exists. `began` is the time just before the batch was sent,
-`id` is its id on the server. The custom_ids of its requests are NAME-LINE; NAME is random, so
-results can always be matched with their plan.
+A plan is valid once the second file exists. `began` is the time just before the batch was sent, and
+`id` is the id that the server gave it. The custom_id of each request is NAME-LINE, where NAME is
+the random name of the plan and LINE the request's line number, counted from 0. So a result can
+always be matched with its request.
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ FOLDER = "batches"
 
 @dataclass(frozen=True)
 class Plan:
-    """The requests of one batch, and whether they have been sent."""
+    """A batch that is planned on disk: its name, the number of its requests, when it was sent
+    (`began`), and its id on the server. `began` and `id` are None until it is sent."""
 
     path: Path  # path of the plan's .json file
     name: str
@@ -41,7 +43,8 @@ class Plan:
 
     @classmethod
     def make(cls, folder: Path, row_requests: Sequence[RowRequest], *, retry: bool = False) -> Plan:
-        """Write a plan to disk atomically."""
+        """Write the requests of one batch to `folder` as its next plan, and return the plan. The
+        write is atomic: after a crash, the plan exists completely or not at all."""
         stems = [file.stem for file in folder.glob("*.json")]
         number = max([int(stem) for stem in stems if re.fullmatch(r"\d{1,9}", stem)], default=0) + 1
         plan = cls(
@@ -62,7 +65,7 @@ class Plan:
 
     @classmethod
     def tidy(cls, folder: Path) -> None:
-        """Remove leftover files of plans whose writing or deletion was interrupted."""
+        """Remove the files of plans in `folder` whose writing or deletion was interrupted."""
         for temporary in folder.glob(
             ".*"
         ):  # temporary files of a process that was killed while writing
@@ -93,7 +96,8 @@ class Plan:
             raise ValueError
 
     def row_requests(self, builder: RequestBuilder) -> Iterator[RowRequest]:
-        """Yield the planned requests, in order."""
+        """Yield the planned requests in order, rebuilt from the questions on disk. Raises
+        ScicotError if the file of requests is missing or has an invalid line."""
         if not self._lines.exists():
             raise ScicotError(
                 f"{self._lines}: gone, and with it what batch {self.id} was asked; put it back:"
@@ -113,27 +117,28 @@ class Plan:
             yield builder.of(question, sample, revealed=revealed)
 
     def beginning(self) -> Plan:
-        """Store the current time in `began`, just before the batch is sent; return the updated
-        plan."""
+        """Write the current time to the plan as `began`, and return the updated plan. Call it just
+        before the batch is sent."""
         return self._saved(replace(self, began=datetime.now(UTC).isoformat()))
 
     def sent(self, identity: str) -> Plan:
         return self._saved(replace(self, id=identity))
 
     def drop(self) -> None:
-        """Delete a plan that has been carried out. The .json goes first: a .requests.jsonl alone
-        does not count as a plan."""
+        """Delete the plan's files, because its batch is finished or was not accepted. The .json
+        file is deleted first, since a .requests.jsonl file alone does not count as a plan."""
         self.path.unlink(missing_ok=True)
         self._lines.unlink(missing_ok=True)
 
     def custom_id(self, line: int) -> str:
-        """Return the custom_id of a request in this plan's batch, NAME-LINE: at most 64 characters
-        of [a-zA-Z0-9_-]."""
+        """Return the custom_id that identifies a request in the results of this plan's batch:
+        NAME-LINE, with `line` counted from 0. It has at most 64 characters of [a-zA-Z0-9_-], as the
+        APIs require."""
         return f"{self.name}-{line}"
 
     def line_of(self, custom_id: str) -> int | None:
-        """Return the line number of the request with this custom_id, or None if it is from another
-        plan."""
+        """Return the line number (from 0) of the request with this custom_id. None if the custom_id
+        does not belong to this plan."""
         name, _, line = custom_id.rpartition("-")
         is_ours = name == self.name and line.isdecimal() and int(line) < self.requests
         return int(line) if is_ours else None
@@ -152,6 +157,6 @@ class Plan:
 
 
 def plans_of(output: Path) -> list[Plan]:
-    """Return the plans of an output's unfinished batches."""
+    """Return the plans of the unfinished batches of an output file, in the order they were made."""
     folder = beside(output, FOLDER)
     return Plan.all_in(folder) if folder.is_dir() else []

@@ -1,4 +1,5 @@
-"""Send a planned batch exactly once; after a crash, look for it on the server."""
+"""Send a planned batch exactly once. If a run was killed while sending, look for the batch on the
+server before sending it again."""
 
 from __future__ import annotations
 
@@ -26,8 +27,8 @@ _CLOCKS = timedelta(minutes=10)  # tolerance for a server clock that is behind o
 
 
 class Sender:
-    """Sends the plans of a folder and fetches their state. `paid`: names of the plans whose cost is
-    already reserved."""
+    """Sends the planned batches in `folder` and fetches their state from the server. `paid` holds
+    the names of the plans whose cost this run has already reserved in the budget."""
 
     def __init__(self, job: Generation, api: Batches, folder: Path) -> None:
         self._job = job
@@ -37,8 +38,9 @@ class Sender:
         self.paid: set[str] = set()
 
     async def sent(self, plan: Plan) -> Plan | None:
-        """Send a plan unless it was sent before; return it with the id of its batch. Return None if
-        --cancel-batches deleted the plan before it was sent."""
+        """Send a plan's batch unless it was sent before, and return the plan with the batch's id.
+        With --cancel-batches, a batch that was sent is canceled instead. If it was not sent, its
+        plan is deleted and None is returned."""
         if plan.id is None and plan.began is not None:
             found = await self._found(plan)
             plan = plan if found is None else plan.sent(found)
@@ -86,11 +88,11 @@ class Sender:
                 return plan.sent(batch.id)
 
     async def _found(self, plan: Plan) -> str | None:
-        """Search the server for the batch of a plan whose sending was interrupted. Return its id,
-        or None if it was not sent.
+        """Search the server for the batch of a plan whose sending was interrupted. Return the
+        batch's id, or None if the batch was not sent.
 
         A new batch may be missing from the server's list for a short time, so the list is fetched
-        again until LISTED seconds have passed.
+        again until LISTED seconds have passed since the sending began.
         """
         known_ids = {known_plan.id for known_plan in Plan.all_in(self._folder)}
         intervals = poll_intervals()
@@ -104,10 +106,10 @@ class Sender:
             await self.sleep(next(intervals))
 
     async def _is(self, batch: Batch, plan: Plan) -> bool:
-        """Return whether a batch on the server belongs to this plan. If the API stores batch names,
-        they are compared. Otherwise wait for the batch to end, and look for the plan's name in the
-        custom_id of its first result. Raises TeacherBusy, which callers retry up to --max-wait, if
-        an ended batch returns no results."""
+        """Return True if a batch on the server belongs to this plan. If the API stores batch names,
+        the names are compared. Otherwise wait for the batch to end, and look for the plan's name in
+        the custom_id of its first result. Raises StoppedEarly if a batch that has ended returns no
+        result within --max-wait seconds."""
         if batch.name is not None:
             return batch.name == plan.name
         if batch.archived or batch.requests not in (0, plan.requests):
@@ -136,9 +138,9 @@ class Sender:
         return plan.line_of(await self.patiently(first)) is not None
 
     async def state(self, plan: Plan) -> Batch:
-        """Fetch the state of a plan's batch by id or, if the server does not find the id, from its
-        list of batches. Raises BatchNotFound, after retries for --max-wait seconds, if the list
-        lacks it too."""
+        """Fetch the state of a plan's batch. If the server does not find the batch by its id,
+        search the server's list of batches. Raises StoppedEarly if the batch is not found within
+        --max-wait seconds."""
 
         async def state() -> Batch:
             try:
@@ -155,7 +157,8 @@ class Sender:
         return await self.patiently(state)
 
     async def patiently(self, call: Callable[[], Awaitable[T]]) -> T:
-        """Return the result of a call, repeating it while the server is busy."""
+        """Await `call()` and return its result. While the server is busy, call again with growing
+        delays. Raises StoppedEarly once the delays exceed --max-wait."""
         return await self._patience().call(call)
 
     async def sleep(self, seconds: float) -> None:
@@ -166,15 +169,16 @@ class Sender:
 
 
 def _began_at(plan: Plan) -> datetime:
-    """Return the time at which sending a plan began."""
+    """Return the time at which sending the plan began. If it is not recorded, return a time in
+    1970."""
     if plan.began is None:
         return datetime.fromtimestamp(_CLOCKS.total_seconds(), UTC)
     return datetime.fromisoformat(plan.began)
 
 
 def poll_intervals() -> Iterator[float]:
-    """Yield the seconds to wait between polls of a batch: at first short, then longer and
-    longer."""
+    """Yield the seconds to wait before each further poll of a batch: 1 s at first, then 1.5 times
+    as long each time, up to 60 s."""
     seconds, longest = POLL_SECONDS
     while True:
         yield seconds

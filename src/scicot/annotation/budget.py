@@ -1,4 +1,5 @@
-"""Track the cost of an output in dollars: spent, reserved for requests in flight, and the limit."""
+"""Track the cost of an output in dollars: the amount spent, the amount reserved for requests in
+flight, and the limit for both."""
 
 from __future__ import annotations
 
@@ -9,14 +10,15 @@ from scicot.config import GenerateSettings
 from scicot.errors import ScicotError, StoppedEarly
 from scicot.teachers import Price, Reply, Request, price_of
 
-CHARACTERS_A_TOKEN = 4.0  # rule of thumb for English text; formulas have fewer
+CHARACTERS_A_TOKEN = 4.0  # rule of thumb for English text; formulas have fewer characters per token
 _OVERHEAD = 64  # tokens of a request besides its text
 
 
 @dataclass
 class Budget:
     """The cost of one output so far and its limit, in dollars. If the price is unknown, nothing is
-    counted or limited."""
+    counted or limited. In all methods, `batched` means that the lower price of batch APIs
+    applies."""
 
     price: Price | None
     limit: float | None
@@ -26,8 +28,9 @@ class Budget:
 
     @classmethod
     def of(cls, teacher: str, settings: GenerateSettings) -> Budget:
-        """Make the budget for a teacher. Raises ScicotError if --max-cost is given but the price is
-        unknown."""
+        """Make the budget for a teacher, with the price and the limit from the settings. Without
+        --price, the teacher's listed price is used. Raises ScicotError if --max-cost is given but
+        the price is unknown."""
         price = price_of(teacher) if settings.price is None else Price(*settings.price)
         if settings.max_cost is not None and price is None:
             raise ScicotError(
@@ -42,14 +45,14 @@ class Budget:
         return None if self.price is None else 0.0
 
     def waits(self, request: Request) -> bool:
-        """Return whether a request has to wait until requests in flight are answered: its
-        worst-case cost does not fit into the budget now, but may fit once their actual cost
-        replaces the reserved one."""
+        """Return True if a request has to wait for the replies to requests in flight: its
+        worst-case cost does not fit into the budget now, but it may fit once actual costs, which
+        are lower, replace the reserved ones."""
         return self._in_flight > 0 and not self._fits(self.worst(request))
 
     def reserve(self, request: Request, *, batched: bool = False) -> None:
-        """Reserve the worst-case cost of a request. Raises StoppedEarly if it exceeds what is
-        left."""
+        """Reserve the worst-case cost of a request. Raises StoppedEarly if less than this is left
+        of --max-cost."""
         worst = self.worst(request, batched=batched)
         if not self._fits(worst):
             reserved = f" and ${self.reserved:.4f} set aside" if self.reserved > 1e-9 else ""
@@ -62,17 +65,20 @@ class Budget:
         self._in_flight += 1
 
     def release(self, request: Request, *, batched: bool = False) -> None:
-        """Release the cost reserved for a request that has been answered or given up."""
+        """Release the cost reserved for a request that has been answered or has failed."""
         self._in_flight = max(0, self._in_flight - 1)
         # Reset to exactly 0 when no request is in flight, since rounding errors would add up.
         remaining = self.reserved - self.worst(request, batched=batched)
         self.reserved = max(0.0, remaining) if self._in_flight else 0.0
 
     def pay(self, request: Request, reply: Reply, *, batched: bool = False) -> float | None:
-        """Add the cost of a reply to `spent` and return it, in dollars; None if the price is
-        unknown. Without token counts from the server, the worst-case cost of the request is
-        charged. If some counts are impossible, the larger of that and the reported cost is
-        charged."""
+        """Add the cost of a reply to `spent` and return it, in dollars. Return None if the price is
+        unknown.
+
+        The cost follows from the token counts that the server reports. If it reports none, the
+        worst-case cost of the request is charged. If it reports impossible counts, the reported or
+        the worst-case cost is charged, whichever is larger.
+        """
         if self.price is None:
             return None
         usage = reply.usage
@@ -88,8 +94,9 @@ class Budget:
         return 0.0 if self.price is None else self.price.saved(usage)
 
     def worst(self, request: Request, *, batched: bool = False) -> float:
-        """Return the worst-case cost of a request: one token for every byte of input, and the
-        longest output allowed."""
+        """Return the worst-case cost of a request in dollars: one input token per byte of the
+        prompt, and as many output tokens as the request allows. Return 0 if the price is
+        unknown."""
         if self.price is None:
             return 0.0
         usage = {
@@ -109,7 +116,8 @@ def _bytes(request: Request) -> int:
 
 
 def characters(request: Request) -> int:
-    """Count the characters of all texts in a request."""
+    """Count the characters of all texts in a request: the system message, the examples and the
+    question."""
     prompt = request.prompt
     examples = sum(len(part) for pair in prompt.examples for part in pair)
     return len(prompt.system) + len(prompt.user) + examples

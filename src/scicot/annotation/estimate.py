@@ -28,10 +28,14 @@ OUTPUT_TOKENS: dict[RationaleSource, int] = {"reply": 150, "thinking": 1200}
 
 @dataclass(frozen=True)
 class Estimate:
-    """Estimated requests, tokens and cost. `output_tokens` is extrapolated from earlier replies, or
-    a guess; `most_output_tokens` is the limit set by --max-tokens. `cost` and `most_cost` are the
-    expected and the highest possible cost in dollars, `batched_cost` and `batched_most_cost` the
-    same with the batch API. They are None if the price is unknown."""
+    """Estimated requests, tokens and cost of a run.
+
+    `requests` are still to be sent, and `already_done` need not be sent again. `output_tokens` is
+    extrapolated from earlier replies, or from a typical length if there are none.
+    `most_output_tokens` is the maximum that --max-tokens allows. `cost` and `most_cost` are the
+    expected and the highest possible cost in dollars; `batched_cost` and `batched_most_cost` are
+    the same with the batch API. All four are None if the price is unknown.
+    """
 
     teacher: str
     requests: int
@@ -65,9 +69,9 @@ def estimate_cost(
     """Estimate the requests, tokens and cost that `generate_rationales` with the same arguments
     still needs.
 
-    If the server can count tokens, input tokens are counted there for a sample of the requests.
-    Second requests with the answer revealed (on-failure) are included only where the first request
-    has failed already. Raises ScicotError as `generate_rationales` does.
+    If the server can count tokens, it counts the input tokens of a sample of the requests. With
+    --reveal-answer on-failure, the second request for a question, which reveals the answer, is
+    included only if the first has failed already. Raises ScicotError as `generate_rationales` does.
     """
     settings, reporter = settings or GenerateSettings(), reporter or LogReporter()
     check_beside(Path(output))
@@ -129,8 +133,8 @@ def estimate_cost(
 
 
 class _Survey:
-    """Counts requests and keeps a random sample of them (reservoir sampling), whose tokens the
-    server can count."""
+    """Counts the requests and their characters, and keeps a uniform random sample of 20 requests
+    (reservoir sampling) whose tokens the server can count."""
 
     def __init__(self, work: Setup) -> None:
         self.requests = 0
@@ -148,8 +152,9 @@ class _Survey:
             self._sample[slot] = request
 
     async def tokens(self, *, close_teacher: bool) -> tuple[int, bool]:
-        """Return (tokens of all requests, whether the server counted the sample). `close_teacher`:
-        the teacher was created here and not by the caller, so it is closed."""
+        """Return (input tokens of all requests, True if the server counted them). The server's
+        counts of the sample are extrapolated to all requests; if it cannot count tokens, they are
+        estimated from the number of characters. `close_teacher` closes the teacher afterwards."""
         teacher = self._work.teacher
         count: Any = getattr(teacher, "count_tokens", None)
         try:

@@ -1,9 +1,10 @@
 """Decide which failed requests become `error` rows: those whose question caused the failure.
 
-An error message does not always show whether the server rejects this question or all of them. An
-error that is not `certain` is therefore held back. It is recorded once a later request has been
-answered: the server works, so the question caused the error. If no other request is left, or many
-failed in a row, a question of our own (PROBE) is sent to find out.
+An error message does not always show whether the server rejects this question or all questions. An
+error that is not `certain` is therefore held back, that is, stored without a row. Once a later
+request is answered, the server evidently works, so the question caused the error and its row is
+written. If no other request is left, or many requests failed in a row, a harmless question of our
+own (PROBE) is sent to find out.
 """
 
 from __future__ import annotations
@@ -27,8 +28,8 @@ PROBE = Question(
 
 
 class Failures:
-    """The failed requests of one run. `reject` writes an error row; `spend` adds the cost of a
-    probe to the budget."""
+    """Decides which failed requests of one run become error rows. `reject` is called to write an
+    error row, and `spend` is called with the cost of a probe in dollars."""
 
     def __init__(
         self,
@@ -45,8 +46,9 @@ class Failures:
         self._probing = asyncio.Lock()
 
     def answer(self, sent: float) -> None:
-        """Note that a request sent at time `sent` (time.monotonic) was answered, so the server
-        works. Errors held back before then were caused by their questions and are recorded."""
+        """Record that a request sent at time `sent` (time.monotonic) was answered. The server
+        works, so the errors that were held back before that time were caused by their questions,
+        and their rows are written."""
         self._in_a_row = 0
         held, self._held = self._held, [entry for entry in self._held if entry[0] > sent]
         for failed_at, row_request, error in held:
@@ -54,15 +56,16 @@ class Failures:
                 self._reject(row_request, error)
 
     def hold(self, row_request: RowRequest, error: TeacherError) -> None:
-        """Hold an error back until an answer or `settle` shows whether the question caused it."""
+        """Store the error of a request without writing a row, until an answer to another request or
+        `settle` shows whether the question caused it."""
         self._held.append((time.monotonic(), row_request, error))
 
     async def fail(
         self, row_request: RowRequest, error: TeacherError, poll: Callable[[], None]
     ) -> None:
-        """Record an error, or hold it back if it is not certain that the question caused it. After
-        --max-failures failures in a row, find out with a probe what caused the held errors
-        (`settle`); raise StoppedEarly if none is held."""
+        """Write the error row of a failed request, or hold the error back if it is unclear whether
+        the question caused it. After --max-failures failures in a row, `settle` finds the cause of
+        the errors held back. If there are none, StoppedEarly is raised."""
         if error.certain:
             self._reject(row_request, error)
         else:
@@ -80,9 +83,10 @@ class Failures:
             )
 
     async def settle(self, poll: Callable[[], None]) -> None:
-        """Send the probe if errors are held back, and record them if it is answered.
+        """If errors are held back, send the harmless question PROBE. If it is answered, the
+        questions caused the errors, and their rows are written.
 
-        Raises ScicotError and records nothing if the probe is rejected too. Raises StoppedEarly if
+        Raises ScicotError and writes no rows if the probe is rejected too. Raises StoppedEarly if
         the server stays busy beyond --max-wait, or if the budget does not cover the probe. `poll`
         is called regularly and raises an exception if the run has to stop.
         """

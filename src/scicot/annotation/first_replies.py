@@ -1,4 +1,4 @@
-"""Detect early that most replies of a run are unusable, from the first ones."""
+"""Check the first replies of a run, to detect early that most of its replies will be unusable."""
 
 from __future__ import annotations
 
@@ -21,13 +21,15 @@ _REMEDIES = {
 
 
 def no_thinking(teacher: str) -> str:
-    """Return advice for a teacher (KIND:NAME) whose replies hold no thinking."""
+    """Return advice to the user, for an error message, about a teacher (KIND:NAME) whose replies
+    contain no thinking."""
     remedy = _REMEDIES.get(teacher.partition(":")[0], "take a teacher that sends it")
     return f"{remedy}, or leave --rationale-source out"
 
 
 class FirstReplies:
-    """Watches the first replies of a run. `thinking`: rationales are made from the thinking."""
+    """Checks the first 20 replies of a run. `thinking` is True if rationales are made from the
+    thinking; then replies without thinking are counted too."""
 
     def __init__(self, teacher: str, reporter: Reporter, *, thinking: bool) -> None:
         self._teacher = teacher
@@ -38,9 +40,9 @@ class FirstReplies:
         self._without_thinking = 0
 
     def watch(self, reply: Reply, row: Rationale, *, batched: bool) -> None:
-        """Count a reply whose row is written. After the 20th, warn if most have no conclusion, and
-        raise ScicotError if none has any thinking. With `batched` no error is raised, since all
-        replies of the batch are already paid for."""
+        """Count a reply whose row has been written. At the 20th reply, warn if most replies have no
+        conclusion, and raise ScicotError if thinking is needed and no reply has any. With `batched`
+        this error is not raised, since all replies of the batch are already paid for."""
         if self._read == _FIRST:
             return
         self._read += 1

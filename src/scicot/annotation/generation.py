@@ -1,4 +1,4 @@
-"""Send the requests that are not done yet, judge the replies, and write their rows."""
+"""Send the requests that have no row yet, judge the replies, and write their rows."""
 
 from __future__ import annotations
 
@@ -32,10 +32,14 @@ _SPEED_SECONDS = 5.0  # window over which the speed is measured
 
 @dataclass
 class GenerateSummary:
-    """Result of a run: rows kept, rows rejected by reason, requests done by earlier runs, tokens by
-    name, and cost in dollars. `errors` counts the requests without a reply, in all runs; `named`
-    counts those of the `all_kept` rows whose rationale names the gold choice and no other. `cost`
-    is of this run, `spent` of all runs; both are None if the price is unknown."""
+    """Counts and costs of a generate-rationales run.
+
+    `kept`, `rejected` (by reason) and `tokens` (by kind) count this run, and `already_done` counts
+    the requests that earlier runs finished. `errors` counts the requests without a reply in all
+    runs. `all_kept` counts the kept rows of all runs; `named` counts those whose rationale names
+    the gold choice and no other. `cost` is in dollars for this run and `spent` for all runs; both
+    are None if the price is unknown.
+    """
 
     kept: int = 0
     rejected: Counter[str] = field(default_factory=Counter)
@@ -75,7 +79,8 @@ class Generation:
         work.budget.spent = ledger.spent
 
     async def send_each(self, row_requests: Iterator[RowRequest | None]) -> None:
-        """Send requests singly, several at a time."""
+        """Send the requests one per API call, several of them concurrently, and write the rows of
+        the replies. A None among `row_requests` means that no request is ready at the moment."""
         rows, settings = self.work.rows, self.work.settings
         scheduler = Scheduler(
             self.work.teacher,
@@ -88,8 +93,8 @@ class Generation:
         await self.failures.settle(self.poll)
 
     def pending(self) -> Iterator[RowRequest | None]:
-        """Yield the requests that are not done yet, and None about every _POLL_SECONDS while
-        reading, so that a long scan of finished questions does not block the scheduler."""
+        """Yield the requests that have no row yet. While many finished questions are read, yield
+        None about every _POLL_SECONDS, so that the scheduler is not blocked."""
         builder, ledger = self.work.builder, self.ledger
         last_yield = time.monotonic()
         self._watermark = Watermark(self.work.rows, ledger, self.work.settings)
@@ -113,9 +118,9 @@ class Generation:
     def _within_budget(
         self, row_requests: Iterator[RowRequest | None]
     ) -> Iterator[RowRequest | None]:
-        """Reserve the worst-case cost of each request, then yield it; yield None while it has to
-        wait for requests in flight. Raises StoppedEarly once the budget allows no further
-        request."""
+        """Reserve the worst-case cost of each request, then yield the request. Yield None while a
+        request has to wait until requests in flight free a part of the budget. Raises StoppedEarly
+        once the budget allows no further request."""
         budget = self.work.budget
         for row_request in row_requests:
             while row_request is not None and budget.waits(row_request.request):
@@ -129,8 +134,9 @@ class Generation:
     async def take(
         self, row_request: RowRequest, outcome: Reply | TeacherError, sent: float
     ) -> RowRequest | None:
-        """Write the row for the outcome of a request sent at this time. Return the follow-up
-        request, if any."""
+        """Write the row for a reply, or handle an error, of a request that was sent at time `sent`
+        (time.monotonic). Return the second request of the same sample, with the answer revealed, if
+        one is needed and the budget covers it; else None."""
         if isinstance(outcome, Reply):
             self.failures.answer(sent)
             follow_up = await self.enter(row_request, outcome)
@@ -147,14 +153,15 @@ class Generation:
         return follow_up
 
     def reject_failed(self, row_request: RowRequest, error: TeacherError) -> None:
-        """Write an `error` row for a question that cannot be answered."""
+        """Write the `error` row of a request that cannot be answered."""
         self._reject(row_request.row, "error", {"error": str(error)})
         self._watermark.answered(row_request.row.question.id)
 
     async def enter(
         self, row_request: RowRequest, reply: Reply, *, batched: bool = False
     ) -> RowRequest | None:
-        """Judge a reply and write its row. Return the follow-up request, if any."""
+        """Add the cost of a reply to the budget, judge the reply, and write its row. Return the
+        second request of the same sample, with the answer revealed, if one is needed; else None."""
         budget = self.work.budget
         self.summary.tokens.update(reply.usage)
         usage: dict[str, float] = dict(reply.usage)
@@ -185,8 +192,8 @@ class Generation:
         return follow_up
 
     async def _judged(self, row: Rationale, reply: Reply) -> Verdict:
-        """Accept or reject a reply. Long replies are parsed in a thread: blocking the event loop
-        would make other requests time out."""
+        """Parse a reply and decide whether to keep it. A long reply is parsed in a thread, because
+        blocking the event loop would make other requests time out."""
         others = self.ledger.other_samples(row) if self.work.settings.samples > 1 else []
 
         def judged() -> Verdict:
@@ -197,7 +204,8 @@ class Generation:
         return await asyncio.to_thread(judged)
 
     def _reason_fields(self, reason: str, reply: Reply) -> dict[str, Any]:
-        """Return the extra fields of a rejected row that show the reason."""
+        """Return the extra fields of a rejected row: the raw reply and, if its thinking is missing,
+        an error message with advice."""
         if reason != NO_THINKING:
             return {"reply": reply.text}
         remedy = no_thinking(self.work.teacher.name)
@@ -217,7 +225,8 @@ class Generation:
         self._unreported += reason == "error"
 
     def poll(self) -> None:
-        """Update the progress bar; raises the pending request to stop, if any."""
+        """Update the progress bar. Raises KeyboardInterrupt if a signal has asked the run to
+        stop."""
         steps, self._unreported = self._unreported, 0
         self._watermark.remember()
         figures: dict[str, int | str] = {"kept": self.summary.kept}
@@ -234,19 +243,19 @@ class Generation:
             raise
 
     def _end_if_stopping(self) -> None:
-        """Raise StoppedEarly if `poll` has raised a stop request in another task. Used as the
-        `poll` of a probe that a worker sends."""
+        """Raise StoppedEarly if the run is stopping, that is, if `poll` has raised an exception in
+        another task. A worker that sends a probe calls this instead of `poll`."""
         if self._stopping:
             raise StoppedEarly("stopped before it was found out why requests fail")
 
     def _spend(self, cost: float) -> None:
-        """Add the cost of a request that has no row."""
+        """Add the cost in dollars of a request that gets no row, such as a probe, to the totals."""
         if self.summary.cost is not None:
             self.summary.cost += cost
         self.ledger.spent += cost
 
     def update_summary(self) -> None:
-        """Update the summary from the ledger."""
+        """Copy the counts and the cost of all runs from the ledger into the summary."""
         self._watermark.remember()
         ledger, summary = self.ledger, self.summary
         summary.errors = ledger.rejected["error"]

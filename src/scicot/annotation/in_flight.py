@@ -1,10 +1,11 @@
-"""Limit the requests in flight, and lower the limit if too many of them time out.
+"""Limit the number of requests in flight, and lower the limit if too many of them time out.
 
 A server that gets more requests than it can process at once, such as a local one with a few slots,
-queues the rest; then all answers are late, and those after --timeout are lost. A lower rate does
-not help there, but fewer requests in flight do. So the limit is halved if more than a fifth of the
-requests time out. It recovers like TCP's congestion window: it doubles until the next doubling
-would reach the limit that was too high, and then grows by one for every `limit` answers.
+queues the rest. Then all answers are late, and those that take longer than --timeout are lost. A
+lower request rate does not help, but fewer requests in flight do. So the limit is halved if more
+than a fifth of the requests time out. It recovers like TCP's congestion window: it doubles until
+the next doubling would reach the limit that was too high, and then grows by one per `limit`
+answers.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ _LATE = 0.2  # share of timeouts above which the limit is lowered
 
 
 class InFlight:
-    """Slots for up to `max_slots` requests in flight; `limit` is the current number of slots."""
+    """Slots for requests in flight. `limit` is the current number of slots, at most `max_slots`.
+    `clock` returns the current time in seconds (time.monotonic unless given)."""
 
     def __init__(self, max_slots: int, clock: Callable[[], float] | None = None) -> None:
         self.limit = self._max_slots = max_slots
@@ -33,7 +35,8 @@ class InFlight:
         self._since = self._clock()
 
     async def acquire(self) -> None:
-        """Wait for a slot and take it, first come, first served."""
+        """Wait for a free slot and take it. Waiting tasks are served in the order in which they
+        came."""
         if self._used < self.limit and not self._waiting:
             self._used += 1
             return
@@ -49,13 +52,14 @@ class InFlight:
             raise
 
     def release(self) -> None:
-        """Free a slot."""
+        """Free a slot, and give it to the task that has waited longest."""
         self._used -= 1
         self._wake()
 
     def answered(self, sent_at: float) -> None:
-        """Count an answer to a request that was sent at time `sent_at` (by `clock`), and raise the
-        limit after as many answers as its value."""
+        """Count an answer to a request that was sent at time `sent_at` (of `clock`). Once as many
+        requests as `limit` have been answered at the current limit, the limit is raised. Requests
+        that were sent before the last change of the limit are ignored."""
         if sent_at < self._since:
             return
         self._answers += 1
@@ -64,8 +68,9 @@ class InFlight:
             self._change(doubled if doubled < self._overload_limit else self.limit + 1)
 
     def timed_out(self, sent_at: float) -> bool:
-        """Count a timeout of a request that was sent at time `sent_at`. Return whether the limit
-        was lowered."""
+        """Count a timeout of a request that was sent at time `sent_at` (of `clock`). Return True if
+        the limit was lowered because of it. Requests that were sent before the last change are
+        ignored."""
         if sent_at < self._since:
             return False
         self._timeouts += 1

@@ -1,7 +1,9 @@
-"""OUT.done.sqlite: an index, for millions of rows, of the requests that are done.
+"""Keep an SQLite index, OUT.done.sqlite, of the requests of an output that are done, so that
+millions of rows need not be read again.
 
-It is derived from the files of kept and rejected rows, and rebuilt if it does not match them. So it
-can be deleted, and after a crash only the rows since its last commit are read again.
+The index is derived from the files of kept and rejected rows, and is rebuilt if it does not match
+them. So it can be deleted at any time. After a crash, only the rows written since its last commit
+are read again.
 """
 
 from __future__ import annotations
@@ -26,10 +28,11 @@ _TAIL = 4096  # bytes before the last read position whose digest identifies the 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One row: its request, the outcome, and its position in its file.
+    """The entry of one row: its request, the outcome, and the row's position in its file.
 
-    `reason` is None for a row that was kept; `offset` is where its line begins. `cost` is in
-    dollars. `named`: the rationale names the gold choice and no other.
+    `identity` is the id of the question. `reason` is why the reply was rejected, None if it was
+    kept. `offset` is the byte at which the row's line begins. `cost` is in dollars. `named` is True
+    if the rationale names the gold choice and no other.
     """
 
     identity: str
@@ -43,7 +46,7 @@ class Entry:
 
 
 class Index:
-    """A table of entries, in memory if there is no path."""
+    """A table of entries in an SQLite file, or in memory if `path` is None."""
 
     def __init__(self, path: Path | None) -> None:
         # The garbage collector may close the connection in another thread than the one that used
@@ -66,9 +69,8 @@ class Index:
 
     @classmethod
     def peek(cls, path: Path, names: Sequence[str]) -> dict[str, Any] | None:
-        """Read the values stored under these names, decoded from JSON, through a read-only
-        connection. A missing name has the value None; None is returned for a database that cannot
-        be read."""
+        """Read the values stored under these names from an index file, without changing it. A name
+        that is not stored has the value None. Return None if the file cannot be read."""
         try:
             table = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
             try:
@@ -87,7 +89,7 @@ class Index:
         self._write("insert or replace into told values (?, ?)", (name, json.dumps(value)))
 
     def add(self, entry: Entry) -> None:
-        """Insert an entry; it replaces an earlier one of the same request."""
+        """Insert an entry. It replaces an earlier entry of the same request."""
         self._write(
             "insert or replace into requests values (?, ?, ?, ?, ?, ?, ?, ?, 0)",
             (
@@ -103,8 +105,8 @@ class Index:
         )
 
     def of(self, identity: str) -> list[tuple[int, bool, int, str | None, int, bool]]:
-        """Return (sample, revealed, digest of the content, reason, offset, retry) for each row of a
-        question."""
+        """Return the entries of the question with this id as tuples (sample, answer revealed,
+        digest of the content, reason, byte offset, True if it will be requested again)."""
         query = "select sample, revealed, content, reason, offset, retry from requests where id = ?"
         rows = self._table.execute(query, (digest(identity),))
         return [
@@ -113,30 +115,32 @@ class Index:
         ]
 
     def retry(self, reasons: tuple[str, ...]) -> None:
-        """Mark only the rows rejected for these reasons to be requested again."""
+        """Mark the rows that were rejected for one of these reasons to be requested again, and no
+        others."""
         marks = ", ".join("?" * len(reasons))
         self._table.execute("update requests set retry = 0 where retry")
         self._table.execute(f"update requests set retry = 1 where reason in ({marks})", reasons)
 
     def counts(self) -> Counter[str | None]:
-        """Return the number of rows by reason, None for kept rows."""
+        """Return the number of rows by the reason for their rejection; kept rows are counted under
+        None."""
         query = "select reason, count(*) from requests group by reason"
         return Counter(dict(self._table.execute(query)))
 
     def named(self) -> int:
-        """Return the number of kept rows that name the gold choice and no other."""
+        """Return the number of kept rows whose rationale names the gold choice and no other."""
         (count,) = self._table.execute("select total(named) from requests").fetchone()
         return int(count)
 
     def reason(self, identity: str, sample: int, *, revealed: bool) -> str | bool | None:
-        """Return the reason for which a request was rejected, None if its rationale was kept, or
-        False if the request has no row."""
+        """Return the reason why the reply to a request was rejected, None if it was kept, or False
+        if the request has no row."""
         query = "select reason from requests where id = ? and sample = ? and revealed = ?"
         row = self._table.execute(query, (digest(identity), sample, revealed)).fetchone()
         return False if row is None else row[0]
 
     def rejected_offsets(self) -> Iterator[int]:
-        """Yield the file offsets of the rejected rows, ascending."""
+        """Yield the byte offsets of the rejected rows in their file, in ascending order."""
         query = "select offset from requests where reason is not null order by offset"
         return (offset for (offset,) in self._table.execute(query))
 
@@ -167,8 +171,8 @@ class Index:
 
 
 def mark_of(file: Path, size: int) -> dict[str, Any] | None:
-    """Fingerprint the first `size` bytes of a file: the size, and a digest of the last bytes of
-    that part. None if the file is shorter."""
+    """Return a fingerprint of the first `size` bytes of a file: the size, and a digest of the last
+    4096 bytes of that part. None if the file is shorter."""
     with file.open("rb") as stream:
         if stream.seek(0, 2) < size:
             return None

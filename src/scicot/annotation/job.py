@@ -37,12 +37,12 @@ def generate_rationales(
     """Ask a teacher to explain every question, and write the rationales that pass the filters to
     `output`.
 
-    `teacher` is KIND:NAME or an object with `name`, `ask` and `close`; `prompt` is the text of a
-    custom prompt with {question} and {choices}; `examples` is a file of rationale rows used as
+    `teacher` is KIND:NAME or an object with `name`, `ask` and `close`. `prompt` is the text of a
+    custom prompt with {question} and {choices}. `examples` is a file of rationale rows used as
     few-shot examples. A second call resumes: a request (question, sample, answer revealed or not)
-    that has a row in `output`, or in `.rejected.jsonl` beside it, is not sent again. Rows are
-    written in the order in which replies arrive. Raises ScicotError for problems that the user can
-    fix, StoppedEarly if the same call can resume later.
+    that has a row in `output`, or in the `.rejected.jsonl` file next to it, is not sent again. Rows
+    are written in the order in which replies arrive. Raises ScicotError for problems that the user
+    can fix, and StoppedEarly if the same call can resume later.
     """
     check_beside(Path(output))
     inputs = Inputs(
@@ -85,7 +85,8 @@ def generate_rationales(
 
 
 async def _run(job: Generation) -> None:
-    """Send all wanted requests, singly or in batches, and close the teacher."""
+    """Send all requests that have no row yet, singly or in batches, and close the teacher at the
+    end."""
     settings = job.work.settings
     try:
         if settings.batch or settings.cancel_batches:

@@ -1,4 +1,5 @@
-"""Judge a reply: parse it into its row, and find the reason to reject it, if any."""
+"""Judge a reply: parse it into a rationale row, and find the reason to reject it, if there is
+one."""
 
 from __future__ import annotations
 
@@ -50,10 +51,11 @@ _HINT_REFERENCE = re.compile(
 
 
 def judge(row: Rationale, reply: Reply, settings: GenerateSettings) -> tuple[Rationale, str | None]:
-    """Parse a reply into its row. Return (row, reason to reject it or None).
+    """Parse a reply and write its parts into a copy of `row`. Return (row, reason to reject it or
+    None).
 
     The conclusion is always taken from the reply's text, even if the rationale is its thinking. If
-    the rationale is thinking or was truncated, the row holds the raw texts as well.
+    the rationale is thinking or was truncated, the row also holds the raw reply and thinking.
     """
     parts, parsed = split_thinking(reply.text), read_reply(reply.text, row.question)
     from_thinking = settings.rationale_source == "thinking"
@@ -87,20 +89,20 @@ def judge(row: Rationale, reply: Reply, settings: GenerateSettings) -> tuple[Rat
 
 
 def has_thinking(reply: Reply) -> bool:
-    """Return whether a reply contains thinking."""
+    """Return True if a reply contains thinking, in the separate field or in <think> tags."""
     return bool(_thinking_of(reply, split_thinking(reply.text).thinking))
 
 
 def _thinking_of(reply: Reply, in_text: str) -> str:
-    """Return all thinking of a reply: the text that the server sent separately, and the parts of
-    the reply within thinking tags."""
+    """Return all thinking of a reply: the text that the server sent separately, followed by
+    `in_text`, the parts of the reply within <think> tags."""
     separate = split_thinking(reply.thinking)  # some servers leave a tag in the separate thinking
     return "\n\n".join(filter(None, [separate.thinking, separate.reply, in_text]))
 
 
 def _read_thinking(thinking: str, row: Rationale, settings: GenerateSettings) -> ParsedReply:
-    """Parse thinking as a rationale. If it will be truncated anyway, only its beginning is
-    parsed."""
+    """Parse thinking as a rationale. If --max-rationale-tokens will truncate it anyway, only its
+    first LONGEST characters are parsed."""
     max_tokens = settings.max_rationale_tokens
     if max_tokens is not None and max_tokens * BYTES_A_TOKEN <= LONGEST:
         thinking = shorten(thinking, LONGEST)
@@ -110,7 +112,8 @@ def _read_thinking(thinking: str, row: Rationale, settings: GenerateSettings) ->
 def _rejection_reason(
     row: Rationale, parsed_rationale: ParsedReply, settings: GenerateSettings
 ) -> str | None:
-    """Return the reason to reject a rationale, None if there is none."""
+    """Return the reason to reject a rationale: "empty", "too-short", "repetitive",
+    "wrong-conclusion" or "leaks-answer". Return None to keep it."""
     gold = row.question.answer
     if _is_blank(row.rationale):
         return "empty"
@@ -124,8 +127,8 @@ def _rejection_reason(
 
 
 def _is_complete(parsed: ParsedReply) -> bool:
-    """Return whether a reply cut off at max_tokens is still usable: it had announced its answer, or
-    had gone on to another question."""
+    """Return True if a reply cut off at max_tokens is still usable, because it announced its answer
+    or went on to another question before it was cut off."""
     return parsed.ran_on or (parsed.announced and parsed.conclusion is not None)
 
 
@@ -135,8 +138,8 @@ def _is_blank(rationale: str) -> bool:
 
 
 def _loops(rationale: str) -> bool:
-    """Return whether a rationale loops, as small models do: at least half of its sentences, and no
-    fewer than _MIN_REPEATS, repeat an earlier sentence."""
+    """Return True if a rationale repeats itself, as small models do: at least half of its
+    sentences, and no fewer than _MIN_REPEATS, repeat an earlier sentence."""
     with_words = [sentence for sentence in _SENTENCE.findall(rationale) if _WORD.search(sentence)]
     sentences = {" ".join(sentence.split()).casefold() for sentence in with_words}
     repeated = len(with_words) - len(sentences)
@@ -148,15 +151,15 @@ def _refers_to_hint(row: Rationale) -> bool:
 
 
 def repeats(rationale: str, others: Iterable[str]) -> bool:
-    """Return whether a rationale is a near-duplicate of another sample of its question: ROUGE-L of
-    at least NEAR_DUPLICATE."""
+    """Return True if a rationale is a near-duplicate of one of the `others`: their ROUGE-L F1 is at
+    least NEAR_DUPLICATE."""
     return any(rouge_l(rationale, other) >= NEAR_DUPLICATE for other in others)
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """A reply parsed into its row. `reason` is None if it is kept; `named`: its rationale names the
-    gold choice and no other."""
+    """A reply parsed into its row, and the reason to reject it (`reason`, None if it is kept).
+    `named` is True if it is kept and its rationale names the gold choice and no other."""
 
     row: Rationale
     reason: str | None
@@ -166,7 +169,8 @@ class Verdict:
 def verdict_on(
     row: Rationale, reply: Reply, settings: GenerateSettings, others: Sequence[str]
 ) -> Verdict:
-    """Judge a reply, including whether it duplicates a kept rationale of the same question."""
+    """Judge a reply. It is also rejected if it duplicates one of `others`, the kept rationales of
+    the same question."""
     row, reason = judge(row, reply, settings)
     if reason is None and repeats(row.rationale, others):
         reason = "duplicate"
@@ -174,7 +178,7 @@ def verdict_on(
 
 
 def names_gold_alone(row: Rationale) -> bool:
-    """Return whether the gold choice is the only one that a rationale names. False if the gold
+    """Return True if a row's rationale names the gold choice and no other choice. False if the gold
     answer is unknown."""
     gold = row.question.answer
     return gold is not None and only_choice_named(row.rationale, row.question) == gold

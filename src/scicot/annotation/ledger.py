@@ -1,8 +1,8 @@
 """Record each reply as a kept or a rejected row, and look up finished requests.
 
-Kept rows go to OUT, the others to OUT.rejected.jsonl with a "reason" and the raw reply, so that
-nothing is dropped silently. A request is done when a row of either file says so; OUT.done.sqlite is
-the index of both.
+Kept rows go to OUT. All other rows go to OUT.rejected.jsonl, with a "reason" and the raw reply, so
+that nothing is dropped silently. A request is done if either file has a row for it. OUT.done.sqlite
+is an index of both files.
 """
 
 from __future__ import annotations
@@ -37,8 +37,9 @@ _RECENT = 10_000  # questions of a stream whose samples are remembered
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """Recorded outcome of a request: `reason` is why it was rejected, None if it was kept; `offset`
-    is where its row begins in the file, in bytes; `retry` marks it to be sent again."""
+    """The recorded outcome of a request. `reason` is why its reply was rejected, None if it was
+    kept. `offset` is the byte at which its row begins in the file. `retry` marks it to be sent
+    again."""
 
     reason: str | None
     offset: int
@@ -46,7 +47,8 @@ class Attempt:
 
 
 class Ledger:
-    """The files of kept and of rejected rows, with their index. Made by `open_ledger`."""
+    """The files of kept and of rejected rows of an output, with their index. It is made by
+    `open_ledger` or `read_ledger`."""
 
     def __init__(self, output: Output, rejects: jsonl.Appender | None, index: Index) -> None:
         self._output = output
@@ -68,8 +70,8 @@ class Ledger:
     def attempts(self, question: Question) -> dict[tuple[int, bool], Attempt]:
         """Return the recorded outcomes of a question's requests, by (sample, answer revealed).
 
-        Raises ScicotError if the file has another question, or the same one with another gold
-        answer, under this id: rows are joined by id and compared with their gold answer.
+        Raises ScicotError if the files hold another question under this id, or the same question
+        with another gold answer. In both cases their rows do not belong to this question.
         """
         rows = self._index.of(question.id)
         if rows:
@@ -85,7 +87,7 @@ class Ledger:
         }
 
     def other_samples(self, row: Rationale) -> list[str]:
-        """Return the kept rationales of the same question."""
+        """Return the kept rationales of the other samples of the row's question."""
         if self._output.path is None:
             return self._recent.get(row.question.id, [])
         attempts = self.attempts(row.question).values()
@@ -101,11 +103,12 @@ class Ledger:
 
     @property
     def answered(self) -> int:
-        """Return the number of rows that have a reply, kept or rejected."""
+        """The number of rows that have a reply, kept or rejected."""
         return self.kept + self.rejected.total() - self.rejected["error"]
 
     def keep(self, row: Rationale, *, named: bool) -> None:
-        """Write a row to OUT. `named`: its rationale names the gold choice and no other."""
+        """Write a row to OUT and enter it in the index. `named` is True if its rationale names the
+        gold choice and no other."""
         offset = self._output.write(row.to_row())
         self._indexed_bytes[0] = self._output.end
         if self._output.path is None:
@@ -122,11 +125,12 @@ class Ledger:
         self._enter(row, reason, offset, named=False)
 
     def put(self, name: str, value: Any) -> None:
-        """Store a value in the index for the next run. It is lost if the index is deleted."""
+        """Store a JSON value under a name in the index, for the next run. It is lost if the index
+        is deleted."""
         self._index.put(name, value)
 
     def commit(self) -> None:
-        """Commit the index, so that the next run need not read the rows so far."""
+        """Commit the index, so that the next run need not read the rows written so far."""
         if self._output.path is not None and self._rejects is not None:
             files = (self._output.path, self._rejects.path)
             self._index.put("read", list(map(mark_of, files, self._indexed_bytes)))
@@ -136,7 +140,8 @@ class Ledger:
         self._committed = time.monotonic()
 
     def _open(self, *, retry: tuple[str, ...]) -> None:
-        """Load the state of earlier runs."""
+        """Load the counts and the index of earlier runs, and mark the requests that were rejected
+        for a reason in `retry` to be sent again."""
         if self._output.path is not None and self._rejects is not None:
             self._catch_up(self._output.path, self._rejects.path)
             if self._stale:
@@ -152,8 +157,8 @@ class Ledger:
         self.named = self._index.named()
 
     def _catch_up(self, *files: Path) -> None:
-        """Index the rows that were written since the index was last committed. If the index does
-        not match the files, rebuild it."""
+        """Index the rows of these files that were written since the index was last committed. If
+        the index does not match the files, rebuild it."""
         marks = self._index.get("read") if self._index.get("version") == VERSION else None
         sizes = [mark["bytes"] for mark in marks or () if mark]
         if len(sizes) == len(files) and marks == list(map(mark_of, files, sizes)):
@@ -219,7 +224,8 @@ class Ledger:
             self.rejected[reason] += 1
 
     def _compact(self, rejects: jsonl.Appender) -> None:
-        """Remove rejected rows that a later row of the same request has replaced."""
+        """Remove the rejected rows that a later row of the same request has replaced from their
+        file."""
         offsets = self._index.rejected_offsets()
         offset = next(offsets, None)
         with rejects.replacing() as stream:
@@ -242,11 +248,11 @@ class Ledger:
 
 @contextmanager
 def open_ledger(output: Output, *, retry: tuple[str, ...] = (), force: bool) -> Iterator[Ledger]:
-    """Open the ledger of an output and load the state of earlier runs.
+    """Open the ledger of an output and load the rows of earlier runs.
 
-    Rows rejected for the reasons in `retry` will be requested again; they stay in the file until
-    another row replaces them. `force` empties the file of rejected rows. If the output is a stream,
-    there is no such file.
+    Requests that were rejected for a reason in `retry` will be sent again. Their rows stay in the
+    file until a new row replaces them. `force` empties the file of rejected rows. If the output is
+    a stream, there is no such file, and the index is in memory.
     """
     if output.path is None:
         index = Index(None)
@@ -272,9 +278,9 @@ def open_ledger(output: Output, *, retry: tuple[str, ...] = (), force: bool) -> 
 
 @contextmanager
 def read_ledger(path: Path | None, *, retry: tuple[str, ...] = ()) -> Iterator[Ledger]:
-    """Yield a ledger of the rows that earlier runs wrote to a path, with a temporary index: nothing
-    on disk is changed. It is empty if there are no rows. Requests rejected for a reason in `retry`
-    are marked to be sent again."""
+    """Yield a ledger of the rows that earlier runs wrote to `path`, without changing anything on
+    disk: its index is temporary. It is empty if `path` is None or has no rows. Requests that were
+    rejected for a reason in `retry` are marked to be sent again."""
     index = Index(None)
     try:
         ledger = Ledger(Output("", io.BytesIO(), None, {}), None, index)
@@ -289,7 +295,8 @@ def read_ledger(path: Path | None, *, retry: tuple[str, ...] = ()) -> Iterator[L
 def _opened(
     output: Output, rejects: jsonl.Appender, index_path: Path, retry: tuple[str, ...]
 ) -> tuple[Index, Ledger]:
-    """Return the index and ledger; a new index is built if the existing one cannot be used."""
+    """Open the index file and return (index, ledger). A damaged index is deleted and built
+    again."""
     if index_path.is_dir():
         raise ScicotError(f"{index_path}: a directory, where the index of {output.name} should be")
     for last_try in (False, True):
@@ -310,14 +317,14 @@ def _opened(
 
 
 def discard_index(index_path: Path) -> None:
-    """Delete an index with SQLite's auxiliary files."""
+    """Delete an index file and SQLite's auxiliary files (-wal and -shm)."""
     for ending in ("", "-wal", "-shm"):
         index_path.with_name(index_path.name + ending).unlink(missing_ok=True)
 
 
 def _number(value: Any) -> float:
-    """Return a number from a row that may have been edited: 0 if it is not a number from 0 to
-    _MAX_AMOUNT."""
+    """Convert a value of a row, which somebody may have edited, to a float. Return 0 if it is not a
+    number from 0 to _MAX_AMOUNT."""
     valid = isinstance(value, int | float) and 0 <= value <= _MAX_AMOUNT
     return float(value) if valid else 0.0
 

@@ -1,9 +1,9 @@
 """Adapt the request rate to the server's limit, estimated from its refusals (status 429 and 529).
 
 While few requests are refused, only --concurrency limits the rate. If more than a few percent are
-refused, the rate is set to a tenth below the server's current throughput, and grows from there as
-in CUBIC (Ha, Rhee, Xu 2008): quickly back to that throughput, slowly for some seconds, then faster
-and faster. So it stays close to a lasting limit, and soon exceeds a limit that has been lifted.
+refused, the rate is set to a tenth below the server's current throughput. It grows from there as in
+CUBIC (Ha, Rhee, Xu 2008): quickly back to that throughput, slowly for some seconds, then faster and
+faster. So it stays close to a limit that lasts, and soon exceeds a limit that has been lifted.
 
 An overloaded server may refuse requests at random, at any rate, so that a lower rate does not help.
 So each decrease is a trial (trial.py): if the share of refusals stays the same, the decrease is
@@ -59,7 +59,8 @@ _HOLD_CHANCE = 1e-4
 
 @dataclass(frozen=True, slots=True)
 class _Limit:
-    """A rate (requests per second) that was too high, and the CUBIC curve back to it."""
+    """A rate (in requests per second) at which the server refused requests, and the CUBIC curve
+    along which the rate grows back to it."""
 
     rate: float = math.inf
     since: float = -math.inf  # time when the rate was decreased
@@ -73,7 +74,8 @@ class _Limit:
 
 
 class Pace:
-    """Spaces out requests at `rate` per second, infinite at first."""
+    """Limits the request rate to `rate` per second, which is infinite until the server refuses
+    requests. `clock` returns the current time in seconds (time.monotonic unless given)."""
 
     def __init__(self, clock: Callable[[], float] | None = None) -> None:
         self._clock = clock or time.monotonic
@@ -101,12 +103,13 @@ class Pace:
 
     @property
     def lets_some_through(self) -> bool:
-        """True until _ENOUGH requests in a row have been refused. While it is True, a refused
-        request does not double its backoff."""
+        """True until _ENOUGH requests in a row have been refused. While it is True, the scheduler
+        does not double the backoff of a refused request."""
         return self._in_a_row < _ENOUGH
 
     async def turn(self) -> None:
-        """Wait until the next request may be sent, first come, first served."""
+        """Wait until the next request may be sent. Waiting tasks are served in the order in which
+        they came."""
         async with self._queue:
             while True:
                 now = self._clock()
@@ -120,8 +123,9 @@ class Pace:
     def answered(
         self, allowances: tuple[Allowance, ...], tokens: int, sent_at: float | None = None
     ) -> None:
-        """Count an answer. `tokens`: of the request and the reply; `sent_at`: the time when the
-        request was sent."""
+        """Count an answer. `allowances` are the rate limits that the server reported with it,
+        `tokens` is the number of tokens of request and reply together, and `sent_at` is the time
+        when the request was sent."""
         now = self._clock()
         self._in_a_row = 0
         self._weigh(now, sent_at, answered=True)
@@ -136,7 +140,10 @@ class Pace:
         allowances: tuple[Allowance, ...],
         sent_at: float | None = None,
     ) -> None:
-        """Count a refusal for too many requests. `sent_at`: the time when the request was sent."""
+        """Count a refusal for too many requests, and lower the rate if there are too many of them.
+        `retry_after` is the number of seconds that the server asked to wait, if it did.
+        `allowances` are the rate limits that it reported. `sent_at` is the time when the request
+        was sent."""
         now = self._clock()
         self._in_a_row += 1
         self._weigh(now, sent_at, answered=False)
@@ -148,8 +155,9 @@ class Pace:
             self._slow_down(now)
 
     def _refusals_to_hold(self) -> int:
-        """Return the number of consecutive refusals after which retry-after delays all requests: so
-        many that random refusals would produce them with a probability below _HOLD_CHANCE."""
+        """Return the number of consecutive refusals after which retry-after delays all requests. It
+        is at least _HOLD_AFTER, and so large that a server that refuses at random produces such a
+        row of refusals with a probability of at most _HOLD_CHANCE."""
         answers, refusals = self._weights
         earlier = max(0.0, refusals - self._in_a_row)  # without the current row of refusals
         share = max(self._random, earlier / max(1.0, earlier + answers))
@@ -158,10 +166,10 @@ class Pace:
         return max(_HOLD_AFTER, math.ceil(math.log(_HOLD_CHANCE) / math.log(share)))
 
     def _is_too_fast(self, now: float) -> bool:
-        """Return whether significantly more requests are refused than at random: the excess over
-        the known share of random refusals is more than _SURE standard deviations, and at least _FEW
-        of all outcomes. After _RETRIED seconds the known share counts as 0, so that another trial
-        measures it again."""
+        """Return True if significantly more requests are refused than the known share of random
+        refusals explains: the excess is more than _SURE standard deviations, and at least _FEW of
+        all outcomes. After _RETRIED seconds without a trial the known share counts as 0, so that a
+        new trial measures it again."""
         random_share = self._random if now - self._last_trial < _RETRIED else 0.0
         answers, refusals = self._weights
         expected = random_share * (answers + refusals)
@@ -210,7 +218,8 @@ class Pace:
             self._try(answered)
 
     def _try(self, answered: bool) -> None:
-        """Update the trial of the last rate decrease, and undo the decrease if it had no effect."""
+        """Count an outcome in the trial of the last rate decrease. Once the trial is decided, keep
+        the decrease if it reduced the share of refusals, and undo it if not."""
         trial = self._trial
         assert trial is not None
         helped = trial.helped(answered)
@@ -224,11 +233,11 @@ class Pace:
             self._random = max(self._random, min(trial.share, trial.share_before))
 
     def _apply_allowances(self, allowances: tuple[Allowance, ...], now: float) -> None:
-        """Cap the rate at the remaining allowance divided by the seconds until its reset. The cap
-        is right for limits that refill continuously and for limits that reset at once.
+        """Cap the rate at the remaining allowance divided by the seconds until its reset. This is
+        right both for limits that refill continuously and for limits that reset at once.
 
-        Reset times have a resolution of one second, so a time below one second only means that
-        nothing is left.
+        Reset times have a resolution of one second, so an allowance that resets within a second
+        sets no cap; it only delays requests if none of it remains.
         """
         caps = [math.inf]
         for allowance in allowances:

@@ -1,4 +1,5 @@
-"""Build a teacher's requests, one for each (question, sample, gold answer shown or not)."""
+"""Build the requests to a teacher: one for each question, sample and mode, where the mode says
+whether the gold answer is shown."""
 
 from __future__ import annotations
 
@@ -37,7 +38,7 @@ FAILED = (
 
 @dataclass(frozen=True, slots=True)
 class RowRequest:
-    """A request, and the row for its reply."""
+    """A request, and the rationale row that its reply will complete."""
 
     request: Request
     row: Rationale
@@ -46,7 +47,7 @@ class RowRequest:
 @dataclass(frozen=True)
 class RequestBuilder:
     """Builds requests from questions. The same settings and question always give the same
-    requests."""
+    request."""
 
     teacher: str
     settings: GenerateSettings
@@ -71,9 +72,9 @@ class RequestBuilder:
             )
 
     def fingerprint(self) -> dict[str, Any]:
-        """Return the settings that must be equal to continue an output, ready for JSON. They
-        include a digest of the prompt template, so that replies to differently worded prompts are
-        never mixed."""
+        """Return the settings that must be equal in all runs that write to one output, as JSON
+        values. They include a digest of the prompt template, so that replies to differently worded
+        prompts are never mixed."""
         examples = [[list(pair) for pair in pairs] for pairs in self._example_texts.values()]
         return {
             "teacher": self.teacher,
@@ -109,8 +110,8 @@ class RequestBuilder:
         return RowRequest(request, row)
 
     def pending(self, original: Question, ledger: Ledger) -> list[RowRequest]:
-        """Return the requests of a question that are still to be sent, at most one for each
-        sample."""
+        """Return the requests of a question that are still to be sent, at most one for each sample.
+        `ledger` says which ones are done."""
         question = original.without(SUPERSEDED)
         attempts = ledger.attempts(question)
         row_requests = [
@@ -119,8 +120,9 @@ class RequestBuilder:
         return [row_request for row_request in row_requests if row_request is not None]
 
     def follow_up(self, row: Rationale, reason: str | None, ledger: Ledger) -> RowRequest | None:
-        """Return the second request, with the gold answer revealed, if --reveal-answer on-failure
-        calls for one after this row; else None."""
+        """Return the second request of a sample, which reveals the gold answer, if --reveal-answer
+        on-failure is set and the first one, with this row, was rejected for a `reason` in FAILED.
+        Else return None."""
         if self.settings.reveal_answer != "on-failure" or row.saw_answer or reason not in FAILED:
             return None
         attempt = ledger.attempts(row.question).get((row.sample, True))
@@ -144,14 +146,15 @@ class RequestBuilder:
     def _revealed_request(
         self, question: Question, sample: int, attempt: Attempt | None
     ) -> RowRequest | None:
-        """Return the second request, with the answer revealed, or None if it was sent already or
-        the answer is unknown."""
+        """Return the second request of a sample, which reveals the gold answer. `attempt` is its
+        recorded outcome, if it has one. Return None if it is done already or if the gold answer is
+        unknown."""
         needed = question.answer is not None and (attempt is None or _to_retry(attempt))
         return self.of(question, sample, revealed=True) if needed else None
 
     def _examples_for(self, question: Question, revealed: bool) -> tuple[tuple[str, str], ...]:
-        """Return the few-shot examples without this question itself, whose answer they would
-        reveal."""
+        """Return the (prompt, reply) texts of the few-shot examples, except examples with this very
+        question, which would reveal its answer."""
         example_texts = self._example_texts[revealed]
         if not example_texts:
             return ()
@@ -168,7 +171,8 @@ def _to_retry(attempt: Attempt) -> bool:
 
 
 def request_hash(teacher: str, request: Request) -> str:
-    """Return a short digest of the teacher and the request, the `request` field of rows."""
+    """Return a digest (16 hex digits) of the teacher and the request, for the field `request` of
+    rows."""
     prompt = request.prompt
     content: list[Any] = [teacher, prompt.system, prompt.user, request.max_tokens]
     if prompt.examples:

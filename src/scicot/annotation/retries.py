@@ -1,4 +1,4 @@
-"""Run a job's coroutine to its end, and retry calls until --max-wait is used up."""
+"""Run a coroutine to its end, and retry calls to a busy server until --max-wait is used up."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ from scicot.teachers import TeacherBusy
 from scicot.teachers.rate_limits import LONGEST
 
 _HOUR = 3600.0
-_SLICE = 0.1  # seconds between two checks for a request to stop
+_SLICE = 0.1  # seconds between two checks whether the run has to stop
 
 T = TypeVar("T")
 
 
 def out_of_patience(problem: str, seconds: float, max_wait: float) -> StoppedEarly:
-    """Return the error for a wait that would exceed --max-wait."""
+    """Return the StoppedEarly error for a `problem` after which the next retry, in `seconds`, would
+    exceed --max-wait."""
     return StoppedEarly(
         f"{problem}; would have to wait {_wait(seconds)}, --max-wait is {max_wait:.0f} s in all;"
         " the same command goes on from here"
@@ -28,7 +29,8 @@ def out_of_patience(problem: str, seconds: float, max_wait: float) -> StoppedEar
 
 
 def _wait(seconds: float) -> str:
-    """Describe a wait: its length if below an hour, else also the time when it ends."""
+    """Describe a wait in words: in seconds if it is below an hour, else in hours, with the time at
+    which it ends."""
     if seconds < _HOUR:
         return f"{seconds:.0f} s more"
     if seconds >= LONGEST:
@@ -38,9 +40,9 @@ def _wait(seconds: float) -> str:
 
 
 class Patience:
-    """Repeats calls to a busy server with exponential backoff, for `max_wait` seconds in total.
+    """Repeats calls to a busy server with exponential backoff, waiting `max_wait` seconds in total.
 
-    `poll` is called ten times a second, also during a call, and raises an exception if the work has
+    `poll` is called ten times a second, also during a call, and raises an exception if the run has
     to stop.
     """
 
@@ -50,7 +52,8 @@ class Patience:
         self._waited, self._delay = 0.0, 0.5
 
     async def call(self, call: Callable[[], Awaitable[T]]) -> T:
-        """Repeat a call until the server is not busy, and return its result."""
+        """Await `call()` and return its result, calling again as long as the server is busy. Raises
+        StoppedEarly once the waits exceed the time limit."""
         while True:
             try:
                 return await self._watched(call())
@@ -58,7 +61,8 @@ class Patience:
                 await self.wait(busy)
 
     async def wait(self, busy: TeacherBusy) -> None:
-        """Wait before the next call. Raises StoppedEarly if that would exceed the time limit."""
+        """Wait before the next call: for the seconds that the server asked for, or for the current
+        backoff, whichever is longer. Raises StoppedEarly if that would exceed the time limit."""
         seconds = max(busy.retry_after or 0.0, self._delay)
         self._waited += seconds
         self._delay = min(2 * self._delay, 60.0)
@@ -78,7 +82,8 @@ class Patience:
 
 
 async def sleep(seconds: float, poll: Callable[[], None]) -> None:
-    """Sleep, calling `poll` meanwhile, which raises an exception if the work has to stop."""
+    """Sleep, and call `poll` ten times a second meanwhile. `poll` raises an exception if the run
+    has to stop."""
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         poll()
@@ -86,8 +91,8 @@ async def sleep(seconds: float, poll: Callable[[], None]) -> None:
 
 
 def complete(work: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine and return its result. If an event loop is already running, as in a notebook,
-    the coroutine runs in another thread, and an interrupt of this thread cancels it."""
+    """Run a coroutine to its end and return its result. If an event loop is already running, as in
+    a notebook, the coroutine runs in another thread, and interrupting this thread cancels it."""
     try:
         asyncio.get_running_loop()
     except RuntimeError:

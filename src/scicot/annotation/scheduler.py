@@ -1,9 +1,9 @@
 """Send requests concurrently, with retries, backoff and a time limit.
 
-A request holds a slot from when it is taken from the iterator until its row is written;
+A request occupies a slot from the moment it is taken from the iterator until its row is written.
 in_flight.py limits the number of slots. While a refused request waits for its retry, another
-question uses its slot. So a server that refuses some requests at random still gets as many as it
-can answer.
+request uses its slot. So a server that refuses some requests at random still gets as many as it can
+answer.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from scicot.errors import ScicotError
 from scicot.reporting import Reporter, number_of
 from scicot.teachers import Reply, Teacher, TeacherBusy, TeacherError
 
-_GRACE_SECONDS = 10.0  # for replies in flight, which are paid for, when the run is stopped
-_POLL_SECONDS = 0.2  # between two checks for a request to stop
+_GRACE_SECONDS = 10.0  # to wait for replies in flight, which are paid for, when the run is stopped
+_POLL_SECONDS = 0.2  # between two checks whether the run has to stop
 _IDLE_SECONDS = 0.005  # pause when no request is ready
 _END = object()  # marks the end of the requests
 _BACKOFF = (0.5, 60.0)  # seconds before the first retry, and before the last ones
@@ -34,8 +34,8 @@ _WORKERS = 8  # workers per slot, so that up to this many of its requests can wa
 
 
 class Take(Protocol):
-    """Write the row of an outcome. Returns the follow-up request, or None. `sent` is the time when
-    the request left (time.monotonic)."""
+    """The callback that writes the row of a reply or an error. It returns a further request to send
+    for the same sample, or None. `sent` is the time when the request was sent (time.monotonic)."""
 
     async def __call__(
         self, row_request: RowRequest, outcome: Reply | TeacherError, sent: float
@@ -43,10 +43,11 @@ class Take(Protocol):
 
 
 class Scheduler:
-    """Sends the requests of one teacher, up to --concurrency in flight.
+    """Sends requests to one teacher, up to --concurrency at a time.
 
-    `poll` is called regularly and raises an exception if the work has to stop. `blocking`: taking
-    the next request from the iterator may block, for example on a pipe, so it is done in a thread.
+    `poll` is called regularly and raises an exception if the run has to stop. `blocking` is True if
+    taking the next request from the iterator may block, for example on a pipe; it is then done in a
+    thread.
     """
 
     def __init__(
@@ -75,8 +76,8 @@ class Scheduler:
         self._yielded_at = time.monotonic()
 
     async def run(self, row_requests: Iterator[RowRequest | None], take: Take) -> None:
-        """Send all requests. If the work is stopped, write the replies to requests in flight, then
-        raise the exception that stopped it."""
+        """Send all requests and pass their outcomes to `take`. If an exception stops the run, first
+        wait for the replies to requests in flight and write them, then raise the exception."""
         pull = asyncio.Lock()
         workers = [
             asyncio.create_task(self._work(row_requests, take, pull)) for _ in range(self._count)
@@ -132,7 +133,7 @@ class Scheduler:
         self, row_requests: Iterator[RowRequest | None], take: Take, pull: asyncio.Lock
     ) -> None:
         while not self._closing:
-            # one worker at a time draws a request, so that none is drawn without a slot
+            # One worker at a time takes a request, so that none is taken without a free slot.
             async with pull:
                 row_request = await self._pull(row_requests)
                 if row_request is None:
@@ -148,7 +149,8 @@ class Scheduler:
                 self._slots.release()
 
     async def _process(self, row_request: RowRequest, take: Take) -> RowRequest | None:
-        """Send one request and write its outcome. Return the follow-up request, or None."""
+        """Send one request and write the row of its outcome. Return a further request for the same
+        sample, or None."""
         sent = time.monotonic()
         outcome = await self._outcome(row_request)
         self._writing += 1
@@ -158,8 +160,8 @@ class Scheduler:
             self._writing -= 1
 
     async def _pull(self, row_requests: Iterator[RowRequest | None]) -> RowRequest | None:
-        """Return the next request, None at the end. For a None in `row_requests`, yield to the
-        event loop and go on."""
+        """Return the next request, or None at the end. A None in `row_requests` means that no
+        request is ready yet: let other tasks run for a moment, then try again."""
         while not self._closing:
             row_request = (
                 await _next_in_thread(row_requests) if self._blocking else next(row_requests, _END)
@@ -173,15 +175,16 @@ class Scheduler:
         return None
 
     async def _yield_to_loop(self) -> None:
-        """Yield to the event loop every _POLL_SECONDS: otherwise a teacher that never awaits would
-        starve other tasks and signal handlers."""
+        """Yield to the event loop if _POLL_SECONDS have passed since the last time. Otherwise a
+        teacher that never awaits would starve other tasks and signal handlers."""
         now = time.monotonic()
         if now - self._yielded_at > _POLL_SECONDS:
             self._yielded_at = now
             await asyncio.sleep(0)
 
     async def _outcome(self, row_request: RowRequest) -> Reply | TeacherError:
-        """Send a request until it is answered, with backoff, for `max_wait` seconds in total."""
+        """Send a request, with retries, and return its reply or the TeacherError. Retries are made
+        with backoff, for --max-wait seconds in total."""
         started, waited, (backoff, longest) = time.monotonic(), 0.0, _BACKOFF
         while True:
             await self._pace.turn()
@@ -228,7 +231,8 @@ class Scheduler:
             )
 
     async def _wait_without_slot(self, seconds: float) -> None:
-        """Release the slot, sleep, and take a slot again."""
+        """Release the slot, sleep, and take a slot again, so that another request can use it
+        meanwhile."""
         self._slots.release()
         try:
             await asyncio.sleep(seconds)
@@ -236,21 +240,22 @@ class Scheduler:
             await self._slots.acquire()
 
     async def _forever(self) -> Reply:
-        """Block until cancelled: the work is stopping, so this request is not sent again."""
+        """Wait until this task is cancelled. This is called once the run is stopping, so that a
+        request is not sent again."""
         await asyncio.Event().wait()
         raise AssertionError
 
     def _gives_up(self, busy: TeacherBusy, delay: float, started: float) -> TeacherError:
-        """Return the TeacherError of a request whose retries were used up while other requests were
-        answered. Raises StoppedEarly if none was answered, if the server limits the rate, or if its
-        retry-after exceeds --max-wait."""
+        """Return the TeacherError of a request whose retries are used up although other requests
+        were answered. Raises StoppedEarly instead if no other request was answered, if the server
+        limits the rate, or if it asks to wait longer than --max-wait."""
         asked_for = (busy.retry_after or 0.0) > self._settings.max_wait
         if not (busy.limited or asked_for) and self._answered_at > started:
             return TeacherError(f"{busy}, again and again for {self._settings.max_wait:.0f} s")
         raise out_of_patience(f"{self._teacher.name}: {busy}", delay, self._settings.max_wait)
 
     def _tell(self, busy: TeacherBusy) -> None:
-        """Warn once about each kind of retryable error, up to five kinds."""
+        """Warn about a retryable error, once for each message and at most five times in a run."""
         if str(busy) not in self._warned and len(self._warned) < 5:
             self._warned.add(str(busy))
             self._reporter.warn(
@@ -260,8 +265,8 @@ class Scheduler:
 
 
 async def _next_in_thread(row_requests: Iterator[RowRequest | None]) -> Any:
-    """Take the next item in a thread, because it may block; the thread is abandoned if the work
-    stops."""
+    """Take the next item of the iterator in a thread, because it may block. If the run stops, the
+    thread is abandoned."""
     loop = asyncio.get_running_loop()
     future: asyncio.Future[Any] = loop.create_future()
 

@@ -1,4 +1,5 @@
-"""Read and check the inputs of generate-rationales, before any request or output."""
+"""Read and check the inputs of generate-rationales before any request is sent or any output
+written."""
 
 from __future__ import annotations
 
@@ -27,7 +28,7 @@ _FILTER_NEEDS_GOLD = sources.NeedsGold(
 
 @dataclass(frozen=True)
 class Setup:
-    """Checked inputs: questions, teacher, request builder, budget and reporter."""
+    """The checked inputs of a run, from which requests can be built and sent."""
 
     rows: sources.Rows[Question]
     source: str
@@ -56,9 +57,11 @@ class Inputs:
 
 
 def prepare(inputs: Inputs, *, output: Path | None = None, only_counts: bool = False) -> Setup:
-    """Read and check the inputs. Raises ScicotError if the work cannot be done.
+    """Read and check the inputs, load the teacher, and return what a run needs. Raises ScicotError
+    if the run is impossible.
 
-    With `output`, the questions that earlier runs have finished for it are not read again.
+    With `output`, the questions that earlier runs have finished for this output are skipped without
+    being read. `only_counts` loads a teacher that can count tokens but need not answer requests.
     """
     settings, reporter, teacher = inputs.settings, inputs.reporter, inputs.teacher
     # An earlier version sent batches without this check. They are paid for, so they are still

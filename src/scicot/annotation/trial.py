@@ -1,4 +1,5 @@
-"""Test whether a lower request rate made a server refuse less (Wald 1945, sequential test)."""
+"""Test whether a lower request rate made a server refuse fewer requests, with the sequential
+probability ratio test (Wald 1945)."""
 
 from __future__ import annotations
 
@@ -15,11 +16,13 @@ _MOST = 0.98  # largest share of refusals that the test assumes
 
 @dataclass
 class Trial(Generic[Undone]):
-    """Outcomes of the requests sent since a rate decrease at `starts_at`.
+    """A test of whether the rate decrease at `starts_at` helped, from the outcomes of requests sent
+    since.
 
-    `share_before` is the share of refusals that caused the decrease; `undone` is the state to
-    restore if it did not help. Two hypotheses are compared: the share is still `share_before`, so
-    refusals do not depend on the rate, or it fell to _FEWER times `share_before`.
+    `share_before` is the share of refusals that caused the decrease. `undone` is the state to
+    restore if the decrease did not help. Two hypotheses are compared: the share is still
+    `share_before`, so refusals do not depend on the rate; or it fell to _FEWER times
+    `share_before`.
     """
 
     starts_at: float
@@ -31,11 +34,12 @@ class Trial(Generic[Undone]):
 
     @property
     def share(self) -> float:
-        """Return the share of requests refused since the rate decrease."""
+        """The share of requests that were refused since the rate decrease, from 0 to 1."""
         return self.refusals / max(1, self.answers + self.refusals)
 
     def helped(self, answered: bool) -> bool | None:
-        """Count an outcome. Return whether the decrease helped, None while undecided."""
+        """Count one outcome, True for an answer and False for a refusal. Return whether the rate
+        decrease reduced refusals, or None while the test is undecided."""
         unchanged_share = min(self.share_before, _MOST)
         reduced_share = _FEWER * unchanged_share
         if answered:

@@ -1,4 +1,5 @@
-"""Track the input prefix that is completely done, so that a resumed run need not read it again."""
+"""Track the prefix of the input whose questions are all done, so that a resumed run need not read
+it again."""
 
 from __future__ import annotations
 
@@ -19,8 +20,8 @@ _STRIDE = 2000  # questions between two positions that may be remembered
 
 
 class Watermark:
-    """Tracks which questions were read and which are done, and stores in the ledger the last input
-    position before which all are done."""
+    """Tracks which questions were read and which are done. It stores in the ledger the last
+    position in the input before which all questions are done."""
 
     def __init__(
         self, rows: sources.Rows[Question], ledger: Ledger, settings: GenerateSettings
@@ -35,7 +36,8 @@ class Watermark:
         self._read_count = 0  # questions read
 
     def add_question(self, identity: str, requests: int) -> None:
-        """Note that a question was read which has this many requests left."""
+        """Record that a question was read, and how many of its requests are still to be
+        answered."""
         self._read_count += 1
         if requests:
             self._open[identity] = self._read_count, requests
@@ -43,7 +45,7 @@ class Watermark:
             self._positions.append((self._read_count, position))
 
     def answered(self, identity: str) -> None:
-        """Note that a request of a question has its row."""
+        """Record that the row for a request of this question was written."""
         number, remaining = self._open.get(identity, (0, 0))
         if remaining > 1:
             self._open[identity] = number, remaining - 1
@@ -51,7 +53,8 @@ class Watermark:
             self._open.pop(identity, None)
 
     def remember(self) -> None:
-        """Store the last input position before which all questions are done."""
+        """Store in the ledger the last position in the input before which all questions are
+        done."""
         first_open = next(iter(self._open.values()), (self._read_count + 1, 0))[0]
         position = None
         while self._positions and self._positions[0][0] < first_open:
@@ -61,9 +64,9 @@ class Watermark:
 
 
 def done_before(output: Path, settings: GenerateSettings) -> sources.Prefix | None:
-    """Return the input prefix that earlier runs completed, as stored in the index. None if it
-    cannot be used: the indexed part of the output files has changed, --samples is larger than in
-    those runs, or rejected requests are to be retried."""
+    """Return the prefix of the input that earlier runs have completed, as stored in the index. None
+    if it cannot be used: if the indexed part of the output files has changed, if --samples is
+    larger than in those runs, or if rejected requests are to be retried."""
     index = beside(output, INDEX)
     if settings.retry_rejected or not index.is_file():
         return None

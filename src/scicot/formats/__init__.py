@@ -1,14 +1,14 @@
 """Convert question rows of public formats to scicot's own schema.
 
-The format is recognised for each row by its fields, never by the file's name. Gold answers may be
+The format of each row is recognised by its fields, never by the file's name. Gold answers may be
 missing in any format, and unknown fields are kept unchanged.
 
     {"question": "2 + 2?", "choices": ["3", "4"], "answer": 1, "mine": "x"}    becomes
     {"question": "2 + 2?", "choices": [{"label": "A", "text": "3"}, {"label": "B", "text": "4"}],
      "answer": "B", "mine": "x"}
 
-The modules of the table below are tried first, in this order; general.py reads all other layouts by
-the names and types of their fields.
+The modules in _FORMATS are tried first, in this order. general.py reads all other layouts, by the
+names and types of their fields.
 """
 
 from __future__ import annotations
@@ -70,10 +70,10 @@ _NAME_LENGTH = 40
 
 
 def to_question_row(row: Row, reading: Reading = PLAIN) -> Row:
-    """Return a new row in scicot's schema, ready for `from_row` of any record.
+    """Convert a row to scicot's schema, and return a new row that `from_row` of any record accepts.
 
     Raises RowProblem for a row of no known format, NotText for a question about an image, and
-    UncertainIndex for a numeric gold answer that may be an index from 0 or from 1.
+    UncertainIndex if the gold answer is a number that may be an index from 0 or from 1.
     """
     columns = reading.columns
     if columns is not None and not is_unmapped_scicot_row(row, columns):
@@ -99,8 +99,9 @@ def to_question_row(row: Row, reading: Reading = PLAIN) -> Row:
 
 
 def _several_questions(row: Row) -> str | None:
-    """Return the field with the list of questions of a row like those of RACE's files, where
-    another field has a list of choices for each question; None for other rows."""
+    """Return the name of the field that lists the questions, if a row holds several, as in RACE's
+    files: another field then has a list of choices for each question. Return None for other
+    rows."""
     lists = {name: value for name, value in row.items() if isinstance(value, list) and value}
     sizes = {len(v) for v in lists.values() if all(isinstance(entry, list) for entry in v)}
     named = (name for name in lists if "question" in str(name).casefold())
@@ -108,8 +109,8 @@ def _several_questions(row: Row) -> str | None:
 
 
 def recognised(row: Row, reading: Reading = PLAIN) -> Recognised:
-    """Return the fields from which the parts of a question are read. Raises what `to_question_row`
-    raises."""
+    """Return the names of the fields from which the question, the choices, the answer and the
+    context of a row are read. Raises the same exceptions as `to_question_row`."""
     result = Recognised()
     converted = to_question_row(row, replace(reading, recognised=result))
     result.question = result.question or "question"
@@ -126,20 +127,22 @@ def recognised(row: Row, reading: Reading = PLAIN) -> Recognised:
 
 
 def is_scicot_row(row: Row) -> bool:
-    """Return True if a row's question and choices are in scicot's own schema."""
+    """Return True if the question and the choices of a row are in scicot's own schema."""
     return isinstance(row.get("question"), str) and scicot_rows.matches(row)
 
 
 def check_columns(row: Row, columns: FieldMapping) -> None:
-    """Raise RowProblem if a row, the first of its file, lacks a field named by --columns."""
+    """Check the first row of a file against the option --columns. Raises RowProblem if the row
+    lacks a field that the option names, unless the row is in scicot's own schema."""
     missing = columns.missing(row)
     if missing and not is_scicot_row(row):
         raise RowProblem(missing_message(missing, row))
 
 
 def is_unmapped_scicot_row(row: Row, columns: FieldMapping) -> bool:
-    """Return True if --columns does not apply to a row: the row is in scicot's own schema and lacks
-    the mapped fields, as when a table and scicot rows are given together."""
+    """Return True if --columns does not apply to a row, because the row is in scicot's own schema
+    and lacks the mapped fields. This happens if a table and a file of scicot's rows are given
+    together."""
     return is_scicot_row(row) and bool(columns.missing(row))
 
 

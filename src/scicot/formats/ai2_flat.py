@@ -1,9 +1,11 @@
-"""Read ARC, OpenBookQA, QASC and CommonsenseQA in the Hub's layout: choices in two lists.
+"""Read ARC, OpenBookQA, QASC and CommonsenseQA in the layout of the Hugging Face Hub: the choices
+are an object of two lists.
 
 {"id": "NYSEDREGENTS_2006_8_10", "question": "Rocks are classified according to",
  "choices": {"text": ["their color", "how they formed"], "label": ["1", "2"]}, "answerKey": "2"}
 
-OpenBookQA calls the question "question_stem"; CommonsenseQA adds "question_concept".
+In OpenBookQA the question is in "question_stem". CommonsenseQA has an additional field,
+"question_concept".
 """
 
 from __future__ import annotations

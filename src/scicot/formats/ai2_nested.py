@@ -1,10 +1,12 @@
-"""Read the official files of ARC, OpenBookQA, QASC and CommonsenseQA: the question is an object.
+"""Read the official files of ARC, OpenBookQA, QASC and CommonsenseQA: the question is an object
+that contains the choices.
 
 {"id": "7-980", "question": {"stem": "The sun is responsible for", "choices":
  [{"text": "puppies learning", "label": "A"}, {"text": "plants sprouting", "label": "B"}]},
  "answerKey": "B"}
 
-QASC adds fields beside the question (fact1, ...), CommonsenseQA one inside it (question_concept).
+QASC has additional fields next to the question (fact1, ...), CommonsenseQA has one inside it
+(question_concept).
 """
 
 from __future__ import annotations

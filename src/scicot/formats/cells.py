@@ -1,9 +1,9 @@
-"""Parse lists and objects written in a cell of a table.
+"""Parse lists and objects that are written in a cell of a table.
 
     ["wood", "copper"]                                        JSON
-    ['wood', 'copper']   ['wood' 'copper']                    Python and NumPy, as pandas has it
-    {'text': array(['wood', 'copper'], dtype=object), ...}    likewise
-    wood|copper|glass    wood;copper;glass                    separators, or a choice per line
+    ['wood', 'copper']   ['wood' 'copper']                    Python and NumPy, as written by pandas
+    {'text': array(['wood', 'copper'], dtype=object), ...}    Python and NumPy, as written by pandas
+    wood|copper|glass    wood;copper;glass                    texts separated by | or ; or line ends
 
 Nothing is evaluated: a small parser accepts these forms only.
 """
@@ -32,7 +32,8 @@ _SEPARATORS = ("|", ";", "\n")
 
 
 def value_of(cell: str) -> Any:
-    """Parse a cell as JSON or as a Python or NumPy list literal; ValueError if it is neither."""
+    """Parse a cell as JSON, or else as a Python or NumPy literal. Raises ValueError if it is
+    neither."""
     try:
         return decode(cell)
     except ValueError:
@@ -44,7 +45,8 @@ def value_of(cell: str) -> Any:
 
 
 def separated(cell: str) -> list[str] | None:
-    """Split a cell such as "wood|copper|glass" into texts; None without a separator."""
+    """Split a cell such as "wood|copper|glass" into texts. Return None if it contains no separator
+    or an empty text."""
     for separator in _SEPARATORS:
         parts = [part.strip() for part in cell.strip().strip(separator).split(separator)]
         if len(parts) > 1:
@@ -53,7 +55,7 @@ def separated(cell: str) -> list[str] | None:
 
 
 class _Literal:
-    """Recursive descent parser of a Python or NumPy literal."""
+    """A recursive descent parser for a Python or NumPy literal."""
 
     def __init__(self, text: str) -> None:
         self._tokens = _tokens(text)
@@ -164,8 +166,8 @@ Marked = tuple[str, list[str], list[str]]  # (stem, labels, texts)
 
 
 def choices_in(text: str) -> Marked | None:
-    """Split "stem (A) wood (B) copper", or a stem with one choice per line, into stem and choices;
-    None if the text has another form."""
+    """Split a question that contains its choices, such as "stem (A) wood (B) copper", or that has
+    one choice per line. Return (stem, labels, texts), or None if the text has another form."""
     text = _without_end(text, _CUE)
     for pattern in (_INLINE, _AT_LINES, _INLINE_SMALL, _AT_LINES_SMALL, _NUMBERED_LINES):
         found = _marked(text, pattern)
@@ -181,14 +183,16 @@ def choices_in(text: str) -> Marked | None:
 
 
 def _without_end(text: str, pattern: re.Pattern[str]) -> str:
-    """Remove the pattern's match at the end of a text."""
+    """Remove the match of the pattern at the end of a text, if there is one, and white space before
+    it."""
     text = text.rstrip()
     match = pattern.search(text, max(0, len(text) - _LAST))
     return text[: match.start()].rstrip() if match else text
 
 
 def choices_of_cell(cell: str) -> tuple[list[str], list[str]] | None:
-    """Return labels and texts of a cell such as "a ) 38 , b ) 27" or "(A) wood (B) copper"."""
+    """Return (labels, texts) of the choices in a cell such as "a ) 38 , b ) 27" or "(A) wood (B)
+    copper". None if the cell has another form."""
     found = _marked(cell, _IN_CELL)
     if found is None or found[0]:
         return None
@@ -197,8 +201,9 @@ def choices_of_cell(cell: str) -> tuple[list[str], list[str]] | None:
 
 
 def _marked(text: str, pattern: re.Pattern[str]) -> Marked | None:
-    """Find the choices' marks, from the last "(A)" with a "(B)" after it: the stem may contain an
-    "(A)" too."""
+    """Split a text at the marks of its choices, (A), (B) and so on, and return (stem, labels,
+    texts). The choices begin at the last "(A)" that has a "(B)" after it, because the stem may
+    contain an "(A)" too. None if there are no such marks."""
     marks = list(pattern.finditer(text))
     later_labels: set[str] = set()  # labels of the marks after the current one
     for start in reversed(range(len(marks))):
@@ -213,7 +218,7 @@ def _marked(text: str, pattern: re.Pattern[str]) -> Marked | None:
 
 
 def _run(marks: Sequence[re.Match[str]]) -> list[re.Match[str]]:
-    """Return the marks that continue from the first one without a gap: (A), (B), (C)."""
+    """Return the first mark and those that continue from it without a gap: (A), (B), (C)."""
     run: list[re.Match[str]] = []
     for mark in marks:
         if not run or mark[1] == _following(run[-1][1]):
@@ -227,7 +232,7 @@ def _following(label: str) -> str:
 
 def _out_of_sentence(texts: list[str]) -> list[str]:
     """Remove the words that join choices into a sentence, such as "or" in "on (A) the sand or (B)
-    the ice"."""
+    the ice". Texts without such words are returned unchanged."""
     *all_but_last, last = texts
     joining_words = all_but_last[-1].rstrip()[len(_without_end(all_but_last[-1], _JOINED)) :]
     if not re.search(r"\w", joining_words):

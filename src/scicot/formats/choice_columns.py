@@ -1,6 +1,8 @@
-"""Read choices from one column each: A to D, "Option A", opa, opt1, choice0, ending0, "Answer 1".
+"""Read choices that have one column each: A to D, "Option A", opa, opt1, choice0, ending0, "Answer
+1".
 
-Or from columns of right and wrong answers: correct_answer and distractor1, "Incorrect Answer 1".
+Also read choices from columns of right and wrong answers, such as correct_answer and distractor1 or
+"Incorrect Answer 1".
 """
 
 from __future__ import annotations
@@ -27,7 +29,8 @@ _WRONG = re.compile(rf"({'|'.join(sorted(WRONG, key=len, reverse=True))})(?:[a-z
 
 @dataclass(frozen=True)
 class Family:
-    """Columns with one prefix and consecutive labels from A, 0 or 1."""
+    """The columns of the choices: they have a common prefix, which may be empty, and consecutive
+    labels from A, 0 or 1. `columns` are their names, in the order of `labels`."""
 
     prefix: str
     labels: tuple[str, ...]
@@ -41,7 +44,8 @@ class Family:
 
 @lru_cache(maxsize=256)  # cached because nearly all rows of a file have the same fields
 def families(names: tuple[str, ...]) -> tuple[Family, ...]:
-    """Return all families among these fields; columns "x" and "y" alone do not make a family."""
+    """Return all families of choice columns among these field names. Two letters that do not begin
+    with A, such as "x" and "y", make no family."""
     found: dict[str, dict[str, str]] = {}
     for name in names:
         match = _CHOICE.fullmatch(plain_name(name))
@@ -69,7 +73,8 @@ def _label_runs() -> Iterator[Iterable[str]]:
 
 
 def filled(row: Mapping[str, Any], family: Family) -> list[ChoiceRow]:
-    """Return the choices whose cells are not blank; each keeps its own column's label."""
+    """Return the choices of a row from the columns of a family, leaving out blank cells. Each
+    choice keeps the label of its column."""
     pairs = zip(family.labels, family.columns, strict=True)
     texts = {label: row[name] for label, name in pairs if not is_blank(row[name])}
     return fields.choice_rows(
@@ -85,8 +90,9 @@ def _number_as_text(value: Any) -> Any:
 
 @dataclass(frozen=True)
 class RightAndWrong:
-    """Choices made from fields of right and wrong answers, in a pseudo-random order seeded by a
-    hash of the question."""
+    """Choices made from fields of right and wrong answers, in a pseudo-random order that a hash of
+    the question determines. `answer` is the label of the right choice. `right` and `wrong` are the
+    names of the fields."""
 
     choices: list[ChoiceRow]
     answer: str
@@ -96,13 +102,14 @@ class RightAndWrong:
 
 @lru_cache(maxsize=256)
 def wrong_columns(names: tuple[str, ...]) -> tuple[str, ...]:
-    """Find the fields of wrong answers."""
+    """Return the names of the fields that hold wrong answers."""
     return tuple(name for name in names if _WRONG.fullmatch(plain_name(name)))
 
 
 def right_and_wrong(row: Mapping[str, Any], question: str) -> RightAndWrong | None:
-    """Return the choices of a row with separate fields of right and wrong answers, None for other
-    rows. Hashes of `question` (the question's text) and each choice determine their order."""
+    """Return the choices of a row that has separate fields for right and wrong answers, None for
+    other rows. Their order is determined by hashes of `question`, the question's text, with each
+    choice."""
     wrong = wrong_columns(tuple(row))
     right = fields.first_filled(row, fields.named(row, RIGHT)) if wrong else None
     if right is None or not isinstance(row[right], str):
@@ -125,8 +132,9 @@ def right_and_wrong(row: Mapping[str, Any], question: str) -> RightAndWrong | No
 def shuffled_by_hash(
     rows: list[ChoiceRow], right: str | None, question: str
 ) -> tuple[list[ChoiceRow], str | None]:
-    """Shuffle choices pseudo-randomly, seeded by a hash of the question, and label them A, B, C.
-    Return (choices, new label of the right one)."""
+    """Shuffle choices into an order that is determined by a hash of the question, and label them A,
+    B, C and so on. `right` is the label of the right choice. Return (choices, new label of the
+    right one)."""
     order = sorted(range(len(rows)), key=lambda n: _digest(question, rows[n]["text"], n))
     shuffled_choices = fields.lettered([rows[index]["text"] for index in order])
     labels = [choice["label"] for choice in rows]

@@ -1,10 +1,10 @@
-"""Read choices from one field, in the forms of public data sets and tables.
+"""Read choices from one field, in the forms that public data sets and tables use.
 
-["wood", "copper"]   ["A)wood", "B)copper"]               texts, labels before some of them
-{"A": "wood", "B": "copper"}                              by label
-{"text": ["wood", "copper"], "label": ["A", "B"]}         in two lists
-[{"key": "A", "value": "wood"}, ...]                      objects
-{"choices": ["wood", "copper"], "labels": [0, 1]}         with marks of the right one
+["wood", "copper"]   ["A)wood", "B)copper"]               texts, with or without labels
+{"A": "wood", "B": "copper"}                              texts by label
+{"text": ["wood", "copper"], "label": ["A", "B"]}         a list of texts and one of labels
+[{"key": "A", "value": "wood"}, ...]                      an object per choice
+{"choices": ["wood", "copper"], "labels": [0, 1]}         texts and marks, 1 for the right one
 {"wood": 0, "copper": 1}                                  texts with scores (BIG-bench)
 "wood|copper"   "a ) wood , b ) copper"   "['wood' 'copper']"    a cell of a table
 """
@@ -34,14 +34,16 @@ _MARKED = re.compile(r"\s*[(\[]?\s*([A-Za-z])\s*[).:\]]\s*(\S.*)", re.DOTALL)
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """Choices, and the labels of the right ones if the field marks them."""
+    """The choices of a field. `right` holds the labels of the right ones if the field marks them,
+    else None."""
 
     choices: list[ChoiceRow]
     right: tuple[str, ...] | None = None
 
 
 def scored(value: Any) -> Listed | None:
-    """Read an object of choice texts with scores; the right ones have the highest score."""
+    """Read choices from an object that maps their texts to scores. Those with the highest score are
+    right. Return None if the value is no such object."""
     if not isinstance(value, Mapping) or len(value) < 2:
         return None
     scores = list(value.values())
@@ -52,7 +54,7 @@ def scored(value: Any) -> Listed | None:
 
 
 def listed(value: Any) -> Listed | None:
-    """Read the choices of a field; None if it has none."""
+    """Read the choices in the value of a field. Return None if it contains no choices."""
     if isinstance(value, str):
         return _of_cell(value)
     if isinstance(value, list):
@@ -90,8 +92,8 @@ def _of_list(values: Sequence[Any]) -> Listed | None:
 
 
 def from_texts(texts: Sequence[str]) -> list[ChoiceRow]:
-    """Make choices labelled A, B, C from texts. If every text begins with its label, as in "A)21",
-    these labels are used and removed from the texts."""
+    """Make choices labelled A, B, C and so on from their texts. If every text begins with its
+    label, as in "A)21", these labels are used and removed from the texts."""
     # a quick check that excludes nearly all other lists
     if texts[0][:3].lstrip(" ([")[:1] in ("A", "a"):
         found = [_MARKED.fullmatch(text) for text in texts]
@@ -164,7 +166,7 @@ def _text(value: Any) -> str | None:
 
 
 def _without_padding(values: Sequence[Any]) -> list[Any]:
-    """Remove the blanks at the end of a list of fixed length."""
+    """Return a list without the blank values at its end, which pad it to a fixed length."""
     trimmed = list(values)
     while trimmed and is_blank(trimmed[-1]):
         trimmed.pop()

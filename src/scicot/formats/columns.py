@@ -1,6 +1,7 @@
-"""Recognise the header of a table, and read columns that are not part of the question.
+"""Recognise the header of a table, and convert the cells that are not part of the question.
 
-All cells of a CSV file are strings; cells of scicot's own fields of other types are JSON.
+All cells of a CSV file are strings. Cells that hold one of scicot's own fields of another type
+contain JSON.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ _RENAMED = {"id": IDS, "prediction": ("prediction",)}
 
 def is_header(names: Iterable[str], mapped: Iterable[str] = ()) -> bool:
     """Return True if these column names are the header of a table of questions or of predictions.
-    `mapped` are the names given by --columns."""
+    `mapped` are the column names given by --columns."""
     columns = tuple(name.strip() for name in names)
     plain_names = {plain_name(name) for name in columns}
     answers = plain_names & set(IDS) and "prediction" in plain_names
@@ -50,13 +51,12 @@ def is_header(names: Iterable[str], mapped: Iterable[str] = ()) -> bool:
 def is_sparse(
     header: Sequence[str], filled: Mapping[str, str], mapped: Collection[str] = ()
 ) -> bool:
-    """Return True if a record in a table of questions is a heading, a sum or a lone number and not
-    a question: only one cell is filled (in a wide table, at most two), and none of them is in a
-    question column. `filled` are the cells that are not empty, `mapped` the names given by
-    --columns.
+    """Return True if a record of a table is a heading, a sum or a lone number and not a question.
+    `filled` are the cells that are not empty, `mapped` the column names given by --columns.
 
-    A single filled cell in the question column of a wide table is a heading if its text is short
-    and has no question mark ("Part B").
+    Such a record has only one filled cell (in a table of _WIDE or more columns, at most two), and
+    none of them is in a question column. A single filled cell in the question column of such a wide
+    table is a heading too, if its text is short and has no question mark ("Part B").
     """
     if "prediction" in map(plain_name, header) or not filled:
         return False
@@ -72,8 +72,8 @@ def is_sparse(
 
 
 def cells(row: Row) -> Row:
-    """Return a table's row with id and prediction under scicot's names, and with the cells of
-    scicot's own fields parsed."""
+    """Return a row of a table with the id and the prediction under scicot's names for them, and
+    with the cells of scicot's own fields parsed."""
     return _typed(_renamed(row))
 
 
@@ -103,8 +103,8 @@ def _typed(row: Row) -> Row:
 
 
 def _value(cell: str) -> Any:
-    """Parse a cell as JSON, None if blank. A cell that is not JSON is returned as it is and left
-    for from_row to accept or reject."""
+    """Parse a cell as JSON, None if it is blank. A cell that is not JSON is returned unchanged, so
+    that from_row accepts or rejects it later."""
     if not cell.strip():
         return None
     try:

@@ -1,12 +1,12 @@
-"""Read COPA (SuperGLUE's, XCOPA, Balanced COPA): a premise, and which of two choices is more
-likely.
+"""Read COPA (SuperGLUE's, XCOPA, Balanced COPA), which gives a premise and asks which of two
+choices is more likely its cause or its effect.
 
 {"premise": "The lamp went out.", "question": "cause", "choice1": "The bulb was broken.",
  "choice2": "The room was large.", "label": 0}
 
 "question" is only "cause" or "effect". It is replaced by COPA's sentence, "What was the cause of
 this?" or "What happened as a result?", and the premise becomes the context. The choices are
-labelled A and B, because COPA numbers them from 1 but counts from 0 in "label".
+labelled A and B and not by number, because COPA numbers them from 1 but counts from 0 in "label".
 """
 
 from __future__ import annotations
@@ -92,11 +92,12 @@ def _as_another_format(row: Row, reading: Reading) -> Row:
 
 
 def _sentence(row: Row, names: Mapping[str, str]) -> str | None:
-    """Return COPA's full question for the word "cause" or "effect", None for other questions."""
+    """Return COPA's full question if the row's question is "cause" or "effect", None otherwise.
+    `names` maps lower-case field names to the row's own."""
     question = row[names["question"]] if "question" in names else None
     return _SENTENCES.get(question.strip().lower()) if isinstance(question, str) else None
 
 
 def _names(row: Row) -> dict[str, str]:
-    """Map lower-case field names to the row's own."""
+    """Map the lower-case form of each field name to the name as the row has it."""
     return {name.lower(): name for name in row}

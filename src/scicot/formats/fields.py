@@ -1,4 +1,4 @@
-"""Helpers shared by the formats for converting a row to scicot's own schema."""
+"""Helpers for converting a row to scicot's own schema, shared by the format modules."""
 
 from __future__ import annotations
 
@@ -34,21 +34,23 @@ class Format(Protocol):
         """Return True if the names and types of the row's fields are those of this format."""
 
     def convert(self, row: Row, reading: Reading = PLAIN) -> Row:
-        """Return a new row in scicot's schema; raises RowProblem for an invalid one."""
+        """Return a new row in scicot's schema. Raises RowProblem if the row is invalid."""
 
 
 class NotText(RowProblem):
-    """A question that text alone cannot answer. Such rows are skipped and counted, not errors."""
+    """Raised for a question that cannot be answered from text alone, such as one about an image.
+    Such rows are skipped and counted, not reported as errors."""
 
 
 @dataclass(frozen=True, slots=True)
 class Gold:
-    """The gold fields of a layout and how their values are written.
+    """The fields of a layout that hold the gold answer, and how their values are written.
 
-    The fields in `names` are read before those in `secondary`. `bases` gives the base (0 or 1) of
-    numeric answers in fields for which the layout defines it; `loose`: the values come from a
-    table, so the base of its integers is not defined. `columns` maps plain column names to choice
-    labels, for answers that are a column name. `single`: the value may be wrapped in a list of one.
+    The fields in `names` are read before those in `secondary`. `bases` maps a field to 0 or 1 if
+    the layout defines from which number its indices count. `loose` is True if the values come from
+    a table, where integers may count from 0 or from 1. `columns` maps column names, as returned by
+    `plain_name`, to choice labels, for answers that name a column. `single` is True if the value
+    may be wrapped in a list of one.
     """
 
     names: tuple[str, ...] = ANSWERS
@@ -71,12 +73,14 @@ GOLD = Gold()
 
 
 def first_filled(row: Mapping[str, Any], names: Sequence[str]) -> str | None:
-    """Return the first of these fields that is not blank, None if all are."""
+    """Return the first of these fields that is not blank in the row, None if all are blank or
+    missing."""
     return next((name for name in names if not is_blank(row.get(name))), None)
 
 
 def named(row: Mapping[str, Any], plain_names: Sequence[str]) -> tuple[str, ...]:
-    """Return the row's fields that have these plain names, in the order of `plain_names`."""
+    """Return the names of the row's fields whose `names.plain_name` is in `plain_names`, in the
+    order of `plain_names`."""
     return _named(tuple(row), tuple(plain_names))
 
 
@@ -89,7 +93,7 @@ def _named(names: tuple[str, ...], plain_names: tuple[str, ...]) -> tuple[str, .
 
 
 def question_field(row: Mapping[str, Any]) -> str | None:
-    """Find the field of the question's text."""
+    """Return the name of the field that holds the question's text, None if there is none."""
     if isinstance(row.get("question"), str) and not is_blank(row["question"]):
         return "question"
     return first_filled(row, named(row, QUESTIONS))
@@ -105,7 +109,8 @@ def choice_rows(labels: Sequence[str], texts: Sequence[Any]) -> list[ChoiceRow]:
 
 
 def lettered(texts: Sequence[Any]) -> list[ChoiceRow]:
-    """Label choices A, B, C and so on."""
+    """Make choices labelled A, B, C and so on from their texts. Raises RowProblem for more than
+    26."""
     if len(texts) > len(ascii_uppercase):
         raise RowProblem(f'"choices" has {len(texts)}; at most {len(ascii_uppercase)} are read')
     return choice_rows(ascii_uppercase[: len(texts)], texts)
@@ -119,7 +124,8 @@ def rebuilt(
     used: Collection[str | None] = (),
     reading: Reading = PLAIN,
 ) -> Row:
-    """Return the row in scicot's schema, without the fields in `used`, which have been read.
+    """Return the row in scicot's schema with these choices and this gold label. The fields in
+    `used`, which have been read already, are left out.
 
     Raises RowProblem if no field holds the question's text.
     """
@@ -141,8 +147,8 @@ def labelled(
     gold: Gold = GOLD,
     used: Collection[str] = (),
 ) -> Row:
-    """Return the row in scicot's schema with the label that its gold fields agree on, without the
-    fields in `used`, which have been read."""
+    """Return the row in scicot's schema with these choices, and with the label on which its gold
+    fields agree. The fields in `used`, which have been read already, are left out."""
     if reading.columns is not None and reading.columns.maps("answer"):
         gold = replace(gold, names=("answer",), secondary=(), bases={})
     if reading.in_columns:
@@ -157,10 +163,10 @@ def read_gold(
     gold: Gold = GOLD,
     reading: Reading = PLAIN,
 ) -> tuple[str | None, str | None]:
-    """Return the gold label and its field; (None, None) for an unlabelled row.
+    """Return (gold label, name of its field), or (None, None) if the row has no gold answer.
 
-    A field that names no choice is ignored if another does. Raises RowProblem if none does, and if
-    two fields name different choices.
+    A field whose value names no choice is ignored if another field names one. Raises RowProblem if
+    no field names one, if two fields name different choices, or if the answer is ambiguous.
     """
     meanings: dict[str, Meaning] = {}
     unread_field = ""
@@ -191,8 +197,9 @@ def read_gold(
 
 
 def with_context(row: Row, reading: Reading = PLAIN, *, without: Collection[str] = ()) -> Row:
-    """Return the row with a "context", read from the first field that is named like a passage. An
-    existing context is kept; fields in `without` have another meaning and are skipped."""
+    """Return the row with a "context", read from the first field that is named like a passage. If
+    the row has a context already, it is kept. The fields in `without` are skipped, since they have
+    another meaning."""
     if not is_blank(row.get("context")) and isinstance(row["context"], str):
         if reading.recognised is not None:
             reading.recognised.context = reading.recognised.context or "context"
@@ -208,7 +215,8 @@ def with_context(row: Row, reading: Reading = PLAIN, *, without: Collection[str]
 
 
 def _text_of(value: Any) -> str | None:
-    """Join a context (a string, a list of strings, or an object with such a list) to one text."""
+    """Return a context as one text. The value may be a string, a list of strings, or an object with
+    such a list. Return None for other values and blank texts."""
     if isinstance(value, Mapping):
         value = value.get("contexts")  # PubMedQA's layout
     if isinstance(value, list) and value and all(isinstance(text, str) for text in value):

@@ -1,8 +1,8 @@
 """Read rows of any other layout by the names and types of their fields.
 
-Choices are searched in this order: one field (choices.py), one column each (choice_columns.py), a
-right answer and wrong ones, the question's text (cells.py), yes and no (yes_no.py). The first match
-is taken.
+Choices are searched in this order, and the first ones found are used: in one field (choices.py), in
+one column each (choice_columns.py), in fields of right and wrong answers, in the question's text
+(cells.py), as the answers yes and no (yes_no.py).
 """
 
 from __future__ import annotations
@@ -27,7 +27,12 @@ _FIRST_IS_RIGHT = "mc1targets"
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """Choices, the fields they were read from, and the answer if these fields include it."""
+    """The choices of a row, and the names of the fields from which they were read (`used`).
+
+    `description` names these fields in messages. `answer` is the gold label if the field
+    `answer_field` of them gives it; otherwise the fields in `gold` are read for it. `kind` says how
+    the answer is written. `shuffled` is True if the choices were shuffled.
+    """
 
     choices: list[ChoiceRow]
     used: tuple[str, ...]
@@ -45,7 +50,7 @@ class Unread(RowProblem):
 
 
 def convert(row: Row, reading: Reading = PLAIN) -> Row:
-    """Convert a row to scicot's schema; raises Unread if it has no question with choices."""
+    """Convert a row to scicot's schema. Raises Unread if it has no question with choices."""
     row = columns.cells(row)
     question = _question(row)
     if question is None:
@@ -77,8 +82,8 @@ def convert(row: Row, reading: Reading = PLAIN) -> Row:
 
 
 def _question(row: Row) -> str | None:
-    """Return the field of the question's text. If it holds chat messages, it becomes the user's
-    last one."""
+    """Return the name of the field that holds the question's text, None if there is none. If the
+    field holds chat messages, the text of the last one replaces them in `row`."""
     for name in fields.named(row, (*QUESTIONS, *QUESTIONS_BESIDE_CHOICES)):
         value = row[name]
         if isinstance(value, list):
@@ -91,7 +96,8 @@ def _question(row: Row) -> str | None:
 
 
 def _sentences(row: Row, question: str) -> str | None:
-    """Join SWAG's first two sentences into one context, unless the second is the question."""
+    """Join the first two sentences of a row of SWAG to one context. Return None if the row has no
+    such sentences, if one of them is the question, or if there is a context already."""
     names = fields.named(row, _SENTENCES)
     if len(names) < 2 or question in names or fields.named(row, ("context",)):
         return None
@@ -145,7 +151,8 @@ def _check_agreement(
     reading: Reading,
     used: tuple[str, ...],
 ) -> None:
-    """Raise RowProblem if a gold field names another choice than the one marked right."""
+    """Raise RowProblem if a gold field of the row names another choice than `right`, the label of
+    the choice that is marked as right. The fields in `used` are not checked."""
     other_fields = {name: value for name, value in row.items() if name not in used}
     try:
         label, name = fields.read_gold(
@@ -204,7 +211,8 @@ def _right_and_wrong(row: Row, question: str, gold: fields.Gold) -> _Found | Non
 
 
 def _shuffle_key(row: Row, question: str) -> str:
-    """Return the text whose hash seeds the order of the choices."""
+    """Return the text whose hash determines the order of the choices: the question and its
+    context."""
     context = row.get("context")
     return f"{row[question]}\0{context if isinstance(context, str) else ''}"
 

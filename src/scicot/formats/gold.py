@@ -4,12 +4,14 @@ Examples from public data sets, for the choices A "wood", B "copper", C "glass":
 
     "B"   "b"   "copper"   "(B)"   "B) copper"   1 (an index from 0)   "" or null or -1 (unlabelled)
 
-One rule reads all of them, in every format, and predictions too (`read_choice`):
+The same rules apply in every format, and to predictions too (`read_choice`):
 
 1. A JSON string that is exactly a label is that label, whatever the texts of the choices are.
-2. A JSON integer is an index from 0. Past the last one it may be a label, see `_read_integer`.
+2. A JSON integer is an index from 0. If it is too large for one, it may be a label or a text
+   (`_read_integer`).
 3. Any other string is the text of a choice, a label in other capitals, or both as "B) copper".
-4. A string of digits that is neither is an index, if its base (0 or 1) is certain (indices.py).
+4. A string of digits that is neither is an index, if it is certain whether it counts from 0 or
+   from 1 (indices.py).
 
 If a row has several gold fields (`gold_fields`), the answer is the choice that all of them allow.
 """
@@ -40,12 +42,12 @@ def is_blank(value: Any) -> bool:
 
 
 def shortened(value: Any) -> str:
-    """Shorten a value for a one-line message."""
+    """Return a value as Python code, shortened for a one-line message."""
     return reprlib.repr(value)
 
 
 def gold_fields(row: Mapping[str, Any], names: Sequence[str] = ANSWERS) -> list[str]:
-    """Return the gold fields of a row that are not blank, in the order of `names`."""
+    """Return the names of the row's gold fields that are not blank, in the order of `names`."""
     return [name for name in _gold_fields(tuple(row), tuple(names)) if not is_blank(row[name])]
 
 
@@ -57,13 +59,12 @@ def _gold_fields(fields: tuple[str, ...], names: tuple[str, ...]) -> tuple[str, 
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """The labels of the choices that a value may refer to.
+    """The labels of the choices that a gold answer may refer to.
 
-    `ambiguity` says why the value is ambiguous; then another gold field must decide among the
-    labels. If it is empty, several labels belong to choices of the same text, and the first is
-    taken.
-    `kind` describes for messages how the value was read. `index`: it is a number that counts from 0
-    or 1.
+    `ambiguity` says why the value is ambiguous, "" if it is not. An ambiguous value needs another
+    gold field that decides among the labels. Without an ambiguity, several labels belong to choices
+    of the same text, and the first is taken. `kind` describes for messages how the answer is
+    written. `index` is True if the value is a number that counts from 0 or 1.
     """
 
     labels: tuple[str, ...]
@@ -73,7 +74,7 @@ class Meaning:
 
 
 def read_choice(value: Any, choices: Sequence[ChoiceRow]) -> Meaning | None:
-    """Return the choice that a gold answer or a prediction names, None if it names none."""
+    """Return the choice that a gold answer or a prediction names. Return None if it names none."""
     labels = [str(choice["label"]) for choice in choices]
     if isinstance(value, int) and not isinstance(value, bool):
         return _read_integer(value, labels, choices)
@@ -103,8 +104,8 @@ def read_choice(value: Any, choices: Sequence[ChoiceRow]) -> Meaning | None:
 def _read_marked(
     text_with_mark: str, labels: Sequence[str], choices: Sequence[ChoiceRow]
 ) -> Meaning | None:
-    """Read a label with its mark, alone or before its choice's text: "(B)", "B) copper". A label
-    before any other text may be an explanation or a slip, so it refers to no choice."""
+    """Read a label with its mark, alone or before the text of its choice: "(B)", "B) copper". If
+    another text follows the label, it may be an explanation or a slip, so None is returned."""
     match = _MARKED.fullmatch(text_with_mark)
     if match is None:
         return None
@@ -118,9 +119,12 @@ def _read_marked(
 def _read_integer(
     value: int, labels: Sequence[str], choices: Sequence[ChoiceRow]
 ) -> Meaning | None:
-    """Read an integer as an index from 0. An integer past the last index is a label or text. It
-    is ambiguous if smaller labels or texts are integers too: with labels 1 to 4, the integers 1 to
-    3 would be read as indices."""
+    """Read an integer as an index from 0 or, if it is past the last index, as a label or a text of
+    a choice. Return None if it names no choice.
+
+    A label or text gets an `ambiguity` if smaller labels or texts are integers too: with labels 1
+    to 4, the integers 1 to 3 are read as indices, so it is unclear whether 4 is meant as a label.
+    """
     if value < 0:
         return None
     if value < len(labels):
@@ -142,8 +146,8 @@ def _read_integer(
 def labels_of_text(
     text: str, choices: Sequence[ChoiceRow], *, folded: bool = False
 ) -> tuple[str, ...]:
-    """Return the labels of the choices with this text; some data sets have the same text twice.
-    `folded`: ignore case and a final full stop."""
+    """Return the labels of the choices that have this text. There may be several, since some data
+    sets have the same text twice. `folded` ignores case and a final full stop."""
 
     def normalised(text: str) -> str:
         return text.strip().rstrip(".").casefold() if folded else text.strip()
@@ -156,8 +160,9 @@ def labels_of_text(
 
 
 def agreed(row: Mapping[str, Any], meanings: Mapping[str, Meaning]) -> tuple[str, str]:
-    """Return the label that all gold fields agree on, and the field it is from. Raises RowProblem
-    if they have no label in common."""
+    """Return (label that all gold fields allow, name of the field that it is taken from).
+    `meanings` maps the fields to what they may refer to. Raises RowProblem if two fields contradict
+    each other, or if all fields are ambiguous."""
     name = min(meanings, key=lambda name: len(meanings[name].labels))
     for other_field, meaning in meanings.items():
         if not set(meaning.labels) & set(meanings[name].labels):
@@ -178,12 +183,13 @@ def agreed(row: Mapping[str, Any], meanings: Mapping[str, Meaning]) -> tuple[str
 
 
 def is_hidden(value: Any) -> bool:
-    """Return True for a placeholder of a withheld gold answer (as test sets have)."""
+    """Return True for -1 or "-1", which replaces the gold answer in test sets that withhold it."""
     return not isinstance(value, bool) and value in _HIDDEN
 
 
 def unread(row: Mapping[str, Any], name: str, count: int) -> RowProblem:
-    """Make the RowProblem of a gold answer that names none of `count` choices."""
+    """Return the RowProblem for a gold answer, in the field `name`, that names none of the row's
+    `count` choices."""
     value = row[name]
     parts = re.split(r"\s*(?:[,;&/|+]|\band\b|\bund\b)\s*", value) if isinstance(value, str) else []
     if len(parts) > 1 and all(re.fullmatch(r"[A-Za-z]|\d{1,2}", part) for part in parts):

@@ -1,8 +1,9 @@
-"""Interpret gold answers that are numbers: labels, texts of choices, or indices from 0 or from 1.
+"""Interpret gold answers that are numbers. They can be labels, texts of choices, or indices from 0
+or from 1.
 
-The base of an index comes from the option --answer-index, the definition of a published layout, or
-the evidence in the file's rows (reading.Tally), in this order. If none of them determines it, the
-answer is uncertain; it is never guessed.
+The base of an index, 0 or 1, comes from the option --answer-index, the definition of a published
+layout, or the evidence in the file's rows (reading.Tally), in this order. If none of them
+determines the base, the answer is uncertain. The base is never guessed.
 """
 
 from __future__ import annotations
@@ -26,11 +27,13 @@ def meaning_of(
     base: Base | None = None,
     loose: bool = False,
 ) -> Meaning | None:
-    """Return the choice that the value of the gold field `name` refers to, None if there is none.
+    """Return the choice that the value of the gold field `name` refers to. Return None if it refers
+    to no choice. If the value is ambiguous, the result has an `ambiguity` and the labels of all
+    candidates.
 
-    base: the base of indices in this layout, if it defines one. loose: the value comes from a
-    table, so an integer may count from 0 or from 1; other JSON integers count from 0. If the value
-    is ambiguous, the result has an `ambiguity` and the labels of all candidates.
+    `base` is 0 or 1 if this layout defines from which number its indices count. `loose` is True if
+    the value comes from a table, where an integer may count from 0 or from 1. Other JSON integers
+    count from 0.
     """
     if isinstance(value, float) and value.is_integer():
         # pandas and Parquet turn an integer column with missing values into floats.
@@ -75,8 +78,9 @@ def _index(number: int, choices: Sequence[ChoiceRow], base: Base) -> Meaning | N
 def _json_integer(
     number: int, choices: Sequence[ChoiceRow], name: str, reading: Reading
 ) -> Meaning | None:
-    """Read an integer as an index from 0, as docs/rows.md says. One past the last index makes the
-    base of the file's indices uncertain."""
+    """Read an integer as an index from 0, as docs/rows.md says. If it is one past the last index,
+    the file's indices may count from 1, so the result has an `ambiguity`. Return None if it names
+    no choice."""
     meaning = read_choice(number, choices)
     if reading.tally is not None:
         _count(_tally(reading, name), number, choices)
@@ -119,7 +123,9 @@ def _of_table(
 def _text_or_index(
     text: Meaning, indices: Sequence[Meaning], name: str, reading: Reading
 ) -> Meaning | None:
-    """Interpret a number that is the text of a choice, and may also be the index of another one."""
+    """Interpret a number that is the text of a choice (`text`), and may also be an index of other
+    choices (`indices`, for counting from 0 and from 1). The answers in the other rows of the file
+    decide. If they do not, the result has an `ambiguity`."""
     if all(meaning.labels[0] in text.labels for meaning in indices):
         return text
     tally = _tally_of(reading, name)
@@ -131,8 +137,9 @@ def _text_or_index(
 
 
 def _uncertain(indices: Sequence[Meaning], tally: Tally) -> Meaning | None:
-    """Return the index if its base is known, else an uncertain meaning. A 0 proves base 0, the
-    number of choices proves base 1."""
+    """Return the choice that an index refers to. `indices` holds its choices for counting from 0
+    and from 1, where they exist. If there are two, the tally of the file decides between them. If
+    it does not, the result has an `ambiguity`."""
     if len(indices) < 2:
         return next(iter(indices), None)
     if tally.base is not None:

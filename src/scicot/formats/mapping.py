@@ -1,9 +1,9 @@
-"""The option --columns: map the fields of a file to the parts of a question.
+"""The option --columns, which maps fields of a file to the parts of a question.
 
     question=Frage,choices=A+B+C+D,answer=gold.label,context=Text
 
-Several fields are joined by +, consecutive ones may be given as a range (A-D), and a dotted path
-leads into nested objects and lists. Parts that are not mapped are recognised as in any row.
+Several fields are joined by +, and consecutive ones may be given as a range (A-D). A dotted path
+leads into nested objects and lists. Parts that are not mapped are recognised as without the option.
 """
 
 from __future__ import annotations
@@ -30,13 +30,15 @@ _SHOWN = 6  # columns listed in a message
 
 @dataclass(frozen=True)
 class Columns:
-    """The parsed value of --columns: `roles` maps a role ("choices") to its fields ("A+B+C+D")."""
+    """The parsed value of --columns. `roles` maps the name of a role, such as "choices", to the
+    fields for it as the user wrote them, such as "A+B+C+D"."""
 
     roles: Mapping[str, str]
 
     @classmethod
     def parse(cls, text: str) -> Columns | None:
-        """Parse the option's value; None for an empty one, ScicotError for an invalid one."""
+        """Parse the option's value. Return None for an empty one, and raise UsageError for an
+        invalid one."""
         if not text.strip():
             return None
         starts = [match for match in _PART.finditer(text) if _is_start(text, match.start())]
@@ -63,12 +65,12 @@ class Columns:
         return role in self.roles
 
     def tabular(self, row: Row) -> bool:
-        """Return True if the choices are mapped to several columns of a row."""
+        """Return True if the choices are mapped to several columns of this row."""
         value = self.roles.get("choices")
         return value is not None and len(_fields(tuple(row), value, allow_several=True)) > 1
 
     def only(self, *roles: str) -> Columns | None:
-        """Return the mapping restricted to these roles, None if it has none of them."""
+        """Return the mapping restricted to these roles, None if it contains none of them."""
         selected = {role: field for role, field in self.roles.items() if role in roles}
         return Columns(selected) if selected else None
 
@@ -77,14 +79,14 @@ class Columns:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The mapped names that may occur in a table's header."""
+        """The names in the mapping that may occur in the header of a table."""
         found = []
         for value in self.roles.values():
             found += [value, *value.split("+")]
         return tuple(name.strip() for name in found)
 
     def missing(self, row: Row) -> list[str]:
-        """Return the mapped fields that the row lacks."""
+        """Return the names of the mapped fields that the row lacks."""
         return [
             name
             for role, value in self.roles.items()
@@ -93,10 +95,10 @@ class Columns:
         ]
 
     def applied(self, row: Row) -> Row:
-        """Rename each mapped field to its role. An unmapped field with the name of a role becomes
-        "original.NAME".
+        """Return the row with each mapped field renamed to its role. A field that is not mapped but
+        has the name of a mapped role becomes "original.NAME".
 
-        Raises RowProblem if a question or its choices are missing.
+        Raises RowProblem if a field for the question or for its choices is missing.
         """
         mapped: dict[str, Any] = {}
         used: set[str] = set()
@@ -121,7 +123,7 @@ class Columns:
 
 
 def missing_message(absent: Sequence[str], row: Row) -> str:
-    """Return the message for a row that lacks these mapped fields."""
+    """Return the error message for a row that lacks the mapped fields `absent`."""
     names = ", ".join(f'"{name[:40]}"' for name in list(row)[:12])
     return f'--columns: there is no field "{absent[0][:40]}"; the row has {names}'
 
@@ -146,8 +148,9 @@ def _value(role: str, cells: Mapping[str, Any]) -> Any:
 
 
 def _choices_of(cells: Mapping[str, Any]) -> Any:
-    """Make choices from several columns; consecutive column names, such as A to D, give the
-    labels."""
+    """Make choices from the cells of several columns. Consecutive column names, such as A to D,
+    give the labels; otherwise the choices are labelled A, B, C and so on. Blank cells are left
+    out."""
     family = next(iter(choice_columns.families(tuple(cells))), None)
     names = tuple(cells)
     labels = [row["label"] for row in fields.lettered(names)]
@@ -162,7 +165,8 @@ def _choices_of(cells: Mapping[str, Any]) -> Any:
 
 
 def _with_distractors(mapped: Row) -> Row:
-    """Rename the right answer and the distractors to the names that choice_columns.py reads."""
+    """Return the right answer and the distractors of `mapped`, under names that choice_columns.py
+    recognises. They are removed from `mapped`."""
     wrong = {f"distractor{n}": text for n, text in enumerate(mapped.pop("distractors"), start=1)}
     if isinstance(mapped.get("answer"), str):
         wrong["correct_answer"] = mapped.pop("answer")
@@ -171,7 +175,9 @@ def _with_distractors(mapped: Row) -> Row:
 
 @lru_cache(maxsize=1024)  # cached because nearly all rows of a file have the same fields
 def _fields(names: tuple[str, ...], value: str, *, allow_several: bool) -> tuple[str, ...]:
-    """Return the fields of one role: the whole value if a field has this name, else its parts."""
+    """Return the names of the fields in `value`, which the user mapped to one role. If a field has
+    the whole value as its name, or if the role takes a single field, that is the only one.
+    Otherwise the value is split at "+", and ranges are resolved."""
     if value in names or not allow_several:
         return (value,)
     found: list[str] = []
@@ -182,14 +188,16 @@ def _fields(names: tuple[str, ...], value: str, *, allow_several: bool) -> tuple
 
 
 def _range(names: tuple[str, ...], first: str, last: str) -> list[str]:
-    """Return the fields from one to another, in the row's order."""
+    """Return the names from `first` to `last`, in the row's order. If that is no range of the row,
+    return the text FIRST-LAST as the only name."""
     if first in names and last in names and names.index(first) <= names.index(last):
         return list(names[names.index(first) : names.index(last) + 1])
     return [f"{first}-{last}"]
 
 
 def _at(row: Row, path: str) -> Any:
-    """Return the value of a field or at a dotted path; _ABSENT if there is none."""
+    """Return the value of the field with this name, or else the value at this dotted path. Return
+    _ABSENT if there is neither."""
     if path in row:
         return row[path]
     value: Any = row
@@ -209,8 +217,8 @@ _COUNTED = re.compile(r"(.*?)[ _-]?(?:\d{1,2}|[A-Za-z])")
 
 
 def option_for(row: Row) -> str:
-    """Suggest a --columns option for a row of an unknown layout, with the row's own field names
-    where they can be guessed."""
+    """Suggest a --columns option for a row of an unknown layout. It has the row's own field names
+    where they can be guessed, and "FIELD" elsewhere."""
     flat: dict[str, Any] = {}
     for name, value in row.items():
         nested = value.items() if isinstance(value, Mapping) else ()
@@ -231,7 +239,7 @@ def option_for(row: Row) -> str:
 
 def unknown_header(names: Sequence[str], cells: Sequence[str]) -> str:
     """Return the error message for a table without a recognised question column. It suggests a
-    --columns option, derived from the column names and the cells of the first record."""
+    --columns option that is derived from the column names and the cells of the first record."""
     row = {name.strip(): cell for name, cell in zip(names, cells, strict=False) if name.strip()}
     columns = ", ".join(f'"{name}"' for name in list(row)[:_SHOWN])
     ellipsis = ", ..." if len(row) > _SHOWN else ""

@@ -1,8 +1,8 @@
-"""Names of fields in public data sets and tables, compared without case and spaces.
+"""Names of fields in public data sets and tables, compared in the form that `plain_name` returns.
 
 A name is listed only if it is unambiguous. Names such as "label", "target" or "key" hold the gold
-answer in some files and something else in others: they are used in the published layouts that
-define them (published.py), and otherwise only with --columns.
+answer in some files and something else in others. They are used only in the published layouts that
+define them (published.py) and with --columns.
 """
 
 from __future__ import annotations
@@ -71,6 +71,7 @@ _ADVICE = re.compile(r"\s{1,8}-\s{1,8}(?:max \d{1,6} characters|choose .*)$")
 
 @lru_cache(maxsize=4096)
 def plain_name(name: str) -> str:
-    """Normalise a field's name: "Answer Key:" and "answer_key" become "answerkey"."""
+    """Return a field's name in lower case, without spaces, underscores, hyphens and a final colon:
+    "Answer Key:" and "answer_key" become "answerkey"."""
     short = _ADVICE.sub("", name.lower()).replace("(s)", "").strip(" :")
     return "".join(c for c in short if c not in " _-")

@@ -1,8 +1,10 @@
-"""Read choices given as a list of texts. The gold answer is a text (distilling-step-by-step), a
-letter, or an index from 0 (MMLU). The choices are labelled A, B, C and so on.
+"""Read rows in which the choices are a list of texts. They are labelled A, B, C and so on.
 
 {"question": "A bald eagle flies over St. Paul, where is it?",
  "choices": ["texas", "thermal", "minnesota"], "answer": "minnesota"}
+
+The gold answer is the text of a choice (distilling-step-by-step), a letter, or an index from 0
+(MMLU).
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
-"""Layouts of public data sets whose gold field has another meaning elsewhere.
+"""Define the layouts of public data sets whose gold field has a name, such as "label", that means
+something else in other files.
 
-Each entry is taken from the data set's card or paper: the fields that identify the layout, the gold
-field, and the base of its numbers. Layouts with self-explanatory field names (MMLU-Pro, MedQA,
-SciQ, RACE, ...) need no entry.
+Each entry is taken from the data set's card or paper. It gives the fields that identify the layout,
+the gold field, and the number of the first choice, 0 or 1. Layouts with self-explanatory field
+names (MMLU-Pro, MedQA, SciQ, RACE, ...) need no entry.
 
     SWAG             sent1, sent2, ending0..3, label from 0
     HellaSwag        ctx, endings, label from 0, a string
@@ -36,8 +37,9 @@ from scicot.formats.reading import Base
 
 @dataclass(frozen=True, slots=True)
 class _Layout:
-    """A layout: plain names of fields that must all be present, the gold field, and the base of its
-    indices."""
+    """A layout of a published data set. `fields` are the names, as returned by `plain_name`, of
+    fields that must all be present, and `gold` is that of the gold field. `base` is 0 or 1 if the
+    gold answers are indices that count from this number."""
 
     fields: frozenset[str]
     gold: str
@@ -68,8 +70,8 @@ _LAYOUTS = (
 
 @lru_cache(maxsize=256)  # cached because nearly all rows of a file have the same fields
 def gold_of(names: tuple[str, ...]) -> Gold:
-    """Return the gold fields of rows with these fields: the general ones, and those of the
-    published layouts that match."""
+    """Return the gold fields for rows that have fields with these names: the fields that count in
+    every layout, and those that the matching published layouts define."""
     plain_names = frozenset(map(plain_name, names))
     found = [layout for layout in _LAYOUTS if _fits(layout, plain_names)]
     bases = {layout.gold: layout.base for layout in found if layout.base is not None}

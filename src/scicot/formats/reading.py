@@ -1,8 +1,9 @@
-"""Settings and evidence for reading one file: the user's options, the base of its answer indices.
+"""Settings and evidence for reading one file: the user's options, and whether its numeric answers
+count from 0 or from 1.
 
 A numeric gold answer can be an index from 0 or from 1. `Tally` collects the evidence in the rows of
-a file: a 0 is impossible counting from 1, and a number equal to the number of choices is impossible
-counting from 0. A mere majority decides nothing.
+a file: a 0 proves that they count from 0, and a number equal to the number of choices proves that
+they count from 1. A mere majority of rows decides nothing.
 """
 
 from __future__ import annotations
@@ -17,12 +18,13 @@ Base = Literal[0, 1]
 
 
 class UncertainIndex(RowProblem):
-    """A numeric gold answer that may count from 0 or from 1."""
+    """Raised for a numeric gold answer that may count from 0 or from 1."""
 
 
 @dataclass(slots=True)
 class Tally:
-    """Counts of a file's numeric gold answers by their possible meanings, one count per row."""
+    """Counts of the numeric gold answers in one field of a file, by what they may mean. Each row
+    adds at most one to each count."""
 
     zeros: int = 0
     lasts: int = 0  # answers equal to the number of choices
@@ -31,21 +33,23 @@ class Tally:
 
     @property
     def base(self) -> Base | None:
-        """The base of the indices, 0 or 1; None if the rows prove neither or contradict each
-        other."""
+        """The number from which indices in this field count, 0 or 1. None if the rows prove
+        neither, or both."""
         if bool(self.zeros) == bool(self.lasts):
             return None
         return 0 if self.zeros else 1
 
     @property
     def all_texts(self) -> bool:
-        """True if numeric answers in this file are choice texts, not indices."""
+        """True if no numeric answer in this field had to be an index, so that all are texts of
+        choices."""
         return not self.indices
 
 
 @dataclass(slots=True)
 class Recognised:
-    """The fields from which each part of a question was read, as shown in messages."""
+    """The names of the fields from which the parts of a question were read, as shown in
+    messages."""
 
     question: str = ""
     choices: str = ""
@@ -55,8 +59,7 @@ class Recognised:
     shuffled: bool = False
 
     def line(self) -> str:
-        """Format the parts and their fields as "question = Frage, choices = A-D, answer = Richtig
-        (labels)"."""
+        """Return a line such as "question = Frage, choices = A-D, answer = Richtig (labels)"."""
         kind = f" ({self.kind})" if self.kind else ""
         parts = [
             f"question = {self.question}",
@@ -69,7 +72,8 @@ class Recognised:
 
 
 class FieldMapping(Protocol):
-    """The user's mapping of fields to the parts of a question (mapping.Columns)."""
+    """A mapping of fields to the parts of a question, as given by --columns. It is implemented by
+    mapping.Columns."""
 
     @property
     def roles(self) -> Mapping[str, str]: ...
@@ -83,12 +87,14 @@ class FieldMapping(Protocol):
 class Reading:
     """Settings for converting rows to scicot's schema.
 
-    strict: the row is from a file. A numeric answer in a table then counts as an index only if rows
-    of the file prove its base (for single rows see docs/rows.md). in_columns: the user mapped the
-    choices to several columns, so numbers are treated as those of a table. ordered: accept only
-    layouts that define the order of choices. `tallies`: the evidence by gold field, after a first
-    pass over the file; `tally` collects it during that pass. `recognised`, if given, is filled with
-    the fields that were read.
+    columns, answer_index: the values of the options of these names.
+    strict: the row is from a file. A numeric answer in a table is then an index only if rows of the
+        file prove whether it counts from 0 or from 1 (for single rows see docs/rows.md).
+    in_columns: the user mapped the choices to several columns, so numbers are read as in a table.
+    ordered: accept only layouts that define the order of choices.
+    tally: filled with the evidence for each gold field during a first pass over the file.
+    tallies: the evidence from that pass, for the second one.
+    recognised: filled with the names of the fields that were read, unless it is None.
     """
 
     columns: FieldMapping | None = None

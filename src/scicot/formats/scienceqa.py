@@ -1,11 +1,13 @@
-"""Read ScienceQA: a list of choices, the answer's index, and a hint that is the context.
+"""Read ScienceQA, whose rows have a list of choices, the index of the answer, and a hint that
+serves as the context.
 
 {"question": "Is cutting hair a good or a service?", "choices": ["a service", "a good"],
  "answer": 0, "hint": "", "image": null, "task": "closed choice", "grade": "grade2",
  "subject": "social science", "topic": "economics", "category": "Basic economic principles",
  "skill": "Goods and services", "lecture": "...", "solution": "...", "split": "train"}
 
-problems.json is one object of such rows by id; the file's reader adds the "id".
+The data set's problems.json is one object that maps ids to such rows. The reader of the file adds
+the "id".
 """
 
 from __future__ import annotations
@@ -21,8 +23,8 @@ _META = ("subject", "topic", "category", "skill", "grade", "split", "task")
 
 
 def matches(row: Row) -> bool:
-    """Return True for ScienceQA's fields. A hint alone is not enough: in other data sets hints give
-    the answer away."""
+    """Return True if a row has the fields of ScienceQA. A hint alone is not enough, because in
+    other data sets hints give the answer away."""
     return "hint" in row and ("image" in row or "lecture" in row) and plain_list.matches(row)
 
 

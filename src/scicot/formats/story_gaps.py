@@ -1,13 +1,17 @@
-"""αNLI and the Story Cloze Test: which of two sentences belongs into a story?
+"""Read αNLI and the Story Cloze Test, which ask which of two sentences belongs into a story.
 
 αNLI (Bhagavatula et al. 2020), as published and on the Hub:
+
     {"obs1": "...", "obs2": "...", "hyp1": "...", "hyp2": "...", "label": 1}
     {"observation_1": "...", ..., "hypothesis_1": "...", ..., "label": 1}
-Story Cloze Test (Mostafazadeh et al. 2016), and the Hub's spelling in lower case with underscores:
+
+The Story Cloze Test (Mostafazadeh et al. 2016) has these fields, on the Hub in lower case and with
+underscores:
+
     InputSentence1..4, RandomFifthSentenceQuiz1..2, AnswerRightEnding
 
-These rows have no field for the question, since it is always the same. The gold answers of all of
-them count from 1.
+Rows have no field for the question, since it is always the same. Gold answers count from 1 in all
+of these layouts.
 """
 
 from __future__ import annotations

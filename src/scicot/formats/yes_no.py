@@ -1,4 +1,4 @@
-"""Read yes/no questions, whose rows have no choices.
+"""Read yes/no questions, whose rows contain no choices.
 
 {"question": "Is copper a metal?", "passage": "...", "answer": true}      BoolQ, StrategyQA
 {"question": "Does it help?", "final_decision": "maybe", ...}             PubMedQA, three choices
@@ -22,8 +22,8 @@ _DECISION = "finaldecision"
 
 
 def texts_of(row: Mapping[str, Any], names: tuple[str, ...]) -> tuple[tuple[str, ...], str] | None:
-    """Return (texts of the choices, field of the answer), None if the row is no yes/no question.
-    `names` are the gold fields."""
+    """Return (texts of the choices, name of the answer's field), or None if the row is no yes/no
+    question. `names` are the plain names of the gold fields."""
     for name in gold_fields(row, (*names, *FURTHER_ANSWERS)):
         value = row[name]
         if plain_name(name) == _DECISION and isinstance(value, str):
@@ -43,8 +43,8 @@ def texts_of(row: Mapping[str, Any], names: tuple[str, ...]) -> tuple[tuple[str,
 
 
 def label_of(row: Mapping[str, Any], name: str, texts: tuple[str, ...]) -> str | None:
-    """Return the label of the answer, A for yes; None if the answer is hidden. Raises RowProblem
-    for any other answer."""
+    """Return the label of the answer in the field `name`: A for yes, B for no, C for maybe. Return
+    None if the answer is hidden. Raises RowProblem if it is none of `texts`."""
     value = row[name]
     if isinstance(value, bool) or value in (0, 1, "0", "1"):
         return "A" if value in (True, 1, "1") else "B"

@@ -1,8 +1,12 @@
-"""Parse a teacher's reply (reader.py). announcements.py finds the sentences that announce an
-answer; mentions.py finds the choices that a text names, by a label (labels.py) or by the words of
-their text (words.py). conclusion.py derives the choice that a text concludes; cleaning.py cuts out
-the sentences that tell it. thinking.py takes <think> out of a text, shortening.py cuts long
-rationales. Parsing time is linear in the length of the reply."""
+"""Parse a teacher's reply into an explanation and the choice that it gives as the answer
+(reader.py).
+
+announcements.py finds the sentences that announce an answer. mentions.py finds the choices that a
+text names, by a label (labels.py) or by the words of their text (words.py). conclusion.py derives
+the choice that a text gives as the answer, and cleaning.py removes the sentences that state it.
+thinking.py separates <think> from a text, and shortening.py truncates long rationales. Parsing time
+is linear in the length of the reply.
+"""
 
 from scicot.replies.cleaning import SHORTEST, count_words
 from scicot.replies.reader import (

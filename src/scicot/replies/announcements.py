@@ -3,9 +3,10 @@
     Wood insulates. Since metal conducts, the answer is (B) spoon.
                                                         |-------|   Claim ("B",), explicit
 
-A choice is announced in one of a few places: after a copula or a verb of picking ("the answer is
-B", "I would pick B", "the metaphor is: (B)"), before a verdict ("B is the best option"), or alone
-in its sentence. Elsewhere ("(A) is much too long", a list of the options) it is only mentioned.
+Only a choice in one of these places is announced: after a copula or a verb of picking ("the answer
+is B", "I would pick B", "the metaphor is: (B)"), before a verdict ("B is the best option"), or
+alone in its sentence. Anywhere else ("(A) is much too long", a list of the options) it is only
+mentioned.
 """
 
 from __future__ import annotations
@@ -99,10 +100,11 @@ _LEADS_ON = re.compile(r":[\s*_]{0,4}$")
 
 
 class Claim(NamedTuple):
-    """A choice announced as the answer, at text[start:end].
+    """A choice that text[start:end] announces as the answer.
 
-    labels: the labels named; unless there is exactly one, the claim is undecided. explicit: the
-    text calls the choice the answer, unlike "the metaphor is (B)".
+    `labels` holds the labels that it names; if there is not exactly one, the claim is undecided.
+    `explicit` is True if the text calls the choice the answer or picks it, unlike "the metaphor is
+    (B)".
     """
 
     start: int
@@ -118,8 +120,9 @@ class Claim(NamedTuple):
 class Sentence(NamedTuple):
     """A sentence or a line, without surrounding white space.
 
-    listed: an item of a list of options. announces: it states an answer, or announces that one
-    follows. asks: it is a question, either the teacher's own or the original one repeated.
+    `listed` is True for an item of a list of options. `announces` is True if the sentence states an
+    answer, or says that one follows. `asks` is True for a question, either the teacher's own or the
+    original one repeated.
     """
 
     start: int
@@ -136,7 +139,7 @@ class Sentence(NamedTuple):
 
 
 def sentences(mentions: Mentions) -> list[Sentence]:
-    """Return the sentences of a text in order, each with the claims it makes."""
+    """Split a text into sentences. Return them in order, each with the claims that it makes."""
     listed = listed_items(mentions)
     found: list[Sentence] = []
     claimed = False
@@ -165,8 +168,9 @@ def sentences(mentions: Mentions) -> list[Sentence]:
 
 
 def _closing(mentions: Mentions, start: int, end: int, claims: list[Claim]) -> list[Claim]:
-    """Read a closing "... so it is copper (option B)." as a claim. A sentence that names several
-    choices by their labels is none: "not 24 tons (A) or 24 ounces (C)." compares them."""
+    """Return a claim if the last sentence of a text ends with a choice and its label, as in "... so
+    it is copper (option B).". Return [] for other sentences, and for one with several labels, which
+    compares them: "not 24 tons (A) or 24 ounces (C)."."""
     found = mentions.text_with_label(start, end)
     if claims or found is None or _SPEAKS_AGAINST.search(mentions.text, start, end):
         return []
@@ -176,8 +180,9 @@ def _closing(mentions: Mentions, start: int, end: int, claims: list[Claim]) -> l
 
 
 def _referred(mentions: Mentions, start: int, end: int, previous: Sentence) -> list[Claim]:
-    """Read "This is the correct answer." as a claim for the choice in the sentence before it, if
-    that names exactly one by its label."""
+    """Return the claim of a sentence such as "This is the correct answer." at text[start:end]. It
+    refers to the choice in the `previous` sentence; [] unless that names exactly one choice by its
+    label."""
     if _SPEAKS_AGAINST.search(previous.text) or previous.claims:
         return []
     labels = mentions.marked_in(previous.start, previous.end)
@@ -185,8 +190,8 @@ def _referred(mentions: Mentions, start: int, end: int, previous: Sentence) -> l
 
 
 def _contradicted(mentions: Mentions, found: list[Sentence]) -> list[Sentence]:
-    """Make a claim undecided if the next sentence names another choice, as in "The answer is A.
-    Copper." if copper is not A."""
+    """Return the sentences, with each claim made undecided if the next sentence is the text of
+    another choice, as in "The answer is A. Copper." where copper is not A."""
     for number, sentence in enumerate(found[:-1]):
         next_sentence = found[number + 1]
         between = mentions.text[sentence.end : next_sentence.start]
@@ -204,8 +209,8 @@ def _contradicted(mentions: Mentions, found: list[Sentence]) -> list[Sentence]:
 def _claims(
     mentions: Mentions, start: int, end: int, *, claimed: bool, corrected: bool
 ) -> list[Claim]:
-    """Return the claims in a span. `claimed`: an answer was announced before; `corrected`: the
-    previous sentence withdrew it."""
+    """Return the claims in text[start:end]. `claimed` is True if an earlier sentence announced an
+    answer, `corrected` if the previous sentence withdrew one."""
     text = mentions.text
     verdicts = []
     for verdict in _VERDICT.finditer(text, start, end):
@@ -227,8 +232,9 @@ def _claims(
 
 
 def _unless_conditional(mentions: Mentions, start: int, end: int, claim: Claim) -> Claim:
-    """Return the claim, made undecided if it holds only under a condition, unless the question
-    itself states the condition ("If Ana moves to Rome, ...")."""
+    """Return the claim, made undecided if it holds only under a condition ("if it is metal, the
+    answer is B"). A condition that the question itself states ("If Ana moves to Rome, ...") does
+    not count."""
     text = mentions.text
     condition_after = _CONDITION_AFTER.match(text, claim.end, end)
     opening = _CONDITION.match(text, start, claim.start)
@@ -283,8 +289,8 @@ def _after_cues(
 
 
 class _Occurrences:
-    """The positions at which a pattern matches in a sentence. They are found once and used for each
-    cue in the sentence."""
+    """The positions at which a pattern matches in a sentence. They are found once, and then used
+    for every word in the sentence that may introduce a choice."""
 
     def __init__(
         self,
@@ -302,21 +308,21 @@ class _Occurrences:
         self._ends = [end for _, end in spans]
 
     def shortly_before(self, position: int) -> bool:
-        """Return whether the last occurrence that ends before `position` begins within the
-        _LOOK_BACK characters before it."""
+        """Return True if the last match that ends before `position` begins at most _LOOK_BACK
+        characters before it."""
         index = bisect_right(self._ends, position) - 1
         return index >= 0 and self._starts[index] >= position - _LOOK_BACK
 
 
 def _stands_for_is(text: str, cue: re.Match[str], text_before: str, mention: Mention) -> bool:
-    """Return True if a cue means "is": any copula, or a colon as in "the phase is: (B) full", but
-    not in "Why: (A) uses slang"."""
+    """Return True if `cue`, the word or mark before a choice, means "is". Every cue does, except a
+    colon as in "Why: (A) uses slang". The colon in "the phase is: (B) full" does."""
     return cue[0] != ":" or bool(_IS.search(text_before) or BOUNDARY.match(text, mention.end))
 
 
 def _spans(mentions: Mentions, listed: set[int]) -> Iterator[tuple[int, int]]:
-    """Yield the spans of sentences. A label and its text stay in one sentence. After "... is:" the
-    sentence continues with a choice on the next line, such as "(B)"."""
+    """Yield the (start, end) of each sentence. A sentence is never split between a label and the
+    text of its choice. A line that ends in "... is:" continues with the choice on the next line."""
     labelled = iter(mentions.labelled_spans())
     span = next(labelled, None)
     start = 0

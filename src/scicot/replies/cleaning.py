@@ -1,4 +1,4 @@
-"""Remove the sentences that state the answer from a text; the rest explains it.
+"""Remove the sentences that state the answer from a text. The remaining text explains it.
 
 For the choices A "acquired", B "inherited" and a question about playing the flute
 
@@ -10,7 +10,7 @@ For the choices A "acquired", B "inherited" and a question about playing the flu
     |----------------|
     announcement (announcements.py)
 
-leaves "It is learned by practice."
+becomes "It is learned by practice."
 """
 
 from __future__ import annotations
@@ -70,7 +70,8 @@ _STEM = 4  # first letters that are compared: "forms" matches "formed"
 
 
 def count_words(text: str) -> int:
-    """Count the words of a text; for scripts without spaces, the characters."""
+    """Count the words of a text. In scripts without spaces between words, each character counts as
+    a word."""
     return sum(1 for _ in _COUNTED.finditer(text))
 
 
@@ -80,7 +81,8 @@ def explanation(
     conclusion: Conclusion,
     question: Question,
 ) -> str:
-    """Return the explaining sentences, one paragraph per line."""
+    """Return the reply without its chatter, headings, and sentences that state the answer. Each
+    paragraph is one line."""
     texts = [_reasons(mentions, s) if s.announces else s.text for s in reply_sentences]
     texts = ["" if is_chatter(text) else _without_heading(text) for text in texts]
     _cut_verdict(texts, mentions, reply_sentences, conclusion, question)
@@ -100,8 +102,8 @@ def _without_heading(text: str) -> str:
 
 
 def _cut_lead_ins(texts: list[str], reply_sentences: Sequence[Sentence]) -> None:
-    """Remove lead-ins such as "Here's the complete sentence:" and "4." if the text that they
-    introduce was removed."""
+    """Replace lead-ins such as "Here's the complete sentence:" and "4." in `texts` by "" if the
+    text that they introduce was removed. `texts` holds what is left of each sentence."""
     is_followed = False
     for index in range(len(texts) - 1, -1, -1):
         if not texts[index]:
@@ -121,11 +123,12 @@ def _cut_verdict(
     conclusion: Conclusion,
     question: Question,
 ) -> None:
-    """Remove a sentence that states the answer without announcing it, if enough text is left.
+    """Replace a sentence in `texts` that states the answer without announcing it by its reasons or
+    by "", if enough text is left.
 
-    That is a closing "Therefore, paper is the most flexible", and an opening "Yes, the sentence is
-    a run-on" that only restates the question. Other sentences that name one choice are the
-    reasoning itself ("Sunlight is a kind of energy.") and stay.
+    This concerns a closing "Therefore, paper is the most flexible", and an opening "Yes, the
+    sentence is a run-on" that only restates the question. Other sentences that name one choice are
+    the reasoning itself ("Sunlight is a kind of energy.") and stay.
     """
     sentence, label = conclusion.sentence, conclusion.label
     if sentence is None or label is None:
@@ -159,9 +162,9 @@ def _cut_verdict(
 
 
 def _before_verdict(mentions: Mentions, sentence: Sentence, label: str) -> str | None:
-    """Return the reasons in "It is learned, so it is acquired" or "Therefore, it is acquired
-    because it is learned"; "" if the sentence gives none. None if no word such as "so" or
-    "therefore" introduces the choice."""
+    """Return the reasons in a sentence that draws a conclusion, such as "It is learned, so it is
+    acquired" or "Therefore, it is acquired because it is learned". Return "" if it gives no
+    reasons, and None if no word such as "so" or "therefore" introduces the choice."""
     text, start = sentence.text, sentence.start
     cue = CUE.search(text)
     if cue is None:
@@ -183,13 +186,13 @@ def _before_verdict(mentions: Mentions, sentence: Sentence, label: str) -> str |
 
 
 def _named(mentions: Mentions, start: int, end: int) -> set[str]:
-    """Return the labels of the choices named in a span."""
+    """Return the labels of the choices that text[start:end] names, by label or by text."""
     return mentions.texts_in(start, end) | mentions.marked_in(start, end)
 
 
 def _restates(text: str, question: Question) -> bool:
-    """Return whether every content word of a text also occurs, compared by stem, in the question,
-    its context or its choices."""
+    """Return True if a text adds nothing to the question: every content word of the text, compared
+    by stem, also occurs in the question, its context or its choices."""
     question_texts = [
         question.question,
         question.context,
@@ -210,8 +213,9 @@ def _stem(word: str) -> str:
 
 
 def _reasons(mentions: Mentions, sentence: Sentence) -> str:
-    """Return the reasons in a sentence that announces the answer, such as "Since metals conduct,
-    the answer is (B)"; "" if they cannot be separated from it."""
+    """Return the reasons in a sentence that announces the answer: "Metals conduct." for "Since
+    metals conduct, the answer is (B)". Return "" if they cannot be separated from the
+    announcement."""
     if not sentence.claims:
         return ""
     head = mentions.text[sentence.start : sentence.claims[0].start]

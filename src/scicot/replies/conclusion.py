@@ -1,5 +1,5 @@
-"""Find the choice that a text gives as the answer, and, if no sentence announces it, the sentence
-that names it."""
+"""Find the choice that a text gives as the answer. If no sentence announces an answer, find the
+sentence that states it otherwise."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ _CHATTER = re.compile(
 
 
 class Conclusion(NamedTuple):
-    """The label of the choice that a text gives as the answer, or None.
+    """The choice that a text gives as the answer: its `label`, or None if there is no single one.
 
-    announced: a sentence states it ("the answer is B"). sentence: otherwise, the opening or closing
-    sentence that names this choice and no other. by_label: the sentence names it by its label, not
-    only by its text.
+    `announced` is True if a sentence announces an answer ("the answer is B"). Otherwise `sentence`
+    is the opening or closing sentence that names this choice and no other, and `by_label` is True
+    if it names the choice by its label and not only by its text.
     """
 
     label: str | None = None
@@ -55,7 +55,7 @@ class Conclusion(NamedTuple):
 
 
 def is_chatter(text: str) -> bool:
-    """Return whether a sentence is chatter about the reply ("Sure, let me help"), not about the
+    """Return True if a sentence is small talk ("Sure, let me help") and says nothing about the
     question."""
     return bool(_CHATTER.match(text))
 
@@ -63,10 +63,10 @@ def is_chatter(text: str) -> bool:
 def conclusion_of(mentions: Mentions, reply_sentences: Sequence[Sentence]) -> Conclusion:
     """Find the choice that these sentences give as the answer.
 
-    The last sentence that states an answer counts, and an explicit statement ("the answer is (B)")
-    takes precedence over a weaker one ("the metaphor is (B)"). Llama-2 often states no answer
-    ("(B) gum is stickier than (A) gold", "Yes, the sentence is a run-on"). Then the closing
-    sentence counts if it has a cue such as "therefore", or else the opening one; it must name
+    The last sentence that announces an answer counts, but an explicit announcement ("the answer is
+    (B)") takes precedence over a weaker one ("the metaphor is (B)"). Llama-2 often announces no
+    answer ("(B) gum is stickier than (A) gold", "Yes, the sentence is a run-on"). Then the closing
+    sentence counts if it has a word such as "therefore", or else the opening sentence. It must name
     exactly one choice.
     """
     claims = [claim for sentence in reply_sentences for claim in sentence.claims]

@@ -1,4 +1,4 @@
-"""Find sentences that correct an answer announced before, such as "No, wait: it must be (B)"."""
+"""Find sentences that correct an answer announced earlier, such as "No, wait: it must be (B)"."""
 
 from __future__ import annotations
 
@@ -45,18 +45,21 @@ _ENDS_HERE = re.compile(r"[\s*_)\]\"'”’]{0,4}(?:$|[.!;\n(–—]|,? (?:becau
 
 
 def is_correction(text: str) -> bool:
-    """Return whether a sentence withdraws an answer and says nothing else: "No, wait."."""
+    """Return True if a sentence withdraws an answer and says nothing else, like "No, wait."."""
     return bool(_CORRECTS.fullmatch(text))
 
 
 def takes_back(text: str) -> bool:
-    """Return whether a sentence denies the answer before it: "But that is not right."."""
+    """Return True if a sentence begins by denying the answer before it, like "But that is not
+    right."."""
     found = _TAKES_BACK.match(text)
     return found is not None and bool(_DENIES_RIGHT.search(found[0]))
 
 
 def corrections(mentions: Mentions, start: int, end: int, *, goes_on: bool) -> Iterator[Mention]:
-    """Yield the choices that correct an earlier answer: "Actually, B.", "No, it must be B"."""
+    """Yield the choices in text[start:end] that replace an answer announced earlier, as in
+    "Actually, B." and "No, it must be B". `goes_on` is True if the previous sentence withdrew that
+    answer, so that no word such as "actually" is needed."""
     text = mentions.text
     openings = [opening.end() for opening in _CORRECTS.finditer(text, start, end)]
     for begin in [start] if goes_on else openings[:1]:

@@ -13,7 +13,8 @@ NOUN = r"(?:answer|option|choice|solution|selection|letter)"
 
 @dataclass(frozen=True, slots=True)
 class LabelPatterns:
-    """The patterns of one question's labels, each with a group "label"."""
+    """Regular expressions for the labels of one question. The label is in the group "label" of a
+    match."""
 
     at: re.Pattern[str]  # a label at this position, with its closing bracket
     marked: re.Pattern[str]  # a label written as one: "(B)", "option B", "**B**"
@@ -24,8 +25,8 @@ class LabelPatterns:
 
 @lru_cache(maxsize=256)
 def label_patterns(labels: tuple[str, ...]) -> LabelPatterns:
-    """Compile the patterns of a question's labels. They are cached, since few sets of labels
-    occur."""
+    """Compile the patterns of a question's labels. The result is cached by `labels`, since most
+    questions have the same ones."""
     one_of = "|".join(re.escape(label) for label in sorted(labels, key=len, reverse=True))
     label = rf"(?P<label>{one_of})(?!\w)"
     flags = re.I | re.M

@@ -1,10 +1,10 @@
-"""Phrases that announce an answer in languages other than English.
+"""Find phrases that announce an answer in languages other than English.
 
     "die Antwort ist {}"     Metalle leiten, also ist die Antwort (B) Kupfer.
 
-You can extend the table ANNOUNCEMENTS by another language, or by your teacher's habits. `{}` is the
-choice, named by label or text; a space matches any white space, and case is ignored. A phrase with
-only punctuation before `{}` needs no words before it.
+The table ANNOUNCEMENTS can be extended by another language, or by phrases that your teacher often
+uses. `{}` stands for the choice, named by label or text. The words of a phrase come either before
+or after it. A space matches any white space, and case is ignored.
 """
 
 from __future__ import annotations
@@ -86,12 +86,14 @@ def _either(alternatives: list[str], around: str) -> re.Pattern[str] | None:
 
 
 def _words(phrase: str) -> str:
-    """Return a pattern for the words of a phrase. A colon may be surrounded by bold marks."""
+    """Return a regular expression that matches the words of a phrase. Up to three white-space
+    characters may separate the words, and marks for bold type may precede a colon."""
     words = [re.escape(word) for word in phrase.replace(":", " : ").split()]
     text = r"\s{1,3}".join(words)
     return text.replace(r"\s{1,3}:", r"[\s*_]{0,4}:").replace("'", "['’]")
 
 
 def announcing() -> tuple[re.Pattern[str] | None, re.Pattern[str] | None]:
-    """Return the pattern of phrases before a choice, and that of phrases after it."""
+    """Return (pattern of the phrases that precede a choice, pattern of the phrases that follow
+    one). A pattern is None if ANNOUNCEMENTS has no such phrases."""
     return _compiled(tuple(phrase for rows in ANNOUNCEMENTS.values() for phrase in rows))

@@ -3,10 +3,10 @@
     Unlike (A) wood, copper conducts.
            |------|  |----|             Mention ("A",), marked; Mention ("B",), by its text
 
-Words are compared without case, punctuation and leading articles, so "a service" is found in
-"Service."; the exact spelling only distinguishes choices with the same words. Every pattern is
-anchored or bounded in length and every list of choices ("A, B or C") is read once, so the time is
-linear in the length of the text.
+Words are compared without case, punctuation and leading articles, so the choice "a service" is
+found in "Service.". The exact spelling only distinguishes choices with the same words. The time is
+linear in the length of the text: every pattern is anchored or bounded in length, and every list of
+choices ("A, B or C") is read once.
 """
 
 from __future__ import annotations
@@ -45,7 +45,9 @@ _SOME_LABEL = re.compile(r"[A-Za-z0-9]\s{0,2}[)\]]")
 
 
 class Mention(NamedTuple):
-    """A choice named by its label (marked, as in "(B)", or bare) or by its text alone."""
+    """A place, text[start:end], that names choices. `labels` are their labels, several if the place
+    is ambiguous or lists choices. `marked` is True if a choice is named by a label that is written
+    as one, as in "(B)", and not by a bare label or by its text."""
 
     start: int
     end: int
@@ -54,8 +56,8 @@ class Mention(NamedTuple):
 
 
 class Line(NamedTuple):
-    """A line without its indentation. `item` is the match of the label at its start, None without
-    one."""
+    """A line without its indentation. `item` is the match of the label at its start, None if it
+    begins with no label."""
 
     start: int
     end: int
@@ -63,10 +65,12 @@ class Line(NamedTuple):
 
 
 class Mentions:
-    """Finds the mentions of one question's choices in one text."""
+    """Finds the places in one text that name one question's choices. `start` and `end` in its
+    methods delimit the part of the text that is searched."""
 
     def __init__(self, text: str, choices: Sequence[Choice], question: str = "") -> None:
-        """Prepare a text for searching. `question` is the question's text."""
+        """Prepare a text for searching. `question` is the text of the question, with its
+        context."""
         self.text = text
         self._lexicon = lexicon_of(choices)
         self.labels = self._lexicon.labels
@@ -83,8 +87,9 @@ class Mentions:
         return {word[:_STEM] for word in WORD.findall(self._question.casefold())}
 
     def asks_about(self, start: int, end: int) -> bool:
-        """Return whether over half of the words of at least _STEM letters in the first clause of a
-        span also occur in the question, compared by their first _STEM letters."""
+        """Return True if more than half of the longer words (at least _STEM letters) in the first
+        clause of text[start:end] also occur in the question. Words are compared by their first
+        _STEM letters."""
         clause = self.text[start:end].partition(",")[0].casefold()
         words = [word for word in WORD.findall(clause) if len(word) >= _STEM]
         shared = sum(word[:_STEM] in self._question_stems for word in words)
@@ -92,14 +97,14 @@ class Mentions:
 
     @cached_property
     def lines(self) -> list[Line]:
-        """The lines that are not blank."""
+        """The lines of the text that are not blank."""
         opening = self._patterns.opening.match
         spans = [line.span() for line in _LINE.finditer(self.text)]
         return [Line(start, end, opening(self.text, start, end)) for start, end in spans]
 
     def named_from(self, start: int, end: int) -> Mention | None:
-        """Return the choice named at `start`, after any brackets, articles and words like
-        "option"."""
+        """Return the mention that begins at `start`, after any brackets, articles and words like
+        "option". None if no choice is named there."""
         either_or_both = noun = False
         for _ in range(5):
             start = self._past_decor(start)
@@ -118,8 +123,8 @@ class Mentions:
         return None
 
     def texts_in(self, start: int, end: int) -> set[str]:
-        """Return the labels of the choices whose text occurs, except inside a longer choice's
-        text."""
+        """Return the labels of the choices whose text occurs in text[start:end]. A text within the
+        text of a longer choice does not count."""
         found: set[str] = set()
         position = start
         while word := WORD.search(self.text, position, end):
@@ -129,22 +134,23 @@ class Mentions:
         return found
 
     def text_alone(self, start: int, end: int) -> str | None:
-        """Return the label of the choice whose text opens the sentence and is followed by
-        punctuation."""
+        """Return the label of the choice whose text opens the sentence text[start:end] and is
+        followed by a punctuation mark. None if there is no such choice, or several."""
         stop, labels = self._text_at(self._past_decor(start))
         followed_by_mark = self.text[stop : stop + 1] in ("", ".", ",", "!", "\n")
         return labels[0] if len(labels) == 1 and stop <= end and followed_by_mark else None
 
     def marked_in(self, start: int, end: int) -> set[str]:
-        """Labels that occur written as labels: "(B)", "option B", "**B**"."""
+        """Return the labels in text[start:end] that are written as labels: "(B)", "option B",
+        "**B**"."""
         return {
             self._label(match["label"])
             for match in self._patterns.marked.finditer(self.text, start, end)
         }
 
     def labelled_spans(self) -> list[tuple[int, int]]:
-        """Return the spans of labels that their own texts follow, as in "(B) copper", in order.
-        A span must stay within one sentence."""
+        """Return the (start, end) of each label that is followed by the text of its own choice, as
+        in "(B) copper", in order. Such a span must not be split between two sentences."""
         items = [line.item for line in self.lines if line.item]
         spans: list[tuple[int, int]] = []
         for match in (*items, *self._patterns.marked.finditer(self.text)):
@@ -154,20 +160,22 @@ class Mentions:
         return sorted(spans)
 
     def opening(self, start: int, end: int) -> Mention | None:
-        """Return the label that opens a line, with its text: "B) spoon"."""
+        """Return the mention of the label that opens the line text[start:end], such as "B) spoon".
+        None if the line opens with no label."""
         match = self._patterns.opening.match(self.text, start, end)
         return self.item_of(match) if match else None
 
     def item_of(self, opening: re.Match[str]) -> Mention:
-        """Return the label that opens a line, with its own text after it."""
+        """Return the mention of a label that opens a line, given its match. If the text of the
+        label's choice follows, the mention includes it."""
         label = self._label(opening["label"])
         stop, labels = self._text_at(opening.end())
         end = stop if label in labels else opening.end()
         return Mention(opening.start(), end, (label,), marked=True)
 
     def label_alone(self, start: int, end: int) -> Mention | None:
-        """Return the choice if a sentence holds only its label, or its label and text, as in "(B):
-        spoon". None otherwise."""
+        """Return the mention of a choice if the sentence text[start:end] holds nothing but its
+        label, or its label and text, as in "(B): spoon". None otherwise."""
         mention = self.named_from(start, end)
         if mention is None or not self._patterns.at.match(self.text, mention.start, end):
             return None
@@ -175,13 +183,15 @@ class Mentions:
         return mention if not rest else None
 
     def whole_text(self, start: int, end: int) -> tuple[str, ...]:
-        """Return the labels of the choice whose text is the whole span; () if there is more."""
+        """Return the labels of the choices whose text is the whole of text[start:end], apart from
+        punctuation. Return () if there are none."""
         stop, labels = self._text_at(self._past_decor(start))
         return labels if not self.text[stop:end].strip(" .!*_\"'”’)") else ()
 
     def text_with_label(self, start: int, end: int) -> Mention | None:
-        """Return the choice named at the end by its text and then its label, as in "copper (option
-        B)."; both labels if text and label belong to different choices."""
+        """Return the mention of a choice at the end of text[start:end], named by its text and then
+        its label, as in "copper (option B).". If text and label belong to different choices, the
+        mention has both labels. None if text[start:end] does not end like this."""
         match = self._patterns.in_brackets.search(self.text, max(start, end - 60), end)
         if match is None:
             return None
@@ -195,7 +205,8 @@ class Mentions:
         return Mention(match.start(), match.end(), labels, marked=True)
 
     def ending_at(self, end: int, start: int, texts: bool) -> tuple[str, ...]:
-        """Labels named right before `end`, by label or, with `texts`, by the choice's text."""
+        """Return the labels of the choices that are named right before the position `end`, by label
+        or, if `texts` is True, by text. Return () if there are none."""
         text_before = self.text[max(start, end - _LABEL_REACH) : end]
         if match := self._patterns.last.search(text_before):
             return (self._label(match["label"]),)
@@ -220,12 +231,13 @@ class Mentions:
     def _labelled_at(
         self, start: int, end: int, noun: bool, stop: int, by_text: tuple[str, ...]
     ) -> Mention | None:
-        """Read a label at `start`, unless a longer choice text begins there ("2" of "2 apples").
+        """Return the mention of a label at `start`. None if there is no label, or if a longer
+        choice text begins there ("2 apples" and not the label 2).
 
         A marked label, as in "(B)", that is followed by the text of another choice ("(B) wood") is
-        ambiguous: both labels are returned. A bare label must be separated from the following text
-        ("A metal spoon" does not name A). If it is also the text of a choice ("2"), it is
-        ambiguous too, unless it is written exactly as the label.
+        ambiguous, so the mention has both labels. A bare label must be separated from the following
+        text: "A metal spoon" does not name A. If a bare label is also the text of a choice ("2"),
+        it is ambiguous too, unless it is written exactly as the label.
         """
         match = self._patterns.at.match(self.text, start, end)
         if not match:
@@ -261,8 +273,8 @@ class Mentions:
         return Mention(start, label_end, labels, marked)
 
     def _text_beside(self, label_end: int, end: int) -> tuple[str, ...]:
-        """Return the labels of the text that ends the sentence after a bare label: "A. copper", "A
-        (copper)"."""
+        """Return the labels of the choices whose text follows a bare label and ends the sentence,
+        as in "A. copper" and "A (copper)". Return () if there are none."""
         begin = _BESIDE.match(self.text, label_end, end)
         if begin is None:
             return ()
@@ -270,8 +282,8 @@ class Mentions:
         return labels if _ENDS.match(self.text, stop, end) else ()
 
     def _with_joined(self, mention: Mention, end: int) -> Mention:
-        """Extend a mention by the choices listed after it: (a) suitcase, (b) drawer or (e)
-        dresser."""
+        """Return the mention, extended by the choices that are listed after it, as in "(a)
+        suitcase, (b) drawer or (e) dresser"."""
         labels, stop = self._joined_from(mention.end, end)
         if stop == mention.end:
             return mention
@@ -279,7 +291,8 @@ class Mentions:
         return Mention(mention.start, stop, named, mention.marked)
 
     def _joined_from(self, start: int, end: int) -> tuple[tuple[str, ...], int]:
-        """Return the labels that a list names from `start` on, and the end of the list.
+        """Return the labels of the choices that a list names from the position `start` on, and the
+        end of the list. If no list goes on there, return () and `start`.
 
         Results are cached for each item, since several announcements may precede the same list.
         """
@@ -306,7 +319,8 @@ class Mentions:
         return item if item and BOUNDARY.match(self.text, item.end, end) else None
 
     def _text_at(self, start: int) -> tuple[int, tuple[str, ...]]:
-        """Return the end of the longest choice text that begins here, and its labels."""
+        """Return the end of the longest choice text that begins at `start`, and the labels of the
+        choices that have this text; () if no choice text begins there."""
         end, found = self._words.longest_from(start)
         if not found:
             return end, ()
@@ -315,8 +329,9 @@ class Mentions:
         return end, tuple([choice.label for choice in found])
 
     def _as_written(self, found: list[ChoiceWords], start: int, end: int) -> list[ChoiceWords]:
-        """Select among choices that differ only in case or punctuation ("Dear Ms. Lee" and "dear
-        ms. lee"): keep the longest of those spelled exactly as in this span, or all if none is."""
+        """Select among choices that differ only in case or punctuation, such as "Dear Ms. Lee" and
+        "dear ms. lee". Return the longest of those that occur in text[start:end] with exactly their
+        spelling, or all if none does."""
         window = self.text[max(0, start - WORD_GAP) : end + WORD_GAP]
         exact = [choice for choice in found if choice.text in window]
         longest = max([len(choice.text) for choice in exact], default=0)
@@ -327,8 +342,8 @@ class Mentions:
         return match.end() if match else start
 
     def _label(self, spelling: str) -> str:
-        """Return the label with this spelling. Case is ignored unless labels differ only by
-        case."""
+        """Return the label of the question that is written as `spelling`. Case is ignored, unless
+        labels differ only by case."""
         label = self._label_of.get(spelling)
         if label is None:
             matching = (x for x in self.labels if re.fullmatch(re.escape(x), spelling, re.I))

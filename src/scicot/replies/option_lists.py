@@ -1,4 +1,4 @@
-"""Find lists of the options in a text; their items announce no answer."""
+"""Find lists of the options in a text. Their items only name choices and announce no answer."""
 
 from __future__ import annotations
 
@@ -28,15 +28,16 @@ _LEADS_TO_LIST = re.compile(
 
 
 def leads_to_list(text: str) -> bool:
-    """Return whether a text ends like "Let us see each option:"."""
+    """Return True if a text ends with words that introduce a list of options, like "Let us see each
+    option:"."""
     return bool(_LEADS_TO_LIST.search(text[-_LOOK_BACK:]))
 
 
 def listed_items(mentions: Mentions) -> set[int]:
-    """Return the start positions of lines that are items of a list of options.
+    """Return the start positions of the lines that are items of a list of options.
 
-    The line "(B) spoon" is an item if "(C) cork" follows it. If "(A) is wood" follows, it is the
-    answer, and the next line explains why another choice is wrong.
+    If the line "(B) spoon" is followed by "(C) cork", it is an item of a list. If it is followed by
+    "(A) is wood", it is the answer, and the next line explains why another choice is wrong.
     """
     listed = _spaced_items(mentions)
     previous: tuple[Mention, bool] | None = None
@@ -55,9 +56,9 @@ def listed_items(mentions: Mentions) -> set[int]:
 
 
 def _spaced_items(mentions: Mentions) -> set[int]:
-    """Return the start positions of the items of a list with other lines between its items. The
-    items must be in order from the first label, and each must hold nothing but its label and text,
-    unless a line before the first introduces the list."""
+    """Return the start positions of the items of lists that have other lines between their items.
+    The items must be in the order of the labels, beginning with the first one. Each must hold
+    nothing but its label and text, unless the line before the first item introduces the list."""
     items: list[Mention] = []
     lists: list[list[Mention]] = []
     leading = led = False

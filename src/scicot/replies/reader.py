@@ -8,11 +8,11 @@ For the choices A wood, B spoon the reply
     Q: What is the capital of France?
     A: ...
 
-reads as
+is parsed as
 
     ParsedReply(rationale="Electricity needs free electrons. Metal has them.", conclusion="B")
 
-Nothing is guessed: a reply that names two choices, or none, has the conclusion None.
+Nothing is guessed: if a reply gives no answer, or two, its conclusion is None.
 """
 
 from __future__ import annotations
@@ -76,22 +76,23 @@ _READINGS = 6
 
 @dataclass(frozen=True, slots=True)
 class ParsedReply:
-    """A parsed reply: the explanation without the sentence that announces the answer, and the label
-    that it concludes, or None.
+    """A parsed reply: `rationale` is the explanation without the sentences that state the answer,
+    and `conclusion` is the label of the choice that the reply gives as the answer, or None.
 
-    `announced` is False if the conclusion was derived from the opening or closing sentence, because
-    no sentence announces it. In a truncated reply, only an announced conclusion counts.
+    `announced` is False if no sentence announces the conclusion, so that it was derived from the
+    opening or closing sentence. In a truncated reply, only an announced conclusion counts.
 
-    `ran_on`: the reply continued with another question, which is ignored.
+    `ran_on` is True if the reply continued with another question. That part is ignored.
 
-    `leaks`: the rationale still announces an answer, because the announcement could not be removed
-    cleanly. Unless it leaks, parsing the rationale again returns it unchanged.
+    `leaks` is True if the rationale still announces an answer, because the announcement could not
+    be removed cleanly. Unless it leaks, parsing the rationale again returns it unchanged.
 
-    `too_long`: without its thinking the reply has more than LONGEST characters. Its conclusion is
-    searched only at the beginning and the end, and `rationale` is empty.
+    `too_long` is True if the reply without its thinking has more than LONGEST characters. Then its
+    conclusion is searched only in the beginning and the end, and `rationale` is empty.
 
-    `still_concludes` is the conclusion of the rationale itself, if the sentence that states it is
-    part of the reasoning and was kept: "Sunlight is a kind of renewable resource."
+    `still_concludes` is the label that the rationale itself gives as the answer, if the sentence
+    that states it is part of the reasoning and was kept: "Sunlight is a kind of renewable
+    resource."
     """
 
     rationale: str
@@ -104,7 +105,9 @@ class ParsedReply:
 
 
 class _Reading(NamedTuple):
-    """The result of parsing a text once: the remaining text and the conclusion."""
+    """The result of parsing a text once. `rationale` is the text without the sentences that state
+    the answer, and `announces` is True if the parsed text announced an answer. `ran_on` and
+    `too_long` are those of ParsedReply."""
 
     rationale: str
     conclusion: Conclusion
@@ -114,16 +117,16 @@ class _Reading(NamedTuple):
 
 
 def read_reply(text: str, question: Question) -> ParsedReply:
-    """Return the explanation of a reply and the label of its answer. Never raises."""
+    """Parse a reply into the explanation and the label of its answer. Never raises an exception."""
     return _settled(_read_once(text, question), question)
 
 
 def read_thinking(text: str, question: Question) -> ParsedReply:
-    """Parse thinking, without tags, as `read_reply` parses a reply. The conclusion is that of the
-    thinking.
+    """Parse thinking, without its tags, as `read_reply` parses a reply. The returned conclusion is
+    that of the thinking.
 
     A reasoning model may repeat the question ("Question: ...") in its thinking. Such a line is
-    skipped; in a reply it would start another question, which is ignored.
+    skipped, whereas in a reply the text from there on is ignored.
     """
     start = len(text) - len(text.lstrip())
     parts, end = [text[:start]], start
@@ -137,8 +140,9 @@ def read_thinking(text: str, question: Question) -> ParsedReply:
 
 
 def shortened(parsed: ParsedReply, max_tokens: int, question: Question) -> ParsedReply:
-    """Return the reply with its rationale truncated to its first sentences, at most `max_tokens`
-    tokens of 4 bytes each. Parsing the truncated rationale again returns it unchanged."""
+    """Return the parsed reply with its rationale truncated to its first sentences, in all at most
+    `max_tokens` tokens of 4 bytes each. Parsing the truncated rationale again returns it
+    unchanged."""
     for _ in range(_READINGS):
         text = shorten_to_tokens(parsed.rationale, max_tokens)
         if text == parsed.rationale:
@@ -155,7 +159,8 @@ def shortened(parsed: ParsedReply, max_tokens: int, question: Question) -> Parse
 
 
 def _settled(first: _Reading, question: Question) -> ParsedReply:
-    """Parse the remaining text again until it no longer changes."""
+    """Parse the rationale of the `first` parse again until it no longer changes, and return it with
+    the conclusion of the first parse."""
     last, settled = first, False
     for _ in range(_READINGS):
         reparsed = _read_once(last.rationale, question)
@@ -189,19 +194,18 @@ def _read_once(text: str, question: Question) -> _Reading:
 
 
 def announces_answer(rationale: str, question: Question) -> bool:
-    """Return whether a rationale still announces which choice is right (filter reason
-    leaks-answer).
+    """Return True if a rationale still announces which choice is right. The filter `leaks-answer`
+    rejects such rationales.
 
-    It is no leak if a rationale implies the answer or contains a choice's text: that is its
-    purpose.
+    A rationale may imply the answer or contain a choice's text: that is its purpose, and no leak.
     """
     return any(sentence.announces for sentence in sentences(_mentions(rationale, question)))
 
 
 def only_choice_named(rationale: str, question: Question) -> str | None:
-    """Return the label of the only choice that a rationale names, by text or label; None if it
-    names none or several. A student can copy the answer from such a rationale without understanding
-    the question."""
+    """Return the label of the only choice that a rationale names, by text or label. None if it
+    names no choice or several. A student can copy the answer from a rationale that names only one
+    choice, without understanding the question."""
     mentions = _mentions(rationale, question)
     end = len(mentions.text)
     named = mentions.texts_in(0, end) | mentions.marked_in(0, end)
@@ -209,22 +213,23 @@ def only_choice_named(rationale: str, question: Question) -> str | None:
 
 
 def is_refusal(text: str) -> bool:
-    """Return whether a reply is only a short refusal, such as "I'm sorry, but I can't help with
-    that"."""
+    """Return True if a reply, apart from its thinking, is only a short refusal, such as "I'm sorry,
+    but I can't help with that"."""
     text = split_thinking(text).reply
     return len(text) <= _REFUSAL_LENGTH and bool(_REFUSAL.match(text))
 
 
 def _mentions(text: str, question: Question) -> Mentions:
-    """Prepare a text for finding choices in it. If it is too long, only its beginning and end are
-    used."""
+    """Prepare a text for finding the question's choices in it. If the text is longer than LONGEST
+    characters, only its beginning and end are used."""
     if len(text) > LONGEST:
         text = text[:ENDS] + _LEFT_OUT + text[-ENDS:]
     return Mentions(text, question.choices, f"{question.context} {question.question}")
 
 
 def _without_tags(text: str) -> str:
-    """Rewrite "<answer>B</answer>" as a line "Answer: B", and remove other such tags."""
+    """Rewrite "<answer>B</answer>" as a line "Answer: B", and remove the tags of other parts of a
+    reply, such as <reasoning>."""
     if "<" not in text and "[" not in text:
         return text
     text = _ANSWER_TAG.sub(
@@ -234,7 +239,7 @@ def _without_tags(text: str) -> str:
 
 
 def _without_next_question(text: str) -> str:
-    """Return the reply up to the point where the teacher starts another question."""
+    """Return the reply up to the point at which the teacher begins another question."""
     start = len(text) - len(text.lstrip())
     for match in _NEXT_QUESTION.finditer(text):
         if start < match.start():

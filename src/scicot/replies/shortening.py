@@ -1,4 +1,5 @@
-"""Truncate texts at the end of a sentence, to a number of tokens estimated without a tokenizer."""
+"""Truncate texts at the end of a sentence, to a number of tokens that is estimated without a
+tokenizer."""
 
 from __future__ import annotations
 
@@ -11,8 +12,9 @@ _SENTENCE_END = re.compile(r"[.!?][\"'”’)\]*_]{0,4}(?=\s|$)|[。！？]|(?=\
 
 
 def shorten(text: str, max_length: int) -> str:
-    """Return as many whole sentences from the start of a text as fit into `max_length` characters;
-    if the first sentence does not fit, as many of its words."""
+    """Return the longest beginning of a text that consists of whole sentences and has at most
+    `max_length` characters. If even the first sentence is longer, return as many of its words as
+    fit."""
     if len(text) <= max_length:
         return text
     length = 0
@@ -26,8 +28,8 @@ def shorten(text: str, max_length: int) -> str:
 
 
 def shorten_to_tokens(text: str, max_tokens: int) -> str:
-    """Return the first sentences of a text, at most `max_tokens` tokens of BYTES_A_TOKEN bytes
-    each."""
+    """Return the first sentences of a text, in all at most `max_tokens` tokens. A token is taken to
+    have BYTES_A_TOKEN bytes."""
     encoded = text.encode("utf-8", "surrogatepass")
     if len(encoded) <= max_tokens * BYTES_A_TOKEN:
         return text

@@ -1,6 +1,7 @@
 """Separate the thinking of a reasoning model from its reply, if both are in one text.
 
-<think>Copper is a metal.</think>Metals conduct.     -> "Copper is a metal.", "Metals conduct."
+In "<think>Copper is a metal.</think>Metals conduct.", the thinking is "Copper is a metal." and the
+reply is "Metals conduct."
 """
 
 from __future__ import annotations
@@ -13,8 +14,9 @@ _TAG = re.compile(r"<(/?)think(?:ing)?>|\[(/?)(?-i:THINK)\]", re.I)
 
 
 class Parts(NamedTuple):
-    """A text without its thinking (`reply`), and the thinking. `unclosed`: the text ends within the
-    thinking, as if the model ran out of tokens."""
+    """The parts of a text: `reply` is the text without the thinking, and `thinking` is the
+    thinking. `unclosed` is True if the text ends within the thinking, as if the model ran out of
+    tokens."""
 
     reply: str
     thinking: str
@@ -22,14 +24,15 @@ class Parts(NamedTuple):
 
 
 def is_tag(text: str) -> bool:
-    """Return whether a text is a tag that opens or closes thinking, and nothing else."""
+    """Return True if a text is nothing but a tag that opens or closes thinking."""
     return _TAG.fullmatch(text) is not None
 
 
 def split_thinking(text: str) -> Parts:
-    """Split a text at <think>, </think> and the like, either of which may be missing.
+    """Split a text at the tags <think> and </think>, or variants of them, into reply and thinking.
 
-    Chat templates put the opening tag into the prompt; replies cut short lack the closing one.
+    Either tag may be missing: chat templates put the opening tag into the prompt, and replies that
+    were cut off lack the closing one.
     """
     begin, inside = 0, False
     outside, thoughts = list[str](), list[str]()

@@ -1,7 +1,7 @@
-"""Find the words of a question's choices in a text, in time linear in the text.
+"""Find the texts of a question's choices in a text, word by word, in time linear in the text.
 
 Every word of the choices gets a number, and a sequence of words becomes a string with one character
-per word (`codes`). So a choice of a thousand words is compared by one str.startswith.
+for each word (`codes`). So a choice of a thousand words is compared by a single str.startswith.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ _FIRST_CODE = 256
 
 
 class ChoiceWords(NamedTuple):
-    """The words of one choice, without case, punctuation and a leading article."""
+    """The words of one choice, without case, punctuation and a leading article. `codes` has one
+    character for each word."""
 
     label: str
     text: str  # as written, stripped
@@ -37,8 +38,8 @@ class ChoiceWords(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Lexicon:
-    """Lookup tables for finding one question's choices in a text, by label or by the words of the
-    choice."""
+    """Lookup tables for finding one question's choices in a text, by their labels or by the words
+    of their texts."""
 
     labels: tuple[str, ...]
     patterns: LabelPatterns
@@ -52,7 +53,7 @@ class Lexicon:
 
 
 def lexicon_of(choices: Sequence[Choice]) -> Lexicon:
-    """Return the lexicon of a question's choices. Recently used ones are cached."""
+    """Return the lexicon of a question's choices. The last 64 lexicons are cached."""
     return _lexicon(tuple([(choice.label, choice.text) for choice in choices]))
 
 
@@ -96,7 +97,7 @@ def _words_of(text: str) -> list[str]:
 
 
 class TextWords:
-    """The words of one text, with their positions and codes."""
+    """The words of one text, with their positions and their codes in the `lexicon`."""
 
     def __init__(self, text: str, lexicon: Lexicon) -> None:
         self._text = text
@@ -122,11 +123,9 @@ class TextWords:
         return self._lexicon.codes.get(self._text[start:end].casefold(), _UNKNOWN)
 
     def longest_from(self, start: int) -> tuple[int, list[ChoiceWords]]:
-        """Return the end and the longest of the choices whose words begin within WORD_GAP of
-        `start`.
-
-        Several choices are returned if they have the same words; (start, []) if no choice is there.
-        """
+        """Return (end, choices) for the longest choice text that begins at most WORD_GAP characters
+        after `start`. There are several choices if their texts have the same words. If no choice
+        text begins there, return (start, [])."""
         first = bisect_right(self._ends, start)
         if first == len(self._ends) or self._starts[first] - start > WORD_GAP:
             return start, []
@@ -155,8 +154,9 @@ class TextWords:
     def _longest_of(
         self, choices: Sequence[ChoiceWords], first: int
     ) -> tuple[int, list[ChoiceWords]]:
-        """Find the longest choices whose words occur in sequence from word `first` on. Returns the
-        position at which they end, and the choices (several if their words are the same)."""
+        """Return (end, choices) for the longest of these choices whose words occur in the text from
+        the word with the number `first` on. There are several choices if they have the same words.
+        If there are none, return (0, [])."""
         size = -1
         found: list[ChoiceWords] = []
         for choice in choices:
@@ -171,16 +171,16 @@ class TextWords:
         return (self._ends[first + size], found) if found else (0, found)
 
     def _next_word_is_near(self, number: int) -> bool:
-        """Return whether another word follows within WORD_GAP characters, not joined by an
-        underscore."""
+        """Return True if another word follows the word `number` within WORD_GAP characters, and is
+        not joined to it by an underscore."""
         next_number = number + 1
         if next_number == len(self._ends) or self._runs[number] != self._runs[next_number]:
             return False
         return self._text[self._ends[number]] != "_"
 
     def ending_at(self, end: int, start: int) -> tuple[str, ...]:
-        """Return the labels of the longest choices whose words end text[start:end]; several if
-        their words are the same."""
+        """Return the labels of the longest choices whose words end text[start:end]. There are
+        several labels if the choices have the same words, and none if no choice ends there."""
         count = bisect_right(self._ends, end)
         longest = 0
         labels: tuple[str, ...] = ()

@@ -1,4 +1,5 @@
-"""Teachers, which explain questions: one module for each kind, listed in `load_teacher`."""
+"""Teachers: the sources of replies that explain questions. There is one module for each kind, and
+`load_teacher` chooses among them."""
 
 from __future__ import annotations
 
@@ -42,11 +43,11 @@ def load_teacher(
     device: str = "auto",
     only_counts: bool = False,
 ) -> Teacher:
-    """Make the teacher that KIND:NAME names.
+    """Make the teacher that `spec` names as KIND:NAME, such as "anthropic:claude-haiku-4-5".
 
-    `sampling` holds temperature or top_p, if given. `only_counts`: the teacher will only count
-    tokens, so it needs no key. Raises ScicotError if there is no such kind, or if it does not
-    support an argument.
+    `timeout` is the time limit of a request in seconds. `sampling` holds temperature and top_p,
+    where they are given. With `only_counts` the teacher only has to count tokens, so it needs no
+    API key. Raises ScicotError if the kind does not exist or does not support an argument.
     """
     kind, _, name = spec.partition(":")
     if name and kind == "anthropic":

@@ -1,7 +1,7 @@
-"""The Teacher protocol: an object with a name that answers one request at a time, or raises an
-exception that gives the reason.
+"""The Teacher protocol: an object with a name that answers one request per call, or raises an
+exception that gives the reason why it cannot.
 
-To add a teacher, write a module here and an entry in `scicot.teachers.load_teacher`.
+To add a teacher, write a module in this folder and an entry in `scicot.teachers.load_teacher`.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from scicot.text import whole_characters
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request to a teacher, the `sample`-th for a question. `thinking` makes a reasoning model
-    think first, and return its thinking."""
+    """One request to a teacher. `sample` counts the requests for the same question from 0.
+    `thinking` asks a reasoning model to think before it replies, and to return its thinking."""
 
     question_id: str
     sample: int
@@ -28,8 +28,9 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """State of one rate limit, as reported by a server: how many requests, or else tokens, remain,
-    and the seconds until the limit is fully available again."""
+    """The state of one rate limit, as reported by a server. `remaining` is the number of requests
+    that may still be sent or, if `requests` is False, the number of tokens. `reset` is the number
+    of seconds until the limit is fully available again."""
 
     requests: bool
     remaining: float
@@ -38,12 +39,14 @@ class Allowance:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """Reply of a teacher. `thinking` is the reasoning of a reasoning model, if its server returns
-    it separately from the text; the text may hold more of it in <think> tags. `stop_reason` is
-    "end_turn", "max_tokens", "refusal" or a value of the server's own.
+    """The reply of a teacher. `thinking` is the reasoning of a reasoning model, if its server
+    returns it separately from the text; the text may hold more of it in <think> tags. `stop_reason`
+    is "end_turn", "max_tokens", "refusal" or another value that the server sent. `usage` maps kinds
+    of tokens to their counts, and `allowances` are the rate limits that the server reported.
 
-    Fields are sanitised here for all teachers: lone surrogates in text become U+FFFD, and `usage`
-    keeps only plausible token counts. The names of the counts dropped are in `misstated`.
+    The fields are sanitised here for all teachers: lone surrogates in text become U+FFFD, and
+    implausible token counts are removed from `usage`. `misstated` holds the names of the counts
+    that were removed.
     """
 
     text: str
@@ -73,8 +76,8 @@ def _is_count(value: object) -> bool:
 
 
 class TeacherBusy(Exception):
-    """The server cannot answer now: a rate limit, overload, or a broken connection. A retry may
-    succeed."""
+    """Raised if the server cannot answer now, because of a rate limit, overload, a timeout or a
+    broken connection. A retry may succeed."""
 
     def __init__(
         self,
@@ -94,16 +97,17 @@ class TeacherBusy(Exception):
 
 
 class BatchNotFound(TeacherBusy):
-    """The server returns 404 for a batch that it accepted earlier. The batch may still exist:
-    servers have returned a wrong 404 for minutes (anthropic-sdk-python#1432)."""
+    """Raised if the server returns 404 for a batch that it accepted earlier. The batch may still
+    exist: servers have returned a wrong 404 for minutes (anthropic-sdk-python#1432)."""
 
 
 class TeacherError(Exception):
-    """This request cannot be answered (too long, malformed); others may be.
+    """Raised if this request cannot be answered, for example because it is too long, while others
+    may be.
 
     Errors that concern every request (credentials, billing, an unknown model) raise ScicotError
-    instead. If the message does not show which of the two it is, the error is not `certain`: it is
-    attributed to the question once later requests have been answered.
+    instead. If the server's message does not show which of the two it is, `certain` is False. The
+    run then blames the question only after later requests have been answered.
     """
 
     def __init__(self, problem: str, *, certain: bool = True) -> None:
@@ -114,17 +118,19 @@ class TeacherError(Exception):
 class Teacher(Protocol):
     """The protocol that every teacher implements.
 
-    Optional attributes: `in_flight`, the number of requests that the teacher wants at a time, which
-    overrides --concurrency; `count_tokens(request)`, the input tokens of a request; `batches()`, a
-    batch API (batches.py); `identity`, a fingerprint that distinguishes teachers of the same name.
+    A teacher may also have these attributes: `in_flight`, the number of requests that it can take
+    at a time, which overrides --concurrency; `count_tokens(request)`, which returns the input
+    tokens of a request; `batches()`, which returns a client of its batch API (batches.py); and
+    `identity`, a fingerprint that distinguishes teachers of the same name.
     """
 
     @property
     def name(self) -> str:
-        """The teacher as KIND:NAME, as rows record it."""
+        """The teacher as KIND:NAME, as it is recorded in rows."""
 
     async def ask(self, request: Request) -> Reply:
-        """Answer one request. Raises TeacherBusy, TeacherError or ScicotError."""
+        """Answer one request. Raises TeacherBusy, TeacherError or ScicotError if it cannot be
+        answered."""
 
     async def close(self) -> None:
-        """Close connections."""
+        """Close the teacher's connections."""

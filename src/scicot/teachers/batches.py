@@ -1,6 +1,7 @@
-"""The common interface of batch APIs, which take many requests at once and answer within a day.
+"""The common interface of batch APIs, which accept many requests at once and answer within a day.
 
-message_batches.py implements Anthropic's Message Batches API, chat_batches.py OpenAI's Batch API.
+message_batches.py implements it for Anthropic's Message Batches API, chat_batches.py for OpenAI's
+Batch API.
 """
 
 from __future__ import annotations
@@ -16,14 +17,14 @@ from scicot.teachers.base import Reply, Request
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """State of a batch, as reported by the server.
+    """The state of a batch, as reported by the server.
 
     ended: its results are available.
-    counts: number of requests by outcome; empty if not known yet.
+    counts: the number of requests by outcome, empty if it is not known yet.
     archived: the server has no results of the batch, or has deleted them.
     name: the name given at creation, if the API stores one.
-    canceled: the batch was canceled; requests without a result were not processed.
-    failure: why the server rejected the whole batch after accepting it.
+    canceled: the batch was canceled, so requests without a result were not processed.
+    failure: the reason why the server rejected the whole batch after accepting it.
     """
 
     id: str
@@ -42,37 +43,42 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Unanswered:
-    """A request without a reply. `error` gives the cause: TeacherError for a fault of this request
-    (see error_table.py), TeacherBusy for a temporary fault, ScicotError for one that affects all
-    requests."""
+    """The outcome of a request in a batch that has no reply. `error` gives the cause: TeacherError
+    if the server rejected this request (see error_table.py), TeacherBusy for a temporary failure,
+    ScicotError for one that affects all requests. `canceled` is True if the request was
+    canceled."""
 
     error: Exception
     canceled: bool = False
 
 
 class Batches(Protocol):
-    """The batches of one teacher. All methods raise TeacherBusy for temporary errors, TeacherError
-    for a batch that the server rejects, ScicotError for errors that concern every request."""
+    """A client of the batch API of one teacher. All methods raise TeacherBusy for temporary errors,
+    TeacherError for a batch that the server rejects, and ScicotError for errors that concern every
+    request."""
 
     api: str  # name of the API, for messages
     most_requests: int  # maximum number of requests in a batch
     most_bytes: int
 
     def encoded(self, custom_id: str, request: Request) -> bytes:
-        """Encode a request for a batch."""
+        """Encode a request as JSON for `send`. Its result will have the same `custom_id`."""
 
     async def send(self, requests: Sequence[bytes], name: str) -> Batch:
-        """Send requests as one batch, under a name that no other batch has."""
+        """Send encoded requests as one batch, under a name that no other batch has. Return its
+        state."""
 
     async def state(self, identity: str) -> Batch:
-        """Fetch the state of a batch; raises BatchNotFound if the server does not find it."""
+        """Fetch the state of a batch by its id. Raises BatchNotFound if the server does not find
+        it."""
 
     async def since(self, moment: datetime) -> list[Batch]:
-        """Return the batches created at `moment` or later, newest first."""
+        """Return the batches that were created at `moment` or later, newest first."""
 
     async def cancel(self, identity: str) -> None:
-        """Cancel a batch. Does nothing if it has ended already."""
+        """Cancel a batch by its id. Does nothing if the batch has ended already."""
 
     def results(self, identity: str) -> AsyncGenerator[tuple[str | None, Reply | Unanswered], None]:
-        """Yield (custom id, outcome) for the requests of a batch that has ended; the id is None if
-        a line has none. Close the generator (`aclosing`) if you leave it before its end."""
+        """Yield (custom_id, outcome) for each request of a batch that has ended. The custom_id is
+        None for a result that has none. A caller that stops before the end must close the generator
+        (`aclosing`)."""

@@ -1,12 +1,13 @@
-"""OpenAI's Batch API: chat completions at half the price, answered within a day.
+"""A client of OpenAI's Batch API: chat completions at half the price, answered within a day.
 
-A batch is an uploaded file of requests, its results are one file of answers and one of errors:
+A batch is an uploaded file of requests. Its results are one file of answers and one of errors. A
+line of each kind of file:
 
     {"custom_id": "a1b2-0", "method": "POST", "url": "/v1/chat/completions", "body": {...}}
     {"custom_id": "a1b2-0", "response": {"status_code": 200, "body": {...}}, "error": null}
 
-https://platform.openai.com/docs/guides/batch: at most 50,000 requests or 200 MB a batch. The
-metadata of a batch hold the name of its plan, which identifies the batch if the response with its
+A batch may have at most 50,000 requests and 200 MB (https://platform.openai.com/docs/guides/batch).
+Its metadata hold the name of its plan on disk, which identifies the batch if the response with its
 id is lost.
 """
 
@@ -36,7 +37,7 @@ _UNANSWERED = {"batch_expired": "expired", "batch_cancelled": "canceled"}
 
 
 class ChatBatches:
-    """Batches of one teacher's requests (see `batches.Batches`)."""
+    """A client for the batches of one teacher (see `batches.Batches`)."""
 
     api = "the Batch API"
     most_requests = 50_000
@@ -48,8 +49,9 @@ class ChatBatches:
         parameters: Callable[[Request], dict[str, Any]],
         timeout: float,
     ) -> None:
-        """Make the client. `parameters` builds the body of a request. `timeout` is in seconds of
-        wall-clock time: here a late response costs nothing, since it can be fetched again."""
+        """Configure the client. `parameters` builds the JSON body of a request. `timeout` is in
+        seconds of wall-clock time, which goes on while the event loop is blocked. That does no harm
+        here: a response that comes too late can be fetched again at no cost."""
         self._client = client.with_options(timeout=timeout)
         self._parameters = parameters
 
@@ -139,8 +141,8 @@ class ChatBatches:
         return batch
 
     async def _lines(self, identity: str, file: str) -> AsyncGenerator[bytes, None]:
-        """Yield the lines of a file, split at line feeds only: texts may contain other line
-        separators."""
+        """Yield the lines of a file of results. It is split only at line feeds, because texts may
+        contain other line separators."""
         rest = b""
         opened = self._client.files.with_streaming_response.content(file, timeout=_SLOW)
         try:
@@ -191,8 +193,9 @@ def _batch(fields: Any) -> Batch:
 
 
 def _failure(identity: str, batch: Mapping[str, Any]) -> ScicotError:
-    """Return the error for a batch that was rejected as a whole: StoppedEarly if it may be accepted
-    later (a limit on queued requests), else ScicotError. Nothing is billed for it."""
+    """Return the error to raise for a batch that was rejected as a whole. It is StoppedEarly if the
+    same batch may be accepted later (a limit on queued requests), else ScicotError. Nothing is
+    billed for such a batch."""
     errors = batch.get("errors")
     data = errors.get("data") if isinstance(errors, dict) else None
     first = data[0] if isinstance(data, list) and data and isinstance(data[0], dict) else {}

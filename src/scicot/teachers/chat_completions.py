@@ -5,9 +5,10 @@
     -> {"choices": [{"message": {"content": ...}, "finish_reason": "stop"}],
         "usage": {"prompt_tokens": 11, "completion_tokens": 7}}
 
-`--base-url` reaches vLLM, SGLang, Ollama, llama.cpp's server, LM Studio, OpenRouter, DeepSeek and
-others. They differ in the requests they accept: if a server rejects `max_completion_tokens` (or the
-older `max_tokens`), or a system message, all later requests use the other form.
+With `--base-url` it reaches vLLM, SGLang, Ollama, llama.cpp's server, LM Studio, OpenRouter,
+DeepSeek and others. These differ in the requests they accept. If a server rejects
+`max_completion_tokens` (or the older `max_tokens`), all later requests use the other name. If it
+rejects a system message, later requests put the instructions into the first question.
 """
 
 from __future__ import annotations
@@ -44,8 +45,9 @@ _REFUSED = (400, 422, 500)
 
 
 class ChatTeacher:
-    """One model behind the Chat Completions API. `sampling` holds temperature or top_p, if given.
-    With `only_counts`, no key is needed, since no completion is requested."""
+    """A teacher that sends requests to one model through the Chat Completions API. `timeout` is in
+    seconds per request. `sampling` holds temperature and top_p, where they are given. With
+    `only_counts` no request will be sent, so no API key is needed."""
 
     def __init__(
         self,
@@ -75,7 +77,8 @@ class ChatTeacher:
                 " with --base-url"
             )
         # max_retries=0: the scheduler retries, within --max-wait.
-        # timeout=None: the SDK measures wall-clock time, done_within does not.
+        # timeout=None: `done_within` limits the time. Unlike the SDK, it does not count time in
+        # which the event loop is blocked.
         try:
             self._client = openai.AsyncOpenAI(
                 api_key=None if keyed else "none", base_url=base_url, timeout=None, max_retries=0
@@ -84,7 +87,8 @@ class ChatTeacher:
             raise ScicotError(f"--base-url: {one_line(str(error), 200)}; {ADDRESS}") from None
 
     async def ask(self, request: Request) -> Reply:
-        """Answer one request; raises TeacherBusy, TeacherError or ScicotError (`base.Teacher`)."""
+        """Send one request and return the reply. Raises TeacherBusy, TeacherError or ScicotError
+        (see `base.Teacher`)."""
         parameters = self._parameters(request)
         task = asyncio.ensure_future(self._send(parameters))
         try:
@@ -112,9 +116,9 @@ class ChatTeacher:
         return reply_of(answer, headers)
 
     def _adapts(self, error: openai.APIStatusError, sent: Mapping[str, Any]) -> bool:
-        """Change the request format if the error says that the server does not support the one
-        sent: use the other token-limit parameter, or no system message. The change holds for all
-        later requests. Return whether anything was changed."""
+        """Change the format of all later requests if the error says that the server does not
+        support the format of `sent`: use the other parameter for the token limit, or no system
+        message. Return True if the request should be sent again in the new format."""
         if error.status_code not in _REFUSED:
             return False
         message = _message(error)
@@ -154,7 +158,8 @@ class ChatTeacher:
 
 
 def _message(error: openai.APIStatusError) -> str:
-    """Return an error's message, without the request that some servers repeat beside it."""
+    """Return the message of an error response, without the copy of the request that some servers
+    include."""
     body: Any = error.body
     message = body.get("message") if isinstance(body, dict) else None
     if isinstance(message, str):
@@ -163,8 +168,9 @@ def _message(error: openai.APIStatusError) -> str:
 
 
 def _messages(prompt: Prompt, system: bool) -> list[dict[str, str]]:
-    """Return the conversation, with the examples as earlier turns. Without a system message, the
-    instructions are put before the first question."""
+    """Return the messages of a conversation, with the few-shot examples as earlier turns. If the
+    server supports no system message (`system` is False), the instructions precede the first
+    question."""
     turns: list[dict[str, str]] = []
     for question, answer in prompt.examples:
         turns.append({"role": "user", "content": question})

@@ -1,7 +1,7 @@
 """Convert Chat Completions responses and SDK errors into scicot's Reply and exceptions.
 
-The JSON is decoded here and not by the SDK, which does not validate responses: from another server,
-or through a broken proxy, every field may be missing or of any type.
+The JSON is decoded here and not by the SDK, which does not validate responses. In a response from
+another server than OpenAI's, or through a broken proxy, any field may be missing or have any type.
 """
 
 from __future__ import annotations
@@ -28,13 +28,14 @@ _THOUGHTS = ("reasoning_content", "reasoning", "thinking")  # DeepSeek and vLLM;
 
 
 def decoded(body: bytes) -> Any:
-    """Decode the JSON of a response. Raises ValueError if it is invalid."""
+    """Decode the JSON body of a response. Raises ValueError if it is invalid."""
     return json.loads(body.decode("utf-8", "surrogatepass"))
 
 
 def reply_of(answer: Any, headers: Mapping[str, str] | None = None) -> Reply:
-    """Return the reply in a chat completion. Raises TeacherBusy if there is none, and the
-    classified error if the choice holds one (OpenRouter)."""
+    """Return the reply in a decoded chat completion. Raises TeacherBusy if it contains none. If it
+    contains an error instead, as OpenRouter sends it, raises the exception for that error
+    (error_table.py)."""
     choices = answer.get("choices") if isinstance(answer, dict) else None
     choice = choices[0] if isinstance(choices, list) and choices else None
     if isinstance(choice, dict) and isinstance(choice.get("error"), dict):
@@ -57,7 +58,8 @@ def reply_of(answer: Any, headers: Mapping[str, str] | None = None) -> Reply:
 
 
 def _parts(content: Any) -> tuple[str, str]:
-    """(text, thinking) of a message's content: a string, or a list of parts (Mistral)."""
+    """Return (text, thinking) of a message's content, which is a string or, from Mistral, a list of
+    parts."""
     if isinstance(content, str):
         return content, ""
     text, thinking = [], []
@@ -75,14 +77,16 @@ def _parts(content: Any) -> tuple[str, str]:
 
 
 def outcome_of(error: Exception) -> Exception:
-    """Return scicot's exception for an exception of the SDK (error_table.py)."""
+    """Return scicot's exception that corresponds to an exception of the SDK (see
+    error_table.py)."""
     if isinstance(error, openai.APIStatusError):
         return classify(error.status_code, error_body(error), error.response.headers)
     return unanswered(error)
 
 
 def error_body(error: openai.APIStatusError) -> Any:
-    """Return the whole body of an error response: the SDK keeps only the part under "error"."""
+    """Return the whole decoded body of an error response. The SDK keeps only the part under
+    "error"."""
     try:
         return decoded(error.response.content)
     except (ValueError, RecursionError, httpx2.StreamError):

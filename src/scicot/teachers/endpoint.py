@@ -1,5 +1,5 @@
-"""Helpers for teachers behind an HTTP server: checks of the URL and the API key, and conversion of
-errors without a status or with status 200."""
+"""Helpers for teachers behind an HTTP server: check the URL and the API key, and convert errors
+that come without a status code or with status 200."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ ADDRESS = "give the server as http://HOST:PORT, the port from 1 to 65535"
 
 
 def check_url(url: str) -> None:
-    """Raise ScicotError if a URL is not a server's address. The message hides the password it may
-    contain."""
+    """Raise ScicotError if a URL is not the address of a server (http or https, host, port). The
+    message hides the password that the URL may contain."""
     try:
         parts = urlsplit(url)
         port = parts.port  # raises ValueError above 65,535
@@ -50,8 +50,8 @@ def _without_password(url: str) -> str:
 
 
 def has_key(environment: Mapping[str, str], *names: str) -> bool:
-    """Return whether one of these environment variables holds a key. Raises ScicotError for a key
-    with characters that a header cannot contain; the message does not show the key."""
+    """Return True if one of these environment variables holds an API key. Raises ScicotError for a
+    key with characters that an HTTP header cannot contain. The message does not show the key."""
     present = [name for name in names if environment.get(name)]
     for name in present:
         key = environment[name]
@@ -64,8 +64,8 @@ def has_key(environment: Mapping[str, str], *names: str) -> bool:
 
 
 def unanswered(error: Exception) -> Exception:
-    """Return scicot's exception for an HTTP client's error without a status: the connection failed,
-    or the response could not be decoded."""
+    """Return scicot's exception for an error of the HTTP client that has no status code, because
+    the connection failed or the response could not be decoded."""
     if isinstance(error, json.JSONDecodeError):
         return TeacherBusy("the server's answer is not JSON")
     if isinstance(error, ValueError | TypeError | KeyError | AttributeError | RecursionError):
@@ -77,8 +77,8 @@ def unanswered(error: Exception) -> Exception:
 
 
 def raise_error_in(body: bytes, headers: Mapping[str, str]) -> None:
-    """Raise the error contained in a response with status 200, as llama.cpp and some proxies send
-    it."""
+    """Raise the error in the body of a response with status 200, as llama.cpp and some proxies send
+    it. Do nothing if the body contains no error."""
     try:
         value = json.loads(body)
     except (ValueError, RecursionError):
@@ -91,8 +91,8 @@ def raise_error_in(body: bytes, headers: Mapping[str, str]) -> None:
 
 
 def counts_in(usage: Mapping[str, Any]) -> dict[str, Any]:
-    """Return all numbers of a usage object. Local servers may omit fields, and broken ones add
-    others."""
+    """Return the numbers in a usage object that are not 0, by name. Local servers may omit fields,
+    and broken ones may add fields of any type."""
     numbers: dict[str, Any] = {}
     for name, count in usage.items():
         if isinstance(count, int | float) and not isinstance(count, bool) and count:

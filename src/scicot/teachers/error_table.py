@@ -11,9 +11,9 @@
         -> TeacherBusy              retry later
 
 Only a TeacherError may become an `error` row of its question. Status codes do not suffice to tell
-these apart: Anthropic reports its spend limit and a missing credit as 400, LiteLLM an exceeded
-budget as 400 or 429, llama.cpp a prompt that is too long as 400 or 500. The bodies that the rules
-were written for are in tests/test_error_table.py.
+these cases apart. Anthropic reports its spend limit and an exhausted credit as 400. LiteLLM reports
+an exceeded budget as 400 or 429, and llama.cpp a prompt that is too long as 400 or 500. The
+responses that the rules were written for are in tests/test_error_table.py.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _LENGTH = 300  # characters shown of a server's message
 
 
 class Cause(Enum):
-    """The cause of an error, which determines what happens next."""
+    """The cause of an error, which determines whether the run continues, retries or stops."""
 
     QUESTION = "this question"  # becomes an error row; other questions continue
     # becomes an error row once a later request is answered
@@ -139,8 +139,8 @@ _STATUSES = {
 
 
 def classify_typed(error: Mapping[str, Any], otherwise: int) -> Exception:
-    """Classify an error object without an HTTP status: by the status that corresponds to its
-    "type", else by `otherwise`. Returns the exception to raise."""
+    """Return the exception to raise for an error object that came without an HTTP status. The
+    status is derived from the object's "type" or, if the type is unknown, is `otherwise`."""
     status = _STATUSES.get(str(error.get("type")), otherwise)
     return classify(status, {"error": error})
 
@@ -148,8 +148,8 @@ def classify_typed(error: Mapping[str, Any], otherwise: int) -> Exception:
 def classify(status: int, body: Any, headers: Mapping[str, str] | None = None) -> Exception:
     """Return the exception to raise for an error response.
 
-    `body` is the decoded JSON of the response, or its text if it is not JSON. If the error has a
-    status code of its own, as with llama.cpp and LiteLLM, that replaces the HTTP status.
+    `body` is the decoded JSON of the response, or its text if it is not JSON. If the body contains
+    a status code too, as with llama.cpp and LiteLLM, that code replaces the HTTP status.
     """
     headers = headers or {}
     response = _ErrorResponse.of(status, body)
@@ -177,8 +177,8 @@ _AGAIN = "the same command goes on from here"
 
 @dataclass(frozen=True)
 class _ErrorResponse:
-    """Status, type and message of an error response, extracted from the layouts that servers
-    use."""
+    """The status, type and message of an error response, extracted from any of the layouts that
+    servers use."""
 
     status: int
     kind: str  # type and codes of the error
@@ -219,6 +219,7 @@ def _is_string_or_bool(value: Any) -> bool:
 
 
 def _status(code: Any) -> int | None:
-    """Return the HTTP status given by an error's own code ("400" or 400), else None."""
+    """Return the "code" field of an error as an HTTP status if it is one ("400" or 400), else
+    None."""
     text = str(code) if isinstance(code, int | str) else ""
     return int(text) if re.fullmatch(r"[45]\d\d", text) else None

@@ -1,7 +1,7 @@
 """`hf:MODEL_OR_DIR`: a causal language model on this machine, prompted through its chat template.
 
-Waiting requests are answered in batches: the one that has waited longest, with others of similar
-length.
+Waiting requests are answered in batches. A batch consists of the request that has waited longest
+and of others of similar length.
 """
 
 from __future__ import annotations
@@ -39,9 +39,9 @@ class _Pending:
 
 
 class LocalTeacher:
-    """A model of the transformers library. Without sampling parameters, the first reply to a
-    question is decoded greedily and further ones are sampled. With them, all are sampled, or all
-    are greedy if the temperature is 0."""
+    """A teacher that runs a model of the transformers library. Without sampling parameters, the
+    first reply to a question is decoded greedily, and further ones are sampled. With sampling
+    parameters, all replies are sampled, or all are decoded greedily if the temperature is 0."""
 
     def __init__(self, model: str, *, sampling: Mapping[str, float], device: str) -> None:
         directory = Path(model)
@@ -69,8 +69,8 @@ class LocalTeacher:
         self._serving: asyncio.Task[None] | None = None
 
     def _make_engine(self, model: Any) -> Engine:
-        """Make the engine: NativeEngine if it supports the model, with smaller batches when memory
-        is short."""
+        """Make the engine that generates replies: NativeEngine, or TransformersEngine if the native
+        code does not support the model."""
         import torch
 
         options: dict[str, Any] = {
@@ -125,8 +125,9 @@ class LocalTeacher:
             await asyncio.sleep(0)
 
     def _next_batch(self) -> list[_Pending]:
-        """Select a batch: the request that has waited longest, and those closest to it in
-        length."""
+        """Remove a batch from the waiting requests and return it: the request that has waited
+        longest, and those closest to it in length that use the same decoding (sampled or
+        greedy)."""
         oldest = self._waiting[0]
         same_sampling = [
             pending for pending in self._waiting if self._samples(pending) == self._samples(oldest)
@@ -145,7 +146,7 @@ class LocalTeacher:
         return bool(self._sampling) or pending.request.sample > 0
 
     def _answer(self, batch: Sequence[_Pending]) -> list[Reply]:
-        """Generate the replies to a batch of requests."""
+        """Generate the replies to a batch of requests, in their order."""
         decoding = Decoding(
             batch[0].request.max_tokens,
             self._sampling.get("temperature") or SAMPLING,
@@ -172,8 +173,8 @@ class LocalTeacher:
         return Reply(text, "end_turn" if ended else "max_tokens", usage)
 
     def _decoded(self, tokens: Sequence[int]) -> str:
-        """Decode tokens without special tokens, but keep the tags around thinking, which some
-        tokenizers count as special."""
+        """Decode token ids without special tokens. Tags around thinking are kept, although some
+        tokenizers count them as special."""
         texts, current = [""], list[int]()
         for token in tokens:
             if token in self._tags:
@@ -185,8 +186,8 @@ class LocalTeacher:
         return "".join([*texts, self._tokenizer.decode(current, skip_special_tokens=True)])
 
     def _opens_thinking(self, ids: Sequence[int]) -> bool:
-        """Return whether the chat template ended the prompt with an opening thinking tag. A
-        truncated reply then contains no tag at all."""
+        """Return True if the chat template ended the prompt `ids` with an opening thinking tag. The
+        reply then lacks that tag, and contains no tag at all if it was cut off while thinking."""
         return split_thinking(self._tokenizer.decode(ids[-_OPENING:])).unclosed
 
     def _ids(self, prompt: Prompt, thinking: bool = False) -> list[int]:
@@ -202,7 +203,8 @@ class LocalTeacher:
 
 def _identity(directory: Path) -> str:
     """Return a fingerprint that distinguishes models in directories of the same name: 16 hex digits
-    of a SHA-256 over the JSON files and the other files' names and sizes."""
+    of a SHA-256 over the contents of the JSON files and over the names and sizes of all other
+    files."""
     hashed = hashlib.sha256()
     for file in sorted(directory.iterdir()):
         if file.suffix == ".json":

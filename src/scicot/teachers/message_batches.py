@@ -1,7 +1,7 @@
-"""The Message Batches API: requests at half the price, answered within a day.
+"""A client of Anthropic's Message Batches API: requests at half the price, answered within a day.
 
-https://docs.claude.com/en/docs/build-with-claude/batch-processing: at most 100,000 requests or
-256 MB a batch, results in any order and only when all of the batch has ended.
+A batch may have at most 100,000 requests and 256 MB. Its results come in any order, and only when
+the whole batch has ended (https://docs.claude.com/en/docs/build-with-claude/batch-processing).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _SLOW = 600.0  # timeout in seconds for a call that transfers a whole batch
 
 
 class MessageBatches:
-    """Batches of one teacher's requests (see `batches.Batches`). The API does not store batch
+    """A client for the batches of one teacher (see `batches.Batches`). The API does not store batch
     names, so a batch is identified by the custom_ids of its results."""
 
     api = "the Message Batches API"
@@ -36,19 +36,21 @@ class MessageBatches:
         parameters: Callable[[Request], dict[str, Any]],
         timeout: float,
     ) -> None:
-        """Make the client. `parameters` builds the body of a request. `timeout` is in seconds of
-        wall-clock time: here a late response costs nothing, since it can be fetched again."""
+        """Configure the client. `parameters` builds the JSON body of a request. `timeout` is in
+        seconds of wall-clock time, which goes on while the event loop is blocked. That does no harm
+        here: a response that comes too late can be fetched again at no cost."""
         self._api = client.with_options(timeout=timeout).messages.batches
         self._parameters = parameters
 
     def encoded(self, custom_id: str, request: Request) -> bytes:
-        """Encode a request for a batch."""
+        """Encode a request as JSON for `send`. Its result will have the same `custom_id`."""
         parameters = self._parameters(request)
         parameters.update(parameters.pop("extra_body", {}))
         return json.dumps({"custom_id": custom_id, "params": parameters}).encode()
 
     async def send(self, requests: Sequence[bytes], name: str) -> Batch:  # noqa: ARG002
-        """Send requests as one batch."""
+        """Send encoded requests as one batch, and return its state. The API does not store
+        `name`."""
         decoded = [json.loads(request) for request in requests]
         try:
             sent = await self._api.create(requests=decoded, timeout=_SLOW)
@@ -57,7 +59,8 @@ class MessageBatches:
         return _batch(sent)
 
     async def state(self, identity: str) -> Batch:
-        """Fetch the state of a batch; raises BatchNotFound if the server does not find it."""
+        """Fetch the state of a batch by its id. Raises BatchNotFound if the server does not find
+        it."""
         try:
             found = await self._api.retrieve(identity)
         except TROUBLE as error:
@@ -65,7 +68,7 @@ class MessageBatches:
         return _batch(found)
 
     async def since(self, moment: datetime) -> list[Batch]:
-        """Return the batches created since then, newest first."""
+        """Return the batches that were created at `moment` or later, newest first."""
         found: dict[str, Batch] = {}
         try:
             page: Any = await self._api.list(limit=100)
@@ -86,7 +89,7 @@ class MessageBatches:
             raise outcome_of(error) from None
 
     async def cancel(self, identity: str) -> None:
-        """Cancel a batch. Does nothing if it has ended already."""
+        """Cancel a batch by its id. Does nothing if the batch has ended already."""
         try:
             await self._api.cancel(identity)
         except (anthropic.BadRequestError, anthropic.ConflictError):
@@ -97,8 +100,9 @@ class MessageBatches:
     async def results(
         self, identity: str
     ) -> AsyncGenerator[tuple[str | None, Reply | Unanswered], None]:
-        """Yield (custom id, outcome) for the requests of a batch that has ended; the id is None if
-        a line has none. Close the generator (`aclosing`) if you leave it before its end."""
+        """Yield (custom_id, outcome) for each request of a batch that has ended. The custom_id is
+        None for a result that has none. A caller that stops before the end must close the generator
+        (`aclosing`)."""
         async with aclosing(self._lines(identity)) as lines:
             async for line in lines:
                 name = getattr(line, "custom_id", None)

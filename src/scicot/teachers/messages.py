@@ -1,7 +1,8 @@
-"""`anthropic:MODEL`: a teacher behind the Messages API, through the Anthropic SDK.
+"""`anthropic:MODEL`: a teacher behind the Messages API, called through the Anthropic SDK.
 
-With a base URL the same client reaches any server with that API: vLLM, Ollama, llama.cpp's server,
-SGLang, the LiteLLM proxy. Such servers usually need no key, so it is optional for them.
+With a base URL the same client reaches any server that implements this API: vLLM, Ollama,
+llama.cpp's server, SGLang, the LiteLLM proxy. Such servers usually need no API key, so it is
+optional for them.
 """
 
 from __future__ import annotations
@@ -32,9 +33,10 @@ _FOR_THE_REPLY = 1024  # tokens that such a budget leaves to the reply
 
 
 class MessagesTeacher:
-    """One model behind the Messages API. `sampling` holds temperature or top_p, for servers that
-    support them: Anthropic's does not, and its SDK has no argument for them. With `only_counts`, no
-    key is needed."""
+    """A teacher that sends requests to one model through the Messages API. `timeout` is in seconds
+    per request. `sampling` holds temperature and top_p, where they are given; only servers other
+    than Anthropic's support them. With `only_counts` no reply will be requested, so no API key is
+    needed."""
 
     def __init__(
         self,
@@ -69,7 +71,8 @@ class MessagesTeacher:
                 " or name a local server with --base-url"
             )
         # max_retries=0: the SDK would obey any retry-after, even one beyond the job's time limit.
-        # timeout=None: the SDK measures wall-clock time, done_within does not.
+        # timeout=None: `done_within` limits the time. Unlike the SDK, it does not count time in
+        # which the event loop is blocked.
         try:
             self.client = anthropic.AsyncAnthropic(
                 api_key=None if keyed else "none",
@@ -112,8 +115,8 @@ class MessagesTeacher:
         return reply_of(message, raw.headers)
 
     def _think_otherwise(self, form: int, error: anthropic.BadRequestError) -> None:
-        """Switch to the next way of requesting thinking, because the server rejected `form`. Raises
-        ScicotError if none is left."""
+        """Use the next of the _THINKING_FORMS for all later requests, because the server rejected
+        the one with the index `form`. Raises ScicotError if none is left."""
         if form < self._thinking:  # another request has switched already
             return
         if form + 1 == len(_THINKING_FORMS) - (not self._other_server):
@@ -125,8 +128,8 @@ class MessagesTeacher:
         self._thinking = form + 1
 
     def parameters(self, request: Request) -> dict[str, Any]:
-        """Build the parameters of a Messages API call. Raises ScicotError if max_tokens is too
-        small for thinking with a budget."""
+        """Build the parameters of a Messages API call for a request. Raises ScicotError if the
+        model needs a thinking budget and max_tokens is too small for one."""
         prompt = request.prompt
         parameters: dict[str, Any] = {
             "model": self.model,
@@ -143,9 +146,10 @@ class MessagesTeacher:
         return parameters
 
     async def count_tokens(self, request: Request) -> int | None:
-        """Count the input tokens of a request on the server. None if there is neither an API
-        key nor a --base-url, if the call fails, or if its count is not valid. For status 401,
-        402 or 403 raises the exception of `outcome_of`."""
+        """Let the server count the input tokens of a request. Return None if there is neither an
+        API key nor a --base-url, if the call fails, or if the count is not valid. If the server
+        rejects the key (status 401, 402 or 403), raises the same exception as for any other
+        request."""
         if not self._counts:
             return None
         parameters = self.parameters(request)
@@ -171,12 +175,14 @@ class MessagesTeacher:
 
 
 def _adaptive(max_tokens: int) -> dict[str, Any]:  # noqa: ARG001
-    """Let the model decide how much it thinks."""
+    """Return the API's "thinking" parameter that lets the model decide how much it thinks."""
     return {"type": "adaptive", "display": "summarized"}
 
 
 def _with_budget(max_tokens: int) -> dict[str, Any]:
-    """Allow thinking to use all tokens except those reserved for the reply."""
+    """Return the API's "thinking" parameter with a fixed budget: all tokens but the 1024 reserved
+    for the reply. Raises ScicotError if `max_tokens` is not larger than the API's minimum
+    budget."""
     if max_tokens <= _LEAST_BUDGET:
         raise ScicotError(
             f"--max-tokens {max_tokens}: this model thinks for {_LEAST_BUDGET} tokens at least, and"
@@ -195,7 +201,8 @@ _THINKING_FORMS = (_adaptive, _with_budget, None)
 
 
 def _message(error: anthropic.BadRequestError) -> str:
-    """Return an error's message, without the request that some servers repeat beside it."""
+    """Return the message of an error response, without the copy of the request that some servers
+    include."""
     body: Any = error.body
     detail = body.get("error") if isinstance(body, dict) else None
     detail = detail.get("message") if isinstance(detail, dict) else None
@@ -203,10 +210,10 @@ def _message(error: anthropic.BadRequestError) -> str:
 
 
 def _turns(prompt: Prompt, caching: bool) -> list[dict[str, Any]]:
-    """Return the conversation, with the examples as earlier turns.
+    """Return the messages of a conversation, with the few-shot examples as earlier turns.
 
-    With `caching`, the last example marks the end of the prefix that all requests share, which the
-    server can cache (https://docs.claude.com/en/docs/build-with-claude/prompt-caching).
+    With `caching`, the last example is marked as the end of the prefix that all requests share, so
+    that the server can cache it (https://docs.claude.com/en/docs/build-with-claude/prompt-caching).
     """
     turns: list[dict[str, Any]] = []
     for question, answer in prompt.examples:

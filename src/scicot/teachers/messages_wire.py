@@ -1,7 +1,7 @@
 """Convert Messages API responses and SDK errors into scicot's Reply and exceptions.
 
-The SDK does not validate responses: from another server, or through a broken proxy, every field may
-be missing or of any type.
+The SDK does not validate responses. In a response from another server than Anthropic's, or through
+a broken proxy, any field may be missing or have any type.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ TROUBLE = (anthropic.AnthropicError, *UNREADABLE)
 
 
 def reply_of(message: Any, headers: Mapping[str, str] | None = None) -> Reply:
-    """Return the reply in a message. Raises TeacherBusy if there is none."""
+    """Return the reply in a message of the SDK. Raises TeacherBusy if it contains none."""
     if not isinstance(message, Message) or not isinstance(message.content, list):
         raise TeacherBusy("the server's answer is no message of the Messages API")
     text = "".join(_texts(message.content, "text"))
@@ -38,14 +38,15 @@ def reply_of(message: Any, headers: Mapping[str, str] | None = None) -> Reply:
 
 
 def _texts(blocks: list[Any], name: str) -> list[str]:
-    """Return the values of the field `name` of all content blocks, if they are non-empty
-    strings."""
+    """Return the field `name` of each content block that has it, leaving out empty strings and
+    other types."""
     texts = [getattr(block, name, None) for block in blocks]
     return [text for text in texts if isinstance(text, str) and text]
 
 
 def outcome_of(error: Exception) -> Exception:
-    """Return scicot's exception for an exception of the SDK (see error_table.py)."""
+    """Return scicot's exception that corresponds to an exception of the SDK (see
+    error_table.py)."""
     if isinstance(error, anthropic.APIStatusError):
         return classify(error.status_code, error.body or error.message, error.response.headers)
     if isinstance(error, anthropic.CredentialsError):
@@ -54,8 +55,8 @@ def outcome_of(error: Exception) -> Exception:
 
 
 def fields_of(model: Any) -> dict[str, Any]:
-    """Return the fields of an SDK object unchanged; pydantic's own dump fails on unexpected
-    values."""
+    """Return the fields of an SDK object by name, {} for any other object. Pydantic's model_dump is
+    not used, because it fails on unexpected values."""
     if not isinstance(model, BaseModel):
         return {}
     return {**model.__dict__, **(model.__pydantic_extra__ or {})}

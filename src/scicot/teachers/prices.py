@@ -1,6 +1,6 @@
-"""Prices of Anthropic's models, as of November 2026 (https://claude.com/pricing).
+"""The prices of Anthropic's models, as of November 2026 (https://claude.com/pricing).
 
-Prices change: `--price` overrides this table. No cost is reported for a model that is not in it.
+Prices change, so `--price` overrides this table. No cost is reported for a model that is not in it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ class Price:
     output: float
 
     def of(self, usage: Mapping[str, float], *, batched: bool = False) -> float:
-        """Return the dollars for a reply's usage."""
+        """Return the price in dollars of the tokens in `usage`. `batched`: a batch API was used."""
         read = (
             usage.get("input_tokens", 0)
             + _CACHE_WRITE * usage.get("cache_creation_input_tokens", 0)
@@ -30,7 +30,8 @@ class Price:
         return cost * (BATCHED if batched else 1.0) / 1e6
 
     def saved(self, usage: Mapping[str, float]) -> float:
-        """Return the dollars saved by the server's prompt cache, less the cost of filling it."""
+        """Return the dollars that the server's prompt cache saved, less the extra cost of filling
+        the cache."""
         fewer = (1 - _CACHE_READ) * usage.get("cache_read_input_tokens", 0)
         surcharge = (_CACHE_WRITE - 1) * usage.get("cache_creation_input_tokens", 0)
         return (fewer - surcharge) * self.input / 1e6
@@ -45,7 +46,8 @@ PRICES = {
 
 
 def price_of(teacher: str) -> Price | None:
-    """Return the price of a teacher by its name; dated versions have their model's price."""
+    """Return the price of a teacher (KIND:NAME), None if it is unknown. A dated version has the
+    price of its model."""
     kind, _, model = teacher.partition(":")
     if kind != "anthropic":
         return None

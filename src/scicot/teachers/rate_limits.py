@@ -1,4 +1,4 @@
-"""Parse rate limits and retry delays from response headers.
+"""Parse rate limits and retry delays from the headers of a response. These headers are understood:
 
 retry-after: 3                                          seconds, or an HTTP date
 anthropic-ratelimit-requests-remaining: 12
@@ -29,8 +29,8 @@ LONGEST = 366 * 86400.0
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Return the seconds that a server asks to wait, at most LONGEST; None without a valid
-    header."""
+    """Return the number of seconds that the server asks to wait before a retry, at most LONGEST.
+    None if there is no valid retry-after header."""
     value = headers.get("retry-after")
     if not value:
         return None
@@ -45,8 +45,8 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
 
 
 def allowances(headers: Mapping[str, str]) -> tuple[Allowance, ...]:
-    """Return each rate limit for which the headers give both the remaining amount and the reset
-    time."""
+    """Return the rate limits in these headers. A limit is left out unless the headers give both its
+    remaining amount and its reset time."""
     found = _openai_allowances(headers)
     for kind in _KINDS:
         remaining = headers.get(f"anthropic-ratelimit-{kind}-remaining")
@@ -87,8 +87,9 @@ def _openai_allowances(headers: Mapping[str, str]) -> list[Allowance]:
 
 
 def _now(headers: Mapping[str, str]) -> datetime:
-    """Return the current time by the server's clock. Its Date header has a resolution of one
-    second, so the local clock is used if the two differ by less than two seconds."""
+    """Return the current time by the server's clock, from the Date header. That header has a
+    resolution of one second, so the local clock is used if the two differ by less than two
+    seconds."""
     local = datetime.now(UTC)
     server = _http_date(headers.get("date") or "")
     if server is None or abs((local - server).total_seconds()) < 2:

@@ -1,19 +1,19 @@
 """`recorded:FILE`: a teacher that replays recorded replies, for examples, tests and existing data.
 
-A row looks like this; only "id" and "reply" are required:
+A row looks like this, where only "id" and "reply" are required:
 
     {"id": "q1", "reply": "Copper is a metal ...\\nAnswer: B", "stop_reason": "end_turn"}
 
-A row may have a "rationale" instead of the reply, as some data sets do, and a "conclusion" as the
-answer:
+Instead of the reply a row may have a "rationale", as in some data sets, and a "conclusion", which
+is the answer:
 
     {"id": "q1", "rationale": "Copper is a metal ...", "conclusion": "B"}
 
-The thinking of a reasoning model may be in a field of its own ("thinking", "reasoning_content" or
+The thinking of a reasoning model may be in a separate field ("thinking", "reasoning_content" or
 "reasoning") or in the reply as "<think>...</think>".
 
-Several rows with the same id are its samples, in file order. A reply without a "stop_reason" that
-ends in the middle of a sentence is treated as truncated.
+If several rows have the same id, they are the samples of one question, in file order. A reply
+without a "stop_reason" that ends in the middle of a sentence is treated as truncated.
 """
 
 from __future__ import annotations
@@ -42,7 +42,8 @@ def _string(value: Any) -> str:
 
 
 def _text(row: Mapping[str, Any]) -> str | None:
-    """Return the reply of a row; from a rationale, build a reply that announces its conclusion."""
+    """Return the reply of a row. If the row has a rationale instead, return it with its conclusion
+    announced at the end. None if the row has neither."""
     reply, rationale, conclusion = (row.get(name) for name in ("reply", "rationale", "conclusion"))
     if isinstance(reply, str):
         return reply
@@ -54,8 +55,8 @@ def _text(row: Mapping[str, Any]) -> str | None:
 
 
 class RecordedTeacher:
-    """Replays replies by question id. They are kept in a temporary SQLite file, in memory while
-    few."""
+    """A teacher that looks up recorded replies by question id. They are kept in a temporary SQLite
+    database, which stays in memory as long as it is small."""
 
     def __init__(self, file: str) -> None:
         self.name = f"recorded:{Path(file).name}"

@@ -1,4 +1,5 @@
-"""Wait with a time limit that does not count time in which the event loop is blocked."""
+"""Wait for futures with a time limit that does not count time in which the event loop is
+blocked."""
 
 from __future__ import annotations
 
@@ -16,12 +17,12 @@ _GRACE = 0.2  # seconds to read replies that had arrived when the time was up
 
 
 async def done_within(futures: Collection[asyncio.Future[Any]], seconds: float) -> bool:
-    """Wait until all futures are done, for at most `seconds`; return whether they are. Cancels
-    nothing.
+    """Wait until all futures are done, for at most `seconds`. Return True if they are. No future is
+    cancelled.
 
-    Only time in which the event loop runs is counted. While it is blocked, a reply may arrive that
-    cannot be read yet; with a wall-clock limit, the wait would end then, and the reply, which is
-    paid for, would be lost.
+    Only time in which the event loop runs is counted. While the loop is blocked, a reply may arrive
+    that cannot be read yet. With a wall-clock limit the wait could end at that moment, and the
+    reply, which is paid for, would be lost.
     """
     loop, remaining = asyncio.get_running_loop(), seconds + _GRACE
     waiting = {future for future in futures if not future.done()}
@@ -34,5 +35,6 @@ async def done_within(futures: Collection[asyncio.Future[Any]], seconds: float) 
 
 
 def too_late(seconds: float) -> TeacherBusy:
-    """Return the error of a request that has taken --timeout, `seconds` long."""
+    """Return the exception for a request that has had no answer within --timeout, which is
+    `seconds`."""
     return TeacherBusy(f"no answer within {seconds:g} s (--timeout)", timed_out=True)
