@@ -1,4 +1,4 @@
-"""README.md of a run directory: its model card, in the form the Hugging Face Hub reads."""
+"""Write the model card of a run: its README.md, in the format of the Hugging Face Hub."""
 
 from __future__ import annotations
 

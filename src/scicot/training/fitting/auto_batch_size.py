@@ -23,14 +23,15 @@ _ON_CPU = 16_384  # limit on CPUs, above which they become no faster
 
 
 class OutOfMemory(ScicotError):
-    """A device does not have enough memory for a batch."""
+    """Raised when a device does not have enough memory for a batch."""
 
     of_one_process = True
 
 
 @contextmanager
 def out_of_memory_explained(settings: TrainSettings, device: torch.device) -> Iterator[None]:
-    """In this context, turn out-of-memory errors into a one-line message with advice."""
+    """Turn out-of-memory errors in this context into OutOfMemory errors, whose one-line message
+    suggests other settings."""
     try:
         yield
     except (RuntimeError, MemoryError) as error:
@@ -47,10 +48,13 @@ def out_of_memory_explained(settings: TrainSettings, device: torch.device) -> It
 
 
 def tokens_that_fit(model: Any, longest: tuple[int, int], settings: TrainSettings) -> int:
-    """Find how many padded tokens (input and target) fit in a batch. Training steps that do not
-    change the weights are run on rows of the `longest` (input, target) lengths; the number of rows
-    is doubled until memory runs out or the device's limit is reached. On CUDA, _KEPT times the
-    result is returned. Raises OutOfMemory if the first batch does not fit."""
+    """Return how many padded tokens (input and target) fit in a training batch, found by trial.
+
+    Rows of the `longest` (input, target) lengths are passed forward and backward through the model,
+    without changing its weights. The number of rows is doubled until memory runs out or the
+    device's limit is reached. On CUDA, _KEPT times the result is returned. Raises OutOfMemory if
+    the first batch does not fit.
+    """
     device = resolve_device(settings.device)
     model.to(device).train()
     target_loss = TargetLoss(model, bf16=uses_bf16(model, settings))

@@ -1,4 +1,5 @@
-"""Size of an optimizer step, and the number of batches in which it is computed."""
+"""The size of an optimizer step, and the number of batches into which its training rows are
+divided."""
 
 from __future__ import annotations
 
@@ -29,9 +30,12 @@ _BATCH_COSTS_A_GPU = 4000
 
 @dataclass(frozen=True)
 class Layout:
-    """Size of a step, in rows or in tokens (inputs and targets without padding, mean over steps);
-    its number of groups of similar lengths, and the number of batches into which they are
-    joined."""
+    """The composition of an optimizer step.
+
+    Either `rows` or `tokens` is the size of a step, and the other is None. `tokens` counts inputs
+    and targets without padding, as a mean over steps. The rows of a step are divided into `groups`
+    of similar lengths, which are joined into `batches` batches.
+    """
 
     rows: int | None
     tokens: int | None
@@ -39,7 +43,7 @@ class Layout:
     batches: int
 
     def steps(self, lessons: int, tokens: int) -> int:
-        """Return the steps of an epoch with this many lessons and tokens."""
+        """Return the number of steps of an epoch that has this many training rows and tokens."""
         if self.rows is not None:
             return -(-lessons // self.rows)
         assert self.tokens is not None
@@ -47,7 +51,8 @@ class Layout:
 
     @classmethod
     def grouped(cls, settings: TrainSettings, lessons: int, tokens: int) -> Layout:
-        """Make the layout for the settings, with one batch for each group."""
+        """Make the layout for the settings and an epoch with this many training rows and tokens.
+        The number of batches is `settings.accumulate`, or one for each group if that is None."""
         rows, budget = settings.batch_rows, settings.batch_tokens
         batches = settings.accumulate or 1
         groups = batches * -(-_GROUPS // batches)
@@ -59,8 +64,9 @@ class Layout:
 
     @classmethod
     def read(cls, checkpoints: Path) -> Layout | None:
-        """Read the layout of a run that has begun, so that it keeps its batches when resumed on
-        another device. None if there is none; ScicotError if the file is not readable."""
+        """Read the layout that `write` stored in a run's checkpoint directory, or return None if
+        there is none. A run that is resumed on another device thereby keeps its batches. Raises
+        ScicotError if the file is not readable."""
         file = checkpoints / FILE
         try:
             return cls(**json.loads(file.read_text())) if file.exists() else None
@@ -77,13 +83,14 @@ class Layout:
 def fewest_costs(
     groups: Any, device: str, ranks: int = 1, parts: int = 1, max_tokens: float = math.inf
 ) -> int:
-    """Return the number of batches per step with the lowest cost: padded tokens plus a fixed cost
-    per batch. The groups of a step are joined into these batches.
+    """Return the number of batches per step with the lowest estimated cost: padded tokens plus a
+    fixed cost for each batch. The groups of a step are joined into that many batches.
 
-    `groups` has shape (steps, groups per step, 3): rows, longest input, longest target. `parts` is
-    the number of tasks, each of which has separate batches. Each of `ranks` processes may compute
-    at most `max_tokens` padded tokens of a batch; if no number of batches meets this limit, the one
-    whose largest batch is smallest is returned.
+    `groups` has shape (steps, groups per step, columns). Its columns are the number of rows and
+    their maximum lengths, as in `measured`. `parts` is the number of tasks of the student, each of
+    which has separate batches. Each of the `ranks` processes may compute at most `max_tokens`
+    padded tokens of a batch; if no number of batches meets this limit, the one whose largest batch
+    is smallest is returned.
     """
     device_type = resolve_device(device).type
     batch_cost = _BATCH_COSTS.get(device_type, _BATCH_COSTS_A_GPU)
@@ -112,9 +119,9 @@ def fewest_costs(
 
 
 def measured(batches: list[list[Any]], lengths: Any) -> Any:
-    """Return the array `groups` of `fewest_costs`: for each batch of each step its number of rows,
-    longest input and longest target. `batches[step][batch]` holds row indices; `lengths` holds the
-    lengths of each row."""
+    """Return the array `groups` for `fewest_costs`: for each batch of each step, its number of rows
+    and the maximum of each column of their lengths. `batches[step][batch]` holds row indices, and
+    `lengths` has one row of lengths for each of them (input and target, or their sum)."""
     return np.array(
         [[(len(rows), *lengths[rows].max(axis=0)) for rows in step] for step in batches]
     )
