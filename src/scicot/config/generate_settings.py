@@ -1,4 +1,4 @@
-"""Settings of generate-rationales."""
+"""The settings of the command generate-rationales."""
 
 from __future__ import annotations
 
@@ -71,6 +71,6 @@ class GenerateSettings:
 
     @property
     def sampling(self) -> dict[str, float]:
-        """The sampling parameters that were given, by name."""
+        """The sampling parameters that were given, by name. Those that are None are left out."""
         sampling = {"temperature": self.temperature, "top_p": self.top_p}
         return {name: value for name, value in sampling.items() if value is not None}

@@ -1,4 +1,4 @@
-"""Settings of predict."""
+"""The settings of the command predict."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SAMPLING = 0.7
 
 @dataclass(frozen=True)
 class Shard:
-    """One of `count` parts of the questions, numbered from 1."""
+    """One of `count` equal shares of the questions. `number` counts them from 1."""
 
     number: int
     count: int
@@ -46,8 +46,8 @@ class Shard:
 
 @dataclass(frozen=True)
 class PredictSettings:
-    """Settings of `predict`: the source of rationales, how the answers for several rationales are
-    combined, batching and device."""
+    """Settings of `predict`: the source of the rationales, how the answers for several rationales
+    are combined, batching and device."""
 
     # "input": given rationales; "none": no rationale; "shuffled": those of other questions
     rationale_from: RationaleFrom = "student"
@@ -136,5 +136,6 @@ class PredictSettings:
 
     @property
     def sampling(self) -> float | None:
-        """The sampling temperature of rationales; None for greedy or beam search."""
+        """The temperature for sampling rationales, or None if they are written by greedy or beam
+        search."""
         return SAMPLING if self.temperature is None and self.samples > 1 else self.temperature

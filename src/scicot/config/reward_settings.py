@@ -1,4 +1,4 @@
-"""Settings of train-rationale --reward."""
+"""The settings of train-rationale --reward."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Settings of train-rationale and train-answer."""
+"""The settings of the commands train-rationale and train-answer."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ TOKENS = "tokens"
 
 @dataclass(frozen=True)
 class Recipe:
-    """Default hyperparameters of one kind of student. The warm-up is given as a number of optimizer
-    steps or as a share of them."""
+    """Default hyperparameters for one kind of student. The warm-up is given either as a number of
+    optimizer steps or as a share of them."""
 
     learning_rate: float
     epochs: float
@@ -47,8 +47,8 @@ FRESH = RECIPES["encoder-decoder", True]
 
 @dataclass(frozen=True)
 class TrainSettings:
-    """Settings of a training run. Epochs, learning rate, warm-up and answer form are taken from the
-    student's recipe (RECIPES) if they are None."""
+    """Settings of a training run. If epochs, learning rate, warm-up or answer form are None, they
+    are taken from the defaults for the kind of student (RECIPES)."""
 
     epochs: float | None = None  # passes over the rows, unless max_steps is given
     max_steps: int | None = None  # optimizer steps, instead of epochs
@@ -117,7 +117,8 @@ class TrainSettings:
         check_precision(self.precision)
 
     def filled(self, recipe: Recipe = FRESH) -> TrainSettings:
-        """Return a copy in which open fields (None) are taken from a recipe."""
+        """Return a copy in which epochs, learning rate, warm-up and answer form are taken from a
+        recipe where they are None."""
         warmup_given = self.warmup_steps is not None or self.warmup_share is not None
         return replace(
             self,
@@ -129,8 +130,8 @@ class TrainSettings:
         )
 
     def warmup(self, steps: int) -> int:
-        """Return the number of warm-up steps, in which the learning rate rises, in a run of
-        `steps` steps."""
+        """Return the number of steps, in a run of `steps` steps, in which the learning rate rises
+        to its peak."""
         filled = self.filled()
         if filled.warmup_steps is not None:
             return filled.warmup_steps
@@ -138,28 +139,30 @@ class TrainSettings:
 
     @property
     def rationale_target_tokens(self) -> int:
-        """Maximum tokens of a rationale that a student writes, including the end token."""
+        """The maximum number of tokens of a rationale that a student writes, including the end
+        token."""
         if self.max_rationale_tokens is None:
             return self.max_target_tokens
         return min(self.max_target_tokens, self.max_rationale_tokens + 1)
 
     @property
     def answer_form(self) -> AnswerAs:
-        """The form of an answer student's output, a label or a text. Meaningful only after "auto"
-        has been resolved."""
+        """The form of an answer student's output, "label" or "text". It is only meaningful after an
+        `answer_as` of "auto" has been resolved."""
         return "text" if self.answer_as == "text" else "label"
 
     @property
     def batch_rows(self) -> int | None:
-        """Rows of an optimizer step; None if the batch size is in tokens. Before "auto" is
-        resolved, the default."""
+        """The number of rows in an optimizer step, or None if `batch_size` is in tokens. While
+        `batch_size` is "auto", this is the default."""
         if self.batch_size == AUTO:
             return 32
         return self.batch_size if isinstance(self.batch_size, int) else None
 
     @property
     def batch_tokens(self) -> int | None:
-        """Tokens of an optimizer step; None if the batch size is in rows."""
+        """The number of tokens in an optimizer step, or None if `batch_size` is in rows or
+        "auto"."""
         if isinstance(self.batch_size, int) or self.batch_size == AUTO:
             return None
         return int(self.batch_size.removesuffix(TOKENS))
