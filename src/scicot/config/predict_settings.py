@@ -23,7 +23,8 @@ SAMPLING = 0.7
 
 @dataclass(frozen=True)
 class Shard:
-    """One of `count` equal shares of the questions. `number` counts them from 1."""
+    """One of `count` parts into which the questions are divided. `number` counts the parts from
+    1."""
 
     number: int
     count: int
@@ -59,7 +60,7 @@ class PredictSettings:
     beams: int = 1  # beam search instead of sampling if above 1
     with_folds: bool = False  # also use the rationales of the fold students
     # Weights of the answers for several rationales: "mean" weighs all equally, "confidence" weighs
-    # confident answers more, by a power fitted on dev
+    # confident answers more, by an exponent fitted on dev
     weigh: Weigh = "mean"
     vote: bool = False  # each rationale has one vote; otherwise the probabilities are averaged
     # Weight of the answer without a rationale; "auto": the weight fitted on dev

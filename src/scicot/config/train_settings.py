@@ -34,8 +34,8 @@ class Recipe:
     warmup_share: float | None = None
 
 
-# Defaults by family (models/families.py) and by whether the weights are fresh. All figures of the
-# example world were measured with those of fresh encoder-decoders.
+# Defaults by family (models/families.py) and by whether the initial weights are random. All figures
+# of the example world were measured with the defaults of encoder-decoders with random weights.
 RECIPES = {
     ("encoder-decoder", True): Recipe(3e-4, 10.0, "label", warmup_steps=100),
     ("encoder-decoder", False): Recipe(3e-4, 10.0, "label", warmup_share=0.06),
@@ -64,19 +64,19 @@ class TrainSettings:
     max_source_tokens: int = 512  # longer inputs are truncated and counted; choices never are
     max_target_tokens: int = 256  # longer targets are truncated and counted
     max_rationale_tokens: int | None = None  # longer rationales are truncated at the end
-    # remove announcements of the answer from rationales; drop rows with nothing left
+    # remove announcements of the answer from rationales, and rows with nothing left
     clean: bool = False
     weights: tuple[float, ...] = ()  # share of an epoch for each file; (): all rows of all files
-    # share of rows from which stage 2 learns without their rationales
+    # share of rows that stage 2 is trained on without their rationales
     rationale_dropout: float = 0.0
-    soft_labels: float = 0.0  # share of draws labelled by the teacher's votes instead of gold
-    shuffle_choices: bool = False  # permute the texts of the choices at each draw
+    soft_labels: float = 0.0  # probability of training on a teacher's vote, not gold
+    shuffle_choices: bool = False  # permute the texts of the choices in each epoch
     # loss weight of rationales for multi-task and shared students
     rationale_loss_weight: float = 1.0
     dev_fraction: float = 0.0  # share of the rows held out to select the best checkpoint
     eval_steps: int | None = None  # steps between dev evaluations; None: a tenth of all steps
     patience: int | None = None  # stop after this many dev evaluations without an improvement
-    select_by: SelectBy = "auto"  # accuracy for answers, loss for rationales
+    select_by: SelectBy = "auto"  # "auto": accuracy for answers, loss for rationales
     # Target of an answer student: a choice's label or its text; "auto" tries both on dev
     answer_as: AnswerForm | None = None
     # number of fold students, each of which writes rationales for questions it was not trained on

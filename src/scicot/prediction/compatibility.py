@@ -13,7 +13,8 @@ from scicot.students.runs import UNTRAINED, Run, check_run, untrained_run
 Name = str | os.PathLike[str]
 
 _ANSWERING = tuple(stage for stage, form in FORMS.items() if form.answers)
-# Stages whose rationales another student can read. A one-sequence student's include the answer.
+# Stages whose rationales another student can read. Those of a one-sequence student include the
+# answer.
 _WRITING = (Stage.RATIONALE, Stage.SHARED)
 
 
@@ -63,7 +64,7 @@ def _check_source(answer: Run, rationales: Sequence[Run], source: str) -> None:
 
 def _check_together(answers: Sequence[Run], rationales: Sequence[Run]) -> None:
     """Raise ScicotError if several answer models cannot be averaged. Either all of them or none
-    must read rationales, and they must not each write their own."""
+    must read rationales, and none may write its own unless rationale models are given."""
     if len(answers) < 2:
         return
     if len({FORMS[run.stage].reads_rationale for run in answers}) > 1:

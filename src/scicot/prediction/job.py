@@ -182,7 +182,7 @@ class _Job:
         self, question_windows: Iterable[list[QuestionPair]], at_once: int, out: Output, task: Task
     ) -> None:
         """Predict these windows and write their rows, `at_once` windows at a time (one on each
-        process). Questions whose rows are already in the output are skipped."""
+        process). Rows that are already in the output are not written again."""
         rows_each = self._students.plan.rows_each
         existing = out.existing()
         for batch in chunks(question_windows, at_once):

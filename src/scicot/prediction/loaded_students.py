@@ -17,11 +17,11 @@ from scicot.students.loading import Rates, candidates, choose_engine
 from scicot.students.runs import Run
 from scicot.students.student import Student
 
-# By device type: sequences per batch, and sequences per window. A window is larger, so that waiting
-# sequences can replace finished ones.
+# By device type: sequences per batch, and sequences per window. A window is larger than a batch, so
+# that waiting sequences can take the place of finished ones.
 _SIZES = {"cpu": (256, 512), "cuda": (1024, 4096)}
 
-# By run directory, the truncations (see Student): inputs by part, and generated texts.
+# The truncation counts (see Student) by run directory: of inputs by part, and of generated texts.
 CutCounts = Mapping[Path, tuple[Counter[str], int]]
 
 

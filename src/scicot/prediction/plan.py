@@ -161,7 +161,7 @@ class Plan:
         sampling."""
         settings = self.settings
         names = [run.identity for run in self.rationales]
-        # a shared student writes its own; a one-sequence student has the name of the answer run
+        # a shared student writes rationales itself; a one-sequence student is named in "answer"
         if not names:
             names = [run.identity for run in self.writers if FORMS[run.stage].reads_rationale]
         models: dict[str, Any] = {

@@ -19,7 +19,7 @@ from scicot.students import answering
 from scicot.students.answering import Answer
 from scicot.students.runs import Run
 
-# A question, and the one whose rationales it is answered with: itself, unless shuffled.
+# A question, and the question whose rationales are used for it: the same one, unless shuffled.
 QuestionPair = tuple[Question, Question]
 
 

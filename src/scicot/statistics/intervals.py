@@ -17,7 +17,7 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Interval = tuple[float, float]
 
-# Bootstrap draws are made in blocks of at most this many numbers, to limit memory.
+# Resamples are made in blocks of at most this many numbers, to limit memory.
 _BLOCK = 4_000_000
 _ZERO_VARIANCE = 1e-20  # a variance below this is a rounding error of 0
 
@@ -133,8 +133,8 @@ def _means(values: Floats, clusters: Ints, *, resamples: int, seed: int) -> Floa
     count = int(clusters.max()) + 1
     sums = np.stack([np.bincount(clusters, row, count) for row in values])
     sizes = np.bincount(clusters, minlength=count).astype(np.float64)
-    # Clusters with equal sums and sizes are drawn together, as often as a multinomial draw says.
-    # The distribution is the same, and the time hardly depends on the number of clusters.
+    # Clusters with equal sums and sizes are counted together, with multinomial random counts. The
+    # distribution is the same, and the time hardly depends on the number of clusters.
     distinct, counts = np.unique(np.vstack([sums, sizes]), axis=1, return_counts=True)
     shares = counts / counts.sum()
     random = np.random.default_rng(seed)

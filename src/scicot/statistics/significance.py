@@ -18,7 +18,7 @@ def mcnemar_exact(only_first: int, only_second: int) -> float:
     fewer = min(only_first, only_second)
     if 2 * fewer == discordant:
         return 1.0
-    # Terms are relative to the largest, which is the last. They decrease at least geometrically, so
+    # Terms are divided by the largest, which is the last. They decrease at least geometrically, so
     # few are needed, and none can overflow a float.
     term = tail = 1.0
     for k in range(fewer, 0, -1):

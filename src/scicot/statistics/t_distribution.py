@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from functools import lru_cache
 
-_STEPS = 100_000  # upper limit, far above the steps that the fraction below needs
+_STEPS = 100_000  # upper limit, far above the number of steps that _fraction needs
 _TINY = 1e-300
 
 

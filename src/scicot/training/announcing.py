@@ -1,7 +1,8 @@
-"""Count the rationales that announce the answer and, with --clean, remove the announcements.
+"""Count the rationales that announce the answer ("so the answer is (B)") and, with --clean, remove
+the announcements.
 
-A student that learns to write "so the answer is (B)" guesses before it has reasoned, and one that
-reads it copies the guess.
+A student that learns to write announcements guesses before it has reasoned, and a student that
+reads them copies the guess.
 """
 
 from __future__ import annotations

@@ -32,8 +32,8 @@ class Lesson:
     rationale: str = ""
     file: int = 0
     by_student: bool = False  # a student wrote the rationale
-    out_of_fold: bool = False  # and was not trained on the question
-    votes: tuple[str, ...] = ()  # the conclusions of the teacher's samples (--soft-labels)
+    out_of_fold: bool = False  # ... that was not trained on the question
+    votes: tuple[str, ...] = ()  # the answers in the teacher's replies (--soft-labels)
 
     @classmethod
     def of(cls, row: Rationale, file: int) -> Lesson:

@@ -16,8 +16,9 @@ from scicot.version import __version__
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
 
-# Files that are not uploaded: work in progress, and the training questions and rationales. With
-# several seeds they are one folder deeper; a star also matches "/".
+# Files that are not uploaded: work in progress, and the training questions and rationales. The
+# patterns begin with a star, which also matches "/", since with several seeds these files are one
+# folder deeper.
 IGNORED = (
     "*checkpoints/*",
     "*folds/*",

@@ -170,7 +170,7 @@ def _announce(todo: Sequence[TrainingSpec], first_prepared: Prepared, reporter: 
     )
     parallel = side_by_side.parallel_students(first_prepared, len(todo), seconds, settings)
     rows = len(todo[0].lessons)
-    # With epochs, fold students train on fewer rows; with --max-steps, on as many steps.
+    # With epochs, fold students train on fewer rows; with --max-steps, for equally many steps.
     shares = [1.0 if spec.settings.max_steps else len(spec.lessons) / rows for spec in todo]
     folds = sum(spec.fold is not None for spec in todo)
     of_folds = f", {folds} of them fold students" if folds else ""
@@ -228,7 +228,7 @@ def _add_folds(manifest: Manifest, metrics: Mapping[str, float], main: TrainingS
 
 
 def replaced_run(run: Path) -> Path:
-    real = run.resolve()  # for a symbolic link, beside its target
+    real = run.resolve()  # if the run is a symbolic link: beside its target
     return real.with_name(f".{real.name}.replaced")
 
 

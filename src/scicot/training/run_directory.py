@@ -31,7 +31,7 @@ from scicot.training.spec import TrainingSpec
 
 Log = list[dict[str, Any]]
 
-# Settings that do not affect the weights, or only through the rows.
+# Settings that do not affect the weights, or affect them only through the selected rows.
 _IGNORED_SETTINGS = (
     *("device", "folds", "fold_by", "dev_fraction", "seeds"),
     *("gradient_checkpointing", "compile", "checkpoint_minutes", "jobs"),
@@ -74,7 +74,7 @@ def check_seeds(main: TrainingSpec, top: Manifest | None, names: Sequence[str]) 
     the same settings and data. `top` is its manifest, or None if it has none."""
     if top is None:
         parts = list(main.run.iterdir()) if main.run.is_dir() else []
-        # Nothing but seeds that were trained one by one, as by an array of jobs.
+        # Runs of seeds that were trained one by one (by an array of jobs) are accepted.
         if not parts or {part.name.removesuffix(".lock") for part in parts} - {*names}:
             existing(main)
         return

@@ -15,7 +15,7 @@ from scicot.errors import UsageError
 PREFIX = "scratch:"
 
 # Sizes by name: arguments of T5Config, and the largest vocabulary. The number of weights (in the
-# comment) assumes this vocabulary; from few texts a smaller one is learnt.
+# comment) assumes this vocabulary; with few texts the vocabulary is smaller.
 SIZES: dict[str, dict[str, Any]] = {
     "tiny": {  # 0.5 M
         "d_model": 64,
@@ -78,8 +78,8 @@ ALL_SIZES = (*SIZES, *_CAUSAL_SIZES)
 # T5 knows the order of tokens only from its position biases, which transformers initialises near 0
 # (standard deviation d_model ** -0.5). Adam changes a weight by about the learning rate per step,
 # so a fresh model ignores order for long: an answer student stayed at chance for 900 steps. With
-# biases of about 2 it distinguishes positions from the first step on, and reached 99 % after as
-# many steps.
+# biases of about 2 it distinguishes positions from the first step on, and reached 99 % after 900
+# steps.
 _POSITION_GAIN = 16.0
 
 _PAD, _END, _UNKNOWN = "<pad>", "</s>", "<unk>"
@@ -141,7 +141,7 @@ def _llama(shape: dict[str, Any], tokenizer: Any) -> Any:
 
     # transformers initialises weights with a standard deviation of 0.02. In a narrow model,
     # attention then starts nearly uniform: on the example world a tiny answer student stayed at
-    # chance for 1,000 steps, even given right rationales. With width ** -0.5 it reached 82 % after
+    # chance for 1,000 steps, even with correct rationales. With width ** -0.5 it reached 82 % after
     # 200 steps and 100 % after 800.
     deviation = shape["hidden_size"] ** -0.5
     config = LlamaConfig(

@@ -25,9 +25,9 @@ from scicot.training.fitting.compute import weights_of
 from scicot.training.setup import Prepared
 from scicot.training.spec import TrainingSpec
 
-# A process first loads torch and transformers, which does not pay for a short run.
+# A run shorter than this is not worth a process, which must first load torch and transformers.
 _SHORT = 60.0  # seconds
-_BYTES_A_WEIGHT = 20  # weight, gradient, two moments, and some more
+_BYTES_A_WEIGHT = 20  # weight, gradient, two moments, and a reserve
 _SPARE = 2 * 2**30  # bytes for libraries and activations
 _POLL = 0.2  # seconds
 

@@ -56,8 +56,8 @@ class JsonLinesReporter:
 
 
 def _request_stop() -> None:
-    # A batch system signals every process of a job, and the parent passes its own signal on too.
-    # The second request must not interrupt a step.
+    # A batch system signals every process of a job, and the parent passes its own signal on too. So
+    # a worker may get two signals, and the second one must not interrupt a step.
     if stop.pending is None or not stop.deferred:
         stop.request(Interrupted())
 

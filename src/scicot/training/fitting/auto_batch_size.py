@@ -1,5 +1,5 @@
-"""Find the largest batch that fits in memory by trial, and report out-of-memory errors in one
-line."""
+"""Find the largest batch that fits in memory, by trial, and turn out-of-memory errors into one-line
+messages."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from scicot.training.fitting.compute import uses_bf16, weights_of
 from scicot.training.fitting.loss import TargetLoss
 
 _LEAST, _MOST = 1024, 1 << 20  # tokens of a batch
-_KEPT = 0.8  # share of the measured maximum to use: batches differ, and memory fragments
-_ON_CPU = 16_384  # limit on CPUs, above which they become no faster
+_KEPT = 0.8  # share of the measured maximum that is used: batches differ, and memory fragments
+_ON_CPU = 16_384  # maximum on CPUs, where larger batches are no faster
 
 
 class OutOfMemory(ScicotError):

@@ -97,7 +97,7 @@ def make_trainer(
     device = resolve_device(settings.device)
     model.set_attn_implementation(attention(model, settings, device))
     if settings.gradient_checkpointing:
-        # the method's name in later 5.x versions
+        # the name of this method in later 5.x versions of transformers
         enable = getattr(model, "activation_checkpointing_enable", None)
         (enable or model.gradient_checkpointing_enable)({"use_reentrant": False})
     trainer = _Trainer(
@@ -109,7 +109,7 @@ def make_trainer(
     )
     trainer.target_loss = TargetLoss(model, bf16=uses_bf16(model, settings))
     trainer.remove_callback(PrinterCallback)  # stdout is reserved for data
-    # the default directory is among the checkpoints, which are deleted
+    # not the default directory, which is inside that of the checkpoints and deleted with them
     if "tensorboard" in report_to:
         from torch.utils.tensorboard import SummaryWriter
 
@@ -150,7 +150,7 @@ def _arguments(
         use_cpu=device.type == "cpu",
         seed=settings.seed,
         save_strategy="no",  # Progress requests checkpoints by time
-        save_total_limit=2,  # the previous one is deleted only after the next is complete
+        save_total_limit=2,  # the previous one is deleted only when the next is complete
         logging_steps=max(1, min(50, schedule.steps // 20)),
         logging_nan_inf_filter=False,
         report_to=[name for name in report_to if name != "tensorboard"] or "none",

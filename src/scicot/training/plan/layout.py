@@ -20,7 +20,7 @@ from scicot.training.plan.length_buckets import pieces
 FILE = "layout.json"
 
 # Groups of similar lengths in a step. With a single group, whole steps consist of one kind of
-# question with texts of one length, and students of the quickstart's world become clearly worse.
+# question with texts of one length, and students trained in the quickstart become clearly worse.
 _GROUPS = 4
 
 # Fixed cost of another batch, in tokens that could be computed in the same time.
@@ -56,7 +56,7 @@ class Layout:
         rows, budget = settings.batch_rows, settings.batch_tokens
         batches = settings.accumulate or 1
         groups = batches * -(-_GROUPS // batches)
-        # so that each group has at least one lesson
+        # so that each group has at least one row
         most_groups = lessons // cls(rows, budget, 1, 1).steps(lessons, tokens)
         if groups > most_groups:
             groups = batches = min(batches, most_groups) if settings.accumulate else most_groups

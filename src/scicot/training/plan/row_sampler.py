@@ -13,7 +13,7 @@ import numpy as np
 
 from scicot.config import TrainSettings
 
-# Random streams of an epoch; those of files are numbered from 1.
+# Numbers of the random streams of an epoch. The streams of files are numbered from 1.
 _STREAMS = {"dropout": 1_000_001, "batches": 1_000_002}
 
 
@@ -49,8 +49,8 @@ class RowSampler:
         files. Each file gets a share of the epoch that is proportional to its weight, and its rows
         are used in rotation."""
         shares = np.cumsum(self._settings.weights) / sum(self._settings.weights)
-        # Rounded cumulatively over all epochs, so that even the smallest share is drawn at some
-        # time.
+        # Rounded cumulatively over all epochs, so that a file with a very small share is used in
+        # some epoch.
         drawn_before, drawn_after = (np.round(shares * self._count * n) for n in (epoch, epoch + 1))
         firsts, ends = (
             np.diff(bounds, prepend=0).astype(int) for bounds in (drawn_before, drawn_after)

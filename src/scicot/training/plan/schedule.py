@@ -40,9 +40,9 @@ class Epoch:
     """One epoch: as many sampled rows as there are training rows, grouped into steps and
     batches."""
 
-    lessons: Any  # index of the lesson of each draw
-    dropped: Any  # whether the draw drops the rationale
-    # for each step, the draws in each of its groups, by index
+    lessons: Any  # index of the training row of each sampled row
+    dropped: Any  # for each sampled row, whether its rationale is dropped
+    # steps[step][group]: indices of the sampled rows in the group
     steps: list[list[length_buckets.Indices]]
 
 
@@ -217,7 +217,7 @@ class Schedule:
         order = self._sampler.rng(number, "batches").permutation(count)
         steps = order.reshape(self.epoch_steps, self.layout.groups)
 
-        # sort by length, because neighbours are joined or computed at the same time
+        # sorted by length, because adjacent groups are joined or computed at the same time
         def longest(group: int) -> int:
             return -int(lengths[groups[group]].max(axis=0).sum())
 

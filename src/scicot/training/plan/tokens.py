@@ -14,13 +14,13 @@ import numpy as np
 from scicot.devices import cores
 from scicot.training.examples import Encoded
 
-# With fewer lessons, using the cache and starting processes takes longer than tokenising.
+# With fewer training rows, using the cache and starting processes takes longer than tokenising.
 MANY = 20_000
-_CHUNK = 1024  # lessons
+_CHUNK = 1024  # training rows per chunk
 _COLUMNS = ("input_ids", "labels")
 
 Rows = dict[str, list[Any]]
-Encode = Callable[[Sequence[Any]], Encoded]  # tokenises lessons
+Encode = Callable[[Sequence[Any]], Encoded]  # tokenises training rows
 
 
 class Tokens:
