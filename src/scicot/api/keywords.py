@@ -22,9 +22,9 @@ def takes(
     decorated function also accepts the fields of these settings classes as keywords.
 
     `settings` is the class of the parameter `settings`, or None if the function has none.
-    `extra_defaults` names further keywords with their defaults; the function gets those that are
-    given in `**options`. An unknown keyword raises TypeError, whose message suggests the most
-    similar name. `help()` and notebooks show all keywords.
+    `extra_defaults` names further keywords with their defaults. If one of them is given, the
+    function gets it in `**options`. An unknown keyword raises TypeError, whose message suggests the
+    most similar name. `help()` and notebooks show all keywords.
     """
     extra_defaults = extra_defaults or {}
 

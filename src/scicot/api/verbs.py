@@ -50,9 +50,9 @@ def check(
 ) -> checking.Check:
     """Report how the rows of a file of questions are read, like `scicot check`.
 
-    `student` is a run, a model directory or a Hub id; the questions are checked against its
-    tokenizer. `overlap` is another set of questions; those that occur in both are counted. Raises
-    ScicotError if the file as a whole cannot be read.
+    If `student` is given (a run, a model directory or a Hub id), the questions are also checked
+    against its tokenizer. If `overlap` is given, another set of questions, the questions that occur
+    in both are counted. Raises ScicotError if the file as a whole cannot be read.
     """
     with spool() as files:
         options |= {"student": student, "reading": reading, "reporter": reporter_here(reporter)}
@@ -78,7 +78,7 @@ def generate_rationales(
 
     `teacher` is KIND:NAME, or an object with `name`, `ask` and `close`. With an `output`, a stopped
     call is resumed by repeating it. Without one, the accepted rows are returned and no file is
-    written; if such a call is stopped, the rows so far are saved in a file, which the message of
+    written. If such a call is stopped, the rows so far are saved in a file, which the message of
     StoppedEarly names.
     """
     options |= {"settings": settings, "reading": reading, "reporter": reporter_here(reporter)}
@@ -264,9 +264,10 @@ def evaluate(
 ) -> Evaluation:
     """Compute metrics of predictions and compare systems, like `scicot evaluate`.
 
-    `predictions` are prediction rows: a file, rows in memory or a result of `predict`. A list of
-    these is a list of systems. A mapping from names to these names the systems; a list in it holds
-    one entry for each seed of a system. The first system is compared with each of the others.
+    `predictions` are prediction rows: a file, rows in memory or a result of `predict`. Several
+    systems are given as a list of these or, with names, as a mapping from names to these. In a
+    mapping, a system may also be a list with one entry for each seed. The first system is compared
+    with each of the others.
 
     `report` is an HTML file to write; an existing one is replaced only with `force`. Raises
     ScicotError if there is nothing to evaluate, or if systems disagree on the gold answer.

@@ -153,8 +153,8 @@ class TrainSettings:
 
     @property
     def batch_rows(self) -> int | None:
-        """The number of rows in an optimizer step, or None if `batch_size` is in tokens. While
-        `batch_size` is "auto", this is the default."""
+        """The number of rows in an optimizer step, or None if `batch_size` is in tokens. For a
+        `batch_size` of "auto", it is the default until "auto" has been resolved."""
         if self.batch_size == AUTO:
             return 32
         return self.batch_size if isinstance(self.batch_size, int) else None

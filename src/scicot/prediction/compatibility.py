@@ -142,8 +142,8 @@ def _check_weigh(answers: Sequence[Run], rationales: int) -> None:
 
 
 def _check_writing(writers: Sequence[Run], settings: PredictSettings) -> None:
-    """Raise ScicotError for more than one writer, and for an option that has no effect, when
-    rationales are written without answering."""
+    """Check a prediction that writes rationales but does not answer. Raises ScicotError if there is
+    more than one writer, or for an option that only affects answers."""
     if len(writers) > 1:
         raise ScicotError("only one student writes at a time where there is no --answer-model")
     answering_options = {

@@ -1,5 +1,4 @@
-"""The function `predict`: answer a file of questions, one window of questions at a time. A stopped
-call can be resumed."""
+"""The function `predict`: answer the questions of a file in windows, and resume stopped calls."""
 
 from __future__ import annotations
 
@@ -168,8 +167,7 @@ def _engines_of(state: Row) -> dict[str, str]:
 
 
 class _Job:
-    """Predicts the windows of one call of `predict`, and writes their rows. `name` is the input
-    file."""
+    """Predicts the windows of one call of `predict`, and writes their rows."""
 
     def __init__(self, students: Students, team: Team, name: str) -> None:
         self.summary = PredictSummary()
@@ -258,12 +256,13 @@ def _question_pairs(
 
 
 def _rotation(total: int | None, settings: PredictSettings) -> int:
-    """Return the number of rows by which --rationale-from shuffled moves the rationales of a file.
+    """Return the shift for --rationale-from shuffled: each question is answered with the rationales
+    of the question this many rows later.
 
-    It is about half the file, since neighbouring questions are often similar, plus the seed. So
-    every rationale is read for exactly one question, never for the one that it was written for, and
-    the result does not depend on the window size. Raises UsageError for a pipe (`total` is None)
-    and for fewer than two questions.
+    The shift is about half the number of rows, since neighbouring questions are often similar, plus
+    the seed. No question gets its own rationales, and each question's rationales are used once. The
+    shift does not depend on the window size. Raises UsageError for a pipe (`total` is None) and for
+    fewer than two questions.
     """
     if total is None:
         raise UsageError("--rationale-from shuffled: reads the questions twice; give a file")

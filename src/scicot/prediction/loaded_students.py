@@ -82,8 +82,8 @@ class LoadedStudents:
         return self._students[run.directory][1]
 
     def cuts(self) -> Iterator[str]:
-        """Yield a sentence for each kind of truncation that occurred: inputs, by part, and
-        rationales that reached --max-new-tokens."""
+        """Yield a sentence for each kind of truncation that occurred: of the inputs' context,
+        rationale or question, and of rationales that reached --max-new-tokens."""
         for run, student in self._students.values():
             yield from describe_cuts(student.cuts, run.manifest.max_source_tokens).values()
             if student.cut_outputs:
@@ -98,7 +98,8 @@ class LoadedStudents:
         }
 
     def add_cuts(self, counts: CutCounts) -> None:
-        """Add the truncation counts of another process to this one's."""
+        """Add the truncation counts that another process returned from `cut_counts` to those of
+        this process."""
         for directory, (cuts, outputs) in counts.items():
             _, student = self._students[directory]
             student.cuts += cuts

@@ -192,9 +192,9 @@ def _located(file: Path) -> Iterator[tuple[str, int, Row]]:
 
 
 def _maker_and_sample(location: str, row: Row) -> tuple[Any, int]:
-    """Return who made a row, and its sample number. The maker is the "models" of a prediction (a
-    dict, and the sample is 0), or the teacher's name of a rationale. Raises InvalidRow for any
-    other row."""
+    """Return (maker, sample number) of a row. For a prediction, these are its "models" (a dict) and
+    0. For a rationale, they are the name of its teacher and its sample number. Raises InvalidRow
+    for any other row."""
     try:
         prediction = Prediction.from_row(row) if "prediction" in row else Rationale.from_row(row)
     except RowProblem as problem:

@@ -31,8 +31,8 @@ class Students:
         self.loaded = LoadedStudents(plan.runs, plan.settings)
 
     def carried(self, question: Question) -> Question:
-        """Return the question as it is stored in its output row: without the fields of an earlier
-        prediction (or rationale) in the input row, which the output row replaces."""
+        """Return the question as it is stored in its output row. Fields of an earlier prediction or
+        rationale in the input row are left out if the output row has its own."""
         question = question.without(PREDICTION_FIELDS)
         if self.plan.answers:
             return question
@@ -98,8 +98,8 @@ class Students:
         ]
 
     def _rationales(self, questions: Sequence[Question]) -> Sequence[Sequence[str]]:
-        """Return a list of rationales for each question: empty without rationales, the one in the
-        input row, or the samples of all writers."""
+        """Return a list of rationales for each question. It is empty if rationales are not used;
+        otherwise it holds the rationale in the input row, or the samples of all writers."""
         if self.plan.reads_given:
             return [[question.extra["rationale"]] for question in questions]
         if self.plan.source == "none":

@@ -36,9 +36,12 @@ def write_rationales(
     decoding: Decoding,
     draws: Sequence[Sequence[int | None]] = (),
 ) -> list[list[str]]:
-    """Generate rationales for each question, one for each entry in its list in `draws`: the seed of
-    a sampled text, or None for the likeliest text. Without `draws`, each question gets one
-    likeliest text. `stage` is the student's stage, which must be one that writes rationales."""
+    """Generate rationales for each question: `rationales[question][i]`.
+
+    `draws[question]` has an entry for each rationale to generate: the seed of a sampled text, or
+    None for the likeliest text. If `draws` is empty, each question gets one rationale, the
+    likeliest text. `stage` is the student's stage, which must be one that writes rationales.
+    """
     inputs = [stages.rationale_input(question, stage) for question in questions]
     return [
         [stages.written_rationale(text, stage) for text in texts]
@@ -131,8 +134,8 @@ def averaged(opinions: Sequence[Sequence[float]], weights: Sequence[float] = ())
 
 
 def confidence_weights(opinions: Sequence[Sequence[float]], power: float) -> list[float]:
-    """Return a weight for each of the `opinions`, which are lists of probabilities of the choices:
-    its highest probability raised to `power`."""
+    """Return a weight for each of the `opinions`, which are lists of probabilities of the choices.
+    The weight is the highest of these probabilities, raised to `power`."""
     return [max(opinion) ** power for opinion in opinions]
 
 

@@ -49,7 +49,7 @@ class HubRun:
         return self.named(self.folder)
 
     def named(self, folder: str) -> str:
-        """Return the name of this or another folder of the repository, at the same revision."""
+        """Return the Hub name of a folder in the same repository, at the same revision."""
         path = f"{self.repository}/{folder}" if folder else self.repository
         return f"{path}@{self.revision}" if self.revision else path
 

@@ -48,8 +48,8 @@ def load_student(
 def choose_engine(
     directory: str | os.PathLike[str], request: EngineRequest, *, writes: bool
 ) -> tuple[EngineSpec, Rates]:
-    """Choose the engine for a run directory: if several are possible, the one that is fastest at
-    writing texts (`writes`) or, otherwise, at scoring them.
+    """Choose the engine for a run directory. If several are possible, the fastest one is chosen by
+    measuring their speeds: at writing texts if `writes`, otherwise at scoring them.
 
     Returns the engine and the measured speeds, {} if there was only one candidate. Raises
     ScicotError if no engine supports the request.

@@ -74,7 +74,7 @@ class Manifest:
     @property
     def max_rationale_tokens(self) -> int | None:
         """The maximum number of tokens of the rationales that the student was trained to read or
-        write. None means no limit."""
+        write. It is None if there was no limit."""
         limit = self.settings.get("max_rationale_tokens")
         return None if limit is None else int(limit)
 
@@ -86,21 +86,21 @@ class Manifest:
 
     @property
     def temperature(self) -> float:
-        """The temperature, fitted on dev, by which scores are divided to calibrate them. 1 if none
-        was fitted."""
+        """The temperature, fitted on dev, by which scores are divided to calibrate them. It is 1 if
+        none was fitted."""
         return float(self.metrics.get("dev_temperature", 1.0))
 
     @property
     def mix_direct(self) -> float | None:
         """The weight, fitted on dev, of the answer without a rationale when it is averaged with the
-        answer given rationales. None if none was fitted."""
+        answer given rationales. It is None if no weight was fitted."""
         fitted = self.metrics.get("dev_mix_direct")
         return None if fitted is None else float(fitted)
 
     @property
     def confidence_power(self) -> float | None:
         """The exponent, fitted on dev, by which confident answers weigh more in the average over
-        several rationales. None if none was fitted."""
+        several rationales. It is None if no exponent was fitted."""
         fitted = self.metrics.get("dev_confidence_power")
         return None if fitted is None else float(fitted)
 

@@ -52,9 +52,9 @@ class Student:
         decoding: Decoding,
         draws: Sequence[Sequence[int | None]] = (),
     ) -> list[list[str]]:
-        """Generate texts for each input, one for each entry in its list in `draws`: the seed of a
-        sampled text (`sample_seed`), or None for the likeliest text. Without `draws`, each input
-        gets one likeliest text."""
+        """Generate texts for each input: `texts[input][i]`. `draws[input]` has an entry for each
+        text to generate: the seed of a sampled text (`sample_seed`), or None for the likeliest
+        text. If `draws` is empty, each input gets one likeliest text."""
         draws = draws or [[None]] * len(inputs)
         generated = self._engine.generate(self.encode(inputs), draws, decoding)
         flat = [ids for samples in generated for ids in samples]

@@ -30,8 +30,8 @@ _LEAST = 20  # minimum number of steps of a trial
 
 
 def fill(settings: TrainSettings, student: str, stage: Stage) -> TrainSettings:
-    """Return the settings with those that are None taken from the defaults for this kind of student
-    (config.RECIPES). In stage 1, `answer_as` is always "label"."""
+    """Return the settings with defaults in place of those that were not given (None). The defaults
+    depend on the kind of student (config.RECIPES). In stage 1, `answer_as` is always "label"."""
     if student.startswith(PREFIX):
         family, fresh = (CAUSAL if is_causal(student) else ENCODER_DECODER), True
     else:

@@ -31,8 +31,8 @@ class Selection:
         self._patience = patience
 
     def measure(self, model: Any, form: PromptFormat, log: Sequence[Row], step: int) -> Row:
-        """Measure the student on dev on rank 0, and return the metrics on all ranks. Its weights
-        are saved if it is better than at all earlier steps in `log`."""
+        """Measure the student on dev, on rank 0 only, and return the metrics on all ranks. The
+        student's weights are saved if it is better than at all earlier steps in `log`."""
         return processes.on_rank_zero(lambda: self._measured(model, form, log, step))
 
     def _measured(self, model: Any, form: PromptFormat, log: Sequence[Row], step: int) -> Row:
@@ -75,9 +75,9 @@ class Selection:
                 file.unlink()
 
     def restore(self, model: Any, log: Sequence[Row], step: int) -> Row:
-        """Load the weights of the best dev measurement into the model, unless `step`, the step that
-        the model is at, is the best one. Return the metrics of that measurement and its step as
-        "best_step", or {} if there is none."""
+        """Load the weights of the best dev measurement into the model. They are there already if
+        that was made at `step`, the last step. Return the metrics of that measurement and its step
+        as "best_step", or {} if there is none."""
         import torch
 
         best = self.best(log)

@@ -202,8 +202,8 @@ class Reader:
         return dev
 
     def _as_predicted(self, dev: list[Lesson]) -> list[Lesson]:
-        """Return the dev rows to evaluate. In stage 2, the rows of a question that has out-of-fold
-        rationales are reduced to those, because they are most similar to the rationales that
+        """Return the dev rows to evaluate on. In stage 2, if a question has rows with out-of-fold
+        rationales, only these are kept, because they are most similar to the rationales that
         `predict` reads."""
         if self._stage is not Stage.ANSWER or not dev:
             return dev

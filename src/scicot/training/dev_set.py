@@ -46,10 +46,10 @@ class DevSet:
         Stage 1: dev_loss, in nats per target token, and dev_rouge_l (F1, from 0 to 1).
 
         Other stages: dev_accuracy (0 to 1), and dev_loss, the mean of -log p(gold choice) in nats,
-        with probabilities normalised over the choices. If some rows have inputs like those in
-        `predict`, parameters are fitted on these: dev_temperature for calibration; with rationale
-        dropout dev_mix_direct, the weight of the answer without a rationale; and if questions have
-        several rationales dev_confidence_power (confidence_power.py).
+        with probabilities normalised over the choices. The following are fitted, if there are rows
+        whose inputs are like those in `predict`: dev_temperature, which calibrates the scores;
+        dev_mix_direct, the weight of the answer without a rationale (only with rationale dropout);
+        dev_confidence_power (confidence_power.py; only if questions have several rationales).
         """
         import torch
 

@@ -177,9 +177,9 @@ class Encoded:
 def encode(
     examples: Sequence[Example], form: PromptFormat, max_source_tokens: int, max_target_tokens: int
 ) -> Encoded:
-    """Convert examples to token ids. Inputs that are too long are truncated in their context,
-    rationale or question, and targets at the end of `Example.target`. Choices and labels are never
-    truncated."""
+    """Convert examples to token ids. Inputs that are too long are truncated in their context, then
+    in their rationale and then in their question; targets at the end of `Example.target`. Choices
+    and labels are never truncated."""
     cuts: Counter[str] = Counter()
     sources = encode_inputs([e.source for e in examples], form, max_source_tokens, cuts)
     targets = _targets(examples, form)

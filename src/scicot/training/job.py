@@ -56,15 +56,16 @@ def train_rationale(
     """Train `student` to write rationales (stage 1), from one or several files of rationale rows.
 
     `student` is the Hub id or directory of an encoder-decoder or causal model, or "scratch:SIZE".
-    `run` is the run directory to write. A finished run of the same settings and data is returned
-    unchanged, an unfinished one is resumed; a different one raises ScicotError. `report_to` names
-    trackers ("tensorboard", "wandb", "trackio"), `push_to_hub` a model repository (OWNER/NAME).
+    `run` is the run directory to write. If it holds a run of the same settings and data, this run
+    is resumed or, if it is finished, returned unchanged. A different run raises ScicotError, or is
+    replaced with `force`. `report_to` names trackers ("tensorboard", "wandb", "trackio"), and
+    `push_to_hub` a model repository (OWNER/NAME).
 
     With `settings.folds`, that many fold students are trained as well (RUN/folds/0, ...).
     RUN/out_of_fold.jsonl then holds each row's question with the rationale of a fold student that
-    was not trained on it. The files `fold_questions` add further questions to it, such as those
-    that the teacher answered wrong. With `settings.seeds` above 1 the runs are RUN/seed-0, ... and
-    the returned manifest summarises them.
+    was not trained on it. The files `fold_questions` add further questions to this file, such as
+    those that the teacher answered wrong. With `settings.seeds` above 1 the runs are RUN/seed-0,
+    ... and the returned manifest summarises them.
 
     With `reward`, rounds of sampling follow: the student is trained on those of its own rationales
     that raise the probability of the gold choice for an answer student (a run of train-answer
@@ -126,10 +127,10 @@ def train_answer(
     single-stage method.
 
     `rationales` is one or several files of rationales, written by a teacher or by students.
-    `method` is one of METHODS; "direct" uses each question once, without a rationale, and so also
-    accepts plain questions. With `equal_to` (runs), the student is trained on as many tokens as
-    those runs together, and a scratch student has about as many weights as they have together. The
-    other arguments are those of `train_rationale`.
+    `method` is one of METHODS. The method "direct" uses each question once, without a rationale,
+    and so also accepts plain questions. With `equal_to` (runs), the student is trained on as many
+    tokens as those runs together, and a scratch student has about as many weights as they have
+    together. The other arguments are those of `train_rationale`.
     """
     if method not in METHODS:
         raise UsageError(f"--method {method}: no such method; there is {', '.join(METHODS)}")

@@ -40,7 +40,8 @@ _IGNORED_SETTINGS = (
 
 def existing(spec: TrainingSpec) -> Manifest | None:
     """Return the manifest of a finished run with the same settings and data, or None if the run
-    must still be trained. Raises ScicotError if the directory holds anything else."""
+    must still be trained or resumed. Raises ScicotError if the directory holds another run or other
+    files."""
     if not spec.run.exists():
         return None
     old = read_manifest(spec.run) if spec.run.is_dir() else None

@@ -50,10 +50,10 @@ def out_of_memory_explained(settings: TrainSettings, device: torch.device) -> It
 def tokens_that_fit(model: Any, longest: tuple[int, int], settings: TrainSettings) -> int:
     """Return how many padded tokens (input and target) fit in a training batch, found by trial.
 
-    Rows of the `longest` (input, target) lengths are passed forward and backward through the model,
-    without changing its weights. The number of rows is doubled until memory runs out or the
-    device's limit is reached. On CUDA, _KEPT times the result is returned. Raises OutOfMemory if
-    the first batch does not fit.
+    Batches of rows with the `longest` (input, target) lengths are passed forward and backward
+    through the model, without changing its weights. The number of rows is doubled until memory runs
+    out or the device's limit is reached. On CUDA, the result is reduced by a safety margin. Raises
+    OutOfMemory if the first batch does not fit.
     """
     device = resolve_device(settings.device)
     model.to(device).train()

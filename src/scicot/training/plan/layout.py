@@ -65,8 +65,8 @@ class Layout:
     @classmethod
     def read(cls, checkpoints: Path) -> Layout | None:
         """Read the layout that `write` stored in a run's checkpoint directory, or return None if
-        there is none. A run that is resumed on another device thereby keeps its batches. Raises
-        ScicotError if the file is not readable."""
+        there is none. A resumed run uses it, so that its batches stay the same even on another
+        device. Raises ScicotError if the file is not readable."""
         file = checkpoints / FILE
         try:
             return cls(**json.loads(file.read_text())) if file.exists() else None
@@ -86,11 +86,11 @@ def fewest_costs(
     """Return the number of batches per step with the lowest estimated cost: padded tokens plus a
     fixed cost for each batch. The groups of a step are joined into that many batches.
 
-    `groups` has shape (steps, groups per step, columns). Its columns are the number of rows and
-    their maximum lengths, as in `measured`. `parts` is the number of tasks of the student, each of
-    which has separate batches. Each of the `ranks` processes may compute at most `max_tokens`
-    padded tokens of a batch; if no number of batches meets this limit, the one whose largest batch
-    is smallest is returned.
+    `groups` has shape (steps, groups per step, 2 or 3) and holds, for each group, the number of
+    rows and their maximum lengths (see `measured`). `parts` is the number of tasks of the student,
+    each of which has separate batches. Each of the `ranks` processes may compute at most
+    `max_tokens` padded tokens of a batch. If no number of batches meets this limit, the one whose
+    largest batch is smallest is returned.
     """
     device_type = resolve_device(device).type
     batch_cost = _BATCH_COSTS.get(device_type, _BATCH_COSTS_A_GPU)
@@ -120,8 +120,8 @@ def fewest_costs(
 
 def measured(batches: list[list[Any]], lengths: Any) -> Any:
     """Return the array `groups` for `fewest_costs`: for each batch of each step, its number of rows
-    and the maximum of each column of their lengths. `batches[step][batch]` holds row indices, and
-    `lengths` has one row of lengths for each of them (input and target, or their sum)."""
+    and their maximum lengths. `batches[step][batch]` holds row indices. `lengths` has shape (rows,
+    2) for input and target, or (rows, 1) for the sum of both."""
     return np.array(
         [[(len(rows), *lengths[rows].max(axis=0)) for rows in step] for step in batches]
     )

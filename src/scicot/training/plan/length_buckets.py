@@ -56,8 +56,8 @@ def _order(lengths: Any, rows: Indices, column: int) -> Any:
 
 
 def _halved(rows: Indices, weights: Any, first: int, count: int) -> tuple[Indices, Indices]:
-    """Split sorted rows into two parts: one for the first `first` of `count` batches, one for the
-    others. The total weights of the parts are about proportional to their numbers of batches."""
+    """Split sorted rows into two parts: one for `first` of the `count` batches, and one for the
+    remaining batches. The total weights of the parts are in about the same proportion."""
     reached = np.cumsum(weights[rows])
     cut = int(np.searchsorted(reached, reached[-1] * first / count, side="right"))
     cut = min(max(cut, first), len(rows) - (count - first))
@@ -65,8 +65,8 @@ def _halved(rows: Indices, weights: Any, first: int, count: int) -> tuple[Indice
 
 
 def pieces(batches: int, ranks: int) -> int:
-    """Return the number of pieces into which each batch of a step is split so that all processes
-    get equally many pieces. It is 1 if the batches themselves can be distributed evenly."""
+    """Return into how many pieces each batch of a step is split, so that all `ranks` processes get
+    equally many pieces. It is 1 if whole batches can be distributed evenly."""
     if batches % ranks == 0:
         return 1
     return ranks // batches if ranks % batches == 0 else ranks

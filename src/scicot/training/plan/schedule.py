@@ -37,8 +37,7 @@ from scicot.training.plan.tokens import MANY, Tokens, identity, tokenise
 
 @dataclass(frozen=True)
 class Epoch:
-    """One epoch: as many sampled rows as there are training rows, grouped into steps and
-    batches."""
+    """One epoch of sampled training rows, grouped into steps and batches."""
 
     lessons: Any  # index of the training row of each sampled row
     dropped: Any  # for each sampled row, whether its rationale is dropped
@@ -50,9 +49,10 @@ class Schedule:
     """The training examples of every step, as a dataset of micro-batches.
 
     A training row (a question with its rationale) yields one or two examples. An epoch samples as
-    many rows as there are: each row once or, with `weights`, a share from each file in proportion
-    to its weight, in rotation. The sampled rows are grouped by similar length, and the groups are
-    in random order. A step consists of `layout.groups` groups, joined into batches.
+    many rows as there are. Without `weights` it contains each row once; with `weights` it contains
+    a share of rows from each file, in proportion to the file's weight. The sampled rows are grouped
+    by similar length, and the groups are in random order. A step consists of `layout.groups`
+    groups, joined into batches.
 
     Item i is a micro-batch for process i % ranks: a list of rows {"input_ids": token ids, "labels":
     token ids, "share": weight of each target token in the loss of the step}. With these weights the
@@ -122,8 +122,7 @@ class Schedule:
         return self._tokens.lengths
 
     def rows(self, indices: Sequence[int]) -> list[dict[str, Any]]:
-        """Return the tokenised examples with these indices, as {"input_ids": ..., "labels":
-        ...}."""
+        """Return the tokenised examples with these indices ("input_ids" and "labels")."""
         return self._tokens.rows(indices)
 
     @property
@@ -156,8 +155,7 @@ class Schedule:
 
     @property
     def cuts(self) -> Counter[str]:
-        """The number of truncated inputs by the part that was truncated, and counts of missing
-        characters (see `encode_inputs`)."""
+        """The counts of truncated inputs and of missing characters (see `encode_inputs`)."""
         return self._tokens.cuts
 
     @property
@@ -171,8 +169,7 @@ class Schedule:
 
     @property
     def padding(self) -> float:
-        """The share of padding (0 to 1) among all tokens of the first epoch, if computed on one
-        device."""
+        """The share of padding (0 to 1) in the batches of the first epoch, on one device."""
         epoch = self._epoch(0)
         lengths = self._padded_lengths(epoch.lessons, epoch.dropped)
         padded_tokens = sum(
@@ -282,8 +279,8 @@ class Schedule:
         self, number: int, epoch: Epoch, examples: Sequence[tuple[int, int]]
     ) -> list[dict[str, Any]]:
         """Tokenise examples whose label or order of choices is sampled anew in each epoch. `number`
-        is the epoch; `examples` holds (index of the sampled row, 0 or 1 for its first or second
-        example)."""
+        is the epoch. `examples` holds pairs: the index of a sampled row, and which of its examples
+        (0 or 1)."""
         chosen = []
         for draw, part in examples:
             rng = random.Random(f"{self._settings.seed}/{number * len(self._lessons) + draw}")
