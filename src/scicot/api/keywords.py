@@ -1,4 +1,5 @@
-"""Accept settings as keywords: train_answer(..., epochs=3) instead of TrainSettings(epochs=3)."""
+"""Let functions accept settings as keywords: train_answer(..., epochs=3) instead of
+train_answer(..., settings=TrainSettings(epochs=3))."""
 
 from __future__ import annotations
 
@@ -17,12 +18,13 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 def takes(
     settings: type[Any] | None, extra_defaults: Mapping[str, Any] | None = None
 ) -> Callable[[Function], Function]:
-    """Decorate a function with parameters `settings`, `reading` and `**options` so that it accepts
-    the fields of these settings as keywords.
+    """Return a decorator for a function with parameters `settings`, `reading` and `**options`. The
+    decorated function also accepts the fields of these settings classes as keywords.
 
-    `extra_defaults` gives the defaults of further keywords, which the function gets in `**options`.
-    An unknown keyword raises TypeError with the most similar name. `help()` and notebooks show all
-    keywords.
+    `settings` is the class of the parameter `settings`, or None if the function has none.
+    `extra_defaults` names further keywords with their defaults. If one of them is given, the
+    function gets it in `**options`. An unknown keyword raises TypeError, whose message suggests the
+    most similar name. `help()` and notebooks show all keywords.
     """
     extra_defaults = extra_defaults or {}
 

@@ -1,4 +1,4 @@
-"""Progress in a notebook: a tqdm bar for each task."""
+"""Show progress in a notebook, as a tqdm bar for each task."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from scicot.reporting import LogReporter, Reporter, Task
 
 
 class NotebookReporter(LogReporter):
-    """Shows progress bars of tqdm.auto, which are widgets in a notebook; messages go to the logger
-    "scicot"."""
+    """A reporter that shows progress bars of tqdm.auto, which are widgets in a notebook. Messages
+    go to the logger "scicot"."""
 
     @contextmanager
     def task(self, description: str, total: int | None = None) -> Iterator[Task]:
@@ -33,7 +33,8 @@ class _Bar:
 
 
 def reporter_here(reporter: Reporter | None) -> Reporter:
-    """Return the given reporter, else a NotebookReporter in a notebook, else a LogReporter."""
+    """Return the given reporter. If it is None, return a NotebookReporter in a notebook, and a
+    LogReporter elsewhere."""
     if reporter is not None:
         return reporter
     return NotebookReporter() if _in_notebook() else LogReporter()

@@ -1,4 +1,4 @@
-"""Return values of `predict` and `generate_rationales`: counts and rows."""
+"""The results of `predict` and `generate_rationales`: counts and rows."""
 
 from __future__ import annotations
 
@@ -18,14 +18,16 @@ _LONGEST = 120  # characters shown of a cell
 
 
 class _WithRows:
-    """Access to the rows of an output file, or to rows in memory."""
+    """Base class of results that give access to the rows of an output file, or to rows in
+    memory."""
 
     output: str | None
     _rows: Sequence[Row] | None = None
 
     @property
     def rows(self) -> Sequence[Row]:
-        """All rows of the output, in order; read from its file if there is one."""
+        """All rows of the output, in order. If they are in a file, they are read at the first
+        access."""
         if self._rows is None:
             file = None if self.output is None else Path(self.output)
             self._rows = [] if file is None else [found.row for found in rows_from(file, 0)]
@@ -51,8 +53,8 @@ class _WithRows:
 
 @dataclass
 class Predictions(_WithRows, PredictSummary):
-    """The result of `predict`: its counts and `rows`. `output` is the file written, None if the
-    rows were kept in memory."""
+    """The result of `predict`: its counts and `rows`. `output` is the file that was written, or
+    None if the rows were kept in memory."""
 
     output: str | None = None
 
@@ -65,8 +67,8 @@ class Predictions(_WithRows, PredictSummary):
 
 @dataclass
 class Rationales(_WithRows, GenerateSummary):
-    """The result of `generate_rationales`: its counts and `rows`. `output` is the file written,
-    None if the rows were kept in memory."""
+    """The result of `generate_rationales`: its counts and `rows`. `output` is the file that was
+    written, or None if the rows were kept in memory."""
 
     output: str | None = None
 

@@ -1,7 +1,8 @@
 """Accept rows in memory instead of files: a list of dicts, a datasets.Dataset or a DataFrame.
 
-They are written to a temporary file for the duration of a call, because readers read files twice,
-resume by digests, and pass file names to other processes.
+Such rows are written to a temporary file for the duration of a call, because the functions that
+read files do so twice, compare digests of files when they resume, and pass file names to other
+processes.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ Files = Any  # one or several sources, or rows in memory
 
 
 def in_memory(value: Any) -> Iterable[Any] | None:
-    """Return the rows if the value holds rows; None for file names and lists of them."""
+    """Return the rows if `value` holds rows in memory. Return None for anything else, such as a
+    file name or a list of file names."""
     if hasattr(value, "to_dict") and hasattr(value, "columns"):  # a pandas.DataFrame
         records: Iterable[Any] = value.to_dict("records")
         return records
@@ -41,14 +43,15 @@ def in_memory(value: Any) -> Iterable[Any] | None:
 
 
 class Spool:
-    """Writes rows to files in a temporary folder."""
+    """Writes rows in memory to files in a temporary folder, for functions that read files."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._count = 0
 
     def file(self, value: Any) -> Any:
-        """Write rows in memory to a file and return its name; return other values unchanged."""
+        """Write rows in memory to a new file and return its path. Return None and file names
+        unchanged, and raise TypeError for any other value."""
         rows = in_memory(value)
         if rows is None:
             if value is not None and not isinstance(value, str | os.PathLike):
@@ -66,26 +69,27 @@ class Spool:
         return str(path)
 
     def files(self, value: Any) -> Any:
-        """Return the file of a source, or the list of files of a list of sources."""
+        """Return the file of a source, or the list of files of a list of sources (see `file`)."""
         if isinstance(value, list | tuple) and (not value or in_memory(value) is None):
             return [self.file(source) for source in value]
         return self.file(value)
 
     def new(self) -> Path:
-        """Return the name of a new file in the folder."""
+        """Return the path of a new file in the folder, without creating it."""
         self._count += 1
         return self.folder / ("rows.jsonl" if self._count == 1 else f"rows-{self._count}.jsonl")
 
     def keep(self, file: Any) -> Path:
-        """Move a file of rows, and the files beside it, out of the temporary folder. Return its new
-        path."""
+        """Move a file of rows, and the files beside it, from the temporary folder to a folder that
+        is not deleted. Return the new path of the file."""
         folder = Path(tempfile.mkdtemp(prefix="scicot-kept-"))
         for path in self.folder.glob(f"{Path(file).stem}*"):
             shutil.move(path, folder / path.name)
         return folder / Path(file).name
 
     def without_folder(self, text: str) -> str:
-        """Remove the temporary folder's path, which will be gone, from a message or a file name."""
+        """Remove the path of the temporary folder from a message or a file name, because the folder
+        will be deleted."""
         return text.replace(f"{self.folder}{os.sep}", "")
 
     def rows(self, file: Any) -> list[Row]:
@@ -95,7 +99,8 @@ class Spool:
 
 @contextmanager
 def spool() -> Iterator[Spool]:
-    """Make a Spool whose files are deleted at the end; error messages call the files "rows"."""
+    """Make a Spool whose files are deleted at the end of the context. Error messages name the files
+    without their folder, such as rows.jsonl."""
     with tempfile.TemporaryDirectory(prefix="scicot-") as folder:
         files = Spool(Path(folder))
         try:

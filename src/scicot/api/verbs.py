@@ -50,9 +50,9 @@ def check(
 ) -> checking.Check:
     """Report how the rows of a file of questions are read, like `scicot check`.
 
-    `student` is a run, a model directory or a Hub id whose tokenizer is checked. The questions of
-    the file are searched for in `overlap`, another set of questions. Raises
-    ScicotError if the file as a whole cannot be read.
+    If `student` is given (a run, a model directory or a Hub id), the questions are also checked
+    against its tokenizer. If `overlap` is given, another set of questions, the questions that occur
+    in both are counted. Raises ScicotError if the file as a whole cannot be read.
     """
     with spool() as files:
         options |= {"student": student, "reading": reading, "reporter": reporter_here(reporter)}
@@ -76,10 +76,10 @@ def generate_rationales(
 ) -> Rationales:
     """Ask a teacher to explain every question, like `scicot generate-rationales`.
 
-    `teacher` is KIND:NAME, or an object with `name`, `ask` and `close`. With an `output`, repeat a
-    stopped call to resume it. Without one, the kept rows are returned and no file is written. If
-    such a call is stopped, the rows so far are kept in a file, which the message of StoppedEarly
-    names.
+    `teacher` is KIND:NAME, or an object with `name`, `ask` and `close`. With an `output`, a stopped
+    call is resumed by repeating it. Without one, the accepted rows are returned and no file is
+    written. If such a call is stopped, the rows so far are saved in a file, which the message of
+    StoppedEarly names.
     """
     options |= {"settings": settings, "reading": reading, "reporter": reporter_here(reporter)}
     if output is None and (settings or GenerateSettings()).batch:
@@ -115,7 +115,7 @@ def estimate_cost(
     **options: Any,
 ) -> Estimate:
     """Estimate the remaining requests and cost of `generate_rationales` with the same arguments,
-    without sending any, like `scicot generate-rationales --dry-run`."""
+    without sending a request, like `scicot generate-rationales --dry-run`."""
     options |= {"settings": settings, "reading": reading, "reporter": reporter_here(reporter)}
     with spool() as files:
         question_file, examples = files.file(questions), files.file(options.pop("examples", None))
@@ -181,7 +181,7 @@ def train_answer(
 
 
 def _target(output: Name | None, files: Spool) -> Name:
-    """Return the file to write: the one given, or a temporary one."""
+    """Return the path of the file to write: the output or, if it is None, a temporary file."""
     if output is not None and os.fspath(output) == "-":
         raise UsageError("output: name a file; without one the rows are in the result")
     return files.new() if output is None else output
@@ -212,11 +212,11 @@ def predict(
     reporter: Reporter | None = None,
     **options: Any,
 ) -> Predictions:
-    """Answer questions, like `scicot predict`: one prediction row per question, in order.
+    """Answer questions, like `scicot predict`, and write one prediction row for each, in order.
 
     The models are run directories, runs on the Hub ("OWNER/NAME[@REVISION]"), or "hf:MODEL" for an
-    untrained model. With an `output`, repeat a stopped call to resume it; without one, the rows are
-    returned and no file is written.
+    untrained model. With an `output`, a stopped call is resumed by repeating it. Without one, the
+    rows are returned and no file is written.
     """
     options |= {"settings": settings, "reading": reading, "reporter": reporter_here(reporter)}
     options |= {"answer_model": answer_model, "rationale_model": rationale_model}
@@ -238,7 +238,8 @@ def merge(
     reporter: Reporter | None = None,
     **options: Any,
 ) -> int:
-    """Join `parts` (the shards of predict) in the order of the questions, like `scicot merge`.
+    """Join `parts`, the outputs of `predict` for several shards, into one file in the order of the
+    questions, like `scicot merge`.
 
     Returns the number of rows. Raises ScicotError, and writes nothing, unless every question occurs
     exactly once.
@@ -263,11 +264,13 @@ def evaluate(
 ) -> Evaluation:
     """Compute metrics of predictions and compare systems, like `scicot evaluate`.
 
-    `predictions` are prediction rows: a file, rows in memory, a result of `predict`, a list of
-    these, or a mapping of system names to them (a list per name: its seeds). The first system is
-    compared with each of the others. `report` is an HTML file to write; an existing one is replaced
-    only with `force`. Raises ScicotError if there is nothing to evaluate, or if systems disagree on
-    the gold answer.
+    `predictions` are prediction rows: a file, rows in memory or a result of `predict`. Several
+    systems are given as a list of these or, with names, as a mapping from names to these. In a
+    mapping, a system may also be a list with one entry for each seed. The first system is compared
+    with each of the others.
+
+    `report` is an HTML file to write; an existing one is replaced only with `force`. Raises
+    ScicotError if there is nothing to evaluate, or if systems disagree on the gold answer.
     """
     from scicot.evaluation import evaluate as judge
     from scicot.evaluation import systems_of

@@ -1,4 +1,4 @@
-"""Checks that the settings dataclasses run on their fields when created."""
+"""Checks that the settings dataclasses run on their fields when they are created."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ def check_precision(precision: str, allowed: object = Precision) -> None:
 
 
 def one_of(option: str, value: str, allowed: object) -> None:
-    """Raise UsageError if the value is not one of those that the Literal type `allowed` allows."""
+    """Raise UsageError, with a message about --OPTION, if the value is not allowed by the Literal
+    type `allowed`."""
     values = get_args(allowed)
     similar = get_close_matches(value, values, n=1)
     suggestion = f"; did you mean {similar[0]}?" if similar else ""
@@ -34,6 +35,6 @@ def require(holds: bool, option: str, value: object, requirement: str) -> None:
 
 
 def short(value: object) -> str:
-    """Shorten a value for a message."""
+    """Return a value as text of at most _SHOWN characters and "...", for a message."""
     text = str(value)
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."

@@ -1,4 +1,4 @@
-"""Settings of evaluate."""
+"""The settings of the command evaluate."""
 
 from __future__ import annotations
 
@@ -33,5 +33,5 @@ class EvaluateSettings:
 
     @property
     def paths(self) -> tuple[str, ...]:
-        """The fields that `cluster_by` and `by` name, without duplicates."""
+        """The names of the fields in `cluster_by` and `by`, without duplicates."""
         return tuple(dict.fromkeys([*([self.cluster_by] if self.cluster_by else []), *self.by]))

@@ -1,4 +1,4 @@
-"""Settings of generate-rationales."""
+"""The settings of the command generate-rationales."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ RationaleSource = Literal["reply", "thinking"]
 RevealAnswer = Literal["never", "always", "on-failure"]
 
 # Default of --max-tokens by the source of the rationale. Thinking counts towards the limit, and a
-# reply that is cut off while thinking is lost.
+# reply that reaches the limit while thinking has no rationale.
 MAX_TOKENS: dict[RationaleSource, int] = {"reply": 1024, "thinking": 4096}
 
 
@@ -23,7 +23,7 @@ class GenerateSettings:
 
     samples: int = 1  # rationales per question
     reveal_answer: RevealAnswer = "never"  # show the gold answer (STaR's rationalisation)
-    keep: Keep = "correct"  # "correct" rejects rationales whose conclusion is not the gold answer
+    keep: Keep = "correct"  # "correct" rejects replies that end with a wrong answer
     rationale_source: RationaleSource = "reply"  # the part of the reply that becomes the rationale
     # longer rationales are truncated at the end (4 bytes per token)
     max_rationale_tokens: int | None = None
@@ -71,6 +71,6 @@ class GenerateSettings:
 
     @property
     def sampling(self) -> dict[str, float]:
-        """The sampling parameters that were given, by name."""
+        """The sampling parameters that were given, by name. Those that are None are left out."""
         sampling = {"temperature": self.temperature, "top_p": self.top_p}
         return {name: value for name, value in sampling.items() if value is not None}

@@ -1,4 +1,4 @@
-"""Settings of predict."""
+"""The settings of the command predict."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ SAMPLING = 0.7
 
 @dataclass(frozen=True)
 class Shard:
-    """One of `count` parts of the questions, numbered from 1."""
+    """One of `count` parts into which the questions are divided. `number` counts the parts from
+    1."""
 
     number: int
     count: int
@@ -46,8 +47,8 @@ class Shard:
 
 @dataclass(frozen=True)
 class PredictSettings:
-    """Settings of `predict`: the source of rationales, how the answers for several rationales are
-    combined, batching and device."""
+    """Settings of `predict`: the source of the rationales, how the answers for several rationales
+    are combined, batching and device."""
 
     # "input": given rationales; "none": no rationale; "shuffled": those of other questions
     rationale_from: RationaleFrom = "student"
@@ -59,7 +60,7 @@ class PredictSettings:
     beams: int = 1  # beam search instead of sampling if above 1
     with_folds: bool = False  # also use the rationales of the fold students
     # Weights of the answers for several rationales: "mean" weighs all equally, "confidence" weighs
-    # confident answers more, by a power fitted on dev
+    # confident answers more, by an exponent fitted on dev
     weigh: Weigh = "mean"
     vote: bool = False  # each rationale has one vote; otherwise the probabilities are averaged
     # Weight of the answer without a rationale; "auto": the weight fitted on dev
@@ -136,5 +137,6 @@ class PredictSettings:
 
     @property
     def sampling(self) -> float | None:
-        """The sampling temperature of rationales; None for greedy or beam search."""
+        """The temperature for sampling rationales, or None if they are written by greedy or beam
+        search."""
         return SAMPLING if self.temperature is None and self.samples > 1 else self.temperature

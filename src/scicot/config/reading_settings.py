@@ -13,12 +13,13 @@ AnswerIndex = Literal[0, 1]
 
 @dataclass(frozen=True)
 class ReadingSettings:
-    """Format of a command's question files, as given by the user. Raises UsageError for invalid
+    """The format of a command's question files, as given by the user. Raises UsageError for invalid
     values.
 
     `columns` maps the parts of a question to the fields of the file, in the form of --columns:
-    "question=Frage,choices=A+B+C+D,answer=gold.label". `answer_index`: the base, 0 or 1, of gold
-    answers that are numbers. `encoding`: the encoding of text files, such as "latin-1".
+    "question=Frage,choices=A+B+C+D,answer=gold.label". `answer_index` is the number, 0 or 1, by
+    which numeric gold answers refer to the first choice. `encoding` is that of text files, such as
+    "latin-1".
     """
 
     columns: str = ""

@@ -1,4 +1,4 @@
-"""Settings of train-rationale --reward."""
+"""The settings of train-rationale --reward."""
 
 from __future__ import annotations
 
@@ -17,12 +17,14 @@ class RewardSettings:
     rounds: int = 1  # rounds of sampling and training, each from the weights of the one before
     samples: int = 8  # rationales per question and round; the first one is greedy
     keep_best: int = 2  # maximum number of rationales of a question to train on
-    sample_temperature: float = SAMPLING  # sampling temperature of the other samples
-    # weight of the kept rationales in an epoch; the teacher's have weight 1
+    sample_temperature: float = SAMPLING  # sampling temperature of all samples but the first
+    # weight in an epoch of the student's kept rationales; the teacher's rationales have weight 1
     reward_weight: float = 1.0
-    leak_cap: float = 0.8  # rewards above this share of the leak gain count as equal
-    # confidence that a question's own rationale helps more than another question's, which a round
-    # needs for its rationales to be trained on
+    # Rewards are capped at this share of the reward that stating the right choice would get, since
+    # a higher one may come from leaking the answer
+    leak_cap: float = 0.8
+    # The rationales of a round are trained on only if, with at least this confidence, a question's
+    # own rationale helps the answer student more than another question's
     reward_confidence: float = 0.95
 
     def __post_init__(self) -> None:

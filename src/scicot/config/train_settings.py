@@ -1,4 +1,4 @@
-"""Settings of train-rationale and train-answer."""
+"""The settings of the commands train-rationale and train-answer."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ TOKENS = "tokens"
 
 @dataclass(frozen=True)
 class Recipe:
-    """Default hyperparameters of one kind of student. The warm-up is given as a number of optimizer
-    steps or as a share of them."""
+    """Default hyperparameters for one kind of student. The warm-up is given either as a number of
+    optimizer steps or as a share of them."""
 
     learning_rate: float
     epochs: float
@@ -34,8 +34,8 @@ class Recipe:
     warmup_share: float | None = None
 
 
-# Defaults by family (models/families.py) and by whether the weights are fresh. All figures of the
-# example world were measured with those of fresh encoder-decoders.
+# Defaults by family (models/families.py) and by whether the initial weights are random. All figures
+# of the example world were measured with the defaults of encoder-decoders with random weights.
 RECIPES = {
     ("encoder-decoder", True): Recipe(3e-4, 10.0, "label", warmup_steps=100),
     ("encoder-decoder", False): Recipe(3e-4, 10.0, "label", warmup_share=0.06),
@@ -47,8 +47,8 @@ FRESH = RECIPES["encoder-decoder", True]
 
 @dataclass(frozen=True)
 class TrainSettings:
-    """Settings of a training run. Epochs, learning rate, warm-up and answer form are taken from the
-    student's recipe (RECIPES) if they are None."""
+    """Settings of a training run. If epochs, learning rate, warm-up or answer form are None, they
+    are taken from the defaults for the kind of student (RECIPES)."""
 
     epochs: float | None = None  # passes over the rows, unless max_steps is given
     max_steps: int | None = None  # optimizer steps, instead of epochs
@@ -64,19 +64,19 @@ class TrainSettings:
     max_source_tokens: int = 512  # longer inputs are truncated and counted; choices never are
     max_target_tokens: int = 256  # longer targets are truncated and counted
     max_rationale_tokens: int | None = None  # longer rationales are truncated at the end
-    # remove announcements of the answer from rationales; drop rows with nothing left
+    # remove announcements of the answer from rationales, and rows with nothing left
     clean: bool = False
     weights: tuple[float, ...] = ()  # share of an epoch for each file; (): all rows of all files
-    # share of rows from which stage 2 learns without their rationales
+    # share of rows that stage 2 is trained on without their rationales
     rationale_dropout: float = 0.0
-    soft_labels: float = 0.0  # share of draws labelled by the teacher's votes instead of gold
-    shuffle_choices: bool = False  # permute the texts of the choices at each draw
+    soft_labels: float = 0.0  # probability of training on a teacher's vote, not gold
+    shuffle_choices: bool = False  # permute the texts of the choices in each epoch
     # loss weight of rationales for multi-task and shared students
     rationale_loss_weight: float = 1.0
     dev_fraction: float = 0.0  # share of the rows held out to select the best checkpoint
     eval_steps: int | None = None  # steps between dev evaluations; None: a tenth of all steps
     patience: int | None = None  # stop after this many dev evaluations without an improvement
-    select_by: SelectBy = "auto"  # accuracy for answers, loss for rationales
+    select_by: SelectBy = "auto"  # "auto": accuracy for answers, loss for rationales
     # Target of an answer student: a choice's label or its text; "auto" tries both on dev
     answer_as: AnswerForm | None = None
     # number of fold students, each of which writes rationales for questions it was not trained on
@@ -117,7 +117,8 @@ class TrainSettings:
         check_precision(self.precision)
 
     def filled(self, recipe: Recipe = FRESH) -> TrainSettings:
-        """Return a copy in which open fields (None) are taken from a recipe."""
+        """Return a copy in which epochs, learning rate, warm-up and answer form are taken from a
+        recipe where they are None."""
         warmup_given = self.warmup_steps is not None or self.warmup_share is not None
         return replace(
             self,
@@ -129,8 +130,8 @@ class TrainSettings:
         )
 
     def warmup(self, steps: int) -> int:
-        """Return the number of warm-up steps, in which the learning rate rises, in a run of
-        `steps` steps."""
+        """Return the number of steps, in a run of `steps` steps, in which the learning rate rises
+        to its peak."""
         filled = self.filled()
         if filled.warmup_steps is not None:
             return filled.warmup_steps
@@ -138,28 +139,30 @@ class TrainSettings:
 
     @property
     def rationale_target_tokens(self) -> int:
-        """Maximum tokens of a rationale that a student writes, including the end token."""
+        """The maximum number of tokens of a rationale that a student writes, including the end
+        token."""
         if self.max_rationale_tokens is None:
             return self.max_target_tokens
         return min(self.max_target_tokens, self.max_rationale_tokens + 1)
 
     @property
     def answer_form(self) -> AnswerAs:
-        """The form of an answer student's output, a label or a text. Meaningful only after "auto"
-        has been resolved."""
+        """The form of an answer student's output, "label" or "text". It is only meaningful after an
+        `answer_as` of "auto" has been resolved."""
         return "text" if self.answer_as == "text" else "label"
 
     @property
     def batch_rows(self) -> int | None:
-        """Rows of an optimizer step; None if the batch size is in tokens. Before "auto" is
-        resolved, the default."""
+        """The number of rows in an optimizer step, or None if `batch_size` is in tokens. For a
+        `batch_size` of "auto", it is the default until "auto" has been resolved."""
         if self.batch_size == AUTO:
             return 32
         return self.batch_size if isinstance(self.batch_size, int) else None
 
     @property
     def batch_tokens(self) -> int | None:
-        """Tokens of an optimizer step; None if the batch size is in rows."""
+        """The number of tokens in an optimizer step, or None if `batch_size` is in rows or
+        "auto"."""
         if isinstance(self.batch_size, int) or self.batch_size == AUTO:
             return None
         return int(self.batch_size.removesuffix(TOKENS))

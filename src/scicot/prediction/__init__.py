@@ -3,9 +3,9 @@
     stage 1   rationales = the rationale student's greedy text, or sampled texts
     stage 2   p(choice) = mean over rationales of softmax(the answer student's score of the choice)
 
-A student that answers without rationales skips stage 1; a rationale student alone produces
-rationale rows. Choices are scored, not parsed from generated text, and the most likely one is the
-answer. If two have exactly the same score, or a score is NaN, there is no answer (null).
+A student that answers without rationales needs no stage 1. With a rationale student alone, the
+output is rationale rows. Choices are scored, not parsed from generated text, and the most likely
+one is the answer. If two have exactly the same score, or a score is NaN, there is no answer (null).
 """
 
 from scicot.prediction.job import PredictSummary, predict

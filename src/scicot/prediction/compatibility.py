@@ -1,4 +1,4 @@
-"""Check that runs and settings are compatible, before any model is loaded."""
+"""Check that the runs and settings of a prediction are compatible, before any model is loaded."""
 
 from __future__ import annotations
 
@@ -13,15 +13,16 @@ from scicot.students.runs import UNTRAINED, Run, check_run, untrained_run
 Name = str | os.PathLike[str]
 
 _ANSWERING = tuple(stage for stage, form in FORMS.items() if form.answers)
-# Stages whose rationales another student can read. A one-sequence student's include the answer.
+# Stages whose rationales another student can read. Those of a one-sequence student include the
+# answer.
 _WRITING = (Stage.RATIONALE, Stage.SHARED)
 
 
 def check_runs(
     answer_models: Sequence[Name], rationale_models: Sequence[Name], settings: PredictSettings
 ) -> tuple[list[Run], list[Run]]:
-    """Return the runs that answer and the runs that write rationales for them. Raises ScicotError
-    if one is missing or superfluous."""
+    """Return two lists: the runs that answer, and the runs that write rationales for them. Raises
+    ScicotError if a required run is missing, or if a given one would not be used."""
     if not answer_models and not rationale_models:
         raise UsageError("nothing to predict with; give --answer-model RUN")
     rationales = [check_run(name, "--rationale-model", *_WRITING) for name in rationale_models]
@@ -41,7 +42,8 @@ def _answering_run(name: Name) -> Run:
 
 
 def _check_source(answer: Run, rationales: Sequence[Run], source: str) -> None:
-    """Raise ScicotError if a run cannot answer with rationales from this source."""
+    """Raise ScicotError if a run cannot answer with rationales from `source`: "student", "input",
+    "shuffled" or "none"."""
     model = f"--answer-model {answer.location}"
     reads, writes = FORMS[answer.stage].reads_rationale, FORMS[answer.stage].writes_rationale
     if reads and not writes and source == "student" and not rationales:
@@ -61,8 +63,8 @@ def _check_source(answer: Run, rationales: Sequence[Run], source: str) -> None:
 
 
 def _check_together(answers: Sequence[Run], rationales: Sequence[Run]) -> None:
-    """Raise ScicotError for answer models that cannot be averaged: all must read the same
-    rationales, or none."""
+    """Raise ScicotError if several answer models cannot be averaged. Either all of them or none
+    must read rationales, and none may write its own unless rationale models are given."""
     if len(answers) < 2:
         return
     if len({FORMS[run.stage].reads_rationale for run in answers}) > 1:
@@ -77,7 +79,8 @@ def _check_together(answers: Sequence[Run], rationales: Sequence[Run]) -> None:
 
 
 def fold_students(run: Run) -> list[Run]:
-    """Return the fold students of a run in order; ScicotError if it has none."""
+    """Return the fold students of a run, in the order of their folds. Raises ScicotError if it has
+    none, or if it is on the Hub, where they are not uploaded."""
     folds = int(run.manifest.settings.get("folds") or 0)
     if not folds:
         raise ScicotError(
@@ -95,7 +98,8 @@ def fold_students(run: Run) -> list[Run]:
 def check_settings(
     answers: Sequence[Run], writers: Sequence[Run], source: str, settings: PredictSettings
 ) -> None:
-    """Raise ScicotError for an option that has no effect with these runs."""
+    """Raise ScicotError if an option has no effect, or cannot be used, with these runs. `writers`
+    are the runs that write rationales, and `source` is where the rationales come from."""
     draws = settings.sampling is not None or settings.beams > 1
     mixes = any(FORMS[run.stage].reads_rationale for run in answers) and source != "none"
     without_effect = {
@@ -122,7 +126,9 @@ def check_settings(
 
 
 def _check_weigh(answers: Sequence[Run], rationales: int) -> None:
-    """Raise ScicotError if there is only one rationale to weigh, or no fitted weight."""
+    """Raise ScicotError if --weigh confidence cannot be used: with a single rationale per question,
+    without an answer run, or with one for which no exponent was fitted. `rationales` is the number
+    per question."""
     if rationales < 2:
         raise UsageError("--weigh confidence: weighs several rationales; give --samples as well")
     if not answers:
@@ -136,7 +142,8 @@ def _check_weigh(answers: Sequence[Run], rationales: int) -> None:
 
 
 def _check_writing(writers: Sequence[Run], settings: PredictSettings) -> None:
-    """Raise ScicotError for an option that has no effect when only rationales are written."""
+    """Check a prediction that writes rationales but does not answer. Raises ScicotError if there is
+    more than one writer, or for an option that only affects answers."""
     if len(writers) > 1:
         raise ScicotError("only one student writes at a time where there is no --answer-model")
     answering_options = {
@@ -152,7 +159,7 @@ def _check_writing(writers: Sequence[Run], settings: PredictSettings) -> None:
 
 
 def setting_warnings(answer: Run, settings: PredictSettings) -> Iterator[str]:
-    """Yield a warning for each setting that does not suit how the answer model was trained."""
+    """Yield a warning for each setting that does not match how the answer model was trained."""
     trained = answer.manifest
     if not answer.untrained and settings.scoring not in ("auto", trained.answer_as):
         yield (

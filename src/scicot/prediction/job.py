@@ -1,4 +1,4 @@
-"""`predict`: answer a file of questions with the students, window by window. Can be resumed."""
+"""The function `predict`: answer the questions of a file in windows, and resume stopped calls."""
 
 from __future__ import annotations
 
@@ -26,8 +26,9 @@ from scicot.row_fields import Row, RowProblem, checked_utf8
 
 @dataclass
 class PredictSummary:
-    """Counts of questions: predicted by this call, of these without an answer (`abstained`: with a
-    confidence below the threshold), and already done in an earlier call."""
+    """Counts of questions. `predicted` is the number predicted by this call. Of these, `abstained`
+    have a confidence below the threshold, and `unanswered` have tied or invalid scores.
+    `already_done` were predicted by an earlier call."""
 
     predicted: int = 0
     unanswered: int = 0
@@ -48,13 +49,14 @@ def predict(
     force: bool = False,
     reporter: Reporter | None = None,
 ) -> PredictSummary:
-    """Answer every question of a file, one prediction row each, in the order of the file.
+    """Answer every question of a file, and write one prediction row for each, in the order of the
+    file.
 
     An answer model that reads rationales needs one or more `rationale_model`s and answers from the
-    rationales of each; a shared student writes its own. The probabilities of several answer models
-    are averaged. Without an `answer_model` the output is rationale rows. A repeated call resumes
-    after the rows in `output`. Raises ScicotError for errors that the user can fix, such as a run
-    that was trained for another stage.
+    rationales of each. A shared student can write them itself. The probabilities of several answer
+    models are averaged. Without an `answer_model` the output is rationale rows. A repeated call
+    resumes after the rows in `output`. Raises ScicotError for errors that the user can fix, such as
+    a run that was trained for another stage.
     """
     settings = settings or PredictSettings()
     reporter = reporter or LogReporter()
@@ -91,7 +93,7 @@ def _predict(
     force: bool,
     reporter: Reporter,
 ) -> PredictSummary:
-    """Predict in rank 0, the process that reads the questions and writes the output."""
+    """Run `predict` on rank 0, the process that reads the questions and writes the output."""
     plan = students.plan
     for run in plan.answers:
         for warning in compatibility.setting_warnings(run, settings):
@@ -157,14 +159,15 @@ def _predict(
 
 
 def _engines_of(state: Row) -> dict[str, str]:
-    """Return the engines recorded in the state of an earlier run; {} if missing or malformed."""
+    """Return the engines of the runs that an earlier call recorded in its state file, or {} if they
+    are missing or malformed."""
     engines = state.get("settings", {}).get("engines")
     good = isinstance(engines, dict) and all(isinstance(name, str) for name in engines.values())
     return engines if good else {}
 
 
 class _Job:
-    """Predict the windows of one call of `predict`."""
+    """Predicts the windows of one call of `predict`, and writes their rows."""
 
     def __init__(self, students: Students, team: Team, name: str) -> None:
         self.summary = PredictSummary()
@@ -176,7 +179,8 @@ class _Job:
     def run(
         self, question_windows: Iterable[list[QuestionPair]], at_once: int, out: Output, task: Task
     ) -> None:
-        """Predict these windows, one on each process at a time, and write their rows."""
+        """Predict these windows and write their rows, `at_once` windows at a time (one on each
+        process). Rows that are already in the output are not written again."""
         rows_each = self._students.plan.rows_each
         existing = out.existing()
         for batch in chunks(question_windows, at_once):
@@ -203,8 +207,9 @@ class _Job:
     def _check_done(
         self, window: Sequence[QuestionPair], existing: Iterator[tuple[str, Row]]
     ) -> int:
-        """Count the rows of the output that answer these questions, after checking that they are
-        the rows of the first questions, in order."""
+        """Return how many of the window's rows are already in the output, after checking that these
+        rows are those of the window's first questions, in order. `existing` yields the output's
+        rows."""
         expected = [
             question for question, _ in window for _ in range(self._students.plan.rows_each)
         ]
@@ -239,8 +244,9 @@ class _Job:
 def _question_pairs(
     rows: sources.Rows[Question], shift: int, questions: Iterator[Question]
 ) -> Iterator[QuestionPair]:
-    """Pair each question with the question whose rationales it gets: itself if `shift` is 0, else
-    the one `shift` rows later, wrapping around at the end of the file."""
+    """Pair each question with the question whose rationales it is answered with: itself if `shift`
+    is 0, otherwise the question `shift` rows later, continuing at the start of the file after its
+    end."""
     if not shift:
         return ((question, question) for question in questions)
     rationale_sources = chain(
@@ -250,11 +256,12 @@ def _question_pairs(
 
 
 def _rotation(total: int | None, settings: PredictSettings) -> int:
-    """Return the number of rows by which --rationale-from shuffled rotates the rationales.
+    """Return the shift for --rationale-from shuffled: each question is answered with the rationales
+    of the question this many rows later.
 
-    It is about half the file, since neighbouring questions are often similar, plus the seed. A
-    rotation gives every rationale to exactly one question, never to the one it was written for,
-    and does not depend on the window size. Raises UsageError for a pipe (`total` is None) and for
+    The shift is about half the number of rows, since neighbouring questions are often similar, plus
+    the seed. No question gets its own rationales, and each question's rationales are used once. The
+    shift does not depend on the window size. Raises UsageError for a pipe (`total` is None) and for
     fewer than two questions.
     """
     if total is None:
@@ -267,8 +274,8 @@ def _rotation(total: int | None, settings: PredictSettings) -> int:
 def _count_seen(
     question_windows: Iterable[list[QuestionPair]], seen: SeenQuestions
 ) -> Iterator[list[QuestionPair]]:
-    """Yield the windows unchanged. Count in `seen` the questions that were among the students'
-    training or dev questions."""
+    """Yield the windows unchanged, and count in `seen` those of their questions that are among the
+    students' training or dev questions."""
     for window in question_windows:
         seen.overlap_with(question for question, _ in window)
         yield window

@@ -1,4 +1,4 @@
-"""Load the runs of a prediction once each, on the engine chosen for each."""
+"""Load each run of a prediction once, on the engine chosen for it."""
 
 from __future__ import annotations
 
@@ -17,16 +17,17 @@ from scicot.students.loading import Rates, candidates, choose_engine
 from scicot.students.runs import Run
 from scicot.students.student import Student
 
-# By device type: sequences per batch, and sequences per window. A window is larger, so that waiting
-# sequences can replace finished ones.
+# By device type: sequences per batch, and sequences per window. A window is larger than a batch, so
+# that waiting sequences can take the place of finished ones.
 _SIZES = {"cpu": (256, 512), "cuda": (1024, 4096)}
 
-# By run directory, the truncations (see Student): inputs by part, and generated texts.
+# The truncation counts (see Student) by run directory: of inputs by part, and of generated texts.
 CutCounts = Mapping[Path, tuple[Counter[str], int]]
 
 
 class LoadedStudents:
-    """Loads each run when its student is first needed, or all at once."""
+    """The students of a prediction. Each run is loaded when its student is first needed, or by
+    `load_all`."""
 
     def __init__(self, runs: Sequence[Run], settings: PredictSettings) -> None:
         """Prepare to load these runs. Raises ScicotError if the device is not available."""
@@ -38,17 +39,18 @@ class LoadedStudents:
 
     @property
     def window(self) -> int:
-        """The number of sequences in a window."""
+        """The number of sequences in a window. The questions of a window are read and predicted
+        together."""
         return self._settings.window or self._sizes[1]
 
     def engines(self) -> dict[str, str]:
-        """Return the engine and precision of each run, by its identity, choosing them if needed.
-        Raises ScicotError if no engine supports what was requested."""
+        """Return the engine and precision of each run, by `Run.identity`. Those that are not chosen
+        yet are chosen first. Raises ScicotError if no engine supports what was requested."""
         return {run.identity: str(self._engine(run)) for run in self._runs}
 
     def restore(self, engines: Mapping[str, str]) -> None:
-        """Reuse the engines recorded by an earlier run unless the user requested others: a new
-        speed measurement must not change the answers of a resumed output."""
+        """Use the engines that an earlier call recorded (see `engines`), unless the user requested
+        others. A new speed measurement must not change the answers of a resumed output."""
         for run in self._runs:
             spec, request = EngineSpec.parse(engines.get(run.identity, "")), self._request(run)
             same_engine = request.engine in ("auto", spec.engine)
@@ -58,19 +60,21 @@ class LoadedStudents:
                 self._engines[run.directory] = candidates(run.directory, recorded)[0], {}
 
     def measured(self) -> Iterator[str]:
-        """Yield a sentence on the measured speeds for each run with several candidate engines."""
+        """Yield a sentence with the measured speeds for each run whose engine was chosen by its
+        speed."""
         for run, (spec, rates) in self._engines.items():
             if rates:
                 speeds = ", ".join(f"{name} {rate:,.0f}" for name, rate in rates.items())
                 yield f"{run}: {spec}, the fastest here (tokens/s: {speeds})"
 
     def load_all(self) -> None:
-        """Load all runs. Raises ScicotError if one cannot be loaded."""
+        """Load the students of all runs. Raises ScicotError if one cannot be loaded."""
         for run in self._runs:
             self.student(run)
 
     def student(self, run: Run) -> Student:
-        """Return the student of a run. Raises ScicotError if it cannot be loaded."""
+        """Return the student of a run, which is loaded by the first call. Raises ScicotError if it
+        cannot be loaded."""
         if run.directory not in self._students:
             spec = self._engine(run)
             request = replace(self._request(run), engine=spec.engine, precision=spec.precision)
@@ -78,22 +82,24 @@ class LoadedStudents:
         return self._students[run.directory][1]
 
     def cuts(self) -> Iterator[str]:
-        """Yield sentences on what was truncated: inputs, and rationales at --max-new-tokens."""
+        """Yield a sentence for each kind of truncation that occurred: of the inputs' context,
+        rationale or question, and of rationales that reached --max-new-tokens."""
         for run, student in self._students.values():
             yield from describe_cuts(student.cuts, run.manifest.max_source_tokens).values()
             if student.cut_outputs:
                 yield f"{student.cut_outputs} rationales ran into --max-new-tokens"
 
     def cut_counts(self) -> CutCounts:
-        """Return the truncation counts so far by run directory, for `add_cuts` in another
-        process."""
+        """Return the truncation counts so far by run directory, in the form that `add_cuts` takes
+        in another process."""
         return {
             directory: (student.cuts, student.cut_outputs)
             for directory, (_, student) in self._students.items()
         }
 
     def add_cuts(self, counts: CutCounts) -> None:
-        """Add the truncation counts of another process to this one's."""
+        """Add the truncation counts that another process returned from `cut_counts` to those of
+        this process."""
         for directory, (cuts, outputs) in counts.items():
             _, student = self._students[directory]
             student.cuts += cuts

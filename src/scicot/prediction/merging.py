@@ -1,4 +1,5 @@
-"""`merge`: join the outputs of shards into the file that a single run would have written."""
+"""The function `merge`: join the outputs of shards into the file that a single run would have
+written."""
 
 from __future__ import annotations
 
@@ -41,11 +42,12 @@ def merge(
     force: bool = False,
     reporter: Reporter | None = None,
 ) -> int:
-    """Write the lines of `parts`, unchanged, in the order of the questions; return their number.
+    """Write the rows of all `parts`, unchanged, to `output` in the order of the questions. Return
+    the number of rows.
 
-    Raises ScicotError, and writes nothing, unless every question occurs exactly once (of
-    rationales, every sample once), equals that in `questions`, and all parts are finished and were
-    made with the same settings.
+    Raises ScicotError, and writes nothing, unless the parts have exactly one row for every question
+    (rationale rows: one for every sample), each question has the same contents as in `questions`,
+    and all parts are finished and were made with the same settings.
     """
     reporter = reporter or LogReporter()
     if os.fspath(output) == STDOUT:
@@ -83,8 +85,8 @@ def merge(
 
 
 class _Parts:
-    """The file offsets of each question's rows, in a SQLite table on disk, because there may be
-    millions of rows."""
+    """An index of the rows in all parts: for each question, the file and the byte offset of its
+    rows. It is a SQLite table on disk, because there may be millions of rows."""
 
     def __init__(self, files: Sequence[Path], task: Task) -> None:
         self.rows = 0
@@ -121,8 +123,9 @@ class _Parts:
         self.rows += 1
 
     def in_order(self, questions: Iterable[Question]) -> Iterator[bytes]:
-        """Yield the lines that answer these questions. Raises ScicotError at the end if some were
-        missing, or answer other questions."""
+        """Yield the lines of the parts that answer these questions, in the order of the questions.
+        Raises ScicotError at the end if a question has no or too few rows, or if rows of other
+        questions are left."""
         query = "select file, start from rows where id = ? order by sample"
         missing: list[str] = []
         incomplete = written = 0
@@ -171,7 +174,7 @@ def _key(identity: str) -> bytes:
 
 
 def _located(file: Path) -> Iterator[tuple[str, int, Row]]:
-    """Yield (FILE:LINE, byte offset of the line, row) for each row."""
+    """Yield (FILE:LINE, byte offset of the line, row) for each row of a file."""
     starts: list[int] = []  # byte offset of the last line read
 
     def lines() -> Iterator[bytes]:
@@ -189,8 +192,9 @@ def _located(file: Path) -> Iterator[tuple[str, int, Row]]:
 
 
 def _maker_and_sample(location: str, row: Row) -> tuple[Any, int]:
-    """Return the models that made a row (a dict, or a teacher's name) and its sample number. Raises
-    InvalidRow for a row that is neither a prediction nor a rationale."""
+    """Return (maker, sample number) of a row. For a prediction, these are its "models" (a dict) and
+    0. For a rationale, they are the name of its teacher and its sample number. Raises InvalidRow
+    for any other row."""
     try:
         prediction = Prediction.from_row(row) if "prediction" in row else Rationale.from_row(row)
     except RowProblem as problem:
@@ -202,16 +206,18 @@ def _maker_and_sample(location: str, row: Row) -> tuple[Any, int]:
 
 
 def _provenance_of(part: Path) -> Row:
-    """Return the entry on students of a part's state file; it is the same in all parts."""
+    """Return the entry "students" of a part's state file as {"students": ...}, or {} if it has
+    none. It is the same in all parts."""
     state = read_state(state_path(part)) or {}
     return {name: state[name] for name in ("students",) if name in state}
 
 
 def _settings_of(files: Sequence[Path]) -> Row | None:
-    """Return the settings of all parts, None if their state files have none.
+    """Return the settings that all parts were made with, or None if no part has a state file with
+    settings.
 
-    Raises ScicotError for a part that is not finished or was made with other settings than the
-    first.
+    Raises ScicotError for a part that is not finished, or that was made with other settings than
+    the first one.
     """
     common: Row | None = None
     for file in files:

@@ -21,12 +21,13 @@ def mix(
     vote: bool,
     confidence_power: float = 0.0,
 ) -> Answer:
-    """Combine the probabilities for several rationales: their average, or the share of votes. If
-    `confidence_power` is above 0, confident answers weigh more in the average (see
-    `answering.confidence_weights`). If `without` holds the probabilities without a rationale, the
-    result is (1 - weight) x this combination + weight x these.
+    """Combine the probabilities of the choices given each rationale (`behind_rationales`) into one
+    answer: by their average or, with `vote`, by the shares of votes.
 
-    The answer is None if any score was not a number.
+    If `confidence_power` is above 0, confident answers weigh more in the average (see
+    `answering.confidence_weights`). `without` holds the probabilities without a rationale, or
+    nothing. If it holds some, the result is (1 - weight) x the combination + weight x these. If any
+    entry of either argument is None, because a score was not a number, the answer has no label.
     """
     usable = [probabilities for probabilities in behind_rationales if probabilities is not None]
     direct = [probabilities for probabilities in without if probabilities is not None]
@@ -44,6 +45,7 @@ def mix(
 
 
 def mean_or_none(opinions: Sequence[ChoiceProbabilities]) -> ChoiceProbabilities:
-    """Return the mean of several probabilities of the same choices, None if one is None."""
+    """Return the mean of several lists of probabilities of the same choices, or None if one of them
+    is None."""
     usable = [probabilities for probabilities in opinions if probabilities is not None]
     return answering.averaged(usable) if len(usable) == len(opinions) else None

@@ -1,4 +1,4 @@
-"""Plan a prediction: which runs write and answer, how they decode, and how rows record them."""
+"""Plan a prediction: which runs write rationales and answer, how they decode, what rows record."""
 
 from __future__ import annotations
 
@@ -19,8 +19,9 @@ from scicot.students.runs import Run, weights_of
 
 @dataclass(frozen=True)
 class Plan:
-    """The runs of a prediction: the probabilities of all `answers` runs are averaged, and they read
-    the rationales of all `rationales` runs. Either may be empty."""
+    """The runs and settings of a prediction. The probabilities of all `answers` runs are averaged,
+    and each of these runs reads the rationales of all `rationales` runs. Either list may be
+    empty."""
 
     answers: Sequence[Run]
     rationales: Sequence[Run]
@@ -33,7 +34,8 @@ class Plan:
         rationale_models: Sequence[compatibility.Name],
         settings: PredictSettings,
     ) -> Plan:
-        """Make a plan without loading models; ScicotError if runs or settings are incompatible."""
+        """Make a plan from the names of runs, without loading models. Raises ScicotError if runs or
+        settings are incompatible."""
         answers, rationales = compatibility.check_runs(answer_models, rationale_models, settings)
         plan = cls(answers, rationales, settings)
         compatibility.check_settings(answers, plan.writers, plan.source, settings)
@@ -45,8 +47,8 @@ class Plan:
 
     @cached_property
     def writers(self) -> list[Run]:
-        """The runs that write rationales: `rationales` if given, else those answer runs that can
-        write them."""
+        """The runs that write rationales: `rationales` if there are any, otherwise the answer runs
+        that can write them. Empty if rationales are taken from the input or not used."""
         if self.source in ("input", "none"):
             return []
         writing = [run for run in self.answers if FORMS[run.stage].writes_rationale]
@@ -54,7 +56,7 @@ class Plan:
 
     @property
     def source(self) -> str:
-        """The source of the rationales: "student", "input", "shuffled" or "none"."""
+        """Where the rationales come from: "student", "input", "shuffled" or "none"."""
         forms = [FORMS[run.stage] for run in self.answers]
         if any(form.reads_rationale for form in forms):
             return self.settings.rationale_from
@@ -68,17 +70,18 @@ class Plan:
 
     @property
     def reads_given(self) -> bool:
-        """True if the input rows must contain the rationales."""
+        """True if the rationales are taken from the input rows, which must then contain them."""
         return self.source == "input" or (self.source == "shuffled" and not self.writers)
 
     @property
     def rationales_each(self) -> int:
-        """The number of rationales written for a question."""
+        """The number of rationales that students write for each question."""
         return self.settings.samples * len(self.writers)
 
     @property
     def rows_each(self) -> int:
-        """The number of output rows of a question: one prediction, or each of its rationales."""
+        """The number of output rows for each question: one prediction or, without answer runs, one
+        row for each rationale."""
         return 1 if self.answers else self.rationales_each
 
     def decoding(self, writer: Run) -> Decoding:
@@ -90,7 +93,8 @@ class Plan:
         return Decoding(limit, settings.sampling or SAMPLING, settings.top_p, settings.beams)
 
     def draws(self, question: Question, writer: int) -> list[int | None]:
-        """Return the seeds of a question's samples; [None] without sampling."""
+        """Return the random seeds with which one writer samples rationales for a question, or
+        [None] if it does not sample. `writer` is its index in `writers`."""
         settings = self.settings
         if settings.sampling is None:
             return [None]
@@ -102,8 +106,9 @@ class Plan:
         return run.manifest.answer_as if scoring == "auto" else scoring
 
     def temperature(self, run: Run) -> float:
-        """Return the temperature that calibrates a run's scores. It is valid only for the kind of
-        scoring that the run was trained for."""
+        """Return the temperature by which a run's scores are divided to calibrate them. It is 1
+        without calibration, and if the choices are scored in another way than the run was trained
+        for."""
         fits = (
             self.settings.calibrate
             and self.scoring(run) == run.manifest.answer_as
@@ -113,8 +118,8 @@ class Plan:
 
     @cached_property
     def mix_direct(self) -> float:
-        """The weight of the answer without a rationale: the mean of the weights fitted for the
-        answer runs."""
+        """The weight of the answer without a rationale in the combined answer: the number given or,
+        for "auto", the mean of the weights that were fitted for the answer runs."""
         weight = self.settings.mix_direct
         if isinstance(weight, str):
             fitted = [run.manifest.mix_direct or 0.0 for run in self.answers]
@@ -123,8 +128,9 @@ class Plan:
 
     @cached_property
     def confidence_power(self) -> float:
-        """The exponent of the confidence in weighing the answers for several rationales, as fitted
-        on dev; the mean over answer runs. 0 weighs all equally."""
+        """The exponent by which confident answers weigh more in the average over several
+        rationales: the mean of those fitted for the answer runs. It is 0 (equal weights) without
+        --weigh confidence."""
         if self.settings.weigh != "confidence":
             return 0.0
         fitted = [run.manifest.confidence_power or 0.0 for run in self.answers]
@@ -132,8 +138,8 @@ class Plan:
 
     @property
     def students(self) -> list[dict[str, Any]]:
-        """The training data and prompt of each run, for the output's state file. `writes`: it
-        writes rationales; `answers`: it answers."""
+        """The training data and prompt of each run, for the output's state file. "writes" is True
+        for a run that writes rationales, and "answers" for one that answers."""
         distinct = {run.identity: run for run in [*self.writers, *self.answers]}
         writing = {run.identity for run in self.writers}
         answering = {run.identity for run in self.answers}
@@ -144,16 +150,18 @@ class Plan:
 
     @cached_property
     def _weights(self) -> dict[str, dict[str, int]]:
-        """{"weights": parameter count by run}; {} unless the counts of all runs are known."""
+        """The number of parameters of each run, as {"weights": {run: count}}. It is {} if one is
+        unknown."""
         counts = {run.identity: weights_of(run) for run in self.runs}
         return {"weights": counts} if all(counts.values()) else {}
 
     @cached_property
     def models(self) -> dict[str, Any]:
-        """The provenance stored in every row: runs, scoring, source of rationales, sampling."""
+        """The provenance stored in every output row: runs, scoring, source of rationales,
+        sampling."""
         settings = self.settings
         names = [run.identity for run in self.rationales]
-        # a shared student writes its own; a one-sequence student has the name of the answer run
+        # a shared student writes rationales itself; a one-sequence student is named in "answer"
         if not names:
             names = [run.identity for run in self.writers if FORMS[run.stage].reads_rationale]
         models: dict[str, Any] = {
@@ -183,7 +191,8 @@ class Plan:
 
     @property
     def _weighing(self) -> dict[str, Any]:
-        """Return how the answers for several rationales are combined, if not by their mean."""
+        """The entries of `models` that record how the answers for several rationales are combined.
+        They are {} for the plain mean."""
         if self.settings.vote:
             return {"vote": True}
         if self.settings.weigh == "confidence":
@@ -191,8 +200,9 @@ class Plan:
         return {}
 
     def description(self, engines: dict[str, str]) -> dict[str, Any]:
-        """Return all settings that determine the answers. They are stored in the output's state
-        file, and a resumed command checks that its settings are equal to them."""
+        """Return all settings that determine the answers, including the `engines` by run. They are
+        stored in the output's state file, and a resumed command checks that its settings are equal
+        to them."""
         limits = [self.decoding(run).max_new_tokens for run in self.writers]
         abstain_below = self.settings.abstain_below
         models = {name: value for name, value in self.models.items() if name != "weights"}
@@ -204,7 +214,8 @@ class Plan:
         }
 
     def seen_questions(self) -> SeenQuestions:
-        """Return the questions that the students were trained or selected on."""
+        """Return the questions on which any of the students was trained or its checkpoint
+        selected."""
         seen = SeenQuestions()
         for run in self.runs:
             seen.read(run.directory)
@@ -212,6 +223,7 @@ class Plan:
 
 
 def one_or_all(values: Iterable[Any]) -> Any:
-    """Return None for no values, a single value itself, else a list of the values."""
+    """Return None if there are no values, the value itself if there is one, and a list if there are
+    several."""
     found = list(values)
     return found if len(found) > 1 else next(iter(found), None)

@@ -1,4 +1,4 @@
-"""Answer questions with the students of a plan: questions in, rows of the output out."""
+"""Answer questions with the students of a plan: convert questions to rows of the output."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from scicot.students import answering
 from scicot.students.answering import Answer
 from scicot.students.runs import Run
 
-# A question, and the one whose rationales it is answered with: itself, unless shuffled.
+# A question, and the question whose rationales are used for it: the same one, unless shuffled.
 QuestionPair = tuple[Question, Question]
 
 
 class Students:
-    """The students of a plan, loaded at the first question."""
+    """The students of a plan, each of which is loaded when it is first needed."""
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         self.loaded = LoadedStudents(plan.runs, plan.settings)
 
     def carried(self, question: Question) -> Question:
-        """Return the question as stored in its output row: without the fields of an earlier answer,
-        which the row replaces."""
+        """Return the question as it is stored in its output row. Fields of an earlier prediction or
+        rationale in the input row are left out if the output row has its own."""
         question = question.without(PREDICTION_FIELDS)
         if self.plan.answers:
             return question
@@ -40,7 +40,8 @@ class Students:
         return question.without((*RATIONALE_FIELDS, "fold"))
 
     def rows(self, pairs: Sequence[QuestionPair]) -> list[Prediction | Rationale]:
-        """Return the output rows, `plan.rows_each` for each question, in order."""
+        """Return the output rows of questions, `plan.rows_each` for each, in order. The second
+        question of a pair is the one whose rationales are used."""
         questions = [question for question, _ in pairs]
         rationales = self._rationales([source for _, source in pairs])
         if not self.plan.answers:
@@ -97,7 +98,8 @@ class Students:
         ]
 
     def _rationales(self, questions: Sequence[Question]) -> Sequence[Sequence[str]]:
-        """Return the rationales of each question: none, the input's, or every writer's samples."""
+        """Return a list of rationales for each question. It is empty if rationales are not used;
+        otherwise it holds the rationale in the input row, or the samples of all writers."""
         if self.plan.reads_given:
             return [[question.extra["rationale"]] for question in questions]
         if self.plan.source == "none":
@@ -118,8 +120,8 @@ class Students:
     def _probabilities(
         self, questions: Sequence[Question], rationales: Sequence[Sequence[str]]
     ) -> list[list[ChoiceProbabilities]]:
-        """Return the probabilities given each rationale, or without one, averaged over the answer
-        runs."""
+        """Return the probabilities of the choices, averaged over the answer runs:
+        `probabilities[question][rationale]`. A question without rationales has one entry."""
         by_run = [self._probabilities_of(run, questions, rationales) for run in self.plan.answers]
         if len(by_run) == 1:
             return by_run[0]
@@ -131,7 +133,9 @@ class Students:
     def _probabilities_of(
         self, run: Run, questions: Sequence[Question], rationales: Sequence[Sequence[str]]
     ) -> list[list[ChoiceProbabilities]]:
-        """Return one answer run's probabilities; equal rationales of a question are scored once."""
+        """Return the probabilities of the choices by one answer run:
+        `probabilities[question][rationale]`. Equal rationales of a question are scored only
+        once."""
         texts_read: list[Sequence[str | None]] = [texts or [None] for texts in rationales]
         distinct = [dict.fromkeys(texts) for texts in texts_read]
         to_score = [

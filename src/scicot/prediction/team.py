@@ -1,4 +1,4 @@
-"""Data-parallel prediction in several processes, started by a launcher or `--processes`.
+"""Predict in several processes in parallel, started by a launcher or `--processes`.
 
 Rank 0 reads the questions, scatters one window to each rank, including itself, gathers the rows of
 all ranks and writes them in order. The other ranks read and write no files. Rank 0 reports the
@@ -22,26 +22,28 @@ Result = TypeVar("Result")
 
 
 class _Lost(StoppedEarly):
-    """Raised if the connection to another process broke because it has ended."""
+    """Raised when the connection to another process breaks, because that process has ended."""
 
 
 @dataclass(frozen=True)
 class _End:
-    """Message from rank 0 that ends `serve`. `code`: exit code of an error on rank 0, else 0."""
+    """Message from rank 0 that ends `serve` on the other ranks. `code` is the exit code of an error
+    on rank 0, or 0 if there was none."""
 
     code: int = 0
 
 
 @dataclass(frozen=True)
 class _Failure:
-    """An error on one rank: a ScicotError with its exit code, or a bug (code 0) with its
-    traceback."""
+    """An error on one rank, sent to rank 0. For a ScicotError, `code` is its exit code. For a bug,
+    `code` is 0 and `message` is the traceback."""
 
     message: str
     code: int = 0
 
     def raise_error(self) -> None:
-        """Raise the error, a bug as RuntimeError with its traceback in the message."""
+        """Raise the error again. A bug is raised as RuntimeError, with its traceback in the
+        message."""
         if not self.code:
             raise RuntimeError(f"in a process of this command:\n{self.message}")
         raise (
@@ -52,11 +54,11 @@ class _Failure:
 
 
 class _CountCuts:
-    """Message from rank 0 that requests the truncation counts."""
+    """Message from rank 0 that requests the truncation counts of the other ranks."""
 
 
 class Team:
-    """The processes of this command; also works with a single one."""
+    """The processes of this command, which predict windows in parallel. There may be only one."""
 
     def __init__(self, device: str) -> None:
         """Initialise the process group if there are several processes."""
@@ -87,7 +89,7 @@ class Team:
 
     def on_all_ranks(self, work: Callable[[], Result]) -> Result:
         """Run work() on all ranks and return its result. An error on any rank is raised on rank 0;
-        the other ranks learn of it in `serve`."""
+        the other ranks then end with RankZeroFailed in `serve`."""
         if self._group is None:
             return work()
         result = _tried(work)
@@ -95,15 +97,17 @@ class Team:
         return result  # type: ignore[no-any-return]
 
     def agree(self, engines: dict[str, str]) -> None:
-        """On rank 0: make the other ranks use the engines that rank 0 has chosen."""
+        """Send the engines chosen on rank 0 to the other ranks, which then use the same. Call on
+        rank 0 only."""
         if self._group is not None:
             self._scatter([engines] * self.size)
 
     def rows(
         self, students: Students, windows: Sequence[Sequence[QuestionPair]]
     ) -> Iterator[list[Any]]:
-        """On rank 0: predict up to one window on each rank and yield their rows in order. An error
-        in one window is raised after the rows of the windows before it."""
+        """Predict at most one window on each rank, and yield a list of output rows for each window,
+        in order. Call on rank 0 only. An error in one window is raised after the rows of the
+        windows before it."""
         if self._group is None:
             yield from map(students.rows, windows)
             return
@@ -113,14 +117,15 @@ class Team:
             yield result
 
     def count(self, students: Students) -> None:
-        """On rank 0: add the truncation counts of the other ranks."""
+        """Add the truncation counts of the other ranks to those of `students`. Call on rank 0
+        only."""
         if self._group is not None:
             self._scatter([_CountCuts()] * self.size)
             for tally in self._gather({})[1:]:
                 students.loaded.add_cuts(tally)
 
     def serve(self, students: Students) -> None:
-        """On other ranks: execute the messages of rank 0 until `_End` arrives. Raises
+        """Execute the messages of rank 0 until `_End` arrives. Call on all ranks but 0. Raises
         RankZeroFailed if rank 0 ended with an error."""
         failure: _Failure | None = None
         while not isinstance(message := self._receive(), _End):
@@ -145,7 +150,8 @@ class Team:
         return received[0]
 
     def _gather(self, item: Any) -> list[Any]:
-        """Gather one object from each rank: their list on rank 0, [] on the others."""
+        """Gather one object from each rank. Returns the list of them on rank 0, and [] on the other
+        ranks."""
         gathered = [None] * self.size if processes.rank() == 0 else None
         self._communicate("gather_object", item, gathered, dst=0)
         return gathered or []
@@ -162,7 +168,8 @@ class Team:
 
 
 def _tried(work: Callable[[], Any]) -> Any:
-    """Return work()'s result, or a _Failure for rank 0 to report if it raises."""
+    """Return the result of work() or, if it raises an error, a _Failure, which rank 0 can
+    report."""
     try:
         return work()
     except ScicotError as error:

@@ -1,4 +1,5 @@
-"""Split the questions into windows, which are predicted together, and select a shard's windows.
+"""Split the questions into windows, which are predicted together, and select the windows of a
+shard.
 
 Windows are counted from the start of the input, including questions that are done already. A
 resumed run and every shard therefore form the same windows as one uninterrupted run, so that the
@@ -24,11 +25,11 @@ Item = TypeVar("Item")
 def windows(
     items: Iterable[Item], size: int, idle: Callable[[float], bool] | None = None
 ) -> Iterator[list[Item]]:
-    """Yield windows of `size` items.
+    """Yield the items in windows: lists of `size` items.
 
-    A window is shorter at the end of the items, and if `idle` reports that no further item arrived
-    within PATIENCE_SECONDS of the window's first one. If `items` raises a ScicotError, the items
-    before it are yielded first.
+    The last window may be shorter. A window is also shorter if `idle` reports that no further item
+    arrived within PATIENCE_SECONDS of the window's first one. If `items` raises a ScicotError, the
+    items before it are yielded first.
     """
     stream = iter(items)
     problem: ScicotError | None = None
@@ -55,8 +56,8 @@ def windows(
 
 
 def chunks(parts: Iterable[Item], count: int) -> Iterator[list[Item]]:
-    """Yield lists of `count` parts; the last one may be shorter. If `parts` raises a ScicotError,
-    the parts before it are yielded first."""
+    """Yield the parts in lists of `count`; the last list may be shorter. If `parts` raises a
+    ScicotError, the parts before it are yielded first."""
     stream, problem = iter(parts), None
     while problem is None:
         group: list[Item] = []
@@ -73,13 +74,14 @@ def chunks(parts: Iterable[Item], count: int) -> Iterator[list[Item]]:
 
 
 def of_shard(parts: Iterable[Item], shard: Shard | None) -> Iterator[Item]:
-    """Return every shard.count-th part, starting with number shard.number (from 1); all parts
-    without a shard."""
+    """Return an iterator over the parts of a shard: every shard.count-th part, beginning with the
+    one numbered shard.number (from 1). Without a shard, it yields all parts."""
     return iter(parts) if shard is None else islice(parts, shard.number - 1, None, shard.count)
 
 
 def size_of_shard(total: int, size: int, shard: Shard | None) -> int:
-    """Return the number of `total` items that lie in the shard's windows of `size` items."""
+    """Return how many of `total` items are in a shard, if the items are split into windows of
+    `size`. Without a shard, these are all items."""
     if shard is None:
         return total
     return sum(

@@ -1,4 +1,4 @@
-"""Statistics of evaluations: plain functions of counts and arrays."""
+"""The statistics that evaluations use, as plain functions of counts and arrays."""
 
 from scicot.statistics.calibration import (
     Reliability,

@@ -1,4 +1,5 @@
-"""Calibration of confidences (ECE, reliability bins) and risk-coverage curves of abstaining."""
+"""Calibration of confidences (ECE, reliability diagrams), and risk-coverage curves for answering
+only the most confident questions."""
 
 from __future__ import annotations
 
@@ -15,11 +16,12 @@ LEAST = 2.0**-52  # lower bound of probabilities, since -log(0) is infinite
 
 @dataclass(frozen=True)
 class Reliability:
-    """A reliability diagram: bins of equal mass by increasing confidence, one list entry each.
+    """A reliability diagram: questions sorted by confidence, in bins of about equal size. Each list
+    has one entry for each bin.
 
-    `confidence` and `accuracy` are means, `questions` the sizes. If confidences were perfectly
-    calibrated, `noise` is the bin accuracy's standard deviation and `gap` its mean absolute
-    deviation from the confidence.
+    `confidence` and `accuracy` are means over a bin, and `questions` is its size. `noise` and `gap`
+    are the differences between the two means to be expected by chance if the confidences were
+    perfectly calibrated: `noise` is their standard deviation, `gap` their mean absolute value.
     """
 
     confidence: list[float]
@@ -30,7 +32,8 @@ class Reliability:
 
 
 def reliability(confidence: Floats, right: Floats, bins: int = 10) -> Reliability:
-    """Compute a reliability diagram with bins of equal size; both arrays have shape (n,).
+    """Compute a reliability diagram with `bins` bins of about equal size. Both arrays have shape
+    (n,); `right` is 1 for a right answer and 0 for a wrong one.
 
     Questions of equal confidence are in the same bin, so that their order does not matter.
     """
@@ -51,8 +54,9 @@ def reliability(confidence: Floats, right: Floats, bins: int = 10) -> Reliabilit
 
 
 def expected_calibration_error(table: Reliability) -> float:
-    """Compute ECE: the mean of |confidence - accuracy| over bins of equal mass, weighted by size
-    (Naeini et al. 2015; equal mass after Nguyen and O'Connor 2015). nan without questions."""
+    """Return the expected calibration error (ECE): the mean of |confidence - accuracy| over the
+    bins, weighted by their size (Naeini et al. 2015; bins of equal size after Nguyen and O'Connor
+    2015). It is nan without questions."""
     sizes = np.array(table.questions, float)
     if not len(sizes):
         return float("nan")
@@ -61,8 +65,8 @@ def expected_calibration_error(table: Reliability) -> float:
 
 
 def calibration_error_by_chance(table: Reliability) -> float:
-    """Compute the expected ECE of the same confidences if they were perfectly calibrated: an ECE of
-    this size is no evidence of miscalibration. nan without questions."""
+    """Return the ECE to be expected by chance if the same confidences were perfectly calibrated. An
+    ECE of this size is no evidence of miscalibration. It is nan without questions."""
     sizes = np.array(table.questions, float)
     if not len(sizes):
         return float("nan")
@@ -71,8 +75,11 @@ def calibration_error_by_chance(table: Reliability) -> float:
 
 def _mean_gap(confidence: Floats) -> float:
     """Return the expected absolute difference between a bin's accuracy and its mean confidence if
-    calibration were perfect. Then the number of right answers is Poisson binomial; for large bins
-    the normal approximation is used."""
+    calibration were perfect. `confidence` holds the confidences in the bin.
+
+    The number of right answers then has a Poisson binomial distribution, which is computed exactly.
+    For large bins it is approximated by a normal distribution.
+    """
     count = len(confidence)
     if count > _NORMAL_FROM:
         return math.sqrt(2 / math.pi * float((confidence * (1 - confidence)).sum())) / count
@@ -83,8 +90,8 @@ def _mean_gap(confidence: Floats) -> float:
 
 
 def brier_score(squares: Floats, of_gold: Floats) -> float:
-    """Return the mean over questions of the sum over choices of (p - [is gold])^2, from 0 to 2
-    (Brier 1950).
+    """Return the Brier score (Brier 1950), from 0 to 2: the mean over questions of the sum over
+    choices of (p - y)^2, where y is 1 for the gold choice and 0 for the others.
 
     squares: shape (n,), the sum of p^2 over the choices; of_gold: shape (n,), p of the gold choice.
     """
@@ -92,27 +99,32 @@ def brier_score(squares: Floats, of_gold: Floats) -> float:
 
 
 def negative_log_likelihood(of_gold: Floats) -> float:
-    """Return the mean of -log p(gold) in nats; p is clipped to at least LEAST."""
+    """Return the mean of -log p(gold choice) in nats. p is clipped to at least LEAST."""
     return float(-np.log(np.maximum(of_gold, LEAST)).mean())
 
 
 @dataclass(frozen=True)
 class RiskCoverage:
-    """A risk-coverage curve. `risk[i]` is the error rate if only the share `coverage[i]` of
-    questions with the highest confidence is answered."""
+    """A risk-coverage curve: `risk[i]` is the error rate if only a share of the questions is
+    answered, the share `coverage[i]` with the highest confidence."""
 
     coverage: Floats
     risk: Floats
 
     @property
     def area(self) -> float:
-        """AURC, the mean risk over all coverages 1/n, 2/n, ..., 1 (Geifman and El-Yaniv 2017)."""
+        """The area under the curve (AURC): the mean risk over all coverages 1/n, 2/n, ..., 1
+        (Geifman and El-Yaniv 2017)."""
         return float(self.risk.mean())
 
 
 def risk_coverage(confidence: Floats, right: Floats) -> RiskCoverage:
-    """Compute the risk-coverage curve; both arrays have shape (n,). Questions with equal confidence
-    get their mean error each, so the curve is the expectation over random orders of them."""
+    """Compute the risk-coverage curve. Both arrays have shape (n,); `right` is 1 for a right answer
+    and 0 for a wrong one.
+
+    Each question counts with the mean error of all questions of the same confidence, so the curve
+    is the expectation over random orders of these.
+    """
     order = np.argsort(-confidence, kind="stable")
     ordered, wrong = confidence[order], 1.0 - right[order]
     _, group, sizes = np.unique(-ordered, return_inverse=True, return_counts=True)

@@ -1,4 +1,5 @@
-"""Confidence intervals: Wilson's for proportions, a bootstrap by clusters and seeds for means."""
+"""Confidence intervals: Wilson's for proportions, and for means a bootstrap over clusters and
+seeds."""
 
 from __future__ import annotations
 
@@ -16,13 +17,14 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Interval = tuple[float, float]
 
-# Bootstrap draws are made in blocks of at most this many numbers, to limit memory.
+# Resamples are made in blocks of at most this many numbers, to limit memory.
 _BLOCK = 4_000_000
 _ZERO_VARIANCE = 1e-20  # a variance below this is a rounding error of 0
 
 
 def wilson_interval(successes: int, trials: int, level: float = 0.95) -> Interval:
-    """Return Wilson's score interval of a proportion (Wilson 1927); (0, 1) without trials."""
+    """Return Wilson's score interval for a proportion (Wilson 1927) at confidence `level`, or (0,
+    1) without trials."""
     if trials == 0:
         return 0.0, 1.0
     z = NormalDist().inv_cdf((1 + level) / 2)
@@ -35,8 +37,8 @@ def wilson_interval(successes: int, trials: int, level: float = 0.95) -> Interva
 
 @dataclass(frozen=True)
 class Resampled:
-    """The confidence interval of an estimate, and the two-sided p-value of the null hypothesis that
-    it is 0."""
+    """The result of a bootstrap: the confidence interval of an estimate, and the two-sided p-value
+    of the null hypothesis that its true value is 0."""
 
     interval: Interval
     p_value: float
@@ -51,17 +53,19 @@ def bootstrap(
     resamples: int = 10_000,
     seed: int = 0,
 ) -> Resampled:
-    """Bootstrap the weighted sum of systems' means, resampling whole clusters (Davison and Hinkley
-    1997, section 3.8) and each system's seeds.
+    """Bootstrap a weighted sum of the systems' means, resampling whole clusters of questions
+    (Davison and Hinkley 1997, section 3.8) and the seeds of each system. Return its interval and
+    p-value.
 
-    systems: for each an array (seeds, n) of its values on the same questions, 1 for right and 0 for
-    wrong; weights (1, -1) give the interval of a difference. All seeds of one resample use the same
-    questions. clusters: shape (n,), each question's cluster number, from 0; with one question per
-    cluster this is the ordinary bootstrap.
+    systems: for each system, an array of shape (seeds, n) of its values on the same n questions, 1
+    for right and 0 for wrong. weights: one number for each system; (1, -1) gives the difference of
+    two systems. clusters: shape (n,), the cluster number of each question, from 0; with one
+    question per cluster this is the ordinary bootstrap. All seeds in one resample use the same
+    questions.
 
-    With few clusters or seeds the percentile interval is too narrow. It is stretched around the
-    estimate to the unbiased variance and to the quantiles of Student's t, with degrees of freedom
-    after Satterthwaite (1946). The p-value is that of the same t statistic.
+    With few clusters or seeds, the percentile interval is too narrow. It is therefore stretched
+    around the estimate to match the unbiased variance and the quantiles of Student's t, with
+    degrees of freedom after Satterthwaite (1946). The p-value is that of the same t statistic.
     """
     means = _means(np.vstack(systems), clusters, resamples=resamples, seed=seed)
     random = np.random.default_rng([seed, 1])
@@ -91,8 +95,8 @@ def bootstrap(
 def _moments(
     systems: Sequence[Floats], weights: Sequence[float], clusters: Ints
 ) -> tuple[float, float, float]:
-    """Return (estimate, its variance, degrees of freedom); the variance is infinite for a single
-    cluster."""
+    """Return (estimate, its variance, degrees of freedom of the variance) for the weighted sum of
+    the systems' means (see `bootstrap`). The variance is infinite for a single cluster."""
     per_question = sum(
         weight * values.mean(axis=0) for values, weight in zip(systems, weights, strict=True)
     )
@@ -120,16 +124,17 @@ def _moments(
 
 
 def _means(values: Floats, clusters: Ints, *, resamples: int, seed: int) -> Floats:
-    """Return the means of each row of values in each resample of the clusters: shape (resamples,
-    rows).
+    """Resample the clusters, and return the mean of each row of values in each resample: shape
+    (resamples, rows).
 
-    values: shape (rows, n). All rows use the same resamples, since they are paired by question.
+    values: shape (rows, n). All rows use the same resamples, since their values are paired by
+    question.
     """
     count = int(clusters.max()) + 1
     sums = np.stack([np.bincount(clusters, row, count) for row in values])
     sizes = np.bincount(clusters, minlength=count).astype(np.float64)
-    # Clusters with equal sums and sizes are drawn together, as often as a multinomial draw says.
-    # The distribution is the same, and the time hardly depends on the number of clusters.
+    # Clusters with equal sums and sizes are counted together, with multinomial random counts. The
+    # distribution is the same, and the time hardly depends on the number of clusters.
     distinct, counts = np.unique(np.vstack([sums, sizes]), axis=1, return_counts=True)
     shares = counts / counts.sum()
     random = np.random.default_rng(seed)

@@ -1,4 +1,4 @@
-"""Significance tests of differences between systems, and the sample sizes that they need."""
+"""Significance tests of differences between systems, and the sample sizes that such tests need."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from statistics import NormalDist
 
 
 def mcnemar_exact(only_first: int, only_second: int) -> float:
-    """Return the two-sided exact p-value of McNemar's test, from the counts of questions that only
-    one of two systems got right.
+    """Return the two-sided p-value of McNemar's exact test for two systems. The arguments are the
+    numbers of questions that only the first, and only the second, system got right.
 
-    Under the null hypothesis each such question is a fair coin (Dietterich 1998 recommends the
-    test for two classifiers on one test set).
+    Under the null hypothesis each such question is equally likely to favour either system.
+    (Dietterich 1998 recommends the test for two classifiers on one test set.)
     """
     discordant = only_first + only_second
     fewer = min(only_first, only_second)
     if 2 * fewer == discordant:
         return 1.0
-    # Terms are relative to the largest, which is the last. They decrease at least geometrically, so
+    # Terms are divided by the largest, which is the last. They decrease at least geometrically, so
     # few are needed, and none can overflow a float.
     term = tail = 1.0
     for k in range(fewer, 0, -1):
@@ -36,8 +36,9 @@ def mcnemar_exact(only_first: int, only_second: int) -> float:
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Return Holm's adjusted p-values in the order given. Rejecting those below alpha bounds the
-    family-wise error rate by alpha (Holm 1979)."""
+    """Return Holm's adjusted p-values, in the order of the argument. If the hypotheses whose
+    adjusted p-value is below alpha are rejected, the family-wise error rate is at most alpha (Holm
+    1979)."""
     order = sorted(range(len(p_values)), key=lambda index: p_values[index])
     adjusted, running_maximum = [0.0] * len(p_values), 0.0
     for rank, index in enumerate(order):
@@ -49,8 +50,8 @@ def holm(p_values: Sequence[float]) -> list[float]:
 def questions_needed(
     difference: float, discordant: float, *, level: float = 0.95, power: float = 0.8
 ) -> int | None:
-    """Return the sample size with which McNemar's test at `level` detects a difference of
-    accuracies with this `power` (Connor 1987, equation 2).
+    """Return the number of questions with which McNemar's test, at confidence `level`, detects this
+    `difference` of accuracies with probability `power` (Connor 1987, equation 2).
 
     `discordant` is the share of questions on which exactly one of the systems is right. Returns
     None for a difference of 0. Raises ValueError if |difference| > discordant.

@@ -1,24 +1,25 @@
-"""Student's t distribution with any positive, also fractional, degrees of freedom."""
+"""Student's t distribution with any positive number of degrees of freedom, also fractional."""
 
 from __future__ import annotations
 
 import math
 from functools import lru_cache
 
-_STEPS = 100_000  # upper limit, far above the steps that the fraction below needs
+_STEPS = 100_000  # upper limit, far above the number of steps that _fraction needs
 _TINY = 1e-300
 
 
 def student_tail(value: float, freedom: float) -> float:
-    """Return P(T > value) of Student's t distribution for a value >= 0."""
+    """Return P(T > value) for Student's t distribution with `freedom` degrees of freedom. `value`
+    must not be negative."""
     square = value * value
     return 0.5 * _incomplete_beta(freedom / 2, 0.5, freedom / (freedom + square), square)
 
 
 @lru_cache(maxsize=256)
 def student_quantile(share: float, freedom: float) -> float:
-    """Return the quantile of Student's t distribution at `share` (0.5 to 1), by bisection;
-    `freedom` is the degrees of freedom."""
+    """Return the value below which a Student's t variable with `freedom` degrees of freedom lies
+    with probability `share` (0.5 to 1). It is found by bisection."""
     low, high = 0.0, 1.0
     while student_tail(high, freedom) > 1 - share:
         low, high = high, 2 * high
@@ -32,8 +33,8 @@ def student_quantile(share: float, freedom: float) -> float:
 
 
 def _incomplete_beta(a: float, b: float, x: float, square: float) -> float:
-    """Return the regularized incomplete beta function I_x(a, b) (DLMF 8.17). `square` gives 1 - x
-    as square / (2a + square), which stays precise for x near 1."""
+    """Return the regularized incomplete beta function I_x(a, b) (DLMF 8.17). `square` must satisfy
+    1 - x = square / (2a + square), from which 1 - x is computed precisely even for x near 1."""
     rest = square / (2 * a + square)
     if rest in (0, 1):
         return 1.0 - rest

@@ -1,5 +1,5 @@
-"""Check questions against a student's tokenizer, without its weights: missing characters and
-lengths in tokens."""
+"""Check questions against a student's tokenizer: missing characters, and lengths in tokens. The
+student's weights are not loaded."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ _OPTION = "--student"
 
 
 class StudentAlphabet:
-    """Counts the questions with characters that a student's tokenizer lacks."""
+    """Checks questions against a student's tokenizer, and counts those with characters that it
+    lacks."""
 
     def __init__(self, form: PromptFormat, stage: Stage, max_source_tokens: int) -> None:
         self.max_source_tokens = max_source_tokens
@@ -33,9 +34,12 @@ class StudentAlphabet:
 
     @classmethod
     def of(cls, student: str) -> StudentAlphabet:
-        """Load the tokenizer of a run, with the inputs of its stage, or of a model, with the inputs
-        of stage 2. `student` is a directory, or OWNER/NAME[/FOLDER][@REVISION] on the Hub; weights
-        are not downloaded. Raises ScicotError if there is none."""
+        """Load the tokenizer of a run or of a pretrained model, without its weights.
+
+        `student` is a directory, or OWNER/NAME[/FOLDER][@REVISION] on the Hub. Questions are
+        formatted as inputs of the run's stage or, for a model, of stage 2. Raises ScicotError if
+        there is no such student.
+        """
         if student.startswith("scratch:"):
             raise ScicotError(
                 f"{_OPTION} {student}: a fresh student learns its characters from the rows that it"
@@ -60,7 +64,8 @@ class StudentAlphabet:
         return cls(form, manifest.stage, manifest.max_source_tokens)
 
     def add(self, question: Question) -> int:
-        """Count a question; return the number of tokens of its input."""
+        """Format a question as an input of the student, count its missing characters, and return
+        its number of tokens."""
         rationale_field = question.extra.get("rationale")
         if FORMS[self._stage].answers:
             rationale = rationale_field if isinstance(rationale_field, str) else None
@@ -76,13 +81,13 @@ class StudentAlphabet:
 
     @property
     def described(self) -> list[str]:
-        """Describe the counts of missing and replaced characters, a sentence each."""
+        """Sentences with the counts of missing and replaced characters, one for each kind."""
         descriptions = characters.describe(self.counts)
         return [sentence for kind, sentence in descriptions.items() if kind != characters.EQUAL]
 
     @property
     def problems(self) -> list[str]:
-        """Describe the questions in which two choices have the same tokens, which a student cannot
-        answer."""
+        """A sentence that counts the questions in which two choices have the same tokens, so that a
+        student cannot tell them apart. Empty if there are none."""
         descriptions = characters.describe(self.counts)
         return [descriptions[characters.EQUAL]] if characters.EQUAL in descriptions else []

@@ -1,4 +1,4 @@
-"""Write rationales and score choices with a student, according to its stage.
+"""Write rationales and score choices with a student, using the inputs and targets of its stage.
 
 Both `predict` and the evaluation of checkpoints in training use these functions, so a dev accuracy
 is the accuracy that `predict` would have.
@@ -21,9 +21,9 @@ from scicot.students.student import Student
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A student's answer. `label` is None if the best labels have equal scores or a score is not a
-    number: ties are never broken by a guess. `scores` are probabilities by label, empty if a score
-    is not a number."""
+    """A student's answer to a question. `scores` holds the probability of each label, and is empty
+    if a score is not a number. `label` is the best label, or None if there is a tie or a score is
+    not a number: a tie is never broken by a guess."""
 
     label: str | None
     scores: dict[str, float]
@@ -36,8 +36,12 @@ def write_rationales(
     decoding: Decoding,
     draws: Sequence[Sequence[int | None]] = (),
 ) -> list[list[str]]:
-    """Generate the rationales of each question, one for each draw (see `Student.generate`). The
-    student's `stage` must be one that writes rationales."""
+    """Generate rationales for each question: `rationales[question][i]`.
+
+    `draws[question]` has an entry for each rationale to generate: the seed of a sampled text, or
+    None for the likeliest text. If `draws` is empty, each question gets one rationale, the
+    likeliest text. `stage` is the student's stage, which must be one that writes rationales.
+    """
     inputs = [stages.rationale_input(question, stage) for question in questions]
     return [
         [stages.written_rationale(text, stage) for text in texts]
@@ -48,7 +52,7 @@ def write_rationales(
 def write_rationale(
     student: Student, stage: Stage, questions: Sequence[Question], max_new_tokens: int
 ) -> list[str]:
-    """Generate the rationale of each question with greedy decoding."""
+    """Generate one rationale for each question with greedy decoding."""
     written = write_rationales(student, stage, questions, Decoding(max_new_tokens))
     return [text for (text,) in written]
 
@@ -61,11 +65,12 @@ def choice_scores(
     scoring: AnswerAs,
     normalisation: LengthNormalisation = "auto",
 ) -> list[list[float]]:
-    """Score each choice of each question by the student's log-likelihood, in nats.
+    """Return the student's log-likelihood, in nats, of each choice: `scores[question][choice]`.
 
-    Scoring "label": log p(label | question, rationale). Scoring "text": log p(text | question,
-    rationale) divided by its number of tokens, end token included, since longer choices would
-    otherwise always score lower. A `normalisation` other than "auto" overrides this default.
+    With `scoring` "label" this is log p(label | question, rationale). With "text" it is log p(text
+    | question, rationale) divided by the number of tokens of the text, including the end token,
+    since longer texts would otherwise always score lower. A `normalisation` other than "auto"
+    replaces this default. A rationale of None gives the scores without a rationale.
     """
     if normalisation == "auto":
         normalisation = "token" if scoring == "text" else "none"
@@ -92,7 +97,8 @@ def choice_scores(
 
 
 def answer_of(question: Question, probabilities: Sequence[float] | None) -> Answer:
-    """Return the most likely label with the probabilities of all; an empty answer for None."""
+    """Return the answer with the most likely label, from the probabilities of the question's
+    choices. If they are None, return an answer without a label and scores."""
     if probabilities is None:
         return Answer(None, {})
     scores = dict(zip(question.labels, probabilities, strict=True))
@@ -102,8 +108,9 @@ def answer_of(question: Question, probabilities: Sequence[float] | None) -> Answ
 
 
 def vote_of(question: Question, opinions: Sequence[Sequence[float]]) -> Answer:
-    """Return the majority vote: each opinion (probabilities of the choices) votes for its likeliest
-    label. A tie goes to the label of the higher mean probability. The scores are vote shares."""
+    """Return the answer by majority vote. Each of the `opinions`, a list of probabilities of the
+    choices, votes for its likeliest choice. A tie goes to the choice with the higher mean
+    probability. The scores of the answer are the shares of the votes."""
     mean = averaged(opinions)
     votes: Counter[int] = Counter()
     for opinion in opinions:
@@ -116,7 +123,8 @@ def vote_of(question: Question, opinions: Sequence[Sequence[float]]) -> Answer:
 
 
 def averaged(opinions: Sequence[Sequence[float]], weights: Sequence[float] = ()) -> list[float]:
-    """Return the weighted mean of several probability lists; equal weights by default."""
+    """Return the weighted mean of several lists of probabilities of the same choices. Without
+    `weights`, all lists weigh the same."""
     weights = weights or [1.0] * len(opinions)
     total = math.fsum(weights)
     return [
@@ -126,13 +134,14 @@ def averaged(opinions: Sequence[Sequence[float]], weights: Sequence[float] = ())
 
 
 def confidence_weights(opinions: Sequence[Sequence[float]], power: float) -> list[float]:
-    """Return the weight of each opinion: the probability of its likeliest choice to the power
-    `power`."""
+    """Return a weight for each of the `opinions`, which are lists of probabilities of the choices.
+    The weight is the highest of these probabilities, raised to `power`."""
     return [max(opinion) ** power for opinion in opinions]
 
 
 def softmax(log_p: Sequence[float], temperature: float = 1.0) -> list[float] | None:
-    """Return softmax(log_p / temperature); None if a score is not finite."""
+    """Return the probabilities softmax(log_p / temperature), or None if a value of `log_p` is not
+    finite."""
     if not all(math.isfinite(value) for value in log_p):
         return None
     top = max(log_p)

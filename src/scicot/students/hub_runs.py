@@ -1,8 +1,8 @@
-"""Find runs on the Hugging Face Hub, as `--push-to-hub` uploads them.
+"""Find runs on the Hugging Face Hub that `--push-to-hub` uploaded. They are named as follows:
 
 OWNER/NAME                  the run, on the repository's main branch
-OWNER/NAME@REVISION         at a branch, tag or commit
-OWNER/NAME/seed-0           one of several seeds
+OWNER/NAME@REVISION         the run at a branch, tag or commit
+OWNER/NAME/seed-0           one run of several seeds
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ _INCOMPLETE = (
 
 @dataclass(frozen=True)
 class HubRun:
-    """A run's location on the Hub. `folder` is its folder in the repository, "" for the root."""
+    """The location of a run on the Hub. `folder` is the folder of the repository that holds the
+    run, or "" for its root. `revision` is a branch, tag or commit, or None for the main branch."""
 
     repository: str
     folder: str = ""
@@ -38,8 +39,7 @@ class HubRun:
 
     @classmethod
     def parse(cls, name: str) -> HubRun | None:
-        """Parse OWNER/NAME[/FOLDER][@REVISION]. Return None if the text is not a valid Hub
-        name."""
+        """Parse OWNER/NAME[/FOLDER][@REVISION]. Return None if the text does not have this form."""
         match = _NAME.fullmatch(name)
         if match is None or any(mark in match[1] for mark in ("--", "..")):
             return None
@@ -49,13 +49,14 @@ class HubRun:
         return self.named(self.folder)
 
     def named(self, folder: str) -> str:
-        """Return the name of a folder of the same repository, at the same revision."""
+        """Return the Hub name of a folder in the same repository, at the same revision."""
         path = f"{self.repository}/{folder}" if folder else self.repository
         return f"{path}@{self.revision}" if self.revision else path
 
     def file(self, name: str, subject: str) -> Path:
-        """Return the path of a file of the run in the local cache, downloading it if the Hub can be
-        reached. Raises ScicotError, whose message begins with `subject`, if it is not available."""
+        """Return the local path of a file of the run. It is downloaded if the Hub can be reached,
+        and otherwise taken from the cache. Raises ScicotError, whose message begins with `subject`,
+        if it is not available."""
         from huggingface_hub import hf_hub_download
 
         path = f"{self.folder}/{name}" if self.folder else name
@@ -72,10 +73,14 @@ class HubRun:
             ) from None
 
     def fetch(self, subject: str, *, weights: bool = True) -> Path:
-        """Download all files needed to load a student, and return the run's directory in the local
-        cache. With `weights`, the weights are downloaded as well; call `file` for the manifest
-        first. If the Hub cannot be reached, the files in the cache are used. Raises ScicotError,
-        whose message begins with `subject`, if files are missing."""
+        """Download the files needed to load a student, and return the run's directory in the local
+        cache.
+
+        Without `weights`, only the config and the tokenizer are downloaded. If the Hub cannot be
+        reached, the files in the cache are used. Raises ScicotError, whose message begins with
+        `subject`, if files are missing. With `weights`, fetch the manifest with `file` first:
+        missing files are then reported as an incomplete download.
+        """
         from huggingface_hub import snapshot_download
 
         patterns = [*_SMALL, *(_WEIGHTS if weights else ())]
@@ -101,7 +106,8 @@ class HubRun:
         return directory
 
     def _reason(self, error: Exception, name: str, *, local_only: bool) -> str:
-        """Describe an error of the Hub's client, with advice for the user."""
+        """Return a message for an error of the Hub's client, with advice for the user. `name` is
+        the file that was requested, and `local_only` is True if the Hub could not be reached."""
         from huggingface_hub.errors import (
             EntryNotFoundError,
             GatedRepoError,

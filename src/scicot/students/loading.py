@@ -1,4 +1,4 @@
-"""Load a run directory as a student: choose an engine and build it."""
+"""Load the student of a run directory: choose an inference engine and build it."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ def load_student(
     prompt_format: str = "auto",
     replacements: Mapping[str, str] | None = None,
 ) -> Student:
-    """Load a run directory for prediction. An engine chosen automatically supports sampling.
-    `replacements` maps characters that the run's tokenizer lacks to other spellings
-    (models/characters.py).
+    """Load the student of a run directory for prediction. If `request` leaves the engine or the
+    precision open ("auto"), an engine that supports sampling is chosen. `replacements` maps
+    characters that the tokenizer lacks to other spellings (models/characters.py).
 
     Raises ScicotError if the files cannot be read.
     """
@@ -48,10 +48,11 @@ def load_student(
 def choose_engine(
     directory: str | os.PathLike[str], request: EngineRequest, *, writes: bool
 ) -> tuple[EngineSpec, Rates]:
-    """Choose the engine of a run directory for writing texts or for scoring them.
+    """Choose the engine for a run directory. If several are possible, the fastest one is chosen by
+    measuring their speeds: at writing texts if `writes`, otherwise at scoring them.
 
-    Returns it with the measured speeds, {} if there was only one candidate. Raises ScicotError if
-    no engine supports the request.
+    Returns the engine and the measured speeds, {} if there was only one candidate. Raises
+    ScicotError if no engine supports the request.
     """
     folder = Path(directory)
     engines = candidates(directory, request)
@@ -67,8 +68,8 @@ def choose_engine(
 
 
 def candidates(directory: str | os.PathLike[str], request: EngineRequest) -> list[EngineSpec]:
-    """List the engines that can run a run directory as requested. Raises ScicotError if none
-    can."""
+    """List the engines that can run the model in a directory as requested. Raises ScicotError if
+    there is none."""
     folder = Path(directory)
     return candidate_engines(_config(folder), weights_in(folder), request)
 

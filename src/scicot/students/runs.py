@@ -1,4 +1,5 @@
-"""Run directories: Hugging Face model directories with an additional scicot.json.
+"""Run directories: Hugging Face model directories with a manifest, scicot.json, which looks like
+this:
 
 {"scicot": "0.1.0", "format": 1, "stage": "answer", "template": 1, "finished": true,
  "student": "scratch:tiny", "settings": {...}, "data": [{"file": ..., "sha256": ...}],
@@ -72,33 +73,34 @@ class Manifest:
 
     @property
     def max_rationale_tokens(self) -> int | None:
-        """Maximum tokens of a rationale that the student was trained to read or write; None: no
-        limit."""
+        """The maximum number of tokens of the rationales that the student was trained to read or
+        write. It is None if there was no limit."""
         limit = self.settings.get("max_rationale_tokens")
         return None if limit is None else int(limit)
 
     @property
     def answer_as(self) -> AnswerAs:
-        """The target of an answer student: the label or the text of the choice."""
+        """The target that an answer student was trained to write: the "label" or the "text" of the
+        choice."""
         return "text" if self.settings.get("answer_as") == "text" else "label"
 
     @property
     def temperature(self) -> float:
-        """The temperature, fitted on dev, by which scores are divided for calibration; 1 without a
-        fit."""
+        """The temperature, fitted on dev, by which scores are divided to calibrate them. It is 1 if
+        none was fitted."""
         return float(self.metrics.get("dev_temperature", 1.0))
 
     @property
     def mix_direct(self) -> float | None:
-        """The weight of the answer without a rationale that was best on dev; None if it was not
-        fitted."""
+        """The weight, fitted on dev, of the answer without a rationale when it is averaged with the
+        answer given rationales. It is None if no weight was fitted."""
         fitted = self.metrics.get("dev_mix_direct")
         return None if fitted is None else float(fitted)
 
     @property
     def confidence_power(self) -> float | None:
-        """The exponent of the confidence for weighing several rationales; None if it was not
-        fitted."""
+        """The exponent, fitted on dev, by which confident answers weigh more in the average over
+        several rationales. It is None if no exponent was fitted."""
         fitted = self.metrics.get("dev_confidence_power")
         return None if fitted is None else float(fitted)
 
@@ -109,9 +111,9 @@ class Manifest:
 
 @dataclass(frozen=True)
 class Run:
-    """A finished run directory and its manifest. `untrained`: a pretrained model (hf:...) without
-    training, with a generated manifest for its prompts. `hub`: the run's location on the Hub, if it
-    was found there; `directory` is then in the local cache."""
+    """A finished run directory and its manifest. If `untrained`, it is instead a pretrained model
+    (hf:...) without training, and its manifest was generated. If the run was found on the Hub,
+    `hub` is its location there, and `directory` is in the local cache."""
 
     directory: Path
     manifest: Manifest
@@ -120,7 +122,7 @@ class Run:
 
     @classmethod
     def at(cls, directory: Path) -> Run:
-        """Read the run in a directory. Raises ScicotError if there is no manifest."""
+        """Read the run in a directory. Raises ScicotError if the directory has no manifest."""
         manifest = read_manifest(directory)
         if manifest is None:
             raise ScicotError(f"{directory}: holds no {MANIFEST}")
@@ -131,7 +133,7 @@ class Run:
         return self.manifest.stage
 
     def load(self, request: EngineRequest) -> Student:
-        """Load its student (see `loading.load_student`)."""
+        """Load the run's student (see `loading.load_student`)."""
         from scicot.students.loading import load_student
 
         return load_student(
@@ -145,7 +147,7 @@ class Run:
 
     @property
     def facts(self) -> dict[str, Any]:
-        """Return the manifest entries that readers of its predictions need: stage, base model,
+        """The manifest entries that readers of the run's predictions need: stage, base model,
         prompt format, settings, training data and metrics."""
         names = ("stage", "student", "prompt_format", "settings", "data")
         # State files are strict JSON, which has no NaN.
@@ -158,14 +160,15 @@ class Run:
 
     @property
     def location(self) -> str:
-        """The location of the run as its user named it: a directory, or a name on the Hub."""
+        """The location of the run as the user named it: a directory, or a name on the Hub."""
         if self.untrained:
             return self.manifest.student
         return str(self.hub or self.directory)
 
     @property
     def identity(self) -> str:
-        """A short name for the weights, as rows record it: FOLDER@HASH, or OWNER/NAME@HASH."""
+        """A short name of the run's weights for output rows: FOLDER@HASH, or OWNER/NAME@HASH for a
+        run on the Hub. HASH is the start of the SHA-256 of the weights."""
         name = self.manifest.student if self.untrained else self.directory.resolve().name
         if self.hub is not None:
             name = replace(self.hub, revision=None).named(self.hub.folder)
@@ -173,7 +176,8 @@ class Run:
 
 
 def read_manifest(directory: str | os.PathLike[str]) -> Manifest | None:
-    """Read the manifest of a run directory; None without one, ScicotError if unreadable."""
+    """Read the manifest of a run directory. Return None if there is none. Raises ScicotError if it
+    is not readable or was made by a newer version."""
     path = Path(directory) / MANIFEST
     try:
         row = jsonl.decode(path.read_bytes())
@@ -192,7 +196,7 @@ def read_manifest(directory: str | os.PathLike[str]) -> Manifest | None:
 
 
 def _check_types(row: Mapping[str, Any]) -> None:
-    """Raise ValueError if a field has a type or value that training never writes."""
+    """Raise ValueError if a field of a manifest has a type or value that training never writes."""
     types: dict[str, Any] = {
         **dict.fromkeys(("stage", "student", "scicot", "prompt_format"), str),
         **dict.fromkeys(("format", "template"), int),
@@ -229,7 +233,8 @@ def _check_types(row: Mapping[str, Any]) -> None:
 
 
 def weights_of(run: Run) -> int:
-    """Return the parameter count of a run's student without loading it, 0 if it is unknown."""
+    """Return the number of parameters of a run's student without loading it, or 0 if it is
+    unknown."""
     count = run.manifest.metrics.get("weights")
     return count if type(count) is int else weights_in(run.directory)
 
@@ -237,12 +242,12 @@ def weights_of(run: Run) -> int:
 def check_run(
     directory: str | os.PathLike[str], option: str, *stages: Stage, weights: bool = True
 ) -> Run:
-    """Return a run, given by its directory or, if there is no such directory, by its name on the
-    Hub (OWNER/NAME[/FOLDER][@REVISION]), from which it is downloaded.
+    """Return the finished run in a directory. If there is no such directory, `directory` is taken
+    as the name of a run on the Hub (OWNER/NAME[/FOLDER][@REVISION]), which is downloaded.
 
-    Raises ScicotError unless the run is finished and of one of these stages, before any weights are
-    downloaded; without `weights`, they are not downloaded at all. `option` is the command line
-    option, for the message.
+    Raises ScicotError unless the run is finished and of one of these `stages`. This is checked
+    before any weights are downloaded; if `weights` is False, they are not downloaded at all.
+    `option` is the command line option that named the run, for the message.
     """
     subject, folder = f"{option} {os.fspath(directory)}", Path(directory)
     hub = None if folder.is_dir() else HubRun.parse(os.fspath(directory))
@@ -280,9 +285,9 @@ def check_run(
 
 
 def untrained_run(name: str, option: str) -> Run:
-    """Return a pretrained model, "hf:MODEL_OR_DIR", as a run that answers without training.
+    """Return the pretrained model "hf:MODEL_OR_DIR" as a run that answers without training.
 
-    Raises ScicotError, whose message begins with the option, if the model cannot be found.
+    Raises ScicotError, whose message begins with `option`, if the model cannot be found.
     """
     from scicot.models.pretrained import local_directory
     from scicot.models.weights import weights_sha256

@@ -1,4 +1,5 @@
-"""The student: encodes inputs, runs them on an engine, and decodes texts or returns scores."""
+"""The class Student: encodes inputs, runs them on an engine, and decodes texts or returns
+scores."""
 
 from __future__ import annotations
 
@@ -13,8 +14,8 @@ from scicot.stages import Input
 
 
 class Student:
-    """A loaded student: encodes inputs, runs them on an engine, and decodes the results. Results
-    are in the order of the inputs."""
+    """A loaded student, which writes texts and scores candidate texts. It encodes inputs, runs them
+    on an engine, and decodes the results. Results are in the order of the inputs."""
 
     def __init__(
         self,
@@ -33,8 +34,9 @@ class Student:
         self._max_rationale_tokens = max_rationale_tokens
 
     def encode(self, inputs: Sequence[Input]) -> list[Ids]:
-        """Return token ids, truncated to `max_source_tokens`; `cuts` counts what was truncated.
-        Rationales are first truncated to `max_rationale_tokens`, as they were in training."""
+        """Return the token ids of each input, truncated to `max_source_tokens`. `cuts` counts the
+        truncated inputs. Rationales are first truncated to `max_rationale_tokens`, as they were in
+        training."""
         if self._max_rationale_tokens is not None:
             rationales = [text.rationale for text in inputs]
             shortened = cut_rationales(rationales, self.form, self._max_rationale_tokens)
@@ -50,8 +52,9 @@ class Student:
         decoding: Decoding,
         draws: Sequence[Sequence[int | None]] = (),
     ) -> list[list[str]]:
-        """Generate one text for each draw of each input. A draw is a seed (`sample_seed`), or None
-        for the likeliest text; without draws each input gets one likeliest text."""
+        """Generate texts for each input: `texts[input][i]`. `draws[input]` has an entry for each
+        text to generate: the seed of a sampled text (`sample_seed`), or None for the likeliest
+        text. If `draws` is empty, each input gets one likeliest text."""
         draws = draws or [[None]] * len(inputs)
         generated = self._engine.generate(self.encode(inputs), draws, decoding)
         flat = [ids for samples in generated for ids in samples]
@@ -68,9 +71,10 @@ class Student:
         normalisation: str = "none",
         ends: bool = True,
     ) -> list[list[float]]:
-        """Return log p(candidate | input) in nats for every candidate of every input.
+        """Return log p(candidate | input), in nats, for every candidate of every input:
+        `scores[input][candidate]`.
 
-        The score includes the end token, so that a candidate that is a prefix of another ("1",
+        The score includes the end token, so that a candidate that is a prefix of another ("1" of
         "10") is compared fairly. With ends=False the end token is left out, which is correct only
         if no candidate is a prefix of another. `prefixes` holds a text for each input. All
         candidates of the input begin with this text, and its tokens are not scored. `normalisation`
@@ -104,7 +108,8 @@ class Student:
 
 
 def _common_prefix(first: Ids, second: Ids) -> int:
-    """Return the length of the common prefix, ignoring the last token (end token) of both."""
+    """Return the length of the common prefix of two token sequences, not counting the last token
+    (the end token) of either."""
     pairs = zip(first[:-1], second[:-1], strict=False)
     return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
 

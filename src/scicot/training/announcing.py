@@ -1,7 +1,8 @@
-"""Count the rationales that announce the answer and, with --clean, remove the announcements.
+"""Count the rationales that announce the answer ("so the answer is (B)") and, with --clean, remove
+the announcements.
 
-A student that learns to write "so the answer is (B)" guesses before it has reasoned, and one that
-reads it copies the guess.
+A student that learns to write announcements guesses before it has reasoned, and a student that
+reads them copies the guess.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ _WORTH_A_WARNING = 0.01  # share of announcing rationales that causes a warning
 
 
 class Announcements:
-    """Counts the rationales that announce the answer and, with `clean`, cleans them."""
+    """Counts the rationales that announce the answer ("so the answer is (B)"). With `clean`, it
+    also removes the announcements."""
 
     def __init__(self, *, clean: bool) -> None:
         self._clean = clean
@@ -26,9 +28,12 @@ class Announcements:
         self._announcing = self._cut = self._dropped = self._concluding = 0
 
     def checked(self, row: Rationale) -> Rationale | None:
-        """Return the row to train on: unchanged or, with `clean`, with its rationale cleaned. None
-        if nothing is left of the rationale, or if it still announces the answer. A student's blank
-        rationale is kept."""
+        """Count a row, and return the row to train on.
+
+        Without `clean`, this is the row unchanged. With `clean`, announcements are removed from its
+        rationale; the result is None if what is left is empty, too short or too long, or still
+        announces the answer. A row with a blank rationale is returned unchanged.
+        """
         self._seen += 1
         if not row.rationale.strip():
             return row
@@ -49,7 +54,8 @@ class Announcements:
         return replace(row, rationale=reply.rationale)
 
     def report(self, reporter: Reporter, *, dev: bool) -> None:
-        """Report the counts, if any."""
+        """Report the counts to the user, marked as those of the dev rows if `dev`. Without `clean`,
+        nothing is reported if no rationale announces the answer."""
         prefix = "--dev: " if dev else ""
         if self._clean:
             reporter.note(

@@ -1,6 +1,7 @@
-"""Fill in settings that depend on the student, and choose its answer form by a short trial on dev.
+"""Fill in the settings that depend on the student, and choose the form of its answers (label or
+text) by a short trial on dev.
 
-Whether a student learns labels or texts better differs by data set: one pretrained student with 126
+Which of the two a student learns better differs by data set: one pretrained student with 126
 million weights answered 68.0 % of ScienceQA correctly by text and 52.6 % by label, but 44.8 % of
 OpenBookQA by text and 46.0 % by label.
 """
@@ -29,7 +30,8 @@ _LEAST = 20  # minimum number of steps of a trial
 
 
 def fill(settings: TrainSettings, student: str, stage: Stage) -> TrainSettings:
-    """Fill in the settings left open with the student's recipe (config.RECIPES)."""
+    """Return the settings with defaults in place of those that were not given (None). The defaults
+    depend on the kind of student (config.RECIPES). In stage 1, `answer_as` is always "label"."""
     if student.startswith(PREFIX):
         family, fresh = (CAUSAL if is_causal(student) else ENCODER_DECODER), True
     else:
@@ -42,8 +44,8 @@ def fill(settings: TrainSettings, student: str, stage: Stage) -> TrainSettings:
 
 
 def _from_scratch(student: str) -> bool:
-    """Return whether the student in a run directory was trained, directly or through earlier runs,
-    from random weights ("scratch:SIZE"). At most 100 runs are followed back."""
+    """Return whether `student` is the directory of a run that was trained from random weights
+    ("scratch:SIZE"), directly or through a chain of at most 100 earlier runs."""
     for _ in range(100):
         manifest = read_manifest(student)
         if manifest is None:
@@ -55,8 +57,9 @@ def _from_scratch(student: str) -> bool:
 
 
 def decide(spec: TrainingSpec, reporter: Reporter) -> TrainingSpec:
-    """Resolve --answer-as auto: as in the existing run, else by a trial on dev. Raises ScicotError
-    if there is no dev set."""
+    """Return the spec with `answer_as` resolved if it is "auto": to the form of the existing run
+    or, if there is none, to the one that is better on dev in a short trial. Raises ScicotError if
+    `answer_as` is "auto" and there is no dev set."""
     if spec.settings.answer_as != "auto":
         return spec
     if not spec.dev:
@@ -91,7 +94,8 @@ def _by_trial(spec: TrainingSpec, reporter: Reporter) -> AnswerAs:
 
 
 def _accuracy(spec: TrainingSpec, form: AnswerAs, reporter: Reporter) -> float:
-    """Train a student briefly with this answer form; return its dev accuracy."""
+    """Train a student briefly to answer in this form, and return its dev accuracy (0 to 1). The
+    trial run is deleted at the end."""
     from scicot.training.fitting.trainer import fit
 
     trial_run = spec.run.with_name(f".{spec.run.name}.trial")

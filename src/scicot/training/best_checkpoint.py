@@ -1,6 +1,6 @@
-"""Keep the weights that are best on dev on disk during training, and restore them at its end.
+"""During training, keep the weights that are best on dev on disk, and restore them at the end.
 
-Measurements are rows of the Trainer's log, which is part of its checkpoints. So a resumed run
+Dev measurements are rows of the Trainer's log, which is part of its checkpoints. So a resumed run
 has the measurements up to its checkpoint, and none after it.
 """
 
@@ -21,7 +21,9 @@ Row = dict[str, Any]
 
 
 class Selection:
-    """The dev measurements of one training, and the weights of the best one."""
+    """The dev measurements of one training run, and the saved weights of the best one. `patience`
+    is the number of dev measurements without an improvement after which training stops, None for no
+    limit."""
 
     def __init__(self, dev: DevSet, run: Path, patience: int | None) -> None:
         self._dev = dev
@@ -29,8 +31,8 @@ class Selection:
         self._patience = patience
 
     def measure(self, model: Any, form: PromptFormat, log: Sequence[Row], step: int) -> Row:
-        """Measure the student at a step, on rank 0, and save its weights if it is better than ever
-        before."""
+        """Measure the student on dev, on rank 0 only, and return the metrics on all ranks. The
+        student's weights are saved if it is better than at all earlier steps in `log`."""
         return processes.on_rank_zero(lambda: self._measured(model, form, log, step))
 
     def _measured(self, model: Any, form: PromptFormat, log: Sequence[Row], step: int) -> Row:
@@ -46,7 +48,8 @@ class Selection:
         return metrics
 
     def best(self, log: Iterable[Row]) -> Row | None:
-        """Return the best measurement in a log, the first of equal ones; None if there is none."""
+        """Return the row of a log with the best dev measurement, on a tie the first. Return None if
+        no row has a dev measurement."""
         best: Row | None = None
         for row in log:
             if "dev_loss" in row and (best is None or self._dev.better(row, best)):
@@ -54,8 +57,8 @@ class Selection:
         return best
 
     def exhausted(self, log: Sequence[Row]) -> bool:
-        """Return whether at least `patience` dev measurements have followed the best one; always
-        False without a patience."""
+        """Return whether at least `patience` dev measurements have followed the best one. Always
+        False if `patience` is None."""
         best = self.best(log)
         if best is None or self._patience is None:
             return False
@@ -63,17 +66,18 @@ class Selection:
         return bool(since >= self._patience)
 
     def sweep(self, log: Sequence[Row]) -> None:
-        """Delete saved weights that are no longer the best. Call it only after a checkpoint is
-        complete: until then, training may resume from an older one, which needs the weights that
-        were best at its step."""
+        """Delete saved weights that are no longer the best. Call this only after a checkpoint is
+        complete: before that, training may have to resume from an older checkpoint, which needs the
+        weights that were best at its step."""
         best = self.best(log)
         for file in self._run.glob(f"{CHECKPOINTS}/best-*.pt"):
             if best is None or file != self._file(best["step"]):
                 file.unlink()
 
     def restore(self, model: Any, log: Sequence[Row], step: int) -> Row:
-        """Load the weights of the best measurement into the model, which is at `step`. Return that
-        measurement, with its step as "best_step"."""
+        """Load the weights of the best dev measurement into the model. They are there already if
+        that was made at `step`, the last step. Return the metrics of that measurement and its step
+        as "best_step", or {} if there is none."""
         import torch
 
         best = self.best(log)
@@ -90,7 +94,7 @@ class Selection:
 
 
 def _trained_weights(model: Any) -> dict[str, Any]:
-    """Return the weights to save: all weights, or only the trainable ones of a quantised model."""
+    """Return the weights to save: all or, for a quantised model, only the trainable ones."""
     state: dict[str, Any] = model.state_dict()
     if not is_quantized(model):
         return state

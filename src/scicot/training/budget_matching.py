@@ -1,4 +1,5 @@
-"""Match the budget of other runs: as many weights and training tokens as they had in total."""
+"""Give a student the same budget as other runs: as many training tokens and weights as they had in
+total."""
 
 from __future__ import annotations
 
@@ -19,11 +20,11 @@ def match_budget(
     equals: Sequence[str | os.PathLike[str]], spec: TrainingSpec, reporter: Reporter
 ) -> TrainingSpec:
     """Return the spec with `max_steps` set so that training reads as many tokens (inputs and
-    targets, without padding) as all `equals` runs together. A scratch student also gets about as
-    many weights as they have together.
+    targets, without padding) as all `equals` runs together.
 
-    A pretrained student keeps its size, which is reported. Raises ScicotError for a run that is not
-    finished, and if the settings fix the number of steps.
+    A student with random weights ("scratch:SIZE") also gets about as many weights as these runs
+    have together. A pretrained student keeps its size, which is reported. Raises ScicotError if a
+    run is not finished, or if `work` already fixes the number of steps.
     """
     if spec.settings.max_steps is not None:
         raise UsageError("--equal-to and --max-steps: both say how long; leave one out")

@@ -1,4 +1,4 @@
-"""README.md of a run directory: its model card, in the form the Hugging Face Hub reads."""
+"""Write the model card of a run: its README.md, in the format of the Hugging Face Hub."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ nothing of how the answer was truly reached. Not for decisions about people."""
 
 
 def write_card(manifest: Manifest, run: Path) -> None:
-    """Write the model card of a trained run, or of several runs with different seeds."""
+    """Write README.md, the model card, to the directory of a trained run, or of a run with several
+    seeds."""
     form = FORMS[manifest.stage]
     seeds = f"{len(manifest.seeds)} students, one for each seed: {', '.join(manifest.seeds)}. "
     answer = "text of the choice" if manifest.answer_as == "text" else "label"

@@ -1,4 +1,4 @@
-"""The usage example of a model card: Python code that runs as it stands."""
+"""The usage example of a model card: Python code that can be run unchanged."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ _MODEL = re.compile(r'(_model=")[^"]*?((?:/seed-\d+)?")')
 
 
 def usage(manifest: Manifest, name: str) -> str:
-    """Return the section of a card that shows how to use a run. `name` is its folder, seen from
-    where the code runs, or its name on the Hub."""
+    """Return the section of a model card that shows how to use the run. `name` is the path of the
+    run's directory relative to where the code is executed, or the run's name on the Hub."""
     form = FORMS[manifest.stage]
     option = "answer_model" if form.answers else "rationale_model"
     reads = form.reads_rationale and not form.writes_rationale
@@ -44,7 +44,8 @@ def usage(manifest: Manifest, name: str) -> str:
 
 
 def with_hub_name(card: str, repository: str) -> str:
-    """Return a card whose usage example names the run by its repository, OWNER/NAME."""
+    """Return the text of a model card with its usage example changed to load the run from the Hub.
+    `repository` is OWNER/NAME."""
     text_before, heading, rest = card.partition(f"{HEADING}\n")
     section, following, text_after = rest.partition("\n## ")
     section = _MODEL.sub(rf"\g<1>{repository}\g<2>", section)

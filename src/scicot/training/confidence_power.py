@@ -1,10 +1,10 @@
-"""Fit the exponent k for weighing the answers given several rationales.
+"""Fit the exponent k by which confident answers weigh more in the average over several rationales.
 
     p(choice) = sum of c^k p(choice | question, rationale) / sum of c^k
     c = max over choices of p(choice | question, rationale), calibrated
 
-Sums are over the rationales of a question. k maximises the likelihood on questions that the student
-was not trained on; k = 0 gives the plain mean.
+The sums are over the rationales of a question. k maximises the likelihood of the gold choices on
+questions that the student was not trained on. With k = 0 the average is the plain mean.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ _LEAST = 1e-300  # lower bound of a probability, since log(0) is infinite
 def fit_confidence_power(
     probabilities: Sequence[Sequence[Sequence[float]]], gold: Sequence[int]
 ) -> float | None:
-    """Return the k among POWERS with the highest likelihood of the gold choices, on a tie the
-    smallest; None if no question has several rationales.
+    """Return the exponent k among POWERS with the highest likelihood of the gold choices; on a tie,
+    the smallest. Return None if no question has several rationales.
 
     `probabilities[q][r]` holds the calibrated probabilities of question q's choices given its
-    rationale r, `gold[q]` the index of its gold choice.
+    rationale r. `gold[q]` is the index of its gold choice.
     """
     with_several = [
         (opinions, gold_index)

@@ -1,4 +1,4 @@
-"""Read training rows, and split them into training set, dev set and folds."""
+"""Read the rows of a training command, and split them into training set, dev set and folds."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _NEEDS_GOLD = sources.NeedsGold("to learn from", "left out")
 
 
 class Options(TypedDict, total=False):
-    """Keyword arguments about the input rows, shared by the training functions."""
+    """Keyword arguments of the training functions that select and describe the input rows."""
 
     dev: Sequence[sources.Source]  # files of dev rows, on which the best checkpoint is selected
     # further questions for which fold students write rationales
@@ -42,7 +42,7 @@ class Parts:
 
 
 class Reader:
-    """Reads and splits the rows for one stage."""
+    """Reads the training rows and dev rows for one stage, and splits them."""
 
     def __init__(
         self, stage: Stage, settings: TrainSettings, options: Options, reporter: Reporter
@@ -70,8 +70,8 @@ class Reader:
             raise UsageError("--fold-by needs --dev-fraction or --folds")
 
     def read(self, files: Sequence[sources.Source]) -> list[Lesson]:
-        """Read the rows of all files that can train this stage. Raises ScicotError if there is
-        none."""
+        """Read the rows of all files that can be used to train this stage. Raises ScicotError if
+        there are none, or none of a file that has a weight (--weights)."""
         weights = self._settings.weights
         if weights and len(weights) != len(files):
             raise UsageError(f"--weights: {len(weights)} numbers for {len(files)} files")
@@ -89,8 +89,8 @@ class Reader:
         return lessons
 
     def part(self, lessons: Sequence[Lesson]) -> Parts:
-        """Split the rows into train, dev and folds, keeping rows together that would reveal each
-        other (splits.py)."""
+        """Split the rows into training rows, dev rows and folds. Rows that would reveal each
+        other's answers stay together (splits.py)."""
         settings = self._settings
         groups, dev_rows = [], set()
         rows = [*lessons, *self._fold_questions(lessons)]
@@ -111,7 +111,8 @@ class Reader:
         return Parts(train, self._as_predicted(dev), folds)
 
     def _fold_questions(self, lessons: Sequence[Lesson]) -> list[Lesson]:
-        """Read the questions of --fold-questions, without those that are in `lessons`."""
+        """Read the questions of --fold-questions, except those whose id also occurs in
+        `lessons`."""
         skip = self._options.get("skip_invalid", False)
         train_ids = {lesson.question.id for lesson in lessons}
         found: list[Lesson] = []
@@ -149,8 +150,11 @@ class Reader:
         dev: bool,
         votes: _Votes | None = None,
     ) -> list[Lesson]:
-        """Read from these files the rows that can train this stage. With `questions_only`, only the
-        questions are read, each once. `votes` counts all rows, also those that are left out."""
+        """Read from these files the rows that can be used to train this stage.
+
+        With `questions_only`, rationales are ignored and each question is read once. `votes` counts
+        all rows, including those that are left out. `dev` marks messages as being about dev rows.
+        """
         options: Any = {
             "limit": self._options.get("limit"),
             "reading": self._options.get("reading"),
@@ -198,8 +202,9 @@ class Reader:
         return dev
 
     def _as_predicted(self, dev: list[Lesson]) -> list[Lesson]:
-        """Return the dev rows to evaluate. In stage 2, a question with out-of-fold rationales keeps
-        only these, because they are most similar to the rationales in `predict`."""
+        """Return the dev rows to evaluate on. In stage 2, if a question has rows with out-of-fold
+        rationales, only these are kept, because they are most similar to the rationales that
+        `predict` reads."""
         if self._stage is not Stage.ANSWER or not dev:
             return dev
         with_out_of_fold = {lesson.question.id for lesson in dev if lesson.out_of_fold}
@@ -220,20 +225,22 @@ class Reader:
 
 
 class _Votes:
-    """Collects the conclusions of the teacher's samples of each question (--soft-labels)."""
+    """Collects the answers that the teacher's replies to each question ended with
+    (--soft-labels)."""
 
     def __init__(self) -> None:
         self._labels: dict[str, list[str]] = defaultdict(list)
 
     def count(self, question: Question, conclusion: object) -> Question:
-        """Record a row's conclusion as a vote if it is a label of the question. Returns the
-        question."""
+        """Record the answer at the end of a teacher's reply as a vote, if it is a label of the
+        question. Returns the question unchanged."""
         if isinstance(conclusion, str) and conclusion in question.labels:
             self._labels[question.id].append(conclusion)
         return question
 
     def added_to(self, lessons: Sequence[Lesson], reporter: Reporter) -> list[Lesson]:
-        """Add the votes to the lessons. Raises ScicotError if there are none."""
+        """Return the training rows with the votes for their questions. Raises ScicotError if no row
+        has any."""
         voted = [
             replace(lesson, votes=tuple(self._labels[lesson.question.id])) for lesson in lessons
         ]
@@ -254,6 +261,6 @@ class _Votes:
 
 
 def _without(groups: Groups, removed: set[int]) -> Groups:
-    """Remove these indices from the groups, and groups that become empty."""
+    """Return the groups without these row indices, and without groups that become empty."""
     remaining = [[row for row in group if row not in removed] for group in groups]
     return [group for group in remaining if group]

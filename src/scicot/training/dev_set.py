@@ -1,4 +1,4 @@
-"""Dev-set metrics, by which checkpoints are selected."""
+"""Measure a student on the dev set. Checkpoints are selected by these metrics."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _TIMED_ROWS = 32  # rows used to estimate the total time
 
 
 class DevSet:
-    """A dev set, and the metrics of a student on it."""
+    """The rows of a dev set, on which students are measured during training."""
 
     def __init__(self, lessons: Sequence[Lesson], stage: Stage, settings: TrainSettings) -> None:
         self._lessons = lessons
@@ -41,13 +41,15 @@ class DevSet:
         self._settings = settings
 
     def measure(self, model: Any, form: PromptFormat) -> dict[str, float]:
-        """Measure the metrics of a student.
+        """Return the metrics of a student on the dev set.
 
-        Stage 1: dev_loss in nats per token, and dev_rouge_l (F1, from 0 to 1). Other stages:
-        dev_accuracy; dev_loss in nats per question, of the gold choice among the choices;
-        dev_temperature for calibration, fitted on inputs like those in `predict`; with rationale
-        dropout dev_mix_direct, the weight of the answer without a rationale; with several
-        rationales per question dev_confidence_power (confidence_power.py).
+        Stage 1: dev_loss, in nats per target token, and dev_rouge_l (F1, from 0 to 1).
+
+        Other stages: dev_accuracy (0 to 1), and dev_loss, the mean of -log p(gold choice) in nats,
+        with probabilities normalised over the choices. The following are fitted, if there are rows
+        whose inputs are like those in `predict`: dev_temperature, which calibrates the scores;
+        dev_mix_direct, the weight of the answer without a rationale (only with rationale dropout);
+        dev_confidence_power (confidence_power.py; only if questions have several rationales).
         """
         import torch
 
@@ -64,15 +66,15 @@ class DevSet:
             model.train(training)
 
     def expected_seconds(self, model: Any, form: PromptFormat) -> float:
-        """Estimate the duration of `measure` from a few rows."""
+        """Estimate the duration of `measure` in seconds, by timing it on a few rows."""
         sample = DevSet(self._lessons[:_TIMED_ROWS], self._stage, self._settings)
         start = time.perf_counter()
         sample.measure(model, form)
         return (time.perf_counter() - start) * len(self._lessons) / len(sample._lessons)
 
     def better(self, candidate: Metrics, best: Metrics) -> bool:
-        """Return whether `candidate` is strictly better than `best` by --select-by; on a tie the
-        earlier one is kept."""
+        """Return whether the metrics `candidate` are strictly better than `best` by the criterion
+        of --select-by. A tie gives False, so that the earlier checkpoint is kept."""
         return self._merit(candidate) > self._merit(best)
 
     def _merit(self, metrics: Metrics) -> tuple[float, ...]:
@@ -150,8 +152,9 @@ class DevSet:
         return metrics
 
     def _as_predicted(self, lesson: Lesson) -> bool:
-        """Return whether a lesson's input is like those in `predict`. With a teacher's rationale it
-        is not: an answer student is more confident given one, and more often right."""
+        """Return whether a row has the kind of input that the student reads in `predict`. A row
+        with a teacher's rationale does not, if the student reads rationales: given a teacher's
+        rationale, an answer student is more confident, and more often right."""
         form = FORMS[self._stage]
         return lesson.by_student or form.writes_rationale or not form.reads_rationale
 
@@ -159,8 +162,9 @@ class DevSet:
 def _confidence_power(
     scored: Sequence[tuple[Question, Sequence[float]]], temperature: float
 ) -> float | None:
-    """Fit the power for --weigh confidence from pairs of a question and the scores of its choices.
-    None if no question has several rationales."""
+    """Fit the exponent for --weigh confidence, or return None if no question has several
+    rationales. `scored` holds a question and the log-likelihoods of its choices for each
+    rationale."""
     by_question: dict[str, list[list[float]]] = defaultdict(list)
     gold: dict[str, int] = {}
     for question, log_p in scored:
@@ -182,7 +186,8 @@ def _gold_probabilities(
 
 @contextmanager
 def _bf16_autocast(model: Any, *, enabled: bool) -> Iterator[None]:
-    """Run in bf16 as `predict` does: the output layer stays in fp32, otherwise labels would tie."""
+    """Run the model in bf16 within this context, if `enabled`, as `predict` does. The output layer
+    always runs in fp32, because in bf16 labels would often have equal scores."""
     import torch
 
     head, device_type = model.get_output_embeddings(), model.device.type

@@ -1,4 +1,4 @@
-"""Convert lessons to (input, target) texts, then to token ids, and count truncations."""
+"""Convert training rows to (input, target) texts, then to token ids, and count truncations."""
 
 from __future__ import annotations
 
@@ -25,14 +25,15 @@ _POINTS_AT_OTHERS = re.compile(r"\b(?:above|below)\b", re.I)
 
 @dataclass(frozen=True, slots=True)
 class Lesson:
-    """A training question, its rationale ("" for none), and the number of its file."""
+    """A training row: a question with its rationale ("" for none). `file` is the index of the input
+    file that it was read from."""
 
     question: Question
     rationale: str = ""
     file: int = 0
     by_student: bool = False  # a student wrote the rationale
-    out_of_fold: bool = False  # and was not trained on the question
-    votes: tuple[str, ...] = ()  # the conclusions of the teacher's samples (--soft-labels)
+    out_of_fold: bool = False  # ... that was not trained on the question
+    votes: tuple[str, ...] = ()  # the answers in the teacher's replies (--soft-labels)
 
     @classmethod
     def of(cls, row: Rationale, file: int) -> Lesson:
@@ -41,22 +42,24 @@ class Lesson:
         return cls(row.question, text, file, by_student, row.fold is not None)
 
     def teaches(self, stage: Stage) -> bool:
-        """Return whether the lesson has a training target for this stage: a rationale for
-        Stage.RATIONALE, a gold answer for the others."""
+        """Return whether the row can be used to train this stage. Stage.RATIONALE needs a
+        rationale, the other stages need a gold answer."""
         if stage is Stage.RATIONALE:
             return bool(self.rationale)
         return self.question.answer is not None
 
     def with_voted_label(self, rng: random.Random, share: float) -> Lesson:
-        """Return the lesson with its answer replaced, with probability `share`, by a randomly drawn
-        vote; averaged over many draws, this trains on a soft label. Unchanged without votes."""
+        """Return the row with, at probability `share`, its answer replaced by a random one of its
+        `votes`. Over many epochs, this trains on a soft label. A row without votes is returned
+        unchanged."""
         if not self.votes or rng.random() >= share:
             return self
         return replace(self, question=replace(self.question, answer=rng.choice(self.votes)))
 
     def shuffled(self, rng: random.Random) -> Lesson:
-        """Return the lesson with its choices' texts permuted under the same labels, and the gold
-        label moved along. Unchanged if `in_fixed_order`."""
+        """Return the row with the texts of its choices randomly permuted. The labels stay in order,
+        and the gold answer becomes the new label of its text. A row `in_fixed_order` is returned
+        unchanged."""
         if self.in_fixed_order:
             return self
         choices = self.question.choices
@@ -71,8 +74,8 @@ class Lesson:
 
     @property
     def in_fixed_order(self) -> bool:
-        """True if permuting the choices would invalidate the lesson: its rationale names labels, or
-        a choice refers to others."""
+        """True if the choices must not be permuted, because the rationale names labels ("B is
+        right") or a choice refers to others ("all of the above")."""
         named, joined = _naming(self.question.labels)
         return bool(
             named.search(self.rationale)
@@ -85,9 +88,12 @@ class Lesson:
 
 @lru_cache(maxsize=256)
 def _naming(labels: tuple[str, ...]) -> tuple[re.Pattern[str], re.Pattern[str]]:
-    """Return two patterns. The first finds one of these labels in a rationale ("B is right", "(a)",
-    "A. Wood", "option A", but not the article in "A metal"), the second finds two labels joined in
-    a choice ("neither A nor B"). False positives are preferred to misses."""
+    """Return two regular expressions for a question with these labels.
+
+    The first finds a label in a rationale: "B is right", "(a)", "A. Wood" or "option A", but not
+    the article in "A metal". The second finds two labels joined in a choice: "neither A nor B".
+    Both may match too much, but should not miss a label.
+    """
     one_of = "|".join(map(re.escape, labels))
     words = "|".join(re.escape(label) for label in labels if label not in ("A", "I"))
     bare_labels = rf"|(?<!\w)(?:{words})(?!\w)" if words else ""
@@ -99,8 +105,8 @@ def _naming(labels: tuple[str, ...]) -> tuple[re.Pattern[str], re.Pattern[str]]:
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """Input of a student and the text it is trained to write: `head`, `target` and `tail`, joined
-    by spaces. Truncation shortens only the end of `target`."""
+    """The input of a student and the text that it is trained to write: `head`, `target` and `tail`,
+    joined by spaces. Truncation shortens only the end of `target`."""
 
     source: Input
     target: str
@@ -115,8 +121,12 @@ class Example:
 def examples_of(
     lesson: Lesson, stage: Stage, *, answer_as: AnswerAs = "label", drop_rationale: bool = False
 ) -> tuple[Example, ...]:
-    """Return the examples of a lesson for a stage: one, or two (answer and explanation) for
-    multi-task and shared. Requires `lesson.teaches(stage)`."""
+    """Return the training examples of a row: two for multi-task and shared students (the answer and
+    the rationale), one for all others.
+
+    `answer_as` selects the label or the text of the gold choice as the target of an answer. With
+    `drop_rationale`, the input of the answer has no rationale. Requires `lesson.teaches(stage)`.
+    """
     question, rationale = lesson.question, lesson.rationale
     explanation = Example(
         stages.rationale_input(question, stage), stages.rationale_target(rationale)
@@ -142,8 +152,9 @@ def examples_of(
 
 
 def digest(lessons: Iterable[Lesson], stage: Stage, *, weighted: bool = False) -> str:
-    """Return a SHA-256, in hexadecimal, of the lessons' inputs, targets and votes, which identifies
-    a training set. The number of each row's file is included only if `weighted`."""
+    """Return the SHA-256, in hexadecimal, of a training set: of the inputs, targets and votes of
+    its rows. With `weighted`, the file number of each row is included, since it determines the
+    row's weight."""
     seen = hashlib.sha256()
     for lesson in lessons:
         for example in examples_of(lesson, stage):
@@ -155,7 +166,8 @@ def digest(lessons: Iterable[Lesson], stage: Stage, *, weighted: bool = False) -
 
 @dataclass(frozen=True)
 class Encoded:
-    """Token ids of examples, and the number of truncated ones by part."""
+    """The token ids of examples ("input_ids" and "labels" for each), and the counts of truncated
+    inputs and targets."""
 
     rows: list[dict[str, Any]]
     cuts: Counter[str]  # truncated inputs, as counted by encode_inputs
@@ -165,8 +177,9 @@ class Encoded:
 def encode(
     examples: Sequence[Example], form: PromptFormat, max_source_tokens: int, max_target_tokens: int
 ) -> Encoded:
-    """Encode examples. Long inputs are truncated in their context, rationale or question, long
-    targets at the end of their text; choices and labels are never truncated."""
+    """Convert examples to token ids. Inputs that are too long are truncated in their context, then
+    in their rationale and then in their question; targets at the end of `Example.target`. Choices
+    and labels are never truncated."""
     cuts: Counter[str] = Counter()
     sources = encode_inputs([e.source for e in examples], form, max_source_tokens, cuts)
     targets = _targets(examples, form)
@@ -187,7 +200,8 @@ def encode(
 
 
 def _targets(examples: Sequence[Example], form: PromptFormat) -> list[list[int]]:
-    """Encode the targets of all examples, in one call for each kind of target (`Input.asks`)."""
+    """Return the token ids of each example's target. The tokenizer is called once for all targets
+    that are rationales and once for all that are answers (`Input.asks`)."""
     targets: list[list[int]] = [[] for _ in examples]
     for asks in dict.fromkeys(example.source.asks for example in examples):
         indices = [index for index, example in enumerate(examples) if example.source.asks == asks]
@@ -198,8 +212,8 @@ def _targets(examples: Sequence[Example], form: PromptFormat) -> list[list[int]]
 
 
 def target_within(example: Example, form: PromptFormat, limit: int) -> str:
-    """Return the target text of an example (`head`, `target` and `tail`) with `target` truncated at
-    its end so that the whole has at most `limit` tokens."""
+    """Return the target text of an example with at most `limit` tokens. A longer one is truncated
+    at the end of `Example.target`, so that `head` and `tail` stay whole."""
 
     def tokens(text: str) -> int:
         return len(form.targets([text], example.source.asks)[0])
@@ -219,8 +233,8 @@ def target_within(example: Example, form: PromptFormat, limit: int) -> str:
 def with_short_rationales(
     lessons: Sequence[Lesson], form: PromptFormat, limit: int | None
 ) -> Sequence[Lesson]:
-    """Return the lessons with each rationale truncated to `limit` tokens; None leaves them
-    unchanged."""
+    """Return the rows with each rationale truncated to `limit` tokens, or unchanged if `limit` is
+    None."""
     if limit is None:
         return lessons
     shortened = cut_rationales([lesson.rationale for lesson in lessons], form, limit)

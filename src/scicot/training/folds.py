@@ -1,12 +1,12 @@
-"""Train fold students and write out-of-fold rationales: for every question, the rationale of a
-student that was not trained on it.
+"""Train fold students, and write out-of-fold rationales with them.
 
-In prediction, stage 2 reads rationales that stage 1 writes for new questions. These are worse than
-the teacher's, and worse than those that stage 1 writes for its training questions. So K students
-are trained like stage 1, each without one fold of the questions, and each writes the rationales of
-that fold (cross-fitting, as for the second-level data of stacking, Wolpert 1992). The fold students
-of a stage 2 write nothing; they score rationales of questions that they were not trained on
-(rewards/).
+The training questions are split into K folds. For each fold, a student is trained like the student
+of stage 1, but without this fold, and writes the rationales of this fold (cross-fitting, as for the
+second-level data of stacking, Wolpert 1992). In prediction, stage 2 reads rationales that stage 1
+writes for new questions. These are worse than the teacher's, and worse than those that stage 1
+writes for its own training questions. Out-of-fold rationales resemble rationales of new questions,
+so stage 2 is trained on them. The fold students of a stage-2 run write nothing; they score
+rationales of questions that they were not trained on (rewards/).
 """
 
 from __future__ import annotations
@@ -43,7 +43,8 @@ _BATCH = 128
 
 @dataclass(frozen=True)
 class Folds:
-    """All rows of a stage, including dev rows, and the fold (from 0) of each."""
+    """All rows of a training command (training rows, dev rows and further questions) and their
+    split into folds. `row_folds[i]` is the fold, from 0, of row i."""
 
     lessons: Sequence[Lesson]
     row_folds: Sequence[int]
@@ -52,9 +53,10 @@ class Folds:
     without_rationale: set[int] = field(default_factory=set)
 
     def fold_specs(self, main: TrainingSpec) -> list[TrainingSpec]:
-        """Return the specs of the fold students. Each is that of the main student, without the
-        rows of its fold in training and dev. If the main student starts from the weights of another
-        run, each fold student starts from that run's fold student."""
+        """Return the specs of the fold students, one for each fold. Each is the spec of the main
+        student, but without the training rows and dev rows of the fold. If the main student starts
+        from the weights of another run, each fold student starts from the weights of that run's
+        fold student."""
         settings, start_run = main.settings, main.begin_from
         dev_lessons = set(map(id, main.dev))  # some dev rows may not be in this set
 
@@ -83,8 +85,10 @@ class Folds:
     def write(
         self, main: TrainingSpec, fold_specs: Sequence[TrainingSpec], reporter: Reporter
     ) -> dict[str, float]:
-        """Write RUN/out_of_fold.jsonl with the trained fold students; rationales written before are
-        kept. Returns the number of rationales and their mean ROUGE-L."""
+        """Write RUN/out_of_fold.jsonl with the trained fold students, whose specs are `fold_specs`.
+        Rationales that a stopped call has already written are reused. Returns two metrics:
+        out_of_fold_rows, the number of rationales, and out_of_fold_rouge_l, their mean ROUGE-L
+        against the teacher's."""
         with reporter.task("writing out-of-fold rationales", len(self.lessons)) as task:
             local = {
                 fold: self._fold_rationales(spec, fold, task)
@@ -122,10 +126,11 @@ class Folds:
         return {"out_of_fold_rows": count, "out_of_fold_rouge_l": overlap / with_teacher}
 
     def _fold_rationales(self, spec: TrainingSpec, fold: int, task: Task) -> Iterator[str]:
-        """Yield the rationales of one fold's rows, in order; afterwards all of them are on disk.
+        """Write the rationales of one fold to RUN/folds/K/rationales.jsonl and return them in row
+        order. Rationales that are already in the file are not generated again.
 
-        RUN/folds/K/rationales.jsonl holds only id, sample and rationale: everything else is taken
-        from the current training rows.
+        The file holds only id, sample and rationale. All other fields are taken from the current
+        training rows.
         """
         fold_rows = [
             row
@@ -165,13 +170,13 @@ class Folds:
 
 
 def fold_run(run: Path, fold: int) -> Path:
-    """Return the directory of a run's fold student."""
+    """Return the directory of the fold student of a run: RUN/folds/FOLD."""
     return run / "folds" / str(fold)
 
 
 def load_alike(run: Run, settings: TrainSettings) -> Student:
-    """Load a student in a precision that does not depend on a speed measurement: a resumed command
-    must write and score exactly as before."""
+    """Load the student of a run in a precision that depends only on the settings and the device,
+    not on a speed measurement. A resumed command must write and score exactly as before."""
     device = resolve_device(settings.device)
     precision = str(resolve_precision(settings.precision, device))
     precision_name = "bf16" if precision == "torch.bfloat16" else "fp32"
@@ -182,8 +187,8 @@ def load_alike(run: Run, settings: TrainSettings) -> Student:
 
 
 def _samples(lessons: Sequence[Lesson]) -> Iterator[tuple[int, Lesson]]:
-    """Yield (sample, lesson). Samples are renumbered: the n-th row of a question is sample n, from
-    0."""
+    """Yield each row with its sample number: the rows of a question are numbered from 0, in
+    order."""
     seen: Counter[str] = Counter()
     for lesson in lessons:
         yield seen[lesson.question.id], lesson
@@ -191,7 +196,9 @@ def _samples(lessons: Sequence[Lesson]) -> Iterator[tuple[int, Lesson]]:
 
 
 def _checked(location: str, row: Row, expected: Sequence[tuple[int, Lesson]]) -> str:
-    """Return the rationale of a row on disk if it is the one expected at this position."""
+    """Return the rationale of a row on disk. Raises ScicotError if the row is not of the question
+    and sample expected at its line. `location` is FILE:LINE, and `expected` holds (sample, training
+    row) for each line."""
     number = int(location.rpartition(":")[2]) - 1
     if number < len(expected):
         sample, lesson = expected[number]
@@ -203,5 +210,6 @@ def _checked(location: str, row: Row, expected: Sequence[tuple[int, Lesson]]) ->
 
 
 def _sample_seed(seed: int, lesson: Lesson, sample: int) -> int | None:
-    """Return the seed of a question's sample; None (greedy) for the first."""
+    """Return the random seed of a question's sample, or None for sample 0, which is decoded
+    greedily."""
     return sample_seed(seed, lesson.question.id, sample) if sample else None

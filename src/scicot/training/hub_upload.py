@@ -16,8 +16,9 @@ from scicot.version import __version__
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
 
-# Files that are not uploaded: work in progress, and the training questions and rationales. With
-# several seeds they are one folder deeper; a star also matches "/".
+# Files that are not uploaded: work in progress, and the training questions and rationales. The
+# patterns begin with a star, which also matches "/", since with several seeds these files are one
+# folder deeper.
 IGNORED = (
     "*checkpoints/*",
     "*folds/*",
@@ -30,10 +31,10 @@ IGNORED = (
 
 
 def check_push(repo: str) -> None:
-    """Check before training that the run can be pushed to `repo`, OWNER/NAME.
+    """Check before training that the run can later be pushed to the repository `repo`, OWNER/NAME.
 
     Raises ScicotError if that is not a valid name, no token is set, the Hub is unreachable, or the
-    token is rejected or read-only. A missing permission to write to OWNER is found only at the
+    token is rejected or read-only. Whether the token may write to OWNER is found only at the
     upload.
     """
     from huggingface_hub.utils import (  # type: ignore[attr-defined, unused-ignore]
@@ -58,11 +59,12 @@ def check_push(repo: str) -> None:
 
 
 def push(run: Path, repo: str, reporter: Reporter) -> str:
-    """Upload a run directory as one commit, without the files in IGNORED; return its URL.
+    """Upload a run directory as one commit, without the files in IGNORED, and return the
+    repository's URL.
 
-    A new model repository is created as private. An existing one keeps its visibility, and files
-    that this run lacks. The model card's example then names the repository. Raises ScicotError if
-    the upload fails; the run itself is complete.
+    A new repository is created as private. An existing repository keeps its visibility, and also
+    those of its files that this run does not have. The model card's example is changed to name the
+    repository. Raises ScicotError if the upload fails; the run directory is then unchanged.
     """
     ending = f"; the run itself is whole in {run}, and the same command pushes it again"
     with reporter.task(f"pushing to {repo}"):
@@ -89,8 +91,8 @@ def push(run: Path, repo: str, reporter: Reporter) -> str:
 
 
 def _api(repo: str, ending: str = "") -> HfApi:
-    """Return the Hub's client after checking that there is a token and that the Hub is
-    reachable."""
+    """Return a client of the Hub, after checking that a token is set and that the Hub is reachable.
+    Raises ScicotError otherwise, with `ending` at the end of the message."""
     from huggingface_hub import HfApi, get_token
 
     subject = f"--push-to-hub {repo}"
@@ -113,7 +115,7 @@ def _api(repo: str, ending: str = "") -> HfApi:
 
 
 def _message(error: Exception, token: str | bool | None = None) -> str:
-    """Return the Hub's error message in one line, or the exception's own if the Hub sent none, with
-    the token masked."""
+    """Return a one-line message for an error of the Hub's client: the Hub's own or, if it sent
+    none, the exception's. The token is masked."""
     text = one_line(getattr(error, "server_message", None) or "") or error_line(error)
     return text.replace(token, "...") if isinstance(token, str) else text

@@ -1,4 +1,5 @@
-"""The two training functions: check the arguments, read and split the rows, and train."""
+"""The functions `train_rationale` and `train_answer`: check the arguments, read and split the rows,
+and train."""
 
 from __future__ import annotations
 
@@ -52,21 +53,23 @@ def train_rationale(
     reporter: Reporter | None = None,
     **options: Unpack[Options],
 ) -> Manifest:
-    """Stage 1: train `student` to write rationales, from one or several files of rationale rows.
+    """Train `student` to write rationales (stage 1), from one or several files of rationale rows.
 
     `student` is the Hub id or directory of an encoder-decoder or causal model, or "scratch:SIZE".
-    `run` is the run directory to write. A finished run of the same settings and data is returned
-    unchanged, an unfinished one is resumed; a different one raises ScicotError. `report_to` names
-    trackers ("tensorboard", "wandb", "trackio"), `push_to_hub` a model repository (OWNER/NAME).
+    `run` is the run directory to write. If it holds a run of the same settings and data, this run
+    is resumed or, if it is finished, returned unchanged. A different run raises ScicotError, or is
+    replaced with `force`. `report_to` names trackers ("tensorboard", "wandb", "trackio"), and
+    `push_to_hub` a model repository (OWNER/NAME).
 
     With `settings.folds`, that many fold students are trained as well (RUN/folds/0, ...).
     RUN/out_of_fold.jsonl then holds each row's question with the rationale of a fold student that
-    was not trained on it. The files `fold_questions` add further questions to it, such as those
-    that the teacher answered wrong. With `settings.seeds` above 1 the runs are RUN/seed-0, ... and
-    the result summarises them.
+    was not trained on it. The files `fold_questions` add further questions to this file, such as
+    those that the teacher answered wrong. With `settings.seeds` above 1 the runs are RUN/seed-0,
+    ... and the returned manifest summarises them.
 
-    With `reward`, the student samples rationales in rounds and is trained on those that help an
-    answer run (train-answer --folds); see the package rewards/. RUN/rounds has the figures.
+    With `reward`, rounds of sampling follow: the student is trained on those of its own rationales
+    that raise the probability of the gold choice for an answer student (a run of train-answer
+    --folds). See the package rewards/. The figures of the rounds are in RUN/rounds.
     """
     return _train(
         Stage.RATIONALE,
@@ -94,8 +97,9 @@ def estimate_rewards(
     reporter: Reporter | None = None,
     **options: Unpack[Options],
 ) -> RewardEstimate:
-    """Estimate the amount of work and the seconds of `train_rationale` with `reward`, by timing a
-    few batches and samples of a student with its initial weights. Writes nothing to `run`."""
+    """Estimate the amount of work and the seconds that `train_rationale` with `reward` would take,
+    by timing a few batches and samples of a student with its initial weights. Writes nothing to
+    `run`."""
     settings, reporter = settings or TrainSettings(), reporter or LogReporter()
     directory = _run_path(run)
     spec, folds = _specified(
@@ -119,14 +123,14 @@ def train_answer(
     reporter: Reporter | None = None,
     **options: Unpack[Options],
 ) -> Manifest:
-    """Stage 2: train `student` to answer from question, choices and rationale; or a single-stage
-    alternative.
+    """Train `student` to answer from question, choices and rationale (stage 2), or by a
+    single-stage method.
 
     `rationales` is one or several files of rationales, written by a teacher or by students.
-    `method` is one of METHODS; "direct" uses each question once, without a rationale, and so also
-    accepts plain questions. With `equal_to` (runs), the student is trained on as many tokens as
-    those runs together, and a scratch student has about as many weights as they have together. The
-    other arguments are those of `train_rationale`.
+    `method` is one of METHODS. The method "direct" uses each question once, without a rationale,
+    and so also accepts plain questions. With `equal_to` (runs), the student is trained on as many
+    tokens as those runs together, and a scratch student has about as many weights as they have
+    together. The other arguments are those of `train_rationale`.
     """
     if method not in METHODS:
         raise UsageError(f"--method {method}: no such method; there is {', '.join(METHODS)}")
@@ -210,7 +214,8 @@ def _specified(
     reward: RewardSettings | None,
     reporter: Reporter,
 ) -> tuple[TrainingSpec, Folds | None]:
-    """Read and split the rows of the requested training. Raises ScicotError for invalid input."""
+    """Check the settings, read and split the rows, and return the training spec with the folds
+    (None without --folds). Raises ScicotError for invalid input."""
     if reward is not None:
         settings = fold_settings(settings, reward)
     _check(settings, stage)
@@ -260,8 +265,9 @@ def _described(file: sources.Source) -> dict[str, str | None]:
 
 
 def _check(settings: TrainSettings, stage: Stage) -> None:
-    """Check the settings before any row is read. UsageError for an option that does not apply to
-    the stage, or for a CUDA device other than the first; ScicotError for an unavailable device."""
+    """Check the settings before any row is read. Raises UsageError for an option that does not
+    apply to the stage, or for a CUDA device other than the first. Raises ScicotError if the device
+    is missing."""
     device = resolve_device(settings.device)  # raises at once if the device is not available
     if device.index:  # the Trainer always uses the first GPU that it sees
         raise UsageError(

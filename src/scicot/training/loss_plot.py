@@ -1,4 +1,5 @@
-"""Plot the log of a training run: losses on the left axis, dev accuracy or ROUGE-L on the right.
+"""Plot the log of a training run as SVG: losses on the left axis, dev accuracy or ROUGE-L on the
+right.
 
 The SVG is written directly, so that no plotting library is needed.
 """
@@ -56,7 +57,8 @@ Point = tuple[float, float]
 
 
 class _Axis(NamedTuple):
-    """An axis from `low` to `high`, in decades if `log`. `ticks` are values."""
+    """The range and the ticks of a plot axis. `ticks` holds the values to label. With `log`, the
+    axis is logarithmic, and `low` and `high` are exponents of 10."""
 
     low: float
     high: float
@@ -76,9 +78,10 @@ class _Axis(NamedTuple):
 def loss_plot(log: Sequence[Mapping[str, Any]], title: str) -> str:
     """Return an SVG plot of a training log.
 
-    log: rows with a "step" (of the optimizer) and any of "loss" and "dev_loss" (drawn from 0, or on
-    a log scale if they span more than 1.5 decades), "dev_accuracy" and "dev_rouge_l" (0 to 1).
-    Values that are not finite are left out; an empty log gives empty axes with a note.
+    Each row of `log` has the optimizer "step" and any of "loss", "dev_loss", "dev_accuracy" and
+    "dev_rouge_l". The loss axis starts at 0, or is logarithmic if the losses span more than 1.5
+    decades. The axis of accuracy and ROUGE-L goes from 0 to 1. Values that are not finite are left
+    out. An empty log gives empty axes with a note.
     """
     series = {name: points for name in _NAMES if (points := _points(log, name))}
     last = max([1, *(step for points in series.values() for step, _ in points)])
@@ -122,14 +125,15 @@ def _points(log: Sequence[Mapping[str, Any]], name: str) -> list[Point]:
 
 
 def _linear_axis(maximum: float, spaces: int) -> _Axis:
-    """Make an axis from 0 to `maximum`, with round ticks and at most `spaces` intervals."""
+    """Make an axis from 0 to `maximum`. The distance between its ticks is a round number that fits
+    into `maximum` at most `spaces` times."""
     space = _round_space(maximum, spaces)
     return _Axis(0, maximum, [n * space for n in range(int(maximum / space + 1e-9) + 1)])
 
 
 def _round_space(maximum: float, spaces: int) -> float:
-    """Return the smallest of ..., 0.5, 1, 2, 5, 10, 20, ... that fits into `maximum` at most
-    `spaces` times."""
+    """Return the distance between ticks: the smallest of ..., 0.5, 1, 2, 5, 10, 20, ... that fits
+    into `maximum` at most `spaces` times."""
     power = 10.0 ** math.floor(math.log10(maximum / spaces))
     return next(n * power for n in (1, 2, 5, 10) if n * power * spaces >= maximum * (1 - 1e-9))
 
@@ -148,7 +152,8 @@ def _loss_axis(losses: Sequence[float]) -> _Axis:
 
 
 def _frame(loss: _Axis, steps: _Axis, score: _Axis, scores: Sequence[str]) -> list[str]:
-    """Draw the axes with ticks and names; the right one only if there are scores."""
+    """Return the SVG elements of the three axes with their ticks and names. The right axis is drawn
+    only if `scores`, the names of the plotted scores, is not empty."""
     parts = []
     for tick in loss.ticks:
         parts.append(f'<path class="grid" d="M{_LEFT} {loss.y(tick):.1f}H{_RIGHT}"/>')
@@ -184,5 +189,6 @@ def _text(x: float, y: float, text: str, anchor: str = "start", turned: int = 0)
 
 
 def _escaped(text: str) -> str:
-    """Escape a text for XML, and replace control characters, which XML does not allow at all."""
+    """Escape a text for XML. Control characters, which XML does not allow, are replaced by
+    spaces."""
     return escape("".join(c if c.isprintable() else " " for c in text))

@@ -1,9 +1,9 @@
-"""Fit the weight w of the answer without a rationale when it is averaged with the answer given one.
+"""Fit the weight w of the probabilities without a rationale in a student's combined answer.
 
     p(choice) = (1 - w) p(choice | question, rationale) + w p(choice | question)
 
-w maximises the likelihood on questions that were not used for training, with rationales like those
-in prediction.
+w maximises the likelihood of the gold choices on questions that were not used for training, with
+rationales like those in prediction.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ _LEAST = 1e-300  # lower bound of a probability, since log(0) is infinite
 def fit_mixture_weight(
     with_rationale: Sequence[float], without_rationale: Sequence[float]
 ) -> float:
-    """Return the w among 0, 1/20, ..., 1 that maximises the likelihood of the gold choices, on a
-    tie the smallest.
+    """Return the w among 0, 1/20, ..., 1 with the highest likelihood of the gold choices; on a tie,
+    the smallest.
 
-    `with_rationale` and `without_rationale` hold the probability of each question's gold choice
-    given a rationale and without one. The log-likelihood is concave in w, so a grid search finds
-    the global maximum.
+    Both arguments hold one probability for each question: that of its gold choice, given a
+    rationale and given none. The mixture of the two is (1 - w) x with_rationale + w x
+    without_rationale. Its log-likelihood is concave in w, so searching this grid is sufficient.
     """
     weights = [step / _STEPS for step in range(_STEPS + 1)]
 

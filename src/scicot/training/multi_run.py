@@ -1,4 +1,4 @@
-"""Train all students of one command: the main student and its fold students, for every seed."""
+"""Train all students of one command: for every seed, the main student and its fold students."""
 
 from __future__ import annotations
 
@@ -32,10 +32,12 @@ def train_all(
     *,
     out_of_fold: bool = True,
 ) -> Manifest:
-    """Train all students that are not trained yet, write the out-of-fold rationales of a stage 1
-    (unless `out_of_fold` is False), and summarise the seeds.
+    """Train all students of one command that are not trained yet, and return the manifest of the
+    main run.
 
-    Existing runs are checked before any training. With `force`, the existing run is kept beside the
+    With several seeds, this manifest summarises them. In stage 1, the fold students also write the
+    out-of-fold rationales, unless `out_of_fold` is False. Existing runs are checked before any
+    training. With `force`, all students are trained again, and the existing run is kept beside the
     new one until that is finished.
     """
     main_specs = _of_seeds(main)
@@ -78,8 +80,9 @@ def _begin(
     specs: Sequence[TrainingSpec],
     force: bool,
 ) -> Done:
-    """Return the finished runs by directory, none with `force`. Raises ScicotError if a run's
-    directory holds something else."""
+    """Return the manifests of the finished runs by directory, or {} with `force`, since all are
+    then trained again. Raises ScicotError if a directory holds anything but a run that may be
+    resumed (or, with `force`, replaced)."""
     if not force:
         return _found(main, main_specs, specs)
     check_ours(main.run)
@@ -103,8 +106,9 @@ def _one_by_one(
 def _prepare_first(
     todo: Sequence[TrainingSpec], done: Done, main: TrainingSpec, reporter: Reporter
 ) -> tuple[Prepared | None, int]:
-    """Report what is left to train, and prepare the first student before anything is deleted.
-    Return (prepared student, number of students to train in parallel)."""
+    """Report how many students are left to train, and prepare the first one before anything is
+    deleted. Returns (the prepared student, the number of students to train in parallel), or (None,
+    1) if nothing is left to train."""
     if not todo:
         reporter.note(f"{main.run} is finished already and not trained again")
         return None, 1
@@ -118,7 +122,8 @@ def _prepare_first(
 
 
 def _of_seeds(main: TrainingSpec) -> list[TrainingSpec]:
-    """Return the specs of the main students: RUN itself, or RUN/seed-S for several seeds."""
+    """Return the specs of the main students: for a single seed that of RUN itself, otherwise one
+    for each seed, in RUN/seed-S."""
     first_seed, count = main.settings.seed, main.settings.seeds
     if count == 1:
         return [main]
@@ -131,7 +136,9 @@ def _of_seeds(main: TrainingSpec) -> list[TrainingSpec]:
 def _found(
     main: TrainingSpec, main_specs: Sequence[TrainingSpec], specs: Sequence[TrainingSpec]
 ) -> Done:
-    """Return the finished runs. Raises ScicotError if a run's directory holds something else."""
+    """Return the manifests of the finished runs by directory, and delete checkpoints that they left
+    behind. Raises ScicotError if a directory holds anything but a run with the same settings and
+    data."""
     top = read_manifest(main.run)
     if top is not None and bool(top.seeds) != (len(main_specs) > 1):
         contents = f"{len(top.seeds)} seeds" if top.seeds else "a single run"
@@ -149,7 +156,8 @@ def _found(
 
 
 def _announce(todo: Sequence[TrainingSpec], first_prepared: Prepared, reporter: Reporter) -> int:
-    """Report the expected duration; return the number of students to train in parallel."""
+    """Estimate and report the duration of the training. Return the number of students to train in
+    parallel."""
     from scicot.training.fitting.eta import expected_seconds
 
     settings = todo[0].settings
@@ -162,7 +170,7 @@ def _announce(todo: Sequence[TrainingSpec], first_prepared: Prepared, reporter: 
     )
     parallel = side_by_side.parallel_students(first_prepared, len(todo), seconds, settings)
     rows = len(todo[0].lessons)
-    # With epochs, fold students train on fewer rows; with --max-steps, on as many steps.
+    # With epochs, fold students train on fewer rows; with --max-steps, for equally many steps.
     shares = [1.0 if spec.settings.max_steps else len(spec.lessons) / rows for spec in todo]
     folds = sum(spec.fold is not None for spec in todo)
     of_folds = f", {folds} of them fold students" if folds else ""
@@ -179,7 +187,9 @@ def _announce(todo: Sequence[TrainingSpec], first_prepared: Prepared, reporter: 
 def _sum_up(
     main: TrainingSpec, main_specs: Sequence[TrainingSpec], done: Mapping[Path, Manifest]
 ) -> Manifest:
-    """Write the manifest of several seeds: mean and standard deviation of every shared metric."""
+    """Write and return the manifest that summarises the runs of several seeds. Once all are
+    finished, it holds the mean and standard deviation of each metric, and a model card is
+    written."""
     trained = [done[spec.run] for spec in main_specs if spec.run in done]
     summary = main.manifest()
     summary.seeds = [spec.run.name for spec in main_specs]
@@ -194,7 +204,8 @@ def _sum_up(
 
 
 def _mean_and_spread(metrics: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    """NAME and NAME_sd (the standard deviation over seeds, n - 1) for each metric of all runs."""
+    """Return, for each metric that all runs have, its mean as NAME and its sample standard
+    deviation over the runs as NAME_sd. NAME_sd is left out if all values are equal."""
     shared = [name for name in metrics[0] if all(name in run_metrics for run_metrics in metrics)]
     result: dict[str, float] = {}
     for name in shared:
@@ -206,7 +217,8 @@ def _mean_and_spread(metrics: Sequence[Mapping[str, float]]) -> dict[str, float]
 
 
 def _add_folds(manifest: Manifest, metrics: Mapping[str, float], main: TrainingSpec) -> None:
-    """Add the fold students to the main student's manifest and card."""
+    """Add the fold settings, and the metrics of the out-of-fold rationales, to the manifest and the
+    model card of a main student."""
     fold_settings = {"folds": main.settings.folds, "fold_by": main.settings.fold_by}
     added = {**manifest.metrics, **metrics}, {**manifest.settings, **fold_settings}
     if added != (manifest.metrics, manifest.settings):
@@ -216,13 +228,13 @@ def _add_folds(manifest: Manifest, metrics: Mapping[str, float], main: TrainingS
 
 
 def replaced_run(run: Path) -> Path:
-    real = run.resolve()  # for a symbolic link, beside its target
+    real = run.resolve()  # if the run is a symbolic link: beside its target
     return real.with_name(f".{real.name}.replaced")
 
 
 def check_ours(run: Path) -> None:
-    """Raise ScicotError unless the run directory, and the replaced run beside it, are absent, empty
-    or runs of scicot: they will be written to, or deleted with --force."""
+    """Raise ScicotError unless the run directory, and the replaced run beside it, are each missing,
+    empty or a run of scicot. Training writes to them and, with --force, deletes them."""
     for folder in (run, replaced_run(run)):
         if folder.exists() and not folder.is_dir():
             raise ScicotError(f"-o {folder}: is a file; name another directory")
@@ -231,7 +243,9 @@ def check_ours(run: Path) -> None:
 
 
 def set_aside(run: Path, reporter: Reporter) -> None:
-    """With --force: move the existing run aside until the new one is finished."""
+    """Move the existing run to the directory of `replaced_run`, where it stays until the new run is
+    finished (--force). If an earlier --force was stopped and the former run is already there, only
+    delete the unfinished new run."""
     replaced, existing = replaced_run(run), read_manifest(run)
     if replaced.exists() and (existing is None or not existing.finished):
         # left by an earlier --force that was stopped

@@ -1,4 +1,5 @@
-"""One run directory: check for an existing run, train, and write the finished run."""
+"""Train one student in its run directory: check for an existing run, train, write the finished
+run."""
 
 from __future__ import annotations
 
@@ -30,7 +31,7 @@ from scicot.training.spec import TrainingSpec
 
 Log = list[dict[str, Any]]
 
-# Settings that do not affect the weights, or only through the rows.
+# Settings that do not affect the weights, or affect them only through the selected rows.
 _IGNORED_SETTINGS = (
     *("device", "folds", "fold_by", "dev_fraction", "seeds"),
     *("gradient_checkpointing", "compile", "checkpoint_minutes", "jobs"),
@@ -38,8 +39,9 @@ _IGNORED_SETTINGS = (
 
 
 def existing(spec: TrainingSpec) -> Manifest | None:
-    """Return a finished run with the same settings and data, None if there is work left. Raises
-    ScicotError if the directory holds something else."""
+    """Return the manifest of a finished run with the same settings and data, or None if the run
+    must still be trained or resumed. Raises ScicotError if the directory holds another run or other
+    files."""
     if not spec.run.exists():
         return None
     old = read_manifest(spec.run) if spec.run.is_dir() else None
@@ -63,17 +65,17 @@ def existing(spec: TrainingSpec) -> Manifest | None:
 
 
 def is_empty(run: Path) -> bool:
-    """Return whether a directory holds at most the manifest's temporary files, left by a start that
-    was killed."""
+    """Return whether a directory is empty, not counting temporary files of the manifest that a
+    killed process left behind."""
     return all(path.name.startswith(f".{MANIFEST}.") for path in run.iterdir())
 
 
 def check_seeds(main: TrainingSpec, top: Manifest | None, names: Sequence[str]) -> None:
-    """Raise ScicotError if a directory holds anything but some of these seeds, with the same
-    settings and data."""
+    """Raise ScicotError if a directory holds anything but runs of some of the seeds `names`, with
+    the same settings and data. `top` is its manifest, or None if it has none."""
     if top is None:
         parts = list(main.run.iterdir()) if main.run.is_dir() else []
-        # Nothing but seeds that were trained one by one, as by an array of jobs.
+        # Runs of seeds that were trained one by one (by an array of jobs) are accepted.
         if not parts or {part.name.removesuffix(".lock") for part in parts} - {*names}:
             existing(main)
         return
@@ -89,8 +91,8 @@ def check_seeds(main: TrainingSpec, top: Manifest | None, names: Sequence[str]) 
 
 
 def check_rows(spec: TrainingSpec) -> None:
-    """Raise ScicotError if the split into folds and dev leaves no training row, or none of a file
-    that has a weight (--weights)."""
+    """Raise ScicotError if no training row is left after the split into folds and dev, or none from
+    a file that has a weight (--weights)."""
     if not spec.lessons:
         raise ScicotError(
             f"{spec.run}: no row is left to train on after the split;"
@@ -103,7 +105,7 @@ def check_rows(spec: TrainingSpec) -> None:
 
 
 def train(spec: TrainingSpec, prepared: Prepared, reporter: Reporter) -> Manifest:
-    """Train the student and write the finished run directory."""
+    """Train the student, write the finished run directory, and return its manifest."""
     from scicot.training.fitting.compute import compute_settings
     from scicot.training.fitting.trainer import fit
 
@@ -124,8 +126,8 @@ def train(spec: TrainingSpec, prepared: Prepared, reporter: Reporter) -> Manifes
 
 
 def _begin(spec: TrainingSpec, manifest: Manifest, schedule: Schedule) -> None:
-    """Create the run directory with the manifest, the batch layout and the list of questions
-    seen."""
+    """Create the run directory with the manifest, the batch layout, and the list of training and
+    dev questions."""
     spec.run.mkdir(parents=True, exist_ok=True)
     # written first, because it marks the directory as ours for the next start
     manifest.write(spec.run)
@@ -174,8 +176,8 @@ def _save(
 
 
 def _set_ends(prepared: Prepared) -> None:
-    """Set the generation config's end tokens to those that the student was trained with, and drop
-    sampling settings inherited from its base model."""
+    """Give a causal model a generation config with the end tokens that the student was trained
+    with, and without the sampling settings of its base model. Encoder-decoders are unchanged."""
     from transformers import GenerationConfig
 
     if family_of(prepared.model.config).joined:
@@ -223,8 +225,8 @@ def _tell_cuts(spec: TrainingSpec, schedule: Schedule, reporter: Reporter) -> No
 
 
 def determining(manifest: Manifest) -> dict[str, Any]:
-    """Return the settings and digests of data that determine the weights of a run, without those in
-    _NO_MATTER, such as the device."""
+    """Return the settings and the digests of data that determine the weights of a run. Settings in
+    _IGNORED_SETTINGS, such as the device, are left out."""
     return {
         "stage": str(manifest.stage),
         "student": manifest.student,

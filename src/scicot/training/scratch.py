@@ -1,7 +1,8 @@
-"""`scratch:SIZE`: a student with random weights, and a vocabulary trained on its training rows. It
-is a T5 or, as `scratch:SIZE-causal`, a Llama.
+"""Build students with random weights: `scratch:SIZE` is a T5, `scratch:SIZE-causal` a Llama. Their
+tokenizer is trained on their training rows.
 
-It needs no download, so examples and tests use it; it is also a baseline without pretraining.
+These students need no download, so examples and tests use them. They are also baselines without
+pretraining.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from scicot.errors import UsageError
 PREFIX = "scratch:"
 
 # Sizes by name: arguments of T5Config, and the largest vocabulary. The number of weights (in the
-# comment) assumes this vocabulary; from few texts a smaller one is learnt.
+# comment) assumes this vocabulary; with few texts the vocabulary is smaller.
 SIZES: dict[str, dict[str, Any]] = {
     "tiny": {  # 0.5 M
         "d_model": 64,
@@ -77,8 +78,8 @@ ALL_SIZES = (*SIZES, *_CAUSAL_SIZES)
 # T5 knows the order of tokens only from its position biases, which transformers initialises near 0
 # (standard deviation d_model ** -0.5). Adam changes a weight by about the learning rate per step,
 # so a fresh model ignores order for long: an answer student stayed at chance for 900 steps. With
-# biases of about 2 it distinguishes positions from the first step on, and reached 99 % after as
-# many steps.
+# biases of about 2 it distinguishes positions from the first step on, and reached 99 % after 900
+# steps.
 _POSITION_GAIN = 16.0
 
 _PAD, _END, _UNKNOWN = "<pad>", "</s>", "<unk>"
@@ -87,10 +88,12 @@ _PAD, _END, _UNKNOWN = "<pad>", "</s>", "<unk>"
 def build_scratch(
     spec: str, texts: Iterable[str], *, weights: int | None = None
 ) -> tuple[Any, Any]:
-    """Build (model, tokenizer) for "scratch:SIZE"; the tokenizer is trained on `texts`.
+    """Return (model, tokenizer) of the student "scratch:SIZE". The model has random weights, and
+    the tokenizer is trained on `texts`.
 
-    With `weights`, the width is changed so that the student has about that many weights. Weights
-    come from torch's global generator: seed it first. Raises ScicotError for an unknown size.
+    If `weights` is given, the width is chosen so that the model has about that many weights. The
+    random numbers come from torch's global generator, so seed it first. Raises UsageError for an
+    unknown size.
     """
     size = size_of(spec)
     shape, build = dict({**SIZES, **_CAUSAL_SIZES}[size]), _llama if size in _CAUSAL_SIZES else _t5
@@ -103,7 +106,7 @@ def build_scratch(
 
 
 def size_of(spec: str) -> str:
-    """Return SIZE of "scratch:SIZE". Raises UsageError for an unknown one."""
+    """Return the SIZE in "scratch:SIZE". Raises UsageError if it is not one of ALL_SIZES."""
     size = spec.removeprefix(PREFIX)
     if size not in ALL_SIZES:
         raise UsageError(f"--student {spec}: no such size; there is {', '.join(ALL_SIZES)}")
@@ -138,7 +141,7 @@ def _llama(shape: dict[str, Any], tokenizer: Any) -> Any:
 
     # transformers initialises weights with a standard deviation of 0.02. In a narrow model,
     # attention then starts nearly uniform: on the example world a tiny answer student stayed at
-    # chance for 1,000 steps, even given right rationales. With width ** -0.5 it reached 82 % after
+    # chance for 1,000 steps, even with correct rationales. With width ** -0.5 it reached 82 % after
     # 200 steps and 100 % after 800.
     deviation = shape["hidden_size"] ** -0.5
     config = LlamaConfig(
@@ -162,8 +165,8 @@ _HEADS = ("num_heads", "num_attention_heads")
 def _as_large_as(
     weights: int, shape: dict[str, Any], tokenizer: Any, build: Callable[..., Any]
 ) -> dict[str, Any]:
-    """Return the shape with the width that comes closest to this number of weights; the depth
-    stays."""
+    """Return a copy of `shape` (arguments of the model's config) with the width whose number of
+    weights is closest to `weights`. The number of layers stays the same."""
     import torch
 
     width_of, inner, heads = (
@@ -189,8 +192,8 @@ def _as_large_as(
 
 
 def train_tokenizer(texts: Iterable[str], vocabulary: int, *, ends_every_text: bool = True) -> Any:
-    """Train a byte-level BPE tokenizer, which can encode any text. With `ends_every_text` it
-    appends </s> to every text, as T5's does."""
+    """Train a byte-level BPE tokenizer, which can encode any text, with at most `vocabulary`
+    tokens. With `ends_every_text`, it appends </s> to every text, as T5's tokenizer does."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
     from transformers import PreTrainedTokenizerFast
 

@@ -1,4 +1,5 @@
-"""Prepare a training run: the student's initial weights, its prompt format and its examples."""
+"""Prepare a training run: the student's initial weights, its prompt format and its training
+examples."""
 
 from __future__ import annotations
 
@@ -26,7 +27,8 @@ _STEPS = 20  # minimum number of steps per epoch with --batch-size auto
 
 @dataclass(frozen=True)
 class Prepared:
-    """A student with its initial weights, its prompt format and its schedule of examples."""
+    """A student that is ready to be trained: the model with its initial weights, its prompt format,
+    and the schedule of its training examples."""
 
     model: Any
     form: PromptFormat
@@ -34,8 +36,8 @@ class Prepared:
 
 
 def prepare(spec: TrainingSpec, reporter: Reporter) -> Prepared:
-    """Build or load the student and tokenise its rows. Raises ScicotError if it is not
-    available."""
+    """Seed the random generators, build or load the student, and tokenise its training rows. Raises
+    ScicotError if the student cannot be loaded."""
     from transformers import set_seed
 
     set_seed(spec.settings.seed)
@@ -82,15 +84,16 @@ def prepare(spec: TrainingSpec, reporter: Reporter) -> Prepared:
 
 
 def _prompt(spec: TrainingSpec, source: Input) -> str:
-    """Return the prompt of a scratch student, on which its tokenizer is trained."""
+    """Return an input as the text that a scratch student reads. Its tokenizer is trained on such
+    texts."""
     return plain_prompt(source) if is_causal(spec.student) else str(source)
 
 
 def _fit_batches(
     model: Any, schedule: Schedule, settings: TrainSettings, reporter: Reporter
 ) -> None:
-    """Recompute the schedule with the largest batches that fit in memory, but at least _STEPS steps
-    per epoch."""
+    """Recompute the schedule for --batch-size auto: with the largest batches that fit in memory,
+    but at least _STEPS steps per epoch."""
     from scicot.training.fitting.auto_batch_size import tokens_that_fit
 
     fit = processes.on_rank_zero(lambda: tokens_that_fit(model, schedule.longest, settings))
@@ -100,6 +103,7 @@ def _fit_batches(
 
 
 def _layout_begun(run: Path) -> Layout | None:
-    """Return the layout of a run that left a checkpoint, since resuming keeps it; else None."""
+    """Return the batch layout of a run that has a checkpoint, because it must stay the same when
+    training is resumed. Return None if the run has no checkpoint."""
     checkpoints = run / CHECKPOINTS
     return Layout.read(checkpoints) if any(checkpoints.glob("checkpoint-*")) else None

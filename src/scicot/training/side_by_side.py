@@ -1,5 +1,5 @@
-"""Train several students in parallel, each in its own process with a share of the cores, or a
-GPU."""
+"""Train several students in parallel, each in its own process, which uses one GPU or a share of the
+CPU cores."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ from scicot.training.fitting.compute import weights_of
 from scicot.training.setup import Prepared
 from scicot.training.spec import TrainingSpec
 
-# A process first loads torch and transformers, which does not pay for a short run.
+# A run shorter than this is not worth a process, which must first load torch and transformers.
 _SHORT = 60.0  # seconds
-_BYTES_A_WEIGHT = 20  # weight, gradient, two moments, and some more
+_BYTES_A_WEIGHT = 20  # weight, gradient, two moments, and a reserve
 _SPARE = 2 * 2**30  # bytes for libraries and activations
 _POLL = 0.2  # seconds
 
@@ -35,9 +35,12 @@ _POLL = 0.2  # seconds
 def parallel_students(
     prepared: Prepared, students: int, seconds: float, settings: TrainSettings
 ) -> int:
-    """Return the number of students to train in parallel: `settings.jobs` if given, else as many as
-    the free memory and the number of devices allow (two per GPU, one per CPU core). Return 1 in a
-    multi-process run, or if a student takes less than _SHORT seconds."""
+    """Return the number of students to train in parallel: `settings.jobs` if given, otherwise as
+    many as fit in the free memory, up to two per GPU or one per CPU core.
+
+    Return 1 in a multi-process run. Without `settings.jobs`, also return 1 if training one student
+    takes less than _SHORT seconds; `seconds` is the estimate of that.
+    """
     if processes.count() > 1:
         return 1
     if settings.jobs is not None:
@@ -59,10 +62,11 @@ def parallel_students(
 
 
 def train(todo: Sequence[TrainingSpec], parallel: int, reporter: Reporter) -> dict[Path, Manifest]:
-    """Train the students, `parallel` at a time; return their manifests by run directory.
+    """Train the students, `parallel` at a time, and return their manifests by run directory.
 
-    If one fails, no other is started, and its error is raised when the running ones have ended. A
-    request to stop is sent to all of them: each saves a checkpoint.
+    If one fails, no further student is started, and its error is raised after the running ones have
+    ended. If the user interrupts the command, SIGTERM is sent to all processes, so that each saves
+    a checkpoint and exits.
     """
     waiting, running = list(todo), dict[Path, _Student]()
     failed: ScicotError | None = None
@@ -97,7 +101,8 @@ def train(todo: Sequence[TrainingSpec], parallel: int, reporter: Reporter) -> di
 
 
 class _Student:
-    """A process that trains one student."""
+    """A worker process that trains one student. `slot`, from 0 to `parallel` - 1, selects its GPU.
+    Its messages are put into the queue `messages`, each together with this object."""
 
     def __init__(
         self,
@@ -134,15 +139,15 @@ class _Student:
             task.advance(message["advance"], student=name, **message["figures"])
 
     def failure(self, code: int) -> ScicotError | None:
-        """Return the error of a worker process that exited with this code: StoppedEarly for its
-        exit code, None for 0, else ScicotError."""
+        """Return the error of the worker process for its exit code: None for 0, StoppedEarly for
+        the exit code of StoppedEarly, and ScicotError for any other."""
         if code == 0:
             return None
         message = self._error or f"{self.spec.run}: its process ended with code {code}"
         return StoppedEarly(message) if code == StoppedEarly.exit_code else ScicotError(message)
 
     def stop(self) -> None:
-        """Request that the process saves a checkpoint and exits."""
+        """Send SIGTERM to the process, so that it saves a checkpoint and exits."""
         self._process.send_signal(signal.SIGTERM)
 
     def wait(self) -> None:
@@ -157,7 +162,8 @@ class _Student:
 
 
 def _share(slot: int, parallel: int, settings: TrainSettings) -> dict[str, str]:
-    """Return the environment of a process: its GPU, or its share of the cores."""
+    """Return the environment variables that limit a worker process to one GPU
+    (CUDA_VISIBLE_DEVICES) or to its share of the CPU cores (OMP_NUM_THREADS)."""
     if resolve_device(settings.device).type == "cuda":
         import torch
 

@@ -1,4 +1,5 @@
-"""The specification of one training: the student, its rows and settings, and the run directory."""
+"""The specification of one training run: the student, its rows and settings, and the run
+directory."""
 
 from __future__ import annotations
 
@@ -19,8 +20,9 @@ from scicot.training.examples import Lesson
 
 @dataclass(frozen=True)
 class TrainingSpec:
-    """The specification of one student to train. `run` is its directory; `data` describes its
-    files."""
+    """The specification of one student to train. `run` is its directory, `student` the model to
+    start from (a Hub id, a directory or "scratch:SIZE"). `data` describes the input files, for the
+    manifest."""
 
     run: Path
     stage: Stage
@@ -37,11 +39,13 @@ class TrainingSpec:
     reward: Mapping[str, Any] | None = None  # origin of the rewarded rationales (rewards/)
 
     def judge(self) -> DevSet | None:
-        """Return the dev set, if any."""
+        """Return the dev set that measures the student during training, or None if there are no dev
+        rows."""
         return DevSet(self.dev, self.stage, self.settings) if self.dev else None
 
     def manifest(self) -> Manifest:
-        """Return the manifest of the run before training."""
+        """Return the manifest of the run as it is before training: not finished, and without
+        metrics."""
         return Manifest(
             self.stage,
             self.student,

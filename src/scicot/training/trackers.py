@@ -15,7 +15,7 @@ TRACKERS = get_args(Tracker)
 
 
 def check(names: Sequence[str]) -> None:
-    """Raise ScicotError if a tracker is unknown or not installed."""
+    """Raise UsageError if a tracker is unknown or its package is not installed."""
     for name in names:
         if name not in TRACKERS:
             similar = get_close_matches(name, TRACKERS, n=1)

@@ -1,5 +1,8 @@
-"""`python -m scicot.training.worker`: train the student that is pickled on stdin, and report
-progress as JSON lines on stdout. It exits when its parent does. Used only by side_by_side.py."""
+"""Train one student in a child process: `python -m scicot.training.worker`.
+
+The process reads a pickled TrainingSpec from stdin, reports progress as JSON lines on stdout, and
+exits when its parent exits. It is started only by side_by_side.py.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,8 @@ from scicot.training.spec import TrainingSpec
 
 
 class JsonLinesReporter:
-    """A reporter that writes each message and each step as a JSON line."""
+    """A reporter that writes each message and each advance of a task to a stream, as one JSON line.
+    It also installs handlers for SIGTERM and SIGINT that request a stop."""
 
     def __init__(self, stream: IO[str]) -> None:
         self._stream = stream
@@ -52,8 +56,8 @@ class JsonLinesReporter:
 
 
 def _request_stop() -> None:
-    # A batch system signals every process of a job, and the parent passes its own signal on too.
-    # The second request must not interrupt a step.
+    # A batch system signals every process of a job, and the parent passes its own signal on too. So
+    # a worker may get two signals, and the second one must not interrupt a step.
     if stop.pending is None or not stop.deferred:
         stop.request(Interrupted())
 
@@ -83,8 +87,9 @@ def main() -> int:
 
 
 def _end_with_parent(descriptor: int) -> None:
-    """Exit immediately when the parent has ended, as if killed: a successor may already be
-    running."""
+    """Exit the process immediately when the pipe `descriptor` closes, that is, when the parent
+    process has ended. No clean-up is done, because a new process may already be training the same
+    run."""
     os.read(descriptor, 1)  # returns when the pipe closes; a buffered read would hold a lock
     os._exit(StoppedEarly.exit_code)
 

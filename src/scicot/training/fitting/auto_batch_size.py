@@ -1,5 +1,5 @@
-"""Find the largest batch that fits in memory by trial, and report out-of-memory errors in one
-line."""
+"""Find the largest batch that fits in memory, by trial, and turn out-of-memory errors into one-line
+messages."""
 
 from __future__ import annotations
 
@@ -18,19 +18,20 @@ from scicot.training.fitting.compute import uses_bf16, weights_of
 from scicot.training.fitting.loss import TargetLoss
 
 _LEAST, _MOST = 1024, 1 << 20  # tokens of a batch
-_KEPT = 0.8  # share of the measured maximum to use: batches differ, and memory fragments
-_ON_CPU = 16_384  # limit on CPUs, above which they become no faster
+_KEPT = 0.8  # share of the measured maximum that is used: batches differ, and memory fragments
+_ON_CPU = 16_384  # maximum on CPUs, where larger batches are no faster
 
 
 class OutOfMemory(ScicotError):
-    """A device does not have enough memory for a batch."""
+    """Raised when a device does not have enough memory for a batch."""
 
     of_one_process = True
 
 
 @contextmanager
 def out_of_memory_explained(settings: TrainSettings, device: torch.device) -> Iterator[None]:
-    """In this context, turn out-of-memory errors into a one-line message with advice."""
+    """Turn out-of-memory errors in this context into OutOfMemory errors, whose one-line message
+    suggests other settings."""
     try:
         yield
     except (RuntimeError, MemoryError) as error:
@@ -47,10 +48,13 @@ def out_of_memory_explained(settings: TrainSettings, device: torch.device) -> It
 
 
 def tokens_that_fit(model: Any, longest: tuple[int, int], settings: TrainSettings) -> int:
-    """Find how many padded tokens (input and target) fit in a batch. Training steps that do not
-    change the weights are run on rows of the `longest` (input, target) lengths; the number of rows
-    is doubled until memory runs out or the device's limit is reached. On CUDA, _KEPT times the
-    result is returned. Raises OutOfMemory if the first batch does not fit."""
+    """Return how many padded tokens (input and target) fit in a training batch, found by trial.
+
+    Batches of rows with the `longest` (input, target) lengths are passed forward and backward
+    through the model, without changing its weights. The number of rows is doubled until memory runs
+    out or the device's limit is reached. On CUDA, the result is reduced by a safety margin. Raises
+    OutOfMemory if the first batch does not fit.
+    """
     device = resolve_device(settings.device)
     model.to(device).train()
     target_loss = TargetLoss(model, bf16=uses_bf16(model, settings))

@@ -11,9 +11,10 @@ from scicot.models.families import family_of
 
 
 class Collator:
-    """Collates one item of a schedule into a batch (Family.collate), and adds "share": the weight
-    of each row's target tokens in the loss of the step. On CUDA, sequences are padded to a multiple
-    of 8 tokens, for tensor cores."""
+    """Collates one item of a schedule, a list of rows, into a batch of tensors (see
+    Family.collate). It adds "share", of shape (rows,): the weight of each target token of a row in
+    the loss of the step. On CUDA, sequences are padded to a multiple of 8 tokens, for tensor
+    cores."""
 
     def __init__(self, model: Any, device: torch.device) -> None:
         self._family = family_of(model.config)

@@ -12,7 +12,8 @@ from scicot.models.families import family_of
 
 
 def compute_settings(model: Any, settings: TrainSettings) -> dict[str, str]:
-    """Return device, precision and attention, by these names."""
+    """Return the "device", "precision" and "attention" that a training run uses, with "auto"
+    resolved."""
     device = resolve_device(settings.device)
     return {
         "device": device.type,
@@ -22,14 +23,16 @@ def compute_settings(model: Any, settings: TrainSettings) -> dict[str, str]:
 
 
 def uses_bf16(model: Any, settings: TrainSettings) -> bool:
-    """Return whether a model's matrix multiplications run in bf16."""
+    """Return whether a model's matrix multiplications run in bf16 in training, rather than in
+    fp32."""
     device = resolve_device(settings.device)
     return training_precision(settings.precision, device, weights_of(model)) is torch.bfloat16
 
 
 def attention(model: Any, settings: TrainSettings, device: torch.device) -> str:
-    """Return the attention implementation: on a CPU the faster one for the model's family (measured
-    by `python -m benchmarks.training attention`), else SDPA."""
+    """Return the attention implementation: the one in the settings or, for "auto", SDPA. On a CPU,
+    "auto" is the faster one for the model's family (measured by `python -m benchmarks.training
+    attention`)."""
     if settings.attention != "auto":
         return settings.attention
     return family_of(model.config).cpu_attention if device.type == "cpu" else "sdpa"

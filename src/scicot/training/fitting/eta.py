@@ -23,8 +23,8 @@ _TIMED_BATCHES = 6  # batches to time; the first one is slow and not counted
 def expected_seconds(
     model: Any, form: PromptFormat, schedule: Schedule, dev: DevSet | None, settings: TrainSettings
 ) -> float:
-    """Estimate the duration of a training run, with its dev evaluations, from a few of its batches.
-    Does not change the weights."""
+    """Estimate the duration of a training run in seconds, including its dev evaluations, by timing
+    a few batches. The weights are not changed."""
     device = resolve_device(settings.device)
     model.set_attn_implementation(attention(model, settings, device))
     model.to(device).train()

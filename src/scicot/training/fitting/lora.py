@@ -1,4 +1,4 @@
-"""Low-rank adapters (LoRA: Hu et al. 2022, arXiv 2106.09685), trained instead of all weights; with
+"""Train low-rank adapters (LoRA: Hu et al. 2022, arXiv 2106.09685) instead of all weights. With
 4-bit weights this is QLoRA (Dettmers et al. 2023, arXiv 2305.14314)."""
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from scicot.training.scratch import PREFIX
 
 
 def check(settings: TrainSettings, student: str) -> None:
-    """Raise ScicotError if adapters or quantised weights are requested but not available."""
+    """Raise ScicotError if the settings request adapters or quantised weights that need a missing
+    package, or quantised weights for a student with random weights."""
     if settings.lora and importlib.util.find_spec("peft") is None:
         raise ScicotError("--lora: needs peft; pip install 'scicot[lora]'")
     if settings.quantization == "none":
@@ -26,8 +27,9 @@ def check(settings: TrainSettings, student: str) -> None:
 
 
 def adapted(model: Any, rank: int) -> Any:
-    """Add adapters to all linear layers except the output layer; only they are trained. Returns the
-    model itself for rank 0. Adapter updates are scaled by 2 at any rank."""
+    """Return the model with adapters on all linear layers except the output layer, and all other
+    weights frozen. For rank 0, return the model unchanged. Adapter updates are scaled by 2 at any
+    rank."""
     if not rank:
         return model
     from peft import get_peft_model, prepare_model_for_kbit_training
@@ -40,10 +42,11 @@ def adapted(model: Any, rank: int) -> Any:
 
 
 def merged(learner: Any, model: Any, student: str, rank: int) -> Any:
-    """Merge the adapters into the student's weights, and return it.
+    """Merge the trained adapters into the weights, and return the student as a plain model.
 
-    `model` is the one given to `adapted`. Merging into 4-bit weights would round the adapters away,
-    so they are merged into the student's original weights, loaded again.
+    `model` is the one given to `adapted`, and `learner` its result. Merging into 4-bit weights
+    would round the adapters away, so they are merged into the original weights, loaded again from
+    `student`. For rank 0, there are no adapters and `model` is returned.
     """
     if not rank:
         return model

@@ -1,4 +1,4 @@
-"""Compute the loss of target tokens without all logits in memory at once.
+"""Compute the loss of target tokens without holding all logits in memory at once.
 
 The logits of 1,000 target tokens over T5's vocabulary take 128 MB in fp32, their gradient as much
 again, and at least a fifth of them would be for padding. So the output layer is applied only to
@@ -20,8 +20,8 @@ _CHUNK = 512  # target tokens per chunk; smaller chunks are slower
 
 
 class TargetLoss:
-    """Computes the sum of the negative log-likelihoods (nats) of a batch's target tokens. With
-    `bf16`, matrix products run in bf16; the weights keep their dtype."""
+    """Computes the sum, in nats, of the negative log-likelihoods of all target tokens in a batch.
+    With `bf16`, matrix products run in bf16, while the weights keep their dtype."""
 
     def __init__(self, model: Any, *, bf16: bool = False) -> None:
         self._model = model
@@ -63,10 +63,11 @@ class TargetLoss:
 
 
 def _ends_in_head(model: Any, head: Any) -> bool:
-    """Return whether the model's logits are exactly the output layer's result, without scale, cap
-    or bias.
+    """Return whether the model's logits are exactly the result of its output layer `head`, with no
+    scaling, capping or bias after it.
 
-    Tested by running three tokens through the model with an output layer that returns a constant.
+    This is tested by running three tokens through the model while the output layer returns a
+    constant.
     """
     number = torch.tensor(0.7321, device=model.device)
     training = model.training
@@ -87,8 +88,9 @@ def _ends_in_head(model: Any, head: Any) -> bool:
 
 
 class _Summed(torch.autograd.Function):
-    """sum of -log softmax(hidden @ weight.T)[target] for hidden (tokens x width), weight
-    (vocabulary x width) and targets (tokens)."""
+    """Autograd function that computes the sum over tokens of -log softmax(hidden @
+    weight.T)[target], and its gradient in the same pass. Shapes: hidden (tokens, width), weight
+    (vocabulary, width), targets (tokens,)."""
 
     @staticmethod
     def forward(ctx: Any, hidden: Tensor, weight: Tensor, targets: Tensor) -> Tensor:

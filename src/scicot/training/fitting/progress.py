@@ -1,4 +1,4 @@
-"""Trainer callback run between optimizer steps: logging, dev evaluation, checkpoints and
+"""The Trainer callback that runs between optimizer steps: logging, dev evaluation, checkpoints and
 stopping."""
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ Log = list[dict[str, Any]]
 
 
 class Progress(TrainerCallback):
-    """Advances a task at each step, sets the Trainer's save and stop flags, measures the student on
-    dev, and writes the log. With several processes, rank 0 writes, and a request to stop on one
-    rank stops all."""
+    """Trainer callback that advances the progress bar, sets the Trainer's save and stop flags,
+    measures the student on dev, and writes the log. With several processes, only rank 0 writes, and
+    a request to stop on one rank stops all."""
 
     def __init__(
         self,
@@ -56,8 +56,8 @@ class Progress(TrainerCallback):
         self.stopped: KeyboardInterrupt | None = None
 
     def rows_per_second(self, step: int) -> float:
-        """Return the training speed in rows per second since this process began. Time spent on dev
-        evaluation counts too."""
+        """Return the mean number of rows trained per second since this process started training.
+        Time spent on dev evaluation is included."""
         rows = (step - self._first_step) * self._rows
         return round(rows / (time.monotonic() - self._started), 1)
 
@@ -109,7 +109,8 @@ class Progress(TrainerCallback):
         self._saved = time.monotonic()
 
     def _measure(self, step: int, control: Any) -> bool:
-        """Evaluate on dev. Return whether patience is exhausted."""
+        """Measure the student on dev and log the metrics. Return whether training should stop,
+        because `patience` measurements brought no improvement."""
         if self._selection is None or self.trainer is None:
             return False
         log_due = control.should_log
@@ -120,13 +121,15 @@ class Progress(TrainerCallback):
 
 
 def tenth(steps: int) -> int:
-    """Return the default number of steps between dev evaluations: a tenth of all steps."""
+    """Return a tenth of the steps, rounded up: the default number of steps between dev
+    evaluations."""
     return -(-steps // 10)
 
 
 def _finite(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Replace non-finite floats of a log row by None, which JSON allows, and drop the Trainer's
-    "epoch", which counts schedules, not passes over the data."""
+    """Return a log row with non-finite floats replaced by None, which JSON allows. The Trainer's
+    "epoch" is left out, because it counts passes over the whole schedule, not over the training
+    rows."""
     return {
         name: None if isinstance(value, float) and not math.isfinite(value) else value
         for name, value in row.items()

@@ -33,12 +33,12 @@ def fit(
     model: Any, form: PromptFormat, schedule: Schedule, spec: TrainingSpec, reporter: Reporter
 ) -> tuple[Any, dict[str, Any], Log]:
     """Train `model`, from the last complete checkpoint if there is one. Return (student, metrics,
-    log).
+    log): the trained model, its metrics by name, and the rows of the training log.
 
-    AdamW with beta2 = 0.98 (Vaswani et al. 2017, section 5.3) and gradients clipped to norm 1; the
-    learning rate rises linearly during warm-up and then falls linearly to 0. With dev rows, the
-    model ends with the weights that were best on dev. Writes training_log.jsonl and checkpoints to
-    the run directory.
+    The optimizer is AdamW with beta2 = 0.98 (Vaswani et al. 2017, section 5.3), and gradients are
+    clipped to norm 1. The learning rate rises linearly during warm-up and then falls linearly to 0.
+    With dev rows, the student gets the weights that were best on dev. Writes training_log.jsonl and
+    checkpoints to the run directory.
     """
     run, settings, dev = spec.run, spec.settings, spec.judge()
     trainer = make_trainer(model, form.tokenizer, schedule, run, settings, spec.report_to)
@@ -91,12 +91,13 @@ def make_trainer(
     settings: TrainSettings,
     report_to: Sequence[str] = (),
 ) -> _Trainer:
-    """Make the Trainer that `fit` runs; it changes the model in place."""
+    """Return the Trainer that `fit` runs. This changes `model` in place: it sets its attention
+    implementation and adds adapters, if requested."""
     set_seed(settings.seed + processes.rank())  # every process needs another dropout mask
     device = resolve_device(settings.device)
     model.set_attn_implementation(attention(model, settings, device))
     if settings.gradient_checkpointing:
-        # the method's name in later 5.x versions
+        # the name of this method in later 5.x versions of transformers
         enable = getattr(model, "activation_checkpointing_enable", None)
         (enable or model.gradient_checkpointing_enable)({"use_reentrant": False})
     trainer = _Trainer(
@@ -108,7 +109,7 @@ def make_trainer(
     )
     trainer.target_loss = TargetLoss(model, bf16=uses_bf16(model, settings))
     trainer.remove_callback(PrinterCallback)  # stdout is reserved for data
-    # the default directory is among the checkpoints, which are deleted
+    # not the default directory, which is inside that of the checkpoints and deleted with them
     if "tensorboard" in report_to:
         from torch.utils.tensorboard import SummaryWriter
 
@@ -118,8 +119,8 @@ def make_trainer(
 
 
 def last_checkpoint(folder: Path) -> Path | None:
-    """Return the last complete checkpoint. One cut short by a crash or a full disk has no marker
-    file."""
+    """Return the last complete checkpoint in a folder, or None. A checkpoint that was cut short by
+    a crash or a full disk has no marker file, and is ignored."""
     numbered = (path for path in folder.glob("checkpoint-*") if path.name[11:].isdecimal())
     complete = [path for path in numbered if (path / COMPLETE_MARKER).exists()]
     return max(complete, key=_step, default=None)
@@ -149,7 +150,7 @@ def _arguments(
         use_cpu=device.type == "cpu",
         seed=settings.seed,
         save_strategy="no",  # Progress requests checkpoints by time
-        save_total_limit=2,  # the previous one is deleted only after the next is complete
+        save_total_limit=2,  # the previous one is deleted only when the next is complete
         logging_steps=max(1, min(50, schedule.steps // 20)),
         logging_nan_inf_filter=False,
         report_to=[name for name in report_to if name != "tensorboard"] or "none",
@@ -163,8 +164,8 @@ def _arguments(
 
 
 class _Trainer(Trainer):
-    """A Trainer whose loss is the mean over the target tokens of a whole step, over all its
-    micro-batches and processes. For students with two tasks it is the mean over label tokens +
+    """A Trainer whose loss is the mean over all target tokens of an optimizer step, in all its
+    micro-batches and processes. For students with two tasks, it is the mean over answer tokens plus
     rationale_loss_weight x the mean over rationale tokens (Hsieh et al. 2023, equation 4)."""
 
     target_loss: TargetLoss

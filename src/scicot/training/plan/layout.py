@@ -1,4 +1,5 @@
-"""Size of an optimizer step, and the number of batches in which it is computed."""
+"""The size of an optimizer step, and the number of batches into which its training rows are
+divided."""
 
 from __future__ import annotations
 
@@ -19,7 +20,7 @@ from scicot.training.plan.length_buckets import pieces
 FILE = "layout.json"
 
 # Groups of similar lengths in a step. With a single group, whole steps consist of one kind of
-# question with texts of one length, and students of the quickstart's world become clearly worse.
+# question with texts of one length, and students trained in the quickstart become clearly worse.
 _GROUPS = 4
 
 # Fixed cost of another batch, in tokens that could be computed in the same time.
@@ -29,9 +30,12 @@ _BATCH_COSTS_A_GPU = 4000
 
 @dataclass(frozen=True)
 class Layout:
-    """Size of a step, in rows or in tokens (inputs and targets without padding, mean over steps);
-    its number of groups of similar lengths, and the number of batches into which they are
-    joined."""
+    """The composition of an optimizer step.
+
+    Either `rows` or `tokens` is the size of a step, and the other is None. `tokens` counts inputs
+    and targets without padding, as a mean over steps. The rows of a step are divided into `groups`
+    of similar lengths, which are joined into `batches` batches.
+    """
 
     rows: int | None
     tokens: int | None
@@ -39,7 +43,7 @@ class Layout:
     batches: int
 
     def steps(self, lessons: int, tokens: int) -> int:
-        """Return the steps of an epoch with this many lessons and tokens."""
+        """Return the number of steps of an epoch that has this many training rows and tokens."""
         if self.rows is not None:
             return -(-lessons // self.rows)
         assert self.tokens is not None
@@ -47,11 +51,12 @@ class Layout:
 
     @classmethod
     def grouped(cls, settings: TrainSettings, lessons: int, tokens: int) -> Layout:
-        """Make the layout for the settings, with one batch for each group."""
+        """Make the layout for the settings and an epoch with this many training rows and tokens.
+        The number of batches is `settings.accumulate`, or one for each group if that is None."""
         rows, budget = settings.batch_rows, settings.batch_tokens
         batches = settings.accumulate or 1
         groups = batches * -(-_GROUPS // batches)
-        # so that each group has at least one lesson
+        # so that each group has at least one row
         most_groups = lessons // cls(rows, budget, 1, 1).steps(lessons, tokens)
         if groups > most_groups:
             groups = batches = min(batches, most_groups) if settings.accumulate else most_groups
@@ -59,8 +64,9 @@ class Layout:
 
     @classmethod
     def read(cls, checkpoints: Path) -> Layout | None:
-        """Read the layout of a run that has begun, so that it keeps its batches when resumed on
-        another device. None if there is none; ScicotError if the file is not readable."""
+        """Read the layout that `write` stored in a run's checkpoint directory, or return None if
+        there is none. A resumed run uses it, so that its batches stay the same even on another
+        device. Raises ScicotError if the file is not readable."""
         file = checkpoints / FILE
         try:
             return cls(**json.loads(file.read_text())) if file.exists() else None
@@ -77,13 +83,14 @@ class Layout:
 def fewest_costs(
     groups: Any, device: str, ranks: int = 1, parts: int = 1, max_tokens: float = math.inf
 ) -> int:
-    """Return the number of batches per step with the lowest cost: padded tokens plus a fixed cost
-    per batch. The groups of a step are joined into these batches.
+    """Return the number of batches per step with the lowest estimated cost: padded tokens plus a
+    fixed cost for each batch. The groups of a step are joined into that many batches.
 
-    `groups` has shape (steps, groups per step, 3): rows, longest input, longest target. `parts` is
-    the number of tasks, each of which has separate batches. Each of `ranks` processes may compute
-    at most `max_tokens` padded tokens of a batch; if no number of batches meets this limit, the one
-    whose largest batch is smallest is returned.
+    `groups` has shape (steps, groups per step, 2 or 3) and holds, for each group, the number of
+    rows and their maximum lengths (see `measured`). `parts` is the number of tasks of the student,
+    each of which has separate batches. Each of the `ranks` processes may compute at most
+    `max_tokens` padded tokens of a batch. If no number of batches meets this limit, the one whose
+    largest batch is smallest is returned.
     """
     device_type = resolve_device(device).type
     batch_cost = _BATCH_COSTS.get(device_type, _BATCH_COSTS_A_GPU)
@@ -112,9 +119,9 @@ def fewest_costs(
 
 
 def measured(batches: list[list[Any]], lengths: Any) -> Any:
-    """Return the array `groups` of `fewest_costs`: for each batch of each step its number of rows,
-    longest input and longest target. `batches[step][batch]` holds row indices; `lengths` holds the
-    lengths of each row."""
+    """Return the array `groups` for `fewest_costs`: for each batch of each step, its number of rows
+    and their maximum lengths. `batches[step][batch]` holds row indices. `lengths` has shape (rows,
+    2) for input and target, or (rows, 1) for the sum of both."""
     return np.array(
         [[(len(rows), *lengths[rows].max(axis=0)) for rows in step] for step in batches]
     )

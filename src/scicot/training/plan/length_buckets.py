@@ -1,8 +1,9 @@
 """Batch rows of similar input and target lengths.
 
-A batch is padded to its longest input and its longest target, so both lengths matter. Rows are
-halved by whichever length saves more padding, and each half again, down to batches. That leaves far
-less padding than sorting by the sum of both lengths.
+A batch is padded to its longest input and its longest target, so both lengths matter. All rows are
+sorted by input length or by target length, whichever saves more padding, and split in half. Each
+half is split again in the same way, until there are enough batches. This leaves far less padding
+than sorting by the sum of both lengths.
 """
 
 from __future__ import annotations
@@ -17,17 +18,19 @@ Indices = npt.NDArray[np.int64]
 
 
 def padded(lengths: Any) -> int:
-    """Return the padded tokens of rows of these lengths (rows x 2: input, target; or rows x 1:
-    both) in one batch."""
+    """Return the number of tokens, with padding, of one batch of rows. `lengths` holds their
+    lengths: shape (rows, 2) for input and target, or (rows, 1) for the sum of both."""
     return int(len(lengths) * lengths.max(axis=0).sum())
 
 
 def similar_batches(lengths: Any, weights: Any, count: int) -> list[Indices]:
-    """Partition all row indices into `count` batches of similar lengths and about equal weight.
+    """Partition all rows into `count` batches of similar lengths and about equal total weight.
+    Return the row indices of each batch.
 
-    `lengths` is rows x 2. `weights` has a positive number for each row: 1 for batches of
-    equally many rows, or its tokens for batches of equally many tokens. No batch is empty:
-    `count` is at most the number of rows. Rows of equal lengths keep their order.
+    `lengths` has shape (rows, 2) for input and target, or (rows, 1) for the sum of both. `weights`
+    has a positive number for each row: 1 for batches of equally many rows, or the row's tokens for
+    batches of equally many tokens. No batch is empty, provided that `count` is at most the number
+    of rows. Rows of equal lengths keep their order.
     """
     return list(_partition(np.arange(len(lengths)), lengths, weights, count))
 
@@ -53,7 +56,8 @@ def _order(lengths: Any, rows: Indices, column: int) -> Any:
 
 
 def _halved(rows: Indices, weights: Any, first: int, count: int) -> tuple[Indices, Indices]:
-    """Split rows into two parts, the first for `first` of `count` batches."""
+    """Split sorted rows into two parts: one for `first` of the `count` batches, and one for the
+    remaining batches. The total weights of the parts are in about the same proportion."""
     reached = np.cumsum(weights[rows])
     cut = int(np.searchsorted(reached, reached[-1] * first / count, side="right"))
     cut = min(max(cut, first), len(rows) - (count - first))
@@ -61,16 +65,19 @@ def _halved(rows: Indices, weights: Any, first: int, count: int) -> tuple[Indice
 
 
 def pieces(batches: int, ranks: int) -> int:
-    """Return the number of pieces into which each batch of a step is split among the processes; 1
-    if whole batches can be distributed evenly."""
+    """Return into how many pieces each batch of a step is split, so that all `ranks` processes get
+    equally many pieces. It is 1 if whole batches can be distributed evenly."""
     if batches % ranks == 0:
         return 1
     return ranks // batches if ranks % batches == 0 else ranks
 
 
 def turns_of(batches: Sequence[Any], ranks: int) -> list[list[Any]]:
-    """Distribute the batches of one step: a list of turns, each with one piece of a batch (possibly
-    empty) for every process."""
+    """Distribute the batches of one step among `ranks` processes.
+
+    Returns a list of turns. In each turn, process r computes the r-th entry: a batch or a piece of
+    one, which may be empty.
+    """
     count = pieces(len(batches), ranks)
     distributed = [batch[piece::count] for batch in batches for piece in range(count)]
     return [distributed[turn : turn + ranks] for turn in range(0, len(distributed), ranks)]

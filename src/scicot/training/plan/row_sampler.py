@@ -1,6 +1,6 @@
-"""Sample the lessons (training questions with their rationales) of each epoch.
+"""Sample the training rows of each epoch.
 
-With --rationale-dropout a random share of them is trained without the rationale.
+With --rationale-dropout, a random share of them is used without its rationale.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ import numpy as np
 
 from scicot.config import TrainSettings
 
-# Random streams of an epoch; those of files are numbered from 1.
+# Numbers of the random streams of an epoch. The streams of files are numbered from 1.
 _STREAMS = {"dropout": 1_000_001, "batches": 1_000_002}
 
 
 class RowSampler:
-    """Draws the lessons of an epoch. `files` holds the file number of each lesson. The draws depend
-    only on the seed and the epoch."""
+    """Samples the training rows of each epoch. `files` holds the number of the input file of each
+    row. The samples depend only on the seed and the number of the epoch."""
 
     def __init__(self, files: Sequence[int], settings: TrainSettings) -> None:
         self._count = len(files)
@@ -31,8 +31,8 @@ class RowSampler:
         self._file_order = lru_cache(maxsize=2 * len(settings.weights) + 2)(self._new_file_order)
 
     def epoch(self, number: int) -> tuple[Any, Any]:
-        """Return an epoch's draws in random order: (indices of lessons, whether their rationale is
-        dropped)."""
+        """Return the training rows of an epoch in random order, as two arrays: the index of each
+        row, and whether its rationale is dropped."""
         rng = np.random.default_rng([self._settings.seed, number])
         if self._settings.weights:
             rows = rng.permutation(np.concatenate(self._drawn_from_files(number)))
@@ -45,10 +45,12 @@ class RowSampler:
         return np.random.default_rng([self._settings.seed, epoch, _STREAMS[stream]])
 
     def _drawn_from_files(self, epoch: int) -> list[Any]:
-        """Return the indices of an epoch's lessons, file by file."""
+        """Return the indices of the rows of an epoch as a list of arrays, in the order of the
+        files. Each file gets a share of the epoch that is proportional to its weight, and its rows
+        are used in rotation."""
         shares = np.cumsum(self._settings.weights) / sum(self._settings.weights)
-        # Rounded cumulatively over all epochs, so that even the smallest share is drawn at some
-        # time.
+        # Rounded cumulatively over all epochs, so that a file with a very small share is used in
+        # some epoch.
         drawn_before, drawn_after = (np.round(shares * self._count * n) for n in (epoch, epoch + 1))
         firsts, ends = (
             np.diff(bounds, prepend=0).astype(int) for bounds in (drawn_before, drawn_after)

@@ -1,7 +1,7 @@
 """The schedule of a training run: the examples of every step, fixed before the run starts.
 
-Step k depends only on the seed and k. So a run resumed at step s gets the same examples as an
-uninterrupted one, and each of several processes can compute the whole schedule.
+The examples of step k depend only on the seed and k. So a run that is resumed at step s gets the
+same examples as an uninterrupted one, and each of several processes can compute the whole schedule.
 """
 
 from __future__ import annotations
@@ -37,22 +37,22 @@ from scicot.training.plan.tokens import MANY, Tokens, identity, tokenise
 
 @dataclass(frozen=True)
 class Epoch:
-    """One epoch: as many draws as there are lessons, grouped into steps and batches."""
+    """One epoch of sampled training rows, grouped into steps and batches."""
 
-    lessons: Any  # index of the lesson of each draw
-    dropped: Any  # whether the draw drops the rationale
-    # for each step, the draws in each of its groups, by index
+    lessons: Any  # index of the training row of each sampled row
+    dropped: Any  # for each sampled row, whether its rationale is dropped
+    # steps[step][group]: indices of the sampled rows in the group
     steps: list[list[length_buckets.Indices]]
 
 
 class Schedule:
-    """A dataset of micro-batches: the training examples of every step.
+    """The training examples of every step, as a dataset of micro-batches.
 
-    A lesson is a training question with its rationale; it yields one or two examples. In each epoch
-    as many lessons are drawn as there are: each lesson once or, with `weights`, a share from each
-    file in proportion to its weight, cycling through the file's lessons. The draws are grouped by
-    similar length, and the groups are in random order. A step consists of `layout.groups` groups,
-    joined into batches.
+    A training row (a question with its rationale) yields one or two examples. An epoch samples as
+    many rows as there are. Without `weights` it contains each row once; with `weights` it contains
+    a share of rows from each file, in proportion to the file's weight. The sampled rows are grouped
+    by similar length, and the groups are in random order. A step consists of `layout.groups`
+    groups, joined into batches.
 
     Item i is a micro-batch for process i % ranks: a list of rows {"input_ids": token ids, "labels":
     token ids, "share": weight of each target token in the loss of the step}. With these weights the
@@ -86,8 +86,8 @@ class Schedule:
         self._make_layout(layout)
 
     def fit(self, tokens: int, batch: int) -> None:
-        """Recompute the schedule for `tokens` per step and at most `batch` padded tokens per
-        batch."""
+        """Recompute the schedule for steps of `tokens` tokens, with at most `batch` padded tokens
+        per batch on each process."""
         self._settings = replace(self._settings, batch_size=f"{tokens}tokens")
         self._make_layout(None, most_tokens=batch)
 
@@ -113,27 +113,27 @@ class Schedule:
 
     @property
     def tokens_an_epoch(self) -> int:
-        """Number of input and target tokens of all lessons, each once."""
+        """The number of input and target tokens of all training rows, without padding."""
         return int(self._tokens.lengths.sum())
 
     @property
     def lengths(self) -> Any:
-        """Numbers of input and target tokens of all examples: examples x 2."""
+        """The numbers of input and target tokens of all examples: shape (examples, 2)."""
         return self._tokens.lengths
 
     def rows(self, indices: Sequence[int]) -> list[dict[str, Any]]:
-        """Return tokenised examples by their indices."""
+        """Return the tokenised examples with these indices ("input_ids" and "labels")."""
         return self._tokens.rows(indices)
 
     @property
     def longest(self) -> tuple[int, int]:
-        """Tokens of the longest input, and of the longest target."""
+        """The number of tokens of the longest input, and that of the longest target."""
         source, target = self._tokens.lengths.max(axis=0)
         return int(source), int(target)
 
     @property
     def turns(self) -> int:
-        """Number of items per step for each process."""
+        """The number of micro-batches that each process computes per step."""
         return self._turns
 
     def __len__(self) -> int:
@@ -155,7 +155,7 @@ class Schedule:
 
     @property
     def cuts(self) -> Counter[str]:
-        """Number of truncated inputs, by the part that was cut."""
+        """The counts of truncated inputs and of missing characters (see `encode_inputs`)."""
         return self._tokens.cuts
 
     @property
@@ -164,12 +164,12 @@ class Schedule:
 
     @property
     def in_fixed_order(self) -> int:
-        """Number of lessons whose choices --shuffle-choices must leave in their order."""
+        """The number of training rows whose choices --shuffle-choices must not permute."""
         return sum(lesson.in_fixed_order for lesson in self._lessons)
 
     @property
     def padding(self) -> float:
-        """Share of padding among the tokens of the first epoch, on one device."""
+        """The share of padding (0 to 1) in the batches of the first epoch, on one device."""
         epoch = self._epoch(0)
         lengths = self._padded_lengths(epoch.lessons, epoch.dropped)
         padded_tokens = sum(
@@ -181,12 +181,12 @@ class Schedule:
 
     @property
     def rows_per_step(self) -> float:
-        """Mean number of lessons per step."""
+        """The mean number of training rows per step."""
         return len(self._lessons) / self.epoch_steps
 
     def tokens(self, steps: int) -> int:
         """Return the number of input and target tokens in the first `steps` steps, without padding.
-        Lessons with shuffled choices are counted in their original order."""
+        Rows whose choices are shuffled are counted with their choices in the original order."""
         total = 0
         for number in range(-(-steps // self.epoch_steps)):
             rest = steps - number * self.epoch_steps
@@ -214,7 +214,7 @@ class Schedule:
         order = self._sampler.rng(number, "batches").permutation(count)
         steps = order.reshape(self.epoch_steps, self.layout.groups)
 
-        # sort by length, because neighbours are joined or computed at the same time
+        # sorted by length, because adjacent groups are joined or computed at the same time
         def longest(group: int) -> int:
             return -int(lengths[groups[group]].max(axis=0).sum())
 
@@ -222,9 +222,9 @@ class Schedule:
         return Epoch(lessons, dropped, in_order)
 
     def _batches(self, groups: Sequence[length_buckets.Indices]) -> list[length_buckets.Indices]:
-        """Join the groups of a step into batches. A batch is an array (examples, 2) with the index
-        of each example's draw and of its part (task). Students with two tasks have separate batches
-        for each, since labels are much shorter than rationales."""
+        """Join the groups of a step into batches. A batch is an array of shape (examples, 2): the
+        index of a sampled row, and which example of that row it is (0 or 1). Students with two
+        tasks have separate batches for each, since labels are much shorter than rationales."""
         size = self.layout.groups // self.layout.batches
         joined = [
             np.concatenate(groups[start : start + size]) for start in range(0, len(groups), size)
@@ -235,8 +235,8 @@ class Schedule:
         ]
 
     def _by_lesson(self, lessons: Any, dropped: Any) -> Any:
-        """Return the numbers of input and target tokens: draws x examples per lesson x 2.
-        `lessons` holds the lesson index of each draw, `dropped` whether its rationale is left
+        """Return the numbers of input and target tokens of sampled rows: shape (rows, examples per
+        row, 2). `lessons` holds the index of each row, and `dropped` whether its rationale is left
         out."""
         shape = (-1, self._per_lesson, 2)
         full = self._tokens.lengths.reshape(shape)[lessons]
@@ -244,17 +244,18 @@ class Schedule:
         return np.where(dropped[:, None, None], without_rationale, full)
 
     def _padded_lengths(self, lessons: Any, dropped: Any) -> Any:
-        """Return the lengths by which the examples of each draw are padded: draws x examples x 1 or
-        2."""
+        """Return the lengths that determine the padding of sampled rows: shape (rows, examples per
+        row, 2) for input and target, or (rows, examples per row, 1) for their sum in a causal
+        model."""
         return self._family.lengths(self._by_lesson(lessons, dropped))
 
     def _weights(self, lessons: Any, dropped: Any) -> Any:
-        """Return the number of tokens of each draw."""
+        """Return the number of tokens of each sampled row, over all its examples."""
         return self._by_lesson(lessons, dropped).sum(axis=(1, 2))
 
     def _shares(self, epoch: Epoch, groups: Sequence[length_buckets.Indices]) -> list[float]:
-        """Return the weight of one target token in a step's loss, for each task: the task's loss
-        weight divided by its number of target tokens in the step."""
+        """Return, for each task, the weight of one target token in the loss of a step: the loss
+        weight of the task divided by its number of target tokens in the step."""
         draws = np.concatenate(groups)
         targets = self._by_lesson(epoch.lessons[draws], epoch.dropped[draws])[:, :, 1].sum(axis=0)
         weights = (1.0, self._settings.rationale_loss_weight)
@@ -277,7 +278,9 @@ class Schedule:
     def _resampled_rows(
         self, number: int, epoch: Epoch, examples: Sequence[tuple[int, int]]
     ) -> list[dict[str, Any]]:
-        """Make the rows of examples whose label or order of choices is sampled anew each time."""
+        """Tokenise examples whose label or order of choices is sampled anew in each epoch. `number`
+        is the epoch. `examples` holds pairs: the index of a sampled row, and which of its examples
+        (0 or 1)."""
         chosen = []
         for draw, part in examples:
             rng = random.Random(f"{self._settings.seed}/{number * len(self._lessons) + draw}")

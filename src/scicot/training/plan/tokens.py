@@ -1,4 +1,5 @@
-"""Token ids of all examples: computed once, stored as Arrow, read from disk if there are many."""
+"""The token ids of all examples. They are computed once and stored in Arrow format; if there are
+many, they are read from disk."""
 
 from __future__ import annotations
 
@@ -13,20 +14,20 @@ import numpy as np
 from scicot.devices import cores
 from scicot.training.examples import Encoded
 
-# With fewer lessons, using the cache and starting processes takes longer than tokenising.
+# With fewer training rows, using the cache and starting processes takes longer than tokenising.
 MANY = 20_000
-_CHUNK = 1024  # lessons
+_CHUNK = 1024  # training rows per chunk
 _COLUMNS = ("input_ids", "labels")
 
 Rows = dict[str, list[Any]]
-Encode = Callable[[Sequence[Any]], Encoded]  # tokenises lessons
+Encode = Callable[[Sequence[Any]], Encoded]  # tokenises training rows
 
 
 class Tokens:
-    """The encoded examples of lessons; those of one lesson are adjacent.
+    """The tokenised examples of all training rows. The examples of one row are adjacent.
 
-    `lengths` (examples x 2, int64) are the tokens of inputs and targets; `cuts` and `cut_targets`
-    count truncations.
+    `lengths`, an int64 array of shape (examples, 2), holds the numbers of input and target tokens.
+    `cuts` and `cut_targets` count truncated inputs and targets.
     """
 
     def __init__(self, dataset: Any) -> None:
@@ -37,16 +38,20 @@ class Tokens:
         self.cut_targets: int = sum(chunk_counts["cut_targets"] for chunk_counts in counts)
 
     def rows(self, indices: Sequence[int]) -> list[dict[str, Any]]:
-        """Return the examples at these indices, as `encode` made them."""
+        """Return the examples with these indices, as {"input_ids": token ids, "labels": token
+        ids}."""
         columns = self._dataset[list(indices)]
         pairs = zip(columns["input_ids"], columns["labels"], strict=True)
         return [{"input_ids": source, "labels": target} for source, target in pairs]
 
 
 def tokenise(lessons: Sequence[Any], encode: Encode, *, cached_as: str | None = None) -> Tokens:
-    """Encode the lessons, in memory if `cached_as` is None. Otherwise encode them in parallel and
-    store them in the cache of `datasets`, from which other runs on the same data read them.
-    The key `cached_as` must determine the result."""
+    """Tokenise training rows with `encode`. If `cached_as` is None, this is done in memory.
+
+    Otherwise it is done by several processes, and the result is stored in the cache of the library
+    `datasets` under the key `cached_as`. Later runs with the same key read the stored result, so
+    the key must contain everything that the result depends on.
+    """
     import datasets
 
     chunks = [lessons[start : start + _CHUNK] for start in range(0, len(lessons), _CHUNK)]
@@ -67,7 +72,7 @@ def tokenise(lessons: Sequence[Any], encode: Encode, *, cached_as: str | None = 
 
 
 def identity(tokenizer: Any) -> str:
-    """Return a digest that identifies a tokenizer."""
+    """Return a hash of a tokenizer, which differs between tokenizers that encode differently."""
     backend = getattr(tokenizer, "backend_tokenizer", None)
     if backend is not None:
         return hashlib.sha256(backend.to_str().encode()).hexdigest()
@@ -77,7 +82,8 @@ def identity(tokenizer: Any) -> str:
 
 
 def _encoded(chunks: Iterable[Sequence[Any]], encode: Encode) -> Iterator[dict[str, Any]]:
-    """Yield the rows of the dataset; the first of each chunk records its truncations."""
+    """Encode chunks of training rows, and yield one table row for each example. The first one of a
+    chunk contains the chunk's truncation counts."""
     for chunk in chunks:
         encoded = encode(chunk)
         counts = json.dumps({"cuts": encoded.cuts, "cut_targets": encoded.cut_targets})
