@@ -183,7 +183,8 @@ def evaluate(
 
 
 def _with_gate(named: dict[str, list[Source]], file: str) -> tuple[dict[str, list[Source]], str]:
-    """Add the system of this file if it is not among the systems; return (systems, its name)."""
+    """Add the file of --fail-if-worse-than as another system, unless it belongs to one of the
+    systems already. Returns the files of all systems by name, and the name of the file's system."""
     from scicot.evaluation import name_files
 
     ((name, (path,)),) = name_files([file]).items()
@@ -204,8 +205,8 @@ def _below(verdict: Evaluation, minimum: float | None) -> Iterator[str]:
 
 
 def _worse(verdict: Evaluation, gate: str | None) -> Iterator[str]:
-    """Yield the error message of --fail-if-worse-than if the first system is significantly worse
-    than the system `gate`."""
+    """Yield the error message of --fail-if-worse-than, if the first system is significantly worse
+    than the system called `gate`."""
     for comparison in verdict.comparisons:
         if comparison.second == gate and comparison.differs and comparison.difference < 0:
             yield f"{comparison.verdict} (--fail-if-worse-than)"

@@ -42,9 +42,10 @@ def train_rationale(
             "--reward",
             autocompletion=completion.runs,
             metavar="RUN",
-            help="A run of train-answer --folds. After training, learn in rounds from sampled "
-            "rationales that raise RUN's probability of the right answer; uses --folds and "
-            "--fold-by of RUN.",
+            help="A run of train-answer --folds. After training, the student is trained "
+            "further, in rounds, on rationales sampled from it that raise RUN's "
+            "probability of the right answer. --folds and --fold-by are then those of "
+            "RUN.",
         ),
     ] = None,
     rounds: Annotated[
@@ -78,7 +79,8 @@ def train_rationale(
         float,
         typer.Option(
             "--reward-weight",
-            help="Weight of rewarded rationales in an epoch; the teacher's have weight 1.",
+            help="Weight of the sampled rationales in an epoch; those of the teacher have "
+            "weight 1.",
         ),
     ] = RewardSettings.reward_weight,
     leak_cap: Annotated[
@@ -86,7 +88,7 @@ def train_rationale(
         typer.Option(
             "--leak-cap",
             metavar="SHARE",
-            help="Cap rewards at this share of the reward for naming the right choice.",
+            help="Upper limit of a reward, as a share of the reward for naming the right choice.",
         ),
     ] = RewardSettings.leak_cap,
     reward_confidence: Annotated[
