@@ -86,7 +86,7 @@ def evaluate(
             metavar="X",
             min=0,
             max=1,
-            help="Exit with 1 if the accuracy of the first system is below X (0 to 1).",
+            help="Exit with code 1 if the accuracy of the first system is below X (0 to 1).",
         ),
     ] = None,
     fail_if_worse_than: Annotated[
@@ -94,7 +94,7 @@ def evaluate(
         typer.Option(
             "--fail-if-worse-than",
             metavar="FILE",
-            help="Also compare with this file, and exit with 1 if the first system is "
+            help="Also compare with this file, and exit with code 1 if the first system is "
             "significantly worse. This is the planned comparison, unless --primary names "
             "another.",
         ),
@@ -131,9 +131,10 @@ def evaluate(
 ) -> None:
     """Evaluate predictions and compare systems.
 
-    Prints accuracy with its interval, chance, calibration, and the paired difference between the
-    first system and each other one, with a conclusion. Missing answers count as wrong. Files are
-    joined by id; several files of one NAME are seeds of one system.
+    Prints the accuracy of each system with its interval, the accuracy by chance, the calibration,
+    and the paired difference between the first system and each other one, with a conclusion.
+    Missing answers count as wrong. Predictions are joined by id. Several files of one NAME are
+    seeds of one system.
     """
     reporter = console.reporter(quiet=quiet, verbose=verbose)
     settings = EvaluateSettings(

@@ -241,8 +241,8 @@ def generate_rationales(
 ) -> None:
     """Ask a teacher to explain every question.
 
-    Run the same command again to continue after a stop; no request is repeated. Rows are written
-    in the order of the replies.
+    Rows are written in the order in which the replies arrive. Run the same command again to
+    continue after a stop; no request is repeated.
     """
     reporter = console.reporter(quiet=quiet, verbose=verbose)
     settings = GenerateSettings(

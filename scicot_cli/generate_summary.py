@@ -42,8 +42,8 @@ def summary_lines(summary: GenerateSummary, output: str) -> list[str]:
 
 
 def advice(summary: GenerateSummary, settings: GenerateSettings) -> list[str]:
-    """Return a hint to options that would reduce rejections, if many replies of this run were
-    rejected for the same reason. The result has one line, or none."""
+    """Return a hint that names options by which fewer replies would be rejected, if many replies of
+    this run were rejected for the same reason. The result has one line, or none."""
     rejected = summary.rejected
     replies = summary.kept + rejected.total()
     often = {reason for reason, count in rejected.items() if count >= _MANY * replies}

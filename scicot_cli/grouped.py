@@ -85,8 +85,8 @@ class GroupedCommand(TyperCommand):
             raise
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the command, then print a hint to the next one. If an invalid value came from the
-        --config file, the error names this file."""
+        """Run the command, then print the command that usually comes next. If an invalid value came
+        from the --config file, the error names this file."""
         try:
             heavy = ctx.info_name in _HEAVY and not ctx.params.get("quiet")
             with console.starting() if heavy else contextlib.nullcontext():

@@ -241,10 +241,10 @@ def predict(
     """Answer questions with trained students.
 
     The rationale student writes a rationale, then the answer student scores every choice by its
-    likelihood; no text is parsed. Baselines (train-answer --method) need no rationale student.
-    With --rationale-model and no --answer-model, it writes rationale rows, which the other
-    commands read. Rows are in the order of the questions. Run the same command again to continue
-    after a stop.
+    likelihood; no answer is parsed from a text. Baselines (train-answer --method) need no rationale
+    student. With --rationale-model and no --answer-model, the command writes rationale rows, which
+    the other commands read. Rows are in the order of the questions. Run the same command again to
+    continue after a stop.
     """
     if processes > 1 and count() == 1:
         raise typer.Exit(launch(processes, sys.argv[1:], device))

@@ -155,10 +155,11 @@ def train_rationale(
 ) -> None:
     """Stage 1: train a student to write rationales.
 
-    Question + choices -> rationale. A row needs a question, its choices and a rationale, of a
-    teacher or from elsewhere. --folds K writes RUN/out_of_fold.jsonl, from which stage 2 can learn
-    to read a student's rationales. --reward adds training on rationales that help an answer
-    student. Run the same command again to resume from the last checkpoint.
+    The student learns question + choices -> rationale. Every row needs a question, its choices and
+    a rationale, which a teacher wrote or which comes from elsewhere. --folds K also writes
+    RUN/out_of_fold.jsonl, from which stage 2 can learn to read a student's rationales. --reward
+    adds training on rationales that help an answer student. Run the same command again to resume
+    from the last checkpoint.
     """
     reporter = console.reporter(quiet=quiet, verbose=verbose)
     settings = training.train_settings(locals())

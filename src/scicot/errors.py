@@ -36,7 +36,7 @@ class InvalidRow(ScicotError):
 
 
 class StoppedEarly(ScicotError):
-    """Raised if work has stopped before its end. The same command resumes it."""
+    """Raised if work stops before its end. Running the same command again resumes it."""
 
     exit_code = 75  # EX_TEMPFAIL, after which batch systems run the command again
 

@@ -62,8 +62,8 @@ class Output:
         return begin
 
     def existing(self) -> Iterator[tuple[str, Row]]:
-        """Yield (FILE:LINE, row) for each row that earlier runs of the same command wrote. A stream
-        has none."""
+        """Yield (FILE:LINE, row) for each row that earlier runs of the same command wrote, and
+        nothing for a stream."""
         if self.path is not None:
             with self.path.open("rb") as lines:
                 yield from jsonl.decode_lines(lines, self.name)

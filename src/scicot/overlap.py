@@ -1,9 +1,9 @@
 """Detect test questions that a student was trained on.
 
 Two questions have the same text if they differ only in case, punctuation and white space. They are
-the same question if their context and choices (in any order) are equal too. The same text with
-other choices, as from a template ("Which of these floats on water?"), reveals little; the same
-question reveals the answer.
+the same question if their context and choices (in any order) are equal too. Training on a question
+with the same text but other choices, as from a template ("Which of these floats on water?"),
+reveals little about the answer. Training on the same question reveals it.
 """
 
 from __future__ import annotations

@@ -210,9 +210,9 @@ def answer_suffix(stage: Stage) -> str:
 
 
 def written_rationale(text: str, stage: Stage) -> str:
-    """Return the rationale in a student's output text. In the output of a one-sequence student,
-    this is the text before the answer. The answer is ignored, since prediction scores every label
-    instead."""
+    """Return the rationale in a student's output text. For a one-sequence student, this is the text
+    before the answer; the answer is ignored, since prediction scores every label instead. For other
+    stages it is the whole text."""
     if stage is not Stage.ONE_SEQUENCE:
         return text
     rationale, mark, _ = f" {text} ".rpartition(_MARK)
@@ -250,8 +250,8 @@ def shortened(
 
 
 def beginning(text: str, length: int) -> str:
-    """Return at most `length` characters from the start of a text. If a word would be cut in half,
-    it is omitted."""
+    """Return at most `length` characters from the start of a text. A word that would be cut in half
+    is omitted, unless it is the only one."""
     shortened = text[:length]
     broken = length < len(text) and not text[length].isspace()
     return (
@@ -260,8 +260,8 @@ def beginning(text: str, length: int) -> str:
 
 
 def end(text: str, length: int) -> str:
-    """Return at most `length` characters from the end of a text. If a word would be cut in half, it
-    is omitted."""
+    """Return at most `length` characters from the end of a text. A word that would be cut in half
+    is omitted, unless it is the only one."""
     return beginning(text[::-1], length)[::-1]
 
 

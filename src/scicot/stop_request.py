@@ -1,4 +1,5 @@
-"""Keep a request to stop the process, which is raised at once or deferred to the end of a step.
+"""Store a request to stop the process, and raise it as an exception: at once, or at the end of a
+step.
 
 Signal handlers make requests, and progress reporters check for them between steps. This module
 imports nothing, so that a command can handle signals before its libraries are loaded.

@@ -1,4 +1,5 @@
-"""Run T5 students with CTranslate2, in int8 or fp32, on CPUs where it is the fastest engine."""
+"""Run T5 students with CTranslate2, in int8 or fp32, on CPUs. There it can be the fastest
+engine."""
 
 from __future__ import annotations
 

@@ -34,7 +34,8 @@ class DecodeBatch:
 
     @property
     def width(self) -> int:
-        """The number of tokens in the longest prefix of the batch, with its padding."""
+        """The width of the prefix cache: the number of tokens in the longest prefix, with
+        padding."""
         return self._prefixes.width
 
     @property

@@ -112,8 +112,8 @@ def _obstacle(engine: str, config: Mapping[str, Any], device: str, request: Engi
 
 
 def _precisions(engine: str, device: str, weights: int, request: EngineRequest) -> list[str]:
-    """List the precisions in which an engine may be fastest for a student of this number of
-    `weights`. If the user requested a precision, it is the only one."""
+    """List the precisions in which an engine may be fastest for a student with this number of
+    `weights`. If the user requested a precision, only this one is listed."""
     if request.precision != "auto":
         return [request.precision]
     if engine == "ctranslate2":

@@ -40,7 +40,8 @@ class Inputs(Protocol):
         parts."""
 
     def by_source(self, scored: Sequence[Any], targets: Sequence[Sequence[Ids]]) -> list[Scores]:
-        """Regroup the results of all items, in their order, by source and target."""
+        """Regroup the results of `score` for all items, in their order, by source and target:
+        element i holds the scores of each of `targets[i]`."""
 
 
 def inputs_for(model: Any) -> Inputs:

@@ -19,8 +19,8 @@ from scicot.decoding.engine import Ids
 
 _MATCH = 2  # last tokens of the text that must occur in the source
 _DRAFT = 5  # maximum length of a draft
-# Drafting stops if less than _SHARE of at least _TRIED drafted tokens were accepted. It is faster
-# than plain decoding from an acceptance rate of a fifth.
+# Drafting stops once at least _TRIED tokens were drafted and less than _SHARE of them accepted. It
+# is faster than plain decoding if at least a fifth of the drafted tokens are accepted.
 _TRIED, _SHARE = 15, 0.3
 
 

@@ -23,7 +23,7 @@ from scicot.decoding.workers import Workers
 from scicot.models.native.interface import NativeModel, Prompt
 
 _MIN_TEXTS = 8  # minimum number of texts for each worker; for fewer another worker does not pay
-_SAMPLER_SPLIT = 8  # sample from 1/8 of the states at a time whose logits fit in memory
+_SAMPLER_SPLIT = 8  # tokens are sampled for 1/8 of the rows whose logits are computed at once
 
 
 class ShrinkingBatches:
@@ -97,7 +97,7 @@ class ShrinkingBatches:
         max_tokens: int,
     ) -> Iterator[list[Completion]]:
         """Remove groups of texts from the queue `waiting` and yield them, as long as the limits
-        allow to generate them together with `batches`."""
+        allow them to be generated together with the texts in `batches`."""
         limits = self._limits
         rows = sum(map(len, batches))
         tokens = sum(len(batch) * (batch.width + max_tokens) for batch in batches)

@@ -107,7 +107,7 @@ def _as_rows(attended_values: Tensor, heads: int, count: int) -> Tensor:
 class PrefixCache:
     """KV cache of the encoded sources (prefixes) of a batch.
 
-    `states` holds keys and values in fp32 or bf16: layers x 2 x rows x heads x positions x size.
+    `states` holds keys and values in fp32 or bf16: layers x 2 x rows x KV heads x positions x size.
     `lengths` (rows) is the number of tokens in each row; the positions after them are padding.
     """
 
@@ -176,7 +176,7 @@ class KVCache:
             self._states = torch.cat([self._states, torch.empty_like(self._states)], dim=2)
 
     def keep(self, rows: Sequence[int]) -> None:
-        """Keep only these rows of the cache."""
+        """Keep only these rows of the cache, and drop the others."""
         self._states = self._states[:, :, :, rows]
 
     def attend(self, layer: int, q: Tensor, k: Tensor, v: Tensor, bias: Tensor) -> Tensor:

@@ -88,7 +88,7 @@ class Decoder:
     def prefill(self, ids: Tensor, cache_dtype: torch.dtype) -> Tensor:
         """Return the keys and values of right-padded prompts, given as token ids (rows x
         positions). The result has the dtype `cache_dtype` and the shape of PrefixCache.states:
-        layers x 2 x rows x heads x positions x size."""
+        layers x 2 x rows x KV heads x positions x size."""
         x = self._embedded(ids)
         angles = self._angles(torch.arange(ids.shape[1], device=ids.device)[None])
         cache = _Prefill(len(self._layers), cache_dtype)
@@ -169,7 +169,7 @@ class _Layer:
     def queries(self, x: Tensor, angles: Angles) -> tuple[Tensor, Tensor, Tensor]:
         """Return the queries, keys and values of hidden states x (rows x positions x size), with
         rotary positions applied and the queries scaled. Each is rows x heads x positions x head
-        size."""
+        size, with KV heads for keys and values."""
         heads = self._qkv(x).view(*x.shape[:2], -1, self._size)
         q, k, v = torch.split(heads, self._heads, dim=2)
         if self._norms:

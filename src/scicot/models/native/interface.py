@@ -37,7 +37,7 @@ class JointCache(Protocol):
         positions, its own included.
 
         q, k and v are the queries, keys and values of the new tokens: rows x heads x positions x
-        size. Returns rows x positions x (heads * size).
+        size, where k and v may have fewer heads. Returns rows x positions x (heads * size).
         """
 
 

@@ -80,8 +80,8 @@ def _added(product, rows, columns, to):  # type: ignore[no-untyped-def]
 
 @kernel
 def _gated(product, rows, columns, linear, cubic, row, into, scales):  # type: ignore[no-untyped-def]
-    """Compute gate / (1 + 2^(linear gate + cubic gate^3)) * value for each row of an int32 product,
-    and quantise the result into `into` (int8) and `scales`.
+    """Compute gate / (1 + 2^(linear * gate + cubic * gate^3)) * value for each row of an int32
+    product, and quantise the result into `into` (int8) and `scales`.
 
     The gate is the first half of the product's columns, the value the second half; `rows` and
     `columns` are the scales of the product. `row` is a buffer for one row of results.
